@@ -1,0 +1,30 @@
+//! Traces to OTLP, and OTLP out of the process.
+//!
+//! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`; `deliver` carries
+//! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order.
+
+use crate::trace::View;
+
+/// A batch closes when it holds this many spans.
+pub const BATCH_SPANS: usize = 8_192;
+/// A batch closes when it holds this many bytes or more.
+pub const BATCH_BYTES: usize = 1_000_000;
+
+/// One encoded `ExportTraceServiceRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    pub body: Vec<u8>,
+    pub spans: u64,
+    /// Traces whose last span is in this batch.
+    pub traces: u64,
+}
+
+/// Turns traces into batches. A batch closes right after the span that fills it, even inside a trace.
+pub trait Encode: Send {
+    /// Add a trace; `emit` gets each batch that it fills.
+    fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch));
+    /// Emit what is left, if anything is.
+    fn flush(&mut self, emit: &mut dyn FnMut(Batch));
+    /// Take back a batch's memory.
+    fn recycle(&mut self, body: Vec<u8>);
+}

@@ -1,0 +1,96 @@
+//! Templates: texts with expressions in `<<...>>` or `{{...}}`. `grammar/template.pest` is the only parser.
+
+use super::source::{Loc, Located};
+
+/// A scalar's text, cut into what stands for itself and what is computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    pub parts: Vec<Part>,
+    pub loc: Loc,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// Escapes resolved, not empty, never two in a row.
+    Text(String),
+    Expr(Node),
+}
+
+impl Template {
+    /// The text, if nothing in it is computed.
+    pub fn constant(&self) -> Option<&str> {
+        match &self.parts[..] {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The expression, if the template is exactly one.
+    pub fn single(&self) -> Option<&Node> {
+        match &self.parts[..] {
+            [Part::Expr(node)] => Some(node),
+            _ => None,
+        }
+    }
+}
+
+/// An expression and its place in the file.
+pub type Node = Located<Box<Expr>>;
+
+/// The syntax tree. Names are not resolved: a function without parentheses is a path.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Text(String),
+    List(Vec<Node>),
+    /// `{'a': 9, 'b': 1}`.
+    Map(Vec<(Node, Node)>),
+    /// `vars.x`, `parent.attributes.user.id`, `random.uuid`: the segments between the dots.
+    Path(Vec<String>),
+    /// `random.int(1, 9)`.
+    Call {
+        path: Vec<String>,
+        arguments: Vec<Node>,
+    },
+    /// `input | name(arguments)`.
+    Filter {
+        input: Node,
+        name: Located<String>,
+        arguments: Vec<Node>,
+    },
+    Unary {
+        operator: Unary,
+        operand: Node,
+    },
+    Binary {
+        operator: Binary,
+        left: Node,
+        right: Node,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unary {
+    Not,
+    Neg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    Or,
+    And,
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    In,
+    Add,
+    Sub,
+    Mul,
+    Div,
+}

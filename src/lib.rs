@@ -1,0 +1,26 @@
+//! tracegen, stage by stage. Data goes one way, top to bottom: a stage imports only what stands above it
+//! (`tests/house.rs` holds the table).
+
+/// Files to located YAML nodes, templates and the scenario model; diagnostics.
+pub mod language;
+
+/// The flat, numbered, verified program that everything after the compiler works on.
+pub mod plan;
+
+/// Scenario model to plan: names become slots, mistakes become diagnostics.
+pub mod compiler;
+
+/// The one value that flows at run time: a whole trace, cleared and used again.
+pub mod trace;
+
+/// Plan, seed and schedule to traces, deterministically.
+pub mod interpreter;
+
+/// Traces to OTLP, and OTLP out of the process.
+pub mod export;
+
+/// Start, stop, pace: drives the interpreter and feeds the exporters.
+pub mod engine;
+
+/// One file a subcommand.
+pub mod cli;

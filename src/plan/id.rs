@@ -1,0 +1,58 @@
+//! Ids: a `u32` newtype for each table of the plan. An id prints as the plan listing writes it.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident $prefix:literal)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The position in its table.
+            #[inline(always)]
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A text in [`super::Program::texts`].
+    TextId "text"
+    /// A service in [`super::Program::services`].
+    ServiceId "service"
+    /// A service instance, what OTLP calls a resource, in [`super::Program::resources`].
+    ResourceId "resource"
+    /// A scenario in [`super::Program::scenarios`].
+    ScenarioId "scenario"
+    /// A block in [`super::Program::blocks`].
+    BlockId "block"
+    /// A slot of the block's own scenario, in [`super::Scenario::slots`].
+    SlotId "slot"
+    /// An expression in [`super::Program::exprs`].
+    ExprId "expr"
+    /// The key of an attribute whose value is computed, in [`super::Program::attrs`].
+    AttrId "attr"
+    /// An event in [`super::Program::events`].
+    EventId "event"
+    /// The type and message of an error condition, in [`super::Program::errors`].
+    ErrorId "error"
+    /// A link to an earlier trace, in [`super::Program::links`].
+    LinkId "link"
+}

@@ -1,0 +1,254 @@
+//! A trace read as telemetry: the one place that knows in which order attributes go out and what a failure adds.
+
+use super::{FLAGS, FLAGS_REMOTE, NONE, Read, SpanRecord, Trace, Value};
+use crate::plan::{Constant, Plan, ResourceId, SpanForm, SpanKind};
+
+/// The attributes of every service instance of a run, computed once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// By [`ResourceId`]; in the order they are sent.
+    pub attributes: Vec<Vec<(String, OwnedDatum)>>,
+}
+
+impl Resources {
+    pub fn get(&self, id: ResourceId) -> impl Iterator<Item = (&str, Datum<'_>)> {
+        self.attributes[id.index()].iter().map(|(key, value)| (key.as_str(), value.as_datum()))
+    }
+}
+
+/// A value that stands alone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OwnedDatum {
+    Text(String),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    List(Vec<OwnedDatum>),
+}
+
+impl OwnedDatum {
+    pub fn as_datum(&self) -> Datum<'_> {
+        match self {
+            OwnedDatum::Text(v) => Datum::Text(v),
+            OwnedDatum::Int(v) => Datum::Int(*v),
+            OwnedDatum::Double(v) => Datum::Double(*v),
+            OwnedDatum::Bool(v) => Datum::Bool(*v),
+            OwnedDatum::List(items) => Datum::List(Items::Owned(items)),
+        }
+    }
+}
+
+/// A value as it is sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Datum<'a> {
+    Text(&'a str),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    List(Items<'a>),
+}
+
+impl Datum<'_> {
+    pub fn to_owned(self) -> OwnedDatum {
+        match self {
+            Datum::Text(v) => OwnedDatum::Text(v.to_string()),
+            Datum::Int(v) => OwnedDatum::Int(v),
+            Datum::Double(v) => OwnedDatum::Double(v),
+            Datum::Bool(v) => OwnedDatum::Bool(v),
+            Datum::List(items) => OwnedDatum::List(items.iter().map(Datum::to_owned).collect()),
+        }
+    }
+}
+
+/// The elements of a list, where they stand.
+#[derive(Clone, Copy, Debug)]
+pub enum Items<'a> {
+    Owned(&'a [OwnedDatum]),
+    Constants(&'a Plan, &'a [Constant]),
+    Values(View<'a>, &'a [Value]),
+}
+
+impl<'a> Items<'a> {
+    pub fn iter(self) -> impl Iterator<Item = Datum<'a>> {
+        let len = match self {
+            Items::Owned(items) => items.len(),
+            Items::Constants(_, items) => items.len(),
+            Items::Values(_, items) => items.len(),
+        };
+        (0..len).filter_map(move |i| match self {
+            Items::Owned(items) => Some(items[i].as_datum()),
+            Items::Constants(plan, items) => Some(constant(plan, &items[i])),
+            Items::Values(view, items) => view.datum(items[i]),
+        })
+    }
+}
+
+/// A constant of the plan, as it is sent.
+pub fn constant<'a>(plan: &'a Plan, constant: &'a Constant) -> Datum<'a> {
+    match constant {
+        Constant::Bool(v) => Datum::Bool(*v),
+        Constant::Int(v) => Datum::Int(*v),
+        Constant::Double(v) => Datum::Double(*v),
+        Constant::Text(id) => Datum::Text(plan.text(*id)),
+        Constant::List(items) => Datum::List(Items::Constants(plan, items)),
+    }
+}
+
+/// A trace with what it takes to read it.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub plan: &'a Plan,
+    pub resources: &'a Resources,
+    pub trace: &'a Trace,
+}
+
+impl<'a> View<'a> {
+    pub fn scenario(self) -> &'a str {
+        self.plan.text(self.plan.scenarios[self.trace.scenario.index()].name)
+    }
+
+    /// A parent before its children, siblings in order.
+    pub fn spans(self) -> impl ExactSizeIterator<Item = SpanView<'a>> {
+        (0..self.trace.spans.len()).map(move |ordinal| self.span(ordinal))
+    }
+
+    pub fn span(self, ordinal: usize) -> SpanView<'a> {
+        SpanView { view: self, ordinal }
+    }
+
+    /// `None`: absent.
+    pub fn datum(self, value: Value) -> Option<Datum<'a>> {
+        Some(match value.read() {
+            Read::Text { at, len } => Datum::Text(utf8(&self.trace.text.as_slice()[at..at + len])),
+            Read::Const { at, len } => Datum::Text(utf8(&self.plan.text_pool()[at..at + len])),
+            Read::Int(v) => Datum::Int(v),
+            Read::Double { value, .. } => Datum::Double(value),
+            Read::Bool(v) => Datum::Bool(v),
+            Read::List { at, len } => Datum::List(Items::Values(self, &self.trace.values[at..at + len])),
+            Read::Absent => return None,
+        })
+    }
+
+    /// Empty if the value is no text.
+    fn text(self, value: Value) -> &'a str {
+        match self.datum(value) {
+            Some(Datum::Text(text)) => text,
+            _ => "",
+        }
+    }
+}
+
+fn utf8(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("the interpreter writes UTF-8")
+}
+
+/// One span.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanView<'a> {
+    pub view: View<'a>,
+    pub ordinal: usize,
+}
+
+/// An event: time in ns since 1970, name, attributes in the order they are sent.
+pub struct EventView<'a> {
+    pub time: u64,
+    pub name: &'a str,
+    pub attributes: Vec<(&'a str, Datum<'a>)>,
+}
+
+/// A link to a span of another trace.
+pub struct LinkView {
+    pub trace_id: [u8; 16],
+    pub span_id: u64,
+    pub flags: u32,
+}
+
+impl<'a> SpanView<'a> {
+    pub fn record(self) -> &'a SpanRecord {
+        &self.view.trace.spans[self.ordinal]
+    }
+
+    fn form(self) -> &'a SpanForm {
+        &self.view.plan.block(self.record().block).span
+    }
+
+    pub fn parent(self) -> Option<SpanView<'a>> {
+        let parent = self.record().parent;
+        (parent != NONE).then(|| self.view.span(parent as usize))
+    }
+
+    pub fn name(self) -> &'a str {
+        self.view.text(self.record().name)
+    }
+
+    pub fn kind(self) -> SpanKind {
+        self.form().kind
+    }
+
+    pub fn service(self) -> &'a str {
+        let plan = self.view.plan;
+        plan.text(plan.services[self.form().service.index()].name)
+    }
+
+    /// OTLP span flags: the parent is remote where it is of another service.
+    pub fn flags(self) -> u32 {
+        match self.parent() {
+            Some(parent) if parent.form().service != self.form().service => FLAGS_REMOTE,
+            _ => FLAGS,
+        }
+    }
+
+    /// Constant ones, then computed ones, then what tracegen adds.
+    pub fn attributes(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
+        let SpanView { view, .. } = self;
+        let (plan, record, form) = (view.plan, self.record(), self.form());
+        let constants = form.constants.iter().map(move |(key, value)| (plan.text(*key), constant(plan, value)));
+        let computed = &view.trace.attrs[record.attrs as usize..][..form.attrs.count as usize];
+        let computed = computed.iter().filter_map(move |r| Some((plan.attr_key(r.attr), view.datum(r.value)?)));
+        let owned = form.attrs.ids().any(|attr| plan.attr_key(attr) == "error.type");
+        let added = self.failure().filter(|_| !owned).map(|(r#type, _)| ("error.type", Datum::Text(r#type)));
+        constants.chain(computed).chain(added)
+    }
+
+    /// Type and message, if the span failed; its status is ERROR then, else unset.
+    pub fn failure(self) -> Option<(&'a str, &'a str)> {
+        let failure = self.record().failure;
+        (failure != NONE).then(|| {
+            let failure = &self.view.trace.failures[failure as usize];
+            (self.view.text(failure.r#type), self.view.text(failure.message))
+        })
+    }
+
+    /// The span's own events in order, then the exception of its failure.
+    pub fn events(self) -> Vec<EventView<'a>> {
+        let SpanView { view, .. } = self;
+        let mut events = vec![];
+        let mut next = self.record().event;
+        while next != NONE {
+            let event = &view.trace.events[next as usize];
+            let attrs = &view.trace.attrs[event.attrs as usize..event.attrs_end as usize];
+            let attributes = attrs.iter().filter_map(|r| Some((view.plan.attr_key(r.attr), view.datum(r.value)?)));
+            events.push(EventView { time: event.time, name: view.text(event.name), attributes: attributes.collect() });
+            next = event.next;
+        }
+        if let Some((r#type, message)) = self.failure() {
+            let mut attributes = vec![("exception.type", Datum::Text(r#type))];
+            let failure = &view.trace.failures[self.record().failure as usize];
+            if !failure.message.is_absent() {
+                attributes.push(("exception.message", Datum::Text(message)));
+            }
+            events.push(EventView { time: failure.time, name: "exception", attributes });
+        }
+        events
+    }
+
+    pub fn links(self) -> impl Iterator<Item = LinkView> {
+        let links = &self.view.trace.links;
+        let mut next = self.record().link;
+        std::iter::from_fn(move || {
+            let link = (next != NONE).then(|| &links[next as usize])?;
+            next = link.next;
+            Some(LinkView { trace_id: link.trace_id, span_id: link.span_id, flags: FLAGS_REMOTE })
+        })
+    }
+}
