@@ -3,12 +3,23 @@
 //! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`; `deliver` carries
 //! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order.
 
+pub mod deliver;
+pub mod file;
+mod grpc;
+mod http;
+mod outcome;
+pub mod target;
+mod tls;
+
 use crate::trace::View;
 
 /// A batch closes when it holds this many spans.
 pub const BATCH_SPANS: usize = 8_192;
 /// A batch closes when it holds this many bytes or more.
 pub const BATCH_BYTES: usize = 1_000_000;
+
+/// Sent with every request, unless a header of the user's replaces it.
+const USER_AGENT: &str = concat!("tracegen/", env!("CARGO_PKG_VERSION"));
 
 /// One encoded `ExportTraceServiceRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
