@@ -5,7 +5,11 @@
 
 mod batch;
 mod encode;
+#[cfg(test)]
+mod fixture;
 mod json;
+#[cfg(test)]
+mod reference;
 pub mod sdk;
 mod tree;
 

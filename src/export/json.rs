@@ -212,3 +212,83 @@ impl Serialize for Double {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, fixtures};
+    use super::super::reference;
+    use super::*;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::Status as StatusMessage;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    /// `opentelemetry-proto` reads no list without its elements' field, which the mapping allows to be left out.
+    fn say_empty_lists(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::Object(list)) = fields.get_mut("arrayValue") {
+                    list.entry("values").or_insert(Value::Array(vec![]));
+                }
+                fields.values_mut().for_each(say_empty_lists);
+            }
+            Value::Array(items) => items.iter_mut().for_each(say_empty_lists),
+            _ => {}
+        }
+    }
+
+    fn check(fixture: &Fixture, encoder: &mut Json) -> Vec<Batch> {
+        let batches = fixture.batches(encoder);
+        let mut spans = fixture.spans().into_iter();
+        for batch in &batches {
+            assert!(!batch.body.contains(&b'\n'));
+            let mut value: Value = serde_json::from_slice(&batch.body).unwrap();
+            say_empty_lists(&mut value);
+            let mut expected = reference::request(spans.by_ref().take(batch.spans as usize));
+            // In JSON, status is always there.
+            for span in expected.resource_spans.iter_mut().flat_map(|r| &mut r.scope_spans).flat_map(|s| &mut s.spans) {
+                span.status.get_or_insert(StatusMessage::default());
+            }
+            assert_eq!(serde_json::from_value::<ExportTraceServiceRequest>(value).unwrap(), expected);
+        }
+        assert!(spans.next().is_none(), "a span was not sent");
+        assert_eq!(batches.iter().map(|batch| batch.traces).sum::<u64>(), fixture.traces.len() as u64);
+        batches
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_decoder_reads_what_was_meant(fixture in fixtures()) {
+            let mut encoder = Json::new(&fixture.resources);
+            let first = check(&fixture, &mut encoder);
+            first.iter().for_each(|batch| encoder.recycle(batch.body.clone()));
+            prop_assert_eq!(check(&fixture, &mut encoder), first);
+        }
+    }
+
+    #[test]
+    fn doubles_are_written_as_the_collector_does() {
+        for (v, text) in [
+            (5.0, "5"),
+            (-3.0, "-3"),
+            (0.0, "0"),
+            (-0.0, "-0.0"),
+            (0.1, "0.1"),
+            (1e-9, "1e-9"),
+            (f64::NAN, "\"NaN\""),
+            (f64::NEG_INFINITY, "\"-Infinity\""),
+        ] {
+            assert_eq!(serde_json::to_string(&Double(v)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_with_the_fields_in_the_collectors_order() {
+        let fixture = super::super::fixture::checkout();
+        let batches = fixture.batches(&mut Json::new(&fixture.resources));
+        insta::with_settings!({ snapshot_path => "../../snapshots/export", prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!("checkout.json", String::from_utf8(batches[0].body.clone()).unwrap());
+        });
+    }
+}

@@ -180,3 +180,53 @@ fn fill(text: &str, cells: usize) -> String {
     line.extend(std::iter::repeat_n(' ', cells.saturating_sub(used)));
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{checkout, fixtures};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tree(view: View<'_>, color: bool, width: usize) -> String {
+        let mut out = vec![];
+        write_tree(view, &mut out, color, width).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_trace_reads_as_a_tree() {
+        let fixture = checkout();
+        let view = fixture.views().next().unwrap();
+        let text = format!("{}\n{}\n{}", tree(view, false, 120), tree(view, false, 80), tree(view, true, 120));
+        insta::with_settings!({ snapshot_path => "../../snapshots/export", prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!("checkout.tree", text);
+        });
+    }
+
+    #[test]
+    fn text_is_cut_and_filled_by_cells() {
+        assert_eq!(fill("abc", 5), "abc  ");
+        assert_eq!(fill("abcdef", 4), "abc…");
+        assert_eq!(fill("注文", 4), "注文");
+        assert_eq!(fill("注文サービス", 6), "注文… ");
+        assert_eq!(fill("abc", 0), "");
+        assert_eq!(printable("a\n\u{1b}[31m"), "a\u{fffd}\u{fffd}[31m");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn columns_stand_below_one_another(fixture in fixtures(), width in 0usize..200) {
+            for view in fixture.views() {
+                let text = tree(view, false, width);
+                let lines: Vec<&str> = text.lines().skip(1).collect();
+                prop_assert_eq!(lines.len(), view.trace.spans.len());
+                let bars = rows(view).iter().zip(lines).map(|(row, line)| {
+                    let error = row.error.as_ref().map_or(0, |error| error.width() + 2);
+                    line.width() - error
+                }).collect::<Vec<_>>();
+                prop_assert!(bars.iter().all(|end| *end == bars[0]), "{}", text);
+            }
+        }
+    }
+}
