@@ -3,13 +3,26 @@
 //! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`; `deliver` carries
 //! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order.
 
+mod batch;
 pub mod deliver;
+mod encode;
 pub mod file;
+#[cfg(test)]
+mod fixture;
 mod grpc;
 mod http;
+mod json;
 mod outcome;
+#[cfg(test)]
+mod reference;
+pub mod sdk;
 pub mod target;
 mod tls;
+mod tree;
+
+pub use encode::Protobuf;
+pub use json::Json;
+pub use tree::write_tree;
 
 use crate::trace::View;
 

@@ -4,6 +4,7 @@ mod exporter;
 mod monitor;
 mod progress;
 mod summary;
+mod terminal;
 mod timing;
 
 use super::parse::{self, Rate, Shard};

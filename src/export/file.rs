@@ -19,6 +19,8 @@ pub enum FileFormat {
     JsonLines,
     /// Length and protobuf.
     Protobuf,
+    /// Whatever the batches hold, one after another: what a terminal shows.
+    Text,
 }
 
 impl FileFormat {
@@ -79,6 +81,14 @@ impl FileSink {
     /// # Errors
     /// It can't be created or written.
     pub fn create(path: &Path) -> Result<FileSink, FileError> {
+        FileSink::create_as(path, FileFormat::of(path))
+    }
+
+    /// The same in a format that the name does not tell.
+    ///
+    /// # Errors
+    /// As [`FileSink::create`].
+    pub fn create_as(path: &Path, format: FileFormat) -> Result<FileSink, FileError> {
         let to: Box<dyn Write + Send> = if is_stdout(path) {
             Box::new(io::stdout())
         } else {
@@ -86,7 +96,7 @@ impl FileSink {
         };
         Ok(FileSink {
             path: path.into(),
-            format: FileFormat::of(path),
+            format,
             to: BufWriter::with_capacity(BUFFER_BYTES, to),
             bytes: 0,
         })
@@ -111,6 +121,10 @@ impl FileSink {
                 self.to.write_all(body)?;
                 self.to.write_all(b"\n")?;
                 Ok(body.len() as u64 + 1)
+            }
+            FileFormat::Text => {
+                self.to.write_all(body)?;
+                Ok(body.len() as u64)
             }
             FileFormat::Protobuf => {
                 let length = u32::try_from(body.len()).map_err(|_| io::Error::other("a request of 4 GiB or more"))?;

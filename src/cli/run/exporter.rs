@@ -1,12 +1,13 @@
 //! Where the traces of a run go.
 
 use super::Run;
+use super::terminal::Tree;
 use crate::cli::{Failure, environment};
 use crate::engine::{Closed, Output};
 use crate::export::deliver::{Account, Amount, Delivery, DeliveryEvent, Loss, Monitor, Options};
 use crate::export::file::{FileError, FileFormat, FileSink};
 use crate::export::target::{Protocol, Target, TargetFlags};
-use crate::export::{Batch, Encode, Json, Protobuf, Tree};
+use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ pub fn open(run: &Run, of: &Arc<interpreter::Run>, events: Sender<DeliveryEvent>
             opened(destination, Sink::Network(delivery), encoder)
         }
         Exporter::Stdout if std::io::stdout().is_terminal() => {
-            let tree = || Box::new(Tree::for_terminal()) as Box<dyn Encode>;
+            let tree = || Box::new(Tree::for_stdout()) as Box<dyn Encode>;
             let sink = Sink::file(FileSink::create_as(Path::new("-"), FileFormat::Text), true)?;
             Opened { one_thread: true, on_terminal: true, ..opened("stdout".into(), sink, Box::new(tree)) }
         }
