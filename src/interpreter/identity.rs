@@ -75,7 +75,7 @@ impl Identity {
     pub fn decode(&self, trace_id: [u8; 16]) -> Option<(u32, u64)> {
         let mut block: aes::Block = trace_id.into();
         self.cipher.decrypt_block(&mut block);
-        if block == [0; 16].into() {
+        if block.iter().all(|&byte| byte == 0) {
             self.cipher.decrypt_block(&mut block);
         }
         let plain: [u8; 16] = block.into();

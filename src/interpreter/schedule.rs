@@ -199,6 +199,11 @@ impl Starts {
         self.schedule.epochs.extend_from_slice(schedule.epochs.get(known..).unwrap_or(&[]));
     }
 
+    /// First index of the epoch of trace `index`.
+    pub fn first_of_epoch(&self, index: u64) -> u64 {
+        self.schedule.epochs[self.schedule.epoch_of(index)].first
+    }
+
     /// Start of trace `index`, ns since 1970, at most [`MAX_TIME`].
     #[inline]
     pub fn start(&mut self, index: u64) -> u64 {
