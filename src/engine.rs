@@ -11,6 +11,7 @@ mod output;
 mod stop;
 mod stream;
 
+pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
 pub use lateness::Percentiles;
 pub use output::{Closed, Output};
 pub use stop::{Stop, now};

@@ -60,7 +60,7 @@ pub struct Run {
     #[arg(long, value_name = "K/N", value_parser = parse::shard)]
     shard: Option<Shard>,
     /// Independent sequences of gaps; part of the schedule [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=timing::MOST_LANES as i64))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::interpreter::MAX_LANES as i64))]
     lanes: Option<u32>,
     /// Threads to generate on; never changes a byte [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

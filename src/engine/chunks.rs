@@ -1,10 +1,10 @@
 //! Work, cut into chunks of consecutive indices and handed out in order.
 
 use super::{Job, Stop, now};
-use crate::interpreter::{Arrivals, Epoch};
-use crate::plan::Plan;
+use crate::interpreter::{Arrivals, Epoch, MAX_INDEX, Schedule, Starts};
+use crate::plan::{Plan, ScenarioId};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most traces in a chunk.
 const LONGEST: u64 = 4_096;
@@ -12,18 +12,18 @@ const LONGEST: u64 = 4_096;
 const MOST_SPANS: u64 = 262_144;
 /// ns.
 const SECOND: u64 = 1_000_000_000;
-/// The gap of the first epoch at full speed: 10 us.
-const FIRST_RATE: u64 = 100_000;
 /// The longest an epoch at full speed reaches back so that its traces have ended when they are made, ns.
-const LONGEST_REACH: u64 = 60 * SECOND;
+pub const LONGEST_REACH: u64 = 60 * SECOND;
+/// How the first epoch at full speed arrives: a trace every 10 us.
+pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: 100_000, per_ns: SECOND };
 
 /// Consecutive indices.
 pub struct Chunk {
     /// Counts from 0.
     pub number: u64,
     pub indices: Range<u64>,
-    /// Epochs that have been added to the schedule, all from the run's first on.
-    pub epochs: Vec<Epoch>,
+    /// The schedule as it stands, if it has grown since the run began.
+    pub schedule: Option<Arc<Schedule>>,
 }
 
 /// Hands out chunks. One lock a chunk.
@@ -43,27 +43,33 @@ struct State {
 }
 
 struct FullSpeed {
-    /// Wall clock, ns since 1970, when the last epoch opened.
+    /// Wall clock, ns since 1970, when the last epoch was opened.
     opened: u64,
-    epochs: Vec<Epoch>,
+    schedule: Arc<Schedule>,
+    starts: Starts,
     reach: u64,
 }
 
 impl Chunks {
     pub fn new(job: &Job) -> Chunks {
         let (plan, schedule, selection) = (job.run.plan(), job.run.schedule(), &job.selection);
-        let mut limit = selection.count.unwrap_or(u64::MAX);
+        let mut starts = Starts::new(job.run.seed(), schedule.clone());
+        let mut limit = selection.count.unwrap_or(MAX_INDEX);
         if let (Some(before), false) = (selection.before, job.at_full_speed) {
             // Starts are out of order by a few indices: the last one in time bounds them, the others are asked one by one.
-            let last = before.checked_sub(1).and_then(|t| schedule.last_at_or_before(t));
+            let last = before.checked_sub(1).and_then(|t| starts.last_at_or_before(0, t));
             limit = limit.min(last.map_or(0, |i| i + 1));
         }
+        let per_second = match job.at_full_speed {
+            true => LONGEST as f64,
+            false => schedule.epochs().iter().map(|epoch| epoch.arrivals.mean_rate()).fold(1.0, f64::max),
+        };
         let full_speed = job.at_full_speed.then(|| FullSpeed {
-            opened: 0,
-            epochs: vec![],
+            opened: now(),
+            schedule: Arc::new(schedule.clone()),
+            starts,
             reach: plan.duration_bound().min(LONGEST_REACH),
         });
-        let per_second = if job.at_full_speed { LONGEST as f64 } else { schedule.mean_rate() };
         let state = State { number: 0, next: 0, complete: false, full_speed };
         Chunks {
             length: length(plan, per_second),
@@ -84,20 +90,20 @@ impl Chunks {
             state.complete = true;
             return None;
         }
-        let mut epochs = vec![];
+        let mut schedule = None;
         if let Some(full_speed) = &mut state.full_speed {
             full_speed.open_epoch_if_due(first, now());
-            if full_speed.epochs.last().is_some_and(|epoch| epoch.opening >= self.before) {
+            if full_speed.opening() >= self.before {
                 state.complete = true;
                 return None;
             }
-            epochs = full_speed.epochs.clone();
+            schedule = Some(full_speed.schedule.clone());
         }
         let end = first.saturating_add(self.length).min(self.limit);
         let number = state.number;
         state.number += 1;
         state.next = end;
-        Some(Chunk { number, indices: first..end, epochs })
+        Some(Chunk { number, indices: first..end, schedule })
     }
 
     /// Whether all chunks have been handed out.
@@ -108,28 +114,34 @@ impl Chunks {
 }
 
 impl FullSpeed {
+    /// Of the last epoch, ns since 1970.
+    fn opening(&self) -> u64 {
+        self.schedule.epochs().last().map_or(0, |epoch| epoch.opening)
+    }
+
+    /// An epoch a second, which expects as many traces a second as there were in the one before.
     fn open_epoch_if_due(&mut self, first: u64, now: u64) {
-        let (rate, after) = match self.epochs.last() {
-            Some(_) if now.saturating_sub(self.opened) < SECOND => return,
-            // As many a second as there were in the epoch before.
-            Some(last) => {
-                let traces = (first - last.first).max(1);
-                let took = now - self.opened;
-                let rate = (traces as u128 * SECOND as u128 / took as u128).max(1) as u64;
-                (rate, last.start(first - 1))
-            }
-            None => (FIRST_RATE, 0),
-        };
-        let opening = now.saturating_sub(self.reach).max(after);
-        self.epochs.push(Epoch { first, opening, arrivals: Arrivals::Even { count: rate, per_ns: SECOND } });
-        self.opened = now;
+        let took = now.saturating_sub(self.opened);
+        let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
+        if took < SECOND || first == before {
+            return;
+        }
+        let rate = ((first - before) as u128 * SECOND as u128 / took as u128).max(1) as u64;
+        let opening = now.saturating_sub(self.reach).max(self.starts.start(first - 1));
+        let mut schedule = Schedule::clone(&self.schedule);
+        let epoch = Epoch { first, opening, arrivals: Arrivals::Even { count: rate, per_ns: SECOND } };
+        if schedule.push_epoch(epoch).is_ok() {
+            self.starts.update(&schedule);
+            self.schedule = Arc::new(schedule);
+            self.opened = now;
+        }
     }
 }
 
 /// About a second of traces, so that an ordered output is not behind by more; a power of two, within the bounds above.
 /// Depends on plan and schedule alone, so the chunks of a run are the same everywhere.
 fn length(plan: &Plan, per_second: f64) -> u64 {
-    let most = plan.scenarios.iter().enumerate().map(|(i, _)| plan.bound(crate::plan::ScenarioId(i as u32)).max_spans);
+    let most = plan.scenarios.iter().enumerate().map(|(i, _)| plan.bound(ScenarioId(i as u32)).max_spans);
     let most = most.max().unwrap_or(1).max(1) as u64;
     let wanted = (per_second as u64).min(LONGEST).min(MOST_SPANS / most).max(1);
     1 << wanted.ilog2()

@@ -46,7 +46,9 @@ pub fn work(
     let began = now();
     let mut worker = Worker { job, encoder, interpreter: Interpreter::new(&job.run), trace: Trace::default() };
     while let Some(chunk) = chunks.next(stop) {
-        worker.interpreter.set_epochs(&chunk.epochs);
+        if let Some(schedule) = &chunk.schedule {
+            worker.interpreter.update(schedule);
+        }
         let mut encoded = worker.encode(&chunk, u64::MAX);
         progress.begun(encoded.start, now().max(encoded.start));
         if stop.sleep_until(encoded.end) && now() < encoded.end {

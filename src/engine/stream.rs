@@ -132,7 +132,9 @@ impl Worker<'_> {
         loop {
             if self.indices.is_empty() {
                 let chunk = chunks.next(stop)?;
-                self.interpreter.set_epochs(&chunk.epochs);
+                if let Some(schedule) = &chunk.schedule {
+                    self.interpreter.update(schedule);
+                }
                 self.indices = chunk.indices;
             }
             let index = self.indices.start;

@@ -63,12 +63,9 @@ pub struct Written {
 
 /// Open what `--exporter` names; `events` gets what there is to say about a collector.
 pub fn open(run: &Run, of: &Arc<interpreter::Run>, events: Sender<DeliveryEvent>) -> Result<Opened, Failure> {
-    let (plan, resources) = (of.plan().clone(), of.resources().clone());
-    let protobuf = {
-        let (plan, resources) = (plan.clone(), resources.clone());
-        move || Box::new(Protobuf::new(plan.clone(), resources.clone())) as Box<dyn Encode>
-    };
-    let json = move || Box::new(Json::new(plan.clone(), resources.clone())) as Box<dyn Encode>;
+    let (first, second) = (of.clone(), of.clone());
+    let protobuf = move || Box::new(Protobuf::new(first.plan(), first.resources())) as Box<dyn Encode>;
+    let json = move || Box::new(Json::new(second.resources())) as Box<dyn Encode>;
     let opened = |destination: String, sink, encoder| Opened {
         destination,
         sink,

@@ -121,15 +121,15 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, events: Events
 fn listen_for_signals(to: Sender<Message>) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::impossible(format!("can't listen for signals: {e}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let mut terminate = {
+    let (mut interrupts, mut terminations) = {
         let _inside = runtime.enter();
-        terminations().map_err(failed)?
+        signals().map_err(failed)?
     };
     let listen = async move {
         loop {
             tokio::select! {
-                interrupt = tokio::signal::ctrl_c() => if interrupt.is_err() { return },
-                _ = terminate.recv() => {}
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => {}
             }
             if to.send(Message::Signal).is_err() {
                 return;
@@ -141,13 +141,14 @@ fn listen_for_signals(to: Sender<Message>) -> Result<(), Failure> {
 }
 
 #[cfg(unix)]
-fn terminations() -> std::io::Result<tokio::signal::unix::Signal> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
 }
 
 #[cfg(windows)]
-fn terminations() -> std::io::Result<tokio::signal::windows::CtrlClose> {
-    tokio::signal::windows::ctrl_close()
+fn signals() -> std::io::Result<(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlClose)> {
+    Ok((tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_close()?))
 }
 
 fn forward(Events(events): Events, to: Sender<Message>) {

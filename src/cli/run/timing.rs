@@ -3,18 +3,14 @@
 use super::Run;
 use crate::cli::parse::{self, Rate, SECOND, Shard};
 use crate::cli::{Failure, environment};
-use crate::engine::Selection;
-use crate::interpreter::{Arrivals, Epoch, Schedule};
+use crate::engine::{self, Selection};
+use crate::interpreter::{Arrivals, MAX_LANES, Schedule};
 
 /// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
 const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
 const LANES: u32 = 4;
-/// Most lanes.
-pub const MOST_LANES: u32 = 65_536;
 /// The longest a run of `--count` alone reaches back beyond its minute, so that its last trace has ended, ns.
 const LONGEST_REACH: u64 = 600 * SECOND;
-/// The same for `--rate max`.
-const LONGEST_REACH_MAX: u64 = 60 * SECOND;
 
 /// When which traces start.
 pub struct Timing {
@@ -74,7 +70,7 @@ impl Timing {
         let start = match (given_start, spread, full_speed) {
             (Some(start), ..) => start,
             (None, Some(_), _) => now.saturating_sub(longest.min(LONGEST_REACH) + 60 * SECOND),
-            (None, None, true) => now.saturating_sub(longest.min(LONGEST_REACH_MAX)),
+            (None, None, true) => now.saturating_sub(longest.min(engine::LONGEST_REACH)),
             (None, None, false) => now,
         };
         let ends = [run.duration.map(|d| start.saturating_add(d)), until];
@@ -99,8 +95,7 @@ impl Timing {
                 let flags = vec![format!("--interval {min}ns..{max}ns"), format!("--lanes {lanes}")];
                 (Arrivals::Interval { min_ns: min, max_ns: max, lanes }, flags, None)
             }
-            // The first epoch comes with the first chunk.
-            Pace::Max => (Arrivals::Even { count: 1, per_ns: SECOND }, vec![], None),
+            Pace::Max => (engine::FIRST_ARRIVALS, vec![], None),
         };
         let repeat = (!full_speed).then(|| {
             let mut repeat = vec![format!("--start {}", parse::format_time(start))];
@@ -112,11 +107,12 @@ impl Timing {
             repeat
         });
         Ok(Timing {
-            schedule: Schedule::new(Epoch { first: 0, opening: start, arrivals }),
+            start,
+            schedule: Schedule::new(start, arrivals).map_err(|e| Failure::usage(e.to_string()))?,
             selection: Selection { count: run.count, before, shard: (shard.k, shard.n) },
             at_full_speed: full_speed,
             target: target
-                .filter(|_| before.is_none_or(|before| before > now))
+                .filter(|_| start >= now)
                 .map(|(count, per)| count as f64 / (per as f64 / SECOND as f64) / shard.n as f64),
             repeat,
         })
@@ -146,8 +142,8 @@ fn pace(run: &Run) -> Result<Pace, Failure> {
 
 fn lanes(run: &Run) -> Result<u32, Failure> {
     let variable = environment::value("TRACE_NUM_WORKERS", |text| match text.parse() {
-        Ok(lanes) if (1..=MOST_LANES).contains(&lanes) => Ok(lanes),
-        _ => Err(format!("expected a number of lanes, 1 to {MOST_LANES}")),
+        Ok(lanes) if (1..=MAX_LANES).contains(&lanes) => Ok(lanes),
+        _ => Err(format!("expected a number of lanes, 1 to {MAX_LANES}")),
     })?;
     Ok(run.lanes.or(variable).unwrap_or(LANES))
 }
