@@ -9,10 +9,17 @@
 pub mod expr;
 pub mod id;
 pub mod inst;
+pub mod limits;
+
+mod file;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod verify;
 
 pub use expr::{Constant, Expr, Operator};
 pub use id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId};
 pub use inst::{Chance, Inst};
+pub use verify::{Fault, Place, Violation};
 
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +107,7 @@ pub struct SpanForm {
 
 /// A row of attributes: `first..first + count`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AttrRange {
     pub first: u32,
     pub count: u32,
@@ -162,6 +170,8 @@ pub struct Plan {
     program: Program,
     digest: [u8; 32],
     bounds: Vec<Bound>,
+    end_bounds: Vec<u64>,
+    error_type: Vec<Option<AttrId>>,
     text: Vec<u8>,
     text_at: Vec<(u32, u32)>,
 }
@@ -192,6 +202,16 @@ impl Plan {
         self.digest
     }
 
+    /// The digest in hexadecimal.
+    pub fn digest_hex(&self) -> String {
+        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The first eight digits of [`Plan::digest_hex`], as people see it.
+    pub fn digest_short(&self) -> String {
+        self.digest_hex()[..8].into()
+    }
+
     pub fn bound(&self, scenario: ScenarioId) -> Bound {
         self.bounds[scenario.index()]
     }
@@ -199,6 +219,16 @@ impl Plan {
     /// The longest any trace can last, ns.
     pub fn duration_bound(&self) -> u64 {
         self.bounds.iter().map(|b| b.duration).max().unwrap_or(0)
+    }
+
+    /// The latest a block's span can end, ns from its trace's start.
+    pub fn end_bound(&self, block: BlockId) -> u64 {
+        self.end_bounds[block.index()]
+    }
+
+    /// The block's own computed attribute with the key `error.type`, which a failure overwrites.
+    pub fn error_type_attr(&self, block: BlockId) -> Option<AttrId> {
+        self.error_type[block.index()]
     }
 
     pub fn text(&self, id: TextId) -> &str {

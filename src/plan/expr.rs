@@ -218,6 +218,42 @@ pub enum Expr {
     },
 }
 
+impl Expr {
+    /// The expressions this one uses, in the order they are evaluated.
+    pub fn operands(&self) -> impl Iterator<Item = ExprId> {
+        use Expr::*;
+        let (fixed, row): ([Option<ExprId>; 3], &[ExprId]) = match self {
+            Const { .. } | Slot { .. } | RandomInt { .. } | RandomFloat { .. } | RandomBool { .. } | RandomUuid => {
+                ([None; 3], &[])
+            }
+            RandomHex { .. } | RandomIpv4 | RandomIpv6 | RandomUserAgent | RandomZipf { .. } => ([None; 3], &[]),
+            TimeUnix | TimeUnixMs | TimeUnixNano | TimeIso | TraceId | TraceIndex | SpanId => ([None; 3], &[]),
+            Linked { .. } | LinkedKey => ([None; 3], &[]),
+            Text { of } | Upper { of } | Lower { of } | Round { of, .. } | Pad { of, .. } => {
+                ([Some(*of), None, None], &[])
+            }
+            ToInt { of } | ToDouble { of } | ToBool { of } | Not { of } | Neg { of } | RandomExp { mean: of } => {
+                ([Some(*of), None, None], &[])
+            }
+            StableUuid { of } | StableHex { of, .. } | StableIpv4 { of } => ([Some(*of), None, None], &[]),
+            RandomIntBetween { min, max } | RandomFloatBetween { min, max, .. } => {
+                ([Some(*min), Some(*max), None], &[])
+            }
+            RandomNormal { mean, stddev } => ([Some(*mean), Some(*stddev), None], &[]),
+            RandomLognormal { p50, p99 } => ([Some(*p50), Some(*p99), None], &[]),
+            RandomPareto { min, alpha } => ([Some(*min), Some(*alpha), None], &[]),
+            Default { of, or } => ([Some(*of), Some(*or), None], &[]),
+            Omit { of, value } => ([Some(*of), Some(*value), None], &[]),
+            Binary { left, right, .. } => ([Some(*left), Some(*right), None], &[]),
+            Clamp { of, min, max } => ([Some(*of), Some(*min), Some(*max)], &[]),
+            Concat { parts } => ([None; 3], parts),
+            List { items } | RandomChoice { items } | RandomWeighted { items, .. } => ([None; 3], items),
+            StablePick { of, items } | In { of, items } => ([Some(*of), None, None], items),
+        };
+        fixed.into_iter().flatten().chain(row.iter().copied())
+    }
+}
+
 /// `and` and `or` evaluate the right side only where it decides. Int arithmetic saturates; `int / int` is a double;
 /// division by zero is absent; text + text joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

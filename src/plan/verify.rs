@@ -1,0 +1,96 @@
+//! The verifier: the only way from a [`Program`] to a [`Plan`]. It trusts nothing, so that a plan file may come from anywhere.
+
+mod flow;
+mod links;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+mod violation;
+
+pub use violation::{Fault, Place, Violation};
+
+use super::{AttrId, BlockId, Plan, Program};
+
+impl Plan {
+    /// Checks every invariant below and makes the plan; the first one found broken is the error. Takes time and memory linear
+    /// in the program's size and in [`super::limits::EVALUATIONS`]; recursion goes no deeper than the depths in [`super::limits`].
+    ///
+    /// Tables
+    /// 1. `semantics` is [`super::SEMANTICS`]; no table or row is larger than [`super::limits`] says.
+    /// 2. Every id is in range of its table; slots are of the block's own scenario.
+    /// 3. Texts are unique, no longer than the limits one by one and together; names and keys are not empty.
+    /// 4. A service has at least one instance; its resources follow those of the service before, and none is left over.
+    /// 5. Each attribute belongs to at most one span or event; keys are unique in a span (constant and computed together), in
+    ///    an event and in a resource.
+    ///
+    /// Expressions
+    /// 6. Operands stand before the expression that uses them, at most [`super::limits::EXPR_DEPTH`] above one another.
+    /// 7. Parameters are in the ranges their expression documents: ends not upside down, doubles finite, weights as many as
+    ///    items, not negative and not all 0, digits, widths, zipf's n and s; a choice has items; constant lists are flat and
+    ///    of one type.
+    /// 8. Vars read no span: no span id, nothing linked. Resources read no slot, draw, time or id.
+    /// 9. All that is evaluated for one trace of each scenario, and the text one trace makes, are within the limits.
+    ///
+    /// Scenarios and blocks
+    /// 10. There is a scenario; names are unique; weights are finite, not negative, and sum to a finite number over 0.
+    /// 11. Every block is the root of exactly one scenario or called from exactly one place, and leads back to a root: calls
+    ///     form trees, at most [`super::limits::CALL_DEPTH`] deep.
+    /// 12. A trace has at most [`super::limits::SPANS`] spans and lasts less than 2^62 ns; `min <= max <= 24 h` for a delay.
+    ///
+    /// Code
+    /// 13. A block ends with `end`, and has no other; jumps go forward and stay in the block.
+    /// 14. A slot is written before it is read, on every way: by the vars, by an ancestor before its call, or by the block. At
+    ///     a jump's target counts what was written before the jump and never since taken for unwritten.
+    /// 15. `attr` writes the block's own attributes.
+    /// 16. A span whose form has no name has one `name` on every way, before its first delay and call; one with a name has none.
+    /// 17. `fail` comes after `roll` on every way; the chances since `roll` sum to at most 1.
+    /// 18. A span that can fail has no constant `error.type`, so that the failure's own can take its place.
+    ///
+    /// Links
+    /// 19. At most one `link` and one `export` in a block; `Linked` only after the `link` on every way.
+    /// 20. A link has sources, each of which exports; at most [`super::limits::LINKS`] in a scenario.
+    /// 21. The graph of linking scenario to exporting scenario has no cycle and no chain of more than
+    ///     [`super::limits::LINK_CHAIN`], which bounds what must be replayed to find a link.
+    pub fn verify(program: Program) -> Result<Plan, Violation> {
+        tables::check(&program)?;
+        let tree = tree::check(&program)?;
+        let order = links::order(&program, &tree)?;
+        let flow = flow::check(&program, &tree, &order)?;
+        let error_type = error_type_attrs(&program);
+        let (text, text_at) = text_pool(&program.texts);
+        let digest = super::file::digest(&program);
+        Ok(Plan { program, digest, bounds: flow.bounds, end_bounds: flow.ends, error_type, text, text_at })
+    }
+}
+
+/// The block's computed attribute with the key `error.type`, by block.
+fn error_type_attrs(program: &Program) -> Vec<Option<AttrId>> {
+    let is_error_type = |id: &AttrId| program.texts[program.attrs[id.index()].index()] == "error.type";
+    program.blocks.iter().map(|block| block.span.attrs.ids().find(is_error_type)).collect()
+}
+
+/// All texts in a row with [`Plan::SLACK`] bytes behind, and where each stands.
+fn text_pool(texts: &[String]) -> (Vec<u8>, Vec<(u32, u32)>) {
+    let mut pool = Vec::with_capacity(texts.iter().map(String::len).sum::<usize>() + Plan::SLACK);
+    let mut at = Vec::with_capacity(texts.len());
+    for text in texts {
+        // The verifier's limits keep both far below 32 bits.
+        at.push((pool.len() as u32, text.len() as u32));
+        pool.extend_from_slice(text.as_bytes());
+    }
+    pool.resize(pool.len() + Plan::SLACK, 0);
+    (pool, at)
+}
+
+/// The scenario that each block belongs to.
+struct Tree {
+    scenario: Vec<u32>,
+}
+
+impl Tree {
+    fn scenario(&self, block: BlockId) -> usize {
+        self.scenario[block.index()] as usize
+    }
+}

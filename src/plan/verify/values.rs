@@ -1,0 +1,207 @@
+//! Follows an expression as evaluation will: what it reads must be there, and the text it makes must have an end.
+
+use super::violation::{Fault, Place, Violation};
+use crate::plan::{Constant, Expr, ExprId, Operator, Program, SlotId, limits};
+
+/// Longest decimal text of an int.
+const INT: u64 = 20;
+/// Longest text of a double: sign, 309 digits before the point, and those behind it; or 1 and 323 zeros before it.
+const DOUBLE: u64 = 352;
+/// Longest text of a bool.
+const BOOL: u64 = 5;
+/// Longest User-Agent the interpreter has.
+const USER_AGENT: u64 = 512;
+/// Upper and lower case of a character take at most three times its bytes.
+const CASE: u64 = 3;
+
+/// Where an expression stands, which says what it may read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Site {
+    /// Constants and stable functions only.
+    Resource,
+    /// Before the first span.
+    Vars,
+    /// In a span; `linked`: the longest text a linked span can give, once every way here has looked for a link.
+    Span { linked: Option<u64> },
+}
+
+/// The state of one scenario while its code is followed, and what all of them have used up.
+pub(super) struct Values<'a> {
+    program: &'a Program,
+    pub site: Site,
+    /// Whether every way to here has written the slot.
+    written: Vec<bool>,
+    /// Bytes of the longest text the slot may hold.
+    longest: Vec<u64>,
+    /// Expressions evaluated so far, in all scenarios.
+    evaluations: u64,
+    /// Bytes of text that one trace of this scenario has made so far.
+    text: u64,
+}
+
+impl<'a> Values<'a> {
+    pub fn new(program: &'a Program) -> Self {
+        Values { program, site: Site::Resource, written: vec![], longest: vec![], evaluations: 0, text: 0 }
+    }
+
+    /// Begin a scenario.
+    pub fn begin(&mut self, slots: usize) {
+        self.site = Site::Vars;
+        self.written = vec![false; slots];
+        self.longest = vec![0; slots];
+        self.text = 0;
+    }
+
+    pub fn is_written(&self, slot: SlotId) -> bool {
+        self.written[slot.index()]
+    }
+
+    /// Takes a slot for unwritten again.
+    pub fn forget(&mut self, slot: SlotId) {
+        self.written[slot.index()] = false;
+    }
+
+    /// Evaluate into a slot.
+    pub fn set(&mut self, place: Place, slot: SlotId, value: ExprId) -> Result<(), Violation> {
+        self.slot(place, slot)?;
+        let longest = self.evaluate(place, value)?;
+        self.written[slot.index()] = true;
+        self.longest[slot.index()] = self.longest[slot.index()].max(longest);
+        Ok(())
+    }
+
+    /// Read a slot; the longest text it may hold.
+    pub fn read(&self, place: Place, slot: SlotId) -> Result<u64, Violation> {
+        self.slot(place, slot)?;
+        if !self.written[slot.index()] {
+            return Err(place.broken(Fault::Unwritten { slot }));
+        }
+        Ok(self.longest[slot.index()])
+    }
+
+    fn slot(&self, place: Place, slot: SlotId) -> Result<(), Violation> {
+        if slot.index() >= self.written.len() {
+            return Err(place.broken(Fault::OutOfRange { what: "slot", id: slot.0, len: self.written.len() }));
+        }
+        Ok(())
+    }
+
+    /// Evaluate for the text it is as an attribute; the longest it may be, bytes.
+    pub fn evaluate(&mut self, place: Place, id: ExprId) -> Result<u64, Violation> {
+        self.evaluations += 1;
+        if self.evaluations > limits::EVALUATIONS {
+            let (count, max) = (self.evaluations, limits::EVALUATIONS);
+            return Err(place.broken(Fault::TooMany { what: "expressions to evaluate", count, max }));
+        }
+        let program = self.program;
+        let expr = &program.exprs[id.index()];
+        if let Expr::Slot { slot } = expr {
+            self.allow(place, !matches!(self.site, Site::Resource), "a resource reads no slots")?;
+            return self.read(place, *slot);
+        }
+        if let Expr::Const { value } = expr {
+            return Ok(self.constant(value));
+        }
+        self.allowed(place, expr)?;
+        let (mut sum, mut max, mut first) = (0_u64, 0, None);
+        for operand in expr.operands() {
+            let longest = self.evaluate(place, operand)?;
+            sum = sum.saturating_add(longest);
+            max = max.max(longest);
+            first.get_or_insert(longest);
+        }
+        let first = first.unwrap_or(0);
+        let (longest, makes_text) = match expr {
+            Expr::Const { .. } | Expr::Slot { .. } => unreachable!("handled above"),
+            Expr::Text { .. } => (first, true),
+            Expr::Concat { .. } => (sum, true),
+            Expr::List { .. } => (sum, false),
+            Expr::RandomInt { .. } | Expr::RandomIntBetween { .. } | Expr::RandomZipf { .. } => (INT, false),
+            Expr::RandomFloat { .. } | Expr::RandomFloatBetween { .. } | Expr::Round { .. } => (DOUBLE, false),
+            Expr::RandomNormal { .. } | Expr::RandomLognormal { .. } => (DOUBLE, false),
+            Expr::RandomExp { .. } | Expr::RandomPareto { .. } => (DOUBLE, false),
+            Expr::RandomBool { .. } | Expr::ToBool { .. } | Expr::Not { .. } | Expr::In { .. } => (BOOL, false),
+            Expr::RandomChoice { .. } | Expr::RandomWeighted { .. } | Expr::StablePick { .. } => (max, false),
+            Expr::RandomUuid | Expr::StableUuid { .. } => (36, true),
+            Expr::RandomHex { digits } | Expr::StableHex { digits, .. } => (u64::from(*digits), true),
+            Expr::RandomIpv4 | Expr::StableIpv4 { .. } => (15, true),
+            Expr::RandomIpv6 => (39, true),
+            Expr::RandomUserAgent => (USER_AGENT, true),
+            Expr::TimeUnix | Expr::TimeUnixMs | Expr::TimeUnixNano | Expr::TraceIndex | Expr::ToInt { .. } => {
+                (INT, false)
+            }
+            Expr::TimeIso | Expr::TraceId => (32, true),
+            Expr::SpanId => (16, true),
+            Expr::Linked { .. } | Expr::LinkedKey => match self.site {
+                Site::Span { linked: Some(longest) } => (longest, true),
+                _ => return Err(place.broken(Fault::NotHere("`linked` is read before every way here has a `link`"))),
+            },
+            Expr::Upper { .. } | Expr::Lower { .. } => (first.saturating_mul(CASE), true),
+            Expr::Default { .. } | Expr::Clamp { .. } => (max, false),
+            Expr::Omit { .. } => (first, false),
+            Expr::Pad { width, .. } => (first.saturating_add(u64::from(*width)), true),
+            Expr::ToDouble { .. } | Expr::Neg { .. } => (DOUBLE, false),
+            Expr::Binary { operator: Operator::Add, .. } => (sum.max(DOUBLE), true),
+            Expr::Binary { operator: Operator::Sub | Operator::Mul | Operator::Div, .. } => (DOUBLE, false),
+            Expr::Binary { operator: Operator::And | Operator::Or, .. } => (max.max(BOOL), false),
+            Expr::Binary { .. } => (BOOL, false),
+        };
+        if makes_text {
+            // The stable functions and `pad` may write their operand's text first.
+            self.text = self.text.saturating_add(longest).saturating_add(first);
+            if self.text > limits::TRACE_TEXT_BYTES {
+                let (count, max) = (self.text, limits::TRACE_TEXT_BYTES);
+                return Err(place.broken(Fault::TooMany { what: "bytes of text in a trace", count, max }));
+            }
+        }
+        Ok(longest)
+    }
+
+    /// The longest text of a constant. It is not copied; but each element of a list is a value of the trace.
+    pub fn constant(&mut self, value: &Constant) -> u64 {
+        match value {
+            Constant::Bool(_) => BOOL,
+            Constant::Int(_) => INT,
+            Constant::Double(_) => DOUBLE,
+            Constant::Text(id) => self.program.texts[id.index()].len() as u64,
+            Constant::List(items) => {
+                self.evaluations += items.len() as u64;
+                items.iter().map(|item| self.constant(item)).sum()
+            }
+        }
+    }
+
+    fn allowed(&self, place: Place, expr: &Expr) -> Result<(), Violation> {
+        if self.site == Site::Resource {
+            self.allow(place, is_stable(expr), "a resource's attributes are constants and stable functions of them")?;
+        }
+        if self.site == Site::Vars {
+            let of_span = matches!(expr, Expr::SpanId | Expr::Linked { .. } | Expr::LinkedKey);
+            self.allow(place, !of_span, "vars are drawn before there is a span")?;
+        }
+        Ok(())
+    }
+
+    fn allow(&self, place: Place, holds: bool, rule: &'static str) -> Result<(), Violation> {
+        if holds { Ok(()) } else { Err(place.broken(Fault::NotHere(rule))) }
+    }
+}
+
+/// The same in every trace, whatever its draws, time and ids; the operands are asked on their own.
+fn is_stable(expr: &Expr) -> bool {
+    match expr {
+        Expr::Const { .. } | Expr::Text { .. } | Expr::Concat { .. } | Expr::List { .. } => true,
+        Expr::Slot { .. } | Expr::Linked { .. } | Expr::LinkedKey => false,
+        Expr::RandomInt { .. } | Expr::RandomIntBetween { .. } | Expr::RandomZipf { .. } => false,
+        Expr::RandomFloat { .. } | Expr::RandomFloatBetween { .. } | Expr::RandomBool { .. } => false,
+        Expr::RandomChoice { .. } | Expr::RandomWeighted { .. } | Expr::RandomUuid | Expr::RandomHex { .. } => false,
+        Expr::RandomIpv4 | Expr::RandomIpv6 | Expr::RandomUserAgent | Expr::RandomNormal { .. } => false,
+        Expr::RandomLognormal { .. } | Expr::RandomExp { .. } | Expr::RandomPareto { .. } => false,
+        Expr::TimeUnix | Expr::TimeUnixMs | Expr::TimeUnixNano | Expr::TimeIso => false,
+        Expr::TraceId | Expr::TraceIndex | Expr::SpanId => false,
+        Expr::Upper { .. } | Expr::Lower { .. } | Expr::Default { .. } | Expr::Round { .. } | Expr::Pad { .. } => true,
+        Expr::ToInt { .. } | Expr::ToDouble { .. } | Expr::ToBool { .. } | Expr::Clamp { .. } => true,
+        Expr::Omit { .. } | Expr::StableUuid { .. } | Expr::StableHex { .. } | Expr::StableIpv4 { .. } => true,
+        Expr::StablePick { .. } | Expr::Not { .. } | Expr::Neg { .. } | Expr::Binary { .. } | Expr::In { .. } => true,
+    }
+}

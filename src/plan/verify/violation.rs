@@ -1,0 +1,201 @@
+//! What is wrong with a program, as data, and the words for it.
+
+use crate::plan::{
+    AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId, limits,
+};
+use std::fmt;
+
+/// A broken invariant and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    pub place: Place,
+    pub fault: Fault,
+}
+
+/// A place in a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Program,
+    Text(TextId),
+    Service(ServiceId),
+    Resource(ResourceId),
+    Expr(ExprId),
+    Attr(AttrId),
+    Event(EventId),
+    Error(ErrorId),
+    Link(LinkId),
+    Scenario(ScenarioId),
+    Block(BlockId),
+    Instruction(BlockId, usize),
+}
+
+impl Place {
+    pub(super) fn broken(self, fault: Fault) -> Violation {
+        Violation { place: self, fault }
+    }
+}
+
+/// Which invariant is broken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    Semantics {
+        found: u32,
+    },
+    /// A table or row has more entries than it may.
+    TooMany {
+        what: &'static str,
+        count: u64,
+        max: u64,
+    },
+    /// An id beyond the end of its table.
+    OutOfRange {
+        what: &'static str,
+        id: u32,
+        len: usize,
+    },
+    /// A value outside of what its instruction or expression allows.
+    Range(&'static str),
+    /// Interned twice, named twice, or a key twice in one span, event or resource.
+    Twice {
+        what: &'static str,
+        text: String,
+    },
+    /// A name or key without a character.
+    Empty {
+        what: &'static str,
+    },
+    /// An expression uses one that doesn't stand before it.
+    Operand {
+        operand: ExprId,
+    },
+    ExprDepth,
+    /// The list has elements of several types, or lists.
+    MixedList,
+    /// An expression that isn't allowed here: see the invariants about vars, resources and links.
+    NotHere(&'static str),
+    /// Resources don't follow one another as the services say.
+    ResourceOrder {
+        expected: u32,
+    },
+    /// A slot is read that isn't written on every way here.
+    Unwritten {
+        slot: SlotId,
+    },
+    NoScenario,
+    NoWeight,
+    /// The block is called from a second place, or is a root and called.
+    CalledTwice {
+        block: BlockId,
+    },
+    /// The block is neither a scenario's root nor called from one.
+    NeverCalled,
+    CallDepth,
+    /// An attribute that the block or event doesn't own, or that has two owners.
+    Attribute {
+        attr: u32,
+    },
+    /// The block doesn't end with its only `end`.
+    End,
+    /// A jump goes back, to itself, or out of the block.
+    Jump {
+        target: u32,
+    },
+    /// The span has no name here, or is named a second time.
+    Name(&'static str),
+    /// A `fail` that not every way to it has rolled for.
+    NotRolled,
+    /// The chances since the roll sum to more than always.
+    ChanceSum,
+    /// A second `link` or `export` in one block.
+    Second {
+        what: &'static str,
+    },
+    /// A link that nothing exports to.
+    NoSource,
+    /// The block that a link names exports no context.
+    NoExport {
+        block: BlockId,
+    },
+    /// The scenario links, by way of others, to itself.
+    LinkCycle,
+    LinkChain,
+    /// A constant `error.type` that a failure couldn't replace.
+    ConstantErrorType,
+    Spans {
+        max: u64,
+    },
+    Duration,
+}
+
+impl std::error::Error for Violation {}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Place::Program => write!(f, "{}", self.fault),
+            place => write!(f, "{place}: {}", self.fault),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Program => write!(f, "plan"),
+            Place::Text(id) => write!(f, "{id}"),
+            Place::Service(id) => write!(f, "{id}"),
+            Place::Resource(id) => write!(f, "{id}"),
+            Place::Expr(id) => write!(f, "{id}"),
+            Place::Attr(id) => write!(f, "{id}"),
+            Place::Event(id) => write!(f, "{id}"),
+            Place::Error(id) => write!(f, "{id}"),
+            Place::Link(id) => write!(f, "{id}"),
+            Place::Scenario(id) => write!(f, "{id}"),
+            Place::Block(id) => write!(f, "{id}"),
+            Place::Instruction(id, pc) => write!(f, "{id} instruction {pc}"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Semantics { found } => {
+                let known = crate::plan::SEMANTICS;
+                write!(f, "the plan has semantics {found}, this tracegen has {known}: compile the scenarios again")
+            }
+            Fault::TooMany { what, count, max } => write!(f, "{count} {what}, at most {max} are allowed"),
+            Fault::OutOfRange { what, id, len } => write!(f, "{what}{id} is out of range, there are {len}"),
+            Fault::Range(rule) => write!(f, "{rule}"),
+            Fault::Twice { what, text } => write!(f, "{what} {text:?} occurs twice"),
+            Fault::Empty { what } => write!(f, "{what} is empty"),
+            Fault::Operand { operand } => write!(f, "uses {operand}, which doesn't stand before it"),
+            Fault::ExprDepth => write!(f, "more than {} expressions above one another", limits::EXPR_DEPTH),
+            Fault::MixedList => write!(f, "a constant list must hold one type, and no lists"),
+            Fault::NotHere(rule) => write!(f, "{rule}"),
+            Fault::ResourceOrder { expected } => {
+                write!(f, "the resources of a service follow those of the one before: {expected} expected")
+            }
+            Fault::Unwritten { slot } => write!(f, "{slot} is read, but not written on every way here"),
+            Fault::NoScenario => write!(f, "the plan has no scenario"),
+            Fault::NoWeight => write!(f, "the weights of all scenarios sum to 0"),
+            Fault::CalledTwice { block } => write!(f, "{block} is already called elsewhere, or is a root"),
+            Fault::NeverCalled => write!(f, "no scenario's root leads here"),
+            Fault::CallDepth => write!(f, "more than {} spans above one another", limits::CALL_DEPTH),
+            Fault::Attribute { attr } => write!(f, "attr{attr} belongs to another span or event, or to none"),
+            Fault::End => write!(f, "a block ends with `end`, and has no other"),
+            Fault::Jump { target } => write!(f, "the jump to {target} must go forward and stay in the block"),
+            Fault::Name(rule) => write!(f, "{rule}"),
+            Fault::NotRolled => write!(f, "`fail` without a `roll` on every way here"),
+            Fault::ChanceSum => write!(f, "the chances since `roll` sum to over 100 %"),
+            Fault::Second { what } => write!(f, "a second `{what}` in the block"),
+            Fault::NoSource => write!(f, "nothing can be linked to"),
+            Fault::NoExport { block } => write!(f, "links to {block}, which exports no context"),
+            Fault::LinkCycle => write!(f, "links to itself, by way of other scenarios"),
+            Fault::LinkChain => write!(f, "more than {} links one after another", limits::LINK_CHAIN),
+            Fault::ConstantErrorType => write!(f, "a span that can fail has a constant `error.type`"),
+            Fault::Spans { max } => write!(f, "a trace may have {max} spans, at most {} are allowed", limits::SPANS),
+            Fault::Duration => write!(f, "a trace may last longer than 2^62 ns"),
+        }
+    }
+}
