@@ -1,0 +1,238 @@
+//! One expression: checked, and written into the tables.
+//!
+//! What can't be made is reported once, here, and becomes `None`; whatever is made of it becomes `None` in silence.
+
+mod argument;
+mod filter;
+mod function;
+mod operator;
+mod text;
+
+use super::report::Report;
+use super::resolve::{Linked, Miss, Site, Target, Tree};
+use super::tables::Tables;
+use super::types::{Kind, Type};
+use crate::language::diagnostic::{Problem, Unavailable};
+use crate::language::source::Loc;
+use crate::language::template::{Expr as Ast, Node};
+use crate::plan::{Constant, Expr, ExprId, SlotId};
+
+/// Deepest expression. The parser refuses deeper nesting by brackets; this also bounds chains of operators and filters.
+const MOST_NESTED: u32 = 100;
+
+/// A checked expression.
+#[derive(Clone, Copy, Debug)]
+pub struct Typed {
+    pub expr: ExprId,
+    pub ty: Type,
+    /// Text only because the scalar at this place is quoted.
+    pub quoted: Option<Loc>,
+}
+
+/// The values that a scenario's names stand for. `None`: not evaluated yet, or wrong and reported.
+#[derive(Default)]
+pub struct Values {
+    pub vars: Vec<Option<Typed>>,
+    /// By span, by attribute.
+    pub attributes: Vec<Vec<Option<Typed>>>,
+    /// By span.
+    pub context_keys: Vec<Option<Typed>>,
+    /// By span, as [`super::resolve::SpanNode::linked`].
+    pub linked: Vec<Vec<SlotId>>,
+}
+
+/// What names mean at the expression's place.
+#[derive(Clone, Copy)]
+pub enum Scope<'a> {
+    Trace {
+        tree: &'a Tree<'a>,
+        site: Site,
+        values: &'a Values,
+    },
+    /// In a service's attributes. The instance's number and id, where `instances` is written.
+    Service {
+        name: &'a str,
+        instance: Option<(u32, &'a str)>,
+    },
+}
+
+pub struct Expressions<'a> {
+    pub tables: &'a mut Tables,
+    pub report: &'a mut Report,
+    pub scope: Scope<'a>,
+    depth: u32,
+}
+
+impl<'a> Expressions<'a> {
+    pub fn new(tables: &'a mut Tables, report: &'a mut Report, scope: Scope<'a>) -> Self {
+        Expressions { tables, report, scope, depth: 0 }
+    }
+
+    fn add(&mut self, expr: Expr, ty: impl Into<Type>) -> Option<Typed> {
+        Some(Typed { expr: self.tables.expr(expr), ty: ty.into(), quoted: None })
+    }
+
+    fn constant(&mut self, value: Constant) -> Option<Typed> {
+        let kind = match value {
+            Constant::Bool(_) => Kind::Bool,
+            Constant::Int(_) => Kind::Int,
+            Constant::Double(_) => Kind::Double,
+            Constant::Text(_) => Kind::Text,
+            Constant::List(_) => Kind::List,
+        };
+        self.add(Expr::Const { value }, kind)
+    }
+
+    fn text_constant(&mut self, text: &str) -> Option<Typed> {
+        let value = Constant::Text(self.tables.text(text));
+        self.constant(value)
+    }
+
+    /// Report and give nothing.
+    fn fail<T>(&mut self, problem: Problem, at: Loc) -> Option<T> {
+        self.report.add(problem, at);
+        None
+    }
+
+    fn node(&mut self, node: &Node) -> Option<Typed> {
+        if self.depth == MOST_NESTED {
+            return self.fail(Problem::TooNested { limit: MOST_NESTED }, node.loc);
+        }
+        self.depth += 1;
+        let typed = self.node_inside(node);
+        self.depth -= 1;
+        typed
+    }
+
+    fn node_inside(&mut self, node: &Node) -> Option<Typed> {
+        match &*node.value {
+            Ast::Bool(value) => self.constant(Constant::Bool(*value)),
+            Ast::Int(value) => self.constant(Constant::Int(*value)),
+            Ast::Double(value) => self.constant(Constant::Double(*value)),
+            Ast::Text(value) => self.text_constant(value),
+            Ast::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| (self.node(item), item.loc)).collect();
+                self.list(items)
+            }
+            Ast::Map(_) => self.fail(Problem::MapOutOfPlace, node.loc),
+            Ast::Path(path) => self.path(path, node.loc),
+            Ast::Call { path, arguments } => self.function(&path.join("."), node.loc, arguments),
+            Ast::Filter { input, name, arguments } => self.filter(input, name, arguments, node.loc),
+            Ast::Unary { operator, operand } => self.unary(*operator, operand),
+            Ast::Binary { operator, left, right } => self.binary(*operator, left, right, node.loc),
+        }
+    }
+
+    /// Elements of one type, none a list.
+    fn list(&mut self, items: Vec<(Option<Typed>, Loc)>) -> Option<Typed> {
+        let mut first: Option<Kind> = None;
+        let mut whole = true;
+        let mut typed = Vec::with_capacity(items.len());
+        for (item, loc) in items {
+            let Some(item) = item else {
+                whole = false;
+                continue;
+            };
+            let kind = item.ty.kind;
+            let problem = match first {
+                _ if kind == Kind::List => Some(Problem::NestedList),
+                Some(first) if first != kind && kind != Kind::Unknown => {
+                    Some(Problem::MixedList { first: first.to_string(), other: kind.to_string() })
+                }
+                _ => None,
+            };
+            if kind != Kind::Unknown {
+                first = first.or(Some(kind));
+            }
+            if let Some(problem) = problem {
+                whole = self.fail(problem, loc).unwrap_or(false);
+            }
+            typed.push(item);
+        }
+        if !whole {
+            return None;
+        }
+        let constants: Option<Box<[Constant]>> =
+            typed.iter().map(|item| self.tables.constant_of(item.expr).cloned()).collect();
+        match constants {
+            Some(constants) => self.constant(Constant::List(constants)),
+            None => self.add(Expr::List { items: typed.iter().map(|item| item.expr).collect() }, Kind::List),
+        }
+    }
+
+    fn path(&mut self, path: &[String], loc: Loc) -> Option<Typed> {
+        match self.scope {
+            Scope::Service { name, instance } => self.path_in_service(path, loc, name, instance),
+            Scope::Trace { tree, site, values } => match tree.find(site, path) {
+                Ok(target) => self.read(target, path, loc, tree, values),
+                Err(miss) => {
+                    let (problem, related) = self.explain(miss, path, tree, site);
+                    self.report.add_related(problem, loc, related);
+                    None
+                }
+            },
+        }
+    }
+
+    fn path_in_service(
+        &mut self,
+        path: &[String],
+        loc: Loc,
+        service: &str,
+        instance: Option<(u32, &str)>,
+    ) -> Option<Typed> {
+        let words: Vec<&str> = path.iter().map(String::as_str).collect();
+        let unavailable = |why| Problem::NotAvailable { name: path.join("."), why };
+        match (&words[..], instance) {
+            (["service", "name"], _) => self.text_constant(service),
+            (["instance", "index"], Some((index, _))) => self.constant(Constant::Int(index.into())),
+            (["instance", "id"], Some((_, id))) => self.text_constant(id),
+            (["instance", "index" | "id"], None) => self.fail(unavailable(Unavailable::NoInstances), loc),
+            (["instance", ..], _) => {
+                self.fail(Problem::NotAValue { name: path.join("."), instead: "instance.index or instance.id" }, loc)
+            }
+            _ => self.fail(unavailable(Unavailable::InServices), loc),
+        }
+    }
+
+    fn read(&mut self, target: Target, path: &[String], loc: Loc, tree: &Tree, values: &Values) -> Option<Typed> {
+        match target {
+            Target::Var(var) => *values.vars.get(var)?,
+            Target::Attribute { span, attribute } => *values.attributes.get(span)?.get(attribute)?,
+            Target::ContextKey { span } => *values.context_keys.get(span)?,
+            Target::Linked { span, read } => {
+                let slot = *values.linked.get(span)?.get(tree.spans[span].linked_index(&read)?)?;
+                let kind = if read == Linked::ContextKey { Kind::Text } else { Kind::Unknown };
+                self.add(Expr::Slot { slot }, Type { kind, optional: true })
+            }
+            Target::ScenarioName => self.text_constant(&tree.scenario.name.value),
+            Target::ServiceName { span } => self.text_constant(&tree.spans[span].span.service.value),
+            Target::Function => self.function(&path.join("."), loc, &[]),
+        }
+    }
+
+    /// The words for a name that means nothing, and the places that have to do with it.
+    fn explain(&mut self, miss: Miss, path: &[String], tree: &Tree, site: Site) -> (Problem, Option<Loc>) {
+        let name = path.join(".");
+        match miss {
+            Miss::Name => {
+                let nearest = self.report.nearest(&name, tree.names(site));
+                (Problem::UnknownName { name, nearest }, None)
+            }
+            Miss::Var(name) => {
+                let vars = tree.scenario.vars.iter().map(|var| var.name.value.as_str());
+                let nearest = self.report.nearest(&name, vars);
+                (Problem::UnknownVariable { name, nearest }, None)
+            }
+            Miss::Attribute { of, span, key } => {
+                let nearest = self.report.nearest(&key, tree.keys(span));
+                let above = nearest.is_none() && tree.owner(span, &key).is_some();
+                let place = tree.spans[span].span.service.loc;
+                (Problem::UnknownAttribute { of, key, nearest, above }, Some(place))
+            }
+            Miss::Unavailable(why) => (Problem::NotAvailable { name, why }, None),
+            Miss::NotAValue(instead) => (Problem::NotAValue { name, instead }, None),
+            Miss::LinkedWithoutLink => (Problem::LinkedWithoutLink { name }, None),
+        }
+    }
+}

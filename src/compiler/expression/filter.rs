@@ -1,0 +1,132 @@
+//! The filters: `value | name(arguments)`.
+
+use super::argument::{Argument, Signature};
+use super::function::either;
+use super::{Expressions, Typed};
+use crate::compiler::types::{Kind, Type};
+use crate::language::diagnostic::Problem;
+use crate::language::source::{Loc, Located};
+use crate::language::template::Node;
+use crate::plan::Expr;
+
+const fn signature(name: &'static str, usage: &'static str, arguments: usize) -> Signature {
+    Signature { name, usage, least: arguments, most: arguments }
+}
+
+const FILTERS: [Signature; 15] = [
+    signature("upper", "upper", 0),
+    signature("lower", "lower", 0),
+    signature("default", "default(x)", 1),
+    signature("round", "round(n)", 1),
+    signature("pad", "pad(n)", 1),
+    signature("int", "int", 0),
+    signature("double", "double", 0),
+    signature("bool", "bool", 0),
+    signature("text", "text", 0),
+    signature("clamp", "clamp(min, max)", 2),
+    signature("omit", "omit(x)", 1),
+    signature("uuid", "uuid", 0),
+    signature("hex", "hex(n)", 1),
+    signature("ipv4", "ipv4", 0),
+    signature("pick", "pick(['a', 'b'])", 1),
+];
+
+impl Expressions<'_> {
+    pub(super) fn filter(
+        &mut self,
+        input: &Node,
+        name: &Located<String>,
+        arguments: &[Node],
+        loc: Loc,
+    ) -> Option<Typed> {
+        let input = self.argument(input);
+        let Some(signature) = FILTERS.iter().find(|f| f.name == name.value) else {
+            let nearest = self.report.nearest(&name.value, FILTERS.iter().map(|f| f.name));
+            return self.fail(Problem::UnknownFilter { name: name.value.clone(), nearest }, name.loc);
+        };
+        self.count(signature, arguments.len(), name.loc)?;
+        let input = input?;
+        let Typed { expr: of, ty, .. } = input.typed;
+        let same = |kind| Type { kind, optional: ty.optional };
+        if ty.kind == Kind::List && signature.name != "default" {
+            return self.wrong_type(signature, "a single value", ty.kind, input);
+        }
+        match (signature.name, arguments) {
+            ("upper", _) => {
+                let of = self.to_text(input.typed, input.loc)?.expr;
+                self.add(Expr::Upper { of }, same(Kind::Text))
+            }
+            ("lower", _) => {
+                let of = self.to_text(input.typed, input.loc)?.expr;
+                self.add(Expr::Lower { of }, same(Kind::Text))
+            }
+            ("default", [or]) => {
+                let or = self.node(or)?;
+                let ty = Type { kind: ty.kind.or(or.ty.kind), optional: or.ty.optional };
+                self.add(Expr::Default { of, or: or.expr }, ty)
+            }
+            ("round", [digits]) => {
+                let digits = self.known_int(signature, digits, 0, 15)? as u8;
+                self.numeric(signature, input)?;
+                self.add(Expr::Round { of, digits }, same(Kind::Double))
+            }
+            ("pad", [width]) => {
+                let width = self.known_int(signature, width, 0, 1_024)? as u32;
+                self.add(Expr::Pad { of, width }, same(Kind::Text))
+            }
+            ("int", _) if ty.kind == Kind::Int => Some(input.typed),
+            ("int", _) => self.add(Expr::ToInt { of }, same(Kind::Int)),
+            ("double", _) if ty.kind == Kind::Double => Some(input.typed),
+            ("double", _) => self.add(Expr::ToDouble { of }, same(Kind::Double)),
+            ("bool", _) if ty.kind == Kind::Bool => Some(input.typed),
+            ("bool", _) => self.add(Expr::ToBool { of }, same(Kind::Bool)),
+            ("text", _) => self.to_text(input.typed, input.loc),
+            ("clamp", [min, max]) => {
+                let (a, b) = (self.number_argument(signature, min), self.number_argument(signature, max));
+                self.numeric(signature, input)?;
+                let (a, b) = (a?, b?);
+                if let (Some(min), Some(max)) = (self.number_of(a), self.number_of(b))
+                    && min > max
+                {
+                    let problem = Problem::UpsideDown {
+                        usage: signature.usage,
+                        min: min.to_string(),
+                        max: max.to_string(),
+                    };
+                    return self.fail(problem, loc);
+                }
+                let kind = ty.kind.or(a.typed.ty.kind).or(b.typed.ty.kind);
+                let optional = ty.optional || a.typed.ty.optional || b.typed.ty.optional;
+                self.add(Expr::Clamp { of, min: a.typed.expr, max: b.typed.expr }, Type { kind, optional })
+            }
+            ("omit", [value]) => {
+                let value = self.argument(value)?;
+                let present = Typed { ty: ty.kind.into(), ..input.typed };
+                self.comparable("==", (present, input.loc), (value.typed, value.loc), loc)?;
+                self.add(Expr::Omit { of, value: value.typed.expr }, Type { kind: ty.kind, optional: true })
+            }
+            ("uuid", _) => self.add(Expr::StableUuid { of }, same(Kind::Text)),
+            ("hex", [digits]) => {
+                let digits = self.known_int(signature, digits, 1, 1_024)? as u32;
+                self.add(Expr::StableHex { of, digits }, same(Kind::Text))
+            }
+            ("ipv4", _) => self.add(Expr::StableIpv4 { of }, same(Kind::Text)),
+            ("pick", [items]) => {
+                let items = self.items(signature.usage, items)?;
+                let picked = either(&items);
+                let items = items.iter().map(|(item, _)| item.expr).collect();
+                let ty = Type { optional: picked.optional || ty.optional, ..picked };
+                self.add(Expr::StablePick { of, items }, ty)
+            }
+            // The table has no other name, and each has the arguments the table says.
+            _ => None,
+        }
+    }
+
+    fn numeric(&mut self, signature: &'static Signature, input: Argument) -> Option<()> {
+        if input.typed.ty.kind.may_be_number() {
+            return Some(());
+        }
+        self.wrong_type(signature, "a number", input.typed.ty.kind, input)
+    }
+}

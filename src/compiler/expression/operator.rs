@@ -1,0 +1,174 @@
+//! Operators: what they take, and what they give.
+
+use super::{Expressions, Typed};
+use crate::compiler::types::{Kind, Type};
+use crate::language::diagnostic::Problem;
+use crate::language::source::Loc;
+use crate::language::template::{Binary, Node, Unary};
+use crate::plan::{Constant, Expr, Operator};
+
+impl Expressions<'_> {
+    pub(super) fn unary(&mut self, operator: Unary, operand: &Node) -> Option<Typed> {
+        let typed = self.node(operand)?;
+        let of = typed.expr;
+        match operator {
+            Unary::Not => {
+                self.condition("not", typed, operand.loc)?;
+                self.add(Expr::Not { of }, Kind::Bool)
+            }
+            Unary::Neg => {
+                self.number("-", typed, operand.loc)?;
+                match self.tables.constant_of(of) {
+                    Some(Constant::Int(value)) => {
+                        let value = value.saturating_neg();
+                        self.constant(Constant::Int(value))
+                    }
+                    Some(Constant::Double(value)) => {
+                        let value = -value;
+                        self.constant(Constant::Double(value))
+                    }
+                    _ => self.add(Expr::Neg { of }, typed.ty),
+                }
+            }
+        }
+    }
+
+    pub(super) fn binary(&mut self, operator: Binary, left: &Node, right: &Node, loc: Loc) -> Option<Typed> {
+        if operator == Binary::In {
+            return self.contains(left, right, loc);
+        }
+        let (a, b) = (self.node(left), self.node(right));
+        let (a, b) = (a?, b?);
+        let sign = sign(operator);
+        let plan = |operator| Expr::Binary { operator, left: a.expr, right: b.expr };
+        let optional = a.ty.optional || b.ty.optional;
+        match operator {
+            Binary::Or | Binary::And => {
+                let checked = (self.condition(sign, a, left.loc), self.condition(sign, b, right.loc));
+                checked.0.and(checked.1)?;
+                self.add(plan(if operator == Binary::Or { Operator::Or } else { Operator::And }), Kind::Bool)
+            }
+            Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge => {
+                self.comparable(sign, (a, left.loc), (b, right.loc), loc)?;
+                let operator = match operator {
+                    Binary::Eq => Operator::Eq,
+                    Binary::Ne => Operator::Ne,
+                    Binary::Lt => Operator::Lt,
+                    Binary::Le => Operator::Le,
+                    Binary::Gt => Operator::Gt,
+                    _ => Operator::Ge,
+                };
+                self.add(plan(operator), Kind::Bool)
+            }
+            Binary::Add if a.ty.kind == Kind::Text || b.ty.kind == Kind::Text => {
+                for (typed, loc) in [(a, left.loc), (b, right.loc)] {
+                    if !matches!(typed.ty.kind, Kind::Text | Kind::Unknown) {
+                        let found = typed.ty.kind.to_string();
+                        return self.fail(Problem::JoinedWithText { found }, loc);
+                    }
+                }
+                self.add(plan(Operator::Add), Type { kind: Kind::Text, optional })
+            }
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div => {
+                let checked = (self.number(sign, a, left.loc), self.number(sign, b, right.loc));
+                checked.0.and(checked.1)?;
+                let kind = a.ty.kind.or(b.ty.kind);
+                let (operator, ty) = match operator {
+                    Binary::Add => (Operator::Add, Type { kind, optional }),
+                    Binary::Sub => (Operator::Sub, Type { kind, optional }),
+                    Binary::Mul => (Operator::Mul, Type { kind, optional }),
+                    _ => {
+                        let never_zero = match self.tables.constant_of(b.expr) {
+                            Some(Constant::Int(value)) => *value != 0,
+                            Some(Constant::Double(value)) => *value != 0.0,
+                            _ => false,
+                        };
+                        (Operator::Div, Type { kind: Kind::Double, optional: optional || !never_zero })
+                    }
+                };
+                self.add(plan(operator), ty)
+            }
+            // Taken above.
+            Binary::In => None,
+        }
+    }
+
+    /// `x in [..]`.
+    fn contains(&mut self, left: &Node, right: &Node, loc: Loc) -> Option<Typed> {
+        let (of, items) = (self.node(left), self.items("in", right));
+        let (of, items) = (of?, items?);
+        for (item, item_loc) in &items {
+            self.comparable("in", (of, left.loc), (*item, *item_loc), loc)?;
+        }
+        self.add(Expr::In { of: of.expr, items: items.iter().map(|(item, _)| item.expr).collect() }, Kind::Bool)
+    }
+
+    fn number(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {
+        if typed.ty.kind.may_be_number() {
+            return Some(());
+        }
+        let found = typed.ty.kind.to_string();
+        let quoted = typed.quoted.is_some();
+        self.report.add_related(Problem::OperandType { operator, expected: "a number", found, quoted }, loc, typed.quoted);
+        None
+    }
+
+    fn condition(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {
+        self.present(typed, loc);
+        if matches!(typed.ty.kind, Kind::Bool | Kind::Unknown) {
+            return Some(());
+        }
+        let found = typed.ty.kind.to_string();
+        let quoted = typed.quoted.is_some();
+        let problem = Problem::OperandType { operator, expected: "true or false", found, quoted };
+        self.report.add_related(problem, loc, typed.quoted);
+        None
+    }
+
+    fn comparable(&mut self, operator: &'static str, a: (Typed, Loc), b: (Typed, Loc), loc: Loc) -> Option<()> {
+        for (typed, loc) in [a, b] {
+            self.present(typed, loc);
+            let ordered = !matches!(operator, "==" | "!=" | "in");
+            if typed.ty.kind == Kind::List || ordered && typed.ty.kind == Kind::Bool {
+                let found = typed.ty.kind.to_string();
+                let expected = if ordered { "a number or text" } else { "a single value" };
+                return self.fail(Problem::OperandType { operator, expected, found, quoted: false }, loc);
+            }
+        }
+        let (left, right) = (a.0.ty.kind, b.0.ty.kind);
+        let alike = left == right || left.is_number() && right.is_number();
+        if alike || left == Kind::Unknown || right == Kind::Unknown {
+            return Some(());
+        }
+        let quoted = a.0.quoted.or(b.0.quoted);
+        let problem =
+            Problem::Incomparable { left: left.to_string(), right: right.to_string(), quoted: quoted.is_some() };
+        self.report.add_related(problem, loc, quoted);
+        None
+    }
+
+    /// Warn where a value that may be absent decides something.
+    pub(super) fn present(&mut self, typed: Typed, loc: Loc) {
+        if typed.ty.optional {
+            self.report.add(Problem::MayBeAbsent, loc);
+        }
+    }
+}
+
+fn sign(operator: Binary) -> &'static str {
+    match operator {
+        Binary::Or => "or",
+        Binary::And => "and",
+        Binary::Eq => "==",
+        Binary::Ne => "!=",
+        Binary::Lt => "<",
+        Binary::Le => "<=",
+        Binary::Gt => ">",
+        Binary::Ge => ">=",
+        Binary::In => "in",
+        Binary::Add => "+",
+        Binary::Sub => "-",
+        Binary::Mul => "*",
+        Binary::Div => "/",
+    }
+}

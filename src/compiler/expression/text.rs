@@ -1,0 +1,121 @@
+//! Templates and the values of vars and attributes: what becomes text, and what keeps its type.
+
+use super::{Expressions, Typed};
+use crate::compiler::types::{Kind, Type};
+use crate::language::diagnostic::Problem;
+use crate::language::scenario::{Scalar, Value};
+use crate::language::source::Loc;
+use crate::language::template::{Expr as Ast, Part, Template};
+use crate::plan::{Constant, Expr};
+
+impl Expressions<'_> {
+    /// What an attribute or a var is given.
+    pub fn value(&mut self, value: &Value) -> Option<Typed> {
+        match value {
+            Value::Scalar(scalar) => self.scalar(scalar),
+            Value::List { items, .. } => {
+                let items: Vec<_> = items.iter().map(|item| (self.scalar(item), place(item))).collect();
+                self.list(items)
+            }
+        }
+    }
+
+    fn scalar(&mut self, scalar: &Scalar) -> Option<Typed> {
+        match scalar {
+            Scalar::Bool(value) => self.constant(Constant::Bool(value.value)),
+            Scalar::Int(value) => self.constant(Constant::Int(value.value)),
+            Scalar::Double(value) => self.constant(Constant::Double(value.value)),
+            Scalar::Expr(template) => match template.single() {
+                Some(node) => self.node(node),
+                None => self.text(template),
+            },
+            Scalar::Text(template) => match template.single() {
+                Some(node) if keeps_type(&node.value) => self.node(node),
+                Some(_) => {
+                    let text = self.text(template)?;
+                    Some(Typed { quoted: Some(template.loc), ..text })
+                }
+                None => self.text(template),
+            },
+        }
+    }
+
+    /// The template's text; absent if a part is.
+    pub fn text(&mut self, template: &Template) -> Option<Typed> {
+        if let Some(node) = template.single() {
+            let typed = self.node(node)?;
+            return self.to_text(typed, node.loc);
+        }
+        let mut whole = true;
+        let mut parts = Vec::with_capacity(template.parts.len());
+        // What is known now is joined now.
+        let mut known = String::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => known.push_str(text),
+                Part::Expr(node) => {
+                    let Some(typed) = self.node(node) else {
+                        whole = false;
+                        continue;
+                    };
+                    self.present(typed, node.loc);
+                    if typed.ty.kind == Kind::List {
+                        whole = self.fail(Problem::ListInText, node.loc).unwrap_or(false);
+                    } else if let Some(text) = self.tables.constant_text(typed.expr) {
+                        known.push_str(&text);
+                    } else {
+                        if !known.is_empty() {
+                            parts.push(self.tables.text_constant(&known));
+                            known.clear();
+                        }
+                        parts.push(typed.expr);
+                    }
+                }
+            }
+        }
+        if !whole {
+            return None;
+        }
+        if parts.is_empty() {
+            return self.text_constant(&known);
+        }
+        if !known.is_empty() {
+            parts.push(self.tables.text_constant(&known));
+        }
+        self.add(Expr::Concat { parts: parts.into() }, Kind::Text)
+    }
+
+    /// The template's text, where there must be one: a name, a key, a type.
+    pub fn required_text(&mut self, template: &Template) -> Option<Typed> {
+        let typed = self.text(template)?;
+        if let Some(node) = template.single() {
+            self.present(typed, node.loc);
+        }
+        Some(typed)
+    }
+
+    pub(super) fn to_text(&mut self, typed: Typed, loc: Loc) -> Option<Typed> {
+        match typed.ty.kind {
+            Kind::Text => Some(typed),
+            Kind::List => self.fail(Problem::ListInText, loc),
+            _ => match self.tables.constant_text(typed.expr) {
+                Some(text) => self.text_constant(&text),
+                None => self.add(Expr::Text { of: typed.expr }, Type { kind: Kind::Text, ..typed.ty }),
+            },
+        }
+    }
+}
+
+/// Quoted scalars are text, unless the last filter says what they are.
+fn keeps_type(expr: &Ast) -> bool {
+    matches!(expr, Ast::Filter { name, .. } if matches!(&*name.value, "int" | "double" | "bool"))
+}
+
+fn place(scalar: &Scalar) -> Loc {
+    match scalar {
+        Scalar::Bool(value) => value.loc,
+        Scalar::Int(value) => value.loc,
+        Scalar::Double(value) => value.loc,
+        Scalar::Text(template) | Scalar::Expr(template) => template.loc,
+    }
+}
