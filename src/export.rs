@@ -3,6 +3,20 @@
 //! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`; `deliver` carries
 //! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order.
 
+mod batch;
+mod encode;
+#[cfg(test)]
+mod fixture;
+mod json;
+#[cfg(test)]
+mod reference;
+pub mod sdk;
+mod tree;
+
+pub use encode::Protobuf;
+pub use json::Json;
+pub use tree::write_tree;
+
 use crate::trace::View;
 
 /// A batch closes when it holds this many spans.

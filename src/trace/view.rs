@@ -130,7 +130,7 @@ impl<'a> View<'a> {
     }
 
     /// Empty if the value is no text.
-    fn text(self, value: Value) -> &'a str {
+    pub fn text(self, value: Value) -> &'a str {
         match self.datum(value) {
             Some(Datum::Text(text)) => text,
             _ => "",

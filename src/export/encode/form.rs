@@ -1,0 +1,259 @@
+//! What is constant in a plan's spans, as protobuf bytes made once. A span is then mostly copies of these, with its ids and
+//! times set into them.
+
+use super::wire::{self, delimited};
+use crate::plan::{AttrId, Block, BlockId, Constant, Error, ErrorId, Expr, ExprId, Plan, ServiceId};
+use crate::trace::{Bytes, Datum, OwnedDatum, Resources, constant};
+
+/// A span's attributes, events, links and status: `opentelemetry/proto/trace/v1/trace.proto`, message `Span`.
+pub const ATTRIBUTE: u8 = delimited(9);
+pub const EVENT: u8 = delimited(11);
+pub const LINK: u8 = delimited(13);
+pub const STATUS: u8 = delimited(15);
+/// An event's attributes.
+pub const EVENT_ATTRIBUTE: u8 = delimited(3);
+
+/// Bytes of all forms together, at most; what is over that is written anew for each span. (A short plan can use a long text
+/// in many places.)
+const POOL_MAX: usize = 64 << 20;
+
+/// All forms of a plan, by their ids.
+pub struct Forms {
+    pub pool: Bytes,
+    pub spans: Vec<SpanForm>,
+    attrs: Vec<AttrForm>,
+    errors: Vec<Option<ErrorForm>>,
+}
+
+/// A block's span: `2a name  30 kind  39 start[8]  41 end[8]  4a.. constant attributes`.
+#[derive(Clone, Copy)]
+pub struct SpanForm {
+    pub at: u32,
+    pub len: u32,
+    /// Of the byte after `39`.
+    pub start_at: u32,
+    /// Most bytes a span of this form takes; a computed name, long values, events, links and a failure apart.
+    pub most: usize,
+    pub service: ServiceId,
+    /// Number of computed attributes.
+    pub attrs: u32,
+    /// Bytes that the length of the last span of this form took: the guess for the next.
+    pub width: u8,
+    /// The name is in the form: it is constant.
+    pub has_name: bool,
+    /// The constant attributes are in the form.
+    pub has_constants: bool,
+    /// One of its computed attributes is `error.type`: a failure adds none.
+    pub has_error_type: bool,
+}
+
+/// `4a KV  0a key  12 AV`, and the value follows: `0a len text`, `18 int`, `21 double` or `10 bool`.
+#[derive(Clone, Copy)]
+pub struct AttrForm {
+    pub at: u32,
+    pub len: u32,
+    /// KV less AV.
+    pub base: u32,
+    /// Texts shorter than this, and all scalars, leave all three lengths in one byte; 0 if the key is too long for that.
+    pub limit: u32,
+}
+
+/// A failure whose type and message are constant: attribute, `exception` event, status, in a row.
+#[derive(Clone, Copy)]
+pub struct ErrorForm {
+    pub at: u32,
+    pub attribute_len: u32,
+    pub event_len: u32,
+    pub status_len: u32,
+    /// Of the event's eight bytes of time, in the event.
+    pub time_at: u32,
+}
+
+impl Forms {
+    pub fn new(plan: &Plan) -> Forms {
+        let mut forms = Forms { pool: Bytes::default(), spans: vec![], attrs: vec![], errors: vec![] };
+        for key in &plan.attrs {
+            let form = forms.attr(plan.text(*key));
+            forms.attrs.push(form);
+        }
+        for error in &plan.errors {
+            let form = forms.error(plan, error);
+            forms.errors.push(form);
+        }
+        for block in &plan.blocks {
+            let form = forms.span(plan, block);
+            forms.spans.push(form);
+        }
+        forms
+    }
+
+    #[inline(always)]
+    pub fn attr_form(&self, attr: AttrId) -> &AttrForm {
+        &self.attrs[attr.index()]
+    }
+
+    /// `None`: its type or message is computed, or too long.
+    pub fn error_form(&self, error: ErrorId) -> Option<ErrorForm> {
+        self.errors[error.index()]
+    }
+
+    #[inline(always)]
+    pub fn service(&self, block: BlockId) -> ServiceId {
+        self.spans[block.index()].service
+    }
+
+    fn fits(&self, more: usize) -> bool {
+        self.pool.len() + more <= POOL_MAX
+    }
+
+    fn attr(&mut self, key: &str) -> AttrForm {
+        let at = self.pool.len() as u32;
+        // KV = base + 2 + text, and must be below 128. The longest scalar takes 11 bytes.
+        let base = key.len() + 4 - 2 * key.is_empty() as usize;
+        if base + 11 >= 128 || !self.fits(base + 2) {
+            return AttrForm { at, len: 0, base: 0, limit: 0 };
+        }
+        self.pool.append(&[ATTRIBUTE, 0]);
+        wire::text(&mut self.pool, delimited(1), key);
+        self.pool.append(&[delimited(2), 0]);
+        AttrForm { at, len: base as u32 + 2, base: base as u32, limit: 126 - base as u32 }
+    }
+
+    fn error(&mut self, plan: &Plan, error: &Error) -> Option<ErrorForm> {
+        let text = |expr: ExprId| match &plan.exprs[expr.index()] {
+            Expr::Const { value: Constant::Text(id) } => Some(plan.text(*id)),
+            _ => None,
+        };
+        let r#type = text(error.r#type)?;
+        let message = match error.message {
+            Some(message) => Some(text(message)?),
+            None => None,
+        };
+        if !self.fits(2 * r#type.len() + 2 * message.map_or(0, str::len) + 256) {
+            return None;
+        }
+        let pool = &mut self.pool;
+        let at = pool.len();
+        error_type(pool, r#type);
+        let event_at = pool.len();
+        exception(pool, u64::MAX, r#type, message);
+        let status_at = pool.len();
+        error_status(pool, message);
+        let time_at = pool.as_slice()[event_at..].windows(8).position(|bytes| bytes == [0xff; 8])?;
+        Some(ErrorForm {
+            at: at as u32,
+            attribute_len: (event_at - at) as u32,
+            event_len: (status_at - event_at) as u32,
+            status_len: (pool.len() - status_at) as u32,
+            time_at: time_at as u32,
+        })
+    }
+
+    fn span(&mut self, plan: &Plan, block: &Block) -> SpanForm {
+        let form = &block.span;
+        let at = self.pool.len();
+        let name = form.name.map(|name| plan.text(name)).filter(|name| self.fits(name.len()));
+        if let Some(name) = name {
+            wire::text(&mut self.pool, delimited(5), name);
+        }
+        self.pool.append(&[0x30, form.kind as u8, 0x39]);
+        let start_at = self.pool.len() - at;
+        self.pool.append(&[0; 8]);
+        self.pool.append(&[0x41]);
+        self.pool.append(&[0; 8]);
+        let constants = form.constants.iter().map(|(key, value)| (plan.text(*key), constant(plan, value)));
+        let has_constants = self.fits(constants.clone().map(|(key, value)| wire::attribute_len(key, value)).sum());
+        if has_constants {
+            constants.for_each(|(key, value)| wire::attribute(&mut self.pool, ATTRIBUTE, key, value));
+        }
+        let len = self.pool.len() - at;
+        let attrs: usize = form.attrs.ids().map(|attr| self.attr_form(attr).len as usize + 128).sum();
+        SpanForm {
+            at: at as u32,
+            len: len as u32,
+            start_at: start_at as u32,
+            most: len + attrs + 128,
+            attrs: form.attrs.count,
+            service: form.service,
+            width: 2,
+            has_name: name.is_some(),
+            has_constants,
+            has_error_type: form.attrs.ids().any(|attr| plan.attr_key(attr) == "error.type"),
+        }
+    }
+}
+
+/// By resource, what stands before its spans: the `Resource`, field 1 of `ResourceSpans`.
+pub fn resource_heads(resources: &Resources) -> Vec<Vec<u8>> {
+    let head = |attributes: &Vec<(String, OwnedDatum)>| {
+        let mut body = Bytes::default();
+        for (key, value) in attributes {
+            wire::attribute(&mut body, delimited(1), key, value.as_datum());
+        }
+        let mut head = Bytes::default();
+        wire::open(&mut head, delimited(1), body.len());
+        head.append(body.as_slice());
+        head.as_slice().to_vec()
+    };
+    resources.attributes.iter().map(head).collect()
+}
+
+/// The attribute that a failure adds.
+pub fn error_type(out: &mut Bytes, r#type: &str) {
+    wire::attribute(out, ATTRIBUTE, "error.type", Datum::Text(r#type));
+}
+
+/// The event of a failure at `time`, by the semantic conventions for exceptions.
+pub fn exception(out: &mut Bytes, time: u64, r#type: &str, message: Option<&str>) {
+    let base = begin(out, EVENT);
+    wire::fixed64(out, 0x09, time);
+    wire::text(out, delimited(2), "exception");
+    wire::attribute(out, EVENT_ATTRIBUTE, "exception.type", Datum::Text(r#type));
+    if let Some(message) = message {
+        wire::attribute(out, EVENT_ATTRIBUTE, "exception.message", Datum::Text(message));
+    }
+    end(out, base, 1);
+}
+
+/// Status ERROR.
+pub fn error_status(out: &mut Bytes, message: Option<&str>) {
+    let base = begin(out, STATUS);
+    wire::text(out, delimited(2), message.unwrap_or_default());
+    out.append(&[0x18, 2]);
+    end(out, base, 1);
+}
+
+/// Append the tag of a message whose length is not known yet, and one byte for it. For [`end`].
+pub fn begin(out: &mut Bytes, tag: u8) -> usize {
+    out.append(&[tag, 0]);
+    out.len() - 1
+}
+
+/// Set the length of the message that runs from behind the `width` bytes at `at` to the end of `out`. Returns the bytes that
+/// the length takes; if they are not `width`, the message is moved.
+#[inline(always)]
+pub fn end(out: &mut Bytes, at: usize, width: usize) -> usize {
+    let n = out.len() - at - width;
+    if width == 2 && (1 << 7..1 << 14).contains(&n) {
+        out.set(at, [n as u8 | 0x80, (n >> 7) as u8]);
+        2
+    } else if width == 1 && n < 1 << 7 {
+        out.set(at, [n as u8]);
+        1
+    } else {
+        end_any(out, at, width, n)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn end_any(out: &mut Bytes, at: usize, width: usize, n: usize) -> usize {
+    let (bytes, size) = wire::varint(n as u64);
+    if size != width {
+        out.shift(at + width, size as isize - width as isize);
+    }
+    for (i, byte) in bytes[..size].iter().enumerate() {
+        out.set(at + i, [*byte]);
+    }
+    size
+}

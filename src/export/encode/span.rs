@@ -1,0 +1,244 @@
+//! One span. The common case is inlined in the encoder's loop; what few spans have stands below it, out of line.
+
+use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK, SpanForm};
+use super::wire::{self, delimited};
+use crate::trace::{AttrRecord, Bytes, FLAGS, FLAGS_REMOTE, NONE, Read, SpanRecord, Value, View, constant};
+
+/// Before the form: `0a 10 trace_id[16]  12 08 span_id[8]  22 08 parent_span_id[8]`.
+const IDS: [u8; 38] = {
+    let mut ids = [0; 38];
+    (ids[0], ids[1]) = (delimited(1), 16);
+    (ids[18], ids[19]) = (delimited(2), 8);
+    (ids[28], ids[29]) = (delimited(4), 8);
+    ids
+};
+const TRACE_ID: usize = 2;
+const SPAN_ID: usize = 20;
+const PARENT_SPAN_ID: usize = 30;
+/// The same without a parent.
+const ROOT_IDS: usize = 28;
+
+/// Append `record` as field 2 of `ScopeSpans`.
+#[inline(always)]
+pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRecord) {
+    let form = forms.spans[record.block.index()];
+    out.room(form.most);
+    let base = out.len();
+    let width = form.width as usize;
+    out.put([delimited(2), 0, 0, 0], 1 + width);
+
+    let mut ids = IDS;
+    ids[TRACE_ID..TRACE_ID + 16].copy_from_slice(&view.trace.id);
+    ids[SPAN_ID..SPAN_ID + 8].copy_from_slice(&record.id.to_be_bytes());
+    let flags = if record.parent == NONE {
+        out.put(ids, ROOT_IDS);
+        FLAGS
+    } else {
+        let parent = &view.trace.spans[record.parent as usize];
+        ids[PARENT_SPAN_ID..].copy_from_slice(&parent.id.to_be_bytes());
+        out.put(ids, IDS.len());
+        if forms.service(parent.block) == form.service { FLAGS } else { FLAGS_REMOTE }
+    };
+
+    if !form.has_name {
+        name(out, &form, view, record.name);
+    }
+    let at = out.len();
+    out.copy::<64>(forms.pool.padded(), form.at as usize, form.len as usize);
+    let times: &mut [u8; 17] = out.window(at + form.start_at as usize);
+    times[..8].copy_from_slice(&record.start.to_le_bytes());
+    times[9..].copy_from_slice(&record.end.to_le_bytes());
+    if record.start == 0 || record.end == 0 || !form.has_constants {
+        rare(out, at + form.start_at as usize, &form, view, record);
+    }
+
+    let attrs = &view.trace.attrs[record.attrs as usize..][..form.attrs as usize];
+    for attr in attrs {
+        attribute::<ATTRIBUTE>(out, forms, form.most, view, attr);
+    }
+    if record.failure & record.event & record.link != NONE {
+        rest(out, forms, &form, view, record);
+    }
+    let [a, b, c, d] = flags.to_le_bytes();
+    // Field 16, `fixed32`.
+    out.put([0x85, 0x01, a, b, c, d], 6);
+    let used = form::end(out, base + 1, width);
+    if used != width {
+        forms.spans[record.block.index()].width = used.min(3) as u8;
+    }
+}
+
+/// Append a computed attribute, if it is not absent; and room for `most` more bytes, if it took much.
+#[inline(always)]
+fn attribute<const TAG: u8>(out: &mut Bytes, forms: &Forms, most: usize, view: View<'_>, record: &AttrRecord) {
+    let form = forms.attr_form(record.attr);
+    let base = out.len();
+    let size = if let Some((at, n)) = record.value.short_text(form.limit) {
+        key(out, forms, form);
+        out.put([delimited(1), n as u8], 2);
+        out.copy::<64>(view.trace.text.padded(), at, n);
+        n + 2
+    } else {
+        match record.value.read() {
+            Read::Const { at, len } if len < form.limit as usize => {
+                key(out, forms, form);
+                out.put([delimited(1), len as u8], 2);
+                out.copy::<64>(view.plan.text_pool(), at, len);
+                len + 2
+            }
+            Read::Int(v) if form.limit != 0 => {
+                key(out, forms, form);
+                int(out, v)
+            }
+            Read::Double { value, .. } if form.limit != 0 => {
+                key(out, forms, form);
+                out.put([0x21], 1);
+                out.put(value.to_le_bytes(), 8);
+                9
+            }
+            Read::Bool(v) if form.limit != 0 => {
+                key(out, forms, form);
+                out.put([0x10, v as u8], 2);
+                2
+            }
+            Read::Absent => return,
+            _ => return long_attribute(out, TAG, most, view, record),
+        }
+    };
+    out.set(base, [TAG, form.base as u8 + size as u8]);
+    out.set(base + form.len as usize - 1, [size as u8]);
+}
+
+#[inline(always)]
+fn key(out: &mut Bytes, forms: &Forms, form: &AttrForm) {
+    out.copy::<32>(forms.pool.padded(), form.at as usize, form.len as usize);
+}
+
+/// Append an int as the field of an `AnyValue`; how many bytes it took.
+#[inline(always)]
+fn int(out: &mut Bytes, v: i64) -> usize {
+    if (0..1 << 28).contains(&v) {
+        // Seven bits a byte, all four at once.
+        let v = v as u64;
+        let n = wire::varint_len(v);
+        let spread = v & 0x7f | (v & 0x3f80) << 1 | (v & 0x1f_c000) << 2 | (v & 0xfe0_0000) << 3;
+        let more = 0x8080_8080 & ((1 << (8 * (n - 1))) - 1);
+        out.put((0x18 | (spread | more) << 8).to_le_bytes(), n + 1);
+        n + 1
+    } else {
+        let (bytes, n) = wire::varint(v as u64);
+        out.put([0x18], 1);
+        out.put(bytes, n);
+        n + 1
+    }
+}
+
+/// A long text, a list, or a long key.
+#[cold]
+#[inline(never)]
+fn long_attribute(out: &mut Bytes, tag: u8, most: usize, view: View<'_>, record: &AttrRecord) {
+    if let Some(value) = view.datum(record.value) {
+        wire::attribute(out, tag, view.plan.attr_key(record.attr), value);
+        out.room(most);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn name(out: &mut Bytes, form: &SpanForm, view: View<'_>, name: Value) {
+    wire::text(out, delimited(5), view.text(name));
+    out.room(form.most);
+}
+
+/// A start or an end at 0 is left out; constants that are too long for the form are written. `start_at`: of the byte behind
+/// the start's tag.
+#[cold]
+#[inline(never)]
+fn rare(out: &mut Bytes, start_at: usize, form: &SpanForm, view: View<'_>, record: &SpanRecord) {
+    if record.end == 0 {
+        out.shift(start_at + 17, -9);
+    }
+    if record.start == 0 {
+        out.shift(start_at + 8, -9);
+    }
+    if !form.has_constants {
+        for (key, value) in &view.plan.block(record.block).span.constants {
+            wire::attribute(out, ATTRIBUTE, view.plan.text(*key), constant(view.plan, value));
+        }
+    }
+    out.room(form.most);
+}
+
+/// Failure, events and links.
+#[cold]
+#[inline(never)]
+fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record: &SpanRecord) {
+    let failure = (record.failure != NONE).then(|| &view.trace.failures[record.failure as usize]);
+    // A form's event has a time.
+    let failure = failure.map(|failure| (failure, forms.error_form(failure.error).filter(|_| failure.time != 0)));
+    let from_form = |out: &mut Bytes, at: u32, len: u32| {
+        out.room(len as usize);
+        out.copy::<64>(forms.pool.padded(), at as usize, len as usize);
+    };
+    if let Some((failure, error)) = failure
+        && !form.has_error_type
+    {
+        match error {
+            Some(error) => from_form(out, error.at, error.attribute_len),
+            None => form::error_type(out, view.text(failure.r#type)),
+        }
+    }
+    let mut next = record.event;
+    while next != NONE {
+        next = event(out, forms, view, next);
+    }
+    let message = |value| (!Value::is_absent(value)).then(|| view.text(value));
+    match failure {
+        Some((failure, Some(error))) => {
+            let at = out.len();
+            from_form(out, error.at + error.attribute_len, error.event_len);
+            out.set(at + error.time_at as usize, failure.time.to_le_bytes());
+        }
+        Some((failure, None)) => {
+            form::exception(out, failure.time, view.text(failure.r#type), message(failure.message));
+        }
+        None => {}
+    }
+    let mut next = record.link;
+    while next != NONE {
+        next = link(out, view, next);
+    }
+    match failure {
+        Some((_, Some(error))) => from_form(out, error.at + error.attribute_len + error.event_len, error.status_len),
+        Some((failure, None)) => form::error_status(out, message(failure.message)),
+        None => {}
+    }
+    out.room(16);
+}
+
+/// Append an event; the next one of the span.
+fn event(out: &mut Bytes, forms: &Forms, view: View<'_>, event: u32) -> u32 {
+    let record = &view.trace.events[event as usize];
+    let base = form::begin(out, EVENT);
+    wire::fixed64(out, 0x09, record.time);
+    wire::text(out, delimited(2), view.text(record.name));
+    for attr in &view.trace.attrs[record.attrs as usize..record.attrs_end as usize] {
+        out.room(256);
+        attribute::<EVENT_ATTRIBUTE>(out, forms, 0, view, attr);
+    }
+    form::end(out, base, 1);
+    record.next
+}
+
+/// Append a link; the next one of the span.
+fn link(out: &mut Bytes, view: View<'_>, link: u32) -> u32 {
+    let record = &view.trace.links[link as usize];
+    out.append(&[LINK, 33, delimited(1), 16]);
+    out.append(&record.trace_id);
+    out.append(&[delimited(2), 8]);
+    out.append(&record.span_id.to_be_bytes());
+    // Field 6, `fixed32`.
+    out.append(&[0x35]);
+    out.append(&FLAGS_REMOTE.to_le_bytes());
+    record.next
+}

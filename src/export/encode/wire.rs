@@ -1,0 +1,140 @@
+//! Protobuf as OTLP uses it: varints, length-delimited fields, `KeyValue` and `AnyValue`. What is written is canonical, that
+//! is, what prost writes: fields in the order of their numbers, lengths in the fewest bytes, defaults left out.
+//!
+//! Field numbers are those of `opentelemetry/proto/common/v1/common.proto`; a tag is `number << 3 | wire type`.
+
+use crate::trace::{Bytes, Datum};
+
+/// Wire type 2 of field 1 to 15, as one byte.
+pub const fn delimited(field: u8) -> u8 {
+    field << 3 | 2
+}
+
+/// Most bytes a varint takes.
+pub const VARINT_MAX: usize = 10;
+
+/// Bytes that `v` takes as a varint.
+#[inline(always)]
+pub fn varint_len(v: u64) -> usize {
+    (v | 1).ilog2() as usize / 7 + 1
+}
+
+/// Append `v` as a varint; room for [`VARINT_MAX`] bytes was made before.
+#[inline(always)]
+pub fn put_varint(out: &mut Bytes, v: u64) {
+    let (bytes, n) = varint(v);
+    out.put(bytes, n);
+}
+
+/// `v` as a varint, and how many of the bytes it takes.
+#[inline(always)]
+pub fn varint(mut v: u64) -> ([u8; 16], usize) {
+    let (mut bytes, mut n) = ([0; 16], 0);
+    while v >= 0x80 {
+        bytes[n] = v as u8 | 0x80;
+        v >>= 7;
+        n += 1;
+    }
+    bytes[n] = v as u8;
+    (bytes, n + 1)
+}
+
+/// Bytes of a length-delimited field with a tag of one byte.
+pub fn delimited_len(body: usize) -> usize {
+    1 + varint_len(body as u64) + body
+}
+
+/// Append the tag and the length of a field whose `len` bytes follow.
+pub fn open(out: &mut Bytes, tag: u8, len: usize) {
+    out.room(1 + VARINT_MAX);
+    out.put([tag], 1);
+    put_varint(out, len as u64);
+}
+
+/// Append a text field, unless it is empty.
+pub fn text(out: &mut Bytes, tag: u8, text: &str) {
+    if !text.is_empty() {
+        open(out, tag, text.len());
+        out.append(text.as_bytes());
+    }
+}
+
+/// Append a `fixed64` field, unless it is 0.
+pub fn fixed64(out: &mut Bytes, tag: u8, v: u64) {
+    if v != 0 {
+        out.append(&[tag]);
+        out.append(&v.to_le_bytes());
+    }
+}
+
+fn text_len(text: &str) -> usize {
+    if text.is_empty() { 0 } else { delimited_len(text.len()) }
+}
+
+/// Bytes of an attribute.
+pub fn attribute_len(key: &str, value: Datum<'_>) -> usize {
+    delimited_len(text_len(key) + delimited_len(any_value_len(value)))
+}
+
+/// Append an attribute: a `KeyValue` as the field `tag`.
+pub fn attribute(out: &mut Bytes, tag: u8, key: &str, value: Datum<'_>) {
+    let any = any_value_len(value);
+    open(out, tag, text_len(key) + delimited_len(any));
+    text(out, delimited(1), key);
+    open(out, delimited(2), any);
+    any_value(out, value);
+}
+
+/// Bytes of an `AnyValue`.
+fn any_value_len(value: Datum<'_>) -> usize {
+    match value {
+        Datum::Text(text) => delimited_len(text.len()),
+        Datum::Bool(_) => 2,
+        Datum::Int(v) => 1 + varint_len(v as u64),
+        Datum::Double(_) => 9,
+        Datum::List(items) => delimited_len(items.iter().map(|item| delimited_len(any_value_len(item))).sum()),
+    }
+}
+
+/// Append the one field of an `AnyValue`. Unlike other fields it is written also if it holds the default.
+fn any_value(out: &mut Bytes, value: Datum<'_>) {
+    match value {
+        Datum::Text(text) => {
+            open(out, delimited(1), text.len());
+            out.append(text.as_bytes());
+        }
+        Datum::Bool(v) => out.append(&[0x10, v as u8]),
+        Datum::Int(v) => {
+            out.room(1 + VARINT_MAX);
+            out.put([0x18], 1);
+            put_varint(out, v as u64);
+        }
+        Datum::Double(v) => {
+            out.append(&[0x21]);
+            out.append(&v.to_le_bytes());
+        }
+        Datum::List(items) => {
+            open(out, delimited(5), items.iter().map(|item| delimited_len(any_value_len(item))).sum());
+            for item in items.iter() {
+                open(out, delimited(1), any_value_len(item));
+                any_value(out, item);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_is_as_long_as_is_said() {
+        for shift in 0..64 {
+            for v in [(1 << shift) - 1, 1 << shift, u64::MAX >> shift] {
+                let (bytes, n) = varint(v);
+                assert_eq!(n, varint_len(v), "{v}");
+                assert_eq!(prost::encoding::decode_varint(&mut &bytes[..n]).unwrap(), v);
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Traces to OTLP/JSON, a request a line: the protobuf JSON mapping with OTLP's deviations (ids in hexadecimal, enums as
+//! numbers; 64-bit integers are text). <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>
+//!
+//! Which fields are written and in which order is as the collector's file exporter does it: defaults are left out, `status`
+//! is always there, a whole double has no fraction.
+
+use super::batch::Groups;
+use super::{Batch, Encode};
+use crate::trace::{Bytes, Datum, EventView, LinkView, OwnedDatum, Resources, SpanView, View};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use std::fmt;
+
+/// The encoder for OTLP/HTTP with JSON, JSON lines files and pipes. A body is one line, without the newline at its end.
+pub struct Json {
+    groups: Groups,
+}
+
+impl Json {
+    /// For traces with these resources only.
+    pub fn new(resources: &Resources) -> Json {
+        let heads = resources.attributes.iter().map(|attributes| {
+            let mut head = Bytes::default();
+            head.append(b"{\"resource\":");
+            append(&mut head, &Resource(attributes));
+            head.append(b",\"scopeSpans\":[{\"scope\":{\"name\":\"tracegen\"},\"spans\":[");
+            head.as_slice().to_vec()
+        });
+        Json { groups: Groups::new(heads.collect()) }
+    }
+
+    fn close(&mut self) -> Batch {
+        let mut batch = self.groups.close(|body, head, spans| {
+            body.extend_from_slice(if body.is_empty() { b"{\"resourceSpans\":[" } else { b"," });
+            body.extend_from_slice(head);
+            body.extend_from_slice(spans);
+            body.extend_from_slice(b"]}]}");
+        });
+        batch.body.extend_from_slice(b"]}");
+        batch
+    }
+}
+
+impl Encode for Json {
+    fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
+        let last = view.trace.spans.len().wrapping_sub(1);
+        for span in view.spans() {
+            let out = self.groups.group(span.record().resource);
+            let before = out.len();
+            if before > 0 {
+                out.append(b",");
+            }
+            append(out, &Span(span));
+            let bytes = out.len() - before;
+            if span.ordinal == last {
+                self.groups.trace_ended();
+            }
+            if self.groups.added(bytes) {
+                emit(self.close());
+            }
+        }
+    }
+
+    fn flush(&mut self, emit: &mut dyn FnMut(Batch)) {
+        if !self.groups.is_empty() {
+            emit(self.close());
+        }
+    }
+
+    fn recycle(&mut self, body: Vec<u8>) {
+        self.groups.recycle(body);
+    }
+}
+
+fn append(out: &mut Bytes, value: &impl Serialize) {
+    serde_json::to_writer(out, value).expect("memory takes all that is written, and all keys are text");
+}
+
+/// Anything by its `Display`, as a JSON string.
+struct Quoted<T>(T);
+
+impl<T: fmt::Display> Serialize for Quoted<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+fn trace_id(id: [u8; 16]) -> impl Serialize {
+    Quoted(fmt::from_fn(move |f| write!(f, "{:032x}", u128::from_be_bytes(id))))
+}
+
+fn span_id(id: u64) -> impl Serialize {
+    Quoted(fmt::from_fn(move |f| write!(f, "{id:016x}")))
+}
+
+/// A message's fields; those that hold their default are left out.
+struct Fields<M>(M);
+
+impl<M: SerializeMap> Fields<M> {
+    fn put(&mut self, name: &'static str, value: &impl Serialize) -> Result<(), M::Error> {
+        self.0.serialize_entry(name, value)
+    }
+
+    fn text(&mut self, name: &'static str, text: &str) -> Result<(), M::Error> {
+        if text.is_empty() { Ok(()) } else { self.put(name, &text) }
+    }
+
+    fn nanos(&mut self, name: &'static str, nanos: u64) -> Result<(), M::Error> {
+        if nanos == 0 { Ok(()) } else { self.put(name, &Quoted(nanos)) }
+    }
+
+    fn list<T: Serialize>(&mut self, name: &'static str, items: impl Iterator<Item = T>) -> Result<(), M::Error> {
+        let items: Vec<T> = items.collect();
+        if items.is_empty() { Ok(()) } else { self.put(name, &items) }
+    }
+}
+
+/// `Serialize` for a message by the fields it writes.
+macro_rules! message {
+    ($self:ident: $of:ty, $fields:ident, $body:block) => {
+        impl Serialize for $of {
+            fn serialize<S: Serializer>(&$self, to: S) -> Result<S::Ok, S::Error> {
+                let mut $fields = Fields(to.serialize_map(None)?);
+                $body
+                $fields.0.end()
+            }
+        }
+    };
+}
+
+struct Resource<'a>(&'a [(String, OwnedDatum)]);
+message!(self: Resource<'_>, fields, {
+    fields.list("attributes", self.0.iter().map(|(key, value)| KeyValue(key, value.as_datum())))?;
+});
+
+struct Span<'a>(SpanView<'a>);
+message!(self: Span<'_>, fields, {
+    let Span(span) = *self;
+    fields.put("traceId", &trace_id(span.view.trace.id))?;
+    fields.put("spanId", &span_id(span.record().id))?;
+    if let Some(parent) = span.parent() {
+        fields.put("parentSpanId", &span_id(parent.record().id))?;
+    }
+    fields.put("flags", &span.flags())?;
+    fields.text("name", span.name())?;
+    fields.put("kind", &(span.kind() as u8))?;
+    fields.nanos("startTimeUnixNano", span.record().start)?;
+    fields.nanos("endTimeUnixNano", span.record().end)?;
+    fields.list("attributes", span.attributes().map(|(key, value)| KeyValue(key, value)))?;
+    fields.list("events", span.events().into_iter().map(Event))?;
+    fields.list("links", span.links().map(Link))?;
+    fields.put("status", &Status(span.failure().map(|(_, message)| message)))?;
+});
+
+struct Event<'a>(EventView<'a>);
+message!(self: Event<'_>, fields, {
+    fields.nanos("timeUnixNano", self.0.time)?;
+    fields.text("name", self.0.name)?;
+    fields.list("attributes", self.0.attributes.iter().map(|(key, value)| KeyValue(key, *value)))?;
+});
+
+struct Link(LinkView);
+message!(self: Link, fields, {
+    fields.put("traceId", &trace_id(self.0.trace_id))?;
+    fields.put("spanId", &span_id(self.0.span_id))?;
+    fields.put("flags", &self.0.flags)?;
+});
+
+/// ERROR with a message, or unset.
+struct Status<'a>(Option<&'a str>);
+message!(self: Status<'_>, fields, {
+    if let Some(message) = self.0 {
+        fields.text("message", message)?;
+        fields.put("code", &2)?;
+    }
+});
+
+struct KeyValue<'a>(&'a str, Datum<'a>);
+message!(self: KeyValue<'_>, fields, {
+    fields.text("key", self.0)?;
+    fields.put("value", &AnyValue(self.1))?;
+});
+
+struct AnyValue<'a>(Datum<'a>);
+message!(self: AnyValue<'_>, fields, {
+    match self.0 {
+        Datum::Text(text) => fields.put("stringValue", &text)?,
+        Datum::Bool(v) => fields.put("boolValue", &v)?,
+        Datum::Int(v) => fields.put("intValue", &Quoted(v))?,
+        Datum::Double(v) => fields.put("doubleValue", &Double(v))?,
+        Datum::List(items) => fields.put("arrayValue", &ArrayValue(items))?,
+    }
+});
+
+struct ArrayValue<'a>(crate::trace::Items<'a>);
+message!(self: ArrayValue<'_>, fields, {
+    fields.list("values", self.0.iter().map(AnyValue))?;
+});
+
+struct Double(f64);
+
+impl Serialize for Double {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Double(v) = *self;
+        if v.is_nan() {
+            to.serialize_str("NaN")
+        } else if v.is_infinite() {
+            to.serialize_str(if v > 0.0 { "Infinity" } else { "-Infinity" })
+        } else if v == v.trunc() && v.abs() < (1u64 << 53) as f64 && (v != 0.0 || v.is_sign_positive()) {
+            to.serialize_i64(v as i64)
+        } else {
+            to.serialize_f64(v)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, fixtures};
+    use super::super::reference;
+    use super::*;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::Status as StatusMessage;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    /// `opentelemetry-proto` reads no list without its elements' field, which the mapping allows to be left out.
+    fn say_empty_lists(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::Object(list)) = fields.get_mut("arrayValue") {
+                    list.entry("values").or_insert(Value::Array(vec![]));
+                }
+                fields.values_mut().for_each(say_empty_lists);
+            }
+            Value::Array(items) => items.iter_mut().for_each(say_empty_lists),
+            _ => {}
+        }
+    }
+
+    fn check(fixture: &Fixture, encoder: &mut Json) -> Vec<Batch> {
+        let batches = fixture.batches(encoder);
+        let mut spans = fixture.spans().into_iter();
+        for batch in &batches {
+            assert!(!batch.body.contains(&b'\n'));
+            let mut value: Value = serde_json::from_slice(&batch.body).unwrap();
+            say_empty_lists(&mut value);
+            let mut expected = reference::request(spans.by_ref().take(batch.spans as usize));
+            // In JSON, status is always there.
+            for span in expected.resource_spans.iter_mut().flat_map(|r| &mut r.scope_spans).flat_map(|s| &mut s.spans) {
+                span.status.get_or_insert(StatusMessage::default());
+            }
+            assert_eq!(serde_json::from_value::<ExportTraceServiceRequest>(value).unwrap(), expected);
+        }
+        assert!(spans.next().is_none(), "a span was not sent");
+        assert_eq!(batches.iter().map(|batch| batch.traces).sum::<u64>(), fixture.traces.len() as u64);
+        batches
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_decoder_reads_what_was_meant(fixture in fixtures()) {
+            let mut encoder = Json::new(&fixture.resources);
+            let first = check(&fixture, &mut encoder);
+            first.iter().for_each(|batch| encoder.recycle(batch.body.clone()));
+            prop_assert_eq!(check(&fixture, &mut encoder), first);
+        }
+    }
+
+    #[test]
+    fn doubles_are_written_as_the_collector_does() {
+        for (v, text) in [
+            (5.0, "5"),
+            (-3.0, "-3"),
+            (0.0, "0"),
+            (-0.0, "-0.0"),
+            (0.1, "0.1"),
+            (1e-9, "1e-9"),
+            (f64::NAN, "\"NaN\""),
+            (f64::NEG_INFINITY, "\"-Infinity\""),
+        ] {
+            assert_eq!(serde_json::to_string(&Double(v)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_request_is_one_line_with_the_fields_in_the_collectors_order() {
+        let fixture = super::super::fixture::checkout();
+        let batches = fixture.batches(&mut Json::new(&fixture.resources));
+        insta::with_settings!({ snapshot_path => "../../snapshots/export", prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!("checkout.json", String::from_utf8(batches[0].body.clone()).unwrap());
+        });
+    }
+}

@@ -1,0 +1,147 @@
+//! The bridge to `opentelemetry_sdk`: traces as [`SpanData`], so that any SDK `SpanExporter` can be fed.
+//!
+//! The SDK has one resource an exporter (`SpanExporter::set_resource`), so a span comes with the id of its resource: feed one
+//! exporter for each.
+
+use crate::plan::{ResourceId, SpanKind as Kind};
+use crate::trace::{Datum, Resources, SpanView, View};
+use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Every span of the trace, a parent before its children, with its resource.
+pub fn span_data(view: View<'_>) -> Vec<(ResourceId, SpanData)> {
+    let scope = InstrumentationScope::builder("tracegen").build();
+    view.spans().map(|span| (span.record().resource, data(span, &scope))).collect()
+}
+
+/// A resource, with exactly the attributes that the plan gives it.
+pub fn resource(resources: &Resources, id: ResourceId) -> Resource {
+    Resource::builder_empty().with_attributes(key_values(resources.get(id))).build()
+}
+
+fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
+    let record = span.record();
+    let context = |trace_id, span_id: u64, flags: u32, remote| {
+        let ids = (TraceId::from_bytes(trace_id), SpanId::from_bytes(span_id.to_be_bytes()));
+        // The rest of the flags is OTLP's own and follows from `remote`.
+        SpanContext::new(ids.0, ids.1, TraceFlags::new(flags as u8), remote, TraceState::NONE)
+    };
+    let event = |event: crate::trace::EventView<'_>| {
+        Event::new(event.name.to_string(), time(event.time), key_values(event.attributes.into_iter()), 0)
+    };
+    let mut events = SpanEvents::default();
+    events.events = span.events().into_iter().map(event).collect();
+    let mut links = SpanLinks::default();
+    let link = |link: crate::trace::LinkView| {
+        Link::new(context(link.trace_id, link.span_id, link.flags, is_remote(link.flags)), vec![], 0)
+    };
+    links.links = span.links().map(link).collect();
+    SpanData {
+        span_context: context(span.view.trace.id, record.id, span.flags(), false),
+        parent_span_id: span.parent().map_or(SpanId::INVALID, |p| SpanId::from_bytes(p.record().id.to_be_bytes())),
+        parent_span_is_remote: is_remote(span.flags()),
+        span_kind: match span.kind() {
+            Kind::Internal => SpanKind::Internal,
+            Kind::Server => SpanKind::Server,
+            Kind::Client => SpanKind::Client,
+            Kind::Producer => SpanKind::Producer,
+            Kind::Consumer => SpanKind::Consumer,
+        },
+        name: span.name().to_string().into(),
+        start_time: time(record.start),
+        end_time: time(record.end),
+        attributes: key_values(span.attributes()),
+        dropped_attributes_count: 0,
+        events,
+        links,
+        status: match span.failure() {
+            Some((_, message)) => Status::error(message.to_string()),
+            None => Status::Unset,
+        },
+        instrumentation_scope: scope.clone(),
+    }
+}
+
+/// OTLP's `SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`.
+fn is_remote(flags: u32) -> bool {
+    flags & 0x200 != 0
+}
+
+fn time(ns: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(ns)
+}
+
+fn key_values<'a>(attributes: impl Iterator<Item = (&'a str, Datum<'a>)>) -> Vec<KeyValue> {
+    attributes.map(|(key, datum)| KeyValue::new(key.to_string(), value(datum))).collect()
+}
+
+fn value(datum: Datum<'_>) -> Value {
+    match datum {
+        Datum::Text(v) => Value::String(v.to_string().into()),
+        Datum::Int(v) => Value::I64(v),
+        Datum::Double(v) => Value::F64(v),
+        Datum::Bool(v) => Value::Bool(v),
+        Datum::List(items) => Value::Array(match items.iter().next() {
+            Some(Datum::Int(_)) => {
+                Array::I64(typed(items.iter(), |v| if let Datum::Int(v) = v { Some(v) } else { None }))
+            }
+            Some(Datum::Double(_)) => {
+                Array::F64(typed(items.iter(), |v| if let Datum::Double(v) = v { Some(v) } else { None }))
+            }
+            Some(Datum::Bool(_)) => {
+                Array::Bool(typed(items.iter(), |v| if let Datum::Bool(v) = v { Some(v) } else { None }))
+            }
+            _ => Array::String(typed(items.iter(), |v| {
+                if let Datum::Text(v) = v { Some(StringValue::from(v.to_string())) } else { None }
+            })),
+        }),
+    }
+}
+
+/// The elements of a list, which are of one type.
+fn typed<'a, T>(items: impl Iterator<Item = Datum<'a>>, get: impl Fn(Datum<'a>) -> Option<T>) -> Vec<T> {
+    items.filter_map(get).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::fixtures;
+    use super::super::reference;
+    use super::*;
+    use opentelemetry_proto::tonic::trace::v1::Status;
+    use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+    use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn an_sdk_exporter_sends_what_the_encoder_does(fixture in fixtures()) {
+            let mut groups = BTreeMap::<ResourceId, Vec<SpanData>>::new();
+            for (id, span) in fixture.views().flat_map(span_data) {
+                groups.entry(id).or_default().push(span);
+            }
+            for (id, spans) in groups {
+                let own = fixture.spans().into_iter().filter(|span| span.record().resource == id);
+                let mut expected = reference::request(own).resource_spans;
+                // The SDK always sends a status.
+                expected[0].scope_spans[0].spans.iter_mut().for_each(|span| {
+                    span.status.get_or_insert(Status::default());
+                });
+                let attributes = ResourceAttributesWithSchema::from(&resource(&fixture.resources, id));
+                let sent = group_spans_by_resource_and_scope(spans, &attributes);
+                prop_assert_eq!(&sent[0].scope_spans, &expected[0].scope_spans);
+                // The SDK keeps no order of a resource's attributes, and no two of the same key.
+                let keys = |spans: &opentelemetry_proto::tonic::trace::v1::ResourceSpans| {
+                    let keys = spans.resource.iter().flat_map(|r| r.attributes.iter().map(|a| a.key.clone()));
+                    keys.collect::<std::collections::BTreeSet<_>>()
+                };
+                prop_assert_eq!(keys(&sent[0]), keys(&expected[0]));
+            }
+        }
+    }
+}

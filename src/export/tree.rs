@@ -1,0 +1,232 @@
+//! A trace as a person reads it on a terminal: a row a span, indented below its parent, with a bar on the trace's time line.
+
+use crate::trace::{NONE, View};
+use anstyle::{AnsiColor, Style};
+use std::io;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Cells of the bar where the line has room for them, and the fewest.
+const BAR: usize = 20;
+const BAR_MIN: usize = 8;
+/// Service and operation are not cut below this, in cells.
+const TEXT_MIN: usize = 10;
+
+const RED: Style = AnsiColor::Red.on_default();
+const BOLD: Style = Style::new().bold();
+
+/// Write `view`'s trace: a line about the trace, then a line a span. Service and operation are cut so that a line is at most
+/// `width` cells wide, as far as that goes; an error's type may stand beyond. `color`: with ANSI escapes.
+///
+/// In the bar, `#` is time the span spent itself, `-` time in which one of its children ran.
+pub fn write_tree(view: View<'_>, out: &mut impl io::Write, color: bool, width: usize) -> io::Result<()> {
+    let (red, bold) = if color { (RED, BOLD) } else { (Style::new(), Style::new()) };
+    let trace = view.trace;
+    let id = u128::from_be_bytes(trace.id);
+    let scenario = printable(view.scenario());
+    let spans = if trace.spans.len() == 1 { "1 span".to_string() } else { format!("{} spans", trace.spans.len()) };
+    let duration = rounded(trace.end.saturating_sub(trace.start));
+    let failed = trace.spans.iter().any(|span| span.failure != NONE);
+    let verdict = if failed { format!("{red}error{red:#}") } else { "ok".to_string() };
+    writeln!(out, "{id:032x}  {bold}{scenario}{bold:#}  {spans}  {duration}  {verdict}")?;
+
+    let rows = rows(view);
+    let columns = Columns::fit(&rows, width);
+    for (row, bar) in rows.iter().zip(bars(view, columns.bar)) {
+        let service = columns.service_of(row);
+        let operation = fill(&row.operation, columns.operation);
+        let Columns { kind, start, duration, .. } = columns;
+        let red = if row.error.is_some() { red } else { Style::new() };
+        write!(out, "  {service}  {operation}  {:kind$}  {:>start$} |", row.kind, row.start)?;
+        write!(out, "{red}{bar}{red:#}| {:>duration$} ms", row.duration)?;
+        match &row.error {
+            Some(error) => writeln!(out, "  {red}{error}{red:#}")?,
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
+}
+
+/// A span, as text.
+struct Row {
+    depth: usize,
+    service: String,
+    operation: String,
+    kind: &'static str,
+    start: String,
+    duration: String,
+    error: Option<String>,
+}
+
+fn rows(view: View<'_>) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::with_capacity(view.trace.spans.len());
+    for span in view.spans() {
+        let record = span.record();
+        rows.push(Row {
+            // A parent stands before its children.
+            depth: rows.get(record.parent as usize).map_or(0, |parent| parent.depth + 1),
+            service: printable(span.service()),
+            operation: printable(span.name()),
+            kind: span.kind().name(),
+            start: ms(record.start.saturating_sub(view.trace.start)),
+            duration: ms(record.end.saturating_sub(record.start)),
+            error: span.failure().map(|(r#type, _)| printable(r#type)),
+        });
+    }
+    rows
+}
+
+/// Widths in cells.
+struct Columns {
+    /// With the indent.
+    service: usize,
+    operation: usize,
+    kind: usize,
+    start: usize,
+    bar: usize,
+    duration: usize,
+}
+
+impl Columns {
+    fn fit(rows: &[Row], width: usize) -> Columns {
+        let widest = |of: &dyn Fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let mut columns = Columns {
+            service: widest(&|row| 2 * row.depth + row.service.width()),
+            operation: widest(&|row| row.operation.width()),
+            kind: widest(&|row| row.kind.len()),
+            start: widest(&|row| row.start.len()),
+            bar: BAR_MIN,
+            duration: widest(&|row| row.duration.len()),
+        };
+        let Columns { service, operation, kind, start, duration, .. } = columns;
+        // The spaces between, the bar's ends and the unit.
+        let spare = width.saturating_sub(kind + start + duration + 2 + 2 + 2 + 2 + 2 + 2 + 3);
+        columns.bar = spare.saturating_sub(service + operation).clamp(BAR_MIN, BAR);
+        let text = spare.saturating_sub(columns.bar);
+        if service + operation > text {
+            // The narrower of the two keeps its width if it takes less than half.
+            columns.operation = operation.min(text.saturating_sub(service).max(text / 2)).max(TEXT_MIN.min(operation));
+            columns.service = service.min(text.saturating_sub(columns.operation)).max((2 + TEXT_MIN).min(service));
+        }
+        columns
+    }
+
+    /// Indented, as far as the column goes.
+    fn service_of(&self, row: &Row) -> String {
+        let indent = (2 * row.depth).min(self.service.saturating_sub(TEXT_MIN.min(row.service.width())));
+        format!("{:indent$}{}", "", fill(&row.service, self.service - indent))
+    }
+}
+
+/// For each span its time line, `cells` wide.
+fn bars(view: View<'_>, cells: usize) -> impl Iterator<Item = String> {
+    let trace = view.trace;
+    let total = trace.end.saturating_sub(trace.start).max(1) as u128;
+    // Rounded up, so that a parent's own time before its first child shows.
+    let cell = |time: u64| {
+        let offset = time.clamp(trace.start, trace.end.max(trace.start)) - trace.start;
+        (offset as u128 * cells as u128).div_ceil(total) as usize
+    };
+    let mut bars = vec![vec![b' '; cells]; trace.spans.len()];
+    for (ordinal, span) in trace.spans.iter().enumerate() {
+        let (from, to) = (cell(span.start), cell(span.end));
+        let from = from.min(cells - 1);
+        bars[ordinal][from..to.max(from + 1)].fill(b'#');
+        if let Some(parent) = bars.get_mut(span.parent as usize) {
+            let during = parent[from..to.max(from)].iter_mut();
+            during.filter(|cell| **cell == b'#').for_each(|cell| *cell = b'-');
+        }
+    }
+    bars.into_iter().map(|bar| String::from_utf8_lossy(&bar).into_owned())
+}
+
+/// `ns` in ms, one decimal.
+fn ms(ns: u64) -> String {
+    format!("{:.1}", ns as f64 / 1e6)
+}
+
+/// `ns` in the unit a person would say.
+fn rounded(ns: u64) -> String {
+    match ns {
+        0..10_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        10_000_000..10_000_000_000 => format!("{:.0} ms", ns as f64 / 1e6),
+        _ => format!("{:.1} s", ns as f64 / 1e9),
+    }
+}
+
+/// Without what would move the cursor or change the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Exactly `cells` wide: cut with an ellipsis, or filled with spaces.
+fn fill(text: &str, cells: usize) -> String {
+    let mut line = String::new();
+    let mut used = 0;
+    if text.width() <= cells {
+        line.push_str(text);
+        used = text.width();
+    } else if cells > 0 {
+        for c in text.chars() {
+            let width = c.width().unwrap_or(0);
+            if used + width > cells - 1 {
+                break;
+            }
+            line.push(c);
+            used += width;
+        }
+        line.push('…');
+        used += 1;
+    }
+    line.extend(std::iter::repeat_n(' ', cells.saturating_sub(used)));
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{checkout, fixtures};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tree(view: View<'_>, color: bool, width: usize) -> String {
+        let mut out = vec![];
+        write_tree(view, &mut out, color, width).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_trace_reads_as_a_tree() {
+        let fixture = checkout();
+        let view = fixture.views().next().unwrap();
+        let text = format!("{}\n{}\n{}", tree(view, false, 120), tree(view, false, 80), tree(view, true, 120));
+        insta::with_settings!({ snapshot_path => "../../snapshots/export", prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!("checkout.tree", text);
+        });
+    }
+
+    #[test]
+    fn text_is_cut_and_filled_by_cells() {
+        assert_eq!(fill("abc", 5), "abc  ");
+        assert_eq!(fill("abcdef", 4), "abc…");
+        assert_eq!(fill("注文", 4), "注文");
+        assert_eq!(fill("注文サービス", 6), "注文… ");
+        assert_eq!(fill("abc", 0), "");
+        assert_eq!(printable("a\n\u{1b}[31m"), "a\u{fffd}\u{fffd}[31m");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn columns_stand_below_one_another(fixture in fixtures(), width in 0usize..200) {
+            for view in fixture.views() {
+                let text = tree(view, false, width);
+                let lines: Vec<&str> = text.lines().skip(1).collect();
+                prop_assert_eq!(lines.len(), view.trace.spans.len());
+                let bars = rows(view).iter().zip(lines).map(|(row, line)| {
+                    let error = row.error.as_ref().map_or(0, |error| error.width() + 2);
+                    line.width() - error
+                }).collect::<Vec<_>>();
+                prop_assert!(bars.iter().all(|end| *end == bars[0]), "{}", text);
+            }
+        }
+    }
+}
