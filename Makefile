@@ -1,0 +1,65 @@
+# What a developer does here, by name. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# Passed on: to tracegen by `run`, to the test binaries' runner by `test`, to the benchmarks by `bench`.
+ARGS ?=
+# Traces a second of `make run`.
+RATE ?= 2/s
+# Seconds of fuzzing in `make test-long`, all targets together.
+FUZZ_SECONDS ?= 1200
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## Build tracegen and install it into ~/.cargo/bin
+	cargo install --locked --path .
+
+.PHONY: run
+run: ## Build tracegen and show the traces of scenarios/ as they come; Ctrl-C ends it
+	cargo build --release --locked
+	@target/release/tracegen run --rate $(RATE) --exporter stdout $(ARGS)
+
+.PHONY: test
+test: ## Run all tests, the ones against a real OpenTelemetry Collector too (the first time builds it, which needs Go)
+	@collector=$$(scripts/collector.sh) || { test -z "$$CI" || exit 1; }; \
+	if test -n "$$collector"; then export TRACEGEN_COLLECTOR="$$collector"; fi; \
+	cargo test --locked $(ARGS)
+
+.PHONY: test-long
+test-long: ## Fuzz templates, YAML and plan files for FUZZ_SECONDS, then run the tests that take long
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+	$(MAKE) test ARGS='--release -- --ignored'
+
+.PHONY: lint
+lint: ## Check formatting and clippy, warnings denied
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: lint-fix
+lint-fix: ## Let clippy mend what it can, then format
+	cargo clippy --locked --all-targets --fix --allow-dirty --allow-staged
+	cargo fmt
+
+.PHONY: format
+format: ## Format the code
+	cargo fmt
+
+.PHONY: coverage
+coverage: ## Write coverage/tarpaulin-report.html (installs cargo-tarpaulin if it is missing)
+	cargo tarpaulin --version >/dev/null 2>&1 || cargo install --locked cargo-tarpaulin
+	@collector=$$(scripts/collector.sh) || { test -z "$$CI" || exit 1; }; \
+	if test -n "$$collector"; then export TRACEGEN_COLLECTOR="$$collector"; fi; \
+	cargo tarpaulin --locked --engine ptrace --target-dir target/tarpaulin --skip-clean --timeout 600 \
+	  --exclude-files 'fuzz/*' 'benches/*' 'tests/*' --out html --output-dir coverage $(ARGS)
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	cargo bench --locked $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built here (the collector's cache is kept)
+	cargo clean
+	rm -rf coverage fuzz/target

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for an equal part of the given seconds (1,200 by default) and stops at the first crash, whose
+# input is then in fuzz/artifacts. Needs a nightly toolchain; cargo-fuzz is installed if it is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+total=${1:-1200}
+cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+targets=$(cargo +nightly fuzz list)
+count=$(wc -w <<<"$targets")
+seconds=$((total / count))
+
+for target in $targets; do
+    echo "fuzz: $target for $seconds s" >&2
+    # 25 s for one input is a hang, 2 GB a leak. Progress goes to a file; its last lines are the figures.
+    log=$(mktemp)
+    if ! cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \
+        -print_final_stats=1 >"$log" 2>&1; then
+        tail -n 60 "$log" >&2
+        rm -f "$log"
+        echo "fuzz: $target failed; the input is in fuzz/artifacts/$target" >&2
+        exit 1
+    fi
+    grep -E '^(Done|stat::)' "$log" >&2 || true
+    rm -f "$log"
+done

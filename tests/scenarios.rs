@@ -1,0 +1,271 @@
+//! The shipped scenarios: they compile without a word, do what their files say, show the whole language, and their traces
+//! are pinned byte for byte.
+
+#[path = "scenarios/binomial.rs"]
+mod binomial;
+#[path = "scenarios/expected.rs"]
+mod expected;
+
+use binomial::p_value;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tracegen::compiler;
+use tracegen::export::encode::Protobuf;
+use tracegen::export::{Batch, Encode};
+use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use tracegen::language::{self, diagnostic::render, scenario::Model};
+use tracegen::plan::{Plan, ScenarioId};
+use tracegen::trace::{NONE, Trace, View};
+
+const SEED: u64 = 42;
+/// 2026-01-01T00:00:00Z in ns.
+const START: u64 = 1_767_225_600_000_000_000;
+const SECOND: u64 = 1_000_000_000;
+/// As `run` paces without a flag: four lanes with gaps of 0.5 to 2 s.
+const PACE: Arrivals = Arrivals::Interval { min_ns: SECOND / 2, max_ns: 2 * SECOND, lanes: 4 };
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)
+}
+
+/// Compiles; a warning is a failure, too.
+fn compile(paths: &[PathBuf]) -> (Model, Arc<Plan>) {
+    let loaded = language::load(paths);
+    let (plan, found) = compiler::compile(&loaded.model);
+    let diagnostics: Vec<_> = loaded.diagnostics.into_iter().chain(found).collect();
+    assert!(diagnostics.is_empty(), "{}", render::human(&loaded.sources, &diagnostics, false));
+    (loaded.model, Arc::new(plan.expect("a plan, as nothing is wrong")))
+}
+
+fn run(plan: Arc<Plan>) -> (Arc<Run>, Interpreter) {
+    let run = Arc::new(Run::new(plan, SEED, Schedule::new(START, PACE).unwrap()));
+    let interpreter = Interpreter::new(&run);
+    (run, interpreter)
+}
+
+#[test]
+fn all_compile_without_a_diagnostic() {
+    let (model, plan) = compile(&[shipped("")]);
+    assert_eq!(model.scenarios.len(), 15);
+    for scenario in 0..plan.scenarios.len() {
+        let bound = plan.bound(ScenarioId(scenario as u32));
+        let name = plan.text(plan.scenarios[scenario].name);
+        assert!((3..=17).contains(&bound.max_spans), "{name}: {} spans", bound.max_spans);
+        assert!(bound.duration < 600 * SECOND, "{name} takes up to {} s", bound.duration / SECOND);
+    }
+}
+
+#[test]
+fn the_examples_compile_without_a_diagnostic() {
+    let (model, plan) = compile(&[shipped("examples")]);
+    let spans: Vec<(&str, u32)> = (model.scenarios.iter())
+        .map(|s| {
+            let at = plan.scenarios.iter().position(|p| plan.text(p.name) == s.name.value).unwrap();
+            (s.name.value.as_str(), plan.bound(ScenarioId(at as u32)).max_spans)
+        })
+        .collect();
+    assert_eq!(spans, [("E-commerce Order Processing", 6), ("Service Foo Scenario", 2)]);
+}
+
+/// Shares, error rates and own delays of 100,000 traces against what the files say.
+#[test]
+fn traces_do_what_the_files_say() {
+    const TRACES: u64 = 100_000;
+    /// Fails if chance alone explains the figure less often than this.
+    const LEVEL: f64 = 1e-4;
+
+    let (model, plan) = compile(&[shipped("")]);
+    let expected = expected::spans(&model, &plan);
+
+    #[derive(Clone, Default)]
+    struct Seen {
+        spans: u64,
+        /// By error condition.
+        errors: Vec<u64>,
+        /// Own delays in the lowest quarter, and in the lower half, of the file's range.
+        quarter: u64,
+        half: u64,
+    }
+    let mut seen: Vec<Seen> =
+        expected.iter().map(|e| Seen { errors: vec![0; e.errors.len()], ..Seen::default() }).collect();
+    let mut share = vec![0u64; plan.scenarios.len()];
+
+    let (run, mut interpreter) = run(plan.clone());
+    let mut trace = Trace::default();
+    for index in 0..TRACES {
+        interpreter.trace(index, &mut trace);
+        share[trace.scenario.index()] += 1;
+        let view = View { plan: &plan, resources: run.resources(), trace: &trace };
+        // The own delay is over where the first child starts; without one, where the span ends.
+        let mut worked: Vec<u64> = trace.spans.iter().map(|s| s.end).collect();
+        for span in trace.spans.iter().rev().filter(|s| s.parent != NONE) {
+            worked[span.parent as usize] = span.start;
+        }
+        for (ordinal, span) in trace.spans.iter().enumerate() {
+            let (expected, seen) = (&expected[span.block.index()], &mut seen[span.block.index()]);
+            seen.spans += 1;
+            if let Some((failed, _)) = view.span(ordinal).failure() {
+                let condition = expected.errors.iter().position(|(r#type, _)| r#type == failed);
+                seen.errors[condition.unwrap_or_else(|| panic!("{}: {failed}", expected.place))] += 1;
+            }
+            let (min, max) = expected.delay;
+            let own = worked[ordinal] - span.start;
+            assert!((min..=max).contains(&own), "{}: {own} ns is not in {min}..={max}", expected.place);
+            seen.quarter += u64::from(own - min < (max - min + 1) / 4);
+            seen.half += u64::from(own - min < (max - min + 1) / 2);
+        }
+    }
+
+    let mut wrong = String::new();
+    let mut check = |what: &str, k: u64, n: u64, p: f64| {
+        let chance = p_value(k, n, p);
+        if chance <= LEVEL {
+            writeln!(wrong, "{what}: {k} of {n} where {:.3} % were said, p = {chance:.1e}", p * 100.0).unwrap();
+        }
+    };
+    let total: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
+    for (scenario, count) in plan.scenarios.iter().zip(&share) {
+        check(&format!("share of {}", plan.text(scenario.name)), *count, TRACES, scenario.weight / total);
+    }
+    for (expected, seen) in expected.iter().zip(&seen) {
+        assert!(seen.spans > 0, "{} never ran", expected.place);
+        for ((r#type, percent), count) in expected.errors.iter().zip(&seen.errors) {
+            check(&format!("{} fails with {type}", expected.place), *count, seen.spans, percent / 100.0);
+        }
+        let range = expected.delay.1 - expected.delay.0 + 1;
+        if range > 1 {
+            let parts = [("quarter", seen.quarter, range / 4), ("half", seen.half, range / 2)];
+            for (part, count, below) in parts {
+                let what = format!("{}: delays in the lower {part}", expected.place);
+                check(&what, count, seen.spans, below as f64 / range as f64);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// After the first virtual minute nine in ten consumers link, each to a producer's span of the same run that has ended.
+#[test]
+fn consumers_link_to_producers_that_have_ended() {
+    let (_, plan) = compile(&[shipped("")]);
+    let (run, mut interpreter) = run(plan.clone());
+    let mut trace = Trace::default();
+    let mut producers: HashMap<([u8; 16], u64), u64> = HashMap::new();
+    let mut links = vec![];
+    let mut consumers = 0;
+    for index in 0..20_000 {
+        interpreter.trace(index, &mut trace);
+        let view = View { plan: &plan, resources: run.resources(), trace: &trace };
+        let root = view.span(0);
+        for export in &trace.exports {
+            let span = &trace.spans[export.span as usize];
+            producers.insert((trace.id, span.id), span.end);
+        }
+        if view.scenario() == "Async consumer" && trace.start >= START + 60 * SECOND {
+            consumers += 1;
+            links.extend(root.links().map(|link| (link.trace_id, link.span_id, trace.start)));
+        }
+    }
+    assert!(consumers > 1_000);
+    assert!(links.len() * 10 >= consumers * 9, "{} of {consumers} consumers link", links.len());
+    for (trace_id, span_id, start) in links {
+        let end = producers.get(&(trace_id, span_id)).expect("the linked span is in the output, and did not fail");
+        assert!(*end <= start, "a link to a span that has not ended");
+    }
+}
+
+/// Each file is compiled alone, so that an edit moves the fingerprints of its own scenarios only; the consumer needs its
+/// producer. The first 1,000 traces of each scenario, each encoded as one request.
+#[test]
+fn fingerprints() {
+    let files: [&[&str]; 10] = [
+        &["01_api_gateway.yaml"],
+        &["02_billing_service.yaml"],
+        &["03_search_service.yaml"],
+        &["04_async_producer.yaml"],
+        &["04_async_producer.yaml", "05_async_consumer.yaml"],
+        &["06_grafana_tempo.yaml"],
+        &["07_analytics_batch.yaml"],
+        &["08_user_profile_update.yaml"],
+        &["09_configuration_service.yaml"],
+        &["10_search_service_slow.yaml"],
+    ];
+    let mut text = String::new();
+    for files in files {
+        writeln!(text, "{}", files.join(" + ")).unwrap();
+        let (_, plan) = compile(&files.iter().map(|file| shipped(file)).collect::<Vec<_>>());
+        for (name, fingerprint) in fingerprint(plan) {
+            writeln!(text, "  {fingerprint}  {name}").unwrap();
+        }
+    }
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("fingerprints", text);
+    });
+}
+
+/// By scenario: SHA-256, in hexadecimal.
+fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
+    const TRACES: usize = 1_000;
+    let (run, mut interpreter) = run(plan.clone());
+    let mut encoder = Protobuf::new(plan.clone(), run.resources().clone());
+    let mut hashes = vec![(0, Sha256::new()); plan.scenarios.len()];
+    let mut trace = Trace::default();
+    let mut index = 0;
+    while hashes.iter().any(|(count, _)| *count < TRACES) {
+        let (count, hash) = &mut hashes[interpreter.scenario(index).index()];
+        if *count < TRACES {
+            interpreter.trace(index, &mut trace);
+            let mut emit = |batch: Batch| hash.update(&batch.body);
+            encoder.add(View { plan: &plan, resources: run.resources(), trace: &trace }, &mut emit);
+            encoder.flush(&mut emit);
+            *count += 1;
+        }
+        index += 1;
+    }
+    let names = plan.scenarios.iter().map(|s| plan.text(s.name).to_string());
+    let hex = |hash: Sha256| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    names.zip(hashes.into_iter().map(|(_, hash)| hex(hash))).collect()
+}
+
+/// Whoever looks for a word of the language finds it in a shipped scenario and in the reference.
+#[test]
+fn every_word_of_the_language_is_shown_and_explained() {
+    let names = "random.int random.float random.bool random.choice random.weighted random.uuid random.hex random.ipv4 \
+        random.ipv6 random.user_agent random.zipf random.normal random.lognormal random.exp random.pareto time.now time.iso \
+        time.unix_ms time.unix_nano trace.id trace.index span.id scenario.name service.name instance.index vars. \
+        parent.attributes. root.attributes. linked.attributes. linked.context_key context_key";
+    let filters = "upper lower default omit round pad clamp int double bool text uuid hex ipv4 pick";
+    let operators = ["or", "and", "not", "==", "!=", "<=", ">=", "<", ">", "in", "+", "-", "*", "/"];
+    let fields = "schema_version services version namespace instances attributes name scenario_name description weight vars \
+        root_span steps service operation kind delay_ms delay events error_conditions probability type message calls \
+        export_context_as link_from_context scenarios";
+
+    let loaded = language::load(&[shipped("")]);
+    let yaml: String = loaded.sources.files().map(|(_, file)| file.text.as_str()).collect();
+    let reference = include_str!("../grammar/language.md");
+    let mut missing = vec![];
+    let mut want = |text: &str, wanted: &str, place: &str| {
+        if !text.contains(wanted) {
+            missing.push(format!("{wanted} in {place}"));
+        }
+    };
+    for name in names.split_whitespace() {
+        want(&yaml, name, "the scenarios");
+        want(reference, name, "the reference");
+    }
+    for filter in filters.split_whitespace() {
+        want(&yaml, &format!(" | {filter}"), "the scenarios");
+        want(reference, &format!("`{filter}"), "the reference");
+    }
+    for field in fields.split_whitespace() {
+        want(&yaml, &format!("{field}:"), "the scenarios");
+        want(reference, &format!("`{field}`"), "the reference");
+    }
+    for operator in operators {
+        want(reference, &format!("`{operator}`"), "the reference");
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
