@@ -110,7 +110,7 @@ fn overview(compilation: &Compilation, plan: &Plan) -> String {
     format!(
         "{} from {}, {}, {} to {} spans a trace",
         count(plan.scenarios.len() as u64, "scenario"),
-        count(compilation.sources.files().filter(|(_, file)| !file.is_base()).count() as u64, "file"),
+        count(compilation.files as u64, "file"),
         count(plan.services.len() as u64, "service"),
         grouped(min as u64),
         grouped(max as u64),

@@ -21,6 +21,8 @@ pub fn paths(given: Vec<PathBuf>) -> Vec<PathBuf> {
 /// Files, compiled.
 pub struct Compilation {
     pub sources: Sources,
+    /// That hold scenarios.
+    pub files: usize,
     /// In file order; those of both stages.
     pub diagnostics: Vec<Diagnostic>,
     pub plan: Option<Plan>,
@@ -34,7 +36,7 @@ impl Compilation {
         diagnostics.extend(compiled.diagnostics);
         diagnostics.sort_by_key(|d| d.at);
         let wrong = diagnostics.iter().any(|d| d.severity() == Severity::Error);
-        Compilation { sources: loaded.sources, diagnostics, plan: compiled.plan.filter(|_| !wrong) }
+        Compilation { sources: loaded.sources, files: loaded.model.scopes.len(), diagnostics, plan: compiled.plan.filter(|_| !wrong) }
     }
 
     pub fn count(&self, severity: Severity) -> usize {
