@@ -6,7 +6,7 @@ mod problem;
 pub mod render;
 mod wording;
 
-pub use problem::Problem;
+pub use problem::{Problem, Unavailable};
 
 use serde::Serialize;
 
