@@ -272,7 +272,11 @@ fn a_target_that_nobody_is_at_is_given_up() {
     assert!((600 * MS..2_000 * MS).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     let account = delivery.finish();
     assert_closed(&account);
-    assert_eq!(account.undelivered["connection refused"].amount, Amount { spans: 5_000, traces: 1_000 });
+    assert_eq!(
+        account.undelivered["connection refused"].amount,
+        Amount { spans: 5_000, traces: 1_000 },
+        "{account:#?}"
+    );
     assert_eq!(events.lock().unwrap().len(), 2);
 }
 
