@@ -24,8 +24,8 @@ pub fn request(ids: Range<u64>) -> ExportTraceServiceRequest {
     let spans = ids
         .map(|id| Span {
             trace_id: (u128::from(id / 5) + 1).to_be_bytes().to_vec(),
-            span_id: id.to_be_bytes().to_vec(),
-            parent_span_id: if id.is_multiple_of(5) { vec![] } else { (id / 5 * 5).to_be_bytes().to_vec() },
+            span_id: wire(id),
+            parent_span_id: if id.is_multiple_of(5) { vec![] } else { wire(id / 5 * 5) },
             flags: 0x103,
             name: format!("span {id}"),
             kind: 2,
@@ -44,6 +44,11 @@ pub fn request(ids: Range<u64>) -> ExportTraceServiceRequest {
     }
 }
 
+/// Not 0, which is no span id.
+fn wire(id: u64) -> Vec<u8> {
+    (id + 1).to_be_bytes().to_vec()
+}
+
 /// A batch as the protocol wants it.
 pub fn batch(protocol: Protocol, ids: Range<u64>) -> Batch {
     let spans = ids.end - ids.start;
@@ -58,5 +63,5 @@ pub fn batch(protocol: Protocol, ids: Range<u64>) -> Batch {
 /// Ids of all spans, in order.
 pub fn span_ids(request: &ExportTraceServiceRequest) -> Vec<u64> {
     let spans = request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
-    spans.map(|s| u64::from_be_bytes(s.span_id[..].try_into().unwrap())).collect()
+    spans.map(|s| u64::from_be_bytes(s.span_id[..].try_into().unwrap()) - 1).collect()
 }
