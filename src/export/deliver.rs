@@ -98,8 +98,10 @@ impl Delivery {
             .map_err(|e| TargetError::runtime(e.to_string()))?;
         let (queue, batches) = mpsc::channel(options.queue.max(1));
         let batches = Arc::new(tokio::sync::Mutex::new(batches));
+        let may_want_certificate = target.url.scheme_str() == Some("https") && target.certificates.client.is_none();
         let shared = Arc::new(Shared {
             client,
+            may_want_certificate,
             url: target.url.to_string().trim_end_matches('/').to_string(),
             timeout: target.timeout.unwrap_or(options.lost),
             patience: options.lost,
@@ -232,6 +234,8 @@ enum Client {
 
 struct Shared {
     client: Client,
+    /// TLS, without a certificate of ours.
+    may_want_certificate: bool,
     url: String,
     /// For one request.
     timeout: Duration,
@@ -350,7 +354,7 @@ impl Shared {
                 () = self.wait_cut() => return Fate::Undelivered(self.over().unwrap_or_else(Phase::stopped)),
             };
             let failure = match outcome {
-                Outcome::Failed(failure) => failure,
+                Outcome::Failed(failure) => self.explain(failure),
                 Outcome::Accepted { rejected_spans, message } => {
                     self.succeeded();
                     return Fate::Delivered { rejected_spans, message };
@@ -412,6 +416,16 @@ impl Shared {
                 Outcome::Failed(Failure::timeout(self.timeout))
             }
         }
+    }
+
+    /// With TLS 1.3, a receiver that wants a certificate completes the handshake, then closes; often no more is seen of it.
+    fn explain(&self, mut failure: Failure) -> Failure {
+        if self.may_want_certificate && failure.is_broken_connection() && !lock(&self.reach).answered {
+            failure.cause.message.push_str(
+                "; if the peer asks for a client certificate, set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY",
+            );
+        }
+        failure
     }
 
     fn succeeded(&self) {

@@ -7,7 +7,10 @@ use super::{
 };
 use bytes::{Buf, BufMut, Bytes};
 use hyper::{HeaderMap, Uri, header, header::HeaderValue, http::uri::PathAndQuery};
-use hyper_util::{client::legacy::Client as Pool, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::{self, Client as Pool},
+    rt::TokioExecutor,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use std::{error::Error, sync::Mutex, time::Duration};
@@ -52,20 +55,29 @@ impl Client {
     }
 
     pub async fn export(&self, body: Bytes) -> Outcome {
+        let mut answer = self.call(body.clone()).await;
+        // Without another's connection, it takes one of its own to learn why.
+        if answer.as_ref().is_err_and(waited_in_vain) {
+            answer = self.call(body).await;
+        }
+        match answer {
+            Ok(answer) => {
+                let partial = answer.partial_success.unwrap_or_default();
+                let rejected_spans = u64::try_from(partial.rejected_spans).unwrap_or(0);
+                Outcome::Accepted { rejected_spans, message: shorten(&partial.error_message) }
+            }
+            Err(status) => refused(&status),
+        }
+    }
+
+    async fn call(&self, body: Bytes) -> Result<ExportTraceServiceResponse, Status> {
         let mut channel = self.channel.lock().unwrap_or_else(|e| e.into_inner()).clone();
         let mut request = tonic::Request::new(body);
         *request.metadata_mut() = MetadataMap::from_headers(self.metadata.clone());
         if let Some(timeout) = self.timeout {
             request.set_timeout(timeout);
         }
-        match channel.unary(request, PathAndQuery::from_static(EXPORT), RawCodec).await {
-            Ok(response) => {
-                let partial = response.into_inner().partial_success.unwrap_or_default();
-                let rejected_spans = u64::try_from(partial.rejected_spans).unwrap_or(0);
-                Outcome::Accepted { rejected_spans, message: shorten(&partial.error_message) }
-            }
-            Err(status) => refused(&status),
-        }
+        Ok(channel.unary(request, PathAndQuery::from_static(EXPORT), RawCodec).await?.into_inner())
     }
 }
 
@@ -76,6 +88,14 @@ fn channel(connector: tls::Connector, origin: Uri, gzip: bool) -> Channel {
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(ANSWER_BYTES);
     if gzip { channel.send_compressed(CompressionEncoding::Gzip) } else { channel }
+}
+
+/// It waited for the connection that another request was making, and that came to nothing: a failure to connect that no
+/// failure of the system stands behind.
+fn waited_in_vain(status: &Status) -> bool {
+    let sources = || std::iter::successors(status.source(), |&e| e.source());
+    sources().any(|e| e.downcast_ref().is_some_and(legacy::Error::is_connect))
+        && !sources().any(|e| e.is::<std::io::Error>())
 }
 
 /// What is retried is the OTLP specification's ("OTLP/gRPC Response", table of retryable codes).

@@ -6,6 +6,8 @@ use std::{error::Error, fmt, io, time::Duration};
 /// Longest message of a peer that is kept, in characters.
 const MESSAGE_CHARS: usize = 300;
 
+const TIMEOUT: &str = "timeout";
+
 /// Why a request did not go through.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cause {
@@ -59,10 +61,15 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// A connection was there and broke.
+    pub fn is_broken_connection(&self) -> bool {
+        self.unknown && !self.answered && self.cause.name != TIMEOUT
+    }
+
     /// No answer within the time-out.
     pub fn timeout(limit: Duration) -> Self {
         let message = format!("no answer within {} ms", limit.as_millis());
-        Failure { cause: Cause::new("timeout", &message), unknown: true, answered: false, wait: None }
+        Failure { cause: Cause::new(TIMEOUT, &message), unknown: true, answered: false, wait: None }
     }
 
     /// No connection, or one that broke.
@@ -109,12 +116,10 @@ fn explain_tls(error: &rustls::Error) -> String {
     use rustls::{CertificateError, Error};
     let hint = match error {
         Error::InvalidMessage(_) => "the peer does not speak TLS; use http://, or OTEL_EXPORTER_OTLP_INSECURE=true",
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "its issuer is not trusted; set OTEL_EXPORTER_OTLP_CERTIFICATE to the authority's PEM file"
         }
-        Error::AlertReceived(_) => {
-            "the peer refused; if it asks for a client certificate, set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY"
-        }
+        Error::AlertReceived(_) => "the peer refused",
         _ => return error.to_string(),
     };
     format!("{error}: {hint}")

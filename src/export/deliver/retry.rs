@@ -45,7 +45,7 @@ pub(super) struct Patience {
 pub(super) struct Reach {
     patience: Patience,
     begun: Option<Instant>,
-    answered: bool,
+    pub answered: bool,
     /// First failure since the last success.
     failing_since: Option<Instant>,
     /// An event told of this outage.
