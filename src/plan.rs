@@ -12,6 +12,8 @@ pub mod inst;
 pub mod limits;
 
 mod file;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod verify;
 
 pub use expr::{Constant, Expr, Operator};

@@ -3,6 +3,8 @@
 mod flow;
 mod links;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod values;
 mod violation;

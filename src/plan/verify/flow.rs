@@ -125,7 +125,7 @@ impl Follow<'_> {
         let (mut max_spans, mut now) = (1, start);
         let mut linkable = 0;
         for (_, value) in &block.span.constants {
-            let longest = self.values.constant(Place::Block(id), value)?;
+            let longest = self.values.constant(value);
             self.longest[scenario] = self.longest[scenario].max(longest);
         }
         for (pc, inst) in block.code.iter().enumerate() {

@@ -214,10 +214,12 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
     }
 }
 
+const WEIGHT: &str = "a weight is a finite number, at least 0";
+
 fn weighted(place: Place, weights: impl Iterator<Item = f64>) -> Checked {
     let mut sum = 0.0;
     for weight in weights {
-        require(place, weight.is_finite() && weight >= 0.0, "a weight is a finite number, at least 0")?;
+        require(place, weight.is_finite() && weight >= 0.0, WEIGHT)?;
         sum += weight;
     }
     if sum == 0.0 {
@@ -276,6 +278,7 @@ fn scenarios(program: &Program) -> Checked {
         if !names.insert(scenario.name) {
             return Err(place.broken(Fault::Twice { what: "scenario", text: name.into() }));
         }
+        require(place, scenario.weight.is_finite() && scenario.weight >= 0.0, WEIGHT)?;
         at_most(place, "slots", scenario.slots.len(), limits::SLOTS)?;
         scenario.slots.iter().try_for_each(|id| text(program, place, *id).map(|_| ()))?;
         for (slot, value) in &scenario.vars {

@@ -1,0 +1,90 @@
+//! Which scenario a trace is of: one AES block of its index, compared with cumulative weights. No stream is opened, so
+//! many indices can be scanned.
+
+use super::identity::cipher;
+use super::random::Purpose;
+use crate::plan::{Plan, ScenarioId};
+use aes::Aes128;
+use aes::cipher::BlockCipherEncrypt;
+
+/// Indices whose scenarios are computed at a time.
+const AHEAD: u64 = 16;
+
+/// Shares in units of 2^-64; exact to the precision of the weights' sum (2^-53).
+#[derive(Clone)]
+pub(super) struct Choice {
+    cipher: Aes128,
+    /// The greatest draw that chooses each scenario, ascending; those that nothing chooses are not here.
+    last: Box<[(u64, ScenarioId)]>,
+}
+
+impl Choice {
+    pub fn new(plan: &Plan, seed: u64) -> Self {
+        let total: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
+        let mut last: Vec<(u64, ScenarioId)> = Vec::new();
+        let (mut sum, mut reached) = (0.0, 0u128);
+        for (i, scenario) in plan.scenarios.iter().enumerate() {
+            sum += scenario.weight;
+            let end = (sum / total * 18_446_744_073_709_551_616.0) as u128;
+            let end = end.min(1 << 64);
+            if scenario.weight > 0.0 && end > reached {
+                last.push(((end - 1) as u64, ScenarioId(i as u32)));
+                reached = end;
+            }
+        }
+        if let Some(end) = last.last_mut() {
+            end.0 = u64::MAX;
+        } else {
+            last.push((u64::MAX, ScenarioId(0)));
+        }
+        Choice { cipher: cipher(seed, Purpose::Scenarios), last: last.into() }
+    }
+
+    fn block(index: u64) -> aes::Block {
+        let mut block = [0; 16];
+        block[..8].copy_from_slice(&index.to_le_bytes());
+        block.into()
+    }
+
+    #[inline(always)]
+    fn of_block(&self, block: &aes::Block) -> ScenarioId {
+        let draw = u64::from_le_bytes(std::array::from_fn(|i| block[i]));
+        self.last[self.last.partition_point(|&(last, _)| last < draw)].1
+    }
+
+    /// The scenario of trace `index`.
+    pub fn scenario(&self, index: u64) -> ScenarioId {
+        if let [(_, only)] = self.last[..] {
+            return only;
+        }
+        let mut block = Self::block(index);
+        self.cipher.encrypt_block(&mut block);
+        self.of_block(&block)
+    }
+}
+
+/// Scenarios of neighbouring indices, computed together.
+pub(super) struct Chosen {
+    base: u64,
+    scenarios: [ScenarioId; AHEAD as usize],
+}
+
+impl Chosen {
+    pub fn new() -> Self {
+        Chosen { base: u64::MAX, scenarios: [ScenarioId(0); AHEAD as usize] }
+    }
+
+    #[inline(always)]
+    pub fn get(&mut self, choice: &Choice, index: u64) -> ScenarioId {
+        let base = index - index % AHEAD;
+        if base != self.base {
+            self.base = base;
+            let mut blocks: [aes::Block; AHEAD as usize] = std::array::from_fn(|i| Choice::block(base + i as u64));
+            choice.cipher.encrypt_blocks(&mut blocks);
+            for (scenario, block) in self.scenarios.iter_mut().zip(&blocks) {
+                *scenario = choice.of_block(block);
+            }
+        }
+        self.scenarios[(index - base) as usize]
+    }
+}

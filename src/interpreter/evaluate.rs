@@ -1,0 +1,399 @@
+//! Expressions to values. Each expression's doc in [`crate::plan::Expr`] says what it does and how often it draws.
+
+mod compare;
+mod convert;
+
+use super::code::Code;
+use super::link::Found;
+use super::machine::Level;
+use super::random::Random;
+use super::stable::Use;
+use super::{distribution, text, user_agent};
+use crate::plan::{Constant, Expr, ExprId, Operator, TextId};
+use crate::trace::{Bytes, NONE, Read, Trace, Value};
+
+/// All that an expression can read, and the trace its texts go to.
+pub(super) struct Evaluation<'a> {
+    pub code: &'a Code,
+    pub random: &'a mut Random,
+    pub slots: &'a mut [Value],
+    pub trace: &'a mut Trace,
+    /// The machines that replay earlier traces; the first holds the one that `linked` is in.
+    pub below: &'a mut [Level],
+    /// Ordinal of the current span, or [`NONE`].
+    pub span: u32,
+    /// Start of the current span, before the first of the trace, ns since 1970.
+    pub start: u64,
+    /// What the current span links to.
+    pub linked: Option<Found>,
+}
+
+impl Evaluation<'_> {
+    #[inline(always)]
+    pub fn value(&mut self, id: ExprId) -> Value {
+        match &self.code.plan.exprs[id.index()] {
+            Expr::Slot { slot } => self.slots[slot.index()],
+            Expr::Const { value: Constant::Text(text) } => self.constant_text(*text),
+            _ => self.compute(id),
+        }
+    }
+
+    /// The value as text: a copy only if it is none yet. Absent stays absent.
+    pub fn text(&mut self, id: ExprId) -> Value {
+        let value = self.value(id);
+        self.to_text(value)
+    }
+
+    fn constant_text(&self, id: TextId) -> Value {
+        Value::constant(self.code.plan.text_at(id))
+    }
+
+    /// Out of line, so that the machine's loop keeps its registers.
+    #[inline(never)]
+    fn compute(&mut self, id: ExprId) -> Value {
+        let code = self.code;
+        match &code.plan.exprs[id.index()] {
+            Expr::Slot { slot } => self.slots[slot.index()],
+            Expr::Const { value } => self.constant(value),
+            Expr::Text { of } => self.text(*of),
+            Expr::Concat { parts } => self.concat(parts),
+            Expr::List { items } => self.list(items),
+
+            Expr::RandomInt { min, max } => Value::int(self.random.between(*min, *max)),
+            Expr::RandomIntBetween { min, max } => {
+                let (min, max) = (self.value(*min), self.value(*max));
+                let draw = self.random.u64();
+                match (convert::int(min), convert::int(max)) {
+                    (Some(a), Some(b)) => Value::int(within(draw, a.min(b), a.max(b))),
+                    _ => Value::ABSENT,
+                }
+            }
+            Expr::RandomFloat { min, max, digits } => units(self.random.between(*min, *max), *digits),
+            Expr::RandomFloatBetween { min, max, digits } => {
+                let (min, max) = (self.value(*min), self.value(*max));
+                let draw = self.random.u64();
+                let scale = text::POWERS[*digits as usize] as f64;
+                match (convert::double(min), convert::double(max)) {
+                    (Some(a), Some(b)) => {
+                        let (a, b) = (libm::round(a * scale) as i64, libm::round(b * scale) as i64);
+                        units(within(draw, a.min(b), a.max(b)), *digits)
+                    }
+                    _ => Value::ABSENT,
+                }
+            }
+            Expr::RandomBool { chance } => Value::bool((self.random.u32() as u64) < chance.0),
+            Expr::RandomChoice { items } => {
+                let at = self.random.below32(items.len() as u32) as usize;
+                self.value(items[at])
+            }
+            Expr::RandomWeighted { items, .. } => {
+                let at = code.tables.weighted(id, self.random.u32());
+                self.value(items[at])
+            }
+            Expr::RandomUuid => {
+                let (a, b) = (self.random.u64(), self.random.u64());
+                self.write(|out| text::put_uuid(out, a, b))
+            }
+            Expr::RandomHex { digits } => {
+                let at = self.trace.text.len();
+                text::put_hex(&mut self.trace.text, *digits, || self.random.u64());
+                Value::text(at, self.trace.text.len())
+            }
+            Expr::RandomIpv4 => {
+                let bits = self.random.u32();
+                self.write(|out| text::put_ipv4(out, bits))
+            }
+            Expr::RandomIpv6 => {
+                let (a, b) = (self.random.u64(), self.random.u64());
+                self.write(|out| text::put_ipv6(out, a, b))
+            }
+            Expr::RandomUserAgent => {
+                let (before, version, behind) = user_agent::user_agent(self.random.u64());
+                self.write(|out| {
+                    out.append(before.as_bytes());
+                    text::put_int(out, version as i64);
+                    out.append(behind.as_bytes());
+                })
+            }
+            Expr::RandomZipf { .. } => Value::int(code.tables.zipf(id, self.random.unit()) as i64),
+            Expr::RandomNormal { mean, stddev } => {
+                self.sample(*mean, *stddev, |p, mean, sd| Some(mean + sd * distribution::normal(p)))
+            }
+            Expr::RandomLognormal { p50, p99 } => self.sample(*p50, *p99, distribution::lognormal),
+            Expr::RandomExp { mean } => {
+                let mean = self.value(*mean);
+                let p = self.random.unit();
+                let sample = convert::double(mean).and_then(|mean| distribution::exponential(p, mean));
+                sample.map_or(Value::ABSENT, convert::finite)
+            }
+            Expr::RandomPareto { min, alpha } => self.sample(*min, *alpha, distribution::pareto),
+
+            Expr::TimeUnix => Value::int((self.start / 1_000_000_000) as i64),
+            Expr::TimeUnixMs => Value::int((self.start / 1_000_000) as i64),
+            Expr::TimeUnixNano => Value::int(self.start as i64),
+            Expr::TimeIso => {
+                let start = self.start;
+                self.write(|out| text::put_time(out, start))
+            }
+            Expr::TraceId => {
+                let id = u128::from_le_bytes(self.trace.id);
+                let mut halves = [id as u64, (id >> 64) as u64].into_iter();
+                self.write(|out| text::put_hex(out, 32, || halves.next().unwrap_or(0)))
+            }
+            Expr::TraceIndex => Value::int(self.trace.index as i64),
+            Expr::SpanId if self.span == NONE => Value::ABSENT,
+            Expr::SpanId => {
+                let id = self.trace.spans[self.span as usize].id;
+                self.write(|out| text::put_hex(out, 16, || id.swap_bytes()))
+            }
+            Expr::Linked { key } => self.linked_attribute(*key),
+            Expr::LinkedKey => self.linked_key(),
+
+            Expr::Upper { of } => self.change_case(*of, u8::to_ascii_uppercase, |out, c| append(out, c.to_uppercase())),
+            Expr::Lower { of } => self.change_case(*of, u8::to_ascii_lowercase, |out, c| append(out, c.to_lowercase())),
+            Expr::Default { of, or } => {
+                let value = self.value(*of);
+                if value.is_absent() { self.value(*or) } else { value }
+            }
+            Expr::Round { of, digits } => convert::round(self.value(*of), *digits),
+            Expr::Pad { of, width } => self.pad(*of, *width as usize),
+            Expr::ToInt { of } => {
+                let value = self.value(*of);
+                self.to_int(value).map_or(Value::ABSENT, Value::int)
+            }
+            Expr::ToDouble { of } => {
+                let value = self.value(*of);
+                self.to_double(value)
+            }
+            Expr::ToBool { of } => {
+                let value = self.value(*of);
+                self.to_bool(value).map_or(Value::ABSENT, Value::bool)
+            }
+            Expr::Clamp { of, min, max } => {
+                let (of, min, max) = (self.value(*of), self.value(*min), self.value(*max));
+                self.clamp(of, min, max)
+            }
+            Expr::Omit { of, value } => {
+                let (of, value) = (self.value(*of), self.value(*value));
+                if self.equal(of, value) == Some(true) { Value::ABSENT } else { of }
+            }
+            Expr::StableUuid { of } => self.stable(*of, |this, text| {
+                let [a, b, ..] = this.stable_words(Use::Uuid, 0, text);
+                this.write(|out| text::put_uuid(out, a, b))
+            }),
+            Expr::StableHex { of, digits } => self.stable(*of, |this, text| this.stable_hex(*digits, text)),
+            Expr::StableIpv4 { of } => self.stable(*of, |this, text| {
+                let bits = this.stable_words(Use::Ipv4, 0, text)[0] as u32;
+                this.write(|out| text::put_ipv4(out, bits))
+            }),
+            Expr::StablePick { of, items } => self.stable(*of, |this, text| {
+                let draw = this.stable_words(Use::Pick, 0, text)[0];
+                let at = (draw as u128 * items.len() as u128) >> 64;
+                this.value(items[at as usize])
+            }),
+
+            Expr::Not { of } => match self.value(*of).read() {
+                Read::Bool(v) => Value::bool(!v),
+                _ => Value::ABSENT,
+            },
+            Expr::Neg { of } => match self.value(*of).read() {
+                Read::Int(v) => Value::int(v.saturating_neg()),
+                Read::Double { value, .. } => Value::double(-value),
+                _ => Value::ABSENT,
+            },
+            Expr::Binary { operator, left, right } => self.binary(*operator, *left, *right),
+            Expr::In { of, items } => {
+                let of = self.value(*of);
+                let mut found = false;
+                for item in items {
+                    // all are evaluated, so that the number of draws is always the same
+                    let item = self.value(*item);
+                    found |= self.equal(of, item) == Some(true);
+                }
+                if of.is_absent() { Value::ABSENT } else { Value::bool(found) }
+            }
+        }
+    }
+
+    /// What `put` appends, as a value.
+    #[inline(always)]
+    fn write(&mut self, put: impl FnOnce(&mut Bytes)) -> Value {
+        let at = self.trace.text.len();
+        put(&mut self.trace.text);
+        Value::text(at, self.trace.text.len())
+    }
+
+    pub fn constant(&mut self, constant: &Constant) -> Value {
+        match constant {
+            Constant::Bool(v) => Value::bool(*v),
+            Constant::Int(v) => Value::int(*v),
+            Constant::Double(v) => Value::double(*v),
+            Constant::Text(id) => self.constant_text(*id),
+            Constant::List(items) => {
+                let at = self.trace.values.len();
+                for item in items {
+                    let item = self.constant(item);
+                    self.trace.values.push(item);
+                }
+                Value::list(at, items.len())
+            }
+        }
+    }
+
+    fn concat(&mut self, parts: &[ExprId]) -> Value {
+        let at = self.trace.text.len();
+        let mut whole = true;
+        for part in parts {
+            // also behind an absent part, so that the number of draws is always the same
+            whole &= self.append(*part);
+        }
+        if whole {
+            return Value::text(at, self.trace.text.len());
+        }
+        self.trace.text.truncate(at);
+        Value::ABSENT
+    }
+
+    /// Append the expression's text; false: it is absent.
+    #[inline(always)]
+    fn append(&mut self, id: ExprId) -> bool {
+        let code = self.code;
+        let value = match &code.plan.exprs[id.index()] {
+            Expr::Const { value: Constant::Text(text) } => {
+                let (at, len) = code.plan.text_at(*text);
+                self.trace.text.room(len as usize);
+                self.trace.text.copy::<32>(code.plan.text_pool(), at as usize, len as usize);
+                return true;
+            }
+            Expr::RandomUuid => {
+                let (a, b) = (self.random.u64(), self.random.u64());
+                text::put_uuid(&mut self.trace.text, a, b);
+                return true;
+            }
+            Expr::Slot { slot } => self.slots[slot.index()],
+            _ => return self.append_computed(id),
+        };
+        self.append_value(value)
+    }
+
+    fn append_computed(&mut self, id: ExprId) -> bool {
+        let mark = self.trace.text.len();
+        let value = self.compute(id);
+        match value.read() {
+            Read::Text { at, len } if at >= mark => {
+                // over what was written on the way
+                self.trace.text.shift(at, mark as isize - at as isize);
+                self.trace.text.truncate(mark + len);
+                true
+            }
+            _ => {
+                self.trace.text.truncate(mark);
+                self.append_value(value)
+            }
+        }
+    }
+
+    /// Append a value's text; false: it has none.
+    fn append_value(&mut self, value: Value) -> bool {
+        let out = &mut self.trace.text;
+        match value.read() {
+            Read::Text { at, len } => out.append_within(at, len),
+            Read::Const { at, len } => {
+                out.room(len);
+                out.copy::<32>(self.code.plan.text_pool(), at, len);
+            }
+            Read::Int(v) => text::put_int(out, v),
+            Read::Double { value, digits: Some(digits) } => text::put_fixed(out, value, digits),
+            Read::Double { value, digits: None } => text::put_double(out, value),
+            Read::Bool(v) => out.append(if v { b"true" } else { b"false" }),
+            Read::List { .. } | Read::Absent => return false,
+        }
+        true
+    }
+
+    pub fn to_text(&mut self, value: Value) -> Value {
+        if matches!(value.read(), Read::Text { .. } | Read::Const { .. }) {
+            return value;
+        }
+        let at = self.trace.text.len();
+        if self.append_value(value) { Value::text(at, self.trace.text.len()) } else { Value::ABSENT }
+    }
+
+    fn list(&mut self, items: &[ExprId]) -> Value {
+        // in a row before the items are evaluated: they may be, or make on the way, lists of their own
+        let at = self.trace.values.len();
+        self.trace.values.resize(at + items.len(), Value::ABSENT);
+        let mut len = 0;
+        for item in items {
+            let value = self.value(*item);
+            let first = if len == 0 { value } else { self.trace.values[at] };
+            if convert::may_be_together(first, value) {
+                self.trace.values[at + len] = value;
+                len += 1;
+            }
+        }
+        Value::list(at, len)
+    }
+
+    fn sample(&mut self, a: ExprId, b: ExprId, of: impl FnOnce(f64, f64, f64) -> Option<f64>) -> Value {
+        let (first, second) = (self.value(a), self.value(b));
+        let p = self.random.unit();
+        match (convert::double(first), convert::double(second)) {
+            (Some(a), Some(b)) => of(p, a, b).map_or(Value::ABSENT, convert::finite),
+            _ => Value::ABSENT,
+        }
+    }
+
+    fn binary(&mut self, operator: Operator, left: ExprId, right: ExprId) -> Value {
+        let a = self.value(left);
+        if let Operator::Or | Operator::And = operator {
+            return match a.read() {
+                Read::Bool(decided) if decided == (operator == Operator::Or) => a,
+                Read::Bool(_) => {
+                    let b = self.value(right);
+                    if matches!(b.read(), Read::Bool(_)) { b } else { Value::ABSENT }
+                }
+                _ => Value::ABSENT,
+            };
+        }
+        let b = self.value(right);
+        match operator {
+            Operator::Eq => self.equal(a, b).map_or(Value::ABSENT, Value::bool),
+            Operator::Ne => self.equal(a, b).map_or(Value::ABSENT, |equal| Value::bool(!equal)),
+            Operator::Lt => self.order(a, b).map_or(Value::ABSENT, |o| Value::bool(o.is_lt())),
+            Operator::Le => self.order(a, b).map_or(Value::ABSENT, |o| Value::bool(o.is_le())),
+            Operator::Gt => self.order(a, b).map_or(Value::ABSENT, |o| Value::bool(o.is_gt())),
+            Operator::Ge => self.order(a, b).map_or(Value::ABSENT, |o| Value::bool(o.is_ge())),
+            Operator::Add if self.is_text(a) && self.is_text(b) => self.write_both(a, b),
+            Operator::Add | Operator::Sub | Operator::Mul | Operator::Div => convert::arithmetic(operator, a, b),
+            Operator::Or | Operator::And => Value::ABSENT,
+        }
+    }
+
+    fn write_both(&mut self, a: Value, b: Value) -> Value {
+        let at = self.trace.text.len();
+        self.append_value(a);
+        self.append_value(b);
+        Value::text(at, self.trace.text.len())
+    }
+}
+
+/// A 64-bit draw scaled to min..=max.
+fn within(draw: u64, min: i64, max: i64) -> i64 {
+    let n = (max as i128 - min as i128 + 1) as u128;
+    min.wrapping_add(((draw as u128 * n) >> 64) as i64)
+}
+
+#[inline(always)]
+fn units(units: i64, digits: u8) -> Value {
+    Value::fixed(units as f64 / text::POWERS[digits as usize] as f64, digits)
+}
+
+fn append(out: &mut Bytes, chars: impl Iterator<Item = char>) {
+    for c in chars {
+        out.append(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! From one type to another, and arithmetic. Doubles stay finite: what would be infinite is the largest there is.
+
+use super::Evaluation;
+use super::text::POWERS;
+use crate::interpreter::stable::Use;
+use crate::plan::{ExprId, Operator};
+use crate::trace::{Bytes, Read, Value};
+
+/// A double as a value; none if it is not a number.
+pub(super) fn finite(v: f64) -> Value {
+    if v.is_nan() { Value::ABSENT } else { Value::double(v.clamp(f64::MIN, f64::MAX)) }
+}
+
+/// An int, or a double's whole part (saturating).
+pub(super) fn int(value: Value) -> Option<i64> {
+    match value.read() {
+        Read::Int(v) => Some(v),
+        Read::Double { value, .. } => Some(value as i64),
+        _ => None,
+    }
+}
+
+/// An int or a double as a double.
+pub(super) fn double(value: Value) -> Option<f64> {
+    match value.read() {
+        Read::Int(v) => Some(v as f64),
+        Read::Double { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
+/// Half away from zero.
+pub(super) fn round(value: Value, digits: u8) -> Value {
+    let Some(v) = double(value) else { return Value::ABSENT };
+    let scale = POWERS[digits as usize] as f64;
+    let scaled = v * scale;
+    // beyond 2^52 a double has no digits that could be rounded
+    let rounded = if scaled.abs() < (1u64 << 52) as f64 { libm::round(scaled) / scale } else { v };
+    // -0.0 + 0.0 is 0.0
+    Value::fixed(rounded + 0.0, digits)
+}
+
+pub(super) fn arithmetic(operator: Operator, a: Value, b: Value) -> Value {
+    if let (Read::Int(a), Read::Int(b)) = (a.read(), b.read())
+        && operator != Operator::Div
+    {
+        return Value::int(match operator {
+            Operator::Add => a.saturating_add(b),
+            Operator::Sub => a.saturating_sub(b),
+            _ => a.saturating_mul(b),
+        });
+    }
+    let (Some(a), Some(b)) = (double(a), double(b)) else { return Value::ABSENT };
+    match operator {
+        Operator::Add => finite(a + b),
+        Operator::Sub => finite(a - b),
+        Operator::Mul => finite(a * b),
+        _ if b == 0.0 => Value::ABSENT,
+        _ => finite(a / b),
+    }
+}
+
+/// Whether a list can hold both: neither is absent or a list, and they are of one type.
+pub(super) fn may_be_together(first: Value, value: Value) -> bool {
+    matches!(
+        (first.read(), value.read()),
+        (Read::Text { .. } | Read::Const { .. }, Read::Text { .. } | Read::Const { .. })
+            | (Read::Int(_), Read::Int(_))
+            | (Read::Double { .. }, Read::Double { .. })
+            | (Read::Bool(_), Read::Bool(_))
+    )
+}
+
+/// A decimal number, not `inf` or `nan`.
+fn parse(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    decimal.then(|| text.parse::<f64>().ok()).flatten()
+}
+
+impl Evaluation<'_> {
+    /// A text's bytes; `None`: the value is no text.
+    pub(super) fn bytes(&self, value: Value) -> Option<&[u8]> {
+        match value.read() {
+            Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
+            Read::Const { at, len } => Some(&self.code.plan.text_pool()[at..at + len]),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_text(&self, value: Value) -> bool {
+        matches!(value.read(), Read::Text { .. } | Read::Const { .. })
+    }
+
+    pub(super) fn to_int(&self, value: Value) -> Option<i64> {
+        if let Read::Bool(v) = value.read() {
+            return Some(v as i64);
+        }
+        let Some(text) = self.bytes(value) else { return int(value) };
+        let exact = std::str::from_utf8(text).ok()?.trim().parse().ok();
+        exact.or_else(|| parse(text).map(|v| v as i64))
+    }
+
+    pub(super) fn to_double(&self, value: Value) -> Value {
+        match (value.read(), self.bytes(value)) {
+            (Read::Double { .. }, _) => value,
+            (Read::Int(v), _) => Value::double(v as f64),
+            (_, Some(text)) => parse(text).map_or(Value::ABSENT, finite),
+            _ => Value::ABSENT,
+        }
+    }
+
+    pub(super) fn to_bool(&self, value: Value) -> Option<bool> {
+        match (value.read(), self.bytes(value)) {
+            (Read::Bool(v), _) => Some(v),
+            (Read::Int(v), _) => Some(v != 0),
+            (Read::Double { value, .. }, _) => Some(value != 0.0),
+            (_, Some(b"true")) => Some(true),
+            (_, Some(b"false")) => Some(false),
+            _ => None,
+        }
+    }
+
+    pub(super) fn change_case(
+        &mut self,
+        of: ExprId,
+        ascii: impl Fn(&u8) -> u8,
+        other: impl Fn(&mut Bytes, char),
+    ) -> Value {
+        let value = self.text(of);
+        let Some(len) = self.bytes(value).map(<[u8]>::len) else { return Value::ABSENT };
+        let start = self.trace.text.len();
+        self.trace.text.room(len);
+        let mut at = 0;
+        while at < len {
+            let rest = self.bytes(value).map_or(&[][..], |bytes| &bytes[at..]);
+            let first = rest[0];
+            if first.is_ascii() {
+                self.trace.text.append(&[ascii(&first)]);
+                at += 1;
+                continue;
+            }
+            // the leading ones of the first byte are the number of bytes
+            let width = (first.leading_ones() as usize).clamp(1, rest.len());
+            let c = std::str::from_utf8(&rest[..width]).ok().and_then(|s| s.chars().next());
+            other(&mut self.trace.text, c.unwrap_or(char::REPLACEMENT_CHARACTER));
+            at += width;
+        }
+        Value::text(start, self.trace.text.len())
+    }
+
+    pub(super) fn pad(&mut self, of: ExprId, width: usize) -> Value {
+        let value = self.value(of);
+        let number = value.is_scalar();
+        let value = self.to_text(value);
+        let Some(text) = self.bytes(value) else { return Value::ABSENT };
+        let (bytes, negative) = (text.len(), number && text.first() == Some(&b'-'));
+        // bytes that go on with a character begin with 10
+        let chars = text.iter().filter(|&b| b & 0xc0 != 0x80).count();
+        if chars >= width {
+            return value;
+        }
+        let start = self.trace.text.len();
+        if negative {
+            self.trace.text.append(b"-");
+        }
+        for _ in chars..width {
+            self.trace.text.append(b"0");
+        }
+        let rest = match value.read() {
+            Read::Text { at, .. } => Value::text(at + negative as usize, at + bytes),
+            _ => value,
+        };
+        self.append_value(rest);
+        Value::text(start, self.trace.text.len())
+    }
+
+    pub(super) fn clamp(&self, of: Value, min: Value, max: Value) -> Value {
+        use std::cmp::Ordering::{Greater, Less};
+        match (self.order(of, min), self.order(of, max)) {
+            (None, _) | (_, None) => Value::ABSENT,
+            (_, Some(Greater)) => max,
+            (Some(Less), _) => min,
+            _ => of,
+        }
+    }
+
+    /// What `make` makes of the operand's text.
+    pub(super) fn stable(&mut self, of: ExprId, make: impl FnOnce(&mut Self, Value) -> Value) -> Value {
+        let text = self.text(of);
+        if text.is_absent() { Value::ABSENT } else { make(self, text) }
+    }
+
+    pub(super) fn stable_words(&self, r#use: Use, block: u32, text: Value) -> [u64; 4] {
+        self.code.stable.words(r#use, block, self.bytes(text).unwrap_or(&[]))
+    }
+
+    pub(super) fn stable_hex(&mut self, digits: u32, of: Value) -> Value {
+        let at = self.trace.text.len();
+        let mut left = digits;
+        for block in 0.. {
+            let mut words = self.stable_words(Use::Hex, block, of).into_iter();
+            super::text::put_hex(&mut self.trace.text, left.min(64), || words.next().unwrap_or(0));
+            left = left.saturating_sub(64);
+            if left == 0 {
+                break;
+            }
+        }
+        Value::text(at, self.trace.text.len())
+    }
+}

@@ -1,0 +1,263 @@
+//! When each trace starts: a function of its index, cheap for any index.
+//!
+//! A [`Schedule`] is what a manifest keeps: epochs, each with the index and the time it begins at and the way its traces
+//! arrive. [`Starts`] answers for a seed: start of an index, and the last index that has started by a time.
+
+mod interval;
+mod poisson;
+
+use super::identity::MAX_INDEX;
+use interval::Interval;
+use poisson::Poisson;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// No start lies beyond, so that a start and a trace's duration bound (< 2^62 ns) can be added: the year 2262.
+pub const MAX_TIME: u64 = i64::MAX as u64;
+
+/// Most lanes of [`Arrivals::Interval`].
+pub const MAX_LANES: u32 = 65_536;
+
+/// Longest gap, and longest `per_ns`: 100 years in ns.
+pub const MAX_GAP: u64 = 100 * 366 * 86_400_000_000_000;
+
+/// How the traces of an epoch arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Arrivals {
+    /// `count` in every `per_ns` ns, evenly.
+    Even { count: u64, per_ns: u64 },
+    /// `lanes` generators side by side (index modulo lanes), each with gaps of `min_ns` to `max_ns`, uniform, both ends
+    /// included. Gaps come in antithetic pairs U, min + max - U: each is uniform, a pair's sum is constant. Lane l begins
+    /// l (min + max) / 2 lanes after the epoch, its first trace without a gap.
+    Interval { min_ns: u64, max_ns: u64, lanes: u32 },
+    /// At random, `count` in `per_ns` ns on average. Drawn in blocks of 4,096 arrivals, each uniform over its block, so the
+    /// variance of counts is that of a Poisson process for windows up to about 100 arrivals and less for longer ones.
+    Poisson { count: u64, per_ns: u64 },
+}
+
+impl Arrivals {
+    /// Traces a second, on average.
+    pub fn mean_rate(&self) -> f64 {
+        match *self {
+            Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns } => {
+                count as f64 * 1e9 / per_ns as f64
+            }
+            Arrivals::Interval { min_ns, max_ns, lanes } => lanes as f64 * 2e9 / (min_ns as f64 + max_ns as f64),
+        }
+    }
+
+    fn check(&self) -> Result<(), ScheduleError> {
+        let sound = match *self {
+            Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns } => {
+                (1..=MAX_INDEX).contains(&count) && (1..=MAX_GAP).contains(&per_ns)
+            }
+            Arrivals::Interval { min_ns, max_ns, lanes } => {
+                min_ns <= max_ns && (1..=MAX_GAP).contains(&max_ns) && (1..=MAX_LANES).contains(&lanes)
+            }
+        };
+        if sound { Ok(()) } else { Err(ScheduleError::Arrivals(*self)) }
+    }
+}
+
+/// A part of the schedule in which nothing changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Index of its first trace.
+    pub first: u64,
+    /// Where its arrivals are counted from, ns since 1970.
+    pub opening: u64,
+    pub arrivals: Arrivals,
+}
+
+/// One epoch or more, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Epoch>", into = "Vec<Epoch>")]
+pub struct Schedule {
+    epochs: Vec<Epoch>,
+}
+
+/// Why a schedule is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScheduleError {
+    /// There is no epoch, or the first does not begin with index 0.
+    Beginning,
+    /// The opening lies after [`MAX_TIME`].
+    Opening(u64),
+    /// Nothing arrives, or more than can be counted.
+    Arrivals(Arrivals),
+    /// The epoch begins at an earlier index or time than the one before it.
+    Order(Epoch),
+}
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScheduleError::Beginning => write!(f, "a schedule needs an epoch that begins with trace 0"),
+            ScheduleError::Opening(at) => {
+                write!(f, "a schedule can't open at {at} ns since 1970: the last start is in 2262")
+            }
+            ScheduleError::Arrivals(Arrivals::Interval { min_ns, max_ns, lanes }) => write!(
+                f,
+                "gaps of {min_ns} to {max_ns} ns in {lanes} lanes: the longest gap must be 1 ns to 100 years and not \
+                 below the shortest, with 1 to {MAX_LANES} lanes"
+            ),
+            ScheduleError::Arrivals(Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns }) => {
+                write!(f, "{count} traces in {per_ns} ns: both must be at least 1, the time at most 100 years")
+            }
+            ScheduleError::Order(epoch) => write!(
+                f,
+                "an epoch that begins with trace {} at {} ns since 1970 comes after one that begins later",
+                epoch.first, epoch.opening
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ScheduleError {}
+
+impl TryFrom<Vec<Epoch>> for Schedule {
+    type Error = ScheduleError;
+    fn try_from(epochs: Vec<Epoch>) -> Result<Self, ScheduleError> {
+        let mut rest = epochs.into_iter();
+        let first = rest.next().filter(|e| e.first == 0).ok_or(ScheduleError::Beginning)?;
+        let mut schedule = Schedule::new(first.opening, first.arrivals)?;
+        rest.try_for_each(|epoch| schedule.push_epoch(epoch))?;
+        Ok(schedule)
+    }
+}
+
+impl From<Schedule> for Vec<Epoch> {
+    fn from(schedule: Schedule) -> Self {
+        schedule.epochs
+    }
+}
+
+impl Schedule {
+    /// One epoch that opens at `opening`, ns since 1970.
+    pub fn new(opening: u64, arrivals: Arrivals) -> Result<Self, ScheduleError> {
+        let mut schedule = Schedule { epochs: vec![] };
+        schedule.push_epoch(Epoch { first: 0, opening, arrivals })?;
+        Ok(schedule)
+    }
+
+    /// Go on differently from an index on. An epoch with the same first index as the one before replaces it in effect.
+    /// Choose an opening such that no start lies before the last one.
+    pub fn push_epoch(&mut self, epoch: Epoch) -> Result<(), ScheduleError> {
+        epoch.arrivals.check()?;
+        if epoch.opening > MAX_TIME {
+            return Err(ScheduleError::Opening(epoch.opening));
+        }
+        if self.epochs.last().is_some_and(|last| epoch.first < last.first || epoch.opening < last.opening) {
+            return Err(ScheduleError::Order(epoch));
+        }
+        self.epochs.push(epoch);
+        Ok(())
+    }
+
+    /// In order, at least one.
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.epochs
+    }
+
+    /// Canonical bytes of the epoch it began with.
+    pub(super) fn tag_bytes(&self) -> Vec<u8> {
+        let Epoch { first, opening, arrivals } = self.epochs[0];
+        let (kind, figures) = match arrivals {
+            Arrivals::Even { count, per_ns } => (0, [count, per_ns, 0]),
+            Arrivals::Interval { min_ns, max_ns, lanes } => (1, [min_ns, max_ns, lanes as u64]),
+            Arrivals::Poisson { count, per_ns } => (2, [count, per_ns, 0]),
+        };
+        [first, opening, kind].into_iter().chain(figures).flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// Position of the epoch that trace `index` belongs to.
+    fn epoch_of(&self, index: u64) -> usize {
+        if self.epochs[self.epochs.len() - 1].first <= index {
+            return self.epochs.len() - 1;
+        }
+        self.epochs.partition_point(|e| e.first <= index).saturating_sub(1)
+    }
+}
+
+/// A schedule under a seed. Has caches, so each thread has its own.
+pub struct Starts {
+    schedule: Schedule,
+    interval: Interval,
+    poisson: Poisson,
+}
+
+impl Starts {
+    pub fn new(seed: u64, schedule: Schedule) -> Self {
+        Starts { schedule, interval: Interval::new(seed), poisson: Poisson::new(seed) }
+    }
+
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Take over the epochs that `schedule`, which began as this one did, has more than this.
+    pub fn update(&mut self, schedule: &Schedule) {
+        let known = self.schedule.epochs.len();
+        self.schedule.epochs.extend_from_slice(schedule.epochs.get(known..).unwrap_or(&[]));
+    }
+
+    /// First index of the epoch of trace `index`.
+    pub fn first_of_epoch(&self, index: u64) -> u64 {
+        self.schedule.epochs[self.schedule.epoch_of(index)].first
+    }
+
+    /// Start of trace `index`, ns since 1970, at most [`MAX_TIME`].
+    #[inline]
+    pub fn start(&mut self, index: u64) -> u64 {
+        let Epoch { first, opening, arrivals } = self.schedule.epochs[self.schedule.epoch_of(index)];
+        let k = index.saturating_sub(first);
+        let offset = match arrivals {
+            Arrivals::Even { count, per_ns } => even(k, count, per_ns),
+            Arrivals::Interval { min_ns, max_ns, lanes } => self.interval.offset(k, first, min_ns, max_ns, lanes),
+            Arrivals::Poisson { count, per_ns } => self.poisson.offset(k, first, count, per_ns),
+        };
+        (opening as u128 + offset).min(MAX_TIME as u128) as u64
+    }
+
+    /// The greatest index of the epoch of trace `of` that starts at `time` (ns since 1970) or before; `None`: there is none.
+    pub fn last_at_or_before(&mut self, of: u64, time: u64) -> Option<u64> {
+        let at = self.schedule.epoch_of(of);
+        let Epoch { first, opening, arrivals } = self.schedule.epochs[at];
+        let elapsed = time.checked_sub(opening)?;
+        let k = match arrivals {
+            Arrivals::Even { count, per_ns } => last_even(elapsed, count, per_ns),
+            Arrivals::Interval { min_ns, max_ns, lanes } => self.interval.last(elapsed, first, min_ns, max_ns, lanes),
+            Arrivals::Poisson { count, per_ns } => self.poisson.last(elapsed, first, count, per_ns)?,
+        };
+        let end = self.schedule.epochs.get(at + 1).map_or(MAX_INDEX, |next| next.first);
+        let mut index = first.saturating_add(k).min(end.checked_sub(1)?);
+        // where the epoch was cut short, the last of its traces are not the last to start in every kind of arrivals
+        while self.start(index) > time {
+            if index == first {
+                return None;
+            }
+            index -= 1;
+        }
+        Some(index)
+    }
+}
+
+/// Start of the k-th of even arrivals, ns after the opening.
+#[inline(always)]
+fn even(k: u64, count: u64, per_ns: u64) -> u128 {
+    match k.checked_mul(per_ns) {
+        Some(product) => (product / count) as u128,
+        None => k as u128 * per_ns as u128 / count as u128,
+    }
+}
+
+/// The greatest k with `even(k) <= elapsed`, that is k per_ns < (elapsed + 1) count.
+fn last_even(elapsed: u64, count: u64, per_ns: u64) -> u64 {
+    let k = ((elapsed as u128 + 1) * count as u128).div_ceil(per_ns as u128) - 1;
+    k.min(MAX_INDEX as u128) as u64
+}
+
+#[cfg(test)]
+mod tests;

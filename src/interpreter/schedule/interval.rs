@@ -1,0 +1,93 @@
+//! Gaps of a random length in several lanes.
+
+use crate::interpreter::identity::{MAX_INDEX, cipher};
+use crate::interpreter::random::Purpose;
+use aes::Aes128;
+use aes::cipher::BlockCipherEncrypt;
+
+/// Draws gaps by an AES block of (first index of the epoch, lane, pair).
+pub(super) struct Interval {
+    cipher: Aes128,
+    /// Gap drawn last: neighbours in a lane come in pairs.
+    last: Option<([u64; 3], u64)>,
+}
+
+impl Interval {
+    pub fn new(seed: u64) -> Self {
+        Interval { cipher: cipher(seed, Purpose::Interval), last: None }
+    }
+
+    /// The first gap of a lane's pair, uniform over min..=max.
+    fn gap(&mut self, first: u64, lane: u64, pair: u64, min: u64, max: u64) -> u64 {
+        let key = [first, lane, pair];
+        if let Some((last, draw)) = self.last
+            && last == key
+        {
+            return min + scale(draw, max - min);
+        }
+        // 48 + 17 + 48 bits in 16 bytes
+        let block = (first as u128) << 68 | (lane as u128) << 50 | pair as u128;
+        let mut block = block.to_le_bytes().into();
+        self.cipher.encrypt_block(&mut block);
+        let draw = u64::from_le_bytes(std::array::from_fn(|i| block[i]));
+        self.last = Some((key, draw));
+        min + scale(draw, max - min)
+    }
+
+    /// Start of the k-th arrival of the epoch, ns after its opening.
+    pub fn offset(&mut self, k: u64, first: u64, min: u64, max: u64, lanes: u32) -> u128 {
+        let (lane, n) = (k % lanes as u64, k / lanes as u64);
+        let pair = (min + max) as u128;
+        let whole = lane_offset(lane, pair, lanes) + (n / 2) as u128 * pair;
+        if n.is_multiple_of(2) { whole } else { whole + self.gap(first, lane, n / 2, min, max) as u128 }
+    }
+
+    /// The greatest k that starts within `elapsed` ns of the opening. (The 0th always does.)
+    pub fn last(&mut self, elapsed: u64, first: u64, min: u64, max: u64, lanes: u32) -> u64 {
+        let (pair, elapsed) = (min + max, elapsed as u128);
+        let offset = |lane: u64| lane_offset(lane, pair as u128, lanes);
+        // Whole pairs that lane 0 has behind it. Lanes begin less than half a pair later, so any other lane has as many, or
+        // one less.
+        let pairs = (elapsed / pair as u128) as u64;
+        if pairs > MAX_INDEX {
+            return MAX_INDEX;
+        }
+        let rest = elapsed % pair as u128;
+        let lanes = lanes as u64;
+        // the lanes with as many: 0..same
+        let same = partition(lanes, |lane| offset(lane) <= rest);
+        // of those, one that has its odd arrival too beats all even ones; the rest of the search goes down in n
+        for lane in (0..same).rev() {
+            let left = (rest - offset(lane)) as u64;
+            if left >= max || (left >= min && self.gap(first, lane, pairs, min, max) <= left) {
+                return (2 * pairs + 1) * lanes + lane;
+            }
+        }
+        // lane 0 at least has its even arrival
+        2 * pairs * lanes + same - 1
+    }
+}
+
+/// Where a lane begins: l (min + max) / 2 lanes after the opening.
+fn lane_offset(lane: u64, pair: u128, lanes: u32) -> u128 {
+    lane as u128 * pair / (2 * lanes as u128)
+}
+
+/// `draw` of 2^64 scaled to 0..=range.
+fn scale(draw: u64, range: u64) -> u64 {
+    ((draw as u128 * (range as u128 + 1)) >> 64) as u64
+}
+
+/// The first of 0..n for which `holds` does not hold; it holds for all before.
+fn partition(n: u64, holds: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
