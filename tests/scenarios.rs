@@ -13,8 +13,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracegen::compiler;
-use tracegen::export::encode::Protobuf;
-use tracegen::export::{Batch, Encode};
+use tracegen::export::{Batch, Encode, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::language::{self, diagnostic::render, scenario::Model};
 use tracegen::plan::{Plan, ScenarioId};
@@ -210,7 +209,7 @@ fn fingerprints() {
 fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
     const TRACES: usize = 1_000;
     let (run, mut interpreter) = run(plan.clone());
-    let mut encoder = Protobuf::new(plan.clone(), run.resources().clone());
+    let mut encoder = Protobuf::new(&plan, run.resources());
     let mut hashes = vec![(0, Sha256::new()); plan.scenarios.len()];
     let mut trace = Trace::default();
     let mut index = 0;
