@@ -1,11 +1,80 @@
-//! Language to plan: `resolve` gives names their slots and an order, `check` looks at types and figures, `lower` writes the
-//! program.
+//! Language to plan.
+//!
+//! [`compile`] shows the whole way: `check` looks at what takes more than one place to see, `resolve` gives names their
+//! meaning and everything an order, `lower` writes the program (with `expression` for each template, `service` for the
+//! resources and `link` for the links between scenarios), `compact` leaves out what nothing uses, and the plan's verifier
+//! has the last word.
 
-use crate::language::diagnostic::Diagnostic;
+mod check;
+mod compact;
+mod expression;
+mod link;
+mod lower;
+mod order;
+mod report;
+mod resolve;
+mod service;
+mod source_map;
+mod tables;
+mod types;
+
+pub use source_map::{BlockSource, SourceMap};
+
+use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::scenario::Model;
-use crate::plan::Plan;
+use crate::language::source::{FileId, Loc};
+use crate::plan::{Fault, Plan, Violation};
+use lower::Lowering;
+use report::Report;
+use resolve::Tree;
+use service::Services;
 
-/// Compile a model. The plan is there if no diagnostic is an error.
-pub fn compile(_model: &Model) -> (Option<Plan>, Vec<Diagnostic>) {
-    unimplemented!("written next")
+/// What compiling gives.
+#[derive(Debug)]
+pub struct Compiled {
+    /// There if no diagnostic is an error.
+    pub plan: Option<Plan>,
+    /// In file order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where each part of the plan was written.
+    pub map: SourceMap,
+}
+
+/// Compile a model. Finds all mistakes there are; takes time in proportion to the model's size (times the number of
+/// different keys, for links).
+pub fn compile(model: &Model) -> Compiled {
+    let mut report = Report::default();
+    let within_bounds = check::model(model, &mut report);
+    let scenarios = model.scenarios.iter().zip(within_bounds).filter(|(_, within)| *within);
+    let trees: Vec<Tree> = scenarios.map(|(scenario, _)| Tree::new(scenario, &mut report)).collect();
+    let mut lowering = Lowering::new(Services::new(model));
+    for tree in &trees {
+        lowering.scenario(tree, &mut report);
+    }
+    let Lowering { tables, mut services, map, exports, links, .. } = lowering;
+    let mut program = tables.program;
+    services.check_unused(&mut report);
+    link::find_sources(&mut program, &trees, &exports, &links, &mut report);
+    check::not_empty(model, &mut report);
+    let plan = if report.has_errors() {
+        None
+    } else {
+        compact::compact(&mut program);
+        let verified = Plan::verify(program);
+        verified.map_err(|violation| report_violation(violation, model, &map, &mut report)).ok()
+    };
+    Compiled { plan, diagnostics: report.finish(), map }
+}
+
+/// A program beyond a limit is the user's to change; all else the verifier refuses is a mistake of the compiler.
+fn report_violation(violation: Violation, model: &Model, map: &SourceMap, report: &mut Report) {
+    let first = model.scenarios.first().map_or(Loc { file: FileId(0), start: 0, end: 0 }, |s| s.name.loc);
+    let at = map.find(violation.place).unwrap_or(first);
+    let problem = match violation.fault {
+        Fault::TooMany { .. } | Fault::ExprDepth | Fault::Duration => {
+            Problem::BeyondLimits { fault: violation.fault.to_string() }
+        }
+        _ => Problem::Internal { violation: violation.to_string() },
+    };
+    report.add(problem, at);
 }

@@ -170,7 +170,7 @@ fn constant_texts(value: &mut Constant, f: &mut impl FnMut(&mut TextId)) {
 mod tests {
     use super::*;
     use crate::compiler::tables::Tables;
-    use crate::plan::{Resource};
+    use crate::plan::Resource;
 
     #[test]
     fn what_nothing_uses_is_left_out_and_the_rest_keeps_its_order() {

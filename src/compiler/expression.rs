@@ -17,7 +17,7 @@ use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
 use crate::plan::{Constant, Expr, ExprId, SlotId};
 
-/// Deepest expression. The parser refuses deeper nesting by brackets; this also bounds chains of operators and filters.
+/// Deepest expression: a bound of its own, so that recursion here doesn't lean on the parser's.
 const MOST_NESTED: u32 = 100;
 
 /// A checked expression.
@@ -96,7 +96,7 @@ impl<'a> Expressions<'a> {
 
     fn node(&mut self, node: &Node) -> Option<Typed> {
         if self.depth == MOST_NESTED {
-            return self.fail(Problem::TooNested { limit: MOST_NESTED }, node.loc);
+            return self.fail(Problem::ChainTooLong { limit: MOST_NESTED }, node.loc);
         }
         self.depth += 1;
         let typed = self.node_inside(node);
@@ -106,6 +106,7 @@ impl<'a> Expressions<'a> {
 
     fn node_inside(&mut self, node: &Node) -> Option<Typed> {
         match &*node.value {
+            Ast::Error => None,
             Ast::Bool(value) => self.constant(Constant::Bool(*value)),
             Ast::Int(value) => self.constant(Constant::Int(*value)),
             Ast::Double(value) => self.constant(Constant::Double(*value)),
@@ -137,7 +138,7 @@ impl<'a> Expressions<'a> {
             let problem = match first {
                 _ if kind == Kind::List => Some(Problem::NestedList),
                 Some(first) if first != kind && kind != Kind::Unknown => {
-                    Some(Problem::MixedList { first: first.to_string(), other: kind.to_string() })
+                    Some(Problem::MixedList { first: first.name(), other: kind.name() })
                 }
                 _ => None,
             };

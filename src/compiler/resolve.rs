@@ -6,32 +6,11 @@
 
 use super::order;
 use super::report::Report;
-use crate::language::diagnostic::Problem;
-use crate::language::diagnostic::Unavailable;
+use crate::language::diagnostic::{Problem, Unavailable};
 use crate::language::scenario::{Scalar, Scenario, Span, Value};
+use crate::language::source::Loc;
 use crate::language::template::{Expr, Node as ExprNode, Part, Template};
 use std::collections::HashMap;
-
-/// First words of dotted names that are the language's own.
-pub const RESERVED: [&str; 17] = [
-    "random",
-    "time",
-    "trace",
-    "span",
-    "scenario",
-    "vars",
-    "parent",
-    "root",
-    "linked",
-    "callee",
-    "repeat",
-    "retry",
-    "error",
-    "ok",
-    "service",
-    "instance",
-    "context_key",
-];
 
 /// A scenario, resolved.
 pub struct Tree<'m> {
@@ -50,7 +29,8 @@ pub struct SpanNode<'m> {
     /// For each attribute: whether something other than the span itself needs its value.
     pub read: Vec<bool>,
     /// What this span or one below reads of the linked span, in file order.
-    pub linked: Vec<Linked>,
+    /// Each with the place of its first read.
+    pub linked: Vec<(Linked, Loc)>,
     linked_at: HashMap<Linked, usize>,
     /// Everything evaluated at the span's start, in order.
     pub order: Vec<Step>,
@@ -84,12 +64,22 @@ pub enum Linked {
 #[derive(Debug, PartialEq)]
 pub enum Target {
     Var(usize),
-    Attribute { span: usize, attribute: usize },
-    ContextKey { span: usize },
+    Attribute {
+        span: usize,
+        attribute: usize,
+    },
+    ContextKey {
+        span: usize,
+    },
     /// `span` is the one that links.
-    Linked { span: usize, read: Linked },
+    Linked {
+        span: usize,
+        read: Linked,
+    },
     ScenarioName,
-    ServiceName { span: usize },
+    ServiceName {
+        span: usize,
+    },
     /// A function without arguments: `random.uuid`, `time.now`.
     Function,
 }
@@ -100,7 +90,11 @@ pub enum Miss {
     Name,
     Var(String),
     /// `of` is `parent` or `root`, which is this span.
-    Attribute { of: &'static str, span: usize, key: String },
+    Attribute {
+        of: &'static str,
+        span: usize,
+        key: String,
+    },
     Unavailable(Unavailable),
     /// A reserved head with something behind it that it doesn't have; what could be written.
     NotAValue(&'static str),
@@ -126,9 +120,6 @@ impl<'m> Tree<'m> {
         let mut vars = HashMap::new();
         for (i, var) in scenario.vars.iter().enumerate() {
             let name = var.name.value.as_str();
-            if name.split('.').next().is_some_and(|head| RESERVED.contains(&head)) {
-                report.add(Problem::ReservedName { name: name.into() }, var.name.loc);
-            }
             vars.entry(name).or_insert(i);
         }
         let mut tree = Tree { scenario, spans: flatten(&scenario.root), vars, var_order: Vec::new() };
@@ -245,7 +236,7 @@ impl<'m> Tree<'m> {
             .iter()
             .map(|var| {
                 let mut reads = Vec::new();
-                each_path_of_value(&var.value, &mut |path| {
+                each_path_of_value(&var.value, &mut |path, _| {
                     if let Ok(Target::Var(read)) = self.find(Site::Var, path) {
                         reads.push(read);
                     }
@@ -267,7 +258,7 @@ impl<'m> Tree<'m> {
         let span = self.spans[at].span;
         let (operation, export) = (span.attributes.len(), span.attributes.len() + 1);
         let mut dependencies = vec![Vec::new(); export + 1];
-        let mut collect = |tree: &mut Tree<'m>, step: Option<Step>, path: &[String]| {
+        let mut collect = |tree: &mut Tree<'m>, step: Option<Step>, path: &[String], loc: Loc| {
             let reads = match step {
                 Some(Step::Attribute(attribute)) => Some(&mut dependencies[attribute]),
                 Some(Step::Operation) => Some(&mut dependencies[operation]),
@@ -286,27 +277,27 @@ impl<'m> Tree<'m> {
                         reads.push(export);
                     }
                 }
-                Ok(Target::Linked { span, read }) => tree.spans[span].add_linked(read),
+                Ok(Target::Linked { span, read }) => tree.spans[span].add_linked(read, loc),
                 _ => {}
             }
         };
         for (i, attribute) in span.attributes.iter().enumerate() {
-            each_path_of_value(&attribute.value, &mut |path| collect(self, Some(Step::Attribute(i)), path));
+            each_path_of_value(&attribute.value, &mut |path, loc| collect(self, Some(Step::Attribute(i)), path, loc));
         }
-        each_path(&span.operation, &mut |path| collect(self, Some(Step::Operation), path));
-        for template in &span.export {
-            each_path(template, &mut |path| collect(self, Some(Step::Export), path));
+        each_path(&span.operation, &mut |path, loc| collect(self, Some(Step::Operation), path, loc));
+        if let Some(template) = &span.export {
+            each_path(template, &mut |path, loc| collect(self, Some(Step::Export), path, loc));
         }
         for condition in &span.error_conditions {
-            each_path(&condition.r#type, &mut |path| collect(self, None, path));
-            for message in &condition.message {
-                each_path(message, &mut |path| collect(self, None, path));
+            each_path(&condition.r#type, &mut |path, loc| collect(self, None, path, loc));
+            if let Some(message) = &condition.message {
+                each_path(message, &mut |path, loc| collect(self, None, path, loc));
             }
         }
         for event in &span.events {
-            each_path(&event.name, &mut |path| collect(self, None, path));
+            each_path(&event.name, &mut |path, loc| collect(self, None, path, loc));
             for attribute in &event.attributes {
-                each_path_of_value(&attribute.value, &mut |path| collect(self, None, path));
+                each_path_of_value(&attribute.value, &mut |path, loc| collect(self, None, path, loc));
             }
         }
 
@@ -337,10 +328,10 @@ impl<'m> Tree<'m> {
 }
 
 impl SpanNode<'_> {
-    fn add_linked(&mut self, read: Linked) {
+    fn add_linked(&mut self, read: Linked, loc: Loc) {
         if !self.linked_at.contains_key(&read) {
             self.linked_at.insert(read.clone(), self.linked.len());
-            self.linked.push(read);
+            self.linked.push((read, loc));
         }
     }
 
@@ -354,7 +345,7 @@ impl SpanNode<'_> {
     }
 }
 
-fn report_cycle(problem: Problem, places: impl Iterator<Item = crate::language::source::Loc>, report: &mut Report) {
+fn report_cycle(problem: Problem, places: impl Iterator<Item = Loc>, report: &mut Report) {
     let mut places = places;
     if let Some(at) = places.next() {
         report.add_related(problem, at, places.take(8));
@@ -396,7 +387,7 @@ fn flatten(root: &Span) -> Vec<SpanNode<'_>> {
     spans
 }
 
-fn each_path_of_value(value: &Value, f: &mut impl FnMut(&[String])) {
+fn each_path_of_value(value: &Value, f: &mut impl FnMut(&[String], Loc)) {
     let mut scalar = |scalar: &Scalar| {
         if let Scalar::Text(template) | Scalar::Expr(template) = scalar {
             each_path(template, f);
@@ -409,7 +400,7 @@ fn each_path_of_value(value: &Value, f: &mut impl FnMut(&[String])) {
 }
 
 /// Every name that the template's expressions read, in the order written.
-fn each_path(template: &Template, f: &mut impl FnMut(&[String])) {
+fn each_path(template: &Template, f: &mut impl FnMut(&[String], Loc)) {
     let mut waiting: Vec<&ExprNode> = Vec::new();
     for part in &template.parts {
         if let Part::Expr(node) = part {
@@ -417,8 +408,8 @@ fn each_path(template: &Template, f: &mut impl FnMut(&[String])) {
         }
         while let Some(node) = waiting.pop() {
             match &*node.value {
-                Expr::Bool(_) | Expr::Int(_) | Expr::Double(_) | Expr::Text(_) => {}
-                Expr::Path(path) => f(path),
+                Expr::Error | Expr::Bool(_) | Expr::Int(_) | Expr::Double(_) | Expr::Text(_) => {}
+                Expr::Path(path) => f(path, node.loc),
                 Expr::List(items) | Expr::Call { arguments: items, .. } => waiting.extend(items.iter().rev()),
                 Expr::Map(entries) => {
                     for (key, value) in entries.iter().rev() {

@@ -1,7 +1,5 @@
 //! Static types: what is known of a value before it runs.
 
-use std::fmt;
-
 /// The type of a value, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -15,6 +13,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// As messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Bool => "a bool",
+            Kind::Int => "an int",
+            Kind::Double => "a double",
+            Kind::Text => "text",
+            Kind::List => "a list",
+            Kind::Unknown => "of no known type",
+        }
+    }
+
     pub fn is_number(self) -> bool {
         matches!(self, Kind::Int | Kind::Double)
     }
@@ -31,19 +41,6 @@ impl Kind {
             (a, b) if a.is_number() && b.is_number() => Kind::Double,
             _ => Kind::Unknown,
         }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Bool => "a bool",
-            Kind::Int => "an int",
-            Kind::Double => "a double",
-            Kind::Text => "text",
-            Kind::List => "a list",
-            Kind::Unknown => "of a type that is not known yet",
-        })
     }
 }
 

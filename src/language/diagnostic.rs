@@ -5,7 +5,7 @@
 mod problem;
 mod wording;
 
-pub use problem::Problem;
+pub use problem::{Problem, Unavailable};
 
 use super::source::Loc;
 

@@ -141,12 +141,8 @@ impl Expressions<'_> {
         argument: Argument,
     ) -> Option<T> {
         let quoted = argument.typed.quoted;
-        let problem = Problem::ArgumentType {
-            usage: signature.usage,
-            expected,
-            found: found.to_string(),
-            quoted: quoted.is_some(),
-        };
+        let problem =
+            Problem::ArgumentType { usage: signature.usage, expected, found: found.name(), quoted: quoted.is_some() };
         self.report.add_related(problem, argument.loc, quoted);
         None
     }

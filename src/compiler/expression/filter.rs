@@ -7,7 +7,7 @@ use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::Problem;
 use crate::language::source::{Loc, Located};
 use crate::language::template::Node;
-use crate::plan::Expr;
+use crate::plan::{Expr, limits};
 
 const fn signature(name: &'static str, usage: &'static str, arguments: usize) -> Signature {
     Signature { name, usage, least: arguments, most: arguments }
@@ -66,12 +66,12 @@ impl Expressions<'_> {
                 self.add(Expr::Default { of, or: or.expr }, ty)
             }
             ("round", [digits]) => {
-                let digits = self.known_int(signature, digits, 0, 15)? as u8;
+                let digits = self.known_int(signature, digits, 0, limits::DECIMALS.into())? as u8;
                 self.numeric(signature, input)?;
                 self.add(Expr::Round { of, digits }, same(Kind::Double))
             }
             ("pad", [width]) => {
-                let width = self.known_int(signature, width, 0, 1_024)? as u32;
+                let width = self.known_int(signature, width, 0, limits::WIDTH.into())? as u32;
                 self.add(Expr::Pad { of, width }, same(Kind::Text))
             }
             ("int", _) if ty.kind == Kind::Int => Some(input.typed),
@@ -88,7 +88,7 @@ impl Expressions<'_> {
                 if let (Some(min), Some(max)) = (self.number_of(a), self.number_of(b))
                     && min > max
                 {
-                    let problem = Problem::UpsideDown {
+                    let problem = Problem::ArgumentsUpsideDown {
                         usage: signature.usage,
                         min: min.to_string(),
                         max: max.to_string(),
@@ -107,7 +107,7 @@ impl Expressions<'_> {
             }
             ("uuid", _) => self.add(Expr::StableUuid { of }, same(Kind::Text)),
             ("hex", [digits]) => {
-                let digits = self.known_int(signature, digits, 1, 1_024)? as u32;
+                let digits = self.known_int(signature, digits, 1, limits::WIDTH.into())? as u32;
                 self.add(Expr::StableHex { of, digits }, same(Kind::Text))
             }
             ("ipv4", _) => self.add(Expr::StableIpv4 { of }, same(Kind::Text)),

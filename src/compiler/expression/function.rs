@@ -7,7 +7,7 @@ use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
-use crate::plan::{Chance, Constant, Expr};
+use crate::plan::{Chance, Constant, Expr, limits};
 use std::collections::HashMap;
 
 const fn signature(name: &'static str, usage: &'static str, least: usize, most: usize) -> Signature {
@@ -69,17 +69,17 @@ impl Expressions<'_> {
             ("random.weighted", [weights]) => self.random_weighted(signature, weights),
             ("random.uuid", _) => self.add(Expr::RandomUuid, Kind::Text),
             ("random.hex", [digits]) => {
-                let digits = self.known_int(signature, digits, 1, 1_024)? as u32;
+                let digits = self.known_int(signature, digits, 1, limits::WIDTH.into())? as u32;
                 self.add(Expr::RandomHex { digits }, Kind::Text)
             }
             ("random.ipv4", _) => self.add(Expr::RandomIpv4, Kind::Text),
             ("random.ipv6", _) => self.add(Expr::RandomIpv6, Kind::Text),
             ("random.user_agent", _) => self.add(Expr::RandomUserAgent, Kind::Text),
             ("random.zipf", [n, s]) => {
-                let n = self.known_int(signature, n, 1, 10_000_000);
+                let n = self.known_int(signature, n, 1, limits::ZIPF_N as i64);
                 let (s_loc, s) = (s.loc, self.known_number(signature, s));
                 let (n, s) = (n?, s?);
-                if !(s > 0.0 && s <= 10.0) {
+                if !(s > 0.0 && s <= limits::ZIPF_S) {
                     return self.out_of_range(signature, "above 0 and at most 10".into(), s.to_string(), s_loc);
                 }
                 self.add(Expr::RandomZipf { n: n as u64, s }, Kind::Int)
@@ -157,7 +157,7 @@ impl Expressions<'_> {
     ) -> Option<Typed> {
         let ends = self.numbers(signature, min, max);
         let digits = match digits {
-            Some(digits) => self.known_int(signature, digits, 0, 15)?,
+            Some(digits) => self.known_int(signature, digits, 0, limits::DECIMALS.into())?,
             None => FLOAT_DIGITS,
         } as u8;
         let (a, b) = ends?;
@@ -205,7 +205,7 @@ impl Expressions<'_> {
                     return self.out_of_range(signature, "0 to 100".into(), value.to_string(), node.loc);
                 }
                 if value > 0.0 && value < 1.0 && !has_sign {
-                    self.report.add(Problem::SmallPercentage { value }, node.loc);
+                    self.report.add(Problem::FractionalPercent { value: value.to_string() }, node.loc);
                 }
                 value
             }
@@ -229,7 +229,7 @@ impl Expressions<'_> {
                 continue;
             };
             if value < 0.0 {
-                self.fail::<()>(Problem::NegativeWeight { found: value }, weight.loc);
+                self.fail::<()>(Problem::NegativeWeight { value: value.to_string() }, weight.loc);
                 whole = false;
             }
             if self.tables.constant_of(item.expr).is_some()
@@ -265,7 +265,7 @@ impl Expressions<'_> {
         b: Argument,
     ) -> Option<T> {
         let loc = Loc { end: b.loc.end.max(a.loc.end), ..a.loc };
-        self.fail(Problem::UpsideDown { usage: signature.usage, min, max }, loc)
+        self.fail(Problem::ArgumentsUpsideDown { usage: signature.usage, min, max }, loc)
     }
 }
 

@@ -63,7 +63,7 @@ impl Expressions<'_> {
             Binary::Add if a.ty.kind == Kind::Text || b.ty.kind == Kind::Text => {
                 for (typed, loc) in [(a, left.loc), (b, right.loc)] {
                     if !matches!(typed.ty.kind, Kind::Text | Kind::Unknown) {
-                        let found = typed.ty.kind.to_string();
+                        let found = typed.ty.kind.name();
                         return self.fail(Problem::JoinedWithText { found }, loc);
                     }
                 }
@@ -107,9 +107,13 @@ impl Expressions<'_> {
         if typed.ty.kind.may_be_number() {
             return Some(());
         }
-        let found = typed.ty.kind.to_string();
+        let found = typed.ty.kind.name();
         let quoted = typed.quoted.is_some();
-        self.report.add_related(Problem::OperandType { operator, expected: "a number", found, quoted }, loc, typed.quoted);
+        self.report.add_related(
+            Problem::OperandType { operator, expected: "a number", found, quoted },
+            loc,
+            typed.quoted,
+        );
         None
     }
 
@@ -118,19 +122,25 @@ impl Expressions<'_> {
         if matches!(typed.ty.kind, Kind::Bool | Kind::Unknown) {
             return Some(());
         }
-        let found = typed.ty.kind.to_string();
+        let found = typed.ty.kind.name();
         let quoted = typed.quoted.is_some();
         let problem = Problem::OperandType { operator, expected: "true or false", found, quoted };
         self.report.add_related(problem, loc, typed.quoted);
         None
     }
 
-    fn comparable(&mut self, operator: &'static str, a: (Typed, Loc), b: (Typed, Loc), loc: Loc) -> Option<()> {
+    pub(super) fn comparable(
+        &mut self,
+        operator: &'static str,
+        a: (Typed, Loc),
+        b: (Typed, Loc),
+        loc: Loc,
+    ) -> Option<()> {
         for (typed, loc) in [a, b] {
             self.present(typed, loc);
             let ordered = !matches!(operator, "==" | "!=" | "in");
             if typed.ty.kind == Kind::List || ordered && typed.ty.kind == Kind::Bool {
-                let found = typed.ty.kind.to_string();
+                let found = typed.ty.kind.name();
                 let expected = if ordered { "a number or text" } else { "a single value" };
                 return self.fail(Problem::OperandType { operator, expected, found, quoted: false }, loc);
             }
@@ -141,8 +151,7 @@ impl Expressions<'_> {
             return Some(());
         }
         let quoted = a.0.quoted.or(b.0.quoted);
-        let problem =
-            Problem::Incomparable { left: left.to_string(), right: right.to_string(), quoted: quoted.is_some() };
+        let problem = Problem::Incomparable { left: left.name(), right: right.name(), quoted: quoted.is_some() };
         self.report.add_related(problem, loc, quoted);
         None
     }

@@ -129,8 +129,75 @@ problems! {
     "E0311" CutAtComma { template: String },
 
     // E04xx: names
+
+    /// A bare name that is no var and no attribute here.
+    "E0401" UnknownName { name: String, nearest: Option<String> },
+    /// `vars.x` without such a var.
+    "E0402" UnknownVariable { name: String, nearest: Option<String> },
+    /// `of` is `parent` or `root`; `above`: a span further up has the attribute.
+    "E0403" UnknownAttribute { of: &'static str, key: String, nearest: Option<String>, above: bool },
+    /// A name of the language that has no value here.
+    "E0404" NotAvailable { name: String, why: Unavailable },
+    /// One of the language's own words, but not what follows it.
+    "E0405" NotAValue { name: String, instead: &'static str },
+    "E0406" VariableCycle { path: Vec<String> },
+    /// Attributes of one span that need each other.
+    "E0407" AttributeCycle { path: Vec<String>, has_parent: bool },
+    "E0408" UnknownFilter { name: String, nearest: Option<String> },
+    "E0409" DuplicateScenario { name: String },
+    /// A service attribute that tracegen writes itself.
+    "E0410" ServiceAttributeTaken { key: String, field: &'static str },
+
     // E05xx: types and figures
+
+    "E0501" ArgumentCount { usage: &'static str, least: usize, most: usize, found: usize },
+    "E0502" ArgumentType { usage: &'static str, expected: &'static str, found: &'static str, quoted: bool },
+    /// An argument that must be known when compiling.
+    "E0503" ArgumentNotConstant { usage: &'static str },
+    "E0504" ArgumentRange { usage: &'static str, allowed: String, found: String },
+    "E0505" ArgumentsUpsideDown { usage: &'static str, min: String, max: String },
+    "E0506" NotAList { usage: &'static str },
+    "E0507" EmptyList { usage: &'static str },
+    /// The weights of a choice are all 0.
+    "E0508" WeightSum,
+    "E0509" DuplicateChoice,
+    /// Text with a number, a bool with text: never equal, never ordered.
+    "E0510" Incomparable { left: &'static str, right: &'static str, quoted: bool },
+    "E0511" OperandType { operator: &'static str, expected: &'static str, found: &'static str, quoted: bool },
+    /// text + something that is not text.
+    "E0512" JoinedWithText { found: &'static str },
+    "E0513" ListInText,
+    "E0514" NestedList,
+    /// `{...}` anywhere but in `random.weighted`.
+    "E0515" MapOutOfPlace,
+    /// A chain of operators or filters longer than `limit`.
+    "E0516" ChainTooLong { limit: u32 },
+    /// Probabilities of a span's error conditions that sum to more than 100.
+    "E0517" ProbabilitySum { sum: f64 },
+    /// A delay longer than `limit`, in hours.
+    "E0518" DelayTooLong { limit: u64 },
+
     // E06xx: links, bounds, the whole
+
+    "E0601" LinkedWithoutLink { name: String },
+    /// `exported`: what the keys look like that there are.
+    "E0602" GlobMatchesNothing { glob: String, exported: Vec<String> },
+    /// Scenarios that link to each other in a circle.
+    "E0603" LinkCycle { path: Vec<String> },
+    /// None of the spans that the link can find has the attribute.
+    "E0604" UnknownLinkedAttribute { key: String, nearest: Option<String> },
+    "E0605" LinkChain { path: Vec<String>, limit: u32 },
+    "E0606" CallDepth { limit: usize },
+    "E0607" TooManySpans { found: usize, limit: u32 },
+    "E0608" AllWeightsZero,
+    "E0609" NoScenario,
+    /// More service instances than a plan may have.
+    "E0610" TooManyInstances { limit: usize },
+    /// What the scenario makes is beyond a bound of the plan.
+    "E0611" BeyondLimits { fault: String },
+    /// The verifier refused what the compiler made.
+    "E0699" Internal { violation: String },
+
     // W....: warnings
 
     /// A comment swallows what looks like the rest of a template.
@@ -147,4 +214,25 @@ problems! {
     "W0204" LooksLikeVersion { written: String, value: String },
     /// A block scalar whose last newline makes text of what would be one expression.
     "W0301" NewlineAfterExpression,
+    /// A value that may be absent, in a text or a condition.
+    "W0501" MayBeAbsent,
+}
+
+/// Why a name of the language has no value where it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// `parent` in a root span.
+    NoParent,
+    /// Something of a span, in `vars`.
+    BeforeSpans,
+    /// `context_key` in a span without `export_context_as`.
+    NoContextKey,
+    /// `instance` in a span or var.
+    OutsideServices,
+    /// `instance` in a service without `instances`.
+    NoInstances,
+    /// Something of a trace, in a service's attributes.
+    InServices,
+    /// A reserved word of a later version.
+    NotYet,
 }

@@ -1,6 +1,6 @@
 //! Every sentence of every diagnostic, in one place.
 
-use super::Problem;
+use super::{Problem, Unavailable};
 
 impl Problem {
     /// One sentence, no full stop.
@@ -70,6 +70,85 @@ impl Problem {
             }
             CutAtComma { template } => format!("`{}` is cut at its comma", super::short(template)),
 
+            UnknownName { name, .. } => format!("there is no var or attribute `{name}` here"),
+            UnknownVariable { name, .. } => format!("there is no var `{name}`"),
+            UnknownAttribute { of, key, .. } => format!("the {of} span has no attribute `{key}`"),
+            NotAvailable { name, why } => match why {
+                Unavailable::NoParent => format!("`{name}`: the root span has no parent"),
+                Unavailable::BeforeSpans => format!("`{name}` has no value in `vars`: they are drawn before any span"),
+                Unavailable::NoContextKey => format!("`{name}` has no value in a span without `export_context_as`"),
+                Unavailable::OutsideServices => format!("`{name}` has a value only in the attributes of a service"),
+                Unavailable::NoInstances => format!("`{name}` has no value in a service without `instances`"),
+                Unavailable::InServices => format!("`{name}` has no value here: a service is the same in every trace"),
+                Unavailable::NotYet => format!("`{name}` is a reserved word, and has no value in this version"),
+            },
+            NotAValue { name, .. } => format!("`{name}` is not a value"),
+            VariableCycle { path } => format!("vars need each other: {}", circle(path)),
+            AttributeCycle { path, .. } => format!("attributes of the span need each other: {}", circle(path)),
+            UnknownFilter { name, .. } => format!("there is no filter `{name}`"),
+            DuplicateScenario { name } => format!("there are two scenarios named `{}`", super::short(name)),
+            ServiceAttributeTaken { key, .. } => format!("tracegen writes the attribute `{key}` itself"),
+
+            ArgumentCount { usage, least, most, found } => {
+                let name = usage.split('(').next().unwrap_or(usage);
+                match (least, most) {
+                    (0, 0) => format!("`{name}` takes no arguments, but here are {found}"),
+                    (least, most) if least == most => {
+                        let s = if *most == 1 { "" } else { "s" };
+                        format!(
+                            "`{name}` takes {most} argument{s}, but here {} {found}",
+                            if *found == 1 { "is" } else { "are" }
+                        )
+                    }
+                    (least, most) => format!("`{name}` takes {least} to {most} arguments, but here are {found}"),
+                }
+            }
+            ArgumentType { expected, found, .. } => format!("{expected} is needed here, and this is {found}"),
+            ArgumentNotConstant { .. } => {
+                "this argument must be a constant: it is needed before any trace is made".into()
+            }
+            ArgumentRange { allowed, found, .. } => format!("{found} is out of range: it must be {allowed}"),
+            ArgumentsUpsideDown { min, max, .. } => format!("the range is upside down: {min} is more than {max}"),
+            NotAList { .. } => "a list is needed here, with its items written out".into(),
+            EmptyList { .. } => "there is nothing to choose from".into(),
+            WeightSum => "the weights must sum to a number above 0".into(),
+            DuplicateChoice => "the choice is there twice".into(),
+            Incomparable { left, right, quoted: true } => {
+                format!("{left} is compared with {right}: its value is quoted, so it is text")
+            }
+            Incomparable { left, right, .. } => format!("{left} is compared with {right}, which never fits"),
+            OperandType { operator, expected, found, .. } => {
+                format!("`{operator}` takes {expected}, and this is {found}")
+            }
+            JoinedWithText { found } => format!("`+` joins text with text, and this is {found}"),
+            ListInText => "a list cannot stand in a text".into(),
+            NestedList => "a list cannot stand in a list".into(),
+            MapOutOfPlace => "a mapping stands only in `random.weighted`".into(),
+            ChainTooLong { limit } => format!("more than {limit} operators and filters in one expression"),
+            ProbabilitySum { sum } => {
+                format!("the probabilities of this span's error conditions sum to {}, more than 100", round(*sum))
+            }
+            DelayTooLong { limit } => format!("the delay is longer than {limit} hours"),
+
+            LinkedWithoutLink { name } => {
+                format!("`{}` is read where no span has a link", super::short(name))
+            }
+            GlobMatchesNothing { glob, .. } => {
+                format!("a glob no scenario can ever match: `{}`", super::short(glob))
+            }
+            LinkCycle { path } => format!("scenarios link to each other in a circle: {}", circle(path)),
+            UnknownLinkedAttribute { key, .. } => format!("no span that this can link to has an attribute `{key}`"),
+            LinkChain { path, limit } => {
+                format!("more than {limit} links one after another: {}", names(path).join(" -> "))
+            }
+            CallDepth { limit } => format!("spans stand more than {limit} deep in each other"),
+            TooManySpans { found, limit } => format!("the scenario has {found} spans, more than {limit}"),
+            AllWeightsZero => "the weights of all scenarios are 0, so none would ever be chosen".into(),
+            NoScenario => "there is no scenario in any file".into(),
+            TooManyInstances { limit } => format!("all services together have more than {limit} instances"),
+            BeyondLimits { fault } => format!("this is more than a plan can hold: {fault}"),
+            Internal { violation } => format!("the compiler made a plan that is not valid: {violation}"),
+
             CommentHidesTemplate { text } => {
                 format!("`{}` is a comment, so nothing in it is computed", super::short(text))
             }
@@ -79,6 +158,7 @@ impl Problem {
             LooksBoolean { word } => format!("`{word}` is text, not a boolean"),
             LooksLikeVersion { written, value } => format!("`{written}` is the number {value}, not text"),
             NewlineAfterExpression => "the newline at the end of the block makes this text".into(),
+            MayBeAbsent => "this value may be absent, and takes all that needs it with it".into(),
         }
     }
 
@@ -98,6 +178,14 @@ impl Problem {
             CutAtComma { .. } => "YAML ends the value here".into(),
             DuplicateService { .. } => "again".into(),
             MixedList { other, .. } => (*other).into(),
+            UnknownName { .. } | UnknownVariable { .. } | UnknownAttribute { .. } => "not known".into(),
+            UnknownLinkedAttribute { .. } => "not known".into(),
+            UnknownFilter { .. } => "not a filter".into(),
+            DuplicateScenario { .. } | DuplicateChoice => "again".into(),
+            ArgumentType { found, .. } | OperandType { found, .. } | JoinedWithText { found } => (*found).into(),
+            ProbabilitySum { .. } => "over 100 from here on".into(),
+            GlobMatchesNothing { .. } => "matches nothing".into(),
+            MayBeAbsent => "may be absent".into(),
             _ => String::new(),
         }
     }
@@ -110,6 +198,13 @@ impl Problem {
             DuplicateKey { .. } | DuplicateService { .. } | Conflict { .. } => "first here",
             AliasBomb { .. } | RecursiveAlias { .. } => "the anchor",
             MixedList { first, .. } => first,
+            UnknownAttribute { .. } => "this span",
+            UnknownLinkedAttribute { .. } => "it can link to this span",
+            VariableCycle { .. } | AttributeCycle { .. } | LinkCycle { .. } => "and this",
+            DuplicateScenario { .. } | DuplicateChoice => "first here",
+            ArgumentType { .. } | OperandType { .. } | Incomparable { .. } => "quoted here",
+            ProbabilitySum { .. } => "added up with this",
+            AllWeightsZero => "also 0",
             _ => "",
         }
     }
@@ -168,6 +263,68 @@ impl Problem {
             }
             CutAtComma { template } => Some(quoted(template)),
 
+            UnknownName { nearest, .. }
+            | UnknownVariable { nearest, .. }
+            | UnknownFilter { nearest, .. }
+            | UnknownLinkedAttribute { nearest, .. } => did_you_mean(nearest),
+            UnknownAttribute { nearest, key, above, .. } => did_you_mean(nearest).or_else(|| {
+                above.then(|| format!("a span further up has it: write `{key}` alone to read the nearest"))
+            }),
+            NotAvailable { why, .. } => match why {
+                Unavailable::NoContextKey => Some("add `export_context_as` to the span".into()),
+                Unavailable::NoInstances => Some("write how many there are: `instances: 3`".into()),
+                Unavailable::NotYet => Some("to read an attribute of this name, write `parent.attributes.NAME`".into()),
+                Unavailable::InServices => {
+                    Some("`instance.index`, `instance.id`, `service.name` and the filters can be used".into())
+                }
+                _ => None,
+            },
+            NotAValue { instead, .. } => Some(format!("write {instead}")),
+            VariableCycle { .. } => Some("give one of them a value that reads none of the others".into()),
+            AttributeCycle { path, has_parent: true } => {
+                let key = path.first().map_or("x", String::as_str);
+                Some(format!("to read the parent's, write `parent.attributes.{key}`"))
+            }
+            AttributeCycle { .. } => Some("give one of them a value that reads none of the others".into()),
+            DuplicateScenario { .. } => Some("names are unique over all files: change one".into()),
+            ServiceAttributeTaken { field, .. } => Some(format!("it comes from the service's `{field}`: take one out")),
+            ArgumentType { quoted: true, expected: "an int", .. } => {
+                Some("its value is quoted: end it with `| int`".into())
+            }
+            ArgumentType { quoted: true, expected: "a number", .. }
+            | OperandType { quoted: true, expected: "a number", .. } => {
+                Some("its value is quoted: end it with `| int` or `| double`".into())
+            }
+            OperandType { quoted: true, expected: "true or false", .. } => {
+                Some("its value is quoted: end it with `| bool`".into())
+            }
+            ArgumentType { expected: "an int", found: "a double", .. } => Some("make it an int with `| int`".into()),
+            ArgumentType { usage, .. }
+            | ArgumentCount { usage, .. }
+            | ArgumentNotConstant { usage }
+            | ArgumentRange { usage, .. }
+            | ArgumentsUpsideDown { usage, .. }
+            | EmptyList { usage } => Some(format!("it is written `{usage}`")),
+            NotAList { usage: "in" } => Some("write `x in ['a', 'b']`".into()),
+            NotAList { usage } => Some(format!("it is written `{usage}`")),
+            Incomparable { quoted: true, .. } => Some("end the quoted value with `| int` or `| double`".into()),
+            Incomparable { .. } => Some("make them alike with `| text`, `| int`, `| double` or `| bool`".into()),
+            JoinedWithText { .. } => Some("make it text with `| text`".into()),
+            ListInText => Some("let the list stand alone, without quotes and without text around it".into()),
+            ChainTooLong { .. } => Some("keep a part of it in a var, and read that".into()),
+            LinkedWithoutLink { .. } => Some("add `link_from_context` to the span, or to one above it".into()),
+            GlobMatchesNothing { exported, .. } if exported.is_empty() => {
+                Some("no span has `export_context_as`".into())
+            }
+            GlobMatchesNothing { exported, .. } => {
+                let keys: Vec<String> = exported.iter().map(|key| format!("`{}`", super::short(key))).collect();
+                Some(format!("keys are exported as {}", keys.join(", ")))
+            }
+            LinkCycle { .. } => Some("give the keys different prefixes, so that each glob matches its own only".into()),
+            LinkChain { .. } => Some("looking for a link replays the trace it leads to: take a link out".into()),
+            AllWeightsZero => Some("give one a weight above 0, or none a weight".into()),
+            Internal { .. } => Some("this is a mistake of tracegen's: please report it with the file".into()),
+
             CommentHidesTemplate { .. } => Some("quote the whole value if `#` belongs to it".into()),
             FractionalPercent { value } => Some(match value.parse::<f64>() {
                 Ok(share) => format!("did you mean {}? write `{value}%` if not", round(share * 100.0)),
@@ -181,9 +338,26 @@ impl Problem {
                 Some(format!("write `{boolean}` for the boolean, or quote it"))
             }
             NewlineAfterExpression => Some("write `>-` instead of `|` or `>` to keep the expression's type".into()),
+            MayBeAbsent => Some("give it a value for that case: `| default('none')`".into()),
             _ => None,
         }
     }
+}
+
+/// Names of a cycle, the first again at its end.
+fn circle(path: &[String]) -> String {
+    let mut shown = names(path);
+    shown.extend(shown.first().cloned());
+    shown.join(" -> ")
+}
+
+/// Names as a message shows them: the first few.
+fn names(path: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = path.iter().take(8).map(|name| super::short(name)).collect();
+    if path.len() > names.len() {
+        names.push("...".into());
+    }
+    names
 }
 
 fn close(open: &str) -> &'static str {

@@ -1,0 +1,125 @@
+//! Scenarios to program: slots, blocks, instructions, in the order of evaluation that the language pins.
+
+mod span;
+
+use super::expression::{Expressions, Scope, Typed, Values};
+use super::link::{self, Piece};
+use super::report::Report;
+use super::resolve::{Site, Tree};
+use super::service::Services;
+use super::source_map::SourceMap;
+use super::tables::Tables;
+use crate::plan::{BlockId, ErrorId, Expr, ExprId, LinkId, ScenarioId, SlotId, TextId};
+use std::collections::HashMap;
+
+/// What lowering makes beside the tables.
+pub struct Lowering<'m> {
+    pub tables: Tables,
+    pub services: Services<'m>,
+    pub map: SourceMap,
+    pub exports: Vec<link::Export>,
+    pub links: Vec<link::Use>,
+    link_ids: HashMap<TextId, LinkId>,
+    error_ids: HashMap<(ExprId, Option<ExprId>), ErrorId>,
+}
+
+/// The scenario being lowered.
+struct State<'t, 'm> {
+    tree: &'t Tree<'m>,
+    scenario: ScenarioId,
+    /// The root's block; the others follow as [`Tree::spans`] does.
+    root: BlockId,
+    values: Values,
+    /// By slot: its name, and the expression that fills it.
+    slots: Vec<(TextId, ExprId)>,
+}
+
+impl<'m> Lowering<'m> {
+    pub fn new(services: Services<'m>) -> Lowering<'m> {
+        Lowering {
+            tables: Tables::new(),
+            services,
+            map: SourceMap::default(),
+            exports: Vec::new(),
+            links: Vec::new(),
+            link_ids: HashMap::new(),
+            error_ids: HashMap::new(),
+        }
+    }
+
+    pub fn scenario(&mut self, tree: &Tree<'m>, report: &mut Report) {
+        let scenario = tree.scenario;
+        let mut state = State {
+            tree,
+            scenario: ScenarioId(self.tables.program.scenarios.len() as u32),
+            root: BlockId(self.tables.program.blocks.len() as u32),
+            values: Values {
+                vars: vec![None; scenario.vars.len()],
+                attributes: tree.spans.iter().map(|node| vec![None; node.span.attributes.len()]).collect(),
+                context_keys: vec![None; tree.spans.len()],
+                linked: vec![Vec::new(); tree.spans.len()],
+            },
+            slots: Vec::new(),
+        };
+        let mut vars = Vec::new();
+        for &var in &tree.var_order {
+            let model = &scenario.vars[var];
+            let Some(typed) = self.expressions(&state, Site::Var, report).value(&model.value) else { continue };
+            let read = if self.tables.constant_of(typed.expr).is_some() {
+                typed
+            } else {
+                let slot = self.new_slot(&mut state, &model.name.value, typed.expr);
+                vars.push((slot, typed.expr));
+                self.read_slot(slot, typed)
+            };
+            state.values.vars[var] = Some(read);
+        }
+        for span in 0..tree.spans.len() {
+            self.span(&mut state, span, report);
+        }
+        let name = self.tables.text(&scenario.name.value);
+        self.map.scenarios.push(scenario.loc);
+        self.tables.program.scenarios.push(crate::plan::Scenario {
+            name,
+            weight: scenario.weight.as_ref().map_or(1.0, |weight| weight.value),
+            slots: state.slots.iter().map(|(name, _)| *name).collect(),
+            vars,
+            root: state.root,
+        });
+    }
+
+    fn expressions<'a>(&'a mut self, state: &'a State<'_, 'm>, site: Site, report: &'a mut Report) -> Expressions<'a> {
+        let scope = Scope::Trace { tree: state.tree, site, values: &state.values };
+        Expressions::new(&mut self.tables, report, scope)
+    }
+
+    fn new_slot(&mut self, state: &mut State, name: &str, value: ExprId) -> SlotId {
+        let slot = SlotId(state.slots.len() as u32);
+        state.slots.push((self.tables.text(name), value));
+        slot
+    }
+
+    /// What later expressions use for a value that is kept in a slot.
+    fn read_slot(&mut self, slot: SlotId, typed: Typed) -> Typed {
+        Typed { expr: self.tables.expr(Expr::Slot { slot }), ..typed }
+    }
+
+    /// What is known of a text when compiling.
+    fn pieces(&self, expr: ExprId, slots: &[(TextId, ExprId)], pieces: &mut Vec<Piece>) {
+        if let Some(text) = self.tables.constant_text(expr) {
+            match pieces.last_mut() {
+                Some(Piece::Text(last)) => last.push_str(&text),
+                _ if text.is_empty() => {}
+                _ => pieces.push(Piece::Text(text)),
+            }
+            return;
+        }
+        match &self.tables.program.exprs[expr.index()] {
+            Expr::Concat { parts } => parts.iter().for_each(|part| self.pieces(*part, slots, pieces)),
+            Expr::Text { of } => self.pieces(*of, slots, pieces),
+            Expr::Slot { slot } => self.pieces(slots[slot.index()].1, slots, pieces),
+            _ if pieces.last() == Some(&Piece::Any) => {}
+            _ => pieces.push(Piece::Any),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One span to one block.
+
+use super::{Lowering, State};
+use crate::compiler::link;
+use crate::compiler::report::Report;
+use crate::compiler::resolve::{Linked, Site, Step, is_computed};
+use crate::language::diagnostic::Problem;
+use crate::language::scenario::{Kind, Span};
+use crate::language::source::Loc;
+use crate::plan::{
+    AttrId, AttrRange, Block, BlockId, Chance, Constant, Error, ErrorId, Event, EventId, Expr, ExprId, Inst, Link,
+    LinkId, ServiceId, SlotId, SpanForm, SpanKind, TextId,
+};
+
+/// A block in the making.
+struct Draft {
+    at: usize,
+    block: BlockId,
+    name: Option<TextId>,
+    constants: Vec<(TextId, Constant)>,
+    attrs: AttrRange,
+    /// By attribute of the model; `None`: constant.
+    attr_ids: Vec<Option<AttrId>>,
+    code: Vec<Inst>,
+    places: Vec<Loc>,
+}
+
+impl Draft {
+    fn push(&mut self, inst: Inst, place: Loc) {
+        self.code.push(inst);
+        self.places.push(place);
+    }
+
+    fn next(&self) -> u32 {
+        self.code.len() as u32
+    }
+}
+
+impl<'m> Lowering<'m> {
+    pub(super) fn span(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) {
+        let span = state.tree.spans[at].span;
+        let service = self.services.find(state.tree.scenario.scope, &span.service, &mut self.tables, report);
+        let mut draft = self.draft(state, at);
+        self.link(state, &mut draft, span);
+        for i in 0..state.tree.spans[at].order.len() {
+            match state.tree.spans[at].order[i] {
+                Step::Attribute(attribute) => self.attribute(state, &mut draft, attribute, report),
+                Step::Operation => self.operation(state, &mut draft, report),
+                Step::Export => self.export(state, &mut draft, report),
+            }
+        }
+        if let Some(delay) = &span.delay
+            && delay.max > 0
+        {
+            draft.push(Inst::Delay { min: delay.min, max: delay.max }, delay.loc);
+        }
+        let fails = self.error_conditions(state, &mut draft, report);
+        let events_at = draft.next();
+        self.events(state, &mut draft, report);
+        let calls = &state.tree.spans[at].calls;
+        // Events come after a hit too, calls don't.
+        let skips = fails.then_some(()).filter(|()| !span.events.is_empty() && !calls.is_empty());
+        let skip_at = draft.next();
+        if skips.is_some() {
+            draft.push(Inst::SkipIfFailed { target: 0 }, span.loc);
+        }
+        for &call in calls {
+            let block = BlockId(state.root.0 + call as u32);
+            draft.push(Inst::Call { block }, state.tree.spans[call].span.loc);
+        }
+        let end = draft.next();
+        draft.push(Inst::End, span.loc);
+        let after_hit = if span.events.is_empty() { end } else { events_at };
+        for inst in &mut draft.code {
+            if let Inst::Fail { target, .. } = inst {
+                *target = after_hit;
+            }
+        }
+        if skips.is_some() {
+            draft.code[skip_at as usize] = Inst::SkipIfFailed { target: end };
+        }
+        self.map.blocks.push(crate::compiler::BlockSource { span: span.loc, code: draft.places });
+        self.tables.program.blocks.push(Block {
+            span: SpanForm {
+                // Without a service there is an error, and this program goes no further.
+                service: service.unwrap_or(ServiceId(0)),
+                kind: kind(span.kind),
+                name: draft.name,
+                constants: draft.constants,
+                attrs: draft.attrs,
+            },
+            code: draft.code,
+        });
+    }
+
+    fn draft(&mut self, state: &State, at: usize) -> Draft {
+        let span = state.tree.spans[at].span;
+        let first = self.tables.program.attrs.len() as u32;
+        let can_fail = !span.error_conditions.is_empty();
+        let attr_ids = span
+            .attributes
+            .iter()
+            .map(|attribute| {
+                // A hit replaces the attribute, so it can't be among the constant ones.
+                let replaced = can_fail && attribute.key.value == "error.type";
+                (replaced || is_computed(&attribute.value)).then(|| self.new_attr(&attribute.key.value))
+            })
+            .collect();
+        let count = self.tables.program.attrs.len() as u32 - first;
+        Draft {
+            at,
+            block: BlockId(state.root.0 + at as u32),
+            name: None,
+            constants: Vec::new(),
+            attrs: if count == 0 { AttrRange::default() } else { AttrRange { first, count } },
+            attr_ids,
+            code: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
+    fn new_attr(&mut self, key: &str) -> AttrId {
+        let key = self.tables.text(key);
+        self.tables.program.attrs.push(key);
+        AttrId(self.tables.program.attrs.len() as u32 - 1)
+    }
+
+    /// What is read of the linked span, here or below, is put into slots at once: a read below is a slot read.
+    fn link(&mut self, state: &mut State, draft: &mut Draft, span: &Span) {
+        let Some(glob) = &span.link else { return };
+        let text = self.tables.text(&glob.value);
+        let links = &mut self.tables.program.links;
+        let link = *self.link_ids.entry(text).or_insert_with(|| {
+            links.push(Link { glob: text, sources: Vec::new() });
+            LinkId(links.len() as u32 - 1)
+        });
+        self.links.push(link::Use { scenario: state.scenario.index(), span: draft.at, link, loc: glob.loc });
+        draft.push(Inst::Link { link }, glob.loc);
+        for (read, loc) in &state.tree.spans[draft.at].linked {
+            let (name, value) = match read {
+                Linked::Attribute(key) => {
+                    let text = self.tables.text(key);
+                    (format!("linked.attributes.{key}"), Expr::Linked { key: text })
+                }
+                Linked::ContextKey => ("linked.context_key".to_owned(), Expr::LinkedKey),
+            };
+            let value = self.tables.expr(value);
+            let slot = self.set(state, draft, &name, value, *loc);
+            state.values.linked[draft.at].push(slot);
+        }
+    }
+
+    fn set(&mut self, state: &mut State, draft: &mut Draft, name: &str, value: ExprId, place: Loc) -> SlotId {
+        let slot = self.new_slot(state, name, value);
+        draft.push(Inst::Set { slot, value }, place);
+        slot
+    }
+
+    fn attribute(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, index: usize, report: &mut Report) {
+        let node = &state.tree.spans[draft.at];
+        let attribute = &node.span.attributes[index];
+        let place = attribute.key.loc;
+        let site = Site::Span { span: draft.at, step: Some(Step::Attribute(index)) };
+        let Some(mut typed) = self.expressions(state, site, report).value(&attribute.value) else { return };
+        let constant = self.tables.constant_of(typed.expr).cloned();
+        match (draft.attr_ids[index], constant) {
+            (None, Some(constant)) => {
+                let key = self.tables.text(&attribute.key.value);
+                draft.constants.push((key, constant));
+            }
+            // What holds no expression is constant.
+            (None, None) => {}
+            (Some(attr), constant) => {
+                if node.read[index] && constant.is_none() {
+                    let slot = self.set(state, draft, &attribute.key.value, typed.expr, place);
+                    typed = self.read_slot(slot, typed);
+                }
+                draft.push(Inst::Attr { attr, value: typed.expr }, place);
+            }
+        }
+        state.values.attributes[draft.at][index] = Some(typed);
+    }
+
+    fn operation(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
+        let operation = &state.tree.spans[draft.at].span.operation;
+        let site = Site::Span { span: draft.at, step: Some(Step::Operation) };
+        let Some(typed) = self.expressions(state, site, report).required_text(operation) else { return };
+        match self.tables.constant_text(typed.expr) {
+            Some(name) if name.is_empty() => {
+                report.add(Problem::Empty { what: "operation".into() }, operation.loc);
+            }
+            Some(name) => draft.name = Some(self.tables.text(&name)),
+            None => draft.push(Inst::Name { value: typed.expr }, operation.loc),
+        }
+    }
+
+    fn export(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
+        let Some(template) = &state.tree.spans[draft.at].span.export else { return };
+        let site = Site::Span { span: draft.at, step: Some(Step::Export) };
+        let typed = self.expressions(state, site, report).required_text(template);
+        let mut key = Vec::new();
+        match typed {
+            Some(typed) => {
+                self.pieces(typed.expr, &state.slots, &mut key);
+                let slot = self.set(state, draft, "context_key", typed.expr, template.loc);
+                draft.push(Inst::Export { key: slot }, template.loc);
+                let is_constant = self.tables.constant_of(typed.expr).is_some();
+                let read = if is_constant { typed } else { self.read_slot(slot, typed) };
+                state.values.context_keys[draft.at] = Some(read);
+            }
+            // Wrong, and reported: no glob is wrong because of it.
+            None => key.push(link::Piece::Any),
+        }
+        let (scenario, block) = (state.scenario.index(), draft.block);
+        self.exports.push(link::Export { scenario, span: draft.at, block, key });
+    }
+
+    /// Whether there are any.
+    fn error_conditions(&mut self, state: &State<'_, 'm>, draft: &mut Draft, report: &mut Report) -> bool {
+        let conditions = &state.tree.spans[draft.at].span.error_conditions;
+        let Some(first) = conditions.first() else { return false };
+        draft.push(Inst::Roll, first.loc);
+        let site = Site::Span { span: draft.at, step: None };
+        let mut left = Chance::ONE.0;
+        for condition in conditions {
+            let r#type = self.expressions(state, site, report).required_text(&condition.r#type);
+            let message = condition.message.as_ref().map(|m| self.expressions(state, site, report).text(m));
+            let (Some(r#type), Some(message)) = (r#type, message.map_or(Some(None), |m| m.map(Some))) else { continue };
+            let error = self.error(r#type.expr, message.map(|m| m.expr));
+            // Probabilities that sum to 100 can be rounded to a little more.
+            let chance = Chance::from_percent(condition.probability.value).0.min(left);
+            left -= chance;
+            draft.push(Inst::Fail { chance: Chance(chance), error, target: 0 }, condition.loc);
+        }
+        true
+    }
+
+    fn error(&mut self, r#type: ExprId, message: Option<ExprId>) -> ErrorId {
+        let errors = &mut self.tables.program.errors;
+        *self.error_ids.entry((r#type, message)).or_insert_with(|| {
+            errors.push(Error { r#type, message });
+            ErrorId(errors.len() as u32 - 1)
+        })
+    }
+
+    fn events(&mut self, state: &State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
+        let site = Site::Span { span: draft.at, step: None };
+        for event in &state.tree.spans[draft.at].span.events {
+            let name = self.expressions(state, site, report).required_text(&event.name);
+            let (constant, computed): (Vec<_>, Vec<_>) = event.attributes.iter().partition(|a| !is_computed(&a.value));
+            let mut attributes = Vec::with_capacity(event.attributes.len());
+            for attribute in constant.into_iter().chain(computed) {
+                let value = self.expressions(state, site, report).value(&attribute.value);
+                if let Some(value) = value {
+                    attributes.push((self.new_attr(&attribute.key.value), value.expr));
+                }
+            }
+            if let Some(name) = name {
+                let events = &mut self.tables.program.events;
+                events.push(Event { name: name.expr, attributes });
+                draft.push(Inst::Event { event: EventId(events.len() as u32 - 1) }, event.loc);
+            }
+        }
+    }
+}
+
+fn kind(kind: Kind) -> SpanKind {
+    match kind {
+        Kind::Internal => SpanKind::Internal,
+        Kind::Server => SpanKind::Server,
+        Kind::Client => SpanKind::Client,
+        Kind::Producer => SpanKind::Producer,
+        Kind::Consumer => SpanKind::Consumer,
+    }
+}

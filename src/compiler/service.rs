@@ -1,0 +1,169 @@
+//! Services to resources. Only services that a span uses come into the program, in the order of first use.
+
+use super::expression::{Expressions, Scope};
+use super::report::Report;
+use super::tables::Tables;
+use crate::language::diagnostic::Problem;
+use crate::language::scenario::{Model, Service};
+use crate::language::source::{Loc, Located};
+use crate::plan::{ExprId, Resource, ResourceId, ServiceId, TextId, limits};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+type Attributes = Vec<(TextId, ExprId)>;
+
+pub struct Services<'m> {
+    model: &'m Model,
+    /// The services of each scope by name, made when a scenario of the scope is lowered.
+    scopes: Vec<Option<HashMap<&'m str, &'m Service>>>,
+    /// By where the service is listed: a base file's services are in the scope of every file beside it.
+    listed: HashMap<Loc, Option<ServiceId>>,
+    /// Services defined alike in two places are one.
+    known: HashMap<(TextId, Vec<Attributes>), ServiceId>,
+}
+
+impl<'m> Services<'m> {
+    pub fn new(model: &'m Model) -> Services<'m> {
+        let scopes = vec![None; model.scopes.len()];
+        Services { model, scopes, listed: HashMap::new(), known: HashMap::new() }
+    }
+
+    /// The service a span names.
+    pub fn find(
+        &mut self,
+        scope: usize,
+        name: &Located<String>,
+        tables: &mut Tables,
+        report: &mut Report,
+    ) -> Option<ServiceId> {
+        let in_force = self.model.scopes.get(scope)?;
+        let Some(services) = &in_force.services else {
+            let attributes = vec![resource(&name.value, None, None, tables, report)];
+            return self.add(&name.value, attributes, tables);
+        };
+        let by_name = self.scopes[scope]
+            .get_or_insert_with(|| services.iter().rev().map(|s| (s.name.value.as_str(), s)).collect());
+        let Some(&service) = by_name.get(name.value.as_str()) else {
+            let nearest = report.nearest(&name.value, services.iter().map(|s| s.name.value.as_str()));
+            let problem = Problem::UnknownService { name: name.value.clone(), nearest };
+            report.add_related(problem, name.loc, in_force.lists.iter().copied());
+            return None;
+        };
+        if let Some(&id) = self.listed.get(&service.name.loc) {
+            return id;
+        }
+        let id = self.lower(service, tables, report);
+        self.listed.insert(service.name.loc, id);
+        id
+    }
+
+    fn lower(&mut self, service: &'m Service, tables: &mut Tables, report: &mut Report) -> Option<ServiceId> {
+        let instances = service.instances.as_ref().map_or(1, |n| n.value);
+        if let Some(instances) = &service.instances
+            && tables.program.resources.len() + instances.value as usize > limits::TABLE
+        {
+            report.add(Problem::TooManyInstances { limit: limits::TABLE }, instances.loc);
+            return None;
+        }
+        let resources = (0..instances).map(|i| listed_resource(service, i, tables, report)).collect();
+        self.add(&service.name.value, resources, tables)
+    }
+
+    fn add(&mut self, name: &str, resources: Vec<Attributes>, tables: &mut Tables) -> Option<ServiceId> {
+        let name = tables.text(name);
+        let key = (name, resources);
+        if let Some(&id) = self.known.get(&key) {
+            return Some(id);
+        }
+        let program = &mut tables.program;
+        let id = ServiceId(program.services.len() as u32);
+        program.services.push(crate::plan::Service {
+            name,
+            first_resource: ResourceId(program.resources.len() as u32),
+            instances: key.1.len() as u32,
+        });
+        program.resources.extend(key.1.iter().map(|attributes| Resource { attributes: attributes.clone() }));
+        self.known.insert(key, id);
+        Some(id)
+    }
+
+    /// Looks at the services that no span uses too. What they lower to is thrown away.
+    pub fn check_unused(&mut self, report: &mut Report) {
+        let mut scratch = Tables::new();
+        for service in self.model.scopes.iter().flat_map(|scope| scope.services.iter().flatten()) {
+            if !service.attributes.is_empty() && !self.listed.contains_key(&service.name.loc) {
+                listed_resource(service, 0, &mut scratch, report);
+                self.listed.insert(service.name.loc, None);
+            }
+        }
+    }
+}
+
+fn listed_resource(service: &Service, instance: u32, tables: &mut Tables, report: &mut Report) -> Attributes {
+    let id = instance_id(service, instance);
+    let instance = service.instances.is_some().then_some((instance, id.as_str()));
+    resource(&service.name.value, Some(service), instance, tables, report)
+}
+
+/// The resource attributes in the order they are sent: OpenTelemetry's own, then the user's.
+fn resource(
+    name: &str,
+    service: Option<&Service>,
+    instance: Option<(u32, &str)>,
+    tables: &mut Tables,
+    report: &mut Report,
+) -> Attributes {
+    let mut attributes = Vec::new();
+    let mut text = |key: &str, value: &str| {
+        attributes.push((tables.text(key), tables.text_constant(value)));
+    };
+    text("service.name", name);
+    let Some(service) = service else { return attributes };
+    if let Some(version) = &service.version {
+        text("service.version", &version.value);
+    }
+    if let Some(namespace) = &service.namespace {
+        text("service.namespace", &namespace.value);
+    }
+    if let Some((_, id)) = instance {
+        text("service.instance.id", id);
+    }
+    for attribute in &service.attributes {
+        let key = &attribute.key;
+        let field = match key.value.as_str() {
+            "service.name" => Some("name"),
+            "service.version" if service.version.is_some() => Some("version"),
+            "service.namespace" if service.namespace.is_some() => Some("namespace"),
+            "service.instance.id" if instance.is_some() => Some("instances"),
+            _ => None,
+        };
+        if let Some(field) = field {
+            report.add(Problem::ServiceAttributeTaken { key: key.value.clone(), field }, key.loc);
+            continue;
+        }
+        let scope = Scope::Service { name, instance };
+        if let Some(typed) = Expressions::new(tables, report, scope).value(&attribute.value) {
+            attributes.push((tables.text(&key.value), typed.expr));
+        }
+    }
+    attributes
+}
+
+/// A UUID in version 4 layout (RFC 9562), the same wherever and whenever it is made: the specification asks for a stable
+/// `service.instance.id`. From the SHA-256 of namespace, name and number, each after its length.
+fn instance_id(service: &Service, instance: u32) -> String {
+    let namespace = service.namespace.as_ref().map_or("", |n| n.value.as_str());
+    let mut hash = Sha256::new();
+    for text in [namespace, service.name.value.as_str()] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.update(instance.to_be_bytes());
+    let hash = hash.finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
