@@ -22,6 +22,9 @@ use scenario::services::in_force;
 use scenario::{Model, Scope, read};
 use source::{Loc, Sources};
 
+/// Mistakes that are shown.
+const MAX_DIAGNOSTICS: usize = 10_000;
+
 /// The files, what they say, and what is wrong with them.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -98,6 +101,11 @@ fn assemble(inputs: Vec<Input>) -> Loaded {
     loaded.diagnostics.sort_by_key(|diagnostic| (diagnostic.at.file, diagnostic.at.start));
     // What an alias repeats is wrong once.
     loaded.diagnostics.dedup();
+    if loaded.diagnostics.len() > MAX_DIAGNOSTICS {
+        let at = loaded.diagnostics[MAX_DIAGNOSTICS].at;
+        loaded.diagnostics.truncate(MAX_DIAGNOSTICS);
+        loaded.diagnostics.push(Diagnostic::new(Problem::TooManyMistakes { limit: MAX_DIAGNOSTICS }, at));
+    }
     loaded
 }
 

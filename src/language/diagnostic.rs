@@ -3,13 +3,17 @@
 //! [`Problem`] is the mistake as data; `wording` has every sentence; `render` shows them (human, JSON, GitHub, SARIF).
 
 mod problem;
+pub mod render;
 mod wording;
 
 pub use problem::{Problem, Unavailable};
 
+use serde::Serialize;
+
 use super::source::Loc;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     Error,
     Warning,

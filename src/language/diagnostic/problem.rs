@@ -60,6 +60,8 @@ problems! {
     "E0116" KeyNotText,
     /// `<<:` with something else than a mapping or a list of mappings.
     "E0117" BadMerge,
+    /// More mistakes than are shown.
+    "E0118" TooManyMistakes { limit: usize },
 
     // E02xx: fields and their values
 

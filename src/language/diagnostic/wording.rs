@@ -30,6 +30,10 @@ impl Problem {
             KeyNotText => "a key must be text".into(),
             BadMerge => "`<<:` takes a mapping, or a list of mappings".into(),
 
+            TooManyMistakes { limit } => {
+                format!("there are more than {limit} mistakes; those after this place are not shown")
+            }
+
             UnknownField { field, of, .. } => format!("{of} has no field `{field}`"),
             MissingField { field, of } => format!("{of} needs the field `{field}`"),
             Mistyped { what, expected, found, .. } => format!("{what} takes {expected}, not {found}"),
