@@ -20,19 +20,23 @@ mod types;
 
 pub use source_map::{BlockSource, SourceMap};
 
+use crate::language::Loaded;
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::scenario::Model;
-use crate::language::source::{FileId, Loc};
+use crate::language::source::{FileId, Loc, Sources};
 use crate::plan::{Fault, Plan, Violation};
 use lower::Lowering;
 use report::Report;
 use resolve::Tree;
 use service::Services;
 
+/// The beginning of the first file, where nothing nearer is known.
+const START: Loc = Loc { file: FileId(0), start: 0, end: 0 };
+
 /// What compiling gives.
 #[derive(Debug)]
 pub struct Compiled {
-    /// There if no diagnostic is an error.
+    /// There if no diagnostic is an error, nothing in the model was wrong before, and there is a scenario.
     pub plan: Option<Plan>,
     /// In file order.
     pub diagnostics: Vec<Diagnostic>,
@@ -55,8 +59,7 @@ pub fn compile(model: &Model) -> Compiled {
     let mut program = tables.program;
     services.check_unused(&mut report);
     link::find_sources(&mut program, &trees, &exports, &links, &mut report);
-    check::not_empty(model, &mut report);
-    let plan = if report.has_errors() {
+    let plan = if model.scenarios.is_empty() || report.failed() {
         None
     } else {
         compact::compact(&mut program);
@@ -66,9 +69,29 @@ pub fn compile(model: &Model) -> Compiled {
     Compiled { plan, diagnostics: report.finish(), map }
 }
 
+/// Compile what was loaded. The diagnostics are those of both, and there is no plan if either found an error.
+pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
+    let Loaded { sources, model, mut diagnostics } = loaded;
+    let mut compiled = compile(&model);
+    let found_before = |code: &str| diagnostics.iter().any(|d| d.problem.code().starts_with(code));
+    if found_before("E01") {
+        // A file that can't be read may have held the span that is missing.
+        compiled.diagnostics.retain(|d| !matches!(d.problem, Problem::GlobMatchesNothing { .. }));
+    }
+    if found_before("E") {
+        compiled.plan = None;
+    } else if model.scenarios.is_empty() && sources.files().len() > 0 {
+        diagnostics.push(Diagnostic::new(Problem::NoScenario, START));
+    }
+    diagnostics.append(&mut compiled.diagnostics);
+    diagnostics.sort_by_key(|d| (d.at.file, d.at.start));
+    compiled.diagnostics = diagnostics;
+    (sources, compiled)
+}
+
 /// A program beyond a limit is the user's to change; all else the verifier refuses is a mistake of the compiler.
 fn report_violation(violation: Violation, model: &Model, map: &SourceMap, report: &mut Report) {
-    let first = model.scenarios.first().map_or(Loc { file: FileId(0), start: 0, end: 0 }, |s| s.name.loc);
+    let first = model.scenarios.first().map_or(START, |s| s.name.loc);
     let at = map.find(violation.place).unwrap_or(first);
     let problem = match violation.fault {
         Fault::TooMany { .. } | Fault::ExprDepth | Fault::Duration => {
@@ -78,3 +101,6 @@ fn report_violation(violation: Violation, model: &Model, map: &SourceMap, report
     };
     report.add(problem, at);
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 use super::report::Report;
 use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Model, Scenario, Span};
-use crate::language::source::{FileId, Loc};
 use crate::plan::limits;
 use std::collections::HashMap;
 
@@ -16,7 +15,10 @@ const HOUR: u64 = 3_600 * 1_000_000_000;
 pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
     let mut names = HashMap::new();
     for scenario in &model.scenarios {
-        if let Some(first) = names.get(scenario.name.value.as_str()) {
+        if scenario.name.value.is_empty() {
+            // Wrong, and reported already.
+            report.poison();
+        } else if let Some(first) = names.get(scenario.name.value.as_str()) {
             let problem = Problem::DuplicateScenario { name: scenario.name.value.clone() };
             report.add_related(problem, scenario.name.loc, [*first]);
         } else {
@@ -33,14 +35,6 @@ pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
     model.scenarios.iter().map(|scenario| bounds(scenario, report)).collect()
 }
 
-/// There must be a scenario. The place is the first file's beginning.
-pub fn not_empty(model: &Model, report: &mut Report) {
-    if model.scenarios.is_empty() {
-        let file = model.scopes.first().map_or(FileId(0), |scope| scope.file);
-        report.add(Problem::NoScenario, Loc { file, start: 0, end: 0 });
-    }
-}
-
 /// Depth and number of spans, and what each span says on its own. Without recursion: steps nest as deep as there are many.
 fn bounds(scenario: &Scenario, report: &mut Report) -> bool {
     let mut waiting = vec![(&scenario.root, 1)];
@@ -50,7 +44,7 @@ fn bounds(scenario: &Scenario, report: &mut Report) -> bool {
         spans += 1;
         if depth > limits::CALL_DEPTH {
             if shallow {
-                report.add(Problem::CallDepth { limit: limits::CALL_DEPTH }, at.loc);
+                report.add(Problem::CallsTooDeep { limit: limits::CALL_DEPTH }, at.loc);
             }
             shallow = false;
             continue;

@@ -18,7 +18,7 @@ use crate::language::template::{Expr as Ast, Node};
 use crate::plan::{Constant, Expr, ExprId, SlotId};
 
 /// Deepest expression: a bound of its own, so that recursion here doesn't lean on the parser's.
-const MOST_NESTED: u32 = 100;
+const MOST_NESTED: usize = 100;
 
 /// A checked expression.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ pub struct Expressions<'a> {
     pub tables: &'a mut Tables,
     pub report: &'a mut Report,
     pub scope: Scope<'a>,
-    depth: u32,
+    depth: usize,
 }
 
 impl<'a> Expressions<'a> {
@@ -96,7 +96,8 @@ impl<'a> Expressions<'a> {
 
     fn node(&mut self, node: &Node) -> Option<Typed> {
         if self.depth == MOST_NESTED {
-            return self.fail(Problem::ChainTooLong { limit: MOST_NESTED }, node.loc);
+            return self
+                .fail(Problem::TemplateTooLarge { what: "levels in an expression", limit: MOST_NESTED }, node.loc);
         }
         self.depth += 1;
         let typed = self.node_inside(node);
@@ -106,7 +107,10 @@ impl<'a> Expressions<'a> {
 
     fn node_inside(&mut self, node: &Node) -> Option<Typed> {
         match &*node.value {
-            Ast::Error => None,
+            Ast::Error => {
+                self.report.poison();
+                None
+            }
             Ast::Bool(value) => self.constant(Constant::Bool(*value)),
             Ast::Int(value) => self.constant(Constant::Int(*value)),
             Ast::Double(value) => self.constant(Constant::Double(*value)),

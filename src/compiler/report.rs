@@ -1,6 +1,6 @@
 //! Collects what the compiler finds.
 
-use crate::language::diagnostic::{Diagnostic, Problem, Severity};
+use crate::language::diagnostic::{self, Diagnostic, Problem, Severity};
 use crate::language::source::Loc;
 
 /// Searches for a similar name after which no more are made, so that a broken file of any size stays cheap.
@@ -12,6 +12,7 @@ const MOST_CANDIDATES: usize = 2_000;
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
     suggestions: u32,
+    poisoned: bool,
 }
 
 impl Report {
@@ -29,19 +30,16 @@ impl Report {
         if self.suggestions > MOST_SUGGESTIONS {
             return None;
         }
-        let limit = 1 + name.chars().count() / 4;
-        candidates
-            .into_iter()
-            .take(MOST_CANDIDATES)
-            .filter(|candidate| candidate.len().abs_diff(name.len()) <= 4 * limit && candidate.len() < 200)
-            .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-            .filter(|(distance, _)| *distance <= limit)
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, candidate)| candidate.to_owned())
+        diagnostic::nearest(name, candidates.into_iter().take(MOST_CANDIDATES))
     }
 
-    pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|d| d.severity() == Severity::Error)
+    /// Something is missing that was wrong and reported before the compiler saw it.
+    pub fn poison(&mut self) {
+        self.poisoned = true;
+    }
+
+    pub fn failed(&self) -> bool {
+        self.poisoned || self.diagnostics.iter().any(|d| d.severity() == Severity::Error)
     }
 
     /// In file order; what was found at one place more than once (a base file is read for every file beside it), once.

@@ -28,7 +28,7 @@ impl<'m> Services<'m> {
         Services { model, scopes, listed: HashMap::new(), known: HashMap::new() }
     }
 
-    /// The service a span names.
+    /// The service a span names. An empty name was wrong, and is reported already.
     pub fn find(
         &mut self,
         scope: usize,
@@ -37,6 +37,10 @@ impl<'m> Services<'m> {
         report: &mut Report,
     ) -> Option<ServiceId> {
         let in_force = self.model.scopes.get(scope)?;
+        if name.value.is_empty() {
+            report.poison();
+            return None;
+        }
         let Some(services) = &in_force.services else {
             let attributes = vec![resource(&name.value, None, None, tables, report)];
             return self.add(&name.value, attributes, tables);
@@ -62,7 +66,8 @@ impl<'m> Services<'m> {
         if let Some(instances) = &service.instances
             && tables.program.resources.len() + instances.value as usize > limits::TABLE
         {
-            report.add(Problem::TooManyInstances { limit: limits::TABLE }, instances.loc);
+            let fault = format!("more than {} instances of services", limits::TABLE);
+            report.add(Problem::BeyondLimits { fault }, instances.loc);
             return None;
         }
         let resources = (0..instances).map(|i| listed_resource(service, i, tables, report)).collect();

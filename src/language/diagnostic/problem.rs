@@ -172,12 +172,10 @@ problems! {
     "E0514" NestedList,
     /// `{...}` anywhere but in `random.weighted`.
     "E0515" MapOutOfPlace,
-    /// A chain of operators or filters longer than `limit`.
-    "E0516" ChainTooLong { limit: u32 },
     /// Probabilities of a span's error conditions that sum to more than 100.
-    "E0517" ProbabilitySum { sum: f64 },
+    "E0516" ProbabilitySum { sum: f64 },
     /// A delay longer than `limit`, in hours.
-    "E0518" DelayTooLong { limit: u64 },
+    "E0517" DelayTooLong { limit: u64 },
 
     // E06xx: links, bounds, the whole
 
@@ -189,14 +187,11 @@ problems! {
     /// None of the spans that the link can find has the attribute.
     "E0604" UnknownLinkedAttribute { key: String, nearest: Option<String> },
     "E0605" LinkChain { path: Vec<String>, limit: u32 },
-    "E0606" CallDepth { limit: usize },
-    "E0607" TooManySpans { found: usize, limit: u32 },
-    "E0608" AllWeightsZero,
-    "E0609" NoScenario,
-    /// More service instances than a plan may have.
-    "E0610" TooManyInstances { limit: usize },
+    "E0606" TooManySpans { found: usize, limit: u32 },
+    "E0607" AllWeightsZero,
+    "E0608" NoScenario,
     /// What the scenario makes is beyond a bound of the plan.
-    "E0611" BeyondLimits { fault: String },
+    "E0609" BeyondLimits { fault: String },
     /// The verifier refused what the compiler made.
     "E0699" Internal { violation: String },
 

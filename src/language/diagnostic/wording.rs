@@ -128,7 +128,6 @@ impl Problem {
             ListInText => "a list cannot stand in a text".into(),
             NestedList => "a list cannot stand in a list".into(),
             MapOutOfPlace => "a mapping stands only in `random.weighted`".into(),
-            ChainTooLong { limit } => format!("more than {limit} operators and filters in one expression"),
             ProbabilitySum { sum } => {
                 format!("the probabilities of this span's error conditions sum to {}, more than 100", round(*sum))
             }
@@ -145,11 +144,9 @@ impl Problem {
             LinkChain { path, limit } => {
                 format!("more than {limit} links one after another: {}", names(path).join(" -> "))
             }
-            CallDepth { limit } => format!("spans stand more than {limit} deep in each other"),
             TooManySpans { found, limit } => format!("the scenario has {found} spans, more than {limit}"),
             AllWeightsZero => "the weights of all scenarios are 0, so none would ever be chosen".into(),
             NoScenario => "there is no scenario in any file".into(),
-            TooManyInstances { limit } => format!("all services together have more than {limit} instances"),
             BeyondLimits { fault } => format!("this is more than a plan can hold: {fault}"),
             Internal { violation } => format!("the compiler made a plan that is not valid: {violation}"),
 
@@ -315,7 +312,6 @@ impl Problem {
             Incomparable { .. } => Some("make them alike with `| text`, `| int`, `| double` or `| bool`".into()),
             JoinedWithText { .. } => Some("make it text with `| text`".into()),
             ListInText => Some("let the list stand alone, without quotes and without text around it".into()),
-            ChainTooLong { .. } => Some("keep a part of it in a var, and read that".into()),
             LinkedWithoutLink { .. } => Some("add `link_from_context` to the span, or to one above it".into()),
             GlobMatchesNothing { exported, .. } if exported.is_empty() => {
                 Some("no span has `export_context_as`".into())
