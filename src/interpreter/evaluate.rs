@@ -177,12 +177,10 @@ impl Evaluation<'_> {
                 let (of, value) = (self.value(*of), self.value(*value));
                 if self.equal(of, value) == Some(true) { Value::ABSENT } else { of }
             }
-            Expr::StableUuid { of } => {
-                self.stable(*of, |this, text| {
-                    let [a, b, ..] = this.stable_words(Use::Uuid, 0, text);
-                    this.write(|out| text::put_uuid(out, a, b))
-                })
-            }
+            Expr::StableUuid { of } => self.stable(*of, |this, text| {
+                let [a, b, ..] = this.stable_words(Use::Uuid, 0, text);
+                this.write(|out| text::put_uuid(out, a, b))
+            }),
             Expr::StableHex { of, digits } => self.stable(*of, |this, text| this.stable_hex(*digits, text)),
             Expr::StableIpv4 { of } => self.stable(*of, |this, text| {
                 let bits = this.stable_words(Use::Ipv4, 0, text)[0] as u32;

@@ -6,9 +6,7 @@ use super::identity::TraceIds;
 use super::link::{Found, Past};
 use super::random::Random;
 use crate::plan::{BlockId, ErrorId, EventId, Inst, ResourceId, ScenarioId};
-use crate::trace::{
-    AttrRecord, EventRecord, ExportRecord, FailureRecord, LinkRecord, NONE, SpanRecord, Trace, Value,
-};
+use crate::trace::{AttrRecord, EventRecord, ExportRecord, FailureRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
 /// What runs traces: registers, slots and a stack, used again for each.
 pub(super) struct Machine {
@@ -200,15 +198,7 @@ fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -
     e.span = span;
     e.start = now;
     e.linked = None;
-    Frame {
-        block,
-        pc: 0,
-        span,
-        attrs: attrs.wrapping_sub(entry.attrs.0),
-        last_event: NONE,
-        roll: 0,
-        chances: 0,
-    }
+    Frame { block, pc: 0, span, attrs: attrs.wrapping_sub(entry.attrs.0), last_event: NONE, roll: 0, chances: 0 }
 }
 
 /// Which of several instances a span runs on: its parent's if that is of the same service and calls it in the process, else a

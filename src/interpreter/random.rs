@@ -28,7 +28,13 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         Purpose::Stable => "stable",
     };
     // the NUL ends the name, so that no name and seed run into another's
-    Sha256::new().chain_update("tracegen 1 ").chain_update(name).chain_update([0]).chain_update(seed.to_le_bytes()).finalize().into()
+    Sha256::new()
+        .chain_update("tracegen 1 ")
+        .chain_update(name)
+        .chain_update([0])
+        .chain_update(seed.to_le_bytes())
+        .finalize()
+        .into()
 }
 
 /// A stream of random words.

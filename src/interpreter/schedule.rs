@@ -40,7 +40,9 @@ impl Arrivals {
     /// Traces a second, on average.
     pub fn mean_rate(&self) -> f64 {
         match *self {
-            Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns } => count as f64 * 1e9 / per_ns as f64,
+            Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns } => {
+                count as f64 * 1e9 / per_ns as f64
+            }
             Arrivals::Interval { min_ns, max_ns, lanes } => lanes as f64 * 2e9 / (min_ns as f64 + max_ns as f64),
         }
     }
@@ -93,7 +95,9 @@ impl fmt::Display for ScheduleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ScheduleError::Beginning => write!(f, "a schedule needs an epoch that begins with trace 0"),
-            ScheduleError::Opening(at) => write!(f, "a schedule can't open at {at} ns since 1970: the last start is in 2262"),
+            ScheduleError::Opening(at) => {
+                write!(f, "a schedule can't open at {at} ns since 1970: the last start is in 2262")
+            }
             ScheduleError::Arrivals(Arrivals::Interval { min_ns, max_ns, lanes }) => write!(
                 f,
                 "gaps of {min_ns} to {max_ns} ns in {lanes} lanes: the longest gap must be 1 ns to 100 years and not \

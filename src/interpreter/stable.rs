@@ -25,8 +25,13 @@ impl Stable {
 
     /// The `block`th 256 bits for `text`.
     pub fn words(&self, r#use: Use, block: u32, text: &[u8]) -> [u64; 4] {
-        let digest =
-            self.keyed.clone().chain_update([r#use as u8]).chain_update(block.to_le_bytes()).chain_update(text).finalize();
+        let digest = self
+            .keyed
+            .clone()
+            .chain_update([r#use as u8])
+            .chain_update(block.to_le_bytes())
+            .chain_update(text)
+            .finalize();
         std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|j| digest[i * 8 + j])))
     }
 }

@@ -242,7 +242,14 @@ mod tests {
 
     #[test]
     fn a_double_reads_back() {
-        for (v, want) in [(0.1, "0.1"), (250.0, "250"), (-0.0, "0"), (1e300, "1e300"), (1.5e-7, "1.5e-7"), (1e15, "1000000000000000")] {
+        for (v, want) in [
+            (0.1, "0.1"),
+            (250.0, "250"),
+            (-0.0, "0"),
+            (1e300, "1e300"),
+            (1.5e-7, "1.5e-7"),
+            (1e15, "1000000000000000"),
+        ] {
             assert_eq!(text(|out| put_double(out, v)), want);
             assert_eq!(want.parse::<f64>().unwrap(), v);
         }
@@ -252,7 +259,12 @@ mod tests {
     fn hexadecimal_digits_are_the_bytes_in_order() {
         assert_eq!(&hex8(u64::from_le_bytes([0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef])), b"0123456789abcdef");
         let mut word = 0;
-        let twenty = text(|out| put_hex(out, 20, || { word += 1; word }));
+        let twenty = text(|out| {
+            put_hex(out, 20, || {
+                word += 1;
+                word
+            })
+        });
         assert_eq!(twenty, "01000000000000000200");
     }
 
@@ -271,7 +283,9 @@ mod tests {
     fn addresses_are_unicast() {
         for bits in (0..u32::MAX - 50_000).step_by(49_999).chain([u32::MAX]) {
             let address: std::net::Ipv4Addr = text(|out| put_ipv4(out, bits)).parse().unwrap();
-            assert!(!address.is_private() && !address.is_loopback() && !address.is_multicast() && !address.is_link_local());
+            assert!(
+                !address.is_private() && !address.is_loopback() && !address.is_multicast() && !address.is_link_local()
+            );
             assert!((1..224).contains(&address.octets()[0]), "{address}");
         }
         for a in [0, u64::MAX, 0x0123_4567_89ab_cdef] {

@@ -72,7 +72,9 @@ mod tests {
     #[test]
     fn the_sample_agrees_with_the_exact_distribution() {
         let mut random = Random::new([5; 32]);
-        for (n, s) in [(1, 1.0), (2, 0.5), (10, 1.1), (1_000, 1.0), (5_000, 0.8), (100_000, 1.1), (100_000, 0.01), (3_000, 10.0)] {
+        for (n, s) in
+            [(1, 1.0), (2, 0.5), (10, 1.1), (1_000, 1.0), (5_000, 0.8), (100_000, 1.1), (100_000, 0.01), (3_000, 10.0)]
+        {
             let zipf = Zipf::new(n, s);
             // bins that double in width, so that the tail counts too
             let bin = |k: u64| k.ilog2() as usize;
@@ -105,7 +107,10 @@ mod tests {
                 let mass = zipf.integral(k as f64 + 0.5) - zipf.integral(k as f64 - 0.5);
                 // the difference of two integrals has few digits where they are large
                 let noise = 1e-15 * zipf.integral(k as f64).abs() / mass;
-                assert!((mass / weight(k, s) - 1.0).abs() < s * (s + 1.0) / 24.0 / (HEAD * HEAD) as f64 + 4.0 * noise, "s {s} k {k}");
+                assert!(
+                    (mass / weight(k, s) - 1.0).abs() < s * (s + 1.0) / 24.0 / (HEAD * HEAD) as f64 + 4.0 * noise,
+                    "s {s} k {k}"
+                );
                 let x = zipf.inverse(zipf.integral(k as f64));
                 assert!((x / k as f64 - 1.0).abs() < 1e-9 || s == 3.0, "s {s} k {k}: {x}");
             }

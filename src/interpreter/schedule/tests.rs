@@ -116,9 +116,7 @@ fn gaps_of_a_lane_are_uniform_and_pairs_have_a_constant_sum() {
         gaps.extend(times.windows(2).step_by(2).map(|w| w[1] - w[0]));
     }
     assert!(gaps.iter().all(|g| (min..=max).contains(g)));
-    let ks = kolmogorov_smirnov(gaps.iter().map(|&g| g as f64).collect(), |x| {
-        (x - min as f64) / (max - min) as f64
-    });
+    let ks = kolmogorov_smirnov(gaps.iter().map(|&g| g as f64).collect(), |x| (x - min as f64) / (max - min) as f64);
     assert!(ks < 2.2, "{ks}");
     // a small range reaches both ends
     let mut starts = self::starts(Arrivals::Interval { min_ns: 1, max_ns: 3, lanes: 1 });
@@ -132,7 +130,8 @@ fn gaps_of_a_lane_are_uniform_and_pairs_have_a_constant_sum() {
 #[test]
 fn epochs_follow_each_other_and_are_searched_apart() {
     let mut schedule = Schedule::new(OPENING, Arrivals::Interval { min_ns: 0, max_ns: SECOND, lanes: 9 }).unwrap();
-    let second = Epoch { first: 1000, opening: OPENING + 60 * SECOND, arrivals: Arrivals::Even { count: 10, per_ns: SECOND } };
+    let second =
+        Epoch { first: 1000, opening: OPENING + 60 * SECOND, arrivals: Arrivals::Even { count: 10, per_ns: SECOND } };
     let mut known = Starts::new(1, schedule.clone());
     let before: Vec<u64> = (0..1000).map(|i| known.start(i)).collect();
     schedule.push_epoch(second).unwrap();

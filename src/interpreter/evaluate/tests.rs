@@ -1,0 +1,1 @@
+//! Every expression, by its text or type.
