@@ -12,11 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tracegen::compiler;
-use tracegen::export::encode::Protobuf;
-use tracegen::export::{Batch, Encode};
+use tracegen::compiler::{self, SourceMap};
+use tracegen::export::{Batch, Encode, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
-use tracegen::language::{self, diagnostic::render, scenario::Model};
+use tracegen::language::{self, Loaded, diagnostic::render};
 use tracegen::plan::{Plan, ScenarioId};
 use tracegen::trace::{NONE, Trace, View};
 
@@ -32,12 +31,12 @@ fn shipped(name: &str) -> PathBuf {
 }
 
 /// Compiles; a warning is a failure, too.
-fn compile(paths: &[PathBuf]) -> (Model, Arc<Plan>) {
+fn compile(paths: &[PathBuf]) -> (Loaded, Arc<Plan>, SourceMap) {
     let loaded = language::load(paths);
-    let (plan, found) = compiler::compile(&loaded.model);
-    let diagnostics: Vec<_> = loaded.diagnostics.into_iter().chain(found).collect();
+    let compiled = compiler::compile(&loaded.model);
+    let diagnostics: Vec<_> = loaded.diagnostics.iter().chain(&compiled.diagnostics).cloned().collect();
     assert!(diagnostics.is_empty(), "{}", render::human(&loaded.sources, &diagnostics, false));
-    (loaded.model, Arc::new(plan.expect("a plan, as nothing is wrong")))
+    (loaded, Arc::new(compiled.plan.expect("a plan, as nothing is wrong")), compiled.map)
 }
 
 fn run(plan: Arc<Plan>) -> (Arc<Run>, Interpreter) {
@@ -48,8 +47,8 @@ fn run(plan: Arc<Plan>) -> (Arc<Run>, Interpreter) {
 
 #[test]
 fn all_compile_without_a_diagnostic() {
-    let (model, plan) = compile(&[shipped("")]);
-    assert_eq!(model.scenarios.len(), 15);
+    let (loaded, plan, _) = compile(&[shipped("")]);
+    assert_eq!(loaded.model.scenarios.len(), 15);
     for scenario in 0..plan.scenarios.len() {
         let bound = plan.bound(ScenarioId(scenario as u32));
         let name = plan.text(plan.scenarios[scenario].name);
@@ -60,8 +59,8 @@ fn all_compile_without_a_diagnostic() {
 
 #[test]
 fn the_examples_compile_without_a_diagnostic() {
-    let (model, plan) = compile(&[shipped("examples")]);
-    let spans: Vec<(&str, u32)> = (model.scenarios.iter())
+    let (loaded, plan, _) = compile(&[shipped("examples")]);
+    let spans: Vec<(&str, u32)> = (loaded.model.scenarios.iter())
         .map(|s| {
             let at = plan.scenarios.iter().position(|p| plan.text(p.name) == s.name.value).unwrap();
             (s.name.value.as_str(), plan.bound(ScenarioId(at as u32)).max_spans)
@@ -77,8 +76,8 @@ fn traces_do_what_the_files_say() {
     /// Fails if chance alone explains the figure less often than this.
     const LEVEL: f64 = 1e-4;
 
-    let (model, plan) = compile(&[shipped("")]);
-    let expected = expected::spans(&model, &plan);
+    let (loaded, plan, map) = compile(&[shipped("")]);
+    let expected = expected::spans(&loaded.model, |at| loaded.sources.text(at).to_string(), &map);
 
     #[derive(Clone, Default)]
     struct Seen {
@@ -150,7 +149,7 @@ fn traces_do_what_the_files_say() {
 /// After the first virtual minute nine in ten consumers link, each to a producer's span of the same run that has ended.
 #[test]
 fn consumers_link_to_producers_that_have_ended() {
-    let (_, plan) = compile(&[shipped("")]);
+    let (_, plan, _) = compile(&[shipped("")]);
     let (run, mut interpreter) = run(plan.clone());
     let mut trace = Trace::default();
     let mut producers: HashMap<([u8; 16], u64), u64> = HashMap::new();
@@ -196,7 +195,7 @@ fn fingerprints() {
     let mut text = String::new();
     for files in files {
         writeln!(text, "{}", files.join(" + ")).unwrap();
-        let (_, plan) = compile(&files.iter().map(|file| shipped(file)).collect::<Vec<_>>());
+        let (_, plan, _) = compile(&files.iter().map(|file| shipped(file)).collect::<Vec<_>>());
         for (name, fingerprint) in fingerprint(plan) {
             writeln!(text, "  {fingerprint}  {name}").unwrap();
         }
@@ -210,7 +209,7 @@ fn fingerprints() {
 fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
     const TRACES: usize = 1_000;
     let (run, mut interpreter) = run(plan.clone());
-    let mut encoder = Protobuf::new(plan.clone(), run.resources().clone());
+    let mut encoder = Protobuf::new(&plan, run.resources());
     let mut hashes = vec![(0, Sha256::new()); plan.scenarios.len()];
     let mut trace = Trace::default();
     let mut index = 0;
