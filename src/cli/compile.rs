@@ -4,7 +4,7 @@ use super::scenarios::{self, Compilation};
 use super::text::{count, grouped};
 use super::{Exit, Failure};
 use crate::language::diagnostic::{Severity, render};
-use crate::plan::{Plan, ScenarioId};
+use crate::plan::{Plan, PlanFileError, ScenarioId};
 use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -66,7 +66,7 @@ impl Compile {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let began = Instant::now();
         let compilation = Compilation::of(&scenarios::paths(self.paths.clone()));
-        let Compilation { sources, diagnostics, plan } = &compilation;
+        let Compilation { sources, diagnostics, plan, .. } = &compilation;
         match self.format {
             Format::Human => compilation.print_diagnostics(),
             Format::Json => print(&render::json(sources, diagnostics))?,
@@ -78,14 +78,16 @@ impl Compile {
         match (self.check, self.output.as_ref(), self.emit) {
             (true, ..) => {}
             (_, Some(file), None) => {
-                plan.write(file).map_err(|e| Failure::impossible(format!("{}: {e}", file.display())))?;
+                let failed = |e: PlanFileError| Failure::impossible(format!("{}: {e}", file.display()));
+                let to = std::fs::File::create(file).map_err(|e| failed(PlanFileError::Io(e)))?;
+                plan.write_file(to).map_err(failed)?;
             }
             (_, Some(file), Some(emit)) => std::fs::write(file, emit.text(plan))
                 .map_err(|e| Failure::impossible(format!("{}: {e}", file.display())))?,
             (_, None, Some(emit)) => print(&emit.text(plan))?,
             (_, None, None) if self.format == Format::Human => {
                 let ms = began.elapsed().as_millis();
-                print(&format!("{}   plan {}   {ms} ms\n", overview(&compilation, plan), plan.short_digest()))?;
+                print(&format!("{}   plan {}   {ms} ms\n", overview(&compilation, plan), plan.digest_short()))?;
             }
             (_, None, None) => {}
         }

@@ -116,7 +116,7 @@ impl Run {
         self.say(|| {
             let shard = self.shard.map_or(String::new(), |s| format!(", shard {}/{}", s.k, s.n));
             let scenarios = count(plan.scenarios.len() as u64, "scenario");
-            format!("seed {seed}, plan {}, {scenarios}{shard} -> {}", plan.short_digest(), opened.destination)
+            format!("seed {seed}, plan {}, {scenarios}{shard} -> {}", plan.digest_short(), opened.destination)
         });
         if let Some(note) = environment::without_effect() {
             self.say(|| note);

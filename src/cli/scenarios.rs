@@ -5,7 +5,7 @@ use super::{Exit, Failure};
 use crate::compiler;
 use crate::language::diagnostic::{Diagnostic, Severity, render};
 use crate::language::{self, source::Sources};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanFileError};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -63,7 +63,9 @@ pub fn plan(paths: &[PathBuf]) -> Result<Plan, Failure> {
         && path.extension().is_some_and(|e| e != "yaml" && e != "yml")
         && path.is_file()
     {
-        return Plan::read(path).map_err(|e| Failure::impossible(format!("{}: {e}", path.display())));
+        let failed = |e: PlanFileError| Failure::impossible(format!("{}: {e}", path.display()));
+        let file = std::fs::File::open(path).map_err(|e| failed(PlanFileError::Io(e)))?;
+        return Plan::read_file(file).map_err(failed);
     }
     let compilation = Compilation::of(paths);
     compilation.print_diagnostics();
