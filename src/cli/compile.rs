@@ -100,7 +100,7 @@ impl Emit {
         match self {
             Emit::Plan => plan.listing().to_string(),
             Emit::Json => plan.json(),
-            Emit::Dot => plan.dot(),
+            Emit::Dot => plan.dot().to_string(),
         }
     }
 }
