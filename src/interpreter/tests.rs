@@ -5,7 +5,8 @@ use crate::trace::{Datum, NONE, View};
 use plans::{ecommerce, linked, wide};
 use std::collections::{HashMap, HashSet};
 
-#[path = "../../tests/support/plans.rs"]
+mod mutants;
+#[path = "../../../tests/support/plans.rs"]
 pub mod plans;
 
 const SECOND: u64 = 1_000_000_000;
