@@ -5,8 +5,9 @@ use crate::trace::{Datum, NONE, View};
 use plans::{ecommerce, linked, wide};
 use std::collections::{HashMap, HashSet};
 
-#[path = "../../tests/support/plans.rs"]
-mod plans;
+mod mutants;
+#[path = "../../../tests/support/plans.rs"]
+pub mod plans;
 
 const SECOND: u64 = 1_000_000_000;
 const OPENING: u64 = 1_767_225_600 * SECOND;
