@@ -98,10 +98,9 @@ impl Delivery {
             .map_err(|e| TargetError::runtime(e.to_string()))?;
         let (queue, batches) = mpsc::channel(options.queue.max(1));
         let batches = Arc::new(tokio::sync::Mutex::new(batches));
-        let may_want_certificate = target.url.scheme_str() == Some("https") && target.certificates.client.is_none();
         let shared = Arc::new(Shared {
             client,
-            may_want_certificate,
+            hint: hint(&target),
             url: target.url.to_string().trim_end_matches('/').to_string(),
             timeout: target.timeout.unwrap_or(options.lost),
             patience: options.lost,
@@ -234,8 +233,8 @@ enum Client {
 
 struct Shared {
     client: Client,
-    /// TLS, without a certificate of ours.
-    may_want_certificate: bool,
+    /// Likely reason for a connection that breaks before the target ever answered.
+    hint: &'static str,
     url: String,
     /// For one request.
     timeout: Duration,
@@ -253,6 +252,18 @@ struct Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Why a connection may break before anything came back.
+fn hint(target: &Target) -> &'static str {
+    // With TLS 1.3, a receiver that wants a certificate completes the handshake, then closes; often no more is seen of it.
+    if target.url.scheme_str() == Some("https") && target.certificates.client.is_none() {
+        "; if the peer asks for a client certificate, set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY"
+    } else if target.protocol == Protocol::Grpc {
+        "; if the peer speaks OTLP over HTTP, use --protocol http/protobuf"
+    } else {
+        "; if the peer speaks gRPC, use --protocol grpc"
+    }
 }
 
 fn amount(batch: &Batch) -> Amount {
@@ -418,12 +429,9 @@ impl Shared {
         }
     }
 
-    /// With TLS 1.3, a receiver that wants a certificate completes the handshake, then closes; often no more is seen of it.
     fn explain(&self, mut failure: Failure) -> Failure {
-        if self.may_want_certificate && failure.is_broken_connection() && !lock(&self.reach).answered {
-            failure.cause.message.push_str(
-                "; if the peer asks for a client certificate, set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY",
-            );
+        if failure.is_broken_connection() && !lock(&self.reach).answered {
+            failure.cause.message.push_str(self.hint);
         }
         failure
     }
