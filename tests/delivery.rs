@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    peer::{Answer, Peer},
+    peer::{Answer, Listen, Peer},
     requests::{ALL_PROTOCOLS, batch},
 };
 use tonic_types::StatusExt;
@@ -153,6 +153,32 @@ fn the_receiver_says_when_to_come_back() {
 }
 
 #[test]
+fn a_receiver_that_asks_to_wait_is_left_alone_by_all_requests() {
+    let peer = Peer::start(|n| match n {
+        0 => Answer::Http(503, Some(("retry-after", "1".into()))),
+        _ => Answer::TakeAfter(50 * MS),
+    });
+    let account = deliver(target(&peer.url(), Protocol::HttpProtobuf, &[]), patient(), 40);
+    assert_all_arrived(&account, &peer);
+    let requests = peer.requests();
+    let early = requests.iter().filter(|r| r.at < requests[0].at + 1_000 * MS).count();
+    assert!(early <= 8, "4 are under way when it asks, each may have been followed by one: {early}");
+}
+
+#[test]
+fn a_connection_that_nothing_comes_back_on_is_left() {
+    for protocol in ALL_PROTOCOLS {
+        // Over HTTP every request has a connection of its own, over gRPC all share one.
+        let deaf = if protocol == Protocol::Grpc { 1 } else { 4 };
+        let peer = Peer::start_at(Listen { deaf, ..Listen::default() }, |_| Answer::Take);
+        let begun = Instant::now();
+        let account = deliver(target(&peer.url(), protocol, &[("TIMEOUT", "400")]), patient(), 10);
+        assert_all_arrived(&account, &peer);
+        assert!(begun.elapsed() < 2_000 * MS, "{protocol}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
 fn partial_success_is_read() {
     for protocol in ALL_PROTOCOLS {
         let peer = Peer::start(|n| match n {
@@ -247,7 +273,7 @@ fn a_peer_that_comes_up_late_gets_everything() {
         let url = format!("http://localhost:{port}");
         let late = thread::spawn(move || {
             thread::sleep(700 * MS);
-            Peer::start_at(port, None, |_| Answer::Take)
+            Peer::start_at(Listen { port, ..Listen::default() }, |_| Answer::Take)
         });
         let account = deliver(target(&url, protocol, &[]), options, 20);
         assert_all_arrived(&account, &late.join().unwrap());
@@ -323,7 +349,7 @@ fn a_peer_that_is_restarted_gets_the_rest() {
             let state = peer.into_spans();
             taken.extend(state);
             thread::sleep(30 * MS);
-            peer = Peer::start_at(port, None, |_| Answer::TakeAfter(2 * MS));
+            peer = Peer::start_at(Listen { port, ..Listen::default() }, |_| Answer::TakeAfter(2 * MS));
         }
         let account = sender.join().unwrap();
         assert_closed(&account);
