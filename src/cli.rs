@@ -1,1 +1,89 @@
-//! Written next.
+//! The command line: one file a subcommand.
+//!
+//! Results go to stdout, everything said about the work to stderr. Exit status: 0 done; 1 the work found something wrong;
+//! 2 wrong usage or a bad variable; 3 could not do it; 130 interrupted before the end that was asked for.
+
+mod compile;
+mod completions;
+mod environment;
+mod parse;
+mod run;
+mod scenarios;
+mod text;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Done,
+    /// Errors in scenarios; spans rejected or undelivered.
+    Wrong,
+    /// Wrong usage, or a variable with a bad value.
+    Usage,
+    /// Something needed is out of reach or damaged.
+    Impossible,
+    /// A signal came before the count or the duration was reached.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Wrong => 1,
+            Exit::Usage => 2,
+            Exit::Impossible => 3,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Why a command could not go on; said in one line behind `tracegen:`.
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Usage, message: message.into() }
+    }
+
+    fn impossible(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Impossible, message: message.into() }
+    }
+}
+
+/// Compile YAML scenarios of a distributed system into a verified span plan, and replay it as OpenTelemetry traces: the same
+/// seed and start give the same traces, byte for byte.
+#[derive(Parser)]
+#[command(name = "tracegen", version, max_term_width = 110, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Compile(compile::Compile),
+    Run(run::Run),
+    Completions(completions::Completions),
+}
+
+/// Run the command line of this process.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Compile(command) => command.execute(),
+        Command::Run(command) => command.execute(),
+        Command::Completions(command) => command.execute(),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, message }) => {
+            anstream::eprintln!("tracegen: {message}");
+            exit.into()
+        }
+    }
+}

@@ -1,1 +1,160 @@
-//! Written next.
+//! Start, stop, pace: drives interpreters on several threads and hands what they make to an output.
+//!
+//! A trace leaves when its last span has ended, so no timestamp lies in the future; what lies in the past goes out at full
+//! speed. Work is cut into chunks of fixed index ranges, so that an output that keeps index order gets the same bytes from
+//! any number of threads.
+
+mod chunks;
+mod lateness;
+mod ordered;
+mod output;
+mod stop;
+mod stream;
+
+pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
+pub use lateness::Percentiles;
+pub use output::{Closed, Output};
+pub use stop::{Stop, now};
+
+use crate::export::{Batch, Encode};
+use crate::interpreter::Run;
+use chunks::Chunks;
+use lateness::Lateness;
+use ordered::Turn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What to generate.
+pub struct Job {
+    pub run: Arc<Run>,
+    pub selection: Selection,
+    /// At least 1. Never changes a byte.
+    pub threads: usize,
+    /// As fast as traces can be made and taken: the run's schedule gets an epoch a second.
+    pub at_full_speed: bool,
+    /// Keep index order, and close a batch at a chunk's end and never by time.
+    pub ordered: bool,
+}
+
+/// Which traces of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Indices below this one.
+    pub count: Option<u64>,
+    /// Starts before this time, ns since 1970.
+    pub before: Option<u64>,
+    /// Indices that leave `shard.0` when divided by `shard.1`.
+    pub shard: (u64, u64),
+}
+
+impl Selection {
+    /// Indices beyond `count` are never asked for; `start` is asked only where it decides.
+    fn takes(&self, index: u64, start: impl FnOnce() -> u64) -> bool {
+        let (k, n) = self.shard;
+        (n == 1 || index % n == k) && self.before.is_none_or(|before| start() < before)
+    }
+}
+
+/// Live figures of a run; read while it goes on.
+#[derive(Default)]
+pub struct Progress {
+    traces: AtomicU64,
+    spans: AtomicU64,
+    bytes: AtomicU64,
+    lateness: Lateness,
+    /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970.
+    reached: AtomicU64,
+    reached_at: AtomicU64,
+    /// Times generation had to wait because too many traces had begun and not ended.
+    full: AtomicU64,
+}
+
+/// What [`Progress`] showed at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Handed to the output.
+    pub traces: u64,
+    pub spans: u64,
+    pub bytes: u64,
+    /// Of traces that ended after the run began.
+    pub lateness: Percentiles,
+    /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970; 0: none yet.
+    pub reached: u64,
+    pub reached_at: u64,
+    pub full: u64,
+}
+
+impl Progress {
+    pub fn figures(&self) -> Figures {
+        Figures {
+            traces: self.traces.load(Ordering::Relaxed),
+            spans: self.spans.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            lateness: self.lateness.percentiles(),
+            reached: self.reached.load(Ordering::Relaxed),
+            reached_at: self.reached_at.load(Ordering::Relaxed),
+            full: self.full.load(Ordering::Relaxed),
+        }
+    }
+
+    fn handed_over(&self, batch: &Batch) {
+        self.traces.fetch_add(batch.traces, Ordering::Relaxed);
+        self.spans.fetch_add(batch.spans, Ordering::Relaxed);
+        self.bytes.fetch_add(batch.body.len() as u64, Ordering::Relaxed);
+    }
+
+    fn waited_for_room(&self) {
+        self.full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn begun(&self, start: u64, now: u64) {
+        self.reached.fetch_max(start, Ordering::Relaxed);
+        self.reached_at.fetch_max(now, Ordering::Relaxed);
+    }
+}
+
+/// How generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All that was selected has been handed over.
+    Complete,
+    /// [`Stop`] was set before; what had not ended by then was not sent.
+    Stopped,
+    /// The output takes no more.
+    Closed,
+}
+
+/// Generate until the selection is complete, `stop` is set, or the output closes. Blocks; `encoder` makes one for each
+/// worker.
+pub fn generate(
+    job: &Job,
+    encoder: &(dyn Fn() -> Box<dyn Encode> + Sync),
+    output: &dyn Output,
+    progress: &Progress,
+    stop: &Stop,
+) -> Ended {
+    let (chunks, turn) = (Chunks::new(job), Turn::new());
+    let worker = || -> Result<(), Closed> {
+        if job.ordered {
+            ordered::work(job, &chunks, &turn, encoder(), output, progress, stop)
+        } else {
+            stream::work(job, &chunks, encoder(), output, progress, stop)
+        }
+    };
+    let closed = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..job.threads).map(|_| scope.spawn(worker)).collect();
+        let mut closed = worker().is_err();
+        for other in others {
+            match other.join() {
+                Ok(result) => closed |= result.is_err(),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        closed
+    });
+    match (closed, stop.is_set() && !chunks.is_complete()) {
+        (true, _) => Ended::Closed,
+        (false, true) => Ended::Stopped,
+        (false, false) => Ended::Complete,
+    }
+}

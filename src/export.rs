@@ -4,13 +4,20 @@
 //! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order.
 
 mod batch;
+pub mod deliver;
 mod encode;
+pub mod file;
 #[cfg(test)]
 mod fixture;
+mod grpc;
+mod http;
 mod json;
+mod outcome;
 #[cfg(test)]
 mod reference;
 pub mod sdk;
+pub mod target;
+mod tls;
 mod tree;
 
 pub use encode::Protobuf;
@@ -23,6 +30,9 @@ use crate::trace::View;
 pub const BATCH_SPANS: usize = 8_192;
 /// A batch closes when it holds this many bytes or more.
 pub const BATCH_BYTES: usize = 1_000_000;
+
+/// Sent with every request, unless a header of the user's replaces it.
+const USER_AGENT: &str = concat!("tracegen/", env!("CARGO_PKG_VERSION"));
 
 /// One encoded `ExportTraceServiceRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]

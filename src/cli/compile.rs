@@ -1,0 +1,127 @@
+//! `tracegen compile`.
+
+use super::scenarios::{self, Compilation};
+use super::text::{count, grouped};
+use super::{Exit, Failure};
+use crate::language::diagnostic::{Severity, render};
+use crate::plan::{Plan, PlanFileError, ScenarioId};
+use clap::{Args, ValueEnum};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Compile scenarios: check them, show their plan, or write it to a file that `run` executes
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tracegen compile --check scenarios              silent if nothing is wrong
+  tracegen compile --emit plan orders.yaml        the plan's listing
+  tracegen compile scenarios -o orders.plan       a plan file for `tracegen run orders.plan`
+  tracegen compile --emit dot | dot -Tsvg -o plan.svg
+  tracegen compile --check --format github        annotations in a GitHub workflow")]
+pub struct Compile {
+    /// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Say only what is wrong
+    #[arg(long, conflicts_with_all = ["emit", "output"])]
+    check: bool,
+    /// What to print, or with --output to write
+    #[arg(long, value_enum, value_name = "WHAT")]
+    emit: Option<Emit>,
+    /// Write to a file: what --emit says, else the plan file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How to show diagnostics: `human` on stderr, the others on stdout
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+    /// Fail on warnings too
+    #[arg(long, value_enum, value_name = "WHAT")]
+    deny: Option<Deny>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Emit {
+    /// The listing
+    Plan,
+    /// The listing's content as JSON
+    Json,
+    /// A graph for Graphviz
+    Dot,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Github,
+    Sarif,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Deny {
+    Warnings,
+}
+
+impl Compile {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        let began = Instant::now();
+        let compilation = Compilation::of(&scenarios::paths(self.paths.clone()));
+        let Compilation { sources, diagnostics, plan, .. } = &compilation;
+        match self.format {
+            Format::Human => compilation.print_diagnostics(),
+            Format::Json => print(&render::json(sources, diagnostics))?,
+            Format::Github => print(&render::github(sources, diagnostics))?,
+            Format::Sarif => print(&render::sarif(sources, diagnostics))?,
+        }
+        let denied = self.deny.is_some() && compilation.count(Severity::Warning) > 0;
+        let Some(plan) = plan.as_ref().filter(|_| !denied) else { return Ok(Exit::Wrong) };
+        match (self.check, self.output.as_ref(), self.emit) {
+            (true, ..) => {}
+            (_, Some(file), None) => {
+                let failed = |e: PlanFileError| Failure::impossible(format!("{}: {e}", file.display()));
+                let to = std::fs::File::create(file).map_err(|e| failed(PlanFileError::Io(e)))?;
+                plan.write_file(to).map_err(failed)?;
+            }
+            (_, Some(file), Some(emit)) => std::fs::write(file, emit.text(plan))
+                .map_err(|e| Failure::impossible(format!("{}: {e}", file.display())))?,
+            (_, None, Some(emit)) => print(&emit.text(plan))?,
+            (_, None, None) if self.format == Format::Human => {
+                let ms = began.elapsed().as_millis();
+                print(&format!("{}   plan {}   {ms} ms\n", overview(&compilation, plan), plan.digest_short()))?;
+            }
+            (_, None, None) => {}
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Emit {
+    fn text(self, plan: &Plan) -> String {
+        match self {
+            Emit::Plan => plan.listing().to_string(),
+            Emit::Json => plan.json(),
+            Emit::Dot => plan.dot(),
+        }
+    }
+}
+
+/// `11 scenarios from 10 files, 14 services, 3 to 17 spans a trace`.
+fn overview(compilation: &Compilation, plan: &Plan) -> String {
+    let bounds = (0..plan.scenarios.len()).map(|i| plan.bound(ScenarioId(i as u32)));
+    let (min, max) = bounds.fold((u32::MAX, 0), |(min, max), b| (min.min(b.min_spans), max.max(b.max_spans)));
+    format!(
+        "{} from {}, {}, {} to {} spans a trace",
+        count(plan.scenarios.len() as u64, "scenario"),
+        count(compilation.files as u64, "file"),
+        count(plan.services.len() as u64, "service"),
+        grouped(min as u64),
+        grouped(max as u64),
+    )
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::impossible(format!("stdout: {e}"))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,233 @@
+//! Where the traces of a run go.
+
+use super::Run;
+use super::terminal::Tree;
+use crate::cli::{Failure, environment};
+use crate::engine::{Closed, Output};
+use crate::export::deliver::{Account, Amount, Delivery, DeliveryEvent, Loss, Monitor, Options};
+use crate::export::file::{FileError, FileFormat, FileSink};
+use crate::export::target::{Protocol, Target, TargetFlags};
+use crate::export::{Batch, Encode, Json, Protobuf};
+use crate::interpreter;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What `--exporter` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exporter {
+    Otlp,
+    Stdout,
+    File(PathBuf),
+    None,
+}
+
+pub fn parse(text: &str) -> Result<Exporter, String> {
+    match text.split_once('=') {
+        None if text == "otlp" => Ok(Exporter::Otlp),
+        None if text == "stdout" => Ok(Exporter::Stdout),
+        None if text == "none" => Ok(Exporter::None),
+        Some(("file", path)) if !path.is_empty() => Ok(Exporter::File(path.into())),
+        _ => Err("expected otlp, stdout, file=PATH or none".into()),
+    }
+}
+
+/// An exporter, ready to take batches.
+pub struct Opened {
+    /// For people.
+    pub destination: String,
+    pub sink: Sink,
+    pub encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send>,
+    /// Index order, and batches that never close by time.
+    pub ordered: bool,
+    pub one_thread: bool,
+    /// Traces are shown on the terminal that progress would be drawn on.
+    pub on_terminal: bool,
+}
+
+pub enum Sink {
+    Network(Delivery),
+    File(Box<Mutex<Written>>),
+    None(Box<Mutex<Amount>>),
+}
+
+/// A file and what is in it.
+pub struct Written {
+    sink: Option<FileSink>,
+    account: Account,
+    /// Each batch is shown as soon as it is there.
+    eager: bool,
+}
+
+/// Open what `--exporter` names; `events` gets what there is to say about a collector.
+pub fn open(run: &Run, of: &Arc<interpreter::Run>, events: Sender<DeliveryEvent>) -> Result<Opened, Failure> {
+    let (first, second) = (of.clone(), of.clone());
+    let protobuf = move || Box::new(Protobuf::new(first.plan(), first.resources())) as Box<dyn Encode>;
+    let json = move || Box::new(Json::new(second.resources())) as Box<dyn Encode>;
+    let opened = |destination: String, sink, encoder| Opened {
+        destination,
+        sink,
+        encoder,
+        ordered: false,
+        one_thread: false,
+        on_terminal: false,
+    };
+    Ok(match &run.exporter {
+        Exporter::Otlp => {
+            let target = target(run)?;
+            let encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send> = match target.protocol {
+                Protocol::HttpJson => Box::new(json),
+                Protocol::Grpc | Protocol::HttpProtobuf => Box::new(protobuf),
+            };
+            let destination = target.to_string();
+            let mut options = Options { observer: observer(events), ..Options::default() };
+            options.wait = run.wait.map_or(options.wait, Duration::from_nanos);
+            let delivery = Delivery::start(target, options).map_err(|e| Failure::usage(e.to_string()))?;
+            opened(destination, Sink::Network(delivery), encoder)
+        }
+        Exporter::Stdout if std::io::stdout().is_terminal() => {
+            let tree = || Box::new(Tree::for_stdout()) as Box<dyn Encode>;
+            let sink = Sink::file(FileSink::create_as(Path::new("-"), FileFormat::Text), true)?;
+            Opened { one_thread: true, on_terminal: true, ..opened("stdout".into(), sink, Box::new(tree)) }
+        }
+        Exporter::Stdout => {
+            let sink = Sink::file(FileSink::create(Path::new("-")), true)?;
+            Opened { ordered: true, ..opened("stdout".into(), sink, Box::new(json)) }
+        }
+        Exporter::File(path) => {
+            let file = FileSink::create(path);
+            let encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send> = match FileFormat::of(path) {
+                FileFormat::Protobuf => Box::new(protobuf),
+                _ => Box::new(json),
+            };
+            let to_stdout = path == Path::new("-");
+            let name = if to_stdout { "stdout".into() } else { path.display().to_string() };
+            Opened { ordered: true, ..opened(name, Sink::file(file, to_stdout)?, encoder) }
+        }
+        Exporter::None => opened("nowhere".into(), Sink::None(Box::default()), Box::new(protobuf)),
+    })
+}
+
+fn target(run: &Run) -> Result<Target, Failure> {
+    let flags = TargetFlags {
+        endpoint: run.endpoint.clone(),
+        protocol: run.protocol.clone(),
+        headers: run.header.clone(),
+    };
+    Target::resolve(flags, &environment::text).map_err(|e| Failure::usage(e.to_string()))
+}
+
+fn observer(events: Sender<DeliveryEvent>) -> crate::export::deliver::Observer {
+    // Whoever listens may have gone already.
+    Box::new(move |event| drop(events.send(event)))
+}
+
+impl Sink {
+    fn file(sink: Result<FileSink, FileError>, eager: bool) -> Result<Sink, Failure> {
+        let sink = sink.map_err(|e| Failure::impossible(e.to_string()))?;
+        Ok(Sink::File(Box::new(Mutex::new(Written { sink: Some(sink), account: Account::default(), eager }))))
+    }
+
+    /// Of a collector.
+    pub fn monitor(&self) -> Option<Monitor> {
+        match self {
+            Sink::Network(delivery) => Some(delivery.monitor()),
+            Sink::File(_) | Sink::None(_) => None,
+        }
+    }
+
+    /// Wait until all is delivered, written or given up; the account, closed.
+    pub fn finish(self) -> Account {
+        match self {
+            Sink::Network(delivery) => delivery.finish(),
+            Sink::File(written) => written.into_inner().unwrap_or_else(PoisonError::into_inner).finish(),
+            Sink::None(taken) => {
+                let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+                Account { generated: taken, delivered: taken, ..Account::default() }
+            }
+        }
+    }
+}
+
+impl Output for Sink {
+    fn send(&self, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
+        match self {
+            Sink::Network(delivery) => {
+                let spare = delivery.send(batch);
+                if delivery.monitor().is_over() { Err(Closed) } else { Ok(spare) }
+            }
+            Sink::File(written) => written.lock().unwrap_or_else(PoisonError::into_inner).send(batch),
+            Sink::None(taken) => {
+                *taken.lock().unwrap_or_else(PoisonError::into_inner) +=
+                    Amount { spans: batch.spans, traces: batch.traces };
+                Ok(Some(emptied(batch)))
+            }
+        }
+    }
+}
+
+impl Written {
+    fn send(&mut self, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
+        let amount = Amount { spans: batch.spans, traces: batch.traces };
+        self.account.generated += amount;
+        let Some(sink) = &mut self.sink else {
+            self.lose(amount, "not written", "");
+            return Err(Closed);
+        };
+        let written = sink.write(&batch).and_then(|()| if self.eager { sink.flush() } else { Ok(()) });
+        match written {
+            Ok(()) => {
+                self.account.delivered += amount;
+                self.account.requests += 1;
+                self.account.bytes += batch.body.len() as u64;
+                Ok(Some(emptied(batch)))
+            }
+            Err(e) => {
+                self.close(e, amount);
+                Err(Closed)
+            }
+        }
+    }
+
+    fn finish(mut self) -> Account {
+        if let Some(Err(e)) = self.sink.take().map(FileSink::finish) {
+            // What was still buffered can't be told from what is in the file.
+            let delivered = std::mem::take(&mut self.account.delivered);
+            self.close(e, delivered);
+        }
+        self.account
+    }
+
+    fn close(&mut self, error: FileError, amount: Amount) {
+        self.sink = None;
+        let cause = if error.is_broken_pipe() { "reader gone" } else { "not written" };
+        self.lose(amount, cause, &error.to_string());
+    }
+
+    fn lose(&mut self, amount: Amount, cause: &str, message: &str) {
+        let loss = self.account.undelivered.entry(cause.into());
+        loss.or_insert_with(|| Loss { message: message.into(), ..Loss::default() }).amount += amount;
+    }
+}
+
+fn emptied(batch: Batch) -> Vec<u8> {
+    let mut body = batch.body;
+    body.clear();
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exporters() {
+        assert_eq!(parse("otlp"), Ok(Exporter::Otlp));
+        assert_eq!(parse("file=a=b.bin"), Ok(Exporter::File("a=b.bin".into())));
+        for text in ["", "file", "file=", "kafka", "stdout=x"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

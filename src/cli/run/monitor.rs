@@ -1,0 +1,162 @@
+//! A run while it goes on: progress, signals, what there is to say about the collector.
+
+use super::exporter::{Opened, Sink};
+use super::progress::Display;
+use super::{Run, Timing};
+use crate::cli::Failure;
+use crate::engine::{self, Ended, Figures, Job, Progress, Stop};
+use crate::export::deliver::{Account, DeliveryEvent};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// How long what was made before an interruption may take to be delivered.
+const DRAIN: Duration = Duration::from_secs(10);
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// How a run ended.
+pub struct Outcome {
+    pub account: Account,
+    pub figures: Figures,
+    /// From the first trace to the last acknowledgement.
+    pub took: Duration,
+    pub ended: Ended,
+    /// By a signal.
+    pub interrupted: bool,
+}
+
+impl Outcome {
+    /// Something is rejected or undelivered; a reader of stdout who has seen enough is no loss.
+    pub fn lost(&self) -> bool {
+        let undelivered = self.account.undelivered.iter().any(|(cause, _)| cause != "reader gone");
+        undelivered || !self.account.rejected.is_empty()
+    }
+}
+
+enum Message {
+    Event(DeliveryEvent),
+    Signal,
+    /// All generated; what is left is delivery.
+    Generated,
+    Done(Box<Outcome>),
+}
+
+/// Where delivery's events go until there is someone to listen.
+pub struct Events(Receiver<DeliveryEvent>);
+
+pub fn events() -> (Sender<DeliveryEvent>, Events) {
+    let (sender, receiver) = channel();
+    (sender, Events(receiver))
+}
+
+/// Run the job to its end.
+pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, events: Events) -> Result<Outcome, Failure> {
+    let Opened { sink, encoder, on_terminal, destination, .. } = opened;
+    let (send, receive) = channel();
+    let (stop, progress) = (Stop::default(), Progress::default());
+    let monitor = sink.monitor();
+    let mut display = Display::new(run, job, timing, on_terminal);
+    listen_for_signals(send.clone())?;
+    forward(events, send.clone());
+    std::thread::scope(|scope| {
+        let (stop, progress) = (&stop, &progress);
+        let work = move || {
+            let began = Instant::now();
+            let ended = engine::generate(job, &*encoder, &sink, progress, stop);
+            let _ = send.send(Message::Generated);
+            let account = Sink::finish(sink);
+            let outcome = Outcome {
+                account,
+                figures: progress.figures(),
+                took: began.elapsed(),
+                ended,
+                interrupted: ended == Ended::Stopped,
+            };
+            let _ = send.send(Message::Done(Box::new(outcome)));
+        };
+        scope.spawn(work);
+        let mut signals = 0;
+        let mut deadline = None;
+        loop {
+            match receive.recv_timeout(REDRAW) {
+                Ok(Message::Event(event)) => display.event(run, &event, &destination),
+                Ok(Message::Generated) => display.generated(),
+                Ok(Message::Signal) => {
+                    signals += 1;
+                    stop.set();
+                    if signals == 1 {
+                        display.say("stopping; what has ended is still delivered (once more to stop at once)");
+                        deadline = Some(Instant::now() + DRAIN);
+                    } else {
+                        deadline = Some(Instant::now());
+                    }
+                }
+                Ok(Message::Done(mut outcome)) => {
+                    outcome.interrupted |= signals > 1;
+                    display.finish();
+                    return Ok(*outcome);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // The worker always says it is done.
+                Err(RecvTimeoutError::Disconnected) => return Err(Failure::impossible("generation broke off")),
+            }
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                match &monitor {
+                    Some(monitor) => monitor.abort(),
+                    // Blocked in a write to a reader that does not read: there is nothing to wait for.
+                    None if signals > 1 => {
+                        let Figures { traces, spans, .. } = progress.figures();
+                        display.finish();
+                        anstream::eprintln!("tracegen: stopped at once after {traces} traces, {spans} spans");
+                        std::process::exit(130);
+                    }
+                    None => {}
+                }
+            }
+            display.update(&progress.figures(), monitor.as_ref());
+        }
+    })
+}
+
+/// Ctrl-C and SIGTERM.
+fn listen_for_signals(to: Sender<Message>) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::impossible(format!("can't listen for signals: {e}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let (mut interrupts, mut terminations) = {
+        let _inside = runtime.enter();
+        signals().map_err(failed)?
+    };
+    let listen = async move {
+        loop {
+            tokio::select! {
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => {}
+            }
+            if to.send(Message::Signal).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(listen)).map_err(failed)?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+}
+
+#[cfg(windows)]
+fn signals() -> std::io::Result<(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlClose)> {
+    Ok((tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_close()?))
+}
+
+fn forward(Events(events): Events, to: Sender<Message>) {
+    std::thread::spawn(move || {
+        for event in events {
+            if to.send(Message::Event(event)).is_err() {
+                return;
+            }
+        }
+    });
+}

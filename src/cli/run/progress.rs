@@ -1,0 +1,165 @@
+//! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
+
+use super::{Run, Timing};
+use crate::cli::text::{count, duration, grouped, scaled};
+use crate::engine::{Figures, Job, now};
+use crate::export::deliver::{DeliveryEvent, Monitor};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// Steps of the bar.
+const STEPS: u64 = 1_000;
+
+pub struct Display {
+    /// `None`: nothing is shown.
+    bar: Option<ProgressBar>,
+    terminal: bool,
+    quiet: bool,
+    began: Instant,
+    last_plain: Instant,
+    /// Spans seen at a time, for the current rate.
+    seen: (Instant, u64, f64),
+    /// Traces in all, if that is known.
+    total: Option<u64>,
+    /// Virtual time from the schedule's start to its end, ns since 1970, if it has one.
+    span: Option<(u64, u64)>,
+    target: Option<f64>,
+    draining: bool,
+}
+
+impl Display {
+    pub fn new(run: &Run, job: &Job, timing: &Timing, on_terminal: bool) -> Display {
+        let terminal = std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
+        let (k, n) = job.selection.shard;
+        let total = job.selection.count.map(|count| (count + n - 1 - k) / n);
+        let span = job.selection.before.map(|before| (timing.start, before));
+        let shown = !run.quiet && !on_terminal;
+        let bar = (shown && terminal).then(|| {
+            let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
+            let bounded = total.is_some() || span.is_some();
+            let template = if bounded { "[{bar:28}]  {msg}" } else { "{msg}" };
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("=> "));
+            bar
+        });
+        let began = Instant::now();
+        Display {
+            bar,
+            terminal,
+            quiet: run.quiet || on_terminal,
+            began,
+            last_plain: began,
+            seen: (began, 0, 0.0),
+            total,
+            span,
+            target: timing.target,
+            draining: false,
+        }
+    }
+
+    pub fn update(&mut self, figures: &Figures, monitor: Option<&Monitor>) {
+        if self.quiet {
+            return;
+        }
+        let plain_due = !self.terminal && self.last_plain.elapsed() >= PLAIN_EVERY;
+        let Some(bar) = &self.bar else {
+            if plain_due {
+                self.last_plain = Instant::now();
+                let line = self.line(figures, monitor);
+                anstream::eprintln!("  {line}");
+            }
+            return;
+        };
+        let bar = bar.clone();
+        bar.set_position((self.done(figures) * STEPS as f64) as u64);
+        bar.set_message(self.line(figures, monitor));
+    }
+
+    /// All traces are made.
+    pub fn generated(&mut self) {
+        self.draining = true;
+    }
+
+    pub fn say(&self, line: &str) {
+        self.print(&format!("tracegen: {line}"));
+    }
+
+    pub fn event(&self, run: &Run, event: &DeliveryEvent, destination: &str) {
+        if let DeliveryEvent::Unreachable { .. } = event {
+            let longer = if run.wait.is_none() { " (--wait for longer)" } else { "" };
+            self.say(&format!("{event}{longer}"));
+            if run.endpoint.is_none() && destination.contains("localhost") {
+                self.print(
+                    "  start a collector, set OTEL_EXPORTER_OTLP_ENDPOINT, or look at traces without one: \
+                     --exporter stdout",
+                );
+            }
+        } else {
+            self.say(&event.to_string());
+        }
+    }
+
+    /// Errors are said even if all else is not.
+    fn print(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
+            None => anstream::eprintln!("{line}"),
+        }
+    }
+
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The share that is done, 0 to 1.
+    fn done(&self, figures: &Figures) -> f64 {
+        let share = match (self.total, self.span) {
+            (Some(total), _) => figures.traces as f64 / total.max(1) as f64,
+            (None, Some((from, to))) => figures.reached.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64,
+            (None, None) => 0.0,
+        };
+        share.min(1.0)
+    }
+
+    fn line(&mut self, figures: &Figures, monitor: Option<&Monitor>) -> String {
+        let traces = match self.total {
+            Some(total) => format!("{} / {}", grouped(figures.traces), count(total, "trace")),
+            None => count(figures.traces, "trace"),
+        };
+        let account = monitor.map(Monitor::account).unwrap_or_default();
+        let failed = account.total_rejected().spans + account.total_undelivered().spans;
+        let mut line = format!("{traces}   {} spans/s   {} failed", scaled(self.rate(figures.spans)), grouped(failed));
+        if self.draining {
+            line += &format!("   {} on their way", count(account.in_flight.spans, "span"));
+        } else if self.target.is_some() && figures.reached > 0 {
+            let late = now().saturating_sub(figures.reached);
+            if late > 1_000_000_000 {
+                line += &format!("   {} late", duration(late));
+            }
+        }
+        let done = self.done(figures);
+        let elapsed = self.began.elapsed().as_secs_f64();
+        if !self.draining && done > 0.01 && elapsed > 1.0 {
+            line += &format!("   eta {:.0} s", (elapsed / done - elapsed).ceil());
+        }
+        line
+    }
+
+    /// Spans a second, over the last second or so.
+    fn rate(&mut self, spans: u64) -> f64 {
+        let (at, before, rate) = self.seen;
+        let passed = at.elapsed().as_secs_f64();
+        if passed < 1.0 && rate > 0.0 {
+            return rate;
+        }
+        let current = (spans - before) as f64 / passed.max(0.001);
+        if passed >= 1.0 {
+            self.seen = (Instant::now(), spans, current);
+        }
+        current
+    }
+}

@@ -1,0 +1,160 @@
+//! The account of a run: for people on stderr, as JSON on stdout.
+
+use super::monitor::Outcome;
+use super::{Run, SummaryFlag, Timing};
+use crate::cli::text::{count, duration, grouped, scaled};
+use crate::cli::{Failure, parse};
+use crate::export::deliver::Loss;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+pub fn print(run: &Run, outcome: &Outcome, timing: &Timing, paths: &[PathBuf], seed: u64) -> Result<(), Failure> {
+    let repeat = timing.repeat.as_ref().map(|flags| command(paths, seed, flags));
+    if !run.quiet {
+        anstream::eprint!("{}", for_people(outcome, timing, repeat.as_deref()));
+    }
+    if run.summary == Some(SummaryFlag::Json) {
+        let summary = format!("{:#}\n", as_json(outcome, timing, repeat.as_deref(), seed));
+        match std::io::stdout().write_all(summary.as_bytes()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                return Err(Failure::impossible(format!("stdout: {e}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>) -> String {
+    let account = &outcome.account;
+    let seconds = outcome.took.as_secs_f64().max(1e-9);
+    let mut lines = vec![format!(
+        "{}, {} in {} ({} spans/s, {}B/s)",
+        count(account.generated.traces, "trace"),
+        count(account.generated.spans, "span"),
+        duration(outcome.took.as_nanos() as u64),
+        scaled(account.generated.spans as f64 / seconds),
+        with_space(&scaled(outcome.figures.bytes as f64 / seconds)),
+    )];
+    let figures = [
+        ("delivered", account.delivered.spans),
+        ("rejected", account.total_rejected().spans),
+        ("undelivered", account.total_undelivered().spans),
+    ];
+    let width = figures.iter().map(|(_, n)| grouped(*n).len()).max().unwrap_or(0).max(9);
+    for (name, n) in figures {
+        lines.push(format!("  {name:<12} {:>width$}", grouped(n)));
+        let losses = match name {
+            "rejected" => &account.rejected,
+            "undelivered" => &account.undelivered,
+            _ => continue,
+        };
+        lines.extend(losses.iter().map(|(cause, loss)| cause_line(cause, loss, width)));
+    }
+    if !account.retries.is_empty() {
+        let causes: Vec<&str> = account.retries.keys().map(String::as_str).collect();
+        lines.push(format!(
+            "  {:<12} {} ({}), longest wait {}",
+            "retried",
+            count(account.retries.values().sum(), "request"),
+            causes.join(", "),
+            duration(account.longest_wait_ms * 1_000_000),
+        ));
+    }
+    if account.resent_unknown.spans > 0 {
+        lines.push(format!(
+            "  {:<12} {:>width$} sent again after an unknown outcome, may be there twice",
+            "resent",
+            grouped(account.resent_unknown.spans)
+        ));
+    }
+    if let Some((target, achieved)) = rates(outcome, timing) {
+        let late = outcome.figures.lateness;
+        lines.push(format!(
+            "  {:<12} {achieved:.1} traces/s of {target} ({:.2} %), lateness p50 {}, p99 {}, max {}",
+            "achieved",
+            100.0 * achieved / target,
+            duration(late.p50),
+            duration(late.p99),
+            duration(late.max)
+        ));
+    }
+    if outcome.figures.full > 0 {
+        lines.push("  generation waited: too many traces had begun and not ended".into());
+    }
+    lines.extend(repeat.map(|command| format!("repeat with: {command}")));
+    lines.join("\n") + "\n"
+}
+
+fn cause_line(cause: &str, loss: &Loss, width: usize) -> String {
+    let message = if loss.message.is_empty() { String::new() } else { format!(": {}", loss.message) };
+    format!("  {:<12} {:>width$} {cause}{message}", "", grouped(loss.amount.spans))
+}
+
+/// `71.2 M` as `71.2 M`, `712` as `712 `: the unit follows.
+fn with_space(figure: &str) -> String {
+    if figure.ends_with(|c: char| c.is_ascii_digit()) { format!("{figure} ") } else { figure.into() }
+}
+
+/// Traces a second that were asked for, and that were begun.
+fn rates(outcome: &Outcome, timing: &Timing) -> Option<(f64, f64)> {
+    let (target, figures) = (timing.target?, &outcome.figures);
+    let virtual_time = figures.reached.checked_sub(timing.start)?;
+    let real_time = figures.reached_at.checked_sub(timing.start)?;
+    (virtual_time > 0).then(|| (target, target * virtual_time as f64 / real_time.max(virtual_time) as f64))
+}
+
+fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) -> Value {
+    let account = &outcome.account;
+    let late = outcome.figures.lateness;
+    let mut summary = json!({
+        "seed": seed,
+        "generated": account.generated,
+        "delivered": account.delivered,
+        "rejected": account.total_rejected(),
+        "rejected_by_cause": causes(&account.rejected),
+        "undelivered": account.total_undelivered(),
+        "undelivered_by_cause": causes(&account.undelivered),
+        "resent_after_unknown_outcome": account.resent_unknown,
+        "retries": account.retries,
+        "longest_wait_ms": account.longest_wait_ms,
+        "requests": account.requests,
+        "bytes": outcome.figures.bytes,
+        "seconds": outcome.took.as_secs_f64(),
+        "interrupted": outcome.interrupted,
+        "repeat": repeat,
+    });
+    if !timing.at_full_speed {
+        summary["start"] = json!(parse::format_time(timing.start));
+    }
+    if let Some((target, achieved)) = rates(outcome, timing) {
+        summary["rate"] = json!({"target": target, "achieved": achieved});
+    }
+    if late.count > 0 {
+        summary["lateness_ns"] = json!({"p50": late.p50, "p99": late.p99, "max": late.max, "traces": late.count});
+    }
+    summary
+}
+
+fn causes(losses: &BTreeMap<String, Loss>) -> Value {
+    json!(losses)
+}
+
+/// The command that gives these traces again.
+fn command(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
+    let mut words = vec!["tracegen run".to_string()];
+    if paths != [Path::new("scenarios")] {
+        words.extend(paths.iter().map(|path| quoted(&path.display().to_string())));
+    }
+    words.push(format!("--seed {seed}"));
+    words.extend(flags.iter().cloned());
+    words.join(" ")
+}
+
+/// As a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}

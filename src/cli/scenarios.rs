@@ -1,0 +1,77 @@
+//! What a subcommand is given to work on: scenario files, directories, or a plan file.
+
+use super::environment;
+use super::{Exit, Failure};
+use crate::compiler;
+use crate::language::diagnostic::{Diagnostic, Severity, render};
+use crate::language::{self, source::Sources};
+use crate::plan::{Plan, PlanFileError};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
+pub fn paths(given: Vec<PathBuf>) -> Vec<PathBuf> {
+    if !given.is_empty() {
+        return given;
+    }
+    let variable = environment::text("SCENARIOS_DIR").or_else(|| environment::text("SCENARIOS_PATH"));
+    vec![PathBuf::from(variable.unwrap_or_else(|| "scenarios".into()))]
+}
+
+/// Files, compiled.
+pub struct Compilation {
+    pub sources: Sources,
+    /// That hold scenarios.
+    pub files: usize,
+    /// In file order; those of both stages.
+    pub diagnostics: Vec<Diagnostic>,
+    pub plan: Option<Plan>,
+}
+
+impl Compilation {
+    pub fn of(paths: &[PathBuf]) -> Compilation {
+        let loaded = language::load(paths);
+        let compiled = compiler::compile(&loaded.model);
+        let mut diagnostics = loaded.diagnostics;
+        diagnostics.extend(compiled.diagnostics);
+        diagnostics.sort_by_key(|d| d.at);
+        let wrong = diagnostics.iter().any(|d| d.severity() == Severity::Error);
+        Compilation { sources: loaded.sources, files: loaded.model.scopes.len(), diagnostics, plan: compiled.plan.filter(|_| !wrong) }
+    }
+
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity() == severity).count()
+    }
+
+    /// The diagnostics as a person reads them, on stderr.
+    pub fn print_diagnostics(&self) {
+        if !self.diagnostics.is_empty() {
+            let color = colors_wanted();
+            anstream::eprint!("{}", render::human(&self.sources, &self.diagnostics, color));
+        }
+    }
+}
+
+/// Whether stderr takes colours: a terminal, and neither `NO_COLOR` nor `TERM=dumb`.
+fn colors_wanted() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never && std::io::stderr().is_terminal()
+}
+
+/// The plan that `paths` hold: one plan file, or scenarios to be compiled, whose warnings and errors are printed.
+pub fn plan(paths: &[PathBuf]) -> Result<Plan, Failure> {
+    if let [path] = paths
+        && path.extension().is_some_and(|e| e != "yaml" && e != "yml")
+        && path.is_file()
+    {
+        let failed = |e: PlanFileError| Failure::impossible(format!("{}: {e}", path.display()));
+        let file = std::fs::File::open(path).map_err(|e| failed(PlanFileError::Io(e)))?;
+        return Plan::read_file(file).map_err(failed);
+    }
+    let compilation = Compilation::of(paths);
+    compilation.print_diagnostics();
+    let errors = compilation.count(Severity::Error);
+    compilation.plan.ok_or_else(|| Failure {
+        exit: Exit::Wrong,
+        message: format!("{} in the scenarios, nothing was run", super::text::count(errors as u64, "error")),
+    })
+}

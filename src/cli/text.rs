@@ -1,0 +1,75 @@
+//! Figures and words as people read them.
+
+/// `1 error`, `2 errors`, `1,234 errors`.
+pub fn count(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Three figures and a unit: `406 k`, `1.52 M`.
+pub fn scaled(n: f64) -> String {
+    let (value, unit) = match n {
+        n if n < 1e3 => (n, ""),
+        n if n < 1e6 => (n / 1e3, " k"),
+        n if n < 1e9 => (n / 1e6, " M"),
+        n => (n / 1e9, " G"),
+    };
+    format!("{}{unit}", three_figures(value))
+}
+
+fn three_figures(value: f64) -> String {
+    match value {
+        v if v >= 99.95 => format!("{v:.0}"),
+        v if v >= 9.995 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+/// A duration in ns: `4 ms`, `1.52 s`, `2 min 5 s`.
+pub fn duration(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{} us", three_figures(ns as f64 / 1e3)),
+        1_000_000..1_000_000_000 => format!("{} ms", three_figures(ns as f64 / 1e6)),
+        1_000_000_000..60_000_000_000 => format!("{} s", three_figures(ns as f64 / 1e9)),
+        _ => {
+            let seconds = ns / 1_000_000_000;
+            let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+            match hours {
+                0 => format!("{minutes} min {seconds} s"),
+                _ => format!("{hours} h {minutes} min"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(count(1, "trace"), "1 trace");
+        assert_eq!(count(100_000, "trace"), "100,000 traces");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(scaled(406_310.0), "406 k");
+        assert_eq!(scaled(71_200_000.0), "71.2 M");
+        assert_eq!(scaled(7.0), "7.00");
+        assert_eq!(duration(4_200_000), "4.20 ms");
+        assert_eq!(duration(1_520_000_000), "1.52 s");
+        assert_eq!(duration(125_000_000_000), "2 min 5 s");
+        assert_eq!(duration(7_260_000_000_000), "2 h 1 min");
+    }
+}

@@ -1,0 +1,108 @@
+//! A worker for an output that keeps index order: whole chunks, each written when its turn has come.
+
+use super::chunks::{Chunk, Chunks};
+use super::output::{Closed, Output};
+use super::{Job, Progress, Stop, now};
+use crate::export::{Batch, Encode};
+use crate::interpreter::Interpreter;
+use crate::trace::{Trace, View};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// Whose turn it is to write.
+#[derive(Default)]
+pub struct Turn {
+    /// Number of the chunk to be written next; `None`: the output takes no more.
+    next: Mutex<Option<u64>>,
+    changed: Condvar,
+}
+
+impl Turn {
+    pub fn new() -> Turn {
+        Turn { next: Mutex::new(Some(0)), changed: Condvar::new() }
+    }
+
+    /// Run `write` once all chunks before `number` are written. If it fails, all later calls do.
+    fn take(&self, number: u64, write: impl FnOnce() -> Result<(), Closed>) -> Result<(), Closed> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        while next.ok_or(Closed)? < number {
+            next = self.changed.wait(next).unwrap_or_else(PoisonError::into_inner);
+        }
+        let result = write();
+        *next = result.is_ok().then_some(number + 1);
+        self.changed.notify_all();
+        result
+    }
+}
+
+pub fn work(
+    job: &Job,
+    chunks: &Chunks,
+    turn: &Turn,
+    encoder: Box<dyn Encode>,
+    output: &dyn Output,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), Closed> {
+    let began = now();
+    let mut worker = Worker { job, encoder, interpreter: Interpreter::new(&job.run), trace: Trace::default() };
+    while let Some(chunk) = chunks.next(stop) {
+        if let Some(schedule) = &chunk.schedule {
+            worker.interpreter.update(schedule);
+        }
+        let mut encoded = worker.encode(&chunk, u64::MAX);
+        progress.begun(encoded.start, now().max(encoded.start));
+        if stop.sleep_until(encoded.end) && now() < encoded.end {
+            // What has not ended is not sent.
+            encoded = worker.encode(&chunk, now());
+        } else if encoded.end >= began {
+            progress.lateness.record(now().saturating_sub(encoded.end));
+        }
+        turn.take(chunk.number, || {
+            for batch in encoded.batches {
+                progress.handed_over(&batch);
+                if let Some(body) = output.send(batch)? {
+                    worker.encoder.recycle(body);
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+struct Worker<'j> {
+    job: &'j Job,
+    encoder: Box<dyn Encode>,
+    interpreter: Interpreter,
+    trace: Trace,
+}
+
+/// A chunk's batches, its latest start and its last end (ns since 1970).
+struct Encoded {
+    batches: Vec<Batch>,
+    start: u64,
+    end: u64,
+}
+
+impl Worker<'_> {
+    /// The traces of a chunk that end by `until`.
+    fn encode(&mut self, chunk: &Chunk, until: u64) -> Encoded {
+        let mut encoded = Encoded { batches: vec![], start: 0, end: 0 };
+        let resources = self.job.run.resources();
+        for index in chunk.indices.clone() {
+            if !self.job.selection.takes(index, || self.interpreter.start(index)) {
+                continue;
+            }
+            self.interpreter.trace(index, &mut self.trace);
+            if self.trace.end > until {
+                continue;
+            }
+            encoded.start = encoded.start.max(self.trace.start);
+            encoded.end = encoded.end.max(self.trace.end);
+            let view = View { plan: self.job.run.plan(), resources, trace: &self.trace };
+            self.encoder.add(view, &mut |batch| encoded.batches.push(batch));
+        }
+        self.encoder.flush(&mut |batch| encoded.batches.push(batch));
+        encoded
+    }
+}

@@ -1,0 +1,195 @@
+//! A worker for an output that takes batches as they come: each trace leaves when its last span has ended.
+
+use super::chunks::Chunks;
+use super::output::{Closed, Output};
+use super::{Job, Progress, Stop, now};
+use crate::export::{Batch, Encode};
+use crate::interpreter::Interpreter;
+use crate::trace::{Trace, View};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+/// The longest a trace that has ended waits for its batch to fill, ns.
+const FLUSH_AFTER: u64 = 200_000_000;
+/// Most bytes that traces which have begun and not ended may take, over all workers: 16 a trace.
+const PENDING_BYTES: usize = 64 << 20;
+
+pub fn work(
+    job: &Job,
+    chunks: &Chunks,
+    encoder: Box<dyn Encode>,
+    output: &dyn Output,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), Closed> {
+    let now = now();
+    let mut worker = Worker {
+        job,
+        output,
+        progress,
+        encoder,
+        interpreter: Interpreter::new(&job.run),
+        trace: Trace::default(),
+        pending: BinaryHeap::new(),
+        indices: 0..0,
+        began: now,
+        now,
+        open_since: None,
+        begun: (0, 0),
+    };
+    worker.run(chunks, stop)?;
+    worker.flush()
+}
+
+struct Worker<'j> {
+    job: &'j Job,
+    output: &'j dyn Output,
+    progress: &'j Progress,
+    encoder: Box<dyn Encode>,
+    interpreter: Interpreter,
+    trace: Trace,
+    /// Traces that have begun and not ended: (due, index), made again when due.
+    pending: BinaryHeap<Reverse<(u64, u64)>>,
+    /// What is left of the current chunk.
+    indices: Range<u64>,
+    /// Wall clock when the worker began, ns since 1970: what ended before has no lateness.
+    began: u64,
+    /// The wall clock when it was last asked.
+    now: u64,
+    /// When the first trace of the open batch was added.
+    open_since: Option<u64>,
+    /// Latest start of a trace begun, and when that was; published with a batch and before a pause.
+    begun: (u64, u64),
+}
+
+/// What to do next.
+enum Step {
+    Goes,
+    /// Nothing until this time, ns since 1970.
+    Waits(u64),
+    Complete,
+}
+
+impl Worker<'_> {
+    fn run(&mut self, chunks: &Chunks, stop: &Stop) -> Result<(), Closed> {
+        let most_pending = PENDING_BYTES / size_of::<(u64, u64)>() / self.job.threads;
+        while !stop.is_set() {
+            let step = self.step(chunks, stop, most_pending)?;
+            let flush_at = self.open_since.map_or(u64::MAX, |since| since + FLUSH_AFTER);
+            if flush_at <= self.now {
+                self.flush()?;
+                continue;
+            }
+            match step {
+                Step::Goes => {}
+                Step::Waits(wake) => {
+                    self.publish();
+                    stop.sleep_until(wake.min(flush_at));
+                    self.now = now();
+                }
+                Step::Complete => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, chunks: &Chunks, stop: &Stop, most_pending: usize) -> Result<Step, Closed> {
+        let mut wake = u64::MAX;
+        if let Some(&Reverse((due, index))) = self.pending.peek() {
+            if self.has_come(due) {
+                self.pending.pop();
+                self.interpreter.trace(index, &mut self.trace);
+                self.add()?;
+                return Ok(Step::Goes);
+            }
+            wake = due;
+        }
+        if self.pending.len() >= most_pending {
+            self.progress.waited_for_room();
+            return Ok(Step::Waits(wake));
+        }
+        let Some(index) = self.next_index(chunks, stop) else {
+            return Ok(if self.pending.is_empty() { Step::Complete } else { Step::Waits(wake) });
+        };
+        let start = self.interpreter.start(index);
+        if !self.has_come(start) {
+            return Ok(Step::Waits(wake.min(start)));
+        }
+        self.indices.start += 1;
+        self.begun = (start.max(self.begun.0), self.now);
+        self.interpreter.trace(index, &mut self.trace);
+        if self.has_come(self.trace.end) {
+            self.add()?;
+        } else {
+            self.pending.push(Reverse((self.trace.end, index)));
+        }
+        Ok(Step::Goes)
+    }
+
+    /// The next index that is selected; it stays the next until `indices` moves on.
+    fn next_index(&mut self, chunks: &Chunks, stop: &Stop) -> Option<u64> {
+        loop {
+            if self.indices.is_empty() {
+                let chunk = chunks.next(stop)?;
+                if let Some(schedule) = &chunk.schedule {
+                    self.interpreter.update(schedule);
+                }
+                self.indices = chunk.indices;
+            }
+            let index = self.indices.start;
+            if self.job.selection.takes(index, || self.interpreter.start(index)) {
+                return Some(index);
+            }
+            self.indices.start += 1;
+        }
+    }
+
+    /// Whether the wall clock has reached `time`; asked only where the last answer does not tell.
+    fn has_come(&mut self, time: u64) -> bool {
+        if time > self.now {
+            self.now = now();
+        }
+        time <= self.now
+    }
+
+    /// Add the trace just made.
+    fn add(&mut self) -> Result<(), Closed> {
+        if self.trace.end >= self.began && !self.job.at_full_speed {
+            self.progress.lateness.record(self.now - self.trace.end);
+        }
+        let view = View { plan: self.job.run.plan(), resources: self.job.run.resources(), trace: &self.trace };
+        let mut full = vec![];
+        self.encoder.add(view, &mut |batch| full.push(batch));
+        if !full.is_empty() {
+            self.open_since = None;
+        }
+        self.open_since.get_or_insert(self.now);
+        self.send(full)
+    }
+
+    fn flush(&mut self) -> Result<(), Closed> {
+        let mut last = vec![];
+        self.encoder.flush(&mut |batch| last.push(batch));
+        self.open_since = None;
+        self.send(last)
+    }
+
+    fn publish(&self) {
+        let (start, at) = self.begun;
+        self.progress.begun(start, at);
+    }
+
+    fn send(&mut self, batches: Vec<Batch>) -> Result<(), Closed> {
+        if !batches.is_empty() {
+            self.publish();
+        }
+        for batch in batches {
+            self.progress.handed_over(&batch);
+            if let Some(body) = self.output.send(batch)? {
+                self.encoder.recycle(body);
+            }
+        }
+        Ok(())
+    }
+}

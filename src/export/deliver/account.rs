@@ -1,0 +1,183 @@
+//! The account of a delivery: what was generated, and where every span of it is.
+
+use crate::export::outcome::Cause;
+use serde::Serialize;
+use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
+
+/// A trace counts where the batch with its last span does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Amount {
+    pub spans: u64,
+    pub traces: u64,
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Amount) {
+        self.spans += other.spans;
+        self.traces += other.traces;
+    }
+}
+
+/// What one cause kept from being delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    #[serde(flatten)]
+    pub amount: Amount,
+    /// What the peer or the system first said of it; may be empty.
+    pub message: String,
+}
+
+/// Always true: generated = delivered + rejected + undelivered + in flight, in spans and in traces.
+///
+/// Where a receiver rejects some spans of a batch, it does not say of which traces: as many traces as spans, at most all,
+/// count as rejected then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Account {
+    pub generated: Amount,
+    /// Acknowledged by the receiver.
+    pub delivered: Amount,
+    /// Refused for good, by cause.
+    pub rejected: BTreeMap<String, Loss>,
+    /// Not acknowledged, by the last cause. The receiver may have some of it, where the outcome is unknown.
+    pub undelivered: BTreeMap<String, Loss>,
+    /// Waiting, under way, or to be sent again.
+    pub in_flight: Amount,
+    /// Sent again after an outcome that is not known (time-out, connection broken): the receiver may have these twice.
+    pub resent_unknown: Amount,
+    /// Requests that were sent again, by cause.
+    pub retries: BTreeMap<String, u64>,
+    /// Longest wait before one of them, ms.
+    pub longest_wait_ms: u64,
+    /// Requests that were acknowledged.
+    pub requests: u64,
+    /// Bytes of their bodies, before compression.
+    pub bytes: u64,
+}
+
+impl Account {
+    pub fn total_rejected(&self) -> Amount {
+        total(&self.rejected)
+    }
+
+    pub fn total_undelivered(&self) -> Amount {
+        total(&self.undelivered)
+    }
+
+    /// Everything that was generated is delivered.
+    pub fn is_whole(&self) -> bool {
+        self.delivered == self.generated
+    }
+
+    pub(super) fn generate(&mut self, amount: Amount) {
+        self.generated += amount;
+        self.in_flight += amount;
+    }
+
+    /// Acknowledged, but for `rejected_spans` of them. Returns whether that rejection is the first of its cause.
+    pub(super) fn deliver(&mut self, amount: Amount, rejected_spans: u64, message: &str, bytes: u64) -> bool {
+        self.land(amount);
+        self.requests += 1;
+        self.bytes += bytes;
+        let spans = rejected_spans.min(amount.spans);
+        let traces = if spans == amount.spans { amount.traces } else { spans.min(amount.traces) };
+        self.delivered += Amount { spans: amount.spans - spans, traces: amount.traces - traces };
+        spans > 0 && book(&mut self.rejected, Amount { spans, traces }, "partial success", message)
+    }
+
+    /// Returns whether it is the first of its cause.
+    pub(super) fn reject(&mut self, amount: Amount, cause: &Cause) -> bool {
+        self.land(amount);
+        book(&mut self.rejected, amount, &cause.name, &cause.message)
+    }
+
+    pub(super) fn lose(&mut self, amount: Amount, cause: &Cause) {
+        self.land(amount);
+        book(&mut self.undelivered, amount, &cause.name, &cause.message);
+    }
+
+    pub(super) fn retry(&mut self, cause: &Cause, wait: Duration) {
+        *self.retries.entry(cause.name.clone()).or_default() += 1;
+        self.longest_wait_ms = self.longest_wait_ms.max(wait.as_millis() as u64);
+    }
+
+    pub(super) fn resend_unknown(&mut self, amount: Amount) {
+        self.resent_unknown += amount;
+    }
+
+    fn land(&mut self, amount: Amount) {
+        self.in_flight.spans -= amount.spans;
+        self.in_flight.traces -= amount.traces;
+    }
+}
+
+fn total(losses: &BTreeMap<String, Loss>) -> Amount {
+    losses.values().fold(Amount::default(), |mut sum, loss| {
+        sum += loss.amount;
+        sum
+    })
+}
+
+fn book(losses: &mut BTreeMap<String, Loss>, amount: Amount, cause: &str, message: &str) -> bool {
+    let known = losses.contains_key(cause);
+    let loss = losses.entry(cause.to_string()).or_insert_with(|| Loss { message: message.into(), ..Loss::default() });
+    loss.amount += amount;
+    !known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn balance(account: &Account) -> Amount {
+        let mut sum = account.delivered;
+        sum += account.total_rejected();
+        sum += account.total_undelivered();
+        sum += account.in_flight;
+        sum
+    }
+
+    proptest! {
+        #[test]
+        fn it_balances_after_every_entry(
+            batches in prop::collection::vec((0u64..20_000, 0u64..5_000, 0u8..4, 0u64..30_000, 0usize..3), 0..60)
+        ) {
+            let mut account = Account::default();
+            let mut closed = Amount::default();
+            for (spans, traces, fate, rejected, cause) in batches {
+                let amount = Amount { spans, traces };
+                let cause = Cause::new(["timeout", "UNAVAILABLE", "HTTP 413"][cause], "why");
+                account.generate(amount);
+                prop_assert_eq!(balance(&account), account.generated);
+                match fate {
+                    0 => { account.deliver(amount, rejected, "", 1); }
+                    1 => { account.reject(amount, &cause); }
+                    2 => account.lose(amount, &cause),
+                    _ => {
+                        account.retry(&cause, Duration::from_millis(rejected));
+                        account.resend_unknown(amount);
+                    }
+                }
+                if fate < 3 {
+                    closed += amount;
+                }
+                prop_assert_eq!(balance(&account), account.generated);
+                prop_assert_eq!(account.in_flight.spans, account.generated.spans - closed.spans);
+                prop_assert!(account.is_whole() == (account.delivered == account.generated));
+            }
+        }
+    }
+
+    #[test]
+    fn a_partial_success_rejects_at_most_as_many_traces_as_spans() {
+        let mut account = Account::default();
+        account.generate(Amount { spans: 20, traces: 5 });
+        account.generate(Amount { spans: 10, traces: 5 });
+        assert!(account.deliver(Amount { spans: 10, traces: 5 }, 3, "no", 1));
+        assert_eq!(account.delivered, Amount { spans: 7, traces: 2 });
+        assert!(!account.deliver(Amount { spans: 10, traces: 5 }, 99, "never", 1), "not the first");
+        assert_eq!(account.delivered, Amount { spans: 7, traces: 2 });
+        assert_eq!(account.rejected["partial success"].message, "no");
+        assert_eq!(account.in_flight, Amount { spans: 10, traces: 0 });
+    }
+}

@@ -1,0 +1,86 @@
+//! From an endpoint to the address that requests go to.
+
+use super::{Protocol, Setting, TargetError};
+use hyper::Uri;
+
+const TRACES_PATH: &str = "/v1/traces";
+
+/// What becomes of an HTTP endpoint's path. gRPC's own path is fixed; an endpoint's path is left out there.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Path {
+    /// The endpoint for traces is the whole address.
+    AsIs,
+    /// The general endpoint is a base.
+    Append,
+    /// The flag is a base, and takes a whole address as well.
+    AppendOnce,
+}
+
+/// Where an OTLP receiver listens unless told otherwise.
+pub(super) fn default(protocol: Protocol) -> (Uri, Protocol) {
+    let url = match protocol {
+        Protocol::Grpc => Uri::from_static("http://localhost:4317"),
+        Protocol::HttpProtobuf | Protocol::HttpJson => Uri::from_static("http://localhost:4318/v1/traces"),
+    };
+    (url, protocol)
+}
+
+/// Parse an endpoint. Without a protocol, port 4317 is gRPC and any other HTTP with protobuf. gRPC takes `HOST:PORT` too:
+/// TLS, unless `insecure`.
+pub(super) fn parse(
+    s: &Setting,
+    path: Path,
+    protocol: Option<Protocol>,
+    insecure: bool,
+) -> Result<(Uri, Protocol), TargetError> {
+    let has_scheme = s.value.contains("://");
+    let text = if has_scheme { s.value.clone() } else { format!("http://{}", s.value) };
+    let parsed: Uri =
+        text.parse().map_err(|e| s.error(format!("not a URL ({e}); use http://HOST:PORT or https://..")))?;
+    let scheme = parsed.scheme_str().unwrap_or_default();
+    if scheme != "http" && scheme != "https" {
+        return Err(s.error("the scheme must be http or https"));
+    }
+    let Some(authority) = parsed.authority().filter(|a| !a.host().is_empty()) else {
+        return Err(s.error("the host is missing; use http://HOST:PORT"));
+    };
+    if authority.as_str().contains('@') {
+        let problem = "user and password can't stand in the URL; send an authorization header instead";
+        return Err(TargetError::secret(&s.name, problem));
+    }
+    if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err(s.error("the port must be a number from 1 to 65535"));
+    }
+    let protocol = protocol.unwrap_or(match authority.port_u16() {
+        Some(4317) => Protocol::Grpc,
+        _ => Protocol::HttpProtobuf,
+    });
+    let (scheme, path_and_query) = if protocol == Protocol::Grpc {
+        let scheme = match (has_scheme, insecure) {
+            (true, _) => scheme,
+            (false, true) => "http",
+            (false, false) => "https",
+        };
+        (scheme, "/".to_string())
+    } else if has_scheme {
+        (scheme, traces_path(&parsed, path))
+    } else {
+        return Err(s.error(format!("{protocol} needs a scheme; write http://{0} or https://{0}", s.value)));
+    };
+    let url = Uri::builder().scheme(scheme).authority(authority.clone()).path_and_query(path_and_query).build();
+    Ok((url.map_err(|e| s.error(format!("not a URL ({e})")))?, protocol))
+}
+
+fn traces_path(url: &Uri, path: Path) -> String {
+    let base = url.path().trim_end_matches('/');
+    let mut full = match path {
+        Path::AsIs => url.path().to_string(),
+        Path::AppendOnce if base.ends_with(TRACES_PATH) => base.to_string(),
+        Path::Append | Path::AppendOnce => format!("{base}{TRACES_PATH}"),
+    };
+    if let Some(query) = url.query() {
+        full.push('?');
+        full.push_str(query);
+    }
+    full
+}

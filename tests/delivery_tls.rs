@@ -1,0 +1,184 @@
+//! TLS and mutual TLS, in both directions of trust, over both protocols.
+
+mod support {
+    pub mod peer;
+    pub mod requests;
+}
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use support::{
+    peer::{Answer, Peer},
+    requests::{ALL_PROTOCOLS, batch},
+};
+use tempfile::TempDir;
+use tokio_rustls::rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+use tracegen::export::{
+    deliver::{Account, Delivery, Options},
+    target::{Protocol, Target, TargetError, TargetFlags},
+};
+
+/// An authority, what it signed, and a folder for PEM files.
+struct Pki {
+    authority: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+impl Pki {
+    fn new(name: &str) -> Pki {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Pki { authority, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path: PathBuf = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().into()
+    }
+
+    fn authority_file(&self) -> String {
+        self.write("authority.pem", &self.authority.pem())
+    }
+
+    /// Certificate and key files for a client.
+    fn client_files(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["me".into()]).unwrap().signed_by(&key, &self.authority).unwrap();
+        (self.write("client.pem", &certificate.pem()), self.write("client.key", &key.serialize_pem()))
+    }
+
+    fn server(&self, asks_for_client: bool) -> ServerConfig {
+        let provider = Arc::new(ring::default_provider());
+        let clients: Arc<dyn ClientCertVerifier> = if asks_for_client {
+            let mut roots = RootCertStore::empty();
+            roots.add(self.authority.der().clone()).unwrap();
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap()
+        } else {
+            Arc::new(NoClientAuth)
+        };
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        let certificate = params.signed_by(&key, &self.authority).unwrap();
+        ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(clients)
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .unwrap()
+    }
+}
+
+fn deliver(url: &str, protocol: Protocol, vars: &[(&str, &str)]) -> Result<Account, TargetError> {
+    let flags =
+        TargetFlags { endpoint: Some(url.into()), protocol: Some(protocol.to_string()), ..TargetFlags::default() };
+    let env = |name: &str| {
+        vars.iter().find(|(n, _)| format!("OTEL_EXPORTER_OTLP_{n}") == name).map(|(_, value)| value.to_string())
+    };
+    let second = Duration::from_secs(1);
+    let options = Options { wait: second, lost: second, ..Options::default() };
+    let delivery = Delivery::start(Target::resolve(flags, &env)?, options)?;
+    for n in 0..5 {
+        delivery.send(batch(protocol, n * 10..n * 10 + 10));
+    }
+    let account = delivery.finish();
+    assert_eq!(account.in_flight.spans, 0);
+    Ok(account)
+}
+
+fn why_not(account: &Account) -> String {
+    assert_eq!(account.total_undelivered(), account.generated, "{account:#?}");
+    account.undelivered.iter().map(|(cause, loss)| format!("{cause}: {}; ", loss.message)).collect()
+}
+
+#[test]
+fn a_trusted_receiver_gets_everything() {
+    let pki = Pki::new("ours");
+    for protocol in ALL_PROTOCOLS {
+        let peer = Peer::start_at(0, Some(pki.server(false)), |_| Answer::Take);
+        let account = deliver(&peer.url(), protocol, &[("CERTIFICATE", &pki.authority_file())]).unwrap();
+        assert!(account.is_whole(), "{account:#?}");
+        assert_eq!(peer.distinct_spans().len(), 50);
+    }
+}
+
+#[test]
+fn a_receiver_of_another_authority_gets_nothing_and_it_is_said_why() {
+    let (theirs, ours) = (Pki::new("theirs"), Pki::new("ours"));
+    for protocol in ALL_PROTOCOLS {
+        let peer = Peer::start_at(0, Some(theirs.server(false)), |_| Answer::Take);
+        for vars in [&[("CERTIFICATE", ours.authority_file().as_str())][..], &[]] {
+            let account = match deliver(&peer.url(), protocol, vars) {
+                Ok(account) => account,
+                // A system may have no authorities of its own.
+                Err(error) => {
+                    assert!(vars.is_empty() && error.to_string().contains("OTEL_EXPORTER_OTLP_CERTIFICATE"), "{error}");
+                    continue;
+                }
+            };
+            let why = why_not(&account);
+            assert!(why.starts_with("TLS: ") && why.contains("OTEL_EXPORTER_OTLP_CERTIFICATE"), "{protocol}: {why}");
+            assert_eq!(peer.spans(), [0; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_asks_for_a_certificate_gets_ours() {
+    let pki = Pki::new("ours");
+    let (certificate, key) = pki.client_files();
+    let authority = pki.authority_file();
+    for protocol in ALL_PROTOCOLS {
+        let peer = Peer::start_at(0, Some(pki.server(true)), |_| Answer::Take);
+        let vars = [("CERTIFICATE", &*authority), ("CLIENT_CERTIFICATE", &*certificate), ("CLIENT_KEY", &*key)];
+        let account = deliver(&peer.url(), protocol, &vars).unwrap();
+        assert!(account.is_whole(), "{account:#?}");
+        assert_eq!(peer.distinct_spans().len(), 50);
+
+        let without = why_not(&deliver(&peer.url(), protocol, &vars[..1]).unwrap());
+        assert!(without.contains("set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), "{protocol}: {without}");
+    }
+}
+
+#[test]
+fn a_receiver_without_tls_is_told_from_one_that_is_not_there() {
+    let pki = Pki::new("ours");
+    for protocol in ALL_PROTOCOLS {
+        let peer = Peer::start(|_| Answer::Take);
+        let url = peer.url().replace("http:", "https:");
+        let why = why_not(&deliver(&url, protocol, &[("CERTIFICATE", &pki.authority_file())]).unwrap());
+        assert!(why.contains("does not speak TLS"), "{protocol}: {why}");
+    }
+}
+
+#[test]
+fn certificate_files_that_can_not_be_used_are_named() {
+    let pki = Pki::new("ours");
+    let (certificate, _) = pki.client_files();
+    let error = |vars: &[(&str, &str)]| deliver("https://localhost:1", Protocol::Grpc, vars).unwrap_err().to_string();
+    let missing = error(&[("CERTIFICATE", "no/such.pem")]);
+    assert!(missing.starts_with("OTEL_EXPORTER_OTLP_CERTIFICATE: \"no/such.pem\": No such file"), "{missing}");
+    let empty = error(&[("TRACES_CERTIFICATE", &pki.write("empty.pem", "nothing here"))]);
+    assert!(
+        empty.starts_with("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE") && empty.contains("no certificate in it"),
+        "{empty}"
+    );
+    let authority = pki.authority_file();
+    let swapped =
+        error(&[("CERTIFICATE", &authority), ("CLIENT_CERTIFICATE", &certificate), ("CLIENT_KEY", &certificate)]);
+    assert!(swapped.starts_with("OTEL_EXPORTER_OTLP_CLIENT_KEY") && swapped.contains("private key"), "{swapped}");
+    let foreign_key = pki.write("foreign.key", &KeyPair::generate().unwrap().serialize_pem());
+    let mismatch =
+        error(&[("CERTIFICATE", &authority), ("CLIENT_CERTIFICATE", &certificate), ("CLIENT_KEY", &foreign_key)]);
+    assert!(mismatch.starts_with("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), "{mismatch}");
+}

@@ -1,0 +1,173 @@
+//! A real OpenTelemetry Collector, which writes what it acknowledges to a file.
+//!
+//! `TRACEGEN_COLLECTOR` names its binary. Without it, tests that want one are skipped with the reason printed, and fail when
+//! `CI` is set.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+use std::{
+    fs,
+    io::Write,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// How the collector writes its file.
+#[derive(Clone, Copy, Debug)]
+pub enum Output {
+    /// OTLP JSON, a request a line.
+    Json,
+    /// Protobuf after a 4-byte length.
+    Protobuf,
+}
+
+/// Killed when dropped; it also ends when the test process does, however that ends.
+pub struct Collector {
+    binary: PathBuf,
+    folder: TempDir,
+    output: Output,
+    ports: [u16; 2],
+    guard: Option<Child>,
+}
+
+/// Runs the collector beside itself, and sends it the signal that is read from stdin: KILL if stdin just closes.
+const GUARD: &str =
+    r#""$0" --config "$1" >>"$2" 2>&1 & pid=$!; read -r signal; kill -"${signal:-KILL}" "$pid"; wait "$pid""#;
+
+impl Collector {
+    /// Start, and wait until it listens; `None` if there is no binary.
+    pub fn start(output: Output) -> Option<Collector> {
+        let binary = match std::env::var_os("TRACEGEN_COLLECTOR").map(PathBuf::from) {
+            Some(binary) if binary.is_file() => binary,
+            Some(binary) => return skip(&format!("TRACEGEN_COLLECTOR: {} is not a file", binary.display())),
+            None => return skip("TRACEGEN_COLLECTOR is not set"),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let ports = free.map(|listener| listener.local_addr().unwrap().port());
+        let mut collector = Collector { binary, folder, output, ports, guard: None };
+        collector.restart();
+        Some(collector)
+    }
+
+    /// Where it takes OTLP/gRPC.
+    pub fn grpc_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
+    /// Where it takes OTLP/HTTP, without the path.
+    pub fn http_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[1])
+    }
+
+    /// Start again after [`Collector::kill`] or [`Collector::stop`], on the same ports; the file is continued.
+    pub fn restart(&mut self) {
+        assert!(self.guard.is_none(), "it is running");
+        let format = match self.output {
+            Output::Json => "json",
+            Output::Protobuf => "proto",
+        };
+        let [grpc, http] = self.ports;
+        let file = self.file();
+        // With rotation, the file exporter writes without a buffer: what it acknowledges is written.
+        let config = format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
+             exporters: {{file: {{path: '{}', format: {format}, rotation: {{max_megabytes: 100000}}}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}\n",
+            file.display()
+        );
+        let config_file = self.folder.path().join("config.yaml");
+        fs::write(&config_file, config).unwrap();
+        let guard = Command::new("sh")
+            .args(["-c", GUARD])
+            .args([&self.binary, &config_file, &self.log()])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.guard = Some(guard);
+        let begun = Instant::now();
+        while self.ports.iter().any(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
+            let log = || fs::read_to_string(self.log()).unwrap_or_default();
+            assert!(begun.elapsed() < Duration::from_secs(20), "the collector does not come up:\n{}", log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// `kill -9`, and wait for its end.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+    }
+
+    /// Let it end in its own time, and wait for that.
+    pub fn stop(&mut self) {
+        self.signal("TERM");
+    }
+
+    fn signal(&mut self, signal: &str) {
+        if let Some(mut guard) = self.guard.take() {
+            if let Some(mut stdin) = guard.stdin.take() {
+                let _ = writeln!(stdin, "{signal}");
+            }
+            let _ = guard.wait();
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log.txt")
+    }
+
+    /// What it writes to.
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("traces")
+    }
+
+    /// Everything it has written. What is cut off at the end was not acknowledged.
+    pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
+        let bytes = fs::read(self.file()).unwrap_or_default();
+        match self.output {
+            Output::Json => bytes
+                .split_inclusive(|b| *b == b'\n')
+                .filter(|line| line.ends_with(b"\n"))
+                // A line that was cut off by a kill has the next one right behind it.
+                .filter_map(|line| serde_json::from_slice(line).ok().or_else(|| rest_of(line)))
+                .collect(),
+            Output::Protobuf => read_delimited(&bytes),
+        }
+    }
+}
+
+fn rest_of(line: &[u8]) -> Option<ExportTraceServiceRequest> {
+    let begin = b"{\"resourceSpans\"";
+    let at = line.windows(begin.len()).rposition(|w| w == begin)?;
+    serde_json::from_slice(&line[at..]).ok()
+}
+
+/// Requests after their lengths in 4 bytes, big-endian.
+pub fn read_delimited(mut bytes: &[u8]) -> Vec<ExportTraceServiceRequest> {
+    let mut requests = vec![];
+    while let Some((length, rest)) = bytes.split_first_chunk() {
+        let Some((body, rest)) = rest.split_at_checked(u32::from_be_bytes(*length) as usize) else { break };
+        requests.push(ExportTraceServiceRequest::decode(body).unwrap());
+        bytes = rest;
+    }
+    requests
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn skip<T>(reason: &str) -> Option<T> {
+    assert!(std::env::var_os("CI").is_none(), "no collector: {reason}");
+    eprintln!("skipped, no collector: {reason}");
+    None
+}

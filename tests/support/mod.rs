@@ -1,0 +1,64 @@
+//! What the tests that run the binary share.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use std::path::{Path, PathBuf};
+
+/// The binary, with none of this process's variables that it reads.
+pub fn tracegen() -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::cargo_bin("tracegen").expect("the binary is built with the tests");
+    for (name, _) in std::env::vars() {
+        if ["OTEL_", "TRACE_", "SCENARIOS_", "DATABASE_", "CLICKHOUSE_"].iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The scenarios that come with the project.
+pub fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+/// Requests of a length-prefixed file.
+pub fn requests(bytes: &[u8]) -> Vec<ExportTraceServiceRequest> {
+    let mut requests = vec![];
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (length, more) = rest.split_first_chunk::<4>().expect("a length");
+        let (body, more) = more.split_at(u32::from_be_bytes(*length) as usize);
+        requests.push(ExportTraceServiceRequest::decode(body).expect("a request"));
+        rest = more;
+    }
+    requests
+}
+
+/// Requests of a file of JSON lines.
+pub fn json_requests(text: &str) -> Vec<ExportTraceServiceRequest> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a request")).collect()
+}
+
+/// Every span with its resource, as text, sorted: equal if and only if the spans are.
+pub fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<String> {
+    let mut all = vec![];
+    for resource_spans in requests.iter().flat_map(|request| &request.resource_spans) {
+        for scope_spans in &resource_spans.scope_spans {
+            let of = format!("{:?} {} {:?}", resource_spans.resource, resource_spans.schema_url, scope_spans.scope);
+            all.extend(scope_spans.spans.iter().map(|span| format!("{}{span:?} {of}", hex(&span.trace_id))));
+        }
+    }
+    all.sort_unstable();
+    all
+}
+
+/// Every span.
+pub fn bare_spans(requests: &[ExportTraceServiceRequest]) -> impl Iterator<Item = &Span> {
+    let resources = requests.iter().flat_map(|request| &request.resource_spans);
+    resources.flat_map(|r| &r.scope_spans).flat_map(|scope| &scope.spans)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

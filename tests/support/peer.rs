@@ -1,0 +1,287 @@
+//! An OTLP receiver that can be told how to fail. Speaks gRPC and HTTP on one port, with or without TLS.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use super::requests::span_ids;
+use bytes::{BufMut, Bytes, BytesMut};
+use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use prost::Message;
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    io::Read,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    runtime::Runtime,
+    sync::Notify,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+
+/// What the peer does with a request.
+#[derive(Clone)]
+pub enum Answer {
+    /// Take the spans and say so.
+    Take,
+    /// Take them, and say so after a while.
+    TakeAfter(Duration),
+    /// Say that some were rejected; keeps the others.
+    Partial { rejected: usize, message: &'static str },
+    /// A gRPC status.
+    Grpc(tonic::Status),
+    /// An HTTP status, and a header.
+    Http(u16, Option<(&'static str, String)>),
+    /// Never answer.
+    Hang,
+    /// Take the spans, then close the connection instead of answering.
+    TakeAndClose,
+}
+
+/// What a request came with.
+#[derive(Clone)]
+pub struct Arrived {
+    pub at: Instant,
+    pub path: String,
+    pub headers: HeaderMap,
+}
+
+type Script = dyn Fn(usize) -> Answer + Send + Sync;
+
+struct State {
+    script: Box<Script>,
+    spans: Mutex<Vec<u64>>,
+    requests: Mutex<Vec<Arrived>>,
+    /// Requests being answered now, and the most there ever were.
+    open: Mutex<(usize, usize)>,
+}
+
+/// Dropped, it is gone at once: port closed, connections cut.
+pub struct Peer {
+    pub address: SocketAddr,
+    scheme: &'static str,
+    state: Arc<State>,
+    runtime: Option<Runtime>,
+}
+
+impl Peer {
+    /// `script` decides on each request by its number, from 0.
+    pub fn start(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Peer {
+        Peer::start_at(0, None, script)
+    }
+
+    pub fn start_at(
+        port: u16,
+        tls: Option<ServerConfig>,
+        script: impl Fn(usize) -> Answer + Send + Sync + 'static,
+    ) -> Peer {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State {
+            script: Box::new(script),
+            spans: Mutex::default(),
+            requests: Mutex::default(),
+            open: Mutex::default(),
+        });
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let tls = tls.map(|mut config| {
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            TlsAcceptor::from(Arc::new(config))
+        });
+        let shared = state.clone();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (state, tls) = (shared.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, state).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, state).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Peer { address, scheme, state, runtime: Some(runtime) }
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}://localhost:{}", self.scheme, self.address.port())
+    }
+
+    /// Ids of all spans taken, repeats included.
+    pub fn spans(&self) -> Vec<u64> {
+        self.state.spans.lock().unwrap().clone()
+    }
+
+    /// End it, and return what it took up to then.
+    pub fn into_spans(mut self) -> Vec<u64> {
+        self.stop();
+        self.spans()
+    }
+
+    fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
+
+    pub fn distinct_spans(&self) -> HashSet<u64> {
+        self.spans().into_iter().collect()
+    }
+
+    pub fn requests(&self) -> Vec<Arrived> {
+        self.state.requests.lock().unwrap().clone()
+    }
+
+    pub fn most_open(&self) -> usize {
+        self.state.open.lock().unwrap().1
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, state: Arc<State>) {
+    let close = Arc::new(Notify::new());
+    let service = {
+        let close = close.clone();
+        service_fn(move |request| answer(request, state.clone(), close.clone()))
+    };
+    let builder = Builder::new(TokioExecutor::new());
+    tokio::select! {
+        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        () = close.notified() => {}
+    }
+}
+
+type Body = BoxBody<Bytes, Infallible>;
+
+async fn answer(
+    request: Request<Incoming>,
+    state: Arc<State>,
+    close: Arc<Notify>,
+) -> Result<Response<Body>, hyper::Error> {
+    let (parts, body) = request.into_parts();
+    let number = {
+        let mut requests = state.requests.lock().unwrap();
+        requests.push(Arrived { at: Instant::now(), path: parts.uri.path().into(), headers: parts.headers.clone() });
+        requests.len() - 1
+    };
+    let body = body.collect().await?.to_bytes();
+    let ids = span_ids(&decode(&parts.headers, &body));
+    let is_grpc = parts.headers[header::CONTENT_TYPE] == "application/grpc";
+    let answer = (state.script)(number);
+    {
+        let mut open = state.open.lock().unwrap();
+        open.0 += 1;
+        open.1 = open.1.max(open.0);
+    }
+    if let Answer::TakeAfter(wait) = answer {
+        tokio::time::sleep(wait).await;
+    }
+    let response = match answer {
+        Answer::Take | Answer::TakeAfter(_) => {
+            state.spans.lock().unwrap().extend(ids);
+            success(&parts.headers, ExportTraceServiceResponse { partial_success: Some(Default::default()) })
+        }
+        Answer::Partial { rejected, message } => {
+            state.spans.lock().unwrap().extend(&ids[rejected.min(ids.len())..]);
+            let partial = ExportTracePartialSuccess { rejected_spans: rejected as i64, error_message: message.into() };
+            success(&parts.headers, ExportTraceServiceResponse { partial_success: Some(partial) })
+        }
+        Answer::Grpc(status) => {
+            assert!(is_grpc, "a gRPC status was scripted for HTTP");
+            let mut response = Response::new(empty());
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            status.add_header(response.headers_mut()).unwrap();
+            response
+        }
+        Answer::Http(status, header) => {
+            let mut response = Response::new(empty());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            if let Some((name, value)) = header {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            response
+        }
+        Answer::Hang => std::future::pending().await,
+        Answer::TakeAndClose => {
+            state.spans.lock().unwrap().extend(ids);
+            close.notify_one();
+            std::future::pending().await
+        }
+    };
+    state.open.lock().unwrap().0 -= 1;
+    Ok(response)
+}
+
+fn decode(headers: &HeaderMap, body: &[u8]) -> ExportTraceServiceRequest {
+    let content_type = headers[header::CONTENT_TYPE].to_str().unwrap();
+    if content_type == "application/grpc" {
+        let (compressed, message) = (body[0] == 1, &body[5..]);
+        assert_eq!(u32::from_be_bytes(body[1..5].try_into().unwrap()) as usize, message.len());
+        assert!(!compressed || headers["grpc-encoding"] == "gzip");
+        let message = if compressed { gunzip(message) } else { message.to_vec() };
+        return ExportTraceServiceRequest::decode(&message[..]).unwrap();
+    }
+    let body =
+        if headers.get(header::CONTENT_ENCODING).is_some_and(|e| e == "gzip") { gunzip(body) } else { body.to_vec() };
+    match content_type {
+        "application/x-protobuf" => ExportTraceServiceRequest::decode(&body[..]).unwrap(),
+        "application/json" => serde_json::from_slice(&body).unwrap(),
+        other => panic!("content type {other}"),
+    }
+}
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = vec![];
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+fn empty() -> Body {
+    Empty::new().boxed()
+}
+
+fn success(request: &HeaderMap, message: ExportTraceServiceResponse) -> Response<Body> {
+    let content_type = request[header::CONTENT_TYPE].clone();
+    let body = match content_type.to_str().unwrap() {
+        "application/grpc" => {
+            let message = message.encode_to_vec();
+            let mut framed = BytesMut::new();
+            framed.put_u8(0);
+            framed.put_u32(message.len() as u32);
+            framed.put_slice(&message);
+            let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
+            Full::new(framed.freeze()).with_trailers(async { Some(Ok(trailers)) }).boxed()
+        }
+        "application/json" => Full::new(serde_json::to_vec(&message).unwrap().into()).boxed(),
+        _ => Full::new(message.encode_to_vec().into()).boxed(),
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
