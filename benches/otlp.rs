@@ -1,0 +1,106 @@
+//! Traces to OTLP bytes, two ways in one run: the direct encoder, and what a program with the OpenTelemetry SDK does
+//! (`SpanData`, the SDK's transform to protobuf messages, prost). `cargo bench --bench otlp`; `thrpt` is spans a second.
+//!
+//! `run/...` interprets and encodes, `encode/...` encodes traces that are there, `interpret` makes them.
+
+#[allow(dead_code)]
+#[path = "../tests/support/plans.rs"]
+mod plans;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::trace::SpanData;
+use prost::Message;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+use tracegen::export::{BATCH_SPANS, Batch, Encode, Json, Protobuf, sdk};
+use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use tracegen::plan::{Plan, ResourceId};
+use tracegen::trace::{Resources, Trace, View};
+
+const TRACES: u64 = 10_000;
+/// 2026-01-01.
+const START: u64 = 1_767_225_600_000_000_000;
+
+/// Encodes spans the SDK's way.
+struct Sdk {
+    resources: Vec<ResourceAttributesWithSchema>,
+    groups: Vec<Vec<SpanData>>,
+    spans: usize,
+}
+
+impl Sdk {
+    fn new(resources: &Resources) -> Sdk {
+        let ids = (0..resources.attributes.len() as u32).map(ResourceId);
+        let resources: Vec<_> = ids.map(|id| (&sdk::resource(resources, id)).into()).collect();
+        Sdk { groups: resources.iter().map(|_| vec![]).collect(), resources, spans: 0 }
+    }
+
+    fn add(&mut self, view: View<'_>) {
+        for (resource, span) in sdk::span_data(view) {
+            self.groups[resource.index()].push(span);
+            self.spans += 1;
+        }
+        if self.spans >= BATCH_SPANS {
+            self.spans = 0;
+            let groups = self.groups.iter_mut().zip(&self.resources).filter(|(spans, _)| !spans.is_empty());
+            let groups = groups.flat_map(|(spans, of)| group_spans_by_resource_and_scope(std::mem::take(spans), of));
+            black_box(ExportTraceServiceRequest { resource_spans: groups.collect() }.encode_to_vec());
+        }
+    }
+}
+
+/// Encode one trace, and give the memory of full batches back as a sender does.
+fn add(encoder: &mut impl Encode, view: View<'_>) {
+    let mut full = None;
+    encoder.add(view, &mut |batch: Batch| full = Some(batch.body));
+    if let Some(body) = full {
+        encoder.recycle(black_box(body));
+    }
+}
+
+fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
+    let plan = Arc::new(plan);
+    let schedule = Schedule::new(START, Arrivals::Even { count: 1_000, per_ns: 1_000_000_000 }).expect("a schedule");
+    let run = Arc::new(Run::new(plan.clone(), 42, schedule));
+    let mut interpreter = Interpreter::new(&run);
+    let traces: Vec<Trace> = (0..TRACES)
+        .map(|index| {
+            let mut trace = Trace::default();
+            interpreter.trace(index, &mut trace);
+            trace
+        })
+        .collect();
+    let spans = traces.iter().map(|trace| trace.spans.len() as u64).sum();
+    let view = |trace| View { plan: &plan, resources: run.resources(), trace };
+    let mut protobuf = Protobuf::new(&plan, run.resources());
+    let mut json = Json::new(run.resources());
+    let mut sdk = Sdk::new(run.resources());
+
+    let mut group = c.benchmark_group(name);
+    group.throughput(Throughput::Elements(spans)).sample_size(20).measurement_time(Duration::from_secs(3));
+    group.bench_function("encode/direct", |b| b.iter(|| traces.iter().for_each(|t| add(&mut protobuf, view(t)))));
+    group.bench_function("encode/json", |b| b.iter(|| traces.iter().for_each(|t| add(&mut json, view(t)))));
+    group.bench_function("encode/sdk", |b| b.iter(|| traces.iter().for_each(|t| sdk.add(view(t)))));
+    let mut trace = Trace::default();
+    let mut each = |of: &mut dyn FnMut(&Trace)| {
+        for index in 0..TRACES {
+            interpreter.trace(index, &mut trace);
+            of(&trace);
+        }
+    };
+    group.bench_function("interpret", |b| b.iter(|| each(&mut |t| _ = black_box(t))));
+    group.bench_function("run/direct", |b| b.iter(|| each(&mut |t| add(&mut protobuf, view(t)))));
+    group.bench_function("run/sdk", |b| b.iter(|| each(&mut |t| sdk.add(view(t)))));
+}
+
+fn benches(c: &mut Criterion) {
+    otlp(c, "ecommerce", plans::ecommerce());
+    otlp(c, "wide", plans::wide());
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);
