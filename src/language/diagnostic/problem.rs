@@ -82,7 +82,7 @@ problems! {
     "E0209" NegativeWeight { value: String },
     "E0210" SchemaVersion { value: String },
     /// An attribute or a var without a value.
-    "E0211" NullValue { what: &'static str },
+    "E0211" NullValue { what: &'static str, hint: Option<&'static str> },
     /// A list whose items are not of one type.
     "E0212" MixedList { first: &'static str, other: &'static str },
     /// A number that the field or a 64-bit value cannot hold.
@@ -109,8 +109,8 @@ problems! {
 
     /// A function nobody knows.
     "E0301" UnknownFunction { name: String, nearest: Option<String> },
-    /// `<<` or `{{` that nothing closes.
-    "E0302" Unclosed { open: &'static str },
+    /// `<<` or `{{` that nothing closes; `quote`: perhaps because a quote hides what would.
+    "E0302" Unclosed { open: &'static str, quote: bool },
     /// Not an expression.
     "E0303" BadExpression { expected: String, found: String, hint: Option<&'static str> },
     /// Nothing between `<<` and `>>`.

@@ -44,7 +44,7 @@ impl Problem {
             PercentOutOfRange { value } => format!("a probability is a percentage from 0 to 100, not {value}"),
             NegativeWeight { value } => format!("a weight cannot be negative: {value}"),
             SchemaVersion { value } => format!("schema_version {value} is not supported"),
-            NullValue { what } => format!("{what} needs a value"),
+            NullValue { what, .. } => format!("{what} needs a value"),
             MixedList { first, other } => format!("the list has {first} and {other} in it"),
             NumberOutOfRange { value, range } => format!("the number {value} is out of range: it must be {range}"),
             StepWithCalls => "a step cannot have `calls`".into(),
@@ -58,7 +58,7 @@ impl Problem {
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
 
             UnknownFunction { name, .. } => format!("there is no function `{name}`"),
-            Unclosed { open } => format!("`{open}` is never closed"),
+            Unclosed { open, .. } => format!("`{open}` is never closed"),
             BadExpression { expected, found, .. } if found.is_empty() => {
                 format!("the expression ends where {expected} should stand")
             }
@@ -239,6 +239,7 @@ impl Problem {
             }
             RangeUpsideDown { min, max } => Some(format!("write [{max}, {min}]")),
             SchemaVersion { .. } => Some("this version of tracegen reads schema_version 1".into()),
+            NullValue { hint: Some(hint), .. } => Some((*hint).into()),
             NullValue { .. } => Some("write '' for an empty text, or take the line out".into()),
             MixedList { first: "an int", other: "a double" } | MixedList { first: "a double", other: "an int" } => {
                 Some("write the whole numbers as doubles too: `1.0`".into())
@@ -252,7 +253,10 @@ impl Problem {
             }
             NotAScenarioFile { .. } => Some("name the directory or a file beside it; the base goes with them".into()),
 
-            Unclosed { open } => {
+            Unclosed { open, quote: true } => {
+                Some(format!("a quote after it opens a literal text, in which `{}` does not close", close(open)))
+            }
+            Unclosed { open, .. } => {
                 Some(format!("close it with `{}`; for the two characters write `\\{open}`", close(open)))
             }
             BadExpression { hint, .. } => hint.map(str::to_owned),

@@ -71,7 +71,12 @@ impl Context<'_> {
                 None
             }
             _ => {
-                self.mistyped(what, expected, node, meant_number(text));
+                let instead = if text.contains("<<") || text.contains("{{") {
+                    Some("this version of tracegen takes no template here".into())
+                } else {
+                    meant_number(text).map(|number| format!("write {number}"))
+                };
+                self.mistyped(what, expected, node, instead);
                 None
             }
         }
@@ -90,6 +95,8 @@ pub struct Fields<'n> {
     /// The mapping's.
     pub loc: Loc,
     entries: &'n [Entry],
+    /// Fields that are not missing, only misspelt.
+    misspelt: Vec<String>,
 }
 
 impl<'n> Fields<'n> {
@@ -99,16 +106,18 @@ impl<'n> Fields<'n> {
             cx.mistyped(of, "a mapping of fields", node, None);
             return None;
         };
+        let mut misspelt = vec![];
         for entry in entries {
             let field = &*entry.key.value;
             if !known.contains(&field) {
-                let hint = elsewhere(field, of);
+                let hint = elsewhere(field, of).or_else(|| stray(cx.text, &entry.key));
                 let suggest = hint.is_none() && cx.diagnostics.len() < MAX_SUGGESTIONS;
                 let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
+                misspelt.extend(nearest.clone());
                 cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
             }
         }
-        Some(Fields { of, loc: node.loc, entries })
+        Some(Fields { of, loc: node.loc, entries, misspelt })
     }
 
     pub fn get(&self, field: &str) -> Option<&'n Entry> {
@@ -123,9 +132,16 @@ impl<'n> Fields<'n> {
     pub fn required(&self, cx: &mut Context, field: &'static str) -> Option<&'n Entry> {
         let entry = self.get(field);
         if entry.is_none() {
-            cx.report(Problem::MissingField { field, of: self.of }, self.head());
+            self.missing(cx, field);
         }
         entry
+    }
+
+    /// Reports that a field is missing, unless it is there under a misspelt name.
+    pub fn missing(&self, cx: &mut Context, field: &'static str) {
+        if !self.misspelt.iter().any(|misspelt| misspelt == field) {
+            cx.report(Problem::MissingField { field, of: self.of }, self.head());
+        }
     }
 
     /// At most one of the two; reports both.
@@ -146,6 +162,17 @@ impl<'n> Fields<'n> {
 
 /// Where a field belongs that is not known here.
 fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
+    if of == "a span" || of == "a step" {
+        match field {
+            "duration" | "duration_ms" | "latency" | "latency_ms" => {
+                return Some("a span's own time is its `delay_ms`");
+            }
+            "name" | "span_name" | "operation_name" => return Some("a span's name is its `operation`"),
+            "children" | "spans" | "steps" => return Some("child spans are its `calls`"),
+            "errors" => return Some("what can fail is in its `error_conditions`"),
+            _ => {}
+        }
+    }
     match field {
         "services" | "scenarios" | "schema_version" if of == "a scenario" => {
             Some("it stands at the top of a file, beside `scenarios`, not in a scenario")
@@ -157,6 +184,17 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
         | "use" | "with" | "spans" | "load" | "incidents" | "malform" | "probability" | "vars" | "at" | "match"
         | "count" | "lag_ms" => Some("this version of tracegen does not support it"),
         _ => None,
+    }
+}
+
+/// What an entry without a value inside `{...}` comes from: a comma in a value, or a colon without a space.
+pub fn stray(text: &str, key: &Located<Box<str>>) -> Option<&'static str> {
+    if !text[key.loc.end as usize..].trim_start().starts_with([',', '}']) {
+        None
+    } else if key.value.contains(':') {
+        Some("a space belongs behind the colon: `{200: 95}`")
+    } else {
+        Some("inside {...} a comma ends the value before it: quote that value if the comma belongs to it")
     }
 }
 

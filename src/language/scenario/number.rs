@@ -114,7 +114,7 @@ pub fn instances(cx: &mut Context, node: &Node) -> Option<Located<u32>> {
     match value {
         Core::Int(value @ 1..=1000) => Some(Located::new(value as u32, node.loc)),
         Core::Int(_) | Core::OutOfRange => {
-            let problem = Problem::NumberOutOfRange { value: describe(node), range: "1 to 1000 instances" };
+            let problem = Problem::NumberOutOfRange { value: describe(node), range: "from 1 to 1000" };
             cx.report(problem, node.loc);
             None
         }

@@ -180,7 +180,7 @@ impl Reader<'_> {
         let name = match fields.either(cx, "name", "scenario_name") {
             Some(entry) => cx.text(&format!("`{}`", entry.key.value), &entry.value),
             None => {
-                cx.report(Problem::MissingField { field: "name", of: "a scenario" }, fields.head());
+                fields.missing(cx, "name");
                 None
             }
         };
@@ -208,7 +208,7 @@ impl Reader<'_> {
     fn root(&mut self, fields: &Fields) -> Option<Span> {
         let cx = &mut self.cx;
         let Some(entry) = fields.either(cx, "root_span", "steps") else {
-            cx.report(Problem::MissingField { field: "root_span", of: "a scenario" }, fields.head());
+            fields.missing(cx, "root_span");
             return None;
         };
         let (key, node) = (entry.key.loc, &*entry.value);

@@ -1,6 +1,6 @@
 //! Values of attributes and vars: their types come from how the scalar was written.
 
-use super::fields::Context;
+use super::fields::{Context, stray};
 use super::{Attribute, Scalar, Value, Var};
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{Loc, Located};
@@ -122,7 +122,8 @@ fn scalar(cx: &mut Context, key: &Located<Box<str>>, what: &'static str, node: &
     }
     match core(text) {
         Core::Null => {
-            cx.report(Problem::NullValue { what }, node.loc);
+            let hint = if node.loc == key.loc { stray(cx.text, key) } else { None };
+            cx.report(Problem::NullValue { what, hint }, node.loc);
             unknown(node.loc)
         }
         Core::Bool(value) => Scalar::Bool(Located::new(value, node.loc)),

@@ -296,7 +296,11 @@ fn expected(rules: &[Rule]) -> String {
             names.push(name);
         }
     }
-    // "an operator or the end" says no more than "the end" to whoever wrote something else there.
+    // An operator may follow any value; the bracket that is missing says more.
+    if names.iter().any(|name| name.starts_with('`')) {
+        names.retain(|name| *name != "an operator");
+    }
+    names.sort_by_key(|name| *name == "the end");
     match names.split_last() {
         None => "something else".into(),
         Some((last, [])) => (*last).into(),

@@ -43,7 +43,10 @@ pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diag
             Rule::open => {
                 let open = if piece.as_str().starts_with("<<") { "<<" } else { "{{" };
                 let start = piece.as_span().start();
-                diagnostics.push(Diagnostic::new(Problem::Unclosed { open }, offsets.loc(start, start + open.len())));
+                let quote = piece.as_str().contains(['\'', '"'])
+                    && piece.as_str().contains([">>", "}}"][usize::from(open == "{{")]);
+                let at_open = offsets.loc(start, start + open.len());
+                diagnostics.push(Diagnostic::new(Problem::Unclosed { open, quote }, at_open));
                 parts.push(error(at));
             }
             _ => {}

@@ -18,7 +18,7 @@ pub fn hint(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
         TabNotAllowed | TabInBlockIndentation | TabInIndentation | TabInPlainScalar | TabAtBlockScalarStart => {
             return Some("YAML is indented with spaces, never tabs");
         }
-        UnknownQuotedScalarEscape if text[at..].trim_start_matches('\\').starts_with(['<', '{']) => {
+        UnknownQuotedScalarEscape if line.contains("\\<") || line.contains("\\{") => {
             return Some("in double quotes a backslash is written twice: \"\\\\<<\"; or use single quotes");
         }
         UnknownQuotedScalarEscape | InvalidQuotedScalarHexEscape => {

@@ -218,6 +218,12 @@ impl<'a> Loader<'a> {
 
     fn syntax_error(&mut self, error: &ScanError) {
         let at = self.clamp(error.marker().byte_offset().unwrap_or(self.text.len()));
+        // `{{id}}/orders`: the braces are the mistake, and reported; the text after them only follows.
+        if let Some(Diagnostic { problem: Problem::BracesAreMapping { .. }, at: braces, .. }) = self.diagnostics.last()
+            && braces.end as usize == at
+        {
+            return;
+        }
         let next = self.text[at..].chars().next();
         let end = at + next.filter(|c| !c.is_whitespace()).map_or(0, char::len_utf8);
         let loc = Loc { file: self.file, start: at as u32, end: end as u32 };

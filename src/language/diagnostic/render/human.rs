@@ -9,8 +9,10 @@ use super::place::Places;
 use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::source::{FileId, Loc, Sources};
 
-/// Bytes of a source line that are shown; of a longer one, what surrounds the place.
-const MAX_LINE: usize = 400;
+/// Bytes of a source line before and behind the beginning of a place; the renderer cuts it to what fits a terminal. Of a
+/// place farther right only line and column are shown.
+const MAX_BEFORE: usize = 4096;
+const MAX_BEHIND: usize = 400;
 /// Lines between two places that still are shown as one piece of source.
 const MAX_LINES: usize = 100;
 
@@ -39,8 +41,8 @@ struct Shown {
     /// What is shown of the line, and what of it is underlined.
     window: Range<usize>,
     marked: Range<usize>,
-    /// The window is not all of the line.
-    cut: bool,
+    /// There is no source to show, or too much.
+    bare: bool,
 }
 
 fn one(renderer: &Renderer, places: &mut Places, diagnostic: &Diagnostic) -> String {
@@ -70,14 +72,10 @@ fn show(places: &mut Places, loc: Loc, kind: AnnotationKind, label: String) -> S
     }
     let start = (loc.start as usize).clamp(range.start, range.end);
     let end = (loc.end as usize).clamp(start, range.end);
-    let (mut window, mut marked) = (range.clone(), start..end);
-    if range.len() > MAX_LINE {
-        window.start = boundary(text, start.saturating_sub(MAX_LINE / 4).max(range.start));
-        window.end = boundary(text, (window.start + MAX_LINE).min(range.end));
-        marked.end = marked.end.min(window.end);
-    }
-    let cut = window != range;
-    Shown { kind, label, file: loc.file, line, column: place.column, window, marked, cut }
+    let window = range.start..boundary(text, (start + MAX_BEHIND).min(range.end));
+    let marked = start..end.min(window.end);
+    let bare = text.is_empty() || start - range.start > MAX_BEFORE;
+    Shown { kind, label, file: loc.file, line, column: place.column, window, marked, bare }
 }
 
 fn boundary(text: &str, mut at: usize) -> usize {
@@ -93,7 +91,7 @@ fn elements<'a>(places: &Places<'a>, shown: Vec<Shown>) -> Vec<Element<'a>> {
     let mut pieces: Vec<Vec<Shown>> = vec![];
     for place in shown {
         let near = |other: &Shown| {
-            other.file == place.file && other.line.abs_diff(place.line) <= MAX_LINES && !other.cut && !place.cut
+            other.file == place.file && other.line.abs_diff(place.line) <= MAX_LINES && !other.bare && !place.bare
         };
         match pieces.iter_mut().find(|piece| piece.iter().all(near)) {
             Some(piece) => piece.push(place),
@@ -102,19 +100,16 @@ fn elements<'a>(places: &Places<'a>, shown: Vec<Shown>) -> Vec<Element<'a>> {
     }
     for piece in pieces {
         let (file, first) = (piece[0].file, &piece[0]);
-        if places.text(file).is_empty() {
-            elements.push(Origin::path(places.name(file)).into());
+        if first.bare {
+            let origin = Origin::path(places.name(file));
+            let whole_file = places.text(file).is_empty();
+            elements.push(if whole_file { origin } else { origin.line(first.line).char_column(first.column) }.into());
             continue;
         }
         let start = piece.iter().map(|place| place.window.start).min().unwrap_or_default();
         let end = piece.iter().map(|place| place.window.end).max().unwrap_or_default();
         let line = piece.iter().map(|place| place.line).min().unwrap_or(1);
-        let mut snippet = Snippet::source(&places.text(file)[start..end]).line_start(line);
-        if first.cut {
-            elements.push(Origin::path(places.name(file)).line(first.line).char_column(first.column).into());
-        } else {
-            snippet = snippet.path(places.name(file));
-        }
+        let snippet = Snippet::source(&places.text(file)[start..end]).line_start(line).path(places.name(file));
         let annotations = piece.into_iter().map(|place| {
             let marked = place.marked.start - start..place.marked.end - start;
             place.kind.span(marked).label((!place.label.is_empty()).then_some(place.label))
