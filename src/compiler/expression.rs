@@ -116,7 +116,7 @@ impl<'a> Expressions<'a> {
             Ast::Double(value) => self.constant(Constant::Double(*value)),
             Ast::Text(value) => self.text_constant(value),
             Ast::List(items) => {
-                let items: Vec<_> = items.iter().map(|item| (self.node(item), item.loc)).collect();
+                let items: Vec<_> = items.iter().map(|item| (self.node(item), item.loc, true)).collect();
                 self.list(items)
             }
             Ast::Map(_) => self.fail(Problem::MapOutOfPlace, node.loc),
@@ -128,29 +128,36 @@ impl<'a> Expressions<'a> {
         }
     }
 
-    /// Elements of one type, none a list.
-    fn list(&mut self, items: Vec<(Option<Typed>, Loc)>) -> Option<Typed> {
-        let mut first: Option<Kind> = None;
+    /// Elements of one type, none a list. Each with whether it is an expression: what is written without is compared by
+    /// the loader.
+    fn list(&mut self, items: Vec<(Option<Typed>, Loc, bool)>) -> Option<Typed> {
+        let mut first: Option<(Kind, bool)> = None;
         let mut whole = true;
         let mut typed = Vec::with_capacity(items.len());
-        for (item, loc) in items {
+        for (item, loc, is_expression) in items {
             let Some(item) = item else {
                 whole = false;
                 continue;
             };
             let kind = item.ty.kind;
+            let before = first;
             let problem = match first {
                 _ if kind == Kind::List => Some(Problem::NestedList),
-                Some(first) if first != kind && kind != Kind::Unknown => {
+                Some((first, _)) if first != kind && kind != Kind::Unknown => {
                     Some(Problem::MixedList { first: first.name(), other: kind.name() })
                 }
                 _ => None,
             };
             if kind != Kind::Unknown {
-                first = first.or(Some(kind));
+                first = first.or(Some((kind, is_expression)));
             }
             if let Some(problem) = problem {
-                whole = self.fail(problem, loc).unwrap_or(false);
+                whole = false;
+                if is_expression || before.is_some_and(|(_, is_expression)| is_expression) {
+                    self.report.add(problem, loc);
+                } else {
+                    self.report.poison();
+                }
             }
             typed.push(item);
         }

@@ -24,10 +24,10 @@ impl Report {
         self.diagnostics.push(Diagnostic { problem, at, related: related.into_iter().collect() });
     }
 
-    /// The candidate most like `name`, if one is alike enough to be what was meant.
+    /// The candidate most like `name`, if one is alike enough to be what was meant. To one letter, any other is.
     pub fn nearest<'a>(&mut self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
         self.suggestions += 1;
-        if self.suggestions > MOST_SUGGESTIONS {
+        if self.suggestions > MOST_SUGGESTIONS || name.len() < 2 {
             return None;
         }
         diagnostic::nearest(name, candidates.into_iter().take(MOST_CANDIDATES))

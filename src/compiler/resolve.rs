@@ -103,14 +103,18 @@ pub enum Miss {
 
 /// Whether anything in the value is computed.
 pub fn is_computed(value: &Value) -> bool {
-    let computed = |scalar: &Scalar| match scalar {
+    match value {
+        Value::Scalar(scalar) => is_template(scalar),
+        Value::List { items, .. } => items.iter().any(is_template),
+    }
+}
+
+/// Whether the scalar has an expression in it.
+pub fn is_template(scalar: &Scalar) -> bool {
+    match scalar {
         Scalar::Text(template) => template.constant().is_none(),
         Scalar::Expr(_) => true,
         Scalar::Bool(_) | Scalar::Int(_) | Scalar::Double(_) => false,
-    };
-    match value {
-        Value::Scalar(scalar) => computed(scalar),
-        Value::List { items, .. } => items.iter().any(computed),
     }
 }
 
@@ -213,12 +217,15 @@ impl<'m> Tree<'m> {
 
     /// All names a bare name could mean at `site`, the nearest first.
     pub fn names(&self, site: Site) -> impl Iterator<Item = &str> {
-        let span = match site {
-            Site::Var => None,
-            Site::Span { span, .. } => Some(span),
+        let (span, defined) = match site {
+            Site::Var => (None, None),
+            Site::Span { span, step: Some(Step::Attribute(defined)) } => (Some(span), Some((span, defined))),
+            Site::Span { span, .. } => (Some(span), None),
         };
         let vars = self.scenario.vars.iter().map(|var| var.name.value.as_str());
-        vars.chain(span.into_iter().flat_map(|span| self.ancestry(span)).flat_map(|span| self.keys(span)))
+        let spans = span.into_iter().flat_map(|span| self.ancestry(span));
+        let keys = spans.flat_map(move |span| self.keys(span).enumerate().map(move |(i, key)| ((span, i), key)));
+        vars.chain(keys.filter(move |(at, _)| Some(*at) != defined).map(|(_, key)| key))
     }
 
     pub fn keys(&self, span: usize) -> impl Iterator<Item = &str> {

@@ -239,3 +239,44 @@ fn equal_inputs_give_equal_programs() {
     assert_eq!(*plan(text), *plan(text));
     assert_eq!(plan(text).exprs.iter().filter(|e| **e == Expr::RandomUuid).count(), 1);
 }
+
+/// Not a limit, a figure: `cargo test --release --lib compiler -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn a_thousand_files() {
+    let file = |i: usize| {
+        let call = |n: usize| {
+            format!(
+                "      - service: service-{n}
+        operation: \"GET /<<user_id>>/{n}\"
+        kind: CLIENT
+        delay_ms: [5, 15]
+        attributes: {{user.id: \"<<parent.attributes.user.id>>\", n: {n}, flag: <<random.bool>>}}
+        error_conditions: [{{probability: 2, type: Timeout, message: \"no answer from <<service.name>>\"}}]
+"
+            )
+        };
+        let link = if i < 500 {
+            format!("  export_context_as: \"k{i}-<<order_id>>\"\n")
+        } else {
+            format!("  link_from_context: \"k{}-*\"\n", i - 500)
+        };
+        let calls: String = (0..8).map(call).collect();
+        let text = format!(
+            "name: scenario {i}\nvars:\n  user_id: <<random.int(1000, 9999)>>\n  order_id: \"order-<<random.uuid>>\"\nroot_span:\n  service: service-0\n  operation: o\n  attributes: {{user.id: <<user_id>>}}\n  calls:\n{calls}{link}"
+        );
+        (format!("{i:04}.yaml"), text)
+    };
+    let services: String = (0..50).map(|n| format!("  service-{n}: {{version: 1.{n}, instances: 3}}\n")).collect();
+    let mut files = vec![("_base.yaml".to_owned(), format!("services:\n{services}"))];
+    files.extend((0..1000).map(file));
+    let bytes: usize = files.iter().map(|(_, text)| text.len()).sum();
+    let start = std::time::Instant::now();
+    let loaded = load_texts(files);
+    let load = start.elapsed();
+    let start = std::time::Instant::now();
+    let compiled = super::compile(&loaded.model);
+    let compile = start.elapsed();
+    println!("{bytes} bytes: loaded in {load:?}, compiled in {compile:?}");
+    assert_eq!(compiled.plan.unwrap().blocks.len(), 9000);
+}

@@ -16,7 +16,7 @@ impl Kind {
     /// As messages call it.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Bool => "a bool",
+            Kind::Bool => "a boolean",
             Kind::Int => "an int",
             Kind::Double => "a double",
             Kind::Text => "text",

@@ -1,6 +1,7 @@
 //! Templates and the values of vars and attributes: what becomes text, and what keeps its type.
 
 use super::{Expressions, Typed};
+use crate::compiler::resolve::is_template;
 use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Scalar, Value};
@@ -14,7 +15,8 @@ impl Expressions<'_> {
         match value {
             Value::Scalar(scalar) => self.scalar(scalar),
             Value::List { items, .. } => {
-                let items: Vec<_> = items.iter().map(|item| (self.scalar(item), place(item))).collect();
+                let items: Vec<_> =
+                    items.iter().map(|item| (self.scalar(item), place(item), is_template(item))).collect();
                 self.list(items)
             }
         }

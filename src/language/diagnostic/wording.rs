@@ -95,17 +95,13 @@ impl Problem {
 
             ArgumentCount { usage, least, most, found } => {
                 let name = usage.split('(').next().unwrap_or(usage);
-                match (least, most) {
-                    (0, 0) => format!("`{name}` takes no arguments, but here are {found}"),
-                    (least, most) if least == most => {
-                        let s = if *most == 1 { "" } else { "s" };
-                        format!(
-                            "`{name}` takes {most} argument{s}, but here {} {found}",
-                            if *found == 1 { "is" } else { "are" }
-                        )
-                    }
-                    (least, most) => format!("`{name}` takes {least} to {most} arguments, but here are {found}"),
-                }
+                let takes = match (least, most) {
+                    (_, 0) => "no arguments".to_owned(),
+                    (1, 1) => "1 argument".to_owned(),
+                    (least, most) if least == most => format!("{most} arguments"),
+                    (least, most) => format!("{least} to {most} arguments"),
+                };
+                format!("`{name}` takes {takes}, but here {} {found}", if *found == 1 { "is" } else { "are" })
             }
             ArgumentType { expected, found, .. } => format!("{expected} is needed here, and this is {found}"),
             ArgumentNotConstant { .. } => {
@@ -159,7 +155,7 @@ impl Problem {
             LooksBoolean { word } => format!("`{word}` is text, not a boolean"),
             LooksLikeVersion { written, value } => format!("`{written}` is the number {value}, not text"),
             NewlineAfterExpression => "the newline at the end of the block makes this text".into(),
-            MayBeAbsent => "this value may be absent, and takes all that needs it with it".into(),
+            MayBeAbsent => "this value may be absent, and all that is made of it is absent then too".into(),
         }
     }
 
