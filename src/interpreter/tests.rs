@@ -6,7 +6,7 @@ use plans::{ecommerce, linked, wide};
 use std::collections::{HashMap, HashSet};
 
 #[path = "../../tests/support/plans.rs"]
-mod plans;
+pub mod plans;
 
 const SECOND: u64 = 1_000_000_000;
 const OPENING: u64 = 1_767_225_600 * SECOND;

