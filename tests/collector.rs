@@ -5,13 +5,13 @@ mod support {
     pub mod requests;
 }
 
-use std::{collections::HashSet, fs, thread, time::Duration};
+use std::{collections::HashSet, fs, sync::mpsc, thread, time::Duration};
 use support::{
     collector::{Collector, Output, read_delimited},
     requests::{ALL_PROTOCOLS, batch, request, span_ids},
 };
 use tracegen::export::{
-    deliver::{Account, Delivery, Options},
+    deliver::{Account, Delivery, DeliveryEvent, Options},
     file::FileSink,
     target::{Protocol, Target, TargetFlags},
 };
@@ -118,4 +118,25 @@ fn a_request_beyond_its_limit_is_rejected_with_the_reason() {
     let account = delivery.finish();
     assert_eq!((account.delivered.spans, account.total_rejected().spans), (10, 60_000), "{account:#?}");
     assert!(account.rejected["RESOURCE_EXHAUSTED"].message.contains("larger than max"), "{account:#?}");
+}
+
+#[test]
+fn the_wrong_protocol_for_a_port_is_told() {
+    let Some(collector) = Collector::start(Output::Json) else { return };
+    for (endpoint, protocol, help) in [
+        (collector.http_url(), Protocol::Grpc, "use --protocol http/protobuf"),
+        (collector.grpc_url(), Protocol::HttpProtobuf, "use --protocol grpc"),
+    ] {
+        let flags =
+            TargetFlags { endpoint: Some(endpoint), protocol: Some(protocol.to_string()), ..TargetFlags::default() };
+        let (tell, told) = mpsc::channel();
+        let observer = Box::new(move |event: DeliveryEvent| tell.send(event.to_string()).unwrap());
+        let options = Options { wait: Duration::from_secs(1), observer, ..Options::default() };
+        let delivery = Delivery::start(Target::resolve(flags, &|_| None).unwrap(), options).unwrap();
+        send_all(&delivery, protocol, 3);
+        let account = delivery.finish();
+        assert_eq!(account.total_undelivered(), account.generated, "{account:#?}");
+        let first = told.recv().unwrap();
+        assert!(first.starts_with("nothing answers at ") && first.contains(help), "{first}");
+    }
 }

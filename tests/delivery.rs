@@ -6,12 +6,15 @@ mod support {
 }
 
 use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
 use support::{
-    peer::{Answer, Peer},
+    peer::{Answer, Listen, Peer},
     requests::{ALL_PROTOCOLS, batch},
 };
 use tonic_types::StatusExt;
@@ -150,6 +153,32 @@ fn the_receiver_says_when_to_come_back() {
 }
 
 #[test]
+fn a_receiver_that_asks_to_wait_is_left_alone_by_all_requests() {
+    let peer = Peer::start(|n| match n {
+        0 => Answer::Http(503, Some(("retry-after", "1".into()))),
+        _ => Answer::TakeAfter(50 * MS),
+    });
+    let account = deliver(target(&peer.url(), Protocol::HttpProtobuf, &[]), patient(), 40);
+    assert_all_arrived(&account, &peer);
+    let requests = peer.requests();
+    let early = requests.iter().filter(|r| r.at < requests[0].at + 1_000 * MS).count();
+    assert!(early <= 8, "4 are under way when it asks, each may have been followed by one: {early}");
+}
+
+#[test]
+fn a_connection_that_nothing_comes_back_on_is_left() {
+    for protocol in ALL_PROTOCOLS {
+        // Over HTTP every request has a connection of its own, over gRPC all share one.
+        let deaf = if protocol == Protocol::Grpc { 1 } else { 4 };
+        let peer = Peer::start_at(Listen { deaf, ..Listen::default() }, |_| Answer::Take);
+        let begun = Instant::now();
+        let account = deliver(target(&peer.url(), protocol, &[("TIMEOUT", "400")]), patient(), 10);
+        assert_all_arrived(&account, &peer);
+        assert!(begun.elapsed() < 2_000 * MS, "{protocol}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
 fn partial_success_is_read() {
     for protocol in ALL_PROTOCOLS {
         let peer = Peer::start(|n| match n {
@@ -244,7 +273,7 @@ fn a_peer_that_comes_up_late_gets_everything() {
         let url = format!("http://localhost:{port}");
         let late = thread::spawn(move || {
             thread::sleep(700 * MS);
-            Peer::start_at(port, None, |_| Answer::Take)
+            Peer::start_at(Listen { port, ..Listen::default() }, |_| Answer::Take)
         });
         let account = deliver(target(&url, protocol, &[]), options, 20);
         assert_all_arrived(&account, &late.join().unwrap());
@@ -320,7 +349,7 @@ fn a_peer_that_is_restarted_gets_the_rest() {
             let state = peer.into_spans();
             taken.extend(state);
             thread::sleep(30 * MS);
-            peer = Peer::start_at(port, None, |_| Answer::TakeAfter(2 * MS));
+            peer = Peer::start_at(Listen { port, ..Listen::default() }, |_| Answer::TakeAfter(2 * MS));
         }
         let account = sender.join().unwrap();
         assert_closed(&account);
@@ -395,4 +424,74 @@ fn several_requests_are_under_way_and_memory_comes_back() {
         assert_all_arrived(&delivery.finish(), &peer);
         assert_eq!(peer.most_open(), in_flight, "{protocol}");
     }
+}
+
+#[test]
+fn a_port_that_says_nothing_or_nonsense_is_given_up() {
+    // Any authority will do: no peer gets as far as showing a certificate.
+    let authority = tempfile::NamedTempFile::new().unwrap();
+    let certificate = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap().cert;
+    fs::write(authority.path(), certificate.pem()).unwrap();
+    for protocol in ALL_PROTOCOLS {
+        for scheme in ["http", "https"] {
+            for answer in ["", "SSH-2.0-nonsense\r\n"] {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
+                let peer = thread::spawn(move || {
+                    let mut kept = vec![];
+                    // Ends with the test process.
+                    while let Ok((mut stream, _)) = listener.accept() {
+                        let _ = stream.write_all(answer.as_bytes());
+                        kept.push(stream);
+                    }
+                });
+                let (options, _) = options(500 * MS, 500 * MS);
+                let begun = Instant::now();
+                let vars = [("TIMEOUT", "200"), ("CERTIFICATE", authority.path().to_str().unwrap())];
+                let account = deliver(target(&url, protocol, &vars), options, 5);
+                assert_eq!(account.total_undelivered(), account.generated, "{protocol} {scheme}: {account:#?}");
+                assert!(begun.elapsed() < 2_000 * MS, "{protocol} {scheme}: {:?}", begun.elapsed());
+                assert!(!peer.is_finished());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_end_is_not_read_to_the_end() {
+    // An HTTP answer of 200 acknowledges; its body is cut off at a bound. The header says it is as long as a disk.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 64 * 1024]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n").unwrap();
+        let mut written = 0;
+        while let Ok(bytes) = stream.write(&[0; 64 * 1024]) {
+            written += bytes;
+            assert!(written < 1 << 30, "it reads for ever");
+        }
+    });
+    let account = deliver(target(&url, Protocol::HttpProtobuf, &[]), patient(), 1);
+    assert!(account.is_whole(), "{account:#?}");
+    peer.join().unwrap();
+}
+
+#[test]
+fn a_delivery_can_be_shared_between_threads() {
+    let peer = Peer::start(|_| Answer::Take);
+    let delivery = Delivery::start(target(&peer.url(), Protocol::Grpc, &[]), patient()).unwrap();
+    thread::scope(|scope| {
+        for part in 0..4 {
+            let delivery = &delivery;
+            scope.spawn(move || {
+                for n in part * 25..(part + 1) * 25 {
+                    delivery.send(batch(Protocol::Grpc, n * SPANS..(n + 1) * SPANS));
+                }
+            });
+        }
+    });
+    let account = delivery.finish();
+    assert_eq!(account.generated.spans, 100 * SPANS);
+    assert_all_arrived(&account, &peer);
 }

@@ -8,7 +8,7 @@ mod support {
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use support::{
-    peer::{Answer, Peer},
+    peer::{Answer, Listen, Peer},
     requests::{ALL_PROTOCOLS, batch},
 };
 use tempfile::TempDir;
@@ -105,7 +105,7 @@ fn why_not(account: &Account) -> String {
 fn a_trusted_receiver_gets_everything() {
     let pki = Pki::new("ours");
     for protocol in ALL_PROTOCOLS {
-        let peer = Peer::start_at(0, Some(pki.server(false)), |_| Answer::Take);
+        let peer = Peer::start_at(Listen { tls: Some(pki.server(false)), ..Listen::default() }, |_| Answer::Take);
         let account = deliver(&peer.url(), protocol, &[("CERTIFICATE", &pki.authority_file())]).unwrap();
         assert!(account.is_whole(), "{account:#?}");
         assert_eq!(peer.distinct_spans().len(), 50);
@@ -116,7 +116,7 @@ fn a_trusted_receiver_gets_everything() {
 fn a_receiver_of_another_authority_gets_nothing_and_it_is_said_why() {
     let (theirs, ours) = (Pki::new("theirs"), Pki::new("ours"));
     for protocol in ALL_PROTOCOLS {
-        let peer = Peer::start_at(0, Some(theirs.server(false)), |_| Answer::Take);
+        let peer = Peer::start_at(Listen { tls: Some(theirs.server(false)), ..Listen::default() }, |_| Answer::Take);
         for vars in [&[("CERTIFICATE", ours.authority_file().as_str())][..], &[]] {
             let account = match deliver(&peer.url(), protocol, vars) {
                 Ok(account) => account,
@@ -139,7 +139,7 @@ fn a_receiver_that_asks_for_a_certificate_gets_ours() {
     let (certificate, key) = pki.client_files();
     let authority = pki.authority_file();
     for protocol in ALL_PROTOCOLS {
-        let peer = Peer::start_at(0, Some(pki.server(true)), |_| Answer::Take);
+        let peer = Peer::start_at(Listen { tls: Some(pki.server(true)), ..Listen::default() }, |_| Answer::Take);
         let vars = [("CERTIFICATE", &*authority), ("CLIENT_CERTIFICATE", &*certificate), ("CLIENT_KEY", &*key)];
         let account = deliver(&peer.url(), protocol, &vars).unwrap();
         assert!(account.is_whole(), "{account:#?}");

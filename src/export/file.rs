@@ -198,4 +198,15 @@ mod tests {
         let error = sink.finish().unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_reader_that_leaves_is_no_mistake() {
+        use std::os::fd::AsRawFd;
+        let (reader, writer) = io::pipe().unwrap();
+        let mut sink = FileSink::create(Path::new(&format!("/proc/self/fd/{}", writer.as_raw_fd()))).unwrap();
+        drop(reader);
+        sink.write(&batch(b"x")).unwrap();
+        assert!(sink.finish().unwrap_err().is_broken_pipe());
+    }
 }

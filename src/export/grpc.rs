@@ -215,4 +215,11 @@ mod tests {
         let Outcome::Failed(failure) = refused(&status) else { panic!("it says when to come back") };
         assert_eq!((failure.wait, failure.unknown), (Some(delay), false));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_status_panics(code in 0i32..20, message in ".{0,400}", details in proptest::collection::vec(0u8.., 0..80)) {
+            refused(&Status::with_details(Code::from_i32(code), message, details.into()));
+        }
+    }
 }

@@ -247,4 +247,26 @@ mod tests {
         };
         assert_eq!((cause.name.as_str(), cause.message.as_str()), ("HTTP 400 Bad Request", "bad"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_panics(
+            status in 100u16..1000,
+            content_type in "(application/(json|x-protobuf)|text/plain|.{0,10})",
+            wait in "([0-9]{0,25}|[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{8} [A-Z]{3}|.{0,20})",
+            text in ".{0,400}",
+            bytes in proptest::collection::vec(0u8.., 0..80),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(header::CONTENT_TYPE, content_type), (header::RETRY_AFTER, wait)] {
+                if let Ok(value) = HeaderValue::from_str(&value) {
+                    headers.insert(name, value);
+                }
+            }
+            for body in [text.as_bytes(), &bytes] {
+                accepted(&headers, body);
+                refused(StatusCode::from_u16(status).unwrap(), &headers, body);
+            }
+        }
+    }
 }

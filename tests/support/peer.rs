@@ -72,6 +72,16 @@ struct State {
     open: Mutex<(usize, usize)>,
 }
 
+/// Where and how it listens.
+#[derive(Default)]
+pub struct Listen {
+    /// 0: any that is free.
+    pub port: u16,
+    pub tls: Option<ServerConfig>,
+    /// So many connections are taken and never read, the first ones.
+    pub deaf: usize,
+}
+
 /// Dropped, it is gone at once: port closed, connections cut.
 pub struct Peer {
     pub address: SocketAddr,
@@ -83,14 +93,11 @@ pub struct Peer {
 impl Peer {
     /// `script` decides on each request by its number, from 0.
     pub fn start(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Peer {
-        Peer::start_at(0, None, script)
+        Peer::start_at(Listen::default(), script)
     }
 
-    pub fn start_at(
-        port: u16,
-        tls: Option<ServerConfig>,
-        script: impl Fn(usize) -> Answer + Send + Sync + 'static,
-    ) -> Peer {
+    pub fn start_at(listen: Listen, script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Peer {
+        let Listen { port, tls, mut deaf } = listen;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port))).unwrap();
         let address = listener.local_addr().unwrap();
@@ -107,7 +114,13 @@ impl Peer {
         });
         let shared = state.clone();
         runtime.spawn(async move {
+            let mut unread = vec![];
             while let Ok((stream, _)) = listener.accept().await {
+                if deaf > 0 {
+                    deaf -= 1;
+                    unread.push(stream);
+                    continue;
+                }
                 let (state, tls) = (shared.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {

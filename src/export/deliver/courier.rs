@@ -1,0 +1,316 @@
+//! Carries one batch at a time, in as many tasks as requests are under way: tries until it is done, and accounts for it.
+
+use super::{
+    Options,
+    account::{Account, Amount},
+    event::{DeliveryEvent, Observer},
+    retry::{self, News, Patience, Reach},
+};
+use crate::export::{
+    Batch, grpc, http,
+    outcome::{Cause, Failure, Outcome},
+    target::{Protocol, Target, TargetError},
+};
+use bytes::Bytes;
+use std::{
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+/// Longest that requests under way go on after the target was given up.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub(super) enum Phase {
+    Running,
+    GivenUp(Cause),
+    Stopped,
+}
+
+impl Phase {
+    pub fn stopped() -> Cause {
+        Cause::new("stopped", "")
+    }
+}
+
+enum Client {
+    Grpc(grpc::Client),
+    Http(http::Client),
+}
+
+pub(super) struct Courier {
+    client: Client,
+    /// Likely reason for a connection that breaks before the target ever answered.
+    hint: &'static str,
+    url: String,
+    /// For one request.
+    timeout: Duration,
+    /// With one batch.
+    patience: Duration,
+    phase: watch::Sender<Phase>,
+    account: Mutex<Account>,
+    reach: Mutex<Reach>,
+    /// Memory of batches that are done, empty.
+    pub spare: Mutex<Vec<Vec<u8>>>,
+    most_spare: usize,
+    warned: AtomicBool,
+    observer: Observer,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Why a connection may break before anything came back.
+fn hint(target: &Target) -> &'static str {
+    // With TLS 1.3, a receiver that wants a certificate completes the handshake, then closes; often no more is seen of it.
+    if target.url.scheme_str() == Some("https") && target.certificates.client.is_none() {
+        "; if the peer asks for a client certificate, set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY"
+    } else if target.protocol == Protocol::Grpc {
+        "; if the peer speaks OTLP over HTTP, use --protocol http/protobuf"
+    } else {
+        "; if the peer speaks gRPC, use --protocol grpc"
+    }
+}
+
+pub(super) fn amount(batch: &Batch) -> Amount {
+    Amount { spans: batch.spans, traces: batch.traces }
+}
+
+impl Courier {
+    /// Carries up to `in_flight` batches at the same time, and keeps the memory of up to `most_spare`.
+    pub fn new(target: &Target, options: Options, in_flight: usize, most_spare: usize) -> Result<Self, TargetError> {
+        let client = match target.protocol {
+            Protocol::Grpc => Client::Grpc(grpc::Client::new(target)?),
+            Protocol::HttpProtobuf | Protocol::HttpJson => Client::Http(http::Client::new(target, in_flight)?),
+        };
+        Ok(Courier {
+            client,
+            hint: hint(target),
+            url: target.url.to_string().trim_end_matches('/').to_string(),
+            timeout: target.timeout.unwrap_or(options.lost),
+            patience: options.lost,
+            phase: watch::Sender::new(Phase::Running),
+            account: Mutex::default(),
+            reach: Mutex::new(Reach::new(Patience { first: options.wait, lost: options.lost })),
+            spare: Mutex::default(),
+            most_spare,
+            warned: AtomicBool::new(false),
+            observer: options.observer,
+        })
+    }
+
+    pub fn account(&self) -> MutexGuard<'_, Account> {
+        lock(&self.account)
+    }
+
+    /// Why nothing more will be delivered, if so.
+    pub fn over(&self) -> Option<Cause> {
+        match &*self.phase.borrow() {
+            Phase::Running => None,
+            Phase::GivenUp(cause) => Some(cause.clone()),
+            Phase::Stopped => Some(Phase::stopped()),
+        }
+    }
+
+    pub fn stop(&self) {
+        self.phase.send_replace(Phase::Stopped);
+    }
+
+    fn give_up(&self, cause: &Cause) {
+        let first = self.phase.send_if_modified(|phase| {
+            let running = matches!(phase, Phase::Running);
+            if running {
+                *phase = Phase::GivenUp(cause.clone());
+            }
+            running
+        });
+        if first {
+            (self.observer)(DeliveryEvent::GaveUp { url: self.url.clone(), cause: cause.to_string() });
+        }
+    }
+
+    /// Returns when nothing more will be sent.
+    async fn wait_over(&self) {
+        let mut phase = self.phase.subscribe();
+        // Fails only without a sender, and `self` holds one.
+        let _ = phase.wait_for(|phase| !matches!(phase, Phase::Running)).await;
+    }
+
+    /// Returns when a request under way is to be left.
+    async fn wait_cut(&self) {
+        let mut phase = self.phase.subscribe();
+        self.wait_over().await;
+        tokio::select! {
+            _ = phase.wait_for(|phase| matches!(phase, Phase::Stopped)) => {}
+            () = sleep(GRACE) => {}
+        }
+    }
+
+    /// See a batch to its end, and account for it.
+    pub async fn carry(&self, batch: Batch) {
+        let amount = amount(&batch);
+        let body = Bytes::from(batch.body);
+        let fate = self.try_until_done(&body, amount).await;
+        let news = {
+            let mut account = self.account();
+            match &fate {
+                Fate::Delivered { rejected_spans, message } => account
+                    .deliver(amount, *rejected_spans, message, body.len() as u64)
+                    .then(|| Cause::new("partial success", message)),
+                Fate::Rejected(cause) => account.reject(amount, cause).then(|| cause.clone()),
+                Fate::Undelivered(cause) => {
+                    account.lose(amount, cause);
+                    None
+                }
+            }
+        };
+        if let Some(cause) = news {
+            (self.observer)(DeliveryEvent::Rejected { url: self.url.clone(), cause: cause.to_string() });
+        }
+        if let Fate::Delivered { rejected_spans: 0, message } = fate
+            && !message.is_empty()
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            (self.observer)(DeliveryEvent::Warned { url: self.url.clone(), message });
+        }
+        self.keep(body);
+    }
+
+    async fn try_until_done(&self, body: &Bytes, amount: Amount) -> Fate {
+        if let Some(cause) = self.over() {
+            return Fate::Undelivered(cause);
+        }
+        let prepared = match &self.client {
+            Client::Http(client) => client.prepare(body),
+            Client::Grpc(_) => body.clone(),
+        };
+        let mut backoff = retry::backoff();
+        let mut failing_since = None;
+        let mut resent_unknown = false;
+        loop {
+            let outcome = tokio::select! {
+                outcome = self.attempt(prepared.clone()) => outcome,
+                () = self.wait_cut() => return Fate::Undelivered(self.over().unwrap_or_else(Phase::stopped)),
+            };
+            let failure = match outcome {
+                Outcome::Failed(failure) => self.explain(failure),
+                Outcome::Accepted { rejected_spans, message } => {
+                    self.succeeded();
+                    return Fate::Delivered { rejected_spans, message };
+                }
+                Outcome::Rejected(cause) => {
+                    self.succeeded();
+                    return Fate::Rejected(cause);
+                }
+            };
+            let now = Instant::now();
+            let deadline = self.failed(&failure, now).min(*failing_since.get_or_insert(now) + self.patience);
+            if now >= deadline {
+                return Fate::Undelivered(failure.cause);
+            }
+            let wait = retry::wait(&failure, &mut backoff).min(deadline - now);
+            tokio::select! {
+                () = self.pause(wait, deadline) => {}
+                () = self.wait_over() => return Fate::Undelivered(failure.cause),
+            }
+            let mut account = self.account();
+            account.retry(&failure.cause, now.elapsed());
+            if failure.unknown && !resent_unknown {
+                resent_unknown = true;
+                account.resend_unknown(amount);
+            }
+        }
+    }
+
+    /// Wait, and on for as long as the receiver asked any request to, but not beyond the deadline.
+    async fn pause(&self, wait: Duration, deadline: Instant) {
+        sleep(wait).await;
+        let not_before = lock(&self.reach).not_before;
+        if let Some(until) = not_before {
+            sleep_until(until.min(deadline)).await;
+        }
+    }
+
+    async fn attempt(&self, prepared: Bytes) -> Outcome {
+        let not_before = {
+            let mut reach = lock(&self.reach);
+            reach.begin(Instant::now());
+            reach.not_before
+        };
+        if let Some(until) = not_before {
+            sleep_until(until).await;
+        }
+        let request = async {
+            match &self.client {
+                Client::Grpc(client) => client.export(prepared).await,
+                Client::Http(client) => client.export(prepared).await,
+            }
+        };
+        match timeout(self.timeout, request).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                if let Client::Grpc(client) = &self.client {
+                    client.reconnect();
+                }
+                Outcome::Failed(Failure::timeout(self.timeout))
+            }
+        }
+    }
+
+    fn explain(&self, mut failure: Failure) -> Failure {
+        if failure.is_broken_connection() && !lock(&self.reach).answered {
+            failure.cause.message.push_str(self.hint);
+        }
+        failure
+    }
+
+    fn succeeded(&self) {
+        let out = lock(&self.reach).succeeded(Instant::now());
+        if let Some(after) = out {
+            (self.observer)(DeliveryEvent::Recovered { url: self.url.clone(), after });
+        }
+    }
+
+    /// Returns until when to try. If that has passed, the target is given up.
+    fn failed(&self, failure: &Failure, now: Instant) -> Instant {
+        let verdict = lock(&self.reach).failed(failure, now);
+        let (url, cause) = (self.url.clone(), failure.cause.to_string());
+        let trying_for = verdict.deadline.saturating_duration_since(now);
+        match verdict.news {
+            Some(News::Unreachable) => (self.observer)(DeliveryEvent::Unreachable { url, cause, trying_for }),
+            Some(News::Lost) => (self.observer)(DeliveryEvent::Lost { url, cause, trying_for }),
+            None => {}
+        }
+        if now >= verdict.deadline {
+            self.give_up(&failure.cause);
+        }
+        verdict.deadline
+    }
+
+    /// Keep a body's memory for the next batch, unless the connection still holds on to it.
+    fn keep(&self, body: Bytes) {
+        if body.is_unique() {
+            let mut memory = Vec::from(body);
+            memory.clear();
+            let mut spare = lock(&self.spare);
+            if spare.len() < self.most_spare {
+                spare.push(memory);
+            }
+        }
+    }
+}
+
+/// How a batch ended.
+enum Fate {
+    Delivered { rejected_spans: u64, message: String },
+    Rejected(Cause),
+    Undelivered(Cause),
+}
