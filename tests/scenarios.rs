@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tracegen::compiler::{self, SourceMap};
 use tracegen::export::{Batch, Encode, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use tracegen::language::scenario::{Kind, Span};
 use tracegen::language::{self, Loaded, diagnostic::render};
 use tracegen::plan::{Plan, ScenarioId};
 use tracegen::trace::{NONE, Trace, View};
@@ -67,6 +68,32 @@ fn the_examples_compile_without_a_diagnostic() {
         })
         .collect();
     assert_eq!(spans, [("E-commerce Order Processing", 6), ("Service Foo Scenario", 2)]);
+}
+
+/// Who is called by another service is called by a CLIENT, who takes a message from a queue has it from a PRODUCER; and a
+/// CLIENT's one callee runs in another service.
+#[test]
+fn span_kinds_come_in_pairs() {
+    let (loaded, _, _) = compile(&[shipped("")]);
+    let mut next: Vec<&Span> = loaded.model.scenarios.iter().map(|s| &s.root).collect();
+    while let Some(span) = next.pop() {
+        for callee in &span.calls {
+            let place =
+                format!("{} calls {}", loaded.sources.text(span.loc), loaded.sources.text(callee.operation.loc));
+            let remote = span.service.value != callee.service.value;
+            let expected = match span.kind {
+                Kind::Client => Some(Kind::Server),
+                Kind::Producer => Some(Kind::Consumer),
+                _ => None,
+            };
+            assert_eq!(remote, expected.is_some(), "{place}");
+            match expected {
+                Some(kind) => assert_eq!(callee.kind, kind, "{place}"),
+                None => assert!(!matches!(callee.kind, Kind::Server | Kind::Consumer), "{place}"),
+            }
+        }
+        next.extend(&span.calls);
+    }
 }
 
 /// Shares, error rates and own delays of 100,000 traces against what the files say.
