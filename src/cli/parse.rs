@@ -71,7 +71,7 @@ pub fn duration(text: &str) -> Result<u64, String> {
 /// ns in the largest unit that keeps the figure whole, as [`duration`] reads it.
 pub fn format_duration(ns: u64) -> String {
     let units = [("h", 3_600 * SECOND), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1_000_000), ("us", 1_000)];
-    let fits = units.into_iter().find(|(_, unit)| ns % unit == 0);
+    let fits = units.into_iter().find(|(_, unit)| ns.is_multiple_of(*unit));
     fits.map_or(format!("{ns}ns"), |(name, unit)| format!("{}{name}", ns / unit))
 }
 
