@@ -1,9 +1,113 @@
 //! What users write: scenario files, as text, as located YAML nodes, as a model.
 //!
-//! `source` holds the files, `yaml` makes located nodes of them, `template` parses what stands between `<<` and `>>`,
-//! `scenario` turns nodes into the model. Every stage reports all it finds and goes on with the rest.
+//! `files` finds and reads them, `source` holds them, `yaml` makes located nodes of them, `template` parses what stands
+//! between `<<` and `>>`, `scenario` turns nodes into the model. Every stage reports all it finds and goes on with the rest.
+//!
+//! Bounds, whatever the input: [`files::MAX_FILE_BYTES`] a file and [`files::MAX_TOTAL_BYTES`] together,
+//! [`yaml::MAX_NODES`] nodes a file and [`yaml::MAX_ALIASED_NODES`] more by aliases, [`yaml::MAX_NESTING`] levels,
+//! [`template::MAX_BYTES`] a text with expressions, [`template::MAX_DEPTH`] levels an expression.
 
 pub mod diagnostic;
+pub mod files;
 pub mod scenario;
 pub mod source;
 pub mod template;
+pub mod yaml;
+
+use std::path::PathBuf;
+
+use diagnostic::{Diagnostic, Problem};
+use files::Input;
+use scenario::services::in_force;
+use scenario::{Model, Scope, read};
+use source::{Loc, Sources};
+
+/// Mistakes that are shown.
+const MAX_DIAGNOSTICS: usize = 10_000;
+
+/// The files, what they say, and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    pub sources: Sources,
+    /// All that could be read. What was wrong and reported is left out or stands as [`template::Expr::Error`] or an empty
+    /// name, so that nothing follows from it.
+    pub model: Model,
+    /// In the order of the files, then of their places.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Loads files, and directories with the files in them: `*.yaml` and `*.yml` in byte order of their names, without those
+/// that begin with `_` or `.`. The `_base.yaml` of each directory goes with its files.
+pub fn load(paths: &[PathBuf]) -> Loaded {
+    assemble(files::read(paths))
+}
+
+/// Loads files from memory, each a name and its text. A `_base.yaml` goes with the files of the same directory name.
+pub fn load_texts(files: Vec<(String, String)>) -> Loaded {
+    let split = |name: &str| name.rfind('/').map_or((String::new(), 0), |at| (name[..at].to_owned(), at + 1));
+    let mut directories: Vec<String> = vec![];
+    let mut inputs = vec![];
+    let mut total = 0;
+    for (name, text) in files {
+        let (directory, file) = split(&name);
+        let directory = directories.iter().position(|known| *known == directory).unwrap_or_else(|| {
+            directories.push(directory);
+            directories.len() - 1
+        });
+        let base = &name[file..] == files::BASE;
+        let bytes = text.len() as u64;
+        total += bytes;
+        let input = if bytes > files::MAX_FILE_BYTES || total > files::MAX_TOTAL_BYTES {
+            let all = bytes <= files::MAX_FILE_BYTES;
+            let limit = if all { files::MAX_TOTAL_BYTES } else { files::MAX_FILE_BYTES };
+            let problem = Problem::TooLarge { bytes: if all { total } else { bytes }, limit, all };
+            Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory }
+        } else {
+            Input { base, directory, ..files::text(name, text.into_bytes()) }
+        };
+        inputs.push(input);
+    }
+    // A base comes before the files it is for.
+    inputs.sort_by_key(|input| (input.directory, !input.base));
+    assemble(inputs)
+}
+
+fn assemble(inputs: Vec<Input>) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut bases: Vec<(usize, read::Contents)> = vec![];
+    for input in inputs {
+        let Input { name, text, problem, base, directory } = input;
+        let file = loaded.sources.add(name, text);
+        let contents = match problem {
+            Some((problem, start, end)) => {
+                let at = Loc { file, start: start as u32, end: end as u32 };
+                loaded.diagnostics.push(Diagnostic::new(problem, at));
+                read::Contents { services_unsure: true, ..Default::default() }
+            }
+            None => {
+                let text = &loaded.sources.file(file).text;
+                read::read(file, text, base, loaded.model.scopes.len(), &mut loaded.diagnostics)
+            }
+        };
+        if base {
+            bases.push((directory, contents));
+        } else if !contents.scenarios.is_empty() {
+            let base = bases.iter().find(|(of, _)| *of == directory).map(|(_, contents)| contents);
+            let (services, lists) = in_force(base, &contents, &mut loaded.diagnostics);
+            loaded.model.scopes.push(Scope { file, services, lists });
+            loaded.model.scenarios.extend(contents.scenarios);
+        }
+    }
+    loaded.diagnostics.sort_by_key(|diagnostic| (diagnostic.at.file, diagnostic.at.start));
+    // What an alias repeats is wrong once.
+    loaded.diagnostics.dedup();
+    if loaded.diagnostics.len() > MAX_DIAGNOSTICS {
+        let at = loaded.diagnostics[MAX_DIAGNOSTICS].at;
+        loaded.diagnostics.truncate(MAX_DIAGNOSTICS);
+        loaded.diagnostics.push(Diagnostic::new(Problem::TooManyMistakes { limit: MAX_DIAGNOSTICS }, at));
+    }
+    loaded
+}
+
+#[cfg(test)]
+mod tests;

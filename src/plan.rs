@@ -11,12 +11,17 @@ pub mod id;
 pub mod inst;
 pub mod limits;
 
+mod dot;
 mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod json;
+mod listing;
+mod notation;
 mod verify;
 
 pub use expr::{Constant, Expr, Operator};
+pub use file::PlanFileError;
 pub use id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId};
 pub use inst::{Chance, Inst};
 pub use verify::{Fault, Place, Violation};
@@ -132,6 +137,19 @@ pub enum SpanKind {
     Client = 3,
     Producer = 4,
     Consumer = 5,
+}
+
+impl SpanKind {
+    /// As OpenTelemetry writes it: `SERVER`.
+    pub fn name(self) -> &'static str {
+        match self {
+            SpanKind::Internal => "INTERNAL",
+            SpanKind::Server => "SERVER",
+            SpanKind::Client => "CLIENT",
+            SpanKind::Producer => "PRODUCER",
+            SpanKind::Consumer => "CONSUMER",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,15 @@
 //! The scenario model: what the files say, field by field, with places. Fields are checked on their own here (known, of the
 //! right shape, in range); what takes more than one place to see (names, types, sums, cycles) is the compiler's.
 
-use super::source::{Loc, Located};
+mod fields;
+mod number;
+pub mod read;
+pub mod services;
+mod span;
+mod value;
+
+use super::source::{FileId, Loc, Located};
 use super::template::Template;
-use crate::language::source::FileId;
 
 /// All scenario files of a compilation.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,16 @@
 //! Templates: texts with expressions in `<<...>>` or `{{...}}`. `grammar/template.pest` is the only parser.
 
+mod expression;
+mod parse;
+
+pub use parse::{error, parse};
+
 use super::source::{Loc, Located};
+
+/// Bytes of a text with expressions in it.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// Levels of an expression's tree.
+pub const MAX_DEPTH: usize = 64;
 
 /// A scalar's text, cut into what stands for itself and what is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +36,11 @@ impl Template {
         }
     }
 
+    /// Whether an expression in it could not be read, which was reported.
+    pub fn is_broken(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Expr(node) if *node.value == Expr::Error))
+    }
+
     /// The expression, if the template is exactly one.
     pub fn single(&self) -> Option<&Node> {
         match &self.parts[..] {
@@ -41,6 +56,8 @@ pub type Node = Located<Box<Expr>>;
 /// The syntax tree. Names are not resolved: a function without parentheses is a path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
+    /// Not an expression, or where a value was wrong; reported already. Of every type, and nothing follows from it.
+    Error,
     Bool(bool),
     Int(i64),
     Double(f64),

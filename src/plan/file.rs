@@ -1,19 +1,161 @@
-//! Plan files.
+//! Plan files: what `compile -o` writes and `run` reads. One JSON document with a format mark and version, the digest for
+//! people and tools, and the program. Untrusted: what is read goes through the verifier, and the digest must be its own.
 
-use super::Program;
+use super::{Plan, Program, Violation};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::io;
+use std::fmt;
+use std::io::{self, Read, Write};
 
-/// SHA-256 over a program's canonical bytes.
+/// Largest plan file, bytes. Reading one takes at most about twenty times as much memory, whatever is in it.
+const MAX_BYTES: u64 = 64 << 20;
+const FORMAT: &str = "tracegen plan";
+/// Of the document, not of what the program means: that is [`super::SEMANTICS`].
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: &'a str,
+    version: u32,
+    digest: String,
+    program: &'a Program,
+}
+
+/// Read first, and on its own: a document of another version may hold a program that this tracegen can't read.
+#[derive(Deserialize)]
+struct Header {
+    format: Option<String>,
+    version: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    #[serde(rename = "format")]
+    _format: String,
+    #[serde(rename = "version")]
+    _version: u32,
+    digest: String,
+    program: Program,
+}
+
+/// Why a plan file can't be had.
+#[derive(Debug)]
+pub enum PlanFileError {
+    Io(io::Error),
+    /// More bytes than a plan file may have.
+    TooLarge,
+    /// No JSON, or cut off, or not the fields of a plan: line and column are in the error.
+    Json(serde_json::Error),
+    /// JSON, but no plan file.
+    NotAPlan,
+    /// Of another version of the format.
+    Version {
+        found: u32,
+    },
+    /// The program isn't the one the file was written for.
+    Digest {
+        written: String,
+        found: String,
+    },
+    /// The program breaks an invariant.
+    Invalid(Violation),
+}
+
+impl Plan {
+    /// Writes the plan file.
+    pub fn write_file(&self, to: impl Write) -> Result<(), PlanFileError> {
+        let document = Document { format: FORMAT, version: VERSION, digest: self.digest_hex(), program: &self.program };
+        let mut to = Limited { to: io::BufWriter::new(to), left: MAX_BYTES };
+        let written = serde_json::to_writer(&mut to, &document).map_err(io::Error::from);
+        match written.and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(PlanFileError::TooLarge),
+            result => result.map_err(PlanFileError::Io),
+        }
+    }
+
+    /// Reads a plan file and verifies it. Reads no more than a plan file may have, even from an endless source.
+    pub fn read_file(from: impl Read) -> Result<Plan, PlanFileError> {
+        let mut bytes = vec![];
+        from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(PlanFileError::Io)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(PlanFileError::TooLarge);
+        }
+        // Nesting is limited by the JSON reader: 128 deep.
+        let header: Header = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => PlanFileError::NotAPlan,
+            _ => PlanFileError::Json(error),
+        })?;
+        if header.format.as_deref() != Some(FORMAT) {
+            return Err(PlanFileError::NotAPlan);
+        }
+        match header.version {
+            Some(VERSION) => {}
+            Some(found) => return Err(PlanFileError::Version { found }),
+            None => return Err(PlanFileError::NotAPlan),
+        }
+        let body: Body = serde_json::from_slice(&bytes).map_err(PlanFileError::Json)?;
+        drop(bytes);
+        let plan = Plan::verify(body.program).map_err(PlanFileError::Invalid)?;
+        let found = plan.digest_hex();
+        if body.digest != found {
+            return Err(PlanFileError::Digest { written: body.digest.chars().take(64).collect(), found });
+        }
+        Ok(plan)
+    }
+}
+
+impl std::error::Error for PlanFileError {}
+
+impl fmt::Display for PlanFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanFileError::Io(error) => write!(f, "{error}"),
+            PlanFileError::TooLarge => write!(f, "a plan file has at most {} MiB", MAX_BYTES >> 20),
+            PlanFileError::Json(error) if error.is_eof() => {
+                write!(f, "the plan file is cut off ({error}): write it again with `tracegen compile -o`")
+            }
+            PlanFileError::Json(error) => write!(f, "no valid plan file: {error}"),
+            PlanFileError::NotAPlan => write!(f, "no plan file: `tracegen compile -o FILE` writes one"),
+            PlanFileError::Version { found } => {
+                write!(f, "the plan file has format version {found}, this tracegen reads {VERSION}: compile again")
+            }
+            PlanFileError::Digest { written, found } => {
+                write!(f, "the plan file was changed: it says digest {written}, its program has {found}: compile again")
+            }
+            PlanFileError::Invalid(violation) => write!(f, "the plan breaks a rule: {violation}"),
+        }
+    }
+}
+
+/// Refuses to write more than `left` bytes.
+struct Limited<W> {
+    to: W,
+    left: u64,
+}
+
+impl<W: Write> Write for Limited<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.to.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// SHA-256 over a program's canonical bytes: JSON without white space, fields in their order, defaults left out.
 pub(super) fn digest(program: &Program) -> [u8; 32] {
-    let mut hash = Hash(Sha256::new());
-    serde_json::to_writer(&mut hash, program).expect("a program has no map keys, and hashing never fails");
-    hash.0.finalize().into()
+    let mut hash = io::BufWriter::new(Hash(Sha256::new()));
+    serde_json::to_writer(&mut hash, program).expect("a program is plain data, and hashing never fails");
+    hash.into_inner().unwrap_or_else(|_| unreachable!("hashing never fails")).0.finalize().into()
 }
 
 struct Hash(Sha256);
 
-impl io::Write for Hash {
+impl Write for Hash {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
@@ -21,5 +163,148 @@ impl io::Write for Hash {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture;
+    use serde_json::Value;
+
+    fn file() -> Vec<u8> {
+        let mut bytes = vec![];
+        fixture::plan().write_file(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// What reading the fixture's file says after an edit of its JSON.
+    fn edited(edit: impl FnOnce(&mut Value)) -> PlanFileError {
+        let mut json: Value = serde_json::from_slice(&file()).unwrap();
+        edit(&mut json);
+        Plan::read_file(json.to_string().as_bytes()).expect_err("the edit breaks the file")
+    }
+
+    #[test]
+    fn a_plan_reads_back_as_it_was_written() {
+        let plan = Plan::read_file(&file()[..]).unwrap();
+        assert_eq!(*plan, fixture::program());
+        assert_eq!(plan.digest(), fixture::plan().digest());
+        assert_eq!(plan.digest_hex().len(), 64);
+        assert!(plan.digest_hex().starts_with(&plan.digest_short()));
+    }
+
+    #[test]
+    fn a_truncated_file_is_said_to_be_cut_off() {
+        let whole = file();
+        for len in (0..whole.len() - 2).step_by(7) {
+            let error = Plan::read_file(&whole[..len]).unwrap_err();
+            assert!(matches!(&error, PlanFileError::Json(e) if e.is_eof()), "{len}: {error}");
+            assert!(error.to_string().starts_with("the plan file is cut off"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plan_file_is_named_so() {
+        for text in ["{}", "[]", "3", "null", r#"{"format": "another"}"#, r#"{"format": 3}"#] {
+            assert!(matches!(Plan::read_file(text.as_bytes()), Err(PlanFileError::NotAPlan)), "{text}");
+        }
+        for text in ["services: [a]", "{\"format\": \u{0}}", "\u{feff}{}"] {
+            assert!(matches!(Plan::read_file(text.as_bytes()), Err(PlanFileError::Json(_))), "{text}");
+        }
+        assert!(matches!(Plan::read_file(&[0xff, 0xfe][..]), Err(PlanFileError::Json(_))));
+        let found = edited(|json| json["format"] = "tracegen manifest".into());
+        assert_eq!(found.to_string(), "no plan file: `tracegen compile -o FILE` writes one");
+    }
+
+    #[test]
+    fn another_version_is_refused_before_its_program_is_read() {
+        let found = edited(|json| {
+            json["version"] = 2.into();
+            json["program"] = "in a form of its own".into();
+        });
+        assert_eq!(found.to_string(), "the plan file has format version 2, this tracegen reads 1: compile again");
+    }
+
+    #[test]
+    fn a_changed_program_or_digest_is_refused() {
+        assert!(matches!(edited(|json| json["digest"] = "00".into()), PlanFileError::Digest { .. }));
+        let weight = edited(|json| json["program"]["scenarios"][0]["weight"] = 16.into());
+        assert!(matches!(weight, PlanFileError::Digest { .. }));
+        let invalid = edited(|json| json["program"]["scenarios"][0]["root"] = 99.into());
+        assert!(matches!(invalid, PlanFileError::Invalid(_)));
+        let unknown = edited(|json| json["program"]["blocks"][0]["sleep"] = 1.into());
+        assert!(unknown.to_string().starts_with("no valid plan file: unknown field `sleep`"), "{unknown}");
+    }
+
+    #[test]
+    fn size_and_nesting_are_limited() {
+        assert!(matches!(Plan::read_file(io::repeat(b' ')), Err(PlanFileError::TooLarge)));
+        let deep = "[".repeat(100_000);
+        assert!(matches!(Plan::read_file(deep.as_bytes()), Err(PlanFileError::NotAPlan)));
+        let ignored = format!("{{\"extra\": {deep}");
+        assert!(matches!(Plan::read_file(ignored.as_bytes()), Err(PlanFileError::Json(_))));
+        let list = format!("{}{}", "{\"list\":[".repeat(100_000), "]}".repeat(100_000));
+        let text = String::from_utf8(file()).unwrap().replacen("{\"text\":0}", &list, 1);
+        let error = Plan::read_file(text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("recursion limit exceeded"), "{error}");
+    }
+
+    #[test]
+    fn a_failing_writer_is_an_error() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert!(matches!(fixture::plan().write_file(Full), Err(PlanFileError::Io(_))));
+    }
+
+    #[test]
+    fn the_digest_is_of_the_program_not_of_its_spelling() {
+        let json: Value = serde_json::from_slice(&file()).unwrap();
+        // A `Value` sorts its keys, which the fields of a program don't.
+        assert_ne!(json.to_string().as_bytes(), &file()[..]);
+        let pretty = serde_json::to_string_pretty(&json).unwrap();
+        assert_eq!(Plan::read_file(pretty.as_bytes()).unwrap().digest(), fixture::plan().digest());
+    }
+
+    #[test]
+    fn the_digest_covers_every_field_that_executes() {
+        let plain = fixture::plan().digest();
+        let edits: [fn(&mut Program); 5] = [
+            |p| p.scenarios[0].weight = 1.0,
+            |p| p.texts[0].push('x'),
+            |p| p.scenarios[0].vars.swap(0, 1),
+            |p| p.errors[0].message = None,
+            |p| p.blocks[0].code[1] = crate::plan::Inst::Delay { min: 0, max: 1 },
+        ];
+        for edit in edits {
+            let mut program = fixture::program();
+            edit(&mut program);
+            assert_ne!(digest(&program), plain);
+        }
+    }
+
+    /// What a program doesn't use leaves no trace in its canonical bytes, so a plan keeps its digest when the language grows.
+    /// Moves only with [`crate::plan::SEMANTICS`].
+    #[test]
+    fn what_is_not_used_encodes_to_nothing() {
+        let mut program = fixture::program();
+        program.scenarios[1].vars.clear();
+        let text = serde_json::to_string(&program).unwrap();
+        let used = serde_json::to_string(&program.scenarios[0]).unwrap();
+        assert!(used.contains("vars") && text.matches("\"vars\"").count() == 1);
+        assert_eq!(text.matches("\"constants\"").count(), 1);
+        assert_eq!(text.matches("\"message\"").count(), 1);
+        program.blocks[0].span.name = None;
+        program.blocks[0].span.attrs = Default::default();
+        let block = serde_json::to_string(&program.blocks[0].span).unwrap();
+        assert!(!block.contains("name") && !block.contains("attrs"), "{block}");
+        insta::assert_snapshot!(fixture::plan().digest_hex(), @"a84fda023be65e72f113f563a4c9d09e8a57156beb1af8eeacae0b5695a5e47e");
     }
 }

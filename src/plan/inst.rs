@@ -64,3 +64,16 @@ pub enum Inst {
     /// The block is done: its span ends now.
     End,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Constant, Expr};
+
+    #[test]
+    fn instructions_and_expressions_have_the_size_they_are_meant_to_have() {
+        assert_eq!(size_of::<Inst>(), 24);
+        assert_eq!(size_of::<Constant>(), 24);
+        assert_eq!(size_of::<Expr>(), 40);
+    }
+}

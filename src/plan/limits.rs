@@ -18,8 +18,9 @@ pub const CALL_DEPTH: usize = 64;
 pub const CODE: usize = 1 << 15;
 /// Expressions above one another.
 pub const EXPR_DEPTH: u16 = 256;
-/// Expressions evaluated, each as often as it is referred to, for one trace of every scenario and all resources.
-pub const EVALUATIONS: u64 = 1 << 26;
+/// Expressions evaluated for one trace of every scenario and for all resources, each as often as it is referred to; the
+/// elements of a constant list count too.
+pub const EVALUATIONS: u64 = 1 << 24;
 /// Bytes of text made for one trace, by the longest way each value can be written. Also holds for all resources together.
 pub const TRACE_TEXT_BYTES: u64 = 1 << 28;
 /// Length of one delay, ns: 24 h.

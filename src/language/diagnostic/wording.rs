@@ -5,27 +5,224 @@ use super::Problem;
 impl Problem {
     /// One sentence, no full stop.
     pub fn message(&self) -> String {
+        use Problem::*;
         match self {
-            Problem::UnknownFunction { name, .. } => format!("there is no function `{name}`"),
+            Unreadable { reason } => format!("cannot read it: {reason}"),
+            NotAFile { what } => format!("this is {what}, not a file"),
+            NoFiles => "there are no scenario files in this directory".into(),
+            TooLarge { bytes, limit, all: false } => format!("the file has {bytes} bytes, more than {limit}"),
+            TooLarge { bytes, limit, all: true } => {
+                format!("with this file, all files have {bytes} bytes, more than {limit}")
+            }
+            NotUtf8 => "the file is not UTF-8".into(),
+            ControlCharacter { character } => {
+                format!("the character U+{:04X} is not allowed in YAML", u32::from(*character))
+            }
+            Syntax { message, .. } => format!("this is not YAML: {message}"),
+            NestedTooDeep { limit } => format!("lists and mappings stand more than {limit} deep in each other"),
+            TooManyNodes { limit } => format!("the file has more than {limit} values"),
+            AliasBomb { limit } => format!("aliases in this file stand for more than {limit} values"),
+            UnknownAlias { name, .. } => format!("there is no anchor `&{name}` before this alias"),
+            RecursiveAlias { name } => format!("the alias `*{name}` stands inside what `&{name}` marks"),
+            UnusedAnchor { name } => format!("nothing refers to the anchor `&{name}`"),
+            Tag { tag } => format!("the tag `{tag}` has no meaning here"),
+            DuplicateKey { key } => format!("the key `{key}` is there twice"),
+            KeyNotText => "a key must be text".into(),
+            BadMerge => "`<<:` takes a mapping, or a list of mappings".into(),
+
+            TooManyMistakes { limit } => {
+                format!("there are more than {limit} mistakes; those after this place are not shown")
+            }
+
+            UnknownField { field, of, .. } => format!("{of} has no field `{field}`"),
+            MissingField { field, of } => format!("{of} needs the field `{field}`"),
+            Mistyped { what, expected, found, .. } => format!("{what} takes {expected}, not {found}"),
+            UnknownService { name, .. } => format!("service `{name}` is not in the list of services"),
+            Conflict { field, other } => format!("`{field}` and `{other}` exclude each other"),
+            RangeUpsideDown { min, max } => format!("the range is upside down: {min} is more than {max}"),
+            NegativeDelay { value } => format!("a delay cannot be negative: {value}"),
+            PercentOutOfRange { value } => format!("a probability is a percentage from 0 to 100, not {value}"),
+            NegativeWeight { value } => format!("a weight cannot be negative: {value}"),
+            SchemaVersion { value } => format!("schema_version {value} is not supported"),
+            NullValue { what, .. } => format!("{what} needs a value"),
+            MixedList { first, other } => format!("the list has {first} and {other} in it"),
+            NumberOutOfRange { value, range } => format!("the number {value} is out of range: it must be {range}"),
+            StepWithCalls => "a step cannot have `calls`".into(),
+            UnknownKind { kind, .. } => format!("there is no span kind `{kind}`"),
+            ReservedName { name } => format!("`{name}` is one of the language's own names"),
+            BadVarName { name } => format!("no expression can read a var named `{name}`"),
+            Empty { what } => format!("{what} must not be empty"),
+            DuplicateService { name } => format!("the service `{name}` has two sets of properties"),
+            CallsTooDeep { limit } => format!("spans stand more than {limit} deep in each other"),
+            ScenarioInBase { field } => format!("a _base.yaml holds no scenarios, but this one has {field}"),
+            NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
+
+            UnknownFunction { name, .. } => format!("there is no function `{name}`"),
+            Unclosed { open, .. } => format!("`{open}` is never closed"),
+            BadExpression { expected, found, .. } if found.is_empty() => {
+                format!("the expression ends where {expected} should stand")
+            }
+            BadExpression { expected, found, .. } => format!("expected {expected}, found `{}`", super::short(found)),
+            EmptyExpression { open } => format!("there is nothing in `{}`", pair(open)),
+            TemplateTooLarge { what, limit } => format!("more than {limit} {what}"),
+            LiteralOutOfRange { value } => format!("the number {value} does not fit into 64 bits"),
+            TemplateAsKey => "a key cannot be a template".into(),
+            TemplateNotAllowed { what } => format!("{what} must be constant"),
+            WrongClose { open, close } => format!("`{open}` is closed with `{close}`"),
+            BracesAreMapping { template } => {
+                format!("`{}` is a mapping to YAML, not a template", super::short(template))
+            }
+            CutAtComma { template } => format!("`{}` is cut at its comma", super::short(template)),
+
+            CommentHidesTemplate { text } => {
+                format!("`{}` is a comment, so nothing in it is computed", super::short(text))
+            }
+            NoScenarios => "the file has no scenarios".into(),
+            FractionalPercent { value } => format!("{value} is {value} %"),
+            LeadingZero { written, value } => format!("`{written}` is the number {value}"),
+            LooksBoolean { word } => format!("`{word}` is text, not a boolean"),
+            LooksLikeVersion { written, value } => format!("`{written}` is the number {value}, not text"),
+            NewlineAfterExpression => "the newline at the end of the block makes this text".into(),
         }
     }
 
-    /// Under the underlined source; a few words.
+    /// Under the underlined source; a few words, or none.
     pub fn label(&self) -> String {
+        use Problem::*;
         match self {
-            Problem::UnknownFunction { .. } => "not a function".into(),
+            NotUtf8 => "not UTF-8 from here on".into(),
+            UnknownField { .. } => "unknown field".into(),
+            MissingField { field, .. } => format!("`{field}` is missing"),
+            Mistyped { expected, .. } => format!("expected {expected}"),
+            UnknownService { .. } => "not listed".into(),
+            DuplicateKey { .. } => "again".into(),
+            Conflict { .. } => "only one of them".into(),
+            UnknownFunction { .. } => "not a function".into(),
+            Unclosed { .. } => "opens here".into(),
+            CutAtComma { .. } => "YAML ends the value here".into(),
+            DuplicateService { .. } => "again".into(),
+            MixedList { other, .. } => (*other).into(),
+            _ => String::new(),
         }
     }
 
     /// Under each related place.
     pub fn related_label(&self) -> &'static str {
-        ""
+        use Problem::*;
+        match self {
+            UnknownService { .. } => "services are listed here",
+            DuplicateKey { .. } | DuplicateService { .. } | Conflict { .. } => "first here",
+            AliasBomb { .. } | RecursiveAlias { .. } => "the anchor",
+            MixedList { first, .. } => first,
+            _ => "",
+        }
     }
 
     /// The way out, where one is likely.
     pub fn help(&self) -> Option<String> {
+        use Problem::*;
+        let did_you_mean = |name: &Option<String>| name.as_ref().map(|name| format!("did you mean `{name}`?"));
         match self {
-            Problem::UnknownFunction { nearest, .. } => nearest.as_ref().map(|n| format!("did you mean `{n}`?")),
+            NoFiles => Some("scenario files end in .yaml or .yml and do not begin with `_` or `.`".into()),
+            TooLarge { .. } => Some("split the scenarios over several files, or compile fewer at a time".into()),
+            NotUtf8 => Some("save the file as UTF-8".into()),
+            ControlCharacter { .. } => Some("in double quotes it can be written as an escape: \"\\x00\"".into()),
+            Syntax { hint, .. } => hint.map(str::to_owned),
+            NestedTooDeep { .. } | CallsTooDeep { .. } => None,
+            UnknownAlias { nearest, name } => {
+                did_you_mean(nearest).or_else(|| Some(format!("if no alias is meant, quote it: '*{name}'")))
+            }
+            UnusedAnchor { name } => Some(format!("if no anchor is meant, quote it: '&{name}'")),
+            Tag { .. } => Some("`!` begins a tag: quote the value, or write `not x`".into()),
+            KeyNotText => Some("quote it, if text is meant".into()),
+            BadMerge => Some("`<<: *name` merges the mapping that `&name` marks".into()),
+
+            UnknownField { nearest, hint, .. } => did_you_mean(nearest).or_else(|| hint.map(str::to_owned)),
+            MissingField { field: "root_span", .. } => {
+                Some("`root_span` is a tree of spans, `steps` a flat list".into())
+            }
+            Mistyped { instead, .. } => instead.clone(),
+            UnknownService { nearest, .. } | UnknownKind { nearest, .. } | UnknownFunction { nearest, .. } => {
+                did_you_mean(nearest)
+            }
+            RangeUpsideDown { min, max } => Some(format!("write [{max}, {min}]")),
+            SchemaVersion { .. } => Some("this version of tracegen reads schema_version 1".into()),
+            NullValue { hint: Some(hint), .. } => Some((*hint).into()),
+            NullValue { .. } => Some("write '' for an empty text, or take the line out".into()),
+            MixedList { first: "an int", other: "a double" } | MixedList { first: "a double", other: "an int" } => {
+                Some("write the whole numbers as doubles too: `1.0`".into())
+            }
+            MixedList { .. } => Some("quote all items to make them text".into()),
+            StepWithCalls => Some("each step is called by the one before it; for a tree use `root_span`".into()),
+            ReservedName { name } => Some(format!("call it something else: `my_{name}`")),
+            BadVarName { .. } => Some("names have letters, digits and `_`, and begin with a letter".into()),
+            ScenarioInBase { .. } => {
+                Some("move it to a file of its own; the base has `schema_version` and `services`".into())
+            }
+            NotAScenarioFile { .. } => Some("name the directory or a file beside it; the base goes with them".into()),
+
+            Unclosed { open, quote: true } => {
+                Some(format!("a quote after it opens a literal text, in which `{}` does not close", close(open)))
+            }
+            Unclosed { open, .. } => {
+                Some(format!("close it with `{}`; for the two characters write `\\{open}`", close(open)))
+            }
+            BadExpression { hint, .. } => hint.map(str::to_owned),
+            TemplateAsKey => Some("put the template into the value".into()),
+            WrongClose { open, .. } => Some(format!("close it with `{}`", close(open))),
+            BracesAreMapping { template } => {
+                let inside = template.trim_start_matches('{').trim_end_matches('}').trim();
+                Some(format!("quote it: \"{}\", or write <<{}>>", super::short(template), super::short(inside)))
+            }
+            CutAtComma { template } => Some(quoted(template)),
+
+            CommentHidesTemplate { .. } => Some("quote the whole value if `#` belongs to it".into()),
+            FractionalPercent { value } => Some(match value.parse::<f64>() {
+                Ok(share) => format!("did you mean {}? write `{value}%` if not", round(share * 100.0)),
+                Err(_) => format!("write `{value}%` if it is meant"),
+            }),
+            LeadingZero { written, .. } | LooksLikeVersion { written, .. } => {
+                Some(format!("quote it if text is meant: \"{written}\""))
+            }
+            LooksBoolean { word } => {
+                let boolean = matches!(word.to_ascii_lowercase().as_str(), "yes" | "on" | "y");
+                Some(format!("write `{boolean}` for the boolean, or quote it"))
+            }
+            NewlineAfterExpression => Some("write `>-` instead of `|` or `>` to keep the expression's type".into()),
+            _ => None,
         }
+    }
+}
+
+fn close(open: &str) -> &'static str {
+    if open == "<<" { ">>" } else { "}}" }
+}
+
+fn pair(open: &str) -> &'static str {
+    if open == "<<" { "<<>>" } else { "{{}}" }
+}
+
+/// Without the noise of a double's last digits.
+fn round(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// How a template that was cut is to be quoted, so that a number stays one.
+fn quoted(template: &str) -> String {
+    let template = super::short(template);
+    let number = [("random.int", "int"), ("random.zipf", "int"), ("random.float", "double")]
+        .into_iter()
+        .find(|(function, _)| template.contains(function))
+        .map(|(_, filter)| filter);
+    let quote = if template.contains('"') { '\'' } else { '"' };
+    match (number, template.strip_suffix(">>").or_else(|| template.strip_suffix("}}"))) {
+        (Some(filter), Some(inside)) if template.starts_with("<<") || template.starts_with("{{") => {
+            let close = close(&template[..2]);
+            let inside = inside.trim_end();
+            format!(
+                "quote it, and end it with `| {filter}` to keep the number: {quote}{inside} | {filter}{close}{quote}"
+            )
+        }
+        _ => format!("quote it: {quote}{template}{quote}"),
     }
 }

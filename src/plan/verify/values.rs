@@ -35,13 +35,20 @@ pub(super) struct Values<'a> {
     longest: Vec<u64>,
     /// Expressions evaluated so far, in all scenarios.
     evaluations: u64,
+    /// How many an expression takes, by expression: itself, and its operands as often as it names them.
+    costs: Vec<u64>,
     /// Bytes of text that one trace of this scenario has made so far.
     text: u64,
 }
 
 impl<'a> Values<'a> {
     pub fn new(program: &'a Program) -> Self {
-        Values { program, site: Site::Resource, written: vec![], longest: vec![], evaluations: 0, text: 0 }
+        let mut costs: Vec<u64> = Vec::with_capacity(program.exprs.len());
+        for expr in &program.exprs {
+            let own = if let Expr::Const { value: Constant::List(items) } = expr { 1 + items.len() as u64 } else { 1 };
+            costs.push(expr.operands().fold(own, |sum, operand| sum.saturating_add(costs[operand.index()])));
+        }
+        Values { program, site: Site::Resource, written: vec![], longest: vec![], evaluations: 0, costs, text: 0 }
     }
 
     /// Begin a scenario.
@@ -86,13 +93,17 @@ impl<'a> Values<'a> {
         Ok(())
     }
 
-    /// Evaluate for the text it is as an attribute; the longest it may be, bytes.
+    /// Evaluate; the longest text it may be, bytes. Refused before it is followed if it takes too long.
     pub fn evaluate(&mut self, place: Place, id: ExprId) -> Result<u64, Violation> {
-        self.evaluations += 1;
+        self.evaluations = self.evaluations.saturating_add(self.costs[id.index()]);
         if self.evaluations > limits::EVALUATIONS {
             let (count, max) = (self.evaluations, limits::EVALUATIONS);
             return Err(place.broken(Fault::TooMany { what: "expressions to evaluate", count, max }));
         }
+        self.follow(place, id)
+    }
+
+    fn follow(&mut self, place: Place, id: ExprId) -> Result<u64, Violation> {
         let program = self.program;
         let expr = &program.exprs[id.index()];
         if let Expr::Slot { slot } = expr {
@@ -105,7 +116,7 @@ impl<'a> Values<'a> {
         self.allowed(place, expr)?;
         let (mut sum, mut max, mut first) = (0_u64, 0, None);
         for operand in expr.operands() {
-            let longest = self.evaluate(place, operand)?;
+            let longest = self.follow(place, operand)?;
             sum = sum.saturating_add(longest);
             max = max.max(longest);
             first.get_or_insert(longest);
@@ -157,17 +168,14 @@ impl<'a> Values<'a> {
         Ok(longest)
     }
 
-    /// The longest text of a constant. It is not copied; but each element of a list is a value of the trace.
-    pub fn constant(&mut self, value: &Constant) -> u64 {
+    /// The longest text of a constant.
+    pub fn constant(&self, value: &Constant) -> u64 {
         match value {
             Constant::Bool(_) => BOOL,
             Constant::Int(_) => INT,
             Constant::Double(_) => DOUBLE,
             Constant::Text(id) => self.program.texts[id.index()].len() as u64,
-            Constant::List(items) => {
-                self.evaluations += items.len() as u64;
-                items.iter().map(|item| self.constant(item)).sum()
-            }
+            Constant::List(items) => items.iter().map(|item| self.constant(item)).sum(),
         }
     }
 

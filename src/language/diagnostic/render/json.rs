@@ -1,0 +1,53 @@
+//! One JSON document: a list of diagnostics.
+
+use serde::Serialize;
+
+use super::place::{Place, Places};
+use crate::language::diagnostic::{Diagnostic, Severity};
+use crate::language::source::Sources;
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    code: &'static str,
+    severity: Severity,
+    message: String,
+    #[serde(flatten)]
+    place: Place<'a>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    label: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    related: Vec<Related<'a>>,
+}
+
+#[derive(Serialize)]
+struct Related<'a> {
+    message: &'static str,
+    #[serde(flatten)]
+    place: Place<'a>,
+}
+
+/// A JSON list with an object a diagnostic, ending in a newline.
+pub fn json(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
+    let mut places = Places::new(sources);
+    let entries: Vec<Entry> = diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let problem = &diagnostic.problem;
+            let related = |loc: &_| Related { message: problem.related_label(), place: places.place(*loc) };
+            let related = diagnostic.related.iter().map(related).collect();
+            Entry {
+                code: problem.code(),
+                severity: diagnostic.severity(),
+                message: problem.message(),
+                place: places.place(diagnostic.at),
+                label: problem.label(),
+                help: problem.help(),
+                related,
+            }
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&entries).expect("texts and numbers are JSON");
+    text + "\n"
+}

@@ -1,0 +1,209 @@
+//! From paths to texts: which files are read, and which `_base.yaml` goes with them.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::Problem;
+
+/// Bytes of one file.
+pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of all files together.
+pub const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The name of a directory's base file.
+pub const BASE: &str = "_base.yaml";
+
+/// A file, or what stands where one should be.
+pub struct Input {
+    /// As diagnostics show it.
+    pub name: String,
+    pub text: String,
+    /// Why the text is not all there, and the bytes of it to point at.
+    pub problem: Option<(Problem, usize, usize)>,
+    pub base: bool,
+    /// Files with the same number share a base.
+    pub directory: usize,
+}
+
+/// Reads what the paths name: files, and the scenario files of directories, each directory's base before its files.
+pub fn read(paths: &[PathBuf]) -> Vec<Input> {
+    let mut reader = Reader::default();
+    for path in paths {
+        reader.path(path);
+    }
+    reader.inputs
+}
+
+#[derive(Default)]
+struct Reader {
+    inputs: Vec<Input>,
+    directories: HashMap<PathBuf, usize>,
+    seen: HashSet<PathBuf>,
+    total: u64,
+}
+
+impl Reader {
+    fn path(&mut self, path: &Path) {
+        match fs::metadata(path) {
+            Err(error) => self.broken(path, Problem::Unreadable { reason: reason(&error) }),
+            Ok(found) if found.is_dir() => self.directory(path),
+            Ok(_) if path.file_name().is_some_and(|name| name == BASE) => {
+                self.broken(path, Problem::NotAScenarioFile { name: BASE.into() });
+            }
+            Ok(_) => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let directory = self.base(parent.unwrap_or(Path::new(".")), parent.is_some());
+                self.file(path, directory, false);
+            }
+        }
+    }
+
+    fn directory(&mut self, path: &Path) {
+        let entries = match fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>()) {
+            Ok(entries) => entries,
+            Err(error) => return self.broken(path, Problem::Unreadable { reason: reason(&error) }),
+        };
+        let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
+        names.sort_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
+        names.retain(|name| {
+            let hidden = name.as_encoded_bytes().starts_with(b"_") || name.as_encoded_bytes().starts_with(b".");
+            let yaml = Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+            // Directories are not descended into, whatever their names.
+            !hidden && yaml && !path.join(name).is_dir()
+        });
+        if names.is_empty() {
+            return self.broken(path, Problem::NoFiles);
+        }
+        let directory = self.base(path, true);
+        for name in names {
+            self.file(&path.join(name), directory, false);
+        }
+    }
+
+    /// The number of a directory; its base file is read when it is first seen.
+    fn base(&mut self, path: &Path, shown: bool) -> usize {
+        let key = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(&directory) = self.directories.get(&key) {
+            return directory;
+        }
+        let directory = self.directories.len();
+        self.directories.insert(key, directory);
+        let base = if shown { path.join(BASE) } else { PathBuf::from(BASE) };
+        // A link to nowhere is there, and an error; so no `exists`.
+        if fs::symlink_metadata(&base).is_ok() {
+            self.file(&base, directory, true);
+        }
+        directory
+    }
+
+    fn file(&mut self, path: &Path, directory: usize, base: bool) {
+        let key = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if !self.seen.insert(key) {
+            return;
+        }
+        let name = path.display().to_string();
+        let input = match self.bytes(path) {
+            Ok(bytes) => Input { base, directory, ..text(name, bytes) },
+            Err(problem) => Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory },
+        };
+        self.inputs.push(input);
+    }
+
+    /// Never opens what could block, never reads more than the limits.
+    fn bytes(&mut self, path: &Path) -> Result<Vec<u8>, Problem> {
+        let unreadable = |error: std::io::Error| Problem::Unreadable { reason: reason(&error) };
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(Problem::NotAFile { what: what(&metadata) });
+        }
+        let (left, all) = match MAX_TOTAL_BYTES.saturating_sub(self.total) {
+            left if left < MAX_FILE_BYTES => (left, true),
+            _ => (MAX_FILE_BYTES, false),
+        };
+        let too_large = |bytes: u64| {
+            let (limit, bytes) =
+                if all { (MAX_TOTAL_BYTES, MAX_TOTAL_BYTES - left + bytes) } else { (MAX_FILE_BYTES, bytes) };
+            Problem::TooLarge { bytes, limit, all }
+        };
+        if metadata.len() > left {
+            return Err(too_large(metadata.len()));
+        }
+        let mut bytes = vec![];
+        let file = fs::File::open(path).map_err(unreadable)?;
+        file.take(left + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > left {
+            return Err(too_large(bytes.len() as u64));
+        }
+        self.total += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    fn broken(&mut self, path: &Path, problem: Problem) {
+        let name = path.display().to_string();
+        self.inputs.push(Input {
+            name,
+            text: String::new(),
+            problem: Some((problem, 0, 0)),
+            base: false,
+            directory: usize::MAX,
+        });
+    }
+}
+
+/// A file's bytes to its text. What is not UTF-8 is located, and shown up to the end of its line.
+pub fn text(name: String, bytes: Vec<u8>) -> Input {
+    let (text, problem) = match String::from_utf8(bytes) {
+        Ok(text) => {
+            let problem = forbidden(&text)
+                .map(|(at, character)| (Problem::ControlCharacter { character }, at, at + character.len_utf8()));
+            (text, problem)
+        }
+        Err(error) => {
+            let start = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let line = bytes[start..].iter().position(|&b| b == b'\n').unwrap_or(bytes.len() - start);
+            let text = String::from_utf8_lossy(&bytes[..start + line]).into_owned();
+            let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+            (text, Some((Problem::NotUtf8, start, end)))
+        }
+    };
+    Input { name, text, problem, base: false, directory: 0 }
+}
+
+/// The first character that is not [`c-printable`](https://yaml.org/spec/1.2.2/#51-character-set).
+fn forbidden(text: &str) -> Option<(usize, char)> {
+    text.char_indices().find(|(_, c)| {
+        !matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}'
+            | '\u{10000}'..='\u{10FFFF}')
+    })
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(unix)]
+fn what(metadata: &fs::Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+#[cfg(not(unix))]
+fn what(metadata: &fs::Metadata) -> &'static str {
+    if metadata.is_dir() { "a directory" } else { "a device" }
+}

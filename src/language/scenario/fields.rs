@@ -1,0 +1,215 @@
+//! The fields of a mapping, and scalars as they are wanted: text, template, number.
+
+use crate::language::diagnostic::{Diagnostic, Problem, nearest, short};
+use crate::language::source::{Loc, Located};
+use crate::language::template::{self, Template};
+use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core};
+
+/// Mistakes after which no more names are looked up for "did you mean", which costs more than all the rest.
+const MAX_SUGGESTIONS: usize = 1_000;
+
+/// The file that is being read.
+pub struct Context<'a> {
+    pub text: &'a str,
+    pub diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Context<'_> {
+    pub fn report(&mut self, problem: Problem, at: Loc) {
+        self.diagnostics.push(Diagnostic::new(problem, at));
+    }
+
+    pub fn mistyped(&mut self, what: &str, expected: &'static str, node: &Node, instead: Option<String>) {
+        if !matches!(node.kind, Kind::Broken) {
+            let problem = Problem::Mistyped { what: what.to_owned(), expected, found: describe(node), instead };
+            self.report(problem, node.loc);
+        }
+    }
+
+    /// A field whose text is constant; `what` names it. `None` where it is not, which is reported.
+    pub fn text(&mut self, what: &str, node: &Node) -> Option<Located<String>> {
+        let template = self.template(what, node)?;
+        match template.constant() {
+            Some(text) => Some(Located::new(text.to_owned(), node.loc)),
+            None if template.is_broken() => None,
+            None => {
+                self.report(Problem::TemplateNotAllowed { what: what.to_owned() }, node.loc);
+                None
+            }
+        }
+    }
+
+    /// A text field: whatever the scalar is, its spelling is the text. Not empty.
+    pub fn template(&mut self, what: &str, node: &Node) -> Option<Template> {
+        let Kind::Scalar { text, style } = &node.kind else {
+            self.mistyped(what, "text", node, None);
+            return None;
+        };
+        if node.is_null() || text.is_empty() {
+            self.report(Problem::Empty { what: what.to_owned() }, node.loc);
+            return None;
+        }
+        Some(self.parse(text, *style, node.loc))
+    }
+
+    pub fn parse(&mut self, text: &str, style: Style, loc: Loc) -> Template {
+        let offsets = Offsets::new(self.text, loc, style, text);
+        template::parse(text, loc, &offsets, self.diagnostics)
+    }
+
+    /// A number, as a double.
+    pub fn number(&mut self, what: &str, expected: &'static str, node: &Node) -> Option<f64> {
+        let Kind::Scalar { text, style } = &node.kind else {
+            self.mistyped(what, expected, node, None);
+            return None;
+        };
+        match if *style == Style::Plain { core(text) } else { Core::Text } {
+            Core::Int(value) => Some(value as f64),
+            Core::Double(value) => Some(value),
+            Core::OutOfRange => {
+                self.report(Problem::NumberOutOfRange { value: short(text), range: "a finite number" }, node.loc);
+                None
+            }
+            _ => {
+                let instead = if text.contains("<<") || text.contains("{{") {
+                    Some("this version of tracegen takes no template here".into())
+                } else {
+                    meant_number(text).map(|number| format!("write {number}"))
+                };
+                self.mistyped(what, expected, node, instead);
+                None
+            }
+        }
+    }
+}
+
+/// The number that a text means, for a hint.
+fn meant_number(text: &str) -> Option<String> {
+    let cleaned: String = text.trim().chars().filter(|c| *c != '_').collect();
+    (cleaned.len() < 32 && matches!(core(&cleaned), Core::Int(_) | Core::Double(_))).then_some(cleaned)
+}
+
+/// The fields of a mapping.
+pub struct Fields<'n> {
+    of: &'static str,
+    /// The mapping's.
+    pub loc: Loc,
+    entries: &'n [Entry],
+    /// Fields that are not missing, only misspelt.
+    misspelt: Vec<String>,
+}
+
+impl<'n> Fields<'n> {
+    /// The fields of `node`, each of which must be `known`; `of` names what the mapping is ("a span").
+    pub fn read(cx: &mut Context, node: &'n Node, of: &'static str, known: &[&'static str]) -> Option<Self> {
+        let Kind::Mapping(entries) = &node.kind else {
+            cx.mistyped(of, "a mapping of fields", node, None);
+            return None;
+        };
+        let mut misspelt = vec![];
+        for entry in entries {
+            let field = &*entry.key.value;
+            if !known.contains(&field) {
+                let hint = elsewhere(field, of).or_else(|| stray(cx.text, &entry.key));
+                let suggest = hint.is_none() && cx.diagnostics.len() < MAX_SUGGESTIONS;
+                let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
+                misspelt.extend(nearest.clone());
+                cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
+            }
+        }
+        Some(Fields { of, loc: node.loc, entries, misspelt })
+    }
+
+    pub fn get(&self, field: &str) -> Option<&'n Entry> {
+        self.entries.iter().find(|entry| &*entry.key.value == field)
+    }
+
+    /// The value of a field that may be left out; empty counts as left out.
+    pub fn optional(&self, field: &str) -> Option<&'n Node> {
+        self.get(field).map(|entry| &*entry.value).filter(|node| !node.is_null())
+    }
+
+    pub fn required(&self, cx: &mut Context, field: &'static str) -> Option<&'n Entry> {
+        let entry = self.get(field);
+        if entry.is_none() {
+            self.missing(cx, field);
+        }
+        entry
+    }
+
+    /// Reports that a field is missing, unless it is there under a misspelt name.
+    pub fn missing(&self, cx: &mut Context, field: &'static str) {
+        if !self.misspelt.iter().any(|misspelt| misspelt == field) {
+            cx.report(Problem::MissingField { field, of: self.of }, self.head());
+        }
+    }
+
+    /// At most one of the two; reports both.
+    pub fn either(&self, cx: &mut Context, field: &'static str, other: &'static str) -> Option<&'n Entry> {
+        let (one, two) = (self.get(field), self.get(other));
+        if let (Some(one), Some(two)) = (one, two) {
+            let problem = Problem::Conflict { field, other };
+            cx.diagnostics.push(Diagnostic::new(problem, two.key.loc).related(one.key.loc));
+        }
+        one.or(two)
+    }
+
+    /// Where to point at the mapping as a whole: its first key, or all of it if it is empty.
+    pub fn head(&self) -> Loc {
+        self.entries.first().map_or(self.loc, |entry| entry.key.loc)
+    }
+}
+
+/// Where a field belongs that is not known here.
+fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
+    if of == "a span" || of == "a step" {
+        match field {
+            "duration" | "duration_ms" | "latency" | "latency_ms" => {
+                return Some("a span's own time is its `delay_ms`");
+            }
+            "name" | "span_name" | "operation_name" => return Some("a span's name is its `operation`"),
+            "children" | "spans" | "steps" => return Some("child spans are its `calls`"),
+            "errors" => return Some("what can fail is in its `error_conditions`"),
+            _ => {}
+        }
+    }
+    match field {
+        "services" | "scenarios" | "schema_version" if of == "a scenario" => {
+            Some("it stands at the top of a file, beside `scenarios`, not in a scenario")
+        }
+        "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
+            Some("it belongs into an item of `scenarios`")
+        }
+        "when" | "repeat" | "wait_ms" | "async" | "parallel" | "client" | "timeout_ms" | "retry" | "propagate"
+        | "use" | "with" | "spans" | "load" | "incidents" | "malform" | "probability" | "vars" | "at" | "match"
+        | "count" | "lag_ms" => Some("this version of tracegen does not support it"),
+        _ => None,
+    }
+}
+
+/// What an entry without a value inside `{...}` comes from: a comma in a value, or a colon without a space.
+pub fn stray(text: &str, key: &Located<Box<str>>) -> Option<&'static str> {
+    if !text[key.loc.end as usize..].trim_start().starts_with([',', '}']) {
+        None
+    } else if key.value.contains(':') {
+        Some("a space belongs behind the colon: `{200: 95}`")
+    } else {
+        Some("inside {...} a comma ends the value before it: quote that value if the comma belongs to it")
+    }
+}
+
+/// What a node is, in words.
+pub fn describe(node: &Node) -> String {
+    match &node.kind {
+        Kind::Sequence(_) => "a list".into(),
+        Kind::Mapping(_) => "a mapping".into(),
+        Kind::Broken => "nothing readable".into(),
+        Kind::Scalar { text, style: Style::Plain } => match core(text) {
+            Core::Null => "nothing".into(),
+            Core::Bool(value) => format!("the boolean `{value}`"),
+            Core::Int(_) | Core::Double(_) | Core::OutOfRange => format!("the number `{}`", short(text)),
+            Core::Text => format!("the text `{}`", short(text)),
+        },
+        Kind::Scalar { text, .. } => format!("the text `{}`", short(text)),
+    }
+}

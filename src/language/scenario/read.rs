@@ -1,0 +1,234 @@
+//! A file's documents to scenarios and services.
+
+use std::rc::Rc;
+
+use super::fields::{Context, Fields};
+use super::services::Services;
+use super::{Scenario, Service, Span, number, span, value};
+use crate::language::diagnostic::{Diagnostic, Problem, short};
+use crate::language::source::{FileId, Loc, Located};
+use crate::language::yaml::{self, Core, Kind, Node, core};
+
+const FILE_FIELDS: [&str; 3] = ["schema_version", "services", "scenarios"];
+/// With one of these, a mapping is a file's; else it is a scenario.
+const FILE_MARKS: [&str; 7] = ["schema_version", "services", "scenarios", "spans", "load", "incidents", "malform"];
+const SCENARIO_MARKS: [&str; 4] = ["name", "scenario_name", "root_span", "steps"];
+const SCENARIO_FIELDS: [&str; 7] = ["name", "scenario_name", "description", "weight", "vars", "root_span", "steps"];
+
+/// What one file says.
+#[derive(Default)]
+pub struct Contents {
+    pub scenarios: Vec<Scenario>,
+    pub services: Services,
+    /// The `services` keys.
+    pub lists: Vec<Loc>,
+    /// A list of services may be missing or short for a mistake that was reported.
+    pub services_unsure: bool,
+}
+
+/// Reads a file; `base` says that it is a `_base.yaml`, `scope` is for its scenarios.
+pub fn read(file: FileId, text: &str, base: bool, scope: usize, diagnostics: &mut Vec<Diagnostic>) -> Contents {
+    let parsed = yaml::parse(file, text, diagnostics);
+    let mut reader = Reader {
+        cx: Context { text, diagnostics },
+        scope,
+        base,
+        contents: Contents { services_unsure: !parsed.complete, ..Contents::default() },
+    };
+    let empty = parsed.complete && parsed.documents.iter().all(|node| node.is_null());
+    for document in &parsed.documents {
+        reader.document(document);
+    }
+    let contents = reader.contents;
+    if empty && !base {
+        diagnostics.push(Diagnostic::new(Problem::NoScenarios, Loc { file, start: 0, end: 0 }));
+    }
+    contents
+}
+
+struct Reader<'a> {
+    cx: Context<'a>,
+    scope: usize,
+    base: bool,
+    contents: Contents,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, node: &Rc<Node>) {
+        match &node.kind {
+            Kind::Mapping(entries) => {
+                let has = |marks: &[&str]| entries.iter().any(|entry| marks.contains(&&*entry.key.value));
+                // What has a scenario's fields is one, even with a file's field among them, which is an error there.
+                if self.base || !has(&SCENARIO_MARKS) && has(&FILE_MARKS) {
+                    self.file(node);
+                } else {
+                    self.scenario(node);
+                }
+            }
+            Kind::Sequence(items) if self.base => {
+                if let Some(item) = items.first() {
+                    self.cx.report(Problem::ScenarioInBase { field: "a list".into() }, item.loc);
+                }
+            }
+            Kind::Sequence(items) => items.iter().for_each(|item| self.scenario(item)),
+            Kind::Broken => self.contents.services_unsure = true,
+            Kind::Scalar { .. } if node.is_null() => {}
+            Kind::Scalar { .. } => {
+                let expected = "a scenario, a list of scenarios, or `services` and `scenarios`";
+                self.cx.mistyped("a scenario file", expected, node, None);
+            }
+        }
+    }
+
+    fn file(&mut self, node: &Rc<Node>) {
+        if self.base
+            && let Kind::Mapping(entries) = &node.kind
+        {
+            let scenario = |entry: &&yaml::Entry| {
+                let key = &*entry.key.value;
+                key == "scenarios" || SCENARIO_MARKS.contains(&key)
+            };
+            if let Some(entry) = entries.iter().find(scenario) {
+                let problem = Problem::ScenarioInBase { field: format!("`{}`", entry.key.value) };
+                self.cx.report(problem, entry.key.loc);
+                self.contents.services_unsure = true;
+                return;
+            }
+        }
+        let known = if self.base { &FILE_FIELDS[..2] } else { &FILE_FIELDS[..] };
+        let Some(fields) = Fields::read(&mut self.cx, node, "a file", known) else { return };
+        if let Some(entry) = fields.get("schema_version") {
+            self.schema_version(&entry.value);
+        }
+        if let Some(entry) = fields.get("services") {
+            self.services(&entry.value, entry.key.loc);
+        }
+        match fields.optional("scenarios").map(|node| (node, &node.kind)) {
+            Some((_, Kind::Sequence(items))) => items.iter().for_each(|item| self.scenario(item)),
+            Some((node, _)) => self.cx.mistyped("`scenarios`", "a list of scenarios", node, None),
+            None => {}
+        }
+    }
+
+    fn schema_version(&mut self, node: &Node) {
+        let one = match &node.kind {
+            Kind::Scalar { text, .. } => matches!(core(text), Core::Int(1)) || &**text == "1.0",
+            Kind::Broken => true,
+            _ => false,
+        };
+        if !one {
+            let value = match &node.kind {
+                Kind::Scalar { text, .. } => short(text),
+                _ => super::fields::describe(node),
+            };
+            self.cx.report(Problem::SchemaVersion { value }, node.loc);
+        }
+    }
+
+    fn services(&mut self, node: &Node, key: Loc) {
+        self.contents.lists.push(key);
+        match &node.kind {
+            Kind::Sequence(items) => {
+                for item in items {
+                    match self.cx.text("a service's name", item) {
+                        Some(name) => self.service(service(name)),
+                        None => self.contents.services_unsure = true,
+                    }
+                }
+            }
+            Kind::Mapping(entries) => {
+                for entry in entries {
+                    let name = Located::new(entry.key.value.to_string(), entry.key.loc);
+                    if name.value.is_empty() {
+                        self.cx.report(Problem::Empty { what: "a service's name".into() }, name.loc);
+                        continue;
+                    }
+                    let service = self.properties(service(name), &entry.value);
+                    self.service(service);
+                }
+            }
+            _ => {
+                self.cx.mistyped("`services`", "a list of names, or names with their properties", node, None);
+                self.contents.services_unsure = true;
+            }
+        }
+    }
+
+    fn properties(&mut self, service: Service, node: &Node) -> Service {
+        let cx = &mut self.cx;
+        if node.is_null() {
+            return service;
+        }
+        let known = ["version", "namespace", "instances", "attributes"];
+        let Some(fields) = Fields::read(cx, node, "a service", &known) else { return service };
+        Service {
+            version: fields.get("version").and_then(|entry| cx.text("`version`", &entry.value)),
+            namespace: fields.get("namespace").and_then(|entry| cx.text("`namespace`", &entry.value)),
+            instances: fields.get("instances").and_then(|entry| number::instances(cx, &entry.value)),
+            attributes: value::attributes(cx, fields.optional("attributes")),
+            ..service
+        }
+    }
+
+    fn service(&mut self, service: Service) {
+        self.contents.services.add(service, self.cx.diagnostics);
+    }
+
+    fn scenario(&mut self, node: &Rc<Node>) {
+        let cx = &mut self.cx;
+        let Some(fields) = Fields::read(cx, node, "a scenario", &SCENARIO_FIELDS) else { return };
+        let name = match fields.either(cx, "name", "scenario_name") {
+            Some(entry) => cx.text(&format!("`{}`", entry.key.value), &entry.value),
+            None => {
+                fields.missing(cx, "name");
+                None
+            }
+        };
+        let description = fields.optional("description").and_then(|node| match &node.kind {
+            Kind::Scalar { text, .. } => Some(Located::new(text.to_string(), node.loc)),
+            _ => {
+                cx.mistyped("`description`", "text", node, None);
+                None
+            }
+        });
+        let weight = fields.get("weight").and_then(|entry| number::weight(cx, &entry.value));
+        let vars = value::vars(cx, fields.optional("vars"));
+        let Some(root) = self.root(&fields) else { return };
+        self.contents.scenarios.push(Scenario {
+            scope: self.scope,
+            name: name.unwrap_or_else(|| Located::new(String::new(), fields.head())),
+            description,
+            weight,
+            vars,
+            root,
+            loc: fields.loc,
+        });
+    }
+
+    fn root(&mut self, fields: &Fields) -> Option<Span> {
+        let cx = &mut self.cx;
+        let Some(entry) = fields.either(cx, "root_span", "steps") else {
+            fields.missing(cx, "root_span");
+            return None;
+        };
+        let (key, node) = (entry.key.loc, &*entry.value);
+        if &*entry.key.value == "root_span" {
+            return span::span(cx, node, 1);
+        }
+        match &node.kind {
+            Kind::Sequence(items) if !items.is_empty() => span::steps(cx, items),
+            Kind::Sequence(_) => {
+                cx.report(Problem::Empty { what: "`steps`".into() }, key);
+                None
+            }
+            _ => {
+                cx.mistyped("`steps`", "a list of spans", node, None);
+                None
+            }
+        }
+    }
+}
+
+fn service(name: Located<String>) -> Service {
+    Service { name, version: None, namespace: None, instances: None, attributes: vec![] }
+}

@@ -1,0 +1,89 @@
+//! A scalar's text to a [`Template`]: finds the expressions, has each parsed.
+
+use pest::Parser;
+use pest::iterators::Pair;
+
+use super::expression::{self, Rule, TemplateParser};
+use super::{Expr, MAX_BYTES, Part, Template};
+use crate::language::diagnostic::{Diagnostic, Problem};
+use crate::language::source::{Loc, Located};
+use crate::language::yaml::Offsets;
+
+/// Parses `text`, which stands at `loc`; `offsets` leads from its bytes to the file's. What is wrong is reported and becomes
+/// [`Expr::Error`].
+pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagnostic>) -> Template {
+    if !text.contains("<<") && !text.contains("{{") {
+        let parts = if text.is_empty() { vec![] } else { vec![Part::Text(text.to_owned())] };
+        return Template { parts, loc };
+    }
+    if text.len() > MAX_BYTES {
+        let problem = Problem::TemplateTooLarge { what: "bytes of text with expressions in it", limit: MAX_BYTES };
+        diagnostics.push(Diagnostic::new(problem, loc));
+        return Template { parts: vec![error(loc)], loc };
+    }
+    let mut parts = vec![];
+    // The entry rule takes any text.
+    let pieces = TemplateParser::parse(Rule::template, text).into_iter().flatten().flat_map(Pair::into_inner);
+    for piece in pieces {
+        let at = offsets.loc(piece.as_span().start(), piece.as_span().end());
+        match piece.as_rule() {
+            Rule::text => push_text(&mut parts, piece.as_str()),
+            Rule::escape => push_text(&mut parts, &piece.as_str()[1..]),
+            Rule::angles | Rule::braces => {
+                let open = if piece.as_rule() == Rule::angles { "<<" } else { "{{" };
+                for inside in piece.into_inner() {
+                    parts.push(expression(inside, at, open, offsets, diagnostics));
+                }
+            }
+            Rule::wrong => {
+                let (open, close) = if piece.as_str().starts_with("<<") { ("<<", "}}") } else { ("{{", ">>") };
+                diagnostics.push(Diagnostic::new(Problem::WrongClose { open, close }, at));
+                parts.push(error(at));
+            }
+            Rule::open => {
+                let open = if piece.as_str().starts_with("<<") { "<<" } else { "{{" };
+                let start = piece.as_span().start();
+                let quote = piece.as_str().contains(['\'', '"'])
+                    && piece.as_str().contains([">>", "}}"][usize::from(open == "{{")]);
+                let at_open = offsets.loc(start, start + open.len());
+                diagnostics.push(Diagnostic::new(Problem::Unclosed { open, quote }, at_open));
+                parts.push(error(at));
+            }
+            _ => {}
+        }
+    }
+    Template { parts, loc }
+}
+
+/// What stands in for a value that was wrong, so that nothing follows from it.
+pub fn error(loc: Loc) -> Part {
+    Part::Expr(Located::new(Box::new(Expr::Error), loc))
+}
+
+fn push_text(parts: &mut Vec<Part>, text: &str) {
+    match parts.last_mut() {
+        Some(Part::Text(last)) => last.push_str(text),
+        _ => parts.push(Part::Text(text.to_owned())),
+    }
+}
+
+fn expression(
+    inside: Pair<Rule>,
+    at: Loc,
+    open: &'static str,
+    offsets: &Offsets,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Part {
+    if inside.as_str().trim().is_empty() {
+        diagnostics.push(Diagnostic::new(Problem::EmptyExpression { open }, at));
+        return error(at);
+    }
+    let base = inside.as_span().start();
+    match expression::parse(inside.as_str(), base, offsets) {
+        Ok(node) => Part::Expr(node),
+        Err(diagnostic) => {
+            diagnostics.push(*diagnostic);
+            error(at)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! YAML text to located nodes.
+//!
+//! The event parser is granit-parser; what is ours is the tree: every node knows its bytes and how it was written (plain,
+//! quoted, block), which the types of values depend on. Aliases and merge keys are resolved here, and the ways in which
+//! YAML reads something else than a template's author meant are caught here (`traps`), so that later stages see
+//! [`Kind::Broken`] and stay silent about it.
+
+mod hint;
+mod load;
+mod mapping;
+mod offsets;
+mod scalar;
+mod traps;
+
+use std::rc::Rc;
+
+use super::diagnostic::Diagnostic;
+use super::source::{FileId, Loc, Located};
+
+pub use offsets::Offsets;
+pub use scalar::{Core, core};
+
+/// Levels of lists and mappings inside each other.
+pub const MAX_NESTING: usize = 200;
+/// Nodes in one file.
+pub const MAX_NODES: usize = 1_000_000;
+/// Nodes that aliases may add to one file.
+pub const MAX_ALIASED_NODES: usize = 100_000;
+
+/// How a scalar was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    /// `|` or `>`.
+    Block,
+}
+
+impl Style {
+    pub fn is_quoted(self) -> bool {
+        matches!(self, Style::SingleQuoted | Style::DoubleQuoted)
+    }
+}
+
+#[derive(Debug)]
+pub struct Node {
+    /// Of an empty value, its key's.
+    pub loc: Loc,
+    pub kind: Kind,
+    /// Nodes below and including this one, aliases followed.
+    weight: usize,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Scalar {
+        text: Box<str>,
+        style: Style,
+    },
+    Sequence(Vec<Rc<Node>>),
+    Mapping(Vec<Entry>),
+    /// Wrong, and reported already.
+    Broken,
+}
+
+/// A key and its value. Keys are unique in a mapping, never templates.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: Located<Box<str>>,
+    pub value: Rc<Node>,
+}
+
+impl Node {
+    fn new(loc: Loc, kind: Kind) -> Self {
+        let weight = match &kind {
+            Kind::Scalar { .. } | Kind::Broken => 1,
+            Kind::Sequence(items) => items.iter().fold(1, |sum: usize, item| sum.saturating_add(item.weight)),
+            Kind::Mapping(entries) => {
+                entries.iter().fold(1, |sum: usize, entry| sum.saturating_add(entry.value.weight).saturating_add(1))
+            }
+        };
+        Node { loc, kind, weight }
+    }
+
+    /// Written as nothing, `~` or `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar { text, style: Style::Plain } if core(text) == Core::Null)
+    }
+}
+
+/// Reads all documents of a file, as far as they can be read.
+pub fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Parsed {
+    load::Loader::new(file, text, diagnostics).run()
+}
+
+pub struct Parsed {
+    /// The root of each document that is YAML.
+    pub documents: Vec<Rc<Node>>,
+    /// No document was lost.
+    pub complete: bool,
+}

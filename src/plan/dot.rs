@@ -1,0 +1,140 @@
+//! The plan as a graph for Graphviz: what `compile --emit dot` prints. The language: <https://graphviz.org/doc/info/lang.html>.
+
+use super::notation::duration;
+use super::{BlockId, Inst, Plan, ScenarioId};
+use std::fmt::{self, Display, Formatter};
+
+impl Plan {
+    /// A cluster a scenario, a node a span with its service, name and own delay, an edge a call, numbered where there are
+    /// several, and a dashed edge from each span that links to each it may link to.
+    pub fn dot(&self) -> impl Display {
+        fmt::from_fn(|f| {
+            writeln!(f, "digraph \"plan {}\" {{", self.digest_short())?;
+            writeln!(f, "  rankdir=LR")?;
+            writeln!(f, "  node [shape=box style=rounded fontname=\"sans-serif\"]")?;
+            writeln!(f, "  edge [fontname=\"sans-serif\"]")?;
+            (0..self.scenarios.len()).try_for_each(|s| self.cluster(f, ScenarioId(s as u32)))?;
+            (0..self.blocks.len()).try_for_each(|b| self.link_edges(f, BlockId(b as u32)))?;
+            writeln!(f, "}}")
+        })
+    }
+
+    fn cluster(&self, f: &mut Formatter<'_>, id: ScenarioId) -> fmt::Result {
+        let scenario = &self.scenarios[id.index()];
+        writeln!(f, "  subgraph cluster_{id} {{")?;
+        let title = format!("{} (weight {})", self.text(scenario.name), scenario.weight);
+        writeln!(f, "    label={}", quoted(&title))?;
+        let blocks = self.blocks_of(id);
+        for block in &blocks {
+            writeln!(f, "    {block} [label={}]", quoted(&self.node_label(*block)))?;
+        }
+        for block in blocks {
+            let several = self.calls_of(block).nth(1).is_some();
+            for (n, called) in self.calls_of(block).enumerate() {
+                match several {
+                    true => writeln!(f, "    {block} -> {called} [label=\"{}\"]", n + 1)?,
+                    false => writeln!(f, "    {block} -> {called}")?,
+                }
+            }
+        }
+        writeln!(f, "  }}")
+    }
+
+    /// Kind and service, name, delays: a line each.
+    fn node_label(&self, id: BlockId) -> String {
+        let block = self.block(id);
+        let mut label =
+            format!("{} {}", block.span.kind.name(), self.text(self.services[block.span.service.index()].name));
+        if let Some(name) = block.span.name {
+            label += &format!("\n{}", self.text(name));
+        }
+        for inst in &block.code {
+            match *inst {
+                Inst::Name { value } => label += &format!("\n{}", self.show_expr(value)),
+                Inst::Delay { min, max } if min == max => label += &format!("\n{}", duration(min)),
+                Inst::Delay { min, max } => label += &format!("\n{} to {}", duration(min), duration(max)),
+                _ => {}
+            }
+        }
+        label
+    }
+
+    fn link_edges(&self, f: &mut Formatter<'_>, id: BlockId) -> fmt::Result {
+        for inst in &self.block(id).code {
+            let Inst::Link { link } = *inst else { continue };
+            let link = &self.links[link.index()];
+            let glob = quoted(self.text(link.glob)).to_string();
+            for source in &link.sources {
+                writeln!(f, "  {id} -> {source} [style=dashed constraint=false label={glob}]")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A quoted string that shows the text as it is: in a label, `\N` and the like would be replaced by names, so every backslash
+/// is doubled; a newline is `\n`; other control characters have no way to be drawn and become spaces.
+fn quoted(text: &str) -> impl Display {
+    fmt::from_fn(move |f| {
+        f.write_str("\"")?;
+        for c in text.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                // Labels know HTML's entities.
+                '&' => f.write_str("&amp;")?,
+                c if c.is_control() => f.write_str(" ")?,
+                c => write!(f, "{c}")?,
+            }
+        }
+        f.write_str("\"")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture;
+
+    #[test]
+    fn the_graph_of_the_fixture() {
+        insta::assert_snapshot!(fixture::plan().dot(), @r#"
+        digraph "plan a84fda02" {
+          rankdir=LR
+          node [shape=box style=rounded fontname="sans-serif"]
+          edge [fontname="sans-serif"]
+          subgraph cluster_scenario0 {
+            label="E-commerce Order Processing (weight 15)"
+            block0 [label="SERVER api-gateway\nPOST /api/v1/orders\n5ms to 15ms"]
+            block1 [label="PRODUCER order-service\nconcat \"process \" slot1\n1.5ms"]
+            block0 -> block1
+          }
+          subgraph cluster_scenario1 {
+            label="Shipping (weight 0.5)"
+            block2 [label="CONSUMER shipping-service\nship\n0ms to 2s"]
+          }
+          block2 -> block1 [style=dashed constraint=false label="order-*"]
+        }
+        "#);
+    }
+
+    #[test]
+    fn labels_show_texts_as_they_are() {
+        assert_eq!(quoted("a\"b\\N\nc&lt;\u{0}\t é").to_string(), r#""a\"b\\N\nc&amp;lt;   é""#);
+    }
+
+    #[test]
+    fn several_calls_are_numbered() {
+        let mut program = fixture::program();
+        let form = program.blocks[2].span.clone();
+        let form = crate::plan::SpanForm { attrs: Default::default(), ..form };
+        for block in 3..5 {
+            program.blocks.push(crate::plan::Block { span: form.clone(), code: vec![Inst::End] });
+            let at = program.blocks[2].code.len() - 1;
+            program.blocks[2].code.insert(at, Inst::Call { block: BlockId(block) });
+        }
+        let dot = Plan::verify(program).unwrap().dot().to_string();
+        assert!(dot.contains("    block2 -> block3 [label=\"1\"]\n    block2 -> block4 [label=\"2\"]\n"), "{dot}");
+    }
+}

@@ -1,0 +1,150 @@
+//! The listing's content as JSON, for tools: what `compile --emit json` prints. Names in place of ids, expressions and
+//! instructions as the listing writes them. Not a plan file: nothing reads it back.
+
+use super::{Block, BlockId, Plan, ScenarioId, Service};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    plan: String,
+    semantics: u32,
+    scenarios: Vec<ScenarioJson<'a>>,
+    services: Vec<ServiceJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ServiceJson<'a> {
+    name: &'a str,
+    /// What each sends of itself.
+    instances: Vec<BTreeMap<&'a str, String>>,
+}
+
+#[derive(Serialize)]
+struct ScenarioJson<'a> {
+    name: &'a str,
+    weight: f64,
+    /// Of all traces, 0 to 1.
+    share: f64,
+    min_spans: u32,
+    max_spans: u32,
+    max_duration_ns: u64,
+    slots: Vec<Slot<'a>>,
+    root: Span<'a>,
+}
+
+#[derive(Serialize)]
+struct Slot<'a> {
+    name: &'a str,
+    /// Of a var.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Span<'a> {
+    block: u32,
+    service: &'a str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    /// Latest end, from the trace's start.
+    max_end_ns: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    constants: BTreeMap<&'a str, String>,
+    code: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<Span<'a>>,
+}
+
+impl Plan {
+    /// Writes the plan as indented JSON: scenarios with their spans as a tree, and services with what each instance sends.
+    pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
+        let sum = self.scenarios.iter().map(|s| s.weight).sum();
+        let scenarios = (0..self.scenarios.len()).map(|s| self.scenario_json(ScenarioId(s as u32), sum));
+        let document = Document {
+            plan: self.digest_hex(),
+            semantics: self.semantics,
+            scenarios: scenarios.collect(),
+            services: self.services.iter().map(|service| self.service_json(service)).collect(),
+        };
+        serde_json::to_writer_pretty(&mut to, &document)?;
+        writeln!(to)
+    }
+
+    fn service_json(&self, service: &Service) -> ServiceJson<'_> {
+        let resources = &self.resources[service.first_resource.index()..][..service.instances as usize];
+        let instances = resources.iter().map(|resource| {
+            let attributes = resource.attributes.iter();
+            attributes.map(|(key, value)| (self.text(*key), self.show_expr(*value).to_string())).collect()
+        });
+        ServiceJson { name: self.text(service.name), instances: instances.collect() }
+    }
+
+    fn scenario_json(&self, id: ScenarioId, sum: f64) -> ScenarioJson<'_> {
+        let (scenario, bound) = (&self.scenarios[id.index()], self.bound(id));
+        let slots = scenario.slots.iter().map(|name| Slot { name: self.text(*name), value: None });
+        let mut slots: Vec<Slot> = slots.collect();
+        for (slot, value) in &scenario.vars {
+            slots[slot.index()].value = Some(self.show_expr(*value).to_string());
+        }
+        ScenarioJson {
+            name: self.text(scenario.name),
+            weight: scenario.weight,
+            share: scenario.weight / sum,
+            min_spans: bound.min_spans,
+            max_spans: bound.max_spans,
+            max_duration_ns: bound.duration,
+            slots,
+            root: self.span_json(scenario.root),
+        }
+    }
+
+    /// Recursion is as deep as calls are, which the verifier bounds.
+    fn span_json(&self, id: BlockId) -> Span<'_> {
+        let Block { span, code } = self.block(id);
+        let constants = span.constants.iter();
+        Span {
+            block: id.0,
+            service: self.text(self.services[span.service.index()].name),
+            kind: span.kind.name(),
+            name: span.name.map(|name| self.text(name)),
+            max_end_ns: self.end_bound(id),
+            constants: constants.map(|(key, v)| (self.text(*key), self.show_constant(v).to_string())).collect(),
+            code: code.iter().map(|inst| self.show_inst(inst).to_string()).collect(),
+            calls: self.calls_of(id).map(|block| self.span_json(block)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::fixture;
+    use serde_json::Value;
+
+    #[test]
+    fn the_json_says_what_the_listing_says() {
+        let mut bytes = vec![];
+        fixture::plan().write_json(&mut bytes).unwrap();
+        let json: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(json["plan"], fixture::plan().digest_hex());
+        let order = &json["scenarios"][0];
+        assert_eq!(order["share"], 15.0 / 15.5);
+        assert_eq!((&order["min_spans"], &order["max_spans"]), (&1.into(), &2.into()));
+        assert_eq!(order["max_duration_ns"], 16_500_000);
+        assert_eq!(order["slots"][1], serde_json::json!({"name": "order_id", "value": "concat \"order-\" uuid"}));
+        assert_eq!(order["slots"][2], serde_json::json!({"name": "export_context_as"}));
+        assert_eq!(order["root"]["constants"]["http.request.method"], "\"POST\"");
+        let called = &order["root"]["calls"][0];
+        assert_eq!((&called["service"], &called["kind"]), (&"order-service".into(), &"PRODUCER".into()));
+        assert_eq!(called.get("name"), None);
+        let listing = fixture::plan().listing().to_string();
+        for root in [&order["root"], called, &json["scenarios"][1]["root"]] {
+            for line in root["code"].as_array().unwrap() {
+                assert!(listing.contains(line.as_str().unwrap()), "{line}");
+            }
+        }
+        assert_eq!(json["services"][2]["instances"][0]["service.name"], "\"shipping-service\"");
+    }
+}

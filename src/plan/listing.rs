@@ -1,0 +1,200 @@
+//! The plan as people read it: what `compile --emit plan` prints and snapshots compare.
+
+use super::notation::{duration, name, percent};
+use super::{Block, BlockId, ErrorId, EventId, Inst, LinkId, Plan, ResourceId, ScenarioId, ServiceId, SlotId};
+use std::collections::HashSet;
+use std::fmt::{self, Display, Formatter};
+
+impl Plan {
+    /// The listing: a line for the plan, then each scenario with its slots and its blocks in the order they are called, then
+    /// the services with what each instance sends. Constant attributes stand before a block's first instruction, as they are
+    /// sent before all others.
+    pub fn listing(&self) -> impl Display {
+        Listing { plan: self }
+    }
+
+    pub(super) fn show_inst(&self, inst: &Inst) -> impl Display {
+        fmt::from_fn(move |f| Listing { plan: self }.inst(f, inst))
+    }
+
+    /// A scenario's blocks, each before those it calls.
+    pub(super) fn blocks_of(&self, scenario: ScenarioId) -> Vec<BlockId> {
+        let (mut blocks, mut open) = (vec![], vec![self.scenarios[scenario.index()].root]);
+        while let Some(id) = open.pop() {
+            blocks.push(id);
+            open.extend(self.calls_of(id).rev());
+        }
+        blocks
+    }
+
+    /// The blocks that a block calls, in order.
+    pub(super) fn calls_of(&self, id: BlockId) -> impl DoubleEndedIterator<Item = BlockId> {
+        self.block(id).code.iter().filter_map(|inst| if let Inst::Call { block } = inst { Some(*block) } else { None })
+    }
+}
+
+struct Listing<'a> {
+    plan: &'a Plan,
+}
+
+impl Display for Listing<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plan = self.plan;
+        let (scenarios, services) =
+            (counted(plan.scenarios.len(), "scenario"), counted(plan.services.len(), "service"));
+        writeln!(f, "plan {}  {scenarios}  {services}", plan.digest_short())?;
+        (0..plan.scenarios.len()).try_for_each(|s| self.scenario(f, ScenarioId(s as u32)))?;
+        (0..plan.services.len()).try_for_each(|s| self.service(f, ServiceId(s as u32)))
+    }
+}
+
+fn counted(n: usize, what: &str) -> impl Display {
+    fmt::from_fn(move |f| write!(f, "{n} {what}{}", if n == 1 { "" } else { "s" }))
+}
+
+impl Listing<'_> {
+    fn scenario(&self, f: &mut Formatter<'_>, id: ScenarioId) -> fmt::Result {
+        let (plan, scenario, bound) = (self.plan, &self.plan.scenarios[id.index()], self.plan.bound(id));
+        let (title, weight) = (plan.text(scenario.name), scenario.weight);
+        writeln!(f, "{id} {title:?} weight {weight}  spans {}..{}", bound.min_spans, bound.max_spans)?;
+        for (slot, value) in &scenario.vars {
+            let title = plan.show_name(scenario.slots[slot.index()]);
+            writeln!(f, "  {slot} {title} = {}", plan.show_expr(*value))?;
+        }
+        let vars: HashSet<SlotId> = scenario.vars.iter().map(|(slot, _)| *slot).collect();
+        let slots = scenario.slots.iter().enumerate().map(|(s, title)| (SlotId(s as u32), *title));
+        for (slot, title) in slots.filter(|(slot, _)| !vars.contains(slot)) {
+            writeln!(f, "  {slot} {}", plan.show_name(title))?;
+        }
+        plan.blocks_of(id).into_iter().try_for_each(|block| self.block(f, block))
+    }
+
+    fn block(&self, f: &mut Formatter<'_>, id: BlockId) -> fmt::Result {
+        let (plan, block) = (self.plan, self.plan.block(id));
+        let Block { span, code } = block;
+        let service = plan.show_name(plan.services[span.service.index()].name);
+        write!(f, "  {id} span {} {} {service}", span.kind.name(), span.service)?;
+        match span.name {
+            Some(name) => writeln!(f, " {:?}", plan.text(name))?,
+            None => writeln!(f)?,
+        }
+        let width = 3.max(code.len().to_string().len());
+        for (key, value) in &span.constants {
+            writeln!(f, "  {:width$}  const  {} = {}", "", plan.show_name(*key), plan.show_constant(value))?;
+        }
+        for (pc, inst) in code.iter().enumerate() {
+            writeln!(f, "  {pc:width$}  {}", plan.show_inst(inst))?;
+        }
+        Ok(())
+    }
+
+    fn inst(&self, f: &mut Formatter<'_>, inst: &Inst) -> fmt::Result {
+        let plan = self.plan;
+        match *inst {
+            Inst::Set { slot, value } => write!(f, "set    {slot} = {}", plan.show_expr(value)),
+            Inst::Link { link } => write!(f, "link   {}", self.link(link)),
+            Inst::Attr { attr, value } => write!(f, "attr   {} = {}", name(plan.attr_key(attr)), plan.show_expr(value)),
+            Inst::Name { value } => write!(f, "name   {}", plan.show_expr(value)),
+            Inst::Export { key } => write!(f, "export {key}"),
+            Inst::Delay { min, max } if min == max => write!(f, "delay  {}", duration(min)),
+            Inst::Delay { min, max } => write!(f, "delay  {} {}", duration(min), duration(max)),
+            Inst::Roll => write!(f, "roll"),
+            Inst::Fail { chance, error, target } => {
+                write!(f, "fail   {} {} -> {target}", percent(chance), self.error(error))
+            }
+            Inst::Event { event } => write!(f, "event  {}", self.event(event)),
+            Inst::SkipIfFailed { target } => write!(f, "failed -> {target}"),
+            Inst::Call { block } => write!(f, "call   {block}"),
+            Inst::End => write!(f, "end"),
+        }
+    }
+
+    fn link(&self, id: LinkId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let link = &self.plan.links[id.index()];
+            write!(f, "{:?} from", self.plan.text(link.glob))?;
+            link.sources.iter().try_for_each(|block| write!(f, " {block}"))
+        })
+    }
+
+    fn error(&self, id: ErrorId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let error = &self.plan.errors[id.index()];
+            write!(f, "{}", self.plan.show_name_expr(error.r#type))?;
+            error.message.map_or(Ok(()), |message| write!(f, " {}", self.plan.show_operand(message)))
+        })
+    }
+
+    fn event(&self, id: EventId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let event = &self.plan.events[id.index()];
+            write!(f, "{}", self.plan.show_name_expr(event.name))?;
+            for (i, (attr, value)) in event.attributes.iter().enumerate() {
+                let (key, value) = (name(self.plan.attr_key(*attr)), self.plan.show_expr(*value));
+                write!(f, "{}{key} = {value}", if i > 0 { ", " } else { " {" })?;
+            }
+            f.write_str(if event.attributes.is_empty() { "" } else { "}" })
+        })
+    }
+
+    fn service(&self, f: &mut Formatter<'_>, id: ServiceId) -> fmt::Result {
+        let (plan, service) = (self.plan, &self.plan.services[id.index()]);
+        let instances = counted(service.instances as usize, "instance");
+        writeln!(f, "{id} {}  {instances}", plan.show_name(service.name))?;
+        for r in service.first_resource.0..service.first_resource.0 + service.instances {
+            let resource = ResourceId(r);
+            write!(f, "  {resource}")?;
+            for (key, value) in &plan.resources[resource.index()].attributes {
+                write!(f, "  {} = {}", plan.show_name(*key), plan.show_expr(*value))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::fixture;
+
+    #[test]
+    fn the_listing_of_the_fixture() {
+        insta::assert_snapshot!(fixture::plan().listing(), @r#"
+        plan a84fda02  2 scenarios  3 services
+        scenario0 "E-commerce Order Processing" weight 15  spans 1..2
+          slot0 user_id = text int 1000 9999
+          slot1 order_id = concat "order-" uuid
+          slot2 export_context_as
+          block0 span SERVER service0 api-gateway "POST /api/v1/orders"
+               const  http.request.method = "POST"
+            0  attr   user.id = slot0
+            1  delay  5ms 15ms
+            2  roll
+            3  fail   2% RateLimitExceeded "API rate limit exceeded for user." -> 4
+            4  failed -> 6
+            5  call   block1
+            6  end
+          block1 span PRODUCER service1 order-service
+            0  attr   order.id = slot1
+            1  attr   error.type = "none"
+            2  name   concat "process " slot1
+            3  set    slot2 = slot1
+            4  export slot2
+            5  delay  1.5ms
+            6  event  order.validated {order.total = float 10.00 999.99}
+            7  end
+        scenario1 "Shipping" weight 0.5  spans 1..1
+          block2 span CONSUMER service2 shipping-service "ship"
+            0  link   "order-*" from block1
+            1  attr   order.id = linked order.id
+            2  delay  0ms 2s
+            3  end
+        service0 api-gateway  1 instance
+          resource0  service.name = "api-gateway"
+        service1 order-service  1 instance
+          resource1  service.name = "order-service"
+        service2 shipping-service  1 instance
+          resource2  service.name = "shipping-service"
+        "#);
+    }
+}
