@@ -6,7 +6,7 @@ use plans::{ecommerce, linked, wide};
 use std::collections::{HashMap, HashSet};
 
 mod mutants;
-#[path = "../../../tests/support/plans.rs"]
+#[path = "../../tests/support/plans.rs"]
 pub mod plans;
 
 const SECOND: u64 = 1_000_000_000;
