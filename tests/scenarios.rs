@@ -70,6 +70,22 @@ fn the_examples_compile_without_a_diagnostic() {
     assert_eq!(spans, [("E-commerce Order Processing", 6), ("Service Foo Scenario", 2)]);
 }
 
+/// The first scenario of the README and of the reference.
+#[test]
+fn the_documented_examples_compile_without_a_diagnostic() {
+    for text in [include_str!("../README.md"), include_str!("../grammar/language.md")] {
+        let mut blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let scenario = blocks.find(|block| block.contains("root_span:")).expect("an example");
+        let base = "schema_version: 1\nservices: [web, orders]\n";
+        let files = [("_base.yaml", base), ("checkout.yaml", scenario)];
+        let loaded = language::load_texts(files.map(|(name, text)| (name.into(), text.into())).into());
+        let compiled = compiler::compile(&loaded.model);
+        let diagnostics: Vec<_> = loaded.diagnostics.iter().chain(&compiled.diagnostics).cloned().collect();
+        assert!(diagnostics.is_empty(), "{}", render::human(&loaded.sources, &diagnostics, false));
+        assert!(compiled.plan.is_some_and(|plan| plan.blocks.len() == 2));
+    }
+}
+
 /// Who is called by another service is called by a CLIENT, who takes a message from a queue has it from a PRODUCER; and a
 /// CLIENT's one callee runs in another service.
 #[test]
