@@ -23,7 +23,7 @@ use scenario::{Model, Scope, read};
 use source::{Loc, Sources};
 
 /// Mistakes that are shown.
-const MAX_DIAGNOSTICS: usize = 10_000;
+const MAX_DIAGNOSTICS: usize = 1_000;
 
 /// The files, what they say, and what is wrong with them.
 #[derive(Debug, Default)]
