@@ -23,3 +23,63 @@ fn listings() {
         settings.bind(|| insta::assert_snapshot!(name, plan.listing()));
     }
 }
+
+/// Words that make sense somewhere, put anywhere.
+const WORDS: [&str; 24] = [
+    "<<vars.a>>",
+    "<<random.uuid>>",
+    "<<parent.attributes.user.id>>",
+    "<<root.attributes.first>>",
+    "<<linked.attributes.order.id>>",
+    "<<context_key>>",
+    "<<1 / limit>>",
+    "<<random.choice([1, 'a'])>>",
+    "<<random.int(a, b) | default(tags)>>",
+    "<<not first>>",
+    "\"<<last>>\"",
+    "error.type",
+    "-1",
+    "0",
+    "1e308",
+    "''",
+    "[a, b]",
+    "{}",
+    "probability: 100",
+    "export_context_as: k",
+    "link_from_context: '*'",
+    "instances: 3",
+    "attributes",
+    "user.id",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    /// However an input is changed, it is compiled or refused; the verifier never refuses what the compiler made.
+    #[test]
+    fn changed_inputs_are_compiled_or_refused(
+        input in 0..5usize,
+        changes in proptest::collection::vec((0..10_000usize, 0..24usize, 0..WORDS.len()), 1..4),
+    ) {
+        let texts = [
+            include_str!("plans/ecommerce_order.yaml"),
+            include_str!("plans/expressions.yaml"),
+            include_str!("plans/links.yaml"),
+            include_str!("plans/order.yaml"),
+            include_str!("plans/service_foo.yaml"),
+        ];
+        // Cut between words, so that most changes are of the scenario and not of its YAML.
+        let mut words: Vec<&str> = texts[input].split_inclusive([' ', '\n', ':', '.', ',', '(']).collect();
+        for (at, cut, word) in changes {
+            let at = at % words.len();
+            let end = (at + cut % 3).min(words.len() - 1);
+            words.splice(at..end, (cut < 16).then_some(WORDS[word]));
+        }
+        let text = words.concat();
+        let (_, compiled) = compiler::compile_loaded(language::load_texts(vec![("a.yaml".into(), text.clone())]));
+        let codes: Vec<_> = compiled.diagnostics.iter().map(|d| (d.problem.code(), d.problem.message())).collect();
+        proptest::prop_assert!(!codes.iter().any(|(code, _)| *code == "E0699"), "{text}\n{codes:?}");
+        let refused = codes.iter().any(|(code, _)| code.starts_with('E'));
+        proptest::prop_assert_eq!(compiled.plan.is_none(), refused, "{}\n{:?}", text, codes);
+    }
+}

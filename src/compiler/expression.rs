@@ -84,8 +84,7 @@ impl<'a> Expressions<'a> {
     }
 
     fn text_constant(&mut self, text: &str) -> Option<Typed> {
-        let value = Constant::Text(self.tables.text(text));
-        self.constant(value)
+        Some(Typed { expr: self.tables.text_constant(text), ty: Kind::Text.into(), quoted: None })
     }
 
     /// Report and give nothing.

@@ -10,7 +10,7 @@ use super::resolve::{Linked, Tree};
 use crate::language::diagnostic::Problem;
 use crate::language::source::Loc;
 use crate::plan::{BlockId, LinkId, Program, limits};
-use glob::can_match;
+use glob::{Symbol, can_match, of_glob, of_key};
 use std::collections::HashMap;
 
 /// Keys that a diagnostic names.
@@ -40,10 +40,13 @@ pub fn find_sources(program: &mut Program, trees: &[Tree], exports: &[Export], u
     for (i, export) in exports.iter().enumerate() {
         patterns.entry(&export.key).or_default().push(i);
     }
+    let patterns: Vec<(Vec<Symbol>, Vec<usize>)> =
+        patterns.into_iter().map(|(key, exports)| (of_key(key), exports)).collect();
     let sources: Vec<Vec<usize>> = globs
         .iter()
         .map(|glob| {
-            let matching = patterns.iter().filter(|(key, _)| can_match(glob, key));
+            let glob = of_glob(glob);
+            let matching = patterns.iter().filter(|(key, _)| can_match(&glob, key));
             let mut sources: Vec<usize> = matching.flat_map(|(_, exports)| exports.iter().copied()).collect();
             sources.sort_unstable();
             sources

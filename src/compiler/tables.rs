@@ -9,6 +9,8 @@ pub struct Tables {
     /// By their JSON: expressions hold doubles, which have no hash of their own.
     exprs: HashMap<Vec<u8>, ExprId>,
     key: Vec<u8>,
+    /// The commonest expressions, found without their JSON.
+    text_constants: HashMap<TextId, ExprId>,
 }
 
 impl Tables {
@@ -18,6 +20,7 @@ impl Tables {
             texts: HashMap::new(),
             exprs: HashMap::new(),
             key: Vec::new(),
+            text_constants: HashMap::new(),
         }
     }
 
@@ -51,7 +54,12 @@ impl Tables {
 
     pub fn text_constant(&mut self, text: &str) -> ExprId {
         let text = self.text(text);
-        self.constant(Constant::Text(text))
+        if let Some(&id) = self.text_constants.get(&text) {
+            return id;
+        }
+        let id = self.constant(Constant::Text(text));
+        self.text_constants.insert(text, id);
+        id
     }
 
     pub fn text_of(&self, id: TextId) -> &str {

@@ -53,11 +53,11 @@ impl Expressions<'_> {
         }
         match (signature.name, arguments) {
             ("upper", _) => {
-                let of = self.to_text(input.typed, input.loc)?.expr;
+                let of = self.cast_to_text(input.typed, input.loc)?.expr;
                 self.add(Expr::Upper { of }, same(Kind::Text))
             }
             ("lower", _) => {
-                let of = self.to_text(input.typed, input.loc)?.expr;
+                let of = self.cast_to_text(input.typed, input.loc)?.expr;
                 self.add(Expr::Lower { of }, same(Kind::Text))
             }
             ("default", [or]) => {
@@ -80,7 +80,7 @@ impl Expressions<'_> {
             ("double", _) => self.add(Expr::ToDouble { of }, same(Kind::Double)),
             ("bool", _) if ty.kind == Kind::Bool => Some(input.typed),
             ("bool", _) => self.add(Expr::ToBool { of }, same(Kind::Bool)),
-            ("text", _) => self.to_text(input.typed, input.loc),
+            ("text", _) => self.cast_to_text(input.typed, input.loc),
             ("clamp", [min, max]) => {
                 let (a, b) = (self.number_argument(signature, min), self.number_argument(signature, max));
                 self.numeric(signature, input)?;

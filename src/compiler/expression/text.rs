@@ -46,7 +46,7 @@ impl Expressions<'_> {
     pub fn text(&mut self, template: &Template) -> Option<Typed> {
         if let Some(node) = template.single() {
             let typed = self.node(node)?;
-            return self.to_text(typed, node.loc);
+            return self.cast_to_text(typed, node.loc);
         }
         let mut whole = true;
         let mut parts = Vec::with_capacity(template.parts.len());
@@ -96,7 +96,7 @@ impl Expressions<'_> {
         Some(typed)
     }
 
-    pub(super) fn to_text(&mut self, typed: Typed, loc: Loc) -> Option<Typed> {
+    pub(super) fn cast_to_text(&mut self, typed: Typed, loc: Loc) -> Option<Typed> {
         match typed.ty.kind {
             Kind::Text => Some(typed),
             Kind::List => self.fail(Problem::ListInText, loc),
