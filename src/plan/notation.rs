@@ -49,7 +49,7 @@ pub(super) fn duration(ns: u64) -> impl Display {
             _ => (1, "ns"),
         };
         write!(f, "{}", ns / unit)?;
-        if ns % unit != 0 {
+        if !ns.is_multiple_of(unit) {
             let digits = format!("{:0width$}", ns % unit, width = unit.ilog10() as usize);
             write!(f, ".{}", digits.trim_end_matches('0'))?;
         }

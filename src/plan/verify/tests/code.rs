@@ -1,0 +1,259 @@
+//! Invariants 11 to 21: calls, bounds, code, links.
+
+use super::*;
+
+/// The fixture with `n` more blocks under its third, each called by the one `caller` says.
+fn with_calls(n: u32, caller: impl Fn(u32) -> u32) -> Result<Plan, Violation> {
+    let mut program = fixture::program();
+    let form = SpanForm { attrs: AttrRange::default(), ..program.blocks[2].span.clone() };
+    for block in 3..3 + n {
+        program.blocks.push(Block { span: form.clone(), code: vec![Inst::End] });
+        let code = &mut program.blocks[caller(block) as usize].code;
+        code.insert(code.len() - 1, Inst::Call { block: BlockId(block) });
+    }
+    Plan::verify(program)
+}
+
+#[test]
+fn invariant_11_calls_form_trees() {
+    let called = |block| Fault::CalledTwice { block: BlockId(block) };
+    let twice = broken(|p| p.blocks[0].code.insert(5, Inst::Call { block: BlockId(1) }));
+    assert_eq!(twice, inst(0, 6).broken(called(1)));
+    let root = broken(|p| p.blocks[1].code.insert(7, Inst::Call { block: BlockId(2) }));
+    assert_eq!(root.fault, called(2));
+    let itself = broken(|p| p.blocks[2].code.insert(3, Inst::Call { block: BlockId(2) }));
+    assert_eq!(itself, inst(2, 3).broken(called(2)));
+    let two_roots = broken(|p| p.scenarios[1].root = BlockId(0));
+    assert_eq!(two_roots, Place::Scenario(ScenarioId(1)).broken(called(0)));
+    let never = broken(|p| p.blocks[0].code[5] = Inst::Roll);
+    assert_eq!(never.fault, Fault::NeverCalled);
+    let cycle = with_calls(2, |block| if block == 3 { 2 } else { block });
+    assert_eq!(cycle.unwrap_err(), Place::Block(BlockId(4)).broken(Fault::NeverCalled));
+    let depth = limits::CALL_DEPTH as u32;
+    assert!(with_calls(depth - 1, |block| block - 1).is_ok());
+    assert_eq!(with_calls(depth, |block| block - 1).unwrap_err().fault, Fault::CallDepth);
+}
+
+#[test]
+fn invariant_12_spans_and_time_are_bounded() {
+    assert_eq!(with_calls(9_999, |_| 2).unwrap().bound(ScenarioId(1)).max_spans, 10_000);
+    let found = with_calls(10_000, |_| 2).unwrap_err();
+    assert_eq!(found, Place::Scenario(ScenarioId(1)).broken(Fault::Spans { max: 10_001 }));
+    let upside_down = broken(|p| p.blocks[2].code[2] = Inst::Delay { min: 2, max: 1 });
+    assert_eq!(upside_down, inst(2, 2).broken(Fault::Range("min is greater than max")));
+    let long = broken(|p| p.blocks[2].code[2] = Inst::Delay { min: 0, max: limits::DELAY + 1 });
+    assert_eq!(long, inst(2, 2).broken(Fault::Range("a delay is at most 24 h")));
+    let day = Inst::Delay { min: 0, max: limits::DELAY };
+    let days = |n: usize| move |p: &mut Program| drop(p.blocks[2].code.splice(2..3, vec![day; n]));
+    let most = (limits::DURATION / limits::DELAY) as usize;
+    assert_eq!(valid(days(most)).duration_bound(), most as u64 * limits::DELAY);
+    assert_eq!(broken(days(most + 1)), inst(2, most + 2).broken(Fault::Duration));
+}
+
+#[test]
+fn invariant_13_code_ends_and_goes_forward() {
+    assert_eq!(broken(|p| p.blocks[0].code.clear()), Place::Block(BlockId(0)).broken(Fault::End));
+    let cut = broken(|p| {
+        p.blocks[2].code.pop();
+    });
+    assert_eq!(cut, inst(2, 2).broken(Fault::End));
+    assert_eq!(broken(|p| p.blocks[2].code.insert(1, Inst::End)), inst(2, 1).broken(Fault::End));
+    for target in [0, 4, 7, u32::MAX] {
+        let found = broken(|p| p.blocks[0].code[4] = Inst::SkipIfFailed { target });
+        assert_eq!(found, inst(0, 4).broken(Fault::Jump { target }));
+        let fail = Inst::Fail { chance: Chance(1), error: ErrorId(0), target };
+        assert_eq!(broken(|p| p.blocks[0].code[4] = fail), inst(0, 4).broken(Fault::Jump { target }));
+    }
+}
+
+#[test]
+fn invariant_14_slots_are_written_before_they_are_read() {
+    let unwritten = |slot| Fault::Unwritten { slot: SlotId(slot) };
+    let vars = broken(|p| p.scenarios[0].vars.clear());
+    assert_eq!(vars, inst(0, 0).broken(unwritten(0)));
+    let order = broken(|p| {
+        p.exprs[6] = Expr::Slot { slot: SlotId(1) };
+        p.exprs[7] = Expr::Text { of: ExprId(6) };
+        p.scenarios[0].vars[0].1 = ExprId(7);
+    });
+    assert_eq!(order.fault, unwritten(1));
+    let export = broken(|p| {
+        p.blocks[1].code.remove(3);
+    });
+    assert_eq!(export, inst(1, 3).broken(unwritten(2)));
+
+    // Slot 2 is read in the root's child, and set by the root: before the call, where a jump can leave it out, and after.
+    let set_in_root = |at: usize, target: u32| {
+        move |p: &mut Program| {
+            let value = p.scenarios[0].vars[0].1;
+            p.blocks[1].code.remove(3);
+            p.blocks[0].code.insert(at, Inst::Set { slot: SlotId(2), value });
+            for (pc, inst) in p.blocks[0].code.iter_mut().enumerate() {
+                match inst {
+                    Inst::Fail { target: t, .. } => *t = target,
+                    Inst::SkipIfFailed { target: t } => *t = 7,
+                    _ => assert!(pc < 8),
+                }
+            }
+        }
+    };
+    valid(set_in_root(3, 5));
+    assert_eq!(broken(set_in_root(4, 5)), inst(1, 3).broken(unwritten(2)));
+    valid(set_in_root(4, 4));
+    assert_eq!(broken(set_in_root(6, 5)), inst(1, 3).broken(unwritten(2)));
+
+    // What a called span writes is not taken for written in its caller.
+    let by_child = broken(|p| p.blocks[0].code.insert(6, Inst::Export { key: SlotId(2) }));
+    assert_eq!(by_child, inst(0, 6).broken(unwritten(2)));
+    // Nor in another scenario.
+    let other = broken(|p| {
+        p.scenarios[1].slots.push(TextId(0));
+        p.blocks[2].code.insert(0, Inst::Export { key: SlotId(0) });
+    });
+    assert_eq!(other, inst(2, 0).broken(unwritten(0)));
+    // A failure's message and an event are read where they happen.
+    let message = broken(|p| {
+        p.exprs.push(Expr::Slot { slot: SlotId(2) });
+        p.errors[0].message = Some(ExprId(p.exprs.len() as u32 - 1));
+    });
+    assert_eq!(message, inst(0, 3).broken(unwritten(2)));
+    let event = broken(|p| {
+        p.exprs.push(Expr::Slot { slot: SlotId(2) });
+        p.events[0].name = ExprId(p.exprs.len() as u32 - 1);
+        p.blocks[1].code[3..7].rotate_right(1);
+    });
+    assert_eq!(event, inst(1, 3).broken(unwritten(2)));
+}
+
+#[test]
+fn invariant_15_a_block_writes_its_own_attributes() {
+    for attr in [1, 999] {
+        let found = broken(|p| p.blocks[0].code[0] = Inst::Attr { attr: AttrId(attr), value: ExprId(0) });
+        assert_eq!(found, inst(0, 0).broken(Fault::Attribute { attr }));
+    }
+}
+
+#[test]
+fn invariant_16_a_span_has_one_name() {
+    let none = broken(|p| p.blocks[0].span.name = None);
+    assert_eq!(none, inst(0, 1).broken(Fault::Name("the span has no name on every way here")));
+    let late = broken(|p| p.blocks[1].code[2..6].rotate_left(1));
+    assert_eq!(late, inst(1, 4).broken(Fault::Name("the span has no name on every way here")));
+    let second = Fault::Name("the span already has a name");
+    let twice = broken(|p| {
+        let name = p.blocks[1].code[2];
+        p.blocks[1].code.insert(3, name);
+    });
+    assert_eq!(twice, inst(1, 3).broken(second.clone()));
+    let both = broken(|p| p.blocks[1].span.name = Some(TextId(0)));
+    assert_eq!(both, inst(1, 2).broken(second));
+    let left_out = broken(|p| {
+        let jump = Inst::Fail { chance: Chance(1), error: ErrorId(0), target: 4 };
+        p.blocks[1].code.splice(2..2, [Inst::Roll, jump]);
+        p.blocks[1].code[3] = Inst::Fail { chance: Chance(1), error: ErrorId(0), target: 5 };
+    });
+    assert_eq!(left_out, inst(1, 7).broken(Fault::Name("the span has no name on every way here")));
+}
+
+#[test]
+fn invariant_17_chances_are_rolled_for_and_sum_to_one() {
+    let not_rolled = broken(|p| p.blocks[0].code[2] = Inst::Delay { min: 0, max: 0 });
+    assert_eq!(not_rolled, inst(0, 3).broken(Fault::NotRolled));
+    let fail = |chance| Inst::Fail { chance: Chance(chance), error: ErrorId(0), target: 6 };
+    let half = Chance::ONE.0 / 2;
+    let chances = |chances: [u64; 2]| {
+        move |p: &mut Program| {
+            p.blocks[0].code[4] = Inst::Roll;
+            p.blocks[0].code.splice(3..4, chances.map(fail));
+        }
+    };
+    valid(chances([half, half]));
+    assert_eq!(broken(chances([half, half + 1])), inst(0, 4).broken(Fault::ChanceSum));
+    assert_eq!(broken(chances([half, u64::MAX])), inst(0, 4).broken(Fault::ChanceSum));
+    // A new roll begins a new sum.
+    valid(|p| {
+        p.blocks[0].code[4] = Inst::Roll;
+        p.blocks[0].code.splice(3..4, [fail(Chance::ONE.0), Inst::Roll, fail(Chance::ONE.0)]);
+    });
+}
+
+#[test]
+fn invariant_18_no_constant_error_type_where_a_span_can_fail() {
+    let error_type = |p: &mut Program| p.attrs[2];
+    let found = broken(|p| p.blocks[0].span.constants[0].0 = error_type(p));
+    assert_eq!(found, Place::Block(BlockId(0)).broken(Fault::ConstantErrorType));
+    valid(|p| {
+        let key = error_type(p);
+        p.blocks[2].span.constants.push((key, Constant::Bool(true)));
+    });
+}
+
+#[test]
+fn invariant_19_one_link_and_one_export_before_they_are_read() {
+    let link = broken(|p| p.blocks[2].code.insert(1, Inst::Link { link: LinkId(0) }));
+    assert_eq!(link, inst(2, 1).broken(Fault::Second { what: "link" }));
+    let export = broken(|p| {
+        let export = p.blocks[1].code[4];
+        p.blocks[1].code.insert(5, export);
+    });
+    assert_eq!(export, inst(1, 5).broken(Fault::Second { what: "export" }));
+    let early = broken(|p| p.blocks[2].code.swap(0, 1));
+    assert_eq!(early.place, inst(2, 0));
+    assert!(matches!(early.fault, Fault::NotHere(_)));
+    let left_out = broken(|p| {
+        let jump = Inst::Fail { chance: Chance(1), error: ErrorId(0), target: 3 };
+        p.blocks[2].code.splice(0..0, [Inst::Roll, jump]);
+    });
+    assert_eq!(left_out.place, inst(2, 3));
+}
+
+#[test]
+fn invariant_20_links_have_sources_that_export() {
+    let none = broken(|p| p.links[0].sources.clear());
+    assert_eq!(none, Place::Link(LinkId(0)).broken(Fault::NoSource));
+    let no_export = broken(|p| p.links[0].sources.push(BlockId(0)));
+    assert_eq!(no_export, Place::Link(LinkId(0)).broken(Fault::NoExport { block: BlockId(0) }));
+    let many = |n: u32| {
+        let mut program = fixture::program();
+        let form = SpanForm { attrs: AttrRange::default(), ..program.blocks[2].span.clone() };
+        for block in 3..3 + n {
+            program.blocks.push(Block { span: form.clone(), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
+            program.blocks[2].code.insert(3, Inst::Call { block: BlockId(block) });
+        }
+        Plan::verify(program)
+    };
+    assert!(many(limits::LINKS - 1).is_ok());
+    let found = many(limits::LINKS).unwrap_err();
+    assert_eq!(found.place, Place::Scenario(ScenarioId(1)));
+    assert!(matches!(found.fault, Fault::TooMany { what: "links", count: 65, max: 64 }));
+}
+
+/// `n` scenarios, each linking to the one before; the first, if `circle`, to the last.
+fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
+    let mut m = Maker { program: fixture::program() };
+    let value = m.constant("key");
+    let form = SpanForm { attrs: AttrRange::default(), ..m.program.blocks[2].span.clone() };
+    for i in 0..n {
+        let (name, block) = (TextId(m.program.texts.len() as u32), m.program.blocks.len() as u32);
+        m.program.texts.push(format!("chain {i}"));
+        let (slots, root) = (vec![name], BlockId(block));
+        m.program.scenarios.push(Scenario { name, weight: 1.0, slots, vars: vec![], root });
+        let mut code = vec![Inst::Set { slot: SlotId(0), value }, Inst::Export { key: SlotId(0) }, Inst::End];
+        if i > 0 || circle {
+            let source = if i > 0 { block - 1 } else { block + n - 1 };
+            m.program.links.push(Link { glob: name, sources: vec![BlockId(source)] });
+            code.insert(0, Inst::Link { link: LinkId(m.program.links.len() as u32 - 1) });
+        }
+        m.program.blocks.push(Block { span: form.clone(), code });
+    }
+    Plan::verify(m.program)
+}
+
+#[test]
+fn invariant_21_links_go_back_but_not_far() {
+    assert!(chain(limits::LINK_CHAIN + 1, false).is_ok());
+    assert_eq!(chain(limits::LINK_CHAIN + 2, false).unwrap_err().fault, Fault::LinkChain);
+    assert_eq!(chain(60_000, false).unwrap_err().fault, Fault::LinkChain);
+    assert_eq!(chain(1, true).unwrap_err().fault, Fault::LinkCycle);
+    assert_eq!(chain(3, true).unwrap_err().fault, Fault::LinkCycle);
+}
