@@ -122,7 +122,7 @@ impl Machine {
                 Inst::Fail { chance, error, target } => {
                     frame.chances += chance.0;
                     if (frame.roll as u64) < frame.chances {
-                        fail(&mut e, &frame, error, now);
+                        fail(&mut e, frame, error, now);
                         frame.pc = target;
                     }
                 }
@@ -145,7 +145,7 @@ impl Machine {
                     e.span = frame.span;
                     e.start = e.trace.spans[frame.span as usize].start;
                 }
-                Inst::Event { event } => add_event(&mut e, &mut frame, event, now),
+                Inst::Event { event } => frame.last_event = add_event(&mut e, frame, event, now),
                 Inst::Name { value } => {
                     let name = e.text(value);
                     let name = if name.is_absent() { Value::text(0, 0) } else { name };
@@ -215,7 +215,7 @@ fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
 }
 
 #[cold]
-fn fail(e: &mut Evaluation, frame: &Frame, error: ErrorId, now: u64) {
+fn fail(e: &mut Evaluation, frame: Frame, error: ErrorId, now: u64) {
     let plan = &e.code.plan;
     let form = &plan.errors[error.index()];
     let r#type = e.text(form.r#type);
@@ -231,8 +231,9 @@ fn fail(e: &mut Evaluation, frame: &Frame, error: ErrorId, now: u64) {
     }
 }
 
+/// The number of the new event. (The frame goes by value, here and above, so that the loop's own can stay in registers.)
 #[cold]
-fn add_event(e: &mut Evaluation, frame: &mut Frame, event: EventId, now: u64) {
+fn add_event(e: &mut Evaluation, frame: Frame, event: EventId, now: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
     let name = e.text(form.name);
     let name = if name.is_absent() { Value::text(0, 0) } else { name };
@@ -248,7 +249,7 @@ fn add_event(e: &mut Evaluation, frame: &mut Frame, event: EventId, now: u64) {
         NONE => e.trace.spans[frame.span as usize].event = number,
         last => e.trace.events[last as usize].next = number,
     }
-    frame.last_event = number;
+    number
 }
 
 #[cold]
