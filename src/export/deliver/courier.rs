@@ -27,6 +27,9 @@ use tokio::{
 /// Longest that requests under way go on after the target was given up.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// So that no sum of times overflows.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 86_400);
+
 #[derive(Clone)]
 pub(super) enum Phase {
     Running,
@@ -91,15 +94,16 @@ impl Courier {
             Protocol::Grpc => Client::Grpc(grpc::Client::new(target)?),
             Protocol::HttpProtobuf | Protocol::HttpJson => Client::Http(http::Client::new(target, in_flight)?),
         };
+        let (first, lost) = (options.wait.min(LONGEST_PATIENCE), options.lost.min(LONGEST_PATIENCE));
         Ok(Courier {
             client,
             hint: hint(target),
             url: target.url.to_string().trim_end_matches('/').to_string(),
-            timeout: target.timeout.unwrap_or(options.lost),
-            patience: options.lost,
+            timeout: target.timeout.unwrap_or(lost),
+            patience: lost.max(first),
             phase: watch::Sender::new(Phase::Running),
             account: Mutex::default(),
-            reach: Mutex::new(Reach::new(Patience { first: options.wait, lost: options.lost })),
+            reach: Mutex::new(Reach::new(Patience { first, lost })),
             spare: Mutex::default(),
             most_spare,
             warned: AtomicBool::new(false),
@@ -274,7 +278,9 @@ impl Courier {
 
     fn succeeded(&self) {
         let out = lock(&self.reach).succeeded(Instant::now());
-        if let Some(after) = out {
+        if let Some(after) = out
+            && self.over().is_none()
+        {
             (self.observer)(DeliveryEvent::Recovered { url: self.url.clone(), after });
         }
     }
