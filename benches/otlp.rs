@@ -62,6 +62,10 @@ fn add(encoder: &mut impl Encode, view: View<'_>) {
     }
 }
 
+fn view<'a>(run: &'a Run, trace: &'a Trace) -> View<'a> {
+    View { plan: run.plan(), resources: run.resources(), trace }
+}
+
 fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
     let plan = Arc::new(plan);
     let schedule = Schedule::new(START, Arrivals::Even { count: 1_000, per_ns: 1_000_000_000 }).expect("a schedule");
@@ -75,16 +79,15 @@ fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
         })
         .collect();
     let spans = traces.iter().map(|trace| trace.spans.len() as u64).sum();
-    let view = |trace| View { plan: &plan, resources: run.resources(), trace };
     let mut protobuf = Protobuf::new(&plan, run.resources());
     let mut json = Json::new(run.resources());
     let mut sdk = Sdk::new(run.resources());
 
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(spans)).sample_size(20).measurement_time(Duration::from_secs(3));
-    group.bench_function("encode/direct", |b| b.iter(|| traces.iter().for_each(|t| add(&mut protobuf, view(t)))));
-    group.bench_function("encode/json", |b| b.iter(|| traces.iter().for_each(|t| add(&mut json, view(t)))));
-    group.bench_function("encode/sdk", |b| b.iter(|| traces.iter().for_each(|t| sdk.add(view(t)))));
+    group.bench_function("encode/direct", |b| b.iter(|| traces.iter().for_each(|t| add(&mut protobuf, view(&run, t)))));
+    group.bench_function("encode/json", |b| b.iter(|| traces.iter().for_each(|t| add(&mut json, view(&run, t)))));
+    group.bench_function("encode/sdk", |b| b.iter(|| traces.iter().for_each(|t| sdk.add(view(&run, t)))));
     let mut trace = Trace::default();
     let mut each = |of: &mut dyn FnMut(&Trace)| {
         for index in 0..TRACES {
@@ -93,8 +96,8 @@ fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
         }
     };
     group.bench_function("interpret", |b| b.iter(|| each(&mut |t| _ = black_box(t))));
-    group.bench_function("run/direct", |b| b.iter(|| each(&mut |t| add(&mut protobuf, view(t)))));
-    group.bench_function("run/sdk", |b| b.iter(|| each(&mut |t| sdk.add(view(t)))));
+    group.bench_function("run/direct", |b| b.iter(|| each(&mut |t| add(&mut protobuf, view(&run, t)))));
+    group.bench_function("run/sdk", |b| b.iter(|| each(&mut |t| sdk.add(view(&run, t)))));
 }
 
 fn benches(c: &mut Criterion) {

@@ -68,7 +68,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Compile(compile::Compile),
-    Run(run::Run),
+    Run(Box<run::Run>),
     Completions(completions::Completions),
 }
 

@@ -40,9 +40,9 @@ fn allocations(plan: Plan, arrivals: Arrivals) -> u64 {
     let schedule = Schedule::new(1_767_225_600_000_000_000, arrivals).unwrap();
     let run = Arc::new(Run::new(Arc::new(plan), 42, schedule));
     let (mut interpreter, mut trace) = (Interpreter::new(&run), Trace::default());
-    (0..10_000).for_each(|index| interpreter.trace(index, &mut trace));
+    (0..20_000).for_each(|index| interpreter.trace(index, &mut trace));
     let before = ALLOCATIONS.with(Cell::get);
-    (10_000..20_000).for_each(|index| interpreter.trace(index, &mut trace));
+    (20_000..30_000).for_each(|index| interpreter.trace(index, &mut trace));
     ALLOCATIONS.with(Cell::get) - before
 }
 

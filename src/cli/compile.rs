@@ -99,8 +99,12 @@ impl Emit {
     fn text(self, plan: &Plan) -> String {
         match self {
             Emit::Plan => plan.listing().to_string(),
-            Emit::Json => plan.json(),
-            Emit::Dot => plan.dot(),
+            Emit::Json => {
+                let mut json = vec![];
+                plan.write_json(&mut json).expect("writing to memory does not fail");
+                String::from_utf8(json).expect("JSON is UTF-8")
+            }
+            Emit::Dot => plan.dot().to_string(),
         }
     }
 }

@@ -68,6 +68,13 @@ pub fn duration(text: &str) -> Result<u64, String> {
     }
 }
 
+/// ns in the largest unit that keeps the figure whole, as [`duration`] reads it.
+pub fn format_duration(ns: u64) -> String {
+    let units = [("h", 3_600 * SECOND), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1_000_000), ("us", 1_000)];
+    let fits = units.into_iter().find(|(_, unit)| ns.is_multiple_of(*unit));
+    fits.map_or(format!("{ns}ns"), |(name, unit)| format!("{}{name}", ns / unit))
+}
+
 /// A duration above 0, in ns.
 pub fn positive_duration(text: &str) -> Result<u64, String> {
     match duration(text)? {
@@ -176,6 +183,9 @@ mod tests {
         assert_eq!(duration("7d"), Ok(7 * 86_400 * SECOND));
         assert_eq!(interval("0.5..2"), Ok((SECOND / 2, 2 * SECOND)));
         assert_eq!(interval("500ms..2s"), Ok((SECOND / 2, 2 * SECOND)));
+        for (ns, text) in [(SECOND / 2, "500ms"), (90 * SECOND, "90s"), (7_200 * SECOND, "2h"), (1_001, "1001ns")] {
+            assert_eq!((format_duration(ns).as_str(), duration(text)), (text, Ok(ns)));
+        }
         for text in ["", "x", "-1s", "1e30", "NaN", "inf", "9999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }

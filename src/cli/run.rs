@@ -109,7 +109,8 @@ impl Run {
         let paths = scenarios::paths(self.paths.clone());
         let plan = Arc::new(scenarios::plan(&paths)?);
         let seed = self.seed.unwrap_or_else(draw_seed);
-        let timing = Timing::resolve(&self, engine::now(), plan.duration_bound())?;
+        let now = engine::now() / 1_000_000 * 1_000_000;
+        let timing = Timing::resolve(&self, now, plan.duration_bound())?;
         let run = Arc::new(crate::interpreter::Run::new(plan.clone(), seed, timing.schedule.clone()));
         let (events, told) = monitor::events();
         let opened = exporter::open(&self, &run, events)?;

@@ -41,7 +41,7 @@ impl Evaluation<'_> {
     /// The value as text: a copy only if it is none yet. Absent stays absent.
     pub fn text(&mut self, id: ExprId) -> Value {
         let value = self.value(id);
-        self.to_text(value)
+        self.as_text(value)
     }
 
     fn constant_text(&self, id: TextId) -> Value {
@@ -311,7 +311,7 @@ impl Evaluation<'_> {
         true
     }
 
-    pub fn to_text(&mut self, value: Value) -> Value {
+    pub fn as_text(&mut self, value: Value) -> Value {
         if matches!(value.read(), Read::Text { .. } | Read::Const { .. }) {
             return value;
         }

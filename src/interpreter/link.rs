@@ -196,7 +196,7 @@ fn exports<'a>(plan: &'a Plan, trace: &'a Trace, sources: &'a [BlockId], glob: &
 
 impl Evaluation<'_> {
     pub(super) fn linked_key(&mut self) -> Value {
-        self.linked.map_or(Value::ABSENT, |found| self.from_below(found.key))
+        self.linked.map_or(Value::ABSENT, |found| self.copy_from_below(found.key))
     }
 
     /// The attribute of the linked span as it was sent.
@@ -207,7 +207,7 @@ impl Evaluation<'_> {
         let form = &plan.block(span.block).span;
         if let Some(at) = form.attrs.ids().position(|attr| plan.attrs[attr.index()] == key) {
             let value = level.trace.attrs[span.attrs as usize + at].value;
-            return self.from_below(value);
+            return self.copy_from_below(value);
         }
         match form.constants.iter().find(|(k, _)| *k == key) {
             Some((_, constant)) => self.constant(constant),
@@ -216,7 +216,7 @@ impl Evaluation<'_> {
     }
 
     /// A value of the linked trace, copied into this one.
-    fn from_below(&mut self, value: Value) -> Value {
+    fn copy_from_below(&mut self, value: Value) -> Value {
         let Some(level) = self.below.first() else { return Value::ABSENT };
         match value.read() {
             Read::Text { at, len } => {
@@ -228,7 +228,7 @@ impl Evaluation<'_> {
                 let start = self.trace.values.len();
                 for k in 0..len {
                     // elements are no lists
-                    let item = self.from_below(self.below[0].trace.values[at + k]);
+                    let item = self.copy_from_below(self.below[0].trace.values[at + k]);
                     self.trace.values.push(item);
                 }
                 Value::list(start, len)

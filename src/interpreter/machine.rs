@@ -152,7 +152,7 @@ impl Machine {
                     e.trace.spans[frame.span as usize].name = name;
                 }
                 Inst::Export { key } => {
-                    let key = e.to_text(e.slots[key.index()]);
+                    let key = e.as_text(e.slots[key.index()]);
                     if !key.is_absent() {
                         e.trace.exports.push(ExportRecord { span: frame.span, key });
                     }

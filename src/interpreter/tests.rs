@@ -5,6 +5,7 @@ use crate::trace::{Datum, NONE, View};
 use plans::{ecommerce, linked, wide};
 use std::collections::{HashMap, HashSet};
 
+mod mutants;
 #[path = "../../tests/support/plans.rs"]
 pub mod plans;
 

@@ -64,7 +64,7 @@ const AGENTS: [Agent; 12] = [
 /// What one draw chooses: text before the version, the version, text behind.
 pub(super) fn user_agent(draw: u64) -> (&'static str, u32, &'static str) {
     let total: u32 = AGENTS.iter().map(|a| a.0).sum();
-    let mut at = ((draw >> 32) * total as u64 >> 32) as u32;
+    let mut at = (((draw >> 32) * total as u64) >> 32) as u32;
     for &(share, before, first, versions, behind) in &AGENTS {
         if at < share {
             return (before, first + ((draw as u32 as u64 * versions as u64) >> 32) as u32, behind);

@@ -38,5 +38,7 @@ pub const DECIMALS: u8 = 15;
 pub const WIDTH: u32 = 1_024;
 /// Largest `n` of `random.zipf`.
 pub const ZIPF_N: u64 = 10_000_000;
+/// `random.zipf` expressions: each has a table of a few KB when it runs.
+pub const ZIPFS: usize = 1 << 14;
 /// Largest exponent of `random.zipf`.
 pub const ZIPF_S: f64 = 10.0;

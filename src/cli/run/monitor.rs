@@ -19,7 +19,6 @@ pub struct Outcome {
     pub figures: Figures,
     /// From the first trace to the last acknowledgement.
     pub took: Duration,
-    pub ended: Ended,
     /// By a signal.
     pub interrupted: bool,
 }
@@ -68,7 +67,6 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, events: Events
                 account,
                 figures: progress.figures(),
                 took: began.elapsed(),
-                ended,
                 interrupted: ended == Ended::Stopped,
             };
             let _ = send.send(Message::Done(Box::new(outcome)));

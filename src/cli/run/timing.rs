@@ -32,7 +32,7 @@ enum Pace {
 }
 
 impl Timing {
-    /// `now` in ns since 1970, `longest` the longest a trace of the plan can last, ns.
+    /// `now` in ns since 1970 (whole ms, so that the line to repeat with is short), `longest` the longest a trace of the plan can last, ns.
     pub fn resolve(run: &Run, now: u64, longest: u64) -> Result<Timing, Failure> {
         let time = |flag: &str, text: &Option<String>| match text {
             None => Ok(None),
@@ -92,7 +92,10 @@ impl Timing {
                 (Arrivals::Even { count, per_ns: per }, flags, spread.is_none().then_some((count, per)))
             }
             Pace::Interval { min, max, lanes } => {
-                let flags = vec![format!("--interval {min}ns..{max}ns"), format!("--lanes {lanes}")];
+                let flags = vec![
+                    format!("--interval {}..{}", parse::format_duration(min), parse::format_duration(max)),
+                    format!("--lanes {lanes}"),
+                ];
                 (Arrivals::Interval { min_ns: min, max_ns: max, lanes }, flags, None)
             }
             Pace::Max => (engine::FIRST_ARRIVALS, vec![], None),
@@ -101,7 +104,7 @@ impl Timing {
             let mut repeat = vec![format!("--start {}", parse::format_time(start))];
             repeat.extend(flags);
             repeat.extend(run.count.map(|count| format!("--count {count}")));
-            repeat.extend(run.duration.map(|d| format!("--duration {d}ns")));
+            repeat.extend(run.duration.map(|d| format!("--duration {}", parse::format_duration(d))));
             repeat.extend(until.map(|until| format!("--until {}", parse::format_time(until))));
             repeat.extend(run.shard.map(|Shard { k, n }| format!("--shard {k}/{n}")));
             repeat

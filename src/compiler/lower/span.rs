@@ -59,9 +59,9 @@ impl<'m> Lowering<'m> {
         self.events(state, &mut draft, report);
         let calls = &state.tree.spans[at].calls;
         // Events come after a hit too, calls don't.
-        let skips = fails.then_some(()).filter(|()| !span.events.is_empty() && !calls.is_empty());
+        let skips = fails && !span.events.is_empty() && !calls.is_empty();
         let skip_at = draft.next();
-        if skips.is_some() {
+        if skips {
             draft.push(Inst::SkipIfFailed { target: 0 }, span.loc);
         }
         for &call in calls {
@@ -76,7 +76,7 @@ impl<'m> Lowering<'m> {
                 *target = after_hit;
             }
         }
-        if skips.is_some() {
+        if skips {
             draft.code[skip_at as usize] = Inst::SkipIfFailed { target: end };
         }
         self.map.blocks.push(crate::compiler::BlockSource { span: span.loc, code: draft.places });
@@ -150,6 +150,14 @@ impl<'m> Lowering<'m> {
         }
     }
 
+    /// The slot, if the value is one's already: slots are written once, so it can be read instead of a copy.
+    fn slot_of(&self, value: ExprId) -> Option<SlotId> {
+        match self.tables.program.exprs[value.index()] {
+            Expr::Slot { slot } => Some(slot),
+            _ => None,
+        }
+    }
+
     fn set(&mut self, state: &mut State, draft: &mut Draft, name: &str, value: ExprId, place: Loc) -> SlotId {
         let slot = self.new_slot(state, name, value);
         draft.push(Inst::Set { slot, value }, place);
@@ -171,7 +179,7 @@ impl<'m> Lowering<'m> {
             // What holds no expression is constant.
             (None, None) => {}
             (Some(attr), constant) => {
-                if node.read[index] && constant.is_none() {
+                if node.read[index] && constant.is_none() && self.slot_of(typed.expr).is_none() {
                     let slot = self.set(state, draft, &attribute.key.value, typed.expr, place);
                     typed = self.read_slot(slot, typed);
                 }
@@ -202,7 +210,10 @@ impl<'m> Lowering<'m> {
         match typed {
             Some(typed) => {
                 self.pieces(typed.expr, &state.slots, &mut key);
-                let slot = self.set(state, draft, "context_key", typed.expr, template.loc);
+                let slot = match self.slot_of(typed.expr) {
+                    Some(slot) => slot,
+                    None => self.set(state, draft, "context_key", typed.expr, template.loc),
+                };
                 draft.push(Inst::Export { key: slot }, template.loc);
                 let is_constant = self.tables.constant_of(typed.expr).is_some();
                 let read = if is_constant { typed } else { self.read_slot(slot, typed) };

@@ -1,4 +1,4 @@
-use super::super::fixture::{Builder, Fixture, fixtures};
+use super::super::fixture::{Fixture, Maker, attrs, block, fixtures, plan, service};
 use super::super::{BATCH_BYTES, BATCH_SPANS, reference};
 use super::*;
 use crate::plan::{Constant, Inst, ResourceId, SpanForm, SpanKind};
@@ -35,13 +35,17 @@ proptest! {
 
 /// `traces` traces of `spans` spans; each span has a text of `text` bytes.
 fn uniform(traces: usize, spans: usize, text: usize) -> Fixture {
-    let mut builder = Builder::new();
-    let service = builder.service("api-gateway", 2);
-    let name = Some(builder.text("GET /"));
-    let constants = vec![(builder.text("http.request.method"), Constant::Bool(true))];
-    let attrs = builder.attrs(["note"]);
-    let block = builder.block(SpanForm { service, kind: SpanKind::Server, name, constants, attrs }, vec![Inst::End]);
-    let plan = builder.plan("uniform");
+    let mut make = Maker::default();
+    let service = service(&mut make, "api-gateway", 2);
+    let name = make.text("GET /");
+    let constants = vec![(make.text("http.request.method"), Constant::Bool(true))];
+    let attrs = attrs(&mut make, &["note"]);
+    let block = block(
+        &mut make,
+        SpanForm { service, kind: SpanKind::Server, name: Some(name), constants, attrs },
+        vec![Inst::End],
+    );
+    let plan = plan(make, "uniform");
     let mut trace = Trace { id: [7; 16], ..Default::default() };
     trace.text.append("z".repeat(text).as_bytes());
     for i in 0..spans {
@@ -49,7 +53,7 @@ fn uniform(traces: usize, spans: usize, text: usize) -> Fixture {
             id: i as u64 + 1,
             start: 1,
             end: 2,
-            name: Value::constant(plan.text_at(name.unwrap())),
+            name: Value::constant(plan.text_at(name)),
             block,
             resource: ResourceId(i as u32 % 2),
             parent: if i == 0 { NONE } else { 0 },
@@ -94,22 +98,26 @@ fn a_span_can_be_larger_than_a_batch() {
 
 #[test]
 fn constants_beyond_what_is_made_ready_are_sent_all_the_same() {
-    let mut builder = Builder::new();
-    let service = builder.service("a", 1);
-    let long = builder.text(&"l".repeat(1 << 20));
-    let name = Some(builder.text("n"));
+    let mut make = Maker::default();
+    let service = service(&mut make, "a", 1);
+    let long = make.text(&"l".repeat(1 << 20));
+    let name = make.text("n");
     // More than a form's share: 80 texts of 1 MiB.
-    let constants = (0..80).map(|i| (builder.text(&format!("k{i}")), Constant::Text(long))).collect();
-    let attrs = builder.attrs(["after"]);
-    let block = builder.block(SpanForm { service, kind: SpanKind::Internal, name, constants, attrs }, vec![Inst::End]);
-    let plan = builder.plan("long");
+    let constants = (0..80).map(|i| (make.text(&format!("k{i}")), Constant::Text(long))).collect();
+    let attrs = attrs(&mut make, &["after"]);
+    let block = block(
+        &mut make,
+        SpanForm { service, kind: SpanKind::Internal, name: Some(name), constants, attrs },
+        vec![Inst::End],
+    );
+    let plan = plan(make, "long");
     let mut trace = Trace { id: [1; 16], ..Default::default() };
     trace.attrs.push(AttrRecord { attr: attrs.ids().next().unwrap(), value: Value::int(-1) });
     trace.spans.push(SpanRecord {
         id: 1,
         start: 5,
         end: 6,
-        name: Value::constant(plan.text_at(name.unwrap())),
+        name: Value::constant(plan.text_at(name)),
         block,
         resource: ResourceId(0),
         parent: NONE,

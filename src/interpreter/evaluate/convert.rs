@@ -152,7 +152,7 @@ impl Evaluation<'_> {
     pub(super) fn pad(&mut self, of: ExprId, width: usize) -> Value {
         let value = self.value(of);
         let number = value.is_scalar();
-        let value = self.to_text(value);
+        let value = self.as_text(value);
         let Some(text) = self.bytes(value) else { return Value::ABSENT };
         let (bytes, negative) = (text.len(), number && text.first() == Some(&b'-'));
         // bytes that go on with a character begin with 10

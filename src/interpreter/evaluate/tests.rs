@@ -128,8 +128,7 @@ fn texts_are_joined_whatever_is_written_on_the_way() {
         let uuid = m.expr(Expr::RandomUuid);
         let (items, second) = ([uuid].into(), m.expr(Expr::RandomUuid));
         let _ = m.expr(Expr::List { items });
-        let length = m.concat(&[uuid, second]);
-        length
+        m.concat(&[uuid, second])
     };
     assert_eq!(text(behind), text(second)[36..]);
 }

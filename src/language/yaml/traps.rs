@@ -49,8 +49,11 @@ pub fn cut_pairs(
     let mut kept = Vec::with_capacity(pairs.len());
     let mut rest = pairs.into_iter();
     while let Some((key, value)) = rest.next() {
-        let closer = opened(source, &value)
-            .and_then(|close| rest.as_slice().iter().position(|(key, value)| value.is_null() && closes(key, close)));
+        let closer = opened(source, &value).and_then(|close| {
+            // No farther than the next template, so that this stays linear.
+            let here = rest.as_slice().iter().take_while(|(_, value)| opened(source, value).is_none());
+            here.map(|(key, value)| value.is_null() && closes(key, close)).position(|found| found)
+        });
         let Some(closer) = closer else {
             kept.push((key, value));
             continue;
@@ -71,8 +74,10 @@ pub fn sequence(source: Source, flow: bool, items: Vec<Rc<Node>>, diagnostics: &
     let mut kept = Vec::with_capacity(items.len());
     let mut rest = items.into_iter();
     while let Some(item) = rest.next() {
-        let closer =
-            opened(source, &item).and_then(|close| rest.as_slice().iter().position(|item| closes(item, close)));
+        let closer = opened(source, &item).and_then(|close| {
+            let here = rest.as_slice().iter().take_while(|item| opened(source, item).is_none());
+            here.map(|item| closes(item, close)).position(|found| found)
+        });
         let Some(closer) = closer else {
             kept.push(item);
             continue;

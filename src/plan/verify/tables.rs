@@ -57,6 +57,11 @@ fn sizes(program: &Program) -> Checked {
         ("resource attributes", program.resources.iter().map(|r| r.attributes.len()).sum(), limits::TABLE),
         ("expressions", program.exprs.len(), limits::TABLE),
         ("operands", program.exprs.iter().map(operands).sum(), limits::TABLE),
+        (
+            "zipf expressions",
+            program.exprs.iter().filter(|e| matches!(e, Expr::RandomZipf { .. })).count(),
+            limits::ZIPFS,
+        ),
         ("computed attributes", program.attrs.len(), limits::TABLE),
         ("events", program.events.len(), limits::TABLE),
         ("event attributes", program.events.iter().map(|e| e.attributes.len()).sum(), limits::TABLE),

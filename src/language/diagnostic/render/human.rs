@@ -11,7 +11,7 @@ use crate::language::source::{FileId, Loc, Sources};
 
 /// Bytes of a source line before and behind the beginning of a place; the renderer cuts it to what fits a terminal. Of a
 /// place farther right only line and column are shown.
-const MAX_BEFORE: usize = 4096;
+const MAX_BEFORE: usize = 1000;
 const MAX_BEHIND: usize = 400;
 /// Lines between two places that still are shown as one piece of source.
 const MAX_LINES: usize = 100;

@@ -21,13 +21,47 @@ pub struct Place<'a> {
 /// Looks up places, with each file's lines found once.
 pub struct Places<'a> {
     sources: &'a Sources,
+    index: HashMap<FileId, Index>,
+}
+
+/// What makes looking up a place cheap, even in a line of megabytes.
+struct Index {
     /// Where each line begins.
-    lines: HashMap<FileId, Vec<usize>>,
+    lines: Vec<usize>,
+    /// Characters before each block of [`BLOCK`] bytes.
+    characters: Vec<usize>,
+}
+
+const BLOCK: usize = 1024;
+
+impl Index {
+    fn new(text: &str) -> Self {
+        let after = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(after).collect();
+        let mut count = 0;
+        let mut characters = vec![0];
+        for block in text.as_bytes().chunks(BLOCK) {
+            count += characters_in(block);
+            characters.push(count);
+        }
+        Index { lines, characters }
+    }
+
+    /// Characters that begin before byte `at`.
+    fn before(&self, text: &str, at: usize) -> usize {
+        let block = at / BLOCK;
+        self.characters[block] + characters_in(&text.as_bytes()[block * BLOCK..at])
+    }
+}
+
+/// Bytes that do not continue a character.
+fn characters_in(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
 }
 
 impl<'a> Places<'a> {
     pub fn new(sources: &'a Sources) -> Self {
-        Places { sources, lines: HashMap::new() }
+        Places { sources, index: HashMap::new() }
     }
 
     pub fn text(&self, file: FileId) -> &'a str {
@@ -47,10 +81,7 @@ impl<'a> Places<'a> {
     /// The line from 1 and its bytes, without the line break.
     pub fn line(&mut self, file: FileId, at: usize) -> (usize, Range<usize>) {
         let text = self.text(file);
-        let starts = self.lines.entry(file).or_insert_with(|| {
-            let after = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(after).collect()
-        });
+        let starts = &self.index.entry(file).or_insert_with(|| Index::new(text)).lines;
         let line = starts.partition_point(|&start| start <= at);
         let start = starts[line - 1];
         let end = starts.get(line).map_or(text.len(), |next| next - 1);
@@ -60,8 +91,10 @@ impl<'a> Places<'a> {
 
     fn line_column(&mut self, file: FileId, at: usize) -> (usize, usize) {
         let (line, range) = self.line(file, at);
-        let before = &self.text(file)[range.start..at.max(range.start)];
+        let text = self.text(file);
+        let index = &self.index[&file];
         // A byte-order mark takes no column.
-        (line, before.trim_start_matches('\u{FEFF}').chars().count() + 1)
+        let mark = usize::from(at > range.start && text[range.start..].starts_with('\u{FEFF}'));
+        (line, index.before(text, at) - index.before(text, range.start) - mark + 1)
     }
 }

@@ -1,0 +1,260 @@
+//! The command line as a user meets it: what is printed where, and the exit status.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{scenarios, tracegen};
+
+/// Nothing listens here.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+#[test]
+fn check_is_silent_where_nothing_is_wrong() {
+    tracegen().args(["compile", "--check"]).arg(scenarios()).assert().success().stdout("").stderr("");
+    tracegen().args(["compile", "--check"]).arg(scenarios().join("examples")).assert().success().stdout("").stderr("");
+}
+
+#[test]
+fn five_mistakes_are_five_errors() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("five.yaml");
+    let yaml = "\
+name: five mistakes
+weight: -1
+root_span:
+  service: web
+  operation: GET /<<random.integer(1, 2)>>
+  kind: SERVICE
+  delay_ms: [20, 10]
+  attributes:
+    a: <<nobody>>
+";
+    std::fs::write(&file, yaml).expect("written");
+    let output = tracegen().args(["compile", "--check"]).arg(&file).assert().code(1).stdout("");
+    let said = text(&output.get_output().stderr);
+    assert_eq!(said.matches("error[E").count(), 5, "{said}");
+    assert!(said.contains("did you mean `random.int`?"), "{said}");
+    let output = tracegen().args(["compile", "--format", "json"]).arg(&file).assert().code(1);
+    let json: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    assert_eq!(json.as_array().or(json["diagnostics"].as_array()).map(Vec::len), Some(5), "{json}");
+}
+
+#[test]
+fn compile_prints_what_it_is_asked_for() {
+    let overview = tracegen().arg("compile").arg(scenarios()).assert().success().stderr("");
+    assert!(text(&overview.get_output().stdout).contains(" scenarios from 10 files, "), "{overview}");
+    let listing = tracegen().args(["compile", "--emit", "plan"]).arg(scenarios()).assert().success();
+    assert!(text(&listing.get_output().stdout).starts_with("plan "), "{listing}");
+    let dot = tracegen().args(["compile", "--emit", "dot"]).arg(scenarios()).assert().success();
+    assert!(text(&dot.get_output().stdout).starts_with("digraph "), "{dot}");
+    let json = tracegen().args(["compile", "--emit", "json"]).arg(scenarios()).assert().success();
+    serde_json::from_slice::<serde_json::Value>(&json.get_output().stdout).expect("JSON");
+}
+
+#[test]
+fn a_plan_file_runs_as_its_scenarios_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let plan = directory.path().join("all.plan");
+    tracegen().arg("compile").arg(scenarios()).arg("-o").arg(&plan).assert().success();
+    let run = |path: &Path| {
+        let command = tracegen()
+            .args(["run", "--seed", "7", "--start", "2026-01-01", "--count", "50", "--exporter", "stdout", "--quiet"])
+            .arg(path)
+            .assert()
+            .success();
+        command.get_output().stdout.clone()
+    };
+    assert!(run(&plan) == run(&scenarios()));
+    std::fs::write(&plan, "{\"not\": \"a plan\"}").expect("written");
+    let output = tracegen().arg("run").arg(&plan).assert().code(3).stdout("");
+    assert!(text(&output.get_output().stderr).contains("no plan file"), "{output}");
+}
+
+#[test]
+fn wrong_usage_is_named_and_exits_2() {
+    for (arguments, said) in [
+        (&["run", "--rate", "fast"][..], "`50`, `0.5/s`, `100/m` or `1/h`, or `max`"),
+        (&["run", "--shard", "0/3"], "--shard needs --seed and --start"),
+        (&["run", "--shard", "3/3", "--seed", "1"], "0 to N - 1"),
+        (&["run", "--rate", "max", "--start", "2026-01-01"], "--start can't be combined with --rate max"),
+        (&["run", "--arrivals", "poisson"], "--arrivals poisson needs a rate"),
+        (&["run", "--start", "yesterday"], "expected a time"),
+        (&["run", "--start", "2026-01-02", "--until", "2026-01-01"], "is not after the start"),
+        (&["run", "--exporter", "kafka"], "expected otlp, stdout, file=PATH or none"),
+        (&["run", "--protocol", "udp", "--count", "1"], "use grpc, http/protobuf or http/json"),
+        (&["run", "--lanes", "0"], "0 is not in 1..="),
+    ] {
+        let output = tracegen().args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).assert().code(2).stdout("");
+        let stderr = text(&output.get_output().stderr);
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+    for (name, value, said) in [
+        ("TRACE_INTERVAL_MIN", "often", "TRACE_INTERVAL_MIN=`often`: expected seconds"),
+        ("TRACE_NUM_WORKERS", "0", "TRACE_NUM_WORKERS=`0`: expected a number of lanes"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "udp", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    ] {
+        let output = tracegen()
+            .args(["run", "--count", "1", "--start", "2026-01-01"])
+            .env(name, value)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .assert()
+            .code(2);
+        assert!(text(&output.get_output().stderr).contains(said), "{output}");
+    }
+}
+
+#[test]
+fn variables_give_paths_and_gaps() {
+    let examples = scenarios().join("examples");
+    let run = |flags: &[&str], variables: &[(&str, &str)]| {
+        let output = tracegen()
+            .args(["run", "--seed", "7", "--start", "2026-01-01", "--count", "20", "--exporter", "stdout", "--quiet"])
+            .args(flags)
+            .env("SCENARIOS_DIR", &examples)
+            .envs(variables.iter().copied())
+            .assert()
+            .success();
+        output.get_output().stdout.clone()
+    };
+    let flags = run(&["--interval", "100ms..300ms", "--lanes", "2"], &[]);
+    let variables = [("TRACE_INTERVAL_MIN", "0.1"), ("TRACE_INTERVAL_MAX", "0.3"), ("TRACE_NUM_WORKERS", "2")];
+    assert!(flags == run(&[], &variables));
+    assert!(flags != run(&[], &[]));
+    assert!(run(&[], &[]) == run(&["--interval", "0.5..2", "--lanes", "4"], &variables), "a flag beats its variable");
+}
+
+#[test]
+fn a_collector_that_is_not_there_is_said_once_and_the_account_closes() {
+    let began = Instant::now();
+    let output = tracegen()
+        .args(["run", "--seed", "7", "--count", "100", "--wait", "1s", "--summary", "json", "--endpoint", NOWHERE])
+        .arg(scenarios())
+        .assert()
+        .code(1);
+    assert!(began.elapsed() < Duration::from_secs(30));
+    let stderr = text(&output.get_output().stderr);
+    assert_eq!(stderr.matches("nothing answers at").count(), 1, "{stderr}");
+    assert!(stderr.lines().count() < 15, "{stderr}");
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    assert_eq!(summary["generated"]["traces"], 100, "{summary}");
+    assert_eq!(summary["generated"], summary["undelivered"], "{summary}");
+    assert_eq!(summary["delivered"]["spans"], 0, "{summary}");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_failure() {
+    let mut child = spawn(&["run", "--seed", "7", "--rate", "1000/s", "--start", "-1h", "--exporter", "stdout"]);
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("{\"resourceSpans\""), "{line}");
+    assert_eq!(wait(&mut child, 20), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_stops_drains_and_prints_the_account() {
+    // Endless: stopped is done. With an end that was not reached: interrupted.
+    for (more, signal, expected) in [(&[][..], "INT", 0), (&["--duration", "1h"], "TERM", 130)] {
+        let mut child = spawn(&[&["run", "--seed", "7", "--rate", "500/s", "--exporter", "none"], more].concat());
+        std::thread::sleep(Duration::from_secs(1));
+        kill(&child, signal);
+        assert_eq!(wait(&mut child, 20), Some(expected));
+        let mut said = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        assert!(said.contains("stopping") && said.contains("  delivered "), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_stops_at_once_and_says_what_is_lost() {
+    // A peer that takes connections and never answers.
+    let peer = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", peer.local_addr().expect("an address"));
+    let mut child = spawn(&["run", "--seed", "7", "--rate", "500/s", "--endpoint", &endpoint, "--start", "-1m"]);
+    std::thread::sleep(Duration::from_secs(2));
+    kill(&child, "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    kill(&child, "INT");
+    let began = Instant::now();
+    assert_eq!(wait(&mut child, 20), Some(1), "undelivered beats interrupted");
+    assert!(began.elapsed() < Duration::from_secs(3));
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    let undelivered = said.lines().find(|line| line.starts_with("  undelivered")).expect("the account");
+    assert!(!undelivered.trim_end().ends_with(" 0"), "{said}");
+}
+
+#[test]
+fn a_rate_is_met_and_reported() {
+    let output = tracegen()
+        .args(["run", "--seed", "7", "--rate", "2000/s", "--duration", "3s", "--exporter", "none", "--summary", "json"])
+        .arg(scenarios().join("examples"))
+        .assert()
+        .success();
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    assert_eq!(summary["generated"]["traces"], 6_000, "{summary}");
+    assert_eq!(summary["rate"]["target"], 2_000.0, "{summary}");
+    assert!(summary["rate"]["achieved"].as_f64().expect("a figure") > 1_900.0, "{summary}");
+    assert!(text(&output.get_output().stderr).contains("  achieved "), "{output}");
+}
+
+#[test]
+fn full_speed_ends_now_and_at_its_count() {
+    let output = tracegen()
+        .args(["run", "--seed", "7", "--rate", "max", "--count", "20000", "--exporter", "none", "--summary", "json"])
+        .arg(scenarios().join("examples"))
+        .assert()
+        .success();
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    assert_eq!(summary["generated"]["traces"], 20_000, "{summary}");
+    assert!(summary["repeat"].is_null(), "only a manifest repeats it: {summary}");
+}
+
+#[test]
+fn every_subcommand_has_help_with_examples_and_completions_are_made() {
+    for command in ["compile", "run", "completions"] {
+        let output = tracegen().args([command, "--help"]).assert().success();
+        assert!(text(&output.get_output().stdout).contains("Examples:"), "{command}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = tracegen().args(["completions", shell]).assert().success();
+        assert!(text(&output.get_output().stdout).contains("tracegen"), "{shell}");
+    }
+}
+
+fn spawn(arguments: &[&str]) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin("tracegen"))
+        .args(arguments)
+        .arg(scenarios().join("examples"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started")
+}
+
+#[cfg(unix)]
+fn kill(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+    assert!(status.expect("kill is there").success());
+}
+
+/// Its exit status, within so many seconds; killed otherwise.
+fn wait(child: &mut Child, seconds: u64) -> Option<i32> {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait().expect("a status") {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("killed");
+    panic!("still running after {seconds} s");
+}
