@@ -156,8 +156,9 @@ fn traces_do_what_the_files_say() {
             let (min, max) = expected.delay;
             let own = worked[ordinal] - span.start;
             assert!((min..=max).contains(&own), "{}: {own} ns is not in {min}..={max}", expected.place);
-            seen.quarter += u64::from(own - min < (max - min + 1) / 4);
-            seen.half += u64::from(own - min < (max - min + 1) / 2);
+            let values = max - min + 1;
+            seen.quarter += u64::from(own - min < values / 4);
+            seen.half += u64::from(own - min < values / 2);
         }
     }
 
