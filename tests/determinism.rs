@@ -85,7 +85,8 @@ fn the_repeat_line_repeats() {
         .assert()
         .success();
     let said = String::from_utf8(output.get_output().stderr.clone()).expect("text");
-    let line = said.lines().find_map(|line| line.strip_prefix("repeat with: tracegen ")).expect("a line to repeat with");
+    let line =
+        said.lines().find_map(|line| line.strip_prefix("repeat with: tracegen ")).expect("a line to repeat with");
     let words: Vec<&str> = line.split(' ').collect();
     tracegen().args(&words).arg(format!("--exporter=file={}", again.display())).assert().success();
     assert!(std::fs::read(first).expect("a file") == std::fs::read(again).expect("a file"), "{line}");

@@ -42,7 +42,9 @@ pub fn rate(text: &str) -> Result<Rate, String> {
         return Err("a rate must be above 0".into());
     }
     if count as u128 * SECOND as u128 > per as u128 * 100_000_000 {
-        return Err("a rate of more than 100,000,000 traces a second is out of range; `max` is as fast as it goes".into());
+        return Err(
+            "a rate of more than 100,000,000 traces a second is out of range; `max` is as fast as it goes".into()
+        );
     }
     Ok(Rate::Of { count, per })
 }

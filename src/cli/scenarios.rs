@@ -2,7 +2,7 @@
 
 use super::environment;
 use super::{Exit, Failure};
-use crate::compiler;
+use crate::compiler::{self, Compiled};
 use crate::language::diagnostic::{Diagnostic, Severity, render};
 use crate::language::{self, source::Sources};
 use crate::plan::{Plan, PlanFileError};
@@ -31,12 +31,9 @@ pub struct Compilation {
 impl Compilation {
     pub fn of(paths: &[PathBuf]) -> Compilation {
         let loaded = language::load(paths);
-        let compiled = compiler::compile(&loaded.model);
-        let mut diagnostics = loaded.diagnostics;
-        diagnostics.extend(compiled.diagnostics);
-        diagnostics.sort_by_key(|d| d.at);
-        let wrong = diagnostics.iter().any(|d| d.severity() == Severity::Error);
-        Compilation { sources: loaded.sources, files: loaded.model.scopes.len(), diagnostics, plan: compiled.plan.filter(|_| !wrong) }
+        let files = loaded.model.scopes.len();
+        let (sources, Compiled { plan, diagnostics, .. }) = compiler::compile_loaded(loaded);
+        Compilation { sources, files, diagnostics, plan }
     }
 
     pub fn count(&self, severity: Severity) -> usize {
@@ -46,8 +43,10 @@ impl Compilation {
     /// The diagnostics as a person reads them, on stderr.
     pub fn print_diagnostics(&self) {
         if !self.diagnostics.is_empty() {
-            let color = colors_wanted();
-            anstream::eprint!("{}", render::human(&self.sources, &self.diagnostics, color));
+            anstream::eprintln!("{}", render::human(&self.sources, &self.diagnostics, colors_wanted()));
+        }
+        if let Some(summary) = render::summary(&self.sources, &self.diagnostics) {
+            anstream::eprintln!("{summary}");
         }
     }
 }

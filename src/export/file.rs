@@ -94,12 +94,7 @@ impl FileSink {
         } else {
             Box::new(File::create(path).map_err(|error| FileError { path: path.into(), error })?)
         };
-        Ok(FileSink {
-            path: path.into(),
-            format,
-            to: BufWriter::with_capacity(BUFFER_BYTES, to),
-            bytes: 0,
-        })
+        Ok(FileSink { path: path.into(), format, to: BufWriter::with_capacity(BUFFER_BYTES, to), bytes: 0 })
     }
 
     /// How batches must be encoded.

@@ -111,11 +111,8 @@ pub fn open(run: &Run, of: &Arc<interpreter::Run>, events: Sender<DeliveryEvent>
 }
 
 fn target(run: &Run) -> Result<Target, Failure> {
-    let flags = TargetFlags {
-        endpoint: run.endpoint.clone(),
-        protocol: run.protocol.clone(),
-        headers: run.header.clone(),
-    };
+    let flags =
+        TargetFlags { endpoint: run.endpoint.clone(), protocol: run.protocol.clone(), headers: run.header.clone() };
     Target::resolve(flags, &environment::text).map_err(|e| Failure::usage(e.to_string()))
 }
 

@@ -119,7 +119,9 @@ impl Display {
     fn done(&self, figures: &Figures) -> f64 {
         let share = match (self.total, self.span) {
             (Some(total), _) => figures.traces as f64 / total.max(1) as f64,
-            (None, Some((from, to))) => figures.reached.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64,
+            (None, Some((from, to))) => {
+                figures.reached.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64
+            }
             (None, None) => 0.0,
         };
         share.min(1.0)

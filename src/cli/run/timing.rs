@@ -58,14 +58,18 @@ impl Timing {
         let shard = run.shard.unwrap_or(Shard { k: 0, n: 1 });
         if run.shard.is_some() {
             if full_speed {
-                return Err(Failure::usage("--shard can't be combined with --rate max: its schedule is made as it runs"));
+                return Err(Failure::usage(
+                    "--shard can't be combined with --rate max: its schedule is made as it runs",
+                ));
             }
             if run.seed.is_none() || run.start.is_none() {
                 return Err(Failure::usage("--shard needs --seed and --start, the same for every shard"));
             }
         }
         if full_speed && run.start.is_some() {
-            return Err(Failure::usage("--start can't be combined with --rate max, which always ends now; use --rate R"));
+            return Err(Failure::usage(
+                "--start can't be combined with --rate max, which always ends now; use --rate R",
+            ));
         }
         let start = match (given_start, spread, full_speed) {
             (Some(start), ..) => start,
