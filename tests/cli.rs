@@ -1,12 +1,15 @@
 //! The command line as a user meets it: what is printed where, and the exit status.
 
-mod support;
+mod support {
+    pub mod binary;
+    pub mod peer;
+}
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{scenarios, tracegen};
+use support::binary::{scenarios, tracegen};
 
 /// Nothing listens here.
 const NOWHERE: &str = "http://127.0.0.1:9";

@@ -1,10 +1,14 @@
 //! The same seed and start give the same bytes, on any number of threads and cut into any number of shards.
 
-mod support;
+mod support {
+    pub mod binary;
+    pub mod collector;
+}
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use support::{requests, scenarios, spans, tracegen};
+use support::binary::{bare_spans, json_requests, scenarios, spans, tracegen};
+use support::collector::read_delimited as requests;
 
 /// 10,000 traces of the shipped scenarios, into a file.
 fn run(directory: &Path, name: &str, more: &[&str]) -> Vec<u8> {
@@ -23,13 +27,13 @@ fn run(directory: &Path, name: &str, more: &[&str]) -> Vec<u8> {
 fn threads_change_no_byte() {
     let directory = tempfile::tempdir().expect("a directory");
     let one = run(directory.path(), "1.bin", &["--threads", "1"]);
-    assert_eq!(support::bare_spans(&requests(&one)).map(|s| &s.trace_id).collect::<BTreeSet<_>>().len(), 10_000);
+    assert_eq!(bare_spans(&requests(&one)).map(|s| &s.trace_id).collect::<BTreeSet<_>>().len(), 10_000);
     for threads in ["2", "8"] {
         assert!(one == run(directory.path(), "n.bin", &["--threads", threads]), "{threads} threads");
     }
     let json = run(directory.path(), "1.jsonl", &["--threads", "1"]);
     assert!(json == run(directory.path(), "3.jsonl", &["--threads", "3"]));
-    let json = support::json_requests(std::str::from_utf8(&json).expect("JSON is UTF-8"));
+    let json = json_requests(std::str::from_utf8(&json).expect("JSON is UTF-8"));
     assert!(spans(&json) == spans(&requests(&one)), "JSON and protobuf hold the same spans");
 }
 
@@ -61,7 +65,7 @@ fn another_seed_start_or_schedule_gives_other_ids() {
             .assert()
             .success();
         let requests = requests(&std::fs::read(&file).expect("the file was written"));
-        support::bare_spans(&requests).map(|span| span.trace_id.clone()).collect::<BTreeSet<_>>()
+        bare_spans(&requests).map(|span| span.trace_id.clone()).collect::<BTreeSet<_>>()
     };
     let base = ids(&["--seed", "1", "--start", "2026-01-01", "--rate", "10/s"]);
     assert_eq!(base, ids(&["--seed", "1", "--start", "2026-01-01", "--rate", "10/s"]));

@@ -60,6 +60,9 @@ fn bucket(ns: u64) -> usize {
 
 fn upper_end(bucket: usize) -> u64 {
     let (power, step) = (bucket / STEPS, (bucket % STEPS) as u128);
+    if power < 3 {
+        return 2 << power;
+    }
     (((1u128 << power) * (9 + step)) / 8).min(u64::MAX as u128) as u64
 }
 

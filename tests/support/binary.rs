@@ -3,7 +3,6 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
 use std::path::{Path, PathBuf};
 
 /// The binary, with none of this process's variables that it reads.
@@ -22,31 +21,23 @@ pub fn scenarios() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
 }
 
-/// Requests of a length-prefixed file.
-pub fn requests(bytes: &[u8]) -> Vec<ExportTraceServiceRequest> {
-    let mut requests = vec![];
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let (length, more) = rest.split_first_chunk::<4>().expect("a length");
-        let (body, more) = more.split_at(u32::from_be_bytes(*length) as usize);
-        requests.push(ExportTraceServiceRequest::decode(body).expect("a request"));
-        rest = more;
-    }
-    requests
-}
-
 /// Requests of a file of JSON lines.
 pub fn json_requests(text: &str) -> Vec<ExportTraceServiceRequest> {
     text.lines().map(|line| serde_json::from_str(line).expect("a request")).collect()
 }
 
-/// Every span with its resource, as text, sorted: equal if and only if the spans are.
+/// Every span with its resource, as text, sorted: equal if and only if the spans are. A status that is not there and one
+/// that is unset are the same.
 pub fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<String> {
     let mut all = vec![];
     for resource_spans in requests.iter().flat_map(|request| &request.resource_spans) {
         for scope_spans in &resource_spans.scope_spans {
             let of = format!("{:?} {} {:?}", resource_spans.resource, resource_spans.schema_url, scope_spans.scope);
-            all.extend(scope_spans.spans.iter().map(|span| format!("{}{span:?} {of}", hex(&span.trace_id))));
+            all.extend(scope_spans.spans.iter().map(|span| {
+                let mut span = span.clone();
+                span.status.get_or_insert_default();
+                format!("{}{span:?} {of}", hex(&span.trace_id))
+            }));
         }
     }
     all.sort_unstable();
