@@ -2,7 +2,6 @@
 
 mod support {
     pub mod binary;
-    pub mod peer;
 }
 
 use std::io::{BufRead, BufReader, Read};
