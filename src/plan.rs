@@ -77,8 +77,8 @@ pub struct Scenario {
     pub name: TextId,
     /// Its share among all scenarios; finite, >= 0.
     pub weight: f64,
-    /// What each slot holds, for people: a var's name, or an attribute's key.
-    pub slots: Vec<TextId>,
+    /// What each slot holds, for people: a var's name, or an attribute's key. No part of the digest.
+    pub slots: Vec<String>,
     /// Drawn at the trace's start, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vars: Vec<(SlotId, ExprId)>,

@@ -136,7 +136,6 @@ fn each_text(program: &mut Program, f: &mut impl FnMut(&mut TextId)) {
     program.links.iter_mut().for_each(|l| f(&mut l.glob));
     for scenario in &mut program.scenarios {
         f(&mut scenario.name);
-        scenario.slots.iter_mut().for_each(&mut *f);
     }
     for block in &mut program.blocks {
         block.span.name.iter_mut().for_each(&mut *f);

@@ -31,7 +31,7 @@ struct State<'t, 'm> {
     root: BlockId,
     values: Values,
     /// By slot: its name, and the expression that fills it.
-    slots: Vec<(TextId, ExprId)>,
+    slots: Vec<(String, ExprId)>,
 }
 
 impl<'m> Lowering<'m> {
@@ -82,7 +82,7 @@ impl<'m> Lowering<'m> {
         self.tables.program.scenarios.push(crate::plan::Scenario {
             name,
             weight: scenario.weight.as_ref().map_or(1.0, |weight| weight.value),
-            slots: state.slots.iter().map(|(name, _)| *name).collect(),
+            slots: state.slots.into_iter().map(|(name, _)| name).collect(),
             vars,
             root: state.root,
         });
@@ -95,7 +95,7 @@ impl<'m> Lowering<'m> {
 
     fn new_slot(&mut self, state: &mut State, name: &str, value: ExprId) -> SlotId {
         let slot = SlotId(state.slots.len() as u32);
-        state.slots.push((self.tables.text(name), value));
+        state.slots.push((name.to_string(), value));
         slot
     }
 
@@ -105,7 +105,7 @@ impl<'m> Lowering<'m> {
     }
 
     /// What is known of a text when compiling.
-    fn pieces(&self, expr: ExprId, slots: &[(TextId, ExprId)], pieces: &mut Vec<Piece>) {
+    fn pieces(&self, expr: ExprId, slots: &[(String, ExprId)], pieces: &mut Vec<Piece>) {
         if let Some(text) = self.tables.constant_text(expr) {
             match pieces.last_mut() {
                 Some(Piece::Text(last)) => last.push_str(&text),

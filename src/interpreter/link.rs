@@ -8,13 +8,11 @@ use super::evaluate::Evaluation;
 use super::machine::Level;
 use super::schedule::Starts;
 use super::{Run, glob};
-use crate::plan::{BlockId, Expr, ExprId, Inst, LinkId, Plan, ScenarioId, TextId};
+use crate::plan::{BlockId, Expr, ExprId, Inst, LinkId, Plan, ScenarioId, TextId, limits};
 use crate::trace::{NONE, Read, Trace, Value};
 
 /// Indices scanned back for a link.
 const SCANNED: u64 = 4_096;
-/// Candidates replayed for a link: 64, and one for each link wanted.
-const REPLAYED: u32 = 64 + 1;
 /// A link looks no further back than this for the exporting span's end, ns.
 const REACH: u64 = 60_000_000_000;
 /// Entries of [`Misses`].
@@ -157,7 +155,7 @@ impl Past {
                 continue;
             }
             replayed += 1;
-            if replayed > REPLAYED {
+            if replayed > limits::REPLAYED {
                 return None;
             }
             if self.misses.contains(link, index) {

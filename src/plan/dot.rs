@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_graph_of_the_fixture() {
         insta::assert_snapshot!(fixture::plan().dot(), @r#"
-        digraph "plan a84fda02" {
+        digraph "plan 81ad01c1" {
           rankdir=LR
           node [shape=box style=rounded fontname="sans-serif"]
           edge [fontname="sans-serif"]

@@ -60,7 +60,7 @@ pub(crate) fn program() -> Program {
     let user = m.expr(Expr::Text { of: number });
     let (prefix, uuid) = (m.constant("order-"), m.expr(Expr::RandomUuid));
     let order = m.expr(Expr::Concat { parts: [prefix, uuid].into() });
-    let slots = ["user_id", "order_id", "export_context_as"].map(|name| m.text(name)).to_vec();
+    let slots = ["user_id", "order_id", "export_context_as"].map(String::from).to_vec();
     let name = m.text("E-commerce Order Processing");
     let vars = vec![(SlotId(0), user), (SlotId(1), order)];
     m.program.scenarios.push(Scenario { name, weight: 15.0, slots, vars, root: BlockId(0) });

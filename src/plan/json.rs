@@ -84,7 +84,7 @@ impl Plan {
 
     fn scenario_json(&self, id: ScenarioId, sum: f64) -> ScenarioJson<'_> {
         let (scenario, bound) = (&self.scenarios[id.index()], self.bound(id));
-        let slots = scenario.slots.iter().map(|name| Slot { name: self.text(*name), value: None });
+        let slots = scenario.slots.iter().map(|name| Slot { name, value: None });
         let mut slots: Vec<Slot> = slots.collect();
         for (slot, value) in &scenario.vars {
             slots[slot.index()].value = Some(self.show_expr(*value).to_string());

@@ -29,9 +29,12 @@ pub const DELAY: u64 = 24 * 3_600 * 1_000_000_000;
 pub const DURATION: u64 = 1 << 62;
 /// `link` instructions of one scenario.
 pub const LINKS: u32 = 64;
-/// Links one after another: a scenario links to one that links to one ... Looking for a link replays up to 65 candidates,
-/// each of which may have to look for links of its own, so the worst case grows with the power of this.
-pub const LINK_CHAIN: u32 = 4;
+/// Links one after another: a scenario links to one that links to one ...
+pub const LINK_CHAIN: u32 = 3;
+/// Candidates made again to find one link: 64, and one for each link wanted.
+pub const REPLAYED: u32 = 64 + 1;
+/// Spans made for one trace at worst, with all candidates for its links, and for the links of those: a second or two.
+pub const REPLAYED_SPANS: u64 = 1 << 24;
 /// Digits behind the point of `random.float` and `round`.
 pub const DECIMALS: u8 = 15;
 /// Characters of `random.hex`, `hex` and `pad`.

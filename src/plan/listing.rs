@@ -58,13 +58,13 @@ impl Listing<'_> {
         let (title, weight) = (plan.text(scenario.name), scenario.weight);
         writeln!(f, "{id} {title:?} weight {weight}  spans {}..{}", bound.min_spans, bound.max_spans)?;
         for (slot, value) in &scenario.vars {
-            let title = plan.show_name(scenario.slots[slot.index()]);
+            let title = name(&scenario.slots[slot.index()]);
             writeln!(f, "  {slot} {title} = {}", plan.show_expr(*value))?;
         }
         let vars: HashSet<SlotId> = scenario.vars.iter().map(|(slot, _)| *slot).collect();
-        let slots = scenario.slots.iter().enumerate().map(|(s, title)| (SlotId(s as u32), *title));
+        let slots = scenario.slots.iter().enumerate().map(|(s, title)| (SlotId(s as u32), title));
         for (slot, title) in slots.filter(|(slot, _)| !vars.contains(slot)) {
-            writeln!(f, "  {slot} {}", plan.show_name(title))?;
+            writeln!(f, "  {slot} {}", name(title))?;
         }
         plan.blocks_of(id).into_iter().try_for_each(|block| self.block(f, block))
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn the_listing_of_the_fixture() {
         insta::assert_snapshot!(fixture::plan().listing(), @r#"
-        plan a84fda02  2 scenarios  3 services
+        plan 81ad01c1  2 scenarios  3 services
         scenario0 "E-commerce Order Processing" weight 15  spans 1..2
           slot0 user_id = text int 1000 9999
           slot1 order_id = concat "order-" uuid

@@ -28,7 +28,7 @@ impl Plan {
     /// Expressions
     /// 6. Operands stand before the expression that uses them, at most [`super::limits::EXPR_DEPTH`] above one another.
     /// 7. Parameters are in the ranges their expression documents: ends not upside down, doubles finite, weights as many as
-    ///    items, not negative and not all 0, digits, widths, zipf's n and s; a choice has items; constant lists are flat and
+    ///    items, not negative and not all 0, digits, widths, zipf's n and s, and how many zipfs; a choice has items; constant lists are flat and
     ///    of one type.
     /// 8. Vars read no span: no span id, nothing linked. Resources read no slot, draw, time or id.
     /// 9. All that is evaluated for one trace of each scenario, and the text one trace makes, are within the limits.
@@ -52,7 +52,7 @@ impl Plan {
     /// 19. At most one `link` and one `export` in a block; `Linked` only after the `link` on every way.
     /// 20. A link has sources, each of which exports; at most [`super::limits::LINKS`] in a scenario.
     /// 21. The graph of linking scenario to exporting scenario has no cycle and no chain of more than
-    ///     [`super::limits::LINK_CHAIN`], which bounds what must be replayed to find a link.
+    ///     [`super::limits::LINK_CHAIN`]; finding the links of a trace makes at most [`super::limits::REPLAYED_SPANS`] again.
     pub fn verify(program: Program) -> Result<Plan, Violation> {
         tables::check(&program)?;
         let tree = tree::check(&program)?;

@@ -105,8 +105,7 @@ impl Maker {
     /// Vars go to slots 0, 1, .. in order. The root's block.
     pub fn scenario(&mut self, name: &str, weight: f64, vars: &[ExprId], root: Node) -> BlockId {
         let name = self.text(name);
-        let slot = self.text("slot");
-        let slots = vec![slot; vars.len() + 1];
+        let slots = vec!["slot".into(); vars.len() + 1];
         let vars: Vec<_> = vars.iter().enumerate().map(|(i, id)| (SlotId(i as u32), *id)).collect();
         let key = SlotId(vars.len() as u32);
         let root = self.block(root, key);

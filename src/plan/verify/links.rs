@@ -42,7 +42,34 @@ pub(super) fn order(program: &Program, tree: &Tree) -> Result<Vec<ScenarioId>, V
     let scenarios = (0..program.scenarios.len()).map(|s| ScenarioId(s as u32));
     let mut ranked = scenarios.map(|id| Ok((graph.scenario(id, 0)?, id))).collect::<Result<Vec<_>, Violation>>()?;
     ranked.sort();
-    Ok(ranked.into_iter().map(|(_, id)| id).collect())
+    let order: Vec<ScenarioId> = ranked.into_iter().map(|(_, id)| id).collect();
+    replayed_spans(program, tree, &graph.links_of, &order)?;
+    Ok(order)
+}
+
+/// Spans made for one trace at worst: its own, and those of all candidates for its links, and for their links.
+fn replayed_spans(
+    program: &Program,
+    tree: &Tree,
+    links_of: &[Vec<LinkId>],
+    order: &[ScenarioId],
+) -> Result<(), Violation> {
+    let mut spans = vec![0u64; program.scenarios.len()];
+    (0..program.blocks.len()).for_each(|b| spans[tree.scenario(BlockId(b as u32))] += 1);
+    for scenario in order {
+        for link in &links_of[scenario.index()] {
+            let sources = &program.links[link.index()].sources;
+            let dearest = sources.iter().map(|block| spans[tree.scenario(*block)]).max().unwrap_or(0);
+            let candidates = u64::from(limits::REPLAYED).saturating_mul(dearest);
+            spans[scenario.index()] = spans[scenario.index()].saturating_add(candidates);
+        }
+        let (count, max) = (spans[scenario.index()], limits::REPLAYED_SPANS);
+        if count > max {
+            let what = "spans to be made again to find the links of a trace";
+            return Err(Place::Scenario(*scenario).broken(Fault::TooMany { what, count, max }));
+        }
+    }
+    Ok(())
 }
 
 fn sources(program: &Program) -> Result<(), Violation> {

@@ -285,7 +285,8 @@ fn scenarios(program: &Program) -> Checked {
         }
         require(place, scenario.weight.is_finite() && scenario.weight >= 0.0, WEIGHT)?;
         at_most(place, "slots", scenario.slots.len(), limits::SLOTS)?;
-        scenario.slots.iter().try_for_each(|id| text(program, place, *id).map(|_| ()))?;
+        let longest = scenario.slots.iter().map(String::len).max().unwrap_or(0);
+        at_most(place, "bytes of a slot's name", longest, limits::TEXT_BYTES)?;
         for (slot, value) in &scenario.vars {
             within(place, "slot", slot.0, scenario.slots.len())?;
             expr(program, place, *value)?;

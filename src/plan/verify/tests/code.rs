@@ -107,7 +107,7 @@ fn invariant_14_slots_are_written_before_they_are_read() {
     assert_eq!(by_child, inst(0, 6).broken(unwritten(2)));
     // Nor in another scenario.
     let other = broken(|p| {
-        p.scenarios[1].slots.push(TextId(0));
+        p.scenarios[1].slots.push("more".into());
         p.blocks[2].code.insert(0, Inst::Export { key: SlotId(0) });
     });
     assert_eq!(other, inst(2, 0).broken(unwritten(0)));
@@ -236,7 +236,7 @@ fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
     for i in 0..n {
         let (name, block) = (TextId(m.program.texts.len() as u32), m.program.blocks.len() as u32);
         m.program.texts.push(format!("chain {i}"));
-        let (slots, root) = (vec![name], BlockId(block));
+        let (slots, root) = (vec!["key".to_string()], BlockId(block));
         m.program.scenarios.push(Scenario { name, weight: 1.0, slots, vars: vec![], root });
         let mut code = vec![Inst::Set { slot: SlotId(0), value }, Inst::Export { key: SlotId(0) }, Inst::End];
         if i > 0 || circle {
