@@ -1,16 +1,16 @@
 //! What the interpreter makes, encoded directly and by the OpenTelemetry SDK's own path: the same request.
 
-#[allow(dead_code)]
-#[path = "support/plans.rs"]
-mod plans;
+mod support {
+    pub mod counting;
+    pub mod plans;
+}
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use prost::Message;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
+use support::{counting::allocations, plans};
 use tracegen::export::{Batch, Encode, Json, Protobuf, sdk};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::{Plan, ResourceId};
@@ -101,40 +101,13 @@ fn the_direct_encoder_and_the_sdk_send_the_same() {
     }
 }
 
-/// Counts what the current thread asks of the system's allocator.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-// SAFETY: all is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|n| n.set(n.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.with(|n| n.set(n.get() + 1));
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
 #[test]
 fn nothing_is_allocated_once_warm() {
     let (run, traces) = traces(plans::ecommerce(), 5_000);
     let mut encoder = Protobuf::new(run.plan(), run.resources());
     let mut batches = Vec::with_capacity(8);
     let mut pass = || {
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         for trace in &traces {
             let view = View { plan: run.plan(), resources: run.resources(), trace };
             encoder.add(view, &mut |batch| batches.push(batch));
@@ -142,7 +115,7 @@ fn nothing_is_allocated_once_warm() {
         }
         encoder.flush(&mut |batch| batches.push(batch));
         batches.drain(..).for_each(|batch| encoder.recycle(batch.body));
-        ALLOCATIONS.get() - before
+        allocations() - before
     };
     assert_ne!(pass(), 0);
     pass();
