@@ -103,7 +103,8 @@ impl Reader {
         if !self.seen.insert(key) {
             return;
         }
-        let name = path.display().to_string();
+        // As editors and annotations name it.
+        let name = path.strip_prefix(".").unwrap_or(path).display().to_string();
         let input = match self.bytes(path) {
             Ok(bytes) => Input { base, directory, ..text(name, bytes) },
             Err(problem) => Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory },
