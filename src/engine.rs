@@ -65,6 +65,9 @@ pub struct Progress {
     /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970.
     reached: AtomicU64,
     reached_at: AtomicU64,
+    /// Traces that have begun and not ended, and the latest end of any trace begun, ns since 1970.
+    pending: AtomicU64,
+    last_end: AtomicU64,
     /// Times generation had to wait because too many traces had begun and not ended.
     full: AtomicU64,
 }
@@ -81,6 +84,10 @@ pub struct Figures {
     /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970; 0: none yet.
     pub reached: u64,
     pub reached_at: u64,
+    /// Traces that have begun and not ended, and the latest end of any trace begun, ns since 1970.
+    pub pending: u64,
+    pub last_end: u64,
+    /// Times generation had to wait because too many had.
     pub full: u64,
 }
 
@@ -93,6 +100,8 @@ impl Progress {
             lateness: self.lateness.percentiles(),
             reached: self.reached.load(Ordering::Relaxed),
             reached_at: self.reached_at.load(Ordering::Relaxed),
+            pending: self.pending.load(Ordering::Relaxed),
+            last_end: self.last_end.load(Ordering::Relaxed),
             full: self.full.load(Ordering::Relaxed),
         }
     }
@@ -105,6 +114,12 @@ impl Progress {
 
     fn waited_for_room(&self) {
         self.full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many more, or fewer, traces of a worker have begun and not ended.
+    fn pending(&self, before: u64, now: u64, last_end: u64) {
+        self.pending.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        self.last_end.fetch_max(last_end, Ordering::Relaxed);
     }
 
     fn begun(&self, start: u64, now: u64) {

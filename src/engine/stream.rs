@@ -37,6 +37,8 @@ pub fn work(
         now,
         open_since: None,
         begun: (0, 0),
+        published: 0,
+        last_end: 0,
     };
     worker.run(chunks, stop)?;
     worker.flush()
@@ -61,6 +63,9 @@ struct Worker<'j> {
     open_since: Option<u64>,
     /// Latest start of a trace begun, and when that was; published with a batch and before a pause.
     begun: (u64, u64),
+    /// How many pending traces were last published, and the latest end of any.
+    published: u64,
+    last_end: u64,
 }
 
 /// What to do next.
@@ -122,6 +127,7 @@ impl Worker<'_> {
         if self.has_come(self.trace.end) {
             self.add()?;
         } else {
+            self.last_end = self.last_end.max(self.trace.end);
             self.pending.push(Reverse((self.trace.end, index)));
         }
         Ok(Step::Goes)
@@ -172,12 +178,16 @@ impl Worker<'_> {
         let mut last = vec![];
         self.encoder.flush(&mut |batch| last.push(batch));
         self.open_since = None;
+        self.publish();
         self.send(last)
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let (start, at) = self.begun;
         self.progress.begun(start, at);
+        let pending = self.pending.len() as u64;
+        self.progress.pending(self.published, pending, self.last_end);
+        self.published = pending;
     }
 
     fn send(&mut self, batches: Vec<Batch>) -> Result<(), Closed> {

@@ -145,7 +145,16 @@ impl Display {
         }
         let done = self.done(figures);
         let elapsed = self.began.elapsed().as_secs_f64();
-        if !self.draining && done > 0.01 && elapsed > 1.0 {
+        // What is left is to wait: a trace leaves when its last span has ended.
+        let all_begun = match (self.total, self.span) {
+            (Some(total), _) => figures.traces + figures.pending >= total,
+            (None, Some((_, before))) => now() >= before,
+            (None, None) => false,
+        };
+        if all_begun && figures.pending > 0 {
+            let last = duration(figures.last_end.saturating_sub(now()));
+            line += &format!("   {} still to end, the last in {last}", count(figures.pending, "trace"));
+        } else if !self.draining && done > 0.01 && elapsed > 1.0 {
             line += &format!("   eta {:.0} s", (elapsed / done - elapsed).ceil());
         }
         line

@@ -81,6 +81,13 @@ fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>) -> Strin
             duration(late.max)
         ));
     }
+    if outcome.interrupted && outcome.figures.pending > 0 {
+        lines.push(format!(
+            "  {:<12} {} when it was stopped, not sent",
+            "not ended",
+            count(outcome.figures.pending, "trace")
+        ));
+    }
     if outcome.figures.full > 0 {
         lines.push("  generation waited: too many traces had begun and not ended".into());
     }
@@ -124,6 +131,7 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) 
         "bytes": outcome.figures.bytes,
         "seconds": outcome.took.as_secs_f64(),
         "interrupted": outcome.interrupted,
+        "not_ended_traces": if outcome.interrupted { outcome.figures.pending } else { 0 },
         "repeat": repeat,
     });
     if !timing.at_full_speed {
