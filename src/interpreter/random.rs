@@ -64,18 +64,16 @@ impl Random {
         self.0.next_u64()
     }
 
-    /// Uniform over `0..n` by multiply and shift, for `n` up to 2^64. One 64-bit draw.
+    /// Uniform over `0..=last`. One 64-bit draw.
     #[inline(always)]
-    pub fn below(&mut self, n: u128) -> u64 {
-        // u64::MAX * 2^64 still fits
-        ((self.u64() as u128 * n) >> 64) as u64
+    pub fn up_to(&mut self, last: u64) -> u64 {
+        scaled(self.u64(), last)
     }
 
     /// Uniform over `min..=max`. One 64-bit draw.
     #[inline(always)]
     pub fn between(&mut self, min: i64, max: i64) -> i64 {
-        let n = (max as i128 - min as i128 + 1) as u128;
-        min.wrapping_add(self.below(n) as i64)
+        within(self.u64(), min, max)
     }
 
     /// Uniform over `0..n`. One 32-bit draw.
@@ -89,6 +87,19 @@ impl Random {
     pub fn unit(&mut self) -> f64 {
         unit(self.u64())
     }
+}
+
+/// A 64-bit draw scaled to `0..=last` by multiply and shift.
+#[inline(always)]
+fn scaled(draw: u64, last: u64) -> u64 {
+    // draw (last + 1), which fits
+    ((draw as u128 * last as u128 + draw as u128) >> 64) as u64
+}
+
+/// A 64-bit draw scaled to `min..=max`.
+#[inline(always)]
+pub(super) fn within(draw: u64, min: i64, max: i64) -> i64 {
+    min.wrapping_add(scaled(draw, max.wrapping_sub(min) as u64) as i64)
 }
 
 /// See [`Random::unit`].
