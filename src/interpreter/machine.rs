@@ -100,8 +100,9 @@ impl Machine {
         frames.clear();
         let mut now = start;
         let mut frame = begin(run, &mut e, scenario.root, NONE, now);
+        let ops = &code.ops[..];
         loop {
-            let op = &code.ops[frame.pc as usize];
+            let op = &ops[frame.pc as usize];
             frame.pc += 1;
             match *op {
                 Op::AttrOfSlot { at, slot } => {

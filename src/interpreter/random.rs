@@ -1,6 +1,6 @@
 //! Draws: ChaCha8 (D. J. Bernstein, "ChaCha, a variant of Salsa20"), one stream a trace, and the keys that a seed gives.
 
-use rand_chacha::ChaCha8Rng;
+use rand_chacha::{ChaCha8Core, ChaCha8Rng};
 use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
@@ -39,29 +39,33 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
 
 /// A stream of random words.
 #[derive(Clone)]
-pub(super) struct Random(ChaCha8Rng);
+pub(super) struct Random {
+    stream: ChaCha8Rng,
+    /// The key, at the beginning of stream 0.
+    beginning: ChaCha8Core,
+}
 
 impl Random {
     pub fn new(key: [u8; 32]) -> Self {
-        Random(ChaCha8Rng::from_seed(key))
+        Random { stream: ChaCha8Rng::from_seed(key), beginning: ChaCha8Core::from_seed(key) }
     }
 
     /// Go on with the first word of `stream`.
     #[inline(always)]
     pub fn seek(&mut self, stream: u64) {
-        // the position first: with an offset of 0 neither call computes a block
-        self.0.set_word_pos(0);
-        self.0.set_stream(stream);
+        // faster than `set_word_pos(0)`, and no block is computed before it is drawn from
+        self.stream = ChaCha8Rng::from(self.beginning.clone());
+        self.stream.set_stream(stream);
     }
 
     #[inline(always)]
     pub fn u32(&mut self) -> u32 {
-        self.0.next_u32()
+        self.stream.next_u32()
     }
 
     #[inline(always)]
     pub fn u64(&mut self) -> u64 {
-        self.0.next_u64()
+        self.stream.next_u64()
     }
 
     /// Uniform over `0..=last`. One 64-bit draw.

@@ -144,13 +144,14 @@ pub(super) fn put_uuid(out: &mut Bytes, a: u64, b: u64) {
     let a = hex8(a & !(0xf0 << 48) | 0x40 << 48);
     let b = hex8(b & !0xc0 | 0x80);
     out.room(40);
-    let mut text = [b'-'; 36];
+    let at = out.len();
+    out.put([b'-'; 36], 36);
+    let text: &mut [u8; 36] = out.window(at);
     text[..8].copy_from_slice(&a[..8]);
     text[9..13].copy_from_slice(&a[8..12]);
     text[14..18].copy_from_slice(&a[12..16]);
     text[19..23].copy_from_slice(&b[..4]);
     text[24..36].copy_from_slice(&b[4..]);
-    out.put(text, 36);
 }
 
 /// Hexadecimal digits, the first 16 of them those of the first word, lowest byte first.

@@ -27,18 +27,21 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
     let width = form.width as usize;
     out.put([delimited(2), 0, 0, 0], 1 + width);
 
-    let mut ids = IDS;
+    // The ids go straight into the copy: put together elsewhere, they would be read before their bytes have arrived there.
+    let at = out.len();
+    let is_root = record.parent == NONE;
+    out.put(IDS, if is_root { ROOT_IDS } else { IDS.len() });
+    let ids: &mut [u8; IDS.len()] = out.window(at);
     ids[TRACE_ID..TRACE_ID + 16].copy_from_slice(&view.trace.id);
     ids[SPAN_ID..SPAN_ID + 8].copy_from_slice(&record.id.to_be_bytes());
-    let flags = if record.parent == NONE {
-        out.put(ids, ROOT_IDS);
-        FLAGS
-    } else {
+    let mut flags = FLAGS;
+    if !is_root {
         let parent = &view.trace.spans[record.parent as usize];
         ids[PARENT_SPAN_ID..].copy_from_slice(&parent.id.to_be_bytes());
-        out.put(ids, IDS.len());
-        if forms.service(parent.block) == form.service { FLAGS } else { FLAGS_REMOTE }
-    };
+        if forms.service(parent.block) != form.service {
+            flags = FLAGS_REMOTE;
+        }
+    }
 
     if !form.has_name {
         name(out, &form, view, record.name);
