@@ -7,7 +7,7 @@ use super::tables::Tables;
 use crate::plan::{
     AttrId, Block, BlockId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Plan, ResourceId, SlotId, SpanKind,
 };
-use crate::trace::Value;
+use crate::trace::{AttrRecord, Value};
 use std::sync::Arc;
 
 pub(super) struct Code {
@@ -18,13 +18,18 @@ pub(super) struct Code {
     entries: Box<[Entry]>,
     /// Those of all blocks, each block's in a row.
     pub ops: Box<[Op]>,
+    /// By [`AttrId`]: the slot that a span's attribute is a copy of as the span begins, or [`NO_SLOT`].
+    initial: Box<[SlotId]>,
     /// Slots of the scenario that has most.
     pub slots: usize,
 }
 
+/// No slot has this number.
+const NO_SLOT: SlotId = SlotId(u32::MAX);
+
 /// How a block's span begins.
 pub(super) struct Entry {
-    /// The first of the block's instructions in [`Code::ops`].
+    /// In [`Code::ops`], behind those instructions of the block's that its beginning stands for.
     pub pc: u32,
     /// The constant name, else an empty text that an instruction replaces.
     pub name: Value,
@@ -38,8 +43,8 @@ pub(super) struct Entry {
     pub arrives: bool,
 }
 
-/// An instruction as the machine runs it; [`Inst`] says what each does. There is one for each of the plan's, so that a jump's
-/// target is its old one and the block's [`Entry::pc`]. Attributes are counted from the block's first.
+/// An instruction as the machine runs it; [`Inst`] says what each does. There is one for each of the plan's, so that jumps stay
+/// as they are. Attributes are counted from the block's first.
 #[derive(Clone, Copy)]
 pub(super) enum Op {
     Set {
@@ -94,14 +99,26 @@ pub(super) enum Op {
 impl Code {
     pub fn new(plan: &Arc<Plan>, seed: u64) -> Self {
         let mut ops = Vec::new();
+        let mut initial = vec![NO_SLOT; plan.attrs.len()];
         let entries = plan.blocks.iter().map(|block| {
-            let entry = entry(plan, block, ops.len() as u32);
-            ops.extend((0..block.code.len()).map(|at| op(plan, block, at, entry.pc)));
-            entry
+            let base = ops.len();
+            ops.extend((0..block.code.len()).map(|at| op(plan, block, at, base as u32)));
+            // copies that a block begins with are made as the span begins
+            let copies = ops[base..].iter().map_while(|op| match *op {
+                Op::AttrOfSlot { at, slot } => Some((at, slot)),
+                _ => None,
+            });
+            let mut pc = base as u32;
+            for (at, slot) in copies {
+                initial[(block.span.attrs.first + at) as usize] = slot;
+                pc += 1;
+            }
+            entry(plan, block, pc)
         });
         Code {
             entries: entries.collect(),
             ops: ops.into(),
+            initial: initial.into(),
             tables: Tables::new(plan),
             stable: Stable::new(seed),
             links: Links::new(plan),
@@ -113,6 +130,17 @@ impl Code {
     #[inline(always)]
     pub fn entry(&self, block: BlockId) -> &Entry {
         &self.entries[block.index()]
+    }
+
+    /// The attributes that a block's span begins with.
+    #[inline(always)]
+    pub fn attributes(&self, entry: &Entry, slots: &[Value]) -> impl ExactSizeIterator<Item = AttrRecord> {
+        let first = entry.attrs.0;
+        let initial = &self.initial[first as usize..][..entry.attr_count as usize];
+        initial.iter().enumerate().map(move |(at, slot)| {
+            let value = slots.get(slot.index()).copied().unwrap_or(Value::ABSENT);
+            AttrRecord { attr: AttrId(first + at as u32), value }
+        })
     }
 }
 

@@ -37,6 +37,7 @@ impl Evaluation<'_> {
     }
 
     /// The value as text: a copy only if it is none yet. Absent stays absent.
+    #[inline(always)]
     pub fn text(&mut self, id: ExprId) -> Value {
         let value = self.value(id);
         self.as_text(value)
@@ -59,7 +60,11 @@ impl Evaluation<'_> {
             Expr::Slot { slot } => self.slots[slot.index()],
             Expr::Const { value } => self.constant(value),
             Expr::Text { of } => match &code.plan.exprs[of.index()] {
-                Expr::RandomInt { .. } | Expr::RandomFloat { .. } => self.concat(std::slice::from_ref(of)),
+                Expr::RandomInt { .. } | Expr::RandomFloat { .. } => {
+                    let at = self.trace.text.len();
+                    self.append(*of);
+                    Value::text(at, self.trace.text.len())
+                }
                 _ => self.text(*of),
             },
             Expr::Concat { parts } => self.concat(parts),

@@ -6,7 +6,7 @@ use super::evaluate::Evaluation;
 use super::identity::TraceIds;
 use super::link::{Found, Past};
 use super::random::Random;
-use crate::plan::{AttrId, BlockId, ErrorId, EventId, ResourceId, ScenarioId};
+use crate::plan::{BlockId, ErrorId, EventId, ResourceId, ScenarioId};
 use crate::trace::{AttrRecord, EventRecord, ExportRecord, FailureRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
 /// What runs traces: registers, slots and a stack, used again for each.
@@ -181,8 +181,7 @@ fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -
     let resource = if entry.instances == 1 { entry.resource } else { instance(e, block, parent) };
     let span = e.trace.spans.len() as u32;
     let attrs = e.trace.attrs.len() as u32;
-    let ids = (entry.attrs.0..entry.attrs.0 + entry.attr_count).map(AttrId);
-    e.trace.attrs.extend(ids.map(|attr| AttrRecord { attr, value: Value::ABSENT }));
+    e.trace.attrs.extend(e.code.attributes(entry, e.slots));
     e.trace.spans.push(SpanRecord {
         id: run.identity().span_id(e.trace.index, span),
         start: now,
@@ -214,7 +213,7 @@ fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
     ResourceId(entry.resource.0 + e.random.below32(entry.instances))
 }
 
-#[cold]
+#[inline(never)]
 fn fail(e: &mut Evaluation, error: ErrorId, now: u64) {
     let plan = &e.code.plan;
     let form = &plan.errors[error.index()];
@@ -234,7 +233,7 @@ fn fail(e: &mut Evaluation, error: ErrorId, now: u64) {
 }
 
 /// The number of the new event, which follows the span's `last`.
-#[cold]
+#[inline(never)]
 fn add_event(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
     let name = e.text(form.name);

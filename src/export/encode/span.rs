@@ -21,7 +21,7 @@ const ROOT_IDS: usize = 28;
 /// Append `record` as field 2 of `ScopeSpans`.
 #[inline(always)]
 pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRecord) {
-    let form = forms.spans[record.block.index()];
+    let form = &forms.spans[record.block.index()];
     out.room(form.most);
     let base = out.len();
     let width = form.width as usize;
@@ -44,15 +44,15 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
     }
 
     if !form.has_name {
-        name(out, &form, view, record.name);
+        name(out, form, view, record.name);
     }
     let at = out.len();
     out.copy::<64>(forms.pool.padded(), form.at as usize, form.len as usize);
     let times: &mut [u8; 17] = out.window(at + form.start_at as usize);
     times[..8].copy_from_slice(&record.start.to_le_bytes());
     times[9..].copy_from_slice(&record.end.to_le_bytes());
-    if record.start == 0 || record.end == 0 || !form.has_constants {
-        rare(out, at + form.start_at as usize, &form, view, record);
+    if (record.start == 0) | (record.end == 0) | !form.has_constants {
+        rare(out, at + form.start_at as usize, form, view, record);
     }
 
     let attrs = &view.trace.attrs[record.attrs as usize..][..form.attrs as usize];
@@ -60,7 +60,7 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
         attribute::<ATTRIBUTE>(out, forms, form.most, view, attr);
     }
     if record.failure & record.event & record.link != NONE {
-        rest(out, forms, &form, view, record);
+        rest(out, forms, form, view, record);
     }
     let [a, b, c, d] = flags.to_le_bytes();
     // Field 16, `fixed32`.
@@ -173,7 +173,6 @@ fn rare(out: &mut Bytes, start_at: usize, form: &SpanForm, view: View<'_>, recor
 }
 
 /// Failure, events and links.
-#[cold]
 #[inline(never)]
 fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record: &SpanRecord) {
     let failure = (record.failure != NONE).then(|| &view.trace.failures[record.failure as usize]);
