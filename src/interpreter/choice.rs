@@ -76,6 +76,9 @@ impl Chosen {
 
     #[inline(always)]
     pub fn get(&mut self, choice: &Choice, index: u64) -> ScenarioId {
+        if let [(_, only)] = choice.last[..] {
+            return only;
+        }
         let base = index - index % AHEAD;
         if base != self.base {
             self.base = base;

@@ -1,10 +1,13 @@
-//! A plan made ready to run: what the machine needs of a block in one place, and the tables of its expressions.
+//! A plan made ready to run: all instructions in a row, with what is static about them looked up, what the machine needs to
+//! begin a block in one place, and the tables of its expressions.
 
 use super::link::Links;
 use super::stable::Stable;
 use super::tables::Tables;
-use crate::plan::{AttrId, BlockId, Plan, ResourceId, ServiceId, SpanKind};
-use crate::trace::Value;
+use crate::plan::{
+    AttrId, Block, BlockId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Plan, ResourceId, SlotId, SpanKind,
+};
+use crate::trace::{AttrRecord, Value};
 use std::sync::Arc;
 
 pub(super) struct Code {
@@ -13,12 +16,21 @@ pub(super) struct Code {
     pub stable: Stable,
     pub links: Links,
     entries: Box<[Entry]>,
+    /// Those of all blocks, each block's in a row.
+    pub ops: Box<[Op]>,
+    /// By [`AttrId`]: the slot that a span's attribute is a copy of as the span begins, or [`NO_SLOT`].
+    initial: Box<[SlotId]>,
     /// Slots of the scenario that has most.
     pub slots: usize,
 }
 
+/// No slot has this number.
+const NO_SLOT: SlotId = SlotId(u32::MAX);
+
 /// How a block's span begins.
 pub(super) struct Entry {
+    /// In [`Code::ops`], behind those instructions of the block's that its beginning stands for.
+    pub pc: u32,
     /// The constant name, else an empty text that an instruction replaces.
     pub name: Value,
     /// First of the block's computed attributes, and their number.
@@ -31,25 +43,85 @@ pub(super) struct Entry {
     pub arrives: bool,
 }
 
+/// An instruction as the machine runs it; [`Inst`] says what each does. There is one for each of the plan's, so that jumps stay
+/// as they are. Attributes are counted from the block's first.
+#[derive(Clone, Copy)]
+pub(super) enum Op {
+    Set {
+        slot: SlotId,
+        value: ExprId,
+    },
+    Link {
+        link: LinkId,
+    },
+    Attr {
+        at: u32,
+        value: ExprId,
+    },
+    /// An attribute that is a slot's value, as most are.
+    AttrOfSlot {
+        at: u32,
+        slot: SlotId,
+    },
+    Name {
+        value: ExprId,
+    },
+    Export {
+        key: SlotId,
+    },
+    /// By `min` to `min + range` ns.
+    Delay {
+        min: u64,
+        range: u64,
+    },
+    /// If the roll is above `chances`, the sum of those of the fails that follow it, these can't hit: go on at `missed`.
+    Roll {
+        chances: u64,
+        missed: u32,
+    },
+    Fail {
+        chance: u64,
+        error: ErrorId,
+        target: u32,
+    },
+    Event {
+        event: EventId,
+    },
+    SkipIfFailed {
+        target: u32,
+    },
+    Call {
+        block: BlockId,
+    },
+    End,
+}
+
 impl Code {
     pub fn new(plan: &Arc<Plan>, seed: u64) -> Self {
-        let entry = |span: &crate::plan::SpanForm| {
-            let ServiceId(service) = span.service;
-            let service = &plan.services[service as usize];
-            Entry {
-                name: span.name.map_or(Value::text(0, 0), |name| Value::constant(plan.text_at(name))),
-                attrs: AttrId(span.attrs.first),
-                attr_count: span.attrs.count,
-                resource: service.first_resource,
-                instances: service.instances,
-                arrives: matches!(span.kind, SpanKind::Server | SpanKind::Consumer),
+        let mut ops = Vec::new();
+        let mut initial = vec![NO_SLOT; plan.attrs.len()];
+        let entries = plan.blocks.iter().map(|block| {
+            let base = ops.len();
+            ops.extend((0..block.code.len()).map(|at| op(plan, block, at, base as u32)));
+            // copies that a block begins with are made as the span begins
+            let copies = ops[base..].iter().map_while(|op| match *op {
+                Op::AttrOfSlot { at, slot } => Some((at, slot)),
+                _ => None,
+            });
+            let mut pc = base as u32;
+            for (at, slot) in copies {
+                initial[(block.span.attrs.first + at) as usize] = slot;
+                pc += 1;
             }
-        };
+            entry(plan, block, pc)
+        });
         Code {
+            entries: entries.collect(),
+            ops: ops.into(),
+            initial: initial.into(),
             tables: Tables::new(plan),
             stable: Stable::new(seed),
             links: Links::new(plan),
-            entries: plan.blocks.iter().map(|block| entry(&block.span)).collect(),
             slots: plan.scenarios.iter().map(|s| s.slots.len()).max().unwrap_or(0),
             plan: plan.clone(),
         }
@@ -58,5 +130,78 @@ impl Code {
     #[inline(always)]
     pub fn entry(&self, block: BlockId) -> &Entry {
         &self.entries[block.index()]
+    }
+
+    /// The attributes that a block's span begins with.
+    #[inline(always)]
+    pub fn attributes(&self, entry: &Entry, slots: &[Value]) -> impl ExactSizeIterator<Item = AttrRecord> {
+        let first = entry.attrs.0;
+        let initial = &self.initial[first as usize..][..entry.attr_count as usize];
+        initial.iter().enumerate().map(move |(at, slot)| {
+            let value = slots.get(slot.index()).copied().unwrap_or(Value::ABSENT);
+            AttrRecord { attr: AttrId(first + at as u32), value }
+        })
+    }
+}
+
+fn entry(plan: &Plan, block: &Block, pc: u32) -> Entry {
+    let span = &block.span;
+    let service = &plan.services[span.service.index()];
+    Entry {
+        pc,
+        name: span.name.map_or(Value::text(0, 0), |name| Value::constant(plan.text_at(name))),
+        attrs: AttrId(span.attrs.first),
+        attr_count: span.attrs.count,
+        resource: service.first_resource,
+        instances: service.instances,
+        arrives: matches!(span.kind, SpanKind::Server | SpanKind::Consumer),
+    }
+}
+
+/// The instruction `at` of a block whose first is at `base` of [`Code::ops`].
+fn op(plan: &Plan, block: &Block, at: usize, base: u32) -> Op {
+    match block.code[at] {
+        Inst::Set { slot, value } => Op::Set { slot, value },
+        Inst::Link { link } => Op::Link { link },
+        Inst::Attr { attr, value } => {
+            let at = attr.0 - block.span.attrs.first;
+            match plan.exprs[value.index()] {
+                Expr::Slot { slot } => Op::AttrOfSlot { at, slot },
+                _ => Op::Attr { at, value },
+            }
+        }
+        Inst::Name { value } => Op::Name { value },
+        Inst::Export { key } => Op::Export { key },
+        Inst::Delay { min, max } => Op::Delay { min, range: max - min },
+        Inst::Roll => roll(&block.code, at, base),
+        Inst::Fail { chance, error, target } => Op::Fail { chance: chance.0, error, target: base + target },
+        Inst::Event { event } => Op::Event { event },
+        Inst::SkipIfFailed { target } => Op::SkipIfFailed { target: base + target },
+        Inst::Call { block } => Op::Call { block },
+        Inst::End => Op::End,
+    }
+}
+
+fn roll(code: &[Inst], at: usize, base: u32) -> Op {
+    let (mut chances, mut missed) = (0, at + 1);
+    while let Inst::Fail { chance, .. } = code[missed] {
+        chances += chance.0;
+        missed += 1;
+    }
+    // nothing has failed if nothing could
+    let first = !code[..at].iter().any(|inst| matches!(inst, Inst::Fail { .. }));
+    if first && matches!(code[missed], Inst::SkipIfFailed { .. }) {
+        missed += 1;
+    }
+    Op::Roll { chances, missed: base + missed as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instruction_has_the_size_it_is_meant_to_have() {
+        assert_eq!(size_of::<Op>(), 24);
     }
 }

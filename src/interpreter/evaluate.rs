@@ -6,7 +6,7 @@ mod convert;
 use super::code::Code;
 use super::link::Found;
 use super::machine::Level;
-use super::random::Random;
+use super::random::{Random, within};
 use super::stable::Use;
 use super::{distribution, text, user_agent};
 use crate::plan::{Constant, Expr, ExprId, Operator, TextId};
@@ -22,8 +22,6 @@ pub(super) struct Evaluation<'a> {
     pub below: &'a mut [Level],
     /// Ordinal of the current span, or [`NONE`].
     pub span: u32,
-    /// Start of the current span, before the first of the trace, ns since 1970.
-    pub start: u64,
     /// What the current span links to.
     pub linked: Option<Found>,
 }
@@ -39,9 +37,15 @@ impl Evaluation<'_> {
     }
 
     /// The value as text: a copy only if it is none yet. Absent stays absent.
+    #[inline(always)]
     pub fn text(&mut self, id: ExprId) -> Value {
         let value = self.value(id);
         self.as_text(value)
+    }
+
+    /// Start of the current span, before the first of the trace, ns since 1970.
+    fn start(&self) -> u64 {
+        if self.span == NONE { self.trace.start } else { self.trace.spans[self.span as usize].start }
     }
 
     fn constant_text(&self, id: TextId) -> Value {
@@ -55,7 +59,14 @@ impl Evaluation<'_> {
         match &code.plan.exprs[id.index()] {
             Expr::Slot { slot } => self.slots[slot.index()],
             Expr::Const { value } => self.constant(value),
-            Expr::Text { of } => self.text(*of),
+            Expr::Text { of } => match &code.plan.exprs[of.index()] {
+                Expr::RandomInt { .. } | Expr::RandomFloat { .. } => {
+                    let at = self.trace.text.len();
+                    self.append(*of);
+                    Value::text(at, self.trace.text.len())
+                }
+                _ => self.text(*of),
+            },
             Expr::Concat { parts } => self.concat(parts),
             Expr::List { items } => self.list(items),
 
@@ -128,11 +139,11 @@ impl Evaluation<'_> {
             }
             Expr::RandomPareto { min, alpha } => self.sample(*min, *alpha, distribution::pareto),
 
-            Expr::TimeUnix => Value::int((self.start / 1_000_000_000) as i64),
-            Expr::TimeUnixMs => Value::int((self.start / 1_000_000) as i64),
-            Expr::TimeUnixNano => Value::int(self.start as i64),
+            Expr::TimeUnix => Value::int((self.start() / 1_000_000_000) as i64),
+            Expr::TimeUnixMs => Value::int((self.start() / 1_000_000) as i64),
+            Expr::TimeUnixNano => Value::int(self.start() as i64),
             Expr::TimeIso => {
-                let start = self.start;
+                let start = self.start();
                 self.write(|out| text::put_time(out, start))
             }
             Expr::TraceId => {
@@ -270,6 +281,18 @@ impl Evaluation<'_> {
                 text::put_uuid(&mut self.trace.text, a, b);
                 return true;
             }
+            Expr::RandomInt { min, max } => {
+                text::put_int(&mut self.trace.text, self.random.between(*min, *max));
+                return true;
+            }
+            Expr::RandomFloat { min, max, digits } => {
+                let drawn = self.random.between(*min, *max);
+                if text::is_exact(drawn) {
+                    text::put_units(&mut self.trace.text, drawn, *digits);
+                    return true;
+                }
+                units(drawn, *digits)
+            }
             Expr::Slot { slot } => self.slots[slot.index()],
             _ => return self.append_computed(id),
         };
@@ -376,12 +399,6 @@ impl Evaluation<'_> {
         self.append_value(b);
         Value::text(at, self.trace.text.len())
     }
-}
-
-/// A 64-bit draw scaled to min..=max.
-fn within(draw: u64, min: i64, max: i64) -> i64 {
-    let n = (max as i128 - min as i128 + 1) as u128;
-    min.wrapping_add(((draw as u128 * n) >> 64) as i64)
 }
 
 #[inline(always)]

@@ -142,6 +142,8 @@ impl Past {
     ///
     /// Candidates are the traces that started early enough for the exporting span to have ended, latest index first, all of
     /// them before `of`, so that they are part of every run that `of` is part of.
+    #[cold]
+    #[inline(never)]
     pub fn find(&mut self, run: &Run, below: &mut [Level], link: LinkId, of: u64, time: u64) -> Option<Found> {
         let plan = run.plan();
         let Static { scenarios, sources, reach } = &run.code().links.links[link.index()];

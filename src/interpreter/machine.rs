@@ -1,11 +1,12 @@
 //! Executes one trace's instructions. Each instruction's doc in [`crate::plan::Inst`] says what it does.
 
 use super::Run;
+use super::code::Op;
 use super::evaluate::Evaluation;
 use super::identity::TraceIds;
 use super::link::{Found, Past};
 use super::random::Random;
-use crate::plan::{BlockId, ErrorId, EventId, Inst, ResourceId, ScenarioId};
+use crate::plan::{BlockId, ErrorId, EventId, ResourceId, ScenarioId};
 use crate::trace::{AttrRecord, EventRecord, ExportRecord, FailureRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
 /// What runs traces: registers, slots and a stack, used again for each.
@@ -55,18 +56,16 @@ pub(super) struct Subject {
 /// An open block: all that goes on where it was left when a call returns.
 #[derive(Clone, Copy)]
 struct Frame {
-    block: BlockId,
     /// Next instruction.
     pc: u32,
     /// Ordinal of the span.
     span: u32,
-    /// The span's first attribute record less its block's first attribute: added to an attribute's id, its record.
+    /// The span's first attribute record.
     attrs: u32,
     /// The span's last event, or [`NONE`].
     last_event: u32,
-    roll: u32,
-    /// Sum of chances since `roll`.
-    chances: u64,
+    /// The last roll less the chances since: below 0 is a hit.
+    roll: i64,
 }
 
 impl Machine {
@@ -92,7 +91,7 @@ impl Machine {
         trace.start = start;
         trace.end = start;
         random.seek(index);
-        let mut e = Evaluation { code, random, slots, trace, below, span: NONE, start, linked: None };
+        let mut e = Evaluation { code, random, slots, trace, below, span: NONE, linked: None };
         let scenario = &plan.scenarios[scenario.index()];
         for (slot, value) in &scenario.vars {
             e.slots[slot.index()] = e.value(*value);
@@ -101,65 +100,69 @@ impl Machine {
         frames.clear();
         let mut now = start;
         let mut frame = begin(run, &mut e, scenario.root, NONE, now);
-        let mut block = &plan.block(frame.block).code[..];
+        let ops = &code.ops[..];
         loop {
-            let inst = &block[frame.pc as usize];
+            let op = &ops[frame.pc as usize];
             frame.pc += 1;
-            match *inst {
-                Inst::Set { slot, value } => e.slots[slot.index()] = e.value(value),
-                Inst::Attr { attr, value } => {
-                    let value = e.value(value);
-                    e.trace.attrs[frame.attrs.wrapping_add(attr.0) as usize].value = value;
+            match *op {
+                Op::AttrOfSlot { at, slot } => {
+                    let value = e.slots[slot.index()];
+                    e.trace.attrs[(frame.attrs + at) as usize].value = value;
                 }
-                Inst::Delay { min, max } => {
-                    let own = if min == max { min } else { min + e.random.below((max - min) as u128 + 1) };
+                Op::Attr { at, value } => {
+                    let value = e.value(value);
+                    e.trace.attrs[(frame.attrs + at) as usize].value = value;
+                }
+                Op::Set { slot, value } => e.slots[slot.index()] = e.value(value),
+                Op::Delay { min, range } => {
+                    let own = if range == 0 { min } else { min + e.random.up_to(range) };
                     now = now.saturating_add(own);
                 }
-                Inst::Roll => {
-                    frame.roll = e.random.u32();
-                    frame.chances = 0;
+                Op::Roll { chances, missed } => {
+                    frame.roll = e.random.u32() as i64;
+                    if frame.roll >= chances as i64 {
+                        frame.roll -= chances as i64;
+                        frame.pc = missed;
+                    }
                 }
-                Inst::Fail { chance, error, target } => {
-                    frame.chances += chance.0;
-                    if (frame.roll as u64) < frame.chances {
-                        fail(&mut e, frame, error, now);
+                Op::Fail { chance, error, target } => {
+                    frame.roll -= chance as i64;
+                    if frame.roll < 0 {
+                        fail(&mut e, error, now);
                         frame.pc = target;
                     }
                 }
-                Inst::SkipIfFailed { target } => {
+                Op::SkipIfFailed { target } => {
                     if e.trace.spans[frame.span as usize].failure != NONE {
                         frame.pc = target;
                     }
                 }
-                Inst::Call { block: called } => {
+                Op::Call { block } => {
                     frames.push(frame);
-                    frame = begin(run, &mut e, called, frame.span, now);
-                    block = &plan.block(called).code[..];
+                    frame = begin(run, &mut e, block, frame.span, now);
                 }
-                Inst::End => {
+                Op::End => {
                     e.trace.spans[frame.span as usize].end = now;
                     e.trace.end = e.trace.end.max(now);
                     let Some(caller) = frames.pop() else { return };
                     frame = caller;
-                    block = &plan.block(frame.block).code[..];
                     e.span = frame.span;
-                    e.start = e.trace.spans[frame.span as usize].start;
                 }
-                Inst::Event { event } => frame.last_event = add_event(&mut e, frame, event, now),
-                Inst::Name { value } => {
+                Op::Event { event } => frame.last_event = add_event(&mut e, frame.last_event, event, now),
+                Op::Name { value } => {
                     let name = e.text(value);
                     let name = if name.is_absent() { Value::text(0, 0) } else { name };
                     e.trace.spans[frame.span as usize].name = name;
                 }
-                Inst::Export { key } => {
+                Op::Export { key } => {
                     let key = e.as_text(e.slots[key.index()]);
                     if !key.is_absent() {
                         e.trace.exports.push(ExportRecord { span: frame.span, key });
                     }
                 }
-                Inst::Link { link } => {
+                Op::Link { link } => {
                     e.linked = None;
-                    if !replay || code.links.is_read(frame.block) {
+                    if !replay || code.links.is_read(e.trace.spans[frame.span as usize].block) {
                         e.linked = past.find(run, e.below, link, index, now);
                     }
                     if let Some(found) = e.linked {
@@ -178,10 +181,7 @@ fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -
     let resource = if entry.instances == 1 { entry.resource } else { instance(e, block, parent) };
     let span = e.trace.spans.len() as u32;
     let attrs = e.trace.attrs.len() as u32;
-    for i in 0..entry.attr_count {
-        let attr = crate::plan::AttrId(entry.attrs.0 + i);
-        e.trace.attrs.push(AttrRecord { attr, value: Value::ABSENT });
-    }
+    e.trace.attrs.extend(e.code.attributes(entry, e.slots));
     e.trace.spans.push(SpanRecord {
         id: run.identity().span_id(e.trace.index, span),
         start: now,
@@ -196,9 +196,8 @@ fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -
         link: NONE,
     });
     e.span = span;
-    e.start = now;
     e.linked = None;
-    Frame { block, pc: 0, span, attrs: attrs.wrapping_sub(entry.attrs.0), last_event: NONE, roll: 0, chances: 0 }
+    Frame { pc: entry.pc, span, attrs, last_event: NONE, roll: 0 }
 }
 
 /// Which of several instances a span runs on: its parent's if that is of the same service and calls it in the process, else a
@@ -214,26 +213,28 @@ fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
     ResourceId(entry.resource.0 + e.random.below32(entry.instances))
 }
 
-#[cold]
-fn fail(e: &mut Evaluation, frame: Frame, error: ErrorId, now: u64) {
+#[inline(never)]
+fn fail(e: &mut Evaluation, error: ErrorId, now: u64) {
     let plan = &e.code.plan;
     let form = &plan.errors[error.index()];
     let r#type = e.text(form.r#type);
     let r#type = if r#type.is_absent() { Value::text(0, 0) } else { r#type };
     let message = form.message.map_or(Value::ABSENT, |message| e.text(message));
-    e.trace.spans[frame.span as usize].failure = e.trace.failures.len() as u32;
+    let span = &mut e.trace.spans[e.span as usize];
+    span.failure = e.trace.failures.len() as u32;
     e.trace.failures.push(FailureRecord { time: now, error, r#type, message });
-    if let Some(attr) = plan.error_type_attr(frame.block) {
-        e.trace.attrs[frame.attrs.wrapping_add(attr.0) as usize].value = r#type;
+    if let Some(attr) = plan.error_type_attr(span.block) {
+        let at = attr.0 - e.code.entry(span.block).attrs.0;
+        e.trace.attrs[(span.attrs + at) as usize].value = r#type;
     }
-    while e.trace.exports.last().is_some_and(|export| export.span == frame.span) {
+    while e.trace.exports.last().is_some_and(|export| export.span == e.span) {
         e.trace.exports.pop();
     }
 }
 
-/// The number of the new event. (The frame goes by value, here and above, so that the loop's own can stay in registers.)
-#[cold]
-fn add_event(e: &mut Evaluation, frame: Frame, event: EventId, now: u64) -> u32 {
+/// The number of the new event, which follows the span's `last`.
+#[inline(never)]
+fn add_event(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
     let name = e.text(form.name);
     let name = if name.is_absent() { Value::text(0, 0) } else { name };
@@ -245,8 +246,8 @@ fn add_event(e: &mut Evaluation, frame: Frame, event: EventId, now: u64) -> u32 
     let attrs_end = e.trace.attrs.len() as u32;
     let number = e.trace.events.len() as u32;
     e.trace.events.push(EventRecord { time: now, name, event, attrs, attrs_end, next: NONE });
-    match frame.last_event {
-        NONE => e.trace.spans[frame.span as usize].event = number,
+    match last {
+        NONE => e.trace.spans[e.span as usize].event = number,
         last => e.trace.events[last as usize].next = number,
     }
     number

@@ -12,8 +12,7 @@ pub(super) fn compute(code: &Code) -> Resources {
     for resource in &code.plan.resources {
         for (key, value) in &resource.attributes {
             let (random, trace) = (&mut random, &mut trace);
-            let mut e =
-                Evaluation { code, random, slots: &mut [], trace, below: &mut [], span: NONE, start: 0, linked: None };
+            let mut e = Evaluation { code, random, slots: &mut [], trace, below: &mut [], span: NONE, linked: None };
             values.push((*key, e.value(*value)));
         }
     }

@@ -61,7 +61,7 @@ fn put_unsigned(out: &mut Bytes, mut n: u64) {
 
 /// `units` of 10^-digits, as a decimal with exactly `digits` (at most 15) digits.
 #[inline(always)]
-fn put_units(out: &mut Bytes, units: i64, digits: u8) {
+pub(super) fn put_units(out: &mut Bytes, units: i64, digits: u8) {
     out.room(48);
     if units < 0 {
         out.put([b'-'], 1);
@@ -91,12 +91,18 @@ pub(super) static POWERS: [u64; 16] = {
     powers
 };
 
+/// Whether a double made of as many units is within half a unit of them, so that its text shows them.
+#[inline(always)]
+pub(super) fn is_exact(units: i64) -> bool {
+    units.unsigned_abs() < 1 << 51
+}
+
 /// With `digits` (at most 15) digits behind the point; `v` is finite.
 #[inline(always)]
 pub(super) fn put_fixed(out: &mut Bytes, v: f64, digits: u8) {
     // v was made by a division by this power, so the product is within an ulp of the whole number it was made of
     let units = libm::round(v * POWERS[digits as usize & 15] as f64);
-    if units.abs() < (1u64 << 51) as f64 {
+    if is_exact(units as i64) {
         put_units(out, units as i64, digits & 15);
     } else {
         append(out, format_args!("{v:.digits$}", digits = digits as usize));
@@ -138,13 +144,14 @@ pub(super) fn put_uuid(out: &mut Bytes, a: u64, b: u64) {
     let a = hex8(a & !(0xf0 << 48) | 0x40 << 48);
     let b = hex8(b & !0xc0 | 0x80);
     out.room(40);
-    let mut text = [b'-'; 36];
+    let at = out.len();
+    out.put([b'-'; 36], 36);
+    let text: &mut [u8; 36] = out.window(at);
     text[..8].copy_from_slice(&a[..8]);
     text[9..13].copy_from_slice(&a[8..12]);
     text[14..18].copy_from_slice(&a[12..16]);
     text[19..23].copy_from_slice(&b[..4]);
     text[24..36].copy_from_slice(&b[4..]);
-    out.put(text, 36);
 }
 
 /// Hexadecimal digits, the first 16 of them those of the first word, lowest byte first.

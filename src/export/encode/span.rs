@@ -21,35 +21,38 @@ const ROOT_IDS: usize = 28;
 /// Append `record` as field 2 of `ScopeSpans`.
 #[inline(always)]
 pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRecord) {
-    let form = forms.spans[record.block.index()];
+    let form = &forms.spans[record.block.index()];
     out.room(form.most);
     let base = out.len();
     let width = form.width as usize;
     out.put([delimited(2), 0, 0, 0], 1 + width);
 
-    let mut ids = IDS;
+    // The ids go straight into the copy: put together elsewhere, they would be read before their bytes have arrived there.
+    let at = out.len();
+    let is_root = record.parent == NONE;
+    out.put(IDS, if is_root { ROOT_IDS } else { IDS.len() });
+    let ids: &mut [u8; IDS.len()] = out.window(at);
     ids[TRACE_ID..TRACE_ID + 16].copy_from_slice(&view.trace.id);
     ids[SPAN_ID..SPAN_ID + 8].copy_from_slice(&record.id.to_be_bytes());
-    let flags = if record.parent == NONE {
-        out.put(ids, ROOT_IDS);
-        FLAGS
-    } else {
+    let mut flags = FLAGS;
+    if !is_root {
         let parent = &view.trace.spans[record.parent as usize];
         ids[PARENT_SPAN_ID..].copy_from_slice(&parent.id.to_be_bytes());
-        out.put(ids, IDS.len());
-        if forms.service(parent.block) == form.service { FLAGS } else { FLAGS_REMOTE }
-    };
+        if forms.service(parent.block) != form.service {
+            flags = FLAGS_REMOTE;
+        }
+    }
 
     if !form.has_name {
-        name(out, &form, view, record.name);
+        name(out, form, view, record.name);
     }
     let at = out.len();
     out.copy::<64>(forms.pool.padded(), form.at as usize, form.len as usize);
     let times: &mut [u8; 17] = out.window(at + form.start_at as usize);
     times[..8].copy_from_slice(&record.start.to_le_bytes());
     times[9..].copy_from_slice(&record.end.to_le_bytes());
-    if record.start == 0 || record.end == 0 || !form.has_constants {
-        rare(out, at + form.start_at as usize, &form, view, record);
+    if (record.start == 0) | (record.end == 0) | !form.has_constants {
+        rare(out, at + form.start_at as usize, form, view, record);
     }
 
     let attrs = &view.trace.attrs[record.attrs as usize..][..form.attrs as usize];
@@ -57,7 +60,7 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
         attribute::<ATTRIBUTE>(out, forms, form.most, view, attr);
     }
     if record.failure & record.event & record.link != NONE {
-        rest(out, forms, &form, view, record);
+        rest(out, forms, form, view, record);
     }
     let [a, b, c, d] = flags.to_le_bytes();
     // Field 16, `fixed32`.
@@ -170,7 +173,6 @@ fn rare(out: &mut Bytes, start_at: usize, form: &SpanForm, view: View<'_>, recor
 }
 
 /// Failure, events and links.
-#[cold]
 #[inline(never)]
 fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record: &SpanRecord) {
     let failure = (record.failure != NONE).then(|| &view.trace.failures[record.failure as usize]);
