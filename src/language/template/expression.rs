@@ -104,7 +104,7 @@ impl Builder<'_> {
         match pair.as_rule() {
             Rule::not => self.prefix(pair, Unary::Not),
             Rule::unary => self.prefix(pair, Unary::Neg),
-            Rule::primary => self.primary(pair),
+            Rule::lone | Rule::primary => self.primary(pair),
             _ => {
                 let mut inner = pair.into_inner();
                 let mut left = self.binary(inner.next().expect("an operation has an operand"))?;
@@ -167,7 +167,7 @@ impl Builder<'_> {
                 }
                 self.node(Expr::Map(pairs), loc, depth)
             }
-            Rule::attribute => self.reference(inner_pair.as_str(), inner.next(), loc),
+            Rule::attribute | Rule::path => self.reference(inner_pair.as_str(), inner.next(), loc),
             _ => {
                 let mut reference = inner_pair.into_inner();
                 let path = reference.next().expect("a reference has a path");
