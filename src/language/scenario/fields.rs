@@ -5,12 +5,11 @@ use crate::language::source::{Loc, Located};
 use crate::language::template::{self, Template};
 use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core};
 
-/// Mistakes after which no more names are looked up for "did you mean", which costs more than all the rest.
-const MAX_SUGGESTIONS: usize = 1_000;
-
 /// The file that is being read.
 pub struct Context<'a> {
     pub text: &'a str,
+    /// Mistakes after which no more names are looked up for "did you mean".
+    pub suggestions: usize,
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -111,7 +110,7 @@ impl<'n> Fields<'n> {
             let field = &*entry.key.value;
             if !known.contains(&field) {
                 let hint = elsewhere(field, of).or_else(|| stray(cx.text, &entry.key));
-                let suggest = hint.is_none() && cx.diagnostics.len() < MAX_SUGGESTIONS;
+                let suggest = hint.is_none() && cx.diagnostics.len() < cx.suggestions;
                 let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
                 misspelt.extend(nearest.clone());
                 cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
