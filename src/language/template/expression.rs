@@ -28,8 +28,13 @@ pub fn parse(text: &str, base: usize, offsets: &Offsets) -> Result<Node, Box<Dia
     }
 }
 
+/// What [`parse`] gives for the `value` of a text that is parsed as a whole.
+pub fn build(value: Pair<Rule>, offsets: &Offsets) -> Result<Node, Box<Diagnostic>> {
+    Ok(Builder { base: 0, offsets }.value(value)?.node)
+}
+
 /// Where brackets open more than [`MAX_DEPTH`] levels.
-fn too_deep(text: &str) -> Option<usize> {
+pub fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, b) in text.bytes().enumerate() {
         match b {
