@@ -116,6 +116,16 @@ fn merge_keys_and_aliases() {
 }
 
 #[test]
+fn expressions_are_read_wherever_they_stand() {
+    let attribute = |value: &str| span_codes(&format!("    attributes: {{a: {value}}}\n"));
+    // Maps that close where the template does, and brackets of the text around it, which are no levels.
+    assert_eq!(attribute("\"{{random.weighted({'a': {'b': 1}})}}\""), [""; 0]);
+    assert_eq!(attribute(&format!("\"{}<<x>>\"", "(".repeat(100))), [""; 0]);
+    // Of several, each that is broken has its own mistake.
+    assert_eq!(attribute("\"<<a b>> <<c>> {{(}} << >>\""), ["E0303", "E0303", "E0304"]);
+}
+
+#[test]
 fn percentages() {
     let conditions = |p: &str| span_codes(&format!("    error_conditions: [{{probability: {p}, type: t}}]\n"));
     for good in ["5", "0.5%", "'0.5 %'", "100", "0"] {

@@ -9,7 +9,13 @@ use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
 
 /// `children` holds keys and values in turn.
-pub fn build(source: Source, loc: Loc, flow: bool, children: Vec<Rc<Node>>, diagnostics: &mut Vec<Diagnostic>) -> Kind {
+pub fn build<'a>(
+    source: Source,
+    loc: Loc,
+    flow: bool,
+    children: Vec<Rc<Node<'a>>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Kind<'a> {
     if flow && let Some(problem) = traps::braces(source, loc, &children) {
         diagnostics.push(Diagnostic::new(problem, loc));
         return Kind::Broken;
@@ -28,7 +34,7 @@ pub fn build(source: Source, loc: Loc, flow: bool, children: Vec<Rc<Node>>, diag
     let mut index = Index::default();
     for (key, value) in pairs {
         match &key.kind {
-            Kind::Scalar { text, style: Style::Plain } if &**text == "<<" => merges.push((key.loc, value)),
+            Kind::Scalar { text, style: Style::Plain } if text == "<<" => merges.push((key.loc, value)),
             Kind::Scalar { text, style } if traps::is_template(text) && *style != Style::Block => {
                 diagnostics.push(Diagnostic::new(Problem::TemplateAsKey, key.loc));
             }
@@ -76,14 +82,14 @@ impl Index {
             return entries.iter().position(|entry| *entry.key.value == *key);
         }
         for (at, entry) in entries.iter().enumerate().skip(self.hashed.len()) {
-            self.hashed.insert(entry.key.value.clone(), at);
+            self.hashed.insert((*entry.key.value).into(), at);
         }
         self.hashed.get(key).copied()
     }
 }
 
 /// An empty value has no place of its own, and is given its key's.
-fn located(value: Rc<Node>, key: Loc) -> Rc<Node> {
+fn located(value: Rc<Node<'_>>, key: Loc) -> Rc<Node<'_>> {
     match &value.kind {
         Kind::Scalar { style: Style::Plain, .. } if value.loc.start == value.loc.end => {
             Rc::new(Node::new(key, Kind::Scalar { text: "".into(), style: Style::Plain }))
@@ -93,7 +99,7 @@ fn located(value: Rc<Node>, key: Loc) -> Rc<Node> {
 }
 
 /// The mappings that a merge key names.
-fn sources(key: Loc, value: &Rc<Node>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rc<Node>> {
+fn sources<'a>(key: Loc, value: &Rc<Node<'a>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rc<Node<'a>>> {
     let candidates = match &value.kind {
         Kind::Sequence(items) => items.clone(),
         _ => vec![value.clone()],
