@@ -9,6 +9,7 @@
 
 pub mod diagnostic;
 pub mod files;
+mod parallel;
 pub mod scenario;
 pub mod source;
 pub mod template;
@@ -18,12 +19,19 @@ use std::path::PathBuf;
 
 use diagnostic::{Diagnostic, Problem};
 use files::Input;
+use scenario::read::{self, Contents};
 use scenario::services::in_force;
-use scenario::{Model, Scope, read};
-use source::{Loc, Sources};
+use scenario::{Model, Scope};
+use source::{FileId, Loc, Sources};
 
 /// Mistakes that are shown.
 const MAX_DIAGNOSTICS: usize = 1_000;
+/// Mistakes, in all files together, up to which "did you mean" is looked up, which costs more than all the rest.
+const MAX_SUGGESTIONS: usize = 1_000;
+/// The least that is a file's share.
+const MIN_SUGGESTIONS: usize = 20;
+/// Bytes of text for which a thread is worth its start.
+const BYTES_A_THREAD: usize = 64 * 1024;
 
 /// The files, what they say, and what is wrong with them.
 #[derive(Debug, Default)]
@@ -74,28 +82,23 @@ pub fn load_texts(files: Vec<(String, String)>) -> Loaded {
 
 fn assemble(inputs: Vec<Input>) -> Loaded {
     let mut loaded = Loaded::default();
-    let mut bases: Vec<(usize, read::Contents)> = vec![];
-    for input in inputs {
-        let Input { name, text, problem, base, directory } = input;
+    let mut bases: Vec<(usize, Contents)> = vec![];
+    let bytes: usize = inputs.iter().map(|input| input.text.len()).sum();
+    let suggestions = (MAX_SUGGESTIONS / inputs.len().max(1)).max(MIN_SUGGESTIONS);
+    let read =
+        parallel::map(&inputs, bytes / BYTES_A_THREAD, |file, input| read_one(FileId(file as u32), input, suggestions));
+    for (input, (mut contents, mut diagnostics)) in inputs.into_iter().zip(read) {
+        let Input { name, text, base, directory, .. } = input;
         let file = loaded.sources.add(name, text);
-        let contents = match problem {
-            Some((problem, start, end)) => {
-                let at = Loc { file, start: start as u32, end: end as u32 };
-                loaded.diagnostics.push(Diagnostic::new(problem, at));
-                read::Contents { services_unsure: true, ..Default::default() }
-            }
-            None => {
-                let text = &loaded.sources.file(file).text;
-                read::read(file, text, base, loaded.model.scopes.len(), &mut loaded.diagnostics)
-            }
-        };
+        loaded.diagnostics.append(&mut diagnostics);
         if base {
             bases.push((directory, contents));
         } else if !contents.scenarios.is_empty() {
             let base = bases.iter().find(|(of, _)| *of == directory).map(|(_, contents)| contents);
             let (services, lists) = in_force(base, &contents, &mut loaded.diagnostics);
+            contents.scenarios.iter_mut().for_each(|scenario| scenario.scope = loaded.model.scopes.len());
             loaded.model.scopes.push(Scope { file, services, lists });
-            loaded.model.scenarios.extend(contents.scenarios);
+            loaded.model.scenarios.append(&mut contents.scenarios);
         }
     }
     loaded.diagnostics.sort_by_key(|diagnostic| (diagnostic.at.file, diagnostic.at.start));
@@ -107,6 +110,19 @@ fn assemble(inputs: Vec<Input>) -> Loaded {
         loaded.diagnostics.push(Diagnostic::new(Problem::TooManyMistakes { limit: MAX_DIAGNOSTICS }, at));
     }
     loaded
+}
+
+fn read_one(file: FileId, input: &Input, suggestions: usize) -> (Contents, Vec<Diagnostic>) {
+    let mut diagnostics = vec![];
+    let contents = match &input.problem {
+        Some((problem, start, end)) => {
+            let at = Loc { file, start: *start as u32, end: *end as u32 };
+            diagnostics.push(Diagnostic::new(problem.clone(), at));
+            Contents { services_unsure: true, ..Contents::default() }
+        }
+        None => read::read(file, &input.text, input.base, suggestions, &mut diagnostics),
+    };
+    (contents, diagnostics)
 }
 
 #[cfg(test)]

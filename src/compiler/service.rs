@@ -14,8 +14,6 @@ type Attributes = Vec<(TextId, ExprId)>;
 
 pub struct Services<'m> {
     model: &'m Model,
-    /// The services of each scope by name, made when a scenario of the scope is lowered.
-    scopes: Vec<Option<HashMap<&'m str, &'m Service>>>,
     /// By where the service is listed: a base file's services are in the scope of every file beside it.
     listed: HashMap<Loc, Option<ServiceId>>,
     /// Services defined alike in two places are one.
@@ -24,8 +22,7 @@ pub struct Services<'m> {
 
 impl<'m> Services<'m> {
     pub fn new(model: &'m Model) -> Services<'m> {
-        let scopes = vec![None; model.scopes.len()];
-        Services { model, scopes, listed: HashMap::new(), known: HashMap::new() }
+        Services { model, listed: HashMap::new(), known: HashMap::new() }
     }
 
     /// The service a span names. An empty name was wrong, and is reported already.
@@ -45,9 +42,7 @@ impl<'m> Services<'m> {
             let attributes = vec![resource(&name.value, None, None, tables, report)];
             return self.add(&name.value, attributes, tables);
         };
-        let by_name = self.scopes[scope]
-            .get_or_insert_with(|| services.iter().rev().map(|s| (s.name.value.as_str(), s)).collect());
-        let Some(&service) = by_name.get(name.value.as_str()) else {
+        let Some(service) = services.get(&name.value) else {
             let nearest = report.nearest(&name.value, services.iter().map(|s| s.name.value.as_str()));
             let problem = Problem::UnknownService { name: name.value.clone(), nearest };
             report.add_related(problem, name.loc, in_force.lists.iter().copied());
@@ -95,7 +90,7 @@ impl<'m> Services<'m> {
     /// Looks at the services that no span uses too. What they lower to is thrown away.
     pub fn check_unused(&mut self, report: &mut Report) {
         let mut scratch = Tables::new();
-        for service in self.model.scopes.iter().flat_map(|scope| scope.services.iter().flatten()) {
+        for service in self.model.scopes.iter().filter_map(|s| s.services.as_deref()).flat_map(|s| s.iter()) {
             if !service.attributes.is_empty() && !self.listed.contains_key(&service.name.loc) {
                 listed_resource(service, 0, &mut scratch, report);
                 self.listed.insert(service.name.loc, None);

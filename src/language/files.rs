@@ -175,6 +175,9 @@ pub fn text(name: String, bytes: Vec<u8>) -> Input {
 
 /// The first character that is not [`c-printable`](https://yaml.org/spec/1.2.2/#51-character-set).
 fn forbidden(text: &str) -> Option<(usize, char)> {
+    if text.bytes().all(|b| matches!(b, b'\n' | b' '..=b'~')) {
+        return None;
+    }
     text.char_indices().find(|(_, c)| {
         !matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}'
             | '\u{10000}'..='\u{10FFFF}')

@@ -8,6 +8,8 @@ pub mod services;
 mod span;
 mod value;
 
+use std::sync::Arc;
+
 use super::source::{FileId, Loc, Located};
 use super::template::Template;
 
@@ -25,7 +27,7 @@ pub struct Model {
 pub struct Scope {
     pub file: FileId,
     /// `None`: no list is in force, any name will do.
-    pub services: Option<Vec<Service>>,
+    pub services: Option<Arc<services::Services>>,
     /// The `services` keys whose lists these are.
     pub lists: Vec<Loc>,
 }

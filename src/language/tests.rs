@@ -84,7 +84,7 @@ fn bases_go_with_their_directories() {
         ("two/a.yaml".into(), span("s")),
     ]);
     assert_eq!(codes(&loaded), [""; 0]);
-    let names = |scope: &Scope| scope.services.as_ref().map(|services| services.len());
+    let names = |scope: &Scope| scope.services.as_ref().map(|services| services.iter().len());
     assert_eq!(loaded.model.scopes.iter().map(names).collect::<Vec<_>>(), [Some(2), None]);
 }
 
@@ -113,6 +113,16 @@ fn merge_keys_and_aliases() {
     assert_eq!(codes(&loaded), [""; 0]);
     let root = &loaded.model.scenarios[1].root;
     assert_eq!((root.operation.constant(), root.attributes.len()), (Some("p"), 1));
+}
+
+#[test]
+fn expressions_are_read_wherever_they_stand() {
+    let attribute = |value: &str| span_codes(&format!("    attributes: {{a: {value}}}\n"));
+    // Maps that close where the template does, and brackets of the text around it, which are no levels.
+    assert_eq!(attribute("\"{{random.weighted({'a': {'b': 1}})}}\""), [""; 0]);
+    assert_eq!(attribute(&format!("\"{}<<x>>\"", "(".repeat(100))), [""; 0]);
+    // Of several, each that is broken has its own mistake.
+    assert_eq!(attribute("\"<<a b>> <<c>> {{(}} << >>\""), ["E0303", "E0303", "E0304"]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod offsets;
 mod scalar;
 mod traps;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::diagnostic::Diagnostic;
@@ -43,36 +44,37 @@ impl Style {
     }
 }
 
+/// Borrows what stands in the file as it is meant: most scalars do.
 #[derive(Debug)]
-pub struct Node {
+pub struct Node<'a> {
     /// Of an empty value, its key's.
     pub loc: Loc,
-    pub kind: Kind,
+    pub kind: Kind<'a>,
     /// Nodes below and including this one, aliases followed.
     weight: usize,
 }
 
 #[derive(Debug)]
-pub enum Kind {
+pub enum Kind<'a> {
     Scalar {
-        text: Box<str>,
+        text: Cow<'a, str>,
         style: Style,
     },
-    Sequence(Vec<Rc<Node>>),
-    Mapping(Vec<Entry>),
+    Sequence(Vec<Rc<Node<'a>>>),
+    Mapping(Vec<Entry<'a>>),
     /// Wrong, and reported already.
     Broken,
 }
 
 /// A key and its value. Keys are unique in a mapping, never templates.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    pub key: Located<Box<str>>,
-    pub value: Rc<Node>,
+pub struct Entry<'a> {
+    pub key: Located<Cow<'a, str>>,
+    pub value: Rc<Node<'a>>,
 }
 
-impl Node {
-    fn new(loc: Loc, kind: Kind) -> Self {
+impl<'a> Node<'a> {
+    fn new(loc: Loc, kind: Kind<'a>) -> Self {
         let weight = match &kind {
             Kind::Scalar { .. } | Kind::Broken => 1,
             Kind::Sequence(items) => items.iter().fold(1, |sum: usize, item| sum.saturating_add(item.weight)),
@@ -90,13 +92,13 @@ impl Node {
 }
 
 /// Reads all documents of a file, as far as they can be read.
-pub fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Parsed {
+pub fn parse<'a>(file: FileId, text: &'a str, diagnostics: &mut Vec<Diagnostic>) -> Parsed<'a> {
     load::Loader::new(file, text, diagnostics).run()
 }
 
-pub struct Parsed {
+pub struct Parsed<'a> {
     /// The root of each document that is YAML.
-    pub documents: Vec<Rc<Node>>,
+    pub documents: Vec<Rc<Node<'a>>>,
     /// No document was lost.
     pub complete: bool,
 }

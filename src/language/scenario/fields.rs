@@ -1,16 +1,17 @@
 //! The fields of a mapping, and scalars as they are wanted: text, template, number.
 
+use std::borrow::Cow;
+
 use crate::language::diagnostic::{Diagnostic, Problem, nearest, short};
 use crate::language::source::{Loc, Located};
 use crate::language::template::{self, Template};
 use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core};
 
-/// Mistakes after which no more names are looked up for "did you mean", which costs more than all the rest.
-const MAX_SUGGESTIONS: usize = 1_000;
-
 /// The file that is being read.
 pub struct Context<'a> {
     pub text: &'a str,
+    /// Mistakes after which no more names are looked up for "did you mean".
+    pub suggestions: usize,
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -94,14 +95,14 @@ pub struct Fields<'n> {
     of: &'static str,
     /// The mapping's.
     pub loc: Loc,
-    entries: &'n [Entry],
+    entries: &'n [Entry<'n>],
     /// Fields that are not missing, only misspelt.
     misspelt: Vec<String>,
 }
 
 impl<'n> Fields<'n> {
     /// The fields of `node`, each of which must be `known`; `of` names what the mapping is ("a span").
-    pub fn read(cx: &mut Context, node: &'n Node, of: &'static str, known: &[&'static str]) -> Option<Self> {
+    pub fn read(cx: &mut Context, node: &'n Node<'n>, of: &'static str, known: &[&'static str]) -> Option<Self> {
         let Kind::Mapping(entries) = &node.kind else {
             cx.mistyped(of, "a mapping of fields", node, None);
             return None;
@@ -111,7 +112,7 @@ impl<'n> Fields<'n> {
             let field = &*entry.key.value;
             if !known.contains(&field) {
                 let hint = elsewhere(field, of).or_else(|| stray(cx.text, &entry.key));
-                let suggest = hint.is_none() && cx.diagnostics.len() < MAX_SUGGESTIONS;
+                let suggest = hint.is_none() && cx.diagnostics.len() < cx.suggestions;
                 let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
                 misspelt.extend(nearest.clone());
                 cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
@@ -120,16 +121,16 @@ impl<'n> Fields<'n> {
         Some(Fields { of, loc: node.loc, entries, misspelt })
     }
 
-    pub fn get(&self, field: &str) -> Option<&'n Entry> {
+    pub fn get(&self, field: &str) -> Option<&'n Entry<'n>> {
         self.entries.iter().find(|entry| &*entry.key.value == field)
     }
 
     /// The value of a field that may be left out; empty counts as left out.
-    pub fn optional(&self, field: &str) -> Option<&'n Node> {
+    pub fn optional(&self, field: &str) -> Option<&'n Node<'n>> {
         self.get(field).map(|entry| &*entry.value).filter(|node| !node.is_null())
     }
 
-    pub fn required(&self, cx: &mut Context, field: &'static str) -> Option<&'n Entry> {
+    pub fn required(&self, cx: &mut Context, field: &'static str) -> Option<&'n Entry<'n>> {
         let entry = self.get(field);
         if entry.is_none() {
             self.missing(cx, field);
@@ -145,7 +146,7 @@ impl<'n> Fields<'n> {
     }
 
     /// At most one of the two; reports both.
-    pub fn either(&self, cx: &mut Context, field: &'static str, other: &'static str) -> Option<&'n Entry> {
+    pub fn either(&self, cx: &mut Context, field: &'static str, other: &'static str) -> Option<&'n Entry<'n>> {
         let (one, two) = (self.get(field), self.get(other));
         if let (Some(one), Some(two)) = (one, two) {
             let problem = Problem::Conflict { field, other };
@@ -188,7 +189,7 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
 }
 
 /// What an entry without a value inside `{...}` comes from: a comma in a value, or a colon without a space.
-pub fn stray(text: &str, key: &Located<Box<str>>) -> Option<&'static str> {
+pub fn stray(text: &str, key: &Located<Cow<str>>) -> Option<&'static str> {
     if !text[key.loc.end as usize..].trim_start().starts_with([',', '}']) {
         None
     } else if key.value.contains(':') {

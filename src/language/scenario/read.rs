@@ -1,6 +1,7 @@
 //! A file's documents to scenarios and services.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::fields::{Context, Fields};
 use super::services::Services;
@@ -19,19 +20,19 @@ const SCENARIO_FIELDS: [&str; 7] = ["name", "scenario_name", "description", "wei
 #[derive(Default)]
 pub struct Contents {
     pub scenarios: Vec<Scenario>,
-    pub services: Services,
+    pub services: Arc<Services>,
     /// The `services` keys.
     pub lists: Vec<Loc>,
     /// A list of services may be missing or short for a mistake that was reported.
     pub services_unsure: bool,
 }
 
-/// Reads a file; `base` says that it is a `_base.yaml`, `scope` is for its scenarios.
-pub fn read(file: FileId, text: &str, base: bool, scope: usize, diagnostics: &mut Vec<Diagnostic>) -> Contents {
+/// Reads a file; `base` says that it is a `_base.yaml`. After so many mistakes as `suggestions` says, no more names are looked
+/// up for "did you mean".
+pub fn read(file: FileId, text: &str, base: bool, suggestions: usize, diagnostics: &mut Vec<Diagnostic>) -> Contents {
     let parsed = yaml::parse(file, text, diagnostics);
     let mut reader = Reader {
-        cx: Context { text, diagnostics },
-        scope,
+        cx: Context { text, suggestions, diagnostics },
         base,
         contents: Contents { services_unsure: !parsed.complete, ..Contents::default() },
     };
@@ -48,7 +49,6 @@ pub fn read(file: FileId, text: &str, base: bool, scope: usize, diagnostics: &mu
 
 struct Reader<'a> {
     cx: Context<'a>,
-    scope: usize,
     base: bool,
     contents: Contents,
 }
@@ -171,7 +171,7 @@ impl Reader<'_> {
     }
 
     fn service(&mut self, service: Service) {
-        self.contents.services.add(service, self.cx.diagnostics);
+        Arc::make_mut(&mut self.contents.services).add(service, self.cx.diagnostics);
     }
 
     fn scenario(&mut self, node: &Rc<Node>) {
@@ -195,7 +195,8 @@ impl Reader<'_> {
         let vars = value::vars(cx, fields.optional("vars"));
         let Some(root) = self.root(&fields) else { return };
         self.contents.scenarios.push(Scenario {
-            scope: self.scope,
+            // Known when the files are put together.
+            scope: 0,
             name: name.unwrap_or_else(|| Located::new(String::new(), fields.head())),
             description,
             weight,

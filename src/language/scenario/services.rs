@@ -1,6 +1,7 @@
 //! The services in force for a file: its directory's and its own.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Service;
 use super::read::Contents;
@@ -8,13 +9,21 @@ use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::Loc;
 
 /// Services by name, in the order they were first named.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Services {
     list: Vec<Service>,
     places: HashMap<String, usize>,
 }
 
 impl Services {
+    pub fn get(&self, name: &str) -> Option<&Service> {
+        self.places.get(name).map(|&place| &self.list[place])
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Service> {
+        self.list.iter()
+    }
+
     /// Adds a service. A name that is there already must say nothing new: two sets of properties are an error.
     pub fn add(&mut self, service: Service, diagnostics: &mut Vec<Diagnostic>) {
         let Some(&place) = self.places.get(&service.name.value) else {
@@ -44,15 +53,17 @@ pub fn in_force(
     base: Option<&Contents>,
     own: &Contents,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Option<Vec<Service>>, Vec<Loc>) {
+) -> (Option<Arc<Services>>, Vec<Loc>) {
     let mut lists = base.map_or_else(Vec::new, |base| base.lists.clone());
     lists.extend(&own.lists);
     if lists.is_empty() || own.services_unsure || base.is_some_and(|base| base.services_unsure) {
         return (None, lists);
     }
-    let mut services = base.map_or_else(Services::default, |base| base.services.clone());
-    for service in &own.services.list {
-        services.add(service.clone(), diagnostics);
+    let Some(base) = base else { return (Some(own.services.clone()), lists) };
+    // Most files have none of their own, and share the list of their directory.
+    let mut services = base.services.clone();
+    for service in own.services.iter() {
+        Arc::make_mut(&mut services).add(service.clone(), diagnostics);
     }
-    (Some(services.list), lists)
+    (Some(services), lists)
 }

@@ -1,5 +1,7 @@
 //! Values of attributes and vars: their types come from how the scalar was written.
 
+use std::borrow::Cow;
+
 use super::fields::{Context, stray};
 use super::{Attribute, Scalar, Value, Var};
 use crate::language::diagnostic::{Diagnostic, Problem, short};
@@ -31,7 +33,7 @@ const RESERVED: [&str; 17] = [
 const WORDS: [&str; 6] = ["true", "false", "and", "or", "not", "in"];
 
 /// The entries of a mapping from keys to values; nothing is an empty one.
-fn entries<'n>(cx: &mut Context, what: &str, node: &'n Node) -> &'n [Entry] {
+fn entries<'n>(cx: &mut Context, what: &str, node: &'n Node<'n>) -> &'n [Entry<'n>] {
     match &node.kind {
         Kind::Mapping(entries) => entries,
         _ => {
@@ -73,7 +75,7 @@ pub fn vars(cx: &mut Context, node: Option<&Node>) -> Vec<Var> {
     vars
 }
 
-fn owned(key: &Located<Box<str>>) -> Located<String> {
+fn owned(key: &Located<Cow<str>>) -> Located<String> {
     Located::new(key.value.to_string(), key.loc)
 }
 
@@ -90,7 +92,7 @@ fn unknown(loc: Loc) -> Scalar {
     Scalar::Expr(Template { parts: vec![template::error(loc)], loc })
 }
 
-fn value_of(cx: &mut Context, key: &Located<Box<str>>, what: &'static str, node: &Node) -> Value {
+fn value_of(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Value {
     match &node.kind {
         Kind::Scalar { .. } => Value::Scalar(scalar(cx, key, what, node)),
         Kind::Sequence(items) => {
@@ -112,7 +114,7 @@ fn value_of(cx: &mut Context, key: &Located<Box<str>>, what: &'static str, node:
     }
 }
 
-fn scalar(cx: &mut Context, key: &Located<Box<str>>, what: &'static str, node: &Node) -> Scalar {
+fn scalar(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Scalar {
     let Kind::Scalar { text, style } = &node.kind else {
         cx.mistyped(&format!("an item of `{}`", short(&key.value)), "a single value", node, None);
         return unknown(node.loc);

@@ -28,8 +28,13 @@ pub fn parse(text: &str, base: usize, offsets: &Offsets) -> Result<Node, Box<Dia
     }
 }
 
+/// What [`parse`] gives for the `value` of a text that is parsed as a whole.
+pub fn build(value: Pair<Rule>, offsets: &Offsets) -> Result<Node, Box<Diagnostic>> {
+    Ok(Builder { base: 0, offsets }.value(value)?.node)
+}
+
 /// Where brackets open more than [`MAX_DEPTH`] levels.
-fn too_deep(text: &str) -> Option<usize> {
+pub fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, b) in text.bytes().enumerate() {
         match b {
@@ -104,7 +109,7 @@ impl Builder<'_> {
         match pair.as_rule() {
             Rule::not => self.prefix(pair, Unary::Not),
             Rule::unary => self.prefix(pair, Unary::Neg),
-            Rule::primary => self.primary(pair),
+            Rule::lone | Rule::primary => self.primary(pair),
             _ => {
                 let mut inner = pair.into_inner();
                 let mut left = self.binary(inner.next().expect("an operation has an operand"))?;
@@ -167,7 +172,7 @@ impl Builder<'_> {
                 }
                 self.node(Expr::Map(pairs), loc, depth)
             }
-            Rule::attribute => self.reference(inner_pair.as_str(), inner.next(), loc),
+            Rule::attribute | Rule::path => self.reference(inner_pair.as_str(), inner.next(), loc),
             _ => {
                 let mut reference = inner_pair.into_inner();
                 let path = reference.next().expect("a reference has a path");

@@ -4,7 +4,7 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 use super::expression::{self, Rule, TemplateParser};
-use super::{Expr, MAX_BYTES, Part, Template};
+use super::{Expr, MAX_BYTES, Node, Part, Template};
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
 use crate::language::yaml::Offsets;
@@ -22,13 +22,19 @@ pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diag
         return Template { parts: vec![error(loc)], loc };
     }
     let mut parts = vec![];
-    // The entry rule takes any text.
-    let pieces = TemplateParser::parse(Rule::template, text).into_iter().flatten().flat_map(Pair::into_inner);
+    // Either takes any text.
+    let entry = if expression::too_deep(text).is_none() { Rule::template } else { Rule::unread };
+    let pieces = TemplateParser::parse(entry, text).into_iter().flatten().flat_map(Pair::into_inner);
     for piece in pieces {
         let at = offsets.loc(piece.as_span().start(), piece.as_span().end());
         match piece.as_rule() {
             Rule::text => push_text(&mut parts, piece.as_str()),
             Rule::escape => push_text(&mut parts, &piece.as_str()[1..]),
+            Rule::computed => {
+                for value in piece.into_inner() {
+                    parts.push(part(expression::build(value, offsets), at, diagnostics));
+                }
+            }
             Rule::angles | Rule::braces => {
                 let open = if piece.as_rule() == Rule::angles { "<<" } else { "{{" };
                 for inside in piece.into_inner() {
@@ -79,7 +85,12 @@ fn expression(
         return error(at);
     }
     let base = inside.as_span().start();
-    match expression::parse(inside.as_str(), base, offsets) {
+    part(expression::parse(inside.as_str(), base, offsets), at, diagnostics)
+}
+
+/// What is wrong is reported, and an error stands for it.
+fn part(read: Result<Node, Box<Diagnostic>>, at: Loc, diagnostics: &mut Vec<Diagnostic>) -> Part {
+    match read {
         Ok(node) => Part::Expr(node),
         Err(diagnostic) => {
             diagnostics.push(*diagnostic);

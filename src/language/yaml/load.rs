@@ -12,14 +12,16 @@ use crate::language::source::{FileId, Loc};
 /// Syntax errors after which the rest of a file is not read.
 const MAX_SYNTAX_ERRORS: usize = 100;
 
-pub struct Loader<'a> {
+pub struct Loader<'a, 'd> {
     file: FileId,
     text: &'a str,
-    diagnostics: &'a mut Vec<Diagnostic>,
+    diagnostics: &'d mut Vec<Diagnostic>,
     stack: Vec<Frame>,
-    root: Option<Rc<Node>>,
+    /// Of all frames on the stack, in a row. Keys and values alternate in a mapping.
+    children: Vec<Rc<Node<'a>>>,
+    root: Option<Rc<Node<'a>>>,
     /// By the parser's id.
-    anchors: HashMap<usize, Anchor>,
+    anchors: HashMap<usize, Anchor<'a>>,
     nodes: usize,
     aliased: usize,
 }
@@ -29,16 +31,16 @@ struct Frame {
     flow: bool,
     anchor: usize,
     mapping: bool,
-    /// Keys and values alternate in a mapping.
-    children: Vec<Rc<Node>>,
+    /// Of its children.
+    first: usize,
 }
 
-struct Anchor {
+struct Anchor<'a> {
     name: String,
     loc: Loc,
     used: bool,
     /// `None` until its last event.
-    node: Option<Rc<Node>>,
+    node: Option<Rc<Node<'a>>>,
 }
 
 /// Why a file is given up.
@@ -47,12 +49,13 @@ enum Stop {
     TooManyNodes(Loc),
 }
 
-impl<'a> Loader<'a> {
-    pub fn new(file: FileId, text: &'a str, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Loader { file, text, diagnostics, stack: vec![], root: None, anchors: HashMap::new(), nodes: 0, aliased: 0 }
+impl<'a, 'd> Loader<'a, 'd> {
+    pub fn new(file: FileId, text: &'a str, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
+        let (stack, children, anchors) = (vec![], vec![], HashMap::new());
+        Loader { file, text, diagnostics, stack, children, root: None, anchors, nodes: 0, aliased: 0 }
     }
 
-    pub fn run(mut self) -> Parsed {
+    pub fn run(mut self) -> Parsed<'a> {
         let options = granit_parser::options! {
             emit_unresolved_aliases: true,
             emit_anchor_events: true,
@@ -82,7 +85,11 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads up to the end of the stream, or the first syntax error.
-    fn document(&mut self, parser: &mut Parser<'a, StrInput<'a>>, documents: &mut Vec<Rc<Node>>) -> Result<(), Stop> {
+    fn document(
+        &mut self,
+        parser: &mut Parser<'a, StrInput<'a>>,
+        documents: &mut Vec<Rc<Node<'a>>>,
+    ) -> Result<(), Stop> {
         while let Some(next) = parser.next_event() {
             let (event, span) = next.map_err(Stop::Syntax)?;
             match event {
@@ -100,11 +107,12 @@ impl<'a> Loader<'a> {
 
     fn reset(&mut self) {
         self.stack.clear();
+        self.children.clear();
         self.anchors.clear();
         self.root = None;
     }
 
-    fn node(&mut self, event: Event, span: Span) -> Result<(), Stop> {
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<(), Stop> {
         let loc = self.loc(&span);
         if let Some(tag) = event.tag() {
             let at = span.tag_span().map_or(loc, |span| self.loc(&span));
@@ -122,7 +130,7 @@ impl<'a> Loader<'a> {
                 if style == Style::Plain {
                     traps::comment(self.text, loc, self.diagnostics);
                 }
-                let node = Rc::new(Node::new(loc, Kind::Scalar { text: text.into(), style }));
+                let node = Rc::new(Node::new(loc, Kind::Scalar { text, style }));
                 self.finished(node, anchor)
             }
             Event::SequenceStart(style, anchor, _) => self.open(loc, style, anchor, false),
@@ -131,10 +139,11 @@ impl<'a> Loader<'a> {
                 let Some(frame) = self.stack.pop() else { return Ok(()) };
                 let loc = self.trimmed(Loc { start: frame.start as u32, ..loc });
                 let source = traps::Source { text: self.text, file: self.file };
+                let children = self.children.drain(frame.first..).collect();
                 let kind = if frame.mapping {
-                    mapping::build(source, loc, frame.flow, frame.children, self.diagnostics)
+                    mapping::build(source, loc, frame.flow, children, self.diagnostics)
                 } else {
-                    Kind::Sequence(traps::sequence(source, frame.flow, frame.children, self.diagnostics))
+                    Kind::Sequence(traps::sequence(source, frame.flow, children, self.diagnostics))
                 };
                 self.finished(Rc::new(Node::new(loc, kind)), frame.anchor)
             }
@@ -161,11 +170,11 @@ impl<'a> Loader<'a> {
     fn open(&mut self, loc: Loc, style: StructureStyle, anchor: usize, mapping: bool) -> Result<(), Stop> {
         self.count(loc)?;
         let flow = style == StructureStyle::Flow;
-        self.stack.push(Frame { start: loc.start as usize, flow, anchor, mapping, children: vec![] });
+        self.stack.push(Frame { start: loc.start as usize, flow, anchor, mapping, first: self.children.len() });
         Ok(())
     }
 
-    fn alias(&mut self, id: usize, loc: Loc) -> Rc<Node> {
+    fn alias(&mut self, id: usize, loc: Loc) -> Rc<Node<'a>> {
         let broken = || Rc::new(Node::new(loc, Kind::Broken));
         let Some(anchor) = self.anchors.get_mut(&id) else { return broken() };
         anchor.used = true;
@@ -187,7 +196,7 @@ impl<'a> Loader<'a> {
     }
 
     /// A node has had its last event.
-    fn finished(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Stop> {
+    fn finished(&mut self, node: Rc<Node<'a>>, anchor: usize) -> Result<(), Stop> {
         if !matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_)) {
             self.count(node.loc)?;
         }
@@ -196,9 +205,10 @@ impl<'a> Loader<'a> {
             entry.or_insert_with(|| Anchor { name: String::new(), loc: node.loc, used: false, node: None }).node =
                 Some(node.clone());
         }
-        match self.stack.last_mut() {
-            Some(frame) => frame.children.push(node),
-            None => self.root = Some(node),
+        if self.stack.is_empty() {
+            self.root = Some(node);
+        } else {
+            self.children.push(node);
         }
         Ok(())
     }

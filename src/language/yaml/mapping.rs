@@ -9,7 +9,13 @@ use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
 
 /// `children` holds keys and values in turn.
-pub fn build(source: Source, loc: Loc, flow: bool, children: Vec<Rc<Node>>, diagnostics: &mut Vec<Diagnostic>) -> Kind {
+pub fn build<'a>(
+    source: Source,
+    loc: Loc,
+    flow: bool,
+    children: Vec<Rc<Node<'a>>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Kind<'a> {
     if flow && let Some(problem) = traps::braces(source, loc, &children) {
         diagnostics.push(Diagnostic::new(problem, loc));
         return Kind::Broken;
@@ -25,20 +31,19 @@ pub fn build(source: Source, loc: Loc, flow: bool, children: Vec<Rc<Node>>, diag
 
     let mut entries: Vec<Entry> = Vec::with_capacity(pairs.len());
     let mut merges = vec![];
-    let mut places: HashMap<Box<str>, Loc> = HashMap::with_capacity(pairs.len());
+    let mut index = Index::default();
     for (key, value) in pairs {
         match &key.kind {
-            Kind::Scalar { text, style: Style::Plain } if &**text == "<<" => merges.push((key.loc, value)),
+            Kind::Scalar { text, style: Style::Plain } if text == "<<" => merges.push((key.loc, value)),
             Kind::Scalar { text, style } if traps::is_template(text) && *style != Style::Block => {
                 diagnostics.push(Diagnostic::new(Problem::TemplateAsKey, key.loc));
             }
-            Kind::Scalar { text, .. } => match places.get(text) {
-                Some(&first) => {
+            Kind::Scalar { text, .. } => match index.find(&entries, text) {
+                Some(first) => {
                     let problem = Problem::DuplicateKey { key: text.to_string() };
-                    diagnostics.push(Diagnostic::new(problem, key.loc).related(first));
+                    diagnostics.push(Diagnostic::new(problem, key.loc).related(entries[first].key.loc));
                 }
                 None => {
-                    places.insert(text.clone(), key.loc);
                     let value = located(value, key.loc);
                     entries.push(Entry { key: Located::new(text.clone(), key.loc), value });
                 }
@@ -54,8 +59,7 @@ pub fn build(source: Source, loc: Loc, flow: bool, children: Vec<Rc<Node>>, diag
         for merged in sources(key, &value, diagnostics) {
             let Kind::Mapping(merged) = &merged.kind else { continue };
             for entry in merged {
-                if !places.contains_key(&entry.key.value) {
-                    places.insert(entry.key.value.clone(), entry.key.loc);
+                if index.find(&entries, &entry.key.value).is_none() {
                     entries.push(entry.clone());
                 }
             }
@@ -64,8 +68,28 @@ pub fn build(source: Source, loc: Loc, flow: bool, children: Vec<Rc<Node>>, diag
     Kind::Mapping(entries)
 }
 
+/// Finds the entry with a key. Few are compared one by one, many are hashed.
+#[derive(Default)]
+struct Index {
+    hashed: HashMap<Box<str>, usize>,
+}
+
+impl Index {
+    const FEW: usize = 16;
+
+    fn find(&mut self, entries: &[Entry], key: &str) -> Option<usize> {
+        if entries.len() <= Index::FEW {
+            return entries.iter().position(|entry| *entry.key.value == *key);
+        }
+        for (at, entry) in entries.iter().enumerate().skip(self.hashed.len()) {
+            self.hashed.insert((*entry.key.value).into(), at);
+        }
+        self.hashed.get(key).copied()
+    }
+}
+
 /// An empty value has no place of its own, and is given its key's.
-fn located(value: Rc<Node>, key: Loc) -> Rc<Node> {
+fn located(value: Rc<Node<'_>>, key: Loc) -> Rc<Node<'_>> {
     match &value.kind {
         Kind::Scalar { style: Style::Plain, .. } if value.loc.start == value.loc.end => {
             Rc::new(Node::new(key, Kind::Scalar { text: "".into(), style: Style::Plain }))
@@ -75,7 +99,7 @@ fn located(value: Rc<Node>, key: Loc) -> Rc<Node> {
 }
 
 /// The mappings that a merge key names.
-fn sources(key: Loc, value: &Rc<Node>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rc<Node>> {
+fn sources<'a>(key: Loc, value: &Rc<Node<'a>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rc<Node<'a>>> {
     let candidates = match &value.kind {
         Kind::Sequence(items) => items.clone(),
         _ => vec![value.clone()],

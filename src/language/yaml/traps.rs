@@ -41,11 +41,11 @@ pub fn braces(source: Source, loc: Loc, children: &[Rc<Node>]) -> Option<Problem
 }
 
 /// `{n: <<f(a, b)>>}`: the value is `<<f(a`, and `b)>>` a key without value. Both go, a broken value stays.
-pub fn cut_pairs(
+pub fn cut_pairs<'a>(
     source: Source,
-    pairs: Vec<(Rc<Node>, Rc<Node>)>,
+    pairs: Vec<(Rc<Node<'a>>, Rc<Node<'a>>)>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<(Rc<Node>, Rc<Node>)> {
+) -> Vec<(Rc<Node<'a>>, Rc<Node<'a>>)> {
     let mut kept = Vec::with_capacity(pairs.len());
     let mut rest = pairs.into_iter();
     while let Some((key, value)) = rest.next() {
@@ -67,7 +67,12 @@ pub fn cut_pairs(
 }
 
 /// `[<<f(1, 5)>>, x]`: `<<f(1` and `5)>>` are two items.
-pub fn sequence(source: Source, flow: bool, items: Vec<Rc<Node>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rc<Node>> {
+pub fn sequence<'a>(
+    source: Source,
+    flow: bool,
+    items: Vec<Rc<Node<'a>>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Rc<Node<'a>>> {
     if !flow {
         return items;
     }
