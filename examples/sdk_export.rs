@@ -14,6 +14,7 @@ use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::ResourceId;
 use tracegen::trace::{Trace, View};
 
+#[allow(dead_code)]
 #[path = "../tests/support/plans.rs"]
 mod plans;
 
