@@ -102,19 +102,23 @@ measure() {
     echo "$name|$($said) $(cat "$work/time" "$work/memory" | tr '\n' ' ') $before $after" >>"$work/results"
 }
 
-peer() { measure "telemetrygen, $1" said_telemetrygen "$telemetrygen" traces --otlp-insecure --otlp-endpoint "$grpc" --child-spans 5 \
-    --rate 0 --duration "${duration}s" "${@:2}"; }
-ours() { measure "tracegen, $1" said_tracegen "$tracegen" run $scenario --seed 42 --rate max --duration "${duration}s" --summary json \
-    "${@:2}"; }
+ours() {
+    measure "tracegen, $1" said_tracegen "$tracegen" run $scenario --seed 42 --rate max --duration "${duration}s" --summary json "${@:2}"
+}
+# The queue is that of the SDK's batch processor.
+telemetrygen() {
+    measure "telemetrygen, $1" said_telemetrygen env "OTEL_BSP_MAX_QUEUE_SIZE=$2" "$telemetrygen" traces --otlp-insecure \
+        --otlp-endpoint "$grpc" --child-spans 5 --rate 0 --duration "${duration}s" "${@:3}"
+}
 
 for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds, $duration s each"
     ours "gRPC" --protocol grpc --endpoint "http://$grpc"
-    peer "1 worker" --workers 1
+    telemetrygen "1 worker" 2048 --workers 1
     ours "HTTP" --protocol http/protobuf --endpoint "http://$http"
-    peer "4 workers" --workers 4
+    telemetrygen "4 workers" 2048 --workers 4
     ours "null sink" --exporter none
-    peer "1 worker, 2,048 a batch" --workers 1 --batch-size 2048
+    telemetrygen "1 worker, 8,192 a batch, queue 65,536" 65536 --workers 1 --batch-size 8192
     measure "SDK exporter, 512 a request" said_sdk "$sdk" "http://$grpc" "$duration"
     measure "SDK exporter, 8,192 a request" said_sdk "$sdk" "http://$grpc" "$duration" 8192
 done
