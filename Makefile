@@ -29,7 +29,7 @@ test: ## Run all tests, the ones against a real OpenTelemetry Collector too (the
 	cargo test --locked $(ARGS)
 
 .PHONY: test-long
-test-long: ## Fuzz templates, YAML and plan files for FUZZ_SECONDS, then run the tests that take long
+test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: TRACEGEN_MEMORY_SECONDS, 600)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 	$(MAKE) test ARGS='--release -- --ignored'
 
@@ -58,6 +58,10 @@ coverage: ## Write coverage/tarpaulin-report.html (installs cargo-tarpaulin if i
 .PHONY: bench
 bench: ## Run the benchmarks
 	cargo bench --locked $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: ## Compare with telemetrygen and the SDK on one collector (Go and curl are needed; DURATION=10 ROUNDS=3)
+	scripts/bench-peers.sh
 
 .PHONY: clean
 clean: ## Remove what was built here (the collector's cache is kept)

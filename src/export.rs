@@ -10,6 +10,7 @@ pub mod file;
 #[cfg(test)]
 mod fixture;
 mod grpc;
+mod gzip;
 mod http;
 mod json;
 mod outcome;

@@ -14,8 +14,12 @@ const MOST_SPANS: u64 = 262_144;
 const SECOND: u64 = 1_000_000_000;
 /// The longest an epoch at full speed reaches back so that its traces have ended when they are made, ns.
 pub const LONGEST_REACH: u64 = 60 * SECOND;
-/// How the first epoch at full speed arrives: a trace every 10 us.
-pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: 100_000, per_ns: SECOND };
+/// How the first epoch at full speed arrives: a trace every us, which few machines make and fewer receivers take.
+pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: FIRST_RATE, per_ns: SECOND };
+/// How far the last start of an epoch should lie before the first of the next, ns.
+const MARGIN: u64 = SECOND / 8;
+/// Traces a second.
+const FIRST_RATE: u64 = 1_000_000;
 
 /// Consecutive indices.
 pub struct Chunk {
@@ -45,6 +49,8 @@ struct State {
 struct FullSpeed {
     /// Wall clock, ns since 1970, when the last epoch was opened.
     opened: u64,
+    /// Traces a second of the last epoch's schedule.
+    rate: u64,
     schedule: Arc<Schedule>,
     starts: Starts,
     reach: u64,
@@ -66,6 +72,7 @@ impl Chunks {
         };
         let full_speed = job.at_full_speed.then(|| FullSpeed {
             opened: now(),
+            rate: FIRST_RATE,
             schedule: Arc::new(schedule.clone()),
             starts,
             reach: plan.duration_bound().min(LONGEST_REACH),
@@ -119,18 +126,25 @@ impl FullSpeed {
         self.schedule.epochs().last().map_or(0, |epoch| epoch.opening)
     }
 
-    /// An epoch a second, which expects as many traces a second as there were in the one before.
+    /// An epoch a second, whose rate follows from what the one before achieved: an eighth more, so that generation never
+    /// has to wait for a trace to end, and more than that where it came close to it. The rate at most halves, so that
+    /// what held up a whole epoch (a target that was away) does not hold up the next one.
     fn open_epoch_if_due(&mut self, first: u64, now: u64) {
         let took = now.saturating_sub(self.opened);
         let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
         if took < SECOND || first == before {
             return;
         }
-        let rate = ((first - before) as u128 * SECOND as u128 / took as u128).max(1) as u64;
-        let opening = now.saturating_sub(self.reach).max(self.starts.start(first - 1));
+        let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
+        let (wanted, last) = (now.saturating_sub(self.reach), self.starts.start(first - 1));
+        // How much of a second's starts the next second should get through.
+        let ahead = (last + MARGIN).saturating_sub(wanted);
+        let share = (SECOND - MARGIN).saturating_sub(4 * ahead).max(SECOND / 4);
+        let rate = (achieved * SECOND as u128 / share as u128).min(SECOND as u128) as u64;
+        self.rate = rate.max(self.rate / 2).max(1);
         let mut schedule = Schedule::clone(&self.schedule);
-        let epoch = Epoch { first, opening, arrivals: Arrivals::Even { count: rate, per_ns: SECOND } };
-        if schedule.push_epoch(epoch).is_ok() {
+        let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
+        if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
             self.starts.update(&schedule);
             self.schedule = Arc::new(schedule);
             self.opened = now;
@@ -145,4 +159,59 @@ fn length(plan: &Plan, per_second: f64) -> u64 {
     let most = most.max().unwrap_or(1).max(1) as u64;
     let wanted = (per_second as u64).min(LONGEST).min(MOST_SPANS / most).max(1);
     1 << wanted.ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_767_225_600 * SECOND;
+    const REACH: u64 = SECOND / 2;
+
+    fn full_speed() -> FullSpeed {
+        let schedule = Schedule::new(NOW - REACH, FIRST_ARRIVALS).unwrap();
+        let starts = Starts::new(42, schedule.clone());
+        FullSpeed { opened: NOW, rate: FIRST_RATE, schedule: Arc::new(schedule), starts, reach: REACH }
+    }
+
+    /// Seconds of a machine that makes `capacity` traces a second, as far as they have ended; how many it makes in each.
+    fn seconds(full_speed: &mut FullSpeed, capacity: u64, n: u64) -> Vec<u64> {
+        let mut first = 0;
+        let second = |i| {
+            let now = NOW + i * SECOND;
+            let ended = full_speed.starts.last_at_or_before(first, now - REACH).map_or(first, |last| last + 1);
+            let made = capacity.min(ended - first);
+            first += made;
+            full_speed.open_epoch_if_due(first, now);
+            made
+        };
+        (1..=n).map(second).collect()
+    }
+
+    #[test]
+    fn full_speed_is_found_and_kept() {
+        for capacity in [10, 200_000, 900_000, 20_000_000] {
+            let made = seconds(&mut full_speed(), capacity, 12);
+            assert!(made[4..].iter().all(|made| *made >= capacity / 10 * 9), "{capacity}: {made:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_made_up_for() {
+        let mut full_speed = full_speed();
+        let made = *seconds(&mut full_speed, 500_000, 5).last().unwrap();
+        assert_eq!(made, 500_000);
+        let first = full_speed.schedule.epochs().last().unwrap().first;
+        full_speed.open_epoch_if_due(first + 10, NOW + 200 * SECOND);
+        assert!(full_speed.rate >= 250_000, "{}", full_speed.rate);
+    }
+
+    #[test]
+    fn epochs_never_go_back() {
+        let mut full_speed = full_speed();
+        seconds(&mut full_speed, 3_000_000, 10);
+        for epoch in &full_speed.schedule.epochs()[1..] {
+            assert!(full_speed.starts.start(epoch.first) >= full_speed.starts.start(epoch.first - 1));
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Carries batches to a target and keeps the account.
 //!
 //! Callers are plain threads; requests run on a small runtime of the delivery's own. Memory is bounded: at most
-//! `queue` + `in_flight` batches, and one for each thread that waits in [`Delivery::send`]; with gzip over HTTP the
-//! compressed body of each request in flight besides, over gRPC a framed copy.
+//! `queue` + `in_flight` batches, and one for each thread that waits in [`Delivery::send`]; with gzip the
+//! compressed body of each request in flight besides.
 //!
 //! A request that fails in a way the OTLP specification calls retryable is sent again until it gets through, the target is
 //! given up (10 s if nothing ever answered, 5 min after it was lost), or the delivery is stopped. A batch that fails for as

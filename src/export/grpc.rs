@@ -1,109 +1,181 @@
-//! OTLP/gRPC: tonic over a shared HTTP/2 connection, with a codec that sends bodies as they are.
+//! OTLP/gRPC over a shared HTTP/2 connection. A call is one message each way ("gRPC over HTTP2"), so it is framed here: the
+//! body goes out as it is, without the copy that a codec makes, and is compressed at a level of our choice.
 
 use super::{
+    gzip,
     outcome::{Cause, Failure, Outcome, shorten},
     target::{Compression, Target, TargetError},
     tls::{self, Version},
 };
-use bytes::{Buf, BufMut, Bytes};
-use hyper::{HeaderMap, Uri, header, header::HeaderValue, http::uri::PathAndQuery};
+use bytes::{Buf, Bytes, buf::Chain};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Method, Request, StatusCode, Uri,
+    header::{self, HeaderName, HeaderValue},
+    http::uri::PathAndQuery,
+};
 use hyper_util::{
     client::legacy::{self, Client as Pool},
     rt::TokioExecutor,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use percent_encoding::percent_decode;
 use prost::Message;
 use std::{error::Error, sync::Mutex, time::Duration};
-use tonic::{
-    Code, Status,
-    client::Grpc,
-    codec::{BufferSettings, Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    metadata::MetadataMap,
-};
+use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::StatusExt;
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const EXPORT: PathAndQuery = PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Longest answer that is read, bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
 
-type Channel = Grpc<Pool<tls::Connector, tonic::body::Body>>;
+/// Before a message: whether it is compressed, and its length in 4 bytes, big-endian.
+const PREFIX_BYTES: usize = 5;
+
+/// The prefix, and the message.
+type Body = Full<Chain<Bytes, Bytes>>;
+type Channel = Pool<tls::Connector, Body>;
 
 pub(super) struct Client {
     connector: tls::Connector,
-    origin: Uri,
-    metadata: HeaderMap,
-    timeout: Option<Duration>,
+    url: Uri,
+    headers: HeaderMap,
     gzip: bool,
     channel: Mutex<Channel>,
 }
 
 impl Client {
     pub fn new(target: &Target) -> Result<Self, TargetError> {
-        let mut metadata = target.headers.clone();
-        metadata.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(super::USER_AGENT));
-        let connector = tls::connector(target, Version::Http2)?;
+        let mut headers = target.headers.clone();
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(super::USER_AGENT));
         let gzip = target.compression == Compression::Gzip;
-        let channel = Mutex::new(channel(connector.clone(), target.url.clone(), gzip));
-        Ok(Client { connector, origin: target.url.clone(), metadata, timeout: target.timeout, gzip, channel })
+        if gzip {
+            headers.insert(GRPC_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(timeout) = target.timeout {
+            headers.insert(GRPC_TIMEOUT, timeout_value(timeout));
+        }
+        let mut url = target.url.clone().into_parts();
+        url.path_and_query = Some(EXPORT);
+        let url = Uri::from_parts(url).map_err(|e| TargetError::runtime(e.to_string()))?;
+        let connector = tls::connector(target, Version::Http2)?;
+        let channel = Mutex::new(channel(connector.clone()));
+        Ok(Client { connector, url, headers, gzip, channel })
     }
 
     /// Leave the connection: requests from now on open a new one. For when nothing comes back on it any more.
     pub fn reconnect(&self) {
-        let fresh = channel(self.connector.clone(), self.origin.clone(), self.gzip);
-        *self.channel.lock().unwrap_or_else(|e| e.into_inner()) = fresh;
+        *self.channel.lock().unwrap_or_else(|e| e.into_inner()) = channel(self.connector.clone());
     }
 
-    pub async fn export(&self, body: Bytes) -> Outcome {
-        let mut answer = self.call(body.clone()).await;
+    /// The message to send for a request body: made once, sent as often as needed.
+    pub fn prepare(&self, body: &Bytes) -> Bytes {
+        if self.gzip { gzip::compress(body) } else { body.clone() }
+    }
+
+    pub async fn export(&self, prepared: Bytes) -> Outcome {
+        let mut answer = self.call(prepared.clone()).await;
         // Without another's connection, it takes one of its own to learn why.
-        if answer.as_ref().is_err_and(waited_in_vain) {
-            answer = self.call(body).await;
+        if answer.as_ref().is_err_and(|e| waited_in_vain(&**e)) {
+            answer = self.call(prepared).await;
         }
         match answer {
-            Ok(answer) => {
-                let partial = answer.partial_success.unwrap_or_default();
-                let rejected_spans = u64::try_from(partial.rejected_spans).unwrap_or(0);
-                Outcome::Accepted { rejected_spans, message: shorten(&partial.error_message) }
-            }
-            Err(status) => refused(&status),
+            Ok(Ok(answer)) => accepted(&answer),
+            Ok(Err(status)) => refused(&status),
+            Err(error) => Outcome::Failed(Failure::transport(&*error)),
         }
     }
 
-    async fn call(&self, body: Bytes) -> Result<ExportTraceServiceResponse, Status> {
-        let mut channel = self.channel.lock().unwrap_or_else(|e| e.into_inner()).clone();
-        let mut request = tonic::Request::new(body);
-        *request.metadata_mut() = MetadataMap::from_headers(self.metadata.clone());
-        if let Some(timeout) = self.timeout {
-            request.set_timeout(timeout);
+    /// The answer, framed; or the status that came instead of it; or what went wrong with the connection.
+    async fn call(&self, message: Bytes) -> Result<Result<Vec<u8>, Status>, Box<dyn Error + Send + Sync>> {
+        let channel = self.channel.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let mut prefix = vec![u8::from(self.gzip)];
+        prefix.extend(u32::try_from(message.len())?.to_be_bytes());
+        let mut request = Request::new(Body::new(Bytes::from(prefix).chain(message)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        *request.headers_mut() = self.headers.clone();
+        let (parts, mut body) = channel.request(request).await?.into_parts();
+        let (mut answer, mut trailers) = (vec![], None);
+        while let Some(frame) = body.frame().await {
+            match frame?.into_data() {
+                // The rest of an answer that is too long only delays its status.
+                Ok(data) if answer.len() + data.len() <= ANSWER_BYTES => answer.extend_from_slice(&data),
+                Ok(_) => {}
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            }
         }
-        Ok(channel.unary(request, PathAndQuery::from_static(EXPORT), RawCodec).await?.into_inner())
+        let status = trailers.as_ref().and_then(status).or_else(|| status(&parts.headers));
+        let status = status.unwrap_or_else(|| status_of_http(parts.status));
+        Ok(if status.code() == Code::Ok { Ok(answer) } else { Err(status) })
     }
 }
 
-fn channel(connector: tls::Connector, origin: Uri, gzip: bool) -> Channel {
-    let pool = Pool::builder(TokioExecutor::new()).http2_only(true).build(connector);
-    // Answers may be compressed, too, once the request is: without accepting that, tonic fails requests that went through.
-    let channel = Grpc::with_origin(pool, origin)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(ANSWER_BYTES);
-    if gzip { channel.send_compressed(CompressionEncoding::Gzip) } else { channel }
+fn channel(connector: tls::Connector) -> Channel {
+    Pool::builder(TokioExecutor::new()).http2_only(true).build(connector)
+}
+
+/// At most 8 digits and a unit.
+fn timeout_value(timeout: Duration) -> HeaderValue {
+    let ms = timeout.as_millis();
+    let text = if ms < 100_000_000 { format!("{ms}m") } else { format!("{}S", timeout.as_secs().min(99_999_999)) };
+    text.parse().expect("digits and a letter")
 }
 
 /// It waited for the connection that another request was making, and that came to nothing: a failure to connect that no
 /// failure of the system stands behind.
-fn waited_in_vain(status: &Status) -> bool {
-    let sources = || std::iter::successors(status.source(), |&e| e.source());
-    sources().any(|e| e.downcast_ref().is_some_and(legacy::Error::is_connect))
-        && !sources().any(|e| e.is::<std::io::Error>())
+fn waited_in_vain(error: &(dyn Error + 'static)) -> bool {
+    let chain = || std::iter::successors(Some(error), |&e| e.source());
+    chain().any(|e| e.downcast_ref().is_some_and(legacy::Error::is_connect))
+        && !chain().any(|e| e.is::<std::io::Error>())
+}
+
+/// What the trailers, or the headers of an answer without a message, say of the call.
+fn status(headers: &HeaderMap) -> Option<Status> {
+    let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
+    let message = headers.get("grpc-message").map(HeaderValue::as_bytes).unwrap_or_default();
+    let message = percent_decode(message).decode_utf8_lossy();
+    let metadata = MetadataMap::from_headers(headers.clone());
+    let details = metadata.get_bin("grpc-status-details-bin").and_then(|value| value.to_bytes().ok());
+    Some(Status::with_details(code, message, details.unwrap_or_default()))
+}
+
+/// Where nothing speaks gRPC: the "HTTP to gRPC Status Code Mapping" of the gRPC documents.
+fn status_of_http(status: StatusCode) -> Status {
+    let code = match status.as_u16() {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
+    };
+    Status::new(code, format!("an answer without grpc-status: HTTP {status}"))
+}
+
+/// The status acknowledges; an answer that can't be read as OTLP rejects nothing.
+fn accepted(answer: &[u8]) -> Outcome {
+    let message = answer.get(PREFIX_BYTES..).unwrap_or_default();
+    let message = match answer.first() {
+        Some(1) => gzip::decompress(message, ANSWER_BYTES).unwrap_or_default(),
+        _ => message.to_vec(),
+    };
+    let answer = ExportTraceServiceResponse::decode(&*message).unwrap_or_default();
+    let partial = answer.partial_success.unwrap_or_default();
+    let rejected_spans = u64::try_from(partial.rejected_spans).unwrap_or(0);
+    Outcome::Accepted { rejected_spans, message: shorten(&partial.error_message) }
 }
 
 /// What is retried is the OTLP specification's ("OTLP/gRPC Response", table of retryable codes).
 fn refused(status: &Status) -> Outcome {
-    // A status with a source was made on this side, of a connection that failed.
-    if let Some(source) = status.source() {
-        return Outcome::Failed(Failure::transport(source));
-    }
     let cause = Cause::new(name(status.code()), status.message());
     let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
     match status.code() {
@@ -143,54 +215,6 @@ fn name(code: Code) -> &'static str {
     }
 }
 
-/// The request is bytes already; the answer is small.
-struct RawCodec;
-
-struct RawEncoder;
-
-struct AnswerDecoder;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = ExportTraceServiceResponse;
-    type Encoder = RawEncoder;
-    type Decoder = AnswerDecoder;
-
-    fn encoder(&mut self) -> RawEncoder {
-        RawEncoder
-    }
-
-    fn decoder(&mut self) -> AnswerDecoder {
-        AnswerDecoder
-    }
-}
-
-impl Encoder for RawEncoder {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, body: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.reserve(body.len());
-        into.put(body);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(256, super::BATCH_BYTES)
-    }
-}
-
-impl Decoder for AnswerDecoder {
-    type Item = ExportTraceServiceResponse;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        let answer = from.copy_to_bytes(from.remaining());
-        // The status acknowledges; an answer that can't be read as OTLP rejects nothing.
-        Ok(Some(ExportTraceServiceResponse::decode(answer).unwrap_or_default()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +238,40 @@ mod tests {
         let status = Status::with_error_details(Code::ResourceExhausted, "slow down", details);
         let Outcome::Failed(failure) = refused(&status) else { panic!("it says when to come back") };
         assert_eq!((failure.wait, failure.unknown), (Some(delay), false));
+    }
+
+    #[test]
+    fn a_timeout_has_at_most_8_digits() {
+        for (timeout, value) in [(250, "250m"), (99_999_999, "99999999m"), (100_000_000, "100000S")] {
+            assert_eq!(timeout_value(Duration::from_millis(timeout)), value);
+        }
+        assert_eq!(timeout_value(Duration::MAX), "99999999S");
+    }
+
+    #[test]
+    fn a_status_is_read_whatever_stands_in_it() {
+        let status = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v)));
+            status(&headers.collect()).map(|status| (status.code(), status.message().to_string()))
+        };
+        assert_eq!(status(&[("x", "0")]), None);
+        assert_eq!(status(&[("grpc-status", "0")]), Some((Code::Ok, String::new())));
+        let all = [("grpc-status", "14"), ("grpc-message", "slow%20down"), ("grpc-status-details-bin", "!")];
+        assert_eq!(status(&all), Some((Code::Unavailable, "slow down".into())));
+        assert_eq!(status(&[("grpc-status", "?")]), Some((Code::Unknown, String::new())));
+        assert_eq!(status_of_http(StatusCode::SERVICE_UNAVAILABLE).code(), Code::Unavailable);
+    }
+
+    #[test]
+    fn an_answer_is_read_compressed_or_not() {
+        let partial = [0x0a, 0x06, 0x08, 3, 0x12, 2, b'n', b'o'];
+        let framed = |flag, message: &[u8]| [&[flag], &(message.len() as u32).to_be_bytes()[..], message].concat();
+        let expected = Outcome::Accepted { rejected_spans: 3, message: "no".into() };
+        assert_eq!(accepted(&framed(0, &partial)), expected);
+        assert_eq!(accepted(&framed(1, &gzip::compress(&partial))), expected);
+        for broken in [vec![], vec![1], framed(1, &partial), framed(0, b"junk")] {
+            assert_eq!(accepted(&broken), Outcome::Accepted { rejected_spans: 0, message: String::new() });
+        }
     }
 
     proptest::proptest! {

@@ -1,4 +1,4 @@
-//! A real OpenTelemetry Collector, which writes what it acknowledges to a file.
+//! A real OpenTelemetry Collector, which writes what it acknowledges to a file, or drops it.
 //!
 //! `TRACEGEN_COLLECTOR` names its binary. Without it, tests that want one are skipped with the reason printed, and fail when
 //! `CI` is set.
@@ -18,9 +18,11 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// How the collector writes its file.
+/// What the collector does with what it takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Output {
+    /// Nothing, for as long and as fast as it is sent.
+    Nop,
     /// OTLP JSON, a request a line.
     Json,
     /// Protobuf after a 4-byte length.
@@ -69,18 +71,21 @@ impl Collector {
     /// Start again after [`Collector::kill`] or [`Collector::stop`], on the same ports; the file is continued.
     pub fn restart(&mut self) {
         assert!(self.guard.is_none(), "it is running");
-        let format = match self.output {
-            Output::Json => "json",
-            Output::Protobuf => "proto",
+        // With rotation, the file exporter writes without a buffer: what it acknowledges is written.
+        let file = |format| {
+            let path = self.file();
+            format!("file: {{path: '{}', format: {format}, rotation: {{max_megabytes: 100000}}}}", path.display())
+        };
+        let (name, exporter) = match self.output {
+            Output::Nop => ("nop", "nop: {}".to_string()),
+            Output::Json => ("file", file("json")),
+            Output::Protobuf => ("file", file("proto")),
         };
         let [grpc, http] = self.ports;
-        let file = self.file();
-        // With rotation, the file exporter writes without a buffer: what it acknowledges is written.
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             exporters: {{file: {{path: '{}', format: {format}, rotation: {{max_megabytes: 100000}}}}}}\n\
-             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}\n",
-            file.display()
+             exporters: {{{exporter}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines: {{traces: {{receivers: [otlp], exporters: [{name}]}}}}\n"
         );
         let config_file = self.folder.path().join("config.yaml");
         fs::write(&config_file, config).unwrap();
@@ -132,6 +137,7 @@ impl Collector {
     pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         let bytes = fs::read(self.file()).unwrap_or_default();
         match self.output {
+            Output::Nop => vec![],
             Output::Json => bytes
                 .split_inclusive(|b| *b == b'\n')
                 .filter(|line| line.ends_with(b"\n"))

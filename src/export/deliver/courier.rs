@@ -194,7 +194,7 @@ impl Courier {
         }
         let prepared = match &self.client {
             Client::Http(client) => client.prepare(body),
-            Client::Grpc(_) => body.clone(),
+            Client::Grpc(client) => client.prepare(body),
         };
         let mut backoff = retry::backoff();
         let mut failing_since = None;
