@@ -12,8 +12,9 @@ const LONGEST: u64 = 4_096;
 const MOST_SPANS: u64 = 262_144;
 /// ns.
 const SECOND: u64 = 1_000_000_000;
-/// The longest an epoch at full speed reaches back so that its traces have ended when they are made, ns.
-pub const LONGEST_REACH: u64 = 60 * SECOND;
+/// The longest that traces without a start of their own (full speed, a count alone) begin in the past, so that the last has
+/// ended when it is made, ns.
+pub const LONGEST_REACH: u64 = 600 * SECOND;
 /// How the first epoch at full speed arrives: a trace every us, which few machines make and fewer receivers take.
 pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: FIRST_RATE, per_ns: SECOND };
 /// How far the last start of an epoch should lie before the first of the next, ns.

@@ -9,8 +9,6 @@ use crate::interpreter::{Arrivals, MAX_LANES, Schedule};
 /// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
 const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
 const LANES: u32 = 4;
-/// The longest a run of `--count` alone reaches back beyond its minute, so that its last trace has ended, ns.
-const LONGEST_REACH: u64 = 600 * SECOND;
 
 /// When which traces start.
 pub struct Timing {
@@ -73,7 +71,7 @@ impl Timing {
         }
         let start = match (given_start, spread, full_speed) {
             (Some(start), ..) => start,
-            (None, Some(_), _) => now.saturating_sub(longest.min(LONGEST_REACH) + 60 * SECOND),
+            (None, Some(_), _) => now.saturating_sub(longest.min(engine::LONGEST_REACH) + 60 * SECOND),
             (None, None, true) => now.saturating_sub(longest.min(engine::LONGEST_REACH)),
             (None, None, false) => now,
         };
