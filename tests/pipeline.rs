@@ -52,7 +52,7 @@ fn a_collector_that_dies_and_comes_back_has_all_that_was_delivered() {
     let endpoint = collector.grpc_url();
     let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tracegen"))
         .args(["run", "--seed", "42", "--rate", "400/s", "--duration", "8s", "--endpoint", &endpoint])
-        .args(["--summary", "json", "--quiet"])
+        .args(["--protocol", "grpc", "--summary", "json", "--quiet"])
         .arg(scenarios().join("examples"))
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
