@@ -79,7 +79,11 @@ impl Account {
         self.requests += 1;
         self.bytes += bytes;
         let spans = rejected_spans.min(amount.spans);
-        let traces = if spans == amount.spans { amount.traces } else { spans.min(amount.traces) };
+        let traces = match spans {
+            0 => 0,
+            all if all == amount.spans => amount.traces,
+            some => some.min(amount.traces),
+        };
         self.delivered += Amount { spans: amount.spans - spans, traces: amount.traces - traces };
         spans > 0 && book(&mut self.rejected, Amount { spans, traces }, "partial success", message)
     }
