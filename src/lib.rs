@@ -5,26 +5,26 @@
 #[cfg(test)]
 extern crate self as tracegen;
 
-/// Files to located YAML nodes, templates and the scenario model; diagnostics.
+// Files to located YAML nodes, templates and the scenario model; diagnostics.
 pub mod language;
 
-/// The flat, numbered, verified program that everything after the compiler works on.
+// The flat, numbered, verified program that everything after the compiler works on.
 pub mod plan;
 
-/// Scenario model to plan: names become slots, mistakes become diagnostics.
+// Scenario model to plan: names become slots, mistakes become diagnostics.
 pub mod compiler;
 
-/// The one value that flows at run time: a whole trace, cleared and used again.
+// The one value that flows at run time: a whole trace, cleared and used again.
 pub mod trace;
 
-/// Plan, seed and schedule to traces, deterministically.
+// Plan, seed and schedule to traces, deterministically.
 pub mod interpreter;
 
-/// Traces to OTLP, and OTLP out of the process.
+// Traces to OTLP, and OTLP out of the process.
 pub mod export;
 
-/// Start, stop, pace: drives the interpreter and feeds the exporters.
+// Start, stop, pace: drives the interpreter and feeds the exporters.
 pub mod engine;
 
-/// One file a subcommand.
+// One file a subcommand.
 pub mod cli;
