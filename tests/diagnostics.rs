@@ -22,11 +22,11 @@ fn check(path: &Path) -> Checked {
     Checked { sources, diagnostics: compiled.diagnostics }
 }
 
-fn render(path: &Path) -> String {
-    let checked = check(path);
+/// As a user in `directory` sees it.
+fn shown(checked: &Checked, directory: &str) -> String {
     let text = render::human(&checked.sources, &checked.diagnostics, false);
     let summary = render::summary(&checked.sources, &checked.diagnostics).unwrap_or_default();
-    format!("{text}\n{summary}\n").replace(&format!("{INPUTS}/"), "")
+    format!("{text}\n{summary}\n").replace(&format!("{directory}/"), "")
 }
 
 /// A file, or a directory where several are needed.
@@ -44,7 +44,12 @@ fn rendered() {
     settings.set_omit_expression(true);
     for input in inputs() {
         let name = input.file_stem().unwrap().to_string_lossy().into_owned();
-        settings.bind(|| insta::assert_snapshot!(name, render(&input)));
+        settings.bind(|| insta::assert_snapshot!(name, shown(&check(&input), INPUTS)));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for (code, checked) in made(directory.path()) {
+        let text = shown(&checked, &directory.path().display().to_string());
+        settings.bind(|| insta::assert_snapshot!(format!("{code}-made"), text));
     }
 }
 
@@ -62,7 +67,7 @@ fn every_code_has_an_input() {
         assert!(codes.contains(&code), "{name} raises {codes:?}");
         raised.extend(codes);
     }
-    for (code, checked) in made() {
+    for (code, checked) in made(tempfile::tempdir().unwrap().path()) {
         assert_eq!(codes(&checked), [code]);
         raised.insert(code);
     }
@@ -79,9 +84,8 @@ fn codes_of(diagnostics: &[Diagnostic]) -> Vec<&'static str> {
 }
 
 /// Inputs that a repository cannot hold.
-fn made() -> Vec<(&'static str, Checked)> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
+fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
+    let path = |name: &str| directory.join(name);
     let mut made = vec![("E0101", check(&path("nowhere.yaml")))];
 
     // A sparse file: large, and no bytes on the disk.
