@@ -12,6 +12,7 @@ mod scenarios;
 mod text;
 
 use clap::{Parser, Subcommand};
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -53,6 +54,14 @@ impl Failure {
 
     fn impossible(message: impl Into<String>) -> Failure {
         Failure { exit: Exit::Impossible, message: message.into() }
+    }
+}
+
+/// Results go to stdout. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::impossible(format!("stdout: {e}"))),
+        _ => Ok(()),
     }
 }
 

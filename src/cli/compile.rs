@@ -2,11 +2,10 @@
 
 use super::scenarios::{self, Compilation};
 use super::text::{count, grouped};
-use super::{Exit, Failure};
+use super::{Exit, Failure, print};
 use crate::language::diagnostic::{Severity, render};
 use crate::plan::{Plan, PlanFileError, ScenarioId};
 use clap::{Args, ValueEnum};
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -121,11 +120,4 @@ fn overview(compilation: &Compilation, plan: &Plan) -> String {
         grouped(min as u64),
         grouped(max as u64),
     )
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::impossible(format!("stdout: {e}"))),
-        _ => Ok(()),
-    }
 }

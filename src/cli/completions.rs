@@ -1,9 +1,8 @@
 //! `tracegen completions`.
 
-use super::{Cli, Exit, Failure};
+use super::{Cli, Exit, Failure, print};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use std::io::Write;
 
 /// Print a completion script for a shell
 #[derive(Args)]
@@ -20,8 +19,7 @@ impl Completions {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let mut script = vec![];
         clap_complete::generate(self.shell, &mut Cli::command(), "tracegen", &mut script);
-        // A reader that has seen enough (`| head`) is no failure.
-        let _ = std::io::stdout().write_all(&script);
+        print(&String::from_utf8_lossy(&script))?;
         Ok(Exit::Done)
     }
 }

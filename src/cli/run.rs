@@ -13,6 +13,7 @@ use super::{Exit, Failure, environment, scenarios};
 use crate::engine::{self, Job};
 use clap::{Args, ValueEnum};
 use exporter::Exporter;
+use monitor::Messages;
 use std::path::PathBuf;
 use std::sync::Arc;
 use timing::Timing;
@@ -112,8 +113,8 @@ impl Run {
         let now = engine::now() / 1_000_000 * 1_000_000;
         let timing = Timing::resolve(&self, now, plan.duration_bound())?;
         let run = Arc::new(crate::interpreter::Run::new(plan.clone(), seed, timing.schedule.clone()));
-        let (events, told) = monitor::events();
-        let opened = exporter::open(&self, &run, events)?;
+        let messages = Messages::new();
+        let opened = exporter::open(&self, &run, messages.observer())?;
         self.say(|| {
             let shard = self.shard.map_or(String::new(), |s| format!(", shard {}/{}", s.k, s.n));
             let scenarios = count(plan.scenarios.len() as u64, "scenario");
@@ -129,8 +130,8 @@ impl Run {
             at_full_speed: timing.at_full_speed,
             ordered: opened.ordered,
         };
-        let outcome = monitor::run(&self, &job, opened, &timing, told)?;
-        summary::print(&self, &outcome, &timing, &paths, seed)?;
+        let outcome = monitor::run(&self, &job, opened, &timing, messages)?;
+        summary::show(&self, &outcome, &timing, &paths, seed)?;
         Ok(self.exit(&outcome))
     }
 

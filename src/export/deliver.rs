@@ -20,7 +20,7 @@ use super::{
     Batch,
     target::{Compression, Protocol, Target, TargetError},
 };
-use courier::{Courier, Phase, amount, lock};
+use courier::{Courier, Phase, lock};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -109,7 +109,7 @@ impl Delivery {
     ///
     /// Not to be called from asynchronous code.
     pub fn send(&self, batch: Batch) -> Option<Vec<u8>> {
-        let amount = amount(&batch);
+        let amount = Amount::of(&batch);
         self.courier.account().generate(amount);
         let refused = match (self.courier.over(), &self.queue) {
             (None, Some(queue)) => match queue.blocking_send(batch) {

@@ -4,14 +4,13 @@ use super::Run;
 use super::terminal::Tree;
 use crate::cli::{Failure, environment};
 use crate::engine::{Closed, Output};
-use crate::export::deliver::{Account, Amount, Delivery, DeliveryEvent, Loss, Monitor, Options};
+use crate::export::deliver::{Account, Amount, Delivery, Loss, Monitor, Observer, Options};
 use crate::export::file::{FileError, FileFormat, FileSink};
 use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,8 +60,8 @@ pub struct Written {
     eager: bool,
 }
 
-/// Open what `--exporter` names; `events` gets what there is to say about a collector.
-pub fn open(run: &Run, of: &Arc<interpreter::Run>, events: Sender<DeliveryEvent>) -> Result<Opened, Failure> {
+/// Open what `--exporter` names; `observer` gets what there is to say about a collector.
+pub fn open(run: &Run, of: &Arc<interpreter::Run>, observer: Observer) -> Result<Opened, Failure> {
     let (first, second) = (of.clone(), of.clone());
     let protobuf = move || Box::new(Protobuf::new(first.plan(), first.resources())) as Box<dyn Encode>;
     let json = move || Box::new(Json::new(second.resources())) as Box<dyn Encode>;
@@ -82,7 +81,7 @@ pub fn open(run: &Run, of: &Arc<interpreter::Run>, events: Sender<DeliveryEvent>
                 Protocol::Grpc | Protocol::HttpProtobuf => Box::new(protobuf),
             };
             let destination = target.to_string();
-            let mut options = Options { observer: observer(events), ..Options::default() };
+            let mut options = Options { observer, ..Options::default() };
             options.wait = run.wait.map_or(options.wait, Duration::from_nanos);
             let delivery = Delivery::start(target, options).map_err(|e| Failure::usage(e.to_string()))?;
             opened(destination, Sink::Network(delivery), encoder)
@@ -114,11 +113,6 @@ fn target(run: &Run) -> Result<Target, Failure> {
     let flags =
         TargetFlags { endpoint: run.endpoint.clone(), protocol: run.protocol.clone(), headers: run.header.clone() };
     Target::resolve(flags, &environment::text).map_err(|e| Failure::usage(e.to_string()))
-}
-
-fn observer(events: Sender<DeliveryEvent>) -> crate::export::deliver::Observer {
-    // Whoever listens may have gone already.
-    Box::new(move |event| drop(events.send(event)))
 }
 
 impl Sink {
@@ -157,8 +151,7 @@ impl Output for Sink {
             }
             Sink::File(written) => written.lock().unwrap_or_else(PoisonError::into_inner).send(batch),
             Sink::None(taken) => {
-                *taken.lock().unwrap_or_else(PoisonError::into_inner) +=
-                    Amount { spans: batch.spans, traces: batch.traces };
+                *taken.lock().unwrap_or_else(PoisonError::into_inner) += Amount::of(&batch);
                 Ok(Some(emptied(batch)))
             }
         }
@@ -167,7 +160,7 @@ impl Output for Sink {
 
 impl Written {
     fn send(&mut self, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
-        let amount = Amount { spans: batch.spans, traces: batch.traces };
+        let amount = Amount::of(&batch);
         self.account.generated += amount;
         let Some(sink) = &mut self.sink else {
             self.lose(amount, "not written", "");

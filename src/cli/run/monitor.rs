@@ -5,7 +5,7 @@ use super::progress::Display;
 use super::{Run, Timing};
 use crate::cli::Failure;
 use crate::engine::{self, Ended, Figures, Job, Progress, Stop};
-use crate::export::deliver::{Account, DeliveryEvent};
+use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ impl Outcome {
     }
 }
 
-enum Message {
+pub enum Message {
     Event(DeliveryEvent),
     Signal,
     /// All generated; what is left is delivery.
@@ -39,23 +39,33 @@ enum Message {
     Done(Box<Outcome>),
 }
 
-/// Where delivery's events go until there is someone to listen.
-pub struct Events(Receiver<DeliveryEvent>);
+/// What happens in a run, told and heard; delivery tells from its start on.
+pub struct Messages {
+    send: Sender<Message>,
+    receive: Receiver<Message>,
+}
 
-pub fn events() -> (Sender<DeliveryEvent>, Events) {
-    let (sender, receiver) = channel();
-    (sender, Events(receiver))
+impl Messages {
+    pub fn new() -> Messages {
+        let (send, receive) = channel();
+        Messages { send, receive }
+    }
+
+    pub fn observer(&self) -> Observer {
+        let send = self.send.clone();
+        // Whoever listens may have gone already.
+        Box::new(move |event| drop(send.send(Message::Event(event))))
+    }
 }
 
 /// Run the job to its end.
-pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, events: Events) -> Result<Outcome, Failure> {
+pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Messages) -> Result<Outcome, Failure> {
     let Opened { sink, encoder, on_terminal, destination, .. } = opened;
-    let (send, receive) = channel();
+    let Messages { send, receive } = messages;
     let (stop, progress) = (Stop::default(), Progress::default());
     let monitor = sink.monitor();
     let mut display = Display::new(run, job, timing, on_terminal);
     listen_for_signals(send.clone())?;
-    forward(events, send.clone());
     std::thread::scope(|scope| {
         let (stop, progress) = (&stop, &progress);
         let work = move || {
@@ -147,14 +157,4 @@ fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::uni
 #[cfg(windows)]
 fn signals() -> std::io::Result<(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlClose)> {
     Ok((tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_close()?))
-}
-
-fn forward(Events(events): Events, to: Sender<Message>) {
-    std::thread::spawn(move || {
-        for event in events {
-            if to.send(Message::Event(event)).is_err() {
-                return;
-            }
-        }
-    });
 }

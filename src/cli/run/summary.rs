@@ -3,26 +3,19 @@
 use super::monitor::Outcome;
 use super::{Run, SummaryFlag, Timing};
 use crate::cli::text::{count, duration, grouped, scaled};
-use crate::cli::{Failure, parse};
+use crate::cli::{Failure, parse, print};
 use crate::export::deliver::Loss;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub fn print(run: &Run, outcome: &Outcome, timing: &Timing, paths: &[PathBuf], seed: u64) -> Result<(), Failure> {
+pub fn show(run: &Run, outcome: &Outcome, timing: &Timing, paths: &[PathBuf], seed: u64) -> Result<(), Failure> {
     let repeat = timing.repeat.as_ref().map(|flags| command(paths, seed, flags));
     if !run.quiet {
         anstream::eprint!("{}", for_people(outcome, timing, repeat.as_deref()));
     }
     if run.summary == Some(SummaryFlag::Json) {
         let summary = format!("{:#}\n", as_json(outcome, timing, repeat.as_deref(), seed));
-        match std::io::stdout().write_all(summary.as_bytes()) {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-                return Err(Failure::impossible(format!("stdout: {e}")));
-            }
-            _ => {}
-        }
+        print(&summary)?;
     }
     Ok(())
 }
@@ -121,9 +114,9 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) 
         "generated": account.generated,
         "delivered": account.delivered,
         "rejected": account.total_rejected(),
-        "rejected_by_cause": causes(&account.rejected),
+        "rejected_by_cause": account.rejected,
         "undelivered": account.total_undelivered(),
-        "undelivered_by_cause": causes(&account.undelivered),
+        "undelivered_by_cause": account.undelivered,
         "resent_after_unknown_outcome": account.resent_unknown,
         "retries": account.retries,
         "longest_wait_ms": account.longest_wait_ms,
@@ -144,10 +137,6 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) 
         summary["lateness_ns"] = json!({"p50": late.p50, "p99": late.p99, "max": late.max, "traces": late.count});
     }
     summary
-}
-
-fn causes(losses: &BTreeMap<String, Loss>) -> Value {
-    json!(losses)
 }
 
 /// The command that gives these traces again.

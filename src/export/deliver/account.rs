@@ -1,6 +1,6 @@
 //! The account of a delivery: what was generated, and where every span of it is.
 
-use crate::export::outcome::Cause;
+use crate::export::{Batch, outcome::Cause};
 use serde::Serialize;
 use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 
@@ -9,6 +9,12 @@ use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 pub struct Amount {
     pub spans: u64,
     pub traces: u64,
+}
+
+impl Amount {
+    pub fn of(batch: &Batch) -> Amount {
+        Amount { spans: batch.spans, traces: batch.traces }
+    }
 }
 
 impl AddAssign for Amount {

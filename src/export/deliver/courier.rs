@@ -83,10 +83,6 @@ fn hint(target: &Target) -> &'static str {
     }
 }
 
-pub(super) fn amount(batch: &Batch) -> Amount {
-    Amount { spans: batch.spans, traces: batch.traces }
-}
-
 impl Courier {
     /// Carries up to `in_flight` batches at the same time, and keeps the memory of up to `most_spare`.
     pub fn new(target: &Target, options: Options, in_flight: usize, most_spare: usize) -> Result<Self, TargetError> {
@@ -160,7 +156,7 @@ impl Courier {
 
     /// See a batch to its end, and account for it.
     pub async fn carry(&self, batch: Batch) {
-        let amount = amount(&batch);
+        let amount = Amount::of(&batch);
         let body = Bytes::from(batch.body);
         let fate = self.try_until_done(&body, amount).await;
         let news = {
