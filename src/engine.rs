@@ -6,14 +6,21 @@
 
 mod chunks;
 mod lateness;
+mod manifest;
 mod ordered;
 mod output;
+mod session;
 mod stop;
 mod stream;
 
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
 pub use lateness::Percentiles;
+pub use manifest::{Era, Manifest};
 pub use output::{Closed, Output};
+pub use session::{
+    ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState, Settings,
+    SettingsError,
+};
 pub use stop::{Stop, now};
 
 use crate::export::{Batch, Encode};

@@ -24,7 +24,7 @@ pub use identity::{Identity, MAX_INDEX};
 pub use schedule::{Arrivals, Epoch, MAX_GAP, MAX_LANES, MAX_TIME, Schedule, ScheduleError, Starts};
 
 use crate::plan::{Plan, ScenarioId, limits};
-use crate::trace::{Resources, Trace};
+use crate::trace::{Origin, Resources, Trace};
 use choice::{Choice, Chosen};
 use code::Code;
 use link::Past;
@@ -40,7 +40,7 @@ pub struct Run {
     identity: Identity,
     choice: Choice,
     code: Code,
-    resources: Resources,
+    origin: Arc<Origin>,
     draws: Random,
 }
 
@@ -50,13 +50,18 @@ impl Run {
         let digest = Sha256::new().chain_update("tracegen tag").chain_update(plan.digest());
         let digest = digest.chain_update(schedule.tag_bytes()).finalize();
         let tag = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        Run::with_tag(plan, seed, schedule, tag)
+    }
+
+    /// A run that goes on under another plan: its ids have the tag of the run that began.
+    pub fn with_tag(plan: Arc<Plan>, seed: u64, schedule: Schedule, tag: u32) -> Run {
         let code = Code::new(&plan, seed);
         Run {
             seed,
             schedule,
             identity: Identity::new(seed, tag),
             choice: Choice::new(&plan, seed),
-            resources: resources::compute(&code),
+            origin: Arc::new(Origin { resources: resources::compute(&code), plan }),
             code,
             draws: Random::new(key(seed, Purpose::Draws)),
         }
@@ -87,7 +92,12 @@ impl Run {
 
     /// The attributes of every service instance.
     pub fn resources(&self) -> &Resources {
-        &self.resources
+        &self.origin.resources
+    }
+
+    /// What its traces are read with.
+    pub fn origin(&self) -> &Arc<Origin> {
+        &self.origin
     }
 
     fn choice(&self) -> &Choice {

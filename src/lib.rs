@@ -23,8 +23,14 @@ pub mod interpreter;
 // Traces to OTLP, and OTLP out of the process.
 pub mod export;
 
-// Start, stop, pace: drives the interpreter and feeds the exporters.
+// Traces at rest, in memory or ClickHouse, and the questions the pages ask of them.
+pub mod store;
+
+// Start, stop, pace: drives the interpreter and feeds the exporters and the store.
 pub mod engine;
+
+// The UI and the JSON API, on plain hyper.
+//pub mod web;
 
 // One file a subcommand.
 pub mod cli;

@@ -9,7 +9,7 @@ mod view;
 
 pub use bytes::Bytes;
 pub use value::{Read, Value};
-pub use view::{Datum, EventView, Items, LinkView, OwnedDatum, Resources, SpanView, View, constant};
+pub use view::{Datum, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};
 
 use crate::plan::{AttrId, BlockId, ErrorId, EventId, ResourceId, ScenarioId};
 

@@ -5,7 +5,7 @@ use super::output::{Closed, Output};
 use super::{Job, Progress, Stop, now};
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
-use crate::trace::{Trace, View};
+use crate::trace::Trace;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Whose turn it is to write.
@@ -88,7 +88,6 @@ impl Worker<'_> {
     /// The traces of a chunk that end by `until`.
     fn encode(&mut self, chunk: &Chunk, until: u64) -> Encoded {
         let mut encoded = Encoded { batches: vec![], start: 0, end: 0 };
-        let resources = self.job.run.resources();
         for index in chunk.indices.clone() {
             if !self.job.selection.takes(index, || self.interpreter.start(index)) {
                 continue;
@@ -99,8 +98,7 @@ impl Worker<'_> {
             }
             encoded.start = encoded.start.max(self.trace.start);
             encoded.end = encoded.end.max(self.trace.end);
-            let view = View { plan: self.job.run.plan(), resources, trace: &self.trace };
-            self.encoder.add(view, &mut |batch| encoded.batches.push(batch));
+            self.encoder.add(self.job.run.origin().view(&self.trace), &mut |batch| encoded.batches.push(batch));
         }
         self.encoder.flush(&mut |batch| encoded.batches.push(batch));
         encoded

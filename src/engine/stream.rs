@@ -5,7 +5,7 @@ use super::output::{Closed, Output};
 use super::{Job, Progress, Stop, now};
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
-use crate::trace::{Trace, View};
+use crate::trace::Trace;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -164,7 +164,7 @@ impl Worker<'_> {
         if self.trace.end >= self.began && !self.job.at_full_speed {
             self.progress.lateness.record(self.now - self.trace.end);
         }
-        let view = View { plan: self.job.run.plan(), resources: self.job.run.resources(), trace: &self.trace };
+        let view = self.job.run.origin().view(&self.trace);
         let mut full = vec![];
         self.encoder.add(view, &mut |batch| full.push(batch));
         if !full.is_empty() {

@@ -27,7 +27,7 @@ fn run(plan: Plan, seed: u64, arrivals: Arrivals) -> Arc<Run> {
 /// All of a trace, as text.
 fn shown(run: &Run, trace: &Trace) -> String {
     use std::fmt::Write;
-    let view = View { plan: run.plan(), resources: run.resources(), trace };
+    let view = run.origin().view(trace);
     let mut out = format!("{} {:x?} {} {} {}\n", trace.index, trace.id, view.scenario(), trace.start, trace.end);
     for span in view.spans() {
         let record = span.record();
@@ -144,7 +144,7 @@ fn conditions_hit_as_often_as_they_say() {
     let (mut ran, mut failed) = (HashMap::new(), HashMap::new());
     for index in 0..50_000 {
         interpreter.trace(index, &mut trace);
-        let view = View { plan: run.plan(), resources: run.resources(), trace: &trace };
+        let view = run.origin().view(&trace);
         for span in view.spans() {
             *ran.entry(span.name().to_string()).or_insert(0u32) += 1;
             if let Some((r#type, message)) = span.failure() {
@@ -196,7 +196,7 @@ fn scenarios_and_instances_have_their_shares() {
         }
     }
     assert!(roots.iter().all(|n| (900..1100).contains(n)), "{roots:?}");
-    let ids: HashSet<_> = (0..5).map(|r| format!("{:?}", run.resources().attributes[r])).collect();
+    let ids: HashSet<_> = (0..5).map(|r| format!("{:?}", run.origin().resources.attributes[r])).collect();
     assert_eq!(ids.len(), 5, "each instance has an id of its own");
 }
 
@@ -254,7 +254,7 @@ fn consumers_link_to_what_has_happened() {
             assert!(target.end <= record.start && target.failure == NONE);
             assert_eq!(linked.scenario.0, trace.scenario.0 - 1);
             // what was read of it is what it has
-            let view = View { plan: run.plan(), resources: run.resources(), trace: &trace };
+            let view = run.origin().view(&trace);
             let theirs = View { trace: &linked, ..view };
             let get = |view: View<'_>, span: usize, key: &str| {
                 view.span(span).attributes().find(|(k, _)| *k == key).map(|(_, v)| v.to_owned())

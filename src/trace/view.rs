@@ -2,6 +2,7 @@
 
 use super::{FLAGS, FLAGS_REMOTE, NONE, Read, SpanRecord, Trace, Value};
 use crate::plan::{Constant, Plan, ResourceId, SpanForm, SpanKind};
+use std::sync::Arc;
 
 /// The attributes of every service instance of a run, computed once.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +14,19 @@ pub struct Resources {
 impl Resources {
     pub fn get(&self, id: ResourceId) -> impl Iterator<Item = (&str, Datum<'_>)> {
         self.attributes[id.index()].iter().map(|(key, value)| (key.as_str(), value.as_datum()))
+    }
+}
+
+/// What the traces of a run are read with, shared by all who keep some.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub plan: Arc<Plan>,
+    pub resources: Resources,
+}
+
+impl Origin {
+    pub fn view<'a>(&'a self, trace: &'a Trace) -> View<'a> {
+        View { plan: &self.plan, resources: &self.resources, trace }
     }
 }
 

@@ -17,7 +17,7 @@ fn value_at(index: u64, make: impl Fn(&mut Maker) -> ExprId) -> Option<OwnedDatu
     let run = Arc::new(Run::new(Arc::new(m.plan()), 42, schedule));
     let mut trace = Trace::default();
     Interpreter::new(&run).trace(index, &mut trace);
-    let view = View { plan: run.plan(), resources: run.resources(), trace: &trace };
+    let view = run.origin().view(&trace);
     view.span(0).attributes().next().map(|(_, value)| value.to_owned())
 }
 
@@ -167,7 +167,7 @@ fn time_and_ids_are_the_spans() {
     let run = Arc::new(Run::new(Arc::new(m.plan()), 42, schedule));
     let mut trace = Trace::default();
     Interpreter::new(&run).trace(3, &mut trace);
-    let view = View { plan: run.plan(), resources: run.resources(), trace: &trace };
+    let view = run.origin().view(&trace);
     let id: String = trace.id.iter().map(|b| format!("{b:02x}")).collect();
     for span in view.spans() {
         let got: Vec<_> = span.attributes().map(|(_, v)| v.to_owned()).collect();
