@@ -120,7 +120,8 @@ struct Driver {
 
 impl Driver {
     fn start(binary: &PathBuf) -> Driver {
-        let mut child = Command::new(binary).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            Command::new(binary).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = lines.by_ref().find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
         std::thread::spawn(move || lines.for_each(drop));
