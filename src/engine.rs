@@ -5,7 +5,6 @@
 //! any number of threads.
 
 mod chunks;
-mod lateness;
 mod manifest;
 mod ordered;
 mod output;
@@ -14,7 +13,7 @@ mod stop;
 mod stream;
 
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
-pub use lateness::Percentiles;
+pub use crate::export::Percentiles;
 pub use manifest::{Era, Manifest};
 pub use output::{Closed, Output};
 pub use session::{
@@ -23,10 +22,9 @@ pub use session::{
 };
 pub use stop::{Stop, now};
 
-use crate::export::{Batch, Encode};
+use crate::export::{Batch, Encode, Histogram};
 use crate::interpreter::Run;
 use chunks::Chunks;
-use lateness::Lateness;
 use ordered::Turn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,7 +66,7 @@ pub struct Progress {
     traces: AtomicU64,
     spans: AtomicU64,
     bytes: AtomicU64,
-    lateness: Lateness,
+    lateness: Histogram,
     /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970.
     reached: AtomicU64,
     reached_at: AtomicU64,
