@@ -4,21 +4,25 @@
 //! speed. Work is cut into chunks of fixed index ranges, so that an output that keeps index order gets the same bytes from
 //! any number of threads.
 
+mod archive;
 mod chunks;
 mod manifest;
 mod ordered;
+mod outbox;
 mod output;
+mod pending;
 mod session;
 mod stop;
 mod stream;
 
-pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
 pub use crate::export::Percentiles;
-pub use manifest::{Era, Manifest};
+pub use archive::{Archive, Identified};
+pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
+pub use manifest::{Era, Manifest, ManifestError, Totals};
 pub use output::{Closed, Output};
 pub use session::{
-    ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState, Settings,
-    SettingsError,
+    ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState,
+    Settings, SettingsError,
 };
 pub use stop::{Stop, now};
 
@@ -26,6 +30,7 @@ use crate::export::{Batch, Encode, Histogram};
 use crate::interpreter::Run;
 use chunks::Chunks;
 use ordered::Turn;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,7 +47,8 @@ pub struct Job {
 }
 
 /// Which traces of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Selection {
     /// Indices below this one.
     pub count: Option<u64>,
@@ -50,6 +56,13 @@ pub struct Selection {
     pub before: Option<u64>,
     /// Indices that leave `shard.0` when divided by `shard.1`.
     pub shard: (u64, u64),
+}
+
+impl Default for Selection {
+    /// All.
+    fn default() -> Self {
+        Selection { count: None, before: None, shard: (0, 1) }
+    }
 }
 
 impl Selection {

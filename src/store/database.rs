@@ -1,10 +1,10 @@
 //! The store that `DATABASE_TYPE` asks for.
 
+use super::report::Overview;
 use super::{
     Backlink, Memory, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
     TracePage, TraceQuery,
 };
-use super::report::Overview;
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
 
@@ -114,7 +114,11 @@ impl Store for Database {
         self.memory.overview(query).await
     }
 
-    async fn services(&self, range: TimeRange, scenario: Option<&ScenarioFilter>) -> Result<ServicesReport, StoreError> {
+    async fn services(
+        &self,
+        range: TimeRange,
+        scenario: Option<&ScenarioFilter>,
+    ) -> Result<ServicesReport, StoreError> {
         self.memory.services(range, scenario).await
     }
 }
