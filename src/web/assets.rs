@@ -25,6 +25,8 @@ assets! {
     "style.css" "text/css; charset=utf-8",
     "live.js" "text/javascript; charset=utf-8",
     "ui.js" "text/javascript; charset=utf-8",
+    "trace.js" "text/javascript; charset=utf-8",
+    "traces.js" "text/javascript; charset=utf-8",
 }
 
 /// The asset at the request's path.
