@@ -1,10 +1,10 @@
 //! The store that `DATABASE_TYPE` asks for.
 
-use super::{
-    Backlink, Memory, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
-    TracePage, TraceQuery,
-};
 use super::report::Overview;
+use super::{
+    Backlink, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange,
+    TraceCounts, TraceId, TracePage, TraceQuery,
+};
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub fn create_database(wanted: &Wanted) -> Arc<Database> {
 
 impl Database {
     pub fn status(&self) -> DatabaseStatus {
-        let (traces, capacity, bytes) = self.memory.size();
+        let MemorySize { traces, capacity, bytes } = self.memory.size();
         DatabaseStatus {
             wanted: None,
             outage: None,
@@ -114,7 +114,11 @@ impl Store for Database {
         self.memory.overview(query).await
     }
 
-    async fn services(&self, range: TimeRange, scenario: Option<&ScenarioFilter>) -> Result<ServicesReport, StoreError> {
+    async fn services(
+        &self,
+        range: TimeRange,
+        scenario: Option<&ScenarioFilter>,
+    ) -> Result<ServicesReport, StoreError> {
         self.memory.services(range, scenario).await
     }
 }
