@@ -412,6 +412,9 @@ fn ids_of_others_are_refused() {
     assert!(started.session.remake(1 << 40).is_none());
 }
 
+/// Of a manifest's JSON.
+type Edit<'a> = &'a dyn Fn(&mut serde_json::Value);
+
 #[test]
 fn manifests_that_do_not_belong_together_are_refused() {
     let started = start(&lasting(10), 42, rate(50), None);
@@ -422,7 +425,7 @@ fn manifests_that_do_not_belong_together_are_refused() {
     let mut bytes = vec![];
     started.session.manifest().write(&mut bytes).unwrap();
     let whole: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-    let refused = |edit: &dyn Fn(&mut serde_json::Value)| {
+    let refused = |edit: Edit<'_>| {
         let mut json = whole.clone();
         edit(&mut json);
         match Manifest::read(json.to_string().as_bytes()).and_then(|manifest| Archive::open(&manifest)) {
@@ -431,7 +434,7 @@ fn manifests_that_do_not_belong_together_are_refused() {
         }
     };
     let digest = whole["eras"][0]["plan"].as_str().unwrap();
-    let cases: [(&dyn Fn(&mut serde_json::Value), &str); 10] = [
+    let cases: [(Edit<'_>, &str); 10] = [
         (&|json| json["format"] = 2.into(), "has format 2, this tracegen reads 1"),
         (&|json| *json = serde_json::json!({"format": 1}), "no manifest"),
         (&|json| json["extra"] = 1.into(), "unknown field `extra`"),
