@@ -7,6 +7,7 @@ mod filter;
 mod format;
 mod guard;
 mod library;
+mod live;
 mod page;
 mod palette;
 mod request;
@@ -16,6 +17,7 @@ mod server;
 
 pub use guard::Token;
 pub use library::{Edition, Library};
+pub use live::Live;
 pub use server::Server;
 
 use crate::engine::Session;
@@ -27,6 +29,7 @@ pub struct App {
     pub session: Session,
     pub database: Arc<Database>,
     pub library: Arc<Library>,
+    pub live: Live,
     /// What it was started with, for the status page; secrets are not in here.
     pub configuration: Vec<Setting>,
     /// Needed for every request, where it is set.
