@@ -6,7 +6,7 @@ use super::{Exit, Failure, environment, scenarios};
 use crate::engine::{self, Session, SessionOptions, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::{Wanted, create_database};
-use crate::web::{App, Library, Server, Token};
+use crate::web::{App, Library, Live, Server, Token};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -76,6 +76,7 @@ impl Serve {
                 session,
                 database,
                 library: Arc::new(Library::new(paths, edition)),
+                live: Live::default(),
                 configuration: vec![],
                 token: environment::text("SERVER_TOKEN").map(Token::new),
                 jaeger: environment::text("JAEGER_URL"),

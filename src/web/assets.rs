@@ -23,6 +23,7 @@ macro_rules! assets {
 
 assets! {
     "style.css" "text/css; charset=utf-8",
+    "live.js" "text/javascript; charset=utf-8",
     "ui.js" "text/javascript; charset=utf-8",
 }
 
