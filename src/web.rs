@@ -3,6 +3,7 @@
 //! A request goes `server` -> `guard` -> `route` -> a page or the API; what they read is in [`App`].
 
 mod assets;
+mod filter;
 mod format;
 mod guard;
 mod library;
