@@ -35,7 +35,7 @@ pub struct Label {
 /// By chain. `centres` are the vertices': of a box the middle of its left side.
 pub fn routes(graph: &Layered, centres: &[Point], gap: i32) -> Vec<Route> {
     let ports = Ports::of(graph, centres);
-    graph.chains.iter().enumerate().map(|(i, chain)| route(graph, centres, gap, &ports, i, chain)).collect()
+    graph.chains.iter().enumerate().map(|(i, chain)| route(centres, gap, &ports, i, chain)).collect()
 }
 
 /// How far from the middle of its box each edge ends, by chain.
@@ -76,7 +76,7 @@ impl Ports {
     }
 }
 
-fn route(graph: &Layered, centres: &[Point], gap: i32, ports: &Ports, i: usize, chain: &Chain) -> Route {
+fn route(centres: &[Point], gap: i32, ports: &Ports, i: usize, chain: &Chain) -> Route {
     let [first, .., last] = chain.vertices[..] else { return around(centres[chain.vertices[0]]) };
     let mut labels = vec![];
     let mut at = Point { x: centres[first].x + BOX.width, y: centres[first].y + ports.right[i] };
