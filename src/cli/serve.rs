@@ -69,7 +69,8 @@ impl Serve {
             let address = server.address().map_err(|e| Failure::impossible(e.to_string()))?;
             let database = create_database(&Wanted { max_traces });
             let plan = edition.plan.clone();
-            let session = Session::start(SessionOptions { plan, seed, settings, target, database: database.clone() });
+            let session = Session::start(SessionOptions { plan, seed, settings, target, database: database.clone() })
+                .map_err(|e| Failure::usage(e.to_string()))?;
             let url = format!("http://localhost:{}", address.port());
             anstream::eprintln!("tracegen: seed {seed}, {url}");
             let app = Arc::new(App {

@@ -167,6 +167,13 @@ impl Filter {
         if pairs.is_empty() { "/".into() } else { format!("/?{}", pairs.join("&")) }
     }
 
+    /// A link to the list shown in the same way, without conditions.
+    pub fn cleared(&self) -> String {
+        let conditions: Vec<(&str, &str)> =
+            PARAMETERS.into_iter().filter(|name| !SHOWING[..3].contains(name)).map(|name| (name, "")).collect();
+        self.link(&conditions)
+    }
+
     /// A page of `limit` traces. The scenario's name is looked up in the plan.
     pub fn query(&self, app: &Arc<App>, limit: u32) -> TraceQuery {
         let text = |name| self.given.get(name).map(String::from);
