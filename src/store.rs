@@ -10,7 +10,7 @@ mod record;
 pub mod report;
 
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
-pub use memory::Memory;
+pub use memory::{Memory, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};
 pub use record::{
     Attributes, FirstError, ShapeSpan, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId, TraceSummary,
