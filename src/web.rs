@@ -3,14 +3,17 @@
 //! A request goes `server` -> `guard` -> `route` -> a page or the API; what they read is in [`App`].
 
 mod assets;
+mod diagnostic;
 mod format;
 mod guard;
+mod highlight;
 mod library;
 mod page;
 mod palette;
 mod request;
 mod response;
 mod route;
+mod sandbox;
 mod server;
 
 pub use guard::Token;

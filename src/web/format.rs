@@ -2,7 +2,7 @@
 
 use crate::store::TraceId;
 
-pub use crate::text::{duration, grouped, three_figures};
+pub use crate::text::{count, duration, grouped, three_figures};
 
 /// A part of a whole, `13.8 %`; `0 %` for nothing of nothing.
 pub fn share(part: u64, whole: u64) -> String {
@@ -33,6 +33,11 @@ pub fn trace_id(id: TraceId) -> String {
 /// 16 hexadecimal digits.
 pub fn span_id(id: u64) -> String {
     format!("{id:016x}")
+}
+
+/// A segment of a path or a value of a query.
+pub fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// `None`: not 32 hexadecimal digits, or all zero.
