@@ -233,6 +233,16 @@ impl Plan {
         self.digest_hex()[..8].into()
     }
 
+    /// The same plan with other weights, by scenario.
+    ///
+    /// # Errors
+    /// They are not finite, negative, or all 0.
+    pub fn with_weights(&self, weights: impl IntoIterator<Item = f64>) -> Result<Plan, Violation> {
+        let mut program = self.program.clone();
+        program.scenarios.iter_mut().zip(weights).for_each(|(scenario, weight)| scenario.weight = weight);
+        Plan::verify(program)
+    }
+
     pub fn bound(&self, scenario: ScenarioId) -> Bound {
         self.bounds[scenario.index()]
     }

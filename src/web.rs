@@ -4,10 +4,12 @@
 
 mod assets;
 mod diagnostic;
+mod filter;
 mod format;
 mod guard;
 mod highlight;
 mod library;
+mod live;
 mod page;
 mod palette;
 mod request;
@@ -18,6 +20,7 @@ mod server;
 
 pub use guard::Token;
 pub use library::{Edition, Library};
+pub use live::Live;
 pub use server::Server;
 
 use crate::engine::Session;
@@ -29,6 +32,7 @@ pub struct App {
     pub session: Session,
     pub database: Arc<Database>,
     pub library: Arc<Library>,
+    pub live: Live,
     /// What it was started with, for the status page; secrets are not in here.
     pub configuration: Vec<Setting>,
     /// Needed for every request, where it is set.

@@ -300,7 +300,7 @@ fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
     let mut trace = Trace::default();
     let mut index = 0;
     while hashes.iter().any(|(count, _)| *count < TRACES) {
-        let (count, hash) = &mut hashes[interpreter.scenario(index).index()];
+        let (count, hash) = &mut hashes[interpreter.run().scenario(index).index()];
         if *count < TRACES {
             interpreter.trace(index, &mut trace);
             let mut emit = |batch: Batch| hash.update(&batch.body);

@@ -6,7 +6,7 @@ use super::{Exit, Failure, environment, scenarios};
 use crate::engine::{self, Session, SessionOptions, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::{Wanted, create_database};
-use crate::web::{App, Library, Server, Token};
+use crate::web::{App, Library, Live, Server, Token};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,13 +69,15 @@ impl Serve {
             let address = server.address().map_err(|e| Failure::impossible(e.to_string()))?;
             let database = create_database(&Wanted { max_traces });
             let plan = edition.plan.clone();
-            let session = Session::start(SessionOptions { plan, seed, settings, target, database: database.clone() });
+            let session = Session::start(SessionOptions { plan, seed, settings, target, database: database.clone() })
+                .map_err(|e| Failure::usage(e.to_string()))?;
             let url = format!("http://localhost:{}", address.port());
             anstream::eprintln!("tracegen: seed {seed}, {url}");
             let app = Arc::new(App {
                 session,
                 database,
                 library: Arc::new(Library::new(paths, edition)),
+                live: Live::default(),
                 configuration: vec![],
                 token: environment::text("SERVER_TOKEN").map(Token::new),
                 jaeger: environment::text("JAEGER_URL"),

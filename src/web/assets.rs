@@ -23,7 +23,12 @@ macro_rules! assets {
 
 assets! {
     "style.css" "text/css; charset=utf-8",
+    "live.js" "text/javascript; charset=utf-8",
     "ui.js" "text/javascript; charset=utf-8",
+    "scenario.js" "text/javascript; charset=utf-8",
+    "playground.js" "text/javascript; charset=utf-8",
+    "trace.js" "text/javascript; charset=utf-8",
+    "traces.js" "text/javascript; charset=utf-8",
 }
 
 /// The asset at the request's path.

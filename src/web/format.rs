@@ -9,6 +9,23 @@ pub fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 })
 }
 
+/// A part of a whole as an SVG attribute, `44.25%`.
+pub fn percent(part: f64, whole: f64) -> String {
+    let percent = if whole > 0.0 { part / whole * 100.0 } else { 0.0 };
+    format!("{}%", (percent * 100.0).round() / 100.0)
+}
+
+/// A length of time without digits behind the point: `10 s`, `15 min`, `2 h`.
+pub fn length(ns: u64) -> String {
+    match ns / 1_000_000_000 {
+        0 => duration(ns),
+        s if s % 86_400 == 0 => format!("{} d", s / 86_400),
+        s if s % 3_600 == 0 => format!("{} h", s / 3_600),
+        s if s % 60 == 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
 /// `14:32:08.214`, UTC.
 pub fn clock(ns: u64) -> String {
     stamp(ns, "%H:%M:%S%.3f")
@@ -52,6 +69,17 @@ pub fn parse_trace_id(text: &str) -> Option<TraceId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_and_lengths_read_well() {
+        assert_eq!(percent(1.0, 3.0), "33.33%");
+        assert_eq!(percent(1.0, 0.0), "0%");
+        assert_eq!(length(0), "0 ns");
+        assert_eq!(length(10_000_000_000), "10 s");
+        assert_eq!(length(600_000_000_000), "10 min");
+        assert_eq!(length(21_600_000_000_000), "6 h");
+        assert_eq!(length(172_800_000_000_000), "2 d");
+    }
 
     #[test]
     fn ids_are_read_as_they_are_written() {

@@ -2,7 +2,7 @@
 
 use super::request::Request;
 use super::response::{self, Response};
-use super::{App, assets, guard, page};
+use super::{App, assets, guard, live, page};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, StatusCode};
 use std::sync::Arc;
@@ -33,6 +33,9 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         ["playground", "check"] if post => page::playground::check(app, &request).await,
         ["status"] if read => page::status::show(app, &request).await,
         ["engine", action @ ("start" | "stop" | "pause")] if post => page::status::act(app, &request, action).await,
+        ["api", "events"] if read => live::events(app).unwrap_or_else(|| {
+            page::problem::page(app, StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen", "Close some of them.")
+        }),
         ["healthz"] if read => response::with(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         [] | ["traces", _] | ["services"] | ["scenarios", ..] | ["status"] => {
             wrong_method(app, "GET, HEAD")

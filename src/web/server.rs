@@ -42,6 +42,10 @@ impl Server {
     /// Answer until `end`, then let requests under way finish.
     pub async fn run(self, app: Arc<App>, end: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
+        tokio::spawn({
+            let app = app.clone();
+            async move { app.live.watch(&app).await }
+        });
         tokio::pin!(end);
         loop {
             let stream = tokio::select! {
@@ -68,6 +72,7 @@ impl Server {
             let connection = graceful.watch(connection);
             tokio::spawn(async move { drop(connection.await) });
         }
+        app.live.close();
         let _ = timeout(PATIENCE, graceful.shutdown()).await;
     }
 }
