@@ -101,7 +101,7 @@ impl Trial {
         let run = Arc::new(Run::new(plan.clone(), seed, schedule));
         let mut interpreter = Interpreter::new(&run);
         let first = index.unwrap_or(if plan.links.is_empty() { 0 } else { WITH_LINKS });
-        let index = (first..first.checked_add(MAX_TRIES)?).find(|i| self.own.contains(&interpreter.scenario(*i)))?;
+        let index = (first..first.checked_add(MAX_TRIES)?).find(|i| self.own.contains(&run.scenario(*i)))?;
         let mut trace = Trace::default();
         interpreter.trace(index, &mut trace);
         Some(Sample { index, origin: run.origin().clone(), trace })
