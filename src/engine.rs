@@ -18,8 +18,8 @@ pub use lateness::Percentiles;
 pub use manifest::{Era, Manifest};
 pub use output::{Closed, Output};
 pub use session::{
-    ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState, Settings,
-    SettingsError,
+    ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState,
+    Settings, SettingsError,
 };
 pub use stop::{Stop, now};
 

@@ -2,8 +2,8 @@
 //!
 //! Each change begins an era: an epoch of the schedule with the plan that holds in it. Ids keep the tag of the first.
 
-use super::{Percentiles, Stop, now};
 use super::manifest::{Era, Manifest};
+use super::{Percentiles, Stop, now};
 use crate::export::deliver::Account;
 use crate::export::target::Target;
 use crate::interpreter::{Arrivals, Epoch, Interpreter, Run, Schedule};

@@ -1,12 +1,17 @@
 //! The store that `DATABASE_TYPE` asks for.
 
+use super::report::Overview;
 use super::{
     Backlink, Memory, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
     TracePage, TraceQuery,
 };
-use super::report::Overview;
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
+
+/// ns since 1970.
+pub(super) fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
+}
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -114,7 +119,11 @@ impl Store for Database {
         self.memory.overview(query).await
     }
 
-    async fn services(&self, range: TimeRange, scenario: Option<&ScenarioFilter>) -> Result<ServicesReport, StoreError> {
+    async fn services(
+        &self,
+        range: TimeRange,
+        scenario: Option<&ScenarioFilter>,
+    ) -> Result<ServicesReport, StoreError> {
         self.memory.services(range, scenario).await
     }
 }

@@ -96,11 +96,7 @@ fn stored(span: SpanView<'_>) -> StoredSpan {
         events: span
             .events()
             .into_iter()
-            .map(|e| StoredEvent {
-                time: e.time,
-                name: e.name.into(),
-                attributes: owned(e.attributes.into_iter()),
-            })
+            .map(|e| StoredEvent { time: e.time, name: e.name.into(), attributes: owned(e.attributes.into_iter()) })
             .collect(),
         links: span
             .links()
