@@ -152,9 +152,9 @@ impl Store for Memory {
 
     async fn overview(&self, query: &TraceQuery) -> Result<Overview, StoreError> {
         if query.is_plain() {
-            return Ok(self.rolling.overview(query.range, now()));
+            return Ok(self.rolling.overview(query.range));
         }
-        self.scan(query, |snapshot, query, sieve| pick::overview(snapshot, query, sieve, now())).await
+        self.scan(query, pick::overview).await
     }
 
     async fn services(
