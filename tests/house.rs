@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each wing of `src/lib.rs`, and the others it may name.
 const TABLE: &[(&str, &[&str])] = &[
+    ("text", &[]),
     ("language", &[]),
     ("plan", &[]),
     ("compiler", &["language", "plan"]),
@@ -15,8 +16,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["plan", "trace"]),
     ("verify", &["plan", "trace"]),
     ("engine", &["plan", "trace", "interpreter", "export", "store", "verify"]),
-    ("web", &["language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine"]),
-    ("cli", &["language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine", "web"]),
+    ("web", &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine"]),
+    (
+        "cli",
+        &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine", "web"],
+    ),
 ];
 
 #[test]

@@ -1,9 +1,9 @@
 //! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
 
 use super::{Run, Timing};
-use crate::cli::text::{count, duration, grouped, scaled};
 use crate::engine::{Figures, Job, now};
 use crate::export::deliver::{DeliveryEvent, Monitor};
+use crate::text::{count, duration, grouped, scaled};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
