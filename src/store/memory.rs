@@ -126,9 +126,7 @@ impl Store for Memory {
         }
         let linked = |id, span| {
             let kept = self.get(id)?;
-            let found =
-                kept.view().spans().find(|other| other.record().id == span).map(|span| span.service().to_string());
-            found
+            kept.view().spans().find(|other| other.record().id == span).map(|span| span.service().to_string())
         };
         self.rolling.add(origin, trace, linked);
         let gone = self.shelf.write().unwrap_or_else(PoisonError::into_inner).add(self.capacity, origin, trace);

@@ -247,7 +247,8 @@ mod tests {
     fn labels_stand_free() {
         let names: Vec<String> = (0..40).map(|i| format!("service-{i:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let edges: Vec<(&str, &str)> = (1..40).flat_map(|i| [(names[i / 3], names[i]), (names[i / 7], names[i])]).collect();
+        let edges: Vec<(&str, &str)> =
+            (1..40).flat_map(|i| [(names[i / 3], names[i]), (names[i / 7], names[i])]).collect();
         let palette = Palette::of(&crate::plan::Plan::verify(Default::default()).unwrap());
         let map = Map::draw(&report(&names, &edges), &palette);
         assert!(map.texts.len() > 20 && map.texts.len() <= MOST_LABELS, "{}", map.texts.len());

@@ -142,8 +142,7 @@ impl Table {
             let link = choice.toggled(&service.name);
             rows.push(Row { link, open: Some(open), ..row(&service.name, &service.figures, class) });
             if open {
-                let mut operations: Vec<_> =
-                    service.operations.iter().filter(|o| whole || found(&o.name)).collect();
+                let mut operations: Vec<_> = service.operations.iter().filter(|o| whole || found(&o.name)).collect();
                 operations.sort_by(|a, b| compare((&a.name, &a.figures), (&b.name, &b.figures)));
                 rows.extend(operations.into_iter().map(|operation| Row {
                     link: traces_of(&service.name, Some(&operation.name)),
@@ -285,7 +284,11 @@ mod tests {
             covered: 10_000 * MS,
             services: vec![
                 service("cart", figures(100, 0, 20), vec![operation("GET /cart", figures(100, 0, 20))]),
-                service("pay", figures(50, 10, 300), vec![operation("charge", figures(30, 10, 300)), operation("refund", figures(20, 0, 9))]),
+                service(
+                    "pay",
+                    figures(50, 10, 300),
+                    vec![operation("charge", figures(30, 10, 300)), operation("refund", figures(20, 0, 9))],
+                ),
             ],
             ..ServicesReport::default()
         }
