@@ -2,14 +2,10 @@
 //!
 //! Who reads the clock first, and then sees that it is not set, read no later a time than [`Stop::time`].
 
+use crate::clock::now;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// ns since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
-}
+use std::time::Duration;
 
 #[derive(Default)]
 pub struct Stop {

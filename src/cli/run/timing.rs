@@ -130,6 +130,7 @@ fn format_rate(count: u64, per: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::parse::Rate;
 
     #[test]
     fn a_rate_reads_back_as_the_same_schedule() {
