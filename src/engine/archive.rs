@@ -1,7 +1,7 @@
 //! The traces of a run, made again: from a journal to the run that stood behind an index or an id.
 
-use super::{Ending, Selection};
 use super::manifest::{Era, Manifest, ManifestError, Totals};
+use super::{Ending, Selection};
 use crate::interpreter::{Epoch, Identity, Interpreter, Run, Schedule, ScheduleError};
 use crate::plan::{Plan, Violation};
 use crate::trace::Trace;
