@@ -14,6 +14,7 @@ mod request;
 mod response;
 mod route;
 mod server;
+mod settings;
 
 pub use guard::Token;
 pub use library::{Edition, Library};

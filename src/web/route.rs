@@ -27,6 +27,8 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         ["playground"] if read => page::playground::show(app, &request).await,
         ["status"] if read => page::status::show(app, &request).await,
         ["engine", action @ ("start" | "stop" | "pause")] if post => page::status::act(app, &request, action).await,
+        ["engine", "settings"] if post => page::status::apply(app, &request).await,
+        ["store", "retry"] if post => page::status::retry(app).await,
         ["api", "events"] if read => live::events(app).unwrap_or_else(|| {
             page::problem::page(app, StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen", "Close some of them.")
         }),
@@ -34,7 +36,7 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         [] | ["traces", _] | ["services"] | ["scenarios"] | ["scenarios", _] | ["playground"] | ["status"] => {
             wrong_method(app, "GET, HEAD")
         }
-        ["engine", "start" | "stop" | "pause"] => wrong_method(app, "POST"),
+        ["engine", "start" | "stop" | "pause" | "settings"] | ["store", "retry"] => wrong_method(app, "POST"),
         _ => page::problem::not_found(app, "This page does not exist."),
     }
 }
