@@ -3,9 +3,11 @@
 //! A request goes `server` -> `guard` -> `route` -> a page or the API; what they read is in [`App`].
 
 mod assets;
+mod diagnostic;
 mod filter;
 mod format;
 mod guard;
+mod highlight;
 mod library;
 mod live;
 mod page;
@@ -13,6 +15,7 @@ mod palette;
 mod request;
 mod response;
 mod route;
+mod sandbox;
 mod server;
 mod settings;
 

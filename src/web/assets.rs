@@ -27,6 +27,8 @@ assets! {
     "services.js" "text/javascript; charset=utf-8",
     "status.js" "text/javascript; charset=utf-8",
     "ui.js" "text/javascript; charset=utf-8",
+    "scenario.js" "text/javascript; charset=utf-8",
+    "playground.js" "text/javascript; charset=utf-8",
     "trace.js" "text/javascript; charset=utf-8",
     "traces.js" "text/javascript; charset=utf-8",
 }

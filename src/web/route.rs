@@ -23,8 +23,14 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         ["traces", id] if read => page::trace::show(app, &request, id).await,
         ["services"] if read => page::services::show(app, &request).await,
         ["scenarios"] if read => page::scenarios::index(app, &request).await,
-        ["scenarios", name] if read => page::scenarios::show(app, &request, name).await,
+        // a name may hold slashes
+        ["scenarios", ..] if read => {
+            let name = path.split_once("scenarios/").map_or("", |(_, name)| name);
+            page::scenarios::show(app, &request, name).await
+        }
         ["playground"] if read => page::playground::show(app, &request).await,
+        ["playground"] if post => page::playground::submit(app, &request).await,
+        ["playground", "check"] if post => page::playground::check(app, &request).await,
         ["status"] if read => page::status::show(app, &request).await,
         ["engine", action @ ("start" | "stop" | "pause")] if post => page::status::act(app, &request, action).await,
         ["engine", "settings"] if post => page::status::apply(app, &request).await,
@@ -33,10 +39,12 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
             page::problem::page(app, StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen", "Close some of them.")
         }),
         ["healthz"] if read => response::with(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        [] | ["traces", _] | ["services"] | ["scenarios"] | ["scenarios", _] | ["playground"] | ["status"] => {
+        [] | ["traces", _] | ["services"] | ["scenarios", ..] | ["status"] => {
             wrong_method(app, "GET, HEAD")
         }
         ["engine", "start" | "stop" | "pause" | "settings"] | ["store", "retry"] => wrong_method(app, "POST"),
+        ["playground"] => wrong_method(app, "GET, HEAD, POST"),
+        ["playground", "check"] => wrong_method(app, "POST"),
         _ => page::problem::not_found(app, "This page does not exist."),
     }
 }
