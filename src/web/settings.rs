@@ -126,7 +126,11 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn settings() -> Settings {
-        Settings { pace: Pace::Interval { min_ns: SECOND / 2, max_ns: 2 * SECOND }, lanes: 4, weights: Default::default() }
+        Settings {
+            pace: Pace::Interval { min_ns: SECOND / 2, max_ns: 2 * SECOND },
+            lanes: 4,
+            weights: Default::default(),
+        }
     }
 
     fn scenarios() -> Vec<Observed> {

@@ -38,7 +38,12 @@ struct Services {
 }
 
 enum Content {
-    Report { facts: String, sampled: u32, map: Map, table: Table },
+    Report {
+        facts: String,
+        sampled: u32,
+        map: Map,
+        table: Table,
+    },
     /// No span in this range; there may be some in another.
     Nothing,
     Failed(StoreError),
@@ -56,7 +61,11 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
             let palette = Palette::of(&plan);
             let operations = report.services.iter().map(|s| s.operations.len() as u64).sum();
             Content::Report {
-                facts: format!("{}, {}", count(report.services.len() as u64, "service"), count(operations, "operation")),
+                facts: format!(
+                    "{}, {}",
+                    count(report.services.len() as u64, "service"),
+                    count(operations, "operation")
+                ),
                 sampled: report.edges_sampled,
                 map: Map::draw(&report, &palette),
                 table: Table::of(&report, &palette, &choice),
@@ -124,7 +133,8 @@ impl Choice {
     }
 
     fn link(&self) -> String {
-        let pairs: Vec<String> = self.fields().iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let pairs: Vec<String> =
+            self.fields().iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         if pairs.is_empty() { "/services".into() } else { format!("/services?{}", pairs.join("&")) }
     }
 

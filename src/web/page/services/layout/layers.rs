@@ -85,7 +85,8 @@ fn acyclic(nodes: usize, calls: &[Call]) -> (Vec<bool>, Vec<usize>) {
     for own in &mut out {
         own.sort_by_key(|&i| calls[i].to);
     }
-    let mut search = Search { calls, out, backward: vec![false; calls.len()], mark: vec![Mark::New; nodes], order: vec![] };
+    let mut search =
+        Search { calls, out, backward: vec![false; calls.len()], mark: vec![Mark::New; nodes], order: vec![] };
     for node in (0..nodes).filter(|&n| !called[n]).chain(0..nodes) {
         search.visit(node);
     }

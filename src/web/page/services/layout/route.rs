@@ -48,8 +48,11 @@ struct Ports {
 
 impl Ports {
     fn of(graph: &Layered, centres: &[Point]) -> Ports {
-        let mut ports =
-            Ports { left: vec![0; graph.chains.len()], right: vec![0; graph.chains.len()], count: vec![0; graph.nodes] };
+        let mut ports = Ports {
+            left: vec![0; graph.chains.len()],
+            right: vec![0; graph.chains.len()],
+            count: vec![0; graph.nodes],
+        };
         let mut ends: Vec<Vec<(i32, usize)>> = vec![vec![]; graph.nodes];
         let mut arrivals = vec![0; graph.nodes];
         for (i, chain) in graph.chains.iter().enumerate() {
