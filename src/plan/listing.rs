@@ -48,7 +48,8 @@ impl Plan {
     /// The name of a block's spans; where it is computed, the expression.
     pub fn block_name(&self, id: BlockId) -> String {
         let block = self.block(id);
-        let computed = || block.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(value) } else { None });
+        let computed =
+            || block.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(value) } else { None });
         match block.span.name {
             Some(name) => self.text(name).into(),
             None => computed().map_or_else(String::new, |value| self.show_expr(*value).to_string()),

@@ -173,7 +173,9 @@ impl<'a> Scanner<'a> {
             let stops = match c {
                 ':' => is_key(behind),
                 '#' => line[..at].ends_with(' '),
-                ',' | ']' | '}' | '[' | '{' => self.flow > 0 && !within_template(&line[..at]) && !behind.starts_with("{{"),
+                ',' | ']' | '}' | '[' | '{' => {
+                    self.flow > 0 && !within_template(&line[..at]) && !behind.starts_with("{{")
+                }
                 _ => false,
             };
             if stops {
@@ -299,9 +301,25 @@ mod tests {
     #[test]
     fn marks_cut_pieces_and_nothing_is_lost() {
         let text = "service: \"paymet\"\nend: ü";
-        assert_eq!(shown(&yaml(text, std::slice::from_ref(&(9..17)))), ["<k service>: <s!\"paymet\">", "<k end>: <s ü>"]);
+        assert_eq!(
+            shown(&yaml(text, std::slice::from_ref(&(9..17)))),
+            ["<k service>: <s!\"paymet\">", "<k end>: <s ü>"]
+        );
         assert_eq!(shown(&yaml(text, &[12..14, 23..23])), ["<k service>: <s \"pa><s!ym><s et\">", "<k end>: <s!ü>"]);
-        for text in ["", "\n", "a\r\nb", "\"open\n  text", "|\n", "<<", "- - -", "a: |", "{{{[[[", "ü: é #ñ", ": :", "k: >\n\n x"] {
+        for text in [
+            "",
+            "\n",
+            "a\r\nb",
+            "\"open\n  text",
+            "|\n",
+            "<<",
+            "- - -",
+            "a: |",
+            "{{{[[[",
+            "ü: é #ñ",
+            ": :",
+            "k: >\n\n x",
+        ] {
             for mark in 0..text.len() {
                 let lines = yaml(text, std::slice::from_ref(&(mark..mark + 2)));
                 let joined: Vec<String> = lines.iter().map(|l| l.iter().map(|p| p.text).collect()).collect();

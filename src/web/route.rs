@@ -37,9 +37,7 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
             page::problem::page(app, StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen", "Close some of them.")
         }),
         ["healthz"] if read => response::with(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        [] | ["traces", _] | ["services"] | ["scenarios", ..] | ["status"] => {
-            wrong_method(app, "GET, HEAD")
-        }
+        [] | ["traces", _] | ["services"] | ["scenarios", ..] | ["status"] => wrong_method(app, "GET, HEAD"),
         ["playground"] => wrong_method(app, "GET, HEAD, POST"),
         ["playground", "check"] => wrong_method(app, "POST"),
         ["engine", "start" | "stop" | "pause"] => wrong_method(app, "POST"),

@@ -165,7 +165,8 @@ mod tests {
         for i in 1..20 {
             bomb += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 9].join(", "));
         }
-        let texts = ["[".repeat(1 << 20), "{".repeat(1 << 20), "- ".repeat(1 << 19), "a\0b".into(), bomb, String::new()];
+        let texts =
+            ["[".repeat(1 << 20), "{".repeat(1 << 20), "- ".repeat(1 << 19), "a\0b".into(), bomb, String::new()];
         for text in texts {
             let trial = compile(&shelf(), None, &text);
             assert!(trial.plan.is_none() && !trial.diagnostics.is_empty());

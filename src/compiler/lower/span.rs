@@ -2,9 +2,9 @@
 
 use super::{Lowering, State};
 use crate::compiler::link;
-use crate::compiler::source_map::BlockSource;
 use crate::compiler::report::Report;
 use crate::compiler::resolve::{Linked, Site, Step, is_computed};
+use crate::compiler::source_map::BlockSource;
 use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Kind, Span};
 use crate::language::source::Loc;

@@ -119,8 +119,7 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
     let expectation = plan.expectation(id);
     let listing: Vec<_> = plan.scenario_listing(id).into_iter().map(|line| (line.place, line.text)).collect();
     let graph = request.query.get("view") == Some("graph");
-    let choices =
-        scenarios(plan).map(|other| (plan.text(plan.scenarios[other.index()].name).to_string(), other == id));
+    let choices = scenarios(plan).map(|other| (plan.text(plan.scenarios[other.index()].name).to_string(), other == id));
     let page = Scenario {
         chrome: Chrome::new(app, Tab::Scenarios),
         trouble: Trouble::of(&shelf),
