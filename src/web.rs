@@ -2,12 +2,14 @@
 //!
 //! A request goes `server` -> `guard` -> `route` -> a page or the API; what they read is in [`App`].
 
+mod api;
 mod assets;
 mod filter;
 mod format;
 mod guard;
 mod library;
 mod live;
+mod metrics;
 mod page;
 mod palette;
 mod request;
@@ -15,8 +17,8 @@ mod response;
 mod route;
 mod server;
 
-pub use guard::Token;
-pub use library::{Edition, Library};
+pub use guard::{Host, Token};
+pub use library::{Change, Edition, Library};
 pub use live::Live;
 pub use server::Server;
 
@@ -32,6 +34,7 @@ pub struct App {
     pub live: Live,
     /// What it was started with, for the status page; secrets are not in here.
     pub configuration: Vec<Setting>,
+    pub host: Host,
     /// Needed for every request, where it is set.
     pub token: Option<Token>,
     /// Where a trace can be looked at in Jaeger: its base URL.

@@ -6,7 +6,7 @@ use crate::interpreter::MAX_LANES;
 
 /// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
 const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
-const LANES: u32 = 4;
+pub const LANES: u32 = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {

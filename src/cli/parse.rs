@@ -49,6 +49,18 @@ pub fn rate(text: &str) -> Result<Rate, String> {
     Ok(Rate::Of { count, per })
 }
 
+/// As [`rate`] reads it, where `per` is a second, a minute or an hour times a power of ten.
+pub fn format_rate(count: u64, per: u64) -> String {
+    let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3_600 * SECOND)];
+    let found = units
+        .iter()
+        .find_map(|(unit, ns)| (0..=6).find(|d| ns * 10u64.pow(*d) == per).map(|d| (*unit, d as usize)));
+    let Some((unit, decimals)) = found else { return format!("{count} in {}", format_duration(per)) };
+    let digits = format!("{count:0width$}", width = decimals + 1);
+    let (whole, rest) = digits.split_at(digits.len() - decimals);
+    if rest.is_empty() { format!("{whole}/{unit}") } else { format!("{whole}.{rest}/{unit}") }
+}
+
 /// A duration in ns: `500ms`, `10s`, `1m 30s`, `1h`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<u64, String> {
     let allowed = "expected a duration, as `500ms`, `10s`, `5m` or `1h30m`";
@@ -175,6 +187,15 @@ mod tests {
         for text in ["", "fast", "5/d", "-1", "0", "0.0/s", "1e9", "1/s/s", "999999999999/s", "1.1234567"] {
             assert!(rate(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_rate_reads_back_as_the_same_schedule() {
+        for text in ["50/s", "0.5/s", "100000/m", "1/h", "1.5/h", "1.123457/s"] {
+            let Ok(Rate::Of { count, per }) = rate(text) else { panic!("{text}") };
+            assert_eq!(format_rate(count, per), text);
+        }
+        assert_eq!(format_rate(3, SECOND / 2), "3 in 500ms");
     }
 
     #[test]

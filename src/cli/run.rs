@@ -93,7 +93,7 @@ pub struct Run {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ArrivalsFlag {
+pub(super) enum ArrivalsFlag {
     /// Evenly
     Constant,
     /// As independent requests arrive

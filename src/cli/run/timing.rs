@@ -77,11 +77,11 @@ impl Timing {
         }
         let (arrivals, flags, target) = match pace {
             Pace::Even { count, per } if poisson => {
-                let flags = vec![format!("--rate {}", format_rate(count, per)), "--arrivals poisson".into()];
+                let flags = vec![format!("--rate {}", parse::format_rate(count, per)), "--arrivals poisson".into()];
                 (Arrivals::Poisson { count, per_ns: per }, flags, Some((count, per)))
             }
             Pace::Even { count, per } => {
-                let flags = vec![format!("--rate {}", format_rate(count, per))];
+                let flags = vec![format!("--rate {}", parse::format_rate(count, per))];
                 (Arrivals::Even { count, per_ns: per }, flags, spread.is_none().then_some((count, per)))
             }
             Pace::Interval { min, max, lanes } => {
@@ -112,30 +112,5 @@ impl Timing {
                 .map(|(count, per)| count as f64 / (per as f64 / SECOND as f64) / shard.n as f64),
             repeat,
         })
-    }
-}
-
-/// As `parse::rate` reads it: `per` is a second, a minute or an hour times a power of ten.
-fn format_rate(count: u64, per: u64) -> String {
-    let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3_600 * SECOND)];
-    let (unit, decimals) = units
-        .iter()
-        .find_map(|(unit, ns)| (0..=6).find(|d| ns * 10u64.pow(*d) == per).map(|d| (*unit, d as usize)))
-        .expect("a rate comes from parse::rate");
-    let digits = format!("{count:0width$}", width = decimals + 1);
-    let (whole, rest) = digits.split_at(digits.len() - decimals);
-    if rest.is_empty() { format!("{whole}/{unit}") } else { format!("{whole}.{rest}/{unit}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_reads_back_as_the_same_schedule() {
-        for text in ["50/s", "0.5/s", "100000/m", "1/h", "1.5/h", "1.123457/s"] {
-            let Ok(Rate::Of { count, per }) = parse::rate(text) else { panic!("{text}") };
-            assert_eq!(format_rate(count, per), text);
-        }
     }
 }
