@@ -15,6 +15,7 @@ mod session;
 mod stop;
 mod stream;
 
+pub use crate::clock::now;
 pub use crate::export::Percentiles;
 pub use archive::{Archive, Identified};
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
@@ -24,7 +25,7 @@ pub use session::{
     ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState,
     Settings, SettingsError,
 };
-pub use stop::{Stop, now};
+pub use stop::Stop;
 
 use crate::export::{Batch, Encode, Histogram};
 use crate::interpreter::Run;

@@ -12,6 +12,7 @@ pub mod inst;
 pub mod limits;
 
 mod dot;
+mod expectation;
 mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -20,10 +21,12 @@ mod listing;
 mod notation;
 mod verify;
 
+pub use expectation::{BlockExpectation, Expectation};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId};
 pub use inst::{Chance, Inst};
+pub use listing::ListingLine;
 pub use verify::{Fault, Place, Violation};
 
 use serde::{Deserialize, Serialize};

@@ -3,14 +3,16 @@
 //! One contract, [`Store`], kept by [`Memory`] and [`ClickHouse`] (`tests/store.rs` tries both); [`Database`] is the one
 //! that `DATABASE_TYPE` asks for, with memory behind it while ClickHouse is out of reach.
 
+mod clickhouse;
 mod database;
 mod memory;
 mod query;
 mod record;
 pub mod report;
 
+pub use clickhouse::{ClickHouse, Connection};
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
-pub use memory::Memory;
+pub use memory::{Memory, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};
 pub use record::{
     Attributes, FirstError, ShapeSpan, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId, TraceSummary,

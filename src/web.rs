@@ -4,9 +4,11 @@
 
 mod api;
 mod assets;
+mod diagnostic;
 mod filter;
 mod format;
 mod guard;
+mod highlight;
 mod library;
 mod live;
 mod metrics;
@@ -15,6 +17,7 @@ mod palette;
 mod request;
 mod response;
 mod route;
+mod sandbox;
 mod server;
 
 pub use guard::{Host, Token};

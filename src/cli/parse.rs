@@ -52,9 +52,8 @@ pub fn rate(text: &str) -> Result<Rate, String> {
 /// As [`rate`] reads it, where `per` is a second, a minute or an hour times a power of ten.
 pub fn format_rate(count: u64, per: u64) -> String {
     let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3_600 * SECOND)];
-    let found = units
-        .iter()
-        .find_map(|(unit, ns)| (0..=6).find(|d| ns * 10u64.pow(*d) == per).map(|d| (*unit, d as usize)));
+    let found =
+        units.iter().find_map(|(unit, ns)| (0..=6).find(|d| ns * 10u64.pow(*d) == per).map(|d| (*unit, d as usize)));
     let Some((unit, decimals)) = found else { return format!("{count} in {}", format_duration(per)) };
     let digits = format!("{count:0width$}", width = decimals + 1);
     let (whole, rest) = digits.split_at(digits.len() - decimals);

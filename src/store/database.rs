@@ -2,8 +2,8 @@
 
 use super::report::Overview;
 use super::{
-    Backlink, Memory, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
-    TracePage, TraceQuery,
+    Backlink, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange,
+    TraceCounts, TraceId, TracePage, TraceQuery,
 };
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub fn create_database(wanted: &Wanted) -> Arc<Database> {
 
 impl Database {
     pub fn status(&self) -> DatabaseStatus {
-        let (traces, capacity, bytes) = self.memory.size();
+        let MemorySize { traces, capacity, bytes } = self.memory.size();
         DatabaseStatus {
             wanted: None,
             outage: None,

@@ -24,7 +24,11 @@ macro_rules! assets {
 assets! {
     "style.css" "text/css; charset=utf-8",
     "live.js" "text/javascript; charset=utf-8",
+    "services.js" "text/javascript; charset=utf-8",
+    "status.js" "text/javascript; charset=utf-8",
     "ui.js" "text/javascript; charset=utf-8",
+    "scenario.js" "text/javascript; charset=utf-8",
+    "playground.js" "text/javascript; charset=utf-8",
     "trace.js" "text/javascript; charset=utf-8",
     "traces.js" "text/javascript; charset=utf-8",
 }

@@ -52,6 +52,11 @@ pub fn span_id(id: u64) -> String {
     format!("{id:016x}")
 }
 
+/// A segment of a path or a value of a query.
+pub fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// `None`: not 32 hexadecimal digits, or all zero.
 pub fn parse_trace_id(text: &str) -> Option<TraceId> {
     if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {

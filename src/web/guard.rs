@@ -71,7 +71,10 @@ impl Host {
             None => header.rsplit_once(':').map_or(header, |(name, _)| name),
         };
         let name = without_port.to_ascii_lowercase();
-        !self.loopback || name == "localhost" || name == self.given || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        !self.loopback
+            || name == "localhost"
+            || name == self.given
+            || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 }
 

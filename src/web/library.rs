@@ -91,9 +91,14 @@ impl Library {
 pub enum Change {
     None,
     /// They compile; `same`: to the plan of before.
-    Compiled { plan: Arc<Plan>, same: bool },
+    Compiled {
+        plan: Arc<Plan>,
+        same: bool,
+    },
     /// They do not; the plan of before stays.
-    Broken { errors: usize },
+    Broken {
+        errors: usize,
+    },
 }
 
 fn fingerprint(paths: &[PathBuf]) -> Fingerprint {

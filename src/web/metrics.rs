@@ -126,7 +126,11 @@ fn outcomes(to: &mut Families, name: &str, help: &str, account: &Account, of: im
 }
 
 fn store(to: &mut Families, status: &DatabaseStatus) {
-    to.gauge("store_up", "1 while the store that was asked for is in use.", f64::from(u8::from(status.outage.is_none())));
+    to.gauge(
+        "store_up",
+        "1 while the store that was asked for is in use.",
+        f64::from(u8::from(status.outage.is_none())),
+    );
     let outage = status.outage.as_ref().map_or(0, |outage| now().saturating_sub(outage.since));
     to.gauge("store_outage_seconds", "Since when it is not.", seconds(outage));
     to.gauge("store_memory_traces", "Traces in memory.", status.memory_traces as f64);

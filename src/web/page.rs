@@ -1,7 +1,7 @@
 //! The pages: each a module with its data, its template in `templates/`.
 
-pub mod outage;
 pub mod login;
+pub mod outage;
 pub mod playground;
 pub mod problem;
 pub mod scenarios;

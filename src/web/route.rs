@@ -33,7 +33,9 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         ["traces", id] => page::trace::show(app, &request, id).await,
         ["services"] => page::services::show(app, &request).await,
         ["scenarios"] => page::scenarios::index(app, &request).await,
-        ["scenarios", name] => page::scenarios::show(app, &request, name).await,
+        ["scenarios", ..] => page::scenarios::show(app, &request, scenario(&path)).await,
+        ["playground", "check"] => page::playground::check(app, &request).await,
+        ["playground"] if request.method == Method::POST => page::playground::submit(app, &request).await,
         ["playground"] => page::playground::show(app, &request).await,
         ["status"] => page::status::show(app, &request).await,
         ["engine", action] => page::status::act(app, &request, action).await,
@@ -56,13 +58,18 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         ["api", rest @ ..] => return api::methods(rest),
         []
         | ["traces", _]
-        | ["services" | "scenarios" | "playground" | "status" | "healthz" | "readyz" | "metrics"]
-        | ["scenarios", _]
+        | ["services" | "status" | "healthz" | "readyz" | "metrics"]
+        | ["scenarios", ..]
         | ["assets", _] => READ,
-        ["engine", "start" | "stop" | "pause"] | ["logout"] => DO,
-        ["login"] => "GET, HEAD, POST, OPTIONS",
+        ["engine", "start" | "stop" | "pause"] | ["playground", "check"] | ["logout"] => DO,
+        ["login" | "playground"] => "GET, HEAD, POST, OPTIONS",
         _ => return None,
     })
+}
+
+/// Behind `scenarios/`; a name may hold slashes.
+pub fn scenario(path: &str) -> &str {
+    path.split_once("scenarios/").map_or("", |(_, name)| name)
 }
 
 fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {

@@ -66,7 +66,9 @@ impl Herald {
             self.say(Level::Info, note);
         }
         if self.app.token.is_none() && !self.app.host.is_loopback() {
-            let line = format!("{host} can be reached by other machines and no SERVER_TOKEN is set: whoever finds it can read and stop this");
+            let line = format!(
+                "{host} can be reached by other machines and no SERVER_TOKEN is set: whoever finds it can read and stop this"
+            );
             self.say(Level::Warn, line);
         }
     }
@@ -138,7 +140,8 @@ impl Herald {
         }
         match (&status.outage, &status.wanted) {
             (Some(outage), Some(wanted)) => {
-                let line = format!("{wanted} is out of reach ({}); traces are kept in memory, trying again", outage.cause);
+                let line =
+                    format!("{wanted} is out of reach ({}); traces are kept in memory, trying again", outage.cause);
                 self.say(Level::Warn, line);
             }
             (None, Some(wanted)) => self.say(Level::Warn, format!("{wanted} is in use again")),

@@ -36,7 +36,8 @@ impl Options {
     pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> Result<Options, Failure> {
         let mut table = Table::default();
         let scenarios: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some() {
+        let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
+        {
             "SCENARIOS_PATH"
         } else {
             "SCENARIOS_DIR"
@@ -54,7 +55,8 @@ impl Options {
         let target = target(&mut table)?;
         let host = flags.host.clone().or_else(|| environment::text("SERVER_HOST")).unwrap_or("127.0.0.1".into());
         table.row("SERVER_HOST", "--host", flags.host.is_some(), &host);
-        let variable = environment::value("SERVER_PORT", |text| text.parse().map_err(|_| "expected a port, 0 to 65535"))?;
+        let variable =
+            environment::value("SERVER_PORT", |text| text.parse().map_err(|_| "expected a port, 0 to 65535"))?;
         let port = flags.port.or(variable).unwrap_or(8000);
         table.row("SERVER_PORT", "--port", flags.port.is_some(), port);
         let token = environment::text("SERVER_TOKEN");

@@ -114,10 +114,13 @@ impl Generator {
 
     /// Goes on until the session is over; gives the exporter back with what is on its way.
     pub fn run(mut self) -> Option<Exporter> {
-        while !self.wanted.over {
+        loop {
             self.now = now();
             if let Some(wanted) = self.shared.control.take() {
                 self.obey(wanted);
+            }
+            if self.wanted.over {
+                break;
             }
             self.open_era_if_wanted();
             let wake = self.step();

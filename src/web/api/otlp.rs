@@ -103,7 +103,8 @@ impl<'a> Traces<'a> {
     pub fn of(trace: &'a StoredTrace) -> Traces<'a> {
         let mut groups: Vec<(&Attributes, &str, Vec<Span>)> = vec![];
         for span in &trace.spans {
-            let group = groups.iter().position(|(resource, scope, _)| **resource == span.resource && *scope == span.scope);
+            let group =
+                groups.iter().position(|(resource, scope, _)| **resource == span.resource && *scope == span.scope);
             let group = group.unwrap_or_else(|| {
                 groups.push((&span.resource, &span.scope, vec![]));
                 groups.len() - 1

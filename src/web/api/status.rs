@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 pub fn of(app: &App) -> Value {
     let state = app.session.state();
     let shelf = app.library.shelf();
-    let errors = shelf.broken.as_ref().map(|(_, found)| found.iter().filter(|d| d.severity() == Severity::Error).count());
+    let errors =
+        shelf.broken.as_ref().map(|(_, found)| found.iter().filter(|d| d.severity() == Severity::Error).count());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "began_unix_nano": nanos(state.began),

@@ -110,7 +110,8 @@ pub async fn links(app: &App, text: &str) -> Result<Response, Problem> {
 pub async fn overview(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let query: TraceQuery = filter(&request.query)?.query(app, 1);
     let overview = app.database.overview(&query).await?;
-    let arrivals = overview.arrivals.buckets.iter().map(|(traces, errors)| json!({ "traces": traces, "errors": errors }));
+    let arrivals =
+        overview.arrivals.buckets.iter().map(|(traces, errors)| json!({ "traces": traces, "errors": errors }));
     let durations = overview.durations.bins.iter().map(|(bin, traces)| {
         json!({ "from_ns": DurationBins::begin(*bin), "until_ns": DurationBins::begin(bin + 1), "traces": traces })
     });

@@ -72,8 +72,11 @@
   const everything = () => true, header = (panel) => panel.closest("header.top") !== null;
   let timer = 0;
   function soon() {
-    timer ||= setTimeout(() => { timer = 0; if (paused()) return; refresh(everything); }, Math.max(0, last + 1000 - Date.now()));
+    timer ||= setTimeout(() => { timer = 0; if (paused() && !asked) return; asked = false; refresh(everything); }, Math.max(0, last + 1000 - Date.now()));
   }
+  // a page's script changed the URL: also where the page is paused
+  let asked = false;
+  document.addEventListener("tracegen:refresh", () => { asked = busy; refresh(everything); });
 
   let source, condition, seen;
   function listen() {

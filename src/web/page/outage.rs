@@ -19,7 +19,11 @@ impl Outage {
             (Some(outage), error) => {
                 let since = format::stamp(outage.since, "%H:%M:%S");
                 let wait = format::length(outage.next_try.saturating_sub(now).next_multiple_of(1_000_000_000));
-                let shown = if error.is_some() { "The engine keeps generating" } else { "Shown is what is kept in memory since" };
+                let shown = if error.is_some() {
+                    "The engine keeps generating"
+                } else {
+                    "Shown is what is kept in memory since"
+                };
                 Some(Outage {
                     title: "ClickHouse is out of reach.",
                     text: format!("{part}: {}, since {since}. {shown}; next try in {wait}.", outage.cause),

@@ -48,8 +48,11 @@ enum Content {
     Failed,
     /// There is nothing in the store.
     Nothing,
-    /// Nothing in it matches.
-    NoMatch { kept: u64, range: Option<String> },
+    /// Nothing in it matches: `100 traces are`.
+    NoMatch {
+        kept: String,
+        range: Option<String>,
+    },
     List(Box<List>),
 }
 
@@ -151,7 +154,9 @@ fn content(
     if page.total == 0 {
         let bounded = filter.time.from.is_some() || filter.time.until.is_some();
         let range = bounded.then(|| words_of_range(filter));
-        return Content::NoMatch { kept: counts.total_traces, range };
+        let kept = format::count(counts.total_traces, "trace");
+        let kept = format!("{kept} {}", if counts.total_traces == 1 { "is" } else { "are" });
+        return Content::NoMatch { kept, range };
     }
     let palette = Palette::of(&state.plan);
     let end = filter.time.until.unwrap_or(now);
@@ -175,7 +180,11 @@ fn content(
             overview.percentiles,
             (query.min_duration, query.max_duration),
         ),
-        shown: if rows.is_empty() { "none here".into() } else { format!("{}–{}", format::grouped(first), format::grouped(last)) },
+        shown: if rows.is_empty() {
+            "none here".into()
+        } else {
+            format!("{}–{}", format::grouped(first), format::grouped(last))
+        },
         rows,
         total: format::grouped(page.total),
         back: (filter.page > 1).then(|| page_link(filter.page - 1, &anchor)),
@@ -232,6 +241,10 @@ impl Traces {
     /// Filters that are set, for where they are folded away.
     fn set(&self) -> usize {
         self.filter.conditions().filter(|(name, _)| *name != "q").count()
+    }
+
+    fn is_list(&self) -> bool {
+        matches!(self.content, Content::List(_))
     }
 
     fn range(&self) -> &str {

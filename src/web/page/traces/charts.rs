@@ -115,7 +115,11 @@ impl DurationsChart {
     ) -> DurationsChart {
         let log = |ns: u64| (ns.max(1) as f64).log10();
         let at = |bin: u16| bin as f64 / DurationBins::PER_DECADE;
-        let edges = bins.bins.iter().flat_map(|(bin, _)| [at(*bin), at(bin + 1)]).chain([brush.0, brush.1].into_iter().flatten().map(log));
+        let edges = bins
+            .bins
+            .iter()
+            .flat_map(|(bin, _)| [at(*bin), at(bin + 1)])
+            .chain([brush.0, brush.1].into_iter().flatten().map(log));
         let (mut low, mut high) = edges.fold((f64::MAX, f64::MIN), |(low, high), e| (low.min(e), high.max(e)));
         if low > high {
             (low, high) = (6.0, 9.0);
@@ -164,11 +168,11 @@ impl DurationsChart {
     }
 }
 
-/// Decades, and where there is but one the threes between them.
+/// Decades, and steps between them where there is but one.
 fn ticks(low: f64, high: f64) -> impl Iterator<Item = f64> {
-    let parts = if high - low < 1.5 { vec![1.0, 2.0, 5.0] } else { vec![1.0] };
+    let parts: &[f64] = if high - low < 1.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let decades = low.floor() as i32..=high.ceil() as i32;
-    let all = decades.flat_map(move |d| parts.clone().into_iter().map(move |p| d as f64 + p.log10()));
+    let all = decades.flat_map(move |d| parts.iter().map(move |p| d as f64 + p.log10()));
     all.filter(move |log| (low..=high).contains(log))
 }
 
