@@ -19,6 +19,7 @@ mod response;
 mod route;
 mod sandbox;
 mod server;
+mod settings;
 
 pub use guard::{Host, Token};
 pub use library::{Change, Edition, Library};

@@ -38,7 +38,9 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         ["playground"] if request.method == Method::POST => page::playground::submit(app, &request).await,
         ["playground"] => page::playground::show(app, &request).await,
         ["status"] => page::status::show(app, &request).await,
+        ["engine", "settings"] => page::status::apply(app, &request).await,
         ["engine", action] => page::status::act(app, &request, action).await,
+        ["store", "retry"] => page::status::retry(app).await,
         ["login"] if request.method == Method::POST => page::login::enter(app, &request).await,
         ["login"] => page::login::show(app, &request),
         ["logout"] => page::login::leave(),
@@ -61,7 +63,10 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         | ["services" | "status" | "healthz" | "readyz" | "metrics"]
         | ["scenarios", ..]
         | ["assets", _] => READ,
-        ["engine", "start" | "stop" | "pause"] | ["playground", "check"] | ["logout"] => DO,
+        ["engine", "start" | "stop" | "pause" | "settings"]
+        | ["store", "retry"]
+        | ["playground", "check"]
+        | ["logout"] => DO,
         ["login" | "playground"] => "GET, HEAD, POST, OPTIONS",
         _ => return None,
     })

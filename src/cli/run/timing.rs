@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::cli::pace::{self, Pace};
-use crate::cli::parse::{self, SECOND, Shard};
+use crate::cli::parse::{self, SECOND, Shard, format_rate};
 use crate::cli::{Failure, environment};
 use crate::engine::{self, Selection};
 use crate::interpreter::{Arrivals, Schedule};
