@@ -2,13 +2,14 @@
 
 mod engine;
 mod otlp;
+mod scenarios;
 mod services;
 mod status;
 mod traces;
 
 use super::request::Request;
 use super::response::{self, Response};
-use super::{App, live};
+use super::{App, live, route};
 use crate::store::{Store, StoreError};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
@@ -21,11 +22,14 @@ const OPENAPI: &str = include_str!("api/openapi.json");
 /// What an address below `/api/` takes; `None`: there is no such address.
 pub fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
-        ["engine", "start" | "stop" | "pause"] | ["store", "retry"] => "POST, OPTIONS",
+        ["engine", "start" | "stop" | "pause"] | ["store", "retry"] | ["playground"] => "POST, OPTIONS",
         ["engine", "settings"] => "GET, HEAD, PUT, OPTIONS",
         []
-        | ["traces" | "overview" | "services" | "operations" | "status" | "counts" | "manifest" | "events"]
-        | ["openapi.json"]
+        | [
+            "traces" | "overview" | "services" | "operations" | "status" | "counts" | "manifest" | "events"
+            | "openapi.json",
+        ]
+        | ["scenarios", ..]
         | ["traces", _]
         | ["traces", _, "links"] => "GET, HEAD, OPTIONS",
         _ => return None,
@@ -42,6 +46,9 @@ pub async fn respond(app: &Arc<App>, request: &Request, segments: &[&str]) -> Re
         ["overview"] => traces::overview(app, request).await,
         ["services"] => services::report(app, request).await,
         ["operations"] => services::operations(app, request).await,
+        ["scenarios"] => Ok(scenarios::index(app)),
+        ["scenarios", ..] => scenarios::one(app, route::scenario(&request.path)),
+        ["playground"] => scenarios::try_out(app, request).await,
         ["status"] => Ok(ok(&status::of(app))),
         ["counts"] => app.database.get_trace_counts().await.map(|counts| ok(&counts)).map_err(Problem::from),
         ["manifest"] => Ok(ok(&app.session.manifest())),
