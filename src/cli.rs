@@ -5,6 +5,7 @@
 
 mod compile;
 mod completions;
+mod database;
 mod environment;
 mod parse;
 mod run;

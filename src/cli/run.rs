@@ -3,6 +3,7 @@
 mod exporter;
 mod monitor;
 mod progress;
+mod rows;
 mod summary;
 mod terminal;
 mod timing;
@@ -31,7 +32,8 @@ use timing::Timing;
 With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
 it is interrupted. Collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
 _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) are read as the OTLP specification
-says; TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes.")]
+says; TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
+DATABASE_PORT, DATABASE_USER, DATABASE_PASSWORD and DATABASE_NAME say where ClickHouse is.")]
 pub struct Run {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
@@ -69,7 +71,7 @@ pub struct Run {
     /// How starts are spread at a rate [default: constant]
     #[arg(long, value_enum, value_name = "HOW")]
     arrivals: Option<ArrivalsFlag>,
-    /// Where traces go: otlp, stdout, file=PATH (.jsonl is OTLP JSON, anything else length-prefixed protobuf, - is stdout), none
+    /// Where traces go: otlp, stdout, file=PATH (.jsonl is OTLP JSON, anything else length-prefixed protobuf, - is stdout), clickhouse, none
     #[arg(long, value_name = "WHERE", default_value = "otlp", value_parser = exporter::parse)]
     exporter: Exporter,
     /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]

@@ -19,7 +19,7 @@ mod writer;
 
 pub use client::Connection;
 pub use encode::Rows;
-pub use writer::{Amount, Patience, Writer, Written};
+pub use writer::{Amount, Patience, Writer, WriterFault, WriterOptions, Written};
 
 use super::report::{MOST_NAMES, Overview};
 use super::{
@@ -59,8 +59,8 @@ impl ClickHouse {
     /// # Errors
     /// As [`ClickHouse::reading`], or a system that gives no threads.
     pub fn writing(connection: Connection) -> Result<ClickHouse, StoreError> {
-        let patience = Patience { first: Duration::MAX, lost: Duration::MAX, full: FULL };
-        let writer = Writer::start(connection.clone(), patience)?;
+        let options = WriterOptions { patience: None, full: Some(FULL), observer: Box::new(|_| {}) };
+        let writer = Writer::start(connection.clone(), options)?;
         Ok(ClickHouse { writer: Some(writer), ..ClickHouse::reading(connection)? })
     }
 

@@ -2,7 +2,7 @@
 
 use super::schema::COLUMNS;
 use super::text;
-use super::whole::id_text;
+use super::whole::{id_text, kind_text};
 use crate::trace::{Datum, EventView, LinkView, SpanView, View};
 
 /// Rows on their way, in RowBinary.
@@ -29,6 +29,13 @@ impl Rows {
         self.traces += 1;
     }
 
+    /// Take over what `other` has; its memory is left to it.
+    pub fn append(&mut self, other: &mut Rows) {
+        self.body.append(&mut other.body);
+        self.spans += std::mem::take(&mut other.spans);
+        self.traces += std::mem::take(&mut other.traces);
+    }
+
     /// The columns in their order.
     fn span(&mut self, trace: &str, span: SpanView<'_>) {
         let record = span.record();
@@ -40,13 +47,7 @@ impl Rows {
         self.text(&span.parent().map_or(String::new(), |parent| format!("{:016x}", parent.record().id)));
         self.text("");
         self.text(span.name());
-        self.text(match span.kind() {
-            crate::plan::SpanKind::Internal => "Internal",
-            crate::plan::SpanKind::Server => "Server",
-            crate::plan::SpanKind::Client => "Client",
-            crate::plan::SpanKind::Producer => "Producer",
-            crate::plan::SpanKind::Consumer => "Consumer",
-        });
+        self.text(kind_text(span.kind()));
         self.text(span.service());
         self.map(span.view.resources.get(record.resource));
         self.text("tracegen");

@@ -19,16 +19,35 @@ const BATCH_BYTES: usize = 16 << 20;
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// Batches that wait besides the one under way.
 const MOST_WAITING: usize = 2;
+/// Who waits for nothing in particular looks up after this time.
+const IDLE: Duration = Duration::from_secs(3_600);
 
-/// How long to go on trying.
+/// How to write.
+pub struct WriterOptions {
+    /// With the server, until it is given up; `None`: never.
+    pub patience: Option<Patience>,
+    /// How long a caller waits while the buffer is full; `None`: until the server is given up.
+    pub full: Option<Duration>,
+    /// Gets the first fault of each outage, on the writer's thread; must not block.
+    pub observer: Box<dyn Fn(WriterFault) + Send>,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// With a server that has not answered yet.
     pub first: Duration,
     /// With one that has.
     pub lost: Duration,
-    /// Of the caller, with a buffer that is full.
-    pub full: Duration,
+}
+
+/// The server takes nothing.
+#[derive(Clone, Debug)]
+pub struct WriterFault {
+    pub cause: StoreError,
+    /// It had answered before.
+    pub answered: bool,
+    /// `None`: as long as it takes.
+    pub trying_for: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,14 +75,15 @@ pub struct Written {
 /// A thread that inserts what is handed over. Dropped unfinished, it stops at once.
 pub struct Writer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
     state: Mutex<State>,
     /// Something has changed that the thread, or a caller, waits for.
     changed: Condvar,
-    patience: Patience,
+    /// How long a caller waits.
+    full: Option<Duration>,
     stop: tokio::sync::watch::Sender<bool>,
 }
 
@@ -92,17 +112,20 @@ impl Amount {
 impl Writer {
     /// # Errors
     /// A system without trusted certificates, or one that gives no threads.
-    pub fn start(connection: Connection, patience: Patience) -> Result<Writer, StoreError> {
+    pub fn start(connection: Connection, options: WriterOptions) -> Result<Writer, StoreError> {
         let failed = |e: std::io::Error| StoreError::Failed(format!("can't start to write: {e}"));
         // Both before the thread, so that what is wrong is told at once.
         let (server, client) = (connection.client(false)?, connection.client(true)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, _) = tokio::sync::watch::channel(false);
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), patience, stop });
+        let WriterOptions { patience, full, observer } = options;
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), full, stop });
         let thread = std::thread::Builder::new().name("clickhouse".into()).spawn({
             let shared = shared.clone();
             move || {
-                let mut work = Work { shared, connection, server, client, answered: false, ready: false, number: 0 };
+                let (answered, told, ready, number) = (false, false, false, 0);
+                let mut work =
+                    Work { shared, connection, server, client, patience, observer, answered, told, ready, number };
                 while let Some(rows) = work.shared.next() {
                     runtime.block_on(work.insert(rows));
                 }
@@ -110,34 +133,39 @@ impl Writer {
                 runtime.shutdown_background();
             }
         });
-        Ok(Writer { shared, thread: Some(thread.map_err(failed)?) })
+        Ok(Writer { shared, thread: Mutex::new(Some(thread.map_err(failed)?)) })
     }
 
     /// Hand over a trace; it goes with others. Waits while the buffer is full. Whether it was taken.
     ///
     /// Not to be called from asynchronous code.
     pub fn add(&self, view: View<'_>) -> bool {
+        self.take(|open| open.add(view))
+    }
+
+    /// Hand over rows, as [`Writer::add`] a trace. Empties them and keeps their memory.
+    ///
+    /// Not to be called from asynchronous code.
+    pub fn send(&self, rows: &mut Rows) -> bool {
+        self.take(|open| open.append(rows))
+    }
+
+    fn take(&self, add: impl FnOnce(&mut Rows)) -> bool {
         let mut state = self.shared.lock();
-        let spans = view.trace.spans.len() as u64;
-        state.account.waiting.add(Amount { spans, traces: 1 });
-        state.open.add(view);
-        state.open_since.get_or_insert_with(Instant::now);
+        let before = Amount::of(&state.open);
+        add(&mut state.open);
+        let (spans, traces) = (state.open.spans - before.spans, state.open.traces - before.traces);
+        state.account.waiting.add(Amount { spans, traces });
         if state.open.is_full() || state.over.is_some() {
             let rows = std::mem::take(&mut state.open);
             state.open_since = None;
             return self.shared.queue(state, rows);
         }
-        self.shared.changed.notify_all();
+        if state.open_since.is_none() {
+            state.open_since = Some(Instant::now());
+            self.shared.changed.notify_all();
+        }
         true
-    }
-
-    /// Hand over rows that make a batch. Waits while the buffer is full. Whether they were taken.
-    ///
-    /// Not to be called from asynchronous code.
-    pub fn send(&self, rows: Rows) -> bool {
-        let mut state = self.shared.lock();
-        state.account.waiting.add(Amount::of(&rows));
-        self.shared.queue(state, rows)
     }
 
     pub fn account(&self) -> Written {
@@ -157,10 +185,11 @@ impl Writer {
     /// Wait until all is written or lost; the account, closed.
     ///
     /// Not to be called from asynchronous code.
-    pub fn finish(&mut self) -> Written {
+    pub fn finish(&self) -> Written {
         self.shared.lock().closing = true;
         self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
         self.account()
@@ -169,10 +198,8 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.thread.is_some() {
-            self.shared.lock().closing = true;
-            self.abort();
-        }
+        self.shared.lock().closing = true;
+        self.abort();
     }
 }
 
@@ -189,9 +216,9 @@ impl Shared {
     }
 
     fn queue(&self, mut state: MutexGuard<'_, State>, rows: Rows) -> bool {
-        let deadline = Instant::now() + self.patience.full;
+        let deadline = self.full.map(|full| Instant::now() + full);
         while state.over.is_none() && state.full.len() >= MOST_WAITING {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 state.lose(&rows, "buffer full", "");
                 return false;
@@ -217,7 +244,7 @@ impl Shared {
                 return Some(rows);
             }
             let due = state.open_since.map(|since| since + FLUSH_AFTER);
-            let left = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
+            let left = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
             if state.open_since.is_some() && (state.closing || left.is_zero()) {
                 state.open_since = None;
                 return Some(std::mem::take(&mut state.open));
@@ -225,8 +252,7 @@ impl Shared {
             if state.closing {
                 return None;
             }
-            let wait = left.min(Duration::from_secs(3_600));
-            state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -267,8 +293,12 @@ struct Work {
     /// Without a database, for as long as there is none.
     server: Client,
     client: Client,
+    patience: Option<Patience>,
+    observer: Box<dyn Fn(WriterFault) + Send>,
     /// The server has answered before.
     answered: bool,
+    /// The outage was told.
+    told: bool,
     /// The tables are there.
     ready: bool,
     /// Of the batch.
@@ -297,7 +327,7 @@ impl Work {
             };
             let fault = match attempt {
                 Ok(()) => {
-                    self.answered = true;
+                    (self.answered, self.told) = (true, false);
                     let mut state = self.shared.lock();
                     state.land(&rows);
                     state.account.written.add(Amount::of(&rows));
@@ -306,17 +336,23 @@ impl Work {
                 }
                 Err(fault) => fault,
             };
+            let patience = self.patience.map(|p| if self.answered { p.lost } else { p.first });
+            if fault.passing && !std::mem::replace(&mut self.told, true) {
+                let (cause, answered) = (fault.error.clone(), self.answered);
+                (self.observer)(WriterFault { cause, answered, trying_for: patience });
+            }
             self.answered |= !matches!(fault.error, StoreError::Unreachable(_));
             self.ready = false;
             let (cause, message) = (cause(&fault.error), fault.error.to_string());
-            if !fault.passing {
-                return self.shared.lock().lose(&rows, cause, &message);
-            }
-            let patience = if self.answered { self.shared.patience.lost } else { self.shared.patience.first };
             let wait = waits.next().unwrap_or_default();
-            if began.elapsed() + wait > patience {
+            let for_good = matches!(fault.error, StoreError::Refused(_) | StoreError::Schema(_))
+                || fault.passing && patience.is_some_and(|patience| began.elapsed() + wait > patience);
+            if for_good || !fault.passing {
                 self.shared.lock().lose(&rows, cause, &message);
-                return self.shared.give_up(cause, &message);
+                if for_good && self.patience.is_some() {
+                    self.shared.give_up(cause, &message);
+                }
+                return;
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
