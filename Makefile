@@ -9,6 +9,14 @@ RATE ?= 2/s
 # Seconds of fuzzing in `make test-long`, all targets together.
 FUZZ_SECONDS ?= 1200
 
+# Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
+define REAL_PARTS
+for part in collector browser; do \
+	  found=$$(scripts/$$part.sh) || { test -z "$$CI" || exit 1; }; \
+	  for variable in $$found; do export "$$variable"; done; \
+	done
+endef
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,10 +31,8 @@ run: ## Build tracegen and show the traces of scenarios/ as they come; Ctrl-C en
 	@target/release/tracegen run --rate $(RATE) --exporter stdout $(ARGS)
 
 .PHONY: test
-test: ## Run all tests, the ones against a real OpenTelemetry Collector too (the first time builds it, which needs Go)
-	@collector=$$(scripts/collector.sh) || { test -z "$$CI" || exit 1; }; \
-	if test -n "$$collector"; then export TRACEGEN_COLLECTOR="$$collector"; fi; \
-	cargo test --locked $(ARGS)
+test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), Chromium, axe-core
+	@$(REAL_PARTS); cargo test --locked $(ARGS)
 
 .PHONY: test-long
 test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: TRACEGEN_MEMORY_SECONDS, 600)
@@ -50,8 +56,7 @@ format: ## Format the code
 .PHONY: coverage
 coverage: ## Write coverage/tarpaulin-report.html (installs cargo-tarpaulin if it is missing)
 	cargo tarpaulin --version >/dev/null 2>&1 || cargo install --locked cargo-tarpaulin
-	@collector=$$(scripts/collector.sh) || { test -z "$$CI" || exit 1; }; \
-	if test -n "$$collector"; then export TRACEGEN_COLLECTOR="$$collector"; fi; \
+	@$(REAL_PARTS); \
 	cargo tarpaulin --locked --engine ptrace --target-dir target/tarpaulin --skip-clean --timeout 600 \
 	  --exclude-files 'fuzz/*' 'benches/*' 'tests/*' --out html --output-dir coverage $(ARGS)
 

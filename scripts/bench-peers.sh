@@ -20,6 +20,7 @@ for tool in go cargo curl ps; do
     command -v $tool >/dev/null || { say "$tool is needed"; exit 1; }
 done
 collector=$(scripts/collector.sh)
+collector=${collector#*=}
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/tracegen"
 telemetrygen="$cache/telemetrygen-$version/telemetrygen"
 work=$(mktemp -d)

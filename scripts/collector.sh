@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of an OpenTelemetry Collector made of the parts in otel-collector/builder.yaml, and builds it first
+# Prints TRACEGEN_COLLECTOR=<path>: an OpenTelemetry Collector made of the parts in otel-collector/builder.yaml, and builds it first
 # where that has not been done: about three minutes, and Go is needed. The binary is kept in
 # ${XDG_CACHE_HOME:-~/.cache}/tracegen, under the hash of the manifest, so that a changed manifest makes a new one.
 set -euo pipefail
@@ -44,4 +44,4 @@ if [ ! -x "$binary" ]; then
     mkdir -p "$(dirname "$binary")"
     mv -f build/otelcol-tracegen "$binary"
 fi
-echo "$binary"
+echo "TRACEGEN_COLLECTOR=$binary"

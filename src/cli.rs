@@ -7,10 +7,11 @@ mod compile;
 mod completions;
 mod database;
 mod environment;
+mod pace;
 mod parse;
 mod run;
 mod scenarios;
-mod text;
+mod serve;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -66,6 +67,12 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Short enough to be read out and typed again.
+fn draw_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(crate::engine::now()) >> 32
+}
+
 /// Compile YAML scenarios of a distributed system into a verified span plan, and replay it as OpenTelemetry traces: the same
 /// seed and start give the same traces, byte for byte.
 #[derive(Parser)]
@@ -79,6 +86,7 @@ struct Cli {
 enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
+    Serve(Box<serve::Serve>),
     Completions(completions::Completions),
 }
 
@@ -87,6 +95,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
+        Command::Serve(command) => command.execute(),
         Command::Completions(command) => command.execute(),
     };
     match result {

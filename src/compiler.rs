@@ -18,7 +18,7 @@ mod source_map;
 mod tables;
 mod types;
 
-pub use source_map::{BlockSource, SourceMap};
+pub use source_map::{BlockSource, ScenarioSource, SourceMap};
 
 use crate::language::Loaded;
 use crate::language::diagnostic::{Diagnostic, Problem};

@@ -4,30 +4,34 @@
 //! speed. Work is cut into chunks of fixed index ranges, so that an output that keeps index order gets the same bytes from
 //! any number of threads.
 
+mod archive;
 mod chunks;
-mod lateness;
 mod manifest;
 mod ordered;
+mod outbox;
 mod output;
+mod pending;
 mod session;
 mod stop;
 mod stream;
 
+pub use crate::clock::now;
+pub use crate::export::Percentiles;
+pub use archive::{Archive, Identified};
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
-pub use lateness::Percentiles;
-pub use manifest::{Era, Manifest};
+pub use manifest::{Era, Manifest, ManifestError, Totals};
 pub use output::{Closed, Output};
 pub use session::{
     ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState,
     Settings, SettingsError,
 };
-pub use stop::{Stop, now};
+pub use stop::Stop;
 
-use crate::export::{Batch, Encode};
+use crate::export::{Batch, Encode, Histogram};
 use crate::interpreter::Run;
 use chunks::Chunks;
-use lateness::Lateness;
 use ordered::Turn;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -44,7 +48,8 @@ pub struct Job {
 }
 
 /// Which traces of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Selection {
     /// Indices below this one.
     pub count: Option<u64>,
@@ -52,6 +57,13 @@ pub struct Selection {
     pub before: Option<u64>,
     /// Indices that leave `shard.0` when divided by `shard.1`.
     pub shard: (u64, u64),
+}
+
+impl Default for Selection {
+    /// All.
+    fn default() -> Self {
+        Selection { count: None, before: None, shard: (0, 1) }
+    }
 }
 
 impl Selection {
@@ -68,7 +80,7 @@ pub struct Progress {
     traces: AtomicU64,
     spans: AtomicU64,
     bytes: AtomicU64,
-    lateness: Lateness,
+    lateness: Histogram,
     /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970.
     reached: AtomicU64,
     reached_at: AtomicU64,

@@ -11,6 +11,7 @@ pub mod file;
 mod fixture;
 mod grpc;
 mod gzip;
+mod histogram;
 mod http;
 mod json;
 mod outcome;
@@ -22,6 +23,7 @@ mod tls;
 mod tree;
 
 pub use encode::Protobuf;
+pub use histogram::{Histogram, Percentiles};
 pub use json::Json;
 pub use tree::write_tree;
 

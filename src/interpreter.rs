@@ -100,6 +100,11 @@ impl Run {
         &self.origin
     }
 
+    /// What trace `index` is a trace of.
+    pub fn scenario(&self, index: u64) -> ScenarioId {
+        self.choice.scenario(index)
+    }
+
     fn choice(&self) -> &Choice {
         &self.choice
     }
@@ -149,11 +154,6 @@ impl Interpreter {
     /// When trace `index` starts, ns since 1970.
     pub fn start(&mut self, index: u64) -> u64 {
         self.past.starts.start(index)
-    }
-
-    /// What trace `index` is a trace of.
-    pub fn scenario(&self, index: u64) -> ScenarioId {
-        self.run.choice.scenario(index)
     }
 
     /// Take over the epochs that `schedule`, which began as the run's did, has more than this interpreter knows.

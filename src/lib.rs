@@ -5,6 +5,12 @@
 #[cfg(test)]
 extern crate self as tracegen;
 
+// The wall clock.
+pub mod clock;
+
+// Figures and words as people read them, in the terminal and on the pages.
+pub mod text;
+
 // Files to located YAML nodes, templates and the scenario model; diagnostics.
 pub mod language;
 
@@ -30,7 +36,7 @@ pub mod store;
 pub mod engine;
 
 // The UI and the JSON API, on plain hyper.
-//pub mod web;
+pub mod web;
 
 // One file a subcommand.
 pub mod cli;

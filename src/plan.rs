@@ -12,6 +12,7 @@ pub mod inst;
 pub mod limits;
 
 mod dot;
+mod expectation;
 mod file;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -20,10 +21,12 @@ mod listing;
 mod notation;
 mod verify;
 
+pub use expectation::{BlockExpectation, Expectation};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId};
 pub use inst::{Chance, Inst};
+pub use listing::ListingLine;
 pub use verify::{Fault, Place, Violation};
 
 use serde::{Deserialize, Serialize};
@@ -228,6 +231,16 @@ impl Plan {
     /// The first eight digits of [`Plan::digest_hex`], as people see it.
     pub fn digest_short(&self) -> String {
         self.digest_hex()[..8].into()
+    }
+
+    /// The same plan with other weights, by scenario.
+    ///
+    /// # Errors
+    /// They are not finite, negative, or all 0.
+    pub fn with_weights(&self, weights: impl IntoIterator<Item = f64>) -> Result<Plan, Violation> {
+        let mut program = self.program.clone();
+        program.scenarios.iter_mut().zip(weights).for_each(|(scenario, weight)| scenario.weight = weight);
+        Plan::verify(program)
     }
 
     pub fn bound(&self, scenario: ScenarioId) -> Bound {

@@ -12,7 +12,7 @@ pub mod report;
 
 pub use clickhouse::{Amount, ClickHouse, Connection, Patience, Rows, Writer, WriterFault, WriterOptions, Written};
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
-pub use memory::Memory;
+pub use memory::{Memory, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};
 pub use record::{
     Attributes, FirstError, ShapeSpan, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId, TraceSummary,
@@ -71,11 +71,6 @@ pub trait Store: Send + Sync {
         range: TimeRange,
         scenario: Option<&ScenarioFilter>,
     ) -> impl Future<Output = Result<ServicesReport, StoreError>> + Send;
-}
-
-/// ns since 1970.
-fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
 }
 
 /// A part of the traces that match a query.

@@ -4,6 +4,7 @@
 //! status), and is what printers, stores and verifiers use. The encoder reads the records themselves.
 
 pub mod bytes;
+mod text;
 pub mod value;
 mod view;
 

@@ -134,12 +134,14 @@ fn traces_do_what_the_files_say() {
     let mut seen: Vec<Seen> =
         expected.iter().map(|e| Seen { errors: vec![0; e.errors.len()], ..Seen::default() }).collect();
     let mut share = vec![0u64; plan.scenarios.len()];
+    let mut totals = vec![Totals::default(); plan.scenarios.len()];
 
     let (run, mut interpreter) = run(plan.clone());
     let mut trace = Trace::default();
     for index in 0..TRACES {
         interpreter.trace(index, &mut trace);
         share[trace.scenario.index()] += 1;
+        totals[trace.scenario.index()].add(&trace);
         let view = View { plan: &plan, resources: run.resources(), trace: &trace };
         // The own delay is over where the first child starts; without one, where the span ends.
         let mut worked: Vec<u64> = trace.spans.iter().map(|s| s.end).collect();
@@ -173,6 +175,18 @@ fn traces_do_what_the_files_say() {
     for (scenario, count) in plan.scenarios.iter().zip(&share) {
         check(&format!("share of {}", plan.text(scenario.name)), *count, TRACES, scenario.weight / total);
     }
+    for (s, seen) in totals.iter().enumerate() {
+        let expectation = plan.expectation(ScenarioId(s as u32)).expect("what is compiled can be foreseen");
+        let name = plan.text(plan.scenarios[s].name);
+        check(&format!("failed traces of {name}"), seen.failed, share[s], expectation.failed);
+        let off = seen.off(share[s], expectation.spans);
+        assert!(off < 4.5, "{name}: {} spans in {} traces, {off:.1} deviations off", seen.spans, share[s]);
+        for block in &expectation.blocks {
+            let percents = expected[block.block.index()].errors.iter().map(|(_, percent)| percent / 100.0);
+            let differ = percents.zip(&block.hits).any(|(said, (_, share))| (said - share).abs() > 1e-9);
+            assert!(!differ, "{}: {:?}", expected[block.block.index()].place, block.hits);
+        }
+    }
     for (expected, seen) in expected.iter().zip(&seen) {
         assert!(seen.spans > 0, "{} never ran", expected.place);
         for ((r#type, percent), count) in expected.errors.iter().zip(&seen.errors) {
@@ -188,6 +202,34 @@ fn traces_do_what_the_files_say() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Of the traces of a scenario.
+#[derive(Clone, Default)]
+struct Totals {
+    failed: u64,
+    spans: u64,
+    /// Of the numbers of spans, squared.
+    squares: u64,
+}
+
+impl Totals {
+    fn add(&mut self, trace: &Trace) {
+        let spans = trace.spans.len() as u64;
+        self.failed += u64::from(trace.spans.iter().any(|span| span.failure != NONE));
+        self.spans += spans;
+        self.squares += spans * spans;
+    }
+
+    /// How many of its standard deviations the mean number of spans is away from what was expected.
+    fn off(&self, traces: u64, expected: f64) -> f64 {
+        let (n, mean) = (traces as f64, self.spans as f64 / traces as f64);
+        let variance = self.squares as f64 / n - mean * mean;
+        if variance < 1e-9 {
+            return if (mean - expected).abs() < 1e-9 { 0.0 } else { f64::INFINITY };
+        }
+        (mean - expected).abs() / (variance / n).sqrt()
+    }
 }
 
 /// After the first virtual minute nine in ten consumers link, each to a producer's span of the same run that has ended.
@@ -258,7 +300,7 @@ fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
     let mut trace = Trace::default();
     let mut index = 0;
     while hashes.iter().any(|(count, _)| *count < TRACES) {
-        let (count, hash) = &mut hashes[interpreter.scenario(index).index()];
+        let (count, hash) = &mut hashes[interpreter.run().scenario(index).index()];
         if *count < TRACES {
             interpreter.trace(index, &mut trace);
             let mut emit = |batch: Batch| hash.update(&batch.body);

@@ -1,10 +1,10 @@
 //! `tracegen compile`.
 
 use super::scenarios::{self, Compilation};
-use super::text::{count, grouped};
 use super::{Exit, Failure, print};
 use crate::language::diagnostic::{Severity, render};
 use crate::plan::{Plan, PlanFileError, ScenarioId};
+use crate::text::{count, grouped};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Instant;

@@ -9,9 +9,9 @@ mod terminal;
 mod timing;
 
 use super::parse::{self, Rate, Shard};
-use super::text::count;
 use super::{Exit, Failure, environment, scenarios};
 use crate::engine::{self, Job};
+use crate::text::count;
 use clap::{Args, ValueEnum};
 use exporter::Exporter;
 use monitor::Messages;
@@ -111,7 +111,7 @@ impl Run {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let plan = Arc::new(scenarios::plan(&paths)?);
-        let seed = self.seed.unwrap_or_else(draw_seed);
+        let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = engine::now() / 1_000_000 * 1_000_000;
         let timing = Timing::resolve(&self, now, plan.duration_bound())?;
         let run = Arc::new(crate::interpreter::Run::new(plan.clone(), seed, timing.schedule.clone()));
@@ -157,10 +157,4 @@ impl Run {
             _ => Exit::Done,
         }
     }
-}
-
-/// Short enough to be read out and typed again.
-fn draw_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(engine::now()) >> 32
 }

@@ -2,12 +2,14 @@
 
 use super::environment;
 use super::{Exit, Failure};
-use crate::compiler::{self, Compiled};
+use crate::compiler::{self, Compiled, SourceMap};
 use crate::language::diagnostic::{Diagnostic, Severity, render};
 use crate::language::{self, source::Sources};
 use crate::plan::{Plan, PlanFileError};
+use crate::web::Edition;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
 pub fn paths(given: Vec<PathBuf>) -> Vec<PathBuf> {
@@ -26,14 +28,15 @@ pub struct Compilation {
     /// In file order; those of both stages.
     pub diagnostics: Vec<Diagnostic>,
     pub plan: Option<Plan>,
+    pub map: SourceMap,
 }
 
 impl Compilation {
     pub fn of(paths: &[PathBuf]) -> Compilation {
         let loaded = language::load(paths);
         let files = loaded.model.scopes.len();
-        let (sources, Compiled { plan, diagnostics, .. }) = compiler::compile_loaded(loaded);
-        Compilation { sources, files, diagnostics, plan }
+        let (sources, Compiled { plan, diagnostics, map }) = compiler::compile_loaded(loaded);
+        Compilation { sources, files, diagnostics, plan, map }
     }
 
     pub fn count(&self, severity: Severity) -> usize {
@@ -58,19 +61,46 @@ fn colors_wanted() -> bool {
 
 /// The plan that `paths` hold: one plan file, or scenarios to be compiled, whose warnings and errors are printed.
 pub fn plan(paths: &[PathBuf]) -> Result<Plan, Failure> {
+    match plan_file(paths)? {
+        Some(plan) => Ok(plan),
+        None => Ok(compiled(paths)?.1),
+    }
+}
+
+/// The same with the sources, where there are some.
+pub fn edition(paths: &[PathBuf]) -> Result<Edition, Failure> {
+    if let Some(plan) = plan_file(paths)? {
+        return Ok(Edition { sources: None, plan: Arc::new(plan), map: Arc::default(), warnings: Arc::default() });
+    }
+    let (Compilation { sources, map, diagnostics, .. }, plan) = compiled(paths)?;
+    Ok(Edition {
+        sources: Some(Arc::new(sources)),
+        plan: Arc::new(plan),
+        map: Arc::new(map),
+        warnings: Arc::new(diagnostics),
+    })
+}
+
+/// `None`: the paths are not one plan file.
+fn plan_file(paths: &[PathBuf]) -> Result<Option<Plan>, Failure> {
     if let [path] = paths
         && path.extension().is_some_and(|e| e != "yaml" && e != "yml")
         && path.is_file()
     {
         let failed = |e: PlanFileError| Failure::impossible(format!("{}: {e}", path.display()));
         let file = std::fs::File::open(path).map_err(|e| failed(PlanFileError::Io(e)))?;
-        return Plan::read_file(file).map_err(failed);
+        return Plan::read_file(file).map(Some).map_err(failed);
     }
-    let compilation = Compilation::of(paths);
+    Ok(None)
+}
+
+fn compiled(paths: &[PathBuf]) -> Result<(Compilation, Plan), Failure> {
+    let mut compilation = Compilation::of(paths);
     compilation.print_diagnostics();
     let errors = compilation.count(Severity::Error);
-    compilation.plan.ok_or_else(|| Failure {
+    let plan = compilation.plan.take().ok_or_else(|| Failure {
         exit: Exit::Wrong,
-        message: format!("{} in the scenarios, nothing was run", super::text::count(errors as u64, "error")),
-    })
+        message: format!("{} in the scenarios, nothing was run", crate::text::count(errors as u64, "error")),
+    })?;
+    Ok((compilation, plan))
 }

@@ -7,8 +7,9 @@ use super::link::{self, Piece};
 use super::report::Report;
 use super::resolve::{Site, Tree};
 use super::service::Services;
-use super::source_map::SourceMap;
+use super::source_map::{ScenarioSource, SourceMap};
 use super::tables::Tables;
+use crate::language::source::Loc;
 use crate::plan::{BlockId, ErrorId, Expr, ExprId, LinkId, ScenarioId, SlotId, TextId};
 use std::collections::HashMap;
 
@@ -32,6 +33,8 @@ struct State<'t, 'm> {
     values: Values,
     /// By slot: its name, and the expression that fills it.
     slots: Vec<(String, ExprId)>,
+    /// By slot: where it was written.
+    places: Vec<Loc>,
 }
 
 impl<'m> Lowering<'m> {
@@ -60,6 +63,7 @@ impl<'m> Lowering<'m> {
                 linked: vec![Vec::new(); tree.spans.len()],
             },
             slots: Vec::new(),
+            places: Vec::new(),
         };
         let mut vars = Vec::new();
         for &var in &tree.var_order {
@@ -68,7 +72,7 @@ impl<'m> Lowering<'m> {
             let read = if self.tables.constant_of(typed.expr).is_some() {
                 typed
             } else {
-                let slot = self.new_slot(&mut state, &model.name.value, typed.expr);
+                let slot = self.new_slot(&mut state, &model.name.value, typed.expr, model.name.loc);
                 vars.push((slot, typed.expr));
                 self.read_slot(slot, typed)
             };
@@ -78,7 +82,7 @@ impl<'m> Lowering<'m> {
             self.span(&mut state, span, report);
         }
         let name = self.tables.text(&scenario.name.value);
-        self.map.scenarios.push(scenario.loc);
+        self.map.scenarios.push(ScenarioSource { scenario: scenario.loc, slots: state.places });
         self.tables.program.scenarios.push(crate::plan::Scenario {
             name,
             weight: scenario.weight.as_ref().map_or(1.0, |weight| weight.value),
@@ -93,8 +97,9 @@ impl<'m> Lowering<'m> {
         Expressions::new(&mut self.tables, report, scope)
     }
 
-    fn new_slot(&mut self, state: &mut State, name: &str, value: ExprId) -> SlotId {
+    fn new_slot(&mut self, state: &mut State, name: &str, value: ExprId, place: Loc) -> SlotId {
         let slot = SlotId(state.slots.len() as u32);
+        state.places.push(place);
         state.slots.push((name.to_string(), value));
         slot
     }

@@ -7,15 +7,25 @@ use crate::plan::Place;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceMap {
     /// By scenario.
-    pub scenarios: Vec<Loc>,
+    pub scenarios: Vec<ScenarioSource>,
     /// By block.
     pub blocks: Vec<BlockSource>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScenarioSource {
+    /// The scenario's mapping.
+    pub scenario: Loc,
+    /// By slot.
+    pub slots: Vec<Loc>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockSource {
     /// The span's mapping.
     pub span: Loc,
+    /// By constant attribute.
+    pub constants: Vec<Loc>,
     /// By instruction.
     pub code: Vec<Loc>,
 }
@@ -24,8 +34,16 @@ impl SourceMap {
     /// The nearest written place to one of the plan; `None` for tables that many share.
     pub fn find(&self, place: Place) -> Option<Loc> {
         match place {
-            Place::Scenario(id) => self.scenarios.get(id.index()).copied(),
+            Place::Scenario(id) => Some(self.scenarios.get(id.index())?.scenario),
+            Place::Slot(id, slot) => {
+                let scenario = self.scenarios.get(id.index())?;
+                Some(scenario.slots.get(slot.index()).copied().unwrap_or(scenario.scenario))
+            }
             Place::Block(id) => Some(self.blocks.get(id.index())?.span),
+            Place::Constant(id, at) => {
+                let block = self.blocks.get(id.index())?;
+                Some(block.constants.get(at).copied().unwrap_or(block.span))
+            }
             Place::Instruction(id, at) => {
                 let block = self.blocks.get(id.index())?;
                 Some(block.code.get(at).copied().unwrap_or(block.span))

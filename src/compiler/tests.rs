@@ -1,6 +1,6 @@
 use super::{Compiled, compile_loaded};
 use crate::language::load_texts;
-use crate::plan::{Constant, Expr, ExprId, Inst, Plan, TextId};
+use crate::plan::{Constant, Expr, ExprId, Inst, Plan, ScenarioId, TextId};
 
 fn compile_texts(files: &[(&str, &str)]) -> Compiled {
     compile_loaded(load_texts(files.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect())).1
@@ -199,12 +199,15 @@ fn a_service_is_one_resource_an_instance_and_alike_in_two_directories_it_is_one_
 
 #[test]
 fn the_source_map_has_a_place_for_each_instruction() {
-    let text = one_span("delay_ms: 5\n");
-    let compiled = compile_texts(&[("a.yaml", &text)]);
+    let text = "name: a
+vars: {x: <<random.uuid>>}
+root_span: {service: s, operation: o, delay_ms: 5, attributes: {k: v, y: <<x>>}}";
+    let compiled = compile_texts(&[("a.yaml", text)]);
     let plan = compiled.plan.unwrap();
-    assert_eq!(compiled.map.blocks.len(), plan.blocks.len());
-    let place = compiled.map.blocks[0].code[0];
-    assert_eq!(&text[place.range()], "5");
+    let written: Vec<_> = plan.scenario_listing(ScenarioId(0)).into_iter().skip(1).collect();
+    let written = written.iter().map(|line| &text[compiled.map.find(line.place).unwrap().range()]);
+    let span = &text[text.rfind("{service").unwrap()..];
+    assert_eq!(written.collect::<Vec<_>>(), ["x", span, "k", "y", "5", span]);
 }
 
 #[test]

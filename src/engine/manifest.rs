@@ -1,21 +1,38 @@
-//! What it takes to make the traces of a run again.
+//! What it takes to make the traces of a run again, as a file.
+//!
+//! A manifest is complete: plans stand in it whole, so that it can be replayed anywhere. It is untrusted when it is read:
+//! [`super::Archive`] checks that it belongs together.
 
-use crate::interpreter::Epoch;
+use super::Selection;
+use crate::interpreter::{Epoch, ScheduleError};
+use crate::plan::PlanFileError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 
 /// The journal of a run: seed, plans, and from which trace on which of them and which arrivals hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// [`Manifest::FORMAT`].
+    pub format: u32,
     /// Version of tracegen that wrote it.
     pub tracegen: String,
     pub seed: u64,
     /// Of the trace ids, in hexadecimal.
     pub tag: String,
+    /// Which traces were made.
+    pub selection: Selection,
+    /// In order. The first begins with trace 0; others may be missing where there were very many.
     pub eras: Vec<Era>,
     /// Plan files, by digest.
     pub plans: BTreeMap<String, serde_json::Value>,
+    /// `None`: the run goes on, or did not get to write it.
+    pub ended: Option<Totals>,
 }
 
 /// An epoch of the schedule, and the plan that holds in it.
@@ -25,8 +42,194 @@ pub struct Era {
     pub epoch: Epoch,
     /// Digest of its plan.
     pub plan: String,
+    /// Weights that replace those of the plan, by scenario name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, f64>,
     /// Index after its last trace; `None`: it goes on.
     pub end: Option<u64>,
     /// When it was stopped, ns since 1970: traces that had not ended by then were not sent.
     pub stopped: Option<u64>,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// Handed to the output.
+    pub traces: u64,
+    pub spans: u64,
+    /// When it ended, ns since 1970.
+    pub at: u64,
+}
+
+impl Era {
+    /// Whether trace `index` is one of it.
+    pub fn contains(&self, index: u64) -> bool {
+        self.epoch.first <= index && self.end.is_none_or(|end| index < end)
+    }
+}
+
+/// Read first, and on its own: a manifest of another format may hold what this tracegen can't read.
+#[derive(Deserialize)]
+struct Header {
+    format: Option<u32>,
+    tracegen: Option<String>,
+}
+
+impl Manifest {
+    /// Of the document.
+    pub const FORMAT: u32 = 1;
+    /// Largest manifest that is read, bytes.
+    pub const MOST_BYTES: u64 = 64 << 20;
+
+    /// Reads no more than a manifest may have, even from an endless source.
+    ///
+    /// # Errors
+    /// It is no manifest, of another format, or cut off. Whether its parts belong together is seen by [`super::Archive`].
+    pub fn read(from: impl Read) -> Result<Manifest, ManifestError> {
+        let mut bytes = vec![];
+        from.take(Manifest::MOST_BYTES + 1).read_to_end(&mut bytes).map_err(ManifestError::Io)?;
+        if bytes.len() as u64 > Manifest::MOST_BYTES {
+            return Err(ManifestError::TooLarge);
+        }
+        let header: Header = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => ManifestError::NotAManifest,
+            _ => ManifestError::Json(error),
+        })?;
+        match header {
+            Header { format: Some(Manifest::FORMAT), tracegen: Some(_) } => {}
+            Header { format: Some(found), tracegen: Some(_) } => return Err(ManifestError::Format(found)),
+            _ => return Err(ManifestError::NotAManifest),
+        }
+        serde_json::from_slice(&bytes).map_err(ManifestError::Json)
+    }
+
+    /// Write the manifest.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write(&self, to: impl Write) -> io::Result<()> {
+        let mut to = BufWriter::new(to);
+        serde_json::to_writer(&mut to, self)?;
+        to.write_all(b"\n")?;
+        to.flush()
+    }
+
+    /// Write it to a file: whoever reads it meets the whole old one or the whole new one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let mut name = OsString::from(path);
+        name.push(".new");
+        let beside = PathBuf::from(name);
+        let file = File::create(&beside)?;
+        let written = self.write(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+        if written.is_err() {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    }
+}
+
+/// Why a manifest can't be used.
+#[derive(Debug)]
+pub enum ManifestError {
+    Io(io::Error),
+    /// More bytes than a manifest may have.
+    TooLarge,
+    /// No JSON, or cut off, or not the fields of a manifest: line and column are in the error.
+    Json(serde_json::Error),
+    /// JSON, but no manifest.
+    NotAManifest,
+    /// Of another format.
+    Format(u32),
+    /// A plan in it can't be used.
+    Plan {
+        digest: String,
+        error: PlanFileError,
+    },
+    /// A plan stands under a digest that is not its own.
+    Digest {
+        written: String,
+        found: String,
+    },
+    /// An era's plan is not in the manifest.
+    NoPlan {
+        first: u64,
+        digest: String,
+    },
+    /// An era has weights that its plan can't have.
+    Weights {
+        first: u64,
+        problem: String,
+    },
+    /// An era has arrivals that can't be.
+    Schedule(ScheduleError),
+    /// An era begins before the one before it has ended, or the first not with trace 0.
+    Order {
+        first: u64,
+    },
+    /// The ids of seed, plan and schedule have another tag.
+    Tag {
+        written: String,
+        found: String,
+    },
+    /// The shard is none of so many.
+    Shard(u64, u64),
+}
+
+impl std::error::Error for ManifestError {}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let edited = "it was edited, or is damaged: take the manifest as the run wrote it";
+        match self {
+            ManifestError::Io(error) => write!(f, "{error}"),
+            ManifestError::TooLarge => {
+                write!(f, "a manifest has at most {} MiB", Manifest::MOST_BYTES >> 20)
+            }
+            ManifestError::Json(error) if error.is_eof() => {
+                write!(f, "the manifest is cut off ({error}): take it whole from the run that wrote it")
+            }
+            ManifestError::Json(error) => write!(f, "no valid manifest: {error}"),
+            ManifestError::NotAManifest => {
+                write!(
+                    f,
+                    "no manifest: `tracegen run --manifest FILE` writes one, a running serve has it at /api/manifest"
+                )
+            }
+            ManifestError::Format(found) => write!(
+                f,
+                "the manifest has format {found}, this tracegen reads {}: use the version that wrote it",
+                Manifest::FORMAT
+            ),
+            ManifestError::Plan { digest, error } => write!(f, "plan {} of the manifest: {error}", shortened(digest)),
+            ManifestError::Digest { written, found } => {
+                write!(f, "the manifest's plan {} is {}; {edited}", shortened(written), shortened(found))
+            }
+            ManifestError::NoPlan { first, digest } => write!(
+                f,
+                "the manifest's era that begins with trace {first} names plan {}, which is not in it; {edited}",
+                shortened(digest)
+            ),
+            ManifestError::Weights { first, problem } => {
+                write!(f, "the weights of the manifest's era that begins with trace {first}: {problem}; {edited}")
+            }
+            ManifestError::Schedule(error) => write!(f, "the manifest's schedule: {error}; {edited}"),
+            ManifestError::Order { first } => {
+                write!(f, "the manifest's era that begins with trace {first} is out of order; {edited}")
+            }
+            ManifestError::Tag { written, found } => {
+                write!(f, "the manifest's tag is {}, its plan and schedule give {found}; {edited}", shortened(written))
+            }
+            ManifestError::Shard(k, n) => write!(f, "the manifest's shard is {k} of {n}; {edited}"),
+        }
+    }
+}
+
+/// As people see a digest, however long what stands in its place is.
+fn shortened(digest: &str) -> String {
+    digest.chars().take(8).collect()
 }

@@ -1,13 +1,9 @@
 //! The signal that ends a run: set once, seen by all, wakes who sleeps.
 
+use crate::clock::now;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// ns since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
-}
+use std::time::Duration;
 
 #[derive(Default)]
 pub struct Stop {

@@ -1,19 +1,14 @@
 //! A worker for an output that takes batches as they come: each trace leaves when its last span has ended.
 
 use super::chunks::Chunks;
+use super::outbox::Outbox;
 use super::output::{Closed, Output};
+use super::pending::Pending;
 use super::{Job, Progress, Stop, now};
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
 use crate::trace::Trace;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::Range;
-
-/// The longest a trace that has ended waits for its batch to fill, ns.
-const FLUSH_AFTER: u64 = 200_000_000;
-/// Most bytes that traces which have begun and not ended may take, over all workers: 16 a trace.
-const PENDING_BYTES: usize = 64 << 20;
 
 pub fn work(
     job: &Job,
@@ -28,17 +23,15 @@ pub fn work(
         job,
         output,
         progress,
-        encoder,
+        outbox: Outbox::new(encoder),
         interpreter: Interpreter::new(&job.run),
         trace: Trace::default(),
-        pending: BinaryHeap::new(),
+        pending: Pending::new(job.threads),
         indices: 0..0,
         began: now,
         now,
-        open_since: None,
         begun: (0, 0),
         published: 0,
-        last_end: 0,
     };
     worker.run(chunks, stop)?;
     worker.flush()
@@ -48,24 +41,20 @@ struct Worker<'j> {
     job: &'j Job,
     output: &'j dyn Output,
     progress: &'j Progress,
-    encoder: Box<dyn Encode>,
+    outbox: Outbox,
     interpreter: Interpreter,
     trace: Trace,
-    /// Traces that have begun and not ended: (due, index), made again when due.
-    pending: BinaryHeap<Reverse<(u64, u64)>>,
+    pending: Pending,
     /// What is left of the current chunk.
     indices: Range<u64>,
     /// Wall clock when the worker began, ns since 1970: what ended before has no lateness.
     began: u64,
     /// The wall clock when it was last asked.
     now: u64,
-    /// When the first trace of the open batch was added.
-    open_since: Option<u64>,
     /// Latest start of a trace begun, and when that was; published with a batch and before a pause.
     begun: (u64, u64),
-    /// How many pending traces were last published, and the latest end of any.
+    /// How many pending traces were last published.
     published: u64,
-    last_end: u64,
 }
 
 /// What to do next.
@@ -78,10 +67,9 @@ enum Step {
 
 impl Worker<'_> {
     fn run(&mut self, chunks: &Chunks, stop: &Stop) -> Result<(), Closed> {
-        let most_pending = PENDING_BYTES / size_of::<(u64, u64)>() / self.job.threads;
         while !stop.is_set() {
-            let step = self.step(chunks, stop, most_pending)?;
-            let flush_at = self.open_since.map_or(u64::MAX, |since| since + FLUSH_AFTER);
+            let step = self.step(chunks, stop)?;
+            let flush_at = self.outbox.flush_at();
             if flush_at <= self.now {
                 self.flush()?;
                 continue;
@@ -99,9 +87,9 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn step(&mut self, chunks: &Chunks, stop: &Stop, most_pending: usize) -> Result<Step, Closed> {
+    fn step(&mut self, chunks: &Chunks, stop: &Stop) -> Result<Step, Closed> {
         let mut wake = u64::MAX;
-        if let Some(&Reverse((due, index))) = self.pending.peek() {
+        if let Some((due, index)) = self.pending.first() {
             if self.has_come(due) {
                 self.pending.pop();
                 self.interpreter.trace(index, &mut self.trace);
@@ -110,7 +98,7 @@ impl Worker<'_> {
             }
             wake = due;
         }
-        if self.pending.len() >= most_pending {
+        if self.pending.is_full() {
             self.progress.waited_for_room();
             return Ok(Step::Waits(wake));
         }
@@ -127,8 +115,7 @@ impl Worker<'_> {
         if self.has_come(self.trace.end) {
             self.add()?;
         } else {
-            self.last_end = self.last_end.max(self.trace.end);
-            self.pending.push(Reverse((self.trace.end, index)));
+            self.pending.push(self.trace.end, index);
         }
         Ok(Step::Goes)
     }
@@ -165,19 +152,12 @@ impl Worker<'_> {
             self.progress.lateness.record(self.now - self.trace.end);
         }
         let view = self.job.run.origin().view(&self.trace);
-        let mut full = vec![];
-        self.encoder.add(view, &mut |batch| full.push(batch));
-        if !full.is_empty() {
-            self.open_since = None;
-        }
-        self.open_since.get_or_insert(self.now);
+        let full = self.outbox.add(view, self.now);
         self.send(full)
     }
 
     fn flush(&mut self) -> Result<(), Closed> {
-        let mut last = vec![];
-        self.encoder.flush(&mut |batch| last.push(batch));
-        self.open_since = None;
+        let last = self.outbox.flush();
         self.publish();
         self.send(last)
     }
@@ -185,8 +165,8 @@ impl Worker<'_> {
     fn publish(&mut self) {
         let (start, at) = self.begun;
         self.progress.begun(start, at);
-        let pending = self.pending.len() as u64;
-        self.progress.pending(self.published, pending, self.last_end);
+        let pending = self.pending.len();
+        self.progress.pending(self.published, pending, self.pending.last_end);
         self.published = pending;
     }
 
@@ -197,7 +177,7 @@ impl Worker<'_> {
         for batch in batches {
             self.progress.handed_over(&batch);
             if let Some(body) = self.output.send(batch)? {
-                self.encoder.recycle(body);
+                self.outbox.recycle(body);
             }
         }
         Ok(())

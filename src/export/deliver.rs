@@ -6,25 +6,31 @@
 //!
 //! A request that fails in a way the OTLP specification calls retryable is sent again until it gets through, the target is
 //! given up (10 s if nothing ever answered, 5 min after it was lost), or the delivery is stopped. A batch that fails for as
-//! long as that is given up alone.
+//! long as that is given up alone. [`Delivery::offer`] instead of [`Delivery::send`] never waits for longer than it is told.
 
 mod account;
 mod courier;
 mod event;
+mod health;
 mod retry;
 
 pub use account::{Account, Amount, Loss};
 pub use event::{DeliveryEvent, Observer};
+pub use health::{Link, Standing};
 
 use super::{
     Batch,
+    outcome::Cause,
     target::{Compression, Protocol, Target, TargetError},
 };
 use courier::{Courier, Phase, lock};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::mpsc,
+    sync::mpsc::{
+        self,
+        error::{SendTimeoutError, TrySendError},
+    },
     task::JoinSet,
     time::timeout,
 };
@@ -38,7 +44,7 @@ pub struct Options {
     pub in_flight: Option<usize>,
     /// Batches that wait.
     pub queue: usize,
-    /// Patience with a target that has not answered yet.
+    /// Patience with a target that has not answered yet. `Duration::MAX`, here and below: without end.
     pub wait: Duration,
     /// Patience with one that has. Also the limit of a request when the target sets none.
     pub lost: Duration,
@@ -119,7 +125,43 @@ impl Delivery {
             _ => batch,
         };
         let cause = self.courier.over().unwrap_or_else(Phase::stopped);
-        self.courier.account().lose(amount, &cause);
+        self.lose(refused, amount, &cause)
+    }
+
+    /// As [`Delivery::send`], but what finds no room `within` this time is undelivered; while the target is down, nobody
+    /// waits.
+    pub fn offer(&self, batch: Batch, within: Duration) -> Option<Vec<u8>> {
+        let amount = Amount::of(&batch);
+        self.courier.account().generate(amount);
+        let down = self.courier.health.standing().link == Link::Down;
+        let within = if down { Duration::ZERO } else { within };
+        let (refused, full) = match (self.courier.over(), &self.queue, &self.runtime) {
+            (None, Some(queue), Some(runtime)) => match queue.try_send(batch) {
+                Ok(()) => return lock(&self.courier.spare).pop(),
+                Err(TrySendError::Closed(batch)) => (batch, false),
+                Err(TrySendError::Full(batch)) => match runtime.block_on(queue.send_timeout(batch, within)) {
+                    Ok(()) => return lock(&self.courier.spare).pop(),
+                    Err(SendTimeoutError::Closed(batch)) => (batch, false),
+                    Err(SendTimeoutError::Timeout(batch)) => (batch, true),
+                },
+            },
+            _ => (batch, false),
+        };
+        let full = full.then(|| match down {
+            true => Cause::new("queue full, collector away", ""),
+            false => Cause::new("queue full, collector too slow", ""),
+        });
+        let cause = full.or_else(|| self.courier.over()).unwrap_or_else(Phase::stopped);
+        self.lose(refused, amount, &cause)
+    }
+
+    /// Whether a batch would find room in the queue now.
+    pub fn has_room(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.capacity() > 0)
+    }
+
+    fn lose(&self, refused: Batch, amount: Amount, cause: &Cause) -> Option<Vec<u8>> {
+        self.courier.account().lose(amount, cause);
         let mut body = refused.body;
         body.clear();
         Some(body)
@@ -177,6 +219,11 @@ impl Monitor {
     /// How it stands now.
     pub fn account(&self) -> Account {
         self.0.account().clone()
+    }
+
+    /// What is known of the target.
+    pub fn standing(&self) -> Standing {
+        self.0.health.standing()
     }
 
     /// The target was given up, or the delivery stopped: nothing more will be delivered.

@@ -121,7 +121,7 @@ fn the_shape_of_a_trace_is_sound() {
             assert!((bound.min_spans..=bound.max_spans).contains(&(trace.spans.len() as u32)));
             assert!(trace.end - trace.start <= bound.duration);
             assert_eq!(trace.start, interpreter.start(index));
-            assert_eq!(trace.scenario, interpreter.scenario(index));
+            assert_eq!(trace.scenario, interpreter.run().scenario(index));
             assert_eq!(run.identity().decode(trace.id), Some((run.tag(), index)));
             assert_eq!(trace.end, trace.spans.iter().map(|s| s.end).max().unwrap());
             for (ordinal, span) in trace.spans.iter().enumerate() {
@@ -176,7 +176,7 @@ fn scenarios_and_instances_have_their_shares() {
     let run = run(linked(), 9, arrivals()[0]);
     let interpreter = Interpreter::new(&run);
     let mut counts = [0f64; 3];
-    (0..100_000).for_each(|i| counts[interpreter.scenario(i).index()] += 1.0);
+    (0..100_000).for_each(|i| counts[interpreter.run().scenario(i).index()] += 1.0);
     for (count, share) in counts.iter().zip([0.6, 0.2, 0.2]) {
         assert!((count - 1e5 * share).abs() < 4.0 * (1e5f64 * share * (1.0 - share)).sqrt(), "{counts:?}");
     }

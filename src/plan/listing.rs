@@ -1,9 +1,15 @@
 //! The plan as people read it: what `compile --emit plan` prints and snapshots compare.
 
 use super::notation::{duration, name, percent};
-use super::{Block, BlockId, ErrorId, EventId, Inst, LinkId, Plan, ResourceId, ScenarioId, ServiceId, SlotId};
+use super::{Block, BlockId, ErrorId, EventId, Inst, LinkId, Place, Plan, ResourceId, ScenarioId, ServiceId, SlotId};
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
+
+/// A line of the listing, and what of the plan it says.
+pub struct ListingLine {
+    pub place: Place,
+    pub text: String,
+}
 
 impl Plan {
     /// The listing: a line for the plan, then each scenario with its slots and its blocks in the order they are called, then
@@ -11,6 +17,18 @@ impl Plan {
     /// sent before all others.
     pub fn listing(&self) -> impl Display {
         Listing { plan: self }
+    }
+
+    /// The listing's lines of one scenario.
+    pub fn scenario_listing(&self, scenario: ScenarioId) -> Vec<ListingLine> {
+        let mut lines = vec![];
+        let mut add = |place, text: fmt::Arguments<'_>| {
+            lines.push(ListingLine { place, text: text.to_string() });
+            Ok(())
+        };
+        // collecting does not fail
+        let _ = Listing { plan: self }.scenario(scenario, &mut add);
+        lines
     }
 
     pub(super) fn show_inst(&self, inst: &Inst) -> impl Display {
@@ -27,8 +45,24 @@ impl Plan {
         blocks
     }
 
+    /// The name of a block's spans; where it is computed, the expression.
+    pub fn block_name(&self, id: BlockId) -> String {
+        let block = self.block(id);
+        let computed =
+            || block.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(value) } else { None });
+        match block.span.name {
+            Some(name) => self.text(name).into(),
+            None => computed().map_or_else(String::new, |value| self.show_expr(*value).to_string()),
+        }
+    }
+
+    /// The type of an error; where it is computed, the expression.
+    pub fn error_name(&self, id: ErrorId) -> String {
+        self.show_name_expr(self.errors[id.index()].r#type).to_string()
+    }
+
     /// The blocks that a block calls, in order.
-    pub(super) fn calls_of(&self, id: BlockId) -> impl DoubleEndedIterator<Item = BlockId> {
+    pub fn calls_of(&self, id: BlockId) -> impl DoubleEndedIterator<Item = BlockId> {
         self.block(id).code.iter().filter_map(|inst| if let Inst::Call { block } = inst { Some(*block) } else { None })
     }
 }
@@ -37,13 +71,17 @@ struct Listing<'a> {
     plan: &'a Plan,
 }
 
+/// Takes a line, without its end.
+type Add<'a> = dyn FnMut(Place, fmt::Arguments<'_>) -> fmt::Result + 'a;
+
 impl Display for Listing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let plan = self.plan;
         let (scenarios, services) =
             (counted(plan.scenarios.len(), "scenario"), counted(plan.services.len(), "service"));
         writeln!(f, "plan {}  {scenarios}  {services}", plan.digest_short())?;
-        (0..plan.scenarios.len()).try_for_each(|s| self.scenario(f, ScenarioId(s as u32)))?;
+        let mut add = |_, text: fmt::Arguments<'_>| writeln!(f, "{text}");
+        (0..plan.scenarios.len()).try_for_each(|s| self.scenario(ScenarioId(s as u32), &mut add))?;
         (0..plan.services.len()).try_for_each(|s| self.service(f, ServiceId(s as u32)))
     }
 }
@@ -53,37 +91,39 @@ fn counted(n: usize, what: &str) -> impl Display {
 }
 
 impl Listing<'_> {
-    fn scenario(&self, f: &mut Formatter<'_>, id: ScenarioId) -> fmt::Result {
+    fn scenario(&self, id: ScenarioId, add: &mut Add<'_>) -> fmt::Result {
         let (plan, scenario, bound) = (self.plan, &self.plan.scenarios[id.index()], self.plan.bound(id));
         let (title, weight) = (plan.text(scenario.name), scenario.weight);
-        writeln!(f, "{id} {title:?} weight {weight}  spans {}..{}", bound.min_spans, bound.max_spans)?;
+        let place = Place::Scenario(id);
+        add(place, format_args!("{id} {title:?} weight {weight}  spans {}..{}", bound.min_spans, bound.max_spans))?;
         for (slot, value) in &scenario.vars {
-            let title = name(&scenario.slots[slot.index()]);
-            writeln!(f, "  {slot} {title} = {}", plan.show_expr(*value))?;
+            let (title, value) = (name(&scenario.slots[slot.index()]), plan.show_expr(*value));
+            add(Place::Slot(id, *slot), format_args!("  {slot} {title} = {value}"))?;
         }
         let vars: HashSet<SlotId> = scenario.vars.iter().map(|(slot, _)| *slot).collect();
         let slots = scenario.slots.iter().enumerate().map(|(s, title)| (SlotId(s as u32), title));
         for (slot, title) in slots.filter(|(slot, _)| !vars.contains(slot)) {
-            writeln!(f, "  {slot} {}", name(title))?;
+            add(Place::Slot(id, slot), format_args!("  {slot} {}", name(title)))?;
         }
-        plan.blocks_of(id).into_iter().try_for_each(|block| self.block(f, block))
+        plan.blocks_of(id).into_iter().try_for_each(|block| self.block(block, add))
     }
 
-    fn block(&self, f: &mut Formatter<'_>, id: BlockId) -> fmt::Result {
+    fn block(&self, id: BlockId, add: &mut Add<'_>) -> fmt::Result {
         let (plan, block) = (self.plan, self.plan.block(id));
         let Block { span, code } = block;
-        let service = plan.show_name(plan.services[span.service.index()].name);
-        write!(f, "  {id} span {} {} {service}", span.kind.name(), span.service)?;
-        match span.name {
-            Some(name) => writeln!(f, " {:?}", plan.text(name))?,
-            None => writeln!(f)?,
-        }
+        let title = fmt::from_fn(|f| {
+            let service = plan.show_name(plan.services[span.service.index()].name);
+            write!(f, "{id} span {} {} {service}", span.kind.name(), span.service)?;
+            span.name.map_or(Ok(()), |name| write!(f, " {:?}", plan.text(name)))
+        });
+        add(Place::Block(id), format_args!("  {title}"))?;
         let width = 3.max(code.len().to_string().len());
-        for (key, value) in &span.constants {
-            writeln!(f, "  {:width$}  const  {} = {}", "", plan.show_name(*key), plan.show_constant(value))?;
+        for (at, (key, value)) in span.constants.iter().enumerate() {
+            let (key, value) = (plan.show_name(*key), plan.show_constant(value));
+            add(Place::Constant(id, at), format_args!("  {:width$}  const  {key} = {value}", ""))?;
         }
         for (pc, inst) in code.iter().enumerate() {
-            writeln!(f, "  {pc:width$}  {}", plan.show_inst(inst))?;
+            add(Place::Instruction(id, pc), format_args!("  {pc:width$}  {}", plan.show_inst(inst)))?;
         }
         Ok(())
     }
@@ -155,6 +195,7 @@ impl Listing<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::plan::fixture;
 
     #[test]
@@ -196,5 +237,18 @@ mod tests {
         service2 shipping-service  1 instance
           resource2  service.name = "shipping-service"
         "#);
+    }
+
+    #[test]
+    fn one_scenario_reads_as_it_does_among_all() {
+        let plan = fixture::plan();
+        let lines = plan.scenario_listing(ScenarioId(0));
+        let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
+        assert!(plan.listing().to_string().contains(&format!("services\n{text}scenario1")));
+        let at = |start: &str| lines.iter().find(|l| l.text.trim_start().starts_with(start)).map(|l| l.place);
+        assert_eq!(at("scenario0"), Some(Place::Scenario(ScenarioId(0))));
+        assert_eq!(at("slot1"), Some(Place::Slot(ScenarioId(0), SlotId(1))));
+        assert_eq!(at("const"), Some(Place::Constant(BlockId(0), 0)));
+        assert_eq!(at("3  fail"), Some(Place::Instruction(BlockId(0), 3)));
     }
 }

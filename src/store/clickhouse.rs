@@ -142,6 +142,6 @@ impl Store for ClickHouse {
         range: TimeRange,
         scenario: Option<&ScenarioFilter>,
     ) -> Result<ServicesReport, StoreError> {
-        services::services(&self.client, range, scenario, super::now()).await
+        services::services(&self.client, range, scenario, crate::clock::now()).await
     }
 }

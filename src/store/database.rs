@@ -4,8 +4,8 @@ mod watch;
 
 use super::report::Overview;
 use super::{
-    Backlink, ClickHouse, Connection, Memory, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace,
-    TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, Written,
+    Backlink, ClickHouse, Connection, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError,
+    StoredTrace, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, Written,
 };
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ pub fn create_database(wanted: &Wanted) -> Result<Arc<Database>, StoreError> {
 
 impl Database {
     pub fn status(&self) -> DatabaseStatus {
-        let (traces, capacity, bytes) = self.memory.size();
+        let MemorySize { traces, capacity, bytes } = self.memory.size();
         DatabaseStatus {
             wanted: self.wanted.clone(),
             outage: self.clickhouse.as_ref().and_then(Watched::outage),

@@ -1,112 +1,84 @@
 //! Traces in memory: bounded, oldest out first.
+//!
+//! The lock is held to add a trace or to take a snapshot of some counts, never while traces are read. What came in the last
+//! hour is counted beside the traces, so that figures do not end with what is kept.
 
-use super::report::Overview;
+mod histogram;
+mod kept;
+mod pick;
+mod rolling;
+mod shelf;
+mod sieve;
+mod source;
+mod tally;
+mod window;
+mod words;
+
+use super::report::{MOST_BACKLINKS, MOST_NAMES, Overview};
 use super::{
-    Backlink, FirstError, ScenarioFilter, ServicesReport, ShapeSpan, Status, Store, StoreError, StoredEvent,
-    StoredLink, StoredSpan, StoredTrace, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, TraceSummary, report,
+    Backlink, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
+    TracePage, TraceQuery,
 };
-use crate::trace::{Datum, Origin, OwnedDatum, SpanView, Trace, View};
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, PoisonError, RwLock};
+use crate::clock::now;
+use crate::trace::{Origin, Trace};
+use kept::Kept;
+use rolling::Rolling;
+use shelf::{Shelf, Snapshot};
+use sieve::Sieve;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+/// The store that needs nothing else.
 pub struct Memory {
     capacity: usize,
-    kept: RwLock<VecDeque<Arc<Kept>>>,
+    shelf: RwLock<Shelf>,
+    rolling: Rolling,
 }
 
-struct Kept {
-    origin: Arc<Origin>,
-    trace: Trace,
+/// What a [`Memory`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySize {
+    pub traces: u64,
+    /// The most traces there can be.
+    pub capacity: u64,
+    /// That the traces take.
+    pub bytes: u64,
 }
 
 impl Memory {
     /// For so many traces.
     pub fn new(capacity: usize) -> Memory {
-        Memory { capacity, kept: RwLock::default() }
+        Memory { capacity, shelf: RwLock::default(), rolling: Rolling::default() }
     }
 
-    /// Traces, the most there can be, and the bytes they take.
-    pub fn size(&self) -> (u64, u64, u64) {
-        (self.all().len() as u64, self.capacity as u64, 0)
+    pub fn size(&self) -> MemorySize {
+        let shelf = self.read();
+        MemorySize { traces: shelf.counts().total_traces, capacity: self.capacity as u64, bytes: shelf.bytes() }
     }
 
-    fn all(&self) -> Vec<Arc<Kept>> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-}
-
-impl Kept {
-    fn view(&self) -> View<'_> {
-        self.origin.view(&self.trace)
+    fn read(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn summary(&self) -> TraceSummary {
-        let view = self.view();
-        let root = view.span(0);
-        let failed = || view.spans().filter(|s| s.failure().is_some());
-        let first = failed().min_by_key(|s| view.trace.failures[s.record().failure as usize].time);
-        TraceSummary {
-            id: self.trace.id,
-            start: root.record().start,
-            duration: root.record().end - root.record().start,
-            service: root.service().into(),
-            operation: root.name().into(),
-            scenario: Some(view.scenario().into()),
-            spans: self.trace.spans.len() as u32,
-            errors: failed().count() as u32,
-            first_error: first.map(|s| FirstError {
-                service: s.service().into(),
-                r#type: s.failure().map(|f| f.0.to_string()).unwrap_or_default(),
-            }),
-            shape: view.spans().take(report::MOST_SHAPE).map(|s| shape(s, root.record().start)).collect(),
+    fn get(&self, id: TraceId) -> Option<Arc<Kept>> {
+        self.read().get(id).cloned()
+    }
+
+    /// Ask all traces; aside, where they have to be read one by one, which may take long.
+    async fn scan<T: Send + 'static>(
+        &self,
+        query: &TraceQuery,
+        ask: impl FnOnce(&Snapshot, &TraceQuery, &Sieve<'_>) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let snapshot = self.read().snapshot();
+        let reads_traces = query.operation.is_some() || !query.attributes.is_empty() || query.text.is_some();
+        if !reads_traces {
+            return Ok(ask(&snapshot, query, &Sieve::new(query, &snapshot)));
         }
-    }
-}
-
-fn shape(span: SpanView<'_>, start: u64) -> ShapeSpan {
-    let record = span.record();
-    ShapeSpan {
-        service: span.service().into(),
-        offset: record.start.saturating_sub(start),
-        duration: record.end - record.start,
-    }
-}
-
-fn owned<'a>(attributes: impl Iterator<Item = (&'a str, Datum<'a>)>) -> Vec<(String, OwnedDatum)> {
-    attributes.map(|(key, value)| (key.to_string(), value.to_owned())).collect()
-}
-
-fn stored(span: SpanView<'_>) -> StoredSpan {
-    let record = span.record();
-    let resource = span.view.resources.get(record.resource);
-    StoredSpan {
-        id: record.id,
-        parent: span.parent().map(|p| p.record().id),
-        name: span.name().into(),
-        kind: Some(span.kind()),
-        service: span.service().into(),
-        scope: "tracegen".into(),
-        trace_state: String::new(),
-        flags: Some(span.flags()),
-        start: record.start,
-        duration: record.end - record.start,
-        status: span.failure().map_or(Status::Unset, |(_, message)| Status::Error(message.into())),
-        resource: owned(resource),
-        attributes: owned(span.attributes()),
-        events: span
-            .events()
-            .into_iter()
-            .map(|e| StoredEvent { time: e.time, name: e.name.into(), attributes: owned(e.attributes.into_iter()) })
-            .collect(),
-        links: span
-            .links()
-            .map(|l| StoredLink {
-                trace_id: l.trace_id,
-                span_id: l.span_id,
-                trace_state: String::new(),
-                attributes: vec![],
-            })
-            .collect(),
+        let query = query.clone();
+        let scan = tokio::task::spawn_blocking(move || ask(&snapshot, &query, &Sieve::new(&query, &snapshot)));
+        scan.await
+            .map_err(|error| StoreError::Failed(format!("the search of the traces in memory ended early: {error}")))
     }
 }
 
@@ -122,60 +94,82 @@ impl Store for Memory {
     }
 
     async fn fetch_unique_traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError> {
-        let mut all = self.all();
-        all.sort_by_key(|k| std::cmp::Reverse(k.trace.start));
-        let total = all.len() as u64;
-        let part = all.iter().skip(query.offset as usize).take(query.limit as usize);
-        Ok(TracePage { traces: part.map(|k| k.summary()).collect(), total })
+        self.scan(query, pick::page).await
     }
 
     async fn get_trace_counts(&self) -> Result<TraceCounts, StoreError> {
-        let all = self.all();
-        Ok(TraceCounts {
-            total_traces: all.len() as u64,
-            total_spans: all.iter().map(|k| k.trace.spans.len() as u64).sum(),
-            error_traces: all.iter().filter(|k| !k.trace.failures.is_empty()).count() as u64,
-        })
+        Ok(self.read().counts())
     }
 
     async fn get_service_names(&self) -> Result<Vec<String>, StoreError> {
-        let all = self.all();
-        let names: BTreeSet<&str> = all.iter().flat_map(|k| k.view().spans().map(|s| s.service())).collect();
+        let shelf = self.read();
+        let mut names = BTreeSet::new();
+        shelf.sources().iter().for_each(|source| source.services(&mut names));
         Ok(names.into_iter().map(String::from).collect())
     }
 
-    async fn get_operation_names(&self, _: Option<&str>) -> Result<Vec<String>, StoreError> {
-        let all = self.all();
-        let names: BTreeSet<&str> = all.iter().flat_map(|k| k.view().spans().map(|s| s.name())).collect();
-        Ok(names.into_iter().map(String::from).collect())
+    async fn get_operation_names(&self, service: Option<&str>) -> Result<Vec<String>, StoreError> {
+        let shelf = self.read();
+        let mut names = BTreeSet::new();
+        shelf.sources().iter().for_each(|source| source.operations(service, MOST_NAMES, &mut names));
+        Ok(names.into_iter().take(MOST_NAMES).map(String::from).collect())
     }
 
     fn add_trace(&self, origin: &Arc<Origin>, trace: &Trace) -> Result<(), StoreError> {
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= self.capacity {
-            kept.pop_front();
+        if trace.spans.is_empty() {
+            return Ok(());
         }
-        kept.push_back(Arc::new(Kept { origin: origin.clone(), trace: trace.clone() }));
+        let linked = |id, span| {
+            let kept = self.get(id)?;
+            let found =
+                kept.view().spans().find(|other| other.record().id == span).map(|span| span.service().to_string());
+            found
+        };
+        self.rolling.add(origin, trace, linked);
+        let gone = self.shelf.write().unwrap_or_else(PoisonError::into_inner).add(self.capacity, origin, trace);
+        drop(gone);
         Ok(())
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<StoredTrace>, StoreError> {
-        Ok(self.all().iter().find(|k| k.trace.id == id).map(|k| StoredTrace {
-            id,
-            scenario: Some(k.view().scenario().into()),
-            spans: k.view().spans().map(stored).collect(),
-        }))
+        Ok(self.get(id).map(|kept| StoredTrace::of(kept.view())))
     }
 
-    async fn links_to(&self, _: TraceId) -> Result<Vec<Backlink>, StoreError> {
-        Ok(vec![])
+    async fn links_to(&self, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
+        let mut linking: Vec<Arc<Kept>> = self.read().linking(id).cloned().collect();
+        // A trace stands there for each of its links.
+        linking.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let mut links: Vec<Backlink> = linking.iter().flat_map(|kept| backlinks(kept, id)).collect();
+        links.sort_by_key(|link| (link.start, link.trace_id));
+        links.truncate(MOST_BACKLINKS);
+        Ok(links)
     }
 
-    async fn overview(&self, _: &TraceQuery) -> Result<Overview, StoreError> {
-        Ok(Overview::default())
+    async fn overview(&self, query: &TraceQuery) -> Result<Overview, StoreError> {
+        if query.is_plain() {
+            return Ok(self.rolling.overview(query.range, now()));
+        }
+        self.scan(query, |snapshot, query, sieve| pick::overview(snapshot, query, sieve, now())).await
     }
 
-    async fn services(&self, _: TimeRange, _: Option<&ScenarioFilter>) -> Result<ServicesReport, StoreError> {
-        Ok(ServicesReport::default())
+    async fn services(
+        &self,
+        range: TimeRange,
+        scenario: Option<&ScenarioFilter>,
+    ) -> Result<ServicesReport, StoreError> {
+        Ok(self.rolling.services(range, scenario.map(|scenario| &*scenario.name), now()))
     }
+}
+
+/// Links to spans of trace `id`.
+fn backlinks(kept: &Kept, id: TraceId) -> impl Iterator<Item = Backlink> {
+    let links = kept.view().spans().flat_map(|span| span.links().map(move |link| (span, link)));
+    links.filter(move |(_, link)| link.trace_id == id).map(|(span, link)| Backlink {
+        trace_id: kept.trace.id,
+        span_id: span.record().id,
+        service: span.service().into(),
+        name: span.name().into(),
+        start: span.record().start,
+        target_span: link.span_id,
+    })
 }

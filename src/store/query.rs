@@ -50,6 +50,16 @@ impl Default for TraceQuery {
     }
 }
 
+impl TraceQuery {
+    /// Whether it asks for a time range at most.
+    pub fn is_plain(&self) -> bool {
+        let named = self.service.is_some() || self.operation.is_some() || self.scenario.is_some();
+        let measured = self.failed.is_some() || self.min_duration.is_some() || self.max_duration.is_some();
+        let searched = !self.attributes.is_empty() || self.text.is_some() || self.id_prefix.is_some();
+        !named && !measured && !searched
+    }
+}
+
 /// Equal ones are ordered by trace id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -64,6 +74,17 @@ pub enum Order {
 pub struct TimeRange {
     pub from: Option<u64>,
     pub until: Option<u64>,
+}
+
+impl TimeRange {
+    /// Of all time.
+    pub fn is_whole(&self) -> bool {
+        self.from.is_none() && self.until.is_none()
+    }
+
+    pub fn contains(&self, time: u64) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time < until)
+    }
 }
 
 /// Traces of one scenario. Spans do not carry its name: a store that keeps what the interpreter made knows it, another

@@ -1,7 +1,10 @@
 //! Traces as a store gives them back.
 
+mod view;
+
 use crate::plan::SpanKind;
 use crate::trace::OwnedDatum;
+use std::collections::HashMap;
 
 pub type TraceId = [u8; 16];
 
@@ -24,7 +27,7 @@ pub struct TraceSummary {
     pub spans: u32,
     /// Spans that failed.
     pub errors: u32,
-    /// The failure that happened first.
+    /// The failure that happened first; of those at the same time, that of the span that began last.
     pub first_error: Option<FirstError>,
     /// The first [`super::report::MOST_SHAPE`] spans, a parent before its children.
     pub shape: Vec<ShapeSpan>,
@@ -104,6 +107,44 @@ pub struct StoredLink {
     pub attributes: Attributes,
 }
 
+impl StoredTrace {
+    /// Of spans in any order.
+    pub fn new(id: TraceId, scenario: Option<String>, spans: Vec<StoredSpan>) -> StoredTrace {
+        StoredTrace { id, scenario, spans: arrange(spans) }
+    }
+}
+
+/// Each span followed by its children and theirs, siblings by start. Spans that are each other's parents begin with the
+/// earliest.
+fn arrange(spans: Vec<StoredSpan>) -> Vec<StoredSpan> {
+    let at: HashMap<u64, usize> = spans.iter().enumerate().rev().map(|(i, span)| (span.id, i)).collect();
+    let mut by_start: Vec<usize> = (0..spans.len()).collect();
+    by_start.sort_by_key(|i| spans[*i].start);
+    let mut children = vec![vec![]; spans.len()];
+    let (mut roots, mut others) = (vec![], vec![]);
+    for i in by_start {
+        match spans[i].parent.and_then(|parent| at.get(&parent)) {
+            Some(parent) => {
+                children[*parent].push(i);
+                others.push(i);
+            }
+            None => roots.push(i),
+        }
+    }
+    let mut left: Vec<Option<StoredSpan>> = spans.into_iter().map(Some).collect();
+    let mut arranged = Vec::with_capacity(left.len());
+    for first in roots.into_iter().chain(others) {
+        let mut next = vec![first];
+        while let Some(i) = next.pop() {
+            if let Some(span) = left[i].take() {
+                arranged.push(span);
+                next.extend(children[i].drain(..).rev());
+            }
+        }
+    }
+    arranged
+}
+
 impl StoredSpan {
     pub fn failed(&self) -> bool {
         matches!(self.status, Status::Error(_))
@@ -112,5 +153,50 @@ impl StoredSpan {
     /// ns since 1970.
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order of spans given as (id, parent, start).
+    fn order(spans: &[(u64, u64, u64)]) -> Vec<u64> {
+        let span = |(id, parent, start): &(u64, u64, u64)| StoredSpan {
+            id: *id,
+            parent: (*parent != 0).then_some(*parent),
+            name: String::new(),
+            kind: None,
+            service: String::new(),
+            scope: String::new(),
+            trace_state: String::new(),
+            flags: None,
+            start: *start,
+            duration: 0,
+            status: Status::Unset,
+            resource: vec![],
+            attributes: vec![],
+            events: vec![],
+            links: vec![],
+        };
+        StoredTrace::new([0; 16], None, spans.iter().map(span).collect()).spans.iter().map(|s| s.id).collect()
+    }
+
+    #[test]
+    fn a_parent_stands_before_its_children_and_siblings_by_start() {
+        assert_eq!(order(&[(4, 2, 3), (3, 1, 5), (2, 1, 2), (1, 0, 1), (5, 3, 6)]), [1, 2, 4, 3, 5]);
+        assert_eq!(order(&[(2, 1, 5), (3, 1, 5), (1, 0, 5)]), [1, 2, 3], "at the same time as they came");
+    }
+
+    #[test]
+    fn spans_without_their_parent_stand_among_the_roots() {
+        assert_eq!(order(&[(1, 0, 5), (2, 9, 4), (3, 2, 6), (4, 9, 7)]), [2, 3, 1, 4]);
+    }
+
+    #[test]
+    fn no_span_is_lost_whatever_the_parents_say() {
+        assert_eq!(order(&[(1, 1, 2), (2, 3, 4), (3, 2, 3), (3, 2, 5)]), [1, 3, 2, 3]);
+        let deep: Vec<_> = (1..50_000).map(|id| (id, id - 1, 0)).rev().collect();
+        assert_eq!(order(&deep), (1..50_000).collect::<Vec<_>>());
     }
 }

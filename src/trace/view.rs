@@ -214,14 +214,20 @@ impl<'a> SpanView<'a> {
 
     /// Constant ones, then computed ones, then what tracegen adds.
     pub fn attributes(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
+        let (plan, form) = (self.view.plan, self.form());
+        let constants = form.constants.iter().map(move |(key, value)| (plan.text(*key), constant(plan, value)));
+        constants.chain(self.computed_attributes())
+    }
+
+    /// Those that differ from span to span: computed ones, then what tracegen adds.
+    pub fn computed_attributes(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
         let SpanView { view, .. } = self;
         let (plan, record, form) = (view.plan, self.record(), self.form());
-        let constants = form.constants.iter().map(move |(key, value)| (plan.text(*key), constant(plan, value)));
         let computed = &view.trace.attrs[record.attrs as usize..][..form.attrs.count as usize];
         let computed = computed.iter().filter_map(move |r| Some((plan.attr_key(r.attr), view.datum(r.value)?)));
         let owned = form.attrs.ids().any(|attr| plan.attr_key(attr) == "error.type");
         let added = self.failure().filter(|_| !owned).map(|(r#type, _)| ("error.type", Datum::Text(r#type)));
-        constants.chain(computed).chain(added)
+        computed.chain(added)
     }
 
     /// Type and message, if the span failed; its status is ERROR then, else unset.

@@ -2,9 +2,9 @@
 
 use super::exporter::Watch;
 use super::{Run, Timing};
-use crate::cli::text::{count, duration, grouped, scaled};
 use crate::engine::{Figures, Job, now};
 use crate::export::deliver::DeliveryEvent;
+use crate::text::{count, duration, grouped, scaled};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 
 use super::monitor::Outcome;
 use super::{Run, SummaryFlag, Timing};
-use crate::cli::text::{count, duration, grouped, scaled};
 use crate::cli::{Failure, parse, print};
 use crate::export::deliver::Loss;
+use crate::text::{count, duration, grouped, scaled};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

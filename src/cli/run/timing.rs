@@ -1,14 +1,11 @@
 //! When traces start: flags and variables to a schedule and a selection.
 
 use super::Run;
-use crate::cli::parse::{self, Rate, SECOND, Shard};
+use crate::cli::pace::{self, Pace};
+use crate::cli::parse::{self, SECOND, Shard};
 use crate::cli::{Failure, environment};
 use crate::engine::{self, Selection};
-use crate::interpreter::{Arrivals, MAX_LANES, Schedule};
-
-/// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
-const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
-const LANES: u32 = 4;
+use crate::interpreter::{Arrivals, Schedule};
 
 /// When which traces start.
 pub struct Timing {
@@ -21,12 +18,6 @@ pub struct Timing {
     pub target: Option<f64>,
     /// The flags that give the same schedule and selection again; `None` at full speed, which only a manifest repeats.
     pub repeat: Option<Vec<String>>,
-}
-
-enum Pace {
-    Even { count: u64, per: u64 },
-    Interval { min: u64, max: u64, lanes: u32 },
-    Max,
 }
 
 impl Timing {
@@ -46,7 +37,7 @@ impl Timing {
         });
         let pace = match spread {
             Some(count) => Pace::Even { count, per: 60 * SECOND },
-            None => pace(run)?,
+            None => pace::resolve(run.rate, run.interval, run.lanes)?,
         };
         let full_speed = matches!(pace, Pace::Max);
         let poisson = run.arrivals == Some(super::ArrivalsFlag::Poisson);
@@ -124,35 +115,6 @@ impl Timing {
     }
 }
 
-/// From flags, else variables, else the default.
-fn pace(run: &Run) -> Result<Pace, Failure> {
-    match (run.rate, run.interval) {
-        (Some(Rate::Max), _) => return Ok(Pace::Max),
-        (Some(Rate::Of { count, per }), _) => return Ok(Pace::Even { count, per }),
-        (None, Some((min, max))) => return Ok(Pace::Interval { min, max, lanes: lanes(run)? }),
-        (None, None) => {}
-    }
-    let min = environment::value("TRACE_INTERVAL_MIN", parse::seconds)?;
-    let max = environment::value("TRACE_INTERVAL_MAX", parse::seconds)?;
-    let (min, max) = match (min, max) {
-        (None, None) => INTERVAL,
-        (Some(min), None) => (min, INTERVAL.1.max(min)),
-        (None, Some(max)) => (INTERVAL.0.min(max), max),
-        (Some(min), Some(max)) => (min, max),
-    };
-    let (min, max) = parse::checked_interval(min, max)
-        .map_err(|e| Failure::usage(format!("TRACE_INTERVAL_MIN and TRACE_INTERVAL_MAX: {e}")))?;
-    Ok(Pace::Interval { min, max, lanes: lanes(run)? })
-}
-
-fn lanes(run: &Run) -> Result<u32, Failure> {
-    let variable = environment::value("TRACE_NUM_WORKERS", |text| match text.parse() {
-        Ok(lanes) if (1..=MAX_LANES).contains(&lanes) => Ok(lanes),
-        _ => Err(format!("expected a number of lanes, 1 to {MAX_LANES}")),
-    })?;
-    Ok(run.lanes.or(variable).unwrap_or(LANES))
-}
-
 /// As `parse::rate` reads it: `per` is a second, a minute or an hour times a power of ten.
 fn format_rate(count: u64, per: u64) -> String {
     let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3_600 * SECOND)];
@@ -168,6 +130,7 @@ fn format_rate(count: u64, per: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::parse::Rate;
 
     #[test]
     fn a_rate_reads_back_as_the_same_schedule() {

@@ -4,6 +4,7 @@ use super::{Lowering, State};
 use crate::compiler::link;
 use crate::compiler::report::Report;
 use crate::compiler::resolve::{Linked, Site, Step, is_computed};
+use crate::compiler::source_map::BlockSource;
 use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Kind, Span};
 use crate::language::source::Loc;
@@ -18,6 +19,7 @@ struct Draft {
     block: BlockId,
     name: Option<TextId>,
     constants: Vec<(TextId, Constant)>,
+    constant_places: Vec<Loc>,
     attrs: AttrRange,
     /// By attribute of the model; `None`: constant.
     attr_ids: Vec<Option<AttrId>>,
@@ -79,7 +81,8 @@ impl<'m> Lowering<'m> {
         if skips {
             draft.code[skip_at as usize] = Inst::SkipIfFailed { target: end };
         }
-        self.map.blocks.push(crate::compiler::BlockSource { span: span.loc, code: draft.places });
+        let (constants, code) = (draft.constant_places, draft.places);
+        self.map.blocks.push(BlockSource { span: span.loc, constants, code });
         self.tables.program.blocks.push(Block {
             span: SpanForm {
                 // Without a service there is an error, and this program goes no further.
@@ -112,6 +115,7 @@ impl<'m> Lowering<'m> {
             block: BlockId(state.root.0 + at as u32),
             name: None,
             constants: Vec::new(),
+            constant_places: Vec::new(),
             attrs: if count == 0 { AttrRange::default() } else { AttrRange { first, count } },
             attr_ids,
             code: Vec::new(),
@@ -159,7 +163,7 @@ impl<'m> Lowering<'m> {
     }
 
     fn set(&mut self, state: &mut State, draft: &mut Draft, name: &str, value: ExprId, place: Loc) -> SlotId {
-        let slot = self.new_slot(state, name, value);
+        let slot = self.new_slot(state, name, value, place);
         draft.push(Inst::Set { slot, value }, place);
         slot
     }
@@ -175,6 +179,7 @@ impl<'m> Lowering<'m> {
             (None, Some(constant)) => {
                 let key = self.tables.text(&attribute.key.value);
                 draft.constants.push((key, constant));
+                draft.constant_places.push(place);
             }
             // What holds no expression is constant.
             (None, None) => {}

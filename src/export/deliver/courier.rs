@@ -4,6 +4,7 @@ use super::{
     Options,
     account::{Account, Amount},
     event::{DeliveryEvent, Observer},
+    health::Health,
     retry::{self, News, Patience, Reach},
 };
 use crate::export::{
@@ -27,8 +28,11 @@ use tokio::{
 /// Longest that requests under way go on after the target was given up.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Limit of a request where the target sets none and patience has no end.
+const LONGEST_REQUEST: Duration = Duration::from_secs(300);
+
 /// So that no sum of times overflows.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 86_400);
+pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Clone)]
 pub(super) enum Phase {
@@ -60,6 +64,7 @@ pub(super) struct Courier {
     phase: watch::Sender<Phase>,
     account: Mutex<Account>,
     reach: Mutex<Reach>,
+    pub health: Health,
     /// Memory of batches that are done, empty.
     pub spare: Mutex<Vec<Vec<u8>>>,
     most_spare: usize,
@@ -95,11 +100,12 @@ impl Courier {
             client,
             hint: hint(target),
             url: target.url.to_string().trim_end_matches('/').to_string(),
-            timeout: target.timeout.unwrap_or(lost),
+            timeout: target.timeout.unwrap_or(lost.min(LONGEST_REQUEST)),
             patience: lost.max(first),
             phase: watch::Sender::new(Phase::Running),
             account: Mutex::default(),
             reach: Mutex::new(Reach::new(Patience { first, lost })),
+            health: Health::default(),
             spare: Mutex::default(),
             most_spare,
             warned: AtomicBool::new(false),
@@ -208,6 +214,7 @@ impl Courier {
                 }
                 Outcome::Rejected(cause) => {
                     self.succeeded();
+                    self.health.refused(&cause);
                     return Fate::Rejected(cause);
                 }
             };
@@ -254,8 +261,14 @@ impl Courier {
                 Client::Http(client) => client.export(prepared).await,
             }
         };
+        let sent = Instant::now();
         match timeout(self.timeout, request).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                if !matches!(outcome, Outcome::Failed(Failure { answered: false, .. })) {
+                    self.health.answered_after(sent.elapsed());
+                }
+                outcome
+            }
             Err(_) => {
                 if let Client::Grpc(client) = &self.client {
                     client.reconnect();
@@ -273,6 +286,7 @@ impl Courier {
     }
 
     fn succeeded(&self) {
+        self.health.up();
         let out = lock(&self.reach).succeeded(Instant::now());
         if let Some(after) = out
             && self.over().is_none()
@@ -283,6 +297,7 @@ impl Courier {
 
     /// Returns until when to try. If that has passed, the target is given up.
     fn failed(&self, failure: &Failure, now: Instant) -> Instant {
+        self.health.down(&failure.cause);
         let verdict = lock(&self.reach).failed(failure, now);
         let (url, cause) = (self.url.clone(), failure.cause.to_string());
         let trying_for = verdict.deadline.saturating_duration_since(now);

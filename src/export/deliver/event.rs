@@ -1,5 +1,6 @@
 //! What a person wants to know while a delivery runs.
 
+use super::courier::LONGEST_PATIENCE;
 use std::{fmt, time::Duration};
 
 /// Each kind is told once an outage, or once a cause: never once a request.
@@ -26,10 +27,10 @@ impl fmt::Display for DeliveryEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeliveryEvent::Unreachable { url, cause, trying_for } => {
-                write!(f, "nothing answers at {url} ({cause}), trying again for {} s", trying_for.as_secs_f64().ceil())
+                write!(f, "nothing answers at {url} ({cause}), trying again{}", until(*trying_for))
             }
             DeliveryEvent::Lost { url, cause, trying_for } => {
-                write!(f, "{url} takes nothing more ({cause}), trying again for {} s", trying_for.as_secs_f64().ceil())
+                write!(f, "{url} takes nothing more ({cause}), trying again{}", until(*trying_for))
             }
             DeliveryEvent::Recovered { url, after } => {
                 write!(f, "{url} answers again after {:.1} s", after.as_secs_f64())
@@ -39,4 +40,12 @@ impl fmt::Display for DeliveryEvent {
             DeliveryEvent::Warned { url, message } => write!(f, "{url} warns: {message}"),
         }
     }
+}
+
+/// ` for 10 s`; nothing where patience has no end.
+fn until(trying_for: Duration) -> String {
+    if trying_for > LONGEST_PATIENCE / 2 {
+        return String::new();
+    }
+    format!(" for {} s", trying_for.as_secs_f64().ceil())
 }

@@ -215,6 +215,26 @@ problems! {
     "W0501" MayBeAbsent,
 }
 
+impl Problem {
+    /// A name that is probably misspelt, and what was meant: putting the one in the other's place may mend it.
+    pub fn misspelt(&self) -> Option<(&str, &str)> {
+        use Problem::*;
+        let (wrong, right) = match self {
+            UnknownAlias { name, nearest }
+            | UnknownService { name, nearest }
+            | UnknownFunction { name, nearest }
+            | UnknownName { name, nearest }
+            | UnknownVariable { name, nearest }
+            | UnknownFilter { name, nearest } => (name, nearest),
+            UnknownField { field, nearest, .. } => (field, nearest),
+            UnknownKind { kind, nearest } => (kind, nearest),
+            UnknownAttribute { key, nearest, .. } | UnknownLinkedAttribute { key, nearest } => (key, nearest),
+            _ => return None,
+        };
+        Some((wrong, right.as_deref()?))
+    }
+}
+
 /// Why a name of the language has no value where it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {

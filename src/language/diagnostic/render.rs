@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 pub use github::github;
 pub use human::human;
 pub use json::json;
+pub use place::Places;
 pub use sarif::sarif;
 
 use super::{Diagnostic, Severity};

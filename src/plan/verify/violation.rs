@@ -25,7 +25,10 @@ pub enum Place {
     Error(ErrorId),
     Link(LinkId),
     Scenario(ScenarioId),
+    Slot(ScenarioId, SlotId),
     Block(BlockId),
+    /// A constant attribute of the block's span, by its position.
+    Constant(BlockId, usize),
     Instruction(BlockId, usize),
 }
 
@@ -151,7 +154,9 @@ impl fmt::Display for Place {
             Place::Error(id) => write!(f, "{id}"),
             Place::Link(id) => write!(f, "{id}"),
             Place::Scenario(id) => write!(f, "{id}"),
+            Place::Slot(id, slot) => write!(f, "{id} {slot}"),
             Place::Block(id) => write!(f, "{id}"),
+            Place::Constant(id, at) => write!(f, "{id} constant {at}"),
             Place::Instruction(id, pc) => write!(f, "{id} instruction {pc}"),
         }
     }

@@ -309,7 +309,7 @@ impl Work {
     async fn insert(&mut self, rows: Rows) {
         self.number += 1;
         // Where a server keeps the tokens of the last inserts, the same batch is not taken twice.
-        let token = format!("tracegen-{}-{}", crate::store::now(), self.number);
+        let token = format!("tracegen-{}-{}", crate::clock::now(), self.number);
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))

@@ -1,7 +1,8 @@
 //! ClickHouse, tried again and again: while it can't be used until it can, while it is used to see that it still is.
 
 use super::Outage;
-use crate::store::{ClickHouse, Store, StoreError, now};
+use crate::clock::now;
+use crate::store::{ClickHouse, Store, StoreError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;

@@ -1,34 +1,34 @@
-//! How late traces leave, as a histogram: 8 buckets a power of two, so a percentile is off by at most 9 %.
+//! Durations as a histogram: 8 buckets a power of two, so a percentile is off by at most 9 %.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const STEPS: usize = 8;
 const BUCKETS: usize = 64 * STEPS;
 
-/// Shared by all workers.
-pub struct Lateness {
+/// Recorded into and read by several threads.
+pub struct Histogram {
     buckets: Box<[AtomicU64]>,
     max: AtomicU64,
 }
 
-/// Lateness of a run's live traces, ns.
+/// Of durations, ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
-    /// How many traces these are.
+    /// How many durations these are.
     pub count: u64,
     pub p50: u64,
     pub p99: u64,
     pub max: u64,
 }
 
-impl Default for Lateness {
+impl Default for Histogram {
     fn default() -> Self {
-        Lateness { buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(), max: AtomicU64::new(0) }
+        Histogram { buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(), max: AtomicU64::new(0) }
     }
 }
 
-impl Lateness {
-    /// One trace was `ns` late.
+impl Histogram {
+    /// One more, of `ns`.
     pub fn record(&self, ns: u64) {
         self.buckets[bucket(ns)].fetch_add(1, Ordering::Relaxed);
         self.max.fetch_max(ns, Ordering::Relaxed);
@@ -72,10 +72,10 @@ mod tests {
 
     #[test]
     fn percentiles_are_within_a_bucket() {
-        let lateness = Lateness::default();
-        assert_eq!(lateness.percentiles(), Percentiles::default());
-        (1..=10_000u64).for_each(|us| lateness.record(us * 1_000));
-        let Percentiles { count, p50, p99, max } = lateness.percentiles();
+        let histogram = Histogram::default();
+        assert_eq!(histogram.percentiles(), Percentiles::default());
+        (1..=10_000u64).for_each(|us| histogram.record(us * 1_000));
+        let Percentiles { count, p50, p99, max } = histogram.percentiles();
         assert_eq!((count, max), (10_000, 10_000_000));
         assert!((5_000_000..=5_700_000).contains(&p50), "{p50}");
         assert!((9_900_000..=10_000_000).contains(&p99), "{p99}");

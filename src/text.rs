@@ -1,4 +1,4 @@
-//! Figures and words as people read them.
+//! Figures and words as people read them, in the terminal and on the pages.
 
 /// `1 error`, `2 errors`, `1,234 errors`.
 pub fn count(n: u64, noun: &str) -> String {
@@ -29,7 +29,8 @@ pub fn scaled(n: f64) -> String {
     format!("{}{unit}", three_figures(value))
 }
 
-fn three_figures(value: f64) -> String {
+/// `9.81`, `66.6`, `617`.
+pub fn three_figures(value: f64) -> String {
     match value {
         v if v >= 99.95 => format!("{v:.0}"),
         v if v >= 9.995 => format!("{v:.1}"),
@@ -37,11 +38,11 @@ fn three_figures(value: f64) -> String {
     }
 }
 
-/// A duration in ns: `4 ms`, `1.52 s`, `2 min 5 s`.
+/// A duration in ns: `4.20 ms`, `1.52 s`, `2 min 5 s`.
 pub fn duration(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{} us", three_figures(ns as f64 / 1e3)),
+        1_000..1_000_000 => format!("{} µs", three_figures(ns as f64 / 1e3)),
         1_000_000..1_000_000_000 => format!("{} ms", three_figures(ns as f64 / 1e6)),
         1_000_000_000..60_000_000_000 => format!("{} s", three_figures(ns as f64 / 1e9)),
         _ => {

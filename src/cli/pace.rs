@@ -1,0 +1,54 @@
+//! How fast traces come: `--rate`, `--interval` and `--lanes`, and the variables that stand for them.
+
+use super::parse::{self, Rate, SECOND};
+use super::{Failure, environment};
+use crate::interpreter::MAX_LANES;
+
+/// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
+const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
+const LANES: u32 = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// `count` traces every `per` ns.
+    Even {
+        count: u64,
+        per: u64,
+    },
+    /// Gaps of `min` to `max` ns in each lane.
+    Interval {
+        min: u64,
+        max: u64,
+        lanes: u32,
+    },
+    Max,
+}
+
+/// From flags, else variables, else the default.
+pub fn resolve(rate: Option<Rate>, interval: Option<(u64, u64)>, lanes: Option<u32>) -> Result<Pace, Failure> {
+    match (rate, interval) {
+        (Some(Rate::Max), _) => return Ok(Pace::Max),
+        (Some(Rate::Of { count, per }), _) => return Ok(Pace::Even { count, per }),
+        (None, Some((min, max))) => return Ok(Pace::Interval { min, max, lanes: self::lanes(lanes)? }),
+        (None, None) => {}
+    }
+    let min = environment::value("TRACE_INTERVAL_MIN", parse::seconds)?;
+    let max = environment::value("TRACE_INTERVAL_MAX", parse::seconds)?;
+    let (min, max) = match (min, max) {
+        (None, None) => INTERVAL,
+        (Some(min), None) => (min, INTERVAL.1.max(min)),
+        (None, Some(max)) => (INTERVAL.0.min(max), max),
+        (Some(min), Some(max)) => (min, max),
+    };
+    let (min, max) = parse::checked_interval(min, max)
+        .map_err(|e| Failure::usage(format!("TRACE_INTERVAL_MIN and TRACE_INTERVAL_MAX: {e}")))?;
+    Ok(Pace::Interval { min, max, lanes: self::lanes(lanes)? })
+}
+
+fn lanes(flag: Option<u32>) -> Result<u32, Failure> {
+    let variable = environment::value("TRACE_NUM_WORKERS", |text| match text.parse() {
+        Ok(lanes) if (1..=MAX_LANES).contains(&lanes) => Ok(lanes),
+        _ => Err(format!("expected a number of lanes, 1 to {MAX_LANES}")),
+    })?;
+    Ok(flag.or(variable).unwrap_or(LANES))
+}

@@ -1,0 +1,253 @@
+//! The traces of a run, made again: from a journal to the run that stood behind an index or an id.
+
+use super::Selection;
+use super::manifest::{Era, Manifest, ManifestError, Totals};
+use crate::interpreter::{Epoch, Identity, Interpreter, Run, Schedule, ScheduleError};
+use crate::plan::{Plan, Violation};
+use crate::trace::Trace;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Eras and plans that a session keeps; beyond them the oldest but the first, which the tag follows from, are forgotten.
+const MOST_ERAS: usize = 10_000;
+const MOST_PLANS: usize = 100;
+/// Runs kept ready: an index is likely to be near the last that was asked for.
+const READY: usize = 4;
+
+/// The journal of a run, ready to be asked.
+pub struct Archive {
+    identity: Identity,
+    seed: u64,
+    selection: Selection,
+    /// In order.
+    eras: Vec<Era>,
+    plans: BTreeMap<String, Arc<Plan>>,
+    /// By the first index of their era.
+    ready: VecDeque<(u64, Arc<Run>)>,
+}
+
+/// What a trace id is to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identified {
+    /// Trace `index` of it.
+    Ours { index: u64 },
+    /// Of another run with the same seed.
+    OtherRun { tag: u32, index: u64 },
+    /// Not made with this seed.
+    Foreign,
+}
+
+impl Archive {
+    /// Of a run under `schedule`.
+    pub fn of(run: &Run, schedule: &Schedule, selection: Selection) -> Archive {
+        let mut archive = Archive::new(run, selection);
+        for epoch in schedule.epochs() {
+            archive.begin(*epoch, run.plan(), BTreeMap::new());
+        }
+        archive
+    }
+
+    /// Of a run in which no era has begun.
+    pub(super) fn new(run: &Run, selection: Selection) -> Archive {
+        Archive {
+            identity: run.identity().clone(),
+            seed: run.seed(),
+            selection,
+            eras: vec![],
+            plans: BTreeMap::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// From what a run has written down.
+    ///
+    /// # Errors
+    /// The parts of the manifest don't belong together.
+    pub fn open(manifest: &Manifest) -> Result<Archive, ManifestError> {
+        let Manifest { seed, tag, selection, eras, plans: documents, .. } = manifest;
+        if selection.shard.0 >= selection.shard.1 {
+            return Err(ManifestError::Shard(selection.shard.0, selection.shard.1));
+        }
+        let mut plans = BTreeMap::new();
+        for (digest, document) in documents {
+            let plan = Plan::read_file(document.to_string().as_bytes())
+                .map_err(|error| ManifestError::Plan { digest: digest.clone(), error })?;
+            if plan.digest_hex() != *digest {
+                return Err(ManifestError::Digest { written: digest.clone(), found: plan.digest_hex() });
+            }
+            plans.insert(digest.clone(), Arc::new(plan));
+        }
+        let mut next = 0;
+        for (i, era) in eras.iter().enumerate() {
+            let first = era.epoch.first;
+            let goes_on = era.end.is_none() && i + 1 < eras.len();
+            if first < next || (i == 0 && first != 0) || goes_on || era.end.is_some_and(|end| end < first) {
+                return Err(ManifestError::Order { first });
+            }
+            next = era.end.unwrap_or(first);
+        }
+        let epochs: Vec<Epoch> = eras.iter().map(|era| era.epoch).collect();
+        Schedule::try_from(epochs).map_err(ManifestError::Schedule)?;
+        let mut archive = Archive {
+            identity: Identity::new(*seed, 0),
+            seed: *seed,
+            selection: *selection,
+            eras: eras.clone(),
+            plans,
+            ready: VecDeque::new(),
+        };
+        for era in &archive.eras {
+            archive.plan_of(era)?;
+        }
+        let Era { epoch, .. } = archive.eras[0];
+        let plan = archive.plan_of(&archive.eras[0])?;
+        let run = Run::new(plan, *seed, only(epoch).map_err(ManifestError::Schedule)?);
+        let found = format!("{:08x}", run.tag());
+        if *tag != found {
+            return Err(ManifestError::Tag { written: tag.clone(), found });
+        }
+        archive.identity = run.identity().clone();
+        Ok(archive)
+    }
+
+    /// What a run would write down.
+    pub fn manifest(&self, ended: Option<Totals>) -> Manifest {
+        let document = |plan: &Plan| {
+            let mut bytes = vec![];
+            // A plan that verifies is no larger than a plan file may be, but for one that no file could have brought.
+            plan.write_file(&mut bytes).ok().and_then(|()| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        };
+        Manifest {
+            format: Manifest::FORMAT,
+            tracegen: env!("CARGO_PKG_VERSION").into(),
+            seed: self.seed,
+            tag: format!("{:08x}", self.identity.tag()),
+            selection: self.selection,
+            eras: self.eras.clone(),
+            plans: self.plans.iter().map(|(digest, plan)| (digest.clone(), document(plan))).collect(),
+            ended,
+        }
+    }
+
+    /// What an id is to this run; an index may lie beyond its end.
+    pub fn identify(&self, id: [u8; 16]) -> Identified {
+        match self.identity.decode(id) {
+            Some((tag, index)) if tag == self.identity.tag() => Identified::Ours { index },
+            Some((tag, index)) => Identified::OtherRun { tag, index },
+            None => Identified::Foreign,
+        }
+    }
+
+    /// The era of trace `index`; `None`: the run has no such trace, or it is forgotten.
+    pub fn era(&self, index: u64) -> Option<&Era> {
+        let (k, n) = self.selection.shard;
+        let at = self.eras.partition_point(|era| era.epoch.first <= index).checked_sub(1)?;
+        let selected = index % n == k && self.selection.count.is_none_or(|count| index < count);
+        Some(&self.eras[at]).filter(|era| selected && era.contains(index))
+    }
+
+    /// The plan of trace `index`, with the weights of its files.
+    pub(super) fn plan(&self, index: u64) -> Option<&Arc<Plan>> {
+        self.plans.get(&self.era(index)?.plan)
+    }
+
+    /// The run that trace `index` is of.
+    pub fn run(&mut self, index: u64) -> Option<Arc<Run>> {
+        let era = self.era(index)?;
+        let first = era.epoch.first;
+        if let Some((_, run)) = self.ready.iter().find(|(of, _)| *of == first) {
+            return Some(run.clone());
+        }
+        let plan = self.plan_of(era).ok()?;
+        let run = Run::with_tag(plan, self.seed, only(era.epoch).ok()?, self.identity.tag());
+        let run = Arc::new(run);
+        self.keep(first, run.clone());
+        Some(run)
+    }
+
+    /// Trace `index`, as it was. `None`: the run has no such trace.
+    pub fn remake(&mut self, index: u64) -> Option<(Arc<Run>, Trace)> {
+        let run = self.run(index)?;
+        let mut trace = Trace::default();
+        Interpreter::new(&run).trace(index, &mut trace);
+        let before = self.selection.before.is_none_or(|before| trace.start < before);
+        before.then_some((run, trace))
+    }
+
+    /// From trace `epoch.first` on, `plan` with `weights` holds and traces arrive so. An era without any trace is
+    /// forgotten, unless it is the first: the tag follows from it.
+    pub(super) fn begin(&mut self, epoch: Epoch, plan: &Arc<Plan>, weights: BTreeMap<String, f64>) {
+        self.end(epoch.first);
+        if self.eras.len() > 1 && self.eras.last().is_some_and(|era| era.epoch.first == epoch.first) {
+            self.eras.pop();
+        }
+        self.ready.retain(|(first, _)| *first != epoch.first);
+        let digest = plan.digest_hex();
+        self.plans.entry(digest.clone()).or_insert_with(|| plan.clone());
+        self.eras.push(Era { epoch, plan: digest, weights, end: None, stopped: None });
+    }
+
+    /// Forget what is too much to keep for as long as a session may go on.
+    pub(super) fn forget(&mut self) {
+        while self.eras.len() > MOST_ERAS || self.plans.len() > MOST_PLANS {
+            self.eras.remove(1);
+            let used = |digest: &str| self.eras.iter().any(|era| era.plan == digest);
+            let forgotten = self.plans.keys().find(|digest| !used(digest)).cloned();
+            forgotten.and_then(|digest| self.plans.remove(&digest));
+        }
+    }
+
+    /// Keep the run of the era that begins with trace `first` ready.
+    pub(super) fn keep(&mut self, first: u64, run: Arc<Run>) {
+        self.ready.push_front((first, run));
+        self.ready.truncate(READY);
+    }
+
+    /// The last era has ended before trace `end`.
+    pub(super) fn end(&mut self, end: u64) {
+        if let Some(era) = self.eras.last_mut() {
+            era.end.get_or_insert(end);
+        }
+    }
+
+    /// Of the last era, ns since 1970.
+    pub(super) fn last_opening(&self) -> u64 {
+        self.eras.last().map_or(0, |era| era.epoch.opening)
+    }
+
+    /// Of the eras from trace `first` on, what had not ended at `time` was not sent.
+    pub(super) fn stop(&mut self, first: u64, time: u64) {
+        let from = self.eras.partition_point(|era| era.epoch.first < first);
+        for era in &mut self.eras[from..] {
+            era.stopped.get_or_insert(time);
+        }
+    }
+
+    fn plan_of(&self, era: &Era) -> Result<Arc<Plan>, ManifestError> {
+        let first = era.epoch.first;
+        let Some(plan) = self.plans.get(&era.plan) else {
+            return Err(ManifestError::NoPlan { first, digest: era.plan.clone() });
+        };
+        weighted(plan, &era.weights)
+            .map_err(|violation| ManifestError::Weights { first, problem: violation.to_string() })
+    }
+}
+
+/// A plan with some of its weights replaced, by scenario name.
+pub(super) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Result<Arc<Plan>, Violation> {
+    if weights.is_empty() {
+        return Ok(plan.clone());
+    }
+    let scenarios = plan.scenarios.iter();
+    let all = scenarios.map(|s| weights.get(plan.text(s.name)).copied().unwrap_or(s.weight));
+    plan.with_weights(all).map(Arc::new)
+}
+
+/// A schedule in which `epoch` is the last. What comes after it means nothing to its traces, nor what came before.
+pub(super) fn only(epoch: Epoch) -> Result<Schedule, ScheduleError> {
+    let mut schedule = Schedule::new(epoch.opening, epoch.arrivals)?;
+    if epoch.first > 0 {
+        schedule.push_epoch(epoch)?;
+    }
+    Ok(schedule)
+}

@@ -1,0 +1,319 @@
+//! The thread that makes a session's traces.
+
+use super::control::Wanted;
+use super::exporter::Exporter;
+use super::state::Phase;
+use super::tally::{Series, Tally};
+use super::{Shared, lock, now};
+use crate::engine::archive;
+use crate::engine::outbox::Outbox;
+use crate::engine::pending::Pending;
+use crate::interpreter::{Epoch, Interpreter, Run};
+use crate::plan::Plan;
+use crate::store::Store;
+use crate::trace::Trace;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Eras whose traces have not all ended, at most: a change beyond waits for one of them.
+const MOST_LIVE: usize = 64;
+/// How often those who look are told, ns.
+const PUBLISH_EVERY: u64 = 100_000_000;
+/// A pause in which there is time to tell them, ns.
+const IDLE: u64 = 10_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+/// What those who look are told.
+#[derive(Clone)]
+pub struct Figures {
+    pub traces: u64,
+    pub spans: u64,
+    pub pending: u64,
+    pub waiting: bool,
+    pub tally: Tally,
+    /// Traces in 10 s.
+    pub rates: Series,
+    /// Live traces in a second.
+    pub achieved: Series,
+    /// When the session ended, ns since 1970.
+    pub ended: Option<u64>,
+}
+
+impl Figures {
+    pub fn new(plan: &Arc<Plan>, now: u64) -> Figures {
+        Figures {
+            traces: 0,
+            spans: 0,
+            pending: 0,
+            waiting: false,
+            tally: Tally::new(plan),
+            rates: Series::new(10 * SECOND, 90, now),
+            achieved: Series::new(SECOND, 11, now),
+            ended: None,
+        }
+    }
+
+    pub fn reach(&mut self, now: u64) {
+        self.rates.reach(now);
+        self.achieved.reach(now);
+    }
+}
+
+/// An era that is open, or of which some traces have not ended.
+struct Live {
+    /// Its first index.
+    first: u64,
+    interpreter: Interpreter,
+    /// As compiled.
+    plan: Arc<Plan>,
+    outbox: Option<Outbox>,
+    /// Traces that have not ended.
+    pending: u64,
+}
+
+pub struct Generator {
+    shared: Arc<Shared>,
+    /// What is being done, as it was wanted last.
+    wanted: Wanted,
+    exporter: Option<Exporter>,
+    /// In order; the last is the one that traces begin in. At least one.
+    live: VecDeque<Live>,
+    /// No trace begins before an era is opened.
+    stale: bool,
+    pending: Pending,
+    trace: Trace,
+    figures: Figures,
+    next: u64,
+    now: u64,
+    /// Latest start of any trace begun, and latest end of any handed on, ns since 1970.
+    begun: u64,
+    ended: u64,
+    published: u64,
+}
+
+impl Generator {
+    pub fn new(shared: Arc<Shared>, wanted: Wanted, run: Arc<Run>, exporter: Option<Exporter>) -> Generator {
+        let first = Live::new(0, &run, &wanted.plan, exporter.as_ref());
+        Generator {
+            figures: Figures::new(&wanted.plan, shared.began),
+            now: shared.began,
+            shared,
+            wanted,
+            exporter,
+            live: VecDeque::from([first]),
+            stale: false,
+            pending: Pending::new(1),
+            trace: Trace::default(),
+            next: 0,
+            begun: 0,
+            ended: 0,
+            published: 0,
+        }
+    }
+
+    /// Goes on until the session is over; gives the exporter back with what is on its way.
+    pub fn run(mut self) -> Option<Exporter> {
+        loop {
+            self.now = now();
+            if let Some(wanted) = self.shared.control.take() {
+                self.obey(wanted);
+            }
+            if self.wanted.over {
+                break;
+            }
+            self.open_era_if_wanted();
+            let wake = self.step();
+            let flush = self.flush_if_due();
+            let idle = wake.min(flush).saturating_sub(self.now);
+            if idle > IDLE || self.now.abs_diff(self.published) > PUBLISH_EVERY {
+                self.publish();
+            }
+            if idle > 0 {
+                self.shared.control.sleep_until(self.now.saturating_add(idle));
+            }
+        }
+        self.figures.ended = Some(self.now);
+        self.publish();
+        self.exporter
+    }
+
+    fn obey(&mut self, wanted: Wanted) {
+        let mut ran = self.wanted.phase == Phase::Running;
+        if wanted.discard {
+            self.discard();
+            ran = false;
+        }
+        let runs = wanted.phase == Phase::Running;
+        if !runs {
+            lock(&self.shared.archive).end(self.next);
+        }
+        let same = Arc::ptr_eq(&wanted.weighted, &self.wanted.weighted)
+            && wanted.settings.arrivals() == self.wanted.settings.arrivals();
+        self.stale = runs && (self.stale || !ran || !same);
+        if !Arc::ptr_eq(&wanted.plan, &self.figures.tally.plan) {
+            self.figures.tally = Tally::new(&wanted.plan);
+        }
+        self.wanted = wanted;
+        self.publish();
+    }
+
+    fn open_era_if_wanted(&mut self) {
+        if !self.stale || self.live.len() >= MOST_LIVE {
+            return;
+        }
+        let Wanted { settings, plan, weighted, .. } = &self.wanted;
+        let mut archive = lock(&self.shared.archive);
+        let opening = self.now.max(self.begun).max(archive.last_opening());
+        let epoch = Epoch { first: self.next, opening, arrivals: settings.arrivals() };
+        // Settings have been checked; only a clock beyond the last start there can be (2262) is left.
+        let Ok(schedule) = archive::only(epoch) else { return };
+        let run = Arc::new(Run::with_tag(weighted.clone(), self.shared.seed, schedule, self.shared.tag));
+        archive.begin(epoch, plan, settings.weights.clone());
+        archive.keep(self.next, run.clone());
+        archive.forget();
+        drop(archive);
+        let live = Live::new(self.next, &run, plan, self.exporter.as_ref());
+        self.live.push_back(live);
+        self.drop_ended();
+        self.stale = false;
+    }
+
+    /// Do one thing; returns until when there is nothing else to do, ns since 1970.
+    fn step(&mut self) -> u64 {
+        let mut wake = u64::MAX;
+        if let Some((due, index)) = self.pending.first() {
+            if due <= self.now {
+                self.pending.pop();
+                self.hand_on_due(index);
+                return self.now;
+            }
+            wake = due;
+        }
+        self.figures.waiting = self.pending.is_full();
+        if self.wanted.phase != Phase::Running || self.stale || self.figures.waiting {
+            return wake;
+        }
+        let index = self.next;
+        let Some(live) = self.live.back_mut() else { return wake };
+        let start = live.interpreter.start(index);
+        if start > self.now {
+            return wake.min(start);
+        }
+        live.interpreter.trace(index, &mut self.trace);
+        self.next += 1;
+        self.shared.next.store(self.next, Ordering::Release);
+        self.begun = self.begun.max(start);
+        if self.trace.end <= self.now {
+            let at = self.live.len() - 1;
+            self.hand_on(at, self.trace.end.max(self.begun));
+        } else {
+            live.pending += 1;
+            self.pending.push(self.trace.end, index);
+        }
+        self.now
+    }
+
+    /// A trace that was pending has ended.
+    fn hand_on_due(&mut self, index: u64) {
+        let at = self.live.partition_point(|live| live.first <= index) - 1;
+        let live = &mut self.live[at];
+        live.interpreter.trace(index, &mut self.trace);
+        live.pending -= 1;
+        let last_of_era = live.pending == 0 && at + 1 < self.live.len();
+        self.hand_on(at, self.trace.end);
+        if last_of_era {
+            self.drop_ended();
+        }
+    }
+
+    /// The trace just made, of the live era `at`, could leave at `due` (ns since 1970).
+    fn hand_on(&mut self, at: usize, due: u64) {
+        let (live, trace) = (&mut self.live[at], &self.trace);
+        let origin = live.interpreter.run().origin();
+        // What the database could not keep, it accounts for itself.
+        let _ = self.shared.database.add_trace(origin, trace);
+        if let (Some(exporter), Some(outbox)) = (&self.exporter, &mut live.outbox) {
+            let full = outbox.add(origin.view(trace), self.now);
+            exporter.send(outbox, full);
+        }
+        self.ended = self.ended.max(trace.end);
+        self.figures.traces += 1;
+        self.figures.spans += trace.spans.len() as u64;
+        self.figures.rates.add(self.now);
+        if trace.end >= self.shared.began {
+            self.figures.achieved.add(self.now);
+            self.shared.lateness.record(self.now.saturating_sub(due));
+        }
+        if Arc::ptr_eq(&live.plan, &self.figures.tally.plan) {
+            self.figures.tally.add(trace);
+        }
+    }
+
+    /// Hand on what has ended; what has not is not sent.
+    fn discard(&mut self) {
+        // After the system's clock went back, what was sent lies in the future.
+        let time = self.now.max(self.ended);
+        while let Some((_, index)) = self.pending.first().filter(|(due, _)| *due <= time) {
+            self.pending.pop();
+            self.hand_on_due(index);
+        }
+        self.pending.clear();
+        let first = self.live.front().map_or(self.next, |live| live.first);
+        let mut archive = lock(&self.shared.archive);
+        archive.end(self.next);
+        archive.stop(first, time);
+        drop(archive);
+        self.live.iter_mut().for_each(|live| live.pending = 0);
+        self.flush_all();
+        self.drop_ended();
+    }
+
+    /// Let go of eras that nothing is left of, but for the last.
+    fn drop_ended(&mut self) {
+        let exporter = self.exporter.as_ref();
+        let mut behind = self.live.len();
+        self.live.retain_mut(|live| {
+            behind -= 1;
+            let keep = behind == 0 || live.pending > 0;
+            if let (false, Some(exporter), Some(outbox)) = (keep, exporter, &mut live.outbox) {
+                exporter.flush(outbox);
+            }
+            keep
+        });
+    }
+
+    fn flush_all(&mut self) {
+        let Some(exporter) = &self.exporter else { return };
+        self.live.iter_mut().filter_map(|live| live.outbox.as_mut()).for_each(|outbox| exporter.flush(outbox));
+    }
+
+    /// Returns when the next batch has to leave, ns since 1970.
+    fn flush_if_due(&mut self) -> u64 {
+        let Some(exporter) = &self.exporter else { return u64::MAX };
+        let outboxes = self.live.iter_mut().filter_map(|live| live.outbox.as_mut());
+        let flushed = outboxes.map(|outbox| {
+            exporter.flush_if_due(outbox, self.now);
+            outbox.flush_at()
+        });
+        flushed.min().unwrap_or(u64::MAX)
+    }
+
+    fn publish(&mut self) {
+        self.published = self.now;
+        self.figures.pending = self.pending.len();
+        *lock(&self.shared.figures) = self.figures.clone();
+    }
+}
+
+impl Live {
+    fn new(first: u64, run: &Arc<Run>, plan: &Arc<Plan>, exporter: Option<&Exporter>) -> Live {
+        Live {
+            first,
+            interpreter: Interpreter::new(run),
+            plan: plan.clone(),
+            outbox: exporter.map(|exporter| exporter.outbox(run)),
+            pending: 0,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+use super::*;
+use crate::plan::fixture;
+use crate::plan::{ErrorId, Program};
+
+fn near(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+}
+
+/// The fixture's first block with other instructions; its second never fails.
+fn with(code: Vec<Inst>) -> Plan {
+    let mut program: Program = fixture::program();
+    let attr = program.blocks[0].code[0];
+    program.blocks[0].code = [vec![attr], code].concat();
+    Plan::verify(program).expect("a valid plan")
+}
+
+fn fail(percent: f64, target: u32) -> Inst {
+    Inst::Fail { chance: Chance::from_percent(percent), error: ErrorId(0), target }
+}
+
+#[test]
+fn a_hit_makes_no_calls() {
+    let expected = fixture::plan().expectation(ScenarioId(0)).unwrap();
+    near(expected.failed, 0.02);
+    near(expected.spans, 1.98);
+    let [root, called] = &expected.blocks[..] else { panic!("{expected:?}") };
+    assert_eq!((root.block, called.block, &called.hits), (BlockId(0), BlockId(1), &vec![]));
+    assert_eq!(root.hits[0].0, 3);
+    near(root.failed(), 0.02);
+    near(called.runs, 0.98);
+}
+
+#[test]
+fn conditions_of_one_roll_add_up() {
+    let call = Inst::Call { block: BlockId(1) };
+    let plan = with(vec![Inst::Roll, fail(10.0, 5), fail(25.0, 5), call, Inst::End]);
+    let expected = plan.expectation(ScenarioId(0)).unwrap();
+    near(expected.failed, 0.35);
+    near(expected.blocks[0].hits[1].1, 0.25);
+    near(expected.blocks[1].runs, 0.65);
+}
+
+#[test]
+fn rolls_multiply_and_a_failed_span_may_go_on() {
+    let call = Inst::Call { block: BlockId(1) };
+    let code = vec![Inst::Roll, fail(50.0, 3), Inst::Roll, fail(20.0, 6), call, Inst::End];
+    let expected = with(code).expectation(ScenarioId(0)).unwrap();
+    near(expected.failed, 1.0 - 0.5 * 0.8);
+    near(expected.blocks[1].runs, 0.8);
+    near(expected.spans, 1.8);
+}
+
+#[test]
+fn a_condition_that_always_hits_leaves_nothing_to_the_next() {
+    let plan = with(vec![Inst::Roll, fail(100.0, 5), fail(0.0, 5), Inst::Call { block: BlockId(1) }, Inst::End]);
+    let expected = plan.expectation(ScenarioId(0)).unwrap();
+    near(expected.failed, 1.0);
+    near(expected.spans, 1.0);
+    near(expected.blocks[0].hits[1].1, 0.0);
+}

@@ -1,0 +1,160 @@
+//! Durations counted on a logarithmic axis, in bounded memory.
+
+use crate::store::{DurationBins, Percentiles};
+
+/// Bins a decade, where nothing was put together: the middle of one is at most 1.8 % from what it holds.
+const PER_DECADE: f64 = 64.0;
+/// Of these a bin of [`DurationBins`] is made.
+const TOGETHER: usize = 4;
+/// The longest duration is of the last bin.
+const BINS: usize = 1_234;
+
+/// Counts by bin. Where they would be more than is allowed, each two neighbours are put together.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    /// Sorted; the bins `k << shift` up to `(k + 1) << shift` under k.
+    bins: Vec<(u16, u32)>,
+    shift: u32,
+}
+
+fn bin(duration: u64) -> u16 {
+    ((duration.max(1) as f64).log10() * PER_DECADE) as u16
+}
+
+impl Histogram {
+    /// Count a duration in ns, in at most `most` bins.
+    pub fn add(&mut self, duration: u64, most: usize) {
+        let bin = bin(duration);
+        loop {
+            let bin = bin >> self.shift;
+            match self.bins.binary_search_by_key(&bin, |(bin, _)| *bin) {
+                Ok(at) => return self.bins[at].1 = self.bins[at].1.saturating_add(1),
+                Err(at) if self.bins.len() < most => return self.bins.insert(at, (bin, 1)),
+                Err(_) => self.halve(),
+            }
+        }
+    }
+
+    fn halve(&mut self) {
+        self.shift += 1;
+        self.bins.iter_mut().for_each(|(bin, _)| *bin >>= 1);
+        self.bins.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                earlier.1 = earlier.1.saturating_add(later.1);
+            }
+            same
+        });
+    }
+
+    pub fn clear(&mut self) {
+        self.bins.clear();
+        self.shift = 0;
+    }
+}
+
+/// The sum of histograms.
+pub struct Durations {
+    counts: Box<[u64]>,
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Durations { counts: vec![0; BINS].into() }
+    }
+}
+
+impl Durations {
+    pub fn add(&mut self, histogram: &Histogram) {
+        let width = 1 << histogram.shift;
+        for (bin, count) in &histogram.bins {
+            let first = (*bin as usize) << histogram.shift;
+            let bins = &mut self.counts[first..BINS.min(first + width)];
+            let (each, more) = (*count as u64 / bins.len() as u64, *count as usize % bins.len());
+            bins.iter_mut().for_each(|count| *count += each);
+            bins[..more].iter_mut().for_each(|count| *count += 1);
+        }
+    }
+
+    pub fn add_all(&mut self, other: &Durations) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+    }
+
+    /// By nearest rank, each the middle of its bin; `None` of none.
+    pub fn percentiles(&self) -> Option<Percentiles> {
+        let total: u64 = self.counts.iter().sum();
+        let at = |percent: u64| {
+            let rank = (total as u128 * percent as u128).div_ceil(100) as u64;
+            let mut below = 0;
+            let bin = self.counts.iter().position(|count| {
+                below += count;
+                below >= rank
+            });
+            10f64.powf((bin.unwrap_or_default() as f64 + 0.5) / PER_DECADE) as u64
+        };
+        (total > 0).then(|| Percentiles { p50: at(50), p95: at(95), p99: at(99) })
+    }
+
+    pub fn bins(&self) -> DurationBins {
+        let sums = self.counts.chunks(TOGETHER).map(|counts| counts.iter().sum());
+        DurationBins { bins: (0..).zip(sums).filter(|(_, count): &(u16, u64)| *count > 0).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sum(durations: &[u64], most: usize) -> Durations {
+        let mut histogram = Histogram::default();
+        durations.iter().for_each(|duration| histogram.add(*duration, most));
+        assert!(histogram.bins.len() <= most);
+        let mut sum = Durations::default();
+        sum.add(&histogram);
+        sum
+    }
+
+    fn off(estimated: u64, exact: u64) -> f64 {
+        (estimated as f64 / exact as f64 - 1.0).abs()
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_are_close_and_bins_are_exact(
+            durations in prop::collection::vec((100u64..1_000, 0u32..15), 1..400)
+        ) {
+            let mut durations: Vec<u64> = durations.into_iter().map(|(digits, power)| digits * 10u64.pow(power)).collect();
+            let all = sum(&durations, usize::MAX);
+            prop_assert_eq!(all.bins(), DurationBins::of(durations.iter().copied()));
+            let exact = Percentiles::of(&mut durations).unwrap();
+            let estimated = all.percentiles().unwrap();
+            for (estimated, exact) in
+                [(estimated.p50, exact.p50), (estimated.p95, exact.p95), (estimated.p99, exact.p99)]
+            {
+                prop_assert!(off(estimated, exact) < 0.02 + 1.0 / exact as f64, "{} for {}", estimated, exact);
+            }
+        }
+    }
+
+    #[test]
+    fn few_bins_lose_precision_and_no_duration() {
+        let spread: Vec<u64> = (0..10_000).map(|i| 10u64.pow(3 + i % 9) * (1 + i as u64 % 7)).collect();
+        let few = sum(&spread, 8);
+        assert_eq!(few.counts.iter().sum::<u64>(), 10_000);
+        let narrow: Vec<u64> = (0..10_000).map(|i| 5_000_000 + i * 500).collect();
+        let estimated = sum(&narrow, 64).percentiles().unwrap();
+        assert!(off(estimated.p95, 9_750_000) < 0.02, "{estimated:?}");
+    }
+
+    #[test]
+    fn any_duration_has_a_bin() {
+        for duration in [0, 1, u64::MAX] {
+            for most in [1, 64] {
+                assert_eq!(sum(&[duration, duration], most).counts.iter().sum::<u64>(), 2);
+            }
+        }
+        assert_eq!(bin(u64::MAX) as usize, BINS - 1);
+        assert_eq!(Durations::default().percentiles(), None);
+    }
+}

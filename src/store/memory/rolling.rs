@@ -1,0 +1,207 @@
+//! What came in the last hour, also of traces that are no longer kept.
+//!
+//! The hour ends with the latest span. Traces are counted by the second and measured by 10 s; spans are counted by 10 s and
+//! measured by the minute, by scenario, service and operation. Percentiles are at most 2 % off, where an operation's durations
+//! are spread over more than a decade in a minute up to 5 %.
+//!
+//! An operation takes 6 KB and what its durations take, 8 B for each 4 % of them that occur in a minute, at most 31 KB: for
+//! 100 operations 4 MB at most. Of a thousand operations, the most that are told apart, and two thousand edges, 50 MB.
+
+use super::histogram::Durations;
+use super::tally::{Entry, Tally};
+use super::window::{HOUR, Window};
+use crate::store::report::{Buckets, SECOND};
+use crate::store::{
+    Arrivals, Edge, Figures, OperationReport, Overview, ServiceReport, ServicesReport, TimeRange, TraceId,
+};
+use crate::trace::{Origin, Trace};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// By the second, measured by 10 s.
+type Traces = Window<{ 10 * SECOND }, 10>;
+/// By 10 s, measured by the minute.
+pub type Spans = Window<{ 60 * SECOND }, 6>;
+
+#[derive(Default)]
+pub struct Rolling {
+    counted: Mutex<Counted>,
+    traces: Mutex<Traces>,
+}
+
+#[derive(Default)]
+struct Counted {
+    /// Start of the first and the last span.
+    starts: Option<(u64, u64)>,
+    tally: Tally,
+}
+
+/// What is asked for, in whole buckets, and what is known of it.
+struct Frame {
+    buckets: Buckets,
+    from: u64,
+    until: u64,
+    covered: u64,
+}
+
+/// No lock is held while more than one window is read.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Rolling {
+    /// Count a trace. `linked` tells the service of a span of an earlier trace.
+    pub fn add(&self, origin: &Arc<Origin>, trace: &Trace, linked: impl Fn(TraceId, u64) -> Option<String>) {
+        let starts = || trace.spans.iter().map(|span| span.start);
+        let (Some(root), Some(first), Some(last)) = (trace.spans.first(), starts().min(), starts().max()) else {
+            return;
+        };
+        lock(&self.traces).measure(root.start, !trace.failures.is_empty(), root.end - root.start, usize::MAX);
+        let mut counted = lock(&self.counted);
+        counted.starts = Some(counted.starts.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        counted.tally.add(origin.view(trace), origin, linked);
+    }
+
+    /// `finest` is the step of the series, ticks of 10 s are the smallest part of a range.
+    fn frame(&self, range: TimeRange, now: u64, finest: u64) -> Option<Frame> {
+        let (first, last) = lock(&self.counted).starts?;
+        let since = first.max(last.saturating_sub(HOUR));
+        let slot = 10 * SECOND;
+        let from = range.from.unwrap_or(since) / slot * slot;
+        let until = range.until.unwrap_or(now.max(last + 1)).div_ceil(slot).saturating_mul(slot);
+        Some(Frame {
+            buckets: Buckets::cut(from, until, finest),
+            from: from.max(since / slot * slot),
+            until,
+            covered: until.min(now).saturating_sub(from.max(since)),
+        })
+    }
+
+    /// Traces in a range.
+    pub fn overview(&self, range: TimeRange, now: u64) -> Overview {
+        let Some(Frame { buckets, from, until, .. }) = self.frame(range, now, SECOND) else {
+            return Overview::default();
+        };
+        let mut durations = Durations::default();
+        let traces = lock(&self.traces);
+        traces.durations(from, until, &mut durations);
+        let series = series(&traces, &buckets, from, until);
+        drop(traces);
+        let sum = |of: fn(&(u64, u64)) -> u64| series.iter().map(of).sum();
+        Overview {
+            traces: sum(|(all, _)| *all),
+            errors: sum(|(_, failed)| *failed),
+            durations: durations.bins(),
+            percentiles: durations.percentiles(),
+            kept_only: false,
+            arrivals: Arrivals { from: buckets.from, step: buckets.step, buckets: series },
+        }
+    }
+
+    /// Spans and edges in a range, of all scenarios or of one.
+    pub fn services(&self, range: TimeRange, scenario: Option<&str>, now: u64) -> ServicesReport {
+        let Some(frame) = self.frame(range, now, Spans::TICK) else { return ServicesReport::default() };
+        let (operations, calls, messages) = {
+            let tally = &lock(&self.counted).tally;
+            (tally.operations.entries(scenario), tally.calls.entries(scenario), tally.messages.entries(scenario))
+        };
+        ServicesReport {
+            from: frame.buckets.from,
+            step: frame.buckets.step,
+            covered: frame.covered,
+            services: services(&operations, &frame),
+            edges: edges(&calls, &frame, false).chain(edges(&messages, &frame, true)).collect(),
+            edges_sampled: 1,
+        }
+    }
+}
+
+/// Counts by bucket of `from..until`.
+fn series<const SLOT: u64, const TICKS: usize>(
+    window: &Window<SLOT, TICKS>,
+    buckets: &Buckets,
+    from: u64,
+    until: u64,
+) -> Vec<(u64, u64)> {
+    let mut series = vec![(0, 0); buckets.count];
+    for (start, tick) in window.ticks(from, until) {
+        if let Some(at) = buckets.index(start) {
+            series[at].0 += tick.all as u64;
+            series[at].1 += tick.failed as u64;
+        }
+    }
+    series
+}
+
+/// Entries by the last two of their names, over all scenarios.
+fn grouped(entries: &[Arc<Entry>]) -> BTreeMap<(&str, &str), Vec<&Entry>> {
+    let mut groups: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        let [_, first, second] = &entry.names;
+        groups.entry((first.as_str(), second.as_str())).or_default().push(entry);
+    }
+    groups
+}
+
+#[derive(Default)]
+struct Sum {
+    series: Vec<(u64, u64)>,
+    durations: Durations,
+}
+
+impl Sum {
+    fn add(&mut self, series: &[(u64, u64)]) {
+        self.series.resize(series.len(), (0, 0));
+        for (sum, (all, failed)) in self.series.iter_mut().zip(series) {
+            *sum = (sum.0 + all, sum.1 + failed);
+        }
+    }
+
+    fn figures(self) -> Figures {
+        Figures {
+            spans: self.series.iter().map(|(all, _)| all).sum(),
+            errors: self.series.iter().map(|(_, failed)| failed).sum(),
+            percentiles: self.durations.percentiles().unwrap_or_default(),
+            series: self.series,
+        }
+    }
+}
+
+fn services(entries: &[Arc<Entry>], frame: &Frame) -> Vec<ServiceReport> {
+    let mut services: BTreeMap<&str, (Sum, Vec<OperationReport>)> = BTreeMap::new();
+    for ((service, name), entries) in grouped(entries) {
+        let mut sum = Sum::default();
+        for entry in entries {
+            let window = lock(&entry.spans);
+            sum.add(&series(&window, &frame.buckets, frame.from, frame.until));
+            window.durations(frame.from, frame.until, &mut sum.durations);
+        }
+        if sum.series.iter().any(|(all, _)| *all > 0) {
+            let (whole, operations) = services.entry(service).or_default();
+            whole.add(&sum.series);
+            whole.durations.add_all(&sum.durations);
+            operations.push(OperationReport { name: name.into(), figures: sum.figures() });
+        }
+    }
+    let report = |(name, (sum, mut operations)): (&str, (Sum, Vec<OperationReport>))| {
+        operations.sort_by_key(|operation| Reverse(operation.figures.spans));
+        ServiceReport { name: name.into(), figures: sum.figures(), operations }
+    };
+    let mut services: Vec<ServiceReport> = services.into_iter().map(report).collect();
+    services.sort_by_key(|service| Reverse(service.figures.spans));
+    services
+}
+
+fn edges(entries: &[Arc<Entry>], frame: &Frame, asynchronous: bool) -> impl Iterator<Item = Edge> {
+    grouped(entries).into_iter().filter_map(move |((from, to), entries)| {
+        let mut edge = Edge { from: from.into(), to: to.into(), asynchronous, ..Edge::default() };
+        for entry in entries {
+            for (_, tick) in lock(&entry.spans).ticks(frame.from, frame.until) {
+                edge.calls += tick.all as u64;
+                edge.errors += tick.failed as u64;
+            }
+        }
+        (edge.calls > 0).then_some(edge)
+    })
+}

@@ -1,0 +1,93 @@
+//! What the kept traces of one origin have in common, and how often each name occurs in them.
+
+use crate::plan::ServiceId;
+use crate::trace::{Origin, View};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// An origin of traces that are kept.
+pub struct Source {
+    /// Sources are numbered as they come.
+    pub number: u32,
+    pub origin: Arc<Origin>,
+    /// Kept traces.
+    pub traces: u64,
+    /// Spans by block.
+    spans: Vec<u64>,
+    /// Spans by names that were made at run time, by service.
+    made: Vec<BTreeMap<Box<str>, u64>>,
+}
+
+impl Source {
+    pub fn new(number: u32, origin: &Arc<Origin>) -> Source {
+        let plan = &origin.plan;
+        Source {
+            number,
+            origin: origin.clone(),
+            traces: 0,
+            spans: vec![0; plan.blocks.len()],
+            made: vec![BTreeMap::new(); plan.services.len()],
+        }
+    }
+
+    pub fn add(&mut self, view: View<'_>) {
+        self.traces += 1;
+        for span in view.spans() {
+            let block = span.record().block;
+            self.spans[block.index()] += 1;
+            let form = &view.plan.block(block).span;
+            if form.name.is_none() {
+                let made = &mut self.made[form.service.index()];
+                match made.get_mut(span.name()) {
+                    Some(count) => *count += 1,
+                    None => drop(made.insert(span.name().into(), 1)),
+                }
+            }
+        }
+    }
+
+    pub fn remove(&mut self, view: View<'_>) {
+        self.traces -= 1;
+        for span in view.spans() {
+            let block = span.record().block;
+            self.spans[block.index()] -= 1;
+            let form = &view.plan.block(block).span;
+            if form.name.is_none() {
+                let made = &mut self.made[form.service.index()];
+                match made.get_mut(span.name()) {
+                    Some(1) => drop(made.remove(span.name())),
+                    Some(count) => *count -= 1,
+                    None => {}
+                }
+            }
+        }
+    }
+
+    fn service(&self, id: ServiceId) -> &str {
+        let plan = &self.origin.plan;
+        plan.text(plan.services[id.index()].name)
+    }
+
+    fn forms(&self) -> impl Iterator<Item = &crate::plan::SpanForm> {
+        let blocks = self.origin.plan.blocks.iter().zip(&self.spans);
+        blocks.filter(|(_, spans)| **spans > 0).map(|(block, _)| &block.span)
+    }
+
+    /// Add the services that occur.
+    pub fn services<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
+        names.extend(self.forms().map(|form| self.service(form.service)));
+    }
+
+    /// Add the names that occur, of all spans or of those of a service; of those made at run time the first `most` of each
+    /// service.
+    pub fn operations<'a>(&'a self, service: Option<&str>, most: usize, names: &mut BTreeSet<&'a str>) {
+        let wanted = |id: ServiceId| service.is_none_or(|service| service == self.service(id));
+        let forms = self.forms().filter(|form| wanted(form.service));
+        names.extend(forms.filter_map(|form| form.name).map(|name| self.origin.plan.text(name)));
+        for (id, made) in (0..).map(ServiceId).zip(&self.made) {
+            if wanted(id) {
+                names.extend(made.keys().take(most).map(|name| &**name));
+            }
+        }
+    }
+}

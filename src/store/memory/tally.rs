@@ -1,0 +1,158 @@
+//! Windows by name: which operation, which call and which message a span is counted under.
+
+use super::rolling::{Spans, lock};
+use super::window::HOUR;
+use crate::plan::{BlockId, Inst, Plan, SpanKind};
+use crate::store::TraceId;
+use crate::trace::{Origin, View};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Entries of one table; what comes later goes under [`OTHER`].
+const MOST: usize = 1_000;
+/// Of these for the rest of a scenario's service.
+const MOST_OTHERS: usize = 100;
+const OTHER: &str = "(other)";
+/// Bins of a minute's durations.
+const MOST_BINS: usize = 64;
+/// Origins whose blocks' windows are remembered.
+const MOST_SOURCES: usize = 4;
+
+/// A window and what is counted in it.
+pub struct Entry {
+    /// Scenario; then service and operation, or from which service to which.
+    pub names: [String; 3],
+    pub spans: Mutex<Spans>,
+}
+
+#[derive(Default)]
+pub struct Table {
+    entries: HashMap<String, Arc<Entry>>,
+    /// Used again to look one up.
+    key: String,
+    /// When those were dropped that had not been used for an hour.
+    tidied: u64,
+}
+
+#[derive(Default)]
+pub struct Tally {
+    pub operations: Table,
+    /// From parent to child.
+    pub calls: Table,
+    /// The same where the child is a CONSUMER, and from what is linked to what links.
+    pub messages: Table,
+    sources: Vec<Source>,
+}
+
+/// The windows of an origin's blocks, so that a span's need not be looked up.
+struct Source {
+    origin: Arc<Origin>,
+    blocks: Vec<Block>,
+}
+
+/// Each is `None` until it is first needed.
+#[derive(Clone, Default)]
+struct Block {
+    operation: Option<Arc<Entry>>,
+    arrival: Option<Arc<Entry>>,
+}
+
+impl Tally {
+    /// `linked` tells the service of a span of an earlier trace.
+    pub fn add(&mut self, view: View<'_>, origin: &Arc<Origin>, linked: impl Fn(TraceId, u64) -> Option<String>) {
+        let (plan, scenario) = (view.plan, view.scenario());
+        let now = view.trace.start;
+        if [&mut self.operations, &mut self.calls, &mut self.messages].into_iter().any(|table| table.tidy(now)) {
+            self.sources.clear();
+        }
+        let at = self.sources.iter().position(|source| Arc::ptr_eq(&source.origin, origin)).unwrap_or_else(|| {
+            self.sources.truncate(MOST_SOURCES - 1);
+            let blocks = vec![Block::default(); plan.blocks.len()];
+            self.sources.insert(0, Source { origin: origin.clone(), blocks });
+            0
+        });
+        let blocks = &mut self.sources[at].blocks;
+        for span in view.spans() {
+            let (record, failed) = (span.record(), span.failure().is_some());
+            let known = &mut blocks[record.block.index()];
+            let found;
+            let operation = if plan.block(record.block).span.name.is_some() {
+                let of = || self.operations.get([scenario, span.service(), span.name()]);
+                &*known.operation.get_or_insert_with(of)
+            } else {
+                found = self.operations.get([scenario, span.service(), span.name()]);
+                &found
+            };
+            lock(&operation.spans).measure(record.start, failed, record.end - record.start, MOST_BINS);
+
+            let caller = span.parent().map(|parent| parent.service()).filter(|service| *service != span.service());
+            let consumes = span.kind() == SpanKind::Consumer;
+            if let Some(caller) = caller {
+                let table = if consumes { &mut self.messages } else { &mut self.calls };
+                let arrival = known.arrival.get_or_insert_with(|| table.get([scenario, caller, span.service()]));
+                lock(&arrival.spans).count(record.start, failed);
+            }
+            for link in span.links() {
+                let from =
+                    producer(plan, record.block).map(String::from).or_else(|| linked(link.trace_id, link.span_id));
+                let counted = |from: &str| from == span.service() || consumes && caller == Some(from);
+                if let Some(from) = from.filter(|from| !counted(from)) {
+                    let message = self.messages.get([scenario, &from, span.service()]);
+                    lock(&message.spans).count(record.start, failed);
+                }
+            }
+        }
+    }
+}
+
+/// The only service that a block's spans can link to.
+fn producer(plan: &Plan, block: BlockId) -> Option<&str> {
+    let links = plan.block(block).code.iter().filter_map(|inst| match inst {
+        Inst::Link { link } => Some(&plan.links[link.index()].sources),
+        _ => None,
+    });
+    let mut services = links.flatten().map(|source| plan.block(*source).span.service);
+    let first = services.next()?;
+    services.all(|service| service == first).then(|| plan.text(plan.services[first.index()].name))
+}
+
+impl Table {
+    /// All, or those of a scenario.
+    pub fn entries(&self, scenario: Option<&str>) -> Vec<Arc<Entry>> {
+        let of = |entry: &&Arc<Entry>| scenario.is_none_or(|scenario| entry.names[0] == scenario);
+        self.entries.values().filter(of).cloned().collect()
+    }
+
+    /// The entry of these names, or the one that they are counted under because there are too many.
+    fn get(&mut self, names: [&str; 3]) -> Arc<Entry> {
+        let [scenario, first, _] = names;
+        let tries = [(MOST, names), (MOST + MOST_OTHERS, [scenario, first, OTHER]), (usize::MAX, [OTHER; 3])];
+        for (most, names) in tries {
+            self.key.clear();
+            names.iter().for_each(|name| {
+                self.key.push_str(name);
+                self.key.push('\0');
+            });
+            if let Some(entry) = self.entries.get(&self.key) {
+                return entry.clone();
+            }
+            if self.entries.len() < most {
+                let entry = Arc::new(Entry { names: names.map(String::from), spans: Mutex::default() });
+                self.entries.insert(self.key.clone(), entry.clone());
+                return entry;
+            }
+        }
+        unreachable!("the last has room")
+    }
+
+    /// Of a full table, once a minute, drop what was not used for an hour. Whether anything was.
+    fn tidy(&mut self, now: u64) -> bool {
+        if self.entries.len() < MOST || now < self.tidied.saturating_add(HOUR / 60) {
+            return false;
+        }
+        self.tidied = now;
+        let before = self.entries.len();
+        self.entries.retain(|_, entry| !lock(&entry.spans).ended_before(now.saturating_sub(HOUR)));
+        self.entries.len() < before
+    }
+}

@@ -1,0 +1,71 @@
+//! A value as text: what pages show, and what a search compares. It is what the OpenTelemetry Collector makes of a value
+//! where only text has a place.
+
+use super::Datum;
+use std::fmt::{self, Display, Formatter, Write};
+
+impl Display for Datum<'_> {
+    /// Text as it is, doubles as JavaScript writes them, a list as JSON.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Datum::Text(text) => f.write_str(text),
+            Datum::Int(v) => v.fmt(f),
+            Datum::Bool(v) => v.fmt(f),
+            Datum::Double(v) => double(*v, f),
+            Datum::List(items) => {
+                f.write_char('[')?;
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        f.write_char(',')?;
+                    }
+                    match item {
+                        Datum::Text(text) => quoted(text, f)?,
+                        other => other.fmt(f)?,
+                    }
+                }
+                f.write_char(']')
+            }
+        }
+    }
+}
+
+fn double(v: f64, f: &mut Formatter<'_>) -> fmt::Result {
+    if v == 0.0 || !v.is_finite() || (1e-6..1e21).contains(&v.abs()) {
+        return v.fmt(f);
+    }
+    let text = format!("{v:e}");
+    let positive = v.abs() > 1.0;
+    f.write_str(&if positive { text.replace('e', "e+") } else { text })
+}
+
+fn quoted(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    f.write_str(&serde_json::Value::from(text).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::trace::OwnedDatum;
+
+    #[test]
+    fn values_are_written_as_the_collector_does() {
+        let list = |items: &[OwnedDatum]| OwnedDatum::List(items.to_vec());
+        let text = |text: &str| OwnedDatum::Text(text.into());
+        for (value, written) in [
+            (text("a \"b\" <c>"), "a \"b\" <c>"),
+            (OwnedDatum::Int(-42), "-42"),
+            (OwnedDatum::Bool(true), "true"),
+            (OwnedDatum::Double(5.0), "5"),
+            (OwnedDatum::Double(0.1), "0.1"),
+            (OwnedDatum::Double(-0.0), "-0"),
+            (OwnedDatum::Double(1e20), "100000000000000000000"),
+            (OwnedDatum::Double(-1.5e21), "-1.5e+21"),
+            (OwnedDatum::Double(1e-6), "0.000001"),
+            (OwnedDatum::Double(2.5e-7), "2.5e-7"),
+            (list(&[]), "[]"),
+            (list(&[text("a\"\n"), text("b")]), r#"["a\"\n","b"]"#),
+            (list(&[OwnedDatum::Double(1.0), OwnedDatum::Double(0.5)]), "[1,0.5]"),
+        ] {
+            assert_eq!(value.as_datum().to_string(), written);
+        }
+    }
+}

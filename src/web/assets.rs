@@ -1,0 +1,49 @@
+//! Stylesheet and scripts, embedded.
+
+use super::request::Request;
+use super::response::{self, Response};
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+}
+
+macro_rules! assets {
+    ($($name:literal $kind:literal),* $(,)?) => {
+        const ASSETS: &[Asset] = &[$(Asset {
+            path: concat!("/assets/", $name),
+            content_type: $kind,
+            text: include_str!(concat!("assets/", $name)),
+        }),*];
+    };
+}
+
+assets! {
+    "style.css" "text/css; charset=utf-8",
+    "live.js" "text/javascript; charset=utf-8",
+    "services.js" "text/javascript; charset=utf-8",
+    "status.js" "text/javascript; charset=utf-8",
+    "ui.js" "text/javascript; charset=utf-8",
+    "scenario.js" "text/javascript; charset=utf-8",
+    "playground.js" "text/javascript; charset=utf-8",
+    "trace.js" "text/javascript; charset=utf-8",
+    "traces.js" "text/javascript; charset=utf-8",
+}
+
+/// The asset at the request's path.
+pub fn serve(request: &Request) -> Option<Response> {
+    let asset = ASSETS.iter().find(|asset| asset.path == request.path)?;
+    // the binary's version names its assets: they change only with it
+    let tag = concat!("\"", env!("CARGO_PKG_VERSION"), "\"");
+    let known = request.header("if-none-match") == Some(tag) && !cfg!(debug_assertions);
+    let mut response = match known {
+        true => response::with(StatusCode::NOT_MODIFIED, asset.content_type, ""),
+        false => response::with(StatusCode::OK, asset.content_type, asset.text),
+    };
+    response.headers_mut().insert(header::ETAG, HeaderValue::from_static(tag));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Some(response)
+}

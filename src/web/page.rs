@@ -1,0 +1,42 @@
+//! The pages: each a module with its data, its template in `templates/`.
+
+pub mod outage;
+pub mod playground;
+pub mod problem;
+pub mod scenarios;
+pub mod services;
+pub mod status;
+pub mod trace;
+pub mod traces;
+
+use super::{App, format};
+pub use crate::engine::Phase;
+
+/// What stands around every page.
+pub struct Chrome {
+    pub tab: Tab,
+    pub phase: Phase,
+    /// Traces a second, as achieved.
+    pub rate: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    Traces,
+    Services,
+    Scenarios,
+    Status,
+    None,
+}
+
+impl Chrome {
+    pub fn new(app: &App, tab: Tab) -> Chrome {
+        let state = app.session.state();
+        Chrome { tab, phase: state.phase, rate: format::three_figures(state.achieved_rate) }
+    }
+
+    /// `aria-current` of the tab that is open.
+    fn current(&self, tab: Tab) -> &'static str {
+        if self.tab == tab { " aria-current=page" } else { "" }
+    }
+}

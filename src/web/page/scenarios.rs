@@ -1,0 +1,181 @@
+//! Scenarios: the index, and one with its source beside its plan.
+
+mod graph;
+mod pair;
+mod rates;
+
+pub use pair::file_of;
+
+use super::{Chrome, Phase, Tab, problem};
+use crate::engine::{Observed, SessionState};
+use crate::plan::{Plan, ScenarioId};
+use crate::web::App;
+use crate::web::diagnostic::Diagnostics;
+use crate::web::format::{encoded, grouped, share};
+use crate::web::library::{Edition, Shelf};
+use crate::web::palette::Palette;
+use crate::web::request::Request;
+use crate::web::response::{self, Response};
+use askama::Template;
+use graph::Graph;
+use hyper::StatusCode;
+use pair::Pair;
+use rates::Rates;
+use std::sync::Arc;
+
+#[derive(Template)]
+#[template(path = "scenarios.html")]
+struct Index {
+    chrome: Chrome,
+    trouble: Option<Trouble>,
+    warnings: Option<Diagnostics>,
+    rows: Vec<Figures>,
+    digest: String,
+}
+
+/// Files that do not compile as they are now.
+struct Trouble {
+    summary: String,
+    diagnostics: Diagnostics,
+}
+
+impl Trouble {
+    fn of(shelf: &Shelf) -> Option<Trouble> {
+        let (sources, diagnostics) = shelf.broken.as_ref()?;
+        let summary = crate::language::diagnostic::render::summary(sources, diagnostics).unwrap_or_default();
+        Some(Trouble { summary, diagnostics: Diagnostics::new(sources, diagnostics, None) })
+    }
+}
+
+/// What is known of one scenario, as text.
+struct Figures {
+    name: String,
+    link: String,
+    /// Where it can be tried out.
+    try_out: String,
+    /// `None`: it came in a plan file.
+    file: Option<String>,
+    weight: f64,
+    weights: f64,
+    share: String,
+    /// Of all traces that were made; `None`: none was.
+    share_seen: Option<String>,
+    made: String,
+    min_spans: u32,
+    max_spans: u32,
+    /// Mean number of spans.
+    spans: Option<String>,
+    spans_seen: Option<String>,
+    fails: Option<String>,
+    fails_seen: Option<String>,
+    /// Its file says another weight.
+    file_weight: Option<f64>,
+}
+
+pub async fn index(app: &Arc<App>, request: &Request) -> Response {
+    // where a scenario is chosen without a script
+    if let Some(name) = request.query.get("name") {
+        return response::see_other(&link(name));
+    }
+    let (shelf, state) = (app.library.shelf(), app.session.state());
+    let Shelf { good, .. } = &*shelf;
+    let warnings = (good.sources.as_ref()).filter(|_| !good.warnings.is_empty());
+    let page = Index {
+        chrome: Chrome::new(app, Tab::Scenarios),
+        trouble: Trouble::of(&shelf),
+        warnings: warnings.map(|sources| Diagnostics::new(sources, &good.warnings, None)),
+        rows: scenarios(&good.plan).map(|id| figures(good, &state, id)).collect(),
+        digest: good.plan.digest_short(),
+    };
+    response::html(StatusCode::OK, &page)
+}
+
+#[derive(Template)]
+#[template(path = "scenario.html")]
+struct Scenario<'a> {
+    chrome: Chrome,
+    trouble: Option<Trouble>,
+    figures: Figures,
+    /// All scenarios, and whether it is this one.
+    choices: Vec<(String, bool)>,
+    digest: String,
+    pair: Pair<'a>,
+    /// Instead of the listing.
+    graph: Option<Graph>,
+    /// `None`: the plan can't be foreseen.
+    rates: Option<Rates>,
+}
+
+/// A scenario by its name.
+pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
+    let (shelf, state) = (app.library.shelf(), app.session.state());
+    let good = &shelf.good;
+    let plan = &good.plan;
+    let Some(id) = scenarios(plan).find(|id| plan.text(plan.scenarios[id.index()].name) == name) else {
+        return problem::not_found(app, &format!("No scenario is called \"{name}\"; all there are: /scenarios."));
+    };
+    let figures = figures(good, &state, id);
+    let palette = Palette::of(plan);
+    let expectation = plan.expectation(id);
+    let listing: Vec<_> = plan.scenario_listing(id).into_iter().map(|line| (line.place, line.text)).collect();
+    let graph = request.query.get("view") == Some("graph");
+    let choices = scenarios(plan).map(|other| (plan.text(plan.scenarios[other.index()].name).to_string(), other == id));
+    let page = Scenario {
+        chrome: Chrome::new(app, Tab::Scenarios),
+        trouble: Trouble::of(&shelf),
+        choices: choices.collect(),
+        digest: plan.digest_short(),
+        pair: pair::pair(good, id, &listing),
+        graph: graph.then(|| graph::graph(plan, id, expectation.as_ref(), &palette)),
+        rates: expectation.map(|expected| rates::rates(plan, &expected, observed(good, &state, id), &palette)),
+        figures,
+    };
+    response::html(StatusCode::OK, &page)
+}
+
+/// The address of a scenario's page.
+pub fn link(name: &str) -> String {
+    format!("/scenarios/{}", encoded(name))
+}
+
+fn scenarios(plan: &Plan) -> impl Iterator<Item = ScenarioId> {
+    (0..plan.scenarios.len()).map(|s| ScenarioId(s as u32))
+}
+
+/// What the session has made of it, if the plan is the one it runs.
+fn observed<'a>(edition: &Edition, state: &'a SessionState, id: ScenarioId) -> Option<&'a Observed> {
+    (state.plan.digest() == edition.plan.digest()).then(|| state.scenarios.get(id.index())).flatten()
+}
+
+fn figures(edition: &Edition, state: &SessionState, id: ScenarioId) -> Figures {
+    let plan = &edition.plan;
+    let (scenario, bound, expectation) = (&plan.scenarios[id.index()], plan.bound(id), plan.expectation(id));
+    let seen = observed(edition, state, id);
+    let weight = seen.map_or(scenario.weight, |seen| seen.weight);
+    let weights: f64 = match seen {
+        Some(_) => state.scenarios.iter().map(|s| s.weight).sum(),
+        None => plan.scenarios.iter().map(|s| s.weight).sum(),
+    };
+    let (made, failed, spans) = seen.map_or((0, 0, 0), |seen| (seen.traces, seen.failed, seen.spans));
+    let all: u64 = state.scenarios.iter().map(|s| s.traces).sum();
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let name = plan.text(scenario.name);
+    Figures {
+        name: name.into(),
+        link: link(name),
+        try_out: format!("/playground?from={}", encoded(name)),
+        file: file_of(edition, id).map(|(_, file)| file.name.clone()),
+        weight,
+        weights,
+        share: percent(if weights > 0.0 { weight / weights } else { 0.0 }),
+        share_seen: (all > 0).then(|| share(made, all)),
+        made: grouped(made),
+        min_spans: bound.min_spans,
+        max_spans: bound.max_spans,
+        spans: expectation.as_ref().map(|e| format!("{:.1}", e.spans)),
+        spans_seen: (made > 0).then(|| format!("{:.1}", spans as f64 / made as f64)),
+        fails: expectation.map(|e| percent(e.failed)),
+        fails_seen: (made > 0).then(|| share(failed, made)),
+        file_weight: (weight != scenario.weight).then_some(scenario.weight),
+    }
+}

@@ -1,0 +1,158 @@
+//! Expected and observed rates of the errors of a scenario.
+
+use crate::engine::Observed;
+use crate::plan::{Expectation, Inst, Plan};
+use crate::web::format::grouped;
+use crate::web::palette::Palette;
+
+/// Normal quantile of the 95 % interval.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A table of rates with a common scale.
+pub struct Rates {
+    pub rows: Vec<Rate>,
+    /// Labels of the scale at 0, 25, 50, 75 and 100 % of its width.
+    pub ticks: Vec<String>,
+}
+
+/// Of one error condition.
+pub struct Rate {
+    pub service: String,
+    pub class: &'static str,
+    /// The condition of the same span stands above.
+    pub repeated: bool,
+    pub operation: String,
+    pub error: String,
+    pub runs: String,
+    pub hits: String,
+    /// Per cent.
+    pub expected: String,
+    /// On the scale, per cent of its width.
+    pub want: f64,
+    /// `None`: the span did not run yet.
+    pub observed: Option<Seen>,
+}
+
+pub struct Seen {
+    /// Per cent.
+    pub share: String,
+    /// On the scale, per cent of its width.
+    pub at: f64,
+    pub low: f64,
+    pub high: f64,
+    pub within: bool,
+}
+
+/// The Wilson interval of a probability of which `hits` in `runs` were seen, at 95 %.
+pub fn interval(hits: u64, runs: u64) -> (f64, f64) {
+    let (n, p) = (runs as f64, hits as f64 / runs as f64);
+    let scale = 1.0 + Z * Z / n;
+    let middle = (p + Z * Z / (2.0 * n)) / scale;
+    let half = Z / scale * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    // at the ends it is exact, which rounding would miss
+    let low = if hits == 0 { 0.0 } else { middle - half };
+    let high = if hits == runs { 1.0 } else { middle + half };
+    (low, high)
+}
+
+pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>, palette: &Palette) -> Rates {
+    let mut figures = vec![];
+    for block in &expectation.blocks {
+        let seen = observed.and_then(|o| o.blocks.iter().find(|b| b.block == block.block.0));
+        for (n, (pc, share)) in block.hits.iter().enumerate() {
+            let hits = seen.and_then(|b| b.hits.iter().find(|(at, _)| at == pc)).map_or(0, |(_, hits)| *hits);
+            figures.push((block.block, n, *pc, *share, seen.map_or(0, |b| b.runs), hits));
+        }
+    }
+    let top = figures.iter().map(|(_, _, _, share, runs, hits)| {
+        let seen = if *runs == 0 { 0.0 } else { *hits as f64 / *runs as f64 };
+        share.max(seen)
+    });
+    let scale = Scale::up_to(100.0 * top.fold(0.0, f64::max));
+    let rows = figures.into_iter().map(|(id, n, pc, share, runs, hits)| {
+        let block = plan.block(id);
+        let service = plan.text(plan.services[block.span.service.index()].name);
+        let seen = (runs > 0).then(|| {
+            let (low, high) = interval(hits, runs);
+            let share_seen = hits as f64 / runs as f64;
+            Seen {
+                share: percent(share_seen),
+                at: scale.at(share_seen),
+                low: scale.at(low),
+                high: scale.at(high),
+                within: (low..=high).contains(&share),
+            }
+        });
+        Rate {
+            service: service.into(),
+            class: palette.class(service),
+            repeated: n > 0,
+            operation: plan.block_name(id),
+            error: match block.code[pc] {
+                Inst::Fail { error, .. } => plan.error_name(error),
+                _ => String::new(),
+            },
+            runs: grouped(runs),
+            hits: grouped(hits),
+            expected: percent(share),
+            want: scale.at(share),
+            observed: seen,
+        }
+    });
+    Rates { rows: rows.collect(), ticks: scale.ticks() }
+}
+
+/// A share as per cent, two decimals.
+fn percent(share: f64) -> String {
+    format!("{:.2}", share * 100.0)
+}
+
+/// From 0 to four steps, in per cent.
+struct Scale {
+    step: f64,
+}
+
+impl Scale {
+    fn up_to(percent: f64) -> Scale {
+        const STEPS: [f64; 10] = [0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 25.0];
+        // room for the interval
+        let step = STEPS.into_iter().find(|step| step * 4.0 >= percent * 1.15);
+        Scale { step: step.unwrap_or(25.0) }
+    }
+
+    fn at(&self, share: f64) -> f64 {
+        // a tenth of a per cent of the width is less than a pixel
+        (share * 100.0 / (self.step * 4.0) * 1000.0).round().clamp(0.0, 1000.0) / 10.0
+    }
+
+    fn ticks(&self) -> Vec<String> {
+        let tick = |n: u32| format!("{}", f64::from(n) * self.step);
+        (0..4).map(tick).chain([format!("{} %", self.step * 4.0)]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        let near = |(low, high): (f64, f64), expected: (f64, f64)| {
+            assert!((low - expected.0).abs() < 5e-5 && (high - expected.1).abs() < 5e-5, "{low} {high}");
+        };
+        // textbook values
+        near(interval(10, 100), (0.0552, 0.1744));
+        near(interval(0, 10), (0.0, 0.2775));
+        near(interval(5, 5), (0.5655, 1.0));
+    }
+
+    #[test]
+    fn the_scale_has_round_steps_and_room() {
+        let ticks = |percent| Scale::up_to(percent).ticks().join(" ");
+        assert_eq!(ticks(10.0), "0 3 6 9 12 %");
+        assert_eq!(ticks(0.0), "0 0.25 0.5 0.75 1 %");
+        assert_eq!(ticks(100.0), "0 25 50 75 100 %");
+        assert_eq!(Scale::up_to(10.0).at(0.03), 25.0);
+        assert_eq!(Scale::up_to(10.0).at(0.9), 100.0);
+    }
+}

@@ -1,0 +1,215 @@
+//! Services: the map, and rate, errors and durations.
+
+mod layout;
+mod map;
+mod table;
+
+use super::{Chrome, Phase, Tab};
+use crate::engine::now;
+use crate::store::{Store, StoreError};
+use crate::text::count;
+use crate::web::App;
+use crate::web::filter::{Filter, RANGES, encode};
+use crate::web::format;
+use crate::web::palette::Palette;
+use crate::web::request::{Fields, Request};
+use crate::web::response::{self, Response};
+use askama::Template;
+use hyper::StatusCode;
+use map::Map;
+use std::sync::Arc;
+use table::Table;
+
+/// Of spans that failed: from here on a figure is red, and an edge of the map.
+const HOT_FIGURE: f64 = 0.05;
+const HOT_EDGE: f64 = 0.1;
+/// The time range where none is asked for.
+const RANGE: &str = "15m";
+
+#[derive(Template)]
+#[template(path = "services.html")]
+struct Services {
+    chrome: Chrome,
+    choice: Choice,
+    /// What is wrong with the range that was asked for.
+    problem: Option<String>,
+    scenarios: Vec<String>,
+    content: Content,
+}
+
+enum Content {
+    Report {
+        facts: String,
+        sampled: u32,
+        map: Map,
+        table: Table,
+    },
+    /// No span in this range; there may be some in another.
+    Nothing,
+    Failed(StoreError),
+}
+
+pub async fn show(app: &Arc<App>, request: &Request) -> Response {
+    let choice = Choice::read(&request.query);
+    let asked = Fields(vec![("scenario".into(), choice.scenario.clone()), ("range".into(), choice.range.clone())]);
+    let filter = Filter::read(&asked, now(), RANGE);
+    let query = filter.query(app, 1);
+    let plan = app.session.state().plan;
+    let content = match app.database.services(query.range, query.scenario.as_ref()).await {
+        Ok(report) if report.services.is_empty() => Content::Nothing,
+        Ok(report) => {
+            let palette = Palette::of(&plan);
+            let operations = report.services.iter().map(|s| s.operations.len() as u64).sum();
+            Content::Report {
+                facts: format!(
+                    "{}, {}",
+                    count(report.services.len() as u64, "service"),
+                    count(operations, "operation")
+                ),
+                sampled: report.edges_sampled,
+                map: Map::draw(&report, &palette),
+                table: Table::of(&report, &palette, &choice),
+            }
+        }
+        Err(error) => Content::Failed(error),
+    };
+    let page = Services {
+        chrome: Chrome::new(app, Tab::Services),
+        problem: filter.wrong("range").map(String::from),
+        scenarios: plan.scenarios.iter().map(|s| plan.text(s.name).into()).collect(),
+        content,
+        choice,
+    };
+    response::html(StatusCode::OK, &page)
+}
+
+/// What is shown, as the query says.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Choice {
+    scenario: String,
+    range: String,
+    sort: table::Sort,
+    reversed: bool,
+    /// Part of a service's or an operation's name.
+    search: String,
+    /// Services whose operations are shown.
+    open: Vec<String>,
+}
+
+impl Choice {
+    fn read(query: &Fields) -> Choice {
+        let text = |name| query.get(name).unwrap_or_default().to_string();
+        let open = query.0.iter().filter(|(name, value)| name == "service" && !value.is_empty());
+        Choice {
+            scenario: text("scenario"),
+            range: query.get("range").unwrap_or(RANGE).into(),
+            sort: table::Sort::named(query.get("sort").unwrap_or_default()),
+            reversed: query.get("order") == Some("reversed"),
+            search: text("q"),
+            open: open.map(|(_, value)| value.clone()).collect(),
+        }
+    }
+
+    /// Names and values of a query that says the same.
+    fn fields(&self) -> Vec<(&'static str, &str)> {
+        let mut fields = vec![];
+        let mut put = |name, value, unsaid| {
+            if value != unsaid {
+                fields.push((name, value));
+            }
+        };
+        put("scenario", &self.scenario[..], "");
+        put("range", &self.range, RANGE);
+        put("sort", self.sort.name(), table::Sort::default().name());
+        put("order", if self.reversed { "reversed" } else { "" }, "");
+        put("q", &self.search, "");
+        self.open.iter().for_each(|service| put("service", service, ""));
+        fields
+    }
+
+    /// What a form with these fields of its own has to send besides.
+    fn others(&self, own: &[&str]) -> Vec<(&'static str, &str)> {
+        self.fields().into_iter().filter(|(name, _)| !own.contains(name)).collect()
+    }
+
+    fn link(&self) -> String {
+        let pairs: Vec<String> =
+            self.fields().iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        if pairs.is_empty() { "/services".into() } else { format!("/services?{}", pairs.join("&")) }
+    }
+
+    fn sorted_by(&self, sort: table::Sort) -> String {
+        Choice { sort, reversed: self.sort == sort && !self.reversed, ..self.clone() }.link()
+    }
+
+    /// With the operations of a service shown, or no longer.
+    fn toggled(&self, service: &str) -> String {
+        let mut choice = self.clone();
+        match choice.open.iter().position(|open| open == service) {
+            Some(at) => drop(choice.open.remove(at)),
+            None => choice.open.push(service.into()),
+        }
+        choice.link()
+    }
+
+    fn without_search(&self) -> String {
+        Choice { search: String::new(), ..self.clone() }.link()
+    }
+}
+
+/// Traces with a span of this service, and of this name.
+fn traces_of(service: &str, operation: Option<&str>) -> String {
+    let operation = operation.map(|name| format!("&operation={}", encode(name))).unwrap_or_default();
+    format!("/?service={}{operation}", encode(service))
+}
+
+/// Of something a second: `0.04`, `5.9`, `1,234`.
+fn rate(count: u64, ns: u64) -> String {
+    let rate = if ns == 0 { 0.0 } else { count as f64 * 1e9 / ns as f64 };
+    match rate {
+        0.0 => "0".into(),
+        r if r < 0.095 => format!("{r:.2}"),
+        r if r < 99.95 => format!("{r:.1}"),
+        r => format::grouped(r.round() as u64),
+    }
+}
+
+fn part(of: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { of as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_written_as_it_is_read() {
+        let query = "scenario=a%20b&range=1h&sort=p99&order=reversed&q=x%26y&service=one&service=two";
+        let choice = Choice::read(&Fields::parse(query));
+        assert_eq!(choice.link(), format!("/services?{query}"));
+        assert_eq!(choice.open, ["one", "two"]);
+        assert_eq!(Choice::read(&Fields::parse("")).link(), "/services");
+        assert_eq!(choice.others(&["q", "service"]).len(), 4);
+        let toggled = Choice::read(&Fields::parse("service=one"));
+        assert_eq!(toggled.toggled("one"), "/services");
+        assert_eq!(toggled.toggled("a&b"), "/services?service=one&service=a%26b");
+    }
+
+    #[test]
+    fn sorting_twice_turns_it_round() {
+        let choice = Choice::default();
+        assert_eq!(Choice::read(&Fields::parse("")).sorted_by(table::Sort::P99), "/services?sort=p99");
+        let by_p99 = Choice { sort: table::Sort::P99, range: RANGE.into(), ..choice };
+        assert_eq!(by_p99.sorted_by(table::Sort::P99), "/services?sort=p99&order=reversed");
+        assert_eq!(by_p99.sorted_by(table::Sort::Rate), "/services");
+    }
+
+    #[test]
+    fn rates_read_well() {
+        let second = 1_000_000_000;
+        assert_eq!(rate(59, 10 * second), "5.9");
+        assert_eq!(rate(4, 100 * second), "0.04");
+        assert_eq!(rate(1_234, second), "1,234");
+        assert_eq!(rate(0, 0), "0");
+    }
+}

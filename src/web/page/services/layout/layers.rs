@@ -1,0 +1,146 @@
+//! Columns: cycles broken, each node as far right of its callers as the longest way to it, long edges cut into short ones.
+
+use super::Call;
+
+/// Nodes and bends of edges, in layers; each edge leads from a layer to the next.
+pub struct Layered {
+    /// Vertices of each layer, from top to bottom; vertices below `nodes` are nodes, the others bends.
+    pub layers: Vec<Vec<usize>>,
+    pub nodes: usize,
+    /// By vertex: those it is tied to in the layer before, and in the layer after.
+    pub left: Vec<Vec<usize>>,
+    pub right: Vec<Vec<usize>>,
+    pub chains: Vec<Chain>,
+}
+
+/// The way of a call.
+pub struct Chain {
+    /// Vertices from left to right; one alone: it calls itself.
+    pub vertices: Vec<usize>,
+    /// The call goes from right to left.
+    pub backward: bool,
+}
+
+impl Layered {
+    pub fn new(nodes: usize, calls: &[Call]) -> Layered {
+        let (backward, order) = acyclic(nodes, calls);
+        let forward: Vec<(usize, usize)> = calls
+            .iter()
+            .zip(&backward)
+            .map(|(call, back)| if *back { (call.to, call.from) } else { (call.from, call.to) })
+            .collect();
+        let column = columns(nodes, &forward, &order);
+        let mut graph = Layered {
+            layers: vec![vec![]; column.iter().max().map_or(0, |last| last + 1)],
+            nodes,
+            left: vec![vec![]; nodes],
+            right: vec![vec![]; nodes],
+            chains: vec![],
+        };
+        for (node, &column) in column.iter().enumerate() {
+            graph.layers[column].push(node);
+        }
+        for (&(from, to), &backward) in forward.iter().zip(&backward) {
+            let mut vertices = vec![from];
+            for layer in column[from] + 1..column[to] {
+                vertices.push(graph.bend(layer));
+            }
+            if from != to {
+                vertices.push(to);
+            }
+            for pair in vertices.windows(2) {
+                graph.right[pair[0]].push(pair[1]);
+                graph.left[pair[1]].push(pair[0]);
+            }
+            graph.chains.push(Chain { vertices, backward });
+        }
+        graph
+    }
+
+    fn bend(&mut self, layer: usize) -> usize {
+        self.left.push(vec![]);
+        self.right.push(vec![]);
+        self.layers[layer].push(self.left.len() - 1);
+        self.left.len() - 1
+    }
+
+    pub fn is_bend(&self, vertex: usize) -> bool {
+        vertex >= self.nodes
+    }
+
+    /// So many edges end at a box that a label has one line.
+    pub fn is_crowded(&self) -> bool {
+        self.left[..self.nodes].iter().any(|left| left.len() > 2)
+    }
+}
+
+/// Which calls have to be turned round so that no cycle is left, and the nodes so that the others all lead onwards.
+fn acyclic(nodes: usize, calls: &[Call]) -> (Vec<bool>, Vec<usize>) {
+    let mut out: Vec<Vec<usize>> = vec![vec![]; nodes];
+    let mut called = vec![false; nodes];
+    for (i, call) in calls.iter().enumerate().filter(|(_, call)| call.from != call.to) {
+        out[call.from].push(i);
+        called[call.to] = true;
+    }
+    for own in &mut out {
+        own.sort_by_key(|&i| calls[i].to);
+    }
+    let mut search =
+        Search { calls, out, backward: vec![false; calls.len()], mark: vec![Mark::New; nodes], order: vec![] };
+    for node in (0..nodes).filter(|&n| !called[n]).chain(0..nodes) {
+        search.visit(node);
+    }
+    search.order.reverse();
+    (search.backward, search.order)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mark {
+    New,
+    Open,
+    Done,
+}
+
+struct Search<'a> {
+    calls: &'a [Call],
+    out: Vec<Vec<usize>>,
+    backward: Vec<bool>,
+    mark: Vec<Mark>,
+    /// Nodes as they are done: callers after all they call.
+    order: Vec<usize>,
+}
+
+impl Search<'_> {
+    fn visit(&mut self, node: usize) {
+        if self.mark[node] != Mark::New {
+            return;
+        }
+        self.mark[node] = Mark::Open;
+        for i in 0..self.out[node].len() {
+            let call = self.out[node][i];
+            match self.mark[self.calls[call].to] {
+                Mark::Open => self.backward[call] = true,
+                _ => self.visit(self.calls[call].to),
+            }
+        }
+        self.mark[node] = Mark::Done;
+        self.order.push(node);
+    }
+}
+
+fn columns(nodes: usize, edges: &[(usize, usize)], order: &[usize]) -> Vec<usize> {
+    let mut column = vec![0; nodes];
+    let edges = || edges.iter().filter(|(from, to)| from != to);
+    for &node in order {
+        let before = edges().filter(|e| e.1 == node).map(|e| column[e.0] + 1).max();
+        column[node] = before.unwrap_or(0);
+    }
+    // what nobody calls stands close to what it calls
+    for node in 0..nodes {
+        if edges().all(|e| e.1 != node) {
+            let after = edges().filter(|e| e.0 == node).map(|e| column[e.1]).min();
+            column[node] = after.map_or(0, |column| column - 1);
+        }
+    }
+    column
+}

@@ -1,0 +1,313 @@
+//! The list of traces: filters, charts, rows or cards.
+
+mod charts;
+mod row;
+
+use super::outage::Outage;
+use super::{Chrome, Phase, Tab};
+use crate::engine::{self, SessionState};
+use crate::store::{Overview, Store, StoreError, TraceCounts, TracePage, TraceQuery};
+use crate::web::filter::{Filter, RANGES};
+use crate::web::palette::Palette;
+use crate::web::request::Request;
+use crate::web::response::{self, Response};
+use crate::web::{App, format};
+use askama::Template;
+use charts::{ArrivalsChart, DurationsChart};
+use hyper::StatusCode;
+use row::Row;
+use std::sync::Arc;
+
+/// Where no other time range is asked for.
+const RANGE: &str = "15m";
+/// Names of a service's operations to choose from.
+const MOST_OPERATIONS: usize = 200;
+
+#[derive(Template)]
+#[template(path = "traces.html")]
+struct Traces {
+    chrome: Chrome,
+    filter: Filter,
+    choices: Choices,
+    outage: Option<Outage>,
+    /// `100 kept of 18,431 generated since 14:06`.
+    counts: String,
+    content: Content,
+}
+
+/// What can be chosen.
+struct Choices {
+    services: Vec<String>,
+    operations: Vec<String>,
+    scenarios: Vec<String>,
+    ranges: Vec<(String, String)>,
+}
+
+enum Content {
+    /// The store has not answered.
+    Failed,
+    /// There is nothing in the store.
+    Nothing,
+    /// Nothing in it matches: `100 traces are`.
+    NoMatch {
+        kept: String,
+        range: Option<String>,
+    },
+    List(Box<List>),
+}
+
+struct List {
+    arrivals: ArrivalsChart,
+    durations: DurationsChart,
+    rows: Vec<Row>,
+    /// `1–30`, and of how many.
+    shown: String,
+    total: String,
+    /// Links to the pages beside this one.
+    back: Option<String>,
+    on: Option<String>,
+    /// To the newest, where a point in time is held.
+    newest: Option<String>,
+}
+
+pub async fn list(app: &Arc<App>, request: &Request) -> Response {
+    let now = engine::now();
+    let filter = Filter::read(&request.query, now, RANGE);
+    if let Some(path) = whole_id(app, &filter).await {
+        return response::see_other(&path);
+    }
+    let limit = if filter.cards { app.card_limit } else { app.fetch_limit };
+    let query = filter.query(app, limit);
+    let (status, state) = (app.database.status(), app.session.state());
+    let (page, error) = match answers(app, &query).await {
+        Ok(answers) => (Some(answers), None),
+        Err(error) => (None, Some(error)),
+    };
+    let code = if error.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let outage = Outage::of(&status, error.as_ref(), now);
+    let (services, operations) = match &page {
+        Some(answers) => (answers.services.clone(), answers.operations.clone()),
+        None => Default::default(),
+    };
+    let template = Traces {
+        chrome: Chrome::new(app, Tab::Traces),
+        choices: choices(&filter, &state, services, operations),
+        outage,
+        counts: counts(page.as_ref().map(|p| p.counts), &state),
+        content: match page {
+            None => Content::Failed,
+            Some(answers) => content(app, &filter, &query, answers, &state, now),
+        },
+        filter,
+    };
+    response::html(code, &template)
+}
+
+/// The page of the trace whose whole id was searched for, if there is one.
+async fn whole_id(app: &App, filter: &Filter) -> Option<String> {
+    let id = format::parse_trace_id(filter.id()?)?;
+    let known = app.session.locate(id).is_some() || matches!(app.database.trace(id).await, Ok(Some(_)));
+    known.then(|| format!("/traces/{}", format::trace_id(id)))
+}
+
+/// What the store says for one page.
+struct Answers {
+    counts: TraceCounts,
+    page: TracePage,
+    overview: Overview,
+    /// Whatever their duration, to choose one from.
+    any_duration: Option<Overview>,
+    services: Vec<String>,
+    operations: Vec<String>,
+}
+
+async fn answers(app: &App, query: &TraceQuery) -> Result<Answers, StoreError> {
+    let store = &app.database;
+    let limited = query.min_duration.is_some() || query.max_duration.is_some();
+    let any_duration = async {
+        let wider = TraceQuery { min_duration: None, max_duration: None, ..query.clone() };
+        if limited { store.overview(&wider).await.map(Some) } else { Ok(None) }
+    };
+    let (counts, page, overview, any_duration, services, operations) = tokio::try_join!(
+        store.get_trace_counts(),
+        store.fetch_unique_traces(query),
+        store.overview(query),
+        any_duration,
+        store.get_service_names(),
+        store.get_operation_names(query.service.as_deref()),
+    )?;
+    Ok(Answers { counts, page, overview, any_duration, services, operations })
+}
+
+fn content(
+    app: &App,
+    filter: &Filter,
+    query: &TraceQuery,
+    answers: Answers,
+    state: &SessionState,
+    now: u64,
+) -> Content {
+    let Answers { counts, page, overview, any_duration, .. } = answers;
+    if counts.total_traces == 0 {
+        return Content::Nothing;
+    }
+    if page.total == 0 {
+        let bounded = filter.time.from.is_some() || filter.time.until.is_some();
+        let range = bounded.then(|| words_of_range(filter));
+        let kept = format::count(counts.total_traces, "trace");
+        let kept = format!("{kept} {}", if counts.total_traces == 1 { "is" } else { "are" });
+        return Content::NoMatch { kept, range };
+    }
+    let palette = Palette::of(&state.plan);
+    let end = filter.time.until.unwrap_or(now);
+    let longest = page.traces.iter().map(|t| t.duration).max().unwrap_or(0);
+    let rows: Vec<Row> = page.traces.into_iter().map(|t| Row::new(app, &palette, t, longest)).collect();
+    let first = query.offset + 1;
+    let last = query.offset + rows.len() as u64;
+    let page_link = |number: u32, anchor: &str| match number {
+        1 => filter.link(&[("page", "")]),
+        n => filter.link(&[("page", &n.to_string()), ("until", anchor)]),
+    };
+    // pages hold still while new traces come
+    let anchor = match filter.given("until") {
+        "" => format::stamp(now, "%Y-%m-%dT%H:%M:%S%.fZ"),
+        given => given.to_string(),
+    };
+    Content::List(Box::new(List {
+        arrivals: ArrivalsChart::new(&overview, end, filter.time.until.is_none()),
+        durations: DurationsChart::new(
+            &any_duration.as_ref().unwrap_or(&overview).durations,
+            overview.percentiles,
+            (query.min_duration, query.max_duration),
+        ),
+        shown: if rows.is_empty() {
+            "none here".into()
+        } else {
+            format!("{}–{}", format::grouped(first), format::grouped(last))
+        },
+        rows,
+        total: format::grouped(page.total),
+        back: (filter.page > 1).then(|| page_link(filter.page - 1, &anchor)),
+        on: (last < page.total && last >= first).then(|| page_link(filter.page + 1, &anchor)),
+        newest: (!filter.given("until").is_empty()).then(|| filter.link(&[("until", ""), ("page", "")])),
+    }))
+}
+
+fn words_of_range(filter: &Filter) -> String {
+    let named = |value: &str| RANGES.iter().find(|(v, _)| *v == value).map(|(_, words)| words.to_lowercase());
+    match (filter.given("from"), filter.given("until"), filter.given("range")) {
+        ("", "", "") => named(RANGE).unwrap_or_default(),
+        ("", "", range) => named(range).unwrap_or_else(|| format!("last {range}")),
+        ("", until, _) => format!("time before {until}"),
+        (from, "", _) => format!("time since {from}"),
+        (from, until, _) => format!("time from {from} to {until}"),
+    }
+}
+
+fn counts(kept: Option<TraceCounts>, state: &SessionState) -> String {
+    let generated = format::grouped(state.traces);
+    let since = format::stamp(state.began, "%H:%M");
+    match kept {
+        Some(kept) => format!("{} kept of {generated} generated since {since}", format::grouped(kept.total_traces)),
+        None => format!("{generated} generated since {since}"),
+    }
+}
+
+fn choices(filter: &Filter, state: &SessionState, services: Vec<String>, operations: Vec<String>) -> Choices {
+    // what is chosen stays among what can be, also when no trace has it any more
+    let with = |mut names: Vec<String>, parameter: &str| {
+        let chosen = filter.given(parameter);
+        if !chosen.is_empty() && !names.iter().any(|name| name == chosen) {
+            names.insert(0, chosen.into());
+        }
+        names
+    };
+    let operations = operations.into_iter().take(MOST_OPERATIONS).collect();
+    let scenarios = state.plan.scenarios.iter().map(|s| state.plan.text(s.name).to_string()).collect();
+    let mut ranges: Vec<(String, String)> = RANGES.map(|(value, words)| (value.into(), words.into())).to_vec();
+    let range = filter.given("range");
+    if !range.is_empty() && filter.wrong("range").is_none() && !ranges.iter().any(|(value, _)| value == range) {
+        ranges.insert(0, (range.into(), format!("Last {range}")));
+    }
+    Choices {
+        services: with(services, "service"),
+        operations: with(operations, "operation"),
+        scenarios: with(scenarios, "scenario"),
+        ranges,
+    }
+}
+
+impl Traces {
+    /// Filters that are set, for where they are folded away.
+    fn set(&self) -> usize {
+        self.filter.conditions().filter(|(name, _)| *name != "q").count()
+    }
+
+    fn is_list(&self) -> bool {
+        matches!(self.content, Content::List(_))
+    }
+
+    fn range(&self) -> &str {
+        if self.filter.given("range").is_empty() { RANGE } else { self.filter.given("range") }
+    }
+
+    /// Sorts the other way round where the list is sorted by this already.
+    fn sort_link(&self, by_duration: bool) -> String {
+        let turn = self.filter.by_duration == by_duration && !self.filter.ascending;
+        let sort = if by_duration { "duration" } else { "" };
+        self.filter.link(&[("sort", sort), ("order", if turn { "asc" } else { "" }), ("page", "")])
+    }
+
+    /// `aria-sort`, and an arrow.
+    fn sorted(&self, by_duration: bool) -> (&'static str, &'static str) {
+        match (self.filter.by_duration == by_duration, self.filter.ascending) {
+            (false, _) => ("none", ""),
+            (true, false) => ("descending", " ↓"),
+            (true, true) => ("ascending", " ↑"),
+        }
+    }
+
+    /// What leads back and on.
+    fn beside(&self) -> (&'static str, &'static str) {
+        match (self.filter.by_duration, self.filter.ascending) {
+            (false, false) => ("Newer", "Older"),
+            (false, true) => ("Older", "Newer"),
+            (true, _) => ("Previous", "Next"),
+        }
+    }
+
+    fn brush_width(&self, chart: &DurationsChart) -> String {
+        let [from, to] = &chart.grips;
+        format::percent(to.value - from.value, chart.high - chart.low)
+    }
+
+    /// A parameter as a word of a sentence.
+    fn words(parameter: &str) -> &str {
+        match parameter {
+            "q" => "text",
+            "min" => "duration from",
+            "max" => "duration to",
+            other => other,
+        }
+    }
+
+    /// Attributes of a field whose value can't be read.
+    fn state(&self, parameter: &str) -> &'static str {
+        match (self.filter.wrong(parameter), parameter) {
+            (None, _) => "",
+            (_, "q") => " aria-invalid=true aria-describedby=wrong-q",
+            (_, "min") => " aria-invalid=true aria-describedby=wrong-min",
+            (_, "max") => " aria-invalid=true aria-describedby=wrong-max",
+            (_, "from") => " aria-invalid=true aria-describedby=wrong-from",
+            _ => " aria-invalid=true aria-describedby=wrong-until",
+        }
+    }
+
+    fn clear_link(&self) -> String {
+        self.filter.cleared()
+    }
+
+    fn view_link(&self, view: &str) -> String {
+        self.filter.link(&[("view", view), ("page", "")])
+    }
+}

@@ -1,0 +1,114 @@
+//! A trace as a row of the list, or a card.
+
+use crate::store::{ShapeSpan, TraceSummary};
+use crate::web::palette::Palette;
+use crate::web::{App, format};
+
+pub struct Row {
+    pub id: String,
+    pub failed: bool,
+    pub class: &'static str,
+    pub operation: String,
+    pub service: String,
+    pub scenario: String,
+    pub shape: Vec<Stroke>,
+    pub spans: String,
+    pub error: Option<RowError>,
+    pub duration: String,
+    /// Beside the longest of the page, `44%`.
+    pub length: String,
+    /// `14:32:08.214`, and the whole stamp.
+    pub clock: String,
+    pub stamp: String,
+}
+
+pub struct RowError {
+    pub class: &'static str,
+    pub service: String,
+    pub r#type: String,
+    /// Failed spans beside the first.
+    pub more: u32,
+}
+
+/// A span of the small picture, geometry as SVG attributes.
+#[derive(Debug, PartialEq)]
+pub struct Stroke {
+    pub class: &'static str,
+    pub x: String,
+    pub y: String,
+    pub width: String,
+    pub height: String,
+}
+
+impl Row {
+    /// `longest` duration of the page, ns.
+    pub fn new(app: &App, palette: &Palette, trace: TraceSummary, longest: u64) -> Row {
+        let located = || {
+            let located = app.session.locate(trace.id)?;
+            let plan = &located.origin.plan;
+            Some(plan.text(plan.scenarios[located.scenario.index()].name).to_string())
+        };
+        let scenario = trace.scenario.clone().or_else(located);
+        Row {
+            id: format::trace_id(trace.id),
+            failed: trace.errors > 0,
+            class: palette.class(&trace.service),
+            scenario: scenario.unwrap_or_default(),
+            shape: shape(palette, &trace.shape),
+            spans: format::grouped(trace.spans as u64),
+            error: trace.first_error.map(|e| RowError {
+                class: palette.class(&e.service),
+                r#type: if e.r#type.is_empty() { "error".into() } else { e.r#type },
+                service: e.service,
+                more: trace.errors.saturating_sub(1),
+            }),
+            duration: format::duration(trace.duration),
+            length: format::percent(trace.duration as f64, longest as f64),
+            clock: format::clock(trace.start),
+            stamp: format!("{} UTC", format::date_time(trace.start)),
+            operation: trace.operation,
+            service: trace.service,
+        }
+    }
+
+    /// As many digits as tell ids apart at a glance.
+    pub fn short_id(&self) -> &str {
+        &self.id[..8]
+    }
+}
+
+/// px.
+const HEIGHT: f64 = 20.0;
+
+fn shape(palette: &Palette, spans: &[ShapeSpan]) -> Vec<Stroke> {
+    let end = spans.iter().map(|s| s.offset.saturating_add(s.duration)).max().unwrap_or(0).max(1) as f64;
+    let height = (HEIGHT * 0.8 / spans.len() as f64).clamp(1.4, 3.0);
+    let pitch = (HEIGHT - height) / (spans.len().max(2) - 1) as f64;
+    let top = if spans.len() == 1 { (HEIGHT - height) / 2.0 } else { 0.0 };
+    let stroke = |(i, span): (usize, &ShapeSpan)| Stroke {
+        class: palette.class(&span.service),
+        x: format::percent(span.offset as f64, end),
+        y: format!("{:.1}", top + i as f64 * pitch),
+        width: format::percent((span.duration as f64).max(end * 0.008), end),
+        height: format!("{height:.1}"),
+    };
+    spans.iter().enumerate().map(stroke).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture;
+
+    #[test]
+    fn a_shape_fills_its_picture() {
+        let palette = Palette::of(&fixture::plan());
+        let span = |offset, duration| ShapeSpan { service: "api-gateway".into(), offset, duration };
+        let strokes = shape(&palette, &[span(0, 100), span(50, 150), span(200, 0)]);
+        let place = |s: &Stroke| format!("{} {} {} {}", s.x, s.y, s.width, s.height);
+        let places: Vec<String> = strokes.iter().map(place).collect();
+        assert_eq!(places, ["0% 0.0 50% 3.0", "25% 8.5 75% 3.0", "100% 17.0 0.8% 3.0"]);
+        assert_eq!(place(&shape(&palette, &[span(0, 0)])[0]), "0% 8.5 0.8% 3.0");
+        assert_eq!(shape(&palette, &[]), []);
+    }
+}

@@ -1,0 +1,46 @@
+//! A request, read and bounded.
+
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
+
+pub struct Request {
+    pub method: Method,
+    /// Decoded, without the query.
+    pub path: String,
+    pub query: Fields,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Request {
+    /// The body of a form.
+    pub fn form(&self) -> Fields {
+        Fields::parse(&String::from_utf8_lossy(&self.body))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Names and values of a query or a form, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields(pub Vec<(String, String)>);
+
+impl Fields {
+    pub fn parse(text: &str) -> Fields {
+        let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        });
+        Fields(pairs.collect())
+    }
+
+    /// The last value of a name; empty ones count as absent, as an untouched form field sends them.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let value = self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.trim());
+        value.filter(|v| !v.is_empty())
+    }
+}

@@ -1,0 +1,175 @@
+//! Scenarios that are tried out: compiled in memory, with the library's services in scope. Nothing is written.
+
+use super::library::Shelf;
+use super::page::scenarios::file_of;
+use crate::compiler::{self, Compiled};
+use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use crate::language::diagnostic::{Diagnostic, Problem};
+use crate::language::files::BASE;
+use crate::language::source::{FileId, Sources};
+use crate::language::{self};
+use crate::plan::{Place, Plan, ScenarioId};
+use crate::trace::{Origin, Trace};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What it is called where it stands for no file of the library.
+const NAME: &str = "playground.yaml";
+/// Traces that are looked through for one of the scenarios that are tried out.
+const MAX_TRIES: u64 = 100_000;
+/// First sample where a scenario links: earlier traces are there to be found.
+const WITH_LINKS: u64 = 1_000;
+/// Of samples, ns since 1970: 2026-01-01T00:00:00Z, ten a second.
+const START: u64 = 1_767_225_600_000_000_000;
+const PACE: Arrivals = Arrivals::Even { count: 10, per_ns: 1_000_000_000 };
+
+/// What compiling gave.
+pub struct Trial {
+    pub sources: Sources,
+    /// The text that is tried out.
+    pub file: FileId,
+    pub diagnostics: Vec<Diagnostic>,
+    pub plan: Option<Arc<Plan>>,
+    /// The scenarios in it.
+    pub own: Vec<ScenarioId>,
+    pub took: Duration,
+}
+
+/// A trace of a trial.
+pub struct Sample {
+    pub index: u64,
+    pub origin: Arc<Origin>,
+    pub trace: Trace,
+}
+
+/// The name and text of the file in which the library has a scenario.
+pub fn origin<'a>(shelf: &'a Shelf, scenario: &str) -> Option<(&'a str, &'a str)> {
+    let plan = &shelf.good.plan;
+    let id = (0..plan.scenarios.len()).find(|s| plan.text(plan.scenarios[*s].name) == scenario)?;
+    let (_, file) = file_of(&shelf.good, ScenarioId(id as u32))?;
+    Some((&file.name, &file.text))
+}
+
+/// Compile a text that stands for the file in which the library has the scenario `from`, or for a new one. It is compiled
+/// alone with the services of its directory; if it links to a scenario of another file, with the whole library.
+pub fn compile(shelf: &Shelf, from: Option<&str>, text: &str) -> Trial {
+    let began = Instant::now();
+    let library: Vec<(&str, &str)> = match &shelf.good.sources {
+        Some(sources) => sources.files().map(|(_, file)| (file.name.as_str(), file.text.as_str())).collect(),
+        None => vec![],
+    };
+    let bases: Vec<_> = library.iter().filter(|(name, _)| is_base(name)).collect();
+    let name = match from.and_then(|from| origin(shelf, from)) {
+        Some((name, _)) => name.to_string(),
+        None => bases.first().map_or(NAME.into(), |(base, _)| base.replace(BASE, NAME)),
+    };
+    let base = bases.iter().find(|(base, _)| directory(base) == directory(&name)).map(|base| **base);
+    let (mut sources, mut compiled) = with(base.as_slice(), &name, text);
+    let links = |d: &Diagnostic| matches!(d.problem, Problem::GlobMatchesNothing { .. });
+    if compiled.diagnostics.iter().any(links) {
+        let others: Vec<_> = library.into_iter().filter(|(other, _)| *other != name).collect();
+        (sources, compiled) = with(&others, &name, text);
+    }
+    let file = sources.files().find(|(_, file)| file.name == name).map_or(FileId(0), |(id, _)| id);
+    let Compiled { plan, diagnostics, map } = compiled;
+    let is_own = |id: &ScenarioId| map.find(Place::Scenario(*id)).is_some_and(|at| at.file == file);
+    let own = plan.iter().flat_map(|plan| (0..plan.scenarios.len()).map(|s| ScenarioId(s as u32)));
+    let own = own.filter(is_own).collect();
+    Trial { file, diagnostics, own, plan: plan.map(Arc::new), sources, took: began.elapsed() }
+}
+
+fn with(files: &[(&str, &str)], name: &str, text: &str) -> (Sources, Compiled) {
+    let files = files.iter().copied().chain([(name, text)]);
+    let files = files.map(|(name, text)| (name.to_string(), text.to_string())).collect();
+    compiler::compile_loaded(language::load_texts(files))
+}
+
+fn is_base(name: &str) -> bool {
+    name.rsplit('/').next() == Some(BASE)
+}
+
+fn directory(name: &str) -> &str {
+    name.rfind('/').map_or("", |at| &name[..at])
+}
+
+impl Trial {
+    /// The first trace from `index` on that is of a scenario that is tried out. `None`: nothing compiled, or its weight is so
+    /// small that none was found.
+    pub fn sample(&self, seed: u64, index: Option<u64>) -> Option<Sample> {
+        let plan = self.plan.as_ref()?;
+        let schedule = Schedule::new(START, PACE).ok()?;
+        let run = Arc::new(Run::new(plan.clone(), seed, schedule));
+        let mut interpreter = Interpreter::new(&run);
+        let first = index.unwrap_or(if plan.links.is_empty() { 0 } else { WITH_LINKS });
+        let index = (first..first.checked_add(MAX_TRIES)?).find(|i| self.own.contains(&run.scenario(*i)))?;
+        let mut trace = Trace::default();
+        interpreter.trace(index, &mut trace);
+        Some(Sample { index, origin: run.origin().clone(), trace })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::library::{Edition, Library};
+    use std::path::Path;
+
+    fn shelf() -> Arc<Shelf> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let (sources, compiled) = compiler::compile_loaded(language::load(std::slice::from_ref(&path)));
+        let edition = Edition {
+            sources: Some(Arc::new(sources)),
+            plan: Arc::new(compiled.plan.unwrap()),
+            map: Arc::new(compiled.map),
+            warnings: Arc::default(),
+        };
+        Library::new(vec![path], edition).shelf()
+    }
+
+    #[test]
+    fn every_shipped_scenario_can_be_tried_out() {
+        let shelf = shelf();
+        for scenario in &shelf.good.plan.scenarios {
+            let name = shelf.good.plan.text(scenario.name);
+            let (_, text) = origin(&shelf, name).unwrap();
+            let trial = compile(&shelf, Some(name), text);
+            assert!(trial.diagnostics.is_empty(), "{name}: {:?}", trial.diagnostics);
+            let plan = trial.plan.as_ref().unwrap();
+            assert!(trial.own.iter().any(|id| plan.text(plan.scenarios[id.index()].name) == name));
+            let sample = trial.sample(42, None).unwrap();
+            assert!(trial.own.contains(&sample.trace.scenario));
+            let next = trial.sample(42, Some(sample.index + 1)).unwrap();
+            assert!(next.index > sample.index && next.trace.id != sample.trace.id);
+        }
+    }
+
+    #[test]
+    fn the_consumer_finds_the_producers_of_the_library() {
+        let shelf = shelf();
+        let (_, text) = origin(&shelf, "Async consumer").unwrap();
+        let sample = compile(&shelf, Some("Async consumer"), text).sample(42, None).unwrap();
+        assert!(!sample.trace.links.is_empty());
+    }
+
+    #[test]
+    fn the_services_of_the_library_are_in_scope() {
+        let text = "name: x\nroot_span: {service: no-such-service, operation: o}";
+        let trial = compile(&shelf(), None, text);
+        assert!(trial.plan.is_none() && trial.sample(42, None).is_none());
+        assert!(matches!(trial.diagnostics[0].problem, Problem::UnknownService { .. }));
+    }
+
+    #[test]
+    fn hostile_texts_are_answered_with_a_diagnostic() {
+        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+        for i in 1..20 {
+            bomb += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 9].join(", "));
+        }
+        let texts =
+            ["[".repeat(1 << 20), "{".repeat(1 << 20), "- ".repeat(1 << 19), "a\0b".into(), bomb, String::new()];
+        for text in texts {
+            let trial = compile(&shelf(), None, &text);
+            assert!(trial.plan.is_none() && !trial.diagnostics.is_empty());
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Every page and action in a real browser; `tests/browser/README.md` says which test does what.
+
+mod support {
+    pub mod browser;
+}
+
+mod browser {
+    mod chrome;
+}
