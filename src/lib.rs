@@ -5,6 +5,9 @@
 #[cfg(test)]
 extern crate self as tracegen;
 
+// The wall clock.
+pub mod clock;
+
 // Figures and words as people read them, in the terminal and on the pages.
 pub mod text;
 

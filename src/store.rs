@@ -3,12 +3,14 @@
 //! One contract, [`Store`], kept by [`Memory`] and [`ClickHouse`] (`tests/store.rs` tries both); [`Database`] is the one
 //! that `DATABASE_TYPE` asks for, with memory behind it while ClickHouse is out of reach.
 
+mod clickhouse;
 mod database;
 mod memory;
 mod query;
 mod record;
 pub mod report;
 
+pub use clickhouse::{Amount, ClickHouse, Connection, Patience, Rows, Writer, WriterFault, WriterOptions, Written};
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
 pub use memory::{Memory, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};

@@ -6,17 +6,33 @@ use std::path::{Path, PathBuf};
 
 /// Each wing of `src/lib.rs`, and the others it may name.
 const TABLE: &[(&str, &[&str])] = &[
+    ("clock", &[]),
     ("text", &[]),
     ("language", &[]),
     ("plan", &[]),
     ("compiler", &["language", "plan"]),
     ("trace", &["plan"]),
     ("interpreter", &["plan", "trace"]),
-    ("export", &["plan", "trace"]),
-    ("store", &["plan", "trace"]),
+    ("export", &["clock", "plan", "trace"]),
+    ("store", &["clock", "plan", "trace"]),
     ("verify", &["plan", "trace"]),
-    ("engine", &["plan", "trace", "interpreter", "export", "store", "verify"]),
-    ("web", &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine"]),
+    ("engine", &["clock", "plan", "trace", "interpreter", "export", "store", "verify"]),
+    (
+        "web",
+        &[
+            "clock",
+            "text",
+            "language",
+            "plan",
+            "compiler",
+            "trace",
+            "interpreter",
+            "export",
+            "store",
+            "verify",
+            "engine",
+        ],
+    ),
     (
         "cli",
         &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine", "web"],

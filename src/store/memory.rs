@@ -19,6 +19,7 @@ use super::{
     Backlink, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
     TracePage, TraceQuery,
 };
+use crate::clock::now;
 use crate::trace::{Origin, Trace};
 use kept::Kept;
 use rolling::Rolling;
@@ -26,7 +27,6 @@ use shelf::{Shelf, Snapshot};
 use sieve::Sieve;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The store that needs nothing else.
 pub struct Memory {
@@ -80,11 +80,6 @@ impl Memory {
         scan.await
             .map_err(|error| StoreError::Failed(format!("the search of the traces in memory ended early: {error}")))
     }
-}
-
-/// ns since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
 }
 
 impl Store for Memory {

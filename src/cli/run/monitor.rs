@@ -4,7 +4,7 @@ use super::exporter::{Opened, Sink};
 use super::progress::Display;
 use super::{Run, Timing};
 use crate::cli::Failure;
-use crate::engine::{self, Ended, Figures, Job, Progress, Stop};
+use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ pub struct Outcome {
     pub took: Duration,
     /// By a signal.
     pub interrupted: bool,
+    pub ending: Ending,
 }
 
 impl Outcome {
@@ -63,21 +64,22 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
     let Opened { sink, encoder, on_terminal, destination, .. } = opened;
     let Messages { send, receive } = messages;
     let (stop, progress) = (Stop::default(), Progress::default());
-    let monitor = sink.monitor();
+    let watch = sink.watch();
     let mut display = Display::new(run, job, timing, on_terminal);
     listen_for_signals(send.clone())?;
     std::thread::scope(|scope| {
         let (stop, progress) = (&stop, &progress);
         let work = move || {
             let began = Instant::now();
-            let ended = engine::generate(job, &*encoder, &sink, progress, stop);
+            let ending = engine::generate(job, &*encoder, &sink, progress, stop);
             let _ = send.send(Message::Generated);
             let account = Sink::finish(sink);
             let outcome = Outcome {
                 account,
                 figures: progress.figures(),
                 took: began.elapsed(),
-                interrupted: ended == Ended::Stopped,
+                interrupted: ending.ended == Ended::Stopped,
+                ending,
             };
             let _ = send.send(Message::Done(Box::new(outcome)));
         };
@@ -108,8 +110,8 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
                 Err(RecvTimeoutError::Disconnected) => return Err(Failure::impossible("generation broke off")),
             }
             if deadline.is_some_and(|at| at <= Instant::now()) {
-                match &monitor {
-                    Some(monitor) => monitor.abort(),
+                match &watch {
+                    Some(watch) => watch.abort(),
                     // Blocked in a write to a reader that does not read: there is nothing to wait for.
                     None if signals > 1 => {
                         let Figures { traces, spans, .. } = progress.figures();
@@ -120,7 +122,7 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
                     None => {}
                 }
             }
-            display.update(&progress.figures(), monitor.as_ref());
+            display.update(&progress.figures(), watch.as_ref());
         }
     })
 }

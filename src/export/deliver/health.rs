@@ -1,11 +1,9 @@
 //! How the target does, for a person who looks.
 
 use super::courier::lock;
+use crate::clock::now;
 use crate::export::{Histogram, Percentiles, outcome::Cause};
-use std::{
-    sync::Mutex,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Mutex, time::Duration};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,10 +75,6 @@ impl Standing {
             self.recovered = None;
         }
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
 }
 
 #[cfg(test)]

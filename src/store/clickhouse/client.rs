@@ -1,0 +1,198 @@
+//! The connection to a ClickHouse server, and what its errors mean.
+
+use super::sql::Sql;
+use crate::store::StoreError;
+use clickhouse::error::Error;
+use clickhouse::{Client, RowOwned, RowRead};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use std::fmt;
+use std::time::Duration;
+
+/// Longest wait for a TCP connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Longest that the server may work on a question, s; and that its answer is waited for.
+const MOST_SECONDS: &str = "10";
+const ANSWER: Duration = Duration::from_secs(15);
+/// Longest statement, bytes: the ids of [`super::scenario::MOST_SCANNED`] traces and some.
+const MOST_STATEMENT: &str = "1048576";
+/// An idle connection is given up before the server does it: its default is 3 s in old versions.
+const IDLE: Duration = Duration::from_secs(2);
+/// Longest message of a server that is kept, in characters.
+const MESSAGE: usize = 300;
+
+/// Where a ClickHouse server is, and how to get in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Name or address; an IPv6 address in brackets.
+    pub host: String,
+    /// Of the HTTP interface.
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub database: String,
+    pub https: bool,
+}
+
+/// Without the password.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connection").field(&self.to_string()).field(&self.user).finish()
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClickHouse, {}.otel_traces at {}:{}", self.database, self.host, self.port)
+    }
+}
+
+impl Connection {
+    /// A client with connections of its own, to be used by one runtime. `database`: statements are about this database.
+    pub(super) fn client(&self, database: bool) -> Result<Client, StoreError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder.pool_idle_timeout(IDLE);
+        let client = if self.https {
+            let tls = hyper_rustls::HttpsConnectorBuilder::new()
+                .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+                .map_err(|e| StoreError::Unreachable(format!("{self}: no certificates to trust: {e}")))?;
+            Client::with_http_client(builder.build(tls.https_only().enable_http1().wrap_connector(tcp)))
+        } else {
+            Client::with_http_client(builder.build(tcp))
+        };
+        let scheme = if self.https { "https" } else { "http" };
+        let client = client
+            .with_url(format!("{scheme}://{}:{}", self.host, self.port))
+            .with_user(&self.user)
+            .with_password(&self.password)
+            .with_setting("max_execution_time", MOST_SECONDS)
+            .with_setting("max_query_size", MOST_STATEMENT);
+        Ok(if database { client.with_database(&self.database) } else { client })
+    }
+}
+
+/// Why a statement failed.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub error: StoreError,
+    /// It may get through later.
+    pub passing: bool,
+    /// The server may have done it all the same.
+    pub unknown: bool,
+}
+
+impl Fault {
+    fn late() -> Fault {
+        let error = StoreError::Unreachable(format!("no answer within {} s", ANSWER.as_secs()));
+        Fault { error, passing: true, unknown: true }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> StoreError {
+        fault.error
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault { passing: matches!(error, StoreError::Unreachable(_)), unknown: false, error }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        match error {
+            Error::Network(cause) => {
+                let connecting = cause.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect);
+                Fault { error: StoreError::Unreachable(innermost(&*cause)), passing: true, unknown: !connecting }
+            }
+            Error::TimedOut => Fault::late(),
+            Error::BadResponse(message) => refusal(&message),
+            other => Fault { error: StoreError::Failed(shorten(&other.to_string())), passing: false, unknown: false },
+        }
+    }
+}
+
+/// What a server said, by the number in front of it.
+fn refusal(message: &str) -> Fault {
+    let code = message.strip_prefix("Code: ").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    let said = shorten(message);
+    let (error, passing, unknown) = match code.and_then(|digits| digits.parse().ok()).unwrap_or(0u32) {
+        // Unknown user, wrong password, no right to it, authentication failed.
+        192 | 193 | 497 | 516 => (StoreError::Refused(said), false, false),
+        // No such column, unknown identifier, table or database.
+        16 | 47 | 60 | 81 => (StoreError::Schema(said), false, false),
+        // Took too long, too much at once, out of memory, too many parts, read-only for now, broken connections.
+        159 | 202 | 209 | 210 | 241 | 242 | 252 => (StoreError::Failed(said), true, false),
+        // Whether it was inserted is not known.
+        319 => (StoreError::Failed(said), true, true),
+        _ => (StoreError::Failed(said), false, false),
+    };
+    Fault { error, passing, unknown }
+}
+
+/// The cause of the cause, which says most: `Connection refused`.
+fn innermost(mut error: &(dyn std::error::Error + 'static)) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    shorten(&error.to_string())
+}
+
+fn shorten(message: &str) -> String {
+    message.trim().chars().take(MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// All rows of an answer.
+pub(super) async fn fetch<T: RowOwned + RowRead>(client: &Client, sql: &Sql) -> Result<Vec<T>, StoreError> {
+    within(sql.query(client).fetch_all()).await.map_err(StoreError::from)
+}
+
+/// The row of an answer that always has one.
+pub(super) async fn fetch_one<T: RowOwned + RowRead>(client: &Client, sql: &Sql) -> Result<T, StoreError> {
+    within(sql.query(client).fetch_one()).await.map_err(StoreError::from)
+}
+
+pub(super) async fn execute(client: &Client, sql: &Sql) -> Result<(), StoreError> {
+    within(sql.query(client).execute()).await.map_err(StoreError::from)
+}
+
+pub(super) async fn within<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
+    match tokio::time::timeout(ANSWER, answer).await {
+        Ok(result) => result.map_err(Fault::from),
+        Err(_) => Err(Fault::late()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_told_apart() {
+        let kind = |message: &str| refusal(message).error;
+        assert!(matches!(kind("Code: 516. DB::Exception: otel: Authentication failed"), StoreError::Refused(_)));
+        assert!(matches!(kind("Code: 60. DB::Exception: Unknown table"), StoreError::Schema(_)));
+        assert!(matches!(kind("Code: 62. DB::Exception: Syntax error"), StoreError::Failed(_)));
+        assert!(matches!(kind("502 Bad Gateway"), StoreError::Failed(_)));
+        assert!(refusal("Code: 252. DB::Exception: Too many parts").passing && !refusal("502").passing);
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let connection = Connection {
+            host: "db".into(),
+            port: 8123,
+            user: "me".into(),
+            password: "secret".into(),
+            database: "otel".into(),
+            https: false,
+        };
+        assert_eq!(format!("{connection:?}"), r#"Connection("ClickHouse, otel.otel_traces at db:8123", "me")"#);
+    }
+}

@@ -1,0 +1,185 @@
+//! One trace, and what links to it.
+
+use super::client::{fetch, fetch_one};
+use super::sql::Sql;
+use super::tree;
+use crate::plan::SpanKind;
+use crate::store::report::MOST_BACKLINKS;
+use crate::store::{
+    Attributes, Backlink, Status, StoreError, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId,
+};
+use crate::trace::OwnedDatum;
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+
+/// Spans of one trace that are read: as many as an interpreter's trace can have.
+const MOST_SPANS: u64 = 65_536;
+/// Times are kept in whole seconds there, s.
+const SECOND: i64 = 1_000_000_000;
+
+type Pairs = Vec<(String, String)>;
+
+/// What is read of `otel_traces`, in this order.
+#[derive(Row, Deserialize)]
+struct SpanRow {
+    start: i64,
+    span: String,
+    parent: String,
+    trace_state: String,
+    name: String,
+    kind: String,
+    service: String,
+    resource: Pairs,
+    scope: String,
+    attributes: Pairs,
+    duration: u64,
+    code: String,
+    message: String,
+    /// Time, name, attributes.
+    events: Vec<(i64, String, Pairs)>,
+    /// Trace, span, trace state, attributes.
+    links: Vec<(String, String, String, Pairs)>,
+}
+
+const FIELDS: &str = "toUnixTimestamp64Nano(Timestamp) AS start, SpanId AS span, ParentSpanId AS parent, \
+    TraceState AS trace_state, toString(SpanName) AS name, toString(SpanKind) AS kind, toString(ServiceName) AS service, \
+    CAST(ResourceAttributes AS Array(Tuple(String, String))) AS resource, ScopeName AS scope, \
+    CAST(SpanAttributes AS Array(Tuple(String, String))) AS attributes, Duration AS duration, \
+    toString(StatusCode) AS code, StatusMessage AS message, \
+    arrayMap((t, n, a) -> (toUnixTimestamp64Nano(t), toString(n), CAST(a AS Array(Tuple(String, String)))), \
+    Events.Timestamp, Events.Name, Events.Attributes) AS events, \
+    arrayMap((t, s, x, a) -> (t, s, x, CAST(a AS Array(Tuple(String, String)))), \
+    Links.TraceId, Links.SpanId, Links.TraceState, Links.Attributes) AS links";
+
+/// ` AND` the time is when the trace was; no condition where the table of times does not know it.
+async fn when(client: &Client, id: &str) -> Result<(Sql, Option<i64>), StoreError> {
+    let mut sql = Sql::new(
+        "SELECT count(), toInt64(toUnixTimestamp(min(Start))), toInt64(toUnixTimestamp(max(End))) \
+         FROM otel_traces_trace_id_ts WHERE TraceId = ? LIMIT 1",
+    );
+    sql.text(id);
+    let (known, from, until): (u64, i64, i64) = fetch_one(client, &sql).await?;
+    let mut condition = Sql::default();
+    if known == 0 {
+        return Ok((condition, None));
+    }
+    condition.push(" AND Timestamp >= fromUnixTimestamp64Nano(toInt64(?))").number((from * SECOND) as u64);
+    condition.push(" AND Timestamp < fromUnixTimestamp64Nano(toInt64(?))").number(((until + 1) * SECOND) as u64);
+    Ok((condition, Some(from * SECOND)))
+}
+
+pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTrace>, StoreError> {
+    let text = id_text(id);
+    let (when, _) = when(client, &text).await?;
+    let mut sql = Sql::new("SELECT ");
+    sql.push(FIELDS).push(" FROM otel_traces WHERE TraceId = ?").text(&text).append(when);
+    // A span that was written twice is one.
+    sql.push(" ORDER BY Timestamp, SpanId LIMIT 1 BY SpanId LIMIT ?").number(MOST_SPANS);
+    let rows: Vec<SpanRow> = fetch(client, &sql).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let spans: Vec<StoredSpan> = rows.into_iter().map(stored).collect();
+    let order = tree::order(spans.iter().map(|s| tree::Node { id: s.id, parent: s.parent, start: s.start }));
+    let mut spans: Vec<Option<StoredSpan>> = spans.into_iter().map(Some).collect();
+    Ok(Some(StoredTrace { id, scenario: None, spans: order.into_iter().filter_map(|at| spans[at].take()).collect() }))
+}
+
+fn stored(row: SpanRow) -> StoredSpan {
+    StoredSpan {
+        id: parse_span(&row.span),
+        parent: tree::parent(&row.parent),
+        name: row.name,
+        kind: kind(&row.kind),
+        service: row.service,
+        scope: row.scope,
+        trace_state: row.trace_state,
+        flags: None,
+        start: row.start as u64,
+        duration: row.duration,
+        status: match row.code.as_str() {
+            "Error" => Status::Error(row.message),
+            "Ok" => Status::Ok,
+            _ => Status::Unset,
+        },
+        resource: attributes(row.resource),
+        attributes: attributes(row.attributes),
+        events: row
+            .events
+            .into_iter()
+            .map(|(time, name, pairs)| StoredEvent { time: time as u64, name, attributes: attributes(pairs) })
+            .collect(),
+        links: row
+            .links
+            .into_iter()
+            .filter_map(|(trace, span, trace_state, pairs)| {
+                let trace_id = parse_id(&trace)?;
+                Some(StoredLink { trace_id, span_id: parse_span(&span), trace_state, attributes: attributes(pairs) })
+            })
+            .collect(),
+    }
+}
+
+fn attributes(pairs: Pairs) -> Attributes {
+    pairs.into_iter().map(|(key, value)| (key, OwnedDatum::Text(value))).collect()
+}
+
+/// As the exporter writes it.
+pub fn kind_text(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Internal => "Internal",
+        SpanKind::Server => "Server",
+        SpanKind::Client => "Client",
+        SpanKind::Producer => "Producer",
+        SpanKind::Consumer => "Consumer",
+    }
+}
+
+fn kind(text: &str) -> Option<SpanKind> {
+    use SpanKind::*;
+    [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind_text(*kind) == text)
+}
+
+pub async fn fetch_links(client: &Client, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
+    let text = id_text(id);
+    // What links to a trace comes after it.
+    let (_, from) = when(client, &text).await?;
+    let mut sql = Sql::new(
+        "SELECT TraceId, SpanId, toString(ServiceName), toString(SpanName), toUnixTimestamp64Nano(Timestamp), Target \
+         FROM otel_traces ARRAY JOIN Links.TraceId AS Linked, Links.SpanId AS Target \
+         WHERE has(Links.TraceId, ?) AND Linked = ?",
+    );
+    sql.text(&text).text(&text);
+    if let Some(from) = from {
+        sql.push(" AND Timestamp >= fromUnixTimestamp64Nano(toInt64(?))").number(from as u64);
+    }
+    sql.push(" ORDER BY Timestamp, TraceId, SpanId LIMIT 1 BY TraceId, SpanId, Target LIMIT ?");
+    sql.number(MOST_BACKLINKS as u64);
+    let rows: Vec<(String, String, String, String, i64, String)> = fetch(client, &sql).await?;
+    let links = rows.into_iter().filter_map(|(trace, span, service, name, start, target)| {
+        Some(Backlink {
+            trace_id: parse_id(&trace)?,
+            span_id: parse_span(&span),
+            service,
+            name,
+            start: start as u64,
+            target_span: parse_span(&target),
+        })
+    });
+    Ok(links.collect())
+}
+
+/// As it stands in the table.
+pub fn id_text(id: TraceId) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
+}
+
+/// `None`: not an id.
+pub fn parse_id(text: &str) -> Option<TraceId> {
+    (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+}
+
+/// 0: not an id.
+pub fn parse_span(text: &str) -> u64 {
+    u64::from_str_radix(text, 16).unwrap_or(0)
+}
