@@ -1,11 +1,11 @@
 //! When traces start: flags and variables to a schedule and a selection.
 
-use crate::cli::pace::{self, Pace};
-use crate::cli::parse::{self, Rate, SECOND, Shard};
+use crate::cli::pace::{self, ArrivalsFlag, Pace};
+use crate::cli::parse::{self, Rate, SECOND, Shard, format_rate};
 use crate::cli::{Failure, environment};
 use crate::engine::{self, Selection};
 use crate::interpreter::{Arrivals, Schedule};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 /// The flags that say when which traces start.
 #[derive(Args)]
@@ -46,14 +46,6 @@ impl TimingFlags {
         let numbers = count.or(*duration).is_some() || lanes.is_some() || shard.is_some();
         numbers || rate.is_some() || interval.is_some() || start.is_some() || until.is_some() || arrivals.is_some()
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ArrivalsFlag {
-    /// Evenly
-    Constant,
-    /// As independent requests arrive
-    Poisson,
 }
 
 /// When which traces start.
@@ -162,31 +154,5 @@ impl Timing {
                 .map(|(count, per)| count as f64 / (per as f64 / SECOND as f64) / shard.n as f64),
             repeat,
         })
-    }
-}
-
-/// As `parse::rate` reads it: `per` is a second, a minute or an hour times a power of ten.
-fn format_rate(count: u64, per: u64) -> String {
-    let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3_600 * SECOND)];
-    let (unit, decimals) = units
-        .iter()
-        .find_map(|(unit, ns)| (0..=6).find(|d| ns * 10u64.pow(*d) == per).map(|d| (*unit, d as usize)))
-        .expect("a rate comes from parse::rate");
-    let digits = format!("{count:0width$}", width = decimals + 1);
-    let (whole, rest) = digits.split_at(digits.len() - decimals);
-    if rest.is_empty() { format!("{whole}/{unit}") } else { format!("{whole}.{rest}/{unit}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::parse::Rate;
-
-    #[test]
-    fn a_rate_reads_back_as_the_same_schedule() {
-        for text in ["50/s", "0.5/s", "100000/m", "1/h", "1.5/h", "1.123457/s"] {
-            let Ok(Rate::Of { count, per }) = parse::rate(text) else { panic!("{text}") };
-            assert_eq!(format_rate(count, per), text);
-        }
     }
 }
