@@ -5,8 +5,8 @@ mod herald;
 mod level;
 mod options;
 
-use super::parse::{self, Rate};
 use super::pace::ArrivalsFlag;
+use super::parse::{self, Rate};
 use super::{Exit, Failure, account, environment, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::store::{Store, create_database};

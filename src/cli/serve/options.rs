@@ -2,9 +2,9 @@
 
 use super::Serve;
 use super::level::Level;
+use crate::cli::pace::ArrivalsFlag;
 use crate::cli::pace::{self, Pace};
 use crate::cli::parse::{self, Rate, SECOND};
-use crate::cli::pace::ArrivalsFlag;
 use crate::cli::{Failure, draw_seed, environment};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
