@@ -2,8 +2,11 @@
 
 mod support {
     pub mod browser;
+    pub mod serve;
 }
 
 mod browser {
     mod chrome;
+    mod playground;
+    mod scenarios;
 }

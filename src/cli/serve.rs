@@ -6,12 +6,12 @@ mod level;
 mod options;
 
 use super::parse::{self, Rate};
-use super::run::ArrivalsFlag;
-use super::{Exit, Failure, account, environment, scenarios};
+use super::run::timing::ArrivalsFlag;
+use super::{Exit, Failure, account, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::store::{Store, create_database};
 use crate::text::{count, duration};
-use crate::web::{App, Host, Library, Live, Server, Token};
+use crate::web::{App, Host, Library, Live, Token};
 use clap::Args;
 use herald::Herald;
 use options::Options;

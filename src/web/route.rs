@@ -103,7 +103,7 @@ fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
 
 /// In JSON for programs, as a page for people.
 pub fn refuse(app: &App, path: &str, status: StatusCode, why: &str) -> Response {
-    if is_api(path) { api::Problem::new(status, why).respond() } else { page::problem::page(app, status, why) }
+    if is_api(path) { api::Problem::new(status, why).respond() } else { page::problem::of(app, status, why) }
 }
 
 fn is_api(path: &str) -> bool {

@@ -3,8 +3,8 @@
 use super::Serve;
 use super::level::Level;
 use crate::cli::pace::{self, Pace};
-use crate::cli::parse::{self, Rate, SECOND};
-use crate::cli::run::ArrivalsFlag;
+use crate::cli::parse::{self, SECOND};
+use crate::cli::run::timing::ArrivalsFlag;
 use crate::cli::{Failure, draw_seed, environment};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};

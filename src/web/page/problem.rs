@@ -14,7 +14,12 @@ struct Problem<'a> {
     text: &'a str,
 }
 
-pub fn page(app: &App, status: StatusCode, text: &str) -> Response {
+pub fn page(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
+    response::html(status, &Problem { chrome: Chrome::new(app, Tab::None), title, text })
+}
+
+/// With a title for the status.
+pub fn of(app: &App, status: StatusCode, text: &str) -> Response {
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::METHOD_NOT_ALLOWED => "This can't be done here",
@@ -23,9 +28,9 @@ pub fn page(app: &App, status: StatusCode, text: &str) -> Response {
         StatusCode::FORBIDDEN => "Refused",
         status => status.canonical_reason().unwrap_or("Something is wrong"),
     };
-    response::html(status, &Problem { chrome: Chrome::new(app, Tab::None), title, text })
+    page(app, status, title, text)
 }
 
 pub fn not_found(app: &App, text: &str) -> Response {
-    page(app, StatusCode::NOT_FOUND, text)
+    of(app, StatusCode::NOT_FOUND, text)
 }

@@ -124,7 +124,7 @@ async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Stat
         chrome: Chrome::new(app, Tab::Status),
         version: env!("CARGO_PKG_VERSION"),
         plan: short_digest(&state),
-        up: format::duration(now().saturating_sub(state.began) / SECOND * SECOND),
+        up: since(state.began),
         warnings: warnings(app, &state, &database),
         figures: figures(&state),
         chart: Chart::of(&state),
@@ -138,6 +138,14 @@ async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Stat
 }
 
 const SECOND: u64 = 1_000_000_000;
+
+/// In whole seconds.
+fn since(time: u64) -> String {
+    match now().saturating_sub(time) {
+        ns if ns < 60 * SECOND => format!("{} s", ns / SECOND),
+        ns => format::duration(ns),
+    }
+}
 
 fn short_digest(state: &SessionState) -> String {
     state.plan.digest_hex()[..8].into()
@@ -238,7 +246,7 @@ impl StoreFacts {
             (Some(wanted), Some(outage)) => {
                 facts.push(("In use", memory));
                 facts.push(("Asked for", wanted.clone()));
-                let away = format::duration(now().saturating_sub(outage.since) / SECOND * SECOND);
+                let away = since(outage.since);
                 let tries = if outage.tries == 1 { "try" } else { "tries" };
                 facts.push(("Out of reach", format!("{away}, {} {tries}", outage.tries)));
                 let back = "used again at once; what came in the meantime stays in memory alone";
