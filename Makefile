@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 1200
 
 # Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
 define REAL_PARTS
-for part in collector clickhouse browser; do \
+for part in collector clickhouse browser schemathesis; do \
 	  found=$$(scripts/$$part.sh) || { test -z "$$CI" || exit 1; }; \
 	  for variable in $$found; do export "$$variable"; done; \
 	done
