@@ -8,4 +8,6 @@ mod browser {
     mod chrome;
     mod services;
     mod status;
+    mod playground;
+    mod scenarios;
 }
