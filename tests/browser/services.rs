@@ -20,7 +20,7 @@ async fn services(page: &Browser) -> u64 {
 fn a_box_leads_to_the_traces_of_its_service() {
     browse(&Server::busy(), async |page| {
         open(page, "/services").await;
-        page.click(".map a[data-service=api-gateway] .box").await;
+        page.click(".map a[data-service=api-gateway] .nm").await;
         page.until("location.pathname === '/'").await;
         assert_eq!(page.location().await, "/?service=api-gateway");
         open(page, "/services").await;
