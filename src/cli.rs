@@ -6,11 +6,15 @@
 mod compile;
 mod completions;
 mod environment;
+mod fetch;
+mod identify;
 mod pace;
 mod parse;
+mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod source;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -86,6 +90,8 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Replay(Box<replay::Replay>),
+    Identify(Box<identify::Identify>),
     Completions(completions::Completions),
 }
 
@@ -95,6 +101,8 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Replay(command) => command.execute(),
+        Command::Identify(command) => command.execute(),
         Command::Completions(command) => command.execute(),
     };
     match result {

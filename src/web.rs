@@ -17,6 +17,7 @@ mod response;
 mod route;
 mod sandbox;
 mod server;
+mod settings;
 
 pub use guard::Token;
 pub use library::{Edition, Library};

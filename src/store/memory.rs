@@ -121,9 +121,7 @@ impl Store for Memory {
         }
         let linked = |id, span| {
             let kept = self.get(id)?;
-            let found =
-                kept.view().spans().find(|other| other.record().id == span).map(|span| span.service().to_string());
-            found
+            kept.view().spans().find(|other| other.record().id == span).map(|span| span.service().to_string())
         };
         self.rolling.add(origin, trace, linked);
         let gone = self.shelf.write().unwrap_or_else(PoisonError::into_inner).add(self.capacity, origin, trace);
@@ -147,9 +145,9 @@ impl Store for Memory {
 
     async fn overview(&self, query: &TraceQuery) -> Result<Overview, StoreError> {
         if query.is_plain() {
-            return Ok(self.rolling.overview(query.range, now()));
+            return Ok(self.rolling.overview(query.range));
         }
-        self.scan(query, |snapshot, query, sieve| pick::overview(snapshot, query, sieve, now())).await
+        self.scan(query, pick::overview).await
     }
 
     async fn services(

@@ -61,7 +61,7 @@ pub struct Overview {
     pub kept_only: bool,
 }
 
-/// Traces by the start of their roots.
+/// Traces by the start of their roots. A range that has no end on one side ends with the first or the last of them there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arrivals {
     /// Start of the first bucket, ns since 1970.
@@ -119,7 +119,7 @@ impl Percentiles {
     }
 }
 
-/// Services in a time range, each span by its own start.
+/// Services in a time range, each span by its own start; the range's open ends are as those of [`Arrivals`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServicesReport {
     /// Start of the first bucket of every series, ns since 1970.

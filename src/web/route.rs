@@ -33,14 +33,16 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         ["playground", "check"] if post => page::playground::check(app, &request).await,
         ["status"] if read => page::status::show(app, &request).await,
         ["engine", action @ ("start" | "stop" | "pause")] if post => page::status::act(app, &request, action).await,
+        ["engine", "settings"] if post => page::status::apply(app, &request).await,
+        ["store", "retry"] if post => page::status::retry(app).await,
         ["api", "events"] if read => live::events(app).unwrap_or_else(|| {
             page::problem::page(app, StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen", "Close some of them.")
         }),
         ["healthz"] if read => response::with(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         [] | ["traces", _] | ["services"] | ["scenarios", ..] | ["status"] => wrong_method(app, "GET, HEAD"),
+        ["engine", "start" | "stop" | "pause" | "settings"] | ["store", "retry"] => wrong_method(app, "POST"),
         ["playground"] => wrong_method(app, "GET, HEAD, POST"),
         ["playground", "check"] => wrong_method(app, "POST"),
-        ["engine", "start" | "stop" | "pause"] => wrong_method(app, "POST"),
         _ => page::problem::not_found(app, "This page does not exist."),
     }
 }

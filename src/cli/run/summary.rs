@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 pub fn show(run: &Run, outcome: &Outcome, timing: &Timing, paths: &[PathBuf], seed: u64) -> Result<(), Failure> {
-    let repeat = timing.repeat.as_ref().map(|flags| command(paths, seed, flags));
+    let repeat = timing.repeat.as_ref().map(|flags| format!("tracegen run {}", words(paths, seed, flags)));
     if !run.quiet {
         anstream::eprint!("{}", for_people(outcome, timing, repeat.as_deref()));
     }
@@ -139,9 +139,9 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) 
     summary
 }
 
-/// The command that gives these traces again.
-fn command(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
-    let mut words = vec!["tracegen run".to_string()];
+/// What names these traces on a command line: paths, seed and schedule.
+pub fn words(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
+    let mut words = vec![];
     if paths != [Path::new("scenarios")] {
         words.extend(paths.iter().map(|path| quoted(&path.display().to_string())));
     }
@@ -151,7 +151,7 @@ fn command(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
 }
 
 /// As a shell takes it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

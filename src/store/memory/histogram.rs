@@ -90,7 +90,8 @@ impl Durations {
                 below += count;
                 below >= rank
             });
-            10f64.powf((bin.unwrap_or_default() as f64 + 0.5) / PER_DECADE) as u64
+            // Of 0 and 1 ns, both in the first bin, 0 is what spans without work have.
+            bin.filter(|bin| *bin > 0).map_or(0, |bin| 10f64.powf((bin as f64 + 0.5) / PER_DECADE) as u64)
         };
         (total > 0).then(|| Percentiles { p50: at(50), p95: at(95), p99: at(99) })
     }

@@ -81,8 +81,8 @@ pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Trace
     }
 }
 
-/// Figures of the rows that the query's sieve lets through; `now` is where a range without an end ends.
-pub fn overview(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>, now: u64) -> Overview {
+/// Figures of the rows that the query's sieve lets through.
+pub fn overview(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Overview {
     let segments = snapshot.segments.iter().filter(|segment| segment.touches(query.range));
     let rows = segments.flat_map(|segment| segment.rows.iter()).filter(|row| sieve.holds(row));
     let rows: Vec<(u64, u64, bool)> = rows.map(|row| (row.start, row.duration, row.failed)).collect();
@@ -90,7 +90,7 @@ pub fn overview(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>, now:
     Overview {
         traces: rows.len() as u64,
         errors: rows.iter().filter(|(.., failed)| *failed).count() as u64,
-        arrivals: arrivals(&rows, query, now),
+        arrivals: arrivals(&rows, query),
         durations: DurationBins::of(durations.iter().copied()),
         percentiles: Percentiles::of(&mut durations),
         kept_only: true,
@@ -98,11 +98,10 @@ pub fn overview(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>, now:
 }
 
 /// Of (start, duration, failed).
-fn arrivals(rows: &[(u64, u64, bool)], query: &TraceQuery, now: u64) -> Arrivals {
+fn arrivals(rows: &[(u64, u64, bool)], query: &TraceQuery) -> Arrivals {
     let starts = || rows.iter().map(|(start, ..)| *start);
     let (Some(first), Some(last)) = (starts().min(), starts().max()) else { return Arrivals::default() };
-    let until = query.range.until.unwrap_or(now.max(last + 1));
-    let buckets = Buckets::cut(query.range.from.unwrap_or(first), until, SECOND);
+    let buckets = Buckets::cut(query.range.from.unwrap_or(first), query.range.until.unwrap_or(last + 1), SECOND);
     let mut counts = vec![(0, 0); buckets.count];
     for (start, _, failed) in rows {
         if let Some(at) = buckets.index(*start) {

@@ -37,15 +37,16 @@ struct Counted {
     tally: Tally,
 }
 
-/// What is asked for, in whole buckets, and what is known of it.
+/// What is asked for, and the part of it that is known; ns since 1970.
 struct Frame {
     buckets: Buckets,
     from: u64,
     until: u64,
-    covered: u64,
+    /// The first span, or what came later, an hour before the last.
+    since: u64,
 }
 
-/// No lock is held while more than one window is read.
+/// Counts stay counts when a thread that counted has panicked.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -63,24 +64,20 @@ impl Rolling {
         counted.tally.add(origin.view(trace), origin, linked);
     }
 
-    /// `finest` is the step of the series, ticks of 10 s are the smallest part of a range.
-    fn frame(&self, range: TimeRange, now: u64, finest: u64) -> Option<Frame> {
+    /// A range rounded outwards to 10 s, cut into steps of at least `finest` ns; `None`: nothing came yet.
+    fn frame(&self, range: TimeRange, finest: u64) -> Option<Frame> {
         let (first, last) = lock(&self.counted).starts?;
         let since = first.max(last.saturating_sub(HOUR));
         let slot = 10 * SECOND;
         let from = range.from.unwrap_or(since) / slot * slot;
-        let until = range.until.unwrap_or(now.max(last + 1)).div_ceil(slot).saturating_mul(slot);
-        Some(Frame {
-            buckets: Buckets::cut(from, until, finest),
-            from: from.max(since / slot * slot),
-            until,
-            covered: until.min(now).saturating_sub(from.max(since)),
-        })
+        let until = range.until.unwrap_or(last + 1).div_ceil(slot).saturating_mul(slot);
+        let buckets = Buckets::cut(from, until, finest);
+        Some(Frame { buckets, from: from.max(since / slot * slot), until, since })
     }
 
     /// Traces in a range.
-    pub fn overview(&self, range: TimeRange, now: u64) -> Overview {
-        let Some(Frame { buckets, from, until, .. }) = self.frame(range, now, SECOND) else {
+    pub fn overview(&self, range: TimeRange) -> Overview {
+        let Some(Frame { buckets, from, until, .. }) = self.frame(range, SECOND) else {
             return Overview::default();
         };
         let mut durations = Durations::default();
@@ -101,7 +98,7 @@ impl Rolling {
 
     /// Spans and edges in a range, of all scenarios or of one.
     pub fn services(&self, range: TimeRange, scenario: Option<&str>, now: u64) -> ServicesReport {
-        let Some(frame) = self.frame(range, now, Spans::TICK) else { return ServicesReport::default() };
+        let Some(frame) = self.frame(range, Spans::TICK) else { return ServicesReport::default() };
         let (operations, calls, messages) = {
             let tally = &lock(&self.counted).tally;
             (tally.operations.entries(scenario), tally.calls.entries(scenario), tally.messages.entries(scenario))
@@ -109,7 +106,7 @@ impl Rolling {
         ServicesReport {
             from: frame.buckets.from,
             step: frame.buckets.step,
-            covered: frame.covered,
+            covered: range.until.map_or(now, |until| until.min(now)).saturating_sub(frame.from.max(frame.since)),
             services: services(&operations, &frame),
             edges: edges(&calls, &frame, false).chain(edges(&messages, &frame, true)).collect(),
             edges_sampled: 1,

@@ -1,0 +1,138 @@
+//! The contract of all stores, and what is memory's own.
+
+mod support {
+    pub mod contract;
+}
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::contract::{Corpus, OPENING, SECOND, answers, is_empty};
+use tracegen::store::{Memory, Order, Store, TimeRange, TraceQuery};
+
+fn filled(corpus: &Corpus, capacity: usize) -> Memory {
+    let store = Memory::new(capacity);
+    corpus.traces.iter().for_each(|trace| store.add_trace(&corpus.origin, trace).expect("kept"));
+    store
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract() {
+    let corpus = Corpus::new();
+    let store = filled(&corpus, corpus.traces.len());
+    is_empty(&Memory::new(10)).await;
+    answers(&store, &corpus).await;
+    let traces = corpus.traces.len() as u64;
+    assert_eq!((store.size().traces, store.size().capacity), (traces, traces));
+}
+
+#[tokio::test]
+async fn with_others_before_it_the_same() {
+    let corpus = Corpus::new();
+    let store = Memory::new(corpus.traces.len());
+    // Traces of another origin, all of which go again; the rolling figures have them an hour before.
+    for trace in &corpus.traces {
+        let mut other = trace.clone();
+        other.id[0] ^= 0x80;
+        other.start -= 7_200 * SECOND;
+        other
+            .spans
+            .iter_mut()
+            .for_each(|span| (span.start, span.end) = (span.start - 7_200 * SECOND, span.end - 7_200 * SECOND));
+        store.add_trace(&Arc::new((*corpus.origin).clone()), &other).expect("kept");
+    }
+    corpus.traces.iter().for_each(|trace| store.add_trace(&corpus.origin, trace).expect("kept"));
+    answers(&store, &corpus).await;
+}
+
+#[tokio::test]
+async fn the_oldest_goes_first_and_nothing_of_it_stays() {
+    let corpus = Corpus::new();
+    let store = filled(&corpus, 10);
+    let query = TraceQuery { order: Order::Oldest, ..TraceQuery::default() };
+    let page = store.fetch_unique_traces(&query).await.expect("a page");
+    let (gone, kept) = corpus.traces.split_at(corpus.traces.len() - 10);
+    assert_eq!(page.traces.iter().map(|t| t.id).collect::<Vec<_>>(), kept.iter().map(|t| t.id).collect::<Vec<_>>());
+    assert_eq!(store.get_trace_counts().await.expect("counts").total_traces, 10);
+    for trace in gone {
+        assert_eq!(store.trace(trace.id).await, Ok(None));
+    }
+    let names: BTreeSet<String> =
+        kept.iter().flat_map(|t| corpus.origin.view(t).spans()).map(|span| span.name().to_string()).collect();
+    assert_eq!(store.get_operation_names(None).await, Ok(names.into_iter().collect()));
+
+    let bytes = store.size().bytes;
+    assert_eq!(bytes, filled_with(&corpus, kept).size().bytes, "as if the others had never been");
+    let spans: usize = kept.iter().map(|trace| trace.spans.len()).sum();
+    assert!((100..600).contains(&(bytes / spans as u64)), "{} B a span", bytes / spans as u64);
+    let none = filled(&corpus, 0);
+    assert_eq!((none.size().traces, none.size().bytes), (0, 0));
+
+    let overview = store.overview(&TraceQuery::default()).await.expect("an overview");
+    assert_eq!((overview.traces, overview.kept_only), (corpus.traces.len() as u64, false), "counted all the same");
+    let failed =
+        store.overview(&TraceQuery { failed: Some(true), ..TraceQuery::default() }).await.expect("an overview");
+    assert!(failed.traces <= 10 && failed.kept_only);
+    let services = store.services(TimeRange::default(), None).await.expect("services");
+    let spans: usize = corpus.traces.iter().map(|trace| trace.spans.len()).sum();
+    assert_eq!(services.services.iter().map(|s| s.figures.spans).sum::<u64>(), spans as u64);
+    let messages = services.edges.iter().find(|edge| edge.from == "orders" && edge.to == "billing").expect("an edge");
+    let links: usize = corpus.traces.iter().map(|trace| trace.links.len()).sum();
+    assert_eq!((messages.calls, messages.asynchronous), (links as u64, true), "also to what is no longer kept");
+}
+
+fn filled_with(corpus: &Corpus, traces: &[tracegen::trace::Trace]) -> Memory {
+    let store = Memory::new(traces.len());
+    traces.iter().for_each(|trace| store.add_trace(&corpus.origin, trace).expect("kept"));
+    store
+}
+
+#[tokio::test]
+async fn an_id_is_kept_once() {
+    let corpus = Corpus::new();
+    let store = filled(&corpus, 100);
+    let [.., again, _, _] = &corpus.traces[..] else { panic!("traces") };
+    let mut changed = again.clone();
+    changed.spans[0].start = OPENING;
+    store.add_trace(&corpus.origin, &changed).expect("kept");
+    let counts = store.get_trace_counts().await.expect("counts");
+    assert_eq!(counts.total_traces, 100);
+    let page = store.fetch_unique_traces(&TraceQuery { limit: 200, ..TraceQuery::default() }).await.expect("a page");
+    let ids: BTreeSet<_> = page.traces.iter().map(|trace| trace.id).collect();
+    assert_eq!((page.traces.len(), ids.len(), page.total), (100, 100, 100));
+    let found = store.trace(again.id).await.expect("an answer").expect("kept");
+    assert_eq!(found.spans[0].start, OPENING, "the later one");
+    for trace in &corpus.traces[..99] {
+        store.add_trace(&corpus.origin, trace).expect("kept");
+    }
+    assert!(store.trace(again.id).await.expect("an answer").is_some(), "it came last");
+    store.add_trace(&corpus.origin, &corpus.traces[99]).expect("kept");
+    assert_eq!(store.trace(again.id).await, Ok(None));
+}
+
+/// Every page that is read meanwhile is whole: no trace twice, as many as there are said to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_see_one_moment() {
+    let corpus = Arc::new(Corpus::new());
+    let (store, stop) = (Arc::new(filled(&corpus, 300)), Arc::new(AtomicBool::new(false)));
+    let writer = std::thread::spawn({
+        let (corpus, store, stop) = (corpus.clone(), store.clone(), stop.clone());
+        move || {
+            for trace in corpus.traces.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
+                store.add_trace(&corpus.origin, trace).expect("kept");
+            }
+        }
+    });
+    for text in [None, Some("kafka".to_string())].into_iter().cycle().take(60) {
+        let whole = text.is_none();
+        let query = TraceQuery { limit: 1_000, text, ..TraceQuery::default() };
+        let page = store.fetch_unique_traces(&query).await.expect("a page");
+        let ids: BTreeSet<_> = page.traces.iter().map(|trace| trace.id).collect();
+        assert_eq!(ids.len() as u64, page.total);
+        assert_eq!(page.traces.len() as u64, page.total);
+        assert!(!whole || page.total == 300);
+        assert!(page.traces.is_sorted_by_key(|trace| (std::cmp::Reverse(trace.start), trace.id)));
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().expect("it ran");
+}
