@@ -6,6 +6,7 @@
 mod account;
 mod compile;
 mod completions;
+mod database;
 mod environment;
 mod fetch;
 mod identify;

@@ -5,8 +5,8 @@ mod herald;
 mod level;
 mod options;
 
+use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
-use super::run::timing::ArrivalsFlag;
 use super::{Exit, Failure, account, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::store::{Store, create_database};
@@ -79,6 +79,7 @@ impl Serve {
             let no_random = |e: getrandom::Error| Failure::impossible(format!("no random numbers: {e}"));
             let token = options.token.clone().map(Token::new).transpose().map_err(no_random)?;
             let database = create_database(&options.database);
+            let database = database.map_err(|e| Failure::impossible(e.to_string()))?;
             let session = Session::start(SessionOptions {
                 plan: edition.plan.clone(),
                 seed: options.seed,
@@ -121,7 +122,7 @@ impl Serve {
             herald::save(&app.session.manifest(), path).map_err(Failure::impossible)?;
         }
         anstream::eprint!("{}", summary(&state));
-        let lost = app.database.status().written.is_some_and(|(.., lost)| lost > 0);
+        let lost = app.database.status().written.is_some_and(|written| !written.lost.is_empty());
         let undelivered = state.exporter.is_some_and(|e| !e.account.is_whole());
         Ok(if lost || undelivered { Exit::Wrong } else { Exit::Done })
     }

@@ -136,11 +136,11 @@ fn store(to: &mut Families, status: &DatabaseStatus) {
     to.gauge("store_memory_traces", "Traces in memory.", status.memory_traces as f64);
     to.gauge("store_memory_capacity_traces", "The most there can be.", status.memory_capacity as f64);
     to.gauge("store_memory_bytes", "Bytes they take.", status.memory_bytes as f64);
-    if let Some((waiting, written, lost)) = status.written {
-        to.gauge("store_waiting_spans", "Spans that wait to be written to ClickHouse.", waiting as f64);
+    if let Some(written) = &status.written {
+        to.gauge("store_waiting_spans", "Spans that wait to be written to ClickHouse.", written.waiting.spans as f64);
         let mut spans = to.add("store_spans_total", "counter", "Spans for ClickHouse, by outcome.");
-        spans.sample(&[("outcome", "written")], written as f64);
-        spans.sample(&[("outcome", "lost")], lost as f64);
+        spans.sample(&[("outcome", "written")], written.written.spans as f64);
+        spans.sample(&[("outcome", "lost")], written.total_lost().spans as f64);
     }
 }
 

@@ -2,13 +2,12 @@
 
 use super::Serve;
 use super::level::Level;
-use crate::cli::pace::{self, Pace};
+use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, SECOND};
-use crate::cli::run::timing::ArrivalsFlag;
-use crate::cli::{Failure, draw_seed, environment};
+use crate::cli::{Failure, database, draw_seed, environment};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
-use crate::store::Wanted;
+use crate::store::{Connection, Wanted};
 use crate::web::{Setting, SettingValue};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -46,13 +45,9 @@ impl Options {
         let seed = flags.seed.unwrap_or_else(draw_seed);
         table.add("--seed", SettingValue::Shown(seed.to_string()), if flags.seed.is_some() { "flag" } else { "drawn" });
         let settings = pace(flags, &mut table)?;
-        let kind = |text: &str| match text {
-            "inmemory" => Ok(text.to_string()),
-            _ => Err("expected inmemory"),
-        };
-        table.variable("DATABASE_TYPE", kind, "inmemory".into())?;
-        let max_traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100)? as usize;
         let target = target(&mut table)?;
+        let database = database::wanted(target.is_some())?;
+        show_database(&database, &mut table);
         let host = flags.host.clone().or_else(|| environment::text("SERVER_HOST")).unwrap_or("127.0.0.1".into());
         table.row("SERVER_HOST", "--host", flags.host.is_some(), &host);
         let variable =
@@ -82,7 +77,7 @@ impl Options {
         Ok(Options {
             seed,
             settings,
-            database: Wanted { max_traces },
+            database,
             target,
             host,
             port,
@@ -123,6 +118,19 @@ fn pace(flags: &Serve, table: &mut Table) -> Result<Settings, Failure> {
         }
     }
     Ok(Settings { pace, lanes, weights: BTreeMap::new() })
+}
+
+fn show_database(wanted: &Wanted, table: &mut Table) {
+    table.row("DATABASE_TYPE", "", false, if wanted.clickhouse.is_some() { "clickhouse" } else { "inmemory" });
+    if let Some(Connection { host, port, user, database, https, .. }) = &wanted.clickhouse {
+        let scheme = if *https { "https://" } else { "" };
+        table.row("DATABASE_HOST", "", false, format!("{scheme}{host}"));
+        table.row("DATABASE_PORT", "", false, port);
+        table.row("DATABASE_USER", "", false, user);
+        table.secret("DATABASE_PASSWORD");
+        table.row("DATABASE_NAME", "", false, database);
+    }
+    table.row("INMEMORY_MAX_TRACES", "", false, wanted.max_traces);
 }
 
 /// Exported to only where an endpoint is set.

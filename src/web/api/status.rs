@@ -68,7 +68,7 @@ fn store(status: &DatabaseStatus) -> Value {
             "capacity": status.memory_capacity,
             "bytes": status.memory_bytes,
         },
-        "written": status.written.map(|(waiting, written, lost)| json!({ "waiting": waiting, "written": written, "lost": lost })),
+        "written": status.written.as_ref().map(|written| json!({ "waiting": written.waiting.spans, "written": written.written.spans, "lost": written.total_lost().spans })),
     })
 }
 
