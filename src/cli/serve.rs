@@ -2,10 +2,10 @@
 
 use super::pace::{self, Pace};
 use super::parse::{self, Rate};
-use super::{Exit, Failure, environment, scenarios};
+use super::{Exit, Failure, database, environment, scenarios};
 use crate::engine::{self, Session, SessionOptions, Settings};
 use crate::export::target::{Target, TargetFlags};
-use crate::store::{Wanted, create_database};
+use crate::store::create_database;
 use crate::web::{App, Library, Live, Server, Token};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -52,7 +52,6 @@ impl Serve {
         let host = environment::text("SERVER_HOST").unwrap_or_else(|| "127.0.0.1".into());
         let address: SocketAddr =
             format!("{host}:{port}").parse().map_err(|e| Failure::usage(format!("SERVER_HOST=`{host}`: {e}")))?;
-        let max_traces = environment::value("INMEMORY_MAX_TRACES", str::parse::<usize>)?.unwrap_or(100);
         let target = match environment::text("OTEL_EXPORTER_OTLP_ENDPOINT") {
             Some(_) => Some(
                 Target::resolve(TargetFlags::default(), &environment::text)
@@ -60,6 +59,7 @@ impl Serve {
             ),
             None => None,
         };
+        let wanted = database::wanted(target.is_some())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -67,7 +67,7 @@ impl Serve {
         runtime.block_on(async {
             let server = Server::bind(address).await.map_err(|e| Failure::impossible(format!("{address}: {e}")))?;
             let address = server.address().map_err(|e| Failure::impossible(e.to_string()))?;
-            let database = create_database(&Wanted { max_traces });
+            let database = create_database(&wanted).map_err(|e| Failure::impossible(e.to_string()))?;
             let plan = edition.plan.clone();
             let session = Session::start(SessionOptions { plan, seed, settings, target, database: database.clone() })
                 .map_err(|e| Failure::usage(e.to_string()))?;

@@ -12,8 +12,6 @@ mod scenario;
 mod schema;
 mod services;
 mod sql;
-mod text;
-mod tree;
 mod whole;
 mod writer;
 
