@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 1200
 
 # Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
 define REAL_PARTS
-for part in collector browser; do \
+for part in collector clickhouse browser; do \
 	  found=$$(scripts/$$part.sh) || { test -z "$$CI" || exit 1; }; \
 	  for variable in $$found; do export "$$variable"; done; \
 	done
@@ -31,7 +31,7 @@ run: ## Build tracegen and show the traces of scenarios/ as they come; Ctrl-C en
 	@target/release/tracegen run --rate $(RATE) --exporter stdout $(ARGS)
 
 .PHONY: test
-test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), Chromium, axe-core
+test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), ClickHouse (by Python), Chromium, axe-core
 	@$(REAL_PARTS); cargo test --locked $(ARGS)
 
 .PHONY: test-long

@@ -3,15 +3,20 @@
 //! Results go to stdout, everything said about the work to stderr. Exit status: 0 done; 1 the work found something wrong;
 //! 2 wrong usage or a bad variable; 3 could not do it; 130 interrupted before the end that was asked for.
 
+mod account;
 mod compile;
 mod completions;
 mod database;
 mod environment;
+mod fetch;
+mod identify;
 mod pace;
 mod parse;
+mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod source;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -87,6 +92,8 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Replay(Box<replay::Replay>),
+    Identify(Box<identify::Identify>),
     Completions(completions::Completions),
 }
 
@@ -96,6 +103,8 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Replay(command) => command.execute(),
+        Command::Identify(command) => command.execute(),
         Command::Completions(command) => command.execute(),
     };
     match result {

@@ -28,7 +28,7 @@ pub use session::{
 pub use stop::Stop;
 
 use crate::export::{Batch, Encode, Histogram};
-use crate::interpreter::Run;
+use crate::interpreter::{Run, Schedule};
 use chunks::Chunks;
 use ordered::Turn;
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,17 @@ impl Progress {
     }
 }
 
+/// What a run came to.
+pub struct Ending {
+    pub ended: Ended,
+    /// When it was stopped, ns since 1970: of the traces before `end`, those that had not ended were not sent.
+    pub stopped: Option<u64>,
+    /// Index after the last trace.
+    pub end: u64,
+    /// With all epochs.
+    pub schedule: Schedule,
+}
+
 /// How generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -166,7 +177,7 @@ pub fn generate(
     output: &dyn Output,
     progress: &Progress,
     stop: &Stop,
-) -> Ended {
+) -> Ending {
     let (chunks, turn) = (Chunks::new(job), Turn::new());
     let worker = || -> Result<(), Closed> {
         if job.ordered {
@@ -186,9 +197,15 @@ pub fn generate(
         }
         closed
     });
-    match (closed, stop.is_set() && !chunks.is_complete()) {
-        (true, _) => Ended::Closed,
-        (false, true) => Ended::Stopped,
-        (false, false) => Ended::Complete,
+    let (end, grown) = chunks.end();
+    Ending {
+        ended: match (closed, stop.is_set() && !chunks.is_complete()) {
+            (true, _) => Ended::Closed,
+            (false, true) => Ended::Stopped,
+            (false, false) => Ended::Complete,
+        },
+        stopped: stop.is_set().then(|| stop.time()),
+        end,
+        schedule: grown.map_or_else(|| job.run.schedule().clone(), Arc::unwrap_or_clone),
     }
 }

@@ -1,4 +1,6 @@
-//! Figures and words as people read them, in the terminal and on the pages.
+//! Figures and words as people read and write them, in the terminal and on the pages.
+
+pub mod quantity;
 
 /// `1 error`, `2 errors`, `1,234 errors`.
 pub fn count(n: u64, noun: &str) -> String {
@@ -27,6 +29,11 @@ pub fn scaled(n: f64) -> String {
         n => (n / 1e9, " G"),
     };
     format!("{}{unit}", three_figures(value))
+}
+
+/// `512 B`, `1.40 MB`.
+pub fn bytes(n: u64) -> String {
+    if n < 1_000 { format!("{n} B") } else { scaled(n as f64) + "B" }
 }
 
 /// `9.81`, `66.6`, `617`.
@@ -68,6 +75,8 @@ mod tests {
         assert_eq!(scaled(406_310.0), "406 k");
         assert_eq!(scaled(71_200_000.0), "71.2 M");
         assert_eq!(scaled(7.0), "7.00");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_400_000), "1.40 MB");
         assert_eq!(duration(4_200_000), "4.20 ms");
         assert_eq!(duration(1_520_000_000), "1.52 s");
         assert_eq!(duration(125_000_000_000), "2 min 5 s");

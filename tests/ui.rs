@@ -6,4 +6,6 @@ mod support {
 
 mod browser {
     mod chrome;
+    mod playground;
+    mod scenarios;
 }

@@ -1,81 +1,10 @@
 //! The values of flags: rates, intervals, times, durations, shards.
 
-use jiff::{SignedDuration, Span, Timestamp};
+use jiff::Timestamp;
 
-/// Nanoseconds in a second.
-pub const SECOND: u64 = 1_000_000_000;
-/// The longest duration a flag takes: a year.
-const LONGEST: u64 = 366 * 86_400 * SECOND;
-
-/// How fast traces start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rate {
-    /// `count` traces every `per` ns.
-    Of { count: u64, per: u64 },
-    /// As fast as they can be made and taken.
-    Max,
-}
-
-/// `50`, `50/s`, `0.5/s`, `100/m`, `20/h`, `max`.
-pub fn rate(text: &str) -> Result<Rate, String> {
-    let allowed = "expected traces per second, minute or hour, as `50`, `0.5/s`, `100/m` or `1/h`, or `max`";
-    if text == "max" {
-        return Ok(Rate::Max);
-    }
-    let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
-    let mut per = match unit.trim() {
-        "s" => SECOND,
-        "m" => 60 * SECOND,
-        "h" => 3_600 * SECOND,
-        _ => return Err(allowed.into()),
-    };
-    // As a fraction, so that the schedule is exact: 0.5/s is 5 traces every 10 s.
-    let number = number.trim().replace('_', "");
-    let (whole, decimals) = number.split_once('.').unwrap_or((&number, ""));
-    let digits = format!("{whole}{decimals}");
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || decimals.len() > 6 {
-        return Err(allowed.into());
-    }
-    let count: u64 = digits.parse().map_err(|_| allowed.to_string())?;
-    per *= 10u64.pow(decimals.len() as u32);
-    if count == 0 {
-        return Err("a rate must be above 0".into());
-    }
-    if count as u128 * SECOND as u128 > per as u128 * 100_000_000 {
-        return Err(
-            "a rate of more than 100,000,000 traces a second is out of range; `max` is as fast as it goes".into()
-        );
-    }
-    Ok(Rate::Of { count, per })
-}
-
-/// A duration in ns: `500ms`, `10s`, `1m 30s`, `1h`; a bare number is seconds.
-pub fn duration(text: &str) -> Result<u64, String> {
-    let allowed = "expected a duration, as `500ms`, `10s`, `5m` or `1h30m`";
-    if let Ok(seconds) = text.parse::<f64>() {
-        return seconds_to_ns(seconds).ok_or_else(|| allowed.into());
-    }
-    let duration: SignedDuration = match text.parse() {
-        Ok(duration) => duration,
-        // Days and weeks are of 24 hours here: there is no time zone.
-        Err(_) => text
-            .parse::<Span>()
-            .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
-            .map_err(|_| allowed.to_string())?,
-    };
-    match u64::try_from(duration.as_nanos()) {
-        Ok(ns) if ns <= LONGEST => Ok(ns),
-        Ok(_) => Err("a duration of more than a year is out of range".into()),
-        Err(_) => Err("a duration can't be negative".into()),
-    }
-}
-
-/// ns in the largest unit that keeps the figure whole, as [`duration`] reads it.
-pub fn format_duration(ns: u64) -> String {
-    let units = [("h", 3_600 * SECOND), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1_000_000), ("us", 1_000)];
-    let fits = units.into_iter().find(|(_, unit)| ns.is_multiple_of(*unit));
-    fits.map_or(format!("{ns}ns"), |(name, unit)| format!("{}{name}", ns / unit))
-}
+pub use crate::text::quantity::{
+    Rate, SECOND, checked_interval, duration, format_duration, format_rate, rate, seconds,
+};
 
 /// A duration above 0, in ns.
 pub fn positive_duration(text: &str) -> Result<u64, String> {
@@ -85,32 +14,12 @@ pub fn positive_duration(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Seconds, as `0.5`, to ns.
-pub fn seconds(text: &str) -> Result<u64, String> {
-    text.parse().ok().and_then(seconds_to_ns).ok_or_else(|| "expected seconds, as `0.5`".into())
-}
-
-fn seconds_to_ns(seconds: f64) -> Option<u64> {
-    (seconds >= 0.0 && seconds <= (LONGEST / SECOND) as f64).then(|| (seconds * SECOND as f64).round() as u64)
-}
-
 /// `0.5..2` (seconds) or `500ms..2s`, in ns.
 pub fn interval(text: &str) -> Result<(u64, u64), String> {
     let allowed = "expected the shortest and longest gap between traces, as `0.5..2` (seconds) or `500ms..2s`";
     let (min, max) = text.split_once("..").ok_or(allowed)?;
     let (min, max) = (duration(min.trim()).map_err(|_| allowed)?, duration(max.trim()).map_err(|_| allowed)?);
     checked_interval(min, max)
-}
-
-/// The two ends hold together.
-pub fn checked_interval(min: u64, max: u64) -> Result<(u64, u64), String> {
-    if min > max {
-        return Err("the shortest gap is longer than the longest".into());
-    }
-    if max == 0 {
-        return Err("the longest gap must be above 0".into());
-    }
-    Ok((min, max))
 }
 
 /// A time, as ns since 1970: RFC 3339, a UTC date, `now`, or relative to now as `-7d`, `+10m`.
@@ -159,23 +68,6 @@ pub fn shard(text: &str) -> Result<Shard, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rates() {
-        for (text, expected) in [
-            ("50", Ok(Rate::Of { count: 50, per: SECOND })),
-            ("50/s", Ok(Rate::Of { count: 50, per: SECOND })),
-            ("0.5/s", Ok(Rate::Of { count: 5, per: 10 * SECOND })),
-            ("100/m", Ok(Rate::Of { count: 100, per: 60 * SECOND })),
-            ("1/h", Ok(Rate::Of { count: 1, per: 3_600 * SECOND })),
-            ("max", Ok(Rate::Max)),
-        ] {
-            assert_eq!(rate(text), expected, "{text}");
-        }
-        for text in ["", "fast", "5/d", "-1", "0", "0.0/s", "1e9", "1/s/s", "999999999999/s", "1.1234567"] {
-            assert!(rate(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn durations_and_intervals() {

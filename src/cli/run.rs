@@ -1,23 +1,22 @@
 //! `tracegen run`: flags to a job, the job to its end, the account of it.
 
-mod exporter;
+pub(super) mod exporter;
 mod monitor;
 mod progress;
 mod rows;
-mod summary;
+pub(super) mod summary;
 mod terminal;
-mod timing;
+pub(super) mod timing;
 
-use super::parse::{self, Rate, Shard};
 use super::{Exit, Failure, environment, scenarios};
-use crate::engine::{self, Job};
+use crate::engine::{self, Archive, Job, Manifest, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
-use exporter::Exporter;
+use exporter::{Exporter, ExporterFlags};
 use monitor::Messages;
 use std::path::PathBuf;
 use std::sync::Arc;
-use timing::Timing;
+use timing::{Timing, TimingFlags};
 
 /// Replay a plan: the same seed and start give the same traces, byte for byte
 #[derive(Args)]
@@ -27,6 +26,7 @@ use timing::Timing;
   tracegen run --rate 5000/s --duration 1m                a load test, with the rate that was achieved
   tracegen run --seed 42 --start 2026-01-01T00:00:00Z --count 10000 --exporter file=a.bin
   tracegen run --seed 42 --start 2026-01-01 --duration 1h --rate 100/s --shard 0/3
+  tracegen run --count 1000 --manifest run.json           and then: tracegen replay 17 --manifest run.json
   tracegen run orders.plan --rate max --endpoint http://localhost:4318
 
 With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
@@ -41,65 +41,22 @@ pub struct Run {
     /// What all choices and values follow from [default: drawn, and printed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Stop after N traces
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..1 << 48))]
-    count: Option<u64>,
-    /// Only traces that start within D of the start: 30s, 5m, 1h30m
-    #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
-    duration: Option<u64>,
-    /// Traces a second, minute or hour (50, 50/s, 100/m, 1/h), or `max`
-    #[arg(long, value_name = "R", value_parser = parse::rate, conflicts_with_all = ["interval", "lanes"])]
-    rate: Option<Rate>,
-    /// Gaps between the traces of a lane, uniform: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
-    #[arg(long, value_name = "MIN..MAX", value_parser = parse::interval)]
-    interval: Option<(u64, u64)>,
-    /// When the schedule starts: a time (RFC 3339), a date, `now`, -7d, +10m; the past goes out at full speed [default: now]
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    start: Option<String>,
-    /// Only traces that start before a time: as --start
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    until: Option<String>,
-    /// Make only every N-th trace, from the K-th on; the N shards together are the whole
-    #[arg(long, value_name = "K/N", value_parser = parse::shard)]
-    shard: Option<Shard>,
-    /// Independent sequences of gaps; part of the schedule [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::interpreter::MAX_LANES as i64))]
-    lanes: Option<u32>,
+    #[command(flatten)]
+    timing: TimingFlags,
     /// Threads to generate on; never changes a byte [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// How starts are spread at a rate [default: constant]
-    #[arg(long, value_enum, value_name = "HOW")]
-    arrivals: Option<ArrivalsFlag>,
-    /// Where traces go: otlp, stdout, file=PATH (.jsonl is OTLP JSON, anything else length-prefixed protobuf, - is stdout), clickhouse, none
-    #[arg(long, value_name = "WHERE", default_value = "otlp", value_parser = exporter::parse)]
-    exporter: Exporter,
-    /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
-    /// grpc, http/protobuf or http/json [default: OTEL_EXPORTER_OTLP_PROTOCOL, or grpc at port 4317, else http/protobuf]
-    #[arg(long, value_name = "PROTOCOL")]
-    protocol: Option<String>,
-    /// A header of every request; may be given several times
-    #[arg(long, value_name = "K=V")]
-    header: Vec<String>,
-    /// How long to wait for a collector that has never answered [default: 10s]
-    #[arg(long, value_name = "D", value_parser = parse::duration)]
-    wait: Option<u64>,
+    #[command(flatten)]
+    exporter: ExporterFlags,
+    /// Write what it takes to make these traces again, at the start and once more at the end
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     /// Print the account on stdout in this form
     #[arg(long, value_enum, value_name = "FORM")]
     summary: Option<SummaryFlag>,
     /// Say nothing but errors
     #[arg(short, long)]
     quiet: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ArrivalsFlag {
-    /// Evenly
-    Constant,
-    /// As independent requests arrive
-    Poisson,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,18 +70,19 @@ impl Run {
         let plan = Arc::new(scenarios::plan(&paths)?);
         let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = engine::now() / 1_000_000 * 1_000_000;
-        let timing = Timing::resolve(&self, now, plan.duration_bound())?;
+        let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, plan.duration_bound())?;
         let run = Arc::new(crate::interpreter::Run::new(plan.clone(), seed, timing.schedule.clone()));
         let messages = Messages::new();
-        let opened = exporter::open(&self, &run, messages.observer())?;
+        let opened = exporter::open(&self.exporter, Exporter::Otlp, &run, messages.observer())?;
         self.say(|| {
-            let shard = self.shard.map_or(String::new(), |s| format!(", shard {}/{}", s.k, s.n));
+            let shard = self.timing.shard.map_or(String::new(), |s| format!(", shard {}/{}", s.k, s.n));
             let scenarios = count(plan.scenarios.len() as u64, "scenario");
             format!("seed {seed}, plan {}, {scenarios}{shard} -> {}", plan.digest_short(), opened.destination)
         });
         if let Some(note) = environment::without_effect() {
             self.say(|| note);
         }
+        self.write_manifest(|| Archive::of(&run, timing.selection, None).manifest(None))?;
         let job = Job {
             run,
             selection: timing.selection,
@@ -133,8 +91,18 @@ impl Run {
             ordered: opened.ordered,
         };
         let outcome = monitor::run(&self, &job, opened, &timing, messages)?;
+        self.write_manifest(|| {
+            let engine::Figures { traces, spans, .. } = outcome.figures;
+            let totals = Totals { traces, spans, at: engine::now() };
+            Archive::of(&job.run, timing.selection, Some(&outcome.ending)).manifest(Some(totals))
+        })?;
         summary::show(&self, &outcome, &timing, &paths, seed)?;
         Ok(self.exit(&outcome))
+    }
+
+    fn write_manifest(&self, manifest: impl FnOnce() -> Manifest) -> Result<(), Failure> {
+        let Some(path) = &self.manifest else { return Ok(()) };
+        manifest().save(path).map_err(|e| Failure::impossible(format!("can't write {}: {e}", path.display())))
     }
 
     fn say(&self, line: impl FnOnce() -> String) {
@@ -150,7 +118,8 @@ impl Run {
 
     /// Anything rejected or undelivered beats an interruption; an endless run that was stopped is done.
     fn exit(&self, outcome: &monitor::Outcome) -> Exit {
-        let endless = self.count.is_none() && self.duration.is_none() && self.until.is_none();
+        let TimingFlags { count, duration, until, .. } = &self.timing;
+        let endless = count.is_none() && duration.is_none() && until.is_none();
         match outcome {
             o if o.lost() => Exit::Wrong,
             o if o.interrupted && !endless => Exit::Interrupted,

@@ -1,7 +1,7 @@
 //! The traces of a run, made again: from a journal to the run that stood behind an index or an id.
 
-use super::Selection;
 use super::manifest::{Era, Manifest, ManifestError, Totals};
+use super::{Ending, Selection};
 use crate::interpreter::{Epoch, Identity, Interpreter, Run, Schedule, ScheduleError};
 use crate::plan::{Plan, Violation};
 use crate::trace::Trace;
@@ -38,11 +38,15 @@ pub enum Identified {
 }
 
 impl Archive {
-    /// Of a run under `schedule`.
-    pub fn of(run: &Run, schedule: &Schedule, selection: Selection) -> Archive {
+    /// Of a run, as it is about to begin or as it ended.
+    pub fn of(run: &Run, selection: Selection, ending: Option<&Ending>) -> Archive {
         let mut archive = Archive::new(run, selection);
-        for epoch in schedule.epochs() {
+        for epoch in ending.map_or(run.schedule(), |ending| &ending.schedule).epochs() {
             archive.begin(*epoch, run.plan(), BTreeMap::new());
+        }
+        if let Some(ending) = ending {
+            archive.end(ending.end);
+            ending.stopped.into_iter().for_each(|time| archive.stop(0, time));
         }
         archive
     }
@@ -112,11 +116,6 @@ impl Archive {
 
     /// What a run would write down.
     pub fn manifest(&self, ended: Option<Totals>) -> Manifest {
-        let document = |plan: &Plan| {
-            let mut bytes = vec![];
-            // A plan that verifies is no larger than a plan file may be, but for one that no file could have brought.
-            plan.write_file(&mut bytes).ok().and_then(|()| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-        };
         Manifest {
             format: Manifest::FORMAT,
             tracegen: env!("CARGO_PKG_VERSION").into(),
@@ -124,7 +123,7 @@ impl Archive {
             tag: format!("{:08x}", self.identity.tag()),
             selection: self.selection,
             eras: self.eras.clone(),
-            plans: self.plans.iter().map(|(digest, plan)| (digest.clone(), document(plan))).collect(),
+            plans: self.plans.iter().map(|(digest, plan)| (digest.clone(), plan.document())).collect(),
             ended,
         }
     }

@@ -114,6 +114,12 @@ impl Chunks {
         Some(Chunk { number, indices: first..end, schedule })
     }
 
+    /// The index after the last that was handed out, and the schedule if it has grown since the run began.
+    pub fn end(&self) -> (u64, Option<Arc<Schedule>>) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.next, state.full_speed.as_ref().map(|full_speed| full_speed.schedule.clone()))
+    }
+
     /// Whether all chunks have been handed out.
     pub fn is_complete(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -51,9 +51,9 @@ pub fn work(
         }
         let mut encoded = worker.encode(&chunk, u64::MAX);
         progress.begun(encoded.start, now().max(encoded.start));
-        if stop.sleep_until(encoded.end) && now() < encoded.end {
+        if stop.sleep_until(encoded.end) && stop.time() < encoded.end {
             // What has not ended is not sent.
-            encoded = worker.encode(&chunk, now());
+            encoded = worker.encode(&chunk, stop.time());
         } else if encoded.end >= began {
             progress.lateness.record(now().saturating_sub(encoded.end));
         }

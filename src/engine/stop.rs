@@ -1,26 +1,47 @@
 //! The signal that ends a run: set once, seen by all, wakes who sleeps.
+//!
+//! Who reads the clock first, and then sees that it is not set, read no later a time than [`Stop::time`].
 
 use crate::clock::now;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 #[derive(Default)]
 pub struct Stop {
     set: AtomicBool,
+    /// ns since 1970; 0 until it is known.
+    time: AtomicU64,
     lock: Mutex<()>,
     wake: Condvar,
 }
 
 impl Stop {
     pub fn set(&self) {
-        self.set.store(true, Ordering::Release);
+        if self.set.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        self.time.store(now().max(1), Ordering::SeqCst);
         let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.wake.notify_all();
     }
 
     pub fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
+        self.set.load(Ordering::SeqCst)
+    }
+
+    /// When it was set, ns since 1970; `u64::MAX`: it is not.
+    pub fn time(&self) -> u64 {
+        if !self.is_set() {
+            return u64::MAX;
+        }
+        loop {
+            match self.time.load(Ordering::SeqCst) {
+                // It is being set just now.
+                0 => std::thread::yield_now(),
+                time => return time,
+            }
+        }
     }
 
     /// Sleep until `time` (ns since 1970) has come or the signal is set; whether it is set.
@@ -29,10 +50,10 @@ impl Stop {
         const LONGEST: u64 = 1_000_000_000;
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            let now = now();
             if self.is_set() {
                 return true;
             }
-            let now = now();
             if now >= time {
                 return false;
             }

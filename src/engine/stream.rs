@@ -67,7 +67,7 @@ enum Step {
 
 impl Worker<'_> {
     fn run(&mut self, chunks: &Chunks, stop: &Stop) -> Result<(), Closed> {
-        while !stop.is_set() {
+        loop {
             let step = self.step(chunks, stop)?;
             let flush_at = self.outbox.flush_at();
             if flush_at <= self.now {
@@ -76,6 +76,8 @@ impl Worker<'_> {
             }
             match step {
                 Step::Goes => {}
+                // What had ended by then has been sent, what had not is not.
+                Step::Waits(_) if stop.is_set() => return Ok(()),
                 Step::Waits(wake) => {
                     self.publish();
                     stop.sleep_until(wake.min(flush_at));
@@ -84,13 +86,12 @@ impl Worker<'_> {
                 Step::Complete => return Ok(()),
             }
         }
-        Ok(())
     }
 
     fn step(&mut self, chunks: &Chunks, stop: &Stop) -> Result<Step, Closed> {
         let mut wake = u64::MAX;
         if let Some((due, index)) = self.pending.first() {
-            if self.has_come(due) {
+            if self.has_come(due, stop) {
                 self.pending.pop();
                 self.interpreter.trace(index, &mut self.trace);
                 self.add()?;
@@ -106,13 +107,13 @@ impl Worker<'_> {
             return Ok(if self.pending.is_empty() { Step::Complete } else { Step::Waits(wake) });
         };
         let start = self.interpreter.start(index);
-        if !self.has_come(start) {
+        if !self.has_come(start, stop) {
             return Ok(Step::Waits(wake.min(start)));
         }
         self.indices.start += 1;
         self.begun = (start.max(self.begun.0), self.now);
         self.interpreter.trace(index, &mut self.trace);
-        if self.has_come(self.trace.end) {
+        if self.has_come(self.trace.end, stop) {
             self.add()?;
         } else {
             self.pending.push(self.trace.end, index);
@@ -138,12 +139,13 @@ impl Worker<'_> {
         }
     }
 
-    /// Whether the wall clock has reached `time`; asked only where the last answer does not tell.
-    fn has_come(&mut self, time: u64) -> bool {
+    /// Whether the wall clock has reached `time`, and had before the stop; it is asked only where the last answer does not
+    /// tell.
+    fn has_come(&mut self, time: u64, stop: &Stop) -> bool {
         if time > self.now {
             self.now = now();
         }
-        time <= self.now
+        time <= self.now && time <= stop.time()
     }
 
     /// Add the trace just made.

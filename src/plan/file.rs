@@ -64,9 +64,18 @@ pub enum PlanFileError {
 }
 
 impl Plan {
+    /// The plan file's content, to stand in another document.
+    pub fn document(&self) -> serde_json::Value {
+        serde_json::to_value(self.as_document()).expect("a program is plain data")
+    }
+
+    fn as_document(&self) -> Document<'_> {
+        Document { format: FORMAT, version: VERSION, digest: self.digest_hex(), program: &self.program }
+    }
+
     /// Writes the plan file.
     pub fn write_file(&self, to: impl Write) -> Result<(), PlanFileError> {
-        let document = Document { format: FORMAT, version: VERSION, digest: self.digest_hex(), program: &self.program };
+        let document = self.as_document();
         let mut to = Limited { to: io::BufWriter::new(to), left: MAX_BYTES };
         let written = serde_json::to_writer(&mut to, &document).map_err(io::Error::from);
         match written.and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush()) {

@@ -5,7 +5,7 @@ mod watch;
 use super::report::Overview;
 use super::{
     Backlink, ClickHouse, Connection, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError,
-    StoredTrace, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, Written,
+    StoredTrace, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery,
 };
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
@@ -41,8 +41,9 @@ pub struct DatabaseStatus {
     pub memory_traces: u64,
     pub memory_capacity: u64,
     pub memory_bytes: u64,
-    /// What became of what was to be written to ClickHouse; `None`: it is not written from here.
-    pub written: Option<Written>,
+    /// Spans that wait to be written to ClickHouse, that were written, and that were lost; `None`: it is not written from
+    /// here.
+    pub written: Option<(u64, u64, u64)>,
 }
 
 /// ClickHouse is out of reach.
@@ -83,7 +84,10 @@ impl Database {
             memory_traces: traces,
             memory_capacity: capacity,
             memory_bytes: bytes,
-            written: self.clickhouse.as_ref().and_then(|clickhouse| clickhouse.store().written()),
+            written: self.clickhouse.as_ref().and_then(|clickhouse| clickhouse.store().written()).map(|written| {
+                let lost = written.lost.values().map(|(amount, _)| amount.spans).sum();
+                (written.waiting.spans, written.written.spans, lost)
+            }),
         }
     }
 

@@ -8,12 +8,13 @@ mod time;
 use super::App;
 use super::request::Fields;
 use crate::plan::Plan;
+use crate::store::report::MOST_BUCKETS;
 use crate::store::{Order, ScenarioFilter, TimeRange, TraceQuery};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use search::Search;
 use std::sync::Arc;
 
-pub use time::RANGES;
+pub use search::Search;
+pub use time::{RANGES, duration};
 
 /// Parameters of the list, in the order links give them.
 const PARAMETERS: [&str; 14] = [
@@ -103,7 +104,9 @@ impl Filter {
         let until = self.part("until", |v| time::moment(v, now));
         let from = self.part("from", |v| time::moment(v, now));
         let length = self.part("range", time::range).unwrap_or_else(|| time::range(range).ok().flatten());
-        let begin = length.map(|length| until.unwrap_or(now).saturating_sub(length));
+        // a whole bucket at the beginning: 15 min are 90 of 10 s
+        let bucket = |length: u64| (length / MOST_BUCKETS as u64).max(1);
+        let begin = length.map(|l| until.unwrap_or(now).saturating_sub(l).next_multiple_of(bucket(l)));
         self.time = TimeRange { from: from.or(begin), until };
         if from.zip(until).is_some_and(|(from, until)| from >= until) {
             self.time.until = None;

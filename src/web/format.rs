@@ -2,7 +2,7 @@
 
 use crate::store::TraceId;
 
-pub use crate::text::{count, duration, grouped, three_figures};
+pub use crate::text::{bytes, count, duration, grouped, three_figures};
 
 /// A part of a whole, `13.8 %`; `0 %` for nothing of nothing.
 pub fn share(part: u64, whole: u64) -> String {

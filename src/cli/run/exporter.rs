@@ -1,9 +1,8 @@
 //! Where the traces of a run go.
 
-use super::Run;
 use super::rows;
 use super::terminal::Tree;
-use crate::cli::{Failure, database, environment};
+use crate::cli::{Failure, database, environment, parse as values};
 use crate::engine::{Closed, Output};
 use crate::export::deliver::{Account, Amount, Delivery, Loss, Monitor, Observer, Options};
 use crate::export::file::{FileError, FileFormat, FileSink};
@@ -11,6 +10,7 @@ use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter;
 use crate::store::Writer;
+use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +35,27 @@ pub fn parse(text: &str) -> Result<Exporter, String> {
         Some(("file", path)) if !path.is_empty() => Ok(Exporter::File(path.into())),
         _ => Err("expected otlp, stdout, file=PATH, clickhouse or none".into()),
     }
+}
+
+/// The flags that say where traces go.
+#[derive(Args)]
+pub struct ExporterFlags {
+    /// Where traces go: otlp, stdout, file=PATH (.jsonl is OTLP JSON, anything else length-prefixed protobuf, - is stdout), clickhouse, none
+    /// [default: otlp; of replay: stdout]
+    #[arg(long, value_name = "WHERE", value_parser = parse)]
+    pub exporter: Option<Exporter>,
+    /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// grpc, http/protobuf or http/json [default: OTEL_EXPORTER_OTLP_PROTOCOL, or grpc at port 4317, else http/protobuf]
+    #[arg(long, value_name = "PROTOCOL")]
+    pub protocol: Option<String>,
+    /// A header of every request; may be given several times
+    #[arg(long, value_name = "K=V")]
+    pub header: Vec<String>,
+    /// How long to wait for a collector that has never answered [default: 10s]
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    pub wait: Option<u64>,
 }
 
 /// An exporter, ready to take batches.
@@ -88,8 +109,13 @@ pub struct Written {
     eager: bool,
 }
 
-/// Open what `--exporter` names; `observer` gets what there is to say about a collector.
-pub fn open(run: &Run, of: &Arc<interpreter::Run>, observer: Observer) -> Result<Opened, Failure> {
+/// Open what `--exporter` names, or else `default`; `observer` gets what there is to say about a collector.
+pub fn open(
+    flags: &ExporterFlags,
+    default: Exporter,
+    of: &Arc<interpreter::Run>,
+    observer: Observer,
+) -> Result<Opened, Failure> {
     let (first, second) = (of.clone(), of.clone());
     let protobuf = move || Box::new(Protobuf::new(first.plan(), first.resources())) as Box<dyn Encode>;
     let json = move || Box::new(Json::new(second.resources())) as Box<dyn Encode>;
@@ -101,16 +127,16 @@ pub fn open(run: &Run, of: &Arc<interpreter::Run>, observer: Observer) -> Result
         one_thread: false,
         on_terminal: false,
     };
-    Ok(match &run.exporter {
+    Ok(match flags.exporter.as_ref().unwrap_or(&default) {
         Exporter::Otlp => {
-            let target = target(run)?;
+            let target = target(flags)?;
             let encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send> = match target.protocol {
                 Protocol::HttpJson => Box::new(json),
                 Protocol::Grpc | Protocol::HttpProtobuf => Box::new(protobuf),
             };
             let destination = target.to_string();
             let mut options = Options { observer, ..Options::default() };
-            options.wait = run.wait.map_or(options.wait, Duration::from_nanos);
+            options.wait = flags.wait.map_or(options.wait, Duration::from_nanos);
             let delivery = Delivery::start(target, options).map_err(|e| Failure::usage(e.to_string()))?;
             opened(destination, Sink::Network(delivery), encoder)
         }
@@ -136,7 +162,7 @@ pub fn open(run: &Run, of: &Arc<interpreter::Run>, observer: Observer) -> Result
         Exporter::ClickHouse => {
             let connection = database::connection()?;
             let destination = connection.to_string();
-            let writer = rows::start(connection, run.wait.map(Duration::from_nanos), observer)?;
+            let writer = rows::start(connection, flags.wait.map(Duration::from_nanos), observer)?;
             let encoder = || Box::new(rows::Encoder::default()) as Box<dyn Encode>;
             opened(destination, Sink::ClickHouse(Arc::new(writer)), Box::new(encoder))
         }
@@ -144,9 +170,12 @@ pub fn open(run: &Run, of: &Arc<interpreter::Run>, observer: Observer) -> Result
     })
 }
 
-fn target(run: &Run) -> Result<Target, Failure> {
-    let flags =
-        TargetFlags { endpoint: run.endpoint.clone(), protocol: run.protocol.clone(), headers: run.header.clone() };
+fn target(flags: &ExporterFlags) -> Result<Target, Failure> {
+    let flags = TargetFlags {
+        endpoint: flags.endpoint.clone(),
+        protocol: flags.protocol.clone(),
+        headers: flags.header.clone(),
+    };
     Target::resolve(flags, &environment::text).map_err(|e| Failure::usage(e.to_string()))
 }
 

@@ -4,7 +4,7 @@ use super::exporter::{Opened, Sink};
 use super::progress::Display;
 use super::{Run, Timing};
 use crate::cli::Failure;
-use crate::engine::{self, Ended, Figures, Job, Progress, Stop};
+use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ pub struct Outcome {
     pub took: Duration,
     /// By a signal.
     pub interrupted: bool,
+    pub ending: Ending,
 }
 
 impl Outcome {
@@ -70,14 +71,15 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
         let (stop, progress) = (&stop, &progress);
         let work = move || {
             let began = Instant::now();
-            let ended = engine::generate(job, &*encoder, &sink, progress, stop);
+            let ending = engine::generate(job, &*encoder, &sink, progress, stop);
             let _ = send.send(Message::Generated);
             let account = Sink::finish(sink);
             let outcome = Outcome {
                 account,
                 figures: progress.figures(),
                 took: began.elapsed(),
-                interrupted: ended == Ended::Stopped,
+                interrupted: ending.ended == Ended::Stopped,
+                ending,
             };
             let _ = send.send(Message::Done(Box::new(outcome)));
         };

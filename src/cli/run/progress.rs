@@ -89,9 +89,9 @@ impl Display {
 
     pub fn event(&self, run: &Run, event: &DeliveryEvent, destination: &str) {
         if let DeliveryEvent::Unreachable { .. } = event {
-            let longer = if run.wait.is_none() { " (--wait for longer)" } else { "" };
+            let longer = if run.exporter.wait.is_none() { " (--wait for longer)" } else { "" };
             self.say(&format!("{event}{longer}"));
-            if run.endpoint.is_none() && destination.contains("localhost") {
+            if run.exporter.endpoint.is_none() && destination.contains("localhost") {
                 self.print(
                     "  start a collector, set OTEL_EXPORTER_OTLP_ENDPOINT, or look at traces without one: \
                      --exporter stdout",

@@ -1,11 +1,52 @@
 //! When traces start: flags and variables to a schedule and a selection.
 
-use super::Run;
-use crate::cli::pace::{self, Pace};
-use crate::cli::parse::{self, SECOND, Shard};
+use crate::cli::pace::{self, ArrivalsFlag, Pace};
+use crate::cli::parse::{self, Rate, SECOND, Shard, format_rate};
 use crate::cli::{Failure, environment};
 use crate::engine::{self, Selection};
 use crate::interpreter::{Arrivals, Schedule};
+use clap::Args;
+
+/// The flags that say when which traces start.
+#[derive(Args)]
+pub struct TimingFlags {
+    /// Stop after N traces
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..1 << 48))]
+    pub count: Option<u64>,
+    /// Only traces that start within D of the start: 30s, 5m, 1h30m
+    #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
+    pub duration: Option<u64>,
+    /// Traces a second, minute or hour (50, 50/s, 100/m, 1/h), or `max`
+    #[arg(long, value_name = "R", value_parser = parse::rate, conflicts_with_all = ["interval", "lanes"])]
+    pub rate: Option<Rate>,
+    /// Gaps between the traces of a lane, uniform: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
+    #[arg(long, value_name = "MIN..MAX", value_parser = parse::interval)]
+    pub interval: Option<(u64, u64)>,
+    /// When the schedule starts: a time (RFC 3339), a date, `now`, -7d, +10m; the past goes out at full speed [default: now]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub start: Option<String>,
+    /// Only traces that start before a time: as --start
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// Make only every N-th trace, from the K-th on; the N shards together are the whole
+    #[arg(long, value_name = "K/N", value_parser = parse::shard)]
+    pub shard: Option<Shard>,
+    /// Independent sequences of gaps; part of the schedule [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::interpreter::MAX_LANES as i64))]
+    pub lanes: Option<u32>,
+    /// How starts are spread at a rate [default: constant]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub arrivals: Option<ArrivalsFlag>,
+}
+
+impl TimingFlags {
+    /// Any is given.
+    pub fn is_given(&self) -> bool {
+        let TimingFlags { count, duration, rate, interval, start, until, shard, lanes, arrivals } = self;
+        let numbers = count.or(*duration).is_some() || lanes.is_some() || shard.is_some();
+        numbers || rate.is_some() || interval.is_some() || start.is_some() || until.is_some() || arrivals.is_some()
+    }
+}
 
 /// When which traces start.
 pub struct Timing {
@@ -21,41 +62,42 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// `now` in ns since 1970 (whole ms, so that the line to repeat with is short), `longest` the longest a trace of the plan can last, ns.
-    pub fn resolve(run: &Run, now: u64, longest: u64) -> Result<Timing, Failure> {
+    /// `now` in ns since 1970 (whole ms, so that the line to repeat with is short), `longest` the longest a trace
+    /// of the plan can last, ns; `seeded`: the seed was given.
+    pub fn resolve(flags: &TimingFlags, seeded: bool, now: u64, longest: u64) -> Result<Timing, Failure> {
         let time = |flag: &str, text: &Option<String>| match text {
             None => Ok(None),
             Some(text) => parse::time(text, now).map(Some).map_err(|e| Failure::usage(format!("{flag} `{text}`: {e}"))),
         };
-        let (given_start, until) = (time("--start", &run.start)?, time("--until", &run.until)?);
-        let spread = run.count.filter(|_| {
-            run.rate.is_none()
-                && run.interval.is_none()
-                && run.duration.is_none()
-                && run.start.is_none()
+        let (given_start, until) = (time("--start", &flags.start)?, time("--until", &flags.until)?);
+        let spread = flags.count.filter(|_| {
+            flags.rate.is_none()
+                && flags.interval.is_none()
+                && flags.duration.is_none()
+                && flags.start.is_none()
                 && !["TRACE_INTERVAL_MIN", "TRACE_INTERVAL_MAX"].iter().any(|name| environment::text(name).is_some())
         });
         let pace = match spread {
             Some(count) => Pace::Even { count, per: 60 * SECOND },
-            None => pace::resolve(run.rate, run.interval, run.lanes)?,
+            None => pace::resolve(flags.rate, flags.interval, flags.lanes)?,
         };
         let full_speed = matches!(pace, Pace::Max);
-        let poisson = run.arrivals == Some(super::ArrivalsFlag::Poisson);
+        let poisson = flags.arrivals == Some(ArrivalsFlag::Poisson);
         if poisson && !matches!(pace, Pace::Even { .. }) {
             return Err(Failure::usage("--arrivals poisson needs a rate: --rate 50/s"));
         }
-        let shard = run.shard.unwrap_or(Shard { k: 0, n: 1 });
-        if run.shard.is_some() {
+        let shard = flags.shard.unwrap_or(Shard { k: 0, n: 1 });
+        if flags.shard.is_some() {
             if full_speed {
                 return Err(Failure::usage(
                     "--shard can't be combined with --rate max: its schedule is made as it runs",
                 ));
             }
-            if run.seed.is_none() || run.start.is_none() {
+            if !seeded || flags.start.is_none() {
                 return Err(Failure::usage("--shard needs --seed and --start, the same for every shard"));
             }
         }
-        if full_speed && run.start.is_some() {
+        if full_speed && flags.start.is_some() {
             return Err(Failure::usage(
                 "--start can't be combined with --rate max, which always ends now; use --rate R",
             ));
@@ -66,7 +108,7 @@ impl Timing {
             (None, None, true) => now.saturating_sub(longest.min(engine::LONGEST_REACH)),
             (None, None, false) => now,
         };
-        let ends = [run.duration.map(|d| start.saturating_add(d)), until];
+        let ends = [flags.duration.map(|d| start.saturating_add(d)), until];
         let before = ends.into_iter().flatten().min();
         if until.is_some_and(|until| until <= start) {
             return Err(Failure::usage(format!(
@@ -75,68 +117,42 @@ impl Timing {
                 parse::format_time(start)
             )));
         }
-        let (arrivals, flags, target) = match pace {
+        let (arrivals, words, target) = match pace {
             Pace::Even { count, per } if poisson => {
-                let flags = vec![format!("--rate {}", format_rate(count, per)), "--arrivals poisson".into()];
-                (Arrivals::Poisson { count, per_ns: per }, flags, Some((count, per)))
+                let words = vec![format!("--rate {}", format_rate(count, per)), "--arrivals poisson".into()];
+                (Arrivals::Poisson { count, per_ns: per }, words, Some((count, per)))
             }
             Pace::Even { count, per } => {
-                let flags = vec![format!("--rate {}", format_rate(count, per))];
-                (Arrivals::Even { count, per_ns: per }, flags, spread.is_none().then_some((count, per)))
+                let words = vec![format!("--rate {}", format_rate(count, per))];
+                (Arrivals::Even { count, per_ns: per }, words, spread.is_none().then_some((count, per)))
             }
             Pace::Interval { min, max, lanes } => {
-                let flags = vec![
+                let words = vec![
                     format!("--interval {}..{}", parse::format_duration(min), parse::format_duration(max)),
                     format!("--lanes {lanes}"),
                 ];
-                (Arrivals::Interval { min_ns: min, max_ns: max, lanes }, flags, None)
+                (Arrivals::Interval { min_ns: min, max_ns: max, lanes }, words, None)
             }
             Pace::Max => (engine::FIRST_ARRIVALS, vec![], None),
         };
         let repeat = (!full_speed).then(|| {
             let mut repeat = vec![format!("--start {}", parse::format_time(start))];
-            repeat.extend(flags);
-            repeat.extend(run.count.map(|count| format!("--count {count}")));
-            repeat.extend(run.duration.map(|d| format!("--duration {}", parse::format_duration(d))));
+            repeat.extend(words);
+            repeat.extend(flags.count.map(|count| format!("--count {count}")));
+            repeat.extend(flags.duration.map(|d| format!("--duration {}", parse::format_duration(d))));
             repeat.extend(until.map(|until| format!("--until {}", parse::format_time(until))));
-            repeat.extend(run.shard.map(|Shard { k, n }| format!("--shard {k}/{n}")));
+            repeat.extend(flags.shard.map(|Shard { k, n }| format!("--shard {k}/{n}")));
             repeat
         });
         Ok(Timing {
             start,
             schedule: Schedule::new(start, arrivals).map_err(|e| Failure::usage(e.to_string()))?,
-            selection: Selection { count: run.count, before, shard: (shard.k, shard.n) },
+            selection: Selection { count: flags.count, before, shard: (shard.k, shard.n) },
             at_full_speed: full_speed,
             target: target
                 .filter(|_| start >= now)
                 .map(|(count, per)| count as f64 / (per as f64 / SECOND as f64) / shard.n as f64),
             repeat,
         })
-    }
-}
-
-/// As `parse::rate` reads it: `per` is a second, a minute or an hour times a power of ten.
-fn format_rate(count: u64, per: u64) -> String {
-    let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3_600 * SECOND)];
-    let (unit, decimals) = units
-        .iter()
-        .find_map(|(unit, ns)| (0..=6).find(|d| ns * 10u64.pow(*d) == per).map(|d| (*unit, d as usize)))
-        .expect("a rate comes from parse::rate");
-    let digits = format!("{count:0width$}", width = decimals + 1);
-    let (whole, rest) = digits.split_at(digits.len() - decimals);
-    if rest.is_empty() { format!("{whole}/{unit}") } else { format!("{whole}.{rest}/{unit}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::parse::Rate;
-
-    #[test]
-    fn a_rate_reads_back_as_the_same_schedule() {
-        for text in ["50/s", "0.5/s", "100000/m", "1/h", "1.5/h", "1.123457/s"] {
-            let Ok(Rate::Of { count, per }) = parse::rate(text) else { panic!("{text}") };
-            assert_eq!(format_rate(count, per), text);
-        }
     }
 }

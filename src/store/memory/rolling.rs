@@ -7,9 +7,9 @@
 //! An operation takes 6 KB and what its durations take, 8 B for each 4 % of them that occur in a minute, at most 31 KB: for
 //! 100 operations 4 MB at most. Of a thousand operations, the most that are told apart, and two thousand edges, 50 MB.
 
-use super::histogram::Durations;
 use super::tally::{Entry, Tally};
 use super::window::{HOUR, Window};
+use crate::store::histogram::Durations;
 use crate::store::report::{Buckets, SECOND};
 use crate::store::{
     Arrivals, Edge, Figures, OperationReport, Overview, ServiceReport, ServicesReport, TimeRange, TraceId,

@@ -11,7 +11,7 @@ function light(cls, li) {
   return hits;
 }
 function reveal(li) {
-  const list = li.parentNode, top = li.offsetTop - list.offsetTop;
+  const list = li.parentNode, top = li.offsetTop;
   const seen = top > list.scrollTop && top + li.offsetHeight < list.scrollTop + list.clientHeight;
   if (!seen) list.scrollTo({ top: top - list.clientHeight / 3 });
 }
@@ -67,5 +67,5 @@ addEventListener("hashchange", pinned);
 pinned();
 // The file may have more scenarios: begin where this one does.
 const begins = source && one("li[data-g]", source);
-if (begins && !location.hash && begins.offsetTop - source.offsetTop > source.clientHeight) reveal(begins);
+if (begins && !location.hash && begins.offsetTop > source.clientHeight) reveal(begins);
 one("[data-go]")?.addEventListener("change", (ev) => ev.target.form.submit());

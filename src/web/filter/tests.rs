@@ -1,7 +1,8 @@
 use super::*;
 use crate::plan::fixture;
 
-const NOW: u64 = 1_773_498_727_000_000_000;
+/// A whole minute.
+const NOW: u64 = 1_773_498_720_000_000_000;
 
 fn read(query: &str) -> Filter {
     Filter::read(&Fields::parse(query), NOW, "all")
@@ -30,6 +31,8 @@ fn a_range_ends_where_the_anchor_is() {
     let anchored = read("range=1m&until=-1m").time;
     assert_eq!(anchored, TimeRange { from: Some(NOW - 2 * minute), until: Some(NOW - minute) });
     assert_eq!(read("range=1m&from=-5m").time.from, Some(NOW - 5 * minute));
+    let odd = Filter::read(&Fields::parse("range=15m"), NOW + 1, "all").time.from;
+    assert_eq!(odd, Some(NOW - 15 * minute + minute / 6), "begins with a whole bucket of 10 s");
     let by_default = Filter::read(&Fields::default(), NOW, "15m").time;
     assert_eq!(by_default, TimeRange { from: Some(NOW - 15 * minute), until: None });
 }

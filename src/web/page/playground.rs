@@ -19,13 +19,9 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use sample::SampleView;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Lines of a plan that are shown.
 const MAX_LINES: usize = 2_000;
-
-/// Compilations at one time: what many ask for must not keep the engine from its work.
-static COMPILATIONS: Semaphore = Semaphore::const_new(4);
 
 const EXAMPLE: &str = "\
 name: Order lookup
@@ -155,18 +151,9 @@ async fn page(app: &Arc<App>, question: Question) -> Response {
     .await
 }
 
-/// Compiling takes a while: not on the threads that answer all others, and not many at a time.
 async fn answer(app: &Arc<App>, question: Question, make: fn(&App, &Question) -> Response) -> Response {
-    let Ok(permit) = COMPILATIONS.try_acquire() else { return busy() };
-    let work = {
-        let app = app.clone();
-        move || {
-            let response = make(&app, &question);
-            drop(permit);
-            response
-        }
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| busy())
+    let app = app.clone();
+    sandbox::in_turn(move || make(&app, &question)).await.unwrap_or_else(busy)
 }
 
 fn busy() -> Response {

@@ -1,10 +1,23 @@
 //! Engine, account, exporter, store and configuration.
 
+mod account;
+mod chart;
+mod form;
+
 use super::{Chrome, Phase, Tab};
-use crate::web::App;
-use crate::web::request::Request;
+use crate::engine::{ExporterState, Link, SessionState, now};
+use crate::language::diagnostic::Severity;
+use crate::store::{DatabaseStatus, Store};
+use crate::text::count;
+use crate::web::format::{self, grouped};
+use crate::web::request::{Fields, Request};
 use crate::web::response::{self, Response};
+use crate::web::settings::{self, Problem};
+use crate::web::{App, Setting, SettingValue};
+use account::{Account, Unit};
 use askama::Template;
+use chart::Chart;
+use form::Form;
 use hyper::StatusCode;
 use std::sync::Arc;
 
@@ -12,10 +25,55 @@ use std::sync::Arc;
 #[template(path = "status.html")]
 struct Status {
     chrome: Chrome,
+    version: &'static str,
+    plan: String,
+    /// How long it has been up.
+    up: String,
+    warnings: Vec<Warning>,
+    figures: Vec<Figure>,
+    chart: Chart,
+    form: Form,
+    /// The settings were changed just now.
+    applied: bool,
+    account: Account,
+    exporter: Option<Exporter>,
+    store: StoreFacts,
+    configuration: [Vec<Setting>; 2],
 }
 
-pub async fn show(app: &Arc<App>, _request: &Request) -> Response {
-    response::html(StatusCode::OK, &Status { chrome: Chrome::new(app, Tab::Status) })
+/// A figure with its unit, written large.
+struct Figure {
+    name: &'static str,
+    value: String,
+    unit: String,
+}
+
+/// Something a person should know, and where to go on.
+enum Warning {
+    Outage { wanted: String, cause: String, since: String, next_try: String },
+    Broken { errors: String, plan: String },
+    Full,
+}
+
+struct Exporter {
+    endpoint: String,
+    protocol: String,
+    link: Link,
+    requests: String,
+    latency: String,
+    /// What, when, and since when it is over.
+    last_error: Option<(String, String, Option<String>)>,
+}
+
+struct StoreFacts {
+    fallback: bool,
+    /// Names and values.
+    facts: Vec<(&'static str, String)>,
+}
+
+pub async fn show(app: &Arc<App>, request: &Request) -> Response {
+    let applied = request.query.get("applied").is_some();
+    response::html(StatusCode::OK, &page(app, &request.query, Form::of(&app.session.state()), applied).await)
 }
 
 /// A button of the engine: then back to the page it stood on.
@@ -28,8 +86,187 @@ pub async fn act(app: &Arc<App>, request: &Request, action: &str) -> Response {
     response::see_other(own_path(request.header("referer")).unwrap_or("/status"))
 }
 
+/// The form of the engine's settings: what can't be read stays in its field, with what is allowed beside it.
+pub async fn apply(app: &Arc<App>, request: &Request) -> Response {
+    let (given, state) = (request.form(), app.session.state());
+    let applied = settings::read(&given, &state.settings, &state.scenarios).and_then(|settings| {
+        let whole = |e: crate::engine::SettingsError| vec![Problem { field: String::new(), message: e.0 }];
+        app.session.apply(settings).map_err(whole)
+    });
+    match applied {
+        Ok(()) => response::see_other("/status?applied=1"),
+        Err(problems) => {
+            let form = Form::again(&state, &given, problems);
+            response::html(StatusCode::UNPROCESSABLE_ENTITY, &page(app, &request.query, form, false).await)
+        }
+    }
+}
+
+/// Look for the store now.
+pub async fn retry(app: &Arc<App>) -> Response {
+    app.database.try_now().await;
+    response::see_other("/status")
+}
+
 /// Path and query of a URL, which is one of ours: the form came from this origin.
 fn own_path(url: Option<&str>) -> Option<&str> {
     let (_, rest) = url?.split_once("://")?;
     Some(&rest[rest.find('/')?..]).filter(|path| !path.starts_with("//"))
+}
+
+async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Status {
+    let state = app.session.state();
+    let database = app.database.status();
+    let counts = app.database.get_trace_counts().await;
+    let unit = if query.get("unit") == Some("traces") { Unit::Traces } else { Unit::Spans };
+    let (left, right) = app.configuration.split_at(app.configuration.len().div_ceil(2));
+    Status {
+        chrome: Chrome::new(app, Tab::Status),
+        version: env!("CARGO_PKG_VERSION"),
+        plan: short_digest(&state),
+        up: since(state.began),
+        warnings: warnings(app, &state, &database),
+        figures: figures(&state),
+        chart: Chart::of(&state),
+        form,
+        applied,
+        account: Account::of(&state, &database, &counts, unit),
+        exporter: state.exporter.as_ref().map(Exporter::of),
+        store: StoreFacts::of(&database, &counts),
+        configuration: [left.to_vec(), right.to_vec()],
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// In whole seconds.
+fn since(time: u64) -> String {
+    match now().saturating_sub(time) {
+        ns if ns < 60 * SECOND => format!("{} s", ns / SECOND),
+        ns => format::duration(ns),
+    }
+}
+
+fn short_digest(state: &SessionState) -> String {
+    state.plan.digest_hex()[..8].into()
+}
+
+fn warnings(app: &App, state: &SessionState, database: &DatabaseStatus) -> Vec<Warning> {
+    let mut warnings = vec![];
+    if let Some(outage) = &database.outage {
+        warnings.push(Warning::Outage {
+            wanted: database.wanted.clone().unwrap_or_else(|| "The store".into()),
+            cause: outage.cause.to_string(),
+            since: format::stamp(outage.since, "%H:%M:%S"),
+            next_try: match outage.next_try.saturating_sub(now()).div_ceil(SECOND) {
+                0 => "now".into(),
+                seconds => format!("in {seconds} s"),
+            },
+        });
+    }
+    if let Some((_, diagnostics)) = &app.library.shelf().broken {
+        let errors = diagnostics.iter().filter(|d| d.severity() == Severity::Error).count();
+        warnings.push(Warning::Broken { errors: count(errors as u64, "error"), plan: short_digest(state) });
+    }
+    if state.waiting {
+        warnings.push(Warning::Full);
+    }
+    warnings
+}
+
+fn figures(state: &SessionState) -> Vec<Figure> {
+    let lateness = format::duration(state.lateness.p99);
+    let (late, unit) = lateness.split_once(' ').unwrap_or((&lateness, ""));
+    let figure = |name, value: String, unit: &str| Figure { name, value, unit: unit.into() };
+    let mut figures = vec![
+        figure("Achieved", format::three_figures(state.achieved_rate), "traces/s"),
+        figure("Target", plain(state.target_rate), "traces/s"),
+        figure("Lateness p99", late.into(), unit),
+        figure("Next index", grouped(state.next_index), &format!("of seed {}", state.seed)),
+    ];
+    if state.pending > 0 {
+        figures.push(figure("Under way", grouped(state.pending), "not ended"));
+    }
+    figures
+}
+
+/// Without zeros behind the point.
+fn plain(value: f64) -> String {
+    let text = format::three_figures(value);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+}
+
+impl Exporter {
+    fn of(state: &ExporterState) -> Exporter {
+        let account = &state.account;
+        let retries: u64 = account.retries.values().sum();
+        let time = |at| format::stamp(at, "%H:%M:%S");
+        Exporter {
+            endpoint: state.endpoint.clone(),
+            protocol: state.protocol.clone(),
+            link: state.link,
+            requests: format!(
+                "{} acknowledged with {}, {} sent again",
+                grouped(account.requests),
+                format::bytes(account.bytes),
+                grouped(retries)
+            ),
+            latency: match state.latency.count {
+                0 => "nothing answered yet".into(),
+                _ => {
+                    format!("p50 {}, p99 {}", format::duration(state.latency.p50), format::duration(state.latency.p99))
+                }
+            },
+            last_error: state
+                .last_error
+                .as_ref()
+                .map(|(at, cause)| (cause.clone(), time(*at), state.recovered.map(time))),
+        }
+    }
+
+    fn tag(&self) -> (&'static str, &'static str) {
+        match self.link {
+            Link::Idle => ("", "Nothing sent yet"),
+            Link::Connected => ("ok", "Connected"),
+            Link::Down => ("err", "Out of reach"),
+        }
+    }
+}
+
+impl StoreFacts {
+    fn of(database: &DatabaseStatus, counts: &account::Counts) -> StoreFacts {
+        let memory = format!(
+            "memory, {} of {}, {}",
+            grouped(database.memory_traces),
+            count(database.memory_capacity, "trace"),
+            format::bytes(database.memory_bytes)
+        );
+        let mut facts = vec![];
+        match (&database.wanted, &database.outage) {
+            (Some(wanted), Some(outage)) => {
+                facts.push(("In use", memory));
+                facts.push(("Asked for", wanted.clone()));
+                let away = since(outage.since);
+                let tries = if outage.tries == 1 { "try" } else { "tries" };
+                facts.push(("Out of reach", format!("{away}, {} {tries}", outage.tries)));
+                let back = "used again at once; what came in the meantime stays in memory alone";
+                facts.push(("When it is back", back.into()));
+            }
+            (Some(wanted), None) => facts.push(("In use", wanted.clone())),
+            (None, _) => facts.push(("In use", memory)),
+        }
+        facts.push(match counts {
+            Ok(kept) => (
+                "Kept",
+                format!(
+                    "{}, {}, {} with errors",
+                    count(kept.total_traces, "trace"),
+                    count(kept.total_spans, "span"),
+                    grouped(kept.error_traces)
+                ),
+            ),
+            Err(error) => ("Kept", format!("not known: {error}")),
+        });
+        StoreFacts { fallback: database.outage.is_some(), facts }
+    }
 }

@@ -1,19 +1,395 @@
-//! One trace as a waterfall.
+//! One trace as a waterfall, with a panel for the span one looks at.
+//!
+//! Everything that is looked at is in the address: span, part of the time, what is searched for, how many rows. The script
+//! only saves the way of loading the whole page.
 
-use super::{Chrome, Phase, Tab};
-use crate::web::App;
-use crate::web::request::Request;
+mod critical_path;
+mod failure;
+mod find;
+mod links;
+mod panel;
+mod tree;
+mod waterfall;
+
+use super::outage::Outage;
+use super::{Chrome, Phase, Tab, problem};
+use crate::engine::{Located, now};
+use crate::plan::Plan;
+use crate::store::{Store, StoredTrace, TraceId};
+use crate::web::filter;
+use crate::web::palette::Palette;
+use crate::web::request::{Fields, Request};
 use crate::web::response::{self, Response};
+use crate::web::{App, format};
 use askama::Template;
 use hyper::StatusCode;
+use panel::Panel;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tree::{Stretch, Tree};
+use waterfall::{Drawing, Row, Stroke, Window};
+
+/// Rows of a page, and how many more are shown at a time.
+const ROWS: usize = 500;
 
 #[derive(Template)]
 #[template(path = "trace.html")]
-struct Waterfall {
+struct Page {
     chrome: Chrome,
+    notices: Vec<String>,
+    outage: Option<Outage>,
+    facts: Facts,
+    split: Vec<Part>,
+    /// The root's duration, which the critical path is of.
+    request: String,
+    minimap: Vec<Stroke>,
+    zoom: Zoom,
+    look: Look,
+    rows: Vec<Row>,
+    ticks: Vec<(String, String)>,
+    /// Spans that are not shown.
+    hidden: Option<String>,
+    /// What follows `?span=..` in the address of a row.
+    rest: String,
+    /// Spans that were found, where any were looked for.
+    found: Option<usize>,
+    panel: Panel,
+    errors: usize,
+    jaeger: Option<String>,
 }
 
-pub async fn show(app: &Arc<App>, _request: &Request, _id: &str) -> Response {
-    response::html(StatusCode::OK, &Waterfall { chrome: Chrome::new(app, Tab::Traces) })
+/// The panel alone, as the script asks for it.
+#[derive(Template)]
+#[template(path = "trace/panel.html")]
+struct PanelPage {
+    panel: Panel,
+    look: Look,
+}
+
+struct Facts {
+    id: String,
+    operation: String,
+    service: String,
+    class: &'static str,
+    duration: String,
+    /// To the end of its last span, where that is later than the root's.
+    in_all: Option<String>,
+    spans: String,
+    services: usize,
+    started: String,
+    scenario: Option<String>,
+    /// `18,428 of seed 42`.
+    index: Option<String>,
+    command: Option<String>,
+}
+
+/// A service's part of the critical path.
+struct Part {
+    service: String,
+    class: &'static str,
+    x: String,
+    width: String,
+    share: String,
+}
+
+/// The part of the time that is looked at, ns after the trace's start, and where that is on the minimap.
+struct Zoom {
+    length: u64,
+    from: u64,
+    to: u64,
+    x: String,
+    width: String,
+    end: String,
+    zoomed: bool,
+}
+
+/// What is looked at, as the address says it.
+#[derive(Clone, Default)]
+struct Look {
+    /// Path of the page.
+    path: String,
+    /// ms after the trace's start, as they were given.
+    from: String,
+    to: String,
+    find: String,
+    rows: usize,
+    /// Whether a span was asked for.
+    chosen: bool,
+}
+
+pub async fn show(app: &Arc<App>, request: &Request, id: &str) -> Response {
+    let Some(id) = format::parse_trace_id(id) else {
+        return problem::not_found(app, "A trace id has 32 hexadecimal digits, not all of them 0.");
+    };
+    let located = app.session.locate(id);
+    let (kept, error) = match app.database.trace(id).await {
+        Ok(kept) => (kept, None),
+        Err(error) => (None, Some(error)),
+    };
+    let outage = Outage::of(&app.database.status(), error.as_ref(), now());
+    let remade = kept.is_none();
+    let trace = kept.or_else(|| remake(app, located.as_ref()?)).filter(|trace| !trace.spans.is_empty());
+    let Some(trace) = trace else { return unknown(app, id, outage) };
+    let tree = Tree::new(&trace.spans);
+    let (look, selected) = Look::read(&request.query, &tree, id);
+    let critical = critical_path::critical_path(&tree);
+    let palette = Palette::of(located.as_ref().map_or(&app.session.state().plan, |l| &l.origin.plan));
+    let panel = Panel::new(app, &trace, &tree, &palette, located.as_ref(), selected).await;
+    if request.query.get("part") == Some("span") {
+        return response::html(StatusCode::OK, &PanelPage { panel, look });
+    }
+    let mut notices = vec![];
+    if let Some(located) = located.as_ref().filter(|_| remade) {
+        notices.push(format!(
+            "This trace was made as number {} of this run and is not kept any more. It was made again from the seed: what is \
+             shown is what was sent, but not whether it arrived.",
+            format::grouped(located.index)
+        ));
+    }
+    let orphans = tree.nodes.iter().filter(|node| node.orphan).count();
+    if orphans > 0 {
+        let spans = format::count(orphans as u64, "span");
+        notices.push(format!("{spans} name a parent that is not there. They stand beside the root, marked."));
+    }
+    let zoom = look.zoom(&tree);
+    let window = Window { from: tree.start + zoom.from, to: tree.start + zoom.to };
+    let found = find::find(&tree, &look.find);
+    let drawing = Drawing {
+        tree: &tree,
+        palette: &palette,
+        critical: &critical,
+        window,
+        selected,
+        found: found.as_deref().unwrap_or_default(),
+    };
+    let shown = look.rows.min(tree.spans.len());
+    let page = Page {
+        chrome: Chrome::new(app, Tab::Traces),
+        notices,
+        outage,
+        facts: facts(app, &trace, &tree, &palette, located.as_ref()),
+        split: split(&tree, &critical, &palette),
+        request: format::duration(tree.spans[tree.root()].duration),
+        minimap: waterfall::minimap(&tree, &palette),
+        rows: (0..shown).map(|i| drawing.row(i)).collect(),
+        ticks: drawing.ticks(),
+        hidden: (shown < tree.spans.len()).then(|| format::grouped((tree.spans.len() - shown) as u64)),
+        rest: look.rest(),
+        found: found.as_ref().map(Vec::len),
+        panel,
+        errors: tree.spans.iter().filter(|span| span.failed()).count(),
+        jaeger: app.jaeger.as_deref().and_then(|base| jaeger(base, id)),
+        zoom,
+        look,
+    };
+    response::html(StatusCode::OK, &page)
+}
+
+/// A handle of the zoom.
+struct Grip<'a> {
+    name: &'static str,
+    label: &'static str,
+    x: &'a str,
+    /// ns after the trace's start.
+    value: u64,
+    text: String,
+}
+
+impl Page {
+    fn grips(&self) -> [Grip<'_>; 2] {
+        let Zoom { from, to, .. } = self.zoom;
+        [
+            Grip { name: "from", label: "Zoom from", x: &self.zoom.x, value: from, text: waterfall::offset(from) },
+            Grip { name: "to", label: "Zoom to", x: &self.zoom.end, value: to, text: waterfall::offset(to) },
+        ]
+    }
+
+    fn errors(&self) -> String {
+        format::count(self.errors as u64, "error")
+    }
+
+    /// What the ruler shows.
+    fn ruler(&self) -> String {
+        format!("{} to {}", waterfall::offset(self.zoom.from), waterfall::offset(self.zoom.to))
+    }
+
+    /// Rows with those that are shown next.
+    fn more(&self) -> usize {
+        self.rows.len() + ROWS
+    }
+}
+
+/// A trace of this session, made again.
+fn remake(app: &App, located: &Located) -> Option<StoredTrace> {
+    let (origin, trace) = app.session.remake(located.index)?;
+    Some(StoredTrace::of(origin.view(&trace)))
+}
+
+fn unknown(app: &App, id: TraceId, outage: Option<Outage>) -> Response {
+    if let Some(outage) = outage {
+        return problem::page(app, StatusCode::SERVICE_UNAVAILABLE, outage.title, &outage.text);
+    }
+    let (id, seed) = (format::trace_id(id), app.session.state().seed);
+    let text = format!(
+        "No trace {id} is kept, and the id is none of this run's (seed {seed}), so it can't be made again. It may be of a run \
+         before: `tracegen replay` makes it again with that run's manifest."
+    );
+    problem::page(app, StatusCode::NOT_FOUND, "No such trace", &text)
+}
+
+fn facts(app: &App, trace: &StoredTrace, tree: &Tree<'_>, palette: &Palette, located: Option<&Located>) -> Facts {
+    let root = &tree.spans[tree.root()];
+    let id = format::trace_id(trace.id);
+    let services: BTreeSet<&str> = tree.spans.iter().map(|s| s.service.as_str()).collect();
+    Facts {
+        operation: root.name.clone(),
+        service: root.service.clone(),
+        class: palette.class(&root.service),
+        duration: format::duration(root.duration),
+        in_all: (tree.end > root.end()).then(|| format::duration(tree.end - tree.start)),
+        spans: format::grouped(tree.spans.len() as u64),
+        services: services.len(),
+        started: format!("{} UTC", format::date_time(root.start)),
+        scenario: trace.scenario.clone().or_else(|| located.map(|l| scenario_name(&l.origin.plan, l).to_string())),
+        index: located.map(|l| format!("{} of seed {}", format::grouped(l.index), app.session.state().seed)),
+        command: located.map(|_| format!("tracegen replay {id} --manifest {}/api/manifest", app.url)),
+        id,
+    }
+}
+
+fn scenario_name<'a>(plan: &'a Plan, located: &Located) -> &'a str {
+    plan.text(plan.scenarios[located.scenario.index()].name)
+}
+
+/// Services by their part of the critical path, the greatest first.
+fn split(tree: &Tree<'_>, critical: &[Vec<Stretch>], palette: &Palette) -> Vec<Part> {
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    for (span, stretches) in tree.spans.iter().zip(critical) {
+        let time: u64 = stretches.iter().map(|(from, to)| to - from).sum();
+        if time > 0 {
+            *by.entry(&span.service).or_default() += time;
+        }
+    }
+    let total: u64 = by.values().sum();
+    let mut parts: Vec<(&str, u64)> = by.into_iter().collect();
+    parts.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    let mut at = 0;
+    let part = |(service, time): (&str, u64)| {
+        let x = format::percent(at as f64, total as f64);
+        at += time;
+        Part {
+            service: service.into(),
+            class: palette.class(service),
+            x,
+            width: format::percent(time as f64, total as f64),
+            share: match time as f64 * 100.0 / total as f64 {
+                share if share < 1.0 => "< 1 %".into(),
+                share => format!("{share:.0} %"),
+            },
+        }
+    };
+    parts.into_iter().map(part).collect()
+}
+
+/// The trace in Jaeger; `None`: what is configured is no web address.
+fn jaeger(base: &str, id: TraceId) -> Option<String> {
+    let web = base.starts_with("http://") || base.starts_with("https://");
+    web.then(|| format!("{}/trace/{}", base.trim_end_matches('/'), format::trace_id(id)))
+}
+
+impl Look {
+    /// With the span to look at: the one that is asked for, else the first that failed, else the root.
+    fn read(fields: &Fields, tree: &Tree<'_>, id: TraceId) -> (Look, usize) {
+        let text = |name| fields.get(name).unwrap_or_default().chars().take(200).collect::<String>();
+        let asked = fields.get("span").and_then(|id| u64::from_str_radix(id, 16).ok());
+        let asked = asked.and_then(|id| tree.spans.iter().position(|span| span.id == id));
+        let failed = || tree.spans.iter().position(|span| span.failed());
+        let selected = asked.or_else(failed).unwrap_or_else(|| tree.root());
+        let selected = match fields.get("go") {
+            Some("next") => error_beside(tree, selected, true),
+            Some("previous") => error_beside(tree, selected, false),
+            _ => selected,
+        };
+        let wanted = fields.get("rows").and_then(|n| n.parse().ok()).unwrap_or(ROWS);
+        let look = Look {
+            path: format!("/traces/{}", format::trace_id(id)),
+            from: text("from"),
+            to: text("to"),
+            find: text("find"),
+            // as far as the span that is looked at
+            rows: usize::max(wanted, selected + 1).next_multiple_of(ROWS),
+            chosen: asked.is_some(),
+        };
+        (look, selected)
+    }
+
+    fn zoom(&self, tree: &Tree<'_>) -> Zoom {
+        let length = (tree.end - tree.start).max(1);
+        let read = |text: &str| filter::duration(text).ok();
+        let (from, to) = (read(&self.from).unwrap_or(0), read(&self.to).unwrap_or(length).min(length));
+        let (from, to) = if from < to { (from, to) } else { (0, length) };
+        Zoom {
+            length,
+            from,
+            to,
+            x: format::percent(from as f64, length as f64),
+            width: format::percent((to - from) as f64, length as f64),
+            end: format::percent(to as f64, length as f64),
+            zoomed: (from, to) != (0, length),
+        }
+    }
+
+    /// The rest of the address behind `?span=..`.
+    fn rest(&self) -> String {
+        let mut rest = String::new();
+        for (name, value) in [("from", &self.from), ("to", &self.to), ("find", &self.find)] {
+            if !value.is_empty() {
+                rest.push_str(&format!("&{name}={}", filter::encode(value)));
+            }
+        }
+        if self.rows > ROWS {
+            rest.push_str(&format!("&rows={}", self.rows));
+        }
+        rest
+    }
+}
+
+/// The next failed span, or the one before; from the last on to the first.
+fn error_beside(tree: &Tree<'_>, from: usize, forward: bool) -> usize {
+    let count = tree.spans.len();
+    let step = if forward { 1 } else { count - 1 };
+    let mut others = (1..=count).map(|k| (from + k * step) % count);
+    others.find(|i| tree.spans[*i].failed()).unwrap_or(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Status;
+
+    #[test]
+    fn only_a_web_address_leads_to_jaeger() {
+        let id = [1; 16];
+        assert_eq!(
+            jaeger("http://jaeger:16686/", id).unwrap(),
+            format!("http://jaeger:16686/trace/{}", "01".repeat(16))
+        );
+        assert_eq!(jaeger("javascript:alert(1)//http://", id), None);
+    }
+
+    #[test]
+    fn the_look_is_read_from_the_address() {
+        let mut spans = tree::tests::spans(&[(1, 0, 0, 100_000_000), (2, 1, 0, 50), (3, 1, 60, 70), (4, 1, 80, 90)]);
+        spans[2].status = Status::Error(String::new());
+        spans[3].status = Status::Error(String::new());
+        let tree = Tree::new(&spans);
+        let read = |query: &str| Look::read(&Fields::parse(query), &tree, [1; 16]);
+        assert_eq!((read("").1, read("span=2").1, read("span=77").1), (2, 1, 2));
+        assert_eq!([read("span=2&go=next").1, read("span=4&go=next").1, read("span=3&go=previous").1], [2, 2, 3]);
+        let look = read("from=10&to=20ms&find=a%26b&rows=700").0;
+        assert_eq!((look.rest().as_str(), look.rows), ("&from=10&to=20ms&find=a%26b&rows=1000", 1000));
+        let zoom = look.zoom(&tree);
+        assert_eq!((zoom.from, zoom.to, zoom.width.as_str(), zoom.zoomed), (10_000_000, 20_000_000, "10%", true));
+        assert!(!read("from=30&to=20").0.zoom(&tree).zoomed, "upside down");
+    }
 }

@@ -65,8 +65,12 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
         }
     }
     let top = figures.iter().map(|(_, _, _, share, runs, hits)| {
-        let seen = if *runs == 0 { 0.0 } else { *hits as f64 / *runs as f64 };
-        share.max(seen)
+        if *runs == 0 {
+            return *share;
+        }
+        // of few runs the interval is wide: it must not make all others small
+        let top = share.max(*hits as f64 / *runs as f64);
+        interval(*hits, *runs).1.min(2.5 * top)
     });
     let scale = Scale::up_to(100.0 * top.fold(0.0, f64::max));
     let rows = figures.into_iter().map(|(id, n, pc, share, runs, hits)| {
@@ -114,9 +118,8 @@ struct Scale {
 
 impl Scale {
     fn up_to(percent: f64) -> Scale {
-        const STEPS: [f64; 10] = [0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 25.0];
-        // room for the interval
-        let step = STEPS.into_iter().find(|step| step * 4.0 >= percent * 1.15);
+        const STEPS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 25.0];
+        let step = STEPS.into_iter().find(|step| step * 4.0 >= percent);
         Scale { step: step.unwrap_or(25.0) }
     }
 

@@ -6,14 +6,11 @@ use crate::store::{Edge, ServiceReport, ServicesReport};
 use crate::web::format::share;
 use crate::web::palette::Palette;
 use std::collections::HashMap;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Boxes on the map: those with the most spans.
 const MOST_BOXES: usize = 120;
 /// Edges that have a label: the most frequent.
 const MOST_LABELS: usize = 60;
-/// Columns of text that a name has in its box.
-const NAME: usize = 20;
 /// Of a label, px: a character, a line, and what may stand beyond the straight piece.
 const CHARACTER: i32 = 6;
 const LINE: i32 = 12;
@@ -32,8 +29,6 @@ pub struct Map {
 
 pub struct Node {
     pub name: String,
-    /// Clipped to what fits.
-    pub shown: String,
     pub class: &'static str,
     pub at: Point,
     pub rate: String,
@@ -126,7 +121,6 @@ fn node(service: &ServiceReport, at: Point, covered: u64, palette: &Palette) -> 
     let failed = part(service.figures.errors, service.figures.spans);
     Node {
         name: service.name.clone(),
-        shown: clipped(&service.name),
         class: palette.class(&service.name),
         at,
         rate: rate(service.figures.spans, covered),
@@ -138,21 +132,6 @@ fn node(service: &ServiceReport, at: Point, covered: u64, palette: &Palette) -> 
         meter: format!("{:.1}", failed * METER),
         link: traces_of(&service.name, None),
     }
-}
-
-fn clipped(name: &str) -> String {
-    if name.width() <= NAME {
-        return name.into();
-    }
-    let mut room = NAME - 1;
-    let fits = |c: &char| {
-        let left = room.checked_sub(c.width().unwrap_or(0));
-        room = left.unwrap_or(room);
-        left.is_some()
-    };
-    let mut shown: String = name.chars().take_while(fits).collect();
-    shown.push('…');
-    shown
 }
 
 #[derive(Clone, Copy)]
@@ -185,8 +164,8 @@ impl Sheet {
         places.iter().find_map(|place| {
             let two_lines = place.two_lines || line.share.is_empty();
             let characters = match two_lines {
-                true => rate.width().max(line.share.width()),
-                false => rate.width() + 1 + line.share.width(),
+                true => rate.len().max(line.share.len()),
+                false => rate.len() + 1 + line.share.len(),
             } as i32;
             let (half, at) = (characters * CHARACTER / 2, place.middle);
             let below = if two_lines && !line.share.is_empty() { LINE + 4 } else { 0 };
@@ -232,7 +211,7 @@ mod tests {
     #[test]
     fn the_order_of_a_report_does_not_move_a_box() {
         let edges = [("a", "b"), ("a", "c"), ("c", "d"), ("b", "d"), ("x", "d")];
-        let palette = Palette::of(&crate::plan::Plan::verify(Default::default()).unwrap());
+        let palette = Palette::of(&crate::plan::fixture::plan());
         let first = Map::draw(&report(&["a", "b", "c", "d", "x", "y"], &edges), &palette);
         let mut turned = edges;
         turned.reverse();
@@ -249,7 +228,7 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let edges: Vec<(&str, &str)> =
             (1..40).flat_map(|i| [(names[i / 3], names[i]), (names[i / 7], names[i])]).collect();
-        let palette = Palette::of(&crate::plan::Plan::verify(Default::default()).unwrap());
+        let palette = Palette::of(&crate::plan::fixture::plan());
         let map = Map::draw(&report(&names, &edges), &palette);
         assert!(map.texts.len() > 20 && map.texts.len() <= MOST_LABELS, "{}", map.texts.len());
         for text in &map.texts {
@@ -259,13 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn many_services_are_cut_off_and_long_names_clipped() {
-        let names: Vec<String> = (0..130).map(|i| format!("a-service-with-a-very-long-name-{i}")).collect();
+    fn of_many_services_those_with_most_spans_are_shown() {
+        let names: Vec<String> = (0..130).map(|i| format!("service-{i}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let palette = Palette::of(&crate::plan::Plan::verify(Default::default()).unwrap());
+        let palette = Palette::of(&crate::plan::fixture::plan());
         let map = Map::draw(&report(&names, &[(names[0], names[129])]), &palette);
         assert_eq!((map.nodes.len(), map.left_out, map.lines.len()), (MOST_BOXES, 10, 0));
-        assert_eq!(map.nodes[0].shown, "a-service-with-a-ve…");
-        assert_eq!(clipped("支払いサービスの本体と管理").width(), NAME - 1);
     }
 }

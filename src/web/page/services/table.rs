@@ -131,8 +131,8 @@ impl Table {
         let axis = Axis::of(report.services.iter().flat_map(|service| {
             std::iter::once(&service.figures).chain(service.operations.iter().map(|o| &o.figures))
         }));
-        let worst = report.services.iter().flat_map(|s| shares(&s.figures)).fold(0.1, f64::max);
-        let row = |name: &str, figures: &Figures, class| Row::new(name, figures, class, report.covered, &axis, worst);
+        let sparks = Sparks::of(report);
+        let row = |name: &str, figures: &Figures, class| Row::new(name, figures, class, report.covered, &axis, &sparks);
         let mut rows = vec![];
         for service in services {
             let class = palette.class(&service.name);
@@ -168,10 +168,8 @@ impl Column {
 }
 
 impl Row {
-    fn new(name: &str, figures: &Figures, class: &'static str, covered: u64, axis: &Axis, worst: f64) -> Row {
+    fn new(name: &str, figures: &Figures, class: &'static str, covered: u64, axis: &Axis, sparks: &Sparks) -> Row {
         let failed = part(figures.errors, figures.spans);
-        let spans = |f: &Figures| over(f).iter().map(|(spans, _)| *spans as f64).collect::<Vec<_>>();
-        let rates = spans(figures);
         let Percentiles { p50, p95, p99 } = figures.percentiles;
         Row {
             name: name.into(),
@@ -179,9 +177,9 @@ impl Row {
             link: String::new(),
             open: None,
             rate: rate(figures.spans, covered),
-            rates: spark(&rates, rates.iter().copied().fold(0.0, f64::max)),
+            rates: sparks.rates(figures),
             errors: format!("{:.1}", failed * 100.0),
-            shares: spark(&shares(figures), worst),
+            shares: sparks.shares(figures),
             hot: failed >= HOT_FIGURE,
             p50: milliseconds(p50),
             p95: milliseconds(p95),
@@ -192,13 +190,38 @@ impl Row {
     }
 }
 
-/// The buckets of a series that are over; the last is not.
-fn over(figures: &Figures) -> &[(u64, u64)] {
-    figures.series.split_last().map_or(&[], |(_, over)| over)
+/// What the sparklines of a table have in common.
+struct Sparks {
+    /// The first bucket in which there was anything.
+    first: usize,
+    /// The greatest share of errors in a bucket, at least a tenth.
+    worst: f64,
 }
 
-fn shares(figures: &Figures) -> Vec<f64> {
-    over(figures).iter().map(|&(spans, errors)| part(errors, spans)).collect()
+impl Sparks {
+    fn of(report: &ServicesReport) -> Sparks {
+        let begin = |s: &ServiceReport| s.figures.series.iter().position(|(spans, _)| *spans > 0);
+        let first = report.services.iter().filter_map(begin).min().unwrap_or(0);
+        let sparks = Sparks { first, worst: 0.1 };
+        let shares = report.services.iter().flat_map(|s| sparks.over(&s.figures)).map(|b| part(b.1, b.0));
+        Sparks { worst: shares.fold(0.1, f64::max), ..sparks }
+    }
+
+    /// The buckets since then that are over; the last is not.
+    fn over<'a>(&self, figures: &'a Figures) -> &'a [(u64, u64)] {
+        let buckets = figures.series.get(self.first..).unwrap_or_default();
+        buckets.split_last().map_or(&[], |(_, over)| over)
+    }
+
+    fn rates(&self, figures: &Figures) -> String {
+        let rates: Vec<f64> = self.over(figures).iter().map(|bucket| bucket.0 as f64).collect();
+        spark(&rates, rates.iter().copied().fold(0.0, f64::max))
+    }
+
+    fn shares(&self, figures: &Figures) -> String {
+        let shares: Vec<f64> = self.over(figures).iter().map(|bucket| part(bucket.1, bucket.0)).collect();
+        spark(&shares, self.worst)
+    }
 }
 
 /// An SVG path through values from 0 to `most`; with many, each point is the mean of a few.
@@ -254,7 +277,12 @@ impl Axis {
         };
         let tick = |power| Tick {
             at: format!("{:.1}", (power - self.first) as f64 / decades * 100.0),
-            text: if power == self.last { format!("{} ms", text(power)) } else { text(power) },
+            text: match self.last - power {
+                0 => format!("{} ms", text(power)),
+                // the last needs the room
+                1 if decades > 3.0 => String::new(),
+                _ => text(power),
+            },
             anchor: match power {
                 p if p == self.first => "start",
                 p if p == self.last => "end",
@@ -295,7 +323,7 @@ mod tests {
     }
 
     fn names(choice: Choice) -> Vec<String> {
-        let palette = Palette::of(&crate::plan::Plan::verify(Default::default()).unwrap());
+        let palette = Palette::of(&crate::plan::fixture::plan());
         Table::of(&report(), &palette, &choice).rows.into_iter().map(|row| row.name).collect()
     }
 
@@ -330,6 +358,8 @@ mod tests {
         let small = Axis { first: 3, last: 5 };
         assert_eq!(small.ticks().into_iter().map(|t| t.text).collect::<Vec<_>>(), ["0.001", "0.01", "0.1 ms"]);
         assert!(Axis::of([].into_iter()).ticks().len() >= 2);
+        let wide = Axis { first: 5, last: 10 }.ticks();
+        assert_eq!(wide.into_iter().map(|t| t.text).collect::<Vec<_>>(), ["0.1", "1", "10", "100", "", "10,000 ms"]);
     }
 
     #[test]
@@ -337,6 +367,14 @@ mod tests {
         assert_eq!(spark(&[0.0, 10.0], 10.0), "M0 20.5L96 1.5");
         assert_eq!(spark(&[1.0; 90], 1.0).matches('L').count(), 29);
         assert_eq!(spark(&[], 1.0), "");
-        assert_eq!(shares(&figures(50, 10, 1)), [0.0, 0.4]);
+        let mut report = report();
+        for service in &mut report.services {
+            service.figures.series.splice(0..0, [(0, 0); 5]);
+        }
+        let sparks = Sparks::of(&report);
+        assert_eq!((sparks.first, sparks.worst), (5, 0.4));
+        assert_eq!(sparks.shares(&report.services[1].figures), "M0 20.5L96 1.5");
+        assert_eq!(sparks.rates(&report.services[1].figures), "M0 1.5L96 1.5");
+        assert_eq!(sparks.rates(&Figures::default()), "");
     }
 }

@@ -1,0 +1,118 @@
+//! `tracegen identify`: what trace ids stand for.
+
+use super::parse::format_time;
+use super::source::{Known, Source, trace_id};
+use super::{Exit, Failure, print, scenarios};
+use crate::engine::Identified;
+use crate::interpreter::{Arrivals, Identity, Run, Schedule};
+use crate::text::{count, duration};
+use clap::Args;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Tell whether trace ids are of a run, and which traces they are
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tracegen identify --manifest run.json 4bf92f3577b34da6a3ce929d0e0e4736
+  tracegen identify --seed 42 ID ID ID            ours or not, by the seed alone: index and tag of the run
+  tracegen identify --seed 42 orders.yaml ID      and of which scenario
+  tracegen identify --seed 42 --start 2026-01-01T00:00:00Z --rate 50/s orders.yaml ID
+                                                  and when it started, with the tag checked
+
+Of ids that were not made with the seed, one in 2^48 is taken for one that was. Exit status 1: some id is not of the run.")]
+pub struct Identify {
+    /// Trace ids (32 hexadecimal digits); anything else is a scenario file or directory
+    #[arg(value_name = "ID|PATH", required = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    source: Source,
+}
+
+type Id = [u8; 16];
+
+impl Identify {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        let (ids, paths): (Vec<&String>, Vec<&String>) = self.words.iter().partition(|w| trace_id(w).is_some());
+        let ids: Vec<Id> = ids.into_iter().filter_map(|word| trace_id(word)).collect();
+        let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
+        if ids.is_empty() {
+            return Err(Failure::usage("no trace id is given: it has 32 hexadecimal digits"));
+        }
+        let timing = &self.source.timing;
+        if self.source.manifest.is_none() && timing.is_given() && timing.start.is_none() {
+            return Err(Failure::usage("a schedule is known only with its --start"));
+        }
+        let by_seed = self.source.seed.filter(|_| timing.start.is_none());
+        let (text, all_ours) = match by_seed {
+            Some(seed) => identify_by_seed(seed, paths, &ids)?,
+            None => identify(self.source.open(paths)?, &ids),
+        };
+        print(&text)?;
+        Ok(if all_ours { Exit::Done } else { Exit::Wrong })
+    }
+}
+
+/// Of a run that is known whole.
+fn identify(known: Known, ids: &[Id]) -> (String, bool) {
+    let Known { mut archive, words } = known;
+    let (mut out, mut all_ours) = (String::new(), true);
+    for id in ids {
+        let hex = hex(id);
+        let (line, ours) = match archive.identify(*id) {
+            Identified::Ours { index } => match archive.remake(index) {
+                Some((run, trace)) => {
+                    let view = run.origin().view(&trace);
+                    let (spans, lasts) = (count(trace.spans.len() as u64, "span"), duration(trace.end - trace.start));
+                    let start = format_time(trace.start);
+                    let what = format!("trace {index}, {}, {spans}, started {start}, lasts {lasts}", view.scenario());
+                    (format!("{what}\n  tracegen replay {index} {words}"), true)
+                }
+                None => (format!("trace {index}, which the run has not made"), false),
+            },
+            Identified::OtherRun { tag, index } => {
+                (format!("trace {index} of another run with this seed, of tag {tag:08x}"), false)
+            }
+            Identified::Foreign => ("not made with this seed".into(), false),
+        };
+        all_ours &= ours;
+        let _ = writeln!(out, "{hex}  {line}");
+    }
+    (out, all_ours)
+}
+
+/// What seed, and plan if there is one, tell.
+fn identify_by_seed(seed: u64, paths: Vec<PathBuf>, ids: &[Id]) -> Result<(String, bool), Failure> {
+    let run = match paths.is_empty() {
+        true => None,
+        false => {
+            let plan = Arc::new(scenarios::plan(&paths)?);
+            // Which scenario a trace is of does not depend on when it starts.
+            let any = Schedule::new(0, Arrivals::Even { count: 1, per_ns: 1 });
+            Some(Run::new(plan, seed, any.map_err(|e| Failure::usage(e.to_string()))?))
+        }
+    };
+    let identity = Identity::new(seed, 0);
+    let (mut out, mut all_ours) = (String::new(), true);
+    for id in ids {
+        let line = match identity.decode(*id) {
+            Some((tag, index)) => {
+                let scenario = run.as_ref().map(|run| {
+                    let plan = run.plan();
+                    format!(", {}", plan.text(plan.scenarios[run.scenario(index).index()].name))
+                });
+                format!("trace {index} of the run with tag {tag:08x}{}", scenario.unwrap_or_default())
+            }
+            None => {
+                all_ours = false;
+                "not made with this seed".into()
+            }
+        };
+        let _ = writeln!(out, "{}  {line}", hex(id));
+    }
+    Ok((out, all_ours))
+}
+
+fn hex(id: &Id) -> String {
+    format!("{:032x}", u128::from_be_bytes(*id))
+}

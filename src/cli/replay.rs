@@ -1,0 +1,94 @@
+//! `tracegen replay`: one trace of a run, made again.
+
+use super::run::exporter::{self, Exporter, ExporterFlags};
+use super::source::{Known, Source, trace_id};
+use super::{Exit, Failure};
+use crate::engine::{Archive, Identified, Output};
+use crate::export::Batch;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Make one trace of a run again, byte for byte
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tracegen replay 17 --manifest run.json          trace 17 of what `tracegen run --manifest run.json` made
+  tracegen replay 4bf92f3577b34da6a3ce929d0e0e4736 --manifest http://localhost:8000/api/manifest
+  tracegen replay 17 --seed 42 --start 2026-01-01T00:00:00Z --rate 1000/m
+  tracegen replay 17 --manifest run.json --exporter otlp --endpoint http://localhost:4317
+  tracegen replay 17 --manifest run.json --exporter file=17.jsonl
+
+Without a manifest the run's seed, scenarios and schedule are given as they were given to it: the line that `tracegen run`
+prints at its end names them. SERVER_TOKEN is sent to a server that wants it.")]
+pub struct Replay {
+    /// Which trace: its index, counted from 0, or its id
+    #[arg(value_name = "INDEX|TRACE_ID", value_parser = which)]
+    trace: Which,
+    /// Scenario files or directories of a run that is named by its seed
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    exporter: ExporterFlags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Index(u64),
+    Id([u8; 16]),
+}
+
+fn which(text: &str) -> Result<Which, String> {
+    match trace_id(text) {
+        Some(id) => Ok(Which::Id(id)),
+        None => {
+            text.parse().map(Which::Index).map_err(|_| "expected an index, or an id of 32 hexadecimal digits".into())
+        }
+    }
+}
+
+impl Replay {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        let Known { mut archive, .. } = self.source.open(self.paths)?;
+        let index = index(&archive, self.trace)?;
+        let Some((run, trace)) = archive.remake(index) else {
+            return Err(Failure::impossible(format!("the run has no trace {index}")));
+        };
+        if archive.era(index).and_then(|era| era.stopped).is_some_and(|stopped| trace.end > stopped) {
+            anstream::eprintln!("tracegen: trace {index} had not ended when the run was stopped: it was not sent");
+        }
+        let observer = Box::new(|event| anstream::eprintln!("tracegen: {event}"));
+        let opened = exporter::open(&self.exporter, Exporter::Stdout, &run, observer)?;
+        let mut batches: Vec<Batch> = vec![];
+        let mut encoder = (opened.encoder)();
+        encoder.add(run.origin().view(&trace), &mut |batch| batches.push(batch));
+        encoder.flush(&mut |batch| batches.push(batch));
+        for batch in batches {
+            // The account says what came of it.
+            let _ = opened.sink.send(batch);
+        }
+        let account = opened.sink.finish();
+        let failed = account.rejected.iter().chain(&account.undelivered).filter(|(cause, _)| *cause != "reader gone");
+        let mut exit = Exit::Done;
+        for (cause, loss) in failed {
+            anstream::eprintln!("tracegen: {} spans not delivered: {cause} {}", loss.amount.spans, loss.message);
+            exit = Exit::Wrong;
+        }
+        Ok(exit)
+    }
+}
+
+fn index(archive: &Archive, which: Which) -> Result<u64, Failure> {
+    let id = match which {
+        Which::Index(index) => return Ok(index),
+        Which::Id(id) => id,
+    };
+    match archive.identify(id) {
+        Identified::Ours { index } => Ok(index),
+        Identified::OtherRun { tag, index } => Err(Failure::impossible(format!(
+            "that is trace {index} of another run with this seed, of tag {tag:08x}: give that run's manifest, or its \
+             scenarios and schedule, --start included"
+        ))),
+        Identified::Foreign => Err(Failure::impossible("that id was not made with this seed")),
+    }
+}

@@ -1,0 +1,73 @@
+//! Which run a trace is of: a manifest, or the flags that the run was given.
+
+use super::run::summary::{quoted, words};
+use super::run::timing::{Timing, TimingFlags};
+use super::{Failure, fetch, scenarios};
+use crate::engine::{self, Archive, Manifest};
+use crate::interpreter::Run;
+use clap::Args;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A run, and the words that name it after `tracegen replay TRACE`.
+pub struct Known {
+    pub archive: Archive,
+    pub words: String,
+}
+
+/// The flags that name a run.
+#[derive(Args)]
+pub struct Source {
+    /// What the run wrote: a file, or a URL (of a running serve: http://localhost:8000/api/manifest)
+    #[arg(long, value_name = "FILE|URL", required_unless_present = "seed", conflicts_with = "seed")]
+    pub manifest: Option<String>,
+    /// The run's seed; what else it was given has to be given too
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    pub timing: TimingFlags,
+}
+
+impl Source {
+    /// # Errors
+    /// What names the run is out of reach or damaged, or does not compile.
+    pub fn open(&self, paths: Vec<PathBuf>) -> Result<Known, Failure> {
+        match (&self.manifest, self.seed) {
+            (Some(_), _) if !paths.is_empty() || self.timing.is_given() => {
+                Err(Failure::usage("a manifest holds plan and schedule: no PATH and no schedule beside --manifest"))
+            }
+            (Some(source), _) => {
+                let archive = read(source).map_err(|e| Failure::impossible(format!("{source}: {e}")))?;
+                Ok(Known { archive, words: format!("--manifest {}", quoted(source)) })
+            }
+            (None, seed) => self.from_flags(seed.unwrap_or_default(), &scenarios::paths(paths)),
+        }
+    }
+
+    fn from_flags(&self, seed: u64, paths: &[PathBuf]) -> Result<Known, Failure> {
+        let plan = Arc::new(scenarios::plan(paths)?);
+        let timing = Timing::resolve(&self.timing, true, engine::now(), plan.duration_bound())?;
+        let Some(schedule) = &timing.repeat else {
+            return Err(Failure::usage("a run with --rate max makes its schedule as it goes: give its --manifest"));
+        };
+        let words = words(paths, seed, schedule);
+        let archive = Archive::of(&Run::new(plan, seed, timing.schedule), timing.selection, None);
+        Ok(Known { archive, words })
+    }
+}
+
+fn read(source: &str) -> Result<Archive, String> {
+    let manifest = if source.starts_with("http://") || source.starts_with("https://") {
+        Manifest::read(&*fetch::get(source)?)
+    } else {
+        Manifest::read(File::open(source).map_err(|e| e.to_string())?)
+    };
+    manifest.and_then(|manifest| Archive::open(&manifest)).map_err(|e| e.to_string())
+}
+
+/// A trace id: 32 hexadecimal digits.
+pub fn trace_id(text: &str) -> Option<[u8; 16]> {
+    let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)).flatten()
+}

@@ -1,0 +1,184 @@
+//! The account: what was generated, and where all of it is.
+
+use crate::engine::SessionState;
+use crate::export::deliver::{self, Amount};
+use crate::store::{DatabaseStatus, StoreError, TraceCounts};
+use crate::web::format::{grouped, share};
+
+pub type Counts = Result<TraceCounts, StoreError>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Spans,
+    Traces,
+}
+
+pub struct Account {
+    pub unit: Unit,
+    /// It can be told in the other unit too.
+    pub both_units: bool,
+    pub generated: String,
+    pub parts: Vec<Part>,
+    /// What the parts come to, and whether that is what was generated.
+    pub sum: String,
+    pub closes: bool,
+    pub causes: Vec<Cause>,
+    /// Where traces go, for people who did not ask for an exporter.
+    pub note: &'static str,
+}
+
+/// Of what was generated.
+pub struct Part {
+    pub name: &'static str,
+    /// Colour: `ok`, `warn`, `err`, `bar`.
+    pub colour: &'static str,
+    pub amount: String,
+    pub share: String,
+    /// On the bar, per cent; none where there is nothing.
+    pub from: String,
+    pub width: String,
+}
+
+pub struct Cause {
+    pub colour: &'static str,
+    pub text: String,
+    pub amount: String,
+}
+
+/// What is less is not seen, per cent.
+const LEAST: f64 = 0.4;
+
+impl Account {
+    pub fn of(state: &SessionState, database: &DatabaseStatus, counts: &Counts, unit: Unit) -> Account {
+        match (&state.exporter, database.written) {
+            (Some(exporter), _) => Account::delivered(&exporter.account, unit),
+            (None, Some((waiting, written, lost))) => Account::written(waiting, written, lost),
+            (None, None) => Account::kept(state, counts, unit),
+        }
+    }
+
+    fn delivered(account: &deliver::Account, unit: Unit) -> Account {
+        let of = |amount: Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
+        let parts = [
+            ("Delivered", "ok", of(account.delivered)),
+            ("Rejected", "warn", of(account.total_rejected())),
+            ("Undelivered", "err", of(account.total_undelivered())),
+            ("In flight", "bar", of(account.in_flight)),
+        ];
+        let causes = |losses: &std::collections::BTreeMap<String, deliver::Loss>, colour| {
+            let cause = |(name, loss): (&String, &deliver::Loss)| Cause {
+                colour,
+                text: if loss.message.is_empty() { name.clone() } else { format!("{name}: {}", loss.message) },
+                amount: grouped(of(loss.amount)),
+            };
+            losses.iter().map(cause).collect::<Vec<_>>()
+        };
+        let mut all = causes(&account.undelivered, "err");
+        all.extend(causes(&account.rejected, "warn"));
+        if of(account.resent_unknown) > 0 {
+            let text = "Sent again after an unknown outcome: the receiver may have these twice".into();
+            all.push(Cause { colour: "bar", text, amount: grouped(of(account.resent_unknown)) });
+        }
+        Account { causes: all, ..Account::new(of(account.generated), &parts, unit) }
+    }
+
+    /// To ClickHouse, by the store itself.
+    fn written(waiting: u64, written: u64, lost: u64) -> Account {
+        let parts = [("Written", "ok", written), ("Lost", "err", lost), ("Waiting", "bar", waiting)];
+        let account = Account::new(waiting + written + lost, &parts, Unit::Spans);
+        Account { both_units: false, note: "No exporter is set: traces are written to ClickHouse.", ..account }
+    }
+
+    fn kept(state: &SessionState, counts: &Counts, unit: Unit) -> Account {
+        let (generated, kept) = match (unit, counts) {
+            (Unit::Spans, Ok(counts)) => (state.spans, counts.total_spans),
+            (Unit::Traces, Ok(counts)) => (state.traces, counts.total_traces),
+            (Unit::Spans, Err(_)) => (state.spans, 0),
+            (Unit::Traces, Err(_)) => (state.traces, 0),
+        };
+        // the store is looked at later than the session
+        let generated = generated.max(kept);
+        let parts = [("Kept", "ok", kept), ("Let go as the oldest", "bar", generated - kept)];
+        let note = "No exporter is set: traces are kept in memory. OTEL_EXPORTER_OTLP_ENDPOINT sets one.";
+        Account { note, ..Account::new(generated, &parts, unit) }
+    }
+
+    fn new(generated: u64, parts: &[(&'static str, &'static str, u64)], unit: Unit) -> Account {
+        let percent = |amount: u64| match amount {
+            0 => 0.0,
+            amount => (amount as f64 * 100.0 / generated.max(1) as f64).max(LEAST),
+        };
+        let whole: f64 = parts.iter().map(|(.., amount)| percent(*amount)).sum::<f64>().max(1.0);
+        let mut from = 0.0;
+        let part = |&(name, colour, amount): &(&'static str, &'static str, u64)| {
+            let width = percent(amount) * 100.0 / whole;
+            from += width;
+            Part {
+                name,
+                colour,
+                amount: grouped(amount),
+                share: share(amount, generated),
+                from: format!("{:.2}", from - width),
+                width: format!("{width:.2}"),
+            }
+        };
+        let terms: Vec<String> = parts.iter().map(|(.., amount)| grouped(*amount)).collect();
+        let sum: u64 = parts.iter().map(|(.., amount)| amount).sum();
+        Account {
+            unit,
+            both_units: true,
+            generated: grouped(generated),
+            sum: format!("{} = {}", terms.join(" + "), grouped(sum)),
+            closes: sum == generated,
+            parts: parts.iter().map(part).collect(),
+            causes: vec![],
+            note: "",
+        }
+    }
+
+    /// For those who don't see the bar.
+    pub fn summary(&self) -> String {
+        let parts: Vec<String> = self.parts.iter().map(|p| format!("{} {}", p.share, p.name.to_lowercase())).collect();
+        parts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::deliver::Loss;
+
+    #[test]
+    fn a_delivery_is_told_with_its_causes() {
+        let mut account = deliver::Account {
+            generated: Amount { spans: 89_604, traces: 12_000 },
+            delivered: Amount { spans: 87_116, traces: 11_600 },
+            in_flight: Amount { spans: 292, traces: 60 },
+            ..deliver::Account::default()
+        };
+        let loss = |spans, traces, message: &str| Loss { amount: Amount { spans, traces }, message: message.into() };
+        account.rejected.insert("partial success".into(), loss(212, 40, "attribute too long"));
+        account.undelivered.insert("queue full".into(), loss(1_984, 300, ""));
+        let told = Account::delivered(&account, Unit::Spans);
+        assert!(told.closes);
+        assert_eq!(told.sum, "87,116 + 212 + 1,984 + 292 = 89,604");
+        let causes: Vec<&str> = told.causes.iter().map(|c| c.text.as_str()).collect();
+        assert_eq!(causes, ["queue full", "partial success: attribute too long"]);
+        assert_eq!(told.summary(), "97.2 % delivered, 0.2 % rejected, 2.2 % undelivered, 0.3 % in flight");
+        let end = told.parts.last().unwrap();
+        let end = end.from.parse::<f64>().unwrap() + end.width.parse::<f64>().unwrap();
+        assert!((end - 100.0).abs() < 0.1, "{end}");
+        assert_eq!(Account::delivered(&account, Unit::Traces).generated, "12,000");
+        account.generated.spans += 1;
+        assert!(!Account::delivered(&account, Unit::Spans).closes);
+    }
+
+    #[test]
+    fn nothing_is_an_account_too() {
+        let told = Account::delivered(&deliver::Account::default(), Unit::Spans);
+        assert!(told.closes);
+        assert!(told.parts.iter().all(|part| part.width == "0.00" && part.share == "0.0 %"));
+        let written = Account::written(1, 2, 3);
+        assert_eq!((written.generated.as_str(), written.closes, written.both_units), ("6", true, false));
+    }
+}

@@ -1,0 +1,101 @@
+//! Why a span failed: the instruction of the plan that did it, where that is written, and how often it hits.
+
+use super::scenario_name;
+use crate::engine::Located;
+use crate::plan::{BlockId, Inst, Place, Plan, ScenarioId};
+use crate::trace::NONE;
+use crate::web::App;
+use crate::web::format::{encoded, grouped, share};
+
+pub struct Why {
+    pub lines: Vec<Line>,
+    /// `orders.yaml:61`, and the line on the scenario's page.
+    pub source: Option<(String, String)>,
+    /// `seen in 2.1 % of 2,322 runs`.
+    pub seen: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    pub text: String,
+    /// It is the one.
+    pub hit: bool,
+}
+
+/// Instructions before the one that failed the span, and after.
+const BEFORE: usize = 4;
+const AFTER: usize = 2;
+
+/// `None`: the span is not of this session, or did not fail there.
+pub fn why(app: &App, located: &Located, span: u64) -> Option<Why> {
+    let (origin, trace) = app.session.remake(located.index)?;
+    let plan = &origin.plan;
+    let record = trace.spans.iter().find(|record| record.id == span && record.failure != NONE)?;
+    let error = trace.failures[record.failure as usize].error;
+    let code = &plan.block(record.block).code;
+    let pc = code.iter().position(|inst| matches!(inst, Inst::Fail { error: e, .. } if *e == error))?;
+    Some(Why {
+        lines: lines(plan, trace.scenario, record.block, pc),
+        source: source(app, plan, scenario_name(plan, located), Place::Instruction(record.block, pc)),
+        seen: located.current.then(|| seen(app, scenario_name(plan, located), record.block, pc)).flatten(),
+    })
+}
+
+/// The block's head and what stands around the instruction.
+fn lines(plan: &Plan, scenario: ScenarioId, block: BlockId, pc: usize) -> Vec<Line> {
+    let near = |place: Place| match place {
+        Place::Block(b) => (b == block).then_some(false),
+        Place::Instruction(b, at) => {
+            (b == block && (pc.saturating_sub(BEFORE)..=pc + AFTER).contains(&at)).then_some(at == pc)
+        }
+        _ => None,
+    };
+    let listing = plan.scenario_listing(scenario).into_iter();
+    listing.filter_map(|line| Some(Line { hit: near(line.place)?, text: line.text.replacen("  ", "", 1) })).collect()
+}
+
+/// Where the instruction is written, if the plan is of the files as they are.
+fn source(app: &App, plan: &Plan, scenario: &str, place: Place) -> Option<(String, String)> {
+    let edition = &app.library.shelf().good;
+    if edition.plan.digest() != plan.digest() {
+        return None;
+    }
+    let at = edition.map.find(place)?;
+    let file = edition.sources.as_ref()?.file(at.file);
+    let line = file.text[..at.start as usize].matches('\n').count() + 1;
+    let name = file.name.rsplit('/').next().unwrap_or(&file.name);
+    Some((format!("{name}:{line}"), format!("/scenarios/{}#L{line}", encoded(scenario))))
+}
+
+fn seen(app: &App, scenario: &str, block: BlockId, pc: usize) -> Option<String> {
+    let state = app.session.state();
+    let observed = state.scenarios.iter().find(|observed| observed.name == scenario)?;
+    let block = observed.blocks.iter().find(|observed| observed.block == block.0)?;
+    let hits = block.hits.iter().find(|(at, _)| *at == pc).map_or(0, |(_, hits)| *hits);
+    (block.runs > 0).then(|| format!("seen in {} of {} runs", share(hits, block.runs), grouped(block.runs)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture;
+
+    #[test]
+    fn the_instruction_stands_among_its_neighbours() {
+        let lines = lines(&fixture::plan(), ScenarioId(0), BlockId(0), 3);
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "block0 span SERVER service0 api-gateway \"POST /api/v1/orders\"",
+                "  0  attr   user.id = slot0",
+                "  1  delay  5ms 15ms",
+                "  2  roll",
+                "  3  fail   2% RateLimitExceeded \"API rate limit exceeded for user.\" -> 4",
+                "  4  failed -> 6",
+                "  5  call   block1",
+            ]
+        );
+        assert_eq!(lines.iter().position(|line| line.hit), Some(4));
+    }
+}

@@ -1,0 +1,96 @@
+//! Links of a span, both ways: to what caused it, and from what it caused.
+
+use crate::store::{Store, StoredSpan, StoredTrace, TraceId};
+use crate::web::palette::Palette;
+use crate::web::{App, format};
+
+/// Links of a span that are followed, each way.
+const MOST: usize = 20;
+
+pub struct LinkRow {
+    /// `links to`, `links here`.
+    pub direction: &'static str,
+    pub class: &'static str,
+    pub name: String,
+    /// Where it leads; `None`: that trace can't be shown.
+    pub href: Option<String>,
+    /// `billing-service, trace 18,440, 1.9 s later`.
+    pub about: String,
+}
+
+pub async fn of(app: &App, trace: &StoredTrace, span: &StoredSpan, palette: &Palette) -> Vec<LinkRow> {
+    let mut rows = vec![];
+    for link in span.links.iter().take(MOST) {
+        let target = target(app, link.trace_id, link.span_id).await;
+        let href = format!("/traces/{}?span={}", format::trace_id(link.trace_id), format::span_id(link.span_id));
+        let trace_words = number(app, link.trace_id);
+        rows.push(match target {
+            Some(target) => LinkRow {
+                direction: "links to",
+                class: palette.class(&target.service),
+                about: format!("{}, {trace_words}, {}", target.service, apart(target.start, span.start)),
+                name: target.name,
+                href: Some(href),
+            },
+            None => LinkRow {
+                direction: "links to",
+                class: "k-bar",
+                name: format::span_id(link.span_id),
+                about: format!("{trace_words}, not kept"),
+                href: None,
+            },
+        });
+    }
+    // what links here is told by the store alone; without it the other way is still shown
+    let back = app.database.links_to(trace.id).await.unwrap_or_default();
+    for link in back.into_iter().filter(|link| link.target_span == span.id).take(MOST) {
+        rows.push(LinkRow {
+            direction: "links here",
+            class: palette.class(&link.service),
+            href: Some(format!("/traces/{}?span={}", format::trace_id(link.trace_id), format::span_id(link.span_id))),
+            about: format!("{}, {}, {}", link.service, number(app, link.trace_id), apart(link.start, span.start)),
+            name: link.name,
+        });
+    }
+    rows
+}
+
+struct Target {
+    service: String,
+    name: String,
+    start: u64,
+}
+
+/// The span a link leads to: kept, or of this session and made again.
+async fn target(app: &App, id: TraceId, span: u64) -> Option<Target> {
+    let kept = app.database.trace(id).await.ok().flatten();
+    let trace = kept.or_else(|| super::remake(app, &app.session.locate(id)?))?;
+    let span = trace.spans.into_iter().find(|s| s.id == span)?;
+    Some(Target { service: span.service, name: span.name, start: span.start })
+}
+
+/// A trace by its number, else by its id.
+fn number(app: &App, id: TraceId) -> String {
+    match app.session.locate(id) {
+        Some(located) => format!("trace {}", format::grouped(located.index)),
+        None => format!("trace {}", &format::trace_id(id)[..8]),
+    }
+}
+
+fn apart(there: u64, here: u64) -> String {
+    match there.checked_sub(here) {
+        Some(later) => format!("{} later", format::duration(later)),
+        None => format!("{} earlier", format::duration(here - there)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_apart_have_a_direction() {
+        assert_eq!(apart(3_000_000_000, 1_100_000_000), "1.90 s later");
+        assert_eq!(apart(1, 3), "2 ns earlier");
+    }
+}

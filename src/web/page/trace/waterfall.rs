@@ -1,0 +1,279 @@
+//! The waterfall: where each span lies in the part of the time that is looked at, as SVG attributes.
+
+use super::tree::{Stretch, Tree};
+use crate::store::StoredSpan;
+use crate::web::format;
+use crate::web::palette::Palette;
+
+/// The part of the time that is looked at, ns since 1970; not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub from: u64,
+    pub to: u64,
+}
+
+/// What is closer than this part of the window is drawn as one.
+const FINEST: f64 = 0.001;
+/// Levels that are indented.
+const DEEPEST: usize = 20;
+
+impl Window {
+    fn part(self, time: u64) -> f64 {
+        (time as f64 - self.from as f64) / (self.to - self.from).max(1) as f64
+    }
+
+    /// `None`: outside of it.
+    fn clip(self, (from, to): Stretch) -> Option<(f64, f64)> {
+        let seen = from <= self.to && to >= self.from;
+        seen.then(|| (self.part(from).clamp(0.0, 1.0), self.part(to).clamp(0.0, 1.0)))
+    }
+
+    /// Rectangles of stretches in order.
+    fn rects(self, stretches: &[Stretch]) -> Vec<Rect> {
+        let mut parts: Vec<(f64, f64)> = vec![];
+        for (from, to) in stretches.iter().filter_map(|s| self.clip(*s)) {
+            match parts.last_mut() {
+                Some(last) if from - last.1 < FINEST => last.1 = last.1.max(to),
+                _ => parts.push((from, to)),
+            }
+        }
+        parts.into_iter().map(|(from, to)| Rect::new(from, to)).collect()
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub struct Rect {
+    pub x: String,
+    pub width: String,
+}
+
+impl Rect {
+    fn new(from: f64, to: f64) -> Rect {
+        Rect { x: format::percent(from, 1.0), width: format::percent((to - from).max(0.0015), 1.0) }
+    }
+}
+
+pub struct Row {
+    /// Hexadecimal.
+    pub id: String,
+    pub class: &'static str,
+    pub service: String,
+    pub name: String,
+    pub level: usize,
+    pub below: usize,
+    pub failed: bool,
+    pub orphan: bool,
+    pub selected: bool,
+    /// It is among those that were looked for.
+    pub found: bool,
+    /// The whole span, where it waits for calls.
+    pub wait: Option<Rect>,
+    pub own: Vec<Rect>,
+    pub critical: Vec<Rect>,
+    /// Exceptions.
+    pub marks: Vec<String>,
+    pub label: Option<Label>,
+    pub duration: String,
+    /// For those who hear it.
+    pub spoken: String,
+}
+
+impl Row {
+    /// The levels above it, as lines.
+    pub fn guides(&self) -> std::ops::Range<usize> {
+        1..self.level.min(DEEPEST)
+    }
+}
+
+/// The duration beside a bar.
+#[derive(Debug, PartialEq)]
+pub struct Label {
+    pub x: String,
+    /// px.
+    pub dx: i32,
+    pub anchor: &'static str,
+}
+
+/// What all rows share.
+pub struct Drawing<'a> {
+    pub tree: &'a Tree<'a>,
+    pub palette: &'a Palette,
+    pub critical: &'a [Vec<Stretch>],
+    pub window: Window,
+    pub selected: usize,
+    pub found: &'a [usize],
+}
+
+impl Drawing<'_> {
+    pub fn row(&self, i: usize) -> Row {
+        let (span, node, window) = (&self.tree.spans[i], &self.tree.nodes[i], self.window);
+        let place = window.clip((span.start, span.end()));
+        let exceptions =
+            span.events.iter().filter(|e| e.name == "exception").filter_map(|e| window.clip((e.time, e.time)));
+        let marks: Vec<String> = exceptions.map(|(at, _)| format::percent(at, 1.0)).collect();
+        let duration = format::duration(span.duration);
+        Row {
+            id: format::span_id(span.id),
+            class: self.palette.class(&span.service),
+            service: span.service.clone(),
+            name: span.name.clone(),
+            level: node.level,
+            below: node.below,
+            failed: span.failed(),
+            orphan: node.orphan,
+            selected: i == self.selected,
+            found: self.found.binary_search(&i).is_ok(),
+            wait: place.filter(|_| !node.children.is_empty()).map(|(from, to)| Rect::new(from, to)),
+            own: window.rects(&self.tree.own_work(i)),
+            critical: window.rects(&self.critical[i]),
+            label: place.map(|place| label(place, !marks.is_empty())),
+            marks,
+            spoken: format!("starts at {}, takes {duration}", offset(span.start - self.tree.start)),
+            duration,
+        }
+    }
+
+    /// The ruler's ticks: where, and what it says.
+    pub fn ticks(&self) -> Vec<(String, String)> {
+        let (from, to) = (self.window.from - self.tree.start, self.window.to - self.tree.start);
+        let step = step((to - from).max(1));
+        let first = from.next_multiple_of(step);
+        let at = |t: u64| (format::percent((t - from) as f64, (to - from).max(1) as f64), offset(t));
+        // the last stays clear of the edge
+        (0..12)
+            .map(|k| first + k * step)
+            .take_while(|t| (*t - from) as f64 <= (to - from) as f64 * 0.94)
+            .map(at)
+            .collect()
+    }
+}
+
+/// Right of the bar, left of it near the edge; in the margin where it reaches from edge to edge. A mark at its end keeps it
+/// away.
+fn label((from, to): (f64, f64), marked: bool) -> Label {
+    if to > 0.9 && from > 0.12 {
+        Label { x: format::percent(from, 1.0), dx: -6, anchor: "end" }
+    } else {
+        Label { x: format::percent(to, 1.0), dx: if marked { 11 } else { 6 }, anchor: "start" }
+    }
+}
+
+/// A step of 1, 2, 2.5 or 5 times a power of ten ns that gives about five ticks.
+fn step(length: u64) -> u64 {
+    let steps = (0..19).flat_map(|power| [10, 20, 25, 50].map(|n| n * 10u64.saturating_pow(power)));
+    steps.map(|s| s / 10).find(|s| *s > 0 && length / *s <= 6).unwrap_or(length)
+}
+
+/// A time after the trace's start, with no more digits than it has: `0 ms`, `1.25 s`.
+pub fn offset(ns: u64) -> String {
+    let (value, unit) = match ns {
+        0 => return "0 ms".into(),
+        ns if ns >= 1_000_000_000 => (ns as f64 / 1e9, "s"),
+        ns if ns >= 1_000_000 => (ns as f64 / 1e6, "ms"),
+        ns if ns >= 1_000 => (ns as f64 / 1e3, "µs"),
+        ns => (ns as f64, "ns"),
+    };
+    format!("{} {unit}", (value * 1e3).round() / 1e3)
+}
+
+/// A span of the minimap.
+pub struct Stroke {
+    pub class: &'static str,
+    pub x: String,
+    pub y: String,
+    pub width: String,
+    pub height: String,
+    pub failed: bool,
+}
+
+/// px of the minimap, and spans of it.
+const MINI_HEIGHT: f64 = 60.0;
+const MOST_STROKES: usize = 400;
+
+/// All spans at a glance; of very many each so-manieth, and those that failed.
+pub fn minimap(tree: &Tree<'_>, palette: &Palette) -> Vec<Stroke> {
+    let count = tree.spans.len();
+    let every = count.div_ceil(MOST_STROKES).max(1);
+    let pitch = ((MINI_HEIGHT - 8.0) / count.max(1) as f64).min(2.8);
+    let window = Window { from: tree.start, to: tree.end };
+    let mut failed = 0;
+    let mut drawn = |i: usize, span: &StoredSpan| {
+        failed += usize::from(span.failed());
+        i % every == 0 || span.failed() && failed <= MOST_STROKES
+    };
+    let stroke = |(i, span): (usize, &StoredSpan)| {
+        let place = drawn(i, span).then(|| window.clip((span.start, span.end())))??;
+        let Rect { x, width } = Rect::new(place.0, place.1);
+        let (y, height) = (4.0 + i as f64 * pitch, (pitch * every as f64 * 0.72).clamp(0.8, 2.0));
+        let (y, height) = (format!("{y:.1}"), format!("{height:.1}"));
+        Some(Stroke { class: palette.class(&span.service), x, y, width, height, failed: span.failed() })
+    };
+    tree.spans.iter().enumerate().filter_map(stroke).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::critical_path::critical_path;
+    use super::super::tree::tests::spans;
+    use super::*;
+    use crate::plan::fixture;
+
+    const MS: u64 = 1_000_000;
+
+    fn rects(rects: &[Rect]) -> Vec<String> {
+        rects.iter().map(|r| format!("{} {}", r.x, r.width)).collect()
+    }
+
+    fn draw(all: &[(u64, u64, u64, u64)], window: (u64, u64), test: impl Fn(&Drawing<'_>)) {
+        let all: Vec<_> = all.iter().map(|(id, parent, from, to)| (*id, *parent, from * MS, to * MS)).collect();
+        let spans = spans(&all);
+        let tree = Tree::new(&spans);
+        let (critical, palette) = (critical_path(&tree), Palette::of(&fixture::plan()));
+        let window = Window { from: window.0 * MS, to: window.1 * MS };
+        test(&Drawing { tree: &tree, palette: &palette, critical: &critical, window, selected: 0, found: &[1] });
+    }
+
+    #[test]
+    fn bars_lie_where_the_spans_ran() {
+        draw(&[(1, 0, 0, 1000), (2, 1, 250, 500)], (0, 1000), |drawing| {
+            let (root, child) = (drawing.row(0), drawing.row(1));
+            assert_eq!(rects(&root.own), ["0% 25%", "50% 50%"]);
+            assert_eq!(rects(&root.critical), rects(&root.own));
+            assert_eq!((root.wait.is_some(), child.wait.is_some()), (true, false));
+            assert_eq!((root.selected, root.found, child.selected, child.found), (true, false, false, true));
+            assert_eq!(root.label, Some(Label { x: "100%".into(), dx: 6, anchor: "start" }));
+            assert_eq!(child.spoken, "starts at 250 ms, takes 250 ms");
+            let ticks: Vec<String> = drawing.ticks().into_iter().map(|(x, text)| format!("{x} {text}")).collect();
+            assert_eq!(ticks, ["0% 0 ms", "20% 200 ms", "40% 400 ms", "60% 600 ms", "80% 800 ms"]);
+        });
+    }
+
+    #[test]
+    fn a_window_cuts_what_reaches_out_of_it() {
+        draw(&[(1, 0, 0, 1000), (2, 1, 250, 500)], (400, 600), |drawing| {
+            assert_eq!(rects(&drawing.row(1).own), ["0% 50%"]);
+            assert_eq!(rects(&drawing.row(0).own), ["50% 50%"]);
+            assert_eq!(drawing.ticks()[0], ("0%".into(), "400 ms".into()));
+        });
+        draw(&[(1, 0, 0, 1000), (2, 1, 250, 500)], (600, 700), |drawing| {
+            let row = drawing.row(1);
+            assert!(row.own.is_empty() && row.label.is_none());
+        });
+    }
+
+    #[test]
+    fn very_many_stretches_are_drawn_as_few() {
+        let mut all = vec![(1, 0, 0, 10_000)];
+        all.extend((0..5_000).map(|i| (i + 2, 1, i * 2, i * 2 + 1)));
+        draw(&all, (0, 10_000), |drawing| {
+            assert!(drawing.row(0).own.len() <= 2);
+            assert!(minimap(drawing.tree, drawing.palette).len() <= MOST_STROKES);
+        });
+    }
+
+    #[test]
+    fn steps_are_round() {
+        assert_eq!([1, 7, 99, 1_361 * MS, 60_000 * MS].map(step), [1, 2, 20, 250 * MS, 10_000 * MS]);
+        assert_eq!([0, 999, 1_500, 1_250 * MS].map(offset), ["0 ms", "999 ns", "1.5 µs", "1.25 s"]);
+    }
+}

@@ -1,0 +1,173 @@
+//! The index of scenarios, and a scenario beside its plan.
+
+use crate::support::browser::{Server, browse};
+use fantoccini::key::Key;
+
+const CONSUMER: &str = "/scenarios/Async%20consumer";
+
+#[test]
+fn the_index_leads_to_each_scenario() {
+    browse(&Server::busy(), async |page| {
+        page.goto("/scenarios").await;
+        assert_eq!(page.count(".index tbody tr").await, 15);
+        page.is_sound_everywhere().await;
+        page.click(".index tbody tr:nth-child(5) a").await;
+        page.wait(".code.src").await;
+        assert_eq!(page.text("h1").await, "Async consumer");
+        assert_eq!(page.location().await, CONSUMER);
+    });
+}
+
+#[test]
+fn the_index_stays_up_to_date() {
+    browse(&Server::busy(), async |page| {
+        page.goto("/scenarios").await;
+        let made = "document.querySelector('.index tbody tr td:last-child').textContent";
+        let before = page.eval(made).await;
+        page.until(&format!("{made} !== {before}")).await;
+    });
+}
+
+#[test]
+fn a_line_and_its_instructions_find_each_other() {
+    browse(&Server::busy(), async |page| {
+        page.goto(CONSUMER).await;
+        page.is_sound_everywhere().await;
+        // a line lights up what it became, and a click pins it
+        page.click("#L11").await;
+        page.until("document.querySelector('.lst li.pin').textContent.includes('delay  2ms 10ms')").await;
+        assert_eq!(page.location().await, format!("{CONSUMER}#L11"));
+        // an instruction its lines
+        let failing = "[...document.querySelectorAll('.lst li')].find((li) => li.textContent.includes('OutOfStock'))";
+        page.eval(&format!("{failing}.click()")).await;
+        page.until("document.querySelector('.src li.pin').textContent.includes('OutOfStock')").await;
+        let seen = "(() => { const li = document.querySelector('.src li.pin'), l = li.parentNode; \
+                    return li.offsetTop >= l.scrollTop && li.offsetTop < l.scrollTop + l.clientHeight; })()";
+        page.until(seen).await;
+        // and again: no longer
+        page.eval(&format!("{failing}.click()")).await;
+        page.until("!document.querySelector('li.pin')").await;
+        assert_eq!(page.location().await, CONSUMER);
+        page.eval("document.querySelector('#L9').dispatchEvent(new MouseEvent('mouseover', {bubbles: true}))").await;
+        page.until("document.querySelector('.lst li.on')").await;
+    });
+}
+
+#[test]
+fn an_address_pins_a_line() {
+    browse(&Server::busy(), async |page| {
+        page.goto(&format!("{CONSUMER}#L11")).await;
+        assert!(page.text(".lst li.pin").await.contains("delay  2ms 10ms"));
+    });
+}
+
+#[test]
+fn keys_go_from_line_to_line_and_across() {
+    browse(&Server::busy(), async |page| {
+        page.goto(CONSUMER).await;
+        page.eval("document.querySelector('.code.src').focus()").await;
+        page.press(Key::Home.into()).await;
+        page.until("document.activeElement.id === 'L3'").await;
+        page.press(Key::Down.into()).await;
+        page.until("document.activeElement.id === 'L4'").await;
+        page.press(Key::Enter.into()).await;
+        page.until("document.querySelector('#L4.pin[aria-current]')").await;
+        page.press(Key::Right.into()).await;
+        page.until("document.activeElement.matches('.lst li')").await;
+        page.press(Key::Escape.into()).await;
+        page.until("!document.querySelector('li.pin')").await;
+        page.press(Key::End.into()).await;
+        page.until("document.activeElement.matches('.lst li')").await;
+    });
+}
+
+#[test]
+fn the_calls_are_drawn() {
+    browse(&Server::busy(), async |page| {
+        page.goto(CONSUMER).await;
+        page.click(".seg.links a:last-child").await;
+        page.wait(".graph .node").await;
+        assert_eq!(page.location().await, format!("{CONSUMER}?view=graph"));
+        assert_eq!(page.count(".graph .node").await, 6);
+        assert_eq!(page.count(".graph .edge").await, 5);
+        page.is_sound_everywhere().await;
+        page.click(".seg.links a:first-child").await;
+        page.wait(".code.src").await;
+    });
+}
+
+#[test]
+fn rates_are_observed_as_they_are_expected() {
+    browse(&Server::busy(), async |page| {
+        page.goto(CONSUMER).await;
+        page.wait(".rate .ci circle").await;
+        assert_eq!(page.count(".rate tbody tr").await, 3);
+        assert_eq!(page.text(".rate tbody tr td:nth-child(5)").await, "0.70");
+        let runs = "document.querySelector('.rate tbody td:nth-child(3)').textContent";
+        let before = page.eval(runs).await;
+        page.until(&format!("{runs} !== {before}")).await;
+    });
+}
+
+#[test]
+fn another_scenario_is_chosen() {
+    browse(&Server::busy(), async |page| {
+        page.goto(CONSUMER).await;
+        page.choose("select[name=name]", "User profile: update").await;
+        page.until("document.querySelector('h1').textContent === 'User profile: update'").await;
+        assert_eq!(page.location().await, "/scenarios/User%20profile%3A%20update");
+        // its file has others before it: it begins in view
+        page.until("document.querySelector('.code.src').scrollTop > 0").await;
+        page.click("a[href^='/playground']").await;
+        page.wait("#source").await;
+        assert_eq!(page.eval("document.querySelector('select[name=from]').value").await, "User profile: update");
+    });
+}
+
+#[test]
+fn it_reads_without_scripts() {
+    browse(&Server::busy(), async |page| {
+        page.scripts(false).await;
+        page.goto("/scenarios").await;
+        page.click(".index tbody a").await;
+        page.wait(".code.src li").await;
+        page.click("noscript button").await;
+        page.wait(".code.lst li").await;
+        page.scripts(true).await;
+    });
+}
+
+#[test]
+fn a_name_of_no_scenario_says_so() {
+    browse(&Server::busy(), async |page| {
+        page.goto("/scenarios/Nobody%2Fknows").await;
+        assert_eq!(page.text("h1").await, "Not found");
+        assert!(page.text("main").await.contains("Nobody/knows"));
+        // the missing page itself is on the console
+        assert_eq!(page.console().await.len(), 1);
+    });
+}
+
+#[test]
+fn files_that_do_not_compile_and_warnings_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    let good = "name: One\nroot_span: {service: s, operation: <<x>>, attributes: {x: v}, \
+                error_conditions: [{probability: 0.5, type: t}]}\n";
+    std::fs::write(&file, good).unwrap();
+    let server = Server::start(&["--rate", "20/s", folder.path().to_str().unwrap()], &[]);
+    browse(&server, async |page| {
+        page.goto("/scenarios").await;
+        assert!(page.text("[aria-labelledby=h-warn] .diag").await.contains("W0201"));
+        std::fs::write(&file, good.replace("operation: <<x>>", "operation: <<y>>")).unwrap();
+        page.until("document.querySelector('.trouble .diag')?.textContent.includes('E0401')").await;
+        page.is_sound_everywhere().await;
+        page.goto("/scenarios/One").await;
+        page.wait(".trouble .diag").await;
+        assert!(page.text(".code.lst").await.contains("block0"));
+        std::fs::write(&file, good.replace("name: One", "name: Two")).unwrap();
+        page.goto("/scenarios").await;
+        page.until("document.querySelector('.index td')?.textContent === 'Two'").await;
+        assert_eq!(page.count(".trouble").await, 0);
+    });
+}
