@@ -11,7 +11,7 @@ use super::{Exit, Failure, account, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::store::{Store, create_database};
 use crate::text::{count, duration};
-use crate::web::{App, Host, Library, Live, Token};
+use crate::web::{App, Cache, Host, Library, Live, Token};
 use clap::Args;
 use herald::Herald;
 use options::Options;
@@ -93,6 +93,7 @@ impl Serve {
                 database,
                 library: Arc::new(Library::new(paths.clone(), edition)),
                 live: Live::default(),
+                cache: Cache::default(),
                 host: Host::new(&options.host, ip),
                 token,
                 url: address::url(ip, address.port()),

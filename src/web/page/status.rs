@@ -26,6 +26,8 @@ use std::sync::Arc;
 struct Status {
     chrome: Chrome,
     version: &'static str,
+    /// One has to log in, and so can log out.
+    guarded: bool,
     plan: String,
     /// How long it has been up.
     up: String,
@@ -133,6 +135,7 @@ async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Stat
     Status {
         chrome: Chrome::new(app, Tab::Status),
         version: env!("CARGO_PKG_VERSION"),
+        guarded: app.token.is_some(),
         plan: short_digest(&state),
         up: since(state.began),
         warnings: warnings(app, &state, &database),
