@@ -50,8 +50,16 @@ struct Figure {
 
 /// Something a person should know, and where to go on.
 enum Warning {
-    Outage { wanted: String, cause: String, since: String, next_try: String },
-    Broken { errors: String, plan: String },
+    Outage {
+        wanted: String,
+        cause: String,
+        since: String,
+        next_try: String,
+    },
+    Broken {
+        errors: String,
+        plan: String,
+    },
     Full,
     /// Anybody who reaches this machine may start and stop.
     Open,
@@ -125,7 +133,7 @@ async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Stat
     Status {
         chrome: Chrome::new(app, Tab::Status),
         version: env!("CARGO_PKG_VERSION"),
-        plan: short_digest(&state),
+        plan: state.plan.digest_short(),
         up: since(state.began),
         warnings: warnings(app, &state, &database),
         figures: figures(&state),
@@ -149,10 +157,6 @@ fn since(time: u64) -> String {
     }
 }
 
-fn short_digest(state: &SessionState) -> String {
-    state.plan.digest_hex()[..8].into()
-}
-
 fn warnings(app: &App, state: &SessionState, database: &DatabaseStatus) -> Vec<Warning> {
     let mut warnings = vec![];
     if !app.host.is_loopback() && app.token.is_none() {
@@ -171,7 +175,7 @@ fn warnings(app: &App, state: &SessionState, database: &DatabaseStatus) -> Vec<W
     }
     if let Some((_, diagnostics)) = &app.library.shelf().broken {
         let errors = diagnostics.iter().filter(|d| d.severity() == Severity::Error).count();
-        warnings.push(Warning::Broken { errors: count(errors as u64, "error"), plan: short_digest(state) });
+        warnings.push(Warning::Broken { errors: count(errors as u64, "error"), plan: state.plan.digest_short() });
     }
     if state.waiting {
         warnings.push(Warning::Full);
