@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of a python that can run scripts/clickhouse-server.py, and makes it first where that has not been done:
+# Prints TRACEGEN_CLICKHOUSE=<path>: a python that can run scripts/clickhouse-server.py, and makes it first where that has not been done:
 # a virtual environment with ClickHouse's engine in it (150 MB to fetch, x86_64 or arm64 Linux and macOS). It is kept in
 # ${XDG_CACHE_HOME:-~/.cache}/tracegen, under the version of the engine.
 set -euo pipefail
@@ -29,4 +29,4 @@ if [ ! -x "$place/bin/python" ]; then
     # only its scripts, which name the place they were made in, would.
     mv -T "$work/venv" "$place" 2>/dev/null || test -x "$place/bin/python"
 fi
-echo "$place/bin/python"
+echo "TRACEGEN_CLICKHOUSE=$place/bin/python"

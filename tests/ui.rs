@@ -2,6 +2,7 @@
 
 mod support {
     pub mod browser;
+    pub mod serve;
 }
 
 mod browser {

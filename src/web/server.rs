@@ -80,7 +80,7 @@ async fn serve(app: Arc<App>, stream: TcpStream, seat: Arc<Seat>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let (app, busy) = (app.clone(), seat.busy());
-        async move { Ok::<_, Infallible>(answer(&app, request).await.map(|body| Sending { body, busy })) }
+        async move { Ok::<_, Infallible>(answer(&app, request).await.map(|body| Sending { body, _busy: busy })) }
     });
     let stream = TokioIo::new(Patient::new(stream, PATIENCE));
     let mut connection = pin!(

@@ -141,6 +141,12 @@ pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Prob
             Question { source, from: None, index: None, seed: None }
         }
     };
+    if question.source.trim().is_empty() {
+        return Err(Problem::parameter(
+            "body",
+            "There is no scenario in it: send one as YAML, or as JSON in `source`.",
+        ));
+    }
     let app = app.clone();
     let answer = sandbox::in_turn(move || outcome(&app, &question)).await;
     answer.map(|outcome| ok(&outcome)).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 mod sample;
 
-use super::{Chrome, Phase, Tab};
+use super::{Chrome, Phase, Tab, problem};
 use crate::language::diagnostic::Severity;
 use crate::plan::{ListingLine, Plan, ScenarioId};
 use crate::web::App;
@@ -105,14 +105,14 @@ impl Question {
 /// The page, with the scenario `from` or an example.
 pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     let shelf = app.library.shelf();
-    let from = request.query.get("from").filter(|from| sandbox::origin(&shelf, from).is_some());
-    let text = from.and_then(|from| sandbox::origin(&shelf, from)).map(|(_, text)| text.to_string());
-    let question = Question {
-        from: from.map(str::to_string),
-        text: text.unwrap_or_else(|| example(app)),
-        index: request.query.get("index").and_then(|index| index.parse().ok()),
+    let text = match request.query.get("from") {
+        None => example(app),
+        Some(from) => match sandbox::origin(&shelf, from) {
+            Some((_, text)) => text.to_string(),
+            None => return problem::not_found(app, &format!("No scenario that has a source is called \"{from}\".")),
+        },
     };
-    page(app, question).await
+    page(app, Question::new(&request.query, &text)).await
 }
 
 /// The form, sent without a script.
@@ -180,7 +180,7 @@ fn outcome<'a>(app: &App, question: &'a Question) -> Outcome<'a> {
         lines: highlight::yaml(&question.text, &marks),
         diagnostics: Diagnostics::new(&trial.sources, &trial.diagnostics, Some(trial.file)),
         plan: trial.plan.as_ref().map(|plan| PlanView::new(plan, &trial.own)),
-        sample: sample.map(|sample| SampleView::new(&sample, &Palette::of(&sample.origin.plan))),
+        sample: sample.map(|sample| SampleView::new(&sample, &Palette::of(&shelf.good.plan))),
         seed,
     }
 }

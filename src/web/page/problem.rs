@@ -14,7 +14,11 @@ struct Problem<'a> {
     text: &'a str,
 }
 
-/// Under the title that goes with the status.
+pub fn page(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
+    response::html(status, &Problem { chrome: Chrome::new(app, Tab::None), title, text })
+}
+
+/// With a title for the status.
 pub fn of(app: &App, status: StatusCode, text: &str) -> Response {
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
@@ -25,10 +29,6 @@ pub fn of(app: &App, status: StatusCode, text: &str) -> Response {
         status => status.canonical_reason().unwrap_or("Something is wrong"),
     };
     page(app, status, title, text)
-}
-
-pub fn page(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
-    response::html(status, &Problem { chrome: Chrome::new(app, Tab::None), title, text })
 }
 
 pub fn not_found(app: &App, text: &str) -> Response {

@@ -99,7 +99,7 @@ impl Drop for Busy {
 /// A response's body: its connection is busy until it is sent.
 pub struct Sending<B> {
     pub body: B,
-    pub busy: Busy,
+    pub _busy: Busy,
 }
 
 impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Sending<B> {
