@@ -8,4 +8,6 @@ mod browser {
     mod chrome;
     mod playground;
     mod scenarios;
+    mod trace;
+    mod traces;
 }
