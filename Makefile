@@ -4,14 +4,12 @@ SHELL := /bin/bash
 
 # Passed on: to tracegen by `run`, to the test binaries' runner by `test`, to the benchmarks by `bench`.
 ARGS ?=
-# Traces a second of `make run`.
-RATE ?= 2/s
 # Seconds of fuzzing in `make test-long`, all targets together.
 FUZZ_SECONDS ?= 1200
 
 # Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
 define REAL_PARTS
-for part in collector browser; do \
+for part in collector clickhouse browser schemathesis; do \
 	  found=$$(scripts/$$part.sh) || { test -z "$$CI" || exit 1; }; \
 	  for variable in $$found; do export "$$variable"; done; \
 	done
@@ -19,19 +17,30 @@ endef
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: ## Build tracegen and install it into ~/.cargo/bin
 	cargo install --locked --path .
 
-.PHONY: run
-run: ## Build tracegen and show the traces of scenarios/ as they come; Ctrl-C ends it
+.PHONY: build
+build:
 	cargo build --release --locked
-	@target/release/tracegen run --rate $(RATE) --exporter stdout $(ARGS)
+
+.PHONY: run
+run: build ## Build tracegen and serve the UI on http://localhost:8000, with the environment as it is; Ctrl-C ends it
+	@target/release/tracegen serve $(ARGS)
+
+.PHONY: run-inmemory
+run-inmemory: build ## The same with traces in memory, whatever DATABASE_TYPE says
+	@DATABASE_TYPE=inmemory target/release/tracegen serve $(ARGS)
+
+.PHONY: run-clickhouse
+run-clickhouse: build ## The same with a real ClickHouse, which is fetched (Python is needed), started and ended here
+	@scripts/serve-clickhouse.sh target/release/tracegen serve $(ARGS)
 
 .PHONY: test
-test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), Chromium, axe-core
+test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), ClickHouse (by Python), Chromium, axe-core
 	@$(REAL_PARTS); cargo test --locked $(ARGS)
 
 .PHONY: test-long

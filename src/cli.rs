@@ -3,8 +3,10 @@
 //! Results go to stdout, everything said about the work to stderr. Exit status: 0 done; 1 the work found something wrong;
 //! 2 wrong usage or a bad variable; 3 could not do it; 130 interrupted before the end that was asked for.
 
+mod account;
 mod compile;
 mod completions;
+mod database;
 mod environment;
 mod fetch;
 mod identify;

@@ -24,7 +24,7 @@ mod tree;
 
 pub use encode::Protobuf;
 pub use histogram::{Histogram, Percentiles};
-pub use json::Json;
+pub use json::{AnyValue, Json};
 pub use tree::write_tree;
 
 use crate::trace::View;

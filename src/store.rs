@@ -10,7 +10,7 @@ mod query;
 mod record;
 pub mod report;
 
-pub use clickhouse::{ClickHouse, Connection};
+pub use clickhouse::{Amount, ClickHouse, Connection, Patience, Rows, Writer, WriterFault, WriterOptions, Written};
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
 pub use memory::{Memory, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};
@@ -25,8 +25,8 @@ use crate::trace::{Origin, Trace};
 use std::fmt;
 use std::sync::Arc;
 
-/// Keeps traces and answers questions about them. Every answer is bounded: by a query's limit, or by the limits of
-/// [`report`].
+/// Keeps traces and answers questions about them, asked from a tokio runtime. Every answer is bounded: by a query's limit, or
+/// by the limits of [`report`].
 pub trait Store: Send + Sync {
     /// Reach the store and see that it can be used; a missing schema is created where the store is written by tracegen.
     fn connect(&self) -> impl Future<Output = Result<(), StoreError>> + Send;

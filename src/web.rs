@@ -2,6 +2,7 @@
 //!
 //! A request goes `server` -> `guard` -> `route` -> a page or the API; what they read is in [`App`].
 
+mod api;
 mod assets;
 mod diagnostic;
 mod filter;
@@ -10,6 +11,7 @@ mod guard;
 mod highlight;
 mod library;
 mod live;
+mod metrics;
 mod page;
 mod palette;
 mod request;
@@ -19,8 +21,8 @@ mod sandbox;
 mod server;
 mod settings;
 
-pub use guard::Token;
-pub use library::{Edition, Library};
+pub use guard::{Host, Token};
+pub use library::{Change, Edition, Library};
 pub use live::Live;
 pub use server::Server;
 
@@ -36,6 +38,7 @@ pub struct App {
     pub live: Live,
     /// What it was started with, for the status page; secrets are not in here.
     pub configuration: Vec<Setting>,
+    pub host: Host,
     /// Needed for every request, where it is set.
     pub token: Option<Token>,
     /// Where a trace can be looked at in Jaeger: its base URL.

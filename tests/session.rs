@@ -33,7 +33,7 @@ fn rate(count: u64) -> Settings {
 }
 
 fn database() -> Arc<Database> {
-    create_database(&Wanted { max_traces: 1_000_000 })
+    create_database(&Wanted { max_traces: 1_000_000, clickhouse: None, written: false }).unwrap()
 }
 
 struct Started {

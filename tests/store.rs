@@ -7,6 +7,7 @@ mod support {
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use support::contract::{Corpus, OPENING, SECOND, answers, is_empty};
 use tracegen::store::{Memory, Order, Store, TimeRange, TraceQuery};
 
@@ -135,4 +136,73 @@ async fn readers_see_one_moment() {
     }
     stop.store(true, Ordering::Relaxed);
     writer.join().expect("it ran");
+}
+
+/// How long it takes with 100,000 traces; in a release build the limits are five times what it took on two cores.
+#[tokio::test]
+#[ignore = "needs a release build and a quiet machine"]
+async fn with_100_000_traces_it_is_quick() {
+    let corpus = Corpus::new();
+    let store = Memory::new(100_000);
+    let mut traces = corpus.traces.clone();
+    let mut spent = Duration::ZERO;
+    for round in 0..500u64 {
+        for trace in &mut traces {
+            trace.id[..8].copy_from_slice(&round.to_le_bytes());
+            trace
+                .spans
+                .iter_mut()
+                .for_each(|span| (span.start, span.end) = (span.start + 3 * SECOND, span.end + 3 * SECOND));
+        }
+        let began = Instant::now();
+        traces.iter().for_each(|trace| store.add_trace(&corpus.origin, trace).expect("kept"));
+        spent += began.elapsed();
+    }
+    let spans: usize = traces.iter().map(|trace| trace.spans.len()).sum();
+    let size = store.size();
+    println!("{:.1} spans a trace, {} B a span", spans as f64 / 400.0, size.bytes / (100_000 * spans as u64 / 400));
+    report("add_trace", spent / 200_000, 25);
+    let none = TraceQuery::default;
+    for (what, query, limit) in [
+        ("newest page", none(), 5_000),
+        ("service", TraceQuery { service: Some("ledger".into()), ..none() }, 25_000),
+        ("failed", TraceQuery { failed: Some(true), ..none() }, 25_000),
+        ("duration", TraceQuery { min_duration: Some(200_000_000), ..none() }, 25_000),
+        ("longest", TraceQuery { order: Order::Longest, ..none() }, 25_000),
+        ("operation", TraceQuery { operation: Some("reserve 7".into()), ..none() }, 200_000),
+        ("attribute", TraceQuery { attributes: vec![("user.id".into(), "7".into())], ..none() }, 500_000),
+        ("text", TraceQuery { text: Some("kafka".into()), ..none() }, 500_000),
+        ("text that is not there", TraceQuery { text: Some("no such words".into()), ..none() }, 2_500_000),
+    ] {
+        let began = Instant::now();
+        for _ in 0..10 {
+            store.fetch_unique_traces(&query).await.expect("a page");
+        }
+        report(what, began.elapsed() / 10, limit);
+    }
+    let began = Instant::now();
+    for _ in 0..10 {
+        store.overview(&none()).await.expect("an overview");
+    }
+    report("overview", began.elapsed() / 10, 5_000);
+    let began = Instant::now();
+    for _ in 0..10 {
+        store.services(TimeRange::default(), None).await.expect("services");
+    }
+    report("services", began.elapsed() / 10, 25_000);
+    let began = Instant::now();
+    for _ in 0..10 {
+        store.get_operation_names(None).await.expect("names");
+        store.get_service_names().await.expect("names");
+        store.get_trace_counts().await.expect("counts");
+        store.trace(traces[7].id).await.expect("an answer").expect("kept");
+        store.links_to(traces[7].id).await.expect("links");
+    }
+    report("names, counts, a trace and its links", began.elapsed() / 10, 5_000);
+}
+
+/// `limit` in us.
+fn report(what: &str, took: Duration, limit: u64) {
+    println!("{what:40} {took:?}");
+    assert!(cfg!(debug_assertions) || took < Duration::from_micros(limit), "{what} took {took:?}");
 }

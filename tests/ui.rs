@@ -2,10 +2,13 @@
 
 mod support {
     pub mod browser;
+    pub mod serve;
 }
 
 mod browser {
     mod chrome;
+    mod services;
+    mod status;
     mod playground;
     mod scenarios;
     mod trace;

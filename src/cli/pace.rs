@@ -3,10 +3,20 @@
 use super::parse::{self, Rate, SECOND};
 use super::{Failure, environment};
 use crate::interpreter::MAX_LANES;
+use clap::ValueEnum;
 
 /// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
 const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
-const LANES: u32 = 4;
+pub const LANES: u32 = 4;
+
+/// How starts are spread at a rate.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ArrivalsFlag {
+    /// Evenly
+    Constant,
+    /// As independent requests arrive
+    Poisson,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {

@@ -3,6 +3,7 @@
 pub(super) mod exporter;
 mod monitor;
 mod progress;
+mod rows;
 pub(super) mod summary;
 mod terminal;
 pub(super) mod timing;
@@ -31,7 +32,8 @@ use timing::{Timing, TimingFlags};
 With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
 it is interrupted. Collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
 _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) are read as the OTLP specification
-says; TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes.")]
+says; TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
+DATABASE_PORT, DATABASE_USER, DATABASE_PASSWORD and DATABASE_NAME say where ClickHouse is.")]
 pub struct Run {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]

@@ -1,17 +1,25 @@
 //! `tracegen serve`: the engine, the store and the UI, until it is told to end.
 
-use super::pace::{self, Pace};
+mod address;
+mod herald;
+mod level;
+mod options;
+
+use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
-use super::{Exit, Failure, environment, scenarios};
-use crate::engine::{self, Session, SessionOptions, Settings};
-use crate::export::target::{Target, TargetFlags};
-use crate::store::{Wanted, create_database};
-use crate::web::{App, Library, Live, Server, Token};
+use super::{Exit, Failure, account, scenarios};
+use crate::engine::{Session, SessionOptions, SessionState};
+use crate::store::{Store, create_database};
+use crate::text::{count, duration};
+use crate::web::{App, Host, Library, Live, Token};
 use clap::Args;
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use herald::Herald;
+use options::Options;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// How long what was made may take to be delivered at the end, ns.
+const DRAIN: u64 = 10 * parse::SECOND;
 
 /// Generate traces and show them on a web page as they come: http://localhost:8000
 #[derive(Args)]
@@ -20,10 +28,14 @@ use std::sync::Arc;
   tracegen serve --seed 42 --rate 20/s            at a steady rate
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 tracegen serve     and to a collector
   DATABASE_TYPE=clickhouse tracegen serve         shows what is in ClickHouse
+  SERVER_HOST=0.0.0.0 SERVER_TOKEN=... tracegen serve       for other machines, who must know the token
+
+Changed scenario files are taken over while it runs; while they don't compile, the plan of before stays.
 
 Variables: DATABASE_TYPE (inmemory, clickhouse), DATABASE_HOST, _PORT, _USER, _PASSWORD, _NAME, INMEMORY_MAX_TRACES,
 TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX, TRACE_NUM_WORKERS, SERVER_HOST, SERVER_PORT, SERVER_TOKEN, TRACE_FETCH_LIMIT,
-CARD_DISPLAY_LIMIT, STATUS_UPDATE_INTERVAL, JAEGER_URL, and the collector variables of `tracegen run`.")]
+CARD_DISPLAY_LIMIT, STATUS_UPDATE_INTERVAL, JAEGER_URL, LOG_LEVEL (error, warn, info, debug), and the collector variables
+of `tracegen run`. The status page shows them all as they are in effect.")]
 pub struct Serve {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
@@ -40,66 +52,85 @@ pub struct Serve {
     /// Independent sequences of gaps [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::interpreter::MAX_LANES as i64))]
     lanes: Option<u32>,
+    /// How starts are spread at a rate [default: constant]
+    #[arg(long, value_enum, value_name = "HOW")]
+    arrivals: Option<ArrivalsFlag>,
+    /// Where to listen: an address or name of this machine [default: SERVER_HOST or 127.0.0.1]
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// The port; 0 takes a free one [default: SERVER_PORT or 8000]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Keep what it takes to make the traces again in this file
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
 }
 
 impl Serve {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
-        let seed = self.seed.unwrap_or_else(super::draw_seed);
-        let settings = settings(pace::resolve(self.rate, self.interval, self.lanes)?)?;
-        let port = environment::value("SERVER_PORT", str::parse::<u16>)?.unwrap_or(8000);
-        let host = environment::text("SERVER_HOST").unwrap_or_else(|| "127.0.0.1".into());
-        let address: SocketAddr =
-            format!("{host}:{port}").parse().map_err(|e| Failure::usage(format!("SERVER_HOST=`{host}`: {e}")))?;
-        let max_traces = environment::value("INMEMORY_MAX_TRACES", str::parse::<usize>)?.unwrap_or(100);
-        let target = match environment::text("OTEL_EXPORTER_OTLP_ENDPOINT") {
-            Some(_) => Some(
-                Target::resolve(TargetFlags::default(), &environment::text)
-                    .map_err(|e| Failure::usage(e.to_string()))?,
-            ),
-            None => None,
-        };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Failure::impossible(e.to_string()))?;
+        let options = Options::resolve(&self, &paths)?;
+        let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         runtime.block_on(async {
-            let server = Server::bind(address).await.map_err(|e| Failure::impossible(format!("{address}: {e}")))?;
-            let address = server.address().map_err(|e| Failure::impossible(e.to_string()))?;
-            let database = create_database(&Wanted { max_traces });
-            let plan = edition.plan.clone();
-            let session = Session::start(SessionOptions { plan, seed, settings, target, database: database.clone() })
-                .map_err(|e| Failure::usage(e.to_string()))?;
-            let url = format!("http://localhost:{}", address.port());
-            anstream::eprintln!("tracegen: seed {seed}, {url}");
+            let (server, ip) = address::bind(&options.host, options.port).await?;
+            let address = server.address().map_err(failed)?;
+            let no_random = |e: getrandom::Error| Failure::impossible(format!("no random numbers: {e}"));
+            let token = options.token.clone().map(Token::new).transpose().map_err(no_random)?;
+            let database = create_database(&options.database);
+            let database = database.map_err(|e| Failure::impossible(e.to_string()))?;
+            let session = Session::start(SessionOptions {
+                plan: edition.plan.clone(),
+                seed: options.seed,
+                settings: options.settings.clone(),
+                target: options.target.clone(),
+                database: database.clone(),
+            });
+            let session = session.map_err(|e| Failure::usage(e.to_string()))?;
             let app = Arc::new(App {
                 session,
                 database,
-                library: Arc::new(Library::new(paths, edition)),
+                library: Arc::new(Library::new(paths.clone(), edition)),
                 live: Live::default(),
-                configuration: vec![],
-                token: environment::text("SERVER_TOKEN").map(Token::new),
-                jaeger: environment::text("JAEGER_URL"),
-                fetch_limit: environment::value("TRACE_FETCH_LIMIT", str::parse::<u32>)?.unwrap_or(30),
-                card_limit: environment::value("CARD_DISPLAY_LIMIT", str::parse::<u32>)?.unwrap_or(10),
-                status_interval: environment::value("STATUS_UPDATE_INTERVAL", parse::seconds)?
-                    .unwrap_or(2 * parse::SECOND),
-                url,
+                host: Host::new(&options.host, ip),
+                token,
+                url: address::url(ip, address.port()),
+                jaeger: options.jaeger.clone(),
+                fetch_limit: options.fetch_limit,
+                card_limit: options.card_limit,
+                status_interval: options.status_interval,
+                configuration: options.configuration,
             });
-            server.run(app, async { drop(tokio::signal::ctrl_c().await) }).await;
-            Ok(Exit::Done)
+            let herald = Herald::new(app.clone(), options.level, self.manifest.clone());
+            herald.banner(&paths, &options.host);
+            let watch = tokio::spawn(herald.watch());
+            server.run(app.clone(), herald::ending()).await;
+            watch.abort();
+            self.finish(app).await
         })
+    }
+
+    /// Deliver what was made, and say what became of it.
+    async fn finish(&self, app: Arc<App>) -> Result<Exit, Failure> {
+        let draining = app.clone();
+        let state = tokio::task::spawn_blocking(move || draining.session.finish(DRAIN)).await;
+        let state = state.map_err(|e| Failure::impossible(format!("generation broke off: {e}")))?;
+        app.database.disconnect().await;
+        if let Some(path) = &self.manifest {
+            herald::save(&app.session.manifest(), path).map_err(Failure::impossible)?;
+        }
+        anstream::eprint!("{}", summary(&state));
+        let lost = app.database.status().written.is_some_and(|written| !written.lost.is_empty());
+        let undelivered = state.exporter.is_some_and(|e| !e.account.is_whole());
+        Ok(if lost || undelivered { Exit::Wrong } else { Exit::Done })
     }
 }
 
-fn settings(pace: Pace) -> Result<Settings, Failure> {
-    let (pace, lanes) = match pace {
-        Pace::Even { count, per } => (engine::Pace::Rate { count, per_ns: per, poisson: false }, 4),
-        Pace::Interval { min, max, lanes } => (engine::Pace::Interval { min_ns: min, max_ns: max }, lanes),
-        Pace::Max => {
-            return Err(Failure::usage("--rate max is for `tracegen run`; give serve a rate, as --rate 1000/s"));
-        }
-    };
-    Ok(Settings { pace, lanes, weights: BTreeMap::new() })
+fn summary(state: &SessionState) -> String {
+    let took = crate::engine::now().saturating_sub(state.began);
+    let made = format!("{}, {} in {}", count(state.traces, "trace"), count(state.spans, "span"), duration(took));
+    let mut lines = vec![made];
+    lines.extend(state.exporter.iter().flat_map(|exporter| account::lines(&exporter.account)));
+    lines.join("\n") + "\n"
 }

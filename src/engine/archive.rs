@@ -5,7 +5,7 @@ use super::{Ending, Selection};
 use crate::interpreter::{Epoch, Identity, Interpreter, Run, Schedule, ScheduleError};
 use crate::plan::{Plan, Violation};
 use crate::trace::Trace;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Eras and plans that a session keeps; beyond them the oldest but the first, which the tag follows from, are forgotten.
@@ -15,6 +15,7 @@ const MOST_PLANS: usize = 100;
 const READY: usize = 4;
 
 /// The journal of a run, ready to be asked.
+#[derive(Clone)]
 pub struct Archive {
     identity: Identity,
     seed: u64,
@@ -179,6 +180,7 @@ impl Archive {
         self.end(epoch.first);
         if self.eras.len() > 1 && self.eras.last().is_some_and(|era| era.epoch.first == epoch.first) {
             self.eras.pop();
+            self.forget_unused_plans();
         }
         self.ready.retain(|(first, _)| *first != epoch.first);
         let digest = plan.digest_hex();
@@ -190,10 +192,13 @@ impl Archive {
     pub(super) fn forget(&mut self) {
         while self.eras.len() > MOST_ERAS || self.plans.len() > MOST_PLANS {
             self.eras.remove(1);
-            let used = |digest: &str| self.eras.iter().any(|era| era.plan == digest);
-            let forgotten = self.plans.keys().find(|digest| !used(digest)).cloned();
-            forgotten.and_then(|digest| self.plans.remove(&digest));
+            self.forget_unused_plans();
         }
+    }
+
+    fn forget_unused_plans(&mut self) {
+        let used: BTreeSet<&str> = self.eras.iter().map(|era| era.plan.as_str()).collect();
+        self.plans.retain(|digest, _| used.contains(digest.as_str()));
     }
 
     /// Keep the run of the era that begins with trace `first` ready.
@@ -249,4 +254,53 @@ pub(super) fn only(epoch: Epoch) -> Result<Schedule, ScheduleError> {
         schedule.push_epoch(epoch)?;
     }
     Ok(schedule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpreter::Arrivals;
+    use crate::plan::fixture;
+
+    const EVERY_SECOND: Arrivals = Arrivals::Even { count: 1, per_ns: 1_000_000_000 };
+
+    fn epoch(first: u64) -> Epoch {
+        Epoch { first, opening: 1_767_225_600_000_000_000 + first, arrivals: EVERY_SECOND }
+    }
+
+    fn begun(plan: &Arc<Plan>) -> Archive {
+        Archive::of(&Run::new(plan.clone(), 42, only(epoch(0)).unwrap()), Selection::default(), None)
+    }
+
+    #[test]
+    fn what_is_forgotten_is_missing_and_the_rest_replays() {
+        let mut archive = begun(&Arc::new(fixture::plan()));
+        for n in 1..=150 {
+            let plan = Arc::new(fixture::plan().with_weights([n as f64, 1.0]).unwrap());
+            archive.begin(epoch(10 * n), &plan, BTreeMap::new());
+            archive.forget();
+        }
+        let manifest = archive.manifest(None);
+        assert_eq!((manifest.plans.len(), manifest.eras.len()), (MOST_PLANS, MOST_PLANS));
+        let mut opened = Archive::open(&manifest).unwrap();
+        for (index, known) in [(0, true), (9, true), (10, false), (519, false), (520, true), (1_509, true)] {
+            assert_eq!(opened.remake(index).is_some(), known, "{index}");
+            assert_eq!(archive.remake(index).is_some(), known, "{index}");
+        }
+    }
+
+    #[test]
+    fn eras_without_a_trace_leave_nothing_behind() {
+        let mut archive = begun(&Arc::new(fixture::plan()));
+        for n in 1..100 {
+            let plan = Arc::new(fixture::plan().with_weights([n as f64, 1.0]).unwrap());
+            archive.begin(epoch(10), &plan, BTreeMap::new());
+            archive.forget();
+        }
+        assert_eq!((archive.eras.len(), archive.plans.len()), (2, 2));
+        let run = archive.run(10).unwrap();
+        assert_eq!(run.plan().scenarios[0].weight, 99.0);
+        archive.begin(epoch(10), &Arc::new(fixture::plan()), BTreeMap::new());
+        assert_ne!(archive.run(10).unwrap().plan().scenarios[0].weight, 99.0, "a run kept ready is not the era's");
+    }
 }

@@ -193,7 +193,9 @@ impl Session {
             let figures = lock(&self.shared.figures);
             figures.ended.map(|at| Totals { traces: figures.traces, spans: figures.spans, at })
         };
-        lock(&self.shared.archive).manifest(ended)
+        // Plans are written out without holding up anyone.
+        let archive = lock(&self.shared.archive).clone();
+        archive.manifest(ended)
     }
 
     /// Whether an id is of this session, and of what.

@@ -180,7 +180,8 @@ message!(self: KeyValue<'_>, fields, {
     fields.put("value", &AnyValue(self.1))?;
 });
 
-struct AnyValue<'a>(Datum<'a>);
+/// A value of an attribute, as OTLP JSON has it.
+pub struct AnyValue<'a>(pub Datum<'a>);
 message!(self: AnyValue<'_>, fields, {
     match self.0 {
         Datum::Text(text) => fields.put("stringValue", &text)?,

@@ -4,6 +4,7 @@
 //! comes from outside is bound, never part of a statement; every statement is limited in rows and in time.
 
 mod client;
+mod encode;
 mod figures;
 mod filter;
 mod list;
@@ -11,10 +12,14 @@ mod scenario;
 mod schema;
 mod services;
 mod sql;
+mod text;
 mod tree;
 mod whole;
+mod writer;
 
 pub use client::Connection;
+pub use encode::Rows;
+pub use writer::{Amount, Patience, Writer, WriterFault, WriterOptions, Written};
 
 use super::report::{MOST_NAMES, Overview};
 use super::{
@@ -26,28 +31,63 @@ use clickhouse::Client;
 use client::fetch;
 use sql::Sql;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a caller of [`Store::add_trace`] waits for room before its trace is lost.
+const FULL: Duration = Duration::from_secs(2);
+/// How long [`Store::disconnect`] waits for what is not written yet.
+const DRAIN: Duration = Duration::from_secs(10);
 
 pub struct ClickHouse {
     connection: Connection,
     client: Client,
+    writer: Option<Writer>,
 }
 
 impl ClickHouse {
+    /// To read what others write; what is added to it is not kept.
+    ///
     /// # Errors
     /// A system without trusted certificates, where https is asked for.
-    pub fn new(connection: Connection) -> Result<ClickHouse, StoreError> {
+    pub fn reading(connection: Connection) -> Result<ClickHouse, StoreError> {
         let client = connection.client(true)?;
-        Ok(ClickHouse { connection, client })
+        Ok(ClickHouse { connection, client, writer: None })
+    }
+
+    /// To write, too. Goes on trying for as long as it takes.
+    ///
+    /// # Errors
+    /// As [`ClickHouse::reading`], or a system that gives no threads.
+    pub fn writing(connection: Connection) -> Result<ClickHouse, StoreError> {
+        let options = WriterOptions { patience: None, full: Some(FULL), observer: Box::new(|_| {}) };
+        let writer = Writer::start(connection.clone(), options)?;
+        Ok(ClickHouse { writer: Some(writer), ..ClickHouse::reading(connection)? })
+    }
+
+    /// What became of what was added; `None`: it is only read.
+    pub fn written(&self) -> Option<Written> {
+        self.writer.as_ref().map(Writer::account)
     }
 }
 
 impl Store for ClickHouse {
     async fn connect(&self) -> Result<(), StoreError> {
-        let server = self.connection.client(false)?;
-        schema::check(&server, &self.connection.database).await
+        let (server, database) = (self.connection.client(false)?, &self.connection.database);
+        match schema::check(&server, database).await {
+            Err(StoreError::Schema(_)) if self.writer.is_some() => {
+                schema::create(&server, database).await?;
+                schema::check(&server, database).await
+            }
+            result => result,
+        }
     }
 
-    async fn disconnect(&self) {}
+    async fn disconnect(&self) {
+        let deadline = Instant::now() + DRAIN;
+        while self.written().is_some_and(|written| written.waiting.spans > 0) && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 
     async fn health_check(&self) -> Result<(), StoreError> {
         schema::ping(&self.client).await
@@ -76,8 +116,13 @@ impl Store for ClickHouse {
         fetch(&self.client, &sql).await
     }
 
-    fn add_trace(&self, _origin: &Arc<Origin>, _trace: &Trace) -> Result<(), StoreError> {
-        Ok(())
+    fn add_trace(&self, origin: &Arc<Origin>, trace: &Trace) -> Result<(), StoreError> {
+        match &self.writer {
+            Some(writer) if !writer.add(origin.view(trace)) => {
+                Err(StoreError::Failed("ClickHouse takes less than there is to write: the trace is lost".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<StoredTrace>, StoreError> {

@@ -1,23 +1,33 @@
-//! The store that `DATABASE_TYPE` asks for.
+//! The store that `DATABASE_TYPE` asks for, with memory behind it while ClickHouse is out of reach.
+
+mod watch;
 
 use super::report::Overview;
 use super::{
-    Backlink, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange,
-    TraceCounts, TraceId, TracePage, TraceQuery,
+    Backlink, ClickHouse, Connection, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError,
+    StoredTrace, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, Written,
 };
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
+use watch::Watched;
 
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// Most traces in memory.
     pub max_traces: usize,
+    /// `None`: memory is asked for.
+    pub clickhouse: Option<Connection>,
+    /// ClickHouse is written from here; else a collector writes it, and it is only read.
+    pub written: bool,
 }
 
 /// The store in use.
 pub struct Database {
     memory: Memory,
+    clickhouse: Option<Watched>,
+    /// `ClickHouse, otel.otel_traces at localhost:8123`
+    wanted: Option<String>,
 }
 
 /// For the status page.
@@ -31,9 +41,8 @@ pub struct DatabaseStatus {
     pub memory_traces: u64,
     pub memory_capacity: u64,
     pub memory_bytes: u64,
-    /// Spans that wait to be written to ClickHouse, that were written, and that were lost; `None`: it is not written from
-    /// here.
-    pub written: Option<(u64, u64, u64)>,
+    /// What became of what was to be written to ClickHouse; `None`: it is not written from here.
+    pub written: Option<Written>,
 }
 
 /// ClickHouse is out of reach.
@@ -47,71 +56,118 @@ pub struct Outage {
     pub next_try: u64,
 }
 
-/// The store that is wanted, or memory while that is out of reach.
-pub fn create_database(wanted: &Wanted) -> Arc<Database> {
-    Arc::new(Database { memory: Memory::new(wanted.max_traces) })
+/// The store that is wanted, or memory while that is out of reach: until it was reached for the first time, too. It is
+/// tried in the background.
+///
+/// # Errors
+/// A system that gives no threads, or has no trusted certificates where https is asked for.
+pub fn create_database(wanted: &Wanted) -> Result<Arc<Database>, StoreError> {
+    let clickhouse = match &wanted.clickhouse {
+        None => None,
+        Some(connection) if wanted.written => Some(ClickHouse::writing(connection.clone())?),
+        Some(connection) => Some(ClickHouse::reading(connection.clone())?),
+    };
+    Ok(Arc::new(Database {
+        memory: Memory::new(wanted.max_traces),
+        clickhouse: clickhouse.map(Watched::start).transpose()?,
+        wanted: wanted.clickhouse.as_ref().map(Connection::to_string),
+    }))
 }
 
 impl Database {
     pub fn status(&self) -> DatabaseStatus {
         let MemorySize { traces, capacity, bytes } = self.memory.size();
         DatabaseStatus {
-            wanted: None,
-            outage: None,
+            wanted: self.wanted.clone(),
+            outage: self.clickhouse.as_ref().and_then(Watched::outage),
             memory_traces: traces,
             memory_capacity: capacity,
             memory_bytes: bytes,
-            written: None,
+            written: self.clickhouse.as_ref().and_then(|clickhouse| clickhouse.store().written()),
         }
     }
 
     /// Try to reach ClickHouse now, instead of when its next try is due.
-    pub async fn try_now(&self) {}
+    pub async fn try_now(&self) {
+        if let Some(clickhouse) = &self.clickhouse {
+            clickhouse.check().await;
+        }
+    }
+
+    /// ClickHouse, while it is in use.
+    fn clickhouse(&self) -> Option<&Watched> {
+        self.clickhouse.as_ref().filter(|clickhouse| clickhouse.is_in_use())
+    }
+}
+
+/// Ask the store in use. What fails is looked into at once: where ClickHouse is gone, memory answers.
+macro_rules! ask {
+    ($database:ident . $question:ident ( $($argument:expr),* )) => {
+        match $database.clickhouse() {
+            None => $database.memory.$question($($argument),*).await,
+            Some(clickhouse) => match clickhouse.store().$question($($argument),*).await {
+                Err(error) => match clickhouse.check().await {
+                    true => Err(error),
+                    false => $database.memory.$question($($argument),*).await,
+                },
+                answer => answer,
+            },
+        }
+    };
 }
 
 impl Store for Database {
+    /// Memory can always be used: what keeps ClickHouse from it is in the status.
     async fn connect(&self) -> Result<(), StoreError> {
+        self.try_now().await;
         self.memory.connect().await
     }
 
     async fn disconnect(&self) {
-        self.memory.disconnect().await
+        if let Some(clickhouse) = self.clickhouse() {
+            clickhouse.store().disconnect().await;
+        }
+        self.memory.disconnect().await;
     }
 
     async fn health_check(&self) -> Result<(), StoreError> {
-        self.memory.health_check().await
+        ask!(self.health_check())
     }
 
     async fn fetch_unique_traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError> {
-        self.memory.fetch_unique_traces(query).await
+        ask!(self.fetch_unique_traces(query))
     }
 
     async fn get_trace_counts(&self) -> Result<TraceCounts, StoreError> {
-        self.memory.get_trace_counts().await
+        ask!(self.get_trace_counts())
     }
 
     async fn get_service_names(&self) -> Result<Vec<String>, StoreError> {
-        self.memory.get_service_names().await
+        ask!(self.get_service_names())
     }
 
     async fn get_operation_names(&self, service: Option<&str>) -> Result<Vec<String>, StoreError> {
-        self.memory.get_operation_names(service).await
+        ask!(self.get_operation_names(service))
     }
 
+    /// Where ClickHouse is in use and a collector writes it, there is nothing to do.
     fn add_trace(&self, origin: &Arc<Origin>, trace: &Trace) -> Result<(), StoreError> {
-        self.memory.add_trace(origin, trace)
+        match self.clickhouse() {
+            None => self.memory.add_trace(origin, trace),
+            Some(clickhouse) => clickhouse.store().add_trace(origin, trace),
+        }
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<StoredTrace>, StoreError> {
-        self.memory.trace(id).await
+        ask!(self.trace(id))
     }
 
     async fn links_to(&self, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
-        self.memory.links_to(id).await
+        ask!(self.links_to(id))
     }
 
     async fn overview(&self, query: &TraceQuery) -> Result<Overview, StoreError> {
-        self.memory.overview(query).await
+        ask!(self.overview(query))
     }
 
     async fn services(
@@ -119,6 +175,6 @@ impl Store for Database {
         range: TimeRange,
         scenario: Option<&ScenarioFilter>,
     ) -> Result<ServicesReport, StoreError> {
-        self.memory.services(range, scenario).await
+        ask!(self.services(range, scenario))
     }
 }

@@ -2,16 +2,25 @@
 
 use crate::compiler::{self, Compiled, SourceMap};
 use crate::language;
-use crate::language::diagnostic::Diagnostic;
+use crate::language::diagnostic::{Diagnostic, Severity};
+use crate::language::files::BASE;
 use crate::language::source::Sources;
 use crate::plan::Plan;
-use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
 pub struct Library {
     paths: Vec<PathBuf>,
     shelf: RwLock<Arc<Shelf>>,
+    /// Of the files when they were last read.
+    seen: Mutex<Fingerprint>,
 }
+
+/// What tells that files have changed, without reading them: length and time of each.
+type Fingerprint = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 /// What a compilation gave.
 pub struct Shelf {
@@ -34,32 +43,132 @@ pub struct Edition {
 impl Library {
     /// Files that have been compiled.
     pub fn new(paths: Vec<PathBuf>, edition: Edition) -> Library {
-        Library { paths, shelf: RwLock::new(Arc::new(Shelf { good: edition, broken: None })) }
+        let seen = Mutex::new(fingerprint(&paths));
+        Library { paths, shelf: RwLock::new(Arc::new(Shelf { good: edition, broken: None })), seen }
     }
 
     pub fn shelf(&self) -> Arc<Shelf> {
         self.shelf.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Read and compile the files again; the new plan, if they gave another one.
-    pub fn refresh(&self) -> Option<Arc<Plan>> {
-        let before = self.shelf();
+    /// Compile the files again if they have changed since they were last read. A plan file does not change.
+    pub fn poll(&self) -> Change {
+        if self.shelf().good.sources.is_none() {
+            return Change::None;
+        }
+        // looked at before they are read: what changes in between is seen the next time
+        let now = fingerprint(&self.paths);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now {
+            return Change::None;
+        }
+        *seen = now;
+        self.compile()
+    }
+
+    fn compile(&self) -> Change {
+        let good = self.shelf().good.clone();
         let (sources, Compiled { plan, diagnostics, map, .. }) = compiler::compile_loaded(language::load(&self.paths));
-        let (shelf, changed) = match plan {
+        let (shelf, change) = match plan {
             Some(plan) => {
-                let changed = plan.digest() != before.good.plan.digest();
                 let plan = Arc::new(plan);
-                let good = Edition {
-                    sources: Some(Arc::new(sources)),
-                    plan: plan.clone(),
-                    map: Arc::new(map),
-                    warnings: Arc::new(diagnostics),
-                };
-                (Shelf { good, broken: None }, changed.then_some(plan))
+                let change = Change::Compiled { plan: plan.clone(), same: plan.digest() == good.plan.digest() };
+                let (sources, map, warnings) = (Some(Arc::new(sources)), Arc::new(map), Arc::new(diagnostics));
+                (Shelf { good: Edition { sources, plan, map, warnings }, broken: None }, change)
             }
-            None => (Shelf { good: before.good.clone(), broken: Some((sources, diagnostics)) }, None),
+            None => {
+                let errors = diagnostics.iter().filter(|d| d.severity() == Severity::Error).count();
+                (Shelf { good, broken: Some((sources, diagnostics)) }, Change::Broken { errors })
+            }
         };
         *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shelf);
-        changed
+        change
+    }
+}
+
+/// What became of the files.
+#[derive(Debug)]
+pub enum Change {
+    None,
+    /// They compile; `same`: to the plan of before.
+    Compiled {
+        plan: Arc<Plan>,
+        same: bool,
+    },
+    /// They do not; the plan of before stays.
+    Broken {
+        errors: usize,
+    },
+}
+
+fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
+    let mut files = Fingerprint::new();
+    let mut add = |path: PathBuf| {
+        let of = |metadata: fs::Metadata| Some((metadata.len(), metadata.modified().ok()?));
+        let known = fs::metadata(&path).ok().and_then(of);
+        files.insert(path, known);
+    };
+    for path in paths {
+        match fs::read_dir(path) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| is_yaml(path)).for_each(&mut add),
+            Err(_) => {
+                add(path.with_file_name(BASE));
+                add(path.clone());
+            }
+        }
+    }
+    files
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "name: a\nroot_span: {service: web, operation: get}\n";
+
+    #[test]
+    fn files_are_followed_and_the_last_good_plan_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("_base.yaml", "schema_version: 1\nservices: [web, db]\n");
+        write("a.yaml", GOOD);
+        let paths = vec![folder.path().to_path_buf()];
+        let (sources, compiled) = compiler::compile_loaded(language::load(&paths));
+        let edition = Edition {
+            sources: Some(Arc::new(sources)),
+            plan: Arc::new(compiled.plan.unwrap()),
+            map: Arc::new(compiled.map),
+            warnings: Arc::default(),
+        };
+        let first = edition.plan.digest();
+        let library = Library::new(paths, edition);
+        assert!(matches!(library.poll(), Change::None));
+
+        write("a.yaml", &GOOD.replace("get", "<<nobody>>"));
+        assert!(matches!(library.poll(), Change::Broken { errors: 1 }));
+        assert_eq!(library.shelf().good.plan.digest(), first);
+        assert!(library.shelf().broken.is_some());
+        assert!(matches!(library.poll(), Change::None));
+
+        write("a.yaml", &GOOD.replace("get", "a longer one"));
+        assert!(matches!(library.poll(), Change::Compiled { same: false, .. }));
+        assert!(library.shelf().broken.is_none());
+
+        write("a.yaml", &format!("# the first again\n{GOOD}"));
+        assert!(matches!(library.poll(), Change::Compiled { same: false, .. }));
+        write("a.yaml", &format!("# a comment changes no plan\n{GOOD}"));
+        assert!(matches!(library.poll(), Change::Compiled { same: true, .. }));
+        assert_eq!(library.shelf().good.plan.digest(), first);
+
+        write("b.yaml", &GOOD.replace("name: a", "name: b"));
+        assert!(matches!(library.poll(), Change::Compiled { plan, .. } if plan.scenarios.len() == 2));
+        fs::remove_file(folder.path().join("a.yaml")).unwrap();
+        assert!(matches!(library.poll(), Change::Compiled { plan, .. } if plan.scenarios.len() == 1));
+        fs::remove_dir_all(folder.path()).unwrap();
+        assert!(matches!(library.poll(), Change::Broken { .. }));
     }
 }

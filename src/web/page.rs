@@ -1,5 +1,6 @@
 //! The pages: each a module with its data, its template in `templates/`.
 
+pub mod login;
 pub mod outage;
 pub mod playground;
 pub mod problem;

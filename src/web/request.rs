@@ -8,6 +8,8 @@ pub struct Request {
     pub method: Method,
     /// Decoded, without the query.
     pub path: String,
+    /// Path and query as they came.
+    pub target: String,
     pub query: Fields,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -17,6 +19,12 @@ impl Request {
     /// The body of a form.
     pub fn form(&self) -> Fields {
         Fields::parse(&String::from_utf8_lossy(&self.body))
+    }
+
+    /// The value of a cookie.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.headers.get_all("cookie").iter().filter_map(|h| h.to_str().ok()).flat_map(|h| h.split(';'));
+        pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

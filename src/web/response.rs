@@ -1,13 +1,16 @@
 //! Responses, each with the headers that keep a page from being misused.
 
 use askama::Template;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::StatusCode;
-use hyper::body::Bytes;
+use hyper::body::{Body as _, Bytes};
 use hyper::header::{self, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::convert::Infallible;
+use std::io::Write;
 
 pub type Body = BoxBody<Bytes, Infallible>;
 pub type Response = hyper::Response<Body>;
@@ -15,6 +18,9 @@ pub type Response = hyper::Response<Body>;
 /// No script but our own file, no frame, no form to elsewhere.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Bytes of a body below which gzip gains nothing.
+const WORTH_COMPRESSING: u64 = 1_024;
 
 /// Any body.
 pub fn with(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
@@ -34,18 +40,23 @@ pub fn of(status: StatusCode, content_type: &'static str, body: Body) -> Respons
     response
 }
 
+/// A line for people.
+pub fn text(status: StatusCode, line: &str) -> Response {
+    with(status, "text/plain; charset=utf-8", format!("{line}\n"))
+}
+
 /// A rendered page.
 pub fn html(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
-        Ok(text) => with(status, "text/html; charset=utf-8", text),
-        Err(e) => with(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", format!("{e}\n")),
+        Ok(page) => with(status, "text/html; charset=utf-8", page),
+        Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
     }
 }
 
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
-        Ok(text) => with(status, "application/json", text),
-        Err(e) => with(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", format!("{e}\n")),
+        Ok(json) => with(status, "application/json", json),
+        Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
     }
 }
 
@@ -56,4 +67,41 @@ pub fn see_other(path: &str) -> Response {
         response.headers_mut().insert(header::LOCATION, path);
     }
     response
+}
+
+/// Nothing but the methods that an address takes.
+pub fn allowed(status: StatusCode, methods: &'static str) -> Response {
+    let mut response = text(status, &format!("Only {methods} is answered at this address."));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+/// Whether the client reads gzip.
+pub fn takes_gzip(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|h| h.to_str().ok());
+    codings.flat_map(|h| h.split(',')).any(|coding| {
+        let (name, parameter) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = parameter.trim().strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+/// The same in gzip, where that is shorter: a whole body, not a stream.
+pub async fn compressed(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if body.size_hint().exact().is_none_or(|bytes| bytes < WORTH_COMPRESSING) {
+        return Response::from_parts(head, body);
+    }
+    let Ok(body) = body.collect().await;
+    let body = body.to_bytes();
+    let mut gzip = GzEncoder::new(vec![], Compression::fast());
+    let body = match gzip.write_all(&body).and_then(|()| gzip.finish()) {
+        Ok(shorter) => {
+            head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            Bytes::from(shorter)
+        }
+        Err(_) => body,
+    };
+    head.headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    Response::from_parts(head, Full::new(body).boxed())
 }

@@ -1,59 +1,115 @@
 //! Which handler answers which path.
 
+use super::guard::Refusal;
 use super::request::Request;
 use super::response::{self, Response};
-use super::{App, assets, guard, live, page};
-use hyper::header::{self, HeaderValue};
-use hyper::{Method, StatusCode};
+use super::{App, api, assets, guard, metrics, page};
+use hyper::{Method, StatusCode, header};
 use std::sync::Arc;
 
 pub async fn respond(app: &Arc<App>, request: Request) -> Response {
-    if let Some(asset) = assets::serve(&request) {
-        return asset;
-    }
-    if let Err(refusal) = guard::check(app.token.as_ref(), &request) {
-        return page::problem::refused(app, refusal);
-    }
     let path = request.path.clone();
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
-    let read = matches!(request.method, Method::GET | Method::HEAD);
-    let post = request.method == Method::POST;
+    if let Err(refusal) = guard::check(app, &request)
+        && (segments.first() != Some(&"assets") || refusal == Refusal::ForeignHost)
+    {
+        return refused(app, &request, refusal);
+    }
+    let Some(methods) = methods(&segments) else {
+        return nothing(app, &path);
+    };
+    if request.method == Method::OPTIONS {
+        return response::allowed(StatusCode::NO_CONTENT, methods);
+    }
+    if !methods.split(", ").any(|method| method == request.method.as_str()) {
+        let mut response =
+            refuse(app, &path, StatusCode::METHOD_NOT_ALLOWED, &format!("Only {methods} is answered at this address."));
+        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(methods));
+        return response;
+    }
     match segments[..] {
-        [] if read => page::traces::list(app, &request).await,
-        ["traces", id] if read => page::trace::show(app, &request, id).await,
-        ["services"] if read => page::services::show(app, &request).await,
-        ["scenarios"] if read => page::scenarios::index(app, &request).await,
-        // a name may hold slashes
-        ["scenarios", ..] if read => {
-            let name = path.split_once("scenarios/").map_or("", |(_, name)| name);
-            page::scenarios::show(app, &request, name).await
-        }
-        ["playground"] if read => page::playground::show(app, &request).await,
-        ["playground"] if post => page::playground::submit(app, &request).await,
-        ["playground", "check"] if post => page::playground::check(app, &request).await,
-        ["status"] if read => page::status::show(app, &request).await,
-        ["engine", action @ ("start" | "stop" | "pause")] if post => page::status::act(app, &request, action).await,
-        ["engine", "settings"] if post => page::status::apply(app, &request).await,
-        ["store", "retry"] if post => page::status::retry(app).await,
-        ["api", "events"] if read => live::events(app).unwrap_or_else(|| {
-            page::problem::page(app, StatusCode::SERVICE_UNAVAILABLE, "Too many pages listen", "Close some of them.")
-        }),
-        ["healthz"] if read => response::with(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        [] | ["traces", _] | ["services"] | ["scenarios", ..] | ["status"] => wrong_method(app, "GET, HEAD"),
-        ["engine", "start" | "stop" | "pause" | "settings"] | ["store", "retry"] => wrong_method(app, "POST"),
-        ["playground"] => wrong_method(app, "GET, HEAD, POST"),
-        ["playground", "check"] => wrong_method(app, "POST"),
-        _ => page::problem::not_found(app, "This page does not exist."),
+        ["api", ref rest @ ..] => api::respond(app, &request, rest).await,
+        [] => page::traces::list(app, &request).await,
+        ["traces", id] => page::trace::show(app, &request, id).await,
+        ["services"] => page::services::show(app, &request).await,
+        ["scenarios"] => page::scenarios::index(app, &request).await,
+        ["scenarios", ..] => page::scenarios::show(app, &request, scenario(&path)).await,
+        ["playground", "check"] => page::playground::check(app, &request).await,
+        ["playground"] if request.method == Method::POST => page::playground::submit(app, &request).await,
+        ["playground"] => page::playground::show(app, &request).await,
+        ["status"] => page::status::show(app, &request).await,
+        ["engine", "settings"] => page::status::apply(app, &request).await,
+        ["engine", action] => page::status::act(app, &request, action).await,
+        ["store", "retry"] => page::status::retry(app).await,
+        ["login"] if request.method == Method::POST => page::login::enter(app, &request).await,
+        ["login"] => page::login::show(app, &request),
+        ["logout"] => page::login::leave(),
+        ["healthz"] => response::text(StatusCode::OK, "ok"),
+        ["readyz"] => metrics::ready(app).await,
+        ["metrics"] => metrics::show(app),
+        ["assets", ..] => assets::serve(&request).unwrap_or_else(|| nothing(app, &path)),
+        _ => nothing(app, &path),
     }
 }
 
-fn wrong_method(app: &App, allowed: &'static str) -> Response {
-    let mut response = page::problem::page(
-        app,
-        StatusCode::METHOD_NOT_ALLOWED,
-        "This can't be done here",
-        &format!("Only {allowed} is answered at this address."),
-    );
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    response
+/// What an address takes; `None`: there is no such address.
+fn methods(segments: &[&str]) -> Option<&'static str> {
+    const READ: &str = "GET, HEAD, OPTIONS";
+    const DO: &str = "POST, OPTIONS";
+    Some(match segments {
+        ["api", rest @ ..] => return api::methods(rest),
+        []
+        | ["traces", _]
+        | ["services" | "status" | "healthz" | "readyz" | "metrics"]
+        | ["scenarios", ..]
+        | ["assets", _] => READ,
+        ["engine", "start" | "stop" | "pause" | "settings"]
+        | ["store", "retry"]
+        | ["playground", "check"]
+        | ["logout"] => DO,
+        ["login" | "playground"] => "GET, HEAD, POST, OPTIONS",
+        _ => return None,
+    })
+}
+
+/// Behind `scenarios/`; a name may hold slashes.
+pub fn scenario(path: &str) -> &str {
+    path.split_once("scenarios/").map_or("", |(_, name)| name)
+}
+
+fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
+    let (path, page) = (&request.path, !is_api(&request.path));
+    match refusal {
+        // a page would tell another site what runs here
+        Refusal::ForeignHost => response::text(
+            StatusCode::MISDIRECTED_REQUEST,
+            &format!("This server answers at {} only: the Host header names another one.", app.url),
+        ),
+        Refusal::ForeignOrigin => {
+            refuse(app, path, StatusCode::FORBIDDEN, "This request comes from a page of another site.")
+        }
+        Refusal::Unknown if page && path != "/metrics" => page::login::ask(request),
+        Refusal::Unknown => {
+            let why = "This server has a token: send it as `Authorization: Bearer TOKEN`.";
+            let mut response = match page {
+                true => response::text(StatusCode::UNAUTHORIZED, why),
+                false => refuse(app, path, StatusCode::UNAUTHORIZED, why),
+            };
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+            response
+        }
+    }
+}
+
+/// In JSON for programs, as a page for people.
+pub fn refuse(app: &App, path: &str, status: StatusCode, why: &str) -> Response {
+    if is_api(path) { api::Problem::new(status, why).respond() } else { page::problem::of(app, status, why) }
+}
+
+fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+fn nothing(app: &App, path: &str) -> Response {
+    refuse(app, path, StatusCode::NOT_FOUND, "There is nothing at this address.")
 }

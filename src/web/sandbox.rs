@@ -4,14 +4,15 @@ use super::library::Shelf;
 use super::page::scenarios::file_of;
 use crate::compiler::{self, Compiled};
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use crate::language;
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::files::BASE;
 use crate::language::source::{FileId, Sources};
-use crate::language::{self};
 use crate::plan::{Place, Plan, ScenarioId};
 use crate::trace::{Origin, Trace};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// What it is called where it stands for no file of the library.
 const NAME: &str = "playground.yaml";
@@ -22,6 +23,20 @@ const WITH_LINKS: u64 = 1_000;
 /// Of samples, ns since 1970: 2026-01-01T00:00:00Z, ten a second.
 const START: u64 = 1_767_225_600_000_000_000;
 const PACE: Arrivals = Arrivals::Even { count: 10, per_ns: 1_000_000_000 };
+
+/// Compilations at one time: what many ask for must not keep the engine from its work.
+static COMPILATIONS: Semaphore = Semaphore::const_new(4);
+
+/// Compiling takes a while: not on the threads that answer all others, and not many at a time. `None`: too many are at it.
+pub async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let permit = COMPILATIONS.try_acquire().ok()?;
+    let work = move || {
+        let done = work();
+        drop(permit);
+        done
+    };
+    tokio::task::spawn_blocking(work).await.ok()
+}
 
 /// What compiling gave.
 pub struct Trial {

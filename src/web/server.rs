@@ -1,26 +1,34 @@
-//! Connections: plain hyper, HTTP/1.1. Slow and idle clients are let go, bodies are bounded.
+//! Connections: plain hyper, HTTP/1.1. Slow and idle clients are let go, what they send is bounded.
+
+mod patient;
+mod seats;
 
 use super::request::{Fields, Request};
 use super::response::{self, Response};
 use super::{App, route};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, StatusCode};
+use hyper::{StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use patient::Patient;
 use percent_encoding::percent_decode_str;
+use seats::{Seat, Seats, Sending};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// Most bytes of a body: a scenario in the playground.
+/// Most bytes of a request's head, and of its body: a scenario in the playground.
+const HEAD: usize = 64 << 10;
 const BODY: usize = 1 << 20;
-/// For a request's head, and for its body.
+/// Of a body that is too large, so many bytes are read and forgotten: a client that still sends does not hear its answer.
+const FORGOTTEN: usize = 16 << 20;
+/// For a request's head, for its body, for each part of a response, and for the next request on a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Server {
@@ -41,62 +49,102 @@ impl Server {
 
     /// Answer until `end`, then let requests under way finish.
     pub async fn run(self, app: Arc<App>, end: impl Future<Output = ()>) {
-        let graceful = GracefulShutdown::new();
-        tokio::spawn({
+        let seats = Seats::default();
+        let watch = tokio::spawn({
             let app = app.clone();
             async move { app.live.watch(&app).await }
         });
-        tokio::pin!(end);
+        let mut end = pin!(end);
         loop {
-            let stream = tokio::select! {
-                () = &mut end => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    // out of file descriptors: those that are open end some time
-                    Err(_) => {
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        continue;
-                    }
-                },
+            let next = async {
+                let seat = seats.take().await;
+                (self.listener.accept().await, seat)
             };
-            let _ = stream.set_nodelay(true);
-            let app = app.clone();
-            let service = service_fn(move |request| {
-                let app = app.clone();
-                async move { Ok::<_, Infallible>(answer(&app, request).await) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service);
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move { drop(connection.await) });
+            tokio::select! {
+                () = &mut end => break,
+                (accepted, seat) = next => match accepted {
+                    Ok((stream, _)) => drop(tokio::spawn(serve(app.clone(), stream, seat))),
+                    // out of file descriptors: those that are open end some time
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+            }
         }
+        drop(self.listener);
         app.live.close();
-        let _ = timeout(PATIENCE, graceful.shutdown()).await;
+        seats.close(PATIENCE).await;
+        let _ = watch.await;
+    }
+}
+
+async fn serve(app: Arc<App>, stream: TcpStream, seat: Arc<Seat>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let (app, busy) = (app.clone(), seat.busy());
+        async move { Ok::<_, Infallible>(answer(&app, request).await.map(|body| Sending { body, _busy: busy })) }
+    });
+    let stream = TokioIo::new(Patient::new(stream, PATIENCE));
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(HEAD)
+            .serve_connection(stream, service)
+    );
+    tokio::select! {
+        // what goes wrong with a connection is its client's to know
+        _ = connection.as_mut() => return,
+        () = seat.asked() => {}
+    }
+    if !seat.is_idle() {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
     }
 }
 
 async fn answer(app: &Arc<App>, request: hyper::Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
-    let body = match timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => return refuse(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST),
-        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
+    let gzip = response::takes_gzip(&head.headers);
+    let response = match timeout(PATIENCE, read(body)).await {
+        Ok(Ok(body)) => {
+            let request = Request {
+                path: percent_decode_str(head.uri.path()).decode_utf8_lossy().into_owned(),
+                target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_string(),
+                query: Fields::parse(head.uri.query().unwrap_or_default()),
+                method: head.method,
+                headers: head.headers,
+                body,
+            };
+            route::respond(app, request).await
+        }
+        Ok(Err(status)) => refuse(app, head.uri.path(), status),
+        Err(_) => refuse(app, head.uri.path(), StatusCode::REQUEST_TIMEOUT),
     };
-    let request = Request {
-        path: percent_decode_str(head.uri.path()).decode_utf8_lossy().into_owned(),
-        query: Fields::parse(head.uri.query().unwrap_or_default()),
-        method: head.method,
-        headers: head.headers,
-        body,
-    };
-    let is_head = request.method == Method::HEAD;
-    let response = route::respond(app, request).await;
-    if is_head { response.map(|_| http_body_util::Empty::new().boxed()) } else { response }
+    if gzip { response::compressed(response).await } else { response }
 }
 
-fn refuse(status: StatusCode) -> Response {
-    response::with(status, "text/plain; charset=utf-8", format!("{status}\n"))
+async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {
+    let (mut kept, mut total) = (vec![], 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        total += data.len();
+        match total {
+            0..=BODY => kept.extend_from_slice(&data),
+            ..=FORGOTTEN => kept = vec![],
+            _ => break,
+        }
+    }
+    if total > BODY { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.into()) }
+}
+
+/// Before the request could be read.
+fn refuse(app: &App, path: &str, status: StatusCode) -> Response {
+    let why = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => format!("A body may have {} bytes.", crate::text::grouped(BODY as u64)),
+        StatusCode::REQUEST_TIMEOUT => format!("The body was not sent within {} s.", PATIENCE.as_secs()),
+        _ => "The body can't be read.".into(),
+    };
+    let mut response = route::refuse(app, path, status, &why);
+    // what is left of the body is not read
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response
 }

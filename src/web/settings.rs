@@ -1,4 +1,4 @@
-//! The engine's settings as a form or the API sends them: names and values on top of the settings in use.
+//! The engine's settings as a form sends them: names and values on top of the settings in use.
 //!
 //! `pace` (`rate` or `interval`), `rate` (as `12` or `100/m`), `arrivals` (`even` or `poisson`), `min` and `max` (as `0.5`
 //! seconds or `500ms`), `lanes`, and `weight.NAME` for each scenario (empty: as its file says). What is not named stays.

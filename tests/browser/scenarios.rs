@@ -40,7 +40,7 @@ fn a_line_and_its_instructions_find_each_other() {
         // an instruction its lines
         let failing = "[...document.querySelectorAll('.lst li')].find((li) => li.textContent.includes('OutOfStock'))";
         page.eval(&format!("{failing}.click()")).await;
-        page.until("document.querySelector('.src li.pin').textContent.includes('OutOfStock')").await;
+        page.until("[...document.querySelectorAll('.src li.pin')].some((li) => li.textContent.includes('OutOfStock'))").await;
         let seen = "(() => { const li = document.querySelector('.src li.pin'), l = li.parentNode; \
                     return li.offsetTop >= l.scrollTop && li.offsetTop < l.scrollTop + l.clientHeight; })()";
         page.until(seen).await;
@@ -169,5 +169,25 @@ fn files_that_do_not_compile_and_warnings_are_shown() {
         page.goto("/scenarios").await;
         page.until("document.querySelector('.index td')?.textContent === 'Two'").await;
         assert_eq!(page.count(".trouble").await, 0);
+    });
+}
+
+#[test]
+fn a_plan_file_has_no_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("all.plan");
+    let mut compile = std::process::Command::new(env!("CARGO_BIN_EXE_tracegen"));
+    let compile = compile.args(["compile", "scenarios", "-o"]).arg(&plan);
+    assert!(compile.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap().status.success());
+    let server = Server::start(&["--rate", "20/s", plan.to_str().unwrap()], &[]);
+    browse(&server, async |page| {
+        page.goto(CONSUMER).await;
+        assert!(page.text(".panel header p").await.contains("there is no source"));
+        assert_eq!((page.count(".code.src").await, page.count("a[href^='/playground']").await), (0, 0));
+        assert!(page.text(".code.lst").await.contains("OutOfStock"));
+        page.is_sound().await;
+        // what is tried out has no services in scope, and says nothing of some
+        page.goto("/playground").await;
+        assert!(page.text("[data-part=state]").await.contains("compiles"));
     });
 }

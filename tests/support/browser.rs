@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub use super::serve::Server;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -19,48 +20,6 @@ use tempfile::TempDir;
 
 /// The longest a page may take to become what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// `tracegen serve`, killed when dropped.
-pub struct Server {
-    child: Child,
-    pub url: String,
-}
-
-impl Server {
-    /// With these arguments and variables, on a port of its own.
-    pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
-        command.arg("serve").args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
-        for (name, _) in std::env::vars() {
-            let ours = ["OTEL_", "TRACE_", "SCENARIOS_", "DATABASE_", "CLICKHOUSE_", "SERVER_", "INMEMORY_", "JAEGER_"];
-            if ours.iter().any(|prefix| name.starts_with(prefix)) {
-                command.env_remove(name);
-            }
-        }
-        command.env("SERVER_PORT", "0").envs(variables.iter().copied());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let url = lines.by_ref().find_map(|line| {
-            let at = line.find("http://localhost:")?;
-            Some(line[at..].split(|c: char| c.is_whitespace() || c == ',').next()?.trim_end_matches('/').to_string())
-        });
-        // what it says later must not fill the pipe
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { url: url.expect("it prints its URL"), child }
-    }
-
-    /// The shipped scenarios with seed 42, many traces a second.
-    pub fn busy() -> Server {
-        Server::start(&["--seed", "42", "--rate", "20/s"], &[])
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// How a page is looked at.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,15 @@
 //! Where the traces of a run go.
 
+use super::rows;
 use super::terminal::Tree;
-use crate::cli::{Failure, environment, parse as values};
+use crate::cli::{Failure, database, environment, parse as values};
 use crate::engine::{Closed, Output};
 use crate::export::deliver::{Account, Amount, Delivery, Loss, Monitor, Observer, Options};
 use crate::export::file::{FileError, FileFormat, FileSink};
 use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter;
+use crate::store::Writer;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ pub enum Exporter {
     Otlp,
     Stdout,
     File(PathBuf),
+    ClickHouse,
     None,
 }
 
@@ -27,9 +30,10 @@ pub fn parse(text: &str) -> Result<Exporter, String> {
     match text.split_once('=') {
         None if text == "otlp" => Ok(Exporter::Otlp),
         None if text == "stdout" => Ok(Exporter::Stdout),
+        None if text == "clickhouse" => Ok(Exporter::ClickHouse),
         None if text == "none" => Ok(Exporter::None),
         Some(("file", path)) if !path.is_empty() => Ok(Exporter::File(path.into())),
-        _ => Err("expected otlp, stdout, file=PATH or none".into()),
+        _ => Err("expected otlp, stdout, file=PATH, clickhouse or none".into()),
     }
 }
 
@@ -70,7 +74,31 @@ pub struct Opened {
 pub enum Sink {
     Network(Delivery),
     File(Box<Mutex<Written>>),
+    ClickHouse(Arc<Writer>),
     None(Box<Mutex<Amount>>),
+}
+
+/// Watches a delivery over a network, and can stop it, from other threads.
+pub enum Watch {
+    Collector(Monitor),
+    ClickHouse(Arc<Writer>),
+}
+
+impl Watch {
+    pub fn account(&self) -> Account {
+        match self {
+            Watch::Collector(monitor) => monitor.account(),
+            Watch::ClickHouse(writer) => rows::account(writer.account()),
+        }
+    }
+
+    /// Stop at once.
+    pub fn abort(&self) {
+        match self {
+            Watch::Collector(monitor) => monitor.abort(),
+            Watch::ClickHouse(writer) => writer.abort(),
+        }
+    }
 }
 
 /// A file and what is in it.
@@ -131,6 +159,13 @@ pub fn open(
             let name = if to_stdout { "stdout".into() } else { path.display().to_string() };
             Opened { ordered: true, ..opened(name, Sink::file(file, to_stdout)?, encoder) }
         }
+        Exporter::ClickHouse => {
+            let connection = database::connection()?;
+            let destination = connection.to_string();
+            let writer = rows::start(connection, flags.wait.map(Duration::from_nanos), observer)?;
+            let encoder = || Box::new(rows::Encoder::default()) as Box<dyn Encode>;
+            opened(destination, Sink::ClickHouse(Arc::new(writer)), Box::new(encoder))
+        }
         Exporter::None => opened("nowhere".into(), Sink::None(Box::default()), Box::new(protobuf)),
     })
 }
@@ -150,10 +185,11 @@ impl Sink {
         Ok(Sink::File(Box::new(Mutex::new(Written { sink: Some(sink), account: Account::default(), eager }))))
     }
 
-    /// Of a collector.
-    pub fn monitor(&self) -> Option<Monitor> {
+    /// Of a collector or a database.
+    pub fn watch(&self) -> Option<Watch> {
         match self {
-            Sink::Network(delivery) => Some(delivery.monitor()),
+            Sink::Network(delivery) => Some(Watch::Collector(delivery.monitor())),
+            Sink::ClickHouse(writer) => Some(Watch::ClickHouse(writer.clone())),
             Sink::File(_) | Sink::None(_) => None,
         }
     }
@@ -162,6 +198,7 @@ impl Sink {
     pub fn finish(self) -> Account {
         match self {
             Sink::Network(delivery) => delivery.finish(),
+            Sink::ClickHouse(writer) => rows::account(writer.finish()),
             Sink::File(written) => written.into_inner().unwrap_or_else(PoisonError::into_inner).finish(),
             Sink::None(taken) => {
                 let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -178,6 +215,7 @@ impl Output for Sink {
                 let spare = delivery.send(batch);
                 if delivery.monitor().is_over() { Err(Closed) } else { Ok(spare) }
             }
+            Sink::ClickHouse(writer) => rows::send(writer, batch),
             Sink::File(written) => written.lock().unwrap_or_else(PoisonError::into_inner).send(batch),
             Sink::None(taken) => {
                 *taken.lock().unwrap_or_else(PoisonError::into_inner) += Amount::of(&batch);

@@ -64,7 +64,7 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
     let Opened { sink, encoder, on_terminal, destination, .. } = opened;
     let Messages { send, receive } = messages;
     let (stop, progress) = (Stop::default(), Progress::default());
-    let monitor = sink.monitor();
+    let watch = sink.watch();
     let mut display = Display::new(run, job, timing, on_terminal);
     listen_for_signals(send.clone())?;
     std::thread::scope(|scope| {
@@ -110,8 +110,8 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
                 Err(RecvTimeoutError::Disconnected) => return Err(Failure::impossible("generation broke off")),
             }
             if deadline.is_some_and(|at| at <= Instant::now()) {
-                match &monitor {
-                    Some(monitor) => monitor.abort(),
+                match &watch {
+                    Some(watch) => watch.abort(),
                     // Blocked in a write to a reader that does not read: there is nothing to wait for.
                     None if signals > 1 => {
                         let Figures { traces, spans, .. } = progress.figures();
@@ -122,7 +122,7 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
                     None => {}
                 }
             }
-            display.update(&progress.figures(), monitor.as_ref());
+            display.update(&progress.figures(), watch.as_ref());
         }
     })
 }

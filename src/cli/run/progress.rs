@@ -1,8 +1,9 @@
 //! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
 
+use super::exporter::Watch;
 use super::{Run, Timing};
 use crate::engine::{Figures, Job, now};
-use crate::export::deliver::{DeliveryEvent, Monitor};
+use crate::export::deliver::DeliveryEvent;
 use crate::text::{count, duration, grouped, scaled};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -59,7 +60,7 @@ impl Display {
         }
     }
 
-    pub fn update(&mut self, figures: &Figures, monitor: Option<&Monitor>) {
+    pub fn update(&mut self, figures: &Figures, watch: Option<&Watch>) {
         if self.quiet {
             return;
         }
@@ -67,14 +68,14 @@ impl Display {
         let Some(bar) = &self.bar else {
             if plain_due {
                 self.last_plain = Instant::now();
-                let line = self.line(figures, monitor);
+                let line = self.line(figures, watch);
                 anstream::eprintln!("  {line}");
             }
             return;
         };
         let bar = bar.clone();
         bar.set_position((self.done(figures) * STEPS as f64) as u64);
-        bar.set_message(self.line(figures, monitor));
+        bar.set_message(self.line(figures, watch));
     }
 
     /// All traces are made.
@@ -127,12 +128,12 @@ impl Display {
         share.min(1.0)
     }
 
-    fn line(&mut self, figures: &Figures, monitor: Option<&Monitor>) -> String {
+    fn line(&mut self, figures: &Figures, watch: Option<&Watch>) -> String {
         let traces = match self.total {
             Some(total) => format!("{} / {}", grouped(figures.traces), count(total, "trace")),
             None => count(figures.traces, "trace"),
         };
-        let account = monitor.map(Monitor::account).unwrap_or_default();
+        let account = watch.map(Watch::account).unwrap_or_default();
         let failed = account.total_rejected().spans + account.total_undelivered().spans;
         let mut line = format!("{traces}   {} spans/s   {} failed", scaled(self.rate(figures.spans)), grouped(failed));
         if self.draining {

@@ -2,9 +2,8 @@
 
 use super::monitor::Outcome;
 use super::{Run, SummaryFlag, Timing};
-use crate::cli::{Failure, parse, print};
-use crate::export::deliver::Loss;
-use crate::text::{count, duration, grouped, scaled};
+use crate::cli::{Failure, account, parse, print};
+use crate::text::{count, duration, scaled};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -31,38 +30,7 @@ fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>) -> Strin
         scaled(account.generated.spans as f64 / seconds),
         with_space(&scaled(outcome.figures.bytes as f64 / seconds)),
     )];
-    let figures = [
-        ("delivered", account.delivered.spans),
-        ("rejected", account.total_rejected().spans),
-        ("undelivered", account.total_undelivered().spans),
-    ];
-    let width = figures.iter().map(|(_, n)| grouped(*n).len()).max().unwrap_or(0).max(9);
-    for (name, n) in figures {
-        lines.push(format!("  {name:<12} {:>width$}", grouped(n)));
-        let losses = match name {
-            "rejected" => &account.rejected,
-            "undelivered" => &account.undelivered,
-            _ => continue,
-        };
-        lines.extend(losses.iter().map(|(cause, loss)| cause_line(cause, loss, width)));
-    }
-    if !account.retries.is_empty() {
-        let causes: Vec<&str> = account.retries.keys().map(String::as_str).collect();
-        lines.push(format!(
-            "  {:<12} {} ({}), longest wait {}",
-            "retried",
-            count(account.retries.values().sum(), "request"),
-            causes.join(", "),
-            duration(account.longest_wait_ms * 1_000_000),
-        ));
-    }
-    if account.resent_unknown.spans > 0 {
-        lines.push(format!(
-            "  {:<12} {:>width$} sent again after an unknown outcome, may be there twice",
-            "resent",
-            grouped(account.resent_unknown.spans)
-        ));
-    }
+    lines.extend(account::lines(account));
     if let Some((target, achieved)) = rates(outcome, timing) {
         let late = outcome.figures.lateness;
         lines.push(format!(
@@ -86,11 +54,6 @@ fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>) -> Strin
     }
     lines.extend(repeat.map(|command| format!("repeat with: {command}")));
     lines.join("\n") + "\n"
-}
-
-fn cause_line(cause: &str, loss: &Loss, width: usize) -> String {
-    let message = if loss.message.is_empty() { String::new() } else { format!(": {}", loss.message) };
-    format!("  {:<12} {:>width$} {cause}{message}", "", grouped(loss.amount.spans))
 }
 
 /// `71.2 M` as `71.2 M`, `712` as `712 `: the unit follows.

@@ -1,11 +1,11 @@
 //! When traces start: flags and variables to a schedule and a selection.
 
-use crate::cli::pace::{self, Pace};
+use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, Rate, SECOND, Shard, format_rate};
 use crate::cli::{Failure, environment};
 use crate::engine::{self, Selection};
 use crate::interpreter::{Arrivals, Schedule};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 /// The flags that say when which traces start.
 #[derive(Args)]
@@ -46,14 +46,6 @@ impl TimingFlags {
         let numbers = count.or(*duration).is_some() || lanes.is_some() || shard.is_some();
         numbers || rate.is_some() || interval.is_some() || start.is_some() || until.is_some() || arrivals.is_some()
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ArrivalsFlag {
-    /// Evenly
-    Constant,
-    /// As independent requests arrive
-    Poisson,
 }
 
 /// When which traces start.

@@ -98,6 +98,12 @@ impl From<Fault> for StoreError {
     }
 }
 
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault { passing: matches!(error, StoreError::Unreachable(_)), unknown: false, error }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
         match error {

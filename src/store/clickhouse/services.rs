@@ -14,7 +14,9 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 /// Spans that edges are counted in, about.
-const SAMPLE: u64 = 400_000;
+const SAMPLE: u64 = 200_000;
+/// Spans of a trace that edges are counted in.
+const MOST_SPANS: u64 = 10_000;
 /// Edges that are told.
 const MOST_EDGES: u64 = 2_000;
 
@@ -97,46 +99,34 @@ async fn figures(client: &Client, spans: &Sql, buckets: Buckets) -> Result<Vec<S
     Ok(services)
 }
 
-/// In one of `k` traces, scaled up. A message counts with the trace it is linked to.
+/// In one of `k` traces, scaled up. A message counts with the trace it is linked to. One pass, and no join: the spans of a
+/// trace are put into an array, and each finds its parent there.
 async fn edges(client: &Client, spans: &Sql, k: u64) -> Result<Vec<Edge>, StoreError> {
-    // Whole traces are in the sample or not, so a span's parent always is too.
-    let sampled = |columns: &str, id: &str| {
-        let mut sql = Sql::new("SELECT ");
-        sql.push(columns).push(" ").append(spans.clone());
-        sql.push(" AND cityHash64(").push(id).push(") % ? = 0").number(k);
-        sql
-    };
     let mut sql = Sql::new(
-        "SELECT toString(f.ServiceName) AS Source, toString(t.ServiceName) AS Target, count() * ?, \
-         countIf(t.StatusCode = 'Error') * ?, toUInt8(t.Message) AS Asynchronous FROM (",
+        "SELECT Source, toString(Target), count() * ? AS Calls, countIf(Bad) * ?, toUInt8(Message) AS Asynchronous FROM \
+         (SELECT Services[indexOf(Spans, Call.1)] AS Source, Call.2 AS Target, Call.3 AS Bad, Call.4 AS Message FROM \
+         (SELECT groupArrayIf(?)(Span, Span != '') AS Spans, groupArrayIf(?)(Service, Span != '') AS Services, \
+         arrayJoin(groupArrayIf(?)((Parent, Service, Bad, Message), Parent != '')) AS Call FROM \
+         (SELECT TraceId AS Trace, SpanId AS Span, ParentSpanId AS Parent, toString(ServiceName) AS Service, \
+         StatusCode = 'Error' AS Bad, SpanKind = 'Consumer' AS Message ",
     );
-    sql.number(k).number(k);
-    sql.append(sampled(
-        "TraceId AS Trace, ParentSpanId AS Parent, ServiceName, StatusCode, SpanKind = 'Consumer' AS Message",
-        "TraceId",
-    ));
-    sql.push(" AND ParentSpanId != '' UNION ALL SELECT Trace, Parent, ServiceName, StatusCode, 1 AS Message FROM (");
-    sql.append(linked(spans, k));
-    sql.push(")) AS t INNER JOIN (");
-    sql.append(sampled("TraceId AS Trace, SpanId AS Span, ServiceName", "TraceId"));
+    sql.number(k).number(k).number(MOST_SPANS).number(MOST_SPANS).number(MOST_SPANS).append(spans.clone());
     sql.push(
-        ") AS f ON t.Trace = f.Trace AND t.Parent = f.Span WHERE f.ServiceName != t.ServiceName \
-         GROUP BY Source, Target, Asynchronous ORDER BY 3 DESC, Source, Target LIMIT ?",
+        " AND cityHash64(TraceId) % ? = 0 UNION ALL SELECT Linked.1, '', Linked.2, Service, Bad, 1 FROM \
+         (SELECT arrayJoin(arrayZip(Links.TraceId, Links.SpanId)) AS Linked, toString(ServiceName) AS Service, \
+         StatusCode = 'Error' AS Bad ",
     );
-    sql.number(MOST_EDGES);
+    sql.number(k).append(spans.clone());
+    sql.push(
+        " AND notEmpty(Links.TraceId)) WHERE cityHash64(Linked.1) % ? = 0) GROUP BY Trace)) \
+         WHERE Source != '' AND Source != Target GROUP BY Source, Target, Asynchronous \
+         ORDER BY Calls DESC, Source, Target, Asynchronous LIMIT ?",
+    );
+    sql.number(k).number(MOST_EDGES);
     let rows: Vec<(String, String, u64, u64, u8)> = fetch(client, &sql).await?;
     let edge =
         |(from, to, calls, errors, asynchronous)| Edge { from, to, calls, errors, asynchronous: asynchronous == 1 };
     Ok(rows.into_iter().map(edge).collect())
-}
-
-/// Spans with what they link to, where that is of the sample.
-fn linked(spans: &Sql, k: u64) -> Sql {
-    let mut sql = Sql::new("SELECT Trace, Parent, ServiceName, StatusCode FROM (SELECT arrayJoin(arrayZip(");
-    sql.push("Links.TraceId, Links.SpanId)) AS Link, Link.1 AS Trace, Link.2 AS Parent, ServiceName, StatusCode ");
-    sql.append(spans.clone());
-    sql.push(" AND notEmpty(Links.TraceId)) WHERE cityHash64(Trace) % ? = 0").number(k);
-    sql
 }
 
 /// Traces and spans of everything, and traces with errors.

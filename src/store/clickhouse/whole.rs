@@ -124,10 +124,20 @@ fn attributes(pairs: Pairs) -> Attributes {
     pairs.into_iter().map(|(key, value)| (key, OwnedDatum::Text(value))).collect()
 }
 
-/// As the exporter writes it: `Server`.
+/// As the exporter writes it.
+pub fn kind_text(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Internal => "Internal",
+        SpanKind::Server => "Server",
+        SpanKind::Client => "Client",
+        SpanKind::Producer => "Producer",
+        SpanKind::Consumer => "Consumer",
+    }
+}
+
 fn kind(text: &str) -> Option<SpanKind> {
     use SpanKind::*;
-    [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text))
+    [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind_text(*kind) == text)
 }
 
 pub async fn fetch_links(client: &Client, id: TraceId) -> Result<Vec<Backlink>, StoreError> {

@@ -3,7 +3,7 @@
 use super::kept::{Kept, LAST_SERVICE, Row};
 use super::shelf::Snapshot;
 use super::words::{Needle, reads};
-use crate::plan::{BlockId, Plan, SpanForm};
+use crate::plan::{BlockId, Inst, Plan, SpanForm};
 use crate::store::TraceQuery;
 use crate::trace::{Origin, SpanView, constant};
 
@@ -104,10 +104,11 @@ fn narrow(number: u32, origin: &Origin, query: &TraceQuery, clauses: &[Clause]) 
     let clauses: Vec<Decided> = clauses.iter().map(|clause| clause.decide(origin)).collect();
     let named = |name: &str| plan.services.iter().position(|service| plan.text(service.name) == name);
     let service = query.service.as_deref().map(named);
-    let of_scenario = |name: &str| query.scenario.as_ref().is_none_or(|scenario| scenario.name == name);
     let scenarios = plan.scenarios.iter().map(|scenario| {
+        let asked = query.scenario.as_ref().is_none_or(|wanted| wanted.name == plan.text(scenario.name));
         // An origin without the service has no traces with it.
-        service != Some(None) && of_scenario(plan.text(scenario.name))
+        let blocks = if asked && service != Some(None) { below(plan, scenario.root) } else { vec![] };
+        !blocks.is_empty() && clauses.iter().all(|decided| blocks.iter().any(|block| decided.is_open(plan, *block)))
     });
     let bit = service.flatten().map(|id| (id as u32).min(LAST_SERVICE));
     Narrowed {
@@ -116,6 +117,31 @@ fn narrow(number: u32, origin: &Origin, query: &TraceQuery, clauses: &[Clause]) 
         service: bit.map_or(0, |bit| 1 << bit),
         shared: bit == Some(LAST_SERVICE) && plan.services.len() > LAST_SERVICE as usize + 1,
         clauses,
+    }
+}
+
+/// A block and all that it calls.
+fn below(plan: &Plan, root: BlockId) -> Vec<BlockId> {
+    let mut blocks = vec![root];
+    let mut at = 0;
+    while let Some(block) = blocks.get(at) {
+        let calls = plan.block(*block).code.iter().filter_map(|inst| match inst {
+            Inst::Call { block } => Some(*block),
+            _ => None,
+        });
+        blocks.extend(calls);
+        at += 1;
+    }
+    blocks
+}
+
+impl Decided {
+    /// Whether a span of the block can have it.
+    fn is_open(&self, plan: &Plan, block: BlockId) -> bool {
+        let service = &plan.services[plan.block(block).span.service.index()];
+        let first = service.first_resource.index();
+        self.blocks[block.index()] != Known::Never
+            || self.resources[first..first + service.instances as usize].contains(&true)
     }
 }
 

@@ -8,13 +8,13 @@ use crate::trace::{Origin, View};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-/// Entries of one table; what comes later goes under [`OTHER`].
+/// Entries of one table. What comes when they are used up goes under [`OTHER`].
 const MOST: usize = 1_000;
-/// Of these for the rest of a scenario's service.
+/// Of these, for the others of a scenario's service each.
 const MOST_OTHERS: usize = 100;
 const OTHER: &str = "(other)";
-/// Bins of a minute's durations.
-const MOST_BINS: usize = 64;
+/// Bins of the durations of all operations in one minute.
+const BINS: usize = 1 << 14;
 /// Origins whose blocks' windows are remembered.
 const MOST_SOURCES: usize = 4;
 
@@ -28,8 +28,6 @@ pub struct Entry {
 #[derive(Default)]
 pub struct Table {
     entries: HashMap<String, Arc<Entry>>,
-    /// Used again to look one up.
-    key: String,
     /// When those were dropped that had not been used for an hour.
     tidied: u64,
 }
@@ -72,6 +70,7 @@ impl Tally {
             0
         });
         let blocks = &mut self.sources[at].blocks;
+        let bins = 1 << (BINS / self.operations.entries.len().max(1)).ilog2();
         for span in view.spans() {
             let (record, failed) = (span.record(), span.failure().is_some());
             let known = &mut blocks[record.block.index()];
@@ -83,7 +82,7 @@ impl Tally {
                 found = self.operations.get([scenario, span.service(), span.name()]);
                 &found
             };
-            lock(&operation.spans).measure(record.start, failed, record.end - record.start, MOST_BINS);
+            lock(&operation.spans).measure(record.start, failed, record.end - record.start, bins);
 
             let caller = span.parent().map(|parent| parent.service()).filter(|service| *service != span.service());
             let consumes = span.kind() == SpanKind::Consumer;
@@ -116,6 +115,10 @@ fn producer(plan: &Plan, block: BlockId) -> Option<&str> {
     services.all(|service| service == first).then(|| plan.text(plan.services[first.index()].name))
 }
 
+fn key(names: [&str; 3]) -> String {
+    names.join("\0")
+}
+
 impl Table {
     /// All, or those of a scenario.
     pub fn entries(&self, scenario: Option<&str>) -> Vec<Arc<Entry>> {
@@ -126,28 +129,17 @@ impl Table {
     /// The entry of these names, or the one that they are counted under because there are too many.
     fn get(&mut self, names: [&str; 3]) -> Arc<Entry> {
         let [scenario, first, _] = names;
-        let tries = [(MOST, names), (MOST + MOST_OTHERS, [scenario, first, OTHER]), (usize::MAX, [OTHER; 3])];
-        for (most, names) in tries {
-            self.key.clear();
-            names.iter().for_each(|name| {
-                self.key.push_str(name);
-                self.key.push('\0');
-            });
-            if let Some(entry) = self.entries.get(&self.key) {
-                return entry.clone();
-            }
-            if self.entries.len() < most {
-                let entry = Arc::new(Entry { names: names.map(String::from), spans: Mutex::default() });
-                self.entries.insert(self.key.clone(), entry.clone());
-                return entry;
-            }
-        }
-        unreachable!("the last has room")
+        let places = [(MOST - MOST_OTHERS, names), (MOST, [scenario, first, OTHER])];
+        let has_place =
+            |(most, names): &(usize, [&str; 3])| self.entries.len() < *most || self.entries.contains_key(&key(*names));
+        let names = places.into_iter().find(has_place).map_or([OTHER; 3], |(_, names)| names);
+        let new = || Arc::new(Entry { names: names.map(String::from), spans: Mutex::default() });
+        self.entries.entry(key(names)).or_insert_with(new).clone()
     }
 
     /// Of a full table, once a minute, drop what was not used for an hour. Whether anything was.
     fn tidy(&mut self, now: u64) -> bool {
-        if self.entries.len() < MOST || now < self.tidied.saturating_add(HOUR / 60) {
+        if self.entries.len() < MOST - MOST_OTHERS || now < self.tidied.saturating_add(HOUR / 60) {
             return false;
         }
         self.tidied = now;

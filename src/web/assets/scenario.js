@@ -69,3 +69,7 @@ pinned();
 const begins = source && one("li[data-g]", source);
 if (begins && !location.hash && begins.offsetTop > source.clientHeight) reveal(begins);
 one("[data-go]")?.addEventListener("change", (ev) => ev.target.form.submit());
+// Files that were changed are shown anew; the address keeps what is pinned.
+const version = () => one("[data-version]").dataset.version;
+const shown = version();
+document.addEventListener("tracegen:fresh", () => { if (version() !== shown) location.reload(); });

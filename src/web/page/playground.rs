@@ -2,7 +2,7 @@
 
 mod sample;
 
-use super::{Chrome, Phase, Tab};
+use super::{Chrome, Phase, Tab, problem};
 use crate::language::diagnostic::Severity;
 use crate::plan::{ListingLine, Plan, ScenarioId};
 use crate::web::App;
@@ -19,13 +19,9 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use sample::SampleView;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Lines of a plan that are shown.
 const MAX_LINES: usize = 2_000;
-
-/// Compilations at one time: what many ask for must not keep the engine from its work.
-static COMPILATIONS: Semaphore = Semaphore::const_new(4);
 
 const EXAMPLE: &str = "\
 name: Order lookup
@@ -109,14 +105,14 @@ impl Question {
 /// The page, with the scenario `from` or an example.
 pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     let shelf = app.library.shelf();
-    let from = request.query.get("from").filter(|from| sandbox::origin(&shelf, from).is_some());
-    let text = from.and_then(|from| sandbox::origin(&shelf, from)).map(|(_, text)| text.to_string());
-    let question = Question {
-        from: from.map(str::to_string),
-        text: text.unwrap_or_else(|| example(app)),
-        index: request.query.get("index").and_then(|index| index.parse().ok()),
+    let text = match request.query.get("from") {
+        None => example(app),
+        Some(from) => match sandbox::origin(&shelf, from) {
+            Some((_, text)) => text.to_string(),
+            None => return problem::not_found(app, &format!("No scenario that has a source is called \"{from}\".")),
+        },
     };
-    page(app, question).await
+    page(app, Question::new(&request.query, &text)).await
 }
 
 /// The form, sent without a script.
@@ -155,18 +151,9 @@ async fn page(app: &Arc<App>, question: Question) -> Response {
     .await
 }
 
-/// Compiling takes a while: not on the threads that answer all others, and not many at a time.
 async fn answer(app: &Arc<App>, question: Question, make: fn(&App, &Question) -> Response) -> Response {
-    let Ok(permit) = COMPILATIONS.try_acquire() else { return busy() };
-    let work = {
-        let app = app.clone();
-        move || {
-            let response = make(&app, &question);
-            drop(permit);
-            response
-        }
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| busy())
+    let app = app.clone();
+    sandbox::in_turn(move || make(&app, &question)).await.unwrap_or_else(busy)
 }
 
 fn busy() -> Response {
@@ -193,7 +180,7 @@ fn outcome<'a>(app: &App, question: &'a Question) -> Outcome<'a> {
         lines: highlight::yaml(&question.text, &marks),
         diagnostics: Diagnostics::new(&trial.sources, &trial.diagnostics, Some(trial.file)),
         plan: trial.plan.as_ref().map(|plan| PlanView::new(plan, &trial.own)),
-        sample: sample.map(|sample| SampleView::new(&sample, &Palette::of(&sample.origin.plan))),
+        sample: sample.map(|sample| SampleView::new(&sample, &Palette::of(&shelf.good.plan))),
         seed,
     }
 }

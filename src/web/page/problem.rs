@@ -2,7 +2,6 @@
 
 use super::{Chrome, Phase, Tab};
 use crate::web::App;
-use crate::web::guard::Refusal;
 use crate::web::response::{self, Response};
 use askama::Template;
 use hyper::StatusCode;
@@ -19,15 +18,19 @@ pub fn page(app: &App, status: StatusCode, title: &str, text: &str) -> Response 
     response::html(status, &Problem { chrome: Chrome::new(app, Tab::None), title, text })
 }
 
-pub fn not_found(app: &App, text: &str) -> Response {
-    page(app, StatusCode::NOT_FOUND, "Not found", text)
+/// With a title for the status.
+pub fn of(app: &App, status: StatusCode, text: &str) -> Response {
+    let title = match status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::METHOD_NOT_ALLOWED => "This can't be done here",
+        StatusCode::PAYLOAD_TOO_LARGE => "Too large",
+        StatusCode::REQUEST_TIMEOUT => "Too slow",
+        StatusCode::FORBIDDEN => "Refused",
+        status => status.canonical_reason().unwrap_or("Something is wrong"),
+    };
+    page(app, status, title, text)
 }
 
-pub fn refused(app: &App, refusal: Refusal) -> Response {
-    match refusal {
-        Refusal::ForeignOrigin => {
-            page(app, StatusCode::FORBIDDEN, "Refused", "This request comes from a page of another site.")
-        }
-        Refusal::Unknown => page(app, StatusCode::UNAUTHORIZED, "Who is there?", "This server asks for its token."),
-    }
+pub fn not_found(app: &App, text: &str) -> Response {
+    of(app, StatusCode::NOT_FOUND, text)
 }

@@ -21,6 +21,7 @@ use graph::Graph;
 use hyper::StatusCode;
 use pair::Pair;
 use rates::Rates;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 #[derive(Template)]
@@ -96,6 +97,8 @@ struct Scenario<'a> {
     chrome: Chrome,
     trouble: Option<Trouble>,
     figures: Figures,
+    /// Changes with what is shown of plan and source.
+    version: String,
     /// All scenarios, and whether it is this one.
     choices: Vec<(String, bool)>,
     digest: String,
@@ -123,6 +126,7 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
     let page = Scenario {
         chrome: Chrome::new(app, Tab::Scenarios),
         trouble: Trouble::of(&shelf),
+        version: version(good, id),
         choices: choices.collect(),
         digest: plan.digest_short(),
         pair: pair::pair(good, id, &listing),
@@ -131,6 +135,11 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
         figures,
     };
     response::html(StatusCode::OK, &page)
+}
+
+fn version(edition: &Edition, id: ScenarioId) -> String {
+    let text = file_of(edition, id).map(|(_, file)| &file.text);
+    format!("{}-{:x}", edition.plan.digest_short(), BuildHasherDefault::<DefaultHasher>::default().hash_one(text))
 }
 
 /// The address of a scenario's page.

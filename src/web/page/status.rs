@@ -53,6 +53,8 @@ enum Warning {
     Outage { wanted: String, cause: String, since: String, next_try: String },
     Broken { errors: String, plan: String },
     Full,
+    /// Anybody who reaches this machine may start and stop.
+    Open,
 }
 
 struct Exporter {
@@ -153,6 +155,9 @@ fn short_digest(state: &SessionState) -> String {
 
 fn warnings(app: &App, state: &SessionState, database: &DatabaseStatus) -> Vec<Warning> {
     let mut warnings = vec![];
+    if !app.host.is_loopback() && app.token.is_none() {
+        warnings.push(Warning::Open);
+    }
     if let Some(outage) = &database.outage {
         warnings.push(Warning::Outage {
             wanted: database.wanted.clone().unwrap_or_else(|| "The store".into()),

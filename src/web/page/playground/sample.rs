@@ -1,7 +1,7 @@
 //! A sample trace, small: a row a span, with a bar on the trace's time line.
 
 use crate::export::write_tree;
-use crate::web::format::{duration, trace_id};
+use crate::web::format::duration;
 use crate::web::palette::Palette;
 use crate::web::sandbox::Sample;
 
@@ -13,7 +13,6 @@ const COLUMNS: usize = 120;
 pub struct SampleView {
     pub index: u64,
     pub next: u64,
-    pub id: String,
     pub scenario: String,
     pub took: String,
     pub spans: u64,
@@ -74,7 +73,6 @@ impl SampleView {
         SampleView {
             index: sample.index,
             next: sample.index + 1,
-            id: trace_id(trace.id),
             scenario: view.scenario().into(),
             took: duration(trace.end.saturating_sub(trace.start)),
             spans: trace.spans.len() as u64,
@@ -84,5 +82,34 @@ impl SampleView {
             rows,
             tree: String::from_utf8_lossy(&tree).lines().take(MAX_ROWS).collect::<Vec<_>>().join("\n"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
+    use crate::plan::fixture;
+    use crate::trace::Trace;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_row_a_span_below_its_parent() {
+        let schedule = Schedule::new(1_000_000_000, Arrivals::Even { count: 1, per_ns: 1_000_000_000 }).unwrap();
+        let run = Arc::new(Run::new(Arc::new(fixture::plan()), 42, schedule));
+        let mut trace = Trace::default();
+        let mut interpreter = Interpreter::new(&run);
+        let index = (0..100).find(|index| {
+            interpreter.trace(*index, &mut trace);
+            trace.spans.len() == 2
+        });
+        let sample = Sample { index: index.unwrap(), origin: run.origin().clone(), trace };
+        let view = SampleView::new(&sample, &Palette::of(&run.origin().plan));
+        let [order, process] = &view.rows[..] else { panic!() };
+        assert_eq!((order.indent, order.x, order.width), (0, 0.0, 100.0));
+        assert_eq!((process.indent, process.kind, process.took.as_str()), (12, "PRODUCER", "1.50 ms"));
+        assert!((process.x + process.width - 100.0).abs() < 0.11);
+        assert_eq!((view.failed, view.more, view.next), (false, 0, view.index + 1));
+        assert!(view.tree.lines().count() == 3 && view.tree.contains("POST /api/v1/orders"));
     }
 }

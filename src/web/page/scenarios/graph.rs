@@ -58,8 +58,9 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
             y: place.y,
             class: palette.class(service),
             kind: block.span.kind.name(),
-            service: short(service, 26),
-            operation: short(&plan.block_name(place.block), 34),
+            // beside it stands how often it fails
+            service: short(service, if fails.is_some() { 19 } else { 28 }),
+            operation: short(&plan.block_name(place.block), 32),
             delay: delay(&block.code),
             fails: fails.map(|share| format!("fails {}", percent(share))),
         }

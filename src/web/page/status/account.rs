@@ -2,7 +2,7 @@
 
 use crate::engine::SessionState;
 use crate::export::deliver::{self, Amount};
-use crate::store::{DatabaseStatus, StoreError, TraceCounts};
+use crate::store::{self, DatabaseStatus, StoreError, TraceCounts, Written};
 use crate::web::format::{grouped, share};
 
 pub type Counts = Result<TraceCounts, StoreError>;
@@ -15,8 +15,6 @@ pub enum Unit {
 
 pub struct Account {
     pub unit: Unit,
-    /// It can be told in the other unit too.
-    pub both_units: bool,
     pub generated: String,
     pub parts: Vec<Part>,
     /// What the parts come to, and whether that is what was generated.
@@ -50,9 +48,9 @@ const LEAST: f64 = 0.4;
 
 impl Account {
     pub fn of(state: &SessionState, database: &DatabaseStatus, counts: &Counts, unit: Unit) -> Account {
-        match (&state.exporter, database.written) {
+        match (&state.exporter, &database.written) {
             (Some(exporter), _) => Account::delivered(&exporter.account, unit),
-            (None, Some((waiting, written, lost))) => Account::written(waiting, written, lost),
+            (None, Some(written)) => Account::written(written, unit),
             (None, None) => Account::kept(state, counts, unit),
         }
     }
@@ -83,10 +81,18 @@ impl Account {
     }
 
     /// To ClickHouse, by the store itself.
-    fn written(waiting: u64, written: u64, lost: u64) -> Account {
-        let parts = [("Written", "ok", written), ("Lost", "err", lost), ("Waiting", "bar", waiting)];
-        let account = Account::new(waiting + written + lost, &parts, Unit::Spans);
-        Account { both_units: false, note: "No exporter is set: traces are written to ClickHouse.", ..account }
+    fn written(written: &Written, unit: Unit) -> Account {
+        let of = |amount: store::Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
+        let lost = of(written.total_lost());
+        let (waiting, done) = (of(written.waiting), of(written.written));
+        let parts = [("Written", "ok", done), ("Lost", "err", lost), ("Waiting", "bar", waiting)];
+        let causes = written.lost.iter().map(|(name, (amount, message))| Cause {
+            colour: "err",
+            text: if message.is_empty() { name.clone() } else { format!("{name}: {message}") },
+            amount: grouped(of(*amount)),
+        });
+        let account = Account::new(waiting + done + lost, &parts, unit);
+        Account { causes: causes.collect(), note: "No exporter is set: traces are written to ClickHouse.", ..account }
     }
 
     fn kept(state: &SessionState, counts: &Counts, unit: Unit) -> Account {
@@ -126,7 +132,6 @@ impl Account {
         let sum: u64 = parts.iter().map(|(.., amount)| amount).sum();
         Account {
             unit,
-            both_units: true,
             generated: grouped(generated),
             sum: format!("{} = {}", terms.join(" + "), grouped(sum)),
             closes: sum == generated,
@@ -178,7 +183,14 @@ mod tests {
         let told = Account::delivered(&deliver::Account::default(), Unit::Spans);
         assert!(told.closes);
         assert!(told.parts.iter().all(|part| part.width == "0.00" && part.share == "0.0 %"));
-        let written = Account::written(1, 2, 3);
-        assert_eq!((written.generated.as_str(), written.closes, written.both_units), ("6", true, false));
+        let amount = |spans| store::Amount { spans, traces: 1 };
+        let mut written = Written { waiting: amount(1), written: amount(2), ..Written::default() };
+        written.lost.insert("timeout".into(), (amount(3), "no answer".into()));
+        let told = Account::written(&written, Unit::Spans);
+        assert_eq!(
+            (told.generated.as_str(), told.closes, told.causes[0].text.as_str()),
+            ("6", true, "timeout: no answer")
+        );
+        assert_eq!(Account::written(&written, Unit::Traces).generated, "3");
     }
 }

@@ -1,0 +1,85 @@
+//! `--exporter clickhouse`: traces as rows of the table that the collector's exporter writes.
+
+use crate::cli::Failure;
+use crate::engine::Closed;
+use crate::export::deliver::{Account, Amount, DeliveryEvent, Loss, Observer};
+use crate::export::{BATCH_SPANS, Batch, Encode};
+use crate::store::{self, Connection, Patience, Rows, Writer, WriterFault, WriterOptions, Written};
+use crate::trace::View;
+use std::time::Duration;
+
+/// As with a collector.
+const WAIT: Duration = Duration::from_secs(10);
+const LOST: Duration = Duration::from_secs(300);
+
+pub fn start(connection: Connection, wait: Option<Duration>, observer: Observer) -> Result<Writer, Failure> {
+    let url = connection.to_string();
+    let tell = move |fault: WriterFault| {
+        let (url, cause) = (url.clone(), fault.cause.to_string());
+        let trying_for = fault.trying_for.unwrap_or(LOST);
+        observer(match fault.answered {
+            false => DeliveryEvent::Unreachable { url, cause, trying_for },
+            true => DeliveryEvent::Lost { url, cause, trying_for },
+        });
+    };
+    let patience = Patience { first: wait.unwrap_or(WAIT), lost: LOST };
+    let options = WriterOptions { patience: Some(patience), full: None, observer: Box::new(tell) };
+    Writer::start(connection, options).map_err(|e| Failure::impossible(e.to_string()))
+}
+
+pub fn send(writer: &Writer, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
+    let mut rows = Rows { body: batch.body, spans: batch.spans, traces: batch.traces };
+    if writer.send(&mut rows) || !writer.is_over() { Ok(Some(rows.body)) } else { Err(Closed) }
+}
+
+/// The account of the writer in the words of a delivery.
+pub fn account(written: Written) -> Account {
+    let amount = |of: store::Amount| Amount { spans: of.spans, traces: of.traces };
+    let mut account = Account {
+        generated: amount(written.waiting),
+        delivered: amount(written.written),
+        in_flight: amount(written.waiting),
+        resent_unknown: amount(written.again),
+        longest_wait_ms: written.longest_wait.as_millis() as u64,
+        requests: written.inserts,
+        ..Account::default()
+    };
+    account.generated += account.delivered;
+    for (cause, (of, message)) in written.lost {
+        account.generated += amount(of);
+        account.undelivered.insert(cause, Loss { amount: amount(of), message });
+    }
+    if written.retries > 0 {
+        account.retries.insert("insert".into(), written.retries);
+    }
+    account
+}
+
+/// Traces to rows.
+#[derive(Default)]
+pub struct Encoder {
+    rows: Rows,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Encode for Encoder {
+    fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
+        self.rows.add(view);
+        if self.rows.spans >= BATCH_SPANS as u64 {
+            self.flush(emit);
+        }
+    }
+
+    fn flush(&mut self, emit: &mut dyn FnMut(Batch)) {
+        if self.rows.spans > 0 {
+            let next = Rows { body: self.spare.pop().unwrap_or_default(), ..Rows::default() };
+            let Rows { body, spans, traces } = std::mem::replace(&mut self.rows, next);
+            emit(Batch { body, spans, traces });
+        }
+    }
+
+    fn recycle(&mut self, mut body: Vec<u8>) {
+        body.clear();
+        self.spare.push(body);
+    }
+}

@@ -1,0 +1,230 @@
+//! What happens while it serves, on stderr; the scenario files and the manifest are looked after on the way.
+
+use super::level::Level;
+use crate::cli::environment;
+use crate::engine::{Link, Manifest, Pace, Phase};
+use crate::store::DatabaseStatus;
+use crate::text::count;
+use crate::web::{App, Change};
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::ctrl_c;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Between two looks at the files, the session and the store.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub struct Herald {
+    app: Arc<App>,
+    level: Level,
+    manifest: Option<PathBuf>,
+}
+
+/// What was last said of.
+#[derive(Default)]
+struct Known {
+    phase: Option<Phase>,
+    link: Option<Link>,
+    /// Since when the store is out of reach.
+    outage: Option<u64>,
+    manifest: Option<Manifest>,
+}
+
+impl Herald {
+    pub fn new(app: Arc<App>, level: Level, manifest: Option<PathBuf>) -> Herald {
+        Herald { app, level, manifest }
+    }
+
+    fn say(&self, level: Level, line: impl Display) {
+        if level <= self.level {
+            let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
+            anstream::eprintln!("tracegen: {kind}{line}");
+        }
+    }
+
+    /// What it begins with.
+    pub fn banner(&self, paths: &[PathBuf], host: &str) {
+        let state = self.app.session.state();
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let exporter = match &state.exporter {
+            Some(exporter) => format!("{} ({})", exporter.endpoint, exporter.protocol),
+            None => "none: OTEL_EXPORTER_OTLP_ENDPOINT is not set".into(),
+        };
+        anstream::eprintln!("tracegen {} at {}", env!("CARGO_PKG_VERSION"), self.app.url);
+        for (name, value) in [
+            ("plan", format!("{}, {} from {}", state.plan.digest_short(), scenarios(&state.plan), paths.join(", "))),
+            ("seed", state.seed.to_string()),
+            ("pace", pace(state.settings.pace, state.settings.lanes)),
+            ("store", store(&self.app.database.status())),
+            ("exporter", exporter),
+        ] {
+            anstream::eprintln!("  {name:<9} {value}");
+        }
+        if let Some(note) = environment::without_effect() {
+            self.say(Level::Info, note);
+        }
+        if self.app.token.is_none() && !self.app.host.is_loopback() {
+            let line = format!(
+                "{host} can be reached by other machines and no SERVER_TOKEN is set: whoever finds it can read and stop this"
+            );
+            self.say(Level::Warn, line);
+        }
+    }
+
+    /// Without end.
+    pub async fn watch(self) {
+        let mut known = Known { phase: Some(Phase::Running), ..Known::default() };
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            self.look_at_files().await;
+            self.look_at_session(&mut known);
+            self.look_at_store(&mut known);
+            self.keep_manifest(&mut known).await;
+        }
+    }
+
+    /// Compiling takes long enough to keep requests waiting: it has a thread of its own.
+    async fn look_at_files(&self) {
+        let library = self.app.library.clone();
+        let change = tokio::task::spawn_blocking(move || library.poll()).await;
+        match change.unwrap_or(Change::None) {
+            Change::None => {}
+            Change::Compiled { same: true, .. } => self.say(Level::Info, "scenario files changed, the plan did not"),
+            Change::Compiled { plan, same: false } => {
+                self.say(Level::Info, format!("scenarios changed: plan {}, {}", plan.digest_short(), scenarios(&plan)));
+                self.app.session.replace_plan(plan);
+            }
+            Change::Broken { errors } => {
+                let errors = count(errors as u64, "error");
+                let page = format!("{}/scenarios", self.app.url);
+                self.say(Level::Warn, format!("scenarios do not compile ({errors}, see {page}), the last plan stays"));
+            }
+        }
+    }
+
+    fn look_at_session(&self, known: &mut Known) {
+        let state = self.app.session.state();
+        if known.phase != Some(state.phase) {
+            known.phase = Some(state.phase);
+            let phase = match state.phase {
+                Phase::Running => "running",
+                Phase::Paused => "paused",
+                Phase::Stopped => "stopped",
+            };
+            self.say(Level::Info, format!("generation is {phase} at trace {}", state.next_index));
+        }
+        let Some(exporter) = &state.exporter else { return };
+        let before = known.link.replace(exporter.link);
+        match exporter.link {
+            Link::Down if before != Some(Link::Down) => {
+                let cause = exporter.last_error.as_ref().map_or("no answer", |(_, cause)| cause);
+                let line = format!("{} is out of reach ({cause}); generation goes on, trying again", exporter.endpoint);
+                self.say(Level::Warn, line);
+            }
+            Link::Connected if before == Some(Link::Down) => {
+                self.say(Level::Warn, format!("{} answers again", exporter.endpoint));
+            }
+            _ => {}
+        }
+    }
+
+    fn look_at_store(&self, known: &mut Known) {
+        let status = self.app.database.status();
+        let since = status.outage.as_ref().map(|outage| outage.since);
+        if since == known.outage {
+            return;
+        }
+        match (&status.outage, &status.wanted) {
+            (Some(outage), Some(wanted)) => {
+                let line =
+                    format!("{wanted} is out of reach ({}); traces are kept in memory, trying again", outage.cause);
+                self.say(Level::Warn, line);
+            }
+            (None, Some(wanted)) => self.say(Level::Warn, format!("{wanted} is in use again")),
+            _ => {}
+        }
+        known.outage = since;
+    }
+
+    async fn keep_manifest(&self, known: &mut Known) {
+        let Some(path) = self.manifest.clone() else { return };
+        let manifest = self.app.session.manifest();
+        if known.manifest.as_ref() == Some(&manifest) {
+            return;
+        }
+        let saved = manifest.clone();
+        match tokio::task::spawn_blocking(move || save(&saved, &path)).await {
+            Ok(Err(e)) => self.say(Level::Error, e),
+            _ => {
+                self.say(Level::Debug, "manifest written");
+                known.manifest = Some(manifest);
+            }
+        }
+    }
+}
+
+/// Whole or not at all.
+pub fn save(manifest: &Manifest, path: &Path) -> Result<(), String> {
+    manifest.save(path).map_err(|e| format!("--manifest {}: {e}", path.display()))
+}
+
+fn scenarios(plan: &crate::plan::Plan) -> String {
+    count(plan.scenarios.len() as u64, "scenario")
+}
+
+fn pace(pace: Pace, lanes: u32) -> String {
+    use crate::cli::parse::{format_duration, format_rate};
+    match pace {
+        Pace::Rate { count, per_ns, poisson } => {
+            format!("{}{}", format_rate(count, per_ns), if poisson { ", Poisson" } else { ", evenly" })
+        }
+        Pace::Interval { min_ns, max_ns } => format!(
+            "{} to {} between traces, {}",
+            format_duration(min_ns),
+            format_duration(max_ns),
+            count(lanes.into(), "lane")
+        ),
+    }
+}
+
+fn store(status: &DatabaseStatus) -> String {
+    let memory = format!("memory, the last {}", count(status.memory_capacity, "trace"));
+    match (&status.wanted, &status.outage) {
+        (None, _) => memory,
+        (Some(wanted), None) => wanted.clone(),
+        (Some(wanted), Some(outage)) => format!("{memory}; {wanted} is out of reach ({})", outage.cause),
+    }
+}
+
+/// Until a signal says so; the one after that ends the process at once.
+pub async fn ending() {
+    signal().await;
+    anstream::eprintln!("tracegen: stopping; what has ended is still delivered (once more to stop at once)");
+    tokio::spawn(async {
+        signal().await;
+        std::process::exit(130);
+    });
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => drop(ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    let _ = ctrl_c().await;
+}

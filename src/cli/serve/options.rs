@@ -1,0 +1,207 @@
+//! Flags and variables to what `serve` starts with, and to the table that shows them as they are in effect.
+
+use super::Serve;
+use super::level::Level;
+use crate::cli::pace::{self, ArrivalsFlag, Pace};
+use crate::cli::parse::{self, SECOND};
+use crate::cli::{Failure, database, draw_seed, environment};
+use crate::engine::{self, Settings};
+use crate::export::target::{Target, TargetFlags};
+use crate::store::{Connection, Wanted};
+use crate::web::{Setting, SettingValue};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+pub struct Options {
+    pub seed: u64,
+    pub settings: Settings,
+    pub database: Wanted,
+    pub target: Option<Target>,
+    pub host: String,
+    pub port: u16,
+    pub token: Option<String>,
+    pub jaeger: Option<String>,
+    pub fetch_limit: u32,
+    pub card_limit: u32,
+    /// ns.
+    pub status_interval: u64,
+    pub level: Level,
+    pub configuration: Vec<Setting>,
+}
+
+impl Options {
+    pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> Result<Options, Failure> {
+        let mut table = Table::default();
+        let scenarios: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
+        {
+            "SCENARIOS_PATH"
+        } else {
+            "SCENARIOS_DIR"
+        };
+        table.row(variable, "PATH", !flags.paths.is_empty(), scenarios.join(", "));
+        let seed = flags.seed.unwrap_or_else(draw_seed);
+        table.add("--seed", SettingValue::Shown(seed.to_string()), if flags.seed.is_some() { "flag" } else { "drawn" });
+        let settings = pace(flags, &mut table)?;
+        let target = target(&mut table)?;
+        let database = database::wanted(target.is_some())?;
+        show_database(&database, &mut table);
+        let host = flags.host.clone().or_else(|| environment::text("SERVER_HOST")).unwrap_or("127.0.0.1".into());
+        table.row("SERVER_HOST", "--host", flags.host.is_some(), &host);
+        let variable =
+            environment::value("SERVER_PORT", |text| text.parse().map_err(|_| "expected a port, 0 to 65535"))?;
+        let port = flags.port.or(variable).unwrap_or(8000);
+        table.row("SERVER_PORT", "--port", flags.port.is_some(), port);
+        let token = environment::text("SERVER_TOKEN");
+        if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
+            return Err(Failure::usage("SERVER_TOKEN: expected visible ASCII characters without spaces"));
+        }
+        table.secret("SERVER_TOKEN");
+        let fetch_limit = table.number("TRACE_FETCH_LIMIT", 1..=1_000, 30)?;
+        let card_limit = table.number("CARD_DISPLAY_LIMIT", 1..=1_000, 10)?;
+        let status_interval = environment::value("STATUS_UPDATE_INTERVAL", |text| match parse::seconds(text) {
+            Ok(ns) if (SECOND / 5..=3_600 * SECOND).contains(&ns) => Ok(ns),
+            _ => Err("expected seconds from 0.2 to 3600, as `2.0`"),
+        })?;
+        let status_interval = status_interval.unwrap_or(2 * SECOND);
+        table.row("STATUS_UPDATE_INTERVAL", "", false, format!("{} s", status_interval as f64 / 1e9));
+        let jaeger = environment::value("JAEGER_URL", url)?;
+        table.optional("JAEGER_URL", jaeger.clone());
+        let level = environment::value("LOG_LEVEL", Level::parse)?.unwrap_or(Level::Info);
+        table.row("LOG_LEVEL", "", false, level);
+        if let Some(path) = &flags.manifest {
+            table.add("--manifest", SettingValue::Shown(path.display().to_string()), "flag");
+        }
+        Ok(Options {
+            seed,
+            settings,
+            database,
+            target,
+            host,
+            port,
+            token,
+            jaeger,
+            fetch_limit,
+            card_limit,
+            status_interval,
+            level,
+            configuration: table.0,
+        })
+    }
+}
+
+fn pace(flags: &Serve, table: &mut Table) -> Result<Settings, Failure> {
+    let poisson = flags.arrivals == Some(ArrivalsFlag::Poisson);
+    let by_flag = if flags.rate.is_some() { "--rate" } else { "--interval" };
+    let (pace, lanes) = match pace::resolve(flags.rate, flags.interval, flags.lanes)? {
+        Pace::Even { count, per } => (engine::Pace::Rate { count, per_ns: per, poisson }, pace::LANES),
+        Pace::Interval { .. } if poisson => {
+            return Err(Failure::usage("--arrivals poisson needs a rate: --rate 50/s"));
+        }
+        Pace::Interval { min, max, lanes } => (engine::Pace::Interval { min_ns: min, max_ns: max }, lanes),
+        Pace::Max => {
+            return Err(Failure::usage("--rate max is for `tracegen run`; give serve a rate, as --rate 1000/s"));
+        }
+    };
+    match pace {
+        engine::Pace::Rate { count, per_ns, poisson } => {
+            let spread = if poisson { ", Poisson" } else { "" };
+            table.add("--rate", SettingValue::Shown(format!("{}{spread}", parse::format_rate(count, per_ns))), "flag");
+        }
+        engine::Pace::Interval { min_ns, max_ns } => {
+            let given = flags.interval.is_some();
+            table.row("TRACE_INTERVAL_MIN", by_flag, given, parse::format_duration(min_ns));
+            table.row("TRACE_INTERVAL_MAX", by_flag, given, parse::format_duration(max_ns));
+            table.row("TRACE_NUM_WORKERS", "--lanes", flags.lanes.is_some(), lanes);
+        }
+    }
+    Ok(Settings { pace, lanes, weights: BTreeMap::new() })
+}
+
+fn show_database(wanted: &Wanted, table: &mut Table) {
+    table.row("DATABASE_TYPE", "", false, if wanted.clickhouse.is_some() { "clickhouse" } else { "inmemory" });
+    if let Some(Connection { host, port, user, database, https, .. }) = &wanted.clickhouse {
+        let scheme = if *https { "https://" } else { "" };
+        table.row("DATABASE_HOST", "", false, format!("{scheme}{host}"));
+        table.row("DATABASE_PORT", "", false, port);
+        table.row("DATABASE_USER", "", false, user);
+        table.secret("DATABASE_PASSWORD");
+        table.row("DATABASE_NAME", "", false, database);
+    }
+    table.row("INMEMORY_MAX_TRACES", "", false, wanted.max_traces);
+}
+
+/// Exported to only where an endpoint is set.
+fn target(table: &mut Table) -> Result<Option<Target>, Failure> {
+    let target = Target::resolve(TargetFlags::default(), &environment::text);
+    let target = target.map_err(|e| Failure::usage(e.to_string()))?;
+    if target.is_default {
+        table.optional("OTEL_EXPORTER_OTLP_ENDPOINT", None);
+        return Ok(None);
+    }
+    let of_traces = environment::text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").is_some();
+    let name = if of_traces { "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" } else { "OTEL_EXPORTER_OTLP_ENDPOINT" };
+    table.optional(name, Some(target.to_string()));
+    table.secret("OTEL_EXPORTER_OTLP_HEADERS");
+    if environment::text("OTEL_EXPORTER_OTLP_TRACES_HEADERS").is_some() {
+        table.secret("OTEL_EXPORTER_OTLP_TRACES_HEADERS");
+    }
+    Ok(Some(target))
+}
+
+/// A base URL that a page may link to.
+fn url(text: &str) -> Result<String, &'static str> {
+    let parsed: Option<hyper::Uri> = text.parse().ok();
+    let web = parsed.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some());
+    web.map(|_| text.trim_end_matches('/').to_string()).ok_or("expected a URL, as `http://localhost:16686`")
+}
+
+#[derive(Default)]
+struct Table(Vec<Setting>);
+
+impl Table {
+    fn add(&mut self, name: &'static str, value: SettingValue, from: &'static str) {
+        self.0.push(Setting { name, value, from });
+    }
+
+    /// A variable, or the flag that beats it.
+    fn row(&mut self, variable: &'static str, flag: &'static str, by_flag: bool, value: impl Display) {
+        let value = SettingValue::Shown(value.to_string());
+        match by_flag {
+            true => self.add(flag, value, "flag"),
+            false => self.add(variable, value, source(variable)),
+        }
+    }
+
+    fn optional(&mut self, variable: &'static str, value: Option<String>) {
+        self.add(variable, value.map_or(SettingValue::NotSet, SettingValue::Shown), source(variable));
+    }
+
+    fn secret(&mut self, variable: &'static str) {
+        let value = if environment::text(variable).is_some() { SettingValue::Hidden } else { SettingValue::NotSet };
+        self.add(variable, value, source(variable));
+    }
+
+    fn variable<T: Display, E: Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+        default: T,
+    ) -> Result<T, Failure> {
+        let value = environment::value(name, parse)?.unwrap_or(default);
+        self.row(name, "", false, &value);
+        Ok(value)
+    }
+
+    fn number(&mut self, name: &'static str, allowed: RangeInclusive<u32>, default: u32) -> Result<u32, Failure> {
+        let expected = format!("expected a number from {} to {}", allowed.start(), allowed.end());
+        let parse = |text: &str| text.parse().ok().filter(|n| allowed.contains(n)).ok_or_else(|| expected.clone());
+        self.variable(name, parse, default)
+    }
+}
+
+fn source(variable: &str) -> &'static str {
+    if environment::text(variable).is_some() { "environment" } else { "default" }
+}

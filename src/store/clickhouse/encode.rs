@@ -1,0 +1,103 @@
+//! Rows of `otel_traces` in ClickHouse's RowBinary, made straight from a trace.
+
+use super::schema::COLUMNS;
+use super::text;
+use super::whole::{id_text, kind_text};
+use crate::trace::{Datum, EventView, LinkView, SpanView, View};
+
+/// Rows on their way, in RowBinary.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub body: Vec<u8>,
+    pub spans: u64,
+    pub traces: u64,
+}
+
+/// What the rows are sent behind.
+pub fn statement() -> String {
+    let columns = COLUMNS.map(|(name, _)| format!("`{name}`"));
+    format!("INSERT INTO otel_traces ({}) FORMAT RowBinary", columns.join(", "))
+}
+
+impl Rows {
+    pub fn add(&mut self, view: View<'_>) {
+        let trace = id_text(view.trace.id);
+        for span in view.spans() {
+            self.span(&trace, span);
+        }
+        self.spans += view.trace.spans.len() as u64;
+        self.traces += 1;
+    }
+
+    /// Take over what `other` has; its memory is left to it.
+    pub fn append(&mut self, other: &mut Rows) {
+        self.body.append(&mut other.body);
+        self.spans += std::mem::take(&mut other.spans);
+        self.traces += std::mem::take(&mut other.traces);
+    }
+
+    /// The columns in their order.
+    fn span(&mut self, trace: &str, span: SpanView<'_>) {
+        let record = span.record();
+        let failure = span.failure();
+        let (events, links): (Vec<EventView<'_>>, Vec<LinkView>) = (span.events(), span.links().collect());
+        self.fixed(record.start);
+        self.text(trace);
+        self.text(&format!("{:016x}", record.id));
+        self.text(&span.parent().map_or(String::new(), |parent| format!("{:016x}", parent.record().id)));
+        self.text("");
+        self.text(span.name());
+        self.text(kind_text(span.kind()));
+        self.text(span.service());
+        self.map(span.view.resources.get(record.resource));
+        self.text("tracegen");
+        self.text("");
+        self.map(span.attributes());
+        self.fixed(record.end - record.start);
+        self.text(if failure.is_some() { "Error" } else { "Unset" });
+        self.text(failure.map_or("", |(_, message)| message));
+        self.array(&events, |rows, event| rows.fixed(event.time));
+        self.array(&events, |rows, event| rows.text(event.name));
+        self.array(&events, |rows, event| rows.map(event.attributes.iter().copied()));
+        self.array(&links, |rows, link| rows.text(&id_text(link.trace_id)));
+        self.array(&links, |rows, link| rows.text(&format!("{:016x}", link.span_id)));
+        self.array(&links, |rows, _| rows.text(""));
+        self.array(&links, |rows, _| rows.length(0));
+    }
+
+    fn fixed(&mut self, value: u64) {
+        self.body.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// LEB128.
+    fn length(&mut self, mut value: usize) {
+        while value >= 0x80 {
+            self.body.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.body.push(value as u8);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.length(text.len());
+        self.body.extend_from_slice(text.as_bytes());
+    }
+
+    fn map<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, Datum<'a>)>) {
+        let pairs: Vec<_> = pairs.collect();
+        let mut scratch = String::new();
+        self.array(&pairs, |rows, (key, value)| {
+            rows.text(key);
+            scratch.clear();
+            text::write(*value, &mut scratch);
+            rows.text(&scratch);
+        });
+    }
+
+    fn array<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Rows, &T)) {
+        self.length(items.len());
+        for item in items {
+            write(self, item);
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! Rows into ClickHouse, in batches and in the background, with an account of every span.
+
+use super::client::{Connection, Fault, within};
+use super::encode::{Rows, statement};
+use super::schema;
+use crate::store::StoreError;
+use crate::trace::View;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
+use clickhouse::Client;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A batch is inserted when it has so many spans or bytes, or when its first trace has waited so long.
+const BATCH_SPANS: u64 = 20_000;
+const BATCH_BYTES: usize = 16 << 20;
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// Batches that wait besides the one under way.
+const MOST_WAITING: usize = 2;
+/// Who waits for nothing in particular looks up after this time.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// How to write.
+pub struct WriterOptions {
+    /// With the server, until it is given up; `None`: never.
+    pub patience: Option<Patience>,
+    /// How long a caller waits while the buffer is full; `None`: until the server is given up.
+    pub full: Option<Duration>,
+    /// Gets the first fault of each outage, on the writer's thread; must not block.
+    pub observer: Box<dyn Fn(WriterFault) + Send>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// With a server that has not answered yet.
+    pub first: Duration,
+    /// With one that has.
+    pub lost: Duration,
+}
+
+/// The server takes nothing.
+#[derive(Clone, Debug)]
+pub struct WriterFault {
+    pub cause: StoreError,
+    /// It had answered before.
+    pub answered: bool,
+    /// `None`: as long as it takes.
+    pub trying_for: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub spans: u64,
+    pub traces: u64,
+}
+
+/// Where every span is that was handed over: waiting, written or lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Not acknowledged yet.
+    pub waiting: Amount,
+    pub written: Amount,
+    /// By cause, with what the server first said of it.
+    pub lost: BTreeMap<String, (Amount, String)>,
+    /// Written again after an outcome that is not known: these may be there twice.
+    pub again: Amount,
+    /// Inserts that were acknowledged, and that were tried again.
+    pub inserts: u64,
+    pub retries: u64,
+    pub longest_wait: Duration,
+}
+
+impl Written {
+    pub fn total_lost(&self) -> Amount {
+        self.lost.values().fold(Amount::default(), |sum, (amount, _)| Amount {
+            spans: sum.spans + amount.spans,
+            traces: sum.traces + amount.traces,
+        })
+    }
+}
+
+/// A thread that inserts what is handed over. Dropped unfinished, it stops at once.
+pub struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something has changed that the thread, or a caller, waits for.
+    changed: Condvar,
+    /// How long a caller waits.
+    full: Option<Duration>,
+    stop: tokio::sync::watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    open: Rows,
+    open_since: Option<Instant>,
+    full: Vec<Rows>,
+    account: Written,
+    /// No more comes.
+    closing: bool,
+    /// Nothing more is taken.
+    over: Option<(String, String)>,
+}
+
+impl Amount {
+    fn of(rows: &Rows) -> Amount {
+        Amount { spans: rows.spans, traces: rows.traces }
+    }
+
+    fn add(&mut self, other: Amount) {
+        (self.spans, self.traces) = (self.spans + other.spans, self.traces + other.traces);
+    }
+}
+
+impl Writer {
+    /// # Errors
+    /// A system without trusted certificates, or one that gives no threads.
+    pub fn start(connection: Connection, options: WriterOptions) -> Result<Writer, StoreError> {
+        let failed = |e: std::io::Error| StoreError::Failed(format!("can't start to write: {e}"));
+        // Both before the thread, so that what is wrong is told at once.
+        let (server, client) = (connection.client(false)?, connection.client(true)?);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (stop, _) = tokio::sync::watch::channel(false);
+        let WriterOptions { patience, full, observer } = options;
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), full, stop });
+        let thread = std::thread::Builder::new().name("clickhouse".into()).spawn({
+            let shared = shared.clone();
+            move || {
+                let (answered, told, ready, number) = (false, false, false, 0);
+                let mut work =
+                    Work { shared, connection, server, client, patience, observer, answered, told, ready, number };
+                while let Some(rows) = work.shared.next() {
+                    runtime.block_on(work.insert(rows));
+                }
+                // A name look-up can't be interrupted; nobody waits for it.
+                runtime.shutdown_background();
+            }
+        });
+        Ok(Writer { shared, thread: Mutex::new(Some(thread.map_err(failed)?)) })
+    }
+
+    /// Hand over a trace; it goes with others. Waits while the buffer is full. Whether it was taken.
+    ///
+    /// Not to be called from asynchronous code.
+    pub fn add(&self, view: View<'_>) -> bool {
+        self.take(|open| open.add(view))
+    }
+
+    /// Hand over rows, as [`Writer::add`] a trace. Empties them and keeps their memory.
+    ///
+    /// Not to be called from asynchronous code.
+    pub fn send(&self, rows: &mut Rows) -> bool {
+        self.take(|open| open.append(rows))
+    }
+
+    fn take(&self, add: impl FnOnce(&mut Rows)) -> bool {
+        let mut state = self.shared.lock();
+        let before = Amount::of(&state.open);
+        add(&mut state.open);
+        let (spans, traces) = (state.open.spans - before.spans, state.open.traces - before.traces);
+        state.account.waiting.add(Amount { spans, traces });
+        if state.open.is_full() || state.over.is_some() {
+            let rows = std::mem::take(&mut state.open);
+            state.open_since = None;
+            return self.shared.queue(state, rows);
+        }
+        if state.open_since.is_none() {
+            state.open_since = Some(Instant::now());
+            self.shared.changed.notify_all();
+        }
+        true
+    }
+
+    pub fn account(&self) -> Written {
+        self.shared.lock().account.clone()
+    }
+
+    /// Nothing more is taken: the server was given up.
+    pub fn is_over(&self) -> bool {
+        self.shared.lock().over.is_some()
+    }
+
+    /// Give up at once what is not acknowledged.
+    pub fn abort(&self) {
+        self.shared.give_up("stopped", "");
+    }
+
+    /// Wait until all is written or lost; the account, closed.
+    ///
+    /// Not to be called from asynchronous code.
+    pub fn finish(&self) -> Written {
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        self.account()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.lock().closing = true;
+        self.abort();
+    }
+}
+
+impl Rows {
+    /// Enough for an insert.
+    pub fn is_full(&self) -> bool {
+        self.spans >= BATCH_SPANS || self.body.len() >= BATCH_BYTES
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue(&self, mut state: MutexGuard<'_, State>, rows: Rows) -> bool {
+        let deadline = self.full.map(|full| Instant::now() + full);
+        while state.over.is_none() && state.full.len() >= MOST_WAITING {
+            let left = deadline.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                state.lose(&rows, "buffer full", "");
+                return false;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if let Some((cause, message)) = state.over.clone() {
+            state.lose(&rows, &cause, &message);
+            return false;
+        }
+        state.full.push(rows);
+        self.changed.notify_all();
+        true
+    }
+
+    /// The next batch, when it is due; `None`: there is none and no more comes.
+    fn next(&self) -> Option<Rows> {
+        let mut state = self.lock();
+        loop {
+            if !state.full.is_empty() {
+                let rows = state.full.remove(0);
+                self.changed.notify_all();
+                return Some(rows);
+            }
+            let due = state.open_since.map(|since| since + FLUSH_AFTER);
+            let left = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+            if state.open_since.is_some() && (state.closing || left.is_zero()) {
+                state.open_since = None;
+                return Some(std::mem::take(&mut state.open));
+            }
+            if state.closing {
+                return None;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Take nothing more; what waits is lost.
+    fn give_up(&self, cause: &str, message: &str) {
+        let mut state = self.lock();
+        state.over.get_or_insert_with(|| (cause.into(), message.into()));
+        let open = std::mem::take(&mut state.open);
+        state.open_since = None;
+        for rows in std::mem::take(&mut state.full).into_iter().chain([open]) {
+            state.lose(&rows, cause, message);
+        }
+        drop(state);
+        self.stop.send_replace(true);
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    fn land(&mut self, rows: &Rows) {
+        self.account.waiting.spans -= rows.spans;
+        self.account.waiting.traces -= rows.traces;
+    }
+
+    fn lose(&mut self, rows: &Rows, cause: &str, message: &str) {
+        if rows.spans > 0 {
+            self.land(rows);
+            let entry = self.account.lost.entry(cause.into());
+            entry.or_insert_with(|| (Amount::default(), message.into())).0.add(Amount::of(rows));
+        }
+    }
+}
+
+/// What the thread works with.
+struct Work {
+    shared: Arc<Shared>,
+    connection: Connection,
+    /// Without a database, for as long as there is none.
+    server: Client,
+    client: Client,
+    patience: Option<Patience>,
+    observer: Box<dyn Fn(WriterFault) + Send>,
+    /// The server has answered before.
+    answered: bool,
+    /// The outage was told.
+    told: bool,
+    /// The tables are there.
+    ready: bool,
+    /// Of the batch.
+    number: u64,
+}
+
+impl Work {
+    async fn insert(&mut self, rows: Rows) {
+        self.number += 1;
+        // Where a server keeps the tokens of the last inserts, the same batch is not taken twice.
+        let token = format!("tracegen-{}-{}", crate::clock::now(), self.number);
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .with_factor(2.0)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        let began = Instant::now();
+        let mut stop = self.shared.stop.subscribe();
+        let body = Bytes::from(rows.body.clone());
+        loop {
+            let attempt = tokio::select! {
+                attempt = self.attempt(body.clone(), &token) => attempt,
+                _ = stop.wait_for(|stop| *stop) => return self.shared.lock().lose(&rows, "stopped", ""),
+            };
+            let fault = match attempt {
+                Ok(()) => {
+                    (self.answered, self.told) = (true, false);
+                    let mut state = self.shared.lock();
+                    state.land(&rows);
+                    state.account.written.add(Amount::of(&rows));
+                    state.account.inserts += 1;
+                    return;
+                }
+                Err(fault) => fault,
+            };
+            let patience = self.patience.map(|p| if self.answered { p.lost } else { p.first });
+            if fault.passing && !std::mem::replace(&mut self.told, true) {
+                let (cause, answered) = (fault.error.clone(), self.answered);
+                (self.observer)(WriterFault { cause, answered, trying_for: patience });
+            }
+            self.answered |= !matches!(fault.error, StoreError::Unreachable(_));
+            self.ready = false;
+            let (cause, message) = (cause(&fault.error), fault.error.to_string());
+            let wait = waits.next().unwrap_or_default();
+            let for_good = matches!(fault.error, StoreError::Refused(_) | StoreError::Schema(_))
+                || fault.passing && patience.is_some_and(|patience| began.elapsed() + wait > patience);
+            if for_good || !fault.passing {
+                self.shared.lock().lose(&rows, cause, &message);
+                if for_good && self.patience.is_some() {
+                    self.shared.give_up(cause, &message);
+                }
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = stop.wait_for(|stop| *stop) => return self.shared.lock().lose(&rows, cause, &message),
+            }
+            let mut state = self.shared.lock();
+            state.account.retries += 1;
+            state.account.longest_wait = state.account.longest_wait.max(wait);
+            if fault.unknown {
+                state.account.again.add(Amount::of(&rows));
+            }
+        }
+    }
+
+    async fn attempt(&mut self, body: Bytes, token: &str) -> Result<(), Fault> {
+        if !self.ready {
+            schema::create(&self.server, &self.connection.database).await?;
+            schema::check(&self.server, &self.connection.database).await?;
+            self.ready = true;
+        }
+        let mut insert = self
+            .client
+            .insert_formatted_with(statement())
+            .with_setting("insert_deduplication_token", token)
+            .with_setting("async_insert", "0");
+        within(async {
+            insert.send(body).await?;
+            insert.end().await
+        })
+        .await
+    }
+}
+
+fn cause(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unreachable(_) => "out of reach",
+        StoreError::Refused(_) => "refused",
+        StoreError::Schema(_) => "wrong schema",
+        StoreError::Failed(_) => "failed",
+    }
+}

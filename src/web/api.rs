@@ -1,0 +1,130 @@
+//! The JSON API: everything the pages show, described by `openapi.json`.
+
+mod engine;
+mod otlp;
+mod scenarios;
+mod services;
+mod status;
+mod traces;
+
+use super::request::Request;
+use super::response::{self, Response};
+use super::{App, live, route};
+use crate::store::{Store, StoreError};
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The description of all this, for programs.
+const OPENAPI: &str = include_str!("api/openapi.json");
+
+/// What an address below `/api/` takes; `None`: there is no such address.
+pub fn methods(segments: &[&str]) -> Option<&'static str> {
+    Some(match segments {
+        ["engine", "start" | "stop" | "pause"] | ["store", "retry"] | ["playground"] => "POST, OPTIONS",
+        ["engine", "settings"] => "GET, HEAD, PUT, OPTIONS",
+        []
+        | [
+            "traces" | "overview" | "services" | "operations" | "status" | "counts" | "manifest" | "events"
+            | "openapi.json",
+        ]
+        | ["scenarios", ..]
+        | ["traces", _]
+        | ["traces", _, "links"] => "GET, HEAD, OPTIONS",
+        _ => return None,
+    })
+}
+
+/// Method and address have been looked at.
+pub async fn respond(app: &Arc<App>, request: &Request, segments: &[&str]) -> Response {
+    let answer = match segments {
+        [] => Ok(ok(&index())),
+        ["traces"] => traces::list(app, request).await,
+        ["traces", id] => traces::one(app, id).await,
+        ["traces", id, "links"] => traces::links(app, id).await,
+        ["overview"] => traces::overview(app, request).await,
+        ["services"] => services::report(app, request).await,
+        ["operations"] => services::operations(app, request).await,
+        ["scenarios"] => Ok(scenarios::index(app)),
+        ["scenarios", ..] => scenarios::one(app, route::scenario(&request.path)),
+        ["playground"] => scenarios::try_out(app, request).await,
+        ["status"] => Ok(ok(&status::of(app))),
+        ["counts"] => app.database.get_trace_counts().await.map(|counts| ok(&counts)).map_err(Problem::from),
+        ["manifest"] => Ok(ok(&app.session.manifest())),
+        ["engine", "settings"] if request.method == Method::PUT => engine::change(app, request),
+        ["engine", "settings"] => Ok(ok(&engine::settings(app))),
+        ["engine", action] => Ok(engine::act(app, action)),
+        ["store", "retry"] => {
+            app.database.try_now().await;
+            Ok(ok(&status::of(app)))
+        }
+        ["events"] => live::events(app)
+            .ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open; close some")),
+        ["openapi.json"] => Ok(response::with(StatusCode::OK, "application/json", OPENAPI)),
+        _ => Err(Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.")),
+    };
+    answer.unwrap_or_else(Problem::respond)
+}
+
+fn ok(value: &impl Serialize) -> Response {
+    response::json(StatusCode::OK, value)
+}
+
+/// What there is, out of the description.
+fn index() -> Value {
+    let described: Value = serde_json::from_str(OPENAPI).unwrap_or_default();
+    let paths = described["paths"].as_object().into_iter().flatten().flat_map(|(path, operations)| {
+        let operations = operations.as_object().into_iter().flatten();
+        operations.filter(|(_, operation)| operation.is_object()).map(move |(method, operation)| {
+            json!({ "method": method.to_uppercase(), "path": path, "summary": operation["summary"] })
+        })
+    });
+    json!({
+        "name": "tracegen",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": "/api/openapi.json",
+        "operations": paths.collect::<Vec<_>>(),
+    })
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    message: String,
+    /// Of the query, the path or the body.
+    parameter: Option<String>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Problem {
+        Problem { status, message: message.into(), parameter: None }
+    }
+
+    fn parameter(name: impl Into<String>, message: impl Into<String>) -> Problem {
+        let parameter = Some(name.into());
+        Problem { status: StatusCode::BAD_REQUEST, message: message.into(), parameter }
+    }
+
+    pub fn respond(self) -> Response {
+        let reason = self.status.canonical_reason().unwrap_or("error");
+        let mut error = json!({ "code": reason.to_lowercase().replace(' ', "_"), "message": self.message });
+        if let Some(parameter) = self.parameter {
+            error["parameter"] = parameter.into();
+        }
+        response::json(self.status, &json!({ "error": error }))
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// The store can't answer now; what it said names the part and the cause.
+    fn from(error: StoreError) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    }
+}
+
+/// ns since 1970 as a JSON string: a double does not hold them.
+fn nanos(ns: u64) -> String {
+    ns.to_string()
+}

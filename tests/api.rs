@@ -1,0 +1,112 @@
+//! The API is as its description says: schemathesis asks for everything in it, well and badly formed.
+
+mod support {
+    pub mod http;
+    pub mod serve;
+}
+
+use std::io::Write;
+use std::process::Command;
+use support::http::{get, send};
+use support::serve::Server;
+
+#[test]
+fn schemathesis_finds_nothing() {
+    let Some(schemathesis) = std::env::var_os("TRACEGEN_SCHEMATHESIS") else {
+        assert!(std::env::var_os("CI").is_none(), "no schemathesis: TRACEGEN_SCHEMATHESIS is not set");
+        // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+        let _ = writeln!(std::io::stderr(), "skipped, no schemathesis: TRACEGEN_SCHEMATHESIS is not set");
+        return;
+    };
+    let server = Server::busy();
+    let output = Command::new(schemathesis)
+        .current_dir(std::env::temp_dir())
+        .args(["run", &format!("{}/api/openapi.json", server.url), "--no-color", "--seed", "1"])
+        .args(["--max-examples", "15", "--workers", "2", "--request-timeout", "10"])
+        // the stream of events has no end
+        .args(["--exclude-path", "/api/events"])
+        // not all that is allowed can be said in a schema: that `max` is not below `min`, that a scenario exists
+        .args(["--exclude-checks", "positive_data_acceptance"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("19 operations") || said.contains("Tested: 19"), "it tried everything: {said}");
+}
+
+#[test]
+fn settings_are_read_back_as_they_were_set() {
+    let server = Server::busy();
+    let address = server.address();
+    let json = [("content-type", "application/json")];
+    let settings = || get(address, "/api/engine/settings").json();
+    let put = |body: &str| send(address, "PUT", "/api/engine/settings", &json, body);
+    assert_eq!(settings()["pace"]["rate"]["count"], 20);
+    let new = r#"{"pace":{"interval":{"min_ns":1000000,"max_ns":2000000}},"lanes":2,"weights":{"Billing cycle":0}}"#;
+    let name = get(address, "/api/scenarios").json()["scenarios"][0]["name"].as_str().unwrap().to_string();
+    let new = new.replace("Billing cycle", &name);
+    assert_eq!(put(&new).status, 200);
+    let read = settings();
+    assert_eq!(read["pace"]["interval"]["max_ns"], 2_000_000);
+    assert_eq!((&read["lanes"], &read["weights"][&name]), (&2.into(), &0.0.into()));
+    for bad in [
+        "",
+        "{",
+        "{}",
+        r#"{"pace":{"rate":{"count":0,"per_ns":1,"arrivals":"constant"}}}"#,
+        r#"{"pace":{"rate":{"count":1,"per_ns":1,"arrivals":"sometimes"}}}"#,
+        r#"{"pace":{"interval":{"min_ns":2,"max_ns":1}}}"#,
+        r#"{"pace":{"interval":{"min_ns":1,"max_ns":1}},"weights":{"nobody":1}}"#,
+        r#"{"pace":{"interval":{"min_ns":1,"max_ns":1}},"colour":"red"}"#,
+    ] {
+        let answer = put(bad);
+        assert_eq!((answer.status, answer.json()["error"]["parameter"].as_str()), (400, Some("body")), "{bad}");
+    }
+    assert_eq!(settings(), read, "what is refused changes nothing");
+}
+
+#[test]
+fn a_trace_of_the_api_is_the_one_of_the_manifest() {
+    let server = Server::busy();
+    let address = server.address();
+    let begun = std::time::Instant::now();
+    let id = loop {
+        let page = get(address, "/api/traces?limit=1&sort=duration").json();
+        if let Some(id) = page["traces"][0]["trace_id"].as_str() {
+            break id.to_string();
+        }
+        assert!(begun.elapsed().as_secs() < 10, "no trace came");
+    };
+    let trace = get(address, &format!("/api/traces/{id}")).json();
+    let spans: Vec<_> = trace["resourceSpans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|r| r["scopeSpans"][0]["spans"].as_array().unwrap())
+        .collect();
+    assert!(!spans.is_empty() && spans.iter().all(|span| span["traceId"] == *id));
+    let request: opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest =
+        serde_json::from_value(trace.clone()).unwrap();
+    let count: usize = request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum();
+    assert_eq!(count, spans.len(), "a reader of OTLP takes all of it");
+    assert_eq!(get(address, "/api/manifest").json()["seed"], 42);
+}
+
+#[test]
+fn metrics_are_what_prometheus_reads() {
+    let server = Server::busy();
+    let answer = get(server.address(), "/metrics");
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let mut family = "";
+    for line in answer.body.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            family = rest.split(' ').next().unwrap();
+            assert!(matches!(rest.rsplit(' ').next(), Some("counter" | "gauge" | "summary")), "{line}");
+            assert_eq!(answer.body.matches(&format!("# TYPE {family} ")).count(), 1, "{family} comes once");
+        } else if !line.starts_with("# HELP ") {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert!(name.starts_with(family) && value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+    assert!(answer.body.contains("tracegen_generated_spans_total "), "{}", answer.body);
+}

@@ -1,0 +1,126 @@
+//! The status page.
+
+use crate::support::browser::{Browser, Scheme, Server, browse};
+
+async fn phase(page: &Browser, phase: &str) {
+    page.until(&format!("document.querySelector('[data-refresh=phase]')?.innerText === '{phase}'")).await;
+}
+
+async fn value(page: &Browser, css: &str) -> String {
+    page.eval(&format!("document.querySelector({css:?}).value")).await.as_str().unwrap().into()
+}
+
+/// The figure that is called so.
+fn figure(name: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('.big div')].find((d) => d.innerText.startsWith('{name}')).querySelector('dd').innerText"
+    )
+}
+
+#[test]
+fn the_engine_is_paused_stopped_and_started() {
+    browse(&Server::busy(), async |page| {
+        page.goto("/status").await;
+        phase(page, "Running").await;
+        for (button, then) in [("/engine/pause", "Paused"), ("/engine/stop", "Stopped")] {
+            page.click(&format!("[formaction='{button}']")).await;
+            phase(page, then).await;
+            assert_eq!(page.location().await, "/status");
+        }
+        assert_eq!(page.count("[data-refresh=buttons] :disabled").await, 2);
+        page.is_sound().await;
+        page.click("[data-refresh=buttons] .primary").await;
+        phase(page, "Running").await;
+    });
+}
+
+#[test]
+fn settings_take_effect() {
+    browse(&Server::busy(), async |page| {
+        for scripts in [true, false] {
+            page.scripts(scripts).await;
+            page.goto("/status").await;
+            page.click("label:has([name=pace][value=rate])").await;
+            page.fill("[name=rate]", "33").await;
+            page.choose("[name=arrivals]", "poisson").await;
+            page.fill("[name='weight.API Gateway']", "0").await;
+            page.click(".form .primary").await;
+            page.wait(".notice.good").await;
+            page.until(&format!("{} === '33 traces/s'", figure("Target"))).await;
+            assert_eq!(value(page, "[name='weight.API Gateway']").await, "0");
+            assert_eq!(value(page, "[name=arrivals]").await, "poisson");
+            page.click("label:has([name=pace][value=interval])").await;
+            page.until("document.querySelector('[name=rate]').offsetParent === null").await;
+            page.fill("[name=min]", "100ms").await;
+            page.fill("[name=max]", "0.3").await;
+            page.fill("#lanes", "2").await;
+            page.fill("[name='weight.API Gateway']", "").await;
+            page.click(".form .primary").await;
+            page.until(&format!("{} === '10 traces/s'", figure("Target"))).await;
+            assert_eq!((value(page, "[name=min]").await, value(page, "#lanes").await), ("0.1".into(), "2".into()));
+            assert_ne!(value(page, "[name='weight.API Gateway']").await, "0", "empty is as the file says");
+        }
+    });
+}
+
+#[test]
+fn a_mistake_stands_at_its_field_and_changes_nothing() {
+    browse(&Server::busy(), async |page| {
+        page.goto("/status").await;
+        page.fill("[name=rate]", "fast").await;
+        page.fill("[name='weight.API Gateway']", "-1").await;
+        page.click(".form .primary").await;
+        assert!(page.text("#e-rate").await.starts_with("expected traces per second"));
+        assert_eq!(page.count(".weights .wrong").await, 1);
+        assert_eq!(value(page, "[name=rate]").await, "fast", "what was written stays");
+        assert_eq!(page.location().await, "/status", "so that the page follows on");
+        assert_eq!(page.eval(&figure("Target")).await, "20 traces/s");
+        page.is_sound_everywhere().await;
+        // the refused form is on the console
+        page.console().await;
+    });
+}
+
+#[test]
+fn a_form_that_is_edited_is_left_alone() {
+    let up = "document.querySelector('[data-refresh=facts]').innerText";
+    browse(&Server::busy(), async |page| {
+        page.goto("/status").await;
+        page.fill("[name=rate]", "77").await;
+        let before = page.eval(up).await;
+        page.until(&format!("{up} !== {before}")).await;
+        assert_eq!(value(page, "[name=rate]").await, "77");
+        page.click(".form [type=reset]").await;
+        assert_eq!(value(page, "[name=rate]").await, "20");
+    });
+}
+
+#[test]
+fn the_account_is_told_in_spans_and_in_traces() {
+    browse(&Server::busy(), async |page| {
+        page.goto("/status").await;
+        assert!(page.text("[data-refresh=account] header p").await.starts_with("spans"));
+        page.click("nav.seg a[href*=traces]").await;
+        page.until("document.querySelector('[data-refresh=account] header p').innerText.startsWith('traces')").await;
+        assert_eq!(page.location().await, "/status?unit=traces");
+        page.until("/closes: .* = /.test(document.querySelector('.closed').innerText)").await;
+    });
+}
+
+#[test]
+fn a_collector_that_is_away_is_shown() {
+    let away =
+        Server::start(&["--seed", "42", "--rate", "50/s"], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]);
+    browse(&away, async |page| {
+        page.goto("/status").await;
+        page.until("document.querySelector('[data-refresh=exporter] .tag.err')").await;
+        assert!(page.text("[data-refresh=exporter]").await.contains("refused"));
+        assert!(page.text(".sum").await.contains("In flight"));
+        assert!(page.text(".closed").await.starts_with("The account closes"));
+        phase(page, "Running").await;
+        page.is_sound_everywhere().await;
+        for (width, scheme) in [(1440, Scheme::Light), (1440, Scheme::Dark), (390, Scheme::Light)] {
+            page.picture("status", width, scheme).await;
+        }
+    });
+}

@@ -1,0 +1,112 @@
+//! `tracegen serve`, as a process of its own.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Killed when dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+    said: Arc<Mutex<String>>,
+}
+
+/// `tracegen serve` with none of this process's variables that it reads.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
+    command.arg("serve").current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::piped()).stdin(Stdio::null());
+    for (name, _) in std::env::vars() {
+        let ours = [
+            "OTEL_",
+            "TRACE_",
+            "SCENARIOS_",
+            "DATABASE_",
+            "CLICKHOUSE_",
+            "SERVER_",
+            "INMEMORY_",
+            "JAEGER_",
+            "CARD_",
+            "STATUS_",
+            "LOG_",
+        ];
+        if ours.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+impl Server {
+    /// With these arguments and variables, on a port of its own.
+    pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Server {
+        let mut command = command();
+        command.args(args).env("SERVER_PORT", "0").envs(variables.iter().copied());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let said = Arc::new(Mutex::new(String::new()));
+        let url = lines.by_ref().find_map(|line| {
+            let at = line.find("http://")?;
+            Some(line[at..].split_whitespace().next()?.trim_end_matches('/').to_string())
+        });
+        let url = url.expect("it prints its URL");
+        // what it says later must not fill the pipe
+        let heard = said.clone();
+        std::thread::spawn(move || {
+            for line in lines {
+                let mut said = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                *said += &line;
+                *said += "\n";
+            }
+        });
+        Server { child, url, said }
+    }
+
+    /// The shipped scenarios with seed 42, many traces a second.
+    pub fn busy() -> Server {
+        Server::start(&["--seed", "42", "--rate", "20/s"], &[])
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// What it has said on stderr behind its URL.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Wait until it has said so.
+    pub fn wait_for(&self, words: &str) {
+        let begun = Instant::now();
+        while !self.said().contains(words) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it did not say `{words}`:\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Send a signal, as `INT`, and wait for its end.
+    pub fn end(&mut self, signal: &str) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([format!("-{signal}"), pid]).status().unwrap().success());
+        self.child.wait().unwrap()
+    }
+
+    /// Its scenario files in `folder` instead of the shipped ones.
+    pub fn of(folder: &Path, args: &[&str]) -> Server {
+        let mut all = vec![folder.to_str().unwrap()];
+        all.extend(args);
+        Server::start(&all, &[])
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

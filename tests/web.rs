@@ -1,0 +1,390 @@
+//! The server as hostile, broken and ordinary clients meet it.
+
+mod support {
+    pub mod http;
+    pub mod serve;
+}
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use support::http::{connect, get, read, send};
+use support::serve::{Server, command};
+
+/// The first trace that is kept.
+fn some_trace(address: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let page = get(address, "/api/traces?limit=1").json();
+        if let Some(id) = page["traces"][0]["trace_id"].as_str() {
+            return id.to_string();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "no trace came");
+    }
+}
+
+#[test]
+fn it_answers_within_a_second_of_its_start() {
+    let begun = Instant::now();
+    let server = Server::busy();
+    let page = get(server.address(), "/");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+}
+
+#[test]
+fn every_page_says_what_it_is_and_keeps_scripts_out() {
+    let server = Server::busy();
+    let trace = format!("/traces/{}", some_trace(server.address()));
+    for path in ["/", "/services", "/scenarios", "/playground", "/status", &trace, "/assets/style.css", "/api/status"] {
+        let page = get(server.address(), path);
+        assert_eq!(page.status, 200, "{path}: {}", page.body);
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(page.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert!(!page.body.contains(" style=\""), "{path} has a style of its own");
+        let head = send(server.address(), "HEAD", path, &[], "");
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+    }
+}
+
+#[test]
+fn what_is_not_there_and_what_can_t_be_done_is_said() {
+    let server = Server::busy();
+    let address = server.address();
+    let unknown = "/traces/0123456789abcdef0123456789abcdef";
+    for path in ["/nowhere", "/scenarios/nobody", unknown, "/traces/xyz", "/assets/../Cargo.toml", "/%00", "/%ff"] {
+        let page = get(address, path);
+        assert!(matches!(page.status, 400 | 404), "{path}: {}", page.status);
+        assert!(page.header("content-type").unwrap().starts_with("text/html"), "{path}");
+    }
+    for (path, status, parameter) in [
+        ("/api/nowhere", 404, None),
+        ("/api/traces/xyz", 400, Some("id")),
+        ("/api/traces/0123456789abcdef0123456789abcdef", 404, None),
+        ("/api/traces?min=long", 400, Some("min")),
+        ("/api/traces?status=maybe", 400, Some("status")),
+        ("/api/traces?limit=0", 400, Some("limit")),
+        ("/api/traces?limit=99999999999999999999", 400, Some("limit")),
+        ("/api/traces?page=-1", 400, Some("page")),
+        ("/api/overview?until=then", 400, Some("until")),
+        ("/api/services?range=ever", 400, Some("range")),
+        ("/api/scenarios/nobody", 404, None),
+    ] {
+        let answer = get(address, path);
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status, error["parameter"].as_str()), (status, parameter), "{path}: {}", answer.body);
+        assert!(error["message"].as_str().is_some_and(|message| message.len() > 10), "{path}: {error}");
+    }
+    for (method, path, allowed) in [
+        ("POST", "/", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/api/traces", "GET, HEAD, OPTIONS"),
+        ("GET", "/engine/stop", "POST, OPTIONS"),
+        ("GET", "/api/engine/start", "POST, OPTIONS"),
+        ("BREW", "/api/engine/settings", "GET, HEAD, PUT, OPTIONS"),
+    ] {
+        let answer = send(address, method, path, &[], "");
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{method} {path}");
+        let options = send(address, "OPTIONS", path, &[], "");
+        assert_eq!((options.status, options.header("allow")), (204, Some(allowed)), "{path}");
+    }
+    let page = get(address, "/?min=long&service=x");
+    assert_eq!(page.status, 200, "what can be read of a filter applies");
+    assert!(page.body.contains("milliseconds"), "and what can't is said");
+}
+
+#[test]
+fn a_body_has_bounds() {
+    let server = Server::busy();
+    let address = server.address();
+    let large = "x".repeat((1 << 20) + 1);
+    for path in ["/api/playground", "/playground", "/engine/stop"] {
+        let answer = send(address, "POST", path, &[], &large);
+        assert_eq!(answer.status, 413, "{path}");
+        assert!(answer.body.contains("1,048,576"), "{path}: {}", answer.body);
+    }
+    // it says how long it is and stops there; or never says how long it is
+    let mut stream = connect(address);
+    write!(stream, "POST /api/playground HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    while stream.write_all(chunk.as_bytes()).is_ok() {}
+    let fits = send(address, "POST", "/api/playground", &[], &"[".repeat(1 << 20));
+    assert_eq!(fits.status, 200);
+    assert_eq!(fits.json()["plan"], serde_json::Value::Null);
+    let head = format!("GET /{} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n", "a".repeat(100_000));
+    let mut stream = connect(address);
+    let _ = stream.write_all(head.as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    assert_eq!(get(address, "/healthz").status, 200);
+}
+
+/// Whether the other side has closed the connection.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0; 4096]) {
+        Ok(0) => true,
+        Ok(_) => false,
+        Err(e) => !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
+}
+
+#[test]
+fn slow_clients_are_let_go_and_hinder_nobody() {
+    let server = Server::busy();
+    let address = server.address();
+    let mut half_head = connect(address);
+    write!(half_head, "GET / HTTP/1.1\r\nhost: {address}\r\nx-slow: ").unwrap();
+    let mut half_body = connect(address);
+    write!(half_body, "POST /api/playground HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nname:").unwrap();
+    let mut silent = connect(address);
+    // asks for much, again and again, and takes nothing of it
+    let deaf = connect(address);
+    deaf.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let request = format!("GET /api/openapi.json HTTP/1.1\r\nhost: {address}\r\n\r\n").repeat(2_000);
+    let _ = (&deaf).write_all(request.as_bytes());
+    let begun = Instant::now();
+    assert_eq!(get(address, "/").status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    let answer = read(&mut half_body);
+    assert_eq!(answer.status, 408);
+    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("10 s"));
+    assert!(is_closed(&mut half_head) && is_closed(&mut silent));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_thousand_idle_connections_keep_nobody_out() {
+    let server = Server::busy();
+    let address = server.address();
+    let mut idle = vec![];
+    for _ in 0..1_000 {
+        idle.push(TcpStream::connect(address).unwrap());
+    }
+    for path in ["/", "/api/traces", "/services"] {
+        let begun = Instant::now();
+        assert_eq!(get(address, path).status, 200);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{path}: {:?}", begun.elapsed());
+    }
+    // who has just spoken is not the one to go
+    let mut polite = connect(address);
+    for _ in 0..5 {
+        write!(polite, "GET /healthz HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+        assert!(!is_closed(&mut polite));
+        idle.extend((0..20).map(|_| TcpStream::connect(address).unwrap()));
+    }
+}
+
+#[test]
+fn other_sites_can_t_steer_the_engine() {
+    let server = Server::busy();
+    let address = server.address();
+    let phase = || get(address, "/api/status").json()["phase"].as_str().unwrap().to_string();
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for path in ["/engine/stop", "/engine/pause", "/api/engine/stop", "/api/store/retry", "/engine/settings"] {
+        for foreign in [
+            ("origin", "http://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost:1"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert_eq!(send(address, "POST", path, &[form, foreign], "").status, 403, "{path} {foreign:?}");
+        }
+    }
+    let foreign = [("origin", "http://evil.example"), ("content-type", "application/json")];
+    assert_eq!(send(address, "PUT", "/api/engine/settings", &foreign, "{}").status, 403);
+    assert_eq!(phase(), "running");
+    // a name that was made to lead to this machine
+    for host in ["evil.example", "evil.example:8000", "localhost.evil.example"] {
+        for path in ["/", "/api/traces", "/assets/ui.js", "/healthz"] {
+            let answer = send(address, "GET", path, &[("host", host)], "");
+            assert_eq!(answer.status, 421, "{host} {path}");
+            assert!(!answer.body.contains("trace_id"));
+        }
+        assert_eq!(send(address, "POST", "/engine/stop", &[("host", host)], "").status, 421);
+    }
+    let own = format!("http://{address}");
+    assert_eq!(send(address, "POST", "/engine/pause", &[("origin", &own), form], "").status, 303);
+    assert_eq!(phase(), "paused");
+    assert_eq!(send(address, "POST", "/api/engine/start", &[], "").json()["phase"], "running");
+}
+
+#[test]
+fn a_token_is_asked_for_where_there_is_one() {
+    let server = Server::start(&["--seed", "42"], &[("SERVER_TOKEN", "open-sesame")]);
+    let address = server.address();
+    for path in ["/", "/services", "/status", "/traces/0123456789abcdef0123456789abcdef?span=1", "/nowhere"] {
+        let page = get(address, path);
+        assert_eq!((page.status, page.header("www-authenticate")), (401, Some("Bearer")), "{path}");
+        assert!(page.body.contains("name=\"token\"") && !page.body.contains("Running"), "{path}");
+        assert!(page.body.contains(&format!("name=\"to\" value=\"{path}\"")), "{path}");
+    }
+    for path in ["/api/traces", "/api/manifest", "/api/events", "/api/nowhere"] {
+        let answer = get(address, path);
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some("unauthorized")), "{path}");
+    }
+    assert_eq!(get(address, "/metrics").status, 401);
+    assert_eq!(send(address, "POST", "/engine/stop", &[], "").status, 401);
+    for path in ["/healthz", "/readyz", "/assets/style.css", "/login"] {
+        assert!(matches!(get(address, path).status, 200 | 401), "{path}");
+    }
+    assert_eq!(get(address, "/healthz").status, 200);
+    for (given, status) in [("Bearer open-sesame", 200), ("Bearer open", 401), ("Basic open-sesame", 401), ("", 401)] {
+        assert_eq!(send(address, "GET", "/api/status", &[("authorization", given)], "").status, status, "{given}");
+    }
+    let configuration = send(address, "GET", "/api/status", &[("authorization", "Bearer open-sesame")], "");
+    assert!(!configuration.body.contains("sesame"));
+
+    let login = |token: &str, to: &str| send(address, "POST", "/login", &[], &format!("token={token}&to={to}"));
+    let begun = Instant::now();
+    let wrong = login("open", "/");
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.body.contains("not the token") && wrong.header("set-cookie").is_none());
+    assert!(begun.elapsed() >= Duration::from_millis(500), "trying many takes long");
+    assert_eq!(login("open-sesame", "//evil.example").header("location"), Some("/"));
+    assert_eq!(login("open-sesame", "http://evil.example").header("location"), Some("/"));
+    let right = login("open-sesame", "%2Fstatus%3Funit%3Dtraces");
+    assert_eq!((right.status, right.header("location")), (303, Some("/status?unit=traces")));
+    let cookie = right.header("set-cookie").unwrap();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("sesame"),
+        "{cookie}"
+    );
+    let session = [("cookie", cookie.split(';').next().unwrap())];
+    assert_eq!(send(address, "GET", "/", &session, "").status, 200);
+    let out = send(address, "POST", "/logout", &session, "");
+    assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
+}
+
+#[test]
+fn a_script_in_an_attribute_is_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = "<script>alert(1)</script>\\\"'><img src=x onerror=alert(1)>";
+    std::fs::write(folder.path().join("_base.yaml"), "schema_version: 1\nservices: [web]\n").unwrap();
+    let scenario = format!(
+        "name: \"{evil}\"\ndescription: \"{evil}\"\nroot_span:\n  service: web\n  operation: \"{evil}\"\n  attributes:\n    \
+         \"x.{evil}\": \"{evil}\"\n"
+    );
+    std::fs::write(folder.path().join("a.yaml"), scenario).unwrap();
+    let server = Server::of(folder.path(), &["--seed", "1", "--rate", "20/s"]);
+    let address = server.address();
+    let trace = format!("/traces/{}", some_trace(address));
+    let text = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%3E";
+    let echoed = ["/?q=", "/?service=", "/?min=", "/scenarios/", "/playground?from=", "/services?scenario="];
+    let echoed = echoed.map(|page| format!("{page}{text}"));
+    let pages = ["/", &trace, "/services", "/scenarios", "/status", "/playground"].map(String::from);
+    for path in pages.iter().chain(&echoed) {
+        let page = get(address, path);
+        let body = page.body.to_lowercase();
+        assert!(!body.contains("<script>") && !body.contains("<img"), "{path}: {}", page.body);
+    }
+    assert!(get(address, &trace).body.contains("&#60;script&#62;"), "it is shown");
+}
+
+#[test]
+fn what_happens_is_told_as_it_happens() {
+    let server = Server::busy();
+    let address = server.address();
+    let mut stream = connect(address);
+    write!(stream, "GET /api/events HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+    let mut heard = String::new();
+    let mut hear = |words: &str| {
+        let begun = Instant::now();
+        while !heard.contains(words) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "`{words}` was not told:\n{heard}");
+            let mut bytes = [0; 4096];
+            let n = stream.read(&mut bytes).unwrap();
+            heard += &String::from_utf8_lossy(&bytes[..n]);
+        }
+        begun.elapsed()
+    };
+    hear("content-type: text/event-stream");
+    hear("event: status\ndata: {\"phase\":\"running\"");
+    hear("event: traces\ndata: {\"traces\":");
+    send(address, "POST", "/api/engine/pause", &[], "");
+    assert!(hear("\"phase\":\"paused\"") < Duration::from_secs(1), "at once");
+}
+
+#[test]
+fn it_ends_in_order_with_its_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("run.json");
+    let mut server = Server::start(&["--rate", "50/s", "--seed", "7", "--manifest", manifest.to_str().unwrap()], &[]);
+    let mut events = connect(server.address());
+    write!(events, "GET /api/events HTTP/1.1\r\nhost: {}\r\n\r\n", server.address()).unwrap();
+    some_trace(server.address());
+    let begun = Instant::now();
+    let status = server.end("TERM");
+    assert!(status.success(), "{status}: {}", server.said());
+    assert!(begun.elapsed() < Duration::from_secs(5), "an open stream does not hold it: {:?}", begun.elapsed());
+    server.wait_for(" traces, ");
+    let written: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    assert_eq!(written["seed"], 7);
+    assert!(written["ended"]["traces"].as_u64().is_some_and(|traces| traces > 0), "{written}");
+}
+
+#[test]
+fn changed_scenarios_are_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |operation: &str| {
+        let text = format!("name: a\nroot_span: {{service: web, operation: \"{operation}\"}}\n");
+        std::fs::write(folder.path().join("a.yaml"), text).unwrap();
+    };
+    std::fs::write(folder.path().join("_base.yaml"), "schema_version: 1\nservices: [web]\n").unwrap();
+    write("first");
+    let server = Server::of(folder.path(), &["--seed", "1", "--rate", "20/s"]);
+    let plan = || get(server.address(), "/api/status").json()["plan"].clone();
+    let first = plan();
+    write("<<nobody>>");
+    server.wait_for("scenarios do not compile (1 error");
+    assert_eq!(plan(), first, "the last good one stays");
+    assert_eq!(get(server.address(), "/api/status").json()["scenario_errors"], 1);
+    write("second one");
+    server.wait_for("scenarios changed: plan ");
+    assert_ne!(plan(), first);
+    let begun = Instant::now();
+    while !get(server.address(), "/api/operations").body.contains("second one") {
+        assert!(begun.elapsed() < Duration::from_secs(10), "no trace of the new plan");
+    }
+}
+
+#[test]
+fn a_bad_setting_is_named_with_what_is_allowed() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (name, value, status, said) in [
+        ("SERVER_PORT", "eighty", 2, "SERVER_PORT=`eighty`: expected a port, 0 to 65535"),
+        ("SERVER_PORT", &port, 3, "is in use"),
+        ("SERVER_HOST", "no such host", 2, "SERVER_HOST=`no such host`: expected an address or name of this machine"),
+        ("INMEMORY_MAX_TRACES", "0", 2, "INMEMORY_MAX_TRACES=`0`: expected a number from 1 to 10000000"),
+        ("TRACE_FETCH_LIMIT", "many", 2, "TRACE_FETCH_LIMIT=`many`: expected a number from 1 to 1000"),
+        ("STATUS_UPDATE_INTERVAL", "0", 2, "STATUS_UPDATE_INTERVAL=`0`: expected seconds from 0.2 to 3600"),
+        ("DATABASE_TYPE", "oracle", 2, "DATABASE_TYPE=`oracle`: expected inmemory"),
+        ("JAEGER_URL", "javascript:alert(1)", 2, "JAEGER_URL=`javascript:alert(1)`: expected a URL"),
+        ("LOG_LEVEL", "loud", 2, "LOG_LEVEL=`loud`: expected error, warn, info or debug"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "udp", 2, "use grpc, http/protobuf or http/json"),
+        ("TRACE_NUM_WORKERS", "0", 2, "TRACE_NUM_WORKERS=`0`: expected a number of lanes"),
+    ] {
+        let output = command().env("SERVER_PORT", "0").env(name, value).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{name}={value}: {stderr}");
+        assert!(stderr.contains(said), "{name}={value}: {stderr}");
+    }
+    let secret = command().env("SERVER_PORT", "0").env("SERVER_TOKEN", "with space").output().unwrap();
+    let stderr = String::from_utf8_lossy(&secret.stderr);
+    assert!(secret.status.code() == Some(2) && stderr.contains("SERVER_TOKEN") && !stderr.contains("with space"));
+    for (args, said) in [(&["--rate", "max"][..], "--rate max is for"), (&["--arrivals", "poisson"], "needs a rate")] {
+        let output = command().env("SERVER_PORT", "0").args(args).output().unwrap();
+        assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains(said), "{args:?}");
+    }
+}
+
+#[test]
+fn listening_openly_is_warned_of() {
+    let open = Server::start(&[], &[("SERVER_HOST", "0.0.0.0")]);
+    open.wait_for("no SERVER_TOKEN is set");
+    let guarded = Server::start(&[], &[("SERVER_HOST", "0.0.0.0"), ("SERVER_TOKEN", "open-sesame")]);
+    assert_eq!(get(guarded.address(), "/healthz").status, 200);
+    assert!(!guarded.said().contains("no SERVER_TOKEN"));
+}
