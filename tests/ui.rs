@@ -7,10 +7,10 @@ mod support {
 
 mod browser {
     mod chrome;
-    mod services;
-    mod status;
     mod playground;
     mod scenarios;
+    mod services;
+    mod status;
     mod trace;
     mod traces;
 }

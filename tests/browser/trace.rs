@@ -193,6 +193,27 @@ fn a_trace_that_is_not_kept_any_more_is_made_again() {
 }
 
 #[test]
+fn a_trace_of_many_spans_is_shown_in_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wide =
+        "scenario_name: Wide\nroot_span:\n  service: a\n  operation: all\n  delay_ms: 1\n  calls:\n".to_string();
+    for i in 0..700 {
+        wide.push_str(&format!("    - {{service: b, operation: leaf {i}, delay_ms: 0.1}}\n"));
+    }
+    std::fs::write(folder.path().join("wide.yaml"), wide).unwrap();
+    let server = Server::start(&["--seed", "42", folder.path().to_str().unwrap()], &[]);
+    browse(&server, async |page| {
+        open(page, "/").await;
+        assert_eq!(page.count(".wf tbody tr").await, 500);
+        assert!(page.text(".wf-box .foot").await.contains("201 of 701 spans are not shown"));
+        page.click("[data-more]").await;
+        page.until("document.querySelectorAll('.wf tbody tr').length === 701").await;
+        assert_eq!(page.count("[data-more]").await, 0);
+        page.is_sound().await;
+    });
+}
+
+#[test]
 fn an_unknown_trace_is_not_found() {
     browse(&server(), async |page| {
         page.goto("/traces/0123456789abcdef0123456789abcdef").await;
