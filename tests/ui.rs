@@ -11,4 +11,6 @@ mod browser {
     mod scenarios;
     mod services;
     mod status;
+    mod trace;
+    mod traces;
 }

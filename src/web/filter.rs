@@ -8,7 +8,7 @@ mod time;
 use super::App;
 use super::request::Fields;
 use crate::plan::Plan;
-use crate::store::report::MOST_BUCKETS;
+use crate::store::report::{MOST_BUCKETS, SECOND};
 use crate::store::{Order, ScenarioFilter, TimeRange, TraceQuery};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
@@ -105,7 +105,7 @@ impl Filter {
         let from = self.part("from", |v| time::moment(v, now));
         let length = self.part("range", time::range).unwrap_or_else(|| time::range(range).ok().flatten());
         // a whole bucket at the beginning: 15 min are 90 of 10 s
-        let bucket = |length: u64| (length / MOST_BUCKETS as u64).max(1);
+        let bucket = |length: u64| (length / MOST_BUCKETS as u64 / SECOND * SECOND).max(1);
         let begin = length.map(|l| until.unwrap_or(now).saturating_sub(l).next_multiple_of(bucket(l)));
         self.time = TimeRange { from: from.or(begin), until };
         if from.zip(until).is_some_and(|(from, until)| from >= until) {

@@ -59,11 +59,10 @@ pub fn moment(text: &str, now: u64) -> Result<u64, String> {
 }
 
 fn civil_time(text: &str, now: u64) -> Option<civil::DateTime> {
-    if let Ok(time) = text.parse::<civil::Time>() {
+    text.parse::<civil::DateTime>().ok().or_else(|| {
         let today = jiff::Timestamp::from_nanosecond(now as i128).ok()?.to_zoned(TimeZone::UTC).date();
-        return Some(today.to_datetime(time));
-    }
-    text.parse::<civil::DateTime>().ok()
+        Some(today.to_datetime(text.parse().ok()?))
+    })
 }
 
 #[cfg(test)]

@@ -141,8 +141,8 @@ pub async fn show(app: &Arc<App>, request: &Request, id: &str) -> Response {
     let mut notices = vec![];
     if let Some(located) = located.as_ref().filter(|_| remade) {
         notices.push(format!(
-            "This trace was made as number {} of this run and is not kept any more. It was made again from the seed: what is \
-             shown is what was sent, but not whether it arrived.",
+            "This trace was made as number {} of this run, but is not kept. It was made again from the seed: what is shown is \
+             what was sent, not whether it arrived.",
             format::grouped(located.index)
         ));
     }

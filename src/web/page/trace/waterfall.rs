@@ -161,7 +161,7 @@ fn label((from, to): (f64, f64), marked: bool) -> Label {
 /// A step of 1, 2, 2.5 or 5 times a power of ten ns that gives about five ticks.
 fn step(length: u64) -> u64 {
     let steps = (0..19).flat_map(|power| [10, 20, 25, 50].map(|n| n * 10u64.saturating_pow(power)));
-    steps.map(|s| s / 10).find(|s| *s > 0 && length / *s <= 6).unwrap_or(length)
+    steps.map(|s| s / 10).find(|s| *s > 0 && length.div_ceil(*s) <= 6).unwrap_or(length)
 }
 
 /// A time after the trace's start, with no more digits than it has: `0 ms`, `1.25 s`.
