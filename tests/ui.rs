@@ -7,8 +7,8 @@ mod support {
 
 mod browser {
     mod chrome;
-    mod services;
-    mod status;
     mod playground;
     mod scenarios;
+    mod services;
+    mod status;
 }

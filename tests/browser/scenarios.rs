@@ -40,7 +40,8 @@ fn a_line_and_its_instructions_find_each_other() {
         // an instruction its lines
         let failing = "[...document.querySelectorAll('.lst li')].find((li) => li.textContent.includes('OutOfStock'))";
         page.eval(&format!("{failing}.click()")).await;
-        page.until("[...document.querySelectorAll('.src li.pin')].some((li) => li.textContent.includes('OutOfStock'))").await;
+        page.until("[...document.querySelectorAll('.src li.pin')].some((li) => li.textContent.includes('OutOfStock'))")
+            .await;
         let seen = "(() => { const li = document.querySelector('.src li.pin'), l = li.parentNode; \
                     return li.offsetTop >= l.scrollTop && li.offsetTop < l.scrollTop + l.clientHeight; })()";
         page.until(seen).await;

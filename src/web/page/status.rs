@@ -52,8 +52,16 @@ struct Figure {
 
 /// Something a person should know, and where to go on.
 enum Warning {
-    Outage { wanted: String, cause: String, since: String, next_try: String },
-    Broken { errors: String, plan: String },
+    Outage {
+        wanted: String,
+        cause: String,
+        since: String,
+        next_try: String,
+    },
+    Broken {
+        errors: String,
+        plan: String,
+    },
     Full,
     /// Anybody who reaches this machine may start and stop.
     Open,
