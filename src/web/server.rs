@@ -127,10 +127,12 @@ async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
         total += data.len();
-        match total {
-            0..=BODY => kept.extend_from_slice(&data),
-            ..=FORGOTTEN => kept = vec![],
-            _ => break,
+        if total <= BODY {
+            kept.extend_from_slice(&data);
+        } else if total <= FORGOTTEN {
+            kept = vec![];
+        } else {
+            break;
         }
     }
     if total > BODY { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.into()) }

@@ -3,7 +3,7 @@
 use crate::interpreter::tests::plans::{Maker, Node};
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::plan::{Chance, Constant, Expr, ExprId, Operator};
-use crate::trace::{OwnedDatum, Trace, View};
+use crate::trace::{OwnedDatum, Trace};
 use std::sync::Arc;
 
 const START: u64 = 1_767_225_600_123_456_789;
