@@ -199,7 +199,7 @@ pub fn minimap(tree: &Tree<'_>, palette: &Palette) -> Vec<Stroke> {
     let mut failed = 0;
     let mut drawn = |i: usize, span: &StoredSpan| {
         failed += usize::from(span.failed());
-        i % every == 0 || span.failed() && failed <= MOST_STROKES
+        i.is_multiple_of(every) || span.failed() && failed <= MOST_STROKES
     };
     let stroke = |(i, span): (usize, &StoredSpan)| {
         let place = drawn(i, span).then(|| window.clip((span.start, span.end())))??;
