@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints TRACEGEN_CLICKHOUSE=<path>: a python that can run scripts/clickhouse-server.py, and makes it first where that has not been done:
-# a virtual environment with ClickHouse's engine in it (150 MB to fetch, x86_64 or arm64 Linux and macOS). It is kept in
+# Prints, as a variable for the environment, the path of a python that can run scripts/clickhouse-server.py, and makes it
+# first where that has not been done: a virtual environment with ClickHouse's engine in it (150 MB to fetch). It is kept in
 # ${XDG_CACHE_HOME:-~/.cache}/tracegen, under the version of the engine.
 set -euo pipefail
 

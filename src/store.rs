@@ -5,6 +5,7 @@
 
 mod clickhouse;
 mod database;
+mod histogram;
 mod memory;
 mod query;
 mod record;

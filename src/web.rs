@@ -4,6 +4,7 @@
 
 mod api;
 mod assets;
+mod cache;
 mod diagnostic;
 mod filter;
 mod format;
@@ -21,6 +22,7 @@ mod sandbox;
 mod server;
 mod settings;
 
+pub use cache::Cache;
 pub use guard::{Host, Token};
 pub use library::{Change, Edition, Library};
 pub use live::Live;
@@ -36,6 +38,7 @@ pub struct App {
     pub database: Arc<Database>,
     pub library: Arc<Library>,
     pub live: Live,
+    pub cache: Cache,
     /// What it was started with, for the status page; secrets are not in here.
     pub configuration: Vec<Setting>,
     pub host: Host,

@@ -22,7 +22,7 @@ fn schemathesis_finds_nothing() {
     let output = Command::new(schemathesis)
         .current_dir(std::env::temp_dir())
         .args(["run", &format!("{}/api/openapi.json", server.url), "--no-color", "--seed", "1"])
-        .args(["--max-examples", "15", "--workers", "2", "--request-timeout", "10"])
+        .args(["--max-examples", "15", "--request-timeout", "30"])
         // the stream of events has no end
         .args(["--exclude-path", "/api/events"])
         // not all that is allowed can be said in a schema: that `max` is not below `min`, that a scenario exists
@@ -66,8 +66,8 @@ fn settings_are_read_back_as_they_were_set() {
 }
 
 #[test]
-fn a_trace_of_the_api_is_the_one_of_the_manifest() {
-    let server = Server::busy();
+fn a_trace_is_what_readers_of_otlp_take() {
+    let server = Server::start(&["--seed", "42", "--rate", "20/s"], &[("INMEMORY_MAX_TRACES", "10000")]);
     let address = server.address();
     let begun = std::time::Instant::now();
     let id = loop {
@@ -89,7 +89,6 @@ fn a_trace_of_the_api_is_the_one_of_the_manifest() {
         serde_json::from_value(trace.clone()).unwrap();
     let count: usize = request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum();
     assert_eq!(count, spans.len(), "a reader of OTLP takes all of it");
-    assert_eq!(get(address, "/api/manifest").json()["seed"], 42);
 }
 
 #[test]

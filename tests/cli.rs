@@ -89,7 +89,7 @@ fn wrong_usage_is_named_and_exits_2() {
         (&["run", "--arrivals", "poisson"], "--arrivals poisson needs a rate"),
         (&["run", "--start", "yesterday"], "expected a time"),
         (&["run", "--start", "2026-01-02", "--until", "2026-01-01"], "is not after the start"),
-        (&["run", "--exporter", "kafka"], "expected otlp, stdout, file=PATH or none"),
+        (&["run", "--exporter", "kafka"], "expected otlp, stdout, file=PATH, clickhouse or none"),
         (&["run", "--protocol", "udp", "--count", "1"], "use grpc, http/protobuf or http/json"),
         (&["run", "--lanes", "0"], "0 is not in 1..="),
     ] {

@@ -111,6 +111,24 @@ async fn an_id_is_kept_once() {
     assert_eq!(store.trace(again.id).await, Ok(None));
 }
 
+/// More services than a row has bits.
+#[tokio::test]
+async fn any_number_of_services_is_told_apart() {
+    let scenario = |n| format!("  - {{name: s{n}, root_span: {{service: service{n}, operation: o}}}}\n");
+    let corpus = Corpus::of(&format!("scenarios:\n{}", (0..80).map(scenario).collect::<String>()));
+    let store = filled(&corpus, corpus.traces.len());
+    let mut found = 0;
+    for n in 0..80 {
+        let service = format!("service{n}");
+        let query = TraceQuery { service: Some(service.clone()), ..TraceQuery::default() };
+        let page = store.fetch_unique_traces(&query).await.expect("a page");
+        assert!(page.total > 0 || !store.get_service_names().await.expect("names").contains(&service));
+        assert!(page.traces.iter().all(|trace| trace.service == service));
+        found += page.total;
+    }
+    assert_eq!(found, corpus.traces.len() as u64);
+}
+
 /// Every page that is read meanwhile is whole: no trace twice, as many as there are said to be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_see_one_moment() {

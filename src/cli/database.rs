@@ -3,52 +3,45 @@
 use super::{Failure, environment};
 use crate::store::{Connection, Wanted};
 
-const MAX_TRACES: usize = 100;
-/// More do not fit into any machine's memory.
-const MOST_TRACES: usize = 100_000_000;
-
-/// What `DATABASE_TYPE` and the variables beside it ask for. `exporting`: traces go to a collector, which writes
-/// ClickHouse.
-pub fn wanted(exporting: bool) -> Result<Wanted, Failure> {
+/// What `DATABASE_TYPE` and the variables beside it ask for, with so many traces in memory. `exporting`: traces go to a
+/// collector, which writes ClickHouse.
+pub fn wanted(max_traces: usize, exporting: bool) -> Result<Wanted, Failure> {
     let clickhouse = environment::value("DATABASE_TYPE", |text| match text.to_lowercase().as_str() {
         "inmemory" => Ok(false),
         "clickhouse" => Ok(true),
         _ => Err("expected inmemory or clickhouse"),
     })?;
-    let max_traces = environment::value("INMEMORY_MAX_TRACES", |text| match text.parse() {
-        Ok(n) if (1..=MOST_TRACES).contains(&n) => Ok(n),
-        _ => Err(format!("expected a number of traces, 1 to {MOST_TRACES}")),
-    })?;
     let clickhouse = clickhouse.unwrap_or(false).then(connection).transpose()?;
-    Ok(Wanted { max_traces: max_traces.unwrap_or(MAX_TRACES), written: clickhouse.is_some() && !exporting, clickhouse })
+    Ok(Wanted { max_traces, written: clickhouse.is_some() && !exporting, clickhouse })
 }
 
 /// Where ClickHouse is.
 pub fn connection() -> Result<Connection, Failure> {
-    let (host, https) = either("HOST", "HOST", host)?.unwrap_or(("localhost".into(), false));
-    let port = either("PORT", "PORT", |text| match text.parse() {
+    let (host, https) = environment::value(variable("HOST"), host)?.unwrap_or(("localhost".into(), false));
+    let port = environment::value(variable("PORT"), |text| match text.parse() {
         Ok(port) if port > 0 => Ok(port),
-        _ => Err("expected a port, 1 to 65535".into()),
+        _ => Err("expected a port, 1 to 65535"),
     })?;
-    let plain = |text: &str| Ok(text.to_string());
     Ok(Connection {
         host,
         port: port.unwrap_or(if https { 8443 } else { 8123 }),
-        user: either("USER", "USER", plain)?.unwrap_or("default".into()),
-        password: environment::text("DATABASE_PASSWORD")
-            .or_else(|| environment::text("CLICKHOUSE_PASSWORD"))
-            .unwrap_or_default(),
-        database: either("NAME", "DATABASE", plain)?.unwrap_or("otel".into()),
+        user: environment::text(variable("USER")).unwrap_or("default".into()),
+        password: environment::text(variable("PASSWORD")).unwrap_or_default(),
+        database: environment::text(variable("NAME")).unwrap_or("otel".into()),
         https,
     })
 }
 
-/// `DATABASE_` with one name, else `CLICKHOUSE_` with the other.
-fn either<T>(name: &str, fallback: &str, parse: fn(&str) -> Result<T, String>) -> Result<Option<T>, Failure> {
-    match environment::value(&format!("DATABASE_{name}"), parse)? {
-        Some(value) => Ok(Some(value)),
-        None => environment::value(&format!("CLICKHOUSE_{fallback}"), parse),
-    }
+/// The variable of `DATABASE_` and a name, or the one that stands in for it where that one alone is set.
+pub fn variable(name: &str) -> &'static str {
+    let (first, second) = match name {
+        "HOST" => ("DATABASE_HOST", "CLICKHOUSE_HOST"),
+        "PORT" => ("DATABASE_PORT", "CLICKHOUSE_PORT"),
+        "USER" => ("DATABASE_USER", "CLICKHOUSE_USER"),
+        "PASSWORD" => ("DATABASE_PASSWORD", "CLICKHOUSE_PASSWORD"),
+        _ => ("DATABASE_NAME", "CLICKHOUSE_DATABASE"),
+    };
+    if environment::text(first).is_none() && environment::text(second).is_some() { second } else { first }
 }
 
 /// A name or an address, alone or behind `http://` or `https://`; and whether that says https.

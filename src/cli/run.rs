@@ -3,7 +3,7 @@
 pub(super) mod exporter;
 mod monitor;
 mod progress;
-mod rows;
+pub(super) mod rows;
 pub(super) mod summary;
 mod terminal;
 pub(super) mod timing;

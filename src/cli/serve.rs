@@ -7,11 +7,13 @@ mod options;
 
 use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
+use super::run::rows;
 use super::{Exit, Failure, account, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
+use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
 use crate::text::{count, duration};
-use crate::web::{App, Host, Library, Live, Token};
+use crate::web::{App, Cache, Host, Library, Live, Token};
 use clap::Args;
 use herald::Herald;
 use options::Options;
@@ -93,6 +95,7 @@ impl Serve {
                 database,
                 library: Arc::new(Library::new(paths.clone(), edition)),
                 live: Live::default(),
+                cache: Cache::default(),
                 host: Host::new(&options.host, ip),
                 token,
                 url: address::url(ip, address.port()),
@@ -120,17 +123,18 @@ impl Serve {
         if let Some(path) = &self.manifest {
             herald::save(&app.session.manifest(), path).map_err(Failure::impossible)?;
         }
-        anstream::eprint!("{}", summary(&state));
-        let lost = app.database.status().written.is_some_and(|written| !written.lost.is_empty());
-        let undelivered = state.exporter.is_some_and(|e| !e.account.is_whole());
-        Ok(if lost || undelivered { Exit::Wrong } else { Exit::Done })
+        let written = app.database.status().written;
+        // an exporter, or a ClickHouse that is written from here; there are not both
+        let account = state.exporter.as_ref().map(|exporter| exporter.account.clone()).or(written.map(rows::account));
+        anstream::eprint!("{}", summary(&state, account.as_ref()));
+        Ok(if account.is_some_and(|account| !account.is_whole()) { Exit::Wrong } else { Exit::Done })
     }
 }
 
-fn summary(state: &SessionState) -> String {
+fn summary(state: &SessionState, account: Option<&Account>) -> String {
     let took = crate::engine::now().saturating_sub(state.began);
     let made = format!("{}, {} in {}", count(state.traces, "trace"), count(state.spans, "span"), duration(took));
     let mut lines = vec![made];
-    lines.extend(state.exporter.iter().flat_map(|exporter| account::lines(&exporter.account)));
+    lines.extend(account.into_iter().flat_map(account::lines));
     lines.join("\n") + "\n"
 }

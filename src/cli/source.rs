@@ -41,11 +41,11 @@ impl Source {
                 let archive = read(source).map_err(|e| Failure::impossible(format!("{source}: {e}")))?;
                 Ok(Known { archive, words: format!("--manifest {}", quoted(source)) })
             }
-            (None, seed) => self.from_flags(seed.unwrap_or_default(), &scenarios::paths(paths)),
+            (None, seed) => self.open_flags(seed.unwrap_or_default(), &scenarios::paths(paths)),
         }
     }
 
-    fn from_flags(&self, seed: u64, paths: &[PathBuf]) -> Result<Known, Failure> {
+    fn open_flags(&self, seed: u64, paths: &[PathBuf]) -> Result<Known, Failure> {
         let plan = Arc::new(scenarios::plan(paths)?);
         let timing = Timing::resolve(&self.timing, true, engine::now(), plan.duration_bound())?;
         let Some(schedule) = &timing.repeat else {

@@ -5,9 +5,9 @@
 
 mod control;
 mod exporter;
+mod figures;
 mod generator;
 mod state;
-mod tally;
 
 pub use crate::export::deliver::Link;
 pub use state::{ExporterState, Located, Observed, ObservedBlock, Pace, Phase, SessionState, Settings, SettingsError};
@@ -23,12 +23,12 @@ use crate::store::{Database, TraceId};
 use crate::trace::{Origin, Trace};
 use control::{Control, Wanted};
 use exporter::{Exporter, Watch};
-use generator::{Figures, Generator};
+use figures::{Figures, Tally};
+use generator::Generator;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tally::Tally;
 
 /// A session opens its schedule so far in the past, ns, and catches up at once: there is something to look at from the
 /// beginning.

@@ -4,6 +4,7 @@
 //! comes from outside is bound, never part of a statement; every statement is limited in rows and in time.
 
 mod client;
+mod edges;
 mod encode;
 mod figures;
 mod filter;
@@ -12,8 +13,6 @@ mod scenario;
 mod schema;
 mod services;
 mod sql;
-mod text;
-mod tree;
 mod whole;
 mod writer;
 
@@ -98,7 +97,7 @@ impl Store for ClickHouse {
     }
 
     async fn get_trace_counts(&self) -> Result<TraceCounts, StoreError> {
-        services::counts(&self.client).await
+        list::counts(&self.client).await
     }
 
     async fn get_service_names(&self) -> Result<Vec<String>, StoreError> {

@@ -41,7 +41,7 @@ pub struct DatabaseStatus {
     pub memory_traces: u64,
     pub memory_capacity: u64,
     pub memory_bytes: u64,
-    /// What became of what was to be written to ClickHouse; `None`: it is not written from here.
+    /// What became of the spans for ClickHouse; `None`: it is not written from here.
     pub written: Option<Written>,
 }
 

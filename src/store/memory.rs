@@ -1,9 +1,8 @@
 //! Traces in memory: bounded, oldest out first.
 //!
-//! The lock is held to add a trace or to take a snapshot of some counts, never while traces are read. What came in the last
-//! hour is counted beside the traces, so that figures do not end with what is kept.
+//! The lock is held to add a trace, or to take a snapshot or copy some names, never while traces are read. What came in the
+//! last hour is counted beside the traces, so that figures do not end with what is kept.
 
-mod histogram;
 mod kept;
 mod pick;
 mod rolling;

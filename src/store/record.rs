@@ -114,16 +114,23 @@ impl StoredTrace {
     }
 }
 
-/// Each span followed by its children and theirs, siblings by start. Spans that are each other's parents begin with the
-/// earliest.
 fn arrange(spans: Vec<StoredSpan>) -> Vec<StoredSpan> {
-    let at: HashMap<u64, usize> = spans.iter().enumerate().rev().map(|(i, span)| (span.id, i)).collect();
+    let order = order(spans.iter().map(|span| (span.id, span.parent, span.start)));
+    let mut left: Vec<Option<StoredSpan>> = spans.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| left[at].take()).collect()
+}
+
+/// Where spans, given by id, parent and start, stand in their trace: each followed by its children and theirs, siblings by
+/// start. Spans that are each other's parents begin with the earliest.
+pub(super) fn order(spans: impl Iterator<Item = (u64, Option<u64>, u64)>) -> Vec<usize> {
+    let spans: Vec<_> = spans.collect();
+    let at: HashMap<u64, usize> = spans.iter().enumerate().rev().map(|(i, span)| (span.0, i)).collect();
     let mut by_start: Vec<usize> = (0..spans.len()).collect();
-    by_start.sort_by_key(|i| spans[*i].start);
+    by_start.sort_by_key(|i| spans[*i].2);
     let mut children = vec![vec![]; spans.len()];
     let (mut roots, mut others) = (vec![], vec![]);
     for i in by_start {
-        match spans[i].parent.and_then(|parent| at.get(&parent)) {
+        match spans[i].1.and_then(|parent| at.get(&parent)) {
             Some(parent) => {
                 children[*parent].push(i);
                 others.push(i);
@@ -131,18 +138,18 @@ fn arrange(spans: Vec<StoredSpan>) -> Vec<StoredSpan> {
             None => roots.push(i),
         }
     }
-    let mut left: Vec<Option<StoredSpan>> = spans.into_iter().map(Some).collect();
-    let mut arranged = Vec::with_capacity(left.len());
+    let mut taken = vec![false; spans.len()];
+    let mut order = Vec::with_capacity(spans.len());
     for first in roots.into_iter().chain(others) {
         let mut next = vec![first];
         while let Some(i) = next.pop() {
-            if let Some(span) = left[i].take() {
-                arranged.push(span);
+            if !std::mem::replace(&mut taken[i], true) {
+                order.push(i);
                 next.extend(children[i].drain(..).rev());
             }
         }
     }
-    arranged
+    order
 }
 
 impl StoredSpan {

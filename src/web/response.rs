@@ -86,14 +86,20 @@ pub fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
+/// All bytes of a body that is no stream.
+pub async fn whole(body: Body) -> Bytes {
+    let Ok(body) = body.collect().await;
+    body.to_bytes()
+}
+
 /// The same in gzip, where that is shorter: a whole body, not a stream.
 pub async fn compressed(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
-    if body.size_hint().exact().is_none_or(|bytes| bytes < WORTH_COMPRESSING) {
+    let already = head.headers.contains_key(header::CONTENT_ENCODING);
+    if already || body.size_hint().exact().is_none_or(|bytes| bytes < WORTH_COMPRESSING) {
         return Response::from_parts(head, body);
     }
-    let Ok(body) = body.collect().await;
-    let body = body.to_bytes();
+    let body = whole(body).await;
     let mut gzip = GzEncoder::new(vec![], Compression::fast());
     let body = match gzip.write_all(&body).and_then(|()| gzip.finish()) {
         Ok(shorter) => {

@@ -27,28 +27,53 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(methods));
         return response;
     }
-    match segments[..] {
-        ["api", ref rest @ ..] => api::respond(app, &request, rest).await,
-        [] => page::traces::list(app, &request).await,
-        ["traces", id] => page::trace::show(app, &request, id).await,
-        ["services"] => page::services::show(app, &request).await,
-        ["scenarios"] => page::scenarios::index(app, &request).await,
-        ["scenarios", ..] => page::scenarios::show(app, &request, scenario(&path)).await,
-        ["playground", "check"] => page::playground::check(app, &request).await,
-        ["playground"] if request.method == Method::POST => page::playground::submit(app, &request).await,
-        ["playground"] => page::playground::show(app, &request).await,
-        ["status"] => page::status::show(app, &request).await,
-        ["engine", "settings"] => page::status::apply(app, &request).await,
-        ["engine", action] => page::status::act(app, &request, action).await,
+    if request.method != Method::GET {
+        let response = dispatch(app, &request, &segments).await;
+        if request.method != Method::HEAD {
+            app.cache.clear();
+        }
+        return response;
+    }
+    if !is_shared(&segments) {
+        return dispatch(app, &request, &segments).await;
+    }
+    let gzip = response::takes_gzip(&request.headers);
+    let make = async {
+        let response = dispatch(app, &request, &segments).await;
+        if gzip { response::compressed(response).await } else { response }
+    };
+    app.cache.answer(format!("{gzip} {}", request.target), make).await
+}
+
+/// Whether all who ask get the same, from what takes a while to gather.
+fn is_shared(segments: &[&str]) -> bool {
+    !matches!(segments, ["api", "events"] | ["login" | "healthz" | "readyz" | "metrics" | "assets", ..])
+}
+
+async fn dispatch(app: &Arc<App>, request: &Request, segments: &[&str]) -> Response {
+    let path = request.path.as_str();
+    match *segments {
+        ["api", ref rest @ ..] => api::respond(app, request, rest).await,
+        [] => page::traces::list(app, request).await,
+        ["traces", id] => page::trace::show(app, request, id).await,
+        ["services"] => page::services::show(app, request).await,
+        ["scenarios"] => page::scenarios::index(app, request).await,
+        ["scenarios", ..] => page::scenarios::show(app, request, scenario(path)).await,
+        ["playground", "check"] => page::playground::check(app, request).await,
+        ["playground"] if request.method == Method::POST => page::playground::submit(app, request).await,
+        ["playground"] => page::playground::show(app, request).await,
+        ["status"] => page::status::show(app, request).await,
+        ["engine", "settings"] => page::status::apply(app, request).await,
+        ["engine", action] => page::status::act(app, request, action).await,
         ["store", "retry"] => page::status::retry(app).await,
-        ["login"] if request.method == Method::POST => page::login::enter(app, &request).await,
-        ["login"] => page::login::show(app, &request),
+        ["login"] if request.method == Method::POST => page::login::enter(app, request).await,
+        ["login"] => page::login::show(app, request),
         ["logout"] => page::login::leave(),
         ["healthz"] => response::text(StatusCode::OK, "ok"),
         ["readyz"] => metrics::ready(app).await,
         ["metrics"] => metrics::show(app),
-        ["assets", ..] => assets::serve(&request).unwrap_or_else(|| nothing(app, &path)),
-        _ => nothing(app, &path),
+        ["assets", ..] => assets::serve(request).unwrap_or_else(|| nothing(app, path)),
+        _ => nothing(app, path),
     }
 }
 

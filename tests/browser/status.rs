@@ -124,3 +124,40 @@ fn a_collector_that_is_away_is_shown() {
         }
     });
 }
+
+#[test]
+fn a_store_that_is_away_is_shown_and_looked_for() {
+    let away = Server::start(
+        &["--seed", "42", "--rate", "20/s"],
+        &[("DATABASE_TYPE", "clickhouse"), ("DATABASE_HOST", "127.0.0.1"), ("DATABASE_PORT", "1")],
+    );
+    browse(&away, async |page| {
+        page.goto("/status").await;
+        assert!(page.text(".warnings .notice").await.contains("is out of reach, traces are kept in memory"));
+        assert!(page.text("[data-refresh=store]").await.contains("Fallback"));
+        page.is_sound_everywhere().await;
+        page.click(".warnings button").await;
+        page.until("document.querySelector('[data-refresh=store]').innerText.match(/([0-9]+) tries/)").await;
+        assert_eq!(page.location().await, "/status");
+        phase(page, "Running").await;
+    });
+}
+
+#[test]
+fn files_that_do_not_compile_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.yaml");
+    let good = "name: One\nroot_span: {service: one, operation: do it}\n";
+    std::fs::write(&file, good).unwrap();
+    browse(&Server::start(&[folder.path().to_str().unwrap()], &[]), async |page| {
+        page.goto("/status").await;
+        phase(page, "Running").await;
+        assert_eq!(page.count(".warnings .notice").await, 0);
+        std::fs::write(&file, "name: One\nroot_span: {service: one, operatoin: do it}\n").unwrap();
+        page.wait(".warnings .notice.bad a[href='/scenarios']").await;
+        assert!(page.text(".warnings").await.contains("1 error"));
+        page.is_sound().await;
+        std::fs::write(&file, good).unwrap();
+        page.until("!document.querySelector('.warnings .notice')").await;
+    });
+}

@@ -19,7 +19,7 @@ use std::{
 use tempfile::TempDir;
 
 /// What the collector does with what it takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Output {
     /// Nothing, for as long and as fast as it is sent.
     Nop,
@@ -27,6 +27,8 @@ pub enum Output {
     Json,
     /// Protobuf after a 4-byte length.
     Protobuf,
+    /// Rows of a database of a ClickHouse server, at the port of its native protocol.
+    ClickHouse { tcp_port: u16, database: String },
 }
 
 /// Killed when dropped; it also ends when the test process does, however that ends.
@@ -76,10 +78,18 @@ impl Collector {
             let path = self.file();
             format!("file: {{path: '{}', format: {format}, rotation: {{max_megabytes: 100000}}}}", path.display())
         };
-        let (name, exporter) = match self.output {
+        let (name, exporter) = match &self.output {
             Output::Nop => ("nop", "nop: {}".to_string()),
             Output::Json => ("file", file("json")),
             Output::Protobuf => ("file", file("proto")),
+            // Without a queue, what it acknowledges is written.
+            Output::ClickHouse { tcp_port, database } => (
+                "clickhouse",
+                format!(
+                    "clickhouse: {{endpoint: 'tcp://127.0.0.1:{tcp_port}', database: {database}, async_insert: false, \
+                     sending_queue: {{enabled: false}}}}"
+                ),
+            ),
         };
         let [grpc, http] = self.ports;
         let config = format!(
@@ -136,8 +146,8 @@ impl Collector {
     /// Everything it has written. What is cut off at the end was not acknowledged.
     pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         let bytes = fs::read(self.file()).unwrap_or_default();
-        match self.output {
-            Output::Nop => vec![],
+        match &self.output {
+            Output::Nop | Output::ClickHouse { .. } => vec![],
             Output::Json => bytes
                 .split_inclusive(|b| *b == b'\n')
                 .filter(|line| line.ends_with(b"\n"))

@@ -25,8 +25,14 @@ pub struct Corpus {
 }
 
 impl Corpus {
+    /// Of a shop and its billing.
     pub fn new() -> Corpus {
-        let files = vec![("shop.yaml".into(), include_str!("shop.yaml").into())];
+        Corpus::of(include_str!("shop.yaml"))
+    }
+
+    /// Of the scenarios of a file.
+    pub fn of(yaml: &str) -> Corpus {
+        let files = vec![("a.yaml".into(), yaml.into())];
         let (_, compiled) = compiler::compile_loaded(language::load_texts(files));
         let told = format!("{:?}", compiled.diagnostics);
         let plan = Arc::new(compiled.plan.unwrap_or_else(|| panic!("{told}")));

@@ -40,7 +40,7 @@ pub fn parse(text: &str) -> Result<Exporter, String> {
 /// The flags that say where traces go.
 #[derive(Args)]
 pub struct ExporterFlags {
-    /// Where traces go: otlp, stdout, file=PATH (.jsonl is OTLP JSON, anything else length-prefixed protobuf, - is stdout), none
+    /// Where traces go: otlp, stdout, file=PATH (.jsonl is OTLP JSON, anything else length-prefixed protobuf, - is stdout), clickhouse, none
     /// [default: otlp; of replay: stdout]
     #[arg(long, value_name = "WHERE", value_parser = parse)]
     pub exporter: Option<Exporter>,

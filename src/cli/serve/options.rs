@@ -7,7 +7,7 @@ use crate::cli::parse::{self, SECOND};
 use crate::cli::{Failure, database, draw_seed, environment};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
-use crate::store::{Connection, Wanted};
+use crate::store::Wanted;
 use crate::web::{Setting, SettingValue};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -45,9 +45,10 @@ impl Options {
         let seed = flags.seed.unwrap_or_else(draw_seed);
         table.add("--seed", SettingValue::Shown(seed.to_string()), if flags.seed.is_some() { "flag" } else { "drawn" });
         let settings = pace(flags, &mut table)?;
+        let max_traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100)? as usize;
         let target = target(&mut table)?;
-        let database = database::wanted(target.is_some())?;
-        show_database(&database, &mut table);
+        let database = database::wanted(max_traces, target.is_some())?;
+        store(&database, &mut table);
         let host = flags.host.clone().or_else(|| environment::text("SERVER_HOST")).unwrap_or("127.0.0.1".into());
         table.row("SERVER_HOST", "--host", flags.host.is_some(), &host);
         let variable =
@@ -120,17 +121,15 @@ fn pace(flags: &Serve, table: &mut Table) -> Result<Settings, Failure> {
     Ok(Settings { pace, lanes, weights: BTreeMap::new() })
 }
 
-fn show_database(wanted: &Wanted, table: &mut Table) {
-    table.row("DATABASE_TYPE", "", false, if wanted.clickhouse.is_some() { "clickhouse" } else { "inmemory" });
-    if let Some(Connection { host, port, user, database, https, .. }) = &wanted.clickhouse {
-        let scheme = if *https { "https://" } else { "" };
-        table.row("DATABASE_HOST", "", false, format!("{scheme}{host}"));
-        table.row("DATABASE_PORT", "", false, port);
-        table.row("DATABASE_USER", "", false, user);
-        table.secret("DATABASE_PASSWORD");
-        table.row("DATABASE_NAME", "", false, database);
-    }
-    table.row("INMEMORY_MAX_TRACES", "", false, wanted.max_traces);
+fn store(wanted: &Wanted, table: &mut Table) {
+    let Some(connection) = &wanted.clickhouse else { return table.row("DATABASE_TYPE", "", false, "inmemory") };
+    table.row("DATABASE_TYPE", "", false, "clickhouse");
+    let scheme = if connection.https { "https://" } else { "" };
+    table.row(database::variable("HOST"), "", false, format!("{scheme}{}", connection.host));
+    table.row(database::variable("PORT"), "", false, connection.port);
+    table.row(database::variable("USER"), "", false, &connection.user);
+    table.secret(database::variable("PASSWORD"));
+    table.row(database::variable("NAME"), "", false, &connection.database);
 }
 
 /// Exported to only where an endpoint is set.

@@ -2,8 +2,8 @@
 
 use super::control::Wanted;
 use super::exporter::Exporter;
+use super::figures::{Figures, Tally};
 use super::state::Phase;
-use super::tally::{Series, Tally};
 use super::{Shared, lock, now};
 use crate::engine::archive;
 use crate::engine::outbox::Outbox;
@@ -22,43 +22,6 @@ const MOST_LIVE: usize = 64;
 const PUBLISH_EVERY: u64 = 100_000_000;
 /// A pause in which there is time to tell them, ns.
 const IDLE: u64 = 10_000_000;
-const SECOND: u64 = 1_000_000_000;
-
-/// What those who look are told.
-#[derive(Clone)]
-pub struct Figures {
-    pub traces: u64,
-    pub spans: u64,
-    pub pending: u64,
-    pub waiting: bool,
-    pub tally: Tally,
-    /// Traces in 10 s.
-    pub rates: Series,
-    /// Live traces in a second.
-    pub achieved: Series,
-    /// When the session ended, ns since 1970.
-    pub ended: Option<u64>,
-}
-
-impl Figures {
-    pub fn new(plan: &Arc<Plan>, now: u64) -> Figures {
-        Figures {
-            traces: 0,
-            spans: 0,
-            pending: 0,
-            waiting: false,
-            tally: Tally::new(plan),
-            rates: Series::new(10 * SECOND, 90, now),
-            achieved: Series::new(SECOND, 11, now),
-            ended: None,
-        }
-    }
-
-    pub fn reach(&mut self, now: u64) {
-        self.rates.reach(now);
-        self.achieved.reach(now);
-    }
-}
 
 /// An era that is open, or of which some traces have not ended.
 struct Live {

@@ -123,8 +123,8 @@ fn refusal(message: &str) -> Fault {
     let code = message.strip_prefix("Code: ").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
     let said = shorten(message);
     let (error, passing, unknown) = match code.and_then(|digits| digits.parse().ok()).unwrap_or(0u32) {
-        // Unknown user, wrong password, no right to it, authentication failed.
-        192 | 193 | 497 | 516 => (StoreError::Refused(said), false, false),
+        // Unknown user, wrong or missing password, no right to it, authentication failed.
+        192 | 193 | 194 | 497 | 516 => (StoreError::Refused(said), false, false),
         // No such column, unknown identifier, table or database.
         16 | 47 | 60 | 81 => (StoreError::Schema(said), false, false),
         // Took too long, too much at once, out of memory, too many parts, read-only for now, broken connections.

@@ -26,10 +26,11 @@ pub async fn overview(client: &Client, query: &TraceQuery) -> Result<Overview, S
     };
     let from = query.range.from.unwrap_or(first);
     let buckets = Buckets::cut(from, query.range.until.unwrap_or(last + 1), SECOND);
+    // The function takes the element at the whole part of level times length: a little less is the nearest rank.
     let mut sql = Sql::new(
         "SELECT traces, errors, percentiles, arrayZip(b.1, b.2) AS bins, arrayZip(a.1, a.2) AS arrivals, \
          arrayZip(f.1, f.2) AS failed_arrivals FROM (SELECT count() AS traces, countIf(Bad) AS errors, \
-         quantilesExact(0.5, 0.95, 0.99)(Length) AS percentiles, sumMap([Bin], [toUInt64(1)]) AS b, \
+         quantilesExact(0.499999999, 0.949999999, 0.989999999)(Length) AS percentiles, sumMap([Bin], [toUInt64(1)]) AS b, \
          sumMap([Bucket], [toUInt64(1)]) AS a, sumMapIf([Bucket], [toUInt64(1)], Bad) AS f FROM \
          (SELECT Length, toUInt16(log10(greatest(Length, 1)) * ?) AS Bin, toUInt64(intDiv(Start - ?, ?)) AS Bucket, \
          cityHash64(TraceId) IN (SELECT cityHash64(TraceId) FROM otel_traces WHERE StatusCode = 'Error'",

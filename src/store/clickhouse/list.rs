@@ -1,13 +1,15 @@
-//! Lists of traces.
+//! Lists of traces, and how many there are.
 
 use super::client::{fetch, fetch_one};
 use super::filter::{around, matching, range};
 use super::scenario;
 use super::sql::Sql;
-use super::tree;
-use super::whole::{parse_id, parse_span};
+use super::whole::{parse_id, parse_parent, parse_span};
+use crate::store::record::order;
 use crate::store::report::MOST_SHAPE;
-use crate::store::{FirstError, Order, ShapeSpan, StoreError, TimeRange, TraceId, TracePage, TraceQuery, TraceSummary};
+use crate::store::{
+    FirstError, Order, ShapeSpan, StoreError, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, TraceSummary,
+};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -106,11 +108,8 @@ fn summaries(ids: Vec<String>, from: u64, until: u64) -> Sql {
 fn summary(id: TraceId, found: Summary) -> TraceSummary {
     let Summary { root: (start, duration, service, operation), first_spans: mut shape, .. } = found;
     shape.dedup_by(|a, b| a.1 == b.1);
-    let order = tree::order(shape.iter().map(|(start, id, parent, ..)| tree::Node {
-        id: parse_span(id),
-        parent: tree::parent(parent),
-        start: *start as u64,
-    }));
+    let order =
+        order(shape.iter().map(|(start, id, parent, ..)| (parse_span(id), parse_parent(parent), *start as u64)));
     let shape = order.into_iter().take(MOST_SHAPE).map(|at| ShapeSpan {
         service: shape[at].4.clone(),
         offset: shape[at].0.saturating_sub(start).max(0) as u64,
@@ -129,4 +128,16 @@ fn summary(id: TraceId, found: Summary) -> TraceSummary {
             .then_some(FirstError { service: found.first_error.0, r#type: found.first_error.1 }),
         shape: shape.collect(),
     }
+}
+
+/// Traces and spans of everything, and traces with errors.
+pub async fn counts(client: &Client) -> Result<TraceCounts, StoreError> {
+    // A scalar subquery may be NULL, as far as its type says.
+    let sql = Sql::new(
+        "SELECT assumeNotNull((SELECT uniqExact(cityHash64(TraceId)) FROM otel_traces WHERE ParentSpanId = '')), \
+         assumeNotNull((SELECT count() FROM otel_traces)), \
+         assumeNotNull((SELECT uniqExact(cityHash64(TraceId)) FROM otel_traces WHERE StatusCode = 'Error')) LIMIT 1",
+    );
+    let (total_traces, total_spans, error_traces) = fetch_one(client, &sql).await?;
+    Ok(TraceCounts { total_traces, total_spans, error_traces })
 }

@@ -1,24 +1,27 @@
-//! Rate, errors and durations by service and operation, and who calls whom.
+//! Rate, errors and durations by service and operation.
 
-use super::client::{fetch, fetch_one};
+use super::client::fetch;
+use super::edges;
 use super::figures::extent;
 use super::filter::range;
 use super::scenario;
 use super::sql::Sql;
+use crate::store::histogram::{Durations, PER_DECADE};
 use crate::store::report::{Buckets, MOST_NAMES, SECOND};
 use crate::store::{
-    Edge, Figures, OperationReport, Percentiles, ScenarioFilter, ServiceReport, ServicesReport, StoreError, TimeRange,
-    TraceCounts, TraceQuery,
+    Figures, OperationReport, Percentiles, ScenarioFilter, ServiceReport, ServicesReport, StoreError, TimeRange,
+    TraceQuery,
 };
 use clickhouse::{Client, Row};
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// Spans that edges are counted in, about.
 const SAMPLE: u64 = 200_000;
-/// Spans of a trace that edges are counted in.
-const MOST_SPANS: u64 = 10_000;
-/// Edges that are told.
-const MOST_EDGES: u64 = 2_000;
+/// Services and operations that are told, services first, then those with the most spans.
+const MOST_GROUPS: u64 = 2 * MOST_NAMES as u64;
+/// Each operation, and each service as a whole.
+const GROUPS: &str = "GROUP BY GROUPING SETS ((ServiceName), (ServiceName, SpanName))";
 
 #[derive(Row, Deserialize)]
 struct Group {
@@ -28,7 +31,6 @@ struct Group {
     whole: u8,
     spans: u64,
     errors: u64,
-    percentiles: Vec<f64>,
     /// Bucket, spans, failed ones.
     series: Vec<(u64, u64, u64)>,
 }
@@ -58,7 +60,7 @@ pub async fn services(
         from: buckets.from,
         step: buckets.step,
         covered,
-        edges: edges(client, &spans, sampled).await?,
+        edges: edges::edges(client, &spans, sampled).await?,
         services,
         edges_sampled: sampled as u32,
     })
@@ -67,18 +69,15 @@ pub async fn services(
 async fn figures(client: &Client, spans: &Sql, buckets: Buckets) -> Result<Vec<ServiceReport>, StoreError> {
     let mut sql = Sql::new(
         "SELECT toString(ServiceName) AS service, toString(SpanName) AS operation, \
-         toUInt8(grouping(SpanName)) AS whole, sum(n) AS spans, sum(e) AS errors, \
-         quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(q) AS percentiles, groupArray((b, n, e)) AS series FROM \
+         toUInt8(grouping(SpanName)) AS whole, sum(n) AS spans, sum(e) AS errors, groupArray((b, n, e)) AS series FROM \
          (SELECT ServiceName, SpanName, toUInt64(intDiv(toUnixTimestamp64Nano(Timestamp) - ?, ?)) AS b, count() AS n, \
-         countIf(StatusCode = 'Error') AS e, quantilesDDState(0.01, 0.5, 0.95, 0.99)(Duration) AS q ",
+         countIf(StatusCode = 'Error') AS e ",
     );
     sql.number(buckets.from).number(buckets.step).append(spans.clone());
-    sql.push(
-        " GROUP BY ServiceName, SpanName, b) GROUP BY GROUPING SETS ((ServiceName), (ServiceName, SpanName)) \
-         ORDER BY whole DESC, spans DESC, service, operation LIMIT ?",
-    );
-    sql.number(2 * MOST_NAMES as u64);
+    sql.push(" GROUP BY ServiceName, SpanName, b) ").push(GROUPS);
+    sql.push(" ORDER BY whole DESC, spans DESC, service, operation LIMIT ?").number(MOST_GROUPS);
     let groups: Vec<Group> = fetch(client, &sql).await?;
+    let mut durations = durations(client, spans).await?;
     let mut services: Vec<ServiceReport> = vec![];
     for group in groups {
         let mut series = vec![(0, 0); buckets.count];
@@ -87,56 +86,47 @@ async fn figures(client: &Client, spans: &Sql, buckets: Buckets) -> Result<Vec<S
                 *counts = (counts.0 + spans, counts.1 + errors);
             }
         }
-        let percentile = |at: usize| group.percentiles.get(at).map_or(0, |ns| ns.round() as u64);
-        let percentiles = Percentiles { p50: percentile(0), p95: percentile(1), p99: percentile(2) };
+        let key = (group.service, group.operation, group.whole);
+        let percentiles = durations.remove(&key).unwrap_or_default();
         let figures = Figures { spans: group.spans, errors: group.errors, percentiles, series };
-        if group.whole == 1 {
-            services.push(ServiceReport { name: group.service, figures, operations: vec![] });
-        } else if let Some(service) = services.iter_mut().find(|service| service.name == group.service) {
-            service.operations.push(OperationReport { name: group.operation, figures });
+        let (name, operation, whole) = key;
+        if whole == 1 {
+            services.push(ServiceReport { name, figures, operations: vec![] });
+        } else if let Some(service) = services.iter_mut().find(|service| service.name == name) {
+            service.operations.push(OperationReport { name: operation, figures });
         }
     }
     Ok(services)
 }
 
-/// In one of `k` traces, scaled up. A message counts with the trace it is linked to. One pass, and no join: the spans of a
-/// trace are put into an array, and each finds its parent there.
-async fn edges(client: &Client, spans: &Sql, k: u64) -> Result<Vec<Edge>, StoreError> {
-    let mut sql = Sql::new(
-        "SELECT Source, toString(Target), count() * ? AS Calls, countIf(Bad) * ?, toUInt8(Message) AS Asynchronous FROM \
-         (SELECT Services[indexOf(Spans, Call.1)] AS Source, Call.2 AS Target, Call.3 AS Bad, Call.4 AS Message FROM \
-         (SELECT groupArrayIf(?)(Span, Span != '') AS Spans, groupArrayIf(?)(Service, Span != '') AS Services, \
-         arrayJoin(groupArrayIf(?)((Parent, Service, Bad, Message), Parent != '')) AS Call FROM \
-         (SELECT TraceId AS Trace, SpanId AS Span, ParentSpanId AS Parent, toString(ServiceName) AS Service, \
-         StatusCode = 'Error' AS Bad, SpanKind = 'Consumer' AS Message ",
-    );
-    sql.number(k).number(k).number(MOST_SPANS).number(MOST_SPANS).number(MOST_SPANS).append(spans.clone());
-    sql.push(
-        " AND cityHash64(TraceId) % ? = 0 UNION ALL SELECT Linked.1, '', Linked.2, Service, Bad, 1 FROM \
-         (SELECT arrayJoin(arrayZip(Links.TraceId, Links.SpanId)) AS Linked, toString(ServiceName) AS Service, \
-         StatusCode = 'Error' AS Bad ",
-    );
-    sql.number(k).append(spans.clone());
-    sql.push(
-        " AND notEmpty(Links.TraceId)) WHERE cityHash64(Linked.1) % ? = 0) GROUP BY Trace)) \
-         WHERE Source != '' AND Source != Target GROUP BY Source, Target, Asynchronous \
-         ORDER BY Calls DESC, Source, Target, Asynchronous LIMIT ?",
-    );
-    sql.number(k).number(MOST_EDGES);
-    let rows: Vec<(String, String, u64, u64, u8)> = fetch(client, &sql).await?;
-    let edge =
-        |(from, to, calls, errors, asynchronous)| Edge { from, to, calls, errors, asynchronous: asynchronous == 1 };
-    Ok(rows.into_iter().map(edge).collect())
+#[derive(Row, Deserialize)]
+struct Bins {
+    service: String,
+    operation: String,
+    whole: u8,
+    /// Bin and spans.
+    bins: Vec<(u16, u64)>,
 }
 
-/// Traces and spans of everything, and traces with errors.
-pub async fn counts(client: &Client) -> Result<TraceCounts, StoreError> {
-    // A scalar subquery may be NULL, as far as its type says.
-    let sql = Sql::new(
-        "SELECT assumeNotNull((SELECT uniqExact(cityHash64(TraceId)) FROM otel_traces WHERE ParentSpanId = '')), \
-         assumeNotNull((SELECT count() FROM otel_traces)), \
-         assumeNotNull((SELECT uniqExact(cityHash64(TraceId)) FROM otel_traces WHERE StatusCode = 'Error')) LIMIT 1",
+/// Service, operation, and 1 for a service as a whole.
+type Key = (String, String, u8);
+
+async fn durations(client: &Client, spans: &Sql) -> Result<HashMap<Key, Percentiles>, StoreError> {
+    let mut sql = Sql::new(
+        "SELECT toString(ServiceName) AS service, toString(SpanName) AS operation, \
+         toUInt8(grouping(SpanName)) AS whole, groupArray((bin, n)) AS bins FROM \
+         (SELECT ServiceName, SpanName, toUInt16(log10(greatest(Duration, 1)) * ?) AS bin, count() AS n ",
     );
-    let (total_traces, total_spans, error_traces) = fetch_one(client, &sql).await?;
-    Ok(TraceCounts { total_traces, total_spans, error_traces })
+    sql.number(PER_DECADE as u64).append(spans.clone());
+    sql.push(" GROUP BY ServiceName, SpanName, bin) ")
+        .push(GROUPS)
+        .push(" ORDER BY whole DESC, sum(n) DESC, service, operation LIMIT ?");
+    sql.number(MOST_GROUPS);
+    let groups: Vec<Bins> = fetch(client, &sql).await?;
+    let percentiles = groups.into_iter().map(|group| {
+        let mut durations = Durations::default();
+        group.bins.into_iter().for_each(|(bin, count)| durations.add_bin(bin, count));
+        ((group.service, group.operation, group.whole), durations.percentiles().unwrap_or_default())
+    });
+    Ok(percentiles.collect())
 }

@@ -2,7 +2,6 @@
 
 use super::client::{fetch, fetch_one};
 use super::sql::Sql;
-use super::tree;
 use crate::plan::SpanKind;
 use crate::store::report::MOST_BACKLINKS;
 use crate::store::{
@@ -79,16 +78,13 @@ pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTr
     if rows.is_empty() {
         return Ok(None);
     }
-    let spans: Vec<StoredSpan> = rows.into_iter().map(stored).collect();
-    let order = tree::order(spans.iter().map(|s| tree::Node { id: s.id, parent: s.parent, start: s.start }));
-    let mut spans: Vec<Option<StoredSpan>> = spans.into_iter().map(Some).collect();
-    Ok(Some(StoredTrace { id, scenario: None, spans: order.into_iter().filter_map(|at| spans[at].take()).collect() }))
+    Ok(Some(StoredTrace::new(id, None, rows.into_iter().map(stored).collect())))
 }
 
 fn stored(row: SpanRow) -> StoredSpan {
     StoredSpan {
         id: parse_span(&row.span),
-        parent: tree::parent(&row.parent),
+        parent: parse_parent(&row.parent),
         name: row.name,
         kind: kind(&row.kind),
         service: row.service,
@@ -182,4 +178,9 @@ pub fn parse_id(text: &str) -> Option<TraceId> {
 /// 0: not an id.
 pub fn parse_span(text: &str) -> u64 {
     u64::from_str_radix(text, 16).unwrap_or(0)
+}
+
+/// Empty: there is none.
+pub fn parse_parent(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok().filter(|id| *id != 0)
 }

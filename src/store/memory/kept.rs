@@ -1,7 +1,7 @@
 //! A kept trace, and the row that stands for it where traces are scanned.
 
 use super::source::Source;
-use crate::plan::ScenarioId;
+use crate::plan::{BlockId, ScenarioId};
 use crate::store::TraceId;
 use crate::trace::{Bytes, Origin, Trace, View};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl Row {
     pub fn new(kept: &Arc<Kept>) -> Row {
         let Kept { origin, trace, source, .. } = &**kept;
         let root = &trace.spans[0];
-        let service = |block: crate::plan::BlockId| origin.plan.block(block).span.service;
+        let service = |block: BlockId| origin.plan.block(block).span.service;
         Row {
             id: trace.id,
             start: root.start,

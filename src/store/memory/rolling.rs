@@ -7,9 +7,9 @@
 //! All of it takes 28 MB at most: 6 KB for each of 1,000 operations, 1,000 calls and 1,000 messages, 8 MB for the durations of
 //! all operations, and 4 MB for those of traces. 100 operations take 1 to 3 MB.
 
-use super::histogram::Durations;
 use super::tally::{Entry, Tally};
 use super::window::{HOUR, Window};
+use crate::store::histogram::Durations;
 use crate::store::report::{Buckets, SECOND};
 use crate::store::{
     Arrivals, Edge, Figures, OperationReport, Overview, ServiceReport, ServicesReport, TimeRange, TraceId,

@@ -147,14 +147,11 @@ impl Decided {
 
 impl Clause<'_> {
     fn holds(&self, decided: &Decided, kept: &Kept) -> bool {
-        kept.view().spans().any(|span| {
-            let record = span.record();
-            match decided.blocks[record.block.index()] {
-                Known::Always => true,
-                Known::Never => decided.resources[record.resource.index()],
-                Known::Open => decided.resources[record.resource.index()] || self.of_span(span),
-            }
-        })
+        let block = |span: &SpanView<'_>| decided.blocks[span.record().block.index()];
+        let sure =
+            |span: SpanView<'_>| block(&span) == Known::Always || decided.resources[span.record().resource.index()];
+        let spans = || kept.view().spans();
+        spans().any(sure) || spans().any(|span| block(&span) == Known::Open && self.of_span(span))
     }
 
     fn decide(&self, origin: &Origin) -> Decided {

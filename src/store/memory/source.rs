@@ -1,6 +1,6 @@
 //! What the kept traces of one origin have in common, and how often each name occurs in them.
 
-use crate::plan::ServiceId;
+use crate::plan::{ServiceId, SpanForm};
 use crate::trace::{Origin, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,33 +32,28 @@ impl Source {
 
     pub fn add(&mut self, view: View<'_>) {
         self.traces += 1;
-        for span in view.spans() {
-            let block = span.record().block;
-            self.spans[block.index()] += 1;
-            let form = &view.plan.block(block).span;
-            if form.name.is_none() {
-                let made = &mut self.made[form.service.index()];
-                match made.get_mut(span.name()) {
-                    Some(count) => *count += 1,
-                    None => drop(made.insert(span.name().into(), 1)),
-                }
-            }
-        }
+        self.count(view, |count| count + 1);
     }
 
+    /// A trace that was added before.
     pub fn remove(&mut self, view: View<'_>) {
         self.traces -= 1;
+        self.count(view, |count| count - 1);
+    }
+
+    fn count(&mut self, view: View<'_>, change: impl Fn(u64) -> u64) {
         for span in view.spans() {
             let block = span.record().block;
-            self.spans[block.index()] -= 1;
             let form = &view.plan.block(block).span;
-            if form.name.is_none() {
-                let made = &mut self.made[form.service.index()];
-                match made.get_mut(span.name()) {
-                    Some(1) => drop(made.remove(span.name())),
-                    Some(count) => *count -= 1,
-                    None => {}
-                }
+            self.spans[block.index()] = change(self.spans[block.index()]);
+            if form.name.is_some() {
+                continue;
+            }
+            let made = &mut self.made[form.service.index()];
+            match made.get_mut(span.name()) {
+                None => drop(made.insert(span.name().into(), change(0))),
+                Some(1) if change(1) == 0 => drop(made.remove(span.name())),
+                Some(count) => *count = change(*count),
             }
         }
     }
@@ -68,7 +63,7 @@ impl Source {
         plan.text(plan.services[id.index()].name)
     }
 
-    fn forms(&self) -> impl Iterator<Item = &crate::plan::SpanForm> {
+    fn forms(&self) -> impl Iterator<Item = &SpanForm> {
         let blocks = self.origin.plan.blocks.iter().zip(&self.spans);
         blocks.filter(|(_, spans)| **spans > 0).map(|(block, _)| &block.span)
     }

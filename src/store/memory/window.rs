@@ -1,6 +1,6 @@
 //! What happened in the last hour: counts in ticks, durations in slots of some ticks, in a ring.
 
-use super::histogram::{Durations, Histogram};
+use crate::store::histogram::{Durations, Histogram};
 
 /// ns that a window reaches back.
 pub const HOUR: u64 = 3_600_000_000_000;

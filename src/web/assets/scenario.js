@@ -54,7 +54,7 @@ for (const list of lists) {
   list.addEventListener("keydown", (ev) => {
     const at = own.indexOf(document.activeElement);
     const next = { ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, Home: 0, End: own.length - 1 }[ev.key];
-    if (next !== undefined) { ev.preventDefault(); focus(list, clamp(own, next)); }
+    if (next !== undefined) { ev.preventDefault(); focus(list, own[Math.max(0, Math.min(own.length - 1, next))]); }
     else if ((ev.key === "Enter" || ev.key === " ") && own[at]) { ev.preventDefault(); pin(own[at]); }
     else if (ev.key === "Escape") unpin();
     else if ((ev.key === "ArrowRight" || ev.key === "ArrowLeft") && own[at]) {

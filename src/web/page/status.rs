@@ -26,6 +26,8 @@ use std::sync::Arc;
 struct Status {
     chrome: Chrome,
     version: &'static str,
+    /// One has to log in, and so can log out.
+    guarded: bool,
     plan: String,
     /// How long it has been up.
     up: String,
@@ -133,7 +135,8 @@ async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Stat
     Status {
         chrome: Chrome::new(app, Tab::Status),
         version: env!("CARGO_PKG_VERSION"),
-        plan: short_digest(&state),
+        guarded: app.token.is_some(),
+        plan: state.plan.digest_short(),
         up: since(state.began),
         warnings: warnings(app, &state, &database),
         figures: figures(&state),
@@ -157,10 +160,6 @@ fn since(time: u64) -> String {
     }
 }
 
-fn short_digest(state: &SessionState) -> String {
-    state.plan.digest_hex()[..8].into()
-}
-
 fn warnings(app: &App, state: &SessionState, database: &DatabaseStatus) -> Vec<Warning> {
     let mut warnings = vec![];
     if !app.host.is_loopback() && app.token.is_none() {
@@ -179,7 +178,7 @@ fn warnings(app: &App, state: &SessionState, database: &DatabaseStatus) -> Vec<W
     }
     if let Some((_, diagnostics)) = &app.library.shelf().broken {
         let errors = diagnostics.iter().filter(|d| d.severity() == Severity::Error).count();
-        warnings.push(Warning::Broken { errors: count(errors as u64, "error"), plan: short_digest(state) });
+        warnings.push(Warning::Broken { errors: count(errors as u64, "error"), plan: state.plan.digest_short() });
     }
     if state.waiting {
         warnings.push(Warning::Full);

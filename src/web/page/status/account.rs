@@ -15,6 +15,8 @@ pub enum Unit {
 
 pub struct Account {
     pub unit: Unit,
+    /// What the whole is: generated, or handed to the store.
+    pub whole: &'static str,
     pub generated: String,
     pub parts: Vec<Part>,
     /// What the parts come to, and whether that is what was generated.
@@ -92,7 +94,9 @@ impl Account {
             amount: grouped(of(*amount)),
         });
         let account = Account::new(waiting + done + lost, &parts, unit);
-        Account { causes: causes.collect(), note: "No exporter is set: traces are written to ClickHouse.", ..account }
+        let note =
+            "No exporter is set: traces are written to ClickHouse, but for those made while it was out of reach.";
+        Account { whole: "For ClickHouse", causes: causes.collect(), note, ..account }
     }
 
     fn kept(state: &SessionState, counts: &Counts, unit: Unit) -> Account {
@@ -132,6 +136,7 @@ impl Account {
         let sum: u64 = parts.iter().map(|(.., amount)| amount).sum();
         Account {
             unit,
+            whole: "Generated",
             generated: grouped(generated),
             sum: format!("{} = {}", terms.join(" + "), grouped(sum)),
             closes: sum == generated,

@@ -3,7 +3,7 @@
 use crate::store::{DurationBins, Percentiles};
 
 /// Bins a decade, where nothing was put together: the middle of one is at most 1.8 % from what it holds.
-const PER_DECADE: f64 = 64.0;
+pub const PER_DECADE: f64 = 64.0;
 /// Of these a bin of [`DurationBins`] is made.
 const TOGETHER: usize = 4;
 /// The longest duration is of the last bin.
@@ -74,6 +74,11 @@ impl Durations {
             bins.iter_mut().for_each(|count| *count += each);
             bins[..more].iter_mut().for_each(|count| *count += 1);
         }
+    }
+
+    /// Count some of a bin of [`PER_DECADE`].
+    pub fn add_bin(&mut self, bin: u16, count: u64) {
+        self.counts[BINS.min(bin as usize + 1) - 1] += count;
     }
 
     pub fn add_all(&mut self, other: &Durations) {

@@ -6,6 +6,44 @@ use crate::trace::{NONE, Trace};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+const SECOND: u64 = 1_000_000_000;
+
+/// What those who look are told.
+#[derive(Clone)]
+pub struct Figures {
+    pub traces: u64,
+    pub spans: u64,
+    pub pending: u64,
+    pub waiting: bool,
+    pub tally: Tally,
+    /// Traces in 10 s.
+    pub rates: Series,
+    /// Live traces in a second.
+    pub achieved: Series,
+    /// When the session ended, ns since 1970.
+    pub ended: Option<u64>,
+}
+
+impl Figures {
+    pub fn new(plan: &Arc<Plan>, now: u64) -> Figures {
+        Figures {
+            traces: 0,
+            spans: 0,
+            pending: 0,
+            waiting: false,
+            tally: Tally::new(plan),
+            rates: Series::new(10 * SECOND, 90, now),
+            achieved: Series::new(SECOND, 11, now),
+            ended: None,
+        }
+    }
+
+    pub fn reach(&mut self, now: u64) {
+        self.rates.reach(now);
+        self.achieved.reach(now);
+    }
+}
+
 /// Of one plan.
 #[derive(Clone)]
 pub struct Tally {

@@ -1,0 +1,429 @@
+//! The ClickHouse store against a real server, and against what the real collector writes there.
+
+mod support {
+    pub mod binary;
+    pub mod clickhouse;
+    pub mod collector;
+    pub mod contract;
+}
+
+use std::time::{Duration, Instant};
+use support::binary::tracegen;
+use support::clickhouse::{Server, ask};
+use support::collector::{Collector, Output};
+use support::contract::{Corpus, answers, is_empty};
+use tracegen::store::{
+    Attributes, ClickHouse, Connection, Database, Order, Patience, Store, StoreError, StoredTrace, TimeRange,
+    TraceQuery, Wanted, Writer, WriterOptions, create_database,
+};
+use tracegen::trace::OwnedDatum;
+
+/// The corpus, written.
+async fn filled(connection: &Connection, corpus: &Corpus) -> ClickHouse {
+    let store = ClickHouse::writing(connection.clone()).expect("a client");
+    store.connect().await.expect("reached");
+    for trace in &corpus.traces {
+        store.add_trace(&corpus.origin, trace).expect("taken");
+    }
+    store.disconnect().await;
+    let written = store.written().expect("it writes");
+    let spans: usize = corpus.traces.iter().map(|trace| trace.spans.len()).sum();
+    assert_eq!((written.written.spans, written.written.traces), (spans as u64, corpus.traces.len() as u64));
+    assert!(written.waiting.spans == 0 && written.lost.is_empty(), "{written:?}");
+    store
+}
+
+/// As [`StoredTrace::of`], with what ClickHouse does not keep left out: attributes are text, there are no flags, the
+/// scenario is not known.
+fn as_kept(mut trace: StoredTrace) -> StoredTrace {
+    let as_text = |attributes: &mut Attributes| {
+        attributes.iter_mut().for_each(|(_, value)| *value = OwnedDatum::Text(value.as_datum().to_string()));
+    };
+    trace.scenario = None;
+    for span in &mut trace.spans {
+        span.flags = None;
+        as_text(&mut span.resource);
+        as_text(&mut span.attributes);
+        span.events.iter_mut().for_each(|event| as_text(&mut event.attributes));
+    }
+    trace
+}
+
+/// Every so many of the traces, field by field.
+async fn whole(store: &impl Store, corpus: &Corpus, step: usize) {
+    whole_but(store, corpus, step, |trace| trace).await;
+}
+
+async fn whole_but(store: &impl Store, corpus: &Corpus, step: usize, change: fn(StoredTrace) -> StoredTrace) {
+    for trace in corpus.traces.iter().step_by(step) {
+        let expected = as_kept(StoredTrace::of(corpus.origin.view(trace)));
+        let found = store.trace(trace.id).await.expect("an answer").expect("kept");
+        assert_eq!(change(found), change(expected));
+    }
+}
+
+/// The collector's exporter sorts attributes by their keys.
+fn sorted(mut trace: StoredTrace) -> StoredTrace {
+    let sort = |attributes: &mut Attributes| attributes.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for span in &mut trace.spans {
+        sort(&mut span.resource);
+        sort(&mut span.attributes);
+        span.events.iter_mut().for_each(|event| sort(&mut event.attributes));
+    }
+    trace
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_the_contract() {
+    let Some(server) = Server::start() else { return };
+    let (connection, corpus) = (server.fresh(), Corpus::new());
+    let store = ClickHouse::writing(connection.clone()).expect("a client");
+    store.connect().await.expect("the schema is made");
+    is_empty(&store).await;
+    let store = filled(&connection, &corpus).await;
+    answers(&store, &corpus).await;
+    whole(&store, &corpus, 7).await;
+    // Everything twice, as after an insert whose outcome is not known: the same answers, but for the number of rows.
+    let again = filled(&connection, &corpus).await;
+    whole(&again, &corpus, 7).await;
+    let page = again.fetch_unique_traces(&TraceQuery::default()).await.expect("a page");
+    assert_eq!(page, store.fetch_unique_traces(&TraceQuery::default()).await.expect("a page"));
+    assert_eq!(page.total, corpus.traces.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_the_real_collector_are_read_field_by_field() {
+    let Some(server) = Server::start() else { return };
+    let (connection, corpus) = (server.fresh(), Corpus::new());
+    let output = Output::ClickHouse { tcp_port: server.tcp_port, database: connection.database.clone() };
+    let Some(mut collector) = Collector::start(output) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("shop.yaml");
+    std::fs::write(&file, include_str!("support/shop.yaml")).expect("written");
+    // The corpus, as a run of its own.
+    tracegen()
+        .args(["run", "--seed", "7", "--start", "2026-01-01T00:00:00Z", "--rate", "2/s", "--count"])
+        .arg(corpus.traces.len().to_string())
+        .args(["--protocol", "grpc", "--endpoint", &collector.grpc_url()])
+        .arg(&file)
+        .timeout(Duration::from_secs(60))
+        .assert()
+        .success();
+    collector.stop();
+    let store = ClickHouse::reading(connection.clone()).expect("a client");
+    store.connect().await.expect("its schema is ours");
+    whole_but(&store, &corpus, 1, sorted).await;
+    answers(&store, &corpus).await;
+
+    let ours = server.fresh();
+    ClickHouse::writing(ours.clone()).expect("a client").connect().await.expect("the schema is made");
+    for table in ["otel_traces", "otel_traces_trace_id_ts", "otel_traces_trace_id_ts_mv"] {
+        let theirs = ask(&connection, &format!("SHOW CREATE TABLE {}.{table}", connection.database)).await;
+        let made = ask(&ours, &format!("SHOW CREATE TABLE {}.{table}", ours.database)).await;
+        assert_eq!(made.replace(&ours.database, &connection.database), theirs, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_asked_becomes_a_part_of_the_statement() {
+    let Some(server) = Server::start() else { return };
+    let (connection, corpus) = (server.fresh(), Corpus::new());
+    let store = filled(&connection, &corpus).await;
+    let long = "ab'".repeat(20_000);
+    for text in [
+        "' OR 1 --",
+        "\\",
+        "\\'",
+        "'",
+        "\"",
+        "`",
+        "?",
+        "??",
+        "?fields",
+        "{x:String}",
+        "%s",
+        "\0",
+        "\n",
+        "\u{2028}",
+        ";",
+        "') UNION ALL SELECT * FROM system.users --",
+        "'; DROP TABLE otel_traces; --",
+        "/*",
+        "\u{fffd}",
+        "🦀",
+        &long,
+    ] {
+        let some = || Some(text.to_string());
+        for query in [
+            TraceQuery { service: some(), ..TraceQuery::default() },
+            TraceQuery { operation: some(), ..TraceQuery::default() },
+            TraceQuery { id_prefix: some(), ..TraceQuery::default() },
+            TraceQuery { attributes: vec![(text.into(), text.into())], ..TraceQuery::default() },
+            TraceQuery { attributes: vec![("text".into(), text.into())], ..TraceQuery::default() },
+            TraceQuery { text: Some(format!("{text}no such words")), ..TraceQuery::default() },
+        ] {
+            let page = store.fetch_unique_traces(&query).await.expect("an answer");
+            assert_eq!(page.total, 0, "{query:?}");
+            assert_eq!(store.overview(&query).await.expect("an answer").traces, 0, "{query:?}");
+        }
+        assert_eq!(store.get_operation_names(Some(text)).await, Ok(vec![]));
+    }
+    let far = TraceQuery {
+        min_duration: Some(u64::MAX),
+        offset: u64::MAX,
+        limit: u32::MAX,
+        range: TimeRange { from: Some(0), until: Some(u64::MAX) },
+        ..TraceQuery::default()
+    };
+    assert_eq!(store.fetch_unique_traces(&far).await.expect("an answer").total, 0);
+    let counts = store.get_trace_counts().await.expect("counts");
+    assert_eq!(counts.total_traces, corpus.traces.len() as u64, "all is still there");
+}
+
+fn database(connection: &Connection, written: bool) -> std::sync::Arc<Database> {
+    create_database(&Wanted { max_traces: 100, clickhouse: Some(connection.clone()), written }).expect("threads")
+}
+
+async fn cause(connection: &Connection) -> StoreError {
+    let database = database(connection, false);
+    database.connect().await.expect("memory serves");
+    database.status().outage.expect("an outage").cause
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_is_told() {
+    let Some(server) = Server::start() else { return };
+    let fresh = server.fresh();
+    let StoreError::Schema(why) = cause(&fresh).await else { panic!("no tables") };
+    assert!(why.starts_with("there is no table test_") && why.contains("--exporter clickhouse"), "{why}");
+
+    ClickHouse::writing(fresh.clone()).expect("a client").connect().await.expect("made");
+    let right = Connection { user: "reader".into(), password: "secret".into(), ..fresh.clone() };
+    ClickHouse::reading(right.clone()).expect("a client").connect().await.expect("the right password");
+    let StoreError::Refused(why) = cause(&Connection { password: "guess".into(), ..right }).await else {
+        panic!("the wrong password")
+    };
+    assert!(why.contains("Authentication failed") && !why.contains("guess"), "{why}");
+
+    let closed = Connection { port: 1, ..fresh.clone() };
+    let StoreError::Unreachable(why) = cause(&closed).await else { panic!("nothing is there") };
+    assert!(why.to_lowercase().contains("refused"), "{why}");
+
+    ask(
+        &fresh,
+        &format!("ALTER TABLE {}.otel_traces MODIFY COLUMN StatusMessage LowCardinality(String)", fresh.database),
+    )
+    .await;
+    let StoreError::Schema(why) = cause(&fresh).await else { panic!("another type") };
+    assert!(why.starts_with("column StatusMessage of ") && why.contains("must be String"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_stands_in_while_it_is_away() {
+    let Some(mut server) = Server::start() else { return };
+    let (connection, corpus) = (server.fresh(), Corpus::new());
+    let database = database(&connection, true);
+    database.connect().await.expect("reached");
+    let status = database.status();
+    assert_eq!((status.outage, status.wanted), (None, Some(connection.to_string())));
+    let add = |from: usize, to: usize| {
+        for trace in &corpus.traces[from..to] {
+            database.add_trace(&corpus.origin, trace).expect("kept");
+        }
+    };
+    let total = async || database.fetch_unique_traces(&TraceQuery::default()).await.expect("a page").total;
+    add(0, 50);
+    until("the first are written", async || total().await == 50).await;
+    assert_eq!(database.status().memory_traces, 0);
+
+    server.kill();
+    assert_eq!(total().await, 0, "memory answers at once, and has nothing yet");
+    let outage = database.status().outage.expect("an outage");
+    assert!(matches!(outage.cause, StoreError::Unreachable(_)) && outage.next_try > outage.since, "{outage:?}");
+    add(50, 60);
+    assert_eq!(total().await, 10, "fed meanwhile");
+
+    server.restart();
+    until("it comes back by itself", async || database.status().outage.is_none()).await;
+    assert_eq!(total().await, 50, "what it had, and nothing copied over");
+    add(60, 70);
+    until("it is written again", async || total().await == 60).await;
+    let spans = corpus.traces[..50].iter().chain(&corpus.traces[60..70]).map(|trace| trace.spans.len() as u64).sum();
+    assert_eq!(database.status().written, Some((0, spans, 0)));
+}
+
+/// Within 30 s.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn run(connection: &Connection) -> assert_cmd::Command {
+    let mut command = tracegen();
+    command
+        .args(["run", "--exporter", "clickhouse", "--seed", "7", "--summary", "json"])
+        .env("DATABASE_HOST", &connection.host)
+        .env("DATABASE_PORT", connection.port.to_string())
+        .env("CLICKHOUSE_DATABASE", &connection.database)
+        .arg(support::binary::scenarios())
+        .timeout(Duration::from_secs(60));
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_writes_what_its_account_says() {
+    let Some(server) = Server::start() else { return };
+    let connection = server.fresh();
+    let output = run(&connection).args(["--count", "5000"]).assert().success();
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    assert_eq!(summary["delivered"], summary["generated"], "{summary}");
+    let store = ClickHouse::reading(connection).expect("a client");
+    store.connect().await.expect("made by the run");
+    let counts = store.get_trace_counts().await.expect("counts");
+    assert_eq!(
+        (summary["delivered"]["traces"].as_u64(), summary["delivered"]["spans"].as_u64()),
+        (Some(counts.total_traces), Some(counts.total_spans)),
+        "{summary}"
+    );
+    assert_eq!(counts.total_traces, 5_000);
+}
+
+#[test]
+fn a_run_that_can_not_write_says_so() {
+    let Some(server) = Server::start() else { return };
+    let refused = Connection { port: 1, ..server.fresh() };
+    let output = run(&refused).args(["--count", "50", "--wait", "300ms"]).assert().code(1);
+    let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(error.contains("nothing answers at ClickHouse, test_") && error.contains("out of reach"), "{error}");
+    let output = run(&server.fresh()).args(["--count", "50"]).env("DATABASE_PASSWORD", "guess").assert().code(1);
+    let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(error.contains("refused: Code: 194") && !error.contains("guess"), "{error}");
+    let output = run(&server.fresh()).env("DATABASE_PORT", "http").assert().code(2);
+    let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(error.contains("DATABASE_PORT=`http`: expected a port"), "{error}");
+}
+
+/// Nothing that was acknowledged is missing, and the account closes, whatever happens to the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_dies_and_comes_back_has_all_that_was_written() {
+    let Some(mut server) = Server::start() else { return };
+    let (connection, corpus) = (server.fresh(), Corpus::new());
+    let patience = Patience { first: Duration::from_secs(10), lost: Duration::from_secs(60) };
+    let options = WriterOptions { patience: Some(patience), full: None, observer: Box::new(|_| {}) };
+    let writer = std::sync::Arc::new(Writer::start(connection.clone(), options).expect("a thread"));
+    let feed = std::thread::spawn({
+        let (writer, corpus) = (writer.clone(), Corpus::new());
+        move || {
+            for trace in &corpus.traces {
+                assert!(writer.add(corpus.origin.view(trace)));
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            writer.finish()
+        }
+    });
+    until("some is written", async || writer.account().inserts > 0).await;
+    server.kill();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    server.restart();
+    let written = tokio::task::spawn_blocking(|| feed.join().expect("it ends")).await.expect("it ends");
+    assert_eq!((written.written.traces, written.waiting.traces), (corpus.traces.len() as u64, 0), "{written:?}");
+    assert!(written.lost.is_empty() && written.retries > 0, "{written:?}");
+    let store = ClickHouse::reading(connection).expect("a client");
+    whole(&store, &corpus, 7).await;
+    let counts = store.get_trace_counts().await.expect("counts");
+    assert!(counts.total_spans <= written.written.spans + written.again.spans, "{counts:?} {written:?}");
+}
+
+/// Every question of the pages, each 20 times, with ten million spans in the table: 60,000 traces of all scenarios and 19
+/// copies of them, a minute apart, so that three quarters lie within 15 minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes and wants a quiet machine"]
+async fn ten_million_spans_are_asked_within_two_seconds() {
+    let Some(server) = Server::start() else { return };
+    let connection = server.fresh();
+    run(&connection)
+        .args(["--start", "2026-01-01T00:00:00Z", "--rate", "60000/m", "--count", "60000"])
+        .timeout(Duration::from_secs(300))
+        .assert()
+        .success();
+    let base = format!("CREATE TABLE {0}.base ENGINE = Memory AS SELECT * FROM {0}.otel_traces", connection.database);
+    ask(&connection, &base).await;
+    for copy in 1..20 {
+        let statement = format!(
+            "INSERT INTO {0}.otel_traces SELECT * REPLACE (Timestamp + toIntervalMinute({copy}) AS Timestamp, \
+             lower(hex(sipHash128(TraceId, {copy}))) AS TraceId, \
+             arrayMap(t -> lower(hex(sipHash128(t, {copy}))), `Links.TraceId`) AS `Links.TraceId`, \
+             arrayMap(t -> t + toIntervalMinute({copy}), `Events.Timestamp`) AS `Events.Timestamp`) \
+             FROM {0}.base SETTINGS prefer_column_name_to_alias = 1",
+            connection.database
+        );
+        ask(&connection, &statement).await;
+    }
+    let store = ClickHouse::reading(connection).expect("a client");
+    let counts = store.get_trace_counts().await.expect("counts");
+    assert!(counts.total_traces == 1_200_000 && counts.total_spans > 10_000_000, "{counts:?}");
+    speed(&store).await;
+}
+
+async fn speed(store: &ClickHouse) {
+    const MINUTE: u64 = 60_000_000_000;
+    let none = TraceQuery::default;
+    let newest = store.fetch_unique_traces(&none()).await.expect("a page").traces.remove(0);
+    let range = TimeRange { from: Some(newest.start - 15 * MINUTE), until: None };
+    let text = |text: &str| Some(text.to_string());
+    let pair = |key: &str, value: &str| vec![(key.to_string(), value.to_string())];
+    let queries = [
+        ("newest", none()),
+        ("newest of 15 min", TraceQuery { range, ..none() }),
+        ("oldest", TraceQuery { order: Order::Oldest, ..none() }),
+        ("longest", TraceQuery { order: Order::Longest, ..none() }),
+        ("page 100", TraceQuery { offset: 3_000, ..none() }),
+        ("service", TraceQuery { service: text("api-gateway"), ..none() }),
+        ("failed", TraceQuery { failed: Some(true), ..none() }),
+        ("not failed", TraceQuery { failed: Some(false), ..none() }),
+        ("duration", TraceQuery { min_duration: Some(100_000_000), max_duration: Some(900_000_000), ..none() }),
+        ("common attribute", TraceQuery { attributes: pair("http.request.method", "POST"), ..none() }),
+        ("attribute of none", TraceQuery { attributes: pair("user.id", "nobody"), ..none() }),
+        ("common text", TraceQuery { text: text("order"), ..none() }),
+        ("rare text", TraceQuery { text: text("timeout"), ..none() }),
+        ("text of none", TraceQuery { text: text("no such words"), ..none() }),
+        ("id", TraceQuery { id_prefix: text("4c6d"), ..none() }),
+    ];
+    let mut slow = vec![];
+    let mut tell = |what: &str, mut times: Vec<Duration>| {
+        times.sort();
+        println!("{what:24} median {:>6.0?}  slowest {:>6.0?}", times[times.len() / 2], times[times.len() - 1]);
+        if times[times.len() - 1] > Duration::from_secs(2) {
+            slow.push(what.to_string());
+        }
+    };
+    for (what, query) in &queries {
+        tell(what, times(async || drop(store.fetch_unique_traces(query).await.expect("a page"))).await);
+    }
+    for (what, query) in [&queries[0], &queries[1], &queries[5], &queries[6]] {
+        let what = format!("overview, {what}");
+        tell(&what, times(async || drop(store.overview(query).await.expect("an overview"))).await);
+    }
+    for (what, range) in [("services", TimeRange::default()), ("services of 15 min", range)] {
+        tell(what, times(async || drop(store.services(range, None).await.expect("services"))).await);
+    }
+    tell("counts", times(async || drop(store.get_trace_counts().await.expect("counts"))).await);
+    tell("services' names", times(async || drop(store.get_service_names().await.expect("names"))).await);
+    tell("operations' names", times(async || drop(store.get_operation_names(None).await.expect("names"))).await);
+    tell("a trace", times(async || drop(store.trace(newest.id).await.expect("a trace"))).await);
+    tell("links to it", times(async || drop(store.links_to(newest.id).await.expect("links"))).await);
+    assert!(slow.is_empty(), "more than 2 s: {slow:?}");
+}
+
+async fn times(mut asked: impl AsyncFnMut()) -> Vec<Duration> {
+    let mut times = vec![];
+    for _ in 0..20 {
+        let began = Instant::now();
+        asked().await;
+        times.push(began.elapsed());
+    }
+    times
+}

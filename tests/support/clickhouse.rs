@@ -1,0 +1,102 @@
+//! A real ClickHouse server, run out of its Python wheel by `scripts/clickhouse-server.py`.
+//!
+//! `TRACEGEN_CLICKHOUSE` names a python that has the wheel (`scripts/clickhouse.sh` makes one). Without it, tests that want
+//! a server are skipped with the reason printed, and fail when `CI` is set.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+};
+use tempfile::TempDir;
+use tracegen::store::Connection;
+
+/// Killed when dropped; it also ends when the test process does, however that ends.
+pub struct Server {
+    python: PathBuf,
+    folder: TempDir,
+    port: u16,
+    /// Of the native protocol.
+    pub tcp_port: u16,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Start, and wait until it answers; `None` if there is no engine.
+    pub fn start() -> Option<Server> {
+        let python = match std::env::var_os("TRACEGEN_CLICKHOUSE").map(PathBuf::from) {
+            Some(python) if python.is_file() => python,
+            Some(python) => return skip(&format!("TRACEGEN_CLICKHOUSE: {} is not a file", python.display())),
+            None => return skip("TRACEGEN_CLICKHOUSE is not set"),
+        };
+        let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
+        let [port, tcp_port] = free.map(|listener| listener.local_addr().expect("bound").port());
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut server = Server { python, folder, port, tcp_port, child: None };
+        server.restart();
+        Some(server)
+    }
+
+    /// Start again after [`Server::kill`], on the same port and with the same data.
+    pub fn restart(&mut self) {
+        assert!(self.child.is_none(), "it is running");
+        let mut child = Command::new(&self.python)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/clickhouse-server.py"))
+            .args(["--port", &self.port.to_string(), "--tcp-port", &self.tcp_port.to_string()])
+            .args(["--user", "reader", "--password", "secret", "--watch-stdin", "--path"])
+            .arg(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let mut line = String::new();
+        let _ = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line);
+        assert_eq!(line, format!("READY {}\n", self.port), "ClickHouse does not come up");
+        self.child = Some(child);
+    }
+
+    /// `kill -9`, and wait for its end.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// A database of its own each time, which is not there yet.
+    pub fn fresh(&self) -> Connection {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Connection {
+            host: "127.0.0.1".into(),
+            port: self.port,
+            user: "default".into(),
+            password: String::new(),
+            database: format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed)),
+            https: false,
+        }
+    }
+}
+
+/// What the server answers to a statement, as tab-separated text.
+pub async fn ask(of: &Connection, statement: &str) -> String {
+    let client = clickhouse::Client::default().with_url(format!("http://{}:{}", of.host, of.port));
+    let mut answer = client.query_raw(statement).fetch_bytes("TSVRaw").expect("sent");
+    String::from_utf8(answer.collect().await.expect("answered").to_vec()).expect("UTF-8")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn skip<T>(reason: &str) -> Option<T> {
+    assert!(std::env::var_os("CI").is_none(), "no ClickHouse: {reason}");
+    // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+    let _ = writeln!(std::io::stderr(), "skipped, no ClickHouse: {reason}");
+    None
+}
