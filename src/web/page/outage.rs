@@ -22,7 +22,7 @@ impl Outage {
                 let shown = if error.is_some() {
                     "The engine keeps generating"
                 } else {
-                    "Shown is what is kept in memory since"
+                    "Shown is what memory keeps meanwhile"
                 };
                 Some(Outage {
                     title: "ClickHouse is out of reach.",
@@ -64,8 +64,8 @@ mod tests {
         let notice = Outage::of(&status, None, 12 * second + 1).unwrap();
         assert_eq!(
             notice.text,
-            "ClickHouse, otel.otel_traces at localhost:8123: connection refused, since 00:00:07. Shown is what is kept in \
-             memory since; next try in 8 s."
+            "ClickHouse, otel.otel_traces at localhost:8123: connection refused, since 00:00:07. Shown is what memory \
+             keeps meanwhile; next try in 8 s."
         );
         assert!(!notice.blank);
     }
