@@ -127,10 +127,13 @@ async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
         total += data.len();
-        match total {
-            0..=BODY => kept.extend_from_slice(&data),
-            ..=FORGOTTEN => kept = vec![],
-            _ => break,
+        if total > FORGOTTEN {
+            break;
+        }
+        if total > BODY {
+            kept = vec![];
+        } else {
+            kept.extend_from_slice(&data);
         }
     }
     if total > BODY { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.into()) }
