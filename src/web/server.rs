@@ -127,12 +127,13 @@ async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
         total += data.len();
-        if total <= BODY {
-            kept.extend_from_slice(&data);
-        } else if total <= FORGOTTEN {
+        if total > FORGOTTEN {
+            break;
+        }
+        if total > BODY {
             kept = vec![];
         } else {
-            break;
+            kept.extend_from_slice(&data);
         }
     }
     if total > BODY { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.into()) }
