@@ -125,11 +125,13 @@ async fn check_table(client: &Client, database: &str, table: &str, wanted: &[(&s
 
 /// A time zone makes no difference.
 fn same(is: &str, wanted: &str) -> bool {
-    let zoneless = |text: &str| match (text.find(", '"), text.rfind('\'')) {
-        (Some(from), Some(to)) if from + 2 < to => format!("{}{}", &text[..from], &text[to + 1..]),
-        _ => text.replace("DateTime('UTC')", "DateTime"),
+    let Some((before, rest)) = is.split_once('\'') else { return is == wanted };
+    let after = rest.split_once('\'').map_or("", |(_, after)| after);
+    let zoneless = match before.strip_suffix(", ") {
+        Some(before) => format!("{before}{after}"),
+        None => format!("{}{}", before.trim_end_matches('('), after.strip_prefix(')').unwrap_or(after)),
     };
-    zoneless(is) == wanted
+    zoneless == wanted
 }
 
 /// Whether the server answers this user.
