@@ -31,7 +31,7 @@ fn schemathesis_finds_nothing() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("19 operations") || said.contains("Tested: 19"), "it tried everything: {said}");
+    assert!(said.contains("Tested: 19"), "it tried everything: {said}");
 }
 
 #[test]

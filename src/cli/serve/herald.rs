@@ -91,7 +91,11 @@ impl Herald {
     async fn look_at_files(&self) {
         let library = self.app.library.clone();
         let change = tokio::task::spawn_blocking(move || library.poll()).await;
-        match change.unwrap_or(Change::None) {
+        let change = change.unwrap_or(Change::None);
+        if !matches!(change, Change::None) {
+            self.app.cache.clear();
+        }
+        match change {
             Change::None => {}
             Change::Compiled { same: true, .. } => self.say(Level::Info, "scenario files changed, the plan did not"),
             Change::Compiled { plan, same: false } => {

@@ -64,8 +64,8 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
 /// A path of this server: nothing that a browser would take for another one.
 fn own(path: Option<&str>) -> &str {
     let is_own = |path: &&str| {
-        let mut bytes = path.bytes();
-        bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\')) && bytes.all(|b| b.is_ascii_graphic())
+        let elsewhere = path.starts_with("//") || path.starts_with("/\\");
+        path.starts_with('/') && !elsewhere && path.bytes().all(|b| b.is_ascii_graphic())
     };
     path.filter(is_own).unwrap_or("/")
 }
