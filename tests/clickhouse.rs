@@ -410,7 +410,7 @@ async fn speed(store: &ClickHouse) {
     for (what, range) in [("services", TimeRange::default()), ("services of 15 min", range)] {
         tell(what, times(async || drop(store.services(range, None).await.expect("services"))).await);
     }
-    tell("counts", times(async || drop(store.get_trace_counts().await.expect("counts"))).await);
+    tell("counts", times(async || assert!(store.get_trace_counts().await.is_ok())).await);
     tell("services' names", times(async || drop(store.get_service_names().await.expect("names"))).await);
     tell("operations' names", times(async || drop(store.get_operation_names(None).await.expect("names"))).await);
     tell("a trace", times(async || drop(store.trace(newest.id).await.expect("a trace"))).await);

@@ -108,11 +108,9 @@ fn mentions(text: &str) -> Sql {
     for subject in ["ServiceName", "SpanName", "StatusMessage"] {
         sql.push(&format!(" OR {find}({subject}, ?) > 0")).text(text);
     }
-    for subject in [
-        "mapValues(SpanAttributes)",
-        "mapValues(ResourceAttributes)",
-        "arrayMap(e -> e['exception.type'], Events.Attributes)",
-    ] {
+    for subject in
+        ["SpanAttributes.values", "ResourceAttributes.values", "arrayMap(e -> e['exception.type'], Events.Attributes)"]
+    {
         sql.push(&format!(" OR arrayExists(v -> {find}(v, ?) > 0, {subject})")).text(text);
     }
     sql.push(")");
