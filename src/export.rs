@@ -27,7 +27,7 @@ pub use histogram::{Histogram, Percentiles};
 pub use json::{AnyValue, Json};
 pub use tree::write_tree;
 
-use crate::trace::View;
+use crate::trace::{Amount, View};
 
 /// A batch closes when it holds this many spans.
 pub const BATCH_SPANS: usize = 8_192;
@@ -44,6 +44,12 @@ pub struct Batch {
     pub spans: u64,
     /// Traces whose last span is in this batch.
     pub traces: u64,
+}
+
+impl Batch {
+    pub fn amount(&self) -> Amount {
+        Amount { spans: self.spans, traces: self.traces }
+    }
 }
 
 /// Turns traces into batches. A batch closes right after the span that fills it, even inside a trace.

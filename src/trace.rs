@@ -3,11 +3,13 @@
 //! The interpreter writes the records; [`View`] reads them as telemetry (names, attributes in the order they are sent,
 //! status), and is what printers, stores and verifiers use. The encoder reads the records themselves.
 
+mod amount;
 pub mod bytes;
 mod text;
 pub mod value;
 mod view;
 
+pub use amount::{Amount, Loss};
 pub use bytes::Bytes;
 pub use value::{Read, Value};
 pub use view::{Datum, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};

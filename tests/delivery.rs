@@ -19,9 +19,10 @@ use support::{
 };
 use tonic_types::StatusExt;
 use tracegen::export::{
-    deliver::{Account, Amount, Delivery, DeliveryEvent, Options},
+    deliver::{Account, Delivery, DeliveryEvent, Options},
     target::{Protocol, Target, TargetFlags},
 };
+use tracegen::trace::Amount;
 
 const MS: Duration = Duration::from_millis(1);
 const SPANS: u64 = 100;

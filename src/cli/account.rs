@@ -1,7 +1,8 @@
 //! The account of a delivery, as people read it.
 
-use crate::export::deliver::{Account, Loss};
+use crate::export::deliver::Account;
 use crate::text::{count, duration, grouped};
+use crate::trace::Loss;
 
 /// What became of what was generated, in spans and by cause.
 pub fn lines(account: &Account) -> Vec<String> {

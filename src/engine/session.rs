@@ -187,6 +187,23 @@ impl Session {
         }
     }
 
+    /// As compiled, with the weights of its files.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.shared.control.wanted().plan.clone()
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.shared.seed
+    }
+
+    /// The phase, and traces a second as achieved: what stands on every page.
+    pub fn glance(&self) -> (Phase, f64) {
+        let phase = self.shared.control.wanted().phase;
+        let mut figures = lock(&self.shared.figures);
+        figures.reach(now());
+        (phase, figures.achieved.rate(self.shared.began))
+    }
+
     /// The journal so far.
     pub fn manifest(&self) -> Manifest {
         let ended = {

@@ -14,7 +14,7 @@ mod event;
 mod health;
 mod retry;
 
-pub use account::{Account, Amount, Loss};
+pub use account::Account;
 pub use event::{DeliveryEvent, Observer};
 pub use health::{Link, Standing};
 
@@ -23,6 +23,7 @@ use super::{
     outcome::Cause,
     target::{Compression, Protocol, Target, TargetError},
 };
+use crate::trace::Amount;
 use courier::{Courier, Phase, lock};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -115,7 +116,7 @@ impl Delivery {
     ///
     /// Not to be called from asynchronous code.
     pub fn send(&self, batch: Batch) -> Option<Vec<u8>> {
-        let amount = Amount::of(&batch);
+        let amount = batch.amount();
         self.courier.account().generate(amount);
         let refused = match (self.courier.over(), &self.queue) {
             (None, Some(queue)) => match queue.blocking_send(batch) {
@@ -131,7 +132,7 @@ impl Delivery {
     /// As [`Delivery::send`], but what finds no room `within` this time is undelivered; while the target is down, nobody
     /// waits.
     pub fn offer(&self, batch: Batch, within: Duration) -> Option<Vec<u8>> {
-        let amount = Amount::of(&batch);
+        let amount = batch.amount();
         self.courier.account().generate(amount);
         let down = self.courier.health.standing().link == Link::Down;
         let within = if down { Duration::ZERO } else { within };

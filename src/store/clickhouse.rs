@@ -18,7 +18,7 @@ mod writer;
 
 pub use client::Connection;
 pub use encode::Rows;
-pub use writer::{Amount, Patience, Writer, WriterFault, WriterOptions, Written};
+pub use writer::{Patience, Writer, WriterFault, WriterOptions, Written};
 
 use super::report::{MOST_NAMES, Overview};
 use super::{

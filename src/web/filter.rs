@@ -218,7 +218,7 @@ pub fn encode(text: &str) -> impl std::fmt::Display {
 
 /// Traces of a scenario of the plan in use; where the store doesn't know a trace's scenario, the session does.
 fn scenario(app: &Arc<App>, name: &str) -> ScenarioFilter {
-    let (plan, held, wanted) = (app.session.state().plan, app.clone(), name.to_string());
+    let (plan, held, wanted) = (app.session.plan(), app.clone(), name.to_string());
     let is_of = move |id| {
         let located = held.session.locate(id);
         located.is_some_and(|l| l.origin.plan.text(l.origin.plan.scenarios[l.scenario.index()].name) == wanted)

@@ -4,8 +4,9 @@ use super::App;
 use super::response::{self, Response};
 use crate::engine::{ExporterState, Link, Phase, SessionState, now};
 use crate::export::Percentiles;
-use crate::export::deliver::{Account, Amount};
+use crate::export::deliver::Account;
 use crate::store::{DatabaseStatus, Store};
+use crate::trace::Amount;
 use hyper::StatusCode;
 use std::fmt::Write;
 

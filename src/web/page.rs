@@ -32,8 +32,8 @@ pub enum Tab {
 
 impl Chrome {
     pub fn new(app: &App, tab: Tab) -> Chrome {
-        let state = app.session.state();
-        Chrome { tab, phase: state.phase, rate: format::three_figures(state.achieved_rate) }
+        let (phase, rate) = app.session.glance();
+        Chrome { tab, phase, rate: format::three_figures(rate) }
     }
 
     /// `aria-current` of the tab that is open.

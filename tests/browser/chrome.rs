@@ -38,6 +38,7 @@ fn a_page_that_does_not_exist_says_so() {
         assert_eq!(page.text("h1").await, "Not found");
         page.is_sound_everywhere().await;
         // the missing page itself is on the console
-        assert_eq!(page.console().await.len(), 1);
+        let said = page.console().await;
+        assert_eq!(said.len(), 1, "{said:?}");
     });
 }

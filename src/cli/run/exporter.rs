@@ -4,12 +4,13 @@ use super::rows;
 use super::terminal::Tree;
 use crate::cli::{Failure, database, environment, parse as values};
 use crate::engine::{Closed, Output};
-use crate::export::deliver::{Account, Amount, Delivery, Loss, Monitor, Observer, Options};
+use crate::export::deliver::{Account, Delivery, Monitor, Observer, Options};
 use crate::export::file::{FileError, FileFormat, FileSink};
 use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter;
 use crate::store::Writer;
+use crate::trace::{Amount, Loss};
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -218,7 +219,7 @@ impl Output for Sink {
             Sink::ClickHouse(writer) => rows::send(writer, batch),
             Sink::File(written) => written.lock().unwrap_or_else(PoisonError::into_inner).send(batch),
             Sink::None(taken) => {
-                *taken.lock().unwrap_or_else(PoisonError::into_inner) += Amount::of(&batch);
+                *taken.lock().unwrap_or_else(PoisonError::into_inner) += batch.amount();
                 Ok(Some(emptied(batch)))
             }
         }
@@ -227,7 +228,7 @@ impl Output for Sink {
 
 impl Written {
     fn send(&mut self, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
-        let amount = Amount::of(&batch);
+        let amount = batch.amount();
         self.account.generated += amount;
         let Some(sink) = &mut self.sink else {
             self.lose(amount, "not written", "");

@@ -2,9 +2,9 @@
 
 use crate::cli::Failure;
 use crate::engine::Closed;
-use crate::export::deliver::{Account, Amount, DeliveryEvent, Loss, Observer};
+use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use crate::export::{BATCH_SPANS, Batch, Encode};
-use crate::store::{self, Connection, Patience, Rows, Writer, WriterFault, WriterOptions, Written};
+use crate::store::{Connection, Patience, Rows, Writer, WriterFault, WriterOptions, Written};
 use crate::trace::View;
 use std::time::Duration;
 
@@ -34,21 +34,18 @@ pub fn send(writer: &Writer, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
 
 /// The account of the writer in the words of a delivery.
 pub fn account(written: Written) -> Account {
-    let amount = |of: store::Amount| Amount { spans: of.spans, traces: of.traces };
     let mut account = Account {
-        generated: amount(written.waiting),
-        delivered: amount(written.written),
-        in_flight: amount(written.waiting),
-        resent_unknown: amount(written.again),
+        generated: written.waiting,
+        delivered: written.written,
+        in_flight: written.waiting,
+        resent_unknown: written.again,
         longest_wait_ms: written.longest_wait.as_millis() as u64,
         requests: written.inserts,
         ..Account::default()
     };
     account.generated += account.delivered;
-    for (cause, (of, message)) in written.lost {
-        account.generated += amount(of);
-        account.undelivered.insert(cause, Loss { amount: amount(of), message });
-    }
+    account.generated += written.total_lost();
+    account.undelivered = written.lost;
     if written.retries > 0 {
         account.retries.insert("insert".into(), written.retries);
     }

@@ -1,37 +1,9 @@
 //! The account of a delivery: what was generated, and where every span of it is.
 
-use crate::export::{Batch, outcome::Cause};
+use crate::export::outcome::Cause;
+use crate::trace::{Amount, Loss};
 use serde::Serialize;
-use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
-
-/// A trace counts where the batch with its last span does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Amount {
-    pub spans: u64,
-    pub traces: u64,
-}
-
-impl Amount {
-    pub fn of(batch: &Batch) -> Amount {
-        Amount { spans: batch.spans, traces: batch.traces }
-    }
-}
-
-impl AddAssign for Amount {
-    fn add_assign(&mut self, other: Amount) {
-        self.spans += other.spans;
-        self.traces += other.traces;
-    }
-}
-
-/// What one cause kept from being delivered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Loss {
-    #[serde(flatten)]
-    pub amount: Amount,
-    /// What the peer or the system first said of it; may be empty.
-    pub message: String,
-}
+use std::{collections::BTreeMap, time::Duration};
 
 /// Always true: generated = delivered + rejected + undelivered + in flight, in spans and in traces.
 ///
@@ -121,10 +93,7 @@ impl Account {
 }
 
 fn total(losses: &BTreeMap<String, Loss>) -> Amount {
-    losses.values().fold(Amount::default(), |mut sum, loss| {
-        sum += loss.amount;
-        sum
-    })
+    losses.values().map(|loss| loss.amount).sum()
 }
 
 fn book(losses: &mut BTreeMap<String, Loss>, amount: Amount, cause: &str, message: &str) -> bool {

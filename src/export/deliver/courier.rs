@@ -2,7 +2,7 @@
 
 use super::{
     Options,
-    account::{Account, Amount},
+    account::Account,
     event::{DeliveryEvent, Observer},
     health::Health,
     retry::{self, News, Patience, Reach},
@@ -12,6 +12,7 @@ use crate::export::{
     outcome::{Cause, Failure, Outcome},
     target::{Protocol, Target, TargetError},
 };
+use crate::trace::Amount;
 use bytes::Bytes;
 use std::{
     sync::{
@@ -162,7 +163,7 @@ impl Courier {
 
     /// See a batch to its end, and account for it.
     pub async fn carry(&self, batch: Batch) {
-        let amount = Amount::of(&batch);
+        let amount = batch.amount();
         let body = Bytes::from(batch.body);
         let fate = self.try_until_done(&body, amount).await;
         let news = {

@@ -2,7 +2,7 @@
 
 use super::schema::COLUMNS;
 use super::whole::{id_text, kind_text};
-use crate::trace::{Datum, EventView, LinkView, SpanView, View};
+use crate::trace::{Amount, Datum, EventView, LinkView, SpanView, View};
 use std::fmt::Write;
 
 /// Rows on their way, in RowBinary.
@@ -20,6 +20,10 @@ pub fn statement() -> String {
 }
 
 impl Rows {
+    pub fn amount(&self) -> Amount {
+        Amount { spans: self.spans, traces: self.traces }
+    }
+
     pub fn add(&mut self, view: View<'_>) {
         let trace = id_text(view.trace.id);
         for span in view.spans() {

@@ -4,7 +4,7 @@ use super::client::{Connection, Fault, within};
 use super::encode::{Rows, statement};
 use super::schema;
 use crate::store::StoreError;
-use crate::trace::View;
+use crate::trace::{Amount, Loss, View};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use clickhouse::Client;
@@ -50,12 +50,6 @@ pub struct WriterFault {
     pub trying_for: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
-    pub spans: u64,
-    pub traces: u64,
-}
-
 /// Where every span is that was handed over: waiting, written or lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -63,7 +57,7 @@ pub struct Written {
     pub waiting: Amount,
     pub written: Amount,
     /// By cause, with what the server first said of it.
-    pub lost: BTreeMap<String, (Amount, String)>,
+    pub lost: BTreeMap<String, Loss>,
     /// Written again after an outcome that is not known: these may be there twice.
     pub again: Amount,
     /// Inserts that were acknowledged, and that were tried again.
@@ -74,10 +68,7 @@ pub struct Written {
 
 impl Written {
     pub fn total_lost(&self) -> Amount {
-        self.lost.values().fold(Amount::default(), |sum, (amount, _)| Amount {
-            spans: sum.spans + amount.spans,
-            traces: sum.traces + amount.traces,
-        })
+        self.lost.values().map(|loss| loss.amount).sum()
     }
 }
 
@@ -106,16 +97,6 @@ struct State {
     closing: bool,
     /// Nothing more is taken.
     over: Option<(String, String)>,
-}
-
-impl Amount {
-    fn of(rows: &Rows) -> Amount {
-        Amount { spans: rows.spans, traces: rows.traces }
-    }
-
-    fn add(&mut self, other: Amount) {
-        (self.spans, self.traces) = (self.spans + other.spans, self.traces + other.traces);
-    }
 }
 
 impl Writer {
@@ -161,10 +142,10 @@ impl Writer {
 
     fn take(&self, add: impl FnOnce(&mut Rows)) -> bool {
         let mut state = self.shared.lock();
-        let before = Amount::of(&state.open);
+        let before = state.open.amount();
         add(&mut state.open);
         let (spans, traces) = (state.open.spans - before.spans, state.open.traces - before.traces);
-        state.account.waiting.add(Amount { spans, traces });
+        state.account.waiting += Amount { spans, traces };
         if state.open.is_full() || state.over.is_some() {
             let rows = std::mem::take(&mut state.open);
             state.open_since = None;
@@ -290,7 +271,7 @@ impl State {
         if rows.spans > 0 {
             self.land(rows);
             let entry = self.account.lost.entry(cause.into());
-            entry.or_insert_with(|| (Amount::default(), message.into())).0.add(Amount::of(rows));
+            entry.or_insert_with(|| Loss { message: message.into(), ..Loss::default() }).amount += rows.amount();
         }
     }
 }
@@ -339,7 +320,7 @@ impl Work {
                     (self.answered, self.told) = (true, false);
                     let mut state = self.shared.lock();
                     state.land(&rows);
-                    state.account.written.add(Amount::of(&rows));
+                    state.account.written += rows.amount();
                     state.account.inserts += 1;
                     return;
                 }
@@ -371,7 +352,7 @@ impl Work {
             state.account.retries += 1;
             state.account.longest_wait = state.account.longest_wait.max(wait);
             if fault.unknown {
-                state.account.again.add(Amount::of(&rows));
+                state.account.again += rows.amount();
             }
         }
     }

@@ -159,7 +159,7 @@ pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Prob
 
 fn outcome(app: &App, question: &Question) -> Value {
     let trial = sandbox::compile(&app.library.shelf(), question.from.as_deref(), &question.source);
-    let seed = question.seed.unwrap_or_else(|| app.session.state().seed);
+    let seed = question.seed.unwrap_or_else(|| app.session.seed());
     let plan = trial.plan.as_ref().map(|plan| {
         let lines = trial.own.iter().flat_map(|id| plan.scenario_listing(*id)).map(|line| line.text);
         json!({ "digest": plan.digest_hex(), "listing": lines.collect::<Vec<_>>() })

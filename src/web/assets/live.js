@@ -51,6 +51,8 @@
 
   let busy = false, again = false, last = 0;
   async function refresh(which) {
+    // a page that is not there would only be not there again
+    if (document.querySelector("[data-still]")) return;
     if (busy) { again = true; return; }
     busy = true;
     try {

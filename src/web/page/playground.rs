@@ -165,7 +165,7 @@ fn busy() -> Response {
 
 fn outcome<'a>(app: &App, question: &'a Question) -> Outcome<'a> {
     let shelf = app.library.shelf();
-    let seed = app.session.state().seed;
+    let seed = app.session.seed();
     let trial = sandbox::compile(&shelf, question.from.as_deref(), &question.text);
     let count = |severity| trial.diagnostics.iter().filter(|d| d.severity() == severity).count() as u64;
     let here = trial.diagnostics.iter().filter(|d| d.at.file == trial.file);

@@ -54,7 +54,7 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     let asked = Fields(vec![("scenario".into(), choice.scenario.clone()), ("range".into(), choice.range.clone())]);
     let filter = Filter::read(&asked, now(), RANGE);
     let query = filter.query(app, 1);
-    let plan = app.session.state().plan;
+    let plan = app.session.plan();
     let content = match app.database.services(query.range, query.scenario.as_ref()).await {
         Ok(report) if report.services.is_empty() => Content::Nothing,
         Ok(report) => {

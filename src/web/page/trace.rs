@@ -133,7 +133,8 @@ pub async fn show(app: &Arc<App>, request: &Request, id: &str) -> Response {
     let tree = Tree::new(&trace.spans);
     let (look, selected) = Look::read(&request.query, &tree, id);
     let critical = critical_path::critical_path(&tree);
-    let palette = Palette::of(located.as_ref().map_or(&app.session.state().plan, |l| &l.origin.plan));
+    let plan = located.as_ref().map_or_else(|| app.session.plan(), |located| located.origin.plan.clone());
+    let palette = Palette::of(&plan);
     let panel = Panel::new(app, &trace, &tree, &palette, located.as_ref(), selected).await;
     if request.query.get("part") == Some("span") {
         return response::html(StatusCode::OK, &PanelPage { panel, look });
@@ -229,7 +230,7 @@ fn unknown(app: &App, id: TraceId, outage: Option<Outage>) -> Response {
     if let Some(outage) = outage {
         return problem::page(app, StatusCode::SERVICE_UNAVAILABLE, outage.title, &outage.text);
     }
-    let (id, seed) = (format::trace_id(id), app.session.state().seed);
+    let (id, seed) = (format::trace_id(id), app.session.seed());
     let text = format!(
         "No trace {id} is kept, and the id is none of this run's (seed {seed}), so it can't be made again. It may be of a run \
          before: `tracegen replay` makes it again with that run's manifest."
@@ -251,7 +252,7 @@ fn facts(app: &App, trace: &StoredTrace, tree: &Tree<'_>, palette: &Palette, loc
         services: services.len(),
         started: format!("{} UTC", format::date_time(root.start)),
         scenario: trace.scenario.clone().or_else(|| located.map(|l| scenario_name(&l.origin.plan, l).to_string())),
-        index: located.map(|l| format!("{} of seed {}", format::grouped(l.index), app.session.state().seed)),
+        index: located.map(|l| format!("{} of seed {}", format::grouped(l.index), app.session.seed())),
         command: located.map(|_| format!("tracegen replay {id} --manifest {}/api/manifest", app.url)),
         id,
     }

@@ -1,9 +1,11 @@
 //! The account: what was generated, and where all of it is.
 
 use crate::engine::SessionState;
-use crate::export::deliver::{self, Amount};
-use crate::store::{self, DatabaseStatus, StoreError, TraceCounts, Written};
+use crate::export::deliver;
+use crate::store::{DatabaseStatus, StoreError, TraceCounts, Written};
+use crate::trace::{Amount, Loss};
 use crate::web::format::{grouped, share};
+use std::collections::BTreeMap;
 
 pub type Counts = Result<TraceCounts, StoreError>;
 
@@ -22,6 +24,8 @@ pub struct Account {
     /// What the parts come to, and whether that is what was generated.
     pub sum: String,
     pub closes: bool,
+    /// The whole was counted apart from its parts: that they come to the same says something.
+    pub checked: bool,
     pub causes: Vec<Cause>,
     /// Where traces go, for people who did not ask for an exporter.
     pub note: &'static str,
@@ -65,34 +69,22 @@ impl Account {
             ("Undelivered", "err", of(account.total_undelivered())),
             ("In flight", "bar", of(account.in_flight)),
         ];
-        let causes = |losses: &std::collections::BTreeMap<String, deliver::Loss>, colour| {
-            let cause = |(name, loss): (&String, &deliver::Loss)| Cause {
-                colour,
-                text: if loss.message.is_empty() { name.clone() } else { format!("{name}: {}", loss.message) },
-                amount: grouped(of(loss.amount)),
-            };
-            losses.iter().map(cause).collect::<Vec<_>>()
-        };
-        let mut all = causes(&account.undelivered, "err");
-        all.extend(causes(&account.rejected, "warn"));
+        let mut all: Vec<Cause> = causes(&account.undelivered, "err", of).collect();
+        all.extend(causes(&account.rejected, "warn", of));
         if of(account.resent_unknown) > 0 {
             let text = "Sent again after an unknown outcome: the receiver may have these twice".into();
             all.push(Cause { colour: "bar", text, amount: grouped(of(account.resent_unknown)) });
         }
-        Account { causes: all, ..Account::new(of(account.generated), &parts, unit) }
+        Account { causes: all, checked: true, ..Account::new(of(account.generated), &parts, unit) }
     }
 
     /// To ClickHouse, by the store itself.
     fn written(written: &Written, unit: Unit) -> Account {
-        let of = |amount: store::Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
+        let of = |amount: Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
         let lost = of(written.total_lost());
         let (waiting, done) = (of(written.waiting), of(written.written));
         let parts = [("Written", "ok", done), ("Lost", "err", lost), ("Waiting", "bar", waiting)];
-        let causes = written.lost.iter().map(|(name, (amount, message))| Cause {
-            colour: "err",
-            text: if message.is_empty() { name.clone() } else { format!("{name}: {message}") },
-            amount: grouped(of(*amount)),
-        });
+        let causes = causes(&written.lost, "err", of);
         let account = Account::new(waiting + done + lost, &parts, unit);
         let note =
             "No exporter is set: traces are written to ClickHouse, but for those made while it was out of reach.";
@@ -140,6 +132,7 @@ impl Account {
             generated: grouped(generated),
             sum: format!("{} = {}", terms.join(" + "), grouped(sum)),
             closes: sum == generated,
+            checked: false,
             parts: parts.iter().map(part).collect(),
             causes: vec![],
             note: "",
@@ -153,10 +146,21 @@ impl Account {
     }
 }
 
+fn causes<'l>(
+    losses: &'l BTreeMap<String, Loss>,
+    colour: &'static str,
+    of: impl Fn(Amount) -> u64 + 'l,
+) -> impl Iterator<Item = Cause> + 'l {
+    losses.iter().map(move |(name, loss)| Cause {
+        colour,
+        text: if loss.message.is_empty() { name.clone() } else { format!("{name}: {}", loss.message) },
+        amount: grouped(of(loss.amount)),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::deliver::Loss;
 
     #[test]
     fn a_delivery_is_told_with_its_causes() {
@@ -188,9 +192,9 @@ mod tests {
         let told = Account::delivered(&deliver::Account::default(), Unit::Spans);
         assert!(told.closes);
         assert!(told.parts.iter().all(|part| part.width == "0.00" && part.share == "0.0 %"));
-        let amount = |spans| store::Amount { spans, traces: 1 };
+        let amount = |spans| Amount { spans, traces: 1 };
         let mut written = Written { waiting: amount(1), written: amount(2), ..Written::default() };
-        written.lost.insert("timeout".into(), (amount(3), "no answer".into()));
+        written.lost.insert("timeout".into(), Loss { amount: amount(3), message: "no answer".into() });
         let told = Account::written(&written, Unit::Spans);
         assert_eq!(
             (told.generated.as_str(), told.closes, told.causes[0].text.as_str()),

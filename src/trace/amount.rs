@@ -1,0 +1,37 @@
+//! How much of a run: spans and traces, and why some did not arrive.
+
+use serde::Serialize;
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+/// A trace counts where the last of its spans does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Amount {
+    pub spans: u64,
+    pub traces: u64,
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Amount) {
+        self.spans += other.spans;
+        self.traces += other.traces;
+    }
+}
+
+impl Sum for Amount {
+    fn sum<I: Iterator<Item = Amount>>(amounts: I) -> Amount {
+        amounts.fold(Amount::default(), |mut sum, amount| {
+            sum += amount;
+            sum
+        })
+    }
+}
+
+/// What one cause kept from arriving.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    #[serde(flatten)]
+    pub amount: Amount,
+    /// What the peer or the system first said of it; may be empty.
+    pub message: String,
+}
