@@ -19,6 +19,7 @@ use herald::Herald;
 use options::Options;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How long what was made may take to be delivered at the end, ns.
 const DRAIN: u64 = 10 * parse::SECOND;
@@ -68,6 +69,9 @@ pub struct Serve {
     manifest: Option<PathBuf>,
 }
 
+/// For the store to answer before the banner is printed.
+const FIRST_TRY: Duration = Duration::from_millis(500);
+
 impl Serve {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
@@ -82,6 +86,8 @@ impl Serve {
             let token = options.token.clone().map(Token::new).transpose().map_err(no_random)?;
             let database = create_database(&options.database);
             let database = database.map_err(|e| Failure::impossible(e.to_string()))?;
+            // so that the banner says what is in use; what takes longer is tried in the background
+            let _ = tokio::time::timeout(FIRST_TRY, database.try_now()).await;
             let session = Session::start(SessionOptions {
                 plan: edition.plan.clone(),
                 seed: options.seed,
