@@ -80,6 +80,8 @@ pub struct TracePage {
     pub traces: Vec<TraceSummary>,
     /// All that match.
     pub total: u64,
+    /// ns since 1970, where a text was looked for only in what began since then, as there is too much to read.
+    pub searched_from: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

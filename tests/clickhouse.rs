@@ -401,7 +401,10 @@ async fn speed(store: &ClickHouse) {
         }
     };
     for (what, query) in &queries {
-        tell(what, times(async || drop(store.fetch_unique_traces(query).await.expect("a page"))).await);
+        let mut searched = None;
+        let times = times(async || searched = store.fetch_unique_traces(query).await.expect("a page").searched_from);
+        tell(what, times.await);
+        assert_eq!(searched.is_some(), query.text.is_some(), "{what}: a text is looked for in the newest");
     }
     for (what, query) in [&queries[0], &queries[1], &queries[5], &queries[6]] {
         let what = format!("overview, {what}");

@@ -9,6 +9,7 @@ mod encode;
 mod figures;
 mod filter;
 mod list;
+mod reach;
 mod scenario;
 mod schema;
 mod services;
@@ -93,7 +94,8 @@ impl Store for ClickHouse {
     }
 
     async fn fetch_unique_traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError> {
-        list::fetch_page(&self.client, query).await
+        let (query, searched_from) = reach::within(&self.client, query).await?;
+        Ok(TracePage { searched_from, ..list::fetch_page(&self.client, &query).await? })
     }
 
     async fn get_trace_counts(&self) -> Result<TraceCounts, StoreError> {
@@ -133,7 +135,8 @@ impl Store for ClickHouse {
     }
 
     async fn overview(&self, query: &TraceQuery) -> Result<Overview, StoreError> {
-        figures::overview(&self.client, query).await
+        let (query, _) = reach::within(&self.client, query).await?;
+        figures::overview(&self.client, &query).await
     }
 
     async fn services(

@@ -49,7 +49,7 @@ pub async fn fetch_page(client: &Client, query: &TraceQuery) -> Result<TracePage
         }
     };
     if roots.is_empty() {
-        return Ok(TracePage { traces: vec![], total });
+        return Ok(TracePage { total, ..TracePage::default() });
     }
     let ids: Vec<String> = roots.iter().map(|root| root.1.clone()).collect();
     let from = roots.iter().map(|root| root.2 as u64).min().unwrap_or(0);
@@ -57,7 +57,7 @@ pub async fn fetch_page(client: &Client, query: &TraceQuery) -> Result<TracePage
     let summaries: Vec<Summary> = fetch(client, &summaries(ids, from, until)).await?;
     let mut summaries: HashMap<String, Summary> = summaries.into_iter().map(|s| (s.id.clone(), s)).collect();
     let traces = roots.into_iter().filter_map(|root| Some(summary(parse_id(&root.1)?, summaries.remove(&root.1)?)));
-    Ok(TracePage { traces: traces.collect(), total })
+    Ok(TracePage { traces: traces.collect(), total, searched_from: None })
 }
 
 /// A part of the traces that match, and how many there are.

@@ -78,6 +78,7 @@ pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Trace
     TracePage {
         traces: first.sorted().skip(offset).map(|row| TraceSummary::of(row.kept.view())).collect(),
         total: if all { snapshot.total } else { total },
+        searched_from: None,
     }
 }
 

@@ -38,6 +38,7 @@ pub async fn list(app: &Arc<App>, request: &Request) -> Result<Response, Problem
         "total": page.total,
         "page": filter.page,
         "limit": limit,
+        "searched_from_unix_nano": page.searched_from.map(|ns| ns.to_string()),
         "traces": page.traces.iter().map(summary).collect::<Vec<_>>(),
     })))
 }

@@ -63,6 +63,8 @@ struct List {
     /// `1–30`, and of how many.
     shown: String,
     total: String,
+    /// Where a text was not looked for everywhere: since when it was.
+    searched: Option<String>,
     /// Links to the pages beside this one.
     back: Option<String>,
     on: Option<String>,
@@ -153,7 +155,8 @@ fn content(
     }
     if page.total == 0 {
         let bounded = filter.time.from.is_some() || filter.time.until.is_some();
-        let range = bounded.then(|| words_of_range(filter));
+        let searched = page.searched_from.map(|since| format!("newest traces, since {} UTC", format::date_time(since)));
+        let range = searched.or_else(|| bounded.then(|| words_of_range(filter)));
         let kept = format::count(counts.total_traces, "trace");
         let kept = format!("{kept} {}", if counts.total_traces == 1 { "is" } else { "are" });
         return Content::NoMatch { kept, range };
@@ -187,6 +190,7 @@ fn content(
         },
         rows,
         total: format::grouped(page.total),
+        searched: page.searched_from.map(format::date_time),
         back: (filter.page > 1).then(|| page_link(filter.page - 1, &anchor)),
         on: (last < page.total && last >= first).then(|| page_link(filter.page + 1, &anchor)),
         newest: (!filter.given("until").is_empty()).then(|| filter.link(&[("until", ""), ("page", "")])),
