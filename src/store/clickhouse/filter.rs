@@ -14,6 +14,7 @@ pub fn matching(query: &TraceQuery, ids: Option<&[String]>) -> Sql {
          FROM otel_traces WHERE ParentSpanId = ''",
     );
     range(&mut sql, query.range);
+    let spans = around(query.range);
     if let Some(ns) = query.min_duration {
         sql.push(" AND Duration >= ?").number(ns);
     }
@@ -37,10 +38,10 @@ pub fn matching(query: &TraceQuery, ids: Option<&[String]>) -> Sql {
         if let Some(operation) = &query.operation {
             of.push(" AND SpanName = ?").text(operation);
         }
-        some_span(&mut sql, "IN", query.range, of);
+        some_span(&mut sql, "IN", spans, of);
     }
     if let Some(failed) = query.failed {
-        some_span(&mut sql, if failed { "IN" } else { "NOT IN" }, query.range, Sql::new("StatusCode = 'Error'"));
+        some_span(&mut sql, if failed { "IN" } else { "NOT IN" }, spans, Sql::new("StatusCode = 'Error'"));
     }
     for (key, value) in &query.attributes {
         let mut has = Sql::default();
@@ -51,10 +52,11 @@ pub fn matching(query: &TraceQuery, ids: Option<&[String]>) -> Sql {
             has.push(column).push("[?] = ?)").text(key).text(value);
         }
         has.push(")");
-        some_span(&mut sql, "IN", query.range, has);
+        some_span(&mut sql, "IN", spans, has);
     }
     if let Some(text) = &query.text {
-        some_span(&mut sql, "IN", query.range, mentions(text));
+        // the dearest to read: spans do not begin before their roots
+        some_span(&mut sql, "IN", TimeRange { from: query.range.from, ..spans }, mentions(text));
     }
     sql.push(" GROUP BY TraceId");
     sql
@@ -80,12 +82,12 @@ pub fn around(range: TimeRange) -> TimeRange {
     }
 }
 
-/// ` AND` some span of the trace, or none, is as `condition` says. Hashes of the ids take a third of the time that the
+/// ` AND` some span of the trace in a range of time, or none, is as `condition` says. Hashes of the ids take a third of the time that the
 /// ids take, and a quarter of the memory.
 fn some_span(sql: &mut Sql, is: &str, range: TimeRange, condition: Sql) {
     sql.push(" AND cityHash64(TraceId) ").push(is).push(" (SELECT cityHash64(TraceId) FROM otel_traces WHERE ");
     sql.append(condition);
-    self::range(sql, around(range));
+    self::range(sql, range);
     sql.push(")");
 }
 

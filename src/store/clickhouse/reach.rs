@@ -8,7 +8,7 @@ use clickhouse::Client;
 use std::borrow::Cow;
 
 /// The newest spans of the range that are read, in whole minutes: about a second's work on two cores.
-const MOST_READ: u64 = 4_000_000;
+const MOST_READ: u64 = 3_000_000;
 
 /// The query as it is answered, and since when (ns since 1970), where that is not all it asks for.
 pub async fn within<'q>(
