@@ -192,6 +192,10 @@ impl Session {
         self.shared.control.wanted().plan.clone()
     }
 
+    pub fn settings(&self) -> Settings {
+        self.shared.control.wanted().settings.clone()
+    }
+
     pub fn seed(&self) -> u64 {
         self.shared.seed
     }

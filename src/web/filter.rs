@@ -221,7 +221,7 @@ fn scenario(app: &Arc<App>, name: &str) -> ScenarioFilter {
     let (plan, held, wanted) = (app.session.plan(), app.clone(), name.to_string());
     let is_of = move |id| {
         let located = held.session.locate(id);
-        located.is_some_and(|l| l.origin.plan.text(l.origin.plan.scenarios[l.scenario.index()].name) == wanted)
+        located.is_some_and(|located| located.scenario_name() == wanted)
     };
     ScenarioFilter { name: name.into(), roots: roots(&plan, name), is_of: Arc::new(is_of) }
 }

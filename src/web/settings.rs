@@ -4,7 +4,7 @@
 //! seconds or `500ms`), `lanes`, and `weight.NAME` for each scenario (empty: as its file says). What is not named stays.
 
 use super::request::Fields;
-use crate::engine::{Observed, Pace, Settings};
+use crate::engine::{Observed, Pace, Session, Settings};
 use crate::interpreter::MAX_LANES;
 use crate::text::quantity::{self, Rate};
 
@@ -16,6 +16,15 @@ pub const WEIGHT: &str = "weight.";
 pub struct Problem {
     pub field: String,
     pub message: String,
+}
+
+/// What an address says behind `engine/`.
+pub fn steer(session: &Session, action: &str) {
+    match action {
+        "start" => session.resume(),
+        "pause" => session.pause(),
+        _ => session.stop(),
+    }
 }
 
 /// # Errors

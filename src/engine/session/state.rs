@@ -160,3 +160,10 @@ pub struct Located {
     /// Whether the plan is the one in use.
     pub current: bool,
 }
+
+impl Located {
+    pub fn scenario_name(&self) -> &str {
+        let plan = &self.origin.plan;
+        plan.text(plan.scenarios[self.scenario.index()].name)
+    }
+}

@@ -296,7 +296,7 @@ struct Work {
 }
 
 impl Work {
-    async fn insert(&mut self, rows: Rows) {
+    async fn insert(&mut self, mut rows: Rows) {
         self.number += 1;
         // Where a server keeps the tokens of the last inserts, the same batch is not taken twice.
         let token = format!("tracegen-{}-{}", crate::clock::now(), self.number);
@@ -309,7 +309,7 @@ impl Work {
             .build();
         let began = Instant::now();
         let mut stop = self.shared.stop.subscribe();
-        let body = Bytes::from(rows.body.clone());
+        let body = Bytes::from(std::mem::take(&mut rows.body));
         loop {
             let attempt = tokio::select! {
                 attempt = self.attempt(body.clone(), &token) => attempt,

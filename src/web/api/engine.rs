@@ -5,6 +5,7 @@ use crate::engine::{Pace, Settings};
 use crate::web::App;
 use crate::web::request::Request;
 use crate::web::response::Response;
+use crate::web::settings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -36,16 +37,12 @@ enum Spread {
 }
 
 pub fn act(app: &App, action: &str) -> Response {
-    match action {
-        "start" => app.session.resume(),
-        "pause" => app.session.pause(),
-        _ => app.session.stop(),
-    }
+    settings::steer(&app.session, action);
     ok(&status::of(app))
 }
 
 pub fn settings(app: &App) -> Sent {
-    let Settings { pace, lanes, weights } = app.session.state().settings;
+    let Settings { pace, lanes, weights } = app.session.settings();
     let pace = match pace {
         Pace::Rate { count, per_ns, poisson } => {
             SentPace::Rate { count, per_ns, arrivals: if poisson { Spread::Poisson } else { Spread::Constant } }
@@ -63,7 +60,7 @@ pub fn change(app: &App, request: &Request) -> Result<Response, Problem> {
         }
         SentPace::Interval { min_ns, max_ns } => Pace::Interval { min_ns, max_ns },
     };
-    let lanes = sent.lanes.unwrap_or_else(|| app.session.state().settings.lanes);
+    let lanes = sent.lanes.unwrap_or_else(|| app.session.settings().lanes);
     let settings = Settings { pace, lanes, weights: sent.weights };
     app.session.apply(settings).map_err(|e| Problem::parameter("body", e.to_string()))?;
     Ok(ok(&self::settings(app)))

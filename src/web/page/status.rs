@@ -90,11 +90,7 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
 
 /// A button of the engine: then back to the page it stood on.
 pub async fn act(app: &Arc<App>, request: &Request, action: &str) -> Response {
-    match action {
-        "start" => app.session.resume(),
-        "pause" => app.session.pause(),
-        _ => app.session.stop(),
-    }
+    settings::steer(&app.session, action);
     response::see_other(own_path(request.header("referer")).unwrap_or("/status"))
 }
 

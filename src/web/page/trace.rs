@@ -14,7 +14,6 @@ mod waterfall;
 use super::outage::Outage;
 use super::{Chrome, Phase, Tab, problem};
 use crate::engine::{Located, now};
-use crate::plan::Plan;
 use crate::store::{Store, StoredTrace, TraceId};
 use crate::web::filter;
 use crate::web::palette::Palette;
@@ -251,15 +250,11 @@ fn facts(app: &App, trace: &StoredTrace, tree: &Tree<'_>, palette: &Palette, loc
         spans: format::grouped(tree.spans.len() as u64),
         services: services.len(),
         started: format!("{} UTC", format::date_time(root.start)),
-        scenario: trace.scenario.clone().or_else(|| located.map(|l| scenario_name(&l.origin.plan, l).to_string())),
+        scenario: trace.scenario.clone().or_else(|| located.map(|l| l.scenario_name().to_string())),
         index: located.map(|l| format!("{} of seed {}", format::grouped(l.index), app.session.seed())),
         command: located.map(|_| format!("tracegen replay {id} --manifest {}/api/manifest", app.url)),
         id,
     }
-}
-
-fn scenario_name<'a>(plan: &'a Plan, located: &Located) -> &'a str {
-    plan.text(plan.scenarios[located.scenario.index()].name)
 }
 
 /// Services by their part of the critical path, the greatest first.

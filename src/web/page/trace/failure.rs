@@ -1,6 +1,5 @@
 //! Why a span failed: the instruction of the plan that did it, where that is written, and how often it hits.
 
-use super::scenario_name;
 use crate::engine::Located;
 use crate::plan::{BlockId, Inst, Place, Plan, ScenarioId};
 use crate::trace::NONE;
@@ -36,8 +35,8 @@ pub fn why(app: &App, located: &Located, span: u64) -> Option<Why> {
     let pc = code.iter().position(|inst| matches!(inst, Inst::Fail { error: e, .. } if *e == error))?;
     Some(Why {
         lines: lines(plan, trace.scenario, record.block, pc),
-        source: source(app, plan, scenario_name(plan, located), Place::Instruction(record.block, pc)),
-        seen: located.current.then(|| seen(app, scenario_name(plan, located), record.block, pc)).flatten(),
+        source: source(app, plan, located.scenario_name(), Place::Instruction(record.block, pc)),
+        seen: located.current.then(|| seen(app, located.scenario_name(), record.block, pc)).flatten(),
     })
 }
 

@@ -43,11 +43,7 @@ pub struct Stroke {
 impl Row {
     /// `longest` duration of the page, ns.
     pub fn new(app: &App, palette: &Palette, trace: TraceSummary, longest: u64) -> Row {
-        let located = || {
-            let located = app.session.locate(trace.id)?;
-            let plan = &located.origin.plan;
-            Some(plan.text(plan.scenarios[located.scenario.index()].name).to_string())
-        };
+        let located = || Some(app.session.locate(trace.id)?.scenario_name().to_string());
         let scenario = trace.scenario.clone().or_else(located);
         Row {
             id: format::trace_id(trace.id),
