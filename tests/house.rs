@@ -15,8 +15,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("interpreter", &["plan", "trace"]),
     ("export", &["clock", "plan", "trace"]),
     ("store", &["clock", "plan", "trace"]),
-    ("verify", &["plan", "trace"]),
-    ("engine", &["clock", "plan", "trace", "interpreter", "export", "store", "verify"]),
+    ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
+    ("verify", &["clock", "plan", "trace", "interpreter", "export", "store", "engine"]),
     (
         "web",
         &[
