@@ -4,9 +4,11 @@
 //! span. A span that arrives is found in its trace made again, marked, and compared field by field; what is left unmarked
 //! at the end was lost.
 
+mod census;
 mod source;
 mod verifier;
 
+pub use census::Census;
 pub use source::{Source, SourceError};
 pub use verifier::Verifier;
 
