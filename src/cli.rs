@@ -16,6 +16,8 @@ mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod signal;
+mod sink;
 mod source;
 
 use clap::{Parser, Subcommand};
@@ -94,6 +96,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Sink(Box<sink::Sink>),
     Completions(completions::Completions),
 }
 
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
     };
     match result {

@@ -36,7 +36,20 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine", "web"],
+        &[
+            "text",
+            "language",
+            "plan",
+            "compiler",
+            "trace",
+            "interpreter",
+            "export",
+            "receive",
+            "store",
+            "verify",
+            "engine",
+            "web",
+        ],
     ),
 ];
 
