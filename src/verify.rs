@@ -6,6 +6,7 @@
 
 mod census;
 mod compare;
+mod growth;
 mod ledger;
 mod otlp;
 mod policy;
@@ -18,6 +19,7 @@ mod verifier;
 
 pub use census::Census;
 pub use compare::Difference;
+pub use growth::Outgrown;
 pub use policy::{Fault, Policy, Sample};
 pub use report::{AlteredField, Losses, Report, Sampled, Stranger, Strangers, Traces, Verdict};
 pub use source::{Source, SourceError};

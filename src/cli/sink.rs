@@ -3,6 +3,7 @@
 mod faults;
 mod figures;
 mod judge;
+mod known;
 mod page;
 
 use super::{Exit, Failure, parse, print, signal};
@@ -42,6 +43,9 @@ pub struct Sink {
     /// Where to listen for OTLP/HTTP [default: 127.0.0.1:4318, unless --listen is given alone]
     #[arg(long, value_name = "HOST:PORT")]
     listen_http: Option<String>,
+    /// Verify what comes against the run that writes this: a file, or a URL (of a running serve: http://localhost:8000/api/manifest)
+    #[arg(long, value_name = "FILE|URL")]
+    manifest: Option<String>,
     /// End after so long
     #[arg(long = "for", value_name = "D", value_parser = parse::positive_duration)]
     duration: Option<u64>,
@@ -83,7 +87,7 @@ impl Sink {
             page.say(&format!("faults follow from --seed {seed}"));
         }
         let (receiver, arrivals) = Receiver::new(listeners, options);
-        let (bench, books) = (Bench::default(), receiver.books());
+        let (bench, books) = (Bench::new(self.manifest.clone()), receiver.books());
         let worker = {
             let bench = bench.clone();
             std::thread::Builder::new().name("judge".into()).spawn(move || bench.take_all(arrivals)).map_err(failed)?

@@ -57,7 +57,8 @@ impl Source {
     }
 }
 
-fn read(source: &str) -> Result<Archive, String> {
+/// The run of a manifest: a file, or a URL.
+pub fn read(source: &str) -> Result<Archive, String> {
     let manifest = if source.starts_with("http://") || source.starts_with("https://") {
         Manifest::read(&*fetch::get(source)?)
     } else {

@@ -1,8 +1,10 @@
 //! What came and what was done to it, as people read it: the page while it goes on, and the summary.
 
 use super::judge::Judge;
+use super::known::Known;
 use crate::receive::{Account, Amount};
 use crate::text::{bytes, count, duration, grouped};
+use crate::verify::Progress;
 use serde_json::{Value, json};
 
 /// Services that are named in the summary, those with the most spans.
@@ -25,6 +27,13 @@ pub fn lines(judge: &Judge, account: &Account) -> Vec<String> {
     if late.count > 0 {
         let [p50, p99, max] = [late.p50, late.p99, late.max].map(duration);
         lines.push(row("late", format!("p50 {p50}, p99 {p99}, max {max} after a span's end")));
+    }
+    if let Some(progress) = judge.known.as_ref().and_then(Known::progress) {
+        let Progress { delivered, duplicated, altered, unexpected, .. } = progress;
+        let figures = [delivered, duplicated, altered, unexpected].map(grouped);
+        let width = figures.iter().map(String::len).max().unwrap_or(0);
+        let rows = ["delivered", "duplicated", "altered", "unexpected"].into_iter().zip(figures);
+        lines.extend(rows.map(|(name, figure)| row(name, format!("{figure:>width$}"))));
     }
     lines.extend(injected(account).map(|what| row("injected", what)));
     if account.refused > 0 {

@@ -1,20 +1,28 @@
-//! What becomes of an arrival: it is counted.
+//! What becomes of an arrival: it is counted, and held against a run where one is known.
 
+use super::known::Known;
 use crate::receive::{Arrival, Complaint};
 use crate::verify::Census;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
-/// Takes arrivals on a thread of its own; read by others while it does.
-#[derive(Clone, Default)]
+/// Where arrivals are taken, on a thread of its own; others look on.
+#[derive(Clone)]
 pub struct Bench(Arc<Mutex<Judge>>);
 
-#[derive(Default)]
 pub struct Judge {
     pub census: Census,
+    /// `None`: it is only counted.
+    pub known: Option<Known>,
 }
 
 impl Bench {
+    /// `manifest`: of the run that arrivals are of.
+    pub fn new(manifest: Option<String>) -> Bench {
+        let judge = Judge { census: Census::default(), known: manifest.map(Known::new) };
+        Bench(Arc::new(Mutex::new(judge)))
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, Judge> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -29,8 +37,14 @@ impl Bench {
 }
 
 impl Judge {
-    fn take(&mut self, arrival: &Arrival) -> Result<(), Complaint> {
-        let damaged = |e: &dyn std::error::Error| Complaint::Damaged(e.to_string());
-        self.census.request(&arrival.body, arrival.at).map_err(|e| damaged(&e))
+    fn take(&mut self, Arrival { body, at, .. }: &Arrival) -> Result<(), Complaint> {
+        if let Some(known) = &mut self.known {
+            known.catch_up().map_err(Complaint::NotNow)?;
+        }
+        self.census.request(body, *at).map_err(|e| Complaint::Damaged(e.to_string()))?;
+        match &mut self.known {
+            Some(known) => known.request(body, *at).map_err(Complaint::Damaged),
+            None => Ok(()),
+        }
     }
 }

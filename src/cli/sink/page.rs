@@ -2,8 +2,10 @@
 
 use super::figures;
 use super::judge::Judge;
+use super::known::Known;
 use crate::receive::Account;
-use crate::text::{count, duration, scaled};
+use crate::text::{count, duration, grouped, scaled};
+use crate::verify::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -56,6 +58,11 @@ impl Page {
                 let all = format!("{} in {}", count(census.spans, "span"), count(census.requests, "request"));
                 let late = duration(census.lateness().p99);
                 let mut line = format!("  {all}   {} spans/s   late p99 {late}", scaled(spans));
+                if let Some(progress) = judge.known.as_ref().and_then(Known::progress) {
+                    let Progress { duplicated, altered, unexpected, .. } = progress;
+                    let [twice, altered, unexpected] = [duplicated, altered, unexpected].map(grouped);
+                    line += &format!("   {twice} duplicated, {altered} altered, {unexpected} unexpected");
+                }
                 if let Some(injected) = figures::injected(account) {
                     line += &format!("   {injected}");
                 }
