@@ -8,10 +8,12 @@ mod page;
 
 use super::{Exit, Failure, parse, print, signal};
 use crate::receive::{Books, Options, Receiver};
+use crate::verify::{Policy, Verdict};
 use clap::{Args, ValueEnum};
 use faults::FaultFlags;
 use judge::{Bench, Judge};
 use page::Page;
+use serde_json::json;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -97,7 +99,7 @@ impl Sink {
         runtime.shutdown_timeout(END_PATIENCE);
         worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
         page.finish();
-        self.conclude(&bench.lock(), &books, interrupted)
+        self.conclude(&mut bench.lock(), &books, interrupted)
     }
 
     async fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
@@ -146,19 +148,32 @@ impl Sink {
         })
     }
 
-    fn conclude(&self, judge: &Judge, books: &Books, interrupted: bool) -> Result<Exit, Failure> {
+    fn conclude(&self, judge: &mut Judge, books: &Books, interrupted: bool) -> Result<Exit, Failure> {
         let account = books.account();
+        let report = match judge.known.take() {
+            Some(known) => Some(known.conclude(&Policy::default()).map_err(Failure::impossible)?),
+            None => None,
+        };
         let text = match self.format {
             Format::Human => {
                 let mut lines = figures::lines(judge, &account);
                 lines.extend(figures::services(judge));
                 lines.join("\n") + "\n"
             }
-            Format::Json => format!("{:#}\n", figures::as_json(judge, &account)),
+            Format::Json => {
+                let mut result = report.as_ref().map_or(json!({}), |report| json!(report));
+                result["sink"] = figures::as_json(judge, &account);
+                format!("{result:#}\n")
+            }
         };
         print(&text)?;
         let endless = self.count.or(self.duration).or(self.until_idle).is_none();
-        Ok(if interrupted && !endless { Exit::Interrupted } else { Exit::Done })
+        Ok(match report.map(|report| report.verdict) {
+            Some(Verdict::Short { .. }) => Exit::Wrong,
+            Some(Verdict::Unchecked { .. }) => Exit::Impossible,
+            _ if interrupted && !endless => Exit::Interrupted,
+            _ => Exit::Done,
+        })
     }
 }
 
