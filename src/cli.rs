@@ -10,6 +10,7 @@ mod database;
 mod environment;
 mod fetch;
 mod identify;
+mod merge;
 mod pace;
 mod parse;
 mod replay;
@@ -94,6 +95,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Merge(merge::Merge),
     Completions(completions::Completions),
 }
 
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Merge(command) => command.execute(),
         Command::Completions(command) => command.execute(),
     };
     match result {
