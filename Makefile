@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 1200
 
 # Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
 define REAL_PARTS
-for part in collector clickhouse browser schemathesis; do \
+for part in collector clickhouse jaeger browser schemathesis; do \
 	  found=$$(scripts/$$part.sh) || { test -z "$$CI" || exit 1; }; \
 	  for variable in $$found; do export "$$variable"; done; \
 	done
@@ -40,7 +40,7 @@ run-clickhouse: build ## The same with a real ClickHouse, which is fetched (Pyth
 	@scripts/serve-clickhouse.sh target/release/tracegen serve $(ARGS)
 
 .PHONY: test
-test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), ClickHouse (by Python), Chromium, axe-core
+test: ## Run all tests, those against real parts too; what they need is installed first: a collector and Jaeger (by Go), ClickHouse (by Python), Chromium, axe-core
 	@$(REAL_PARTS); cargo test --locked $(ARGS)
 
 .PHONY: test-long
