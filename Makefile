@@ -49,9 +49,10 @@ test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: 
 	$(MAKE) test ARGS='--release -- --ignored'
 
 .PHONY: lint
-lint: ## Check formatting and clippy, warnings denied
+lint: ## Check formatting, clippy with warnings denied, and the dependencies' licences and sources (cargo-deny is installed)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	@deny=$$(scripts/cargo-tool.sh cargo-deny) && $$deny --offline --log-level error check licenses bans sources
 
 .PHONY: lint-fix
 lint-fix: ## Let clippy mend what it can, then format
@@ -77,7 +78,11 @@ bench: ## Run the benchmarks
 bench-peers: ## Compare with telemetrygen and the SDK on one collector (Go and curl are needed; DURATION=10 ROUNDS=3)
 	scripts/bench-peers.sh
 
+.PHONY: dist
+dist: ## Make dist/tracegen-VERSION-TARGET.tar.gz: a static binary that needs nothing, tried in an empty root
+	scripts/dist.sh
+
 .PHONY: clean
 clean: ## Remove what was built here (the collector's cache is kept)
 	cargo clean
-	rm -rf coverage fuzz/target
+	rm -rf coverage dist fuzz/target

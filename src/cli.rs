@@ -11,6 +11,7 @@ mod environment;
 mod fetch;
 mod identify;
 mod merge;
+mod man;
 mod pace;
 mod parse;
 mod replay;
@@ -82,7 +83,7 @@ fn draw_seed() -> u64 {
 /// Compile YAML scenarios of a distributed system into a verified span plan, and replay it as OpenTelemetry traces: the same
 /// seed and start give the same traces, byte for byte.
 #[derive(Parser)]
-#[command(name = "tracegen", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(name = "tracegen", version = env!("TRACEGEN_VERSION"), max_term_width = 110, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -97,6 +98,7 @@ enum Command {
     Identify(Box<identify::Identify>),
     Merge(merge::Merge),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Run the command line of this process.
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Identify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Completions(command) => command.execute(),
+        Command::Man(command) => command.execute(),
     };
     match result {
         Ok(exit) => exit.into(),
