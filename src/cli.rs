@@ -9,6 +9,7 @@ mod completions;
 mod database;
 mod environment;
 mod fetch;
+mod health;
 mod identify;
 mod pace;
 mod parse;
@@ -94,6 +95,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Health(health::Health),
     Completions(completions::Completions),
 }
 
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Health(command) => command.execute(),
         Command::Completions(command) => command.execute(),
     };
     match result {
