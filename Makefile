@@ -84,7 +84,7 @@ clickhouse-shell: ## A prompt for SQL on the stack's ClickHouse, or on that of D
 	@scripts/clickhouse-shell.sh
 
 .PHONY: test
-test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), ClickHouse (by Python), Chromium, axe-core
+test: ## Run all tests, those against real parts too; what they need is installed first: a collector and Jaeger (by Go), ClickHouse (by Python), Chromium, axe-core
 	@$(REAL_PARTS); cargo test --locked $(ARGS)
 
 .PHONY: test-long
