@@ -93,9 +93,11 @@ def jaeger():
         "collector.otlp.http": at("JAEGER_OTLP_HTTP_PORT"),
     }
     # What nobody asks here takes any free port.
-    unused = ["query.grpc-server", "collector.grpc-server", "collector.http-server", "admin.http", "http-server"]
+    unused = ["query.grpc-server", "collector.grpc-server", "collector.http-server", "admin.http"]
     hosts |= dict.fromkeys(unused, "127.0.0.1:0")
-    return [tool("jaeger"), "--memory.max-traces=100000", *(f"--{k}.host-port={v}" for k, v in hosts.items())], {}
+    command = [tool("jaeger"), "--memory.max-traces=100000", *(f"--{k}.host-port={v}" for k, v in hosts.items())]
+    # Its own traces would go to the collector, too.
+    return command, {"OTEL_TRACES_SAMPLER": "always_off"}
 
 
 def collector():
@@ -189,7 +191,7 @@ class Part:
         say(f"{self.name} is ready after {time.monotonic() - begun:.1f} s")
 
     def stop(self):
-        """Ask it to end, and all that it started, and don't ask twice."""
+        """End it and all that it started."""
         if pid := self.pid():
             self.signal(pid, signal.SIGTERM)
             begun = time.monotonic()
@@ -197,7 +199,7 @@ class Part:
                 time.sleep(0.02)
             if self.pid():
                 say(f"{self.name} does not end within {GRACE} s and is killed")
-            self.signal(pid, signal.SIGKILL)
+                self.signal(pid, signal.SIGKILL)
             while self.pid():
                 time.sleep(0.02)
             say(f"{self.name} has ended")
