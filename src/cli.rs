@@ -9,9 +9,10 @@ mod completions;
 mod database;
 mod environment;
 mod fetch;
+mod health;
 mod identify;
-mod merge;
 mod man;
+mod merge;
 mod pace;
 mod parse;
 mod replay;
@@ -97,6 +98,7 @@ enum Command {
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
     Merge(merge::Merge),
+    Health(health::Health),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -110,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
+        Command::Health(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),
     };
