@@ -53,3 +53,6 @@ impl Fidelity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
