@@ -5,6 +5,7 @@
 //! (`compare`); what is left unmarked at the end was lost.
 
 mod compare;
+mod extent;
 mod ledger;
 mod otlp;
 mod policy;
