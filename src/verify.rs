@@ -4,7 +4,9 @@
 //! span (`ledger`). A span that arrives is found in its trace made again (`remake`), marked, and compared field by field
 //! (`compare`); what is left unmarked at the end was lost.
 
+mod census;
 mod compare;
+mod extent;
 mod ledger;
 mod otlp;
 mod policy;
@@ -16,6 +18,7 @@ mod source;
 mod tally;
 mod verifier;
 
+pub use census::Census;
 pub use compare::Difference;
 pub use policy::{Fault, Policy, Sample};
 pub use report::{AlteredField, Losses, Report, Sampled, Stranger, Strangers, Traces, Verdict};
