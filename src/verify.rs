@@ -6,12 +6,14 @@
 
 mod census;
 mod compare;
+mod extent;
 mod growth;
 mod ledger;
 mod otlp;
 mod policy;
 mod remake;
 mod report;
+mod request;
 mod settle;
 mod source;
 mod tally;
@@ -57,3 +59,6 @@ impl Fidelity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
