@@ -22,6 +22,8 @@ mod serve;
 mod signal;
 mod sink;
 mod source;
+mod verdict;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -99,6 +101,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Verify(Box<verify::Verify>),
     Merge(merge::Merge),
     Health(health::Health),
     Sink(Box<sink::Sink>),
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
         Command::Sink(command) => command.execute(),
