@@ -12,6 +12,7 @@ mod otlp;
 mod policy;
 mod remake;
 mod report;
+mod request;
 mod settle;
 mod source;
 mod tally;

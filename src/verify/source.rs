@@ -1,6 +1,9 @@
 //! Where traces are read from.
 
 mod clickhouse;
+mod files;
+mod frames;
+mod inflate;
 mod jaeger;
 mod watch;
 
@@ -41,8 +44,9 @@ impl Source {
     /// It is out of reach, refuses, or ends too early.
     pub fn read(&self, verifier: &mut Verifier, watch: &mut dyn FnMut(&Verifier)) -> Result<(), SourceError> {
         match self {
-            Source::Files(_) | Source::Stdin => {
-                watch(verifier);
+            Source::Files(paths) => files::read(paths, verifier, watch),
+            Source::Stdin => {
+                files::read_stdin(verifier, watch);
                 Ok(())
             }
             Source::ClickHouse(connection) => asked(clickhouse::read(connection, verifier, watch)),
