@@ -66,7 +66,10 @@ fn spans_that_were_taken_out_of_their_traces_leave_orphans() {
     assert_verdict(&report, exit, &["lost", "orphaned"]);
     assert_counts(&report, [run.delivered, done.forwarded, done.dropped.len() as u64, 0, 0, orphaned]);
     let lost = count(&connection, "uniqExact(TraceId) FROM otel_traces");
-    assert_eq!(report["traces"]["whole"].as_u64().zip(report["traces"]["partly"].as_u64()).map(|(a, b)| a + b), Some(lost));
+    assert_eq!(
+        report["traces"]["whole"].as_u64().zip(report["traces"]["partly"].as_u64()).map(|(a, b)| a + b),
+        Some(lost)
+    );
 }
 
 /// What a collector has acknowledged and holds back is lost when it is killed.

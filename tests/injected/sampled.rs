@@ -47,7 +47,10 @@ fn sampled(seed: u64, processor: &'static str) -> Option<Sampled> {
         error_traces: traces(truth.iter().filter(|span| failed(span))).len() as u64,
         kept_spans: count(&connection, "count() FROM otel_traces"),
         kept_traces: count(&connection, "uniqExact(TraceId) FROM otel_traces"),
-        kept_error_traces: count(&connection, &format!("uniqExact(TraceId) FROM otel_traces WHERE TraceId IN {errors}")),
+        kept_error_traces: count(
+            &connection,
+            &format!("uniqExact(TraceId) FROM otel_traces WHERE TraceId IN {errors}"),
+        ),
         run,
         connection,
         collector,
@@ -86,7 +89,8 @@ fn one_that_forgets_the_errors() {
     let processor = concat_policies(&[TEN_PERCENT]);
     let Some(of) = sampled(8, processor) else { return };
     assert!(of.kept_error_traces < of.error_traces);
-    let (report, exit) = of.run.verified(&url_of(&of.connection), &["--expect", "keep-errors", "--expect", "sample=10%"]);
+    let (report, exit) =
+        of.run.verified(&url_of(&of.connection), &["--expect", "keep-errors", "--expect", "sample=10%"]);
     assert_verdict(&report, exit, &["lost"]);
     assert_eq!(report["traces"]["lost"], of.error_traces - of.kept_error_traces, "{report:#}");
     assert_eq!(report["losses"]["traces"], of.error_traces - of.kept_error_traces, "{report:#}");

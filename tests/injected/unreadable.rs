@@ -28,14 +28,16 @@ fn cutting(port: u16, most: usize) -> u16 {
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
-            let pairs = [(stream.try_clone(), server.try_clone(), false), (server.try_clone(), stream.try_clone(), true)];
+            let pairs =
+                [(stream.try_clone(), server.try_clone(), false), (server.try_clone(), stream.try_clone(), true)];
             for (from, to, counted) in pairs {
                 let (Ok(mut from), Ok(mut to), left) = (from, to, left.clone()) else { return };
                 std::thread::spawn(move || {
                     let mut bytes = [0; 4096];
                     while let Ok(read @ 1..) = from.read(&mut bytes) {
                         use std::sync::atomic::Ordering::Relaxed;
-                        let cut = counted && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(read)).is_err();
+                        let cut =
+                            counted && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(read)).is_err();
                         if cut || to.write_all(&bytes[..read]).is_err() {
                             break;
                         }

@@ -51,7 +51,8 @@ impl<R: BufRead> Frames<R> {
         let lines = match self.lines {
             Some(lines) => lines,
             None => {
-                let first = self.stream.fill_buf().map_err(|e| broken(at, e))?.iter().find(|b| !b.is_ascii_whitespace());
+                let first =
+                    self.stream.fill_buf().map_err(|e| broken(at, e))?.iter().find(|b| !b.is_ascii_whitespace());
                 *self.lines.insert(first == Some(&b'{'))
             }
         };

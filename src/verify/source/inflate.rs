@@ -48,7 +48,9 @@ impl<R: BufRead> Read for Zstd<R> {
                 }
                 self.inside = !self.decoder.is_finished();
                 if self.inside {
-                    self.decoder.decode_blocks(&mut self.stream, BlockDecodingStrategy::UptoBlocks(1)).map_err(damaged)?;
+                    self.decoder
+                        .decode_blocks(&mut self.stream, BlockDecodingStrategy::UptoBlocks(1))
+                        .map_err(damaged)?;
                 }
             }
             if self.stream.fill_buf()?.is_empty() {
