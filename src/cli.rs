@@ -19,7 +19,10 @@ mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod signal;
 mod source;
+mod verdict;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -97,6 +100,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Verify(Box<verify::Verify>),
     Merge(merge::Merge),
     Health(health::Health),
     Completions(completions::Completions),
@@ -111,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
         Command::Completions(command) => command.execute(),
