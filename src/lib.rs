@@ -29,6 +29,9 @@ pub mod interpreter;
 // Traces to OTLP, and OTLP out of the process.
 pub mod export;
 
+// OTLP into the process, and the faults of a bad receiver.
+pub mod receive;
+
 // Traces at rest, in memory or ClickHouse, and the questions the pages ask of them.
 pub mod store;
 

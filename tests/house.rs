@@ -14,6 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("trace", &["plan"]),
     ("interpreter", &["plan", "trace"]),
     ("export", &["clock", "plan", "trace"]),
+    ("receive", &["clock"]),
     ("store", &["clock", "plan", "trace"]),
     ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
     ("verify", &["clock", "plan", "trace", "interpreter", "export", "store", "engine"]),

@@ -148,6 +148,27 @@ impl Archive {
         Some(&self.eras[at]).filter(|era| selected && era.contains(index))
     }
 
+    /// In order.
+    pub fn eras(&self) -> &[Era] {
+        &self.eras
+    }
+
+    /// Which traces of it were made.
+    pub fn selection(&self) -> Selection {
+        self.selection
+    }
+
+    /// What its starts follow from, beside the eras.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether a trace, as it was made again, has been sent: one that had not ended at the stop was not.
+    pub fn sent(&self, trace: &Trace) -> bool {
+        let stopped = self.era(trace.index).map_or(Some(0), |era| era.stopped);
+        self.selection.before.is_none_or(|before| trace.start < before) && stopped.is_none_or(|time| trace.end <= time)
+    }
+
     /// The plan of trace `index`, with the weights of its files.
     pub(super) fn plan(&self, index: u64) -> Option<&Arc<Plan>> {
         self.plans.get(&self.era(index)?.plan)
