@@ -33,7 +33,8 @@ use timing::{Timing, TimingFlags};
   tracegen run orders.plan --rate max --endpoint http://localhost:4318
 
 With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
-it is interrupted. A file that is given to --resume's run is continued. Collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
+it is interrupted. A run with --manifest that was stopped is taken up again with --resume: no trace is sent twice, none is left
+out, a file is continued. Collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
 _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) are read as the OTLP specification
 says; TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
 DATABASE_PORT, DATABASE_USER, DATABASE_PASSWORD and DATABASE_NAME say where ClickHouse is.")]
