@@ -8,6 +8,7 @@ mod compile;
 mod completions;
 mod database;
 mod environment;
+mod explain;
 mod fetch;
 mod identify;
 mod pace;
@@ -17,6 +18,7 @@ mod run;
 mod scenarios;
 mod serve;
 mod source;
+mod table;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -92,6 +94,7 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
     Completions(completions::Completions),
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
         Command::Completions(command) => command.execute(),

@@ -14,6 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("trace", &["plan"]),
     ("interpreter", &["plan", "trace"]),
     ("export", &["clock", "plan", "trace"]),
+    ("explain", &["plan", "trace", "interpreter", "export"]),
     ("store", &["clock", "plan", "trace"]),
     ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
     ("verify", &["clock", "plan", "trace", "interpreter", "export", "store", "engine"]),
@@ -35,7 +36,20 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine", "web"],
+        &[
+            "text",
+            "language",
+            "plan",
+            "compiler",
+            "trace",
+            "interpreter",
+            "export",
+            "explain",
+            "store",
+            "verify",
+            "engine",
+            "web",
+        ],
     ),
 ];
 

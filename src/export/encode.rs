@@ -11,7 +11,7 @@ mod wire;
 use super::batch::Groups;
 use super::{Batch, Encode};
 use crate::plan::Plan;
-use crate::trace::{Resources, View};
+use crate::trace::{Bytes, Resources, View};
 use form::Forms;
 
 /// The `InstrumentationScope` of every span, as field 1 of `ScopeSpans`.
@@ -71,5 +71,25 @@ impl Encode for Protobuf {
 
     fn recycle(&mut self, body: Vec<u8>) {
         self.groups.recycle(body);
+    }
+}
+
+/// Weighs spans as [`Protobuf`] writes them.
+pub struct SpanSizes {
+    forms: Forms,
+    span: Bytes,
+}
+
+impl SpanSizes {
+    /// For traces of this plan only.
+    pub fn new(plan: &Plan) -> SpanSizes {
+        SpanSizes { forms: Forms::new(plan), span: Bytes::default() }
+    }
+
+    /// The bytes of a span in a request, its resource aside, which the spans of a batch share.
+    pub fn of(&mut self, view: View<'_>, ordinal: usize) -> usize {
+        self.span.clear();
+        span::span(&mut self.span, &mut self.forms, view, &view.trace.spans[ordinal]);
+        self.span.len()
     }
 }
