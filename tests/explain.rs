@@ -127,7 +127,8 @@ fn figures_are_what_is_seen(traces: u64) {
         let within = |n: u32| (spans.min..=spans.max).contains(&n);
         assert!(seen.counts.keys().all(|(n, _)| within(*n)), "{subject:?}: {spans:?}");
         assert!(seen.counts.keys().any(|(n, _)| *n == spans.max), "{subject:?}: never as many as {}", spans.max);
-        let fewest = seen.counts.keys().map(|(n, _)| *n).min().filter(|_| seen.traces == traces || subject.is_of_traces());
+        let fewest =
+            seen.counts.keys().map(|(n, _)| *n).min().filter(|_| seen.traces == traces || subject.is_of_traces());
         assert_eq!(fewest.unwrap_or(0), spans.min, "{subject:?}: the fewest");
         tested.push((subject, "share", p_value(seen.traces, traces, share.min(1.0))));
         let (of, spans_of) = if subject.is_of_traces() { (seen.traces, 0.0) } else { (traces, -spans.mean) };
@@ -201,7 +202,8 @@ fn tables() {
         &["--rate", "100/s", "--samples", "5000"],
         &["--by", "operation,edge", "--samples", "0"],
     ] {
-        writeln!(shown, "$ tracegen explain {}\n{}", arguments.join(" "), stdout(arguments, &examples)).expect("written");
+        writeln!(shown, "$ tracegen explain {}\n{}", arguments.join(" "), stdout(arguments, &examples))
+            .expect("written");
     }
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("explain", shown);
@@ -220,7 +222,8 @@ fn json_has_all_of_it() {
         assert!((value.as_f64().expect("a number") - expected).abs() < 1e-9, "{value} is not {expected}");
     };
     near(&json["total"]["traces_per_second"], 100.0);
-    let orders = json["scenarios"].as_array().expect("a list").iter().find(|s| s["scenario"] == "E-commerce Order Processing");
+    let orders =
+        json["scenarios"].as_array().expect("a list").iter().find(|s| s["scenario"] == "E-commerce Order Processing");
     let orders = orders.expect("the order");
     near(&orders["traces_per_second"], 100.0 * orders["share"].as_f64().expect("a number"));
     assert_eq!((&orders["exact"], &orders["spans_per_trace"]["max"]), (&true.into(), &6.into()));

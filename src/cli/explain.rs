@@ -76,7 +76,7 @@ impl Explain {
             Pace::Even { count, per } => Arrivals::Even { count, per_ns: per },
             Pace::Interval { min, max, lanes } => Arrivals::Interval { min_ns: min, max_ns: max, lanes },
             Pace::Max => {
-                return Err(Failure::usage("--rate max is as fast as it goes; what does that come to? As --rate 5000/s"));
+                return Err(Failure::usage("--rate max is no figure: give what it comes to, as --rate 5000/s"));
             }
         };
         let rate = self.rate.map(|_| arrivals.mean_rate());

@@ -26,7 +26,8 @@ impl Table {
 impl Display for Table {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |at| self.rows.iter().filter_map(|row| row.get(at)).map(|cell: &String| cell.width()).max().unwrap_or(0);
+        let width =
+            |at| self.rows.iter().filter_map(|row| row.get(at)).map(|cell: &String| cell.width()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.rows {
             let mut line = String::new();

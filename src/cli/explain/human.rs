@@ -18,7 +18,8 @@ pub fn text(flags: &Explain, explanation: &Explanation, rate: Option<f64>) -> St
     out += "exact: shares, spans and failures.";
     if sampled {
         let traces = count(explanation.traces, "trace");
-        out += &format!(" from {traces} of seed {}: durations, and bytes (OTLP protobuf, resources aside).", flags.seed);
+        out +=
+            &format!(" from {traces} of seed {}: durations, and bytes (OTLP protobuf, resources aside).", flags.seed);
     }
     if explanation.parts.iter().any(|part| !part.exact) {
         out += "\n~: can't be computed, and is the sample's.";
