@@ -10,7 +10,10 @@ mod database;
 mod environment;
 mod explain;
 mod fetch;
+mod health;
 mod identify;
+mod man;
+mod merge;
 mod pace;
 mod parse;
 mod replay;
@@ -83,7 +86,7 @@ fn draw_seed() -> u64 {
 /// Compile YAML scenarios of a distributed system into a verified span plan, and replay it as OpenTelemetry traces: the same
 /// seed and start give the same traces, byte for byte.
 #[derive(Parser)]
-#[command(name = "tracegen", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(name = "tracegen", version = env!("TRACEGEN_VERSION"), max_term_width = 110, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -97,7 +100,10 @@ enum Command {
     Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Merge(merge::Merge),
+    Health(health::Health),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Run the command line of this process.
@@ -109,7 +115,10 @@ pub fn main() -> ExitCode {
         Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Merge(command) => command.execute(),
+        Command::Health(command) => command.execute(),
         Command::Completions(command) => command.execute(),
+        Command::Man(command) => command.execute(),
     };
     match result {
         Ok(exit) => exit.into(),

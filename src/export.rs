@@ -22,7 +22,7 @@ pub mod target;
 mod tls;
 mod tree;
 
-pub use encode::{Protobuf, SpanSizes};
+pub use encode::{Parts, Protobuf, SCOPE};
 pub use histogram::{Histogram, Percentiles};
 pub use json::{AnyValue, Json};
 pub use tree::write_tree;

@@ -15,6 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("interpreter", &["plan", "trace"]),
     ("export", &["clock", "plan", "trace"]),
     ("explain", &["plan", "trace", "interpreter", "export"]),
+    ("receive", &["clock"]),
     ("store", &["clock", "plan", "trace"]),
     ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
     ("verify", &["clock", "plan", "trace", "interpreter", "export", "store", "engine"]),

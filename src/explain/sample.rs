@@ -3,10 +3,10 @@
 use super::histogram::Histogram;
 use super::parts::{Parts, TOTAL};
 use super::{Figures, Spans, Subject};
-use crate::export::SpanSizes;
+use crate::export;
 use crate::interpreter::{Interpreter, Run};
 use crate::plan::BlockId;
-use crate::trace::{NONE, Trace};
+use crate::trace::{Bytes, NONE, Trace};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,7 +108,8 @@ struct Counter<'a> {
     parts: &'a Parts,
     run: &'a Run,
     interpreter: Interpreter,
-    sizes: SpanSizes,
+    encoder: export::Parts,
+    encoded: Bytes,
     trace: Trace,
     /// Scenarios, and of the parts of spans what is of whole traces.
     seen: Vec<Seen>,
@@ -125,7 +126,8 @@ impl<'a> Counter<'a> {
             parts,
             run,
             interpreter: Interpreter::new(run),
-            sizes: SpanSizes::new(run.plan()),
+            encoder: export::Parts::new(run.plan(), run.resources()),
+            encoded: Bytes::default(),
             trace: Trace::default(),
             seen: vec![Seen::default(); parts.subjects.len()],
             blocks: vec![Seen::default(); run.plan().blocks.len()],
@@ -140,7 +142,9 @@ impl<'a> Counter<'a> {
         let view = self.run.origin().view(trace);
         let mut bytes = 0;
         for (ordinal, span) in trace.spans.iter().enumerate() {
-            let size = self.sizes.of(view, ordinal) as u64;
+            self.encoded.clear();
+            self.encoder.span(view, ordinal, &mut self.encoded);
+            let size = self.encoded.len() as u64;
             bytes += size;
             let block = &mut self.blocks[span.block.index()];
             block.spans += 1;

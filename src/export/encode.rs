@@ -10,12 +10,12 @@ mod wire;
 
 use super::batch::Groups;
 use super::{Batch, Encode};
-use crate::plan::Plan;
+use crate::plan::{Plan, ResourceId};
 use crate::trace::{Bytes, Resources, View};
 use form::Forms;
 
 /// The `InstrumentationScope` of every span, as field 1 of `ScopeSpans`.
-const SCOPE: &[u8] = b"\x0a\x0a\x0a\x08tracegen";
+pub const SCOPE: &[u8] = b"\x0a\x0a\x0a\x08tracegen";
 
 /// The encoder for OTLP/gRPC, OTLP/HTTP with protobuf, and protobuf files.
 pub struct Protobuf {
@@ -74,22 +74,25 @@ impl Encode for Protobuf {
     }
 }
 
-/// Weighs spans as [`Protobuf`] writes them.
-pub struct SpanSizes {
+/// The parts of a request one by one, for who compares them.
+pub struct Parts {
     forms: Forms,
-    span: Bytes,
+    heads: Vec<Vec<u8>>,
 }
 
-impl SpanSizes {
-    /// For traces of this plan only.
-    pub fn new(plan: &Plan) -> SpanSizes {
-        SpanSizes { forms: Forms::new(plan), span: Bytes::default() }
+impl Parts {
+    /// For traces of this plan and these resources only.
+    pub fn new(plan: &Plan, resources: &Resources) -> Parts {
+        Parts { forms: Forms::new(plan), heads: form::resource_heads(resources) }
     }
 
-    /// The bytes of a span in a request, its resource aside, which the spans of a batch share.
-    pub fn of(&mut self, view: View<'_>, ordinal: usize) -> usize {
-        self.span.clear();
-        span::span(&mut self.span, &mut self.forms, view, &view.trace.spans[ordinal]);
-        self.span.len()
+    /// Append a span, as field 2 of `ScopeSpans`.
+    pub fn span(&mut self, view: View<'_>, ordinal: usize, out: &mut Bytes) {
+        span::span(out, &mut self.forms, view, &view.trace.spans[ordinal]);
+    }
+
+    /// The `Resource` of spans, as field 1 of `ResourceSpans`.
+    pub fn resource(&self, id: ResourceId) -> &[u8] {
+        &self.heads[id.index()]
     }
 }

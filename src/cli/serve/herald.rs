@@ -2,6 +2,7 @@
 
 use super::level::Level;
 use crate::cli::environment;
+use crate::cli::scenarios::shown;
 use crate::engine::{Link, Manifest, Pace, Phase};
 use crate::store::DatabaseStatus;
 use crate::text::count;
@@ -47,14 +48,14 @@ impl Herald {
     /// What it begins with.
     pub fn banner(&self, paths: &[PathBuf], host: &str) {
         let state = self.app.session.state();
-        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let paths = shown(paths);
         let exporter = match &state.exporter {
             Some(exporter) => format!("{} ({})", exporter.endpoint, exporter.protocol),
             None => "none: OTEL_EXPORTER_OTLP_ENDPOINT is not set".into(),
         };
-        anstream::eprintln!("tracegen {} at {}", env!("CARGO_PKG_VERSION"), self.app.url);
+        anstream::eprintln!("tracegen {} at {}", env!("TRACEGEN_VERSION"), self.app.url);
         for (name, value) in [
-            ("plan", format!("{}, {} from {}", state.plan.digest_short(), scenarios(&state.plan), paths.join(", "))),
+            ("plan", format!("{}, {} from {}", state.plan.digest_short(), scenarios(&state.plan), paths)),
             ("seed", state.seed.to_string()),
             ("pace", pace(state.settings.pace, state.settings.lanes)),
             ("store", store(&self.app.database.status())),

@@ -4,7 +4,7 @@ use super::Serve;
 use super::level::Level;
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, SECOND};
-use crate::cli::{Failure, database, draw_seed, environment};
+use crate::cli::{Failure, database, draw_seed, environment, scenarios};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::Wanted;
@@ -34,14 +34,13 @@ pub struct Options {
 impl Options {
     pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> Result<Options, Failure> {
         let mut table = Table::default();
-        let scenarios: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
         {
             "SCENARIOS_PATH"
         } else {
             "SCENARIOS_DIR"
         };
-        table.row(variable, "PATH", !flags.paths.is_empty(), scenarios.join(", "));
+        table.row(variable, "PATH", !flags.paths.is_empty(), scenarios::shown(paths));
         let seed = flags.seed.unwrap_or_else(draw_seed);
         table.add("--seed", SettingValue::Shown(seed.to_string()), if flags.seed.is_some() { "flag" } else { "drawn" });
         let settings = pace(flags, &mut table)?;

@@ -1,0 +1,143 @@
+//! The stack of `scripts/stack.py`, on ports of its own, in a folder of its own.
+//!
+//! `TRACEGEN_COLLECTOR`, `TRACEGEN_CLICKHOUSE` and `TRACEGEN_JAEGER` name its parts. Without them, tests that want it are
+//! skipped with the reason printed, and fail when `CI` is set.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const PARTS: [&str; 4] = ["clickhouse", "jaeger", "collector", "tracegen"];
+
+const PORTS: [&str; 10] = [
+    "SERVER_PORT",
+    "OTLP_GRPC_PORT",
+    "OTLP_HTTP_PORT",
+    "COLLECTOR_HEALTH_PORT",
+    "COLLECTOR_METRICS_PORT",
+    "CLICKHOUSE_HTTP_PORT",
+    "CLICKHOUSE_TCP_PORT",
+    "JAEGER_PORT",
+    "JAEGER_OTLP_GRPC_PORT",
+    "JAEGER_OTLP_HTTP_PORT",
+];
+
+/// Ended when dropped, or when the test process is, however that ends.
+pub struct Stack {
+    folder: TempDir,
+    pub ports: BTreeMap<&'static str, u16>,
+    guard: Option<Child>,
+}
+
+impl Stack {
+    /// Not started yet; `None` if there are no parts.
+    pub fn new() -> Option<Stack> {
+        for variable in ["TRACEGEN_COLLECTOR", "TRACEGEN_CLICKHOUSE", "TRACEGEN_JAEGER"] {
+            if !std::env::var_os(variable).is_some_and(|path| Path::new(&path).is_file()) {
+                assert!(std::env::var_os("CI").is_none(), "no stack: {variable} names no file");
+                // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+                let _ = writeln!(std::io::stderr(), "skipped, no stack: {variable} names no file");
+                return None;
+            }
+        }
+        let free = PORTS.map(|name| (name, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port")));
+        let ports = free.iter().map(|(name, listener)| (*name, listener.local_addr().expect("bound").port())).collect();
+        let mut stack = Stack { folder: tempfile::tempdir().expect("a folder"), ports, guard: None };
+        let mut guard = Command::new("sh");
+        stack.surround(guard.args(["-c", r#"read -r end; exec "$0" clean"#, SCRIPT]));
+        let guard = guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        stack.guard = Some(guard.expect("started"));
+        Some(stack)
+    }
+
+    pub fn run(&self, verb: &str) -> Output {
+        let mut command = Command::new(SCRIPT);
+        self.surround(command.arg(verb));
+        command.output().expect("run")
+    }
+
+    /// All is ready, or the test fails.
+    pub fn up(&self) {
+        let output = self.run("up");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn surround(&self, command: &mut Command) {
+        let ours = ["OTEL_", "TRACE_", "SCENARIOS_", "DATABASE_", "SERVER_", "LOG_", "JAEGER_", "INMEMORY_"];
+        for (name, _) in std::env::vars().filter(|(name, _)| ours.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+        command.envs(self.ports.iter().map(|(name, port)| (name, port.to_string())));
+        command.env("STACK_DIR", self.folder.path()).env("STACK_TRACEGEN", env!("CARGO_BIN_EXE_tracegen"));
+    }
+
+    pub fn pid(&self, part: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("{part}.pid"))).expect("it was started")
+    }
+
+    pub fn log(&self, part: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("logs/{part}.log"))).expect("it was started")
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self, part: &str) {
+        assert!(Command::new("kill").args(["-KILL", &self.pid(part)]).status().expect("run").success());
+    }
+
+    /// Where its collector takes OTLP/gRPC.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports["OTLP_GRPC_PORT"])
+    }
+
+    /// The body of what the part at a port answers.
+    pub fn get(&self, port: &str, path: &str) -> serde_json::Value {
+        let body = self.ask(port, "GET", path, "");
+        serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
+    }
+
+    /// What ClickHouse answers.
+    pub fn select(&self, statement: &str) -> String {
+        self.ask("CLICKHOUSE_HTTP_PORT", "POST", "/?database=otel", statement).trim().to_string()
+    }
+
+    /// Wait until ClickHouse answers this.
+    pub fn wait(&self, statement: &str, expected: &str) {
+        let begun = Instant::now();
+        loop {
+            let found = self.select(statement);
+            if found == expected {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{statement}: {found}, not {expected}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// With HTTP/1.0, which knows no chunks.
+    fn ask(&self, port: &str, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[port])).expect("it listens");
+        let length = body.len();
+        write!(stream, "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}")
+            .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        assert!(head.contains(" 200 "), "{method} {path}: {answer}");
+        body.to_string()
+    }
+}
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/stack.py");
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Some(mut guard) = self.guard.take() {
+            drop(guard.stdin.take());
+            let _ = guard.wait();
+        }
+    }
+}
