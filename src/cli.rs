@@ -8,6 +8,7 @@ mod compile;
 mod completions;
 mod database;
 mod environment;
+mod explain;
 mod fetch;
 mod health;
 mod identify;
@@ -20,6 +21,7 @@ mod run;
 mod scenarios;
 mod serve;
 mod source;
+mod table;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -95,6 +97,7 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
     Merge(merge::Merge),
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
         Command::Merge(command) => command.execute(),

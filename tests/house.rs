@@ -14,6 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("trace", &["plan"]),
     ("interpreter", &["plan", "trace"]),
     ("export", &["clock", "plan", "trace"]),
+    ("explain", &["plan", "trace", "interpreter", "export"]),
     ("receive", &["clock"]),
     ("store", &["clock", "plan", "trace"]),
     ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
@@ -36,7 +37,20 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine", "web"],
+        &[
+            "text",
+            "language",
+            "plan",
+            "compiler",
+            "trace",
+            "interpreter",
+            "export",
+            "explain",
+            "store",
+            "verify",
+            "engine",
+            "web",
+        ],
     ),
 ];
 
