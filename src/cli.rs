@@ -20,6 +20,8 @@ mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod signal;
+mod sink;
 mod source;
 mod table;
 
@@ -102,6 +104,7 @@ enum Command {
     Identify(Box<identify::Identify>),
     Merge(merge::Merge),
     Health(health::Health),
+    Sink(Box<sink::Sink>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Identify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
+        Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),
     };

@@ -46,6 +46,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "interpreter",
             "export",
             "explain",
+            "receive",
             "store",
             "verify",
             "engine",
