@@ -16,6 +16,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("export", &["clock", "plan", "trace"]),
     ("store", &["clock", "plan", "trace"]),
     ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
+    ("telemetry", &["clock", "trace", "export", "store", "engine"]),
     ("verify", &["clock", "plan", "trace", "interpreter", "export", "store", "engine"]),
     (
         "web",
@@ -31,11 +32,25 @@ const TABLE: &[(&str, &[&str])] = &[
             "store",
             "verify",
             "engine",
+            "telemetry",
         ],
     ),
     (
         "cli",
-        &["text", "language", "plan", "compiler", "trace", "interpreter", "export", "store", "verify", "engine", "web"],
+        &[
+            "text",
+            "language",
+            "plan",
+            "compiler",
+            "trace",
+            "interpreter",
+            "export",
+            "store",
+            "verify",
+            "engine",
+            "telemetry",
+            "web",
+        ],
     ),
 ];
 

@@ -3,12 +3,13 @@
 pub(super) mod exporter;
 mod monitor;
 mod progress;
+mod recent;
 pub(super) mod rows;
 pub(super) mod summary;
 mod terminal;
 pub(super) mod timing;
 
-use super::{Exit, Failure, environment, scenarios};
+use super::{Exit, Failure, environment, metrics, scenarios};
 use crate::engine::{self, Archive, Job, Manifest, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
@@ -32,7 +33,8 @@ use timing::{Timing, TimingFlags};
 With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
 it is interrupted. Collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
 _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) are read as the OTLP specification
-says; TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
+says. OTEL_METRICS_EXPORTER=otlp sends tracegen's own metrics besides, every OTEL_METRIC_EXPORT_INTERVAL ms and at the end, to
+where the same variables with _METRICS_ point. TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
 DATABASE_PORT, DATABASE_USER, DATABASE_PASSWORD and DATABASE_NAME say where ClickHouse is.")]
 pub struct Run {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
@@ -72,6 +74,7 @@ impl Run {
         let now = engine::now() / 1_000_000 * 1_000_000;
         let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, plan.duration_bound())?;
         let run = Arc::new(crate::interpreter::Run::new(plan.clone(), seed, timing.schedule.clone()));
+        let metrics = metrics::wanted()?;
         let messages = Messages::new();
         let opened = exporter::open(&self.exporter, Exporter::Otlp, &run, messages.observer())?;
         self.say(|| {
@@ -90,7 +93,7 @@ impl Run {
             at_full_speed: timing.at_full_speed,
             ordered: opened.ordered,
         };
-        let outcome = monitor::run(&self, &job, opened, &timing, messages)?;
+        let outcome = monitor::run(&self, &job, opened, &timing, messages, metrics)?;
         self.write_manifest(|| {
             let engine::Figures { traces, spans, .. } = outcome.figures;
             let totals = Totals { traces, spans, at: engine::now() };

@@ -94,8 +94,11 @@ impl Collector {
         let [grpc, http] = self.ports;
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             exporters: {{{exporter}}}\n\
-             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines: {{traces: {{receivers: [otlp], exporters: [{name}]}}}}\n"
+             exporters: {{{exporter}, file/metrics: {{path: '{}'}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+             traces: {{receivers: [otlp], exporters: [{name}]}}\n    \
+             metrics: {{receivers: [otlp], exporters: [file/metrics]}}\n",
+            self.metrics_file().display()
         );
         let config_file = self.folder.path().join("config.yaml");
         fs::write(&config_file, config).unwrap();
@@ -141,6 +144,11 @@ impl Collector {
     /// What it writes to.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("traces")
+    }
+
+    /// Where it writes metrics, a request a line; all of it once it has ended.
+    pub fn metrics_file(&self) -> PathBuf {
+        self.folder.path().join("metrics")
     }
 
     /// Everything it has written. What is cut off at the end was not acknowledged.
