@@ -14,6 +14,7 @@ mod health;
 mod identify;
 mod man;
 mod merge;
+mod metrics;
 mod pace;
 mod parse;
 mod replay;
