@@ -3,13 +3,13 @@
 mod faults;
 mod figures;
 mod judge;
-mod known;
 mod page;
+mod trial;
 
+use super::verdict::{self, Background, Format, VerdictFlags};
 use super::{Exit, Failure, parse, print, signal};
-use crate::receive::{Books, Options, Receiver};
-use crate::verify::{Policy, Verdict};
-use clap::{Args, ValueEnum};
+use crate::receive::{Account, Books, Options, Receiver};
+use clap::Args;
 use faults::FaultFlags;
 use judge::{Bench, Judge};
 use page::Page;
@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
+use trial::Concluded;
 
 const GRPC: &str = "127.0.0.1:4317";
 const HTTP: &str = "127.0.0.1:4318";
@@ -60,23 +61,21 @@ pub struct Sink {
     /// Largest request, MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     max_request: u32,
-    #[arg(long, value_enum, value_name = "FORM", default_value = "human")]
-    format: Format,
     /// Say nothing but errors and the result
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    verdict: VerdictFlags,
+    #[command(flatten)]
     faults: FaultFlags,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Human,
-    Json,
 }
 
 impl Sink {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
+        if self.manifest.is_none() && self.verdict.wants_run() {
+            return Err(Failure::usage("there is a verdict only on a run: give its --manifest"));
+        }
+        self.verdict.policy()?;
         let options = Options { most_bytes: (self.max_request as usize) << 20, faults: self.faults.resolve()? };
         let seed = options.faults.seed;
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to receive with: {e}"));
@@ -99,7 +98,7 @@ impl Sink {
         runtime.shutdown_timeout(END_PATIENCE);
         worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
         page.finish();
-        self.conclude(&mut bench.lock(), &books, interrupted)
+        self.conclude(&mut bench.lock(), &books.account(), interrupted)
     }
 
     async fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
@@ -148,32 +147,29 @@ impl Sink {
         })
     }
 
-    fn conclude(&self, judge: &mut Judge, books: &Books, interrupted: bool) -> Result<Exit, Failure> {
-        let account = books.account();
-        let report = match judge.known.take() {
-            Some(known) => Some(known.conclude(&Policy::default()).map_err(Failure::impossible)?),
-            None => None,
-        };
-        let text = match self.format {
-            Format::Human => {
-                let mut lines = figures::lines(judge, &account);
-                lines.extend(figures::services(judge));
-                lines.join("\n") + "\n"
+    fn conclude(&self, judge: &mut Judge, account: &Account, interrupted: bool) -> Result<Exit, Failure> {
+        let policy = self.verdict.policy()?;
+        let concluded = judge.trial.take().map(|trial| trial.conclude(&policy));
+        if self.verdict.format == Format::Json {
+            let report = concluded.as_ref().and_then(|concluded| concluded.as_ref().ok());
+            let mut result = report.map_or(json!({}), |concluded| json!(concluded.report));
+            result["sink"] = figures::as_json(judge, account);
+            print(&format!("{result:#}\n"))?;
+        } else if concluded.is_none() {
+            print(&figures::summary(judge, account))?;
+        } else if !self.quiet {
+            anstream::eprint!("{}", figures::summary(judge, account));
+        }
+        let exit = match concluded {
+            None => Exit::Done,
+            Some(Err(why)) => return Err(Failure::impossible(format!("{why}: not checked"))),
+            Some(Ok(Concluded { report, .. })) if self.verdict.format == Format::Json => verdict::exit(&report),
+            Some(Ok(Concluded { report, words, undelivered })) => {
+                self.verdict.show(&report, &Background { words: &words, undelivered })?
             }
-            Format::Json => {
-                let mut result = report.as_ref().map_or(json!({}), |report| json!(report));
-                result["sink"] = figures::as_json(judge, &account);
-                format!("{result:#}\n")
-            }
         };
-        print(&text)?;
-        let endless = self.count.or(self.duration).or(self.until_idle).is_none();
-        Ok(match report.map(|report| report.verdict) {
-            Some(Verdict::Short { .. }) => Exit::Wrong,
-            Some(Verdict::Unchecked { .. }) => Exit::Impossible,
-            _ if interrupted && !endless => Exit::Interrupted,
-            _ => Exit::Done,
-        })
+        let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
+        Ok(if interrupted && bounded && exit == Exit::Done { Exit::Interrupted } else { exit })
     }
 }
 

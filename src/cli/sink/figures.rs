@@ -1,7 +1,7 @@
 //! What came and what was done to it, as people read it: the page while it goes on, and the summary.
 
 use super::judge::Judge;
-use super::known::Known;
+use super::trial::Trial;
 use crate::receive::{Account, Amount};
 use crate::text::{bytes, count, duration, grouped};
 use crate::verify::Progress;
@@ -28,7 +28,7 @@ pub fn lines(judge: &Judge, account: &Account) -> Vec<String> {
         let [p50, p99, max] = [late.p50, late.p99, late.max].map(duration);
         lines.push(row("late", format!("p50 {p50}, p99 {p99}, max {max} after a span's end")));
     }
-    if let Some(progress) = judge.known.as_ref().and_then(Known::progress) {
+    if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
         let Progress { delivered, duplicated, altered, unexpected, .. } = progress;
         let figures = [delivered, duplicated, altered, unexpected].map(grouped);
         let width = figures.iter().map(String::len).max().unwrap_or(0);
@@ -43,8 +43,15 @@ pub fn lines(judge: &Judge, account: &Account) -> Vec<String> {
     lines
 }
 
+/// All of it, once it has ended.
+pub fn summary(judge: &Judge, account: &Account) -> String {
+    let mut lines = lines(judge, account);
+    lines.extend(services(judge));
+    lines.join("\n") + "\n"
+}
+
 /// A service a line, those with the most spans first.
-pub fn services(judge: &Judge) -> Vec<String> {
+fn services(judge: &Judge) -> Vec<String> {
     let mut services: Vec<(&String, &u64)> = judge.census.services.iter().collect();
     services.sort_by_key(|(name, spans)| (std::cmp::Reverse(**spans), *name));
     let width = services.first().map_or(0, |(_, spans)| grouped(**spans).len());
