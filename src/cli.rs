@@ -8,11 +8,13 @@ mod compile;
 mod completions;
 mod database;
 mod environment;
+mod explain;
 mod fetch;
 mod health;
 mod identify;
 mod man;
 mod merge;
+mod metrics;
 mod pace;
 mod parse;
 mod replay;
@@ -22,6 +24,7 @@ mod serve;
 mod signal;
 mod sink;
 mod source;
+mod table;
 mod verdict;
 mod verify;
 
@@ -99,6 +102,7 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
     Verify(Box<verify::Verify>),
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
         Command::Verify(command) => command.execute(),

@@ -38,10 +38,7 @@ impl Herald {
     }
 
     fn say(&self, level: Level, line: impl Display) {
-        if level <= self.level {
-            let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
-            anstream::eprintln!("tracegen: {kind}{line}");
-        }
+        say(self.level, level, line);
     }
 
     /// What it begins with.
@@ -168,6 +165,14 @@ impl Herald {
                 known.manifest = Some(manifest);
             }
         }
+    }
+}
+
+/// Say a line of `level` to those who want `wanted`.
+pub fn say(wanted: Level, level: Level, line: impl Display) {
+    if level <= wanted {
+        let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
+        anstream::eprintln!("tracegen: {kind}{line}");
     }
 }
 
