@@ -39,6 +39,9 @@ PORTS = {
 # The ports of the stack that runs, if one does.
 kept = {}
 
+# What is on this machine is asked without a proxy.
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 class Failure(Exception):
     """Said as it is; the exit status is 1."""
@@ -152,12 +155,12 @@ class Part:
         except FileNotFoundError:
             return None
         except BlockingIOError:
-            return int(self.pid_file.read_text())
+            return int(self.pid_file.read_text() or 0)
         return None
 
     def is_ready(self):
         try:
-            with urllib.request.urlopen(f"http://{self.url()}", timeout=2) as answer:
+            with LOCAL.open(f"http://{self.url()}", timeout=2) as answer:
                 return answer.status == 200
         except OSError:
             return False
