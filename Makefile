@@ -93,9 +93,10 @@ test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: 
 	$(MAKE) test ARGS='--release -- --ignored'
 
 .PHONY: lint
-lint: ## Check formatting, clippy with warnings denied, and the files for Docker, the collector and CI
+lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, the collector and CI
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	@deny=$$(scripts/cargo-tool.sh cargo-deny) && $$deny --offline --log-level error check licenses bans sources
 	scripts/lint-files.sh
 
 .PHONY: lint-fix
@@ -122,7 +123,11 @@ bench: ## Run the benchmarks
 bench-peers: ## Compare with telemetrygen and the SDK on one collector (Go and curl are needed; DURATION=10 ROUNDS=3)
 	scripts/bench-peers.sh
 
+.PHONY: dist
+dist: ## Make dist/tracegen-VERSION-TARGET.tar.gz: a static binary that needs nothing, tried in an empty root
+	scripts/dist.sh
+
 .PHONY: clean
 clean: ## Remove what was built here (the collector's cache is kept)
 	cargo clean
-	rm -rf coverage fuzz/target
+	rm -rf coverage dist fuzz/target

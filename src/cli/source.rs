@@ -57,13 +57,19 @@ impl Source {
     }
 }
 
-fn read(source: &str) -> Result<Archive, String> {
+/// The run of a manifest: a file, or a URL.
+pub fn read(source: &str) -> Result<Archive, String> {
+    Archive::open(&manifest(source)?).map_err(|e| e.to_string())
+}
+
+/// At a URL, or in a file.
+pub fn manifest(source: &str) -> Result<Manifest, String> {
     let manifest = if source.starts_with("http://") || source.starts_with("https://") {
         Manifest::read(&*fetch::get(source)?)
     } else {
         Manifest::read(File::open(source).map_err(|e| e.to_string())?)
     };
-    manifest.and_then(|manifest| Archive::open(&manifest)).map_err(|e| e.to_string())
+    manifest.map_err(|e| e.to_string())
 }
 
 /// A trace id: 32 hexadecimal digits.

@@ -10,15 +10,18 @@ mod figures;
 mod filter;
 mod list;
 mod reach;
+mod scan;
 mod scenario;
 mod schema;
 mod services;
 mod sql;
+mod url;
 mod whole;
 mod writer;
 
 pub use client::Connection;
 pub use encode::Rows;
+pub use scan::Scan;
 pub use writer::{Patience, Writer, WriterFault, WriterOptions, Written};
 
 use super::report::{MOST_NAMES, Overview};

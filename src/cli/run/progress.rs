@@ -1,6 +1,7 @@
 //! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
 
 use super::exporter::Watch;
+use super::recent::Recent;
 use super::{Run, Timing};
 use crate::engine::{Figures, Job, now};
 use crate::export::deliver::DeliveryEvent;
@@ -18,10 +19,12 @@ pub struct Display {
     bar: Option<ProgressBar>,
     terminal: bool,
     quiet: bool,
-    began: Instant,
+    /// When anything was first seen to be done, and what share that was: a run that is taken up again begins with some.
+    first: Option<(Instant, f64)>,
     last_plain: Instant,
-    /// Spans seen at a time, for the current rate.
-    seen: (Instant, u64, f64),
+    /// Traces that were sent before the run was taken up again.
+    before: u64,
+    spans: Recent,
     /// Traces in all, if that is known.
     total: Option<u64>,
     /// Virtual time from the schedule's start to its end, ns since 1970, if it has one.
@@ -50,9 +53,10 @@ impl Display {
             bar,
             terminal,
             quiet: run.quiet || on_terminal,
-            began,
+            first: None,
             last_plain: began,
-            seen: (began, 0, 0.0),
+            before: job.sent.traces,
+            spans: Recent::new(Duration::from_secs(1)),
             total,
             span,
             target: timing.target,
@@ -119,7 +123,7 @@ impl Display {
     /// The share that is done, 0 to 1.
     fn done(&self, figures: &Figures) -> f64 {
         let share = match (self.total, self.span) {
-            (Some(total), _) => figures.traces as f64 / total.max(1) as f64,
+            (Some(total), _) => (self.before + figures.traces) as f64 / total.max(1) as f64,
             (None, Some((from, to))) => {
                 figures.reached.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64
             }
@@ -129,13 +133,15 @@ impl Display {
     }
 
     fn line(&mut self, figures: &Figures, watch: Option<&Watch>) -> String {
+        let sent = self.before + figures.traces;
         let traces = match self.total {
-            Some(total) => format!("{} / {}", grouped(figures.traces), count(total, "trace")),
-            None => count(figures.traces, "trace"),
+            Some(total) => format!("{} / {}", grouped(sent), count(total, "trace")),
+            None => count(sent, "trace"),
         };
         let account = watch.map(Watch::account).unwrap_or_default();
         let failed = account.total_rejected().spans + account.total_undelivered().spans;
-        let mut line = format!("{traces}   {} spans/s   {} failed", scaled(self.rate(figures.spans)), grouped(failed));
+        let mut line =
+            format!("{traces}   {} spans/s   {} failed", scaled(self.spans.rate(figures.spans)), grouped(failed));
         if self.draining {
             line += &format!("   {} on their way", count(account.in_flight.spans, "span"));
         } else if self.target.is_some() && figures.reached > 0 {
@@ -145,33 +151,24 @@ impl Display {
             }
         }
         let done = self.done(figures);
-        let elapsed = self.began.elapsed().as_secs_f64();
+        let (since, first) = match self.first {
+            Some(first) => first,
+            None if done == 0.0 => (Instant::now(), 0.0),
+            None => *self.first.insert((Instant::now(), done)),
+        };
+        let (elapsed, gained) = (since.elapsed().as_secs_f64(), done - first);
         // What is left is to wait: a trace leaves when its last span has ended.
         let all_begun = match (self.total, self.span) {
-            (Some(total), _) => figures.traces + figures.pending >= total,
+            (Some(total), _) => sent + figures.pending >= total,
             (None, Some((_, before))) => now() >= before,
             (None, None) => false,
         };
         if all_begun && figures.pending > 0 {
             let last = duration(figures.last_end.saturating_sub(now()));
             line += &format!("   {} still to end, the last in {last}", count(figures.pending, "trace"));
-        } else if !self.draining && done > 0.01 && elapsed > 1.0 {
-            line += &format!("   eta {:.0} s", (elapsed / done - elapsed).ceil());
+        } else if !self.draining && gained > 0.01 && elapsed > 1.0 {
+            line += &format!("   eta {:.0} s", (elapsed * (1.0 - done) / gained).ceil());
         }
         line
-    }
-
-    /// Spans a second, over the last second or so.
-    fn rate(&mut self, spans: u64) -> f64 {
-        let (at, before, rate) = self.seen;
-        let passed = at.elapsed().as_secs_f64();
-        if passed < 1.0 && rate > 0.0 {
-            return rate;
-        }
-        let current = (spans - before) as f64 / passed.max(0.001);
-        if passed >= 1.0 {
-            self.seen = (Instant::now(), spans, current);
-        }
-        current
     }
 }

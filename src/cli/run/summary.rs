@@ -2,10 +2,10 @@
 
 use super::monitor::Outcome;
 use super::{Run, SummaryFlag, Timing};
-use crate::cli::{Failure, account, parse, print};
+use crate::cli::{Failure, account, parse, print, scenarios};
 use crate::text::{count, duration, scaled};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub fn show(run: &Run, outcome: &Outcome, timing: &Timing, paths: &[PathBuf], seed: u64) -> Result<(), Failure> {
     let repeat = timing.repeat.as_ref().map(|flags| format!("tracegen run {}", words(paths, seed, flags)));
@@ -105,7 +105,7 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) 
 /// What names these traces on a command line: paths, seed and schedule.
 pub fn words(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
     let mut words = vec![];
-    if paths != [Path::new("scenarios")] {
+    if !scenarios::is_default(paths) {
         words.extend(paths.iter().map(|path| quoted(&path.display().to_string())));
     }
     words.push(format!("--seed {seed}"));

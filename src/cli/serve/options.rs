@@ -4,7 +4,7 @@ use super::Serve;
 use super::level::Level;
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, SECOND};
-use crate::cli::{Failure, database, draw_seed, environment};
+use crate::cli::{Failure, database, draw_seed, environment, metrics, scenarios};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::Wanted;
@@ -32,21 +32,21 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> Result<Options, Failure> {
+    pub fn resolve(flags: &Serve, paths: &[PathBuf], metrics: Option<&metrics::Wanted>) -> Result<Options, Failure> {
         let mut table = Table::default();
-        let scenarios: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
         {
             "SCENARIOS_PATH"
         } else {
             "SCENARIOS_DIR"
         };
-        table.row(variable, "PATH", !flags.paths.is_empty(), scenarios.join(", "));
+        table.row(variable, "PATH", !flags.paths.is_empty(), scenarios::shown(paths));
         let seed = flags.seed.unwrap_or_else(draw_seed);
         table.add("--seed", SettingValue::Shown(seed.to_string()), if flags.seed.is_some() { "flag" } else { "drawn" });
         let settings = pace(flags, &mut table)?;
         let max_traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100)? as usize;
         let target = target(&mut table)?;
+        table.optional("OTEL_METRICS_EXPORTER", metrics.map(|wanted| format!("otlp, to {}", wanted.target)));
         let database = database::wanted(max_traces, target.is_some())?;
         store(&database, &mut table);
         let host = flags.host.clone().or_else(|| environment::text("SERVER_HOST")).unwrap_or("127.0.0.1".into());
