@@ -98,7 +98,9 @@ def jaeger():
     # What nobody asks here takes any free port.
     unused = ["query.grpc-server", "collector.grpc-server", "collector.http-server", "admin.http"]
     hosts |= dict.fromkeys(unused, "127.0.0.1:0")
-    command = [tool("jaeger"), "--memory.max-traces=100000", *(f"--{k}.host-port={v}" for k, v in hosts.items())]
+    # What it acknowledges it keeps, for so many traces; its queue would drop what comes faster than it is written.
+    keep = ["--memory.max-traces=100000", "--collector.queue-size=1000000"]
+    command = [tool("jaeger"), *keep, *(f"--{k}.host-port={v}" for k, v in hosts.items())]
     # Its own traces would go to the collector, too.
     return command, {"OTEL_TRACES_SAMPLER": "always_off"}
 
