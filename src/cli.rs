@@ -7,6 +7,7 @@ mod account;
 mod compile;
 mod completions;
 mod database;
+mod doctor;
 mod environment;
 mod explain;
 mod fetch;
@@ -102,6 +103,7 @@ enum Command {
     Identify(Box<identify::Identify>),
     Merge(merge::Merge),
     Health(health::Health),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -117,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Identify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
+        Command::Doctor(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),
     };

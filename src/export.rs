@@ -15,6 +15,7 @@ mod histogram;
 mod http;
 mod json;
 mod outcome;
+mod probe;
 #[cfg(test)]
 mod reference;
 pub mod sdk;
@@ -25,6 +26,7 @@ mod tree;
 pub use encode::{Parts, Protobuf, SCOPE};
 pub use histogram::{Histogram, Percentiles};
 pub use json::{AnyValue, Json};
+pub use probe::{Answer, Probe, probe};
 pub use tree::write_tree;
 
 use crate::trace::{Amount, View};

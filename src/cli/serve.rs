@@ -1,9 +1,9 @@
 //! `tracegen serve`: the engine, the store and the UI, until it is told to end.
 
-mod address;
+pub(super) mod address;
 mod herald;
 mod level;
-mod options;
+pub(super) mod options;
 
 use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
@@ -25,7 +25,7 @@ use std::time::Duration;
 const DRAIN: u64 = 10 * parse::SECOND;
 
 /// Generate traces and show them on a web page as they come: http://localhost:8000
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(after_help = "Examples:
   tracegen serve                                  the scenarios in `scenarios`, traces in memory
   tracegen serve --seed 42 --rate 20/s            at a steady rate
@@ -76,7 +76,11 @@ impl Serve {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
-        let options = Options::resolve(&self, &paths)?;
+        let (options, bad) = Options::resolve(&self, &paths);
+        if !bad.is_empty() {
+            let bad: Vec<String> = bad.into_iter().map(|failure| failure.message).collect();
+            return Err(Failure::usage(bad.join("\ntracegen: ")));
+        }
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         runtime.block_on(async {
