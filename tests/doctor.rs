@@ -84,6 +84,11 @@ fn all_bad_variables_are_named_at_once() {
     report.says("variables", "note", &["OTEL_EXPORTER_OTLP_ENDPONT", "did you mean OTEL_EXPORTER_OTLP_ENDPOINT?"]);
     report.says("variables", "note", &["MAX_TEMPLATE_ITERATIONS", "no effect"]);
     report.says("endpoint", "note", &["not checked"]);
+    let mut serve = tracegen();
+    serve.arg("serve").arg(scenarios()).env("SERVER_PORT", "http").env("LOG_LEVEL", "loud");
+    let output = serve.timeout(Duration::from_secs(20)).assert().code(2).stdout("");
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(said.contains("SERVER_PORT=`http`") && said.contains("LOG_LEVEL=`loud`"), "{said}");
 }
 
 #[test]
@@ -136,7 +141,7 @@ fn credentials_are_told_from_other_refusals() {
     report.says("endpoint", "fix", &["other credentials", "says the peer", "OTEL_EXPORTER_OTLP_HEADERS"]);
     let peer = of_grpc(tonic::Status::unavailable);
     let report = doctor(&["--endpoint", &peer.url(), "--protocol", "grpc"], &[]);
-    report.says("endpoint", "note", &["nothing at the moment", "says the peer"]);
+    report.says("endpoint", "fix", &["nothing at the moment", "says the peer"]);
     let peer = Peer::start(|_| Answer::Http(403, None));
     let flags = ["--endpoint", &peer.url(), "--protocol", "http/protobuf", "--header", "authorization=Bearer wrong"];
     doctor(&flags, &[]).says("endpoint", "fix", &["HTTP 403", "not those it wants"]);

@@ -25,11 +25,11 @@ use tokio::time::timeout;
   OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20... tracegen doctor
   tracegen doctor --format json | jq '.checks[] | select(.verdict == \"fix\")'
 
-It looks at the variables (with those that look mistyped), the scenarios, the endpoint (name, connection, TLS, credentials: a request
-without a span is sent), the clock, the store, the port of `tracegen serve`, and what this machine lends. Nothing is changed, and it
-takes less than ten seconds. `fix` has to be put right; `note` may be as you want it.
+It looks at the variables (and those that look mistyped), the scenarios, the endpoint (name, connection,
+TLS, credentials: a request without a span is sent), the clock, the store, the port of `tracegen serve`,
+and what this machine lends. Nothing is changed, and it takes less than ten seconds.
 
-Exit status: 0 nothing to fix; 1 something is.")]
+`fix` has to be put right, `note` may be as you want it. Exit status: 0 nothing to fix; 1 something is.")]
 pub struct Doctor {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]

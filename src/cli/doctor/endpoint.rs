@@ -105,7 +105,7 @@ async fn finding(doctor: &Doctor, target: &Target, answer: Answer) -> Finding {
         }
         Answer::Refused { cause, passing: true } => {
             let advice = "what it hands on to may be out of reach: its log says more; tracegen would try again";
-            Finding::note("endpoint", format!("{target} takes nothing at the moment: {cause}")).advise(advice)
+            Finding::fix("endpoint", format!("{target} takes nothing at the moment: {cause}")).advise(advice)
         }
         Answer::Refused { cause, passing: false } => {
             let other = other_protocol(doctor, target).await;
