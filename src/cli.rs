@@ -15,12 +15,15 @@ mod health;
 mod identify;
 mod man;
 mod merge;
+mod metrics;
 mod pace;
 mod parse;
 mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod signal;
+mod sink;
 mod source;
 mod table;
 
@@ -104,6 +107,7 @@ enum Command {
     Merge(merge::Merge),
     Health(health::Health),
     Doctor(doctor::Doctor),
+    Sink(Box<sink::Sink>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -120,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
         Command::Doctor(command) => command.execute(),
+        Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),
     };

@@ -41,6 +41,9 @@ pub mod store;
 // Start, stop, pace: drives the interpreter and feeds the exporters and the store.
 pub mod engine;
 
+// What tracegen tells of itself, as metrics.
+pub mod telemetry;
+
 // What arrived, held against what was sent.
 pub mod verify;
 

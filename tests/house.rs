@@ -18,6 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("receive", &["clock"]),
     ("store", &["clock", "plan", "trace"]),
     ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
+    ("telemetry", &["clock", "trace", "export", "store", "engine"]),
     ("verify", &["clock", "plan", "trace", "interpreter", "export", "store", "engine"]),
     (
         "web",
@@ -33,6 +34,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "store",
             "verify",
             "engine",
+            "telemetry",
         ],
     ),
     (
@@ -46,9 +48,11 @@ const TABLE: &[(&str, &[&str])] = &[
             "interpreter",
             "export",
             "explain",
+            "receive",
             "store",
             "verify",
             "engine",
+            "telemetry",
             "web",
         ],
     ),

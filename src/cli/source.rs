@@ -57,7 +57,8 @@ impl Source {
     }
 }
 
-fn read(source: &str) -> Result<Archive, String> {
+/// The run of a manifest: a file, or a URL.
+pub fn read(source: &str) -> Result<Archive, String> {
     Archive::open(&manifest(source)?).map_err(|e| e.to_string())
 }
 

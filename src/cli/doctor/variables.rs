@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use strsim::damerau_levenshtein;
 
 /// All that tracegen reads, those of the collector aside.
-const READ: [&str; 27] = [
+const READ: [&str; 31] = [
     "CARD_DISPLAY_LIMIT",
     "CLICKHOUSE_DATABASE",
     "CLICKHOUSE_HOST",
@@ -24,7 +24,11 @@ const READ: [&str; 27] = [
     "JAEGER_URL",
     "LOG_LEVEL",
     "MAX_TEMPLATE_ITERATIONS",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
     "OTEL_LOG_LEVEL",
+    "OTEL_METRICS_EXPORTER",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_SERVICE_NAME",
     "SCENARIOS_DIR",
     "SCENARIOS_PATH",
     "SERVER_HOST",
@@ -37,7 +41,7 @@ const READ: [&str; 27] = [
     "TRACE_NUM_WORKERS",
 ];
 
-/// Behind `OTEL_EXPORTER_OTLP_` and `OTEL_EXPORTER_OTLP_TRACES_`.
+/// Behind `OTEL_EXPORTER_OTLP_`, and behind that with `TRACES_` and `METRICS_`.
 const OF_COLLECTOR: [&str; 9] = [
     "CERTIFICATE",
     "CLIENT_CERTIFICATE",
@@ -51,16 +55,16 @@ const OF_COLLECTOR: [&str; 9] = [
 ];
 
 /// Of other signals, which may be set for other programs.
-const OTHER_SIGNALS: [&str; 3] =
-    ["OTEL_EXPORTER_OTLP_METRICS_", "OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_PROFILES_"];
+const OTHER_SIGNALS: [&str; 2] = ["OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_PROFILES_"];
 
 /// Shorter names are like too many others.
 const SHORTEST: usize = 8;
 
 fn known() -> BTreeSet<String> {
-    let general = OF_COLLECTOR.map(|name| format!("OTEL_EXPORTER_OTLP_{name}"));
-    let of_traces = OF_COLLECTOR.map(|name| format!("OTEL_EXPORTER_OTLP_TRACES_{name}"));
-    READ.map(String::from).into_iter().chain(general).chain(of_traces).collect()
+    let of_collector = ["", "TRACES_", "METRICS_"]
+        .into_iter()
+        .flat_map(|signal| OF_COLLECTOR.into_iter().map(move |name| format!("OTEL_EXPORTER_OTLP_{signal}{name}")));
+    READ.map(String::from).into_iter().chain(of_collector).collect()
 }
 
 /// `bad`: what could not be read.
@@ -120,8 +124,7 @@ mod tests {
         assert_eq!(meant("OTEL_EXPORTER_OTLP_ENDPONT"), Some("OTEL_EXPORTER_OTLP_ENDPOINT"));
         assert_eq!(meant("DATABSE_TYPE"), Some("DATABASE_TYPE"));
         assert_eq!(meant("database_type"), Some("DATABASE_TYPE"));
-        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_SERVICE_NAME", "PATH"]
-        {
+        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_SDK_DISABLED", "PATH"] {
             assert_eq!(meant(name), None, "{name}");
         }
     }

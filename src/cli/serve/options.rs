@@ -4,7 +4,7 @@ use super::Serve;
 use super::level::Level;
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, SECOND};
-use crate::cli::{Failure, database, draw_seed, environment, scenarios};
+use crate::cli::{Failure, database, draw_seed, environment, metrics, scenarios};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::Wanted;
@@ -19,6 +19,7 @@ pub struct Options {
     pub settings: Settings,
     pub database: Wanted,
     pub target: Option<Target>,
+    pub metrics: Option<metrics::Wanted>,
     pub host: String,
     pub port: u16,
     pub token: Option<String>,
@@ -51,6 +52,8 @@ impl Options {
         let max_traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100) as usize;
         let target = target(&mut table);
         let target = table.or_default(target);
+        let metrics = table.or_default(metrics::wanted());
+        table.optional("OTEL_METRICS_EXPORTER", metrics.as_ref().map(|wanted| format!("otlp, to {}", wanted.target)));
         let memory = Wanted { max_traces, clickhouse: None, written: false };
         let database = table.or(database::wanted(max_traces, target.is_some()), memory);
         store(&database, &mut table);
@@ -85,6 +88,7 @@ impl Options {
             settings,
             database,
             target,
+            metrics,
             host,
             port,
             token,

@@ -1,0 +1,89 @@
+//! The run that arrivals are held against. Its manifest may not be there yet when the sink begins, and is written on while the
+//! run goes on.
+
+use crate::cli::source;
+use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
+use std::time::SystemTime;
+
+pub struct Known {
+    /// A file or a URL.
+    manifest: String,
+    /// Of the file when it was read.
+    stamp: Option<Stamp>,
+    /// `None`: no manifest has been read.
+    verifier: Option<Verifier>,
+    /// Why what arrived can't be judged.
+    broken: Option<String>,
+}
+
+/// By which a file that was written again is told.
+type Stamp = (Option<SystemTime>, u64);
+
+impl Known {
+    pub fn new(manifest: String) -> Known {
+        Known { manifest, stamp: None, verifier: None, broken: None }
+    }
+
+    /// Know what the manifest says now.
+    ///
+    /// # Errors
+    /// It can't be read, and never could.
+    pub fn catch_up(&mut self) -> Result<(), String> {
+        let stamp = self.stamp();
+        match &self.verifier {
+            None => self.read(stamp),
+            // A file that is gone for now, or can't be read, is told of at the end. What a URL gives is asked for only then.
+            Some(_) if stamp.is_some() && stamp != self.stamp => self.read(stamp).or(Ok(())),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn read(&mut self, stamp: Option<Stamp>) -> Result<(), String> {
+        let archive = source::read(&self.manifest).map_err(|e| format!("{}: {e}", self.manifest))?;
+        self.stamp = stamp;
+        let fresh = |archive| Some(Verifier::new(archive, Fidelity::Otlp));
+        match &mut self.verifier {
+            none @ None => *none = fresh(archive),
+            Some(verifier) => match verifier.update(archive.clone()) {
+                Ok(()) => {}
+                // That of a run before: the one that is to be verified has just begun.
+                Err(Outgrown::OtherRun) if verifier.progress().delivered == 0 => self.verifier = fresh(archive),
+                Err(e) => drop(self.broken.get_or_insert(format!("{}: {e}", self.manifest))),
+            },
+        }
+        Ok(())
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let metadata = std::fs::metadata(&self.manifest).ok()?;
+        Some((metadata.modified().ok(), metadata.len()))
+    }
+
+    /// Hold a request that arrived at `at`, ns since 1970, against the run.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn request(&mut self, body: &[u8], at: u64) -> Result<(), String> {
+        match &mut self.verifier {
+            Some(verifier) if self.broken.is_none() => verifier.request(body, Some(at)).map_err(|e| e.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn progress(&self) -> Option<Progress> {
+        self.verifier.as_ref().map(Verifier::progress)
+    }
+
+    /// What it comes to, by what the manifest says at the end.
+    ///
+    /// # Errors
+    /// There is nothing to hold it against.
+    pub fn conclude(mut self, policy: &Policy) -> Result<Report, String> {
+        self.read(None)?;
+        match (self.broken, self.verifier) {
+            (Some(broken), _) => Err(broken),
+            (None, Some(verifier)) => Ok(verifier.finish(policy)),
+            (None, None) => Err(format!("{}: not read", self.manifest)),
+        }
+    }
+}
