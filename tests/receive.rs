@@ -209,14 +209,14 @@ fn who_is_refused_for_now_comes_again() {
         let wait = if protocol == Protocol::Grpc { Duration::from_millis(20) } else { Duration::ZERO };
         let faults = Faults { seed: 3, unavailable: 0.3, retry_after: wait, ..Faults::default() };
         let station = Station::start(faults);
-        let account = station.deliver(protocol, "none", 50);
+        let account = station.deliver(protocol, "none", 20);
         assert!(account.is_whole() && account.resent_unknown.spans == 0, "{protocol}: {account:#?}");
         let (taken, books) = station.end();
-        assert!(ids(&taken).into_iter().eq(0..50 * SPANS), "{protocol}: lost or doubled");
+        assert!(ids(&taken).into_iter().eq(0..20 * SPANS), "{protocol}: lost or doubled");
         let refused = books.injected.unavailable;
-        assert!(refused.requests > 5 && refused.spans == refused.requests * SPANS, "{protocol}: {refused:?}");
+        assert!(refused.requests > 2 && refused.spans == refused.requests * SPANS, "{protocol}: {refused:?}");
         assert_eq!(account.retries.values().sum::<u64>(), refused.requests, "{protocol}: {account:#?}");
-        assert_eq!(books.requests, 50 + refused.requests);
+        assert_eq!(books.requests, 20 + refused.requests);
     }
 }
 
@@ -271,14 +271,14 @@ fn what_is_rejected_of_a_request_is_what_its_sender_counts() {
 fn a_reset_leaves_its_sender_in_doubt() {
     for protocol in ALL_PROTOCOLS {
         let station = Station::start(Faults { seed: 2, reset: 0.1, ..Faults::default() });
-        let account = station.deliver(protocol, "none", 40);
+        let account = station.deliver(protocol, "none", 20);
         assert!(account.is_whole(), "{protocol}: {account:#?}");
         let (taken, books) = station.end();
         let reset = books.injected.reset;
         assert!(reset.requests > 0, "{protocol}");
         let mut times = BTreeMap::<u64, u64>::new();
         ids(&taken).into_iter().for_each(|id| *times.entry(id).or_default() += 1);
-        assert!(times.keys().copied().eq(0..40 * SPANS), "{protocol}: lost");
+        assert!(times.keys().copied().eq(0..20 * SPANS), "{protocol}: lost");
         let copies = times.values().sum::<u64>() - times.len() as u64;
         let doubled = times.values().filter(|times| **times > 1).count() as u64;
         if protocol == Protocol::Grpc {

@@ -6,9 +6,10 @@ mod judge;
 mod page;
 mod trial;
 
+use super::signal::Signals;
 use super::verdict::{self, Background, Format, VerdictFlags};
-use super::{Exit, Failure, parse, print, signal};
-use crate::receive::{Account, Books, Options, Receiver};
+use super::{Exit, Failure, parse, print};
+use crate::receive::{Account, Options, Receiver};
 use clap::Args;
 use faults::FaultFlags;
 use judge::{Bench, Judge};
@@ -95,6 +96,10 @@ impl Sink {
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to receive with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         let listeners = runtime.block_on(self.bind())?;
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::listen().map_err(failed)?
+        };
         let mut page = Page::new(self.quiet);
         let at: Vec<String> = listeners.iter().filter_map(|l| Some(l.local_addr().ok()?.to_string())).collect();
         page.say(&format!("listening at {}", at.join(" and ")));
@@ -107,7 +112,7 @@ impl Sink {
             let bench = bench.clone();
             std::thread::Builder::new().name("judge".into()).spawn(move || bench.take_all(arrivals)).map_err(failed)?
         };
-        let interrupted = self.receive(&runtime, receiver, &bench, &books, &mut page);
+        let interrupted = self.receive(&runtime, receiver, signals, &bench, &mut page);
         // With the last connection the last arrival has come.
         runtime.shutdown_timeout(END_PATIENCE);
         worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
@@ -132,11 +137,12 @@ impl Sink {
     }
 
     /// Until it is time, or a signal comes; whether one did.
-    fn receive(&self, runtime: &Runtime, receiver: Receiver, bench: &Bench, books: &Books, page: &mut Page) -> bool {
+    fn receive(&self, runtime: &Runtime, receiver: Receiver, signals: Signals, bench: &Bench, page: &mut Page) -> bool {
+        let books = receiver.books();
         runtime.block_on(async {
             let (end, ended) = oneshot::channel::<()>();
             let mut server = tokio::spawn(receiver.run(async { drop(ended.await) }));
-            let (mut signal, mut end) = (Box::pin(signal::first()), Some(end));
+            let (mut signal, mut end) = (Box::pin(signals.first()), Some(end));
             let mut tick = interval(REDRAW);
             tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
             let (mut limits, mut signalled, mut interrupted) = (Limits::new(), false, false);

@@ -127,17 +127,10 @@ impl Collector {
         let [grpc, http] = self.ports;
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             processors: {{{processors}}}
-exporters: {{{exporters}, file/metrics: {{path: '{}'}}}}
-\
-             service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines:
-    \
-             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}
-    \
-             metrics: {{receivers: [otlp], exporters: [file/metrics]}}
-",
+             processors: {{{processors}}}\nexporters: {{{exporters}, file/metrics: {{path: '{}'}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}\n    \
+             metrics: {{receivers: [otlp], exporters: [file/metrics]}}\n",
             self.metrics_file().display()
         );
         let config_file = self.folder.path().join("config.yaml");

@@ -1,8 +1,9 @@
 //! What happens while it serves, on stderr; the scenario files and the manifest are looked after on the way.
 
 use super::level::Level;
+use crate::cli::environment;
 use crate::cli::scenarios::shown;
-use crate::cli::{environment, signal};
+use crate::cli::signal::Signals;
 use crate::engine::{Link, Manifest, Pace, Phase};
 use crate::store::DatabaseStatus;
 use crate::text::count;
@@ -211,6 +212,12 @@ fn store(status: &DatabaseStatus) -> String {
 
 /// Until a signal says so.
 pub async fn ending() {
-    signal::first().await;
+    match Signals::listen() {
+        Ok(signals) => signals.first().await,
+        Err(e) => {
+            anstream::eprintln!("tracegen: can't listen for signals: {e}");
+            std::future::pending().await
+        }
+    }
     anstream::eprintln!("tracegen: stopping; what has ended is still delivered (once more to stop at once)");
 }
