@@ -4,7 +4,7 @@ use super::figures;
 use super::judge::Judge;
 use super::trial::Trial;
 use crate::receive::Account;
-use crate::text::{count, duration, grouped, scaled};
+use crate::text::{self, count, duration, grouped, scaled};
 use crate::verify::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -48,7 +48,8 @@ impl Page {
         let (spans, bytes) = self.rates;
         match &self.bar {
             Some(bar) => {
-                let mut lines = vec![figures::row("now", format!("{} spans/s, {}B/s", scaled(spans), scaled(bytes)))];
+                let mut lines =
+                    vec![figures::row("now", format!("{} spans/s, {}/s", scaled(spans), text::bytes(bytes as u64)))];
                 lines.extend(figures::page(judge, account));
                 bar.set_message(lines.join("\n"));
             }
