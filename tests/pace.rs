@@ -27,7 +27,7 @@ fn a_rate_is_met() {
     assert!((2.9..20.0).contains(&took), "it waits for its time: {summary}");
     let late = &summary["lateness_ns"];
     let at = |quantile: &str| late[quantile].as_u64().unwrap();
-    assert_eq!(late["traces"], 1_500, "each is looked at: {summary}");
+    assert!(late["traces"].as_u64() > Some(1_400), "all but what ended before it began: {summary}");
     assert!(0 < at("p50") && at("p50") <= at("p99") && at("p99") <= at("max"), "{summary}");
     // What a loaded machine can keep; what an idle one does stands in benches/README.md.
     assert!(at("p50") < 20_000_000, "{summary}");
@@ -54,7 +54,7 @@ fn starts_are_even_to_the_nanosecond() {
 #[test]
 fn a_rate_that_cannot_be_met_is_said_at_once() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tracegen"))
-        .args(["run", "--seed", "42", "--rate", "1000000000/s", "--exporter", "none", "--summary", "json"])
+        .args(["run", "--seed", "42", "--rate", "100000000/s", "--exporter", "none", "--summary", "json"])
         .arg(scenarios().join("examples"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -62,14 +62,14 @@ fn a_rate_that_cannot_be_met_is_said_at_once() {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let line = lines.find(|line| line.contains(" late")).expect("it says so");
-    assert!(line.contains(" of 1.00 G traces/s, "), "{line}");
+    assert!(line.contains(" of 100 M traces/s, "), "{line}");
     assert!(!line.contains("   0 of"), "{line}");
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let said: Vec<String> = lines.collect();
     let output = child.wait_with_output().unwrap();
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     let (target, achieved) = (summary["rate"]["target"].as_f64(), summary["rate"]["achieved"].as_f64());
-    assert_eq!(target, Some(1e9), "{summary}");
-    assert!(achieved.is_some_and(|achieved| 0.0 < achieved && achieved < 5e8), "{summary}");
+    assert_eq!(target, Some(1e8), "{summary}");
+    assert!(achieved.is_some_and(|achieved| 0.0 < achieved && achieved < 5e7), "{summary}");
     assert!(said.iter().any(|line| line.contains("achieved") && line.contains("lateness p50")), "{said:?}");
 }
