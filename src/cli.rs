@@ -8,11 +8,13 @@ mod compile;
 mod completions;
 mod database;
 mod environment;
+mod explain;
 mod fetch;
 mod health;
 mod identify;
 mod man;
 mod merge;
+mod metrics;
 mod pace;
 mod parse;
 mod replay;
@@ -20,7 +22,9 @@ mod run;
 mod scenarios;
 mod serve;
 mod signal;
+mod sink;
 mod source;
+mod table;
 mod verdict;
 mod verify;
 
@@ -98,11 +102,13 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
     Verify(Box<verify::Verify>),
     Merge(merge::Merge),
     Health(health::Health),
+    Sink(Box<sink::Sink>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -113,11 +119,13 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
         Command::Verify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
+        Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),
     };

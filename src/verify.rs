@@ -7,6 +7,7 @@
 mod census;
 mod compare;
 mod extent;
+mod growth;
 mod ledger;
 mod otlp;
 mod policy;
@@ -20,6 +21,7 @@ mod verifier;
 
 pub use census::Census;
 pub use compare::Difference;
+pub use growth::Outgrown;
 pub use policy::{Fault, Policy, Sample};
 pub use report::{AlteredField, Losses, Report, Sampled, Stranger, Strangers, Traces, Verdict};
 pub use source::{Source, SourceError};

@@ -19,6 +19,15 @@ pub fn end_at_once(means: &'static str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Until a signal comes; the one after that ends the process at once. For commands that run on tokio.
+pub async fn first() {
+    next().await;
+    tokio::spawn(async {
+        next().await;
+        std::process::exit(130);
+    });
+}
+
 #[cfg(unix)]
 async fn next() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -39,14 +39,7 @@ impl Source {
             (Some(_), _) if !paths.is_empty() || self.timing.is_given() => {
                 Err(Failure::usage("a manifest holds plan and schedule: no PATH and no schedule beside --manifest"))
             }
-            (Some(source), _) => {
-                let damaged = |e: String| Failure::impossible(format!("{source}: {e}"));
-                let manifest = manifest(source).map_err(damaged)?;
-                let archive = Archive::open(&manifest).map_err(|e| damaged(e.to_string()))?;
-                let account = manifest.ended.and_then(|totals| totals.account);
-                let undelivered = account.map(|of| of.total_rejected().spans + of.total_undelivered().spans);
-                Ok(Known { archive, words: format!("--manifest {}", quoted(source)), undelivered })
-            }
+            (Some(source), _) => known(source).map_err(|e| Failure::impossible(format!("{source}: {e}"))),
             (None, seed) => self.open_flags(seed.unwrap_or_default(), &scenarios::paths(paths)),
         }
     }
@@ -61,6 +54,15 @@ impl Source {
         let archive = Archive::of(&Run::new(plan, seed, timing.schedule), timing.selection, None);
         Ok(Known { archive, words, undelivered: None })
     }
+}
+
+/// The run of a manifest, at a URL or in a file.
+pub fn known(source: &str) -> Result<Known, String> {
+    let manifest = manifest(source)?;
+    let archive = Archive::open(&manifest).map_err(|e| e.to_string())?;
+    let account = manifest.ended.and_then(|totals| totals.account);
+    let undelivered = account.map(|of| of.total_rejected().spans + of.total_undelivered().spans);
+    Ok(Known { archive, words: format!("--manifest {}", quoted(source)), undelivered })
 }
 
 /// At a URL, or in a file.

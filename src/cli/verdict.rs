@@ -82,6 +82,15 @@ impl VerdictFlags {
         Ok(policy)
     }
 
+    /// Any is given that speaks of a run.
+    pub fn wants_run(&self) -> bool {
+        self.format == Format::Junit
+            || self.details
+            || self.deny.is_some()
+            || !self.expect.is_empty()
+            || !self.allow.is_empty()
+    }
+
     /// Print the report; how the command ends.
     ///
     /// # Errors
@@ -98,11 +107,15 @@ impl VerdictFlags {
             Format::Human => anstream::print!("{text}"),
             Format::Json | Format::Junit => print(&text)?,
         }
-        Ok(match report.verdict {
-            Verdict::Clean => Exit::Done,
-            Verdict::Short { .. } => Exit::Wrong,
-            Verdict::Unchecked { .. } => Exit::Impossible,
-        })
+        Ok(exit(report))
+    }
+}
+
+pub fn exit(report: &Report) -> Exit {
+    match report.verdict {
+        Verdict::Clean => Exit::Done,
+        Verdict::Short { .. } => Exit::Wrong,
+        Verdict::Unchecked { .. } => Exit::Impossible,
     }
 }
 

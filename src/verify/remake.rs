@@ -113,6 +113,14 @@ impl Remaker {
         Remaker { archive, eras: vec![], slots: vec![], spans: 0, totals: Totals::default() }
     }
 
+    /// The same run, of which more is known; no trace from `reached` on has arrived.
+    pub fn replace(&mut self, archive: Archive, reached: u64) {
+        self.archive = archive;
+        self.eras.retain(|era| era.first < reached);
+        self.slots.clear();
+        self.spans = 0;
+    }
+
     /// Where trace `index` stands among those of the run's shard.
     pub fn position(&self, index: u64) -> u64 {
         index / self.archive.selection().shard.1

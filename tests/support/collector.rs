@@ -120,9 +120,18 @@ impl Collector {
         let [grpc, http] = self.ports;
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             processors: {{{processors}}}\nexporters: {{{exporters}}}\n\
-             service:\n  telemetry: {{metrics: {{level: none}}}}\n  \
-             pipelines: {{traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}}}\n"
+             processors: {{{processors}}}
+exporters: {{{exporters}, file/metrics: {{path: '{}'}}}}
+\
+             service:
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    \
+             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}
+    \
+             metrics: {{receivers: [otlp], exporters: [file/metrics]}}
+",
+            self.metrics_file().display()
         );
         let config_file = self.folder.path().join("config.yaml");
         fs::write(&config_file, config).unwrap();
@@ -178,6 +187,11 @@ impl Collector {
             _ => None,
         };
         self.outputs.iter().filter_map(name).map(|name| self.folder.path().join(name)).collect()
+    }
+
+    /// Where it writes metrics, a request a line; all of it once it has ended.
+    pub fn metrics_file(&self) -> PathBuf {
+        self.folder.path().join("metrics")
     }
 
     /// Everything it has written. What is cut off at the end was not acknowledged.

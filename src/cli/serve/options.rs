@@ -4,7 +4,7 @@ use super::Serve;
 use super::level::Level;
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, SECOND};
-use crate::cli::{Failure, database, draw_seed, environment, scenarios};
+use crate::cli::{Failure, database, draw_seed, environment, metrics, scenarios};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::Wanted;
@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> Result<Options, Failure> {
+    pub fn resolve(flags: &Serve, paths: &[PathBuf], metrics: Option<&metrics::Wanted>) -> Result<Options, Failure> {
         let mut table = Table::default();
         let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
         {
@@ -46,6 +46,7 @@ impl Options {
         let settings = pace(flags, &mut table)?;
         let max_traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100)? as usize;
         let target = target(&mut table)?;
+        table.optional("OTEL_METRICS_EXPORTER", metrics.map(|wanted| format!("otlp, to {}", wanted.target)));
         let database = database::wanted(max_traces, target.is_some())?;
         store(&database, &mut table);
         let host = flags.host.clone().or_else(|| environment::text("SERVER_HOST")).unwrap_or("127.0.0.1".into());
