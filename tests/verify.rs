@@ -15,7 +15,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use support::binary::{bare_spans, scenarios, tracegen};
-use support::collector::read_delimited;
+use support::collector::{Collector, Output, read_delimited};
 use tempfile::TempDir;
 
 const START: &str = "2026-01-01T00:00:00Z";
@@ -397,4 +397,23 @@ fn the_report_for_ci_is_a_suite_with_a_case_for_each_check() {
     );
     let unchecked = junit(&made.write("empty", b""));
     assert!(unchecked.contains("errors=\"2\"") && unchecked.contains("<error type=\"unchecked\""), "{unchecked}");
+}
+
+#[test]
+fn all_that_the_collectors_file_exporter_can_write_is_read() {
+    let outputs = vec![Output::Json, Output::Protobuf, Output::ZstdJson, Output::ZstdProtobuf];
+    let Some(mut collector) = Collector::with(outputs, &[]) else { return };
+    let made = Made::new();
+    tracegen()
+        .args(["run", "--seed", "42", "--count", TRACES, "--start", START, "--rate", "100/s", "--quiet"])
+        .args(["--endpoint", &collector.http_url()])
+        .arg(scenarios())
+        .assert()
+        .success();
+    collector.stop();
+    let files = collector.files();
+    assert_eq!(files.len(), 4);
+    for file in files {
+        assert_clean(made.report(&file, &[]), made.spans().len() as u64);
+    }
 }
