@@ -7,19 +7,27 @@ mod account;
 mod compile;
 mod completions;
 mod database;
+mod doctor;
 mod environment;
+mod explain;
 mod fetch;
 mod health;
 mod identify;
 mod man;
 mod merge;
+mod metrics;
 mod pace;
 mod parse;
 mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod signal;
+mod sink;
 mod source;
+mod table;
+mod verdict;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -95,10 +103,14 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Verify(Box<verify::Verify>),
     Merge(merge::Merge),
     Health(health::Health),
+    Doctor(doctor::Doctor),
+    Sink(Box<sink::Sink>),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -109,10 +121,14 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
+        Command::Doctor(command) => command.execute(),
+        Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),
     };

@@ -6,11 +6,14 @@
 
 mod census;
 mod compare;
+mod extent;
+mod growth;
 mod ledger;
 mod otlp;
 mod policy;
 mod remake;
 mod report;
+mod request;
 mod settle;
 mod source;
 mod tally;
@@ -18,6 +21,7 @@ mod verifier;
 
 pub use census::Census;
 pub use compare::Difference;
+pub use growth::Outgrown;
 pub use policy::{Fault, Policy, Sample};
 pub use report::{AlteredField, Losses, Report, Sampled, Stranger, Strangers, Traces, Verdict};
 pub use source::{Source, SourceError};
@@ -55,3 +59,6 @@ impl Fidelity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,14 @@
 pub(super) mod exporter;
 mod monitor;
 mod progress;
+mod recent;
 mod resume;
 pub(super) mod rows;
 pub(super) mod summary;
 mod terminal;
 pub(super) mod timing;
 
-use super::{Exit, Failure, environment, scenarios};
+use super::{Exit, Failure, environment, metrics, scenarios};
 use crate::engine::{self, Archive, Job, Manifest, Sent, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
@@ -36,7 +37,8 @@ With --count alone the traces are spread over the last minute. Without --count, 
 it is interrupted. A run with --manifest that was stopped is taken up again with --resume: no trace is sent twice, none is left
 out, a file is continued. Collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
 _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) are read as the OTLP specification
-says; TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
+says. OTEL_METRICS_EXPORTER=otlp sends tracegen's own metrics besides, every OTEL_METRIC_EXPORT_INTERVAL ms and at the end, to
+where the same variables with _METRICS_ point. TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
 DATABASE_PORT, DATABASE_USER, DATABASE_PASSWORD and DATABASE_NAME say where ClickHouse is.")]
 pub struct Run {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
@@ -85,6 +87,7 @@ struct Prepared {
 impl Run {
     pub(super) fn execute(mut self) -> Result<Exit, Failure> {
         let Some(Prepared { run, timing, paths, sent, totals }) = self.prepare()? else { return Ok(Exit::Done) };
+        let metrics = metrics::wanted()?;
         let messages = Messages::new();
         let opened = exporter::open(&self.exporter, Exporter::Otlp, &run, messages.observer())?;
         self.say(|| {
@@ -116,7 +119,7 @@ impl Run {
             ordered: opened.ordered,
             sent,
         };
-        let outcome = monitor::run(&self, &job, opened, &timing, messages)?;
+        let outcome = monitor::run(&self, &job, opened, &timing, messages, metrics)?;
         self.write_manifest(|| {
             let engine::Figures { traces, spans, .. } = outcome.figures;
             let now = Totals { traces, spans, at: engine::now(), account: Some(outcome.account.clone()) };

@@ -15,7 +15,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prost::Message;
 use serde::Serialize;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -29,17 +28,17 @@ pub struct Exchange {
     options: Options,
     arrivals: mpsc::Sender<Arrival>,
     slots: Semaphore,
-    /// Requests that were read.
-    number: AtomicU64,
     books: Books,
 }
 
-/// What became of requests that were not just taken.
+/// What became of requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
+    /// All that could be read.
+    pub requests: u64,
     /// On purpose.
     pub injected: Injected,
-    /// For what was wrong with them.
+    /// For what was wrong with them, or with whoever takes them.
     pub refused: u64,
     /// Why the last one was.
     pub last_refusal: String,
@@ -66,7 +65,7 @@ enum Spoken {
 
 impl Exchange {
     pub fn new(options: Options, arrivals: mpsc::Sender<Arrival>) -> Exchange {
-        Exchange { options, arrivals, slots: Semaphore::new(SLOTS), number: AtomicU64::new(0), books: Books::default() }
+        Exchange { options, arrivals, slots: Semaphore::new(SLOTS), books: Books::default() }
     }
 
     pub fn books(&self) -> Books {
@@ -105,7 +104,7 @@ impl Exchange {
             // Not before there is room for it.
             let _slot = self.slots.acquire().await;
             let message = self.message(head, spoken, body).await.map_err(|refusal| self.refused(refusal))?;
-            let mut draws = self.options.faults.draw(self.number.fetch_add(1, Ordering::Relaxed));
+            let mut draws = self.options.faults.draw(self.number());
             let result = self.take(message, &mut draws).await;
             (draws, result)
         };
@@ -126,6 +125,13 @@ impl Exchange {
             Spoken::Grpc => grpc::message(&head.headers, body, most),
             Spoken::Http(form) => http::message(&head.headers, *form, body, most),
         }
+    }
+
+    /// Of a request that has been read, from 0.
+    fn number(&self) -> u64 {
+        let mut account = self.books.lock();
+        account.requests += 1;
+        account.requests - 1
     }
 
     /// Let happen to a request what is drawn for it.

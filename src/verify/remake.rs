@@ -2,7 +2,7 @@
 
 use super::tally::{Tallies, Totals};
 use crate::engine::Archive;
-use crate::export::Parts;
+use crate::export::{Json, Parts};
 use crate::interpreter::{Interpreter, Run};
 use crate::trace::{Bytes, SpanView, Trace, View};
 use std::sync::Arc;
@@ -40,32 +40,56 @@ pub struct Slot {
     /// It has been sent: it had ended before the run was stopped.
     sent: bool,
     pub trace: Trace,
-    /// Its spans in protobuf, one after another, and where each ends; empty until they are asked for.
+    protobuf: Encoded,
+    json: Encoded,
+}
+
+/// The spans of a trace one after another, and where each ends; empty until they are asked for.
+#[derive(Default)]
+struct Encoded {
     bytes: Bytes,
     ends: Vec<u32>,
 }
 
+impl Encoded {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Span `ordinal`; `encode` appends them.
+    fn span(&mut self, spans: usize, ordinal: usize, mut encode: impl FnMut(usize, &mut Bytes)) -> &[u8] {
+        for ordinal in self.ends.len()..spans {
+            encode(ordinal, &mut self.bytes);
+            self.ends.push(self.bytes.len() as u32);
+        }
+        let from = ordinal.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        &self.bytes.as_slice()[from..self.ends[ordinal] as usize]
+    }
+}
+
 impl Slot {
     fn empty() -> Slot {
-        let trace = Trace::default();
-        Slot { index: u64::MAX, first: 0, sent: false, trace, bytes: Bytes::default(), ends: vec![] }
+        let (protobuf, json) = (Encoded::default(), Encoded::default());
+        Slot { index: u64::MAX, first: 0, sent: false, trace: Trace::default(), protobuf, json }
     }
 
     /// Span `ordinal` as a protobuf message.
-    pub fn encoded(&mut self, era: &mut Era, ordinal: usize) -> &[u8] {
-        if self.ends.is_empty() {
-            let run = era.interpreter.run().clone();
-            let view = run.origin().view(&self.trace);
-            for ordinal in 0..self.trace.spans.len() {
-                era.parts.span(view, ordinal, &mut self.bytes);
-                self.ends.push(self.bytes.len() as u32);
-            }
-        }
-        let from = ordinal.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        let field = &self.bytes.as_slice()[from..self.ends[ordinal] as usize];
+    pub fn protobuf(&mut self, era: &mut Era, ordinal: usize) -> &[u8] {
+        let Era { interpreter, parts, .. } = era;
+        let view = interpreter.run().origin().view(&self.trace);
+        let encode = |ordinal, out: &mut Bytes| parts.span(view, ordinal, out);
+        let field = self.protobuf.span(self.trace.spans.len(), ordinal, encode);
         // Behind the tag and the length.
         let length = field[1..].iter().take_while(|byte| **byte >= 0x80).count() + 1;
         &field[1 + length..]
+    }
+
+    /// Span `ordinal` as JSON.
+    pub fn json(&mut self, era: &Era, ordinal: usize) -> &[u8] {
+        let view = era.run().origin().view(&self.trace);
+        let encode = |ordinal, out: &mut Bytes| Json::span(view.span(ordinal), out);
+        self.json.span(self.trace.spans.len(), ordinal, encode)
     }
 
     pub fn view<'a>(&'a self, run: &'a Run) -> View<'a> {
@@ -87,6 +111,14 @@ pub fn service(span: SpanView<'_>) -> usize {
 impl Remaker {
     pub fn new(archive: Archive) -> Remaker {
         Remaker { archive, eras: vec![], slots: vec![], spans: 0, totals: Totals::default() }
+    }
+
+    /// The same run, of which more is known; no trace from `reached` on has arrived.
+    pub fn replace(&mut self, archive: Archive, reached: u64) {
+        self.archive = archive;
+        self.eras.retain(|era| era.first < reached);
+        self.slots.clear();
+        self.spans = 0;
     }
 
     /// Where trace `index` stands among those of the run's shard.
@@ -121,8 +153,8 @@ impl Remaker {
         }
         let (slot, era) = (&mut self.slots[at], &mut self.eras[era]);
         era.interpreter.trace(index, &mut slot.trace);
-        slot.bytes.clear();
-        slot.ends.clear();
+        slot.protobuf.clear();
+        slot.json.clear();
         (slot.index, slot.first) = (index, era.first);
         slot.sent = self.archive.sent(&slot.trace);
         self.spans += slot.trace.spans.len();

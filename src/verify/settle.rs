@@ -1,29 +1,21 @@
 //! The end: what has not arrived, and what it all comes to.
 
+use super::extent::{extent, indices};
 use super::ledger::Arrived;
 use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
 use super::report::{Losses, Report, Sampled, Traces, Verdict};
 use super::{Fidelity, Verifier};
-use crate::engine::{Archive, FIRST_ARRIVALS};
-use crate::interpreter::{Schedule, Starts};
 use crate::trace::NONE;
-use std::ops::Range;
 
 /// Goes through all traces of the run.
 pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
-    let (ranges, unknown) = extent(&verifier.remaker.archive, verifier.reached);
+    let (extents, unknown) = extent(&verifier.remaker.archive, verifier.reached);
     let Verifier { mut remaker, ledger, fidelity, progress, strangers, fields, late, damage, .. } = verifier;
     let mut settlement = Settlement { policy, sampled: (0, 0), traces: Traces::default(), losses: None };
-    let (k, n) = remaker.archive.selection().shard;
-    for range in ranges {
-        // The first index of the shard at or after the first of the era.
-        let beyond = range.start % n;
-        let first = range.start.saturating_add(if k < beyond { n - (beyond - k) } else { k - beyond });
-        for index in (first..range.end).step_by(n as usize) {
-            let arrived = ledger.arrived(remaker.position(index));
-            settlement.trace(&mut remaker, index, arrived);
-        }
+    for index in indices(extents) {
+        let arrived = ledger.arrived(remaker.position(index));
+        settlement.trace(&mut remaker, index, arrived);
     }
     let Settlement { sampled, traces, losses, .. } = settlement;
     let totals = remaker.into_totals();
@@ -65,40 +57,6 @@ pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
         unknown,
     };
     report.judged(progress.seen)
-}
-
-/// The indices of the run, era by era, and why some of them are not known.
-fn extent(archive: &Archive, reached: u64) -> (Vec<Range<u64>>, Vec<String>) {
-    let (eras, selection) = (archive.eras(), archive.selection());
-    let mut unknown = vec![];
-    if eras.windows(2).any(|pair| pair[0].end.is_some_and(|end| end < pair[1].epoch.first)) {
-        unknown.push("the manifest holds only the latest eras of a long run: the others' traces are not known".into());
-    }
-    let ranges = eras.iter().map(|era| {
-        let end = era.end.unwrap_or_else(|| {
-            if era.epoch.arrivals == FIRST_ARRIVALS {
-                let why =
-                    "the run was at --rate max and did not write its end: when its later traces began is not known";
-                unknown.push(why.into());
-            }
-            let bounds = [selection.count, selection.before.and_then(|before| starts_before(archive, era, before))];
-            bounds.into_iter().flatten().min().unwrap_or_else(|| {
-                let why = "the run has not ended, or did not write its end: what is missing can't be told lost";
-                unknown.push(why.into());
-                reached
-            })
-        });
-        era.epoch.first..selection.count.map_or(end, |count| end.min(count))
-    });
-    (ranges.collect(), unknown)
-}
-
-/// The index after the last of an open era that starts before `time`, ns since 1970.
-fn starts_before(archive: &Archive, era: &crate::engine::Era, time: u64) -> Option<u64> {
-    let first = era.epoch.first;
-    let schedule = Schedule::try_from(Vec::from_iter(archive.eras().iter().map(|era| era.epoch))).ok()?;
-    let last = Starts::new(archive.seed(), schedule).last_at_or_before(first, time.checked_sub(1)?);
-    Some(last.map_or(first, |last| last + 1))
 }
 
 struct Settlement<'p> {

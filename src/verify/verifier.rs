@@ -2,19 +2,15 @@
 
 use super::compare::{Difference, compare};
 use super::ledger::{Ledger, Mark};
-use super::otlp::span::{Shared, received};
-use super::otlp::wire::{Fields, Malformed, last};
+use super::otlp::Received;
 use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
 use super::report::{AlteredField, Report, Strangers};
 use super::{Fidelity, settle};
 use crate::engine::{Archive, Identified};
-use crate::export::{Histogram, SCOPE};
-use crate::plan::ResourceId;
+use crate::export::Histogram;
 use crate::store::{StoredSpan, TraceId};
 use crate::trace::NONE;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
 use std::collections::BTreeMap;
 
 /// Fields of which alterations are told apart, at most: a source can make up any number of attributes.
@@ -49,20 +45,6 @@ pub struct Progress {
     pub altered: u64,
     /// Not of this run.
     pub unexpected: u64,
-}
-
-/// What the spans of one `ScopeSpans` have in common.
-struct Group<'a> {
-    resource: &'a [u8],
-    scope: &'a [u8],
-    /// Of the resource and of the scope.
-    schemas: [&'a [u8]; 2],
-    /// The scope is tracegen's, and there is no schema.
-    plain: bool,
-    /// The resource is known to be that one, of that era's run.
-    same: Option<(u64, ResourceId)>,
-    /// Decoded, once that is needed.
-    shared: Option<Shared>,
 }
 
 impl Verifier {
@@ -102,64 +84,8 @@ impl Verifier {
         self.whole(trace, span, vec![], arrived);
     }
 
-    /// An `ExportTraceServiceRequest` in protobuf; `arrived` as in [`Verifier::observe`].
-    ///
-    /// # Errors
-    /// It is damaged; the spans before that place count.
-    pub fn request(&mut self, body: &[u8], arrived: Option<u64>) -> Result<(), Malformed> {
-        for field in Fields(body) {
-            if let (1, resource_spans) = field? {
-                self.resource_spans(resource_spans, arrived)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn resource_spans(&mut self, message: &[u8], arrived: Option<u64>) -> Result<(), Malformed> {
-        let (resource, schema) = (last(message, 1)?, last(message, 3)?);
-        for field in Fields(message) {
-            let (2, scope_spans) = field? else { continue };
-            let (scope, scope_schema) = (last(scope_spans, 1)?, last(scope_spans, 3)?);
-            let mut group = Group {
-                resource,
-                scope,
-                schemas: [schema, scope_schema],
-                plain: scope == &SCOPE[2..] && schema.is_empty() && scope_schema.is_empty(),
-                same: None,
-                shared: None,
-            };
-            for field in Fields(scope_spans) {
-                if let (2, span) = field? {
-                    self.encoded(span, &mut group, arrived)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A span in protobuf. Its bytes are mostly those that it was sent with, and need no look.
-    fn encoded(&mut self, bytes: &[u8], group: &mut Group<'_>, arrived: Option<u64>) -> Result<(), Malformed> {
-        if group.plain
-            && let Some((trace, span)) = ids(bytes)
-            && let Identified::Ours { index } = self.remaker.archive.identify(trace)
-            && let Some((era, slot)) = self.remaker.get(index)
-            && let Some(ordinal) = ordinal(era, slot, span)
-            && group.has_resource(era, slot, ordinal)
-            && same_span(slot.encoded(era, ordinal), bytes)
-        {
-            self.progress.seen += 1;
-            self.arrived(index, ordinal, vec![], arrived);
-            return Ok(());
-        }
-        let shared = match &mut group.shared {
-            Some(shared) => shared,
-            none => {
-                let decoded = (Message::decode(group.resource), Message::decode(group.scope));
-                let (Ok(resource), Ok(scope)) = decoded else { return Err(Malformed) };
-                none.insert(Shared::new(resource, scope, group.schemas))
-            }
-        };
-        let received = received(Span::decode(bytes).map_err(|_| Malformed)?, shared);
+    /// A span of which all is known.
+    pub(super) fn received(&mut self, received: Received, arrived: Option<u64>) {
         match received.trace {
             Some(trace) => self.whole(trace, &received.span, received.beside, arrived),
             None => {
@@ -167,7 +93,27 @@ impl Verifier {
                 self.strangers.foreign.add(0, received.span.id);
             }
         }
-        Ok(())
+    }
+
+    /// A span in an encoding that tracegen writes, too: its bytes are mostly those that it was sent with, and need no look.
+    /// `same` tells whether they are, by the span's ordinal. Returns whether it has been counted.
+    pub(super) fn unaltered(
+        &mut self,
+        trace: TraceId,
+        span: u64,
+        arrived: Option<u64>,
+        same: impl FnOnce(&mut Era, &mut Slot, usize) -> bool,
+    ) -> bool {
+        if let Identified::Ours { index } = self.remaker.archive.identify(trace)
+            && let Some((era, slot)) = self.remaker.get(index)
+            && let Some(ordinal) = ordinal(era, slot, span)
+            && same(era, slot, ordinal)
+        {
+            self.progress.seen += 1;
+            self.arrived(index, ordinal, vec![], arrived);
+            return true;
+        }
+        false
     }
 
     /// A span as a whole, with what is already known to differ.
@@ -243,46 +189,11 @@ impl Verifier {
     }
 }
 
-impl Group<'_> {
-    /// Whether its resource is the one that a span was sent with.
-    fn has_resource(&mut self, era: &Era, slot: &Slot, ordinal: usize) -> bool {
-        let wanted = (era.first, slot.trace.spans[ordinal].resource);
-        if self.same != Some(wanted) {
-            if last(era.parts.resource(wanted.1), 1) != Ok(self.resource) {
-                return false;
-            }
-            self.same = Some(wanted);
-        }
-        true
-    }
-}
-
 /// Which span of a trace an id is.
 fn ordinal(era: &Era, slot: &Slot, span: u64) -> Option<usize> {
     let (index, ordinal) = era.run().identity().decode_span(span)?;
     let ordinal = ordinal as usize;
     (index == slot.trace.index && ordinal < slot.trace.spans.len()).then_some(ordinal)
-}
-
-/// Trace id and span id where tracegen and the collector write them: at the beginning.
-fn ids(span: &[u8]) -> Option<(TraceId, u64)> {
-    let (head, _) = span.split_first_chunk::<28>()?;
-    let [0x0a, 16, trace @ .., 0x12, 8, _, _, _, _, _, _, _, _] = head else { return None };
-    Some((*trace, u64::from_be_bytes(head[20..].try_into().ok()?)))
-}
-
-/// The collector writes a status also where it is unset, before the flags.
-fn same_span(expected: &[u8], found: &[u8]) -> bool {
-    const FLAGS: usize = 6;
-    if expected.len() == found.len() {
-        return expected == found;
-    }
-    let (Some((before, flags)), Some((found_before, found_flags))) =
-        (expected.split_at_checked(expected.len() - FLAGS), found.split_at_checked(found.len().wrapping_sub(FLAGS)))
-    else {
-        return false;
-    };
-    flags == found_flags && found_before.strip_suffix(&[0x7a, 0]) == Some(before)
 }
 
 fn note(fields: &mut BTreeMap<String, AlteredField>, difference: Difference, trace: &TraceId, span: u64) {

@@ -4,7 +4,7 @@ use super::rows;
 use super::terminal::Tree;
 use crate::cli::{Failure, database, environment, parse as values};
 use crate::engine::{Closed, Output};
-use crate::export::deliver::{Account, Delivery, Monitor, Observer, Options};
+use crate::export::deliver::{Account, Delivery, Monitor, Observer, Options, Standing};
 use crate::export::file::{FileError, FileFormat, FileSink};
 use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
@@ -83,6 +83,7 @@ pub enum Sink {
 }
 
 /// Watches a delivery over a network, and can stop it, from other threads.
+#[derive(Clone)]
 pub enum Watch {
     Collector(Monitor),
     ClickHouse(Arc<Writer>),
@@ -93,6 +94,14 @@ impl Watch {
         match self {
             Watch::Collector(monitor) => monitor.account(),
             Watch::ClickHouse(writer) => rows::account(writer.account()),
+        }
+    }
+
+    /// What is known of a collector.
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Watch::Collector(monitor) => Some(monitor.standing()),
+            Watch::ClickHouse(_) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
 
 use super::exporter::Watch;
+use super::recent::Recent;
 use super::{Run, Timing};
 use crate::engine::{Figures, Job, now};
 use crate::export::deliver::DeliveryEvent;
@@ -21,10 +22,9 @@ pub struct Display {
     /// When anything was first seen to be done, and what share that was: a run that is taken up again begins with some.
     first: Option<(Instant, f64)>,
     last_plain: Instant,
-    /// Spans seen at a time, for the current rate.
-    seen: (Instant, u64, f64),
     /// Traces that were sent before the run was taken up again.
     before: u64,
+    spans: Recent,
     /// Traces in all, if that is known.
     total: Option<u64>,
     /// Virtual time from the schedule's start to its end, ns since 1970, if it has one.
@@ -55,8 +55,8 @@ impl Display {
             quiet: run.quiet || on_terminal,
             first: None,
             last_plain: began,
-            seen: (began, 0, 0.0),
             before: job.sent.traces,
+            spans: Recent::new(Duration::from_secs(1)),
             total,
             span,
             target: timing.target,
@@ -140,7 +140,8 @@ impl Display {
         };
         let account = watch.map(Watch::account).unwrap_or_default();
         let failed = account.total_rejected().spans + account.total_undelivered().spans;
-        let mut line = format!("{traces}   {} spans/s   {} failed", scaled(self.rate(figures.spans)), grouped(failed));
+        let mut line =
+            format!("{traces}   {} spans/s   {} failed", scaled(self.spans.rate(figures.spans)), grouped(failed));
         if self.draining {
             line += &format!("   {} on their way", count(account.in_flight.spans, "span"));
         } else if self.target.is_some() && figures.reached > 0 {
@@ -169,19 +170,5 @@ impl Display {
             line += &format!("   eta {:.0} s", (elapsed * (1.0 - done) / gained).ceil());
         }
         line
-    }
-
-    /// Spans a second, over the last second or so.
-    fn rate(&mut self, spans: u64) -> f64 {
-        let (at, before, rate) = self.seen;
-        let passed = at.elapsed().as_secs_f64();
-        if passed < 1.0 && rate > 0.0 {
-            return rate;
-        }
-        let current = (spans - before) as f64 / passed.max(0.001);
-        if passed >= 1.0 {
-            self.seen = (Instant::now(), spans, current);
-        }
-        current
     }
 }

@@ -1,8 +1,8 @@
 //! What happens while it serves, on stderr; the scenario files and the manifest are looked after on the way.
 
 use super::level::Level;
-use crate::cli::environment;
 use crate::cli::scenarios::shown;
+use crate::cli::{environment, signal};
 use crate::engine::{Link, Manifest, Pace, Phase};
 use crate::store::DatabaseStatus;
 use crate::text::count;
@@ -11,7 +11,6 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::ctrl_c;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two looks at the files, the session and the store.
@@ -39,10 +38,7 @@ impl Herald {
     }
 
     fn say(&self, level: Level, line: impl Display) {
-        if level <= self.level {
-            let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
-            anstream::eprintln!("tracegen: {kind}{line}");
-        }
+        say(self.level, level, line);
     }
 
     /// What it begins with.
@@ -172,6 +168,14 @@ impl Herald {
     }
 }
 
+/// Say a line of `level` to those who want `wanted`.
+pub fn say(wanted: Level, level: Level, line: impl Display) {
+    if level <= wanted {
+        let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
+        anstream::eprintln!("tracegen: {kind}{line}");
+    }
+}
+
 /// Whole or not at all.
 pub fn save(manifest: &Manifest, path: &Path) -> Result<(), String> {
     manifest.save(path).map_err(|e| format!("--manifest {}: {e}", path.display()))
@@ -205,31 +209,8 @@ fn store(status: &DatabaseStatus) -> String {
     }
 }
 
-/// Until a signal says so; the one after that ends the process at once.
+/// Until a signal says so.
 pub async fn ending() {
-    signal().await;
+    signal::first().await;
     anstream::eprintln!("tracegen: stopping; what has ended is still delivered (once more to stop at once)");
-    tokio::spawn(async {
-        signal().await;
-        std::process::exit(130);
-    });
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(_) => drop(ctrl_c().await),
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    let _ = ctrl_c().await;
 }

@@ -20,14 +20,14 @@ pub struct Shared {
 
 impl Shared {
     /// `schemas`: of the resource and of the scope.
-    pub fn new(resource: Resource, scope: InstrumentationScope, schemas: [&[u8]; 2]) -> Shared {
+    pub fn new(resource: Resource, scope: InstrumentationScope, schemas: [&str; 2]) -> Shared {
         let mut beside = Beside::default();
         beside.count("resource.dropped_attributes_count", resource.dropped_attributes_count);
-        beside.text("resource.schema_url", &String::from_utf8_lossy(schemas[0]));
+        beside.text("resource.schema_url", schemas[0]);
         beside.text("scope.version", &scope.version);
         beside.count("scope.attributes", scope.attributes.len() as u32);
         beside.count("scope.dropped_attributes_count", scope.dropped_attributes_count);
-        beside.text("scope.schema_url", &String::from_utf8_lossy(schemas[1]));
+        beside.text("scope.schema_url", schemas[1]);
         let resource = attributes(resource.attributes);
         let service =
             resource.iter().find(|(key, _)| key == "service.name").map(|(_, value)| value.as_datum().to_string());
