@@ -7,6 +7,7 @@ mod account;
 mod compile;
 mod completions;
 mod database;
+mod doctor;
 mod environment;
 mod explain;
 mod fetch;
@@ -25,6 +26,8 @@ mod signal;
 mod sink;
 mod source;
 mod table;
+mod verdict;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -103,8 +106,10 @@ enum Command {
     Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Verify(Box<verify::Verify>),
     Merge(merge::Merge),
     Health(health::Health),
+    Doctor(doctor::Doctor),
     Sink(Box<sink::Sink>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -119,8 +124,10 @@ pub fn main() -> ExitCode {
         Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
+        Command::Doctor(command) => command.execute(),
         Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),
