@@ -11,6 +11,7 @@ mod support {
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -20,11 +21,13 @@ use support::binary::{scenarios, tracegen};
 use support::collector::read_delimited;
 use support::seen::{COLUMNS, Seen, in_jaeger, sent, written};
 use support::stack::{PARTS, Stack};
+use tempfile::TempDir;
 
 /// What to run, without where it goes.
 struct Run {
     flags: Vec<String>,
     scenarios: PathBuf,
+    folder: TempDir,
 }
 
 impl Run {
@@ -33,7 +36,8 @@ impl Run {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
         let start = jiff::Timestamp::from_second((now - ago) as i64).expect("a time").to_string();
         let words = ["--seed", seed, "--start", &start];
-        Run { flags: words.iter().chain(flags).map(|word| word.to_string()).collect(), scenarios }
+        let flags = words.iter().chain(flags).map(|word| word.to_string()).collect();
+        Run { flags, scenarios, folder: tempfile::tempdir().expect("a folder") }
     }
 
     fn command(&self) -> Command {
@@ -45,14 +49,26 @@ impl Run {
     /// To a stack's collector; the summary comes with its end.
     fn to(&self, stack: &Stack) -> Child {
         let mut command = self.command();
-        command.args(["--protocol", "grpc", "--summary", "json", "--endpoint", &stack.endpoint()]);
-        command.spawn().expect("started")
+        command.args(["--protocol", "grpc", "--summary", "json", "--endpoint", &stack.url("OTLP_GRPC_PORT")]);
+        command.arg("--manifest").arg(self.manifest()).spawn().expect("started")
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.folder.path().join("run.json")
+    }
+
+    /// Exit status and report of `tracegen verify`.
+    fn verified(&self, from: &str, flags: &[&str]) -> (Option<i32>, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
+        command.args(["verify", "--format", "json", "--from", from]).args(flags).arg("--manifest").arg(self.manifest());
+        let output = command.output().expect("run");
+        let report = serde_json::from_slice(&output.stdout);
+        (output.status.code(), report.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr))))
     }
 
     /// The same traces, by way of a file.
     fn expected(&self) -> Vec<Seen> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.bin");
+        let file = self.folder.path().join("a.bin");
         let status = self.command().arg(format!("--exporter=file={}", file.display())).status();
         assert!(status.expect("run").success());
         let requests: Vec<ExportTraceServiceRequest> = read_delimited(&std::fs::read(file).expect("written"));
@@ -67,6 +83,11 @@ fn delivered(run: Child) -> Value {
     assert!(output.status.success(), "{summary}");
     assert_eq!(summary["delivered"], summary["generated"], "{summary}");
     summary
+}
+
+/// What `verify` reads.
+fn clickhouse(stack: &Stack) -> String {
+    format!("clickhouse={}/otel", stack.url("CLICKHOUSE_HTTP_PORT"))
 }
 
 /// What finds the rows of these traces.
@@ -127,6 +148,10 @@ fn what_the_seed_makes_is_in_clickhouse_in_jaeger_and_on_the_pages() {
         .map(|edge| ((word(edge, "parent"), word(edge, "child")), edge["callCount"].as_u64().expect("a number")))
         .collect();
     assert_eq!(found, calls(&expected));
+    for from in [clickhouse(&stack), format!("jaeger={}", stack.url("JAEGER_PORT"))] {
+        let (status, report) = run.verified(&from, &[]);
+        assert_eq!((status, &report["delivered"]), (Some(0), &expected.len().into()), "{report}");
+    }
 
     on_the_pages(&stack, &expected);
     down(&stack);
@@ -221,6 +246,8 @@ fn whatever_part_dies_the_others_go_on() {
     let expected = run.expected();
     let rows = within(&expected);
     stack.wait(&format!("SELECT uniqExact(SpanId) {rows}"), &expected.len().to_string());
+    let (status, report) = run.verified(&clickhouse(&stack), &["--allow", "duplicates"]);
+    assert_eq!(status, Some(0), "{report}");
     let last = expected.iter().max_by_key(|span| span.start).expect("spans");
     traced_by_jaeger(&stack, &last.trace, 1);
     reads_clickhouse(&stack);
@@ -233,7 +260,11 @@ fn whatever_part_dies_the_others_go_on() {
     delivered(sending);
     let expected = run.expected();
     let last = expected.iter().max_by_key(|span| span.start).expect("spans");
-    stack.wait(&format!("SELECT count() > 0 {} AND SpanId = '{}'", within(&expected), last.id), "1");
+    let rows = within(&expected);
+    stack.wait(&format!("SELECT count() > 0 {rows} AND SpanId = '{}'", last.id), "1");
+    let (_, report) = run.verified(&clickhouse(&stack), &[]);
+    let found: usize = stack.select(&format!("SELECT uniqExact(SpanId) {rows}")).parse().expect("a number");
+    assert_eq!(report["lost"], expected.len() - found, "{report}");
     down(&stack);
 }
 
@@ -265,6 +296,40 @@ fn a_port_in_use_is_named() {
     );
     assert!(said.contains(&format!("(pid {})", std::process::id())) || !has("lsof") && !has("ss"), "{said}");
     assert_eq!(stack.run("status").status.code(), Some(3), "nothing was started");
+}
+
+#[test]
+fn what_does_not_start_leaves_nothing_behind() {
+    let Some(stack) = Stack::new() else { return };
+    let output = stack.command("up").env("STACK_TRACEGEN", "/bin/false").output().expect("run");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(said.contains("tracegen ended while it started") && output.status.code() == Some(1), "{said}");
+    assert_eq!(stack.run("status").status.code(), Some(3), "all has ended");
+}
+
+#[test]
+fn the_light_configuration_logs_what_comes() {
+    let Some(stack) = Stack::new() else { return };
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/otel-collector/otel-collector-inmemory.yaml");
+    let at = |port: &str| format!("127.0.0.1:{}", stack.ports[port]);
+    let mut collector = Command::new(std::env::var_os("TRACEGEN_COLLECTOR").expect("there is a stack"))
+        .args(["--config", config])
+        .envs([("OTLP_GRPC_ENDPOINT", at("OTLP_GRPC_PORT")), ("OTLP_HTTP_ENDPOINT", at("OTLP_HTTP_PORT"))])
+        .envs([("HEALTH_ENDPOINT", at("COLLECTOR_HEALTH_PORT")), ("METRICS_HOST", "127.0.0.1".into())])
+        .env("METRICS_PORT", stack.ports["COLLECTOR_METRICS_PORT"].to_string())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let summary = delivered(Run::new(scenarios(), "42", 7_200, &["--rate", "10/s", "--count", "50"]).to(&stack));
+    assert!(Command::new("kill").arg(collector.id().to_string()).status().expect("run").success());
+    let mut log = String::new();
+    collector.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+    collector.wait().expect("it ends");
+    let counts = log
+        .lines()
+        .filter_map(|line| line.split_once(r#""spans": "#))
+        .map(|(_, rest)| rest.trim_end_matches('}').parse::<u64>().unwrap_or_else(|e| panic!("{e}: {rest}")));
+    assert_eq!(summary["generated"]["spans"], counts.sum::<u64>(), "{log}");
 }
 
 fn has(tool: &str) -> bool {

@@ -59,9 +59,13 @@ impl Stack {
     }
 
     pub fn run(&self, verb: &str) -> Output {
+        self.command(verb).output().expect("run")
+    }
+
+    pub fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(SCRIPT);
         self.surround(command.arg(verb));
-        command.output().expect("run")
+        command
     }
 
     /// All is ready, or the test fails.
@@ -92,9 +96,9 @@ impl Stack {
         assert!(Command::new("kill").args(["-KILL", &self.pid(part)]).status().expect("run").success());
     }
 
-    /// Where its collector takes OTLP/gRPC.
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports["OTLP_GRPC_PORT"])
+    /// Where something listens.
+    pub fn url(&self, port: &str) -> String {
+        format!("http://127.0.0.1:{}", self.ports[port])
     }
 
     /// What the part at a port answers, once it is as wanted.
