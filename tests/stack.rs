@@ -121,6 +121,8 @@ fn what_the_seed_makes_is_in_clickhouse_in_jaeger_and_on_the_pages() {
     let before = pids();
     stack.up();
     assert_eq!(pids(), before, "a second up is none");
+    let other = stack.command("up").env("JAEGER_PORT", "9999").output().expect("run");
+    assert!(String::from_utf8_lossy(&other.stderr).contains("end it first"), "{other:?}");
 
     let run = Run::new(scenarios(), "42", 7_200, &["--rate", "10/s", "--count", "600"]);
     let sending = run.to(&stack);
@@ -188,11 +190,10 @@ fn on_the_pages(stack: &Stack, expected: &[Seen]) {
     for id in ids.into_iter().step_by(10) {
         let trace = stack.get("SERVER_PORT", &format!("/api/traces/{id}"), |_| true);
         let trace: ExportTraceServiceRequest = serde_json::from_value(trace).expect("OTLP");
-        same(
-            "the API",
-            &sent(&[trace]),
-            &expected.iter().filter(|span| span.trace == *id).cloned().collect::<Vec<_>>(),
-        );
+        let expected: Vec<Seen> = expected.iter().filter(|span| span.trace == *id).cloned().collect();
+        same("the API", &sent(&[trace]), &expected);
+        let page = stack.page(&format!("/traces/{id}"));
+        assert!(expected.iter().all(|span| page.contains(&span.service) && page.contains(&span.id)), "{page}");
     }
     // Its own traces come back by the same way.
     let seen = stack.get("SERVER_PORT", "/api/traces?limit=20", |_| true);

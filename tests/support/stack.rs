@@ -110,6 +110,11 @@ impl Stack {
         })
     }
 
+    /// A page of `serve`.
+    pub fn page(&self, path: &str) -> String {
+        self.ask("SERVER_PORT", "GET", path, "").unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
     /// What ClickHouse answers.
     pub fn select(&self, statement: &str) -> String {
         let answer = self.ask("CLICKHOUSE_HTTP_PORT", "POST", "/?database=otel", statement);
