@@ -26,6 +26,8 @@ mod signal;
 mod sink;
 mod source;
 mod table;
+mod verdict;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -104,6 +106,7 @@ enum Command {
     Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Verify(Box<verify::Verify>),
     Merge(merge::Merge),
     Health(health::Health),
     Doctor(doctor::Doctor),
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
         Command::Doctor(command) => command.execute(),

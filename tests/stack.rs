@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,26 +22,29 @@ use support::seen::{COLUMNS, Seen, in_jaeger, sent, written};
 use support::stack::{PARTS, Stack};
 
 /// What to run, without where it goes.
-struct Run(Vec<String>);
+struct Run {
+    flags: Vec<String>,
+    scenarios: PathBuf,
+}
 
 impl Run {
-    /// Of the shipped scenarios, begun so many seconds ago.
-    fn new(seed: &str, ago: u64, flags: &[&str]) -> Run {
+    /// Begun so many seconds ago.
+    fn new(scenarios: PathBuf, seed: &str, ago: u64, flags: &[&str]) -> Run {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
         let start = jiff::Timestamp::from_second((now - ago) as i64).expect("a time").to_string();
         let words = ["--seed", seed, "--start", &start];
-        Run(words.iter().chain(flags).map(|word| word.to_string()).collect())
+        Run { flags: words.iter().chain(flags).map(|word| word.to_string()).collect(), scenarios }
     }
 
-    fn command(&self, verb: &str) -> Command {
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
-        command.arg(verb).args(&self.0).arg(scenarios()).stderr(Stdio::null()).stdout(Stdio::piped());
+        command.arg("run").args(&self.flags).arg(&self.scenarios).stderr(Stdio::null()).stdout(Stdio::piped());
         command
     }
 
     /// To a stack's collector; the summary comes with its end.
     fn to(&self, stack: &Stack) -> Child {
-        let mut command = self.command("run");
+        let mut command = self.command();
         command.args(["--protocol", "grpc", "--summary", "json", "--endpoint", &stack.endpoint()]);
         command.spawn().expect("started")
     }
@@ -49,7 +53,7 @@ impl Run {
     fn expected(&self) -> Vec<Seen> {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("a.bin");
-        let status = self.command("run").arg(format!("--exporter=file={}", file.display())).status();
+        let status = self.command().arg(format!("--exporter=file={}", file.display())).status();
         assert!(status.expect("run").success());
         let requests: Vec<ExportTraceServiceRequest> = read_delimited(&std::fs::read(file).expect("written"));
         sent(&requests)
@@ -97,13 +101,13 @@ fn what_the_seed_makes_is_in_clickhouse_in_jaeger_and_on_the_pages() {
     stack.up();
     assert_eq!(pids(), before, "a second up is none");
 
-    let run = Run::new("42", 7_200, &["--rate", "10/s", "--count", "300"]);
+    let run = Run::new(scenarios(), "42", 7_200, &["--rate", "10/s", "--count", "600"]);
     let sending = run.to(&stack);
     let expected = run.expected();
     let summary = delivered(sending);
     assert_eq!(summary["generated"]["spans"], expected.len());
     let ids: BTreeSet<&String> = expected.iter().map(|span| &span.trace).collect();
-    assert_eq!(ids.len(), 300);
+    assert_eq!(ids.len(), 600);
     every_scenario_is_among(&ids);
 
     let rows = within(&expected);
@@ -203,7 +207,9 @@ fn down(stack: &Stack) {
 fn whatever_part_dies_the_others_go_on() {
     let Some(stack) = Stack::new() else { return };
     stack.up();
-    let run = Run::new("7", 5, &["--rate", "40/s", "--duration", "15s"]);
+    // Traces that end within a second: a run lasts as long as its last one.
+    let brief = || scenarios().join("examples");
+    let run = Run::new(brief(), "7", 5, &["--rate", "40/s", "--duration", "15s"]);
     let sending = run.to(&stack);
     for part in ["clickhouse", "jaeger", "tracegen"] {
         dies_and_comes_back(&stack, part);
@@ -218,7 +224,7 @@ fn whatever_part_dies_the_others_go_on() {
     reads_clickhouse(&stack);
 
     // What a collector has acknowledged and not passed on yet ends with it; its sender goes on with the next.
-    let run = Run::new("8", 5, &["--rate", "40/s", "--duration", "15s"]);
+    let run = Run::new(brief(), "8", 5, &["--rate", "40/s", "--duration", "15s"]);
     let sending = run.to(&stack);
     sleep(Duration::from_secs(2));
     dies_and_comes_back(&stack, "collector");

@@ -1,15 +1,15 @@
-//! `tracegen sink`: a receiver at the far end of a pipeline, which counts, and fails where it is asked to.
+//! `tracegen sink`: a receiver at the far end of a pipeline, which verifies what comes, and fails where it is asked to.
 
 mod faults;
 mod figures;
 mod judge;
-mod known;
 mod page;
+mod trial;
 
+use super::verdict::{self, Background, Format, VerdictFlags};
 use super::{Exit, Failure, parse, print, signal};
-use crate::receive::{Books, Options, Receiver};
-use crate::verify::{Policy, Verdict};
-use clap::{Args, ValueEnum};
+use crate::receive::{Account, Books, Options, Receiver};
+use clap::Args;
 use faults::FaultFlags;
 use judge::{Bench, Judge};
 use page::Page;
@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
+use trial::Concluded;
 
 const GRPC: &str = "127.0.0.1:4317";
 const HTTP: &str = "127.0.0.1:4318";
@@ -27,17 +28,31 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// For tasks of connections that don't end.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Receive traces and count them, failing on purpose where that is asked for
+/// Receive traces at the end of a pipeline, verify them as they come, and fail on purpose where that is asked for
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen sink                                     what comes to ports 4317 (gRPC) and 4318 (HTTP)?
-  tracegen sink --until-idle 5s --format json       until nothing has come for 5 s
-  tracegen sink --unavailable 5% --delay 50ms..200ms --seed 1
+  tracegen sink --manifest run.json --until-idle 5s
+    and beside it, to a collector that exports to the sink:
+  tracegen run --manifest run.json --count 100000 --endpoint http://localhost:14317
+  tracegen sink --manifest run.json --unavailable 5% --delay 50ms..200ms
                                                     does the collector keep what it can't deliver?
+  tracegen sink --manifest run.json --reset 1% --allow duplicated
+                                                    .. and what it may have delivered?
+  tracegen sink --manifest run.json --drop 3%       does the alert see what is lost behind the collector?
 
-OTLP/gRPC and OTLP/HTTP are taken at either address, protobuf or JSON, plain or in gzip. Faults are drawn for each request by
-its number, so they repeat with --seed; what was done is counted and printed. A request that was reset has been taken: who
-sends it again doubles it.")]
+OTLP/gRPC and OTLP/HTTP are taken at either address, protobuf or JSON, plain or in gzip. The manifest may not be there yet: who
+sends is told to come again until it is. It is read again when the file changes, and at the end: what a run that has not ended
+was still to send can't be told lost.
+
+Faults are drawn for each request by its number, so they repeat with --seed; what was done is counted and printed apart from the
+verdict, which knows nothing of it. A request that was reset has been taken: who sends it again doubles it.
+
+Memory: 16 requests at a time, as large as --max-request allows, and what HTTP/2 lets through to wait, 8 MiB a connection; with
+a manifest what `tracegen verify` takes. Who is too fast waits.
+
+Exit status: 0 done, or nothing lost, doubled or changed; 1 something is; 3 it could not be checked; 130 interrupted before
+--for, --until-idle or --count.")]
 pub struct Sink {
     /// Where to listen for OTLP/gRPC; port 0 takes a free one [default: 127.0.0.1:4317, unless --listen-http is given alone]
     #[arg(long, value_name = "HOST:PORT")]
@@ -60,23 +75,21 @@ pub struct Sink {
     /// Largest request, MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     max_request: u32,
-    #[arg(long, value_enum, value_name = "FORM", default_value = "human")]
-    format: Format,
     /// Say nothing but errors and the result
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    verdict: VerdictFlags,
+    #[command(flatten)]
     faults: FaultFlags,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Human,
-    Json,
 }
 
 impl Sink {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
+        if self.manifest.is_none() && self.verdict.wants_run() {
+            return Err(Failure::usage("there is a verdict only on a run: give its --manifest"));
+        }
+        self.verdict.policy()?;
         let options = Options { most_bytes: (self.max_request as usize) << 20, faults: self.faults.resolve()? };
         let seed = options.faults.seed;
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to receive with: {e}"));
@@ -99,7 +112,7 @@ impl Sink {
         runtime.shutdown_timeout(END_PATIENCE);
         worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
         page.finish();
-        self.conclude(&mut bench.lock(), &books, interrupted)
+        self.conclude(&mut bench.lock(), &books.account(), interrupted)
     }
 
     async fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
@@ -148,32 +161,29 @@ impl Sink {
         })
     }
 
-    fn conclude(&self, judge: &mut Judge, books: &Books, interrupted: bool) -> Result<Exit, Failure> {
-        let account = books.account();
-        let report = match judge.known.take() {
-            Some(known) => Some(known.conclude(&Policy::default()).map_err(Failure::impossible)?),
-            None => None,
-        };
-        let text = match self.format {
-            Format::Human => {
-                let mut lines = figures::lines(judge, &account);
-                lines.extend(figures::services(judge));
-                lines.join("\n") + "\n"
+    fn conclude(&self, judge: &mut Judge, account: &Account, interrupted: bool) -> Result<Exit, Failure> {
+        let policy = self.verdict.policy()?;
+        let concluded = judge.trial.take().map(|trial| trial.conclude(&policy));
+        if self.verdict.format == Format::Json {
+            let report = concluded.as_ref().and_then(|concluded| concluded.as_ref().ok());
+            let mut result = report.map_or(json!({}), |concluded| json!(concluded.report));
+            result["sink"] = figures::as_json(judge, account);
+            print(&format!("{result:#}\n"))?;
+        } else if concluded.is_none() {
+            print(&figures::summary(judge, account))?;
+        } else if !self.quiet {
+            anstream::eprint!("{}", figures::beside_verdict(judge, account));
+        }
+        let exit = match concluded {
+            None => Exit::Done,
+            Some(Err(why)) => return Err(Failure::impossible(format!("{why}: not checked"))),
+            Some(Ok(Concluded { report, .. })) if self.verdict.format == Format::Json => verdict::exit(&report),
+            Some(Ok(Concluded { report, words, undelivered })) => {
+                self.verdict.show(&report, &Background { words: &words, undelivered })?
             }
-            Format::Json => {
-                let mut result = report.as_ref().map_or(json!({}), |report| json!(report));
-                result["sink"] = figures::as_json(judge, &account);
-                format!("{result:#}\n")
-            }
         };
-        print(&text)?;
-        let endless = self.count.or(self.duration).or(self.until_idle).is_none();
-        Ok(match report.map(|report| report.verdict) {
-            Some(Verdict::Short { .. }) => Exit::Wrong,
-            Some(Verdict::Unchecked { .. }) => Exit::Impossible,
-            _ if interrupted && !endless => Exit::Interrupted,
-            _ => Exit::Done,
-        })
+        let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
+        Ok(if interrupted && bounded && exit == Exit::Done { Exit::Interrupted } else { exit })
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Archive {
     /// In order.
     eras: Vec<Era>,
     plans: BTreeMap<String, Arc<Plan>>,
+    /// There is an epoch a second, of which only a run that has ended tells.
+    full_speed: bool,
     /// By the first index of their era.
     ready: VecDeque<(u64, Arc<Run>)>,
 }
@@ -60,6 +62,7 @@ impl Archive {
             selection,
             eras: vec![],
             plans: BTreeMap::new(),
+            full_speed: false,
             ready: VecDeque::new(),
         }
     }
@@ -97,6 +100,7 @@ impl Archive {
             selection: *selection,
             eras: eras.clone(),
             plans,
+            full_speed: manifest.full_speed,
             ready: VecDeque::new(),
         };
         for era in &archive.eras {
@@ -121,7 +125,7 @@ impl Archive {
             seed: self.seed,
             tag: format!("{:08x}", self.identity.tag()),
             selection: self.selection,
-            full_speed: false,
+            full_speed: self.full_speed,
             eras: self.eras.clone(),
             plans: self.plans.iter().map(|(digest, plan)| (digest.clone(), plan.document())).collect(),
             ended,
@@ -161,6 +165,11 @@ impl Archive {
     /// What its starts follow from, beside the eras.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// Its traces were made as fast as they could be.
+    pub fn at_full_speed(&self) -> bool {
+        self.full_speed
     }
 
     /// Whether a trace, as it was made again, has been sent: one that had not ended at the stop was not.

@@ -1,6 +1,7 @@
 //! OTLP as it arrives: requests taken apart, spans as a store would give them back.
 
 pub mod json;
+pub mod same;
 pub mod span;
 pub mod wire;
 

@@ -2,8 +2,9 @@
 
 use super::Verifier;
 use super::otlp::json;
+use super::otlp::same::{same_resource, same_span};
 use super::otlp::span::{Shared, received};
-use super::otlp::wire::{Fields, Malformed, last};
+use super::otlp::wire::{Malformed, all, last};
 use super::remake::{Era, Slot};
 use crate::export::{Json, SCOPE};
 use crate::plan::ResourceId;
@@ -57,16 +58,16 @@ impl Verifier {
     /// # Errors
     /// It is damaged; the spans before that place count.
     pub fn request(&mut self, body: &[u8], arrived: Option<u64>) -> Result<(), Malformed> {
-        for field in Fields(body) {
-            let (1, resource_spans) = field? else { continue };
+        for resource_spans in all(body, 1) {
+            let resource_spans = resource_spans?;
             let (resource, schema) = (last(resource_spans, 1)?, last(resource_spans, 3)?);
-            for field in Fields(resource_spans) {
-                let (2, scope_spans) = field? else { continue };
+            for scope_spans in all(resource_spans, 2) {
+                let scope_spans = scope_spans?;
                 let (scope, scope_schema) = (last(scope_spans, 1)?, last(scope_spans, 3)?);
                 let plain = scope == &SCOPE[2..] && schema.is_empty() && scope_schema.is_empty();
                 let mut group = Group::new(resource, plain);
-                for field in Fields(scope_spans) {
-                    let (2, span) = field? else { continue };
+                for span in all(scope_spans, 2) {
+                    let span = span?;
                     if group.plain && self.unaltered_protobuf(span, &mut group, arrived) {
                         continue;
                     }
@@ -87,8 +88,9 @@ impl Verifier {
     fn unaltered_protobuf(&mut self, bytes: &[u8], group: &mut Group<'_>, arrived: Option<u64>) -> bool {
         let Some((trace, span)) = ids(bytes) else { return false };
         self.unaltered(trace, span, arrived, |era, slot, ordinal| {
-            group.has(era, slot, ordinal, |id, found| last(era.parts.resource(id), 1) == Ok(found))
-                && same_span(slot.protobuf(era, ordinal), bytes)
+            group.has(era, slot, ordinal, |id, found| {
+                last(era.parts.resource(id), 1).is_ok_and(|expected| same_resource(expected, found))
+            }) && same_span(slot.protobuf(era, ordinal), bytes)
         })
     }
 
@@ -133,11 +135,13 @@ impl Verifier {
     }
 }
 
-/// Trace id and span id where tracegen and the collector write them: at the beginning.
+/// Trace id and span id: where tracegen writes them, at the beginning, or wherever they stand.
 fn ids(span: &[u8]) -> Option<(TraceId, u64)> {
-    let (head, _) = span.split_first_chunk::<28>()?;
-    let [0x0a, 16, trace @ .., 0x12, 8, _, _, _, _, _, _, _, _] = head else { return None };
-    Some((*trace, u64::from_be_bytes(head[20..].try_into().ok()?)))
+    let (trace, id) = match span.first_chunk::<28>() {
+        Some([0x0a, 16, trace @ .., 0x12, 8, _, _, _, _, _, _, _, _]) => (*trace, &span[20..28]),
+        _ => (last(span, 1).ok()?.try_into().ok()?, last(span, 2).ok()?),
+    };
+    Some((trace, u64::from_be_bytes(id.try_into().ok()?)))
 }
 
 /// The same in JSON.
@@ -146,22 +150,4 @@ fn json_ids(span: &[u8]) -> Option<(TraceId, u64)> {
     let (span, _) = rest.strip_prefix(b"\",\"spanId\":\"")?.split_at_checked(16)?;
     let number = |digits| u128::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
     Some((number(trace)?.to_be_bytes(), number(span)? as u64))
-}
-
-/// The collector writes a status also where it is unset, before the flags.
-fn same_span(expected: &[u8], found: &[u8]) -> bool {
-    const FLAGS: usize = 6;
-    if expected.len() == found.len() {
-        return expected == found;
-    }
-    let (Some((before, flags)), Some((found_before, found_flags))) = (halves(expected, FLAGS), halves(found, FLAGS))
-    else {
-        return false;
-    };
-    flags == found_flags && found_before.strip_suffix(&[0x7a, 0]) == Some(before)
-}
-
-/// Without the last `n` bytes, and these.
-fn halves(bytes: &[u8], n: usize) -> Option<(&[u8], &[u8])> {
-    bytes.split_at_checked(bytes.len().checked_sub(n)?)
 }

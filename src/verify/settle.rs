@@ -10,10 +10,10 @@ use crate::trace::NONE;
 
 /// Goes through all traces of the run.
 pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
-    let (ranges, unknown) = extent(&verifier.remaker.archive, verifier.reached);
+    let (extents, unknown) = extent(&verifier.remaker.archive, verifier.reached);
     let Verifier { mut remaker, ledger, fidelity, progress, strangers, fields, late, damage, .. } = verifier;
     let mut settlement = Settlement { policy, sampled: (0, 0), traces: Traces::default(), losses: None };
-    for index in indices(ranges, remaker.archive.selection().shard) {
+    for index in indices(extents) {
         let arrived = ledger.arrived(remaker.position(index));
         settlement.trace(&mut remaker, index, arrived);
     }

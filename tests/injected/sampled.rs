@@ -64,24 +64,23 @@ fn one_that_keeps_errors_and_ten_percent_of_the_rest() {
     let others = TRACES - of.error_traces;
     let kept_others = of.kept_traces - of.error_traces;
     assert_eq!(of.kept_error_traces, of.error_traces);
-    for from in [url_of(&of.connection), path_of(&of.collector.file())] {
-        for share in ["sample=10%", "sample=10%±3", "sample=10%+-3"] {
-            let (report, exit) = of.run.verified(&from, &["--expect", "keep-errors", "--expect", share]);
-            assert_verdict(&report, exit, &[]);
-            assert_counts(&report, [of.spans, of.kept_spans, 0, 0, 0, 0]);
-            assert_eq!(report["sampled_out"], of.spans - of.kept_spans, "{report:#}");
-            assert_eq!(report["traces"]["sampled_out"], TRACES - of.kept_traces, "{report:#}");
-            assert_eq!(report["sampled"]["traces"], others, "{report:#}");
-            assert_eq!(report["sampled"]["arrived"], kept_others, "{report:#}");
-        }
-        // Where that share is not what was meant, it is told.
-        let (report, exit) = of.run.verified(&from, &["--expect", "keep-errors", "--expect", "sample=20%"]);
-        assert_verdict(&report, exit, &["sample"]);
-        // Without a word of sampling, what is not there is lost.
-        let (report, exit) = of.run.verified(&from, &[]);
-        assert_verdict(&report, exit, &["lost"]);
-        assert_counts(&report, [of.spans, of.kept_spans, of.spans - of.kept_spans, 0, 0, 0]);
+    let stores = [url_of(&of.connection), path_of(&of.collector.file())];
+    for (from, share) in stores.iter().zip(["sample=10%", "sample=10%±3"]) {
+        let (report, exit) = of.run.verified(from, &["--expect", "keep-errors", "--expect", share]);
+        assert_verdict(&report, exit, &[]);
+        assert_counts(&report, [of.spans, of.kept_spans, 0, 0, 0, 0]);
+        assert_eq!(report["sampled_out"], of.spans - of.kept_spans, "{report:#}");
+        assert_eq!(report["traces"]["sampled_out"], TRACES - of.kept_traces, "{report:#}");
+        assert_eq!(report["sampled"]["traces"], others, "{report:#}");
+        assert_eq!(report["sampled"]["arrived"], kept_others, "{report:#}");
     }
+    // Where that share is not what was meant, it is told.
+    let (report, exit) = of.run.verified(&stores[1], &["--expect", "keep-errors", "--expect", "sample=20%"]);
+    assert_verdict(&report, exit, &["sample"]);
+    // Without a word of sampling, what is not there is lost.
+    let (report, exit) = of.run.verified(&stores[1], &[]);
+    assert_verdict(&report, exit, &["lost"]);
+    assert_counts(&report, [of.spans, of.kept_spans, of.spans - of.kept_spans, 0, 0, 0]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -49,7 +50,8 @@ impl Stack {
         let mut stack = Stack { folder: tempfile::tempdir().expect("a folder"), ports, guard: None };
         let mut guard = Command::new("sh");
         stack.surround(guard.args(["-c", r#"read -r end; exec "$0" clean"#, SCRIPT]));
-        let guard = guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        // A group of its own: what ends the tests must not end it.
+        let guard = guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         stack.guard = Some(guard.expect("started"));
         Some(stack)
     }

@@ -1,6 +1,6 @@
 //! What becomes of an arrival: it is counted, and held against a run where one is known.
 
-use super::known::Known;
+use super::trial::Trial;
 use crate::receive::{Arrival, Complaint};
 use crate::verify::Census;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,13 +13,13 @@ pub struct Bench(Arc<Mutex<Judge>>);
 pub struct Judge {
     pub census: Census,
     /// `None`: it is only counted.
-    pub known: Option<Known>,
+    pub trial: Option<Trial>,
 }
 
 impl Bench {
     /// `manifest`: of the run that arrivals are of.
     pub fn new(manifest: Option<String>) -> Bench {
-        let judge = Judge { census: Census::default(), known: manifest.map(Known::new) };
+        let judge = Judge { census: Census::default(), trial: manifest.map(Trial::new) };
         Bench(Arc::new(Mutex::new(judge)))
     }
 
@@ -38,12 +38,12 @@ impl Bench {
 
 impl Judge {
     fn take(&mut self, Arrival { body, at, .. }: &Arrival) -> Result<(), Complaint> {
-        if let Some(known) = &mut self.known {
-            known.catch_up().map_err(Complaint::NotNow)?;
+        if let Some(trial) = &mut self.trial {
+            trial.catch_up().map_err(Complaint::NotNow)?;
         }
         self.census.request(body, *at).map_err(|e| Complaint::Damaged(e.to_string()))?;
-        match &mut self.known {
-            Some(known) => known.request(body, *at).map_err(Complaint::Damaged),
+        match &mut self.trial {
+            Some(trial) => trial.request(body, *at).map_err(Complaint::Damaged),
             None => Ok(()),
         }
     }

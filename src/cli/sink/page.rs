@@ -2,7 +2,7 @@
 
 use super::figures;
 use super::judge::Judge;
-use super::known::Known;
+use super::trial::Trial;
 use crate::receive::Account;
 use crate::text::{count, duration, grouped, scaled};
 use crate::verify::Progress;
@@ -49,7 +49,7 @@ impl Page {
         match &self.bar {
             Some(bar) => {
                 let mut lines = vec![figures::row("now", format!("{} spans/s, {}B/s", scaled(spans), scaled(bytes)))];
-                lines.extend(figures::lines(judge, account));
+                lines.extend(figures::page(judge, account));
                 bar.set_message(lines.join("\n"));
             }
             None if !self.quiet && self.last_plain.elapsed() >= PLAIN_EVERY => {
@@ -58,7 +58,7 @@ impl Page {
                 let all = format!("{} in {}", count(census.spans, "span"), count(census.requests, "request"));
                 let late = duration(census.lateness().p99);
                 let mut line = format!("  {all}   {} spans/s   late p99 {late}", scaled(spans));
-                if let Some(progress) = judge.known.as_ref().and_then(Known::progress) {
+                if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
                     let Progress { duplicated, altered, unexpected, .. } = progress;
                     let [twice, altered, unexpected] = [duplicated, altered, unexpected].map(grouped);
                     line += &format!("   {twice} duplicated, {altered} altered, {unexpected} unexpected");

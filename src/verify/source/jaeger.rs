@@ -75,8 +75,7 @@ pub async fn read(url: &str, verifier: &mut Verifier, look: &mut dyn FnMut(&Veri
 /// What to ask for, to see all traces of the run. Of a run that goes on: those that have started.
 fn paths(archive: &Archive) -> impl Iterator<Item = String> + use<> {
     let mut archive = archive.clone();
-    let ranges = started_before(&archive, clock::now());
-    let mut indices = indices(ranges, archive.selection().shard).peekable();
+    let mut indices = indices(started_before(&archive, clock::now())).peekable();
     std::iter::from_fn(move || {
         let run = archive.run(*indices.peek()?)?;
         let most = |scenario: ScenarioId| run.plan().bound(scenario).max_spans;

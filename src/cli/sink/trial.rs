@@ -1,11 +1,11 @@
 //! The run that arrivals are held against. Its manifest may not be there yet when the sink begins, and is written on while the
 //! run goes on.
 
-use crate::cli::source;
+use crate::cli::source::{self, Known};
 use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
 use std::time::SystemTime;
 
-pub struct Known {
+pub struct Trial {
     /// A file or a URL.
     manifest: String,
     /// Of the file when it was read.
@@ -14,14 +14,23 @@ pub struct Known {
     verifier: Option<Verifier>,
     /// Why what arrived can't be judged.
     broken: Option<String>,
+    words: String,
+    undelivered: Option<u64>,
+}
+
+/// What all that arrived comes to, and what else the manifest says of the run.
+pub struct Concluded {
+    pub report: Report,
+    pub words: String,
+    pub undelivered: Option<u64>,
 }
 
 /// By which a file that was written again is told.
 type Stamp = (Option<SystemTime>, u64);
 
-impl Known {
-    pub fn new(manifest: String) -> Known {
-        Known { manifest, stamp: None, verifier: None, broken: None }
+impl Trial {
+    pub fn new(manifest: String) -> Trial {
+        Trial { manifest, stamp: None, verifier: None, broken: None, words: String::new(), undelivered: None }
     }
 
     /// Know what the manifest says now.
@@ -39,8 +48,9 @@ impl Known {
     }
 
     fn read(&mut self, stamp: Option<Stamp>) -> Result<(), String> {
-        let archive = source::read(&self.manifest).map_err(|e| format!("{}: {e}", self.manifest))?;
-        self.stamp = stamp;
+        let known = source::known(&self.manifest).map_err(|e| format!("{}: {e}", self.manifest))?;
+        let Known { archive, words, undelivered } = known;
+        (self.stamp, self.words, self.undelivered) = (stamp, words, undelivered);
         let fresh = |archive| Some(Verifier::new(archive, Fidelity::Otlp));
         match &mut self.verifier {
             none @ None => *none = fresh(archive),
@@ -78,12 +88,12 @@ impl Known {
     ///
     /// # Errors
     /// There is nothing to hold it against.
-    pub fn conclude(mut self, policy: &Policy) -> Result<Report, String> {
+    pub fn conclude(mut self, policy: &Policy) -> Result<Concluded, String> {
         self.read(None)?;
-        match (self.broken, self.verifier) {
-            (Some(broken), _) => Err(broken),
-            (None, Some(verifier)) => Ok(verifier.finish(policy)),
-            (None, None) => Err(format!("{}: not read", self.manifest)),
+        let Trial { broken, verifier, words, undelivered, .. } = self;
+        match (broken, verifier) {
+            (None, Some(verifier)) => Ok(Concluded { report: verifier.finish(policy), words, undelivered }),
+            (broken, _) => Err(broken.unwrap_or_else(|| "no manifest was read".into())),
         }
     }
 }
