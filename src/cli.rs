@@ -10,6 +10,7 @@ mod database;
 mod environment;
 mod fetch;
 mod identify;
+mod memory;
 mod metrics;
 mod pace;
 mod parse;

@@ -9,7 +9,7 @@ pub(super) mod summary;
 mod terminal;
 pub(super) mod timing;
 
-use super::{Exit, Failure, environment, metrics, scenarios};
+use super::{Exit, Failure, environment, memory, metrics, scenarios};
 use crate::engine::{self, Archive, Job, Manifest, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
@@ -70,6 +70,7 @@ impl Run {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let plan = Arc::new(scenarios::plan(&paths)?);
+        memory::take_small_pages();
         let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = engine::now() / 1_000_000 * 1_000_000;
         let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, plan.duration_bound())?;

@@ -8,7 +8,7 @@ mod options;
 use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
 use super::run::rows;
-use super::{Exit, Failure, account, metrics, scenarios};
+use super::{Exit, Failure, account, memory, metrics, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
@@ -79,6 +79,7 @@ impl Serve {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
+        memory::take_small_pages();
         let metrics = metrics::wanted()?;
         let options = Options::resolve(&self, &paths, metrics.as_ref())?;
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
