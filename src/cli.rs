@@ -14,6 +14,7 @@ mod fetch;
 mod health;
 mod identify;
 mod man;
+mod memory;
 mod merge;
 mod metrics;
 mod pace;

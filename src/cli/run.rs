@@ -10,7 +10,7 @@ pub(super) mod summary;
 mod terminal;
 pub(super) mod timing;
 
-use super::{Exit, Failure, environment, metrics, scenarios};
+use super::{Exit, Failure, environment, memory, metrics, scenarios};
 use crate::engine::{self, Archive, Job, Manifest, Sent, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
@@ -160,6 +160,7 @@ impl Run {
     fn prepare_new(&self) -> Result<Prepared, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let plan = Arc::new(scenarios::plan(&paths)?);
+        memory::take_small_pages();
         let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = engine::now() / 1_000_000 * 1_000_000;
         let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, plan.duration_bound())?;

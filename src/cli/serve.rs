@@ -8,7 +8,7 @@ pub(super) mod options;
 use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
 use super::run::rows;
-use super::{Exit, Failure, account, scenarios};
+use super::{Exit, Failure, account, memory, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
@@ -79,6 +79,7 @@ impl Serve {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
+        memory::take_small_pages();
         let (options, bad) = Options::resolve(&self, &paths);
         if !bad.is_empty() {
             let bad: Vec<String> = bad.into_iter().map(|failure| failure.message).collect();
