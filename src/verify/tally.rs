@@ -3,6 +3,7 @@
 use crate::plan::{Plan, ScenarioId};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::iter::Sum;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
@@ -31,6 +32,15 @@ impl AddAssign for Tally {
         self.altered += altered;
         self.orphaned += orphaned;
         self.sampled_out += sampled_out;
+    }
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Tally>>(tallies: I) -> Tally {
+        tallies.fold(Tally::default(), |mut sum, tally| {
+            sum += tally;
+            sum
+        })
     }
 }
 

@@ -235,7 +235,7 @@ proptest! {
         for tally in report.services.values().chain(report.scenarios.values().map(|scenario| &scenario.spans)) {
             prop_assert_eq!(tally.expected, tally.delivered + tally.lost);
         }
-        let of_services = report.services.values().fold(Tally::default(), |mut sum, tally| { sum += *tally; sum });
+        let of_services = report.services.values().copied().sum::<Tally>();
         prop_assert_eq!((of_services.lost, of_services.duplicated, of_services.altered, of_services.orphaned), (lost, duplicated, altered, orphaned));
     }
 
