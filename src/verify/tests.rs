@@ -1,12 +1,9 @@
 //! What is done to a run's spans is what the report says.
 
-#[allow(dead_code, reason = "each test takes the plans it needs")]
-#[path = "../../tests/support/plans.rs"]
-mod plans;
-
 use super::*;
 use crate::engine::{Archive, Ended, Ending, Selection};
 use crate::export::{Encode, Protobuf};
+use crate::interpreter::tests::plans;
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::plan::Plan;
 use crate::store::StoredSpan;
