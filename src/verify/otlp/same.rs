@@ -10,6 +10,8 @@ const KEY_VALUE: Shape = Shape(&[]);
 const EVENT: Shape = Shape(&[(3, &KEY_VALUE)]);
 const LINK: Shape = Shape(&[(4, &KEY_VALUE)]);
 const STATUS: Shape = Shape(&[]);
+/// The only one of them that there is but one of: of the others, an empty one is one more.
+const SINGLE: u64 = 15;
 const SPAN: Shape = Shape(&[(9, &KEY_VALUE), (11, &EVENT), (13, &LINK), (15, &STATUS)]);
 const RESOURCE: Shape = Shape(&[(1, &KEY_VALUE)]);
 
@@ -30,7 +32,7 @@ fn same(expected: &[u8], found: &[u8], shape: &Shape) -> bool {
     if shape.0.is_empty() {
         return few(expected).is_some_and(|fields| few(found) == Some(fields));
     }
-    let (Ok(expected), Ok(found)) = (sorted(expected), sorted(found)) else { return false };
+    let (Ok(expected), Ok(found)) = (sorted(expected, shape), sorted(found, shape)) else { return false };
     let all = |(expected, found): (&(u64, Value<'_>), &(u64, Value<'_>))| {
         expected == found || expected.0 == found.0 && same_field(expected.0, expected.1, found.1, shape)
     };
@@ -44,11 +46,12 @@ fn same_field(number: u64, expected: Value<'_>, found: Value<'_>, shape: &Shape)
 }
 
 /// By number, those of one number in their order; without those that hold their default.
-fn sorted(message: &[u8]) -> Result<Vec<(u64, Value<'_>)>, Malformed> {
+fn sorted<'a>(message: &'a [u8], shape: &Shape) -> Result<Vec<(u64, Value<'a>)>, Malformed> {
     let mut fields = Vec::with_capacity(32);
     for field in Fields(message) {
         let (number, value) = field?;
-        if !value.is_default() {
+        let is_repeated = number != SINGLE && shape.0.iter().any(|(at, _)| *at == number);
+        if is_repeated || !value.is_default() {
             fields.push((number, value));
         }
     }
@@ -144,6 +147,9 @@ mod tests {
             |span| span.attributes.truncate(1),
             |span| span.attributes.push(text("k", "v")),
             |span| span.attributes[0].value = None,
+            |span| span.attributes.push(KeyValue::default()),
+            |span| span.events.push(Event::default()),
+            |span| span.links.insert(0, Link::default()),
             |span| span.events[0].attributes.clear(),
             |span| span.events[0].name.clear(),
             |span| span.links[0].flags = 1,
