@@ -5,6 +5,8 @@ FROM rust:1.95.0-alpine3.23 AS build
 RUN apk add --no-cache build-base
 WORKDIR /src
 COPY . .
+# What `tracegen --version` says it was built from.
+ARG TRACEGEN_COMMIT
 # What was fetched and compiled stays in the builder's caches: a change of the sources compiles only them again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

@@ -93,11 +93,12 @@ test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: 
 	$(MAKE) test ARGS='--release -- --ignored'
 
 .PHONY: lint
-lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, the collector and CI
+lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, Kubernetes, the collector and CI
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	@deny=$$(scripts/cargo-tool.sh cargo-deny) && $$deny --offline --log-level error check licenses bans sources
 	scripts/lint-files.sh
+	scripts/kubernetes-check.sh
 
 .PHONY: lint-fix
 lint-fix: ## Let clippy mend what it can, then format

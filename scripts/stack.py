@@ -39,6 +39,9 @@ PORTS = {
 # The ports of the stack that runs, if one does.
 kept = {}
 
+# What is on this machine is asked without a proxy.
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 class Failure(Exception):
     """Said as it is; the exit status is 1."""
@@ -95,7 +98,9 @@ def jaeger():
     # What nobody asks here takes any free port.
     unused = ["query.grpc-server", "collector.grpc-server", "collector.http-server", "admin.http"]
     hosts |= dict.fromkeys(unused, "127.0.0.1:0")
-    command = [tool("jaeger"), "--memory.max-traces=100000", *(f"--{k}.host-port={v}" for k, v in hosts.items())]
+    # What it acknowledges it keeps, for so many traces; its queue would drop what comes faster than it is written.
+    keep = ["--memory.max-traces=100000", "--collector.queue-size=1000000"]
+    command = [tool("jaeger"), *keep, *(f"--{k}.host-port={v}" for k, v in hosts.items())]
     # Its own traces would go to the collector, too.
     return command, {"OTEL_TRACES_SAMPLER": "always_off"}
 
@@ -152,12 +157,12 @@ class Part:
         except FileNotFoundError:
             return None
         except BlockingIOError:
-            return int(self.pid_file.read_text())
+            return int(self.pid_file.read_text() or 0)
         return None
 
     def is_ready(self):
         try:
-            with urllib.request.urlopen(f"http://{self.url()}", timeout=2) as answer:
+            with LOCAL.open(f"http://{self.url()}", timeout=2) as answer:
                 return answer.status == 200
         except OSError:
             return False

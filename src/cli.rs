@@ -7,6 +7,7 @@ mod account;
 mod compile;
 mod completions;
 mod database;
+mod doctor;
 mod environment;
 mod explain;
 mod fetch;
@@ -108,6 +109,7 @@ enum Command {
     Verify(Box<verify::Verify>),
     Merge(merge::Merge),
     Health(health::Health),
+    Doctor(doctor::Doctor),
     Sink(Box<sink::Sink>),
     Completions(completions::Completions),
     Man(man::Man),
@@ -125,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Verify(command) => command.execute(),
         Command::Merge(command) => command.execute(),
         Command::Health(command) => command.execute(),
+        Command::Doctor(command) => command.execute(),
         Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
         Command::Man(command) => command.execute(),

@@ -122,7 +122,7 @@ pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(
         .collect();
     let spans = explained[0].spans.mean;
     for part in explained.iter_mut().filter(|part| !part.subject.is_of_traces()) {
-        part.share = part.spans.mean / spans;
+        part.share = if spans > 0.0 { part.spans.mean / spans } else { 0.0 };
     }
     explained.sort_by(|a, b| parts::rank(&a.subject).cmp(&parts::rank(&b.subject)).then(b.share.total_cmp(&a.share)));
     Explanation { traces: samples, parts: explained }

@@ -18,6 +18,7 @@ mod http;
 mod json;
 mod metrics;
 mod outcome;
+mod probe;
 #[cfg(test)]
 mod reference;
 pub mod sdk;
@@ -30,6 +31,7 @@ pub use histogram::{Histogram, Percentiles};
 pub use json::{AnyValue, Json};
 pub use metrics::MetricExporter;
 pub use opentelemetry_sdk::metrics::Temporality;
+pub use probe::{Answer, Probe, probe};
 pub use tree::write_tree;
 
 use crate::trace::{Amount, View};

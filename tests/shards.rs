@@ -8,10 +8,12 @@ mod support {
 }
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::binary::{bare_spans, json_requests, scenarios, spans, tracegen};
 use support::collector::read_delimited;
@@ -72,6 +74,20 @@ impl Shards {
         read(&self.path("run.json"))
     }
 
+    /// Whether what is in these files is the merged run: exit status, and the verdict.
+    fn verify(&self, files: &[PathBuf]) -> (i32, serde_json::Value) {
+        let manifest = self.path("run.json").display().to_string();
+        let mut command = tracegen();
+        command.args(["verify", "--quiet", "--format=json", "--manifest", &manifest]);
+        let output = command.arg("--from").args(files).output().expect("it runs");
+        let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().expect("a status"), report)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        (0..SHARDS).map(|k| self.path(format!("{k}.bin"))).collect()
+    }
+
     /// The spans of the shards' files, and what the run writes that is not cut into shards.
     fn check_against_whole(&self, mut parts: Vec<String>) {
         let (file, manifest) = (self.path("whole.bin"), self.path("whole.json"));
@@ -104,6 +120,11 @@ fn shards_in_processes_of_their_own_are_one_run() {
     let parts: Vec<Vec<String>> = (0..SHARDS)
         .map(|k| spans(&read_delimited(&fs::read(shards.path(format!("{k}.bin"))).expect("a file"))))
         .collect();
+    // Verified as one run; without a shard, that one's spans are lost.
+    let (exit, report) = shards.verify(&shards.files());
+    assert!(exit == 0 && report["lost"] == 0 && report["unexpected"] == 0, "{report}");
+    let (exit, report) = shards.verify(&shards.files()[1..]);
+    assert!(exit == 1 && report["lost"] == parts[0].len() && report["orphaned"] == 0, "{report}");
     let account = manifest.ended.expect("it has ended").account.expect("an account");
     assert_eq!(account.delivered.spans, parts.iter().map(Vec::len).sum::<usize>() as u64);
     shards.check_against_whole(parts.concat());
@@ -146,6 +167,8 @@ fn a_shard_that_was_stopped_is_expected_up_to_its_stop() {
     assert!(by_shard(1) > 100 && by_shard(1) < by_shard(0), "{} {}", by_shard(1), by_shard(0));
     assert!(sent == expected, "{} {}", sent.len(), expected.len());
     assert_eq!(manifest.ended.as_ref().expect("it has ended").traces, sent.len() as u64);
+    let (exit, report) = shards.verify(&shards.files());
+    assert!(exit == 0 && report["delivered"] == report["expected"], "{report}");
     // It goes on by its own manifest alone, and then they are the whole.
     let exporter = format!("--exporter=file={}", shards.path("1.bin").display());
     let merged = format!("--resume={}", shards.path("run.json").display());
@@ -200,6 +223,8 @@ fn shards_in_networks_of_their_own_are_one_run() {
     assert!(parts.iter().all(|part| part.len() > 500), "each has its own");
     let (exit, said) = shards.merge(&[&shards.path("shards").display().to_string()]);
     assert_eq!(exit, 0, "{said}");
+    let (exit, report) = shards.verify(&files);
+    assert!(exit == 0 && report["delivered"] == parts.concat().len(), "{report}");
     shards.check_against_whole(parts.concat());
 }
 
@@ -219,6 +244,53 @@ fn collector() -> Option<PathBuf> {
         skip("TRACEGEN_COLLECTOR is not set");
     }
     collector
+}
+
+/// The arguments of a Job in deploy/kubernetes/load, as a pod gets them.
+fn arguments(file: &str, variables: &[(String, String)]) -> Vec<String> {
+    let lines = fs::read_to_string(deployed(file)).expect("a Job");
+    let lines = lines.lines().skip_while(|line| line.trim() != "args:").skip(1);
+    let arguments = lines.map_while(|line| line.strip_prefix("            - ")).map(|argument| {
+        let expand = |text: String, (name, value): &(String, String)| text.replace(&format!("$({name})"), value);
+        variables.iter().fold(argument.to_string(), expand)
+    });
+    arguments.collect()
+}
+
+fn deployed(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes").join(file)
+}
+
+#[test]
+fn the_pods_of_kubernetes_make_one_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = fs::read_to_string(deployed("load/kustomization.yaml")).expect("settings");
+    assert!(settings.contains(concat!("newTag: ", env!("CARGO_PKG_VERSION"))), "the image is that of this version");
+    let settings = settings.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split_once('='));
+    let mut variables: Vec<(String, String)> = settings.map(|(name, value)| (name.into(), value.into())).collect();
+    // Fewer, so that it does not take long.
+    variables.iter_mut().filter(|(name, _)| name == "RATE").for_each(|(_, rate)| *rate = "2/s".into());
+    let placed = |arguments: Vec<String>| -> Vec<String> {
+        let scenarios = deployed("scenarios/files").display().to_string();
+        let place = |argument: String| argument.replace("/manifests", &folder.path().display().to_string());
+        arguments.into_iter().map(|argument| place(argument).replace("/scenarios", &scenarios)).collect()
+    };
+    let pods: Vec<Child> = (0..8)
+        .map(|k| {
+            let of_pod = [&variables[..], &[("JOB_COMPLETION_INDEX".into(), k.to_string())]].concat();
+            Command::new(assert_cmd::cargo::cargo_bin("tracegen"))
+                .args(placed(arguments("load/job.yaml", &of_pod)))
+                .args(["--exporter=none", "--quiet"])
+                .spawn()
+                .expect("started")
+        })
+        .collect();
+    assert!(pods.into_iter().all(|mut pod| pod.wait().expect("a status").success()));
+    let output = tracegen().args(placed(arguments("load/merge.yaml", &variables))).assert().success();
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(said.contains("8 of 8 shards, 1,200 traces, "), "{said}");
+    let merged = read(&folder.path().join("run.json"));
+    assert_eq!((merged.eras.len(), merged.eras[0].end, merged.eras[0].stopped), (1, Some(1_200), None));
 }
 
 #[test]
@@ -242,7 +314,7 @@ fn what_is_not_one_run_is_not_merged() {
         ["0/3", "1/3", "2/3"].map(|of| make(&format!("{}.json", &of[..1]), &[&format!("--shard={of}")]));
     // Some are missing: what is there is merged, and can be merged on.
     merge(&[&zero, &two], 1, "2 of 3 shards, 20 traces, ");
-    merge(&[&zero, &two], 1, "; missing: 1/3");
+    merge(&[&zero, &two], 1, ", missing: 1/3");
     let replay = |index: &str, exit: i32| {
         let output = tracegen().args(["replay", index, "--manifest", &path("run")]).assert().code(exit);
         json_requests(std::str::from_utf8(&output.get_output().stdout).expect("text")).len()
@@ -269,6 +341,29 @@ fn what_is_not_one_run_is_not_merged() {
     fs::create_dir(path("empty")).expect("a folder");
     merge(&[&path("empty")], 3, "there is no *.json");
     assert_eq!(fs::read(path("run")).expect("a manifest"), before, "what fails leaves what was there");
+    // The merged one may stand beside them; what is missing is waited for.
+    let beside = folder.path().join("beside");
+    fs::create_dir(&beside).expect("a folder");
+    let merging = || {
+        let command = Command::new(assert_cmd::cargo::cargo_bin("tracegen"))
+            .args([OsStr::new("merge"), beside.as_ref(), OsStr::new("--wait=60s"), OsStr::new("-o")])
+            .arg(beside.join("run.json"))
+            .stderr(Stdio::piped())
+            .spawn();
+        command.expect("started")
+    };
+    let child = merging();
+    for name in ["0.json", "1.json", "2.json"] {
+        sleep(Duration::from_millis(500));
+        fs::copy(path(name), beside.join("new"))
+            .and_then(|_| fs::rename(beside.join("new"), beside.join(name)))
+            .expect("copied");
+    }
+    for child in [child, merging()] {
+        let output = child.wait_with_output().expect("its output");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("3 of 3 shards, 30 traces, "), "{said}");
+    }
     // One that goes on.
     let mut open = read(Path::new(&two));
     (open.ended, open.eras[0].end) = (None, None);

@@ -23,14 +23,20 @@ use std::sync::Arc;
   tracegen explain --by edge                      calls from service to service
   tracegen explain orders.plan --format json | jq '.services[] | {service, failure_probability}'
 
-Shares, numbers of spans and failures follow from the plan and are exact. Durations and bytes are those of the first traces that
-`tracegen run --seed 42` makes. A figure with ~ could not be computed and is the sample's, too.
+Shares, numbers of spans and failures follow from the plan and are exact. Durations and bytes are those
+of the first traces that `tracegen run --seed 42` makes. A figure with ~ could not be computed: it is the
+sample's, too.
 
-JSON has all parts: total, scenarios, services, operations, edges. Each has exact; share (of all traces, or of all spans);
-traces_share (of all traces, those of the part or with such a span); spans_per_trace.min, .mean, .max; failure_probability (of a
-trace, or of a span); bytes_per_trace or bytes_per_span; duration_ns.p50, .p90, .p99. With --rate also traces_per_second,
-spans_per_second, bytes_per_second, and failed_traces_per_second or failed_spans_per_second. Shares and probabilities are from 0
-to 1.")]
+JSON has all parts: total, scenarios, services, operations, edges. Each has
+  exact                        the figures are computed, not counted
+  share                        of all traces, or of all spans; as all shares and probabilities from 0 to 1
+  traces_share                 of all traces, those of the scenario, or with such a span
+  spans_per_trace              min, mean, max: in a trace of the scenario, or such spans in any trace
+  failure_probability          of a trace, or of a span
+  bytes_per_trace, _per_span   mean of OTLP protobuf, resources aside
+  duration_ns                  p50, p90, p99
+and with --rate traces_per_second, spans_per_second, bytes_per_second, and failed_traces_per_second or
+failed_spans_per_second.")]
 pub struct Explain {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]

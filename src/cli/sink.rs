@@ -1,4 +1,4 @@
-//! `tracegen sink`: a receiver at the far end of a pipeline, which counts, and fails where it is asked to.
+//! `tracegen sink`: a receiver at the far end of a pipeline, which verifies what comes, and fails where it is asked to.
 
 mod faults;
 mod figures;
@@ -28,17 +28,31 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// For tasks of connections that don't end.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Receive traces and count them, failing on purpose where that is asked for
+/// Receive traces at the end of a pipeline, verify them as they come, and fail on purpose where that is asked for
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen sink                                     what comes to ports 4317 (gRPC) and 4318 (HTTP)?
-  tracegen sink --until-idle 5s --format json       until nothing has come for 5 s
-  tracegen sink --unavailable 5% --delay 50ms..200ms --seed 1
+  tracegen sink --manifest run.json --until-idle 5s
+    and beside it, to a collector that exports to the sink:
+  tracegen run --manifest run.json --count 100000 --endpoint http://localhost:14317
+  tracegen sink --manifest run.json --unavailable 5% --delay 50ms..200ms
                                                     does the collector keep what it can't deliver?
+  tracegen sink --manifest run.json --reset 1% --allow duplicated
+                                                    .. and what it may have delivered?
+  tracegen sink --manifest run.json --drop 3%       does the alert see what is lost behind the collector?
 
-OTLP/gRPC and OTLP/HTTP are taken at either address, protobuf or JSON, plain or in gzip. Faults are drawn for each request by
-its number, so they repeat with --seed; what was done is counted and printed. A request that was reset has been taken: who
-sends it again doubles it.")]
+OTLP/gRPC and OTLP/HTTP are taken at either address, protobuf or JSON, plain or in gzip. The manifest may not be there yet: who
+sends is told to come again until it is. It is read again when the file changes, and at the end: what a run that has not ended
+was still to send can't be told lost.
+
+Faults are drawn for each request by its number, so they repeat with --seed; what was done is counted and printed apart from the
+verdict, which knows nothing of it. A request that was reset has been taken: who sends it again doubles it.
+
+Memory: 16 requests at a time, as large as --max-request allows, and what HTTP/2 lets through to wait, 8 MiB a connection; with
+a manifest what `tracegen verify` takes. Who is too fast waits.
+
+Exit status: 0 done, or nothing lost, doubled or changed; 1 something is; 3 it could not be checked; 130 interrupted before
+--for, --until-idle or --count.")]
 pub struct Sink {
     /// Where to listen for OTLP/gRPC; port 0 takes a free one [default: 127.0.0.1:4317, unless --listen-http is given alone]
     #[arg(long, value_name = "HOST:PORT")]
@@ -158,7 +172,7 @@ impl Sink {
         } else if concluded.is_none() {
             print(&figures::summary(judge, account))?;
         } else if !self.quiet {
-            anstream::eprint!("{}", figures::summary(judge, account));
+            anstream::eprint!("{}", figures::beside_verdict(judge, account));
         }
         let exit = match concluded {
             None => Exit::Done,

@@ -54,6 +54,6 @@ mod tests {
         let mut table = Table::new(1, &["name", "n"]);
         table.row(vec!["日本".into(), "5".into()]);
         table.row(vec!["a\x1b[2Jb".into(), "1,000".into()]);
-        assert_eq!(table.to_string(), "name         n\n日本         5\na\u{fffd}[2Jb  1,000\n");
+        assert_eq!(table.to_string(), "name        n\n日本        5\na\u{fffd}[2Jb  1,000\n");
     }
 }

@@ -74,6 +74,7 @@ impl Sum {
             false if self.spans > 0.0 => self.failed / self.spans,
             _ => self.failed,
         };
-        (!self.unknown).then_some(Figures { traces: self.traces, spans, failed })
+        // sums of parts of 1 may be more by a rounding
+        (!self.unknown).then_some(Figures { traces: self.traces.min(1.0), spans, failed: failed.min(1.0) })
     }
 }

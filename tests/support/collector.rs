@@ -40,6 +40,10 @@ pub enum Output {
     Otlp {
         port: u16,
     },
+    /// OTLP/HTTP to that port of this machine.
+    OtlpHttp {
+        port: u16,
+    },
 }
 
 impl Output {
@@ -64,13 +68,18 @@ impl Output {
                      sending_queue: {{enabled: false}}}}"
                 ),
             ),
-            Output::Otlp { port } => (
-                "otlp",
-                format!("{{endpoint: '127.0.0.1:{port}', tls: {{insecure: true}}, sending_queue: {{enabled: false}}}}"),
-            ),
+            Output::Otlp { port } => {
+                let endpoint = format!("endpoint: '127.0.0.1:{port}', tls: {{insecure: true}}");
+                ("otlp", format!("{{{endpoint}, {AT_ONCE}}}"))
+            }
+            Output::OtlpHttp { port } => ("otlphttp", format!("{{endpoint: 'http://127.0.0.1:{port}', {AT_ONCE}}}")),
         }
     }
 }
+
+/// Of an exporter of OTLP: what it acknowledges, the next one has, and what fails is tried again soon, without an end.
+const AT_ONCE: &str = "sending_queue: {enabled: false}, \
+                       retry_on_failure: {initial_interval: 50ms, max_interval: 200ms, max_elapsed_time: 0}";
 
 const JSON: &str = "traces.json";
 const PROTOBUF: &str = "traces.bin";
@@ -132,17 +141,10 @@ impl Collector {
         let [grpc, http] = self.ports;
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             processors: {{{processors}}}
-exporters: {{{exporters}, file/metrics: {{path: '{}'}}}}
-\
-             service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines:
-    \
-             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}
-    \
-             metrics: {{receivers: [otlp], exporters: [file/metrics]}}
-",
+             processors: {{{processors}}}\nexporters: {{{exporters}, file/metrics: {{path: '{}'}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}\n    \
+             metrics: {{receivers: [otlp], exporters: [file/metrics]}}\n",
             self.metrics_file().display()
         );
         let config_file = self.folder.path().join("config.yaml");

@@ -4,30 +4,16 @@ use super::judge::Judge;
 use super::trial::Trial;
 use crate::receive::{Account, Amount};
 use crate::text::{bytes, count, duration, grouped};
-use crate::verify::Progress;
+use crate::verify::{Census, Progress};
 use serde_json::{Value, json};
 
 /// Services that are named in the summary, those with the most spans.
 const MOST_SERVICES: usize = 20;
 
-/// A line each, of a name and what there is to say.
-pub fn lines(judge: &Judge, account: &Account) -> Vec<String> {
-    let census = &judge.census;
-    let mut lines = vec![format!(
-        "{}, {} in {}, {}",
-        count(census.spans, "span"),
-        count(census.roots, "root span"),
-        count(census.requests, "request"),
-        bytes(census.bytes),
-    )];
-    if census.failed > 0 {
-        lines.push(row("failed", count(census.failed, "span")));
-    }
-    let late = census.lateness();
-    if late.count > 0 {
-        let [p50, p99, max] = [late.p50, late.p99, late.max].map(duration);
-        lines.push(row("late", format!("p50 {p50}, p99 {p99}, max {max} after a span's end")));
-    }
+/// Of the page, while it goes on.
+pub fn page(judge: &Judge, account: &Account) -> Vec<String> {
+    let mut lines = vec![row("received", received(&judge.census))];
+    lines.extend(late(&judge.census));
     if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
         let Progress { delivered, duplicated, altered, unexpected, .. } = progress;
         let figures = [delivered, duplicated, altered, unexpected].map(grouped);
@@ -35,24 +21,50 @@ pub fn lines(judge: &Judge, account: &Account) -> Vec<String> {
         let rows = ["delivered", "duplicated", "altered", "unexpected"].into_iter().zip(figures);
         lines.extend(rows.map(|(name, figure)| row(name, format!("{figure:>width$}"))));
     }
-    lines.extend(injected(account).map(|what| row("injected", what)));
-    if account.refused > 0 {
-        let (requests, last) = (count(account.refused, "request"), &account.last_refusal);
-        lines.push(row("refused", format!("{requests}, the last one: {last}")));
-    }
+    lines.extend(faults(account));
     lines
 }
 
-/// All of it, once it has ended.
+/// All that came, where it is only counted.
 pub fn summary(judge: &Judge, account: &Account) -> String {
-    let mut lines = lines(judge, account);
-    lines.extend(services(judge));
+    let census = &judge.census;
+    let mut lines = vec![received(census)];
+    lines.extend((census.failed > 0).then(|| row("failed", count(census.failed, "span"))));
+    lines.extend(late(census));
+    lines.extend(faults(account));
+    lines.extend(services(census));
     lines.join("\n") + "\n"
 }
 
+/// What a verdict does not say.
+pub fn beside_verdict(judge: &Judge, account: &Account) -> String {
+    let mut lines = vec![received(&judge.census)];
+    lines.extend(faults(account));
+    lines.join("\n") + "\n"
+}
+
+fn received(census: &Census) -> String {
+    let (spans, roots) = (count(census.spans, "span"), count(census.roots, "root span"));
+    format!("{spans}, {roots} in {}, {}", count(census.requests, "request"), bytes(census.bytes))
+}
+
+fn late(census: &Census) -> Option<String> {
+    let late = census.lateness();
+    let [p50, p99, max] = [late.p50, late.p99, late.max].map(duration);
+    (late.count > 0).then(|| row("late", format!("p50 {p50}, p99 {p99}, max {max} after a span's end")))
+}
+
+/// What was done to requests instead of taking them.
+fn faults(account: &Account) -> Vec<String> {
+    let injected = injected(account).map(|what| row("injected", what));
+    let (requests, last) = (count(account.refused, "request"), &account.last_refusal);
+    let refused = (account.refused > 0).then(|| row("refused", format!("{requests}, the last one: {last}")));
+    injected.into_iter().chain(refused).collect()
+}
+
 /// A service a line, those with the most spans first.
-fn services(judge: &Judge) -> Vec<String> {
-    let mut services: Vec<(&String, &u64)> = judge.census.services.iter().collect();
+fn services(census: &Census) -> Vec<String> {
+    let mut services: Vec<(&String, &u64)> = census.services.iter().collect();
     services.sort_by_key(|(name, spans)| (std::cmp::Reverse(**spans), *name));
     let width = services.first().map_or(0, |(_, spans)| grouped(**spans).len());
     let shown = services.iter().take(MOST_SERVICES);

@@ -49,7 +49,7 @@ impl Page {
         match &self.bar {
             Some(bar) => {
                 let mut lines = vec![figures::row("now", format!("{} spans/s, {}B/s", scaled(spans), scaled(bytes)))];
-                lines.extend(figures::lines(judge, account));
+                lines.extend(figures::page(judge, account));
                 bar.set_message(lines.join("\n"));
             }
             None if !self.quiet && self.last_plain.elapsed() >= PLAIN_EVERY => {
