@@ -52,10 +52,19 @@ impl Fidelity {
     pub fn not_compared(self) -> &'static [&'static str] {
         match self {
             Fidelity::Otlp => &[],
-            Fidelity::ClickHouse => &["types of attribute values", "flags", "dropped counts"],
-            Fidelity::Jaeger => {
-                &["times below a microsecond", "flags", "trace state", "dropped counts", "lists' types"]
+            Fidelity::ClickHouse => {
+                &["types of attribute values", "flags", "dropped counts", "schema URLs", "attributes of the scope"]
             }
+            Fidelity::Jaeger => &[
+                "times below a microsecond",
+                "types of lists' values",
+                "flags",
+                "dropped counts",
+                "schema URLs",
+                "attributes of the scope",
+                "attributes and trace states of links",
+                "names of events with an attribute `event`",
+            ],
         }
     }
 }

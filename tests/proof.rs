@@ -33,9 +33,10 @@ use support::jaeger::Jaeger;
 use tempfile::TempDir;
 use tracegen::store::Connection;
 
-/// A run of the shipped scenarios.
+/// A run of the shipped scenarios, or of others.
 struct Run {
     folder: TempDir,
+    scenarios: PathBuf,
     seed: u64,
     count: u64,
     /// Spans that a receiver has acknowledged.
@@ -45,8 +46,12 @@ struct Run {
 impl Run {
     /// Sent to an endpoint; all of it is acknowledged.
     fn sent(seed: u64, count: u64, protocol: &str, endpoint: &str) -> Run {
+        Run::of(scenarios(), seed, count, protocol, endpoint)
+    }
+
+    fn of(scenarios: PathBuf, seed: u64, count: u64, protocol: &str, endpoint: &str) -> Run {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut run = Run { folder, seed, count, delivered: 0 };
+        let mut run = Run { folder, scenarios, seed, count, delivered: 0 };
         let output = run
             .command()
             .args(["--protocol", protocol, "--endpoint", endpoint, "--summary", "json", "--manifest"])
@@ -62,7 +67,10 @@ impl Run {
     fn command(&self) -> assert_cmd::Command {
         let mut command = tracegen();
         command.args(["run", "--seed", &self.seed.to_string(), "--count", &self.count.to_string()]);
-        command.args(["--start", "2026-01-01T00:00:00Z", "--quiet"]).arg(scenarios()).timeout(Duration::from_secs(120));
+        command
+            .args(["--start", "2026-01-01T00:00:00Z", "--quiet"])
+            .arg(&self.scenarios)
+            .timeout(Duration::from_secs(120));
         command
     }
 
@@ -188,5 +196,22 @@ fn what_went_through_whole_is_clean_in_every_store() {
         let (text, ..) = run.verify(&from, &[]);
         assert_eq!(text.contains("not checked"), unexpected.is_null(), "{text}");
         assert!(text.ends_with("nothing is lost, doubled or changed\n"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_store_writes_in_its_own_way_is_not_altered() {
+    let (Some(server), Some(jaeger)) = (clickhouse(), Jaeger::start()) else { return };
+    let connection = server.fresh();
+    let outputs = vec![rows_of(server, &connection), Output::Otlp { port: jaeger.otlp_port() }, Output::Json];
+    let Some(mut collector) = Collector::with(outputs, &[]) else { return };
+    let awkward = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/injected/awkward.yaml");
+    let run = Run::of(awkward, 13, 50, "grpc", &collector.grpc_url());
+    jaeger.wait_for(run.delivered);
+    collector.stop();
+    for from in [url_of(&connection), format!("jaeger={}", jaeger.url()), path_of(&collector.file())] {
+        let (report, exit) = run.verified(&from, &[]);
+        assert_verdict(&report, exit, &[]);
+        assert_counts(&report, [run.delivered, run.delivered, 0, 0, 0, 0]);
     }
 }

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// Fields of which alterations are told apart, at most: a source can make up any number of attributes.
 const MOST_FIELDS: usize = 1_000;
+/// Places of damage that are told, at most.
+const MOST_DAMAGE: usize = 1_000;
 const OTHER_FIELDS: &str = "(other fields)";
 
 /// Takes what a source gives, in any order, and says what it comes to. Memory is bounded by the length of the run: some bits a
@@ -76,7 +78,11 @@ impl Verifier {
 
     /// A part of the source that can't be read, in words that name the place: what is missing may be in it.
     pub fn damaged(&mut self, what: String) {
-        self.damage.push(what);
+        match self.damage.len() {
+            0..MOST_DAMAGE => self.damage.push(what),
+            MOST_DAMAGE => self.damage.push("more than that".into()),
+            _ => {}
+        }
     }
 
     /// One span as a source gives it; `arrived`: when, ns since 1970, where the source knows.

@@ -3,12 +3,15 @@
 //! `TRACEGEN_COLLECTOR`, `TRACEGEN_CLICKHOUSE` and `TRACEGEN_JAEGER` name its parts. Without them, tests that want it are
 //! skipped with the reason printed, and fail when `CI` is set.
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -45,9 +48,8 @@ impl Stack {
                 return None;
             }
         }
-        let free = PORTS.map(|name| (name, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port")));
-        let ports = free.iter().map(|(name, listener)| (*name, listener.local_addr().expect("bound").port())).collect();
-        let mut stack = Stack { folder: tempfile::tempdir().expect("a folder"), ports, guard: None };
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut stack = Stack { folder, ports: PORTS.into_iter().zip(free_ports()).collect(), guard: None };
         let mut guard = Command::new("sh");
         stack.surround(guard.args(["-c", r#"read -r end; exec "$0" clean"#, SCRIPT]));
         // A group of its own: what ends the tests must not end it.
@@ -57,9 +59,13 @@ impl Stack {
     }
 
     pub fn run(&self, verb: &str) -> Output {
+        self.command(verb).output().expect("run")
+    }
+
+    pub fn command(&self, verb: &str) -> Command {
         let mut command = Command::new(SCRIPT);
         self.surround(command.arg(verb));
-        command.output().expect("run")
+        command
     }
 
     /// All is ready, or the test fails.
@@ -90,47 +96,77 @@ impl Stack {
         assert!(Command::new("kill").args(["-KILL", &self.pid(part)]).status().expect("run").success());
     }
 
-    /// Where its collector takes OTLP/gRPC.
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports["OTLP_GRPC_PORT"])
+    /// Where something listens.
+    pub fn url(&self, port: &str) -> String {
+        format!("http://127.0.0.1:{}", self.ports[port])
     }
 
-    /// The body of what the part at a port answers.
-    pub fn get(&self, port: &str, path: &str) -> serde_json::Value {
-        let body = self.ask(port, "GET", path, "");
-        serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
+    /// What the part at a port answers, once it is as wanted.
+    pub fn get(&self, port: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        until(path, || {
+            let answer = self.ask(port, "GET", path, "")?;
+            let value = serde_json::from_str(&answer).map_err(|e| format!("{e}: {answer}"))?;
+            if wanted(&value) { Ok(value) } else { Err(answer) }
+        })
+    }
+
+    /// A page of `serve`.
+    pub fn page(&self, path: &str) -> String {
+        self.ask("SERVER_PORT", "GET", path, "").unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     /// What ClickHouse answers.
     pub fn select(&self, statement: &str) -> String {
-        self.ask("CLICKHOUSE_HTTP_PORT", "POST", "/?database=otel", statement).trim().to_string()
+        let answer = self.ask("CLICKHOUSE_HTTP_PORT", "POST", "/?database=otel", statement);
+        answer.unwrap_or_else(|e| panic!("{statement}: {e}")).trim().to_string()
     }
 
     /// Wait until ClickHouse answers this.
     pub fn wait(&self, statement: &str, expected: &str) {
-        let begun = Instant::now();
-        loop {
+        until(statement, || {
             let found = self.select(statement);
-            if found == expected {
-                return;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(30), "{statement}: {found}, not {expected}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            if found == expected { Ok(()) } else { Err(format!("{found}, not {expected}")) }
+        });
     }
 
-    /// With HTTP/1.0, which knows no chunks.
-    fn ask(&self, port: &str, method: &str, path: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[port])).expect("it listens");
+    /// The body of an answer that is fine. With HTTP/1.0, which knows no chunks.
+    fn ask(&self, port: &str, method: &str, path: &str, body: &str) -> Result<String, String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[port])).map_err(|e| e.to_string())?;
         let length = body.len();
-        write!(stream, "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}")
-            .expect("sent");
+        let head = format!("{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all((head + body).as_bytes()).map_err(|e| e.to_string())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("answered");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
-        assert!(head.contains(" 200 "), "{method} {path}: {answer}");
-        body.to_string()
+        stream.read_to_string(&mut answer).map_err(|e| e.to_string())?;
+        match answer.split_once("\r\n\r\n") {
+            Some((head, body)) if head.contains(" 200 ") => Ok(body.to_string()),
+            _ => Err(answer),
+        }
     }
+}
+
+/// Try until it is so; in the end, why it is not.
+fn until<T>(what: &str, attempt: impl Fn() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            Ok(found) => return found,
+            Err(why) => assert!(begun.elapsed() < Duration::from_secs(30), "{what}: {why}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// In a row, and below those that the system gives to whoever connects: one of them could be gone when its turn comes.
+fn free_ports() -> RangeInclusive<u16> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = PORTS.len() as u32;
+    let mut tries = (0..1_000).map(|_| {
+        let place = std::process::id().wrapping_mul(97) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let first = 10_000 + place % 2_000 * count;
+        first as u16..=(first + count - 1) as u16
+    });
+    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    tries.find(|ports| ports.clone().all(is_free)).expect("free ports")
 }
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/stack.py");

@@ -137,19 +137,18 @@ impl Span {
         let is_parent = |first: &Reference| first.ref_type == "CHILD_OF" && trace_id(&first.trace) == trace;
         // The parent stands before the links.
         let parent = references.first().is_some_and(is_parent).then(|| references.remove(0));
-        let mut tags = Tags(attributes(&tags));
-        // What Jaeger adds behind the attributes is the last of its name; the scope stands before them.
-        let trace_state = tags.last("w3c.tracestate", text);
-        let kind = tags.last("span.kind", |value| kind(value));
-        let status =
-            match tags.last("otel.status_code", |value| text(value).filter(|code| code == "ERROR" || code == "OK")) {
-                Some(code) if code == "ERROR" => {
-                    tags.last("error", |value| (*value == OwnedDatum::Bool(true)).then_some(()));
-                    Status::Error(tags.last("otel.status_description", text).unwrap_or_default())
-                }
-                Some(_) => Status::Ok,
-                None => Status::Unset,
-            };
+        let mut tags = Tags::new(attributes(&tags));
+        let trace_state = tags.own("w3c.tracestate", text);
+        let status = tags.own("otel.status_code", text);
+        let status = match status.as_deref() {
+            Some("ERROR") => {
+                tags.own("error", |value| (*value == OwnedDatum::Bool(true)).then_some(()));
+                Status::Error(tags.own("otel.status_description", text).unwrap_or_default())
+            }
+            Some(_) => Status::Ok,
+            None => Status::Unset,
+        };
+        let kind = tags.own("span.kind", kind);
         let scope = tags.first("otel.scope.name", text);
         let service = process.map_or("", |process| &process.service_name);
         let mut resource = vec![("service.name".to_string(), OwnedDatum::Text(service.into()))];
@@ -167,35 +166,50 @@ impl Span {
             duration: duration.saturating_mul(MICROSECOND),
             status,
             resource,
-            attributes: tags.0,
+            attributes: tags.all,
             events: logs.iter().map(event).collect(),
             links: references.iter().map(link).collect(),
         }
     }
 }
 
-/// Tags of a span, of which Jaeger's own are taken out.
-struct Tags(Attributes);
+/// What Jaeger writes behind the attributes, in this order; the scope stands before them.
+const OWN: [&str; 5] = ["span.kind", "otel.status_code", "error", "otel.status_description", "w3c.tracestate"];
+
+/// Of which Jaeger's own are taken out. An attribute may have the name of one.
+struct Tags {
+    all: Attributes,
+    /// Where Jaeger's own begin; 0: the store behind it did not keep the order, and they are known by their names alone.
+    own: usize,
+}
 
 impl Tags {
-    /// Take out the last tag of that name that reads as wanted.
-    fn last<T>(&mut self, key: &str, read: impl Fn(&OwnedDatum) -> Option<T>) -> Option<T> {
-        let at = self.0.iter().rposition(|(name, value)| name == key && read(value).is_some())?;
-        read(&self.0.remove(at).1)
+    fn new(all: Attributes) -> Tags {
+        let last_kind = all.iter().rposition(|(name, value)| name == OWN[0] && kind(value).is_some());
+        let in_order = |at: &usize| all[*at..].iter().all(|(name, _)| OWN.contains(&name.as_str()));
+        Tags { own: last_kind.filter(in_order).unwrap_or(0), all }
     }
 
-    /// The first one.
+    /// Take out the last of that name that reads as wanted.
+    fn own<T>(&mut self, key: &str, read: impl Fn(&OwnedDatum) -> Option<T>) -> Option<T> {
+        let own = &self.all[self.own..];
+        let at = own.iter().rposition(|(name, value)| name == key && read(value).is_some())?;
+        read(&self.all.remove(self.own + at).1)
+    }
+
+    /// Take out the first.
     fn first<T>(&mut self, key: &str, read: impl Fn(&OwnedDatum) -> Option<T>) -> Option<T> {
-        let at = self.0.iter().position(|(name, value)| name == key && read(value).is_some())?;
-        read(&self.0.remove(at).1)
+        let at = self.all.iter().position(|(name, value)| name == key && read(value).is_some())?;
+        read(&self.all.remove(at).1)
     }
 }
 
 /// The name of an event is its first field, unless it has an attribute of that name.
 fn event(log: &Log) -> StoredEvent {
-    let mut fields = Tags(attributes(&log.fields));
-    let name = fields.first("event", text).unwrap_or_default();
-    StoredEvent { time: log.timestamp.saturating_mul(MICROSECOND), name, attributes: fields.0 }
+    let mut fields = attributes(&log.fields);
+    let is_name = |(key, value): &(String, OwnedDatum)| key == "event" && text(value).is_some();
+    let name = fields.iter().position(is_name).and_then(|at| text(&fields.remove(at).1));
+    StoredEvent { time: log.timestamp.saturating_mul(MICROSECOND), name: name.unwrap_or_default(), attributes: fields }
 }
 
 fn link(reference: &Reference) -> StoredLink {
@@ -248,4 +262,56 @@ fn trace_id(text: &str) -> TraceId {
 
 fn span_id(text: &str) -> u64 {
     u64::from_str_radix(text, 16).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> Tags {
+        Tags::new(pairs.iter().map(|(key, value)| (key.to_string(), OwnedDatum::Text(value.to_string()))).collect())
+    }
+
+    #[test]
+    fn an_attribute_may_have_the_name_of_one_of_jaegers_own_tags() {
+        let mut of = tags(&[
+            ("span.kind", "mine"),
+            ("w3c.tracestate", "mine"),
+            ("span.kind", "server"),
+            ("otel.status_code", "OK"),
+        ]);
+        assert_eq!((of.own("w3c.tracestate", text), of.own("otel.status_code", text)), (None, Some("OK".into())));
+        assert_eq!((of.own("span.kind", kind), of.all.len()), (Some(SpanKind::Server), 2));
+        // A store that does not keep the order.
+        let mut of = tags(&[("otel.status_code", "OK"), ("span.kind", "server"), ("a", "b")]);
+        assert_eq!(
+            (of.own("otel.status_code", text), of.own("span.kind", kind)),
+            (Some("OK".into()), Some(SpanKind::Server))
+        );
+        assert_eq!(of.all, [("a".into(), OwnedDatum::Text("b".into()))]);
+    }
+
+    #[test]
+    fn values_keep_their_types() {
+        let datum = |json: &str| serde_json::from_str::<Tag>(json).map(|tag| tag.datum()).ok();
+        for (json, value) in [
+            (r#"{"key":"a","type":"int64","value":7}"#, OwnedDatum::Int(7)),
+            (r#"{"key":"a","type":"int64","value":"9007199254740993"}"#, OwnedDatum::Int(9_007_199_254_740_993)),
+            (r#"{"key":"a","type":"float64","value":5}"#, OwnedDatum::Double(5.0)),
+            (r#"{"key":"a","type":"bool","value":true}"#, OwnedDatum::Bool(true)),
+            (r#"{"key":"a","type":"string","value":"7"}"#, OwnedDatum::Text("7".into())),
+            (r#"{"key":"a","type":"new","value":[7]}"#, OwnedDatum::Text("[7]".into())),
+        ] {
+            assert_eq!(datum(json), Some(value), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told() {
+        for text in ["", "<html>", "[]", "{}", r#"{"data":7}"#, r#"{"data":[{"traceID":"1"}]}"#] {
+            assert!(Answer::read(text.as_bytes()).is_err(), "{text}");
+        }
+        let empty = Answer::read(br#"{"data":null,"errors":[{"msg":"trace not found"}]}"#).unwrap();
+        assert_eq!(empty.spans().count(), 0);
+    }
 }
