@@ -17,6 +17,11 @@ pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
     if eras.windows(2).any(|pair| pair[0].end.is_some_and(|end| end < pair[1].epoch.first)) {
         unknown.push("the manifest holds only the latest eras of a long run: the others' traces are not known".into());
     }
+    let missing = archive.missing_shards();
+    if missing > 0 {
+        let why = format!("the manifest was merged without {missing} of the run's shards: what they sent is not known");
+        unknown.push(why);
+    }
     if !has_known_schedule(archive) {
         let why = "the run was at --rate max and did not write its end: when its later traces began is not known";
         unknown.push(why.into());
