@@ -48,7 +48,11 @@ pub struct Job {
     pub ordered: bool,
     /// What is not to be sent again.
     pub sent: Sent,
+    /// Told the schedule whenever it gets an epoch, before any trace of that leaves.
+    pub journal: Option<Journal>,
 }
+
+pub type Journal = Arc<dyn Fn(&Schedule) + Send + Sync>;
 
 /// What a run had sent when it was stopped: of the traces before `end`, those that had ended. By default nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -74,6 +74,20 @@ impl Shards {
         read(&self.path("run.json"))
     }
 
+    /// Whether what is in these files is the merged run: exit status, and the verdict.
+    fn verify(&self, files: &[PathBuf]) -> (i32, serde_json::Value) {
+        let manifest = self.path("run.json").display().to_string();
+        let mut command = tracegen();
+        command.args(["verify", "--quiet", "--format=json", "--manifest", &manifest]);
+        let output = command.arg("--from").args(files).output().expect("it runs");
+        let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().expect("a status"), report)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        (0..SHARDS).map(|k| self.path(format!("{k}.bin"))).collect()
+    }
+
     /// The spans of the shards' files, and what the run writes that is not cut into shards.
     fn check_against_whole(&self, mut parts: Vec<String>) {
         let (file, manifest) = (self.path("whole.bin"), self.path("whole.json"));
@@ -106,6 +120,11 @@ fn shards_in_processes_of_their_own_are_one_run() {
     let parts: Vec<Vec<String>> = (0..SHARDS)
         .map(|k| spans(&read_delimited(&fs::read(shards.path(format!("{k}.bin"))).expect("a file"))))
         .collect();
+    // Verified as one run; without a shard, that one's spans are lost.
+    let (exit, report) = shards.verify(&shards.files());
+    assert!(exit == 0 && report["lost"] == 0 && report["unexpected"] == 0, "{report}");
+    let (exit, report) = shards.verify(&shards.files()[1..]);
+    assert!(exit == 1 && report["lost"] == parts[0].len() && report["orphaned"] == 0, "{report}");
     let account = manifest.ended.expect("it has ended").account.expect("an account");
     assert_eq!(account.delivered.spans, parts.iter().map(Vec::len).sum::<usize>() as u64);
     shards.check_against_whole(parts.concat());
@@ -148,6 +167,8 @@ fn a_shard_that_was_stopped_is_expected_up_to_its_stop() {
     assert!(by_shard(1) > 100 && by_shard(1) < by_shard(0), "{} {}", by_shard(1), by_shard(0));
     assert!(sent == expected, "{} {}", sent.len(), expected.len());
     assert_eq!(manifest.ended.as_ref().expect("it has ended").traces, sent.len() as u64);
+    let (exit, report) = shards.verify(&shards.files());
+    assert!(exit == 0 && report["delivered"] == report["expected"], "{report}");
     // It goes on by its own manifest alone, and then they are the whole.
     let exporter = format!("--exporter=file={}", shards.path("1.bin").display());
     let merged = format!("--resume={}", shards.path("run.json").display());
@@ -202,6 +223,8 @@ fn shards_in_networks_of_their_own_are_one_run() {
     assert!(parts.iter().all(|part| part.len() > 500), "each has its own");
     let (exit, said) = shards.merge(&[&shards.path("shards").display().to_string()]);
     assert_eq!(exit, 0, "{said}");
+    let (exit, report) = shards.verify(&files);
+    assert!(exit == 0 && report["delivered"] == parts.concat().len(), "{report}");
     shards.check_against_whole(parts.concat());
 }
 

@@ -118,6 +118,7 @@ impl Run {
             at_full_speed: timing.at_full_speed,
             ordered: opened.ordered,
             sent,
+            journal: self.journal(&run, &timing),
         };
         let outcome = monitor::run(&self, &job, opened, &timing, messages, metrics)?;
         self.write_manifest(|| {
@@ -127,6 +128,17 @@ impl Run {
         })?;
         summary::show(&self, &outcome, &timing, &paths, run.seed())?;
         Ok(self.exit(&outcome, &timing))
+    }
+
+    /// At full speed the manifest gets the schedule as it grows, so that what arrives can be verified meanwhile.
+    fn journal(&self, run: &Arc<crate::interpreter::Run>, timing: &Timing) -> Option<engine::Journal> {
+        let path = self.manifest.clone().filter(|_| timing.at_full_speed)?;
+        let (run, selection) = (run.clone(), timing.selection);
+        Some(Arc::new(move |schedule| {
+            let manifest = Archive::so_far(&run, selection, schedule).manifest(None);
+            // What can't be written is told of at the end, when it is written once more.
+            let _ = Manifest { full_speed: true, ..manifest }.save(&path);
+        }))
     }
 
     /// `None`: there is nothing left to run.

@@ -43,14 +43,18 @@ pub enum Identified {
 impl Archive {
     /// Of a run, as it is about to begin or as it ended.
     pub fn of(run: &Run, selection: Selection, ending: Option<&Ending>) -> Archive {
-        let mut archive = Archive::new(run, selection);
-        for epoch in ending.map_or(run.schedule(), |ending| &ending.schedule).epochs() {
-            archive.begin(*epoch, run.plan(), BTreeMap::new());
-        }
+        let mut archive = Archive::so_far(run, selection, ending.map_or(run.schedule(), |ending| &ending.schedule));
         if let Some(ending) = ending {
             archive.end(ending.end);
             ending.stopped.into_iter().for_each(|time| archive.stop(0, time));
         }
+        archive
+    }
+
+    /// Of a run that goes on, with the epochs it has come to.
+    pub fn so_far(run: &Run, selection: Selection, schedule: &Schedule) -> Archive {
+        let mut archive = Archive::new(run, selection);
+        schedule.epochs().iter().for_each(|epoch| archive.begin(*epoch, run.plan(), BTreeMap::new()));
         archive
     }
 

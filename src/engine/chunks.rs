@@ -1,6 +1,6 @@
 //! Work, cut into chunks of consecutive indices and handed out in order.
 
-use super::{Job, Sent, Stop, now};
+use super::{Job, Journal, Sent, Stop, now};
 use crate::interpreter::{Arrivals, Epoch, MAX_INDEX, Schedule, Starts};
 use crate::plan::{Plan, ScenarioId};
 use std::ops::Range;
@@ -37,6 +37,7 @@ pub struct Chunks {
     /// Indices below this one.
     limit: u64,
     before: u64,
+    journal: Option<Journal>,
     state: Mutex<State>,
 }
 
@@ -76,11 +77,15 @@ impl Chunks {
             let reach = plan.duration_bound().min(LONGEST_REACH);
             FullSpeed::new(starts, job.sent.end, reach, now())
         });
+        if let (Some(full_speed), Some(journal)) = (&full_speed, &job.journal) {
+            journal(&full_speed.schedule);
+        }
         let state = State { number: 0, next, complete: false, full_speed };
         Chunks {
             length: length(plan, per_second),
             limit,
             before: selection.before.unwrap_or(u64::MAX),
+            journal: job.journal.clone(),
             state: Mutex::new(state),
         }
     }
@@ -98,7 +103,11 @@ impl Chunks {
         }
         let mut schedule = None;
         if let Some(full_speed) = &mut state.full_speed {
-            full_speed.open_epoch_if_due(first, now());
+            if full_speed.open_epoch_if_due(first, now())
+                && let Some(journal) = &self.journal
+            {
+                journal(&full_speed.schedule);
+            }
             if full_speed.opening() >= self.before {
                 state.complete = true;
                 return None;
@@ -157,12 +166,12 @@ impl FullSpeed {
 
     /// An epoch a second, whose rate follows from what the one before achieved: an eighth more, so that generation never
     /// has to wait for a trace to end, and more than that where it came close to it. The rate at most halves, so that
-    /// what held up a whole epoch (a target that was away) does not hold up the next one.
-    fn open_epoch_if_due(&mut self, first: u64, now: u64) {
+    /// what held up a whole epoch (a target that was away) does not hold up the next one. Whether one was opened.
+    fn open_epoch_if_due(&mut self, first: u64, now: u64) -> bool {
         let took = now.saturating_sub(self.opened);
         let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
         if took < SECOND || first <= before {
-            return;
+            return false;
         }
         let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
         let (wanted, last) = (now.saturating_sub(self.reach), self.starts.start(first - 1));
@@ -173,11 +182,13 @@ impl FullSpeed {
         self.rate = rate.max(self.rate / 2).max(1);
         let mut schedule = Schedule::clone(&self.schedule);
         let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
-        if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
+        let opened = schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok();
+        if opened {
             self.starts.update(&schedule);
             self.schedule = Arc::new(schedule);
             self.opened = now;
         }
+        opened
     }
 }
 

@@ -28,6 +28,9 @@ pub enum Output {
     Json,
     /// Protobuf after a 4-byte length.
     Protobuf,
+    /// Either, each request compressed with zstd after its length.
+    ZstdJson,
+    ZstdProtobuf,
     /// Rows of a database of a ClickHouse server, at the port of its native protocol.
     ClickHouse { tcp_port: u16, database: String },
     /// OTLP/gRPC to that port of this machine.
@@ -49,6 +52,8 @@ impl Output {
             Output::Nop => ("nop", "{}".into()),
             Output::Json => ("file/json", file(JSON, "json")),
             Output::Protobuf => ("file/protobuf", file(PROTOBUF, "proto")),
+            Output::ZstdJson => ("file/zstd-json", file(ZSTD_JSON, "json, compression: zstd")),
+            Output::ZstdProtobuf => ("file/zstd-protobuf", file(ZSTD_PROTOBUF, "proto, compression: zstd")),
             Output::ClickHouse { tcp_port, database } => (
                 "clickhouse",
                 format!(
@@ -71,6 +76,8 @@ const AT_ONCE: &str = "sending_queue: {enabled: false}, \
 
 const JSON: &str = "traces.json";
 const PROTOBUF: &str = "traces.bin";
+const ZSTD_JSON: &str = "json.zst";
+const ZSTD_PROTOBUF: &str = "bin.zst";
 
 /// Killed when dropped; it also ends when the test process does, however that ends.
 pub struct Collector {
@@ -184,6 +191,8 @@ impl Collector {
         let name = |output: &Output| match output {
             Output::Json => Some(JSON),
             Output::Protobuf => Some(PROTOBUF),
+            Output::ZstdJson => Some(ZSTD_JSON),
+            Output::ZstdProtobuf => Some(ZSTD_PROTOBUF),
             _ => None,
         };
         self.outputs.iter().filter_map(name).map(|name| self.folder.path().join(name)).collect()

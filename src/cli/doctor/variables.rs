@@ -116,6 +116,8 @@ fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::path::Path;
 
     #[test]
     fn a_slip_of_the_pen_is_seen() {
@@ -127,5 +129,26 @@ mod tests {
         for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_SDK_DISABLED", "PATH"] {
             assert_eq!(meant(name), None, "{name}");
         }
+    }
+
+    /// Of every file of the command line: what it asks the environment for by name is known here.
+    #[test]
+    fn all_that_is_read_is_known() {
+        let (known, mut read) = (known(), 0);
+        let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli")];
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for call in ["environment::value(\"", "environment::text(\"", "table.number(\""] {
+                for name in text.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
+                    read += usize::from(!name.is_empty());
+                    assert!(name.is_empty() || known.contains(name), "{name} of {}", path.display());
+                }
+            }
+        }
+        assert!(read > 15, "only {read} are read");
     }
 }

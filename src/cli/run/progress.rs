@@ -29,9 +29,17 @@ pub struct Display {
     total: Option<u64>,
     /// Virtual time from the schedule's start to its end, ns since 1970, if it has one.
     span: Option<(u64, u64)>,
+    /// Traces a second that are to begin; virtual time since the schedule's start, ns, tells how many do.
     target: Option<f64>,
+    start: u64,
+    begun: Recent,
+    /// It was behind its schedule when it was last looked at.
+    behind: bool,
     draining: bool,
 }
+
+/// What a schedule may be behind, ns, before it is worth a word.
+const NOTABLE: u64 = 250_000_000;
 
 impl Display {
     pub fn new(run: &Run, job: &Job, timing: &Timing, on_terminal: bool) -> Display {
@@ -60,6 +68,9 @@ impl Display {
             total,
             span,
             target: timing.target,
+            start: timing.start,
+            begun: Recent::new(Duration::from_secs(1)),
+            behind: false,
             draining: false,
         }
     }
@@ -68,7 +79,10 @@ impl Display {
         if self.quiet {
             return;
         }
-        let plain_due = !self.terminal && self.last_plain.elapsed() >= PLAIN_EVERY;
+        let behind = self.late(figures).is_some();
+        let news = behind && !self.behind;
+        self.behind = behind;
+        let plain_due = !self.terminal && (news || self.last_plain.elapsed() >= PLAIN_EVERY);
         let Some(bar) = &self.bar else {
             if plain_due {
                 self.last_plain = Instant::now();
@@ -120,6 +134,17 @@ impl Display {
         }
     }
 
+    /// How far the schedule is behind, ns, if that is worth a word.
+    fn late(&self, figures: &Figures) -> Option<u64> {
+        let target = self.target.filter(|_| figures.reached > 0 && !self.draining)?;
+        // Nothing is due for a while where traces are few, or come at random.
+        let gaps = (10e9 / target) as u64;
+        let stuck = now().saturating_sub(figures.reached.saturating_add(gaps));
+        // Published with each batch: where none is full, some time after.
+        let begun_late = figures.reached_at.saturating_sub(figures.reached);
+        Some(stuck.max(begun_late)).filter(|late| *late >= NOTABLE)
+    }
+
     /// The share that is done, 0 to 1.
     fn done(&self, figures: &Figures) -> f64 {
         let share = match (self.total, self.span) {
@@ -144,11 +169,9 @@ impl Display {
             format!("{traces}   {} spans/s   {} failed", scaled(self.spans.rate(figures.spans)), grouped(failed));
         if self.draining {
             line += &format!("   {} on their way", count(account.in_flight.spans, "span"));
-        } else if self.target.is_some() && figures.reached > 0 {
-            let late = now().saturating_sub(figures.reached);
-            if late > 1_000_000_000 {
-                line += &format!("   {} late", duration(late));
-            }
+        } else if let (Some(target), Some(late)) = (self.target, self.late(figures)) {
+            let begun = target * self.begun.rate(figures.reached.saturating_sub(self.start)) / 1e9;
+            line += &format!("   {} of {} traces/s, {} late", scaled(begun), scaled(target), duration(late));
         }
         let done = self.done(figures);
         let (since, first) = match self.first {

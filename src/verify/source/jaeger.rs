@@ -32,6 +32,7 @@ const ANSWER_BYTES: usize = 256 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Attempts after the first.
 const RETRIES: usize = 3;
+const FORM: &str = "its URL is as http://localhost:16686";
 
 #[derive(Clone)]
 struct Jaeger {
@@ -48,6 +49,9 @@ struct Fault {
 }
 
 pub async fn read(url: &str, verifier: &mut Verifier, look: &mut dyn FnMut(&Verifier)) -> Result<(), SourceError> {
+    if url.contains('@') {
+        return Err(SourceError("Jaeger has no users of its own: none can stand in its URL".into()));
+    }
     let explained = |fault: Fault| SourceError(format!("Jaeger at {url}: {}", fault.why));
     let jaeger = Jaeger::new(url).map_err(explained)?;
     let mut watch = Watch::new(look);
@@ -101,9 +105,7 @@ impl Fault {
     }
 
     fn no_jaeger(error: impl std::fmt::Display) -> Fault {
-        Fault::lasting(format!(
-            "that is no answer of Jaeger's HTTP API ({error}); its URL is as http://localhost:16686"
-        ))
+        Fault::lasting(format!("that is no answer of Jaeger's HTTP API ({error}); {FORM}"))
     }
 }
 
@@ -112,7 +114,7 @@ impl Jaeger {
         let base = url.trim_end_matches('/');
         let is_http = base.starts_with("http://") || base.starts_with("https://");
         if !is_http || base.parse::<Uri>().is_ok_and(|uri| uri.query().is_some()) {
-            return Err(Fault::lasting("not its URL, which is as http://localhost:16686"));
+            return Err(Fault::lasting(FORM));
         }
         let provider = rustls::crypto::ring::default_provider();
         let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
@@ -143,9 +145,9 @@ impl Jaeger {
         match status {
             StatusCode::OK => Ok(body),
             status => {
-                let said = answer::problem(&body).unwrap_or_default();
-                let why = format!("it answers {status}{}{said}", if said.is_empty() { "" } else { ": " });
-                Err(Fault { why, passing: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS })
+                let said = answer::problem(&body).unwrap_or_else(|| FORM.into());
+                let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+                Err(Fault { why: format!("it answers {status}; {said}"), passing })
             }
         }
     }
