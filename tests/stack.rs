@@ -333,6 +333,20 @@ fn the_light_configuration_logs_what_comes() {
     assert_eq!(summary["generated"]["spans"], counts.sum::<u64>(), "{log}");
 }
 
+#[test]
+fn without_an_engine_the_way_out_is_told() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/docker.sh");
+    // Nothing listens at port 1.
+    let output = Command::new(script)
+        .args(["stack-up", "docker-compose.yaml", "up"])
+        .env("DOCKER_HOST", "tcp://127.0.0.1:1")
+        .output()
+        .expect("run");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.lines().count() == 1 && said.ends_with("; without Docker: make stack-up\n"), "{said}");
+}
+
 fn has(tool: &str) -> bool {
     Command::new("which").arg(tool).output().is_ok_and(|output| output.status.success())
 }
