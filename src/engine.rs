@@ -155,7 +155,7 @@ pub struct Ending {
     /// Index after the last trace.
     pub end: u64,
     /// With all epochs.
-    pub schedule: Schedule,
+    pub schedule: Arc<Schedule>,
 }
 
 /// How generation ended.
@@ -206,6 +206,6 @@ pub fn generate(
         },
         stopped: stop.is_set().then(|| stop.time()),
         end,
-        schedule: grown.map_or_else(|| job.run.schedule().clone(), Arc::unwrap_or_clone),
+        schedule: grown.unwrap_or_else(|| job.run.schedule().clone()),
     }
 }

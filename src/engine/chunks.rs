@@ -74,7 +74,7 @@ impl Chunks {
         let full_speed = job.at_full_speed.then(|| FullSpeed {
             opened: now(),
             rate: FIRST_RATE,
-            schedule: Arc::new(schedule.clone()),
+            schedule: schedule.clone(),
             starts,
             reach: plan.duration_bound().min(LONGEST_REACH),
         });
@@ -152,8 +152,8 @@ impl FullSpeed {
         let mut schedule = Schedule::clone(&self.schedule);
         let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
         if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
-            self.starts.update(&schedule);
-            self.schedule = Arc::new(schedule);
+            self.schedule = schedule.into();
+            self.starts.update(&self.schedule);
             self.opened = now;
         }
     }
