@@ -1,11 +1,14 @@
 //! Traces to OTLP bytes, two ways in one run: the direct encoder, and what a program with the OpenTelemetry SDK does
 //! (`SpanData`, the SDK's transform to protobuf messages, prost). `cargo bench --bench otlp`; `thrpt` is spans a second.
 //!
-//! `run/...` interprets and encodes, `encode/...` encodes traces that are there, `interpret` makes them.
+//! `run/...` interprets and encodes, `encode/...` encodes traces that are there, `interpret` makes them. `copy` copies the
+//! bytes of the same spans, a batch after the other: the horizon.
 
 #[allow(dead_code)]
 #[path = "../tests/support/plans.rs"]
 mod plans;
+#[path = "../tests/support/shipped.rs"]
+mod shipped;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -13,6 +16,7 @@ use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message;
+use shipped::shipped;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +70,15 @@ fn view<'a>(run: &'a Run, trace: &'a Trace) -> View<'a> {
     View { plan: run.plan(), resources: run.resources(), trace }
 }
 
+/// The batches of `traces`.
+fn bodies(encoder: &mut impl Encode, run: &Run, traces: &[Trace]) -> Vec<Vec<u8>> {
+    let mut bodies = vec![];
+    let mut take = |batch: Batch| bodies.push(batch.body);
+    traces.iter().for_each(|trace| encoder.add(view(run, trace), &mut take));
+    encoder.flush(&mut take);
+    bodies
+}
+
 fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
     let plan = Arc::new(plan);
     let schedule = Schedule::new(START, Arrivals::Even { count: 1_000, per_ns: 1_000_000_000 }).expect("a schedule");
@@ -80,11 +93,18 @@ fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
         .collect();
     let spans = traces.iter().map(|trace| trace.spans.len() as u64).sum();
     let mut protobuf = Protobuf::new(&plan, run.resources());
+    let bodies = bodies(&mut protobuf, &run, &traces);
     let mut json = Json::new(run.resources());
     let mut sdk = Sdk::new(run.resources());
 
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(spans)).sample_size(20).measurement_time(Duration::from_secs(3));
+    let mut to = Vec::new();
+    let mut copy = |from: &Vec<u8>| {
+        to.clone_from(black_box(from));
+        black_box(&to);
+    };
+    group.bench_function("copy", |b| b.iter(|| bodies.iter().for_each(&mut copy)));
     group.bench_function("encode/direct", |b| b.iter(|| traces.iter().for_each(|t| add(&mut protobuf, view(&run, t)))));
     group.bench_function("encode/json", |b| b.iter(|| traces.iter().for_each(|t| add(&mut json, view(&run, t)))));
     group.bench_function("encode/sdk", |b| b.iter(|| traces.iter().for_each(|t| sdk.add(view(&run, t)))));
@@ -103,6 +123,7 @@ fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
 fn benches(c: &mut Criterion) {
     otlp(c, "ecommerce", plans::ecommerce());
     otlp(c, "wide", plans::wide());
+    otlp(c, "mixed", shipped());
 }
 
 criterion_group!(all, benches);

@@ -179,7 +179,7 @@ pub struct Ending {
     /// Index after the last trace.
     pub end: u64,
     /// With all epochs.
-    pub schedule: Schedule,
+    pub schedule: Arc<Schedule>,
 }
 
 /// How generation ended.
@@ -231,6 +231,6 @@ pub fn generate(
         ended,
         stopped: (ended != Ended::Complete).then(|| stop.time().min(now())),
         end,
-        schedule: grown.map_or_else(|| job.run.schedule().clone(), Arc::unwrap_or_clone),
+        schedule: grown.unwrap_or_else(|| job.run.schedule().clone()),
     }
 }

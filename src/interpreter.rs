@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// What a trace is a function of, besides its index.
 pub struct Run {
     seed: u64,
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     identity: Identity,
     choice: Choice,
     code: Code,
@@ -58,7 +58,7 @@ impl Run {
         let code = Code::new(&plan, seed);
         Run {
             seed,
-            schedule,
+            schedule: schedule.into(),
             identity: Identity::new(seed, tag),
             choice: Choice::new(&plan, seed),
             origin: Arc::new(Origin { resources: resources::compute(&code), plan }),
@@ -76,7 +76,7 @@ impl Run {
     }
 
     /// As the run began.
-    pub fn schedule(&self) -> &Schedule {
+    pub fn schedule(&self) -> &Arc<Schedule> {
         &self.schedule
     }
 
@@ -156,8 +156,8 @@ impl Interpreter {
         self.past.starts.start(index)
     }
 
-    /// Take over the epochs that `schedule`, which began as the run's did, has more than this interpreter knows.
-    pub fn update(&mut self, schedule: &Schedule) {
+    /// Go by `schedule`, which began as the run's did and has more epochs.
+    pub fn update(&mut self, schedule: &Arc<Schedule>) {
         self.past.starts.update(schedule);
     }
 }

@@ -1,7 +1,7 @@
 //! Once warm, a trace costs no allocation.
 
 use std::sync::Arc;
-use support::{counting, plans};
+use support::{counting, plans, shipped::shipped};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::Plan;
 use tracegen::trace::Trace;
@@ -9,6 +9,7 @@ use tracegen::trace::Trace;
 mod support {
     pub mod counting;
     pub mod plans;
+    pub mod shipped;
 }
 
 fn allocations(plan: Plan, arrivals: Arrivals) -> u64 {
@@ -31,7 +32,7 @@ fn a_warm_interpreter_allocates_nothing() {
         Arrivals::Interval { min_ns: 0, max_ns: 100_000_000, lanes: 5 },
         Arrivals::Poisson { count: 100, per_ns: 1_000_000_000 },
     ] {
-        for plan in [plans::ecommerce(), plans::wide(), plans::linked()] {
+        for plan in [plans::ecommerce(), plans::wide(), plans::linked(), shipped()] {
             let name = plan.text(plan.scenarios[0].name).to_owned();
             assert_eq!(allocations(plan, arrivals), 0, "{name} {arrivals:?}");
         }

@@ -146,17 +146,18 @@ fn first_left(starts: &mut Starts, sent: Sent, longest: u64) -> u64 {
 impl FullSpeed {
     /// From trace `next` on, at the rate that the schedule ends with.
     fn new(mut starts: Starts, next: u64, reach: u64, now: u64) -> FullSpeed {
-        let mut schedule = starts.schedule().clone();
+        let mut schedule = Schedule::clone(starts.schedule());
         let last = schedule.epochs().last().copied();
         let rate = last.map_or(FIRST_RATE, |epoch| epoch.arrivals.mean_rate() as u64);
         if let Some(before) = next.checked_sub(1) {
             let opening = now.saturating_sub(reach).max(starts.start(before));
             let arrivals = Arrivals::Even { count: rate, per_ns: SECOND };
-            if schedule.push_epoch(Epoch { first: next, opening, arrivals }).is_ok() {
-                starts.update(&schedule);
-            }
+            // Refused only where the schedule can hold no more: the last epoch goes on.
+            let _ = schedule.push_epoch(Epoch { first: next, opening, arrivals });
         }
-        FullSpeed { opened: now, rate, schedule: Arc::new(schedule), starts, reach }
+        let schedule = Arc::new(schedule);
+        starts.update(&schedule);
+        FullSpeed { opened: now, rate, schedule, starts, reach }
     }
 
     /// Of the last epoch, ns since 1970.
@@ -184,8 +185,8 @@ impl FullSpeed {
         let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
         let opened = schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok();
         if opened {
-            self.starts.update(&schedule);
-            self.schedule = Arc::new(schedule);
+            self.schedule = schedule.into();
+            self.starts.update(&self.schedule);
             self.opened = now;
         }
         opened

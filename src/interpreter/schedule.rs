@@ -11,6 +11,7 @@ use interval::Interval;
 use poisson::Poisson;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// No start lies beyond, so that a start and a trace's duration bound (< 2^62 ns) can be added: the year 2262.
 pub const MAX_TIME: u64 = i64::MAX as u64;
@@ -183,24 +184,23 @@ impl Schedule {
 
 /// A schedule under a seed. Has caches, so each thread has its own.
 pub struct Starts {
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     interval: Interval,
     poisson: Poisson,
 }
 
 impl Starts {
-    pub fn new(seed: u64, schedule: Schedule) -> Self {
-        Starts { schedule, interval: Interval::new(seed), poisson: Poisson::new(seed) }
+    pub fn new(seed: u64, schedule: impl Into<Arc<Schedule>>) -> Self {
+        Starts { schedule: schedule.into(), interval: Interval::new(seed), poisson: Poisson::new(seed) }
     }
 
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// Take over the epochs that `schedule`, which began as this one did, has more than this.
-    pub fn update(&mut self, schedule: &Schedule) {
-        let known = self.schedule.epochs.len();
-        self.schedule.epochs.extend_from_slice(schedule.epochs.get(known..).unwrap_or(&[]));
+    /// Go by `schedule`, which began as this one did and has more epochs.
+    pub fn update(&mut self, schedule: &Arc<Schedule>) {
+        self.schedule = schedule.clone();
     }
 
     /// First index of the epoch of trace `index`.

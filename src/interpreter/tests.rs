@@ -274,13 +274,13 @@ fn consumers_link_to_what_has_happened() {
 #[test]
 fn no_link_leaves_its_epoch() {
     let run = run(linked(), 42, arrivals()[0]);
-    let mut schedule = run.schedule().clone();
+    let mut schedule = Schedule::clone(run.schedule());
     let opening = OPENING + 60 * SECOND;
     schedule.push_epoch(Epoch { first: 3000, opening, arrivals: arrivals()[2] }).unwrap();
     let (mut interpreter, mut trace) = (Interpreter::new(&run), Trace::default());
     interpreter.trace(3100, &mut trace);
     let before = shown(&run, &trace);
-    interpreter.update(&schedule);
+    interpreter.update(&schedule.into());
     interpreter.trace(3100, &mut trace);
     assert_ne!(shown(&run, &trace), before);
     let mut links = 0;

@@ -3,7 +3,7 @@
 use super::timing::Timing;
 use crate::cli::{Failure, source};
 use crate::engine::{Archive, Manifest, Sent, Totals};
-use crate::interpreter::Run;
+use crate::interpreter::{Run, Schedule};
 use crate::text::count;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
     };
     let timing = Timing {
         start: first.epoch.opening,
-        schedule: run.schedule().clone(),
+        schedule: Schedule::clone(run.schedule()),
         selection,
         at_full_speed: full_speed,
         target: None,

@@ -137,7 +137,7 @@ fn epochs_follow_each_other_and_are_searched_apart() {
     schedule.push_epoch(second).unwrap();
     let tag = schedule.tag_bytes();
     assert_eq!(tag, known.schedule().tag_bytes(), "later epochs leave the tag alone");
-    known.update(&schedule);
+    known.update(&schedule.clone().into());
     assert_eq!(known.schedule(), &schedule);
     assert_eq!((0..1000).map(|i| known.start(i)).collect::<Vec<_>>(), before);
     assert_eq!(known.start(1000), second.opening);

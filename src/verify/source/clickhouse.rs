@@ -110,7 +110,7 @@ mod tests {
         let schedule = Schedule::new(START, Arrivals::Even { count: 1, per_ns: SECOND }).unwrap();
         let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
         let stopped = stopped.map(|stopped| START + stopped * SECOND);
-        let ending = end.map(|end| Ending { ended: Ended::Complete, stopped, end, schedule });
+        let ending = end.map(|end| Ending { ended: Ended::Complete, stopped, end, schedule: schedule.into() });
         let when = time_of(&Archive::of(&run, selection, ending.as_ref()));
         let after = |time: u64| (time - START) / SECOND;
         (after(when.from.unwrap() + SLACK), when.until.map(|until| after(until - SLACK)))

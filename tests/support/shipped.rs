@@ -1,0 +1,11 @@
+//! The scenarios that tracegen ships.
+
+use std::path::Path;
+use tracegen::plan::Plan;
+use tracegen::{compiler, language};
+
+/// All of them, by their weights.
+pub fn shipped() -> Plan {
+    let loaded = language::load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")]);
+    compiler::compile(&loaded.model).plan.expect("the shipped scenarios compile")
+}
