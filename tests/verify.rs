@@ -265,7 +265,10 @@ fn a_sampling_policy_is_tested_by_saying_what_must_survive() {
     let one = *failed.iter().find(|(_, failed)| **failed).expect("a failed trace").0;
     let without = made.written("without", &made.edited(|span| keeps(span) && span.trace_id != one));
     let (report, exit) = made.report(&without, &policy);
-    assert_eq!((exit, &report["verdict"]["of"], &report["losses"]["traces"]), (1, &serde_json::json!(["lost"]), &1.into()));
+    assert_eq!(
+        (exit, &report["verdict"]["of"], &report["losses"]["traces"]),
+        (1, &serde_json::json!(["lost"]), &1.into())
+    );
     let part = *failed.iter().find(|(id, failed)| !**failed && tenth(id)).expect("a sampled trace").0;
     let root = |span: &Span| span.trace_id == part && span.parent_span_id.is_empty();
     let without = made.written("part", &made.edited(|span| keeps(span) && !root(span)));

@@ -32,11 +32,18 @@ pub enum Output {
     ZstdJson,
     ZstdProtobuf,
     /// Rows of a database of a ClickHouse server, at the port of its native protocol.
-    ClickHouse { tcp_port: u16, database: String },
+    ClickHouse {
+        tcp_port: u16,
+        database: String,
+    },
     /// OTLP/gRPC to that port of this machine.
-    Otlp { port: u16 },
+    Otlp {
+        port: u16,
+    },
     /// OTLP/HTTP to that port of this machine.
-    OtlpHttp { port: u16 },
+    OtlpHttp {
+        port: u16,
+    },
 }
 
 impl Output {
