@@ -124,8 +124,10 @@ enum Deed {
     EditOneOfTwo(usize),
 }
 
+type Edit = fn(&mut ResourceSpans);
+
 /// Each with the field it alters.
-const EDITS: &[(&str, fn(&mut ResourceSpans))] = &[
+const EDITS: &[(&str, Edit)] = &[
     ("name", |single| span(single).name.push('!')),
     ("kind", |single| span(single).kind = 0),
     ("start", |single| span(single).start_time_unix_nano += 1),
@@ -201,7 +203,7 @@ proptest! {
                 sent.extend((1..times).map(|_| single.clone()));
                 lost += (times == 0) as u64;
                 duplicated += (times > 1) as u64;
-                copies += if times > 1 { times - 1 } else { 0 };
+                copies += u64::saturating_sub(times, 1);
                 if let Deed::Edit(edit) | Deed::EditOneOfTwo(edit) = deed {
                     EDITS[edit].1(&mut single);
                     altered += 1;
