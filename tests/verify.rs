@@ -246,7 +246,7 @@ fn a_sampling_policy_is_tested_by_saying_what_must_survive() {
     let failed = made.failed();
     let errors = failed.values().filter(|failed| **failed).count() as u64;
     assert!(errors > 10);
-    let tenth = |id: &[u8]| id[15] % 10 == 0;
+    let tenth = |id: &[u8]| id[15].is_multiple_of(10);
     let keeps = |span: &mut Span| failed[&span.trace_id[..]] || tenth(&span.trace_id);
     let kept = made.written("kept", &made.edited(keeps));
     let policy = ["--expect", "keep-errors", "--expect", "sample=10%+-5"];

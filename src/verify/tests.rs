@@ -124,8 +124,10 @@ enum Deed {
     EditOneOfTwo(usize),
 }
 
+type Edit = fn(&mut ResourceSpans);
+
 /// Each with the field it alters.
-const EDITS: &[(&str, fn(&mut ResourceSpans))] = &[
+const EDITS: &[(&str, Edit)] = &[
     ("name", |single| span(single).name.push('!')),
     ("kind", |single| span(single).kind = 0),
     ("start", |single| span(single).start_time_unix_nano += 1),
@@ -201,7 +203,7 @@ proptest! {
                 sent.extend((1..times).map(|_| single.clone()));
                 lost += (times == 0) as u64;
                 duplicated += (times > 1) as u64;
-                copies += if times > 1 { times - 1 } else { 0 };
+                copies += u64::saturating_sub(times, 1);
                 if let Deed::Edit(edit) | Deed::EditOneOfTwo(edit) = deed {
                     EDITS[edit].1(&mut single);
                     altered += 1;
@@ -250,4 +252,33 @@ proptest! {
         let spans: u64 = made.iter().map(|trace| trace.spans.len() as u64).sum();
         prop_assert_eq!(report.delivered + report.lost, spans);
     }
+}
+
+#[test]
+fn json_says_the_same_as_protobuf() {
+    let run = run(plans::linked());
+    let made = traces(&run, 200);
+    let spans: u64 = made.iter().map(|trace| trace.spans.len() as u64).sum();
+    let mut encoder = crate::export::Json::new(run.resources());
+    let mut lines = vec![];
+    made.iter().for_each(|trace| encoder.add(run.origin().view(trace), &mut |batch| lines.push(batch.body)));
+    encoder.flush(&mut |batch| lines.push(batch.body));
+    let verified = |edit: &dyn Fn(String) -> String| {
+        let mut verifier = Verifier::new(archive(&run, 200), Fidelity::Otlp);
+        for line in &lines {
+            let line = edit(String::from_utf8(line.clone()).unwrap());
+            verifier.json_request(line.as_bytes(), None).unwrap();
+        }
+        verifier.finish(&Policy::default())
+    };
+    assert_eq!(verified(&|line| line).verdict, Verdict::Clean);
+    // Written otherwise, with the same meaning: all of it is read.
+    let spaced = verified(&|line| {
+        line.replace("\"traceId\":", " \"traceId\" : ").replace("\"flags\":", "\"later\":[],\"flags\":")
+    });
+    assert_eq!((spaced.verdict, spaced.delivered), (Verdict::Clean, spans));
+    let altered = verified(&|line| line.replace("\"scope\":{\"name\":\"tracegen\"}", "\"scope\":{\"name\":\"other\"}"));
+    assert_eq!((altered.altered, altered.fields[0].field.as_str()), (spans, "scope.name"));
+    let versioned = verified(&|line| line.replace("\"flags\":259", "\"flags\":0"));
+    assert!(versioned.altered > 0 && versioned.fields.len() == 1 && versioned.fields[0].field == "flags");
 }

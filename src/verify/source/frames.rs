@@ -116,8 +116,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// All frames with their places, JSON told by `j`, and how it ends.
-    fn read(bytes: &[u8]) -> (Vec<(u64, char, Vec<u8>)>, Option<Broken>) {
+    /// Where it is, `j` for JSON, and what it holds.
+    type Read = (u64, char, Vec<u8>);
+
+    /// All frames, and how it ends.
+    fn read(bytes: &[u8]) -> (Vec<Read>, Option<Broken>) {
         let (mut frames, mut all) = (Frames::new(bytes), vec![]);
         loop {
             match frames.next() {
