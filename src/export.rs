@@ -18,6 +18,7 @@ mod http;
 mod json;
 mod metrics;
 mod outcome;
+mod probe;
 #[cfg(test)]
 mod reference;
 pub mod sdk;
@@ -25,11 +26,12 @@ pub mod target;
 mod tls;
 mod tree;
 
-pub use encode::Protobuf;
+pub use encode::{Parts, Protobuf, SCOPE};
 pub use histogram::{Histogram, Percentiles};
 pub use json::{AnyValue, Json};
 pub use metrics::MetricExporter;
 pub use opentelemetry_sdk::metrics::Temporality;
+pub use probe::{Answer, Probe, probe};
 pub use tree::write_tree;
 
 use crate::trace::{Amount, View};

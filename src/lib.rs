@@ -29,6 +29,12 @@ pub mod interpreter;
 // Traces to OTLP, and OTLP out of the process.
 pub mod export;
 
+// What a plan's traces will be, before one is sent.
+pub mod explain;
+
+// OTLP into the process, and the faults of a bad receiver.
+pub mod receive;
+
 // Traces at rest, in memory or ClickHouse, and the questions the pages ask of them.
 pub mod store;
 

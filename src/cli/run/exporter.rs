@@ -57,6 +57,9 @@ pub struct ExporterFlags {
     /// How long to wait for a collector that has never answered [default: 10s]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     pub wait: Option<u64>,
+    /// A file is continued, and not emptied.
+    #[arg(skip)]
+    pub append: bool,
 }
 
 /// An exporter, ready to take batches.
@@ -160,7 +163,7 @@ pub fn open(
             Opened { ordered: true, ..opened("stdout".into(), sink, Box::new(json)) }
         }
         Exporter::File(path) => {
-            let file = FileSink::create(path);
+            let file = if flags.append { FileSink::append(path) } else { FileSink::create(path) };
             let encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send> = match FileFormat::of(path) {
                 FileFormat::Protobuf => Box::new(protobuf),
                 _ => Box::new(json),

@@ -4,7 +4,7 @@ use super::exporter::{Opened, Sink, Watch};
 use super::progress::Display;
 use super::recent::Recent;
 use super::{Run, Timing};
-use crate::cli::{Failure, metrics};
+use crate::cli::{Failure, metrics, signal};
 use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use crate::telemetry::{self, Metric, RunState};
@@ -170,34 +170,12 @@ fn figures(
 
 /// Ctrl-C and SIGTERM.
 fn listen_for_signals(to: Sender<Message>) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::impossible(format!("can't listen for signals: {e}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let (mut interrupts, mut terminations) = {
-        let _inside = runtime.enter();
-        signals().map_err(failed)?
-    };
-    let listen = async move {
+    signal::on_thread(move |mut signals| async move {
         loop {
-            tokio::select! {
-                _ = interrupts.recv() => {}
-                _ = terminations.recv() => {}
-            }
+            signals.next().await;
             if to.send(Message::Signal).is_err() {
                 return;
             }
         }
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(listen)).map_err(failed)?;
-    Ok(())
-}
-
-#[cfg(unix)]
-fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
-}
-
-#[cfg(windows)]
-fn signals() -> std::io::Result<(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlClose)> {
-    Ok((tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_close()?))
+    })
 }

@@ -19,8 +19,11 @@ pub struct Display {
     bar: Option<ProgressBar>,
     terminal: bool,
     quiet: bool,
-    began: Instant,
+    /// When anything was first seen to be done, and what share that was: a run that is taken up again begins with some.
+    first: Option<(Instant, f64)>,
     last_plain: Instant,
+    /// Traces that were sent before the run was taken up again.
+    before: u64,
     spans: Recent,
     /// Traces in all, if that is known.
     total: Option<u64>,
@@ -58,8 +61,9 @@ impl Display {
             bar,
             terminal,
             quiet: run.quiet || on_terminal,
-            began,
+            first: None,
             last_plain: began,
+            before: job.sent.traces,
             spans: Recent::new(Duration::from_secs(1)),
             total,
             span,
@@ -144,7 +148,7 @@ impl Display {
     /// The share that is done, 0 to 1.
     fn done(&self, figures: &Figures) -> f64 {
         let share = match (self.total, self.span) {
-            (Some(total), _) => figures.traces as f64 / total.max(1) as f64,
+            (Some(total), _) => (self.before + figures.traces) as f64 / total.max(1) as f64,
             (None, Some((from, to))) => {
                 figures.reached.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64
             }
@@ -154,9 +158,10 @@ impl Display {
     }
 
     fn line(&mut self, figures: &Figures, watch: Option<&Watch>) -> String {
+        let sent = self.before + figures.traces;
         let traces = match self.total {
-            Some(total) => format!("{} / {}", grouped(figures.traces), count(total, "trace")),
-            None => count(figures.traces, "trace"),
+            Some(total) => format!("{} / {}", grouped(sent), count(total, "trace")),
+            None => count(sent, "trace"),
         };
         let account = watch.map(Watch::account).unwrap_or_default();
         let failed = account.total_rejected().spans + account.total_undelivered().spans;
@@ -169,18 +174,23 @@ impl Display {
             line += &format!("   {} of {} traces/s, {} late", scaled(begun), scaled(target), duration(late));
         }
         let done = self.done(figures);
-        let elapsed = self.began.elapsed().as_secs_f64();
+        let (since, first) = match self.first {
+            Some(first) => first,
+            None if done == 0.0 => (Instant::now(), 0.0),
+            None => *self.first.insert((Instant::now(), done)),
+        };
+        let (elapsed, gained) = (since.elapsed().as_secs_f64(), done - first);
         // What is left is to wait: a trace leaves when its last span has ended.
         let all_begun = match (self.total, self.span) {
-            (Some(total), _) => figures.traces + figures.pending >= total,
+            (Some(total), _) => sent + figures.pending >= total,
             (None, Some((_, before))) => now() >= before,
             (None, None) => false,
         };
         if all_begun && figures.pending > 0 {
             let last = duration(figures.last_end.saturating_sub(now()));
             line += &format!("   {} still to end, the last in {last}", count(figures.pending, "trace"));
-        } else if !self.draining && done > 0.01 && elapsed > 1.0 {
-            line += &format!("   eta {:.0} s", (elapsed / done - elapsed).ceil());
+        } else if !self.draining && gained > 0.01 && elapsed > 1.0 {
+            line += &format!("   eta {:.0} s", (elapsed * (1.0 - done) / gained).ceil());
         }
         line
     }

@@ -2,8 +2,10 @@
 //! times set into them.
 
 use super::wire::{self, delimited};
-use crate::plan::{AttrId, Block, BlockId, Constant, Error, ErrorId, Expr, ExprId, Plan, ServiceId};
-use crate::trace::{Bytes, Datum, OwnedDatum, Resources, constant};
+use crate::plan::{
+    AttrId, Block, BlockId, Constant, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, ServiceId, TextId,
+};
+use crate::trace::{Bytes, Datum, OwnedDatum, Resources, Value, constant};
 
 /// A span's attributes, events, links and status: `opentelemetry/proto/trace/v1/trace.proto`, message `Span`.
 pub const ATTRIBUTE: u8 = delimited(9);
@@ -23,6 +25,7 @@ pub struct Forms {
     pub spans: Vec<SpanForm>,
     attrs: Vec<AttrForm>,
     errors: Vec<Option<ErrorForm>>,
+    events: Vec<Option<EventForm>>,
 }
 
 /// A block's span: `2a name  30 kind  39 start[8]  41 end[8]  4a.. constant attributes`.
@@ -69,9 +72,17 @@ pub struct ErrorForm {
     pub time_at: u32,
 }
 
+/// What an event with a constant name begins with: `5a 00  09 time[8]  12 name`.
+#[derive(Clone, Copy)]
+pub struct EventForm {
+    pub at: u32,
+    pub len: u32,
+    pub name: Value,
+}
+
 impl Forms {
     pub fn new(plan: &Plan) -> Forms {
-        let mut forms = Forms { pool: Bytes::default(), spans: vec![], attrs: vec![], errors: vec![] };
+        let mut forms = Forms { pool: Bytes::default(), spans: vec![], attrs: vec![], errors: vec![], events: vec![] };
         for key in &plan.attrs {
             let form = forms.attr(plan.text(*key));
             forms.attrs.push(form);
@@ -79,6 +90,10 @@ impl Forms {
         for error in &plan.errors {
             let form = forms.error(plan, error);
             forms.errors.push(form);
+        }
+        for event in &plan.events {
+            let form = forms.event(plan, event);
+            forms.events.push(form);
         }
         for block in &plan.blocks {
             let form = forms.span(plan, block);
@@ -95,6 +110,11 @@ impl Forms {
     /// `None`: its type or message is computed, or too long.
     pub fn error_form(&self, error: ErrorId) -> Option<ErrorForm> {
         self.errors[error.index()]
+    }
+
+    /// `None`: its name is computed, or too long.
+    pub fn event_form(&self, event: EventId) -> Option<EventForm> {
+        *self.events.get(event.index())?
     }
 
     #[inline(always)]
@@ -114,16 +134,13 @@ impl Forms {
             return AttrForm { at, len: 0, base: 0, limit: 0 };
         }
         self.pool.append(&[ATTRIBUTE, 0]);
-        wire::text(&mut self.pool, delimited(1), key);
+        wire::text(&mut self.pool, delimited(1), key.as_bytes());
         self.pool.append(&[delimited(2), 0]);
         AttrForm { at, len: base as u32 + 2, base: base as u32, limit: 126 - base as u32 }
     }
 
     fn error(&mut self, plan: &Plan, error: &Error) -> Option<ErrorForm> {
-        let text = |expr: ExprId| match &plan.exprs[expr.index()] {
-            Expr::Const { value: Constant::Text(id) } => Some(plan.text(*id)),
-            _ => None,
-        };
+        let text = |expr| Some(plan.text(constant_text(plan, expr)?));
         let r#type = text(error.r#type)?;
         let message = match error.message {
             Some(message) => Some(text(message)?),
@@ -149,12 +166,26 @@ impl Forms {
         })
     }
 
+    fn event(&mut self, plan: &Plan, event: &Event) -> Option<EventForm> {
+        let name = constant_text(plan, event.name)?;
+        let text = plan.text(name);
+        if !self.fits(text.len() + 32) {
+            return None;
+        }
+        let at = self.pool.len();
+        begin(&mut self.pool, EVENT);
+        wire::fixed64(&mut self.pool, 0x09, u64::MAX);
+        wire::text(&mut self.pool, delimited(2), text.as_bytes());
+        let len = (self.pool.len() - at) as u32;
+        Some(EventForm { at: at as u32, len, name: Value::constant(plan.text_at(name)) })
+    }
+
     fn span(&mut self, plan: &Plan, block: &Block) -> SpanForm {
         let form = &block.span;
         let at = self.pool.len();
         let name = form.name.map(|name| plan.text(name)).filter(|name| self.fits(name.len()));
         if let Some(name) = name {
-            wire::text(&mut self.pool, delimited(5), name);
+            wire::text(&mut self.pool, delimited(5), name.as_bytes());
         }
         self.pool.append(&[0x30, form.kind as u8, 0x39]);
         let start_at = self.pool.len() - at;
@@ -183,6 +214,13 @@ impl Forms {
     }
 }
 
+fn constant_text(plan: &Plan, expr: ExprId) -> Option<TextId> {
+    match &plan.exprs[expr.index()] {
+        Expr::Const { value: Constant::Text(id) } => Some(*id),
+        _ => None,
+    }
+}
+
 /// By resource, what stands before its spans: the `Resource`, field 1 of `ResourceSpans`.
 pub fn resource_heads(resources: &Resources) -> Vec<Vec<u8>> {
     let head = |attributes: &Vec<(String, OwnedDatum)>| {
@@ -207,7 +245,7 @@ pub fn error_type(out: &mut Bytes, r#type: &str) {
 pub fn exception(out: &mut Bytes, time: u64, r#type: &str, message: Option<&str>) {
     let base = begin(out, EVENT);
     wire::fixed64(out, 0x09, time);
-    wire::text(out, delimited(2), "exception");
+    wire::text(out, delimited(2), b"exception");
     wire::attribute(out, EVENT_ATTRIBUTE, "exception.type", Datum::Text(r#type));
     if let Some(message) = message {
         wire::attribute(out, EVENT_ATTRIBUTE, "exception.message", Datum::Text(message));
@@ -218,7 +256,7 @@ pub fn exception(out: &mut Bytes, time: u64, r#type: &str, message: Option<&str>
 /// Status ERROR.
 pub fn error_status(out: &mut Bytes, message: Option<&str>) {
     let base = begin(out, STATUS);
-    wire::text(out, delimited(2), message.unwrap_or_default());
+    wire::text(out, delimited(2), message.unwrap_or_default().as_bytes());
     out.append(&[0x18, 2]);
     end(out, base, 1);
 }

@@ -140,16 +140,19 @@ fn int(out: &mut Bytes, v: i64) -> usize {
 #[cold]
 #[inline(never)]
 fn long_attribute(out: &mut Bytes, tag: u8, most: usize, view: View<'_>, record: &AttrRecord) {
-    if let Some(value) = view.datum(record.value) {
-        wire::attribute(out, tag, view.plan.attr_key(record.attr), value);
-        out.room(most);
+    let key = view.plan.attr_key(record.attr);
+    if let Some(text) = view.bytes(record.value) {
+        wire::text_attribute(out, tag, key, text);
+    } else if let Some(value) = view.datum(record.value) {
+        wire::attribute(out, tag, key, value);
     }
+    out.room(most);
 }
 
 #[cold]
 #[inline(never)]
 fn name(out: &mut Bytes, form: &SpanForm, view: View<'_>, name: Value) {
-    wire::text(out, delimited(5), view.text(name));
+    wire::text(out, delimited(5), view.bytes(name).unwrap_or_default());
     out.room(form.most);
 }
 
@@ -221,14 +224,24 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
 /// Append an event; the next one of the span.
 fn event(out: &mut Bytes, forms: &Forms, view: View<'_>, event: u32) -> u32 {
     let record = &view.trace.events[event as usize];
-    let base = form::begin(out, EVENT);
-    wire::fixed64(out, 0x09, record.time);
-    wire::text(out, delimited(2), view.text(record.name));
+    let at = out.len();
+    match forms.event_form(record.event).filter(|form| form.name == record.name && record.time != 0) {
+        Some(form) => {
+            out.room(form.len as usize);
+            out.copy::<64>(forms.pool.padded(), form.at as usize, form.len as usize);
+            out.set(at + 3, record.time.to_le_bytes());
+        }
+        None => {
+            form::begin(out, EVENT);
+            wire::fixed64(out, 0x09, record.time);
+            wire::text(out, delimited(2), view.bytes(record.name).unwrap_or_default());
+        }
+    }
     for attr in &view.trace.attrs[record.attrs as usize..record.attrs_end as usize] {
         out.room(256);
         attribute::<EVENT_ATTRIBUTE>(out, forms, 0, view, attr);
     }
-    form::end(out, base, 1);
+    form::end(out, at + 1, 1);
     record.next
 }
 

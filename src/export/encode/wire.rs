@@ -52,10 +52,10 @@ pub fn open(out: &mut Bytes, tag: u8, len: usize) {
 }
 
 /// Append a text field, unless it is empty.
-pub fn text(out: &mut Bytes, tag: u8, text: &str) {
+pub fn text(out: &mut Bytes, tag: u8, text: &[u8]) {
     if !text.is_empty() {
         open(out, tag, text.len());
-        out.append(text.as_bytes());
+        out.append(text);
     }
 }
 
@@ -80,9 +80,19 @@ pub fn attribute_len(key: &str, value: Datum<'_>) -> usize {
 pub fn attribute(out: &mut Bytes, tag: u8, key: &str, value: Datum<'_>) {
     let any = any_value_len(value);
     open(out, tag, text_len(key) + delimited_len(any));
-    text(out, delimited(1), key);
+    text(out, delimited(1), key.as_bytes());
     open(out, delimited(2), any);
     any_value(out, value);
+}
+
+/// Append a text attribute, as [`attribute`] does.
+pub fn text_attribute(out: &mut Bytes, tag: u8, key: &str, value: &[u8]) {
+    let any = delimited_len(value.len());
+    open(out, tag, text_len(key) + delimited_len(any));
+    text(out, delimited(1), key.as_bytes());
+    open(out, delimited(2), any);
+    open(out, delimited(1), value.len());
+    out.append(value);
 }
 
 /// Bytes of an `AnyValue`.
