@@ -216,7 +216,7 @@ class Part:
 
     def last_words(self):
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        shown = "".join(f"\n    {line[:300]}" for line in lines[-5:])
+        shown = "".join(f"\n    {line[:200]}" for line in lines[-3:])
         return f"{os.path.relpath(self.log)} ends with{shown or ' nothing'}"
 
 
@@ -282,9 +282,10 @@ def check_ports(parts):
 
 
 def up():
-    for name in kept:
-        if os.environ.get(name, str(kept[name])) != str(kept[name]):
-            raise Failure(f"it runs with {name}={kept[name]}; for {os.environ[name]}, end it first: make stack-down")
+    for name, number in kept.items():
+        wanted = os.environ.get(name) or str(number)
+        if wanted != str(number):
+            raise Failure(f"it runs with {name}={number}; for {wanted}, end it first: make stack-down")
     waiting = [part for part in PARTS if not part.pid()]
     if not waiting:
         say("it is up already")
@@ -341,7 +342,13 @@ def show():
 
 def clean():
     down()
-    shutil.rmtree(STACK, ignore_errors=True)
+    # Only what was made here: STACK_DIR may hold something else.
+    for folder in ("clickhouse", "logs"):
+        shutil.rmtree(STACK / folder, ignore_errors=True)
+    for file in ("ports.json", "lock"):
+        STACK.joinpath(file).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        STACK.rmdir()
 
 
 def main():

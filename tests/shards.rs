@@ -320,6 +320,11 @@ fn what_is_not_one_run_is_not_merged() {
         json_requests(std::str::from_utf8(&output.get_output().stdout).expect("text")).len()
     };
     assert_eq!((replay("3", 0), replay("4", 3), replay("5", 0)), (1, 0, 1));
+    let none = path("none.jsonl");
+    fs::write(&none, "{}\n").expect("written");
+    let output = tracegen().args(["verify", "--quiet", "--manifest", &path("run"), "--from", &none]).assert().code(3);
+    let said = format!("{output}");
+    assert!(said.contains("merged without 1 of the run"), "{said}");
     fs::rename(path("run"), path("some")).expect("renamed");
     merge(&[&path("some"), &one], 0, "3 of 3 shards, 30 traces, ");
     assert_eq!(replay("4", 0), 1);

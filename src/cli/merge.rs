@@ -20,9 +20,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
   tracegen merge shards/ -o run.json --wait 2h    as soon as the last shard has ended
   tracegen merge http://one:8080/0.json http://two:8080/1.json -o run.json
 
-The merged manifest stands for the whole run in `replay`, `identify` and `verify`; of shards that were stopped it knows when
-each was. Exit status: 1 shards are missing, or one has not ended: what is there is merged all the same; 3 the manifests are
-not different shards of one run.")]
+The merged manifest stands for the whole run in `replay`, `identify` and `verify`. Of shards that were stopped it knows when each was.
+
+Exit status: 0 it is that of the whole run; 1 shards are missing, or one has not ended: what is there is merged all the same;
+3 the manifests are not different shards of one run.")]
 pub struct Merge {
     /// Manifests of shards, in any order; a directory stands for its *.json, but for the merged one
     #[arg(value_name = "FILE|DIRECTORY|URL", required = true)]

@@ -6,7 +6,7 @@ use super::source::{Known, Source};
 use super::verdict::{Background, VerdictFlags};
 use super::{Exit, Failure, signal};
 use crate::store::Connection;
-use crate::verify::{self, Fidelity, Verifier};
+use crate::verify::{self, Verifier};
 use clap::Args;
 use progress::Display;
 use std::path::PathBuf;
@@ -53,21 +53,13 @@ impl Verify {
         let from = source(&self.from, files)?;
         let Known { archive, words, undelivered } = self.source.open(scenarios)?;
         signal::end_at_once("no verdict")?;
-        let mut verifier = Verifier::new(archive, fidelity(&from));
+        let mut verifier = Verifier::new(archive, from.fidelity());
         let mut display = Display::new(self.quiet);
         let read = from.read(&mut verifier, &mut |verifier| display.update(verifier));
         display.finish();
         read.map_err(|e| Failure::impossible(format!("{e}: not checked")))?;
         let report = verifier.finish(&policy);
         self.verdict.show(&report, &Background { words: &words, undelivered })
-    }
-}
-
-fn fidelity(from: &verify::Source) -> Fidelity {
-    match from {
-        verify::Source::Files(_) | verify::Source::Stdin => Fidelity::Otlp,
-        verify::Source::ClickHouse(_) => Fidelity::ClickHouse,
-        verify::Source::Jaeger(_) => Fidelity::Jaeger,
     }
 }
 

@@ -136,6 +136,12 @@ impl Archive {
         }
     }
 
+    /// How many shards of the run its merged manifest lacks.
+    pub fn missing_shards(&self) -> u64 {
+        let of = self.eras.first().map_or(1, |era| era.shard.1);
+        if of > 1 { of - self.eras.len() as u64 } else { 0 }
+    }
+
     /// What an id is to this run; an index may lie beyond its end.
     pub fn identify(&self, id: [u8; 16]) -> Identified {
         match self.identity.decode(id) {

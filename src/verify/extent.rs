@@ -17,8 +17,12 @@ pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
     if eras.windows(2).any(|pair| pair[0].end.is_some_and(|end| end < pair[1].epoch.first)) {
         unknown.push("the manifest holds only the latest eras of a long run: the others' traces are not known".into());
     }
-    let is_open = eras.iter().any(|era| era.end.is_none());
-    if is_open && archive.at_full_speed() {
+    let missing = archive.missing_shards();
+    if missing > 0 {
+        let why = format!("the manifest was merged without {missing} of the run's shards: what they sent is not known");
+        unknown.push(why);
+    }
+    if !has_known_schedule(archive) {
         let why = "the run was at --rate max and did not write its end: when its later traces began is not known";
         unknown.push(why.into());
     }
@@ -37,6 +41,11 @@ pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
         Extent { range: era.epoch.first..end, shard }
     };
     (eras.iter().map(of).collect(), unknown)
+}
+
+/// Of a run at full speed only the end tells when the traces after its first second began.
+pub fn has_known_schedule(archive: &Archive) -> bool {
+    !archive.at_full_speed() || archive.eras().iter().all(|era| era.end.is_some())
 }
 
 /// The index after the last of an open era that starts before `time`, ns since 1970.

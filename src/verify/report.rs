@@ -140,8 +140,9 @@ pub struct Sampled {
 }
 
 impl Report {
-    /// Judge it, as all is known.
-    pub(super) fn judged(mut self, seen: u64) -> Report {
+    /// Judge it, as all is known. `seen`: arrivals of any span; `sure`: what was to arrive is known to the ns, and so what
+    /// differs does.
+    pub(super) fn judged(mut self, seen: u64, sure: bool) -> Report {
         let mut because = self.unknown.clone();
         if seen == 0 && self.expected > 0 {
             because.push("the source has no spans at all".into());
@@ -155,7 +156,7 @@ impl Report {
             because.push("what is missing may be in what could not be read".into());
         }
         // What is there and wrong is so, whatever else there may be.
-        self.verdict = match (present.is_empty(), because.is_empty()) {
+        self.verdict = match (present.is_empty() || !sure, because.is_empty()) {
             (true, true) if missing.is_empty() => Verdict::Clean,
             (true, false) => Verdict::Unchecked { because },
             (false, false) => Verdict::Short { of: present },

@@ -1,16 +1,18 @@
 //! The end: what has not arrived, and what it all comes to.
 
-use super::extent::{extent, indices};
+use super::extent::{extent, has_known_schedule, indices};
 use super::ledger::Arrived;
 use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
 use super::report::{Losses, Report, Sampled, Traces, Verdict};
+use super::tally::Tally;
 use super::{Fidelity, Verifier};
 use crate::trace::NONE;
 
 /// Goes through all traces of the run.
 pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
     let (extents, unknown) = extent(&verifier.remaker.archive, verifier.reached);
+    let sure = has_known_schedule(&verifier.remaker.archive);
     let Verifier { mut remaker, ledger, fidelity, progress, strangers, fields, late, damage, .. } = verifier;
     let mut settlement = Settlement { policy, sampled: (0, 0), traces: Traces::default(), losses: None };
     for index in indices(extents) {
@@ -19,10 +21,7 @@ pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
     }
     let Settlement { sampled, traces, losses, .. } = settlement;
     let totals = remaker.into_totals();
-    let spans = totals.scenarios.values().fold(super::Tally::default(), |mut sum, scenario| {
-        sum += scenario.spans;
-        sum
-    });
+    let spans: Tally = totals.scenarios.values().map(|scenario| scenario.spans).sum();
     let mut fields: Vec<_> = fields.into_values().collect();
     fields.sort_by_key(|field| std::cmp::Reverse(field.spans));
     let late = late.percentiles();
@@ -56,7 +55,7 @@ pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
         damage,
         unknown,
     };
-    report.judged(progress.seen)
+    report.judged(progress.seen, sure)
 }
 
 struct Settlement<'p> {

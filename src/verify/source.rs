@@ -7,7 +7,7 @@ mod inflate;
 mod jaeger;
 mod watch;
 
-use super::Verifier;
+use super::{Fidelity, Verifier};
 use crate::store::Connection;
 use std::fmt;
 use std::path::PathBuf;
@@ -38,6 +38,15 @@ impl fmt::Display for SourceError {
 }
 
 impl Source {
+    /// What it keeps of a span.
+    pub fn fidelity(&self) -> Fidelity {
+        match self {
+            Source::Files(_) | Source::Stdin => Fidelity::Otlp,
+            Source::ClickHouse(_) => Fidelity::ClickHouse,
+            Source::Jaeger(_) => Fidelity::Jaeger,
+        }
+    }
+
     /// Show everything to the verifier. `watch` is called a few times a second.
     ///
     /// # Errors

@@ -1,12 +1,9 @@
 //! What is done to a run's spans is what the report says.
 
-#[allow(dead_code, reason = "each test takes the plans it needs")]
-#[path = "../../tests/support/plans.rs"]
-mod plans;
-
 use super::*;
 use crate::engine::{Archive, Ended, Ending, Selection};
 use crate::export::{Encode, Protobuf};
+use crate::interpreter::tests::plans;
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::plan::Plan;
 use crate::store::StoredSpan;
@@ -235,7 +232,7 @@ proptest! {
         for tally in report.services.values().chain(report.scenarios.values().map(|scenario| &scenario.spans)) {
             prop_assert_eq!(tally.expected, tally.delivered + tally.lost);
         }
-        let of_services = report.services.values().fold(Tally::default(), |mut sum, tally| { sum += *tally; sum });
+        let of_services = report.services.values().copied().sum::<Tally>();
         prop_assert_eq!((of_services.lost, of_services.duplicated, of_services.altered, of_services.orphaned), (lost, duplicated, altered, orphaned));
     }
 

@@ -93,7 +93,7 @@ impl Jaeger {
     pub fn wait_for(&self, spans: u64) {
         let begun = Instant::now();
         while self.spans() < spans {
-            assert!(begun.elapsed() < Duration::from_secs(20), "Jaeger has {} of {spans} spans", self.spans());
+            assert!(begun.elapsed() < Duration::from_secs(60), "Jaeger has {} of {spans} spans", self.spans());
             thread::sleep(Duration::from_millis(20));
         }
     }

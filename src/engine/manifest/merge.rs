@@ -175,6 +175,7 @@ mod tests {
         let some = merged([shard(2, None), shard(0, Some(20))]);
         assert_eq!((some.of, &some.missing[..]), (3, &[1][..]));
         let mut archive = Archive::open(&some.manifest).unwrap();
+        assert_eq!(archive.missing_shards(), 1);
         assert!(archive.remake(0).is_some() && archive.remake(1).is_none() && archive.remake(2).is_some());
         // And what was merged can be merged on.
         let whole = merged([("some".into(), some.manifest), shard(1, None)]);

@@ -99,7 +99,7 @@ mod tests {
             ("http://me:secret@db:9000", "native protocol"),
             ("http://me:secret@:8123", "the host is missing"),
             ("http://me:secret@db:99999", "the port"),
-            ("http://me:secret@db:x", "not a URL"),
+            ("http://me:secret@db:x", "the port"),
             ("http://me:se cret@db", "not a URL"),
             ("http://db/a/b", "more than a database"),
             ("http://db/a?database=b", "more than one database"),

@@ -4,14 +4,32 @@
 use super::wire::{Fields, Malformed, Value};
 
 /// The fields of a message that are messages with several fields themselves; all others are the same where their bytes are.
-struct Shape(&'static [(u64, &'static Shape)]);
+struct Shape(&'static [(u64, Times, &'static Shape)]);
+
+/// How often a field can be there. One that repeats says something even where it is empty.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Times {
+    Once,
+    Any,
+}
 
 const KEY_VALUE: Shape = Shape(&[]);
-const EVENT: Shape = Shape(&[(3, &KEY_VALUE)]);
-const LINK: Shape = Shape(&[(4, &KEY_VALUE)]);
+const EVENT: Shape = Shape(&[(3, Times::Any, &KEY_VALUE)]);
+const LINK: Shape = Shape(&[(4, Times::Any, &KEY_VALUE)]);
 const STATUS: Shape = Shape(&[]);
-const SPAN: Shape = Shape(&[(9, &KEY_VALUE), (11, &EVENT), (13, &LINK), (15, &STATUS)]);
-const RESOURCE: Shape = Shape(&[(1, &KEY_VALUE)]);
+const SPAN: Shape = Shape(&[
+    (9, Times::Any, &KEY_VALUE),
+    (11, Times::Any, &EVENT),
+    (13, Times::Any, &LINK),
+    (15, Times::Once, &STATUS),
+]);
+const RESOURCE: Shape = Shape(&[(1, Times::Any, &KEY_VALUE)]);
+
+impl Shape {
+    fn field(&self, number: u64) -> Option<(Times, &'static Shape)> {
+        self.0.iter().find(|(at, ..)| *at == number).map(|(_, times, shape)| (*times, *shape))
+    }
+}
 
 /// Whether `found` is that span. `false` where it is not seen at once: attributes may still be the same in another order.
 pub fn same_span(expected: &[u8], found: &[u8]) -> bool {
@@ -30,7 +48,7 @@ fn same(expected: &[u8], found: &[u8], shape: &Shape) -> bool {
     if shape.0.is_empty() {
         return few(expected).is_some_and(|fields| few(found) == Some(fields));
     }
-    let (Ok(expected), Ok(found)) = (sorted(expected), sorted(found)) else { return false };
+    let (Ok(expected), Ok(found)) = (sorted(expected, shape), sorted(found, shape)) else { return false };
     let all = |(expected, found): (&(u64, Value<'_>), &(u64, Value<'_>))| {
         expected == found || expected.0 == found.0 && same_field(expected.0, expected.1, found.1, shape)
     };
@@ -38,17 +56,16 @@ fn same(expected: &[u8], found: &[u8], shape: &Shape) -> bool {
 }
 
 fn same_field(number: u64, expected: Value<'_>, found: Value<'_>, shape: &Shape) -> bool {
-    let shape = shape.0.iter().find(|(at, _)| *at == number);
-    let message = |(_, shape): &(u64, &Shape)| Some(same(expected.delimited()?, found.delimited()?, shape));
-    shape.and_then(message).unwrap_or(false)
+    let message = |(_, shape)| Some(same(expected.delimited()?, found.delimited()?, shape));
+    shape.field(number).and_then(message).unwrap_or(false)
 }
 
 /// By number, those of one number in their order; without those that hold their default.
-fn sorted(message: &[u8]) -> Result<Vec<(u64, Value<'_>)>, Malformed> {
+fn sorted<'m>(message: &'m [u8], shape: &Shape) -> Result<Vec<(u64, Value<'m>)>, Malformed> {
     let mut fields = Vec::with_capacity(32);
     for field in Fields(message) {
         let (number, value) = field?;
-        if !value.is_default() {
+        if !value.is_default() || shape.field(number).is_some_and(|(times, _)| times == Times::Any) {
             fields.push((number, value));
         }
     }
@@ -111,7 +128,7 @@ mod tests {
             let Some(field) = rest.next() else { break };
             let (number, value) = field.unwrap();
             let mut bytes = before[..before.len() - rest.0.len()].to_vec();
-            if let (Some((_, shape)), Some(inner)) = (shape.0.iter().find(|(at, _)| *at == number), value.delimited()) {
+            if let (Some((_, shape)), Some(inner)) = (shape.field(number), value.delimited()) {
                 bytes.truncate(bytes.len() - inner.len());
                 bytes.extend(backwards(inner, shape));
             }
@@ -148,6 +165,10 @@ mod tests {
             |span| span.events[0].name.clear(),
             |span| span.links[0].flags = 1,
             |span| span.links.clear(),
+            |span| span.links.push(Link::default()),
+            |span| span.events.push(Event::default()),
+            |span| span.attributes.push(KeyValue::default()),
+            |span| span.events[0].attributes.push(KeyValue::default()),
             |span| span.status = None,
             |span| span.flags = 1,
             |span| span.dropped_attributes_count = 1,

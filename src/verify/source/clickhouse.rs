@@ -68,6 +68,9 @@ fn time_of(archive: &Archive) -> TimeRange {
 /// A time by which all traces of the run have ended, ns since 1970.
 fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
     let epochs = Vec::from_iter(archive.eras().iter().map(|era| era.epoch));
+    if last.end.is_none() && archive.at_full_speed() {
+        return None;
+    }
     let mut starts = Starts::new(archive.seed(), Schedule::try_from(epochs).ok()?);
     let ends = [last.end, archive.selection().count];
     let last_start = match ends.into_iter().flatten().min() {
