@@ -87,6 +87,7 @@ struct Prepared {
 impl Run {
     pub(super) fn execute(mut self) -> Result<Exit, Failure> {
         let Some(Prepared { run, timing, paths, sent, totals }) = self.prepare()? else { return Ok(Exit::Done) };
+        memory::take_small_pages();
         let metrics = metrics::wanted()?;
         let messages = Messages::new();
         let opened = exporter::open(&self.exporter, Exporter::Otlp, &run, messages.observer())?;
@@ -160,7 +161,6 @@ impl Run {
     fn prepare_new(&self) -> Result<Prepared, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let plan = Arc::new(scenarios::plan(&paths)?);
-        memory::take_small_pages();
         let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = engine::now() / 1_000_000 * 1_000_000;
         let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, plan.duration_bound())?;
