@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 1200
 
 # Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
 define REAL_PARTS
-for part in collector clickhouse browser schemathesis; do \
+for part in collector clickhouse jaeger browser schemathesis; do \
 	  found=$$(scripts/$$part.sh) || { test -z "$$CI" || exit 1; }; \
 	  for variable in $$found; do export "$$variable"; done; \
 	done
@@ -17,7 +17,7 @@ endef
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: ## Build tracegen and install it into ~/.cargo/bin
@@ -39,8 +39,52 @@ run-inmemory: build ## The same with traces in memory, whatever DATABASE_TYPE sa
 run-clickhouse: build ## The same with a real ClickHouse, which is fetched (Python is needed), started and ended here
 	@scripts/serve-clickhouse.sh target/release/tracegen serve $(ARGS)
 
+.PHONY: stack-up
+stack-up: build ## Start the stack without Docker: ClickHouse, Jaeger, a collector, tracegen (the first time it builds them: minutes)
+	@scripts/stack.py up
+
+.PHONY: stack-down
+stack-down: ## End it; the data stays in .stack
+	@scripts/stack.py down
+
+.PHONY: stack-status
+stack-status: ## Say what of it is running, what died, and where its logs are
+	@scripts/stack.py status
+
+.PHONY: stack-logs
+stack-logs: ## Follow its logs
+	@tail -n 20 -F .stack/logs/*.log
+
+.PHONY: stack-clean
+stack-clean: ## End it, and remove its data and logs
+	@scripts/stack.py clean
+
+.PHONY: docker-up
+docker-up: ## Start the stack with Docker: ClickHouse, Jaeger, a collector, tracegen
+	@scripts/docker.sh stack-up docker-compose.yaml up --build --detach --wait
+
+.PHONY: docker-up-inmemory
+docker-up-inmemory: ## Start tracegen, with traces in memory, and a collector with Docker
+	@scripts/docker.sh run-inmemory docker-compose.inmemory.yaml up --build --detach --wait
+
+.PHONY: docker-down
+docker-down: ## End what runs with Docker; the data stays
+	@scripts/docker.sh stack-down docker-compose.yaml down --remove-orphans
+
+.PHONY: docker-logs
+docker-logs: ## Follow the logs of what runs with Docker
+	@scripts/docker.sh stack-logs docker-compose.yaml logs --follow --tail 100
+
+.PHONY: docker-clean
+docker-clean: ## End what runs with Docker, and remove its data and images
+	@scripts/docker.sh stack-clean docker-compose.yaml down --remove-orphans --volumes --rmi local
+
+.PHONY: clickhouse-shell
+clickhouse-shell: ## A prompt for SQL on the stack's ClickHouse, or on that of DATABASE_HOST
+	@scripts/clickhouse-shell.sh
+
 .PHONY: test
-test: ## Run all tests, those against real parts too; what they need is installed first: a collector (by Go), ClickHouse (by Python), Chromium, axe-core
+test: ## Run all tests, those against real parts too; what they need is installed first: a collector and Jaeger (by Go), ClickHouse (by Python), Chromium, axe-core
 	@$(REAL_PARTS); cargo test --locked $(ARGS)
 
 .PHONY: test-long
@@ -49,9 +93,12 @@ test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: 
 	$(MAKE) test ARGS='--release -- --ignored'
 
 .PHONY: lint
-lint: ## Check formatting and clippy, warnings denied
+lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, Kubernetes, the collector and CI
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	@deny=$$(scripts/cargo-tool.sh cargo-deny) && $$deny --offline --log-level error check licenses bans sources
+	scripts/lint-files.sh
+	scripts/kubernetes-check.sh
 
 .PHONY: lint-fix
 lint-fix: ## Let clippy mend what it can, then format
@@ -77,7 +124,11 @@ bench: ## Run the benchmarks
 bench-peers: ## Compare with telemetrygen and the SDK on one collector (Go and curl are needed; DURATION=10 ROUNDS=3)
 	scripts/bench-peers.sh
 
+.PHONY: dist
+dist: ## Make dist/tracegen-VERSION-TARGET.tar.gz: a static binary that needs nothing, tried in an empty root
+	scripts/dist.sh
+
 .PHONY: clean
 clean: ## Remove what was built here (the collector's cache is kept)
 	cargo clean
-	rm -rf coverage fuzz/target
+	rm -rf coverage dist fuzz/target

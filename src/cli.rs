@@ -7,16 +7,28 @@ mod account;
 mod compile;
 mod completions;
 mod database;
+mod doctor;
 mod environment;
+mod explain;
 mod fetch;
+mod health;
 mod identify;
+mod man;
+mod memory;
+mod merge;
+mod metrics;
 mod pace;
 mod parse;
 mod replay;
 mod run;
 mod scenarios;
 mod serve;
+mod signal;
+mod sink;
 mod source;
+mod table;
+mod verdict;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -81,7 +93,7 @@ fn draw_seed() -> u64 {
 /// Compile YAML scenarios of a distributed system into a verified span plan, and replay it as OpenTelemetry traces: the same
 /// seed and start give the same traces, byte for byte.
 #[derive(Parser)]
-#[command(name = "tracegen", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(name = "tracegen", version = env!("TRACEGEN_VERSION"), max_term_width = 110, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -92,9 +104,16 @@ enum Command {
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
+    Explain(explain::Explain),
     Replay(Box<replay::Replay>),
     Identify(Box<identify::Identify>),
+    Verify(Box<verify::Verify>),
+    Merge(merge::Merge),
+    Health(health::Health),
+    Doctor(doctor::Doctor),
+    Sink(Box<sink::Sink>),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Run the command line of this process.
@@ -103,9 +122,16 @@ pub fn main() -> ExitCode {
         Command::Compile(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Serve(command) => command.execute(),
+        Command::Explain(command) => command.execute(),
         Command::Replay(command) => command.execute(),
         Command::Identify(command) => command.execute(),
+        Command::Verify(command) => command.execute(),
+        Command::Merge(command) => command.execute(),
+        Command::Health(command) => command.execute(),
+        Command::Doctor(command) => command.execute(),
+        Command::Sink(command) => command.execute(),
         Command::Completions(command) => command.execute(),
+        Command::Man(command) => command.execute(),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -22,13 +22,17 @@ pub use source_map::{BlockSource, ScenarioSource, SourceMap};
 
 use crate::language::Loaded;
 use crate::language::diagnostic::{Diagnostic, Problem};
-use crate::language::scenario::Model;
+use crate::language::parallel;
+use crate::language::scenario::{Model, Scenario};
 use crate::language::source::{FileId, Loc, Sources};
 use crate::plan::{Fault, Plan, Violation};
 use lower::Lowering;
 use report::Report;
 use resolve::Tree;
 use service::Services;
+
+/// Scenarios to resolve for which a thread is worth its start.
+const SCENARIOS_A_THREAD: usize = 64;
 
 /// The beginning of the first file, where nothing nearer is known.
 const START: Loc = Loc { file: FileId(0), start: 0, end: 0 };
@@ -50,8 +54,17 @@ pub fn compile(model: &Model) -> Compiled {
     let mut report = Report::default();
     let within_bounds = check::model(model, &mut report);
     let scenarios = model.scenarios.iter().zip(within_bounds).filter(|(_, within)| *within);
-    let trees: Vec<Tree> = scenarios.map(|(scenario, _)| Tree::new(scenario, &mut report)).collect();
-    let mut lowering = Lowering::new(Services::new(model));
+    let scenarios: Vec<&Scenario> = scenarios.map(|(scenario, _)| scenario).collect();
+    let resolved = parallel::map(&scenarios, scenarios.len() / SCENARIOS_A_THREAD, |_, scenario| {
+        let mut report = Report::default();
+        (Tree::new(scenario, &mut report), report)
+    });
+    let mut trees = Vec::with_capacity(resolved.len());
+    for (tree, found) in resolved {
+        report.append(found);
+        trees.push(tree);
+    }
+    let mut lowering = Lowering::new(Services::new(model), &trees);
     for tree in &trees {
         lowering.scenario(tree, &mut report);
     }

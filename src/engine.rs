@@ -19,7 +19,7 @@ pub use crate::clock::now;
 pub use crate::export::Percentiles;
 pub use archive::{Archive, Identified};
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
-pub use manifest::{Era, Manifest, ManifestError, Totals};
+pub use manifest::{Era, Manifest, ManifestError, MergeError, Merged, Totals};
 pub use output::{Closed, Output};
 pub use session::{
     ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState,
@@ -29,6 +29,7 @@ pub use stop::Stop;
 
 use crate::export::{Batch, Encode, Histogram};
 use crate::interpreter::{Run, Schedule};
+use crate::trace::Trace;
 use chunks::Chunks;
 use ordered::Turn;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,28 @@ pub struct Job {
     pub at_full_speed: bool,
     /// Keep index order, and close a batch at a chunk's end and never by time.
     pub ordered: bool,
+    /// What is not to be sent again.
+    pub sent: Sent,
+    /// Told the schedule whenever it gets an epoch, before any trace of that leaves.
+    pub journal: Option<Journal>,
+}
+
+pub type Journal = Arc<dyn Fn(&Schedule) + Send + Sync>;
+
+/// What a run had sent when it was stopped: of the traces before `end`, those that had ended. By default nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    pub end: u64,
+    /// ns since 1970.
+    pub stopped: u64,
+    /// How many they were.
+    pub traces: u64,
+}
+
+impl Sent {
+    fn has(&self, trace: &Trace) -> bool {
+        trace.index < self.end && trace.end <= self.stopped
+    }
 }
 
 /// Which traces of the run.
@@ -150,7 +173,8 @@ impl Progress {
 /// What a run came to.
 pub struct Ending {
     pub ended: Ended,
-    /// When it was stopped, ns since 1970: of the traces before `end`, those that had not ended were not sent.
+    /// When it was stopped or the output closed, ns since 1970: of the traces before `end`, those that had not ended were not
+    /// sent. `None`: it is complete.
     pub stopped: Option<u64>,
     /// Index after the last trace.
     pub end: u64,
@@ -179,32 +203,33 @@ pub fn generate(
     stop: &Stop,
 ) -> Ending {
     let (chunks, turn) = (Chunks::new(job), Turn::new());
-    let worker = || -> Result<(), Closed> {
+    let worker = || -> Result<bool, Closed> {
         if job.ordered {
             ordered::work(job, &chunks, &turn, encoder(), output, progress, stop)
         } else {
             stream::work(job, &chunks, encoder(), output, progress, stop)
         }
     };
-    let closed = std::thread::scope(|scope| {
+    let sent_all = std::thread::scope(|scope| {
         let others: Vec<_> = (1..job.threads).map(|_| scope.spawn(worker)).collect();
-        let mut closed = worker().is_err();
+        let mut sent_all = worker();
         for other in others {
             match other.join() {
-                Ok(result) => closed |= result.is_err(),
+                Ok(others) => sent_all = sent_all.and_then(|mine| Ok(others? && mine)),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        closed
+        sent_all
     });
     let (end, grown) = chunks.end();
+    let ended = match sent_all {
+        Err(Closed) => Ended::Closed,
+        Ok(true) if chunks.is_complete() => Ended::Complete,
+        Ok(_) => Ended::Stopped,
+    };
     Ending {
-        ended: match (closed, stop.is_set() && !chunks.is_complete()) {
-            (true, _) => Ended::Closed,
-            (false, true) => Ended::Stopped,
-            (false, false) => Ended::Complete,
-        },
-        stopped: stop.is_set().then(|| stop.time()),
+        ended,
+        stopped: (ended != Ended::Complete).then(|| stop.time().min(now())),
         end,
         schedule: grown.unwrap_or_else(|| job.run.schedule().clone()),
     }

@@ -1,9 +1,11 @@
 //! Traces to OTLP, and OTLP out of the process.
 //!
 //! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`; `deliver` carries
-//! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order.
+//! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order. `metrics` sends
+//! tracegen's own.
 
 mod batch;
+mod client;
 pub mod deliver;
 mod encode;
 pub mod file;
@@ -14,7 +16,9 @@ mod gzip;
 mod histogram;
 mod http;
 mod json;
+mod metrics;
 mod outcome;
+mod probe;
 #[cfg(test)]
 mod reference;
 pub mod sdk;
@@ -22,9 +26,12 @@ pub mod target;
 mod tls;
 mod tree;
 
-pub use encode::Protobuf;
+pub use encode::{Parts, Protobuf, SCOPE};
 pub use histogram::{Histogram, Percentiles};
 pub use json::{AnyValue, Json};
+pub use metrics::MetricExporter;
+pub use opentelemetry_sdk::metrics::Temporality;
+pub use probe::{Answer, Probe, probe};
 pub use tree::write_tree;
 
 use crate::trace::{Amount, View};

@@ -163,4 +163,4 @@ impl Interpreter {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@
 
 pub mod diagnostic;
 pub mod files;
-mod parallel;
+pub mod parallel;
 pub mod scenario;
 pub mod source;
 pub mod template;

@@ -29,11 +29,20 @@ pub mod interpreter;
 // Traces to OTLP, and OTLP out of the process.
 pub mod export;
 
+// What a plan's traces will be, before one is sent.
+pub mod explain;
+
+// OTLP into the process, and the faults of a bad receiver.
+pub mod receive;
+
 // Traces at rest, in memory or ClickHouse, and the questions the pages ask of them.
 pub mod store;
 
 // Start, stop, pace: drives the interpreter and feeds the exporters and the store.
 pub mod engine;
+
+// What tracegen tells of itself, as metrics.
+pub mod telemetry;
 
 // What arrived, held against what was sent.
 pub mod verify;

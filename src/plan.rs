@@ -21,7 +21,7 @@ mod listing;
 mod notation;
 mod verify;
 
-pub use expectation::{BlockExpectation, Expectation};
+pub use expectation::{BlockExpectation, Expectation, Extent};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId};

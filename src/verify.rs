@@ -1,14 +1,32 @@
 //! What arrived, held against what was sent: what a pipeline lost, doubled or changed.
 //!
 //! Every trace id of a run decrypts to its index, and every index replays: nothing of what was sent is kept but a few bits a
-//! span. A span that arrives is found in its trace made again, marked, and compared field by field; what is left unmarked
-//! at the end was lost.
+//! span (`ledger`). A span that arrives is found in its trace made again (`remake`), marked, and compared field by field
+//! (`compare`); what is left unmarked at the end was lost.
 
+mod census;
+mod compare;
+mod extent;
+mod growth;
+mod ledger;
+mod otlp;
+mod policy;
+mod remake;
+mod report;
+mod request;
+mod settle;
 mod source;
+mod tally;
 mod verifier;
 
+pub use census::Census;
+pub use compare::Difference;
+pub use growth::Outgrown;
+pub use policy::{Fault, Policy, Sample};
+pub use report::{AlteredField, Losses, Report, Sampled, Stranger, Strangers, Traces, Verdict};
 pub use source::{Source, SourceError};
-pub use verifier::Verifier;
+pub use tally::{ScenarioTally, Tally};
+pub use verifier::{Progress, Verifier};
 
 /// What a source keeps of a span, and so what is compared: what it is known to round or flatten is no alteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,3 +38,36 @@ pub enum Fidelity {
     /// Jaeger's HTTP API: microseconds; kind, status and scope as tags of its own.
     Jaeger,
 }
+
+impl Fidelity {
+    /// What times are cut to, ns.
+    fn nanoseconds(self) -> u64 {
+        match self {
+            Fidelity::Otlp | Fidelity::ClickHouse => 1,
+            Fidelity::Jaeger => 1_000,
+        }
+    }
+
+    /// What it does not keep as it was, in words.
+    pub fn not_compared(self) -> &'static [&'static str] {
+        match self {
+            Fidelity::Otlp => &[],
+            Fidelity::ClickHouse => {
+                &["types of attribute values", "flags", "dropped counts", "schema URLs", "attributes of the scope"]
+            }
+            Fidelity::Jaeger => &[
+                "times below a microsecond",
+                "types of lists' values",
+                "flags",
+                "dropped counts",
+                "schema URLs",
+                "attributes of the scope",
+                "attributes and trace states of links",
+                "names of events with an attribute `event`",
+            ],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

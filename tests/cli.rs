@@ -222,7 +222,7 @@ fn full_speed_ends_now_and_at_its_count() {
 
 #[test]
 fn every_subcommand_has_help_with_examples_and_completions_are_made() {
-    for command in ["compile", "run", "replay", "identify", "completions"] {
+    for command in ["compile", "run", "replay", "identify", "merge", "completions"] {
         let output = tracegen().args([command, "--help"]).assert().success();
         assert!(text(&output.get_output().stdout).contains("Examples:"), "{command}");
     }

@@ -2,82 +2,21 @@
 
 mod support {
     pub mod peer;
+    pub mod pki;
     pub mod requests;
 }
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use rcgen::KeyPair;
+use std::time::Duration;
 use support::{
     peer::{Answer, Listen, Peer},
+    pki::Pki,
     requests::{ALL_PROTOCOLS, batch},
-};
-use tempfile::TempDir;
-use tokio_rustls::rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tracegen::export::{
     deliver::{Account, Delivery, Options},
     target::{Protocol, Target, TargetError, TargetFlags},
 };
-
-/// An authority, what it signed, and a folder for PEM files.
-struct Pki {
-    authority: CertifiedIssuer<'static, KeyPair>,
-    folder: TempDir,
-}
-
-impl Pki {
-    fn new(name: &str) -> Pki {
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        Pki { authority, folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path: PathBuf = self.folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().into()
-    }
-
-    fn authority_file(&self) -> String {
-        self.write("authority.pem", &self.authority.pem())
-    }
-
-    /// Certificate and key files for a client.
-    fn client_files(&self) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["me".into()]).unwrap().signed_by(&key, &self.authority).unwrap();
-        (self.write("client.pem", &certificate.pem()), self.write("client.key", &key.serialize_pem()))
-    }
-
-    fn server(&self, asks_for_client: bool) -> ServerConfig {
-        let provider = Arc::new(ring::default_provider());
-        let clients: Arc<dyn ClientCertVerifier> = if asks_for_client {
-            let mut roots = RootCertStore::empty();
-            roots.add(self.authority.der().clone()).unwrap();
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap()
-        } else {
-            Arc::new(NoClientAuth)
-        };
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        let certificate = params.signed_by(&key, &self.authority).unwrap();
-        ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(clients)
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )
-            .unwrap()
-    }
-}
 
 fn deliver(url: &str, protocol: Protocol, vars: &[(&str, &str)]) -> Result<Account, TargetError> {
     let flags =

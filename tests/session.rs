@@ -195,7 +195,7 @@ fn a_pause_lets_traces_end_and_a_stop_does_not() {
     assert!(stopped.traces < stopped.next_index, "some had not ended");
     let state = started.session.finish(SECOND);
     let manifest = started.session.manifest();
-    assert_eq!(manifest.ended.map(|totals| totals.traces), Some(state.traces));
+    assert_eq!(manifest.ended.as_ref().map(|totals| totals.traces), Some(state.traces));
     assert_eq!(manifest.eras.len(), 2);
     check_store(&started, &manifest);
 }

@@ -388,3 +388,29 @@ fn listening_openly_is_warned_of() {
     assert_eq!(get(guarded.address(), "/healthz").status, 200);
     assert!(!guarded.said().contains("no SERVER_TOKEN"));
 }
+
+#[test]
+fn health_is_what_a_probe_is_told() {
+    let health = |url: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tracegen")).args(["health", url]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+    };
+    let server = Server::start(&[], &[("SERVER_TOKEN", "open-sesame")]);
+    assert_eq!(health(&server.url), (0, "ok\n".into()));
+    // One that can't answer.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let answer = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 11\r\nconnection: close\r\n\r\nstore: gone";
+        let _ = std::io::Read::read(&mut stream, &mut [0; 1024]).unwrap();
+        std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+    });
+    let (status, said) = health(&url);
+    answering.join().unwrap();
+    assert_eq!((status, said), (1, format!("tracegen: {url} is not ready: 503 Service Unavailable, store: gone\n")));
+    // And one that is gone.
+    let (status, said) = health(&url);
+    assert!(status == 3 && said.contains(&url) && said.contains("refused"), "{said}");
+}

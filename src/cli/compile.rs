@@ -64,7 +64,7 @@ enum Deny {
 impl Compile {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let began = Instant::now();
-        let compilation = Compilation::of(&scenarios::paths(self.paths.clone()));
+        let compilation = Compilation::of(&scenarios::named(self.paths.clone()));
         let Compilation { sources, diagnostics, plan, .. } = &compilation;
         match self.format {
             Format::Human => compilation.print_diagnostics(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-/// From the first byte sent to the last received.
+/// For a document; from the first byte sent to the last received.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The body at an `http` or `https` URL, no longer than a manifest; `SERVER_TOKEN` goes with the request.
@@ -21,16 +21,28 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// In words.
 pub fn get(url: &str) -> Result<Bytes, String> {
+    match ask(url, PATIENCE)? {
+        (StatusCode::OK, body) => Ok(body),
+        (StatusCode::UNAUTHORIZED, _) => Err("it wants a token: set SERVER_TOKEN to that of the server".into()),
+        (status, _) => Err(format!("it answers {status}")),
+    }
+}
+
+/// The same, whatever the answer's status.
+///
+/// # Errors
+/// In words, also where the answer takes longer than `patience`.
+pub fn ask(url: &str, patience: Duration) -> Result<(StatusCode, Bytes), String> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        match timeout(PATIENCE, body_at(url)).await {
-            Ok(body) => body,
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        match timeout(patience, answer_at(url)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("no answer within {} s", patience.as_secs())),
         }
     })
 }
 
-async fn body_at(url: &str) -> Result<Bytes, String> {
+async fn answer_at(url: &str) -> Result<(StatusCode, Bytes), String> {
     let mut request = Request::get(url).body(Empty::<Bytes>::new()).map_err(|e| e.to_string())?;
     if let Some(token) = environment::text("SERVER_TOKEN") {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
@@ -43,14 +55,10 @@ async fn body_at(url: &str) -> Result<Bytes, String> {
     let connector = connector.map_err(|e| format!("no trusted certificates: {e}"))?.https_or_http().enable_http1();
     let client = Client::builder(TokioExecutor::new()).build(connector.build());
     let answer = client.request(request).await.map_err(|e| innermost(&e))?;
-    match answer.status() {
-        StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED => return Err("it wants a token: set SERVER_TOKEN to that of the server".into()),
-        status => return Err(format!("it answers {status}")),
-    }
+    let status = answer.status();
     let limit = Manifest::MOST_BYTES as usize;
     let body = Limited::new(answer.into_body(), limit).collect().await;
-    body.map(|body| body.to_bytes()).map_err(|e| innermost(&*e))
+    body.map(|body| (status, body.to_bytes())).map_err(|e| innermost(&*e))
 }
 
 /// What stands behind an error says more than the error.

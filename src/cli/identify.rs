@@ -55,7 +55,7 @@ impl Identify {
 
 /// Of a run that is known whole.
 fn identify(known: Known, ids: &[Id]) -> (String, bool) {
-    let Known { mut archive, words } = known;
+    let Known { mut archive, words, .. } = known;
     let (mut out, mut all_ours) = (String::new(), true);
     for id in ids {
         let hex = hex(id);

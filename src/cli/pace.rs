@@ -6,7 +6,7 @@ use crate::interpreter::MAX_LANES;
 use clap::ValueEnum;
 
 /// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
-const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
+pub const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
 pub const LANES: u32 = 4;
 
 /// How starts are spread at a rate.

@@ -4,21 +4,61 @@ use super::environment;
 use super::{Exit, Failure};
 use crate::compiler::{self, Compiled, SourceMap};
 use crate::language::diagnostic::{Diagnostic, Severity, render};
-use crate::language::{self, source::Sources};
+use crate::language::{self, Loaded, source::Sources};
 use crate::plan::{Plan, PlanFileError};
 use crate::web::Edition;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
-pub fn paths(given: Vec<PathBuf>) -> Vec<PathBuf> {
-    if !given.is_empty() {
-        return given;
-    }
-    let variable = environment::text("SCENARIOS_DIR").or_else(|| environment::text("SCENARIOS_PATH"));
-    vec![PathBuf::from(variable.unwrap_or_else(|| "scenarios".into()))]
+macro_rules! shipped {
+    ($file:literal) => {
+        (concat!("tracegen/", $file), include_str!(concat!("../../scenarios/", $file)))
+    };
 }
+
+/// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
+pub fn named(given: Vec<PathBuf>) -> Vec<PathBuf> {
+    chosen(given).unwrap_or_else(|| vec![PathBuf::from(DIRECTORY)])
+}
+
+/// The same; none where nothing was chosen and `scenarios` is not there either: what tracegen comes with is meant.
+pub fn paths(given: Vec<PathBuf>) -> Vec<PathBuf> {
+    chosen(given).unwrap_or_else(|| [PathBuf::from(DIRECTORY)].into_iter().filter(|path| path.exists()).collect())
+}
+
+fn chosen(given: Vec<PathBuf>) -> Option<Vec<PathBuf>> {
+    let variable = || environment::text("SCENARIOS_DIR").or_else(|| environment::text("SCENARIOS_PATH"));
+    if given.is_empty() { variable().map(|path| vec![PathBuf::from(path)]) } else { Some(given) }
+}
+
+pub fn is_default(paths: &[PathBuf]) -> bool {
+    paths == [Path::new(DIRECTORY)]
+}
+
+/// Paths as people read them.
+pub fn shown(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    if names.is_empty() { "what tracegen comes with".into() } else { names.join(", ") }
+}
+
+/// Where scenarios are looked for first.
+const DIRECTORY: &str = "scenarios";
+
+/// What is compiled where there are no scenarios: those that stand beside this source.
+const SHIPPED: &[(&str, &str)] = &[
+    shipped!("_base.yaml"),
+    shipped!("01_api_gateway.yaml"),
+    shipped!("02_billing_service.yaml"),
+    shipped!("03_search_service.yaml"),
+    shipped!("04_async_producer.yaml"),
+    shipped!("05_async_consumer.yaml"),
+    shipped!("06_grafana_tempo.yaml"),
+    shipped!("07_analytics_batch.yaml"),
+    shipped!("08_user_profile_update.yaml"),
+    shipped!("09_configuration_service.yaml"),
+    shipped!("10_search_service_slow.yaml"),
+];
 
 /// Files, compiled.
 pub struct Compilation {
@@ -33,7 +73,7 @@ pub struct Compilation {
 
 impl Compilation {
     pub fn of(paths: &[PathBuf]) -> Compilation {
-        let loaded = language::load(paths);
+        let loaded = if paths.is_empty() { shipped() } else { language::load(paths) };
         let files = loaded.model.scopes.len();
         let (sources, Compiled { plan, diagnostics, map }) = compiler::compile_loaded(loaded);
         Compilation { sources, files, diagnostics, plan, map }
@@ -52,6 +92,11 @@ impl Compilation {
             anstream::eprintln!("{summary}");
         }
     }
+}
+
+fn shipped() -> Loaded {
+    anstream::eprintln!("tracegen: there is no `{DIRECTORY}` here: these are the scenarios that tracegen comes with");
+    language::load_texts(SHIPPED.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect())
 }
 
 /// Whether stderr takes colours: a terminal, and neither `NO_COLOR` nor `TERM=dumb`.
@@ -103,4 +148,23 @@ fn compiled(paths: &[PathBuf]) -> Result<(Compilation, Plan), Failure> {
         message: format!("{} in the scenarios, nothing was run", crate::text::count(errors as u64, "error")),
     })?;
     Ok((compilation, plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shipped_is_the_whole_directory() {
+        let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(DIRECTORY);
+        let files =
+            std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        let mut names: Vec<_> = files.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        let mut shipped: Vec<_> = SHIPPED.iter().map(|(name, _)| name.trim_start_matches("tracegen/")).collect();
+        shipped.sort();
+        assert_eq!(shipped, names);
+        let (alone, there) = (Compilation::of(&[]), Compilation::of(&[directory]));
+        assert_eq!(alone.plan.map(|plan| plan.digest_hex()), there.plan.map(|plan| plan.digest_hex()));
+    }
 }

@@ -1,21 +1,23 @@
 //! `tracegen serve`: the engine, the store and the UI, until it is told to end.
 
-mod address;
+pub(super) mod address;
 mod herald;
 mod level;
-mod options;
+pub(super) mod options;
 
 use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
 use super::run::rows;
-use super::{Exit, Failure, account, scenarios};
+use super::{Exit, Failure, account, memory, scenarios};
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
+use crate::telemetry;
 use crate::text::{count, duration};
 use crate::web::{App, Cache, Host, Library, Live, Token};
 use clap::Args;
 use herald::Herald;
+use level::Level;
 use options::Options;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use std::time::Duration;
 const DRAIN: u64 = 10 * parse::SECOND;
 
 /// Generate traces and show them on a web page as they come: http://localhost:8000
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(after_help = "Examples:
   tracegen serve                                  the scenarios in `scenarios`, traces in memory
   tracegen serve --seed 42 --rate 20/s            at a steady rate
@@ -38,7 +40,8 @@ Changed scenario files are taken over while it runs; while they don't compile, t
 Variables: DATABASE_TYPE (inmemory, clickhouse), DATABASE_HOST, _PORT, _USER, _PASSWORD, _NAME, INMEMORY_MAX_TRACES,
 TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX, TRACE_NUM_WORKERS, SERVER_HOST, SERVER_PORT, SERVER_TOKEN, TRACE_FETCH_LIMIT,
 CARD_DISPLAY_LIMIT, STATUS_UPDATE_INTERVAL, JAEGER_URL, LOG_LEVEL (error, warn, info, debug), and the collector variables
-of `tracegen run`. The status page shows them all as they are in effect.")]
+of `tracegen run`. OTEL_METRICS_EXPORTER=otlp sends the figures of /metrics over OTLP. The status page shows them all as
+they are in effect.")]
 pub struct Serve {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
@@ -76,7 +79,12 @@ impl Serve {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
-        let options = Options::resolve(&self, &paths)?;
+        memory::take_small_pages();
+        let (options, bad) = Options::resolve(&self, &paths);
+        if !bad.is_empty() {
+            let bad: Vec<String> = bad.into_iter().map(|failure| failure.message).collect();
+            return Err(Failure::usage(bad.join("\ntracegen: ")));
+        }
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         runtime.block_on(async {
@@ -111,12 +119,21 @@ impl Serve {
                 status_interval: options.status_interval,
                 configuration: options.configuration,
             });
-            let herald = Herald::new(app.clone(), options.level, self.manifest.clone());
+            let level = options.level;
+            let herald = Herald::new(app.clone(), level, self.manifest.clone());
             herald.banner(&paths, &options.host);
+            let told = app.clone();
+            let read = move || telemetry::of_session(&told.session.state(), &told.database.status());
+            let tell = move |text| herald::say(level, Level::Warn, text);
+            let telemetry = options.metrics.map(|wanted| wanted.start(tell, read)).transpose()?;
             let watch = tokio::spawn(herald.watch());
             server.run(app.clone(), herald::ending()).await;
             watch.abort();
-            self.finish(app).await
+            let exit = self.finish(app).await;
+            if let Some(telemetry) = telemetry {
+                let _ = tokio::task::spawn_blocking(|| telemetry.finish()).await;
+            }
+            exit
         })
     }
 

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Known {
     pub archive: Archive,
     pub words: String,
+    /// Spans that were sent and not delivered, by the run's own account; `None`: not known.
+    pub undelivered: Option<u64>,
 }
 
 /// The flags that name a run.
@@ -37,10 +39,7 @@ impl Source {
             (Some(_), _) if !paths.is_empty() || self.timing.is_given() => {
                 Err(Failure::usage("a manifest holds plan and schedule: no PATH and no schedule beside --manifest"))
             }
-            (Some(source), _) => {
-                let archive = read(source).map_err(|e| Failure::impossible(format!("{source}: {e}")))?;
-                Ok(Known { archive, words: format!("--manifest {}", quoted(source)) })
-            }
+            (Some(source), _) => known(source).map_err(|e| Failure::impossible(format!("{source}: {e}"))),
             (None, seed) => self.open_flags(seed.unwrap_or_default(), &scenarios::paths(paths)),
         }
     }
@@ -53,17 +52,27 @@ impl Source {
         };
         let words = words(paths, seed, schedule);
         let archive = Archive::of(&Run::new(plan, seed, timing.schedule), timing.selection, None);
-        Ok(Known { archive, words })
+        Ok(Known { archive, words, undelivered: None })
     }
 }
 
-fn read(source: &str) -> Result<Archive, String> {
+/// The run of a manifest, at a URL or in a file.
+pub fn known(source: &str) -> Result<Known, String> {
+    let manifest = manifest(source)?;
+    let archive = Archive::open(&manifest).map_err(|e| e.to_string())?;
+    let account = manifest.ended.and_then(|totals| totals.account);
+    let undelivered = account.map(|of| of.total_rejected().spans + of.total_undelivered().spans);
+    Ok(Known { archive, words: format!("--manifest {}", quoted(source)), undelivered })
+}
+
+/// At a URL, or in a file.
+pub fn manifest(source: &str) -> Result<Manifest, String> {
     let manifest = if source.starts_with("http://") || source.starts_with("https://") {
         Manifest::read(&*fetch::get(source)?)
     } else {
         Manifest::read(File::open(source).map_err(|e| e.to_string())?)
     };
-    manifest.and_then(|manifest| Archive::open(&manifest)).map_err(|e| e.to_string())
+    manifest.map_err(|e| e.to_string())
 }
 
 /// A trace id: 32 hexadecimal digits.

@@ -8,10 +8,14 @@ use super::order;
 use super::report::Report;
 use super::resolve::{Linked, Tree};
 use crate::language::diagnostic::Problem;
+use crate::language::parallel;
 use crate::language::source::Loc;
 use crate::plan::{BlockId, LinkId, Program, limits};
 use glob::{Symbol, can_match, of_glob, of_key};
 use std::collections::HashMap;
+
+/// Globs and keys to compare for which a thread is worth its start.
+const PAIRS_A_THREAD: usize = 10_000;
 
 /// Keys that a diagnostic names.
 const SHOWN_KEYS: usize = 3;
@@ -42,16 +46,13 @@ pub fn find_sources(program: &mut Program, trees: &[Tree], exports: &[Export], u
     }
     let patterns: Vec<(Vec<Symbol>, Vec<usize>)> =
         patterns.into_iter().map(|(key, exports)| (of_key(key), exports)).collect();
-    let sources: Vec<Vec<usize>> = globs
-        .iter()
-        .map(|glob| {
-            let glob = of_glob(glob);
-            let matching = patterns.iter().filter(|(key, _)| can_match(&glob, key));
-            let mut sources: Vec<usize> = matching.flat_map(|(_, exports)| exports.iter().copied()).collect();
-            sources.sort_unstable();
-            sources
-        })
-        .collect();
+    let sources = parallel::map(&globs, globs.len() * patterns.len() / PAIRS_A_THREAD, |_, glob| {
+        let glob = of_glob(glob);
+        let matching = patterns.iter().filter(|(key, _)| can_match(&glob, key));
+        let mut sources: Vec<usize> = matching.flat_map(|(_, exports)| exports.iter().copied()).collect();
+        sources.sort_unstable();
+        sources
+    });
     for (link, sources) in program.links.iter_mut().zip(&sources) {
         link.sources = sources.iter().map(|&export| exports[export].block).collect();
     }

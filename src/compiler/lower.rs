@@ -11,7 +11,7 @@ use super::source_map::{ScenarioSource, SourceMap};
 use super::tables::Tables;
 use crate::language::source::Loc;
 use crate::plan::{BlockId, ErrorId, Expr, ExprId, LinkId, ScenarioId, SlotId, TextId};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// What lowering makes beside the tables.
 pub struct Lowering<'m> {
@@ -38,11 +38,17 @@ struct State<'t, 'm> {
 }
 
 impl<'m> Lowering<'m> {
-    pub fn new(services: Services<'m>) -> Lowering<'m> {
+    /// For `trees`: as many blocks as they have spans.
+    pub fn new(services: Services<'m>, trees: &[Tree<'m>]) -> Lowering<'m> {
+        let (mut tables, mut map) = (Tables::new(), SourceMap::default());
+        let spans = trees.iter().map(|tree| tree.spans.len()).sum();
+        // The largest tables of all: growing them would copy them again and again.
+        tables.program.blocks.reserve_exact(spans);
+        map.blocks.reserve_exact(spans);
         Lowering {
-            tables: Tables::new(),
+            tables,
             services,
-            map: SourceMap::default(),
+            map,
             exports: Vec::new(),
             links: Vec::new(),
             link_ids: HashMap::new(),

@@ -24,6 +24,12 @@ impl Report {
         self.diagnostics.push(Diagnostic { problem, at, related: related.into_iter().collect() });
     }
 
+    /// What another found; its suggestions don't count.
+    pub fn append(&mut self, mut other: Report) {
+        self.diagnostics.append(&mut other.diagnostics);
+        self.poisoned |= other.poisoned;
+    }
+
     /// The candidate most like `name`, if one is alike enough to be what was meant. To one letter, any other is.
     pub fn nearest<'a>(&mut self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
         self.suggestions += 1;

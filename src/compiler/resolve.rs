@@ -10,7 +10,7 @@ use crate::language::diagnostic::{Problem, Unavailable};
 use crate::language::scenario::{Scalar, Scenario, Span, Value};
 use crate::language::source::Loc;
 use crate::language::template::{Expr, Node as ExprNode, Part, Template};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// A scenario, resolved.
 pub struct Tree<'m> {

@@ -7,8 +7,8 @@ use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Model, Service};
 use crate::language::source::{Loc, Located};
 use crate::plan::{ExprId, Resource, ResourceId, ServiceId, TextId, limits};
+use foldhash::{HashMap, HashMapExt};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 
 type Attributes = Vec<(TextId, ExprId)>;
 

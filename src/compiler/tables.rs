@@ -1,7 +1,7 @@
 //! The program under construction: tables in which equal texts and expressions share an id.
 
 use crate::plan::{Constant, Expr, ExprId, Program, SEMANTICS, TextId};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 pub struct Tables {
     pub program: Program,

@@ -23,6 +23,8 @@ pub struct Archive {
     /// In order.
     eras: Vec<Era>,
     plans: BTreeMap<String, Arc<Plan>>,
+    /// There is an epoch a second, of which only a run that has ended tells.
+    full_speed: bool,
     /// By the first index of their era.
     ready: VecDeque<(u64, Arc<Run>)>,
 }
@@ -41,14 +43,18 @@ pub enum Identified {
 impl Archive {
     /// Of a run, as it is about to begin or as it ended.
     pub fn of(run: &Run, selection: Selection, ending: Option<&Ending>) -> Archive {
-        let mut archive = Archive::new(run, selection);
-        for epoch in ending.map_or(run.schedule(), |ending| &ending.schedule).epochs() {
-            archive.begin(*epoch, run.plan(), BTreeMap::new());
-        }
+        let mut archive = Archive::so_far(run, selection, ending.map_or(run.schedule(), |ending| &ending.schedule));
         if let Some(ending) = ending {
             archive.end(ending.end);
             ending.stopped.into_iter().for_each(|time| archive.stop(0, time));
         }
+        archive
+    }
+
+    /// Of a run that goes on, with the epochs it has come to.
+    pub fn so_far(run: &Run, selection: Selection, schedule: &Schedule) -> Archive {
+        let mut archive = Archive::new(run, selection);
+        schedule.epochs().iter().for_each(|epoch| archive.begin(*epoch, run.plan(), BTreeMap::new()));
         archive
     }
 
@@ -60,6 +66,7 @@ impl Archive {
             selection,
             eras: vec![],
             plans: BTreeMap::new(),
+            full_speed: false,
             ready: VecDeque::new(),
         }
     }
@@ -70,8 +77,10 @@ impl Archive {
     /// The parts of the manifest don't belong together.
     pub fn open(manifest: &Manifest) -> Result<Archive, ManifestError> {
         let Manifest { seed, tag, selection, eras, plans: documents, .. } = manifest;
-        if selection.shard.0 >= selection.shard.1 {
-            return Err(ManifestError::Shard(selection.shard.0, selection.shard.1));
+        for (k, n) in [selection.shard].into_iter().chain(eras.iter().map(|era| era.shard)) {
+            if k >= n {
+                return Err(ManifestError::Shard(k, n));
+            }
         }
         let mut plans = BTreeMap::new();
         for (digest, document) in documents {
@@ -82,14 +91,10 @@ impl Archive {
             }
             plans.insert(digest.clone(), Arc::new(plan));
         }
-        let mut next = 0;
-        for (i, era) in eras.iter().enumerate() {
-            let first = era.epoch.first;
-            let goes_on = era.end.is_none() && i + 1 < eras.len();
-            if first < next || (i == 0 && first != 0) || goes_on || era.end.is_some_and(|end| end < first) {
-                return Err(ManifestError::Order { first });
-            }
-            next = era.end.unwrap_or(first);
+        if of_shards(eras) {
+            check_shards(eras, selection)?
+        } else {
+            check_order(eras)?
         }
         let epochs: Vec<Epoch> = eras.iter().map(|era| era.epoch).collect();
         Schedule::try_from(epochs).map_err(ManifestError::Schedule)?;
@@ -99,6 +104,7 @@ impl Archive {
             selection: *selection,
             eras: eras.clone(),
             plans,
+            full_speed: manifest.full_speed,
             ready: VecDeque::new(),
         };
         for era in &archive.eras {
@@ -123,10 +129,17 @@ impl Archive {
             seed: self.seed,
             tag: format!("{:08x}", self.identity.tag()),
             selection: self.selection,
+            full_speed: self.full_speed,
             eras: self.eras.clone(),
             plans: self.plans.iter().map(|(digest, plan)| (digest.clone(), plan.document())).collect(),
             ended,
         }
+    }
+
+    /// How many shards of the run its merged manifest lacks.
+    pub fn missing_shards(&self) -> u64 {
+        let of = self.eras.first().map_or(1, |era| era.shard.1);
+        if of > 1 { of - self.eras.len() as u64 } else { 0 }
     }
 
     /// What an id is to this run; an index may lie beyond its end.
@@ -141,9 +154,38 @@ impl Archive {
     /// The era of trace `index`; `None`: the run has no such trace, or it is forgotten.
     pub fn era(&self, index: u64) -> Option<&Era> {
         let (k, n) = self.selection.shard;
-        let at = self.eras.partition_point(|era| era.epoch.first <= index).checked_sub(1)?;
+        let at = match of_shards(&self.eras) {
+            true => self.eras.binary_search_by_key(&(index % self.eras[0].shard.1), |era| era.shard.0).ok()?,
+            false => self.eras.partition_point(|era| era.epoch.first <= index).checked_sub(1)?,
+        };
         let selected = index % n == k && self.selection.count.is_none_or(|count| index < count);
         Some(&self.eras[at]).filter(|era| selected && era.contains(index))
+    }
+
+    /// In order.
+    pub fn eras(&self) -> &[Era] {
+        &self.eras
+    }
+
+    /// Which traces of it were made.
+    pub fn selection(&self) -> Selection {
+        self.selection
+    }
+
+    /// What its starts follow from, beside the eras.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Its traces were made as fast as they could be.
+    pub fn at_full_speed(&self) -> bool {
+        self.full_speed
+    }
+
+    /// Whether a trace, as it was made again, has been sent: one that had not ended at the stop was not.
+    pub fn sent(&self, trace: &Trace) -> bool {
+        let stopped = self.era(trace.index).map_or(Some(0), |era| era.stopped);
+        self.selection.before.is_none_or(|before| trace.start < before) && stopped.is_none_or(|time| trace.end <= time)
     }
 
     /// The plan of trace `index`, with the weights of its files.
@@ -163,6 +205,15 @@ impl Archive {
         let run = Arc::new(run);
         self.keep(first, run.clone());
         Some(run)
+    }
+
+    /// The run with all its epochs; `None`: its plan or weights changed on the way.
+    pub fn whole_run(&self) -> Option<Run> {
+        let first = self.eras.first()?;
+        let same = self.eras.iter().all(|era| (&era.plan, &era.weights) == (&first.plan, &first.weights));
+        let epochs: Vec<Epoch> = self.eras.iter().map(|era| era.epoch).collect();
+        let schedule = Schedule::try_from(epochs).ok().filter(|_| same)?;
+        Some(Run::new(self.plan_of(first).ok()?, self.seed, schedule))
     }
 
     /// Trace `index`, as it was. `None`: the run has no such trace.
@@ -185,7 +236,7 @@ impl Archive {
         self.ready.retain(|(first, _)| *first != epoch.first);
         let digest = plan.digest_hex();
         self.plans.entry(digest.clone()).or_insert_with(|| plan.clone());
-        self.eras.push(Era { epoch, plan: digest, weights, end: None, stopped: None });
+        self.eras.push(Era { epoch, plan: digest, weights, end: None, stopped: None, shard: (0, 1) });
     }
 
     /// Forget what is too much to keep for as long as a session may go on.
@@ -234,6 +285,38 @@ impl Archive {
         };
         weighted(plan, &era.weights)
             .map_err(|violation| ManifestError::Weights { first, problem: violation.to_string() })
+    }
+}
+
+/// They are those of merged shards.
+fn of_shards(eras: &[Era]) -> bool {
+    eras.first().is_some_and(|era| era.shard.1 > 1)
+}
+
+/// Each begins where those before it have ended.
+fn check_order(eras: &[Era]) -> Result<(), ManifestError> {
+    let mut next = 0;
+    for (i, era) in eras.iter().enumerate() {
+        let first = era.epoch.first;
+        let goes_on = era.end.is_none() && i + 1 < eras.len();
+        let ends_early = era.end.is_some_and(|end| end < first);
+        if first < next || (i == 0 && first != 0) || goes_on || ends_early || era.shard != (0, 1) {
+            return Err(ManifestError::Order { first });
+        }
+        next = era.end.unwrap_or(first);
+    }
+    Ok(())
+}
+
+/// One a shard, by shard, of the same epoch and plan: they differ in their ends alone.
+fn check_shards(eras: &[Era], selection: &Selection) -> Result<(), ManifestError> {
+    let Era { epoch, plan, weights, shard: (_, n), .. } = &eras[0];
+    let ascend = eras.windows(2).all(|two| two[0].shard.0 < two[1].shard.0);
+    let same = |era: &Era| (&era.epoch, &era.plan, &era.weights, &era.shard.1) == (epoch, plan, weights, n);
+    if selection.shard == (0, 1) && epoch.first == 0 && ascend && eras.iter().all(same) {
+        Ok(())
+    } else {
+        Err(ManifestError::Shards)
     }
 }
 

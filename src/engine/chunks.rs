@@ -1,6 +1,6 @@
 //! Work, cut into chunks of consecutive indices and handed out in order.
 
-use super::{Job, Stop, now};
+use super::{Job, Journal, Sent, Stop, now};
 use crate::interpreter::{Arrivals, Epoch, MAX_INDEX, Schedule, Starts};
 use crate::plan::{Plan, ScenarioId};
 use std::ops::Range;
@@ -37,6 +37,7 @@ pub struct Chunks {
     /// Indices below this one.
     limit: u64,
     before: u64,
+    journal: Option<Journal>,
     state: Mutex<State>,
 }
 
@@ -71,18 +72,20 @@ impl Chunks {
             true => LONGEST as f64,
             false => schedule.epochs().iter().map(|epoch| epoch.arrivals.mean_rate()).fold(1.0, f64::max),
         };
-        let full_speed = job.at_full_speed.then(|| FullSpeed {
-            opened: now(),
-            rate: FIRST_RATE,
-            schedule: schedule.clone(),
-            starts,
-            reach: plan.duration_bound().min(LONGEST_REACH),
+        let next = first_left(&mut starts, job.sent, plan.duration_bound());
+        let full_speed = job.at_full_speed.then(|| {
+            let reach = plan.duration_bound().min(LONGEST_REACH);
+            FullSpeed::new(starts, job.sent.end, reach, now())
         });
-        let state = State { number: 0, next: 0, complete: false, full_speed };
+        if let (Some(full_speed), Some(journal)) = (&full_speed, &job.journal) {
+            journal(&full_speed.schedule);
+        }
+        let state = State { number: 0, next, complete: false, full_speed };
         Chunks {
             length: length(plan, per_second),
             limit,
             before: selection.before.unwrap_or(u64::MAX),
+            journal: job.journal.clone(),
             state: Mutex::new(state),
         }
     }
@@ -100,7 +103,11 @@ impl Chunks {
         }
         let mut schedule = None;
         if let Some(full_speed) = &mut state.full_speed {
-            full_speed.open_epoch_if_due(first, now());
+            if full_speed.open_epoch_if_due(first, now())
+                && let Some(journal) = &self.journal
+            {
+                journal(&full_speed.schedule);
+            }
             if full_speed.opening() >= self.before {
                 state.complete = true;
                 return None;
@@ -127,7 +134,32 @@ impl Chunks {
     }
 }
 
+/// The first index that may not have been sent: all traces before it had ended, none lasting longer than `longest` ns.
+fn first_left(starts: &mut Starts, sent: Sent, longest: u64) -> u64 {
+    let by = sent.stopped.saturating_sub(longest);
+    let firsts: Vec<u64> = starts.schedule().epochs().iter().map(|epoch| epoch.first).collect();
+    let ends = firsts[1..].iter().copied().chain([MAX_INDEX]);
+    let mut lefts = firsts.iter().zip(ends).map(|(first, end)| (starts.all_at_or_before(*first, by), end));
+    lefts.find(|(left, end)| left < end).map_or(sent.end, |(left, _)| left.min(sent.end))
+}
+
 impl FullSpeed {
+    /// From trace `next` on, at the rate that the schedule ends with.
+    fn new(mut starts: Starts, next: u64, reach: u64, now: u64) -> FullSpeed {
+        let mut schedule = starts.schedule().clone();
+        let last = schedule.epochs().last().copied();
+        let rate = last.map_or(FIRST_RATE, |epoch| epoch.arrivals.mean_rate() as u64);
+        if let Some(before) = next.checked_sub(1) {
+            let opening = now.saturating_sub(reach).max(starts.start(before));
+            let arrivals = Arrivals::Even { count: rate, per_ns: SECOND };
+            // what can't go on so goes on as it was
+            let _ = schedule.push_epoch(Epoch { first: next, opening, arrivals });
+        }
+        let schedule = Arc::new(schedule);
+        starts.update(&schedule);
+        FullSpeed { opened: now, rate, schedule, starts, reach }
+    }
+
     /// Of the last epoch, ns since 1970.
     fn opening(&self) -> u64 {
         self.schedule.epochs().last().map_or(0, |epoch| epoch.opening)
@@ -135,12 +167,12 @@ impl FullSpeed {
 
     /// An epoch a second, whose rate follows from what the one before achieved: an eighth more, so that generation never
     /// has to wait for a trace to end, and more than that where it came close to it. The rate at most halves, so that
-    /// what held up a whole epoch (a target that was away) does not hold up the next one.
-    fn open_epoch_if_due(&mut self, first: u64, now: u64) {
+    /// what held up a whole epoch (a target that was away) does not hold up the next one. Whether one was opened.
+    fn open_epoch_if_due(&mut self, first: u64, now: u64) -> bool {
         let took = now.saturating_sub(self.opened);
         let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
-        if took < SECOND || first == before {
-            return;
+        if took < SECOND || first <= before {
+            return false;
         }
         let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
         let (wanted, last) = (now.saturating_sub(self.reach), self.starts.start(first - 1));
@@ -151,11 +183,13 @@ impl FullSpeed {
         self.rate = rate.max(self.rate / 2).max(1);
         let mut schedule = Schedule::clone(&self.schedule);
         let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
-        if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
+        let opened = schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok();
+        if opened {
             self.schedule = schedule.into();
             self.starts.update(&self.schedule);
             self.opened = now;
         }
+        opened
     }
 }
 
@@ -177,8 +211,7 @@ mod tests {
 
     fn full_speed() -> FullSpeed {
         let schedule = Schedule::new(NOW - REACH, FIRST_ARRIVALS).unwrap();
-        let starts = Starts::new(42, schedule.clone());
-        FullSpeed { opened: NOW, rate: FIRST_RATE, schedule: Arc::new(schedule), starts, reach: REACH }
+        FullSpeed::new(Starts::new(42, schedule), 0, REACH, NOW)
     }
 
     /// Seconds of a machine that makes `capacity` traces a second, as far as they have ended; how many it makes in each.
@@ -211,6 +244,49 @@ mod tests {
         let first = full_speed.schedule.epochs().last().unwrap().first;
         full_speed.open_epoch_if_due(first + 10, NOW + 200 * SECOND);
         assert!(full_speed.rate >= 250_000, "{}", full_speed.rate);
+    }
+
+    #[test]
+    fn full_speed_is_taken_up_again() {
+        let mut before = full_speed();
+        let sent: u64 = seconds(&mut before, 500_000, 5).iter().sum();
+        let (starts, later) = (before.starts, NOW + 3_600 * SECOND);
+        let after = FullSpeed::new(starts, sent, REACH, later);
+        let epoch = *after.schedule.epochs().last().unwrap();
+        assert_eq!((epoch.first, epoch.opening), (sent, later - REACH));
+        assert!(after.rate >= 450_000, "{}", after.rate);
+        assert_eq!(&after.schedule.epochs()[..5], &before.schedule.epochs()[..5]);
+    }
+
+    #[test]
+    fn what_is_left_begins_with_the_first_that_may_not_have_ended() {
+        const LONGEST: u64 = 3 * SECOND;
+        let even = Arrivals::Even { count: 100, per_ns: SECOND };
+        let interval = Arrivals::Interval { min_ns: 0, max_ns: SECOND, lanes: 7 };
+        let poisson = Arrivals::Poisson { count: 100, per_ns: SECOND };
+        for arrivals in [even, interval, poisson] {
+            let mut starts = Starts::new(42, Schedule::new(NOW, arrivals).unwrap());
+            for (end, seconds) in [(0, 0), (50, 1), (3_000, 10), (3_000, 20), (40, 100)] {
+                let sent = Sent { end, stopped: NOW + seconds * SECOND, traces: 0 };
+                let left = first_left(&mut starts, sent, LONGEST);
+                assert!(left <= end && (0..left).all(|i| starts.start(i) + LONGEST <= sent.stopped), "{arrivals:?}");
+                let tight = (left..end).take(30).any(|i| starts.start(i) + LONGEST > sent.stopped);
+                assert!(left == end || tight, "{arrivals:?} {left} of {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_may_begin_in_an_earlier_epoch() {
+        let mut schedule = Schedule::new(NOW, FIRST_ARRIVALS).unwrap();
+        for (first, seconds) in [(100, 1), (200, 2)] {
+            let arrivals = Arrivals::Even { count: 100, per_ns: SECOND };
+            schedule.push_epoch(Epoch { first, opening: NOW + seconds * SECOND, arrivals }).unwrap();
+        }
+        let mut starts = Starts::new(42, schedule);
+        for (stopped, left) in [(SECOND + SECOND / 2, 151), (2 * SECOND, 201), (9 * SECOND, 250)] {
+            assert_eq!(first_left(&mut starts, Sent { end: 250, stopped: NOW + stopped, traces: 0 }, 0), left);
+        }
     }
 
     #[test]

@@ -3,7 +3,12 @@
 //! A manifest is complete: plans stand in it whole, so that it can be replayed anywhere. It is untrusted when it is read:
 //! [`super::Archive`] checks that it belongs together.
 
+mod merge;
+
+pub use merge::{MergeError, Merged};
+
 use super::Selection;
+use crate::export::deliver::Account;
 use crate::interpreter::{Epoch, ScheduleError};
 use crate::plan::PlanFileError;
 use serde::{Deserialize, Serialize};
@@ -27,7 +32,11 @@ pub struct Manifest {
     pub tag: String,
     /// Which traces were made.
     pub selection: Selection,
-    /// In order. The first begins with trace 0; others may be missing where there were very many.
+    /// They were made as fast as they could be: there is an epoch a second.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full_speed: bool,
+    /// In order. The first begins with trace 0; others may be missing where there were very many. Those of merged shards
+    /// stand side by side, by shard.
     pub eras: Vec<Era>,
     /// Plan files, by digest.
     pub plans: BTreeMap<String, serde_json::Value>,
@@ -49,10 +58,21 @@ pub struct Era {
     pub end: Option<u64>,
     /// When it was stopped, ns since 1970: traces that had not ended by then were not sent.
     pub stopped: Option<u64>,
+    /// Only its traces whose index leaves `shard.0` when divided by `shard.1`: it is that of a merged shard.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub shard: (u64, u64),
+}
+
+fn whole() -> (u64, u64) {
+    (0, 1)
+}
+
+fn is_whole(shard: &(u64, u64)) -> bool {
+    *shard == whole()
 }
 
 /// What a run came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
     /// Handed to the output.
@@ -60,12 +80,32 @@ pub struct Totals {
     pub spans: u64,
     /// When it ended, ns since 1970.
     pub at: u64,
+    /// What became of them on their way; `None`: they went into a store alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+}
+
+impl Totals {
+    /// Of two parts of one run.
+    pub fn and(self, other: Totals) -> Totals {
+        let accounts = self.account.zip(other.account);
+        Totals {
+            traces: self.traces + other.traces,
+            spans: self.spans + other.spans,
+            at: self.at.max(other.at),
+            account: accounts.map(|(mut sum, other)| {
+                sum += other;
+                sum
+            }),
+        }
+    }
 }
 
 impl Era {
     /// Whether trace `index` is one of it.
     pub fn contains(&self, index: u64) -> bool {
-        self.epoch.first <= index && self.end.is_none_or(|end| index < end)
+        let (k, n) = self.shard;
+        self.epoch.first <= index && self.end.is_none_or(|end| index < end) && index % n == k
     }
 }
 
@@ -178,6 +218,8 @@ pub enum ManifestError {
     },
     /// The shard is none of so many.
     Shard(u64, u64),
+    /// Merged shards are not of one run, or out of order.
+    Shards,
 }
 
 impl std::error::Error for ManifestError {}
@@ -225,6 +267,7 @@ impl fmt::Display for ManifestError {
                 write!(f, "the manifest's tag is {}, its plan and schedule give {found}; {edited}", shortened(written))
             }
             ManifestError::Shard(k, n) => write!(f, "the manifest's shard is {k} of {n}; {edited}"),
+            ManifestError::Shards => write!(f, "the manifest's shards don't belong together; {edited}"),
         }
     }
 }

@@ -34,6 +34,7 @@ impl Turn {
     }
 }
 
+/// Returns whether all that was taken on has been handed over.
 pub fn work(
     job: &Job,
     chunks: &Chunks,
@@ -42,8 +43,9 @@ pub fn work(
     output: &dyn Output,
     progress: &Progress,
     stop: &Stop,
-) -> Result<(), Closed> {
+) -> Result<bool, Closed> {
     let began = now();
+    let mut all = true;
     let mut worker = Worker { job, encoder, interpreter: Interpreter::new(&job.run), trace: Trace::default() };
     while let Some(chunk) = chunks.next(stop) {
         if let Some(schedule) = &chunk.schedule {
@@ -53,6 +55,7 @@ pub fn work(
         progress.begun(encoded.start, now().max(encoded.start));
         if stop.sleep_until(encoded.end) && stop.time() < encoded.end {
             // What has not ended is not sent.
+            all = false;
             encoded = worker.encode(&chunk, stop.time());
         } else if encoded.end >= began {
             progress.lateness.record(now().saturating_sub(encoded.end));
@@ -67,7 +70,7 @@ pub fn work(
             Ok(())
         })?;
     }
-    Ok(())
+    Ok(all)
 }
 
 struct Worker<'j> {
@@ -93,7 +96,7 @@ impl Worker<'_> {
                 continue;
             }
             self.interpreter.trace(index, &mut self.trace);
-            if self.trace.end > until {
+            if self.trace.end > until || self.job.sent.has(&self.trace) {
                 continue;
             }
             encoded.start = encoded.start.max(self.trace.start);

@@ -212,7 +212,8 @@ impl Session {
     pub fn manifest(&self) -> Manifest {
         let ended = {
             let figures = lock(&self.shared.figures);
-            figures.ended.map(|at| Totals { traces: figures.traces, spans: figures.spans, at })
+            let account = || self.watch.as_ref().map(|watch| watch.state().account);
+            figures.ended.map(|at| Totals { traces: figures.traces, spans: figures.spans, at, account: account() })
         };
         // Plans are written out without holding up anyone.
         let archive = lock(&self.shared.archive).clone();

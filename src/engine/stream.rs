@@ -10,6 +10,7 @@ use crate::interpreter::Interpreter;
 use crate::trace::Trace;
 use std::ops::Range;
 
+/// Returns whether all that was taken on has been handed over.
 pub fn work(
     job: &Job,
     chunks: &Chunks,
@@ -17,7 +18,7 @@ pub fn work(
     output: &dyn Output,
     progress: &Progress,
     stop: &Stop,
-) -> Result<(), Closed> {
+) -> Result<bool, Closed> {
     let now = now();
     let mut worker = Worker {
         job,
@@ -33,8 +34,9 @@ pub fn work(
         begun: (0, 0),
         published: 0,
     };
-    worker.run(chunks, stop)?;
-    worker.flush()
+    let all = worker.run(chunks, stop)?;
+    worker.flush()?;
+    Ok(all)
 }
 
 struct Worker<'j> {
@@ -66,7 +68,7 @@ enum Step {
 }
 
 impl Worker<'_> {
-    fn run(&mut self, chunks: &Chunks, stop: &Stop) -> Result<(), Closed> {
+    fn run(&mut self, chunks: &Chunks, stop: &Stop) -> Result<bool, Closed> {
         loop {
             let step = self.step(chunks, stop)?;
             let flush_at = self.outbox.flush_at();
@@ -77,13 +79,13 @@ impl Worker<'_> {
             match step {
                 Step::Goes => {}
                 // What had ended by then has been sent, what had not is not.
-                Step::Waits(_) if stop.is_set() => return Ok(()),
+                Step::Waits(_) if stop.is_set() => return Ok(false),
                 Step::Waits(wake) => {
                     self.publish();
                     stop.sleep_until(wake.min(flush_at));
                     self.now = now();
                 }
-                Step::Complete => return Ok(()),
+                Step::Complete => return Ok(true),
             }
         }
     }
@@ -113,7 +115,9 @@ impl Worker<'_> {
         self.indices.start += 1;
         self.begun = (start.max(self.begun.0), self.now);
         self.interpreter.trace(index, &mut self.trace);
-        if self.has_come(self.trace.end, stop) {
+        if self.job.sent.has(&self.trace) {
+            // Nothing is left to do.
+        } else if self.has_come(self.trace.end, stop) {
             self.add()?;
         } else {
             self.pending.push(self.trace.end, index);

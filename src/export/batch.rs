@@ -6,6 +6,8 @@ use crate::trace::Bytes;
 
 /// Bodies kept for reuse, at most.
 const SPARE: usize = 16;
+/// What the memory of a body is a multiple of, in bytes.
+const BODY_STEP: usize = 64 << 10;
 /// Memory kept from one batch to the next, in bytes, of all groups together and of one spare body.
 const KEEP: usize = 4 * BATCH_BYTES;
 
@@ -61,8 +63,10 @@ impl Groups {
     pub fn close(&mut self, mut write: impl FnMut(&mut Vec<u8>, &[u8], &[u8])) -> Batch {
         let mut batch = std::mem::take(&mut self.batch);
         batch.body = self.spare.pop().unwrap_or_default();
-        // A group's own lengths and brackets are few bytes.
-        batch.body.reserve(self.size + 32 * (self.seen.len() + 1));
+        // A group's own lengths and brackets are few bytes. Rounded up, so that a body fits again and never grows, which would
+        // double it.
+        let most = self.size + 32 * (self.seen.len() + 1);
+        batch.body.reserve_exact(most.next_multiple_of(BODY_STEP));
         for resource in self.seen.drain(..) {
             let spans = &mut self.spans[resource.index()];
             write(&mut batch.body, &self.heads[resource.index()], spans.as_slice());

@@ -10,12 +10,12 @@ mod wire;
 
 use super::batch::Groups;
 use super::{Batch, Encode};
-use crate::plan::Plan;
-use crate::trace::{Resources, View};
+use crate::plan::{Plan, ResourceId};
+use crate::trace::{Bytes, Resources, View};
 use form::Forms;
 
 /// The `InstrumentationScope` of every span, as field 1 of `ScopeSpans`.
-const SCOPE: &[u8] = b"\x0a\x0a\x0a\x08tracegen";
+pub const SCOPE: &[u8] = b"\x0a\x0a\x0a\x08tracegen";
 
 /// The encoder for OTLP/gRPC, OTLP/HTTP with protobuf, and protobuf files.
 pub struct Protobuf {
@@ -71,5 +71,28 @@ impl Encode for Protobuf {
 
     fn recycle(&mut self, body: Vec<u8>) {
         self.groups.recycle(body);
+    }
+}
+
+/// The parts of a request one by one, for who compares them.
+pub struct Parts {
+    forms: Forms,
+    heads: Vec<Vec<u8>>,
+}
+
+impl Parts {
+    /// For traces of this plan and these resources only.
+    pub fn new(plan: &Plan, resources: &Resources) -> Parts {
+        Parts { forms: Forms::new(plan), heads: form::resource_heads(resources) }
+    }
+
+    /// Append a span, as field 2 of `ScopeSpans`.
+    pub fn span(&mut self, view: View<'_>, ordinal: usize, out: &mut Bytes) {
+        span::span(out, &mut self.forms, view, &view.trace.spans[ordinal]);
+    }
+
+    /// The `Resource` of spans, as field 1 of `ResourceSpans`.
+    pub fn resource(&self, id: ResourceId) -> &[u8] {
+        &self.heads[id.index()]
     }
 }

@@ -6,7 +6,7 @@
 use super::Batch;
 use std::{
     fmt,
-    fs::File,
+    fs::OpenOptions,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -89,10 +89,22 @@ impl FileSink {
     /// # Errors
     /// As [`FileSink::create`].
     pub fn create_as(path: &Path, format: FileFormat) -> Result<FileSink, FileError> {
+        FileSink::open(path, format, OpenOptions::new().write(true).create(true).truncate(true))
+    }
+
+    /// Go on behind what is in the file, if there is one.
+    ///
+    /// # Errors
+    /// As [`FileSink::create`].
+    pub fn append(path: &Path) -> Result<FileSink, FileError> {
+        FileSink::open(path, FileFormat::of(path), OpenOptions::new().append(true).create(true))
+    }
+
+    fn open(path: &Path, format: FileFormat, options: &OpenOptions) -> Result<FileSink, FileError> {
         let to: Box<dyn Write + Send> = if is_stdout(path) {
             Box::new(io::stdout())
         } else {
-            Box::new(File::create(path).map_err(|error| FileError { path: path.into(), error })?)
+            Box::new(options.open(path).map_err(|error| FileError { path: path.into(), error })?)
         };
         Ok(FileSink { path: path.into(), format, to: BufWriter::with_capacity(BUFFER_BYTES, to), bytes: 0 })
     }
@@ -177,6 +189,18 @@ mod tests {
         assert_eq!(written("a.bin", &[b"ab", b"c"]), (11, b"\0\0\0\x02ab\0\0\0\x01c".to_vec()));
         assert_eq!(FileFormat::of(Path::new("-")), FileFormat::JsonLines);
         assert_eq!(FileFormat::of(Path::new("a.json")), FileFormat::Protobuf);
+    }
+
+    #[test]
+    fn a_file_can_be_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        for body in [b"{}", b"[]"] {
+            let mut sink = FileSink::append(&path).unwrap();
+            sink.write(&batch(body)).unwrap();
+            assert_eq!(sink.finish().unwrap(), 3);
+        }
+        assert_eq!(std::fs::read(path).unwrap(), b"{}\n[]\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::{
     gzip,
     outcome::{Cause, Failure, Outcome, shorten},
-    target::{Compression, Target, TargetError},
+    target::{Compression, Signal, Target, TargetError},
     tls::{self, Version},
 };
 use bytes::{Buf, Bytes, buf::Chain};
@@ -25,7 +25,8 @@ use std::{error::Error, sync::Mutex, time::Duration};
 use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::StatusExt;
 
-const EXPORT: PathAndQuery = PathAndQuery::from_static("/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+const EXPORT_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const EXPORT_METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
@@ -64,7 +65,10 @@ impl Client {
             headers.insert(GRPC_TIMEOUT, timeout_value(timeout));
         }
         let mut url = target.url.clone().into_parts();
-        url.path_and_query = Some(EXPORT);
+        url.path_and_query = Some(PathAndQuery::from_static(match target.signal {
+            Signal::Traces => EXPORT_TRACES,
+            Signal::Metrics => EXPORT_METRICS,
+        }));
         let url = Uri::from_parts(url).map_err(|e| TargetError::runtime(e.to_string()))?;
         let connector = tls::connector(target, Version::Http2)?;
         let channel = Mutex::new(channel(connector.clone()));

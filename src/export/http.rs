@@ -19,6 +19,7 @@ use hyper_util::{
     client::legacy::Client as Pool,
     rt::{TokioExecutor, TokioTimer},
 };
+use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use serde::Deserialize;
@@ -62,25 +63,31 @@ impl Client {
     }
 
     pub async fn export(&self, prepared: Bytes) -> Outcome {
+        self.export_dated(prepared).await.0
+    }
+
+    /// With when the peer answered, by its own clock.
+    pub async fn export_dated(&self, prepared: Bytes) -> (Outcome, Option<Timestamp>) {
         let mut request = Request::new(Full::new(prepared));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = self.headers.clone();
         let response = match self.pool.request(request).await {
             Ok(response) => response,
-            Err(error) => return Outcome::Failed(Failure::transport(&error)),
+            Err(error) => return (Outcome::Failed(Failure::transport(&error)), None),
         };
         let (parts, body) = response.into_parts();
-        if parts.status.is_success() {
-            return match read(body).await {
+        let answer = read(body).await;
+        let outcome = match parts.status.is_success() {
+            true => match answer {
                 Ok(answer) => accepted(&parts.headers, &answer),
                 Err(Unread::TooLong) => accepted(&HeaderMap::new(), &[]),
                 Err(Unread::Broken(failure)) => Outcome::Failed(failure),
-            };
-        }
-        // The status alone decides; the body only says more.
-        let answer = read(body).await.unwrap_or_default();
-        refused(parts.status, &parts.headers, &answer)
+            },
+            // The status alone decides; the body only says more.
+            false => refused(parts.status, &parts.headers, &answer.unwrap_or_default()),
+        };
+        (outcome, parts.headers.get(header::DATE).and_then(|date| http_date(date.to_str().ok()?)))
     }
 }
 
@@ -106,6 +113,7 @@ struct JsonResponse {
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct JsonPartialSuccess {
+    #[serde(alias = "rejectedDataPoints")]
     rejected_spans: Option<JsonInt>,
     error_message: Option<String>,
 }
@@ -183,9 +191,12 @@ fn retry_after(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
     // A date that has passed is no wait.
-    Some(at.duration_since(jiff::Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
+    Some(http_date(value)?.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
+}
+
+fn http_date(value: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(value).ok().map(|date| date.timestamp())
 }
 
 #[cfg(test)]
@@ -219,7 +230,7 @@ mod tests {
         assert_eq!(retry_after(" 120 "), Some(Duration::from_secs(120)));
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         assert_eq!(retry_after("soon"), None);
-        let in_a_minute = jiff::Timestamp::now() + Duration::from_secs(60);
+        let in_a_minute = Timestamp::now() + Duration::from_secs(60);
         let date = in_a_minute.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let wait = retry_after(&date).unwrap();
         assert!((58..=60).contains(&wait.as_secs()), "{wait:?}");

@@ -6,6 +6,7 @@
 
 use super::batch::Groups;
 use super::{Batch, Encode};
+use crate::plan::ResourceId;
 use crate::trace::{Bytes, Datum, EventView, LinkView, OwnedDatum, Resources, SpanView, View};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::fmt;
@@ -18,14 +19,24 @@ pub struct Json {
 impl Json {
     /// For traces with these resources only.
     pub fn new(resources: &Resources) -> Json {
-        let heads = resources.attributes.iter().map(|attributes| {
+        let heads = (0..resources.attributes.len()).map(|id| {
             let mut head = Bytes::default();
             head.append(b"{\"resource\":");
-            append(&mut head, &Resource(attributes));
+            Json::resource(resources, ResourceId(id as u32), &mut head);
             head.append(b",\"scopeSpans\":[{\"scope\":{\"name\":\"tracegen\"},\"spans\":[");
             head.as_slice().to_vec()
         });
         Json { groups: Groups::new(heads.collect()) }
+    }
+
+    /// Append a span alone, as it stands in a request.
+    pub fn span(span: SpanView<'_>, out: &mut Bytes) {
+        append(out, &Span(span));
+    }
+
+    /// Append a resource alone, as it stands in a request.
+    pub fn resource(resources: &Resources, id: ResourceId, out: &mut Bytes) {
+        append(out, &Resource(&resources.attributes[id.index()]));
     }
 
     fn close(&mut self) -> Batch {
@@ -49,7 +60,7 @@ impl Encode for Json {
             if before > 0 {
                 out.append(b",");
             }
-            append(out, &Span(span));
+            Json::span(span, out);
             let bytes = out.len() - before;
             if span.ordinal == last {
                 self.groups.trace_ended();

@@ -18,6 +18,9 @@ pub(super) struct Cause {
 }
 
 impl Cause {
+    /// The name of a cause that lies in TLS.
+    pub const TLS: &str = "TLS";
+
     pub fn new(name: impl Into<String>, message: &str) -> Self {
         Cause { name: name.into(), message: shorten(message) }
     }
@@ -77,7 +80,7 @@ impl Failure {
         let connect = chain(error).any(|e| e.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect));
         let last = || chain(error).last().map(ToString::to_string).unwrap_or_default();
         let cause = if let Some(tls) = chain(error).find_map(tls_error) {
-            Cause::new("TLS", &explain_tls(tls))
+            Cause::new(Cause::TLS, &explain_tls(tls))
         } else if let Some(io) = chain(error).find_map(|e| e.downcast_ref::<io::Error>()) {
             Cause::new(io_name(io.kind(), connect), &last())
         } else {

@@ -1,7 +1,7 @@
-//! Where traces go: flags and the `OTEL_EXPORTER_OTLP_*` variables become one [`Target`].
+//! Where traces, and tracegen's own metrics, go: flags and the `OTEL_EXPORTER_OTLP_*` variables become one [`Target`].
 //!
-//! Precedence is the specification's (OpenTelemetry Protocol Exporter): `OTEL_EXPORTER_OTLP_TRACES_*` beats
-//! `OTEL_EXPORTER_OTLP_*`; a flag beats both. Headers given by flag are added to those of the variable and replace the ones
+//! Precedence is the specification's (OpenTelemetry Protocol Exporter): `OTEL_EXPORTER_OTLP_TRACES_*`, or `_METRICS_*`,
+//! beats `OTEL_EXPORTER_OTLP_*`; a flag beats both. Headers given by flag are added to those of the variable and replace the ones
 //! of the same name. An empty variable counts as unset.
 
 mod error;
@@ -15,6 +15,31 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 /// How long a request may take when no variable says so (the specification's default).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is sent to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Metrics,
+}
+
+impl Signal {
+    /// As the variables have it.
+    fn name(self) -> &'static str {
+        match self {
+            Signal::Traces => "TRACES",
+            Signal::Metrics => "METRICS",
+        }
+    }
+
+    /// Behind the base of an HTTP receiver.
+    fn path(self) -> &'static str {
+        match self {
+            Signal::Traces => "/v1/traces",
+            Signal::Metrics => "/v1/metrics",
+        }
+    }
+}
 
 /// What the command line says about the target.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +104,7 @@ pub struct Certificates {
 /// A resolved OTLP receiver. Displays as `URL (protocol)`; headers are never shown.
 #[derive(Clone, Debug)]
 pub struct Target {
+    pub(super) signal: Signal,
     pub protocol: Protocol,
     /// For gRPC scheme, host and port; for HTTP the whole address that requests are posted to.
     pub url: Uri,
@@ -113,17 +139,29 @@ impl Setting {
 }
 
 impl Target {
-    /// Resolve flags and variables. `env` looks up one variable.
+    /// For traces, from flags and variables. `env` looks up one variable.
     ///
     /// # Errors
     /// The first flag or variable with a value that can't be used.
     pub fn resolve(flags: TargetFlags, env: &dyn Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
+        Target::of(Signal::Traces, flags, env)
+    }
+
+    /// For tracegen's own metrics, from variables.
+    ///
+    /// # Errors
+    /// The first variable with a value that can't be used.
+    pub fn of_metrics(env: &dyn Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
+        Target::of(Signal::Metrics, TargetFlags::default(), env)
+    }
+
+    fn of(signal: Signal, flags: TargetFlags, env: &dyn Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
         let get = |name: String| {
             let value = env(&name)?.trim().to_string();
             (!value.is_empty()).then_some(Setting { name, value })
         };
-        let traces = |name: &str| get(format!("OTEL_EXPORTER_OTLP_TRACES_{name}"));
-        let either = |name: &str| traces(name).or_else(|| get(format!("OTEL_EXPORTER_OTLP_{name}")));
+        let own = |name: &str| get(format!("OTEL_EXPORTER_OTLP_{}_{name}", signal.name()));
+        let either = |name: &str| own(name).or_else(|| get(format!("OTEL_EXPORTER_OTLP_{name}")));
         let flag = |name: &str, value: Option<String>| {
             value.map(|value| Setting { name: name.into(), value: value.trim().to_string() })
         };
@@ -138,15 +176,15 @@ impl Target {
         };
         let endpoint = if let Some(s) = flag("--endpoint", flags.endpoint) {
             Some((s, url::Path::AppendOnce))
-        } else if let Some(s) = traces("ENDPOINT") {
+        } else if let Some(s) = own("ENDPOINT") {
             Some((s, url::Path::AsIs))
         } else {
             get("OTEL_EXPORTER_OTLP_ENDPOINT".into()).map(|s| (s, url::Path::Append))
         };
         let is_default = endpoint.is_none();
         let (url, protocol) = match endpoint {
-            Some((s, path)) => url::parse(&s, path, protocol, insecure)?,
-            None => url::default(protocol.unwrap_or(Protocol::Grpc)),
+            Some((s, path)) => url::parse(&s, signal, path, protocol, insecure)?,
+            None => url::default(signal, protocol.unwrap_or(Protocol::Grpc)),
         };
 
         let mut all_headers = HeaderMap::new();
@@ -179,7 +217,7 @@ impl Target {
             }
         };
         let certificates = Certificates { authorities: file("CERTIFICATE"), client };
-        Ok(Target { protocol, url, headers: all_headers, timeout, compression, certificates, is_default })
+        Ok(Target { signal, protocol, url, headers: all_headers, timeout, compression, certificates, is_default })
     }
 }
 

@@ -221,6 +221,17 @@ impl Starts {
         (opening as u128 + offset).min(MAX_TIME as u128) as u64
     }
 
+    /// An index of the epoch of trace `of`, or the one after its last: all before it start at `time` (ns since 1970) or before.
+    pub fn all_at_or_before(&mut self, of: u64, time: u64) -> u64 {
+        let Epoch { first, arrivals, .. } = self.schedule.epochs[self.schedule.epoch_of(of)];
+        let behind = match arrivals {
+            // The third trace of a lane after this one starts later than any of the lanes beside this one.
+            Arrivals::Interval { lanes, .. } => 3 * lanes as u64,
+            Arrivals::Even { .. } | Arrivals::Poisson { .. } => 0,
+        };
+        self.last_at_or_before(of, time).map_or(first, |last| (last + 1).saturating_sub(behind).max(first))
+    }
+
     /// The greatest index of the epoch of trace `of` that starts at `time` (ns since 1970) or before; `None`: there is none.
     pub fn last_at_or_before(&mut self, of: u64, time: u64) -> Option<u64> {
         let at = self.schedule.epoch_of(of);

@@ -65,20 +65,25 @@ impl Reader {
             Ok(entries) => entries,
             Err(error) => return self.broken(path, Problem::Unreadable { reason: reason(&error) }),
         };
-        let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
-        names.sort_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
-        names.retain(|name| {
+        let mut files: Vec<_> = entries.into_iter().map(|entry| (entry.file_name(), entry)).collect();
+        files.sort_by(|(a, _), (b, _)| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
+        files.retain(|(name, entry)| {
             let hidden = name.as_encoded_bytes().starts_with(b"_") || name.as_encoded_bytes().starts_with(b".");
             let yaml = Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
             // Directories are not descended into, whatever their names.
-            !hidden && yaml && !path.join(name).is_dir()
+            !hidden
+                && yaml
+                && !(entry.file_type().is_ok_and(|kind| kind.is_dir()) || is_link(entry) && entry.path().is_dir())
         });
-        if names.is_empty() {
+        if files.is_empty() {
             return self.broken(path, Problem::NoFiles);
         }
         let directory = self.base(path, true);
-        for name in names {
-            self.file(&path.join(name), directory, false);
+        let whole = fs::canonicalize(path).ok();
+        for (name, entry) in files {
+            // Asking for each takes longer than reading it.
+            let key = whole.as_ref().filter(|_| !is_link(&entry)).map(|whole| whole.join(name));
+            self.file_with_key(&entry.path(), key, directory, false);
         }
     }
 
@@ -99,7 +104,12 @@ impl Reader {
     }
 
     fn file(&mut self, path: &Path, directory: usize, base: bool) {
-        let key = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        self.file_with_key(path, None, directory, base);
+    }
+
+    /// `key` is the file's own path, through no link, if that is known.
+    fn file_with_key(&mut self, path: &Path, key: Option<PathBuf>, directory: usize, base: bool) {
+        let key = key.unwrap_or_else(|| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
         if !self.seen.insert(key) {
             return;
         }
@@ -131,7 +141,7 @@ impl Reader {
         if metadata.len() > left {
             return Err(too_large(metadata.len()));
         }
-        let mut bytes = vec![];
+        let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
         let file = fs::File::open(path).map_err(unreadable)?;
         file.take(left + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > left {
@@ -175,13 +185,19 @@ pub fn text(name: String, bytes: Vec<u8>) -> Input {
 
 /// The first character that is not [`c-printable`](https://yaml.org/spec/1.2.2/#51-character-set).
 fn forbidden(text: &str) -> Option<(usize, char)> {
-    if text.bytes().all(|b| matches!(b, b'\n' | b' '..=b'~')) {
+    // In blocks without a way out, so that each is looked at as a whole.
+    let plain = |block: &[u8]| block.iter().fold(true, |plain, b| plain & matches!(b, b'\n' | b' '..=b'~'));
+    if text.as_bytes().chunks(256).all(plain) {
         return None;
     }
     text.char_indices().find(|(_, c)| {
         !matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}'
             | '\u{10000}'..='\u{10FFFF}')
     })
+}
+
+fn is_link(entry: &fs::DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_symlink())
 }
 
 fn reason(error: &std::io::Error) -> String {

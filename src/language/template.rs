@@ -1,9 +1,12 @@
 //! Templates: texts with expressions in `<<...>>` or `{{...}}`. `grammar/template.pest` is the only parser.
 
 mod expression;
+mod memo;
 mod parse;
 
-pub use parse::{error, parse};
+pub use memo::Memo;
+pub use parse::error;
+use parse::parse;
 
 use super::source::{Loc, Located};
 
@@ -11,6 +14,12 @@ use super::source::{Loc, Located};
 pub const MAX_BYTES: usize = 64 * 1024;
 /// Levels of an expression's tree.
 pub const MAX_DEPTH: usize = 64;
+
+/// Whether a text has something to compute, or means to.
+pub fn is_template(text: &str) -> bool {
+    // Most texts are too short for a search to be worth its beginning.
+    text.as_bytes().windows(2).any(|two| matches!(two, b"<<" | b"{{"))
+}
 
 /// A scalar's text, cut into what stands for itself and what is computed.
 #[derive(Clone, Debug, PartialEq)]

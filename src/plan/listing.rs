@@ -1,7 +1,8 @@
 //! The plan as people read it: what `compile --emit plan` prints and snapshots compare.
 
 use super::notation::{duration, name, percent};
-use super::{Block, BlockId, ErrorId, EventId, Inst, LinkId, Place, Plan, ResourceId, ScenarioId, ServiceId, SlotId};
+use super::{Block, BlockId, Constant, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Place, Plan, ResourceId};
+use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
 
@@ -53,6 +54,26 @@ impl Plan {
         match block.span.name {
             Some(name) => self.text(name).into(),
             None => computed().map_or_else(String::new, |value| self.show_expr(*value).to_string()),
+        }
+    }
+
+    /// The name of a block's spans as a template: what is computed stands in `<<` and `>>`, a slot under its own name.
+    pub fn operation(&self, scenario: ScenarioId, block: BlockId) -> String {
+        let slots = &self.scenarios[scenario.index()].slots;
+        let code = &self.block(block).code;
+        match (self.block(block).span.name, code.iter().find(|inst| matches!(inst, Inst::Name { .. }))) {
+            (None, Some(Inst::Name { value })) => self.template(slots, *value),
+            _ => self.block_name(block),
+        }
+    }
+
+    fn template(&self, slots: &[String], id: ExprId) -> String {
+        match &self.exprs[id.index()] {
+            Expr::Const { value: Constant::Text(text) } => self.text(*text).into(),
+            Expr::Concat { parts } => parts.iter().map(|part| self.template(slots, *part)).collect(),
+            Expr::Text { of } => self.template(slots, *of),
+            Expr::Slot { slot } => format!("<<{}>>", slots[slot.index()]),
+            _ => format!("<<{}>>", self.show_expr(id)),
         }
     }
 
@@ -237,6 +258,13 @@ mod tests {
         service2 shipping-service  1 instance
           resource2  service.name = "shipping-service"
         "#);
+    }
+
+    #[test]
+    fn an_operation_is_a_template() {
+        let plan = fixture::plan();
+        assert_eq!(plan.operation(ScenarioId(0), BlockId(0)), "POST /api/v1/orders");
+        assert_eq!(plan.operation(ScenarioId(0), BlockId(1)), "process <<order_id>>");
     }
 
     #[test]

@@ -10,15 +10,18 @@ mod figures;
 mod filter;
 mod list;
 mod reach;
+mod scan;
 mod scenario;
 mod schema;
 mod services;
 mod sql;
+mod url;
 mod whole;
 mod writer;
 
 pub use client::Connection;
 pub use encode::Rows;
+pub use scan::Scan;
 pub use writer::{Patience, Writer, WriterFault, WriterOptions, Written};
 
 use super::report::{MOST_NAMES, Overview};
@@ -28,7 +31,7 @@ use super::{
 };
 use crate::trace::{Origin, Trace};
 use clickhouse::Client;
-use client::fetch;
+use client::{fetch, fetch_one};
 use sql::Sql;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +65,14 @@ impl ClickHouse {
         let options = WriterOptions { patience: None, full: Some(FULL), observer: Box::new(|_| {}) };
         let writer = Writer::start(connection.clone(), options)?;
         Ok(ClickHouse { writer: Some(writer), ..ClickHouse::reading(connection)? })
+    }
+
+    /// What the server's clock shows, ns since 1970; whether the database is there or not.
+    ///
+    /// # Errors
+    /// It is out of reach, or refuses.
+    pub async fn time(&self) -> Result<u64, StoreError> {
+        fetch_one(&self.connection.client(false)?, &Sql::new("SELECT toUInt64(toUnixTimestamp64Nano(now64(9)))")).await
     }
 
     /// What became of what was added; `None`: it is only read.

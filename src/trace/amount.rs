@@ -1,11 +1,11 @@
 //! How much of a run: spans and traces, and why some did not arrive.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::AddAssign;
 
 /// A trace counts where the last of its spans does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
     pub spans: u64,
     pub traces: u64,
@@ -28,7 +28,7 @@ impl Sum for Amount {
 }
 
 /// What one cause kept from arriving.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     #[serde(flatten)]
     pub amount: Amount,

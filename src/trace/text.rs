@@ -38,8 +38,10 @@ fn double(v: f64, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_str(&if positive { text.replace('e', "e+") } else { text })
 }
 
+/// Go escapes two characters more than JSON asks for: JavaScript took them for line ends.
 fn quoted(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
-    f.write_str(&serde_json::Value::from(text).to_string())
+    let json = serde_json::Value::from(text).to_string();
+    f.write_str(&json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
 }
 
 #[cfg(test)]
@@ -63,6 +65,7 @@ mod tests {
             (OwnedDatum::Double(2.5e-7), "2.5e-7"),
             (list(&[]), "[]"),
             (list(&[text("a\"\n"), text("b")]), r#"["a\"\n","b"]"#),
+            (list(&[text("\u{2028}<&>\u{2029}")]), r#"["\u2028<&>\u2029"]"#),
             (list(&[OwnedDatum::Double(1.0), OwnedDatum::Double(0.5)]), "[1,0.5]"),
         ] {
             assert_eq!(value.as_datum().to_string(), written);

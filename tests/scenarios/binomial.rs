@@ -8,9 +8,19 @@ pub fn p_value(k: u64, n: u64, p: f64) -> f64 {
     if let Some(certain) = certain {
         return if k == certain { 1.0 } else { 0.0 };
     }
-    let below: f64 = (0..=k).map(|i| mass(i, n, p)).sum();
-    let above: f64 = (k..=n).map(|i| mass(i, n, p)).sum();
-    (2.0 * below.min(above)).min(1.0)
+    // the smaller tail is the one that leads away from the mean; its terms fall, soon to nothing
+    let tail = |outward: &mut dyn Iterator<Item = u64>| {
+        let mut sum = 0.0;
+        for term in outward.map(|i| mass(i, n, p)) {
+            sum += term;
+            if term < sum * 1e-15 {
+                break;
+            }
+        }
+        sum
+    };
+    let tail = if k as f64 > n as f64 * p { tail(&mut (k..=n)) } else { tail(&mut (0..=k).rev()) };
+    (2.0 * tail).min(1.0)
 }
 
 /// Probability of exactly `k` successes.

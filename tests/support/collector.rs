@@ -8,10 +8,11 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use std::{
+    fmt::Display,
     fs,
     io::Write,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -27,15 +28,71 @@ pub enum Output {
     Json,
     /// Protobuf after a 4-byte length.
     Protobuf,
+    /// Either, each request compressed with zstd after its length.
+    ZstdJson,
+    ZstdProtobuf,
     /// Rows of a database of a ClickHouse server, at the port of its native protocol.
-    ClickHouse { tcp_port: u16, database: String },
+    ClickHouse {
+        tcp_port: u16,
+        database: String,
+    },
+    /// OTLP/gRPC to that port of this machine.
+    Otlp {
+        port: u16,
+    },
+    /// OTLP/HTTP to that port of this machine.
+    OtlpHttp {
+        port: u16,
+    },
 }
+
+impl Output {
+    /// Its exporter's name and configuration, in a folder.
+    fn exporter(&self, folder: &Path) -> (&'static str, String) {
+        // With rotation, the file exporter writes without a buffer: what it acknowledges is written.
+        let file = |name: &str, format: &str| {
+            let path = folder.join(name);
+            format!("{{path: '{}', format: {format}, rotation: {{max_megabytes: 100000}}}}", path.display())
+        };
+        // Without a queue, what the others acknowledge is written.
+        match self {
+            Output::Nop => ("nop", "{}".into()),
+            Output::Json => ("file/json", file(JSON, "json")),
+            Output::Protobuf => ("file/protobuf", file(PROTOBUF, "proto")),
+            Output::ZstdJson => ("file/zstd-json", file(ZSTD_JSON, "json, compression: zstd")),
+            Output::ZstdProtobuf => ("file/zstd-protobuf", file(ZSTD_PROTOBUF, "proto, compression: zstd")),
+            Output::ClickHouse { tcp_port, database } => (
+                "clickhouse",
+                format!(
+                    "{{endpoint: 'tcp://127.0.0.1:{tcp_port}', database: {database}, async_insert: false, \
+                     sending_queue: {{enabled: false}}}}"
+                ),
+            ),
+            Output::Otlp { port } => {
+                let endpoint = format!("endpoint: '127.0.0.1:{port}', tls: {{insecure: true}}");
+                ("otlp", format!("{{{endpoint}, {AT_ONCE}}}"))
+            }
+            Output::OtlpHttp { port } => ("otlphttp", format!("{{endpoint: 'http://127.0.0.1:{port}', {AT_ONCE}}}")),
+        }
+    }
+}
+
+/// Of an exporter of OTLP: what it acknowledges, the next one has, and what fails is tried again soon, without an end.
+const AT_ONCE: &str = "sending_queue: {enabled: false}, \
+                       retry_on_failure: {initial_interval: 50ms, max_interval: 200ms, max_elapsed_time: 0}";
+
+const JSON: &str = "traces.json";
+const PROTOBUF: &str = "traces.bin";
+const ZSTD_JSON: &str = "json.zst";
+const ZSTD_PROTOBUF: &str = "bin.zst";
 
 /// Killed when dropped; it also ends when the test process does, however that ends.
 pub struct Collector {
     binary: PathBuf,
     folder: TempDir,
-    output: Output,
+    outputs: Vec<Output>,
+    /// Names and configurations.
+    processors: Vec<(&'static str, &'static str)>,
     ports: [u16; 2],
     guard: Option<Child>,
 }
@@ -47,6 +104,11 @@ const GUARD: &str =
 impl Collector {
     /// Start, and wait until it listens; `None` if there is no binary.
     pub fn start(output: Output) -> Option<Collector> {
+        Collector::with(vec![output], &[])
+    }
+
+    /// The same with more than one output, and processors in front of them: names and configurations.
+    pub fn with(outputs: Vec<Output>, processors: &[(&'static str, &'static str)]) -> Option<Collector> {
         let binary = match std::env::var_os("TRACEGEN_COLLECTOR").map(PathBuf::from) {
             Some(binary) if binary.is_file() => binary,
             Some(binary) => return skip(&format!("TRACEGEN_COLLECTOR: {} is not a file", binary.display())),
@@ -55,7 +117,7 @@ impl Collector {
         let folder = tempfile::tempdir().unwrap();
         let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         let ports = free.map(|listener| listener.local_addr().unwrap().port());
-        let mut collector = Collector { binary, folder, output, ports, guard: None };
+        let mut collector = Collector { binary, folder, outputs, processors: processors.to_vec(), ports, guard: None };
         collector.restart();
         Some(collector)
     }
@@ -73,29 +135,17 @@ impl Collector {
     /// Start again after [`Collector::kill`] or [`Collector::stop`], on the same ports; the file is continued.
     pub fn restart(&mut self) {
         assert!(self.guard.is_none(), "it is running");
-        // With rotation, the file exporter writes without a buffer: what it acknowledges is written.
-        let file = |format| {
-            let path = self.file();
-            format!("file: {{path: '{}', format: {format}, rotation: {{max_megabytes: 100000}}}}", path.display())
-        };
-        let (name, exporter) = match &self.output {
-            Output::Nop => ("nop", "nop: {}".to_string()),
-            Output::Json => ("file", file("json")),
-            Output::Protobuf => ("file", file("proto")),
-            // Without a queue, what it acknowledges is written.
-            Output::ClickHouse { tcp_port, database } => (
-                "clickhouse",
-                format!(
-                    "clickhouse: {{endpoint: 'tcp://127.0.0.1:{tcp_port}', database: {database}, async_insert: false, \
-                     sending_queue: {{enabled: false}}}}"
-                ),
-            ),
-        };
+        let exporters = self.outputs.iter().map(|output| output.exporter(self.folder.path()));
+        let (exporter_names, exporters) = written(exporters);
+        let (processor_names, processors) = written(self.processors.iter().copied());
         let [grpc, http] = self.ports;
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             exporters: {{{exporter}}}\n\
-             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines: {{traces: {{receivers: [otlp], exporters: [{name}]}}}}\n"
+             processors: {{{processors}}}\nexporters: {{{exporters}, file/metrics: {{path: '{}'}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}\n    \
+             metrics: {{receivers: [otlp], exporters: [file/metrics]}}\n",
+            self.metrics_file().display()
         );
         let config_file = self.folder.path().join("config.yaml");
         fs::write(&config_file, config).unwrap();
@@ -138,23 +188,40 @@ impl Collector {
         self.folder.path().join("log.txt")
     }
 
-    /// What it writes to.
+    /// What it writes to; of several, the first.
     pub fn file(&self) -> PathBuf {
-        self.folder.path().join("traces")
+        self.files().into_iter().next().expect("it writes no file")
+    }
+
+    /// All that it writes to.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let name = |output: &Output| match output {
+            Output::Json => Some(JSON),
+            Output::Protobuf => Some(PROTOBUF),
+            Output::ZstdJson => Some(ZSTD_JSON),
+            Output::ZstdProtobuf => Some(ZSTD_PROTOBUF),
+            _ => None,
+        };
+        self.outputs.iter().filter_map(name).map(|name| self.folder.path().join(name)).collect()
+    }
+
+    /// Where it writes metrics, a request a line; all of it once it has ended.
+    pub fn metrics_file(&self) -> PathBuf {
+        self.folder.path().join("metrics")
     }
 
     /// Everything it has written. What is cut off at the end was not acknowledged.
     pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         let bytes = fs::read(self.file()).unwrap_or_default();
-        match &self.output {
-            Output::Nop | Output::ClickHouse { .. } => vec![],
-            Output::Json => bytes
+        match self.file().extension().and_then(|extension| extension.to_str()) {
+            Some("json") => bytes
                 .split_inclusive(|b| *b == b'\n')
                 .filter(|line| line.ends_with(b"\n"))
                 // A line that was cut off by a kill has the next one right behind it.
                 .filter_map(|line| serde_json::from_slice(line).ok().or_else(|| rest_of(line)))
                 .collect(),
-            Output::Protobuf => read_delimited(&bytes),
+            Some("bin") => read_delimited(&bytes),
+            _ => vec![],
         }
     }
 }
@@ -174,6 +241,12 @@ pub fn read_delimited(mut bytes: &[u8]) -> Vec<ExportTraceServiceRequest> {
         bytes = rest;
     }
     requests
+}
+
+/// Names, and names with configurations, as YAML has them within brackets.
+fn written<T: Display>(parts: impl Iterator<Item = (&'static str, T)>) -> (String, String) {
+    let (names, configured): (Vec<_>, Vec<_>) = parts.map(|(name, config)| (name, format!("{name}: {config}"))).unzip();
+    (names.join(", "), configured.join(", "))
 }
 
 impl Drop for Collector {

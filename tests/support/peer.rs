@@ -25,7 +25,7 @@ use std::{
     io::Read,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -62,12 +62,22 @@ pub struct Arrived {
     pub headers: HeaderMap,
 }
 
+/// A request as it was read.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    /// When it had come, ns since 1970.
+    pub at: u64,
+    /// The latest end of a span in it, ns since 1970.
+    pub last_end: u64,
+}
+
 type Script = dyn Fn(usize) -> Answer + Send + Sync;
 
 struct State {
     script: Box<Script>,
     spans: Mutex<Vec<u64>>,
     requests: Mutex<Vec<Arrived>>,
+    taken: Mutex<Vec<Taken>>,
     /// Requests being answered now, and the most there ever were.
     open: Mutex<(usize, usize)>,
 }
@@ -105,6 +115,7 @@ impl Peer {
             script: Box::new(script),
             spans: Mutex::default(),
             requests: Mutex::default(),
+            taken: Mutex::default(),
             open: Mutex::default(),
         });
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -166,6 +177,10 @@ impl Peer {
         self.state.requests.lock().unwrap().clone()
     }
 
+    pub fn taken(&self) -> Vec<Taken> {
+        self.state.taken.lock().unwrap().clone()
+    }
+
     pub fn most_open(&self) -> usize {
         self.state.open.lock().unwrap().1
     }
@@ -204,7 +219,12 @@ async fn answer(
         requests.len() - 1
     };
     let body = body.collect().await?.to_bytes();
-    let ids = span_ids(&decode(&parts.headers, &body));
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let request = decode(&parts.headers, &body);
+    let ids = span_ids(&request);
+    let spans = request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
+    let last_end = spans.map(|span| span.end_time_unix_nano).max().unwrap_or_default();
+    state.taken.lock().unwrap().push(Taken { at, last_end });
     let is_grpc = parts.headers[header::CONTENT_TYPE] == "application/grpc";
     let answer = (state.script)(number);
     {

@@ -4,7 +4,7 @@ use super::rows;
 use super::terminal::Tree;
 use crate::cli::{Failure, database, environment, parse as values};
 use crate::engine::{Closed, Output};
-use crate::export::deliver::{Account, Delivery, Monitor, Observer, Options};
+use crate::export::deliver::{Account, Delivery, Monitor, Observer, Options, Standing};
 use crate::export::file::{FileError, FileFormat, FileSink};
 use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
@@ -57,6 +57,9 @@ pub struct ExporterFlags {
     /// How long to wait for a collector that has never answered [default: 10s]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     pub wait: Option<u64>,
+    /// A file is continued, and not emptied.
+    #[arg(skip)]
+    pub append: bool,
 }
 
 /// An exporter, ready to take batches.
@@ -80,6 +83,7 @@ pub enum Sink {
 }
 
 /// Watches a delivery over a network, and can stop it, from other threads.
+#[derive(Clone)]
 pub enum Watch {
     Collector(Monitor),
     ClickHouse(Arc<Writer>),
@@ -90,6 +94,14 @@ impl Watch {
         match self {
             Watch::Collector(monitor) => monitor.account(),
             Watch::ClickHouse(writer) => rows::account(writer.account()),
+        }
+    }
+
+    /// What is known of a collector.
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Watch::Collector(monitor) => Some(monitor.standing()),
+            Watch::ClickHouse(_) => None,
         }
     }
 
@@ -151,7 +163,7 @@ pub fn open(
             Opened { ordered: true, ..opened("stdout".into(), sink, Box::new(json)) }
         }
         Exporter::File(path) => {
-            let file = FileSink::create(path);
+            let file = if flags.append { FileSink::append(path) } else { FileSink::create(path) };
             let encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send> = match FileFormat::of(path) {
                 FileFormat::Protobuf => Box::new(protobuf),
                 _ => Box::new(json),

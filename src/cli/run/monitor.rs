@@ -1,12 +1,15 @@
 //! A run while it goes on: progress, signals, what there is to say about the collector.
 
-use super::exporter::{Opened, Sink};
+use super::exporter::{Opened, Sink, Watch};
 use super::progress::Display;
+use super::recent::Recent;
 use super::{Run, Timing};
-use crate::cli::Failure;
+use crate::cli::{Failure, metrics, signal};
 use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
+use crate::telemetry::{self, Metric, RunState};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long what was made before an interruption may take to be delivered.
@@ -34,6 +37,8 @@ impl Outcome {
 
 pub enum Message {
     Event(DeliveryEvent),
+    /// Something else to say.
+    Note(String),
     Signal,
     /// All generated; what is left is delivery.
     Generated,
@@ -59,16 +64,27 @@ impl Messages {
     }
 }
 
-/// Run the job to its end.
-pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Messages) -> Result<Outcome, Failure> {
+/// Run the job to its end; `metrics` are what it tells of itself meanwhile.
+pub fn run(
+    run: &Run,
+    job: &Job,
+    opened: Opened,
+    timing: &Timing,
+    messages: Messages,
+    metrics: Option<metrics::Wanted>,
+) -> Result<Outcome, Failure> {
     let Opened { sink, encoder, on_terminal, destination, .. } = opened;
     let Messages { send, receive } = messages;
-    let (stop, progress) = (Stop::default(), Progress::default());
+    let (stop, progress) = (Stop::default(), Arc::new(Progress::default()));
     let watch = sink.watch();
+    let note = send.clone();
+    let tell = move |text| drop(note.send(Message::Note(text)));
+    let read = figures(progress.clone(), watch.clone(), timing.target);
+    let telemetry = metrics.map(|wanted| wanted.start(tell, read)).transpose()?;
     let mut display = Display::new(run, job, timing, on_terminal);
     listen_for_signals(send.clone())?;
     std::thread::scope(|scope| {
-        let (stop, progress) = (&stop, &progress);
+        let (stop, progress) = (&stop, &*progress);
         let work = move || {
             let began = Instant::now();
             let ending = engine::generate(job, &*encoder, &sink, progress, stop);
@@ -89,6 +105,7 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
         loop {
             match receive.recv_timeout(REDRAW) {
                 Ok(Message::Event(event)) => display.event(run, &event, &destination),
+                Ok(Message::Note(note)) => display.say(&note),
                 Ok(Message::Generated) => display.generated(),
                 Ok(Message::Signal) => {
                     signals += 1;
@@ -102,6 +119,14 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
                 }
                 Ok(Message::Done(mut outcome)) => {
                     outcome.interrupted |= signals > 1;
+                    if let Some(telemetry) = telemetry {
+                        telemetry.finish();
+                    }
+                    for message in receive.try_iter() {
+                        if let Message::Note(note) = message {
+                            display.say(&note);
+                        }
+                    }
                     display.finish();
                     return Ok(*outcome);
                 }
@@ -127,36 +152,30 @@ pub fn run(run: &Run, job: &Job, opened: Opened, timing: &Timing, messages: Mess
     })
 }
 
+/// What metrics tell of a run whenever they are asked for.
+fn figures(
+    progress: Arc<Progress>,
+    watch: Option<Watch>,
+    target_rate: Option<f64>,
+) -> impl Fn() -> Vec<Metric> + Send + Sync {
+    let began = engine::now();
+    let recent = Mutex::new(Recent::new(Duration::from_secs(10)));
+    move || {
+        let figures = progress.figures();
+        let achieved_rate = recent.lock().unwrap_or_else(PoisonError::into_inner).rate(figures.traces);
+        let export = watch.as_ref().map(|watch| (watch.account(), watch.standing()));
+        telemetry::of_run(&RunState { began, figures, target_rate, achieved_rate, export })
+    }
+}
+
 /// Ctrl-C and SIGTERM.
 fn listen_for_signals(to: Sender<Message>) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::impossible(format!("can't listen for signals: {e}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let (mut interrupts, mut terminations) = {
-        let _inside = runtime.enter();
-        signals().map_err(failed)?
-    };
-    let listen = async move {
+    signal::on_thread(move |mut signals| async move {
         loop {
-            tokio::select! {
-                _ = interrupts.recv() => {}
-                _ = terminations.recv() => {}
-            }
+            signals.next().await;
             if to.send(Message::Signal).is_err() {
                 return;
             }
         }
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(listen)).map_err(failed)?;
-    Ok(())
-}
-
-#[cfg(unix)]
-fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
-}
-
-#[cfg(windows)]
-fn signals() -> std::io::Result<(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlClose)> {
-    Ok((tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_close()?))
+    })
 }

@@ -1,6 +1,7 @@
 //! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
 
 use super::exporter::Watch;
+use super::recent::Recent;
 use super::{Run, Timing};
 use crate::engine::{Figures, Job, now};
 use crate::export::deliver::DeliveryEvent;
@@ -18,17 +19,27 @@ pub struct Display {
     bar: Option<ProgressBar>,
     terminal: bool,
     quiet: bool,
-    began: Instant,
+    /// When anything was first seen to be done, and what share that was: a run that is taken up again begins with some.
+    first: Option<(Instant, f64)>,
     last_plain: Instant,
-    /// Spans seen at a time, for the current rate.
-    seen: (Instant, u64, f64),
+    /// Traces that were sent before the run was taken up again.
+    before: u64,
+    spans: Recent,
     /// Traces in all, if that is known.
     total: Option<u64>,
     /// Virtual time from the schedule's start to its end, ns since 1970, if it has one.
     span: Option<(u64, u64)>,
+    /// Traces a second that are to begin; virtual time since the schedule's start, ns, tells how many do.
     target: Option<f64>,
+    start: u64,
+    begun: Recent,
+    /// It was behind its schedule when it was last looked at.
+    behind: bool,
     draining: bool,
 }
+
+/// What a schedule may be behind, ns, before it is worth a word.
+const NOTABLE: u64 = 250_000_000;
 
 impl Display {
     pub fn new(run: &Run, job: &Job, timing: &Timing, on_terminal: bool) -> Display {
@@ -50,12 +61,16 @@ impl Display {
             bar,
             terminal,
             quiet: run.quiet || on_terminal,
-            began,
+            first: None,
             last_plain: began,
-            seen: (began, 0, 0.0),
+            before: job.sent.traces,
+            spans: Recent::new(Duration::from_secs(1)),
             total,
             span,
             target: timing.target,
+            start: timing.start,
+            begun: Recent::new(Duration::from_secs(1)),
+            behind: false,
             draining: false,
         }
     }
@@ -64,7 +79,10 @@ impl Display {
         if self.quiet {
             return;
         }
-        let plain_due = !self.terminal && self.last_plain.elapsed() >= PLAIN_EVERY;
+        let behind = self.late(figures).is_some();
+        let news = behind && !self.behind;
+        self.behind = behind;
+        let plain_due = !self.terminal && (news || self.last_plain.elapsed() >= PLAIN_EVERY);
         let Some(bar) = &self.bar else {
             if plain_due {
                 self.last_plain = Instant::now();
@@ -116,10 +134,21 @@ impl Display {
         }
     }
 
+    /// How far the schedule is behind, ns, if that is worth a word.
+    fn late(&self, figures: &Figures) -> Option<u64> {
+        let target = self.target.filter(|_| figures.reached > 0 && !self.draining)?;
+        // Nothing is due for a while where traces are few, or come at random.
+        let gaps = (10e9 / target) as u64;
+        let stuck = now().saturating_sub(figures.reached.saturating_add(gaps));
+        // Published with each batch: where none is full, some time after.
+        let begun_late = figures.reached_at.saturating_sub(figures.reached);
+        Some(stuck.max(begun_late)).filter(|late| *late >= NOTABLE)
+    }
+
     /// The share that is done, 0 to 1.
     fn done(&self, figures: &Figures) -> f64 {
         let share = match (self.total, self.span) {
-            (Some(total), _) => figures.traces as f64 / total.max(1) as f64,
+            (Some(total), _) => (self.before + figures.traces) as f64 / total.max(1) as f64,
             (None, Some((from, to))) => {
                 figures.reached.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64
             }
@@ -129,49 +158,40 @@ impl Display {
     }
 
     fn line(&mut self, figures: &Figures, watch: Option<&Watch>) -> String {
+        let sent = self.before + figures.traces;
         let traces = match self.total {
-            Some(total) => format!("{} / {}", grouped(figures.traces), count(total, "trace")),
-            None => count(figures.traces, "trace"),
+            Some(total) => format!("{} / {}", grouped(sent), count(total, "trace")),
+            None => count(sent, "trace"),
         };
         let account = watch.map(Watch::account).unwrap_or_default();
         let failed = account.total_rejected().spans + account.total_undelivered().spans;
-        let mut line = format!("{traces}   {} spans/s   {} failed", scaled(self.rate(figures.spans)), grouped(failed));
+        let mut line =
+            format!("{traces}   {} spans/s   {} failed", scaled(self.spans.rate(figures.spans)), grouped(failed));
         if self.draining {
             line += &format!("   {} on their way", count(account.in_flight.spans, "span"));
-        } else if self.target.is_some() && figures.reached > 0 {
-            let late = now().saturating_sub(figures.reached);
-            if late > 1_000_000_000 {
-                line += &format!("   {} late", duration(late));
-            }
+        } else if let (Some(target), Some(late)) = (self.target, self.late(figures)) {
+            let begun = target * self.begun.rate(figures.reached.saturating_sub(self.start)) / 1e9;
+            line += &format!("   {} of {} traces/s, {} late", scaled(begun), scaled(target), duration(late));
         }
         let done = self.done(figures);
-        let elapsed = self.began.elapsed().as_secs_f64();
+        let (since, first) = match self.first {
+            Some(first) => first,
+            None if done == 0.0 => (Instant::now(), 0.0),
+            None => *self.first.insert((Instant::now(), done)),
+        };
+        let (elapsed, gained) = (since.elapsed().as_secs_f64(), done - first);
         // What is left is to wait: a trace leaves when its last span has ended.
         let all_begun = match (self.total, self.span) {
-            (Some(total), _) => figures.traces + figures.pending >= total,
+            (Some(total), _) => sent + figures.pending >= total,
             (None, Some((_, before))) => now() >= before,
             (None, None) => false,
         };
         if all_begun && figures.pending > 0 {
             let last = duration(figures.last_end.saturating_sub(now()));
             line += &format!("   {} still to end, the last in {last}", count(figures.pending, "trace"));
-        } else if !self.draining && done > 0.01 && elapsed > 1.0 {
-            line += &format!("   eta {:.0} s", (elapsed / done - elapsed).ceil());
+        } else if !self.draining && gained > 0.01 && elapsed > 1.0 {
+            line += &format!("   eta {:.0} s", (elapsed * (1.0 - done) / gained).ceil());
         }
         line
-    }
-
-    /// Spans a second, over the last second or so.
-    fn rate(&mut self, spans: u64) -> f64 {
-        let (at, before, rate) = self.seen;
-        let passed = at.elapsed().as_secs_f64();
-        if passed < 1.0 && rate > 0.0 {
-            return rate;
-        }
-        let current = (spans - before) as f64 / passed.max(0.001);
-        if passed >= 1.0 {
-            self.seen = (Instant::now(), spans, current);
-        }
-        current
     }
 }

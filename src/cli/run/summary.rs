@@ -2,24 +2,26 @@
 
 use super::monitor::Outcome;
 use super::{Run, SummaryFlag, Timing};
-use crate::cli::{Failure, account, parse, print};
+use crate::cli::{Failure, account, parse, print, scenarios};
 use crate::text::{count, duration, scaled};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub fn show(run: &Run, outcome: &Outcome, timing: &Timing, paths: &[PathBuf], seed: u64) -> Result<(), Failure> {
     let repeat = timing.repeat.as_ref().map(|flags| format!("tracegen run {}", words(paths, seed, flags)));
+    let resume = run.manifest.as_ref().filter(|_| outcome.ending.stopped.is_some());
+    let resume = resume.map(|path| format!("tracegen run --resume {}", quoted(&path.display().to_string())));
     if !run.quiet {
-        anstream::eprint!("{}", for_people(outcome, timing, repeat.as_deref()));
+        anstream::eprint!("{}", for_people(outcome, timing, repeat.as_deref(), resume.as_deref()));
     }
     if run.summary == Some(SummaryFlag::Json) {
-        let summary = format!("{:#}\n", as_json(outcome, timing, repeat.as_deref(), seed));
+        let summary = format!("{:#}\n", as_json(outcome, timing, repeat.as_deref(), resume.as_deref(), seed));
         print(&summary)?;
     }
     Ok(())
 }
 
-fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>) -> String {
+fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, resume: Option<&str>) -> String {
     let account = &outcome.account;
     let seconds = outcome.took.as_secs_f64().max(1e-9);
     let mut lines = vec![format!(
@@ -52,6 +54,7 @@ fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>) -> Strin
     if outcome.figures.full > 0 {
         lines.push("  generation waited: too many traces had begun and not ended".into());
     }
+    lines.extend(resume.map(|command| format!("go on with: {command}")));
     lines.extend(repeat.map(|command| format!("repeat with: {command}")));
     lines.join("\n") + "\n"
 }
@@ -69,7 +72,7 @@ fn rates(outcome: &Outcome, timing: &Timing) -> Option<(f64, f64)> {
     (virtual_time > 0).then(|| (target, target * virtual_time as f64 / real_time.max(virtual_time) as f64))
 }
 
-fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) -> Value {
+fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, resume: Option<&str>, seed: u64) -> Value {
     let account = &outcome.account;
     let late = outcome.figures.lateness;
     let mut summary = json!({
@@ -89,6 +92,7 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) 
         "interrupted": outcome.interrupted,
         "not_ended_traces": if outcome.interrupted { outcome.figures.pending } else { 0 },
         "repeat": repeat,
+        "resume": resume,
     });
     if !timing.at_full_speed {
         summary["start"] = json!(parse::format_time(timing.start));
@@ -105,7 +109,7 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, seed: u64) 
 /// What names these traces on a command line: paths, seed and schedule.
 pub fn words(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
     let mut words = vec![];
-    if paths != [Path::new("scenarios")] {
+    if !scenarios::is_default(paths) {
         words.extend(paths.iter().map(|path| quoted(&path.display().to_string())));
     }
     words.push(format!("--seed {seed}"));

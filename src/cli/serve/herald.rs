@@ -2,6 +2,8 @@
 
 use super::level::Level;
 use crate::cli::environment;
+use crate::cli::scenarios::shown;
+use crate::cli::signal::Signals;
 use crate::engine::{Link, Manifest, Pace, Phase};
 use crate::store::DatabaseStatus;
 use crate::text::count;
@@ -10,7 +12,6 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::ctrl_c;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two looks at the files, the session and the store.
@@ -38,23 +39,20 @@ impl Herald {
     }
 
     fn say(&self, level: Level, line: impl Display) {
-        if level <= self.level {
-            let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
-            anstream::eprintln!("tracegen: {kind}{line}");
-        }
+        say(self.level, level, line);
     }
 
     /// What it begins with.
     pub fn banner(&self, paths: &[PathBuf], host: &str) {
         let state = self.app.session.state();
-        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let paths = shown(paths);
         let exporter = match &state.exporter {
             Some(exporter) => format!("{} ({})", exporter.endpoint, exporter.protocol),
             None => "none: OTEL_EXPORTER_OTLP_ENDPOINT is not set".into(),
         };
-        anstream::eprintln!("tracegen {} at {}", env!("CARGO_PKG_VERSION"), self.app.url);
+        anstream::eprintln!("tracegen {} at {}", env!("TRACEGEN_VERSION"), self.app.url);
         for (name, value) in [
-            ("plan", format!("{}, {} from {}", state.plan.digest_short(), scenarios(&state.plan), paths.join(", "))),
+            ("plan", format!("{}, {} from {}", state.plan.digest_short(), scenarios(&state.plan), paths)),
             ("seed", state.seed.to_string()),
             ("pace", pace(state.settings.pace, state.settings.lanes)),
             ("store", store(&self.app.database.status())),
@@ -171,6 +169,14 @@ impl Herald {
     }
 }
 
+/// Say a line of `level` to those who want `wanted`.
+pub fn say(wanted: Level, level: Level, line: impl Display) {
+    if level <= wanted {
+        let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
+        anstream::eprintln!("tracegen: {kind}{line}");
+    }
+}
+
 /// Whole or not at all.
 pub fn save(manifest: &Manifest, path: &Path) -> Result<(), String> {
     manifest.save(path).map_err(|e| format!("--manifest {}: {e}", path.display()))
@@ -204,31 +210,14 @@ fn store(status: &DatabaseStatus) -> String {
     }
 }
 
-/// Until a signal says so; the one after that ends the process at once.
+/// Until a signal says so.
 pub async fn ending() {
-    signal().await;
-    anstream::eprintln!("tracegen: stopping; what has ended is still delivered (once more to stop at once)");
-    tokio::spawn(async {
-        signal().await;
-        std::process::exit(130);
-    });
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
+    match Signals::listen() {
+        Ok(signals) => signals.first().await,
+        Err(e) => {
+            anstream::eprintln!("tracegen: can't listen for signals: {e}");
+            std::future::pending().await
         }
-        Err(_) => drop(ctrl_c().await),
     }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    let _ = ctrl_c().await;
+    anstream::eprintln!("tracegen: stopping; what has ended is still delivered (once more to stop at once)");
 }

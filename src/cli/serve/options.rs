@@ -4,7 +4,7 @@ use super::Serve;
 use super::level::Level;
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, SECOND};
-use crate::cli::{Failure, database, draw_seed, environment};
+use crate::cli::{Failure, database, draw_seed, environment, metrics, scenarios};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::Wanted;
@@ -19,6 +19,7 @@ pub struct Options {
     pub settings: Settings,
     pub database: Wanted,
     pub target: Option<Target>,
+    pub metrics: Option<metrics::Wanted>,
     pub host: String,
     pub port: u16,
     pub token: Option<String>,
@@ -32,54 +33,62 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> Result<Options, Failure> {
+    /// With what is bad in it: that stands at its default.
+    pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> (Options, Vec<Failure>) {
         let mut table = Table::default();
-        let scenarios: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
         {
             "SCENARIOS_PATH"
         } else {
             "SCENARIOS_DIR"
         };
-        table.row(variable, "PATH", !flags.paths.is_empty(), scenarios.join(", "));
+        table.row(variable, "PATH", !flags.paths.is_empty(), scenarios::shown(paths));
         let seed = flags.seed.unwrap_or_else(draw_seed);
         table.add("--seed", SettingValue::Shown(seed.to_string()), if flags.seed.is_some() { "flag" } else { "drawn" });
-        let settings = pace(flags, &mut table)?;
-        let max_traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100)? as usize;
-        let target = target(&mut table)?;
-        let database = database::wanted(max_traces, target.is_some())?;
+        let settings = pace(flags, &mut table);
+        let (min_ns, max_ns) = pace::INTERVAL;
+        let pace = engine::Pace::Interval { min_ns, max_ns };
+        let settings = table.or(settings, Settings { pace, lanes: pace::LANES, weights: BTreeMap::new() });
+        let max_traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100) as usize;
+        let target = target(&mut table);
+        let target = table.or_default(target);
+        let metrics = table.or_default(metrics::wanted());
+        table.optional("OTEL_METRICS_EXPORTER", metrics.as_ref().map(|wanted| format!("otlp, to {}", wanted.target)));
+        let memory = Wanted { max_traces, clickhouse: None, written: false };
+        let database = table.or(database::wanted(max_traces, target.is_some()), memory);
         store(&database, &mut table);
         let host = flags.host.clone().or_else(|| environment::text("SERVER_HOST")).unwrap_or("127.0.0.1".into());
         table.row("SERVER_HOST", "--host", flags.host.is_some(), &host);
         let variable =
-            environment::value("SERVER_PORT", |text| text.parse().map_err(|_| "expected a port, 0 to 65535"))?;
-        let port = flags.port.or(variable).unwrap_or(8000);
+            environment::value("SERVER_PORT", |text| text.parse().map_err(|_| "expected a port, 0 to 65535"));
+        let port = flags.port.or(table.or_default(variable)).unwrap_or(8000);
         table.row("SERVER_PORT", "--port", flags.port.is_some(), port);
         let token = environment::text("SERVER_TOKEN");
         if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
-            return Err(Failure::usage("SERVER_TOKEN: expected visible ASCII characters without spaces"));
+            table.bad.push(Failure::usage("SERVER_TOKEN: expected visible ASCII characters without spaces"));
         }
         table.secret("SERVER_TOKEN");
-        let fetch_limit = table.number("TRACE_FETCH_LIMIT", 1..=1_000, 30)?;
-        let card_limit = table.number("CARD_DISPLAY_LIMIT", 1..=1_000, 10)?;
+        let fetch_limit = table.number("TRACE_FETCH_LIMIT", 1..=1_000, 30);
+        let card_limit = table.number("CARD_DISPLAY_LIMIT", 1..=1_000, 10);
         let status_interval = environment::value("STATUS_UPDATE_INTERVAL", |text| match parse::seconds(text) {
             Ok(ns) if (SECOND / 5..=3_600 * SECOND).contains(&ns) => Ok(ns),
             _ => Err("expected seconds from 0.2 to 3600, as `2.0`"),
-        })?;
-        let status_interval = status_interval.unwrap_or(2 * SECOND);
+        });
+        let status_interval = table.or_default(status_interval).unwrap_or(2 * SECOND);
         table.row("STATUS_UPDATE_INTERVAL", "", false, format!("{} s", status_interval as f64 / 1e9));
-        let jaeger = environment::value("JAEGER_URL", url)?;
+        let jaeger = table.or_default(environment::value("JAEGER_URL", url));
         table.optional("JAEGER_URL", jaeger.clone());
-        let level = environment::value("LOG_LEVEL", Level::parse)?.unwrap_or(Level::Info);
+        let level = table.or_default(environment::value("LOG_LEVEL", Level::parse)).unwrap_or(Level::Info);
         table.row("LOG_LEVEL", "", false, level);
         if let Some(path) = &flags.manifest {
             table.add("--manifest", SettingValue::Shown(path.display().to_string()), "flag");
         }
-        Ok(Options {
+        let options = Options {
             seed,
             settings,
             database,
             target,
+            metrics,
             host,
             port,
             token,
@@ -88,8 +97,9 @@ impl Options {
             card_limit,
             status_interval,
             level,
-            configuration: table.0,
-        })
+            configuration: table.rows,
+        };
+        (options, table.bad)
     }
 }
 
@@ -158,11 +168,26 @@ fn url(text: &str) -> Result<String, &'static str> {
 }
 
 #[derive(Default)]
-struct Table(Vec<Setting>);
+struct Table {
+    rows: Vec<Setting>,
+    bad: Vec<Failure>,
+}
 
 impl Table {
+    /// What was read, or where that is bad, the default.
+    fn or<T>(&mut self, read: Result<T, Failure>, default: T) -> T {
+        read.unwrap_or_else(|failure| {
+            self.bad.push(failure);
+            default
+        })
+    }
+
+    fn or_default<T: Default>(&mut self, read: Result<T, Failure>) -> T {
+        self.or(read, T::default())
+    }
+
     fn add(&mut self, name: &'static str, value: SettingValue, from: &'static str) {
-        self.0.push(Setting { name, value, from });
+        self.rows.push(Setting { name, value, from });
     }
 
     /// A variable, or the flag that beats it.
@@ -183,21 +208,12 @@ impl Table {
         self.add(variable, value, source(variable));
     }
 
-    fn variable<T: Display, E: Display>(
-        &mut self,
-        name: &'static str,
-        parse: impl Fn(&str) -> Result<T, E>,
-        default: T,
-    ) -> Result<T, Failure> {
-        let value = environment::value(name, parse)?.unwrap_or(default);
-        self.row(name, "", false, &value);
-        Ok(value)
-    }
-
-    fn number(&mut self, name: &'static str, allowed: RangeInclusive<u32>, default: u32) -> Result<u32, Failure> {
+    fn number(&mut self, name: &'static str, allowed: RangeInclusive<u32>, default: u32) -> u32 {
         let expected = format!("expected a number from {} to {}", allowed.start(), allowed.end());
         let parse = |text: &str| text.parse().ok().filter(|n| allowed.contains(n)).ok_or_else(|| expected.clone());
-        self.variable(name, parse, default)
+        let value = self.or_default(environment::value(name, parse)).unwrap_or(default);
+        self.row(name, "", false, value);
+        value
     }
 }
 

@@ -2,14 +2,14 @@
 
 use crate::export::outcome::Cause;
 use crate::trace::{Amount, Loss};
-use serde::Serialize;
-use std::{collections::BTreeMap, time::Duration};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
 
 /// Always true: generated = delivered + rejected + undelivered + in flight, in spans and in traces.
 ///
 /// Where a receiver rejects some spans of a batch, it does not say of which traces: as many traces as spans, at most all,
 /// count as rejected then.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub generated: Amount,
     /// Acknowledged by the receiver.
@@ -92,6 +92,27 @@ impl Account {
     }
 }
 
+/// Of several deliveries of one run.
+impl AddAssign for Account {
+    fn add_assign(&mut self, other: Account) {
+        self.generated += other.generated;
+        self.delivered += other.delivered;
+        for (mine, theirs) in [(&mut self.rejected, other.rejected), (&mut self.undelivered, other.undelivered)] {
+            for (cause, loss) in theirs {
+                book(mine, loss.amount, &cause, &loss.message);
+            }
+        }
+        self.in_flight += other.in_flight;
+        self.resent_unknown += other.resent_unknown;
+        for (cause, requests) in other.retries {
+            *self.retries.entry(cause).or_default() += requests;
+        }
+        self.longest_wait_ms = self.longest_wait_ms.max(other.longest_wait_ms);
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+    }
+}
+
 fn total(losses: &BTreeMap<String, Loss>) -> Amount {
     losses.values().map(|loss| loss.amount).sum()
 }
@@ -145,6 +166,25 @@ mod tests {
                 prop_assert!(account.is_whole() == (account.delivered == account.generated));
             }
         }
+    }
+
+    #[test]
+    fn accounts_add_up_cause_by_cause() {
+        let of = |cause: &str, spans| {
+            let (mut account, cause) = (Account::default(), Cause::new(cause, "why"));
+            account.generate(Amount { spans, traces: 1 });
+            account.retry(&cause, Duration::from_millis(spans));
+            account.reject(Amount { spans: spans - 1, traces: 1 }, &cause);
+            account.lose(Amount { spans: 1, traces: 0 }, &cause);
+            account
+        };
+        let mut sum = of("timeout", 5);
+        sum += of("UNAVAILABLE", 7);
+        sum += of("timeout", 3);
+        assert_eq!(balance(&sum), sum.generated);
+        assert_eq!((sum.generated, sum.longest_wait_ms), (Amount { spans: 15, traces: 3 }, 7));
+        assert_eq!(sum.rejected["timeout"].amount, Amount { spans: 6, traces: 2 });
+        assert_eq!((sum.undelivered["UNAVAILABLE"].amount.spans, sum.retries["timeout"]), (1, 2));
     }
 
     #[test]

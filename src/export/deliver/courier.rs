@@ -8,7 +8,8 @@ use super::{
     retry::{self, News, Patience, Reach},
 };
 use crate::export::{
-    Batch, grpc, http,
+    Batch,
+    client::Client,
     outcome::{Cause, Failure, Outcome},
     target::{Protocol, Target, TargetError},
 };
@@ -46,11 +47,6 @@ impl Phase {
     pub fn stopped() -> Cause {
         Cause::new("stopped", "")
     }
-}
-
-enum Client {
-    Grpc(grpc::Client),
-    Http(http::Client),
 }
 
 pub(super) struct Courier {
@@ -92,13 +88,9 @@ fn hint(target: &Target) -> &'static str {
 impl Courier {
     /// Carries up to `in_flight` batches at the same time, and keeps the memory of up to `most_spare`.
     pub fn new(target: &Target, options: Options, in_flight: usize, most_spare: usize) -> Result<Self, TargetError> {
-        let client = match target.protocol {
-            Protocol::Grpc => Client::Grpc(grpc::Client::new(target)?),
-            Protocol::HttpProtobuf | Protocol::HttpJson => Client::Http(http::Client::new(target, in_flight)?),
-        };
         let (first, lost) = (options.wait.min(LONGEST_PATIENCE), options.lost.min(LONGEST_PATIENCE));
         Ok(Courier {
-            client,
+            client: Client::new(target, in_flight)?,
             hint: hint(target),
             url: target.url.to_string().trim_end_matches('/').to_string(),
             timeout: target.timeout.unwrap_or(lost.min(LONGEST_REQUEST)),
@@ -195,10 +187,7 @@ impl Courier {
         if let Some(cause) = self.over() {
             return Fate::Undelivered(cause);
         }
-        let prepared = match &self.client {
-            Client::Http(client) => client.prepare(body),
-            Client::Grpc(client) => client.prepare(body),
-        };
+        let prepared = self.client.prepare(body);
         let mut backoff = retry::backoff();
         let mut failing_since = None;
         let mut resent_unknown = false;
@@ -256,14 +245,8 @@ impl Courier {
         if let Some(until) = not_before {
             sleep_until(until).await;
         }
-        let request = async {
-            match &self.client {
-                Client::Grpc(client) => client.export(prepared).await,
-                Client::Http(client) => client.export(prepared).await,
-            }
-        };
         let sent = Instant::now();
-        match timeout(self.timeout, request).await {
+        match timeout(self.timeout, self.client.export(prepared)).await {
             Ok(outcome) => {
                 if !matches!(outcome, Outcome::Failed(Failure { answered: false, .. })) {
                     self.health.answered_after(sent.elapsed());
@@ -271,9 +254,7 @@ impl Courier {
                 outcome
             }
             Err(_) => {
-                if let Client::Grpc(client) = &self.client {
-                    client.reconnect();
-                }
+                self.client.reconnect();
                 Outcome::Failed(Failure::timeout(self.timeout))
             }
         }

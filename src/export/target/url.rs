@@ -1,14 +1,12 @@
 //! From an endpoint to the address that requests go to.
 
-use super::{Protocol, Setting, TargetError};
+use super::{Protocol, Setting, Signal, TargetError};
 use hyper::Uri;
-
-const TRACES_PATH: &str = "/v1/traces";
 
 /// What becomes of an HTTP endpoint's path. gRPC's own path is fixed; an endpoint's path is left out there.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Path {
-    /// The endpoint for traces is the whole address.
+    /// The endpoint of one signal is the whole address.
     AsIs,
     /// The general endpoint is a base.
     Append,
@@ -17,10 +15,11 @@ pub(super) enum Path {
 }
 
 /// Where an OTLP receiver listens unless told otherwise.
-pub(super) fn default(protocol: Protocol) -> (Uri, Protocol) {
-    let url = match protocol {
-        Protocol::Grpc => Uri::from_static("http://localhost:4317"),
-        Protocol::HttpProtobuf | Protocol::HttpJson => Uri::from_static("http://localhost:4318/v1/traces"),
+pub(super) fn default(signal: Signal, protocol: Protocol) -> (Uri, Protocol) {
+    let url = match (protocol, signal) {
+        (Protocol::Grpc, _) => Uri::from_static("http://localhost:4317"),
+        (_, Signal::Traces) => Uri::from_static("http://localhost:4318/v1/traces"),
+        (_, Signal::Metrics) => Uri::from_static("http://localhost:4318/v1/metrics"),
     };
     (url, protocol)
 }
@@ -29,6 +28,7 @@ pub(super) fn default(protocol: Protocol) -> (Uri, Protocol) {
 /// TLS, unless `insecure`.
 pub(super) fn parse(
     s: &Setting,
+    signal: Signal,
     path: Path,
     protocol: Option<Protocol>,
     insecure: bool,
@@ -63,7 +63,7 @@ pub(super) fn parse(
         };
         (scheme, "/".to_string())
     } else if has_scheme {
-        (scheme, traces_path(&parsed, path))
+        (scheme, full_path(&parsed, signal.path(), path))
     } else {
         return Err(s.error(format!("{protocol} needs a scheme; write http://{0} or https://{0}", s.value)));
     };
@@ -71,12 +71,13 @@ pub(super) fn parse(
     Ok((url.map_err(|e| s.error(format!("not a URL ({e})")))?, protocol))
 }
 
-fn traces_path(url: &Uri, path: Path) -> String {
+/// `own` is the signal's path.
+fn full_path(url: &Uri, own: &str, path: Path) -> String {
     let base = url.path().trim_end_matches('/');
     let mut full = match path {
         Path::AsIs => url.path().to_string(),
-        Path::AppendOnce if base.ends_with(TRACES_PATH) => base.to_string(),
-        Path::Append | Path::AppendOnce => format!("{base}{TRACES_PATH}"),
+        Path::AppendOnce if base.ends_with(own) => base.to_string(),
+        Path::Append | Path::AppendOnce => format!("{base}{own}"),
     };
     if let Some(query) = url.query() {
         full.push('?');

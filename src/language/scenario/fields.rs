@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::language::diagnostic::{Diagnostic, Problem, nearest, short};
 use crate::language::source::{Loc, Located};
-use crate::language::template::{self, Template};
+use crate::language::template::{Memo, Template, is_template};
 use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core};
 
 /// The file that is being read.
@@ -12,6 +12,7 @@ pub struct Context<'a> {
     pub text: &'a str,
     /// Mistakes after which no more names are looked up for "did you mean".
     pub suggestions: usize,
+    pub templates: Memo,
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -55,7 +56,7 @@ impl Context<'_> {
 
     pub fn parse(&mut self, text: &str, style: Style, loc: Loc) -> Template {
         let offsets = Offsets::new(self.text, loc, style, text);
-        template::parse(text, loc, &offsets, self.diagnostics)
+        self.templates.parse(text, loc, &offsets, self.diagnostics)
     }
 
     /// A number, as a double.
@@ -72,7 +73,7 @@ impl Context<'_> {
                 None
             }
             _ => {
-                let instead = if text.contains("<<") || text.contains("{{") {
+                let instead = if is_template(text) {
                     Some("this version of tracegen takes no template here".into())
                 } else {
                     meant_number(text).map(|number| format!("write {number}"))

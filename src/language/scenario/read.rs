@@ -8,6 +8,7 @@ use super::services::Services;
 use super::{Scenario, Service, Span, number, span, value};
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
+use crate::language::template::Memo;
 use crate::language::yaml::{self, Core, Kind, Node, core};
 
 const FILE_FIELDS: [&str; 3] = ["schema_version", "services", "scenarios"];
@@ -32,7 +33,7 @@ pub struct Contents {
 pub fn read(file: FileId, text: &str, base: bool, suggestions: usize, diagnostics: &mut Vec<Diagnostic>) -> Contents {
     let parsed = yaml::parse(file, text, diagnostics);
     let mut reader = Reader {
-        cx: Context { text, suggestions, diagnostics },
+        cx: Context { text, suggestions, templates: Memo::default(), diagnostics },
         base,
         contents: Contents { services_unsure: !parsed.complete, ..Contents::default() },
     };

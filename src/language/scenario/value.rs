@@ -150,7 +150,7 @@ fn scalar(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &
             unknown(node.loc)
         }
         Core::Text => {
-            if matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n") {
+            if ["yes", "no", "on", "off", "y", "n"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
                 cx.report(Problem::LooksBoolean { word: text.to_string() }, node.loc);
             }
             text_or_expression(cx, text, *style, node.loc)

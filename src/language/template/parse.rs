@@ -4,7 +4,7 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 use super::expression::{self, Rule, TemplateParser};
-use super::{Expr, MAX_BYTES, Node, Part, Template};
+use super::{Expr, MAX_BYTES, Node, Part, Template, is_template};
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
 use crate::language::yaml::Offsets;
@@ -12,7 +12,7 @@ use crate::language::yaml::Offsets;
 /// Parses `text`, which stands at `loc`; `offsets` leads from its bytes to the file's. What is wrong is reported and becomes
 /// [`Expr::Error`].
 pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagnostic>) -> Template {
-    if !text.contains("<<") && !text.contains("{{") {
+    if !is_template(text) {
         let parts = if text.is_empty() { vec![] } else { vec![Part::Text(text.to_owned())] };
         return Template { parts, loc };
     }

@@ -7,6 +7,7 @@ use super::traps::{self, Source};
 use super::{Entry, Kind, Node, Style};
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
+use crate::language::template::is_template;
 
 /// `children` holds keys and values in turn.
 pub fn build<'a>(
@@ -35,7 +36,7 @@ pub fn build<'a>(
     for (key, value) in pairs {
         match &key.kind {
             Kind::Scalar { text, style: Style::Plain } if text == "<<" => merges.push((key.loc, value)),
-            Kind::Scalar { text, style } if traps::is_template(text) && *style != Style::Block => {
+            Kind::Scalar { text, style } if is_template(text) && *style != Style::Block => {
                 diagnostics.push(Diagnostic::new(Problem::TemplateAsKey, key.loc));
             }
             Kind::Scalar { text, .. } => match index.find(&entries, text) {

@@ -29,6 +29,14 @@ impl Offsets {
         Offsets { loc, map }
     }
 
+    /// Where the text begins in the file, if it stands there as it is.
+    pub fn verbatim(&self) -> Option<u32> {
+        match self.map {
+            Map::Shifted(start) => Some(start),
+            Map::Table(_) => None,
+        }
+    }
+
     /// The place of the text's bytes `start..end`.
     pub fn loc(&self, start: usize, end: usize) -> Loc {
         let (start, end) = match &self.map {

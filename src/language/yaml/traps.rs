@@ -5,16 +5,12 @@ use std::rc::Rc;
 use super::{Kind, Node, Style};
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{FileId, Loc};
+use crate::language::template::is_template;
 
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub text: &'a str,
     pub file: FileId,
-}
-
-/// Whether a text has something to compute, or means to.
-pub fn is_template(text: &str) -> bool {
-    text.contains("<<") || text.contains("{{")
 }
 
 /// `order #<<x>>`: the plain scalar at `loc` ends where a comment begins.
@@ -98,8 +94,10 @@ pub fn sequence<'a>(
 /// What would close the template that a plain scalar leaves open at a comma.
 fn opened(source: Source, node: &Node) -> Option<&'static str> {
     let Kind::Scalar { text, style: Style::Plain } = &node.kind else { return None };
-    let next = source.text[node.loc.end as usize..].trim_start();
-    if node.loc.file != source.file || !next.starts_with(',') {
+    if node.loc.file != source.file || !is_template(text) {
+        return None;
+    }
+    if !source.text[node.loc.end as usize..].trim_start().starts_with(',') {
         return None;
     }
     [("<<", ">>"), ("{{", "}}")]

@@ -26,7 +26,7 @@ fn a_hit_makes_no_calls() {
     let [root, called] = &expected.blocks[..] else { panic!("{expected:?}") };
     assert_eq!((root.block, called.block, &called.hits), (BlockId(0), BlockId(1), &vec![]));
     assert_eq!(root.hits[0].0, 3);
-    near(root.failed(), 0.02);
+    near(root.failed, 0.02);
     near(called.runs, 0.98);
 }
 
@@ -46,6 +46,7 @@ fn rolls_multiply_and_a_failed_span_may_go_on() {
     let code = vec![Inst::Roll, fail(50.0, 3), Inst::Roll, fail(20.0, 6), call, Inst::End];
     let expected = with(code).expectation(ScenarioId(0)).unwrap();
     near(expected.failed, 1.0 - 0.5 * 0.8);
+    near(expected.blocks[0].failed, 1.0 - 0.5 * 0.8);
     near(expected.blocks[1].runs, 0.8);
     near(expected.spans, 1.8);
 }
@@ -57,4 +58,20 @@ fn a_condition_that_always_hits_leaves_nothing_to_the_next() {
     near(expected.failed, 1.0);
     near(expected.spans, 1.0);
     near(expected.blocks[0].hits[1].1, 0.0);
+}
+
+#[test]
+fn an_extent_is_of_what_can_happen() {
+    let all = |plan: &Plan| plan.extent(ScenarioId(0), |_| true).unwrap();
+    let called = |plan: &Plan| plan.extent(ScenarioId(0), |block| block == BlockId(1)).unwrap();
+    let plan = fixture::plan();
+    assert_eq!((all(&plan).min, all(&plan).max), (1, 2));
+    near(all(&plan).none, 0.0);
+    assert_eq!((called(&plan).min, called(&plan).max), (0, 1));
+    near(called(&plan).none, 0.02);
+    let call = Inst::Call { block: BlockId(1) };
+    let never = with(vec![Inst::Roll, fail(0.0, 4), call, Inst::End]);
+    assert_eq!(all(&never), Extent { min: 2, max: 2, none: 0.0 });
+    let always = with(vec![Inst::Roll, fail(100.0, 4), call, Inst::End]);
+    assert_eq!(called(&always), Extent { min: 0, max: 0, none: 1.0 });
 }

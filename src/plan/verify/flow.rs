@@ -5,7 +5,7 @@ use super::Tree;
 use super::values::{Site, Values};
 use super::violation::{Fault, Place, Violation};
 use crate::plan::{BlockId, Bound, Chance, ErrorId, Inst, LinkId, Program, ResourceId, ScenarioId, SlotId, limits};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// What is known of the program's traces.
 pub(super) struct Flow {

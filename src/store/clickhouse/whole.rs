@@ -20,7 +20,8 @@ type Pairs = Vec<(String, String)>;
 
 /// What is read of `otel_traces`, in this order.
 #[derive(Row, Deserialize)]
-struct SpanRow {
+pub(super) struct SpanRow {
+    trace: String,
     start: i64,
     span: String,
     parent: String,
@@ -40,7 +41,7 @@ struct SpanRow {
     links: Vec<(String, String, String, Pairs)>,
 }
 
-const FIELDS: &str = "toUnixTimestamp64Nano(Timestamp) AS start, SpanId AS span, ParentSpanId AS parent, \
+pub(super) const FIELDS: &str = "TraceId AS trace, toUnixTimestamp64Nano(Timestamp) AS start, SpanId AS span, ParentSpanId AS parent, \
     TraceState AS trace_state, toString(SpanName) AS name, toString(SpanKind) AS kind, toString(ServiceName) AS service, \
     CAST(ResourceAttributes AS Array(Tuple(String, String))) AS resource, ScopeName AS scope, \
     CAST(SpanAttributes AS Array(Tuple(String, String))) AS attributes, Duration AS duration, \
@@ -79,6 +80,13 @@ pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTr
         return Ok(None);
     }
     Ok(Some(StoredTrace::new(id, None, rows.into_iter().map(stored).collect())))
+}
+
+impl SpanRow {
+    /// With the id of its trace; `None`: what stands there is no id.
+    pub(super) fn into_span(self) -> (Option<TraceId>, StoredSpan) {
+        (parse_id(&self.trace), stored(self))
+    }
 }
 
 fn stored(row: SpanRow) -> StoredSpan {

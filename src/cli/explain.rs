@@ -1,0 +1,109 @@
+//! `tracegen explain`: what scenarios will produce.
+
+mod human;
+mod json;
+
+use super::pace::{self, Pace};
+use super::parse::{self, Rate, SECOND};
+use super::{Exit, Failure, print, scenarios};
+use crate::explain::{Explanation, explain};
+use crate::interpreter::{Arrivals, Run, Schedule};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Say what scenarios will produce: shares, spans, failures, bytes and durations, before anything is sent
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tracegen explain                                scenarios and services
+  tracegen explain scenarios --rate 100/s         and how much of each a second
+  tracegen explain --by operation orders.yaml     by span name; a computed one stands as its template
+  tracegen explain --by edge                      calls from service to service
+  tracegen explain orders.plan --format json | jq '.services[] | {service, failure_probability}'
+
+Shares, numbers of spans and failures follow from the plan and are exact. Durations and bytes are those
+of the first traces that `tracegen run --seed 42` makes. A figure with ~ could not be computed: it is the
+sample's, too.
+
+JSON has all parts: total, scenarios, services, operations, edges. Each has
+  exact                        the figures are computed, not counted
+  share                        of all traces, or of all spans; as all shares and probabilities from 0 to 1
+  traces_share                 of all traces, those of the scenario, or with such a span
+  spans_per_trace              min, mean, max: in a trace of the scenario, or such spans in any trace
+  failure_probability          of a trace, or of a span
+  bytes_per_trace, _per_span   mean of OTLP protobuf, resources aside
+  duration_ns                  p50, p90, p99
+and with --rate traces_per_second, spans_per_second, bytes_per_second, and failed_traces_per_second or
+failed_spans_per_second.")]
+pub struct Explain {
+    /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Say how much of each there is when traces come at this rate: 50, 50/s, 100/m
+    #[arg(long, value_name = "R", value_parser = parse::rate)]
+    rate: Option<Rate>,
+    /// The tables to print, in this order
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', default_values = ["scenario", "service"])]
+    by: Vec<By>,
+    /// Of the sample
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// Traces in the sample; 0: only what is exact
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+    samples: u64,
+    /// JSON has all tables
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    Scenario,
+    Service,
+    Operation,
+    Edge,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// Of the sample: 2026-01-01T00:00:00Z in ns.
+const START: u64 = 1_767_225_600 * SECOND;
+
+impl Explain {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        let plan = Arc::new(scenarios::plan(&scenarios::paths(self.paths.clone()))?);
+        let arrivals = match pace::resolve(self.rate, None, None)? {
+            Pace::Even { count, per } => Arrivals::Even { count, per_ns: per },
+            Pace::Interval { min, max, lanes } => Arrivals::Interval { min_ns: min, max_ns: max, lanes },
+            Pace::Max => {
+                return Err(Failure::usage("--rate max is no figure: give what it comes to, as --rate 5000/s"));
+            }
+        };
+        let rate = self.rate.map(|_| arrivals.mean_rate());
+        let schedule = Schedule::new(START, arrivals).map_err(|e| Failure::usage(e.to_string()))?;
+        let run = Arc::new(Run::new(plan, self.seed, schedule));
+        let explanation = self.explain(&run);
+        print(&match self.format {
+            Format::Human => human::text(&self, &explanation, rate),
+            Format::Json => json::text(&self, &explanation, &run, rate),
+        })?;
+        Ok(Exit::Done)
+    }
+
+    fn explain(&self, run: &Arc<Run>) -> Explanation {
+        // a sample that is made at once shows no bar
+        let bar = ProgressBar::with_draw_target(Some(self.samples), ProgressDrawTarget::stderr_with_hz(4));
+        let style = ProgressStyle::with_template("[{bar:28}]  {human_pos} / {human_len} traces   eta {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let explanation = explain(run, self.samples, threads, &|traces| bar.inc(traces));
+        bar.finish_and_clear();
+        explanation
+    }
+}

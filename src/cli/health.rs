@@ -1,0 +1,55 @@
+//! `tracegen health`: for who probes a server and has no other client, as a container without a shell.
+
+use super::{Exit, Failure, environment, fetch, print};
+use clap::Args;
+use hyper::StatusCode;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Ask a running `tracegen serve` whether it can answer
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tracegen health                                 the server on this machine
+  tracegen health http://tracegen.example:8000
+
+It asks for /readyz, which needs no token. Exit status: 0 it can; 1 it can't, and says why; 3 it is out of reach.")]
+pub struct Health {
+    /// Where it serves [default: SERVER_HOST and SERVER_PORT, or http://127.0.0.1:8000]
+    url: Option<String>,
+}
+
+/// Shorter than the time that probes are commonly given.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+impl Health {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        let base = match self.url {
+            Some(url) => url,
+            None => local()?,
+        };
+        let base = base.trim_end_matches('/');
+        let answer = fetch::ask(&format!("{base}/readyz"), PATIENCE);
+        let (status, body) = answer.map_err(|e| Failure::impossible(format!("{base}: {e}")))?;
+        let said = String::from_utf8_lossy(&body);
+        if status == StatusCode::OK {
+            print(&format!("{}\n", said.trim()))?;
+            return Ok(Exit::Done);
+        }
+        anstream::eprintln!("tracegen: {base} is not ready: {status}, {}", said.trim());
+        Ok(Exit::Wrong)
+    }
+}
+
+/// Where the variables of `serve` let it listen, as this machine reaches it.
+fn local() -> Result<String, Failure> {
+    let port = environment::value("SERVER_PORT", |text| text.parse::<u16>().map_err(|_| "expected a port"))?;
+    let host = environment::text("SERVER_HOST").unwrap_or("127.0.0.1".into());
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let host = match bare.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => "127.0.0.1".into(),
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => "[::1]".into(),
+        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
+        _ => bare.into(),
+    };
+    Ok(format!("http://{host}:{}", port.unwrap_or(8000)))
+}

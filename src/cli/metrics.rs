@@ -1,0 +1,51 @@
+//! `OTEL_METRICS_EXPORTER=otlp`: tracegen's own metrics go where the standard variables say.
+
+use super::{Failure, environment};
+use crate::export::target::Target;
+use crate::export::{MetricExporter, Temporality};
+use crate::telemetry::{Metric, Telemetry};
+use std::time::Duration;
+
+/// The specification's default.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// What the variables ask for.
+pub struct Wanted {
+    pub target: Target,
+    interval: Duration,
+    temporality: Temporality,
+}
+
+/// `None`: no metrics are asked for.
+pub fn wanted() -> Result<Option<Wanted>, Failure> {
+    let exporter = environment::value("OTEL_METRICS_EXPORTER", |text| match text {
+        "otlp" => Ok(true),
+        "none" => Ok(false),
+        _ => Err("expected otlp or none; for Prometheus, `tracegen serve` has /metrics"),
+    })?;
+    if exporter != Some(true) {
+        return Ok(None);
+    }
+    let interval = environment::value("OTEL_METRIC_EXPORT_INTERVAL", |text| match text.parse() {
+        Ok(ms @ 1..=86_400_000) => Ok(Duration::from_millis(ms)),
+        _ => Err("expected whole milliseconds, 1 to 86400000"),
+    })?;
+    let temporality = environment::value("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", |text| {
+        text.parse().map_err(|()| "expected cumulative, delta or lowmemory")
+    })?;
+    let target = Target::of_metrics(&environment::text).map_err(|e| Failure::usage(e.to_string()))?;
+    Ok(Some(Wanted { target, interval: interval.unwrap_or(INTERVAL), temporality: temporality.unwrap_or_default() }))
+}
+
+impl Wanted {
+    /// Send what `read` gives; `tell` gets the first thing that goes wrong.
+    pub fn start(
+        self,
+        tell: impl Fn(String) + Send + Sync + 'static,
+        read: impl Fn() -> Vec<Metric> + Send + Sync + 'static,
+    ) -> Result<Telemetry, Failure> {
+        let exporter = MetricExporter::new(&self.target, self.temporality, Box::new(tell));
+        let exporter = exporter.map_err(|e| Failure::usage(e.to_string()))?;
+        Ok(Telemetry::start(exporter, self.interval, environment::text("OTEL_SERVICE_NAME"), read))
+    }
+}

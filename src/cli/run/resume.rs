@@ -1,0 +1,70 @@
+//! `--resume`: the rest of a run that was stopped.
+
+use super::timing::Timing;
+use crate::cli::{Failure, source};
+use crate::engine::{Archive, Manifest, Sent, Totals};
+use crate::interpreter::Run;
+use crate::text::count;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A run that was stopped.
+pub struct Stopped {
+    pub run: Arc<Run>,
+    pub timing: Timing,
+    pub sent: Sent,
+    /// What it has come to so far.
+    pub totals: Totals,
+}
+
+/// What a manifest says of its run; `None`: it is complete.
+///
+/// # Errors
+/// It is out of reach or damaged, or what its run has sent is not known.
+pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
+    let name = path.display().to_string();
+    let failed = |problem: &str| Failure::impossible(format!("{name}: {problem}"));
+    let manifest = source::manifest(&name).map_err(|e| failed(&e))?;
+    let archive = Archive::open(&manifest).map_err(|e| failed(&e.to_string()))?;
+    let Manifest { selection, ref eras, full_speed, ended, .. } = manifest;
+    let (first, last) = (&eras[0], &eras[eras.len() - 1]);
+    if first.shard != (0, 1) {
+        return Err(failed("its shards were merged: resume each with the manifest that it wrote"));
+    }
+    let (Some(totals), Some(end)) = (ended, last.end) else {
+        return Err(failed(
+            "it has no end: its run goes on, or was killed. What it has sent is not known, and so is not what is left: stop \
+             it, or run it anew",
+        ));
+    };
+    let one_pace = eras.len() == 1 || full_speed;
+    let one_end = eras.iter().all(|era| era.stopped == last.stopped);
+    let Some(run) = archive.whole_run().filter(|_| one_pace && one_end) else {
+        return Err(failed(
+            "its plan, weights or pace changed while it ran, as those of `serve` do: it can't be resumed",
+        ));
+    };
+    let timing = Timing {
+        start: first.epoch.opening,
+        schedule: run.schedule().as_ref().clone(),
+        selection,
+        at_full_speed: full_speed,
+        target: None,
+        repeat: None,
+    };
+    Ok(last.stopped.map(|stopped| {
+        let sent = Sent { end, stopped, traces: totals.traces };
+        Stopped { run: Arc::new(run), timing, sent, totals }
+    }))
+}
+
+impl Stopped {
+    /// What will not be sent again although it did not arrive.
+    pub fn losses(&self) -> Option<String> {
+        let account = self.totals.account.as_ref()?;
+        let lost = account.total_rejected().spans + account.total_undelivered().spans;
+        (lost > 0).then(|| {
+            format!("{} were not delivered before it was stopped, and are not sent again", count(lost, "span"))
+        })
+    }
+}

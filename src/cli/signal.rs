@@ -1,0 +1,80 @@
+//! Ctrl-C and SIGTERM.
+
+use super::Failure;
+use std::io;
+
+#[cfg(unix)]
+use tokio::signal::unix::Signal as CtrlC;
+#[cfg(unix)]
+use tokio::signal::unix::Signal as Termination;
+#[cfg(windows)]
+use tokio::signal::windows::{CtrlC, CtrlClose as Termination};
+
+/// Both, from when this is made on.
+pub struct Signals {
+    interrupts: CtrlC,
+    terminations: Termination,
+}
+
+impl Signals {
+    /// Within a runtime of tokio's.
+    ///
+    /// # Errors
+    /// The system's.
+    #[cfg(unix)]
+    pub fn listen() -> io::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals { interrupts: signal(SignalKind::interrupt())?, terminations: signal(SignalKind::terminate())? })
+    }
+
+    #[cfg(windows)]
+    pub fn listen() -> io::Result<Signals> {
+        use tokio::signal::windows::{ctrl_c, ctrl_close};
+        Ok(Signals { interrupts: ctrl_c()?, terminations: ctrl_close()? })
+    }
+
+    /// Until one comes.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.terminations.recv() => {}
+        }
+    }
+
+    /// Until the first one; the one after that ends the process at once.
+    pub async fn first(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(130);
+        });
+    }
+}
+
+/// Let a thread listen to them from now on.
+///
+/// # Errors
+/// The system gives no thread, or no signals.
+pub fn on_thread<F: Future<Output = ()>>(listen: impl FnOnce(Signals) -> F + Send + 'static) -> Result<(), Failure> {
+    let failed = |e: io::Error| Failure::impossible(format!("can't listen for signals: {e}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen().map_err(failed)?
+    };
+    let thread = std::thread::Builder::new().name("signals".into());
+    thread.spawn(move || runtime.block_on(listen(signals))).map_err(failed)?;
+    Ok(())
+}
+
+/// At the first signal, from now on: say that it was interrupted, with what that means, and end.
+///
+/// # Errors
+/// The system gives no thread to listen on.
+pub fn end_at_once(means: &'static str) -> Result<(), Failure> {
+    on_thread(move |mut signals| async move {
+        signals.next().await;
+        anstream::eprintln!("\ntracegen: interrupted: {means}");
+        std::process::exit(130);
+    })
+}

@@ -1,0 +1,229 @@
+//! `tracegen sink`: a receiver at the far end of a pipeline, which verifies what comes, and fails where it is asked to.
+
+mod faults;
+mod figures;
+mod judge;
+mod page;
+mod trial;
+
+use super::signal::Signals;
+use super::verdict::{self, Background, Format, VerdictFlags};
+use super::{Exit, Failure, parse, print};
+use crate::receive::{Account, Options, Receiver};
+use clap::Args;
+use faults::FaultFlags;
+use judge::{Bench, Judge};
+use page::Page;
+use serde_json::json;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval};
+use trial::Concluded;
+
+const GRPC: &str = "127.0.0.1:4317";
+const HTTP: &str = "127.0.0.1:4318";
+const REDRAW: Duration = Duration::from_millis(100);
+/// For tasks of connections that don't end.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Receive traces at the end of a pipeline, verify them as they come, and fail on purpose where that is asked for
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tracegen sink                                     what comes to ports 4317 (gRPC) and 4318 (HTTP)?
+  tracegen sink --manifest run.json --until-idle 5s
+    and beside it, to a collector that exports to the sink:
+  tracegen run --manifest run.json --count 100000 --endpoint http://localhost:14317
+  tracegen sink --manifest run.json --unavailable 5% --delay 50ms..200ms
+                                                    does the collector keep what it can't deliver?
+  tracegen sink --manifest run.json --reset 1% --allow duplicated
+                                                    .. and what it may have delivered?
+  tracegen sink --manifest run.json --drop 3%       does the alert see what is lost behind the collector?
+
+OTLP/gRPC and OTLP/HTTP are taken at either address, protobuf or JSON, plain or in gzip. The manifest may not be there yet: who
+sends is told to come again until it is. It is read again when the file changes, and at the end: what a run that has not ended
+was still to send can't be told lost.
+
+Faults are drawn for each request by its number, so they repeat with --seed; what was done is counted and printed apart from the
+verdict, which knows nothing of it. A request that was reset has been taken: who sends it again doubles it.
+
+Memory: 16 requests at a time, as large as --max-request allows, and what HTTP/2 lets through to wait, 8 MiB a connection; with
+a manifest what `tracegen verify` takes. Who is too fast waits.
+
+Exit status: 0 done, or nothing lost, doubled or changed; 1 something is; 3 it could not be checked; 130 interrupted before
+--for, --until-idle or --count.")]
+pub struct Sink {
+    /// Where to listen for OTLP/gRPC; port 0 takes a free one [default: 127.0.0.1:4317, unless --listen-http is given alone]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Where to listen for OTLP/HTTP [default: 127.0.0.1:4318, unless --listen is given alone]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen_http: Option<String>,
+    /// Verify what comes against the run that writes this: a file, or a URL (of a running serve: http://localhost:8000/api/manifest)
+    #[arg(long, value_name = "FILE|URL")]
+    manifest: Option<String>,
+    /// End after so long
+    #[arg(long = "for", value_name = "D", value_parser = parse::positive_duration)]
+    duration: Option<u64>,
+    /// End when nothing has come for so long, after the first request
+    #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
+    until_idle: Option<u64>,
+    /// End when so many spans have come
+    #[arg(long, value_name = "SPANS", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Largest request, MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    max_request: u32,
+    /// Say nothing but errors and the result
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    verdict: VerdictFlags,
+    #[command(flatten)]
+    faults: FaultFlags,
+}
+
+impl Sink {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        if self.manifest.is_none() && self.verdict.wants_run() {
+            return Err(Failure::usage("there is a verdict only on a run: give its --manifest"));
+        }
+        self.verdict.policy()?;
+        let options = Options { most_bytes: (self.max_request as usize) << 20, faults: self.faults.resolve()? };
+        let seed = options.faults.seed;
+        let failed = |e: std::io::Error| Failure::impossible(format!("no threads to receive with: {e}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+        let listeners = runtime.block_on(self.bind())?;
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::listen().map_err(failed)?
+        };
+        let mut page = Page::new(self.quiet);
+        let at: Vec<String> = listeners.iter().filter_map(|l| Some(l.local_addr().ok()?.to_string())).collect();
+        page.say(&format!("listening at {}", at.join(" and ")));
+        if self.faults.is_given() {
+            page.say(&format!("faults follow from --seed {seed}"));
+        }
+        let (receiver, arrivals) = Receiver::new(listeners, options);
+        let (bench, books) = (Bench::new(self.manifest.clone()), receiver.books());
+        let worker = {
+            let bench = bench.clone();
+            std::thread::Builder::new().name("judge".into()).spawn(move || bench.take_all(arrivals)).map_err(failed)?
+        };
+        let interrupted = self.receive(&runtime, receiver, signals, &bench, &mut page);
+        // With the last connection the last arrival has come.
+        runtime.shutdown_timeout(END_PATIENCE);
+        worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
+        page.finish();
+        self.conclude(&mut bench.lock(), &books.account(), interrupted)
+    }
+
+    async fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
+        let addresses = match (&self.listen, &self.listen_http) {
+            (None, None) => vec![(GRPC, "--listen"), (HTTP, "--listen-http")],
+            (grpc, http) => {
+                let grpc = grpc.iter().map(|address| (&address[..], "--listen"));
+                grpc.chain(http.iter().map(|address| (&address[..], "--listen-http"))).collect()
+            }
+        };
+        let mut listeners = vec![];
+        for (address, flag) in addresses {
+            let listener = TcpListener::bind(address).await;
+            listeners.push(listener.map_err(|e| cannot_listen(address, flag, &e))?);
+        }
+        Ok(listeners)
+    }
+
+    /// Until it is time, or a signal comes; whether one did.
+    fn receive(&self, runtime: &Runtime, receiver: Receiver, signals: Signals, bench: &Bench, page: &mut Page) -> bool {
+        let books = receiver.books();
+        runtime.block_on(async {
+            let (end, ended) = oneshot::channel::<()>();
+            let mut server = tokio::spawn(receiver.run(async { drop(ended.await) }));
+            let (mut signal, mut end) = (Box::pin(signals.first()), Some(end));
+            let mut tick = interval(REDRAW);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            let (mut limits, mut signalled, mut interrupted) = (Limits::new(), false, false);
+            loop {
+                tokio::select! {
+                    () = &mut signal, if !signalled => {
+                        page.say("stopping; what is under way is still taken (once more to stop at once)");
+                        interrupted = end.take().is_some();
+                        signalled = true;
+                    }
+                    _ = tick.tick() => {
+                        let account = books.account();
+                        let judge = bench.lock();
+                        page.update(&judge, &account);
+                        if limits.are_reached(self, judge.census.spans, account.requests) {
+                            end = None;
+                        }
+                    }
+                    _ = &mut server => return interrupted,
+                }
+            }
+        })
+    }
+
+    fn conclude(&self, judge: &mut Judge, account: &Account, interrupted: bool) -> Result<Exit, Failure> {
+        let policy = self.verdict.policy()?;
+        let concluded = judge.trial.take().map(|trial| trial.conclude(&policy));
+        if self.verdict.format == Format::Json {
+            let report = concluded.as_ref().and_then(|concluded| concluded.as_ref().ok());
+            let mut result = report.map_or(json!({}), |concluded| json!(concluded.report));
+            result["sink"] = figures::as_json(judge, account);
+            print(&format!("{result:#}\n"))?;
+        } else if concluded.is_none() {
+            print(&figures::summary(judge, account))?;
+        } else if !self.quiet {
+            anstream::eprint!("{}", figures::beside_verdict(judge, account));
+        }
+        let exit = match concluded {
+            None => Exit::Done,
+            Some(Err(why)) => return Err(Failure::impossible(format!("{why}: not checked"))),
+            Some(Ok(Concluded { report, .. })) if self.verdict.format == Format::Json => verdict::exit(&report),
+            Some(Ok(Concluded { report, words, undelivered })) => {
+                self.verdict.show(&report, &Background { words: &words, undelivered })?
+            }
+        };
+        let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
+        Ok(if interrupted && bounded && exit == Exit::Done { Exit::Interrupted } else { exit })
+    }
+}
+
+/// What ends it by itself.
+struct Limits {
+    began: Instant,
+    /// How many requests there were, and since when.
+    requests: (u64, Instant),
+}
+
+impl Limits {
+    fn new() -> Limits {
+        Limits { began: Instant::now(), requests: (0, Instant::now()) }
+    }
+
+    fn are_reached(&mut self, sink: &Sink, spans: u64, requests: u64) -> bool {
+        if requests != self.requests.0 {
+            self.requests = (requests, Instant::now());
+        }
+        let longer = |since: Instant, than: u64| since.elapsed() >= Duration::from_nanos(than);
+        sink.count.is_some_and(|count| spans >= count)
+            || sink.duration.is_some_and(|duration| longer(self.began, duration))
+            || sink.until_idle.is_some_and(|idle| self.requests.0 > 0 && longer(self.requests.1, idle))
+    }
+}
+
+fn cannot_listen(address: &str, flag: &str, error: &std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::AddrInUse => Failure::impossible(format!(
+            "{address} is in use, perhaps by a collector; take another one: {flag} 127.0.0.1:14317 (port 0 finds a free one)"
+        )),
+        ErrorKind::InvalidInput => {
+            Failure::usage(format!("{flag} `{address}`: expected a host and a port, as 127.0.0.1:4317"))
+        }
+        _ => Failure::impossible(format!("can't listen at {address}: {error}")),
+    }
+}

@@ -1,0 +1,50 @@
+//! What becomes of an arrival: it is counted, and held against a run where one is known.
+
+use super::trial::Trial;
+use crate::receive::{Arrival, Complaint};
+use crate::verify::Census;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+
+/// Where arrivals are taken, on a thread of its own; others look on.
+#[derive(Clone)]
+pub struct Bench(Arc<Mutex<Judge>>);
+
+pub struct Judge {
+    pub census: Census,
+    /// `None`: it is only counted.
+    pub trial: Option<Trial>,
+}
+
+impl Bench {
+    /// `manifest`: of the run that arrivals are of.
+    pub fn new(manifest: Option<String>) -> Bench {
+        let judge = Judge { census: Census::default(), trial: manifest.map(Trial::new) };
+        Bench(Arc::new(Mutex::new(judge)))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Judge> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Take arrivals until there can be no more.
+    pub fn take_all(&self, mut arrivals: mpsc::Receiver<Arrival>) {
+        while let Some(arrival) = arrivals.blocking_recv() {
+            let said = self.lock().take(&arrival);
+            arrival.answer(said);
+        }
+    }
+}
+
+impl Judge {
+    fn take(&mut self, Arrival { body, at, .. }: &Arrival) -> Result<(), Complaint> {
+        if let Some(trial) = &mut self.trial {
+            trial.catch_up().map_err(Complaint::NotNow)?;
+        }
+        self.census.request(body, *at).map_err(|e| Complaint::Damaged(e.to_string()))?;
+        match &mut self.trial {
+            Some(trial) => trial.request(body, *at).map_err(Complaint::Damaged),
+            None => Ok(()),
+        }
+    }
+}

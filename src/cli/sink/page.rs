@@ -1,0 +1,91 @@
+//! The page of numbers: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
+
+use super::figures;
+use super::judge::Judge;
+use super::trial::Trial;
+use crate::receive::Account;
+use crate::text::{self, count, duration, grouped, scaled};
+use crate::verify::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+pub struct Page {
+    /// `None`: there is no terminal, or nothing is to be shown.
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    last_plain: Instant,
+    /// When, and how many spans and bytes there were then.
+    seen: (Instant, u64, u64),
+    /// Spans and bytes a second, over the last second or so.
+    rates: (f64, f64),
+}
+
+impl Page {
+    pub fn new(quiet: bool) -> Page {
+        let terminal = std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
+        let bar = (!quiet && terminal).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        let now = Instant::now();
+        Page { bar, quiet, last_plain: now, seen: (now, 0, 0), rates: (0.0, 0.0) }
+    }
+
+    pub fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| anstream::eprintln!("tracegen: {line}")),
+            None if self.quiet => {}
+            None => anstream::eprintln!("tracegen: {line}"),
+        }
+    }
+
+    pub fn update(&mut self, judge: &Judge, account: &Account) {
+        self.measure(judge);
+        let (spans, bytes) = self.rates;
+        match &self.bar {
+            Some(bar) => {
+                let mut lines =
+                    vec![figures::row("now", format!("{} spans/s, {}/s", scaled(spans), text::bytes(bytes as u64)))];
+                lines.extend(figures::page(judge, account));
+                bar.set_message(lines.join("\n"));
+            }
+            None if !self.quiet && self.last_plain.elapsed() >= PLAIN_EVERY => {
+                self.last_plain = Instant::now();
+                let census = &judge.census;
+                let all = format!("{} in {}", count(census.spans, "span"), count(census.requests, "request"));
+                let late = duration(census.lateness().p99);
+                let mut line = format!("  {all}   {} spans/s   late p99 {late}", scaled(spans));
+                if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
+                    let Progress { duplicated, altered, unexpected, .. } = progress;
+                    let [twice, altered, unexpected] = [duplicated, altered, unexpected].map(grouped);
+                    line += &format!("   {twice} duplicated, {altered} altered, {unexpected} unexpected");
+                }
+                if let Some(injected) = figures::injected(account) {
+                    line += &format!("   {injected}");
+                }
+                anstream::eprintln!("{line}");
+            }
+            None => {}
+        }
+    }
+
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn measure(&mut self, judge: &Judge) {
+        let (at, spans, bytes) = self.seen;
+        let passed = at.elapsed().as_secs_f64();
+        if passed >= 1.0 {
+            let (now, census) = (Instant::now(), &judge.census);
+            self.rates = ((census.spans - spans) as f64 / passed, (census.bytes - bytes) as f64 / passed);
+            self.seen = (now, census.spans, census.bytes);
+        }
+    }
+}

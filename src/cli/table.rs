@@ -1,0 +1,59 @@
+//! Rows as a person reads them: names to the left, figures to the right, two spaces between.
+
+use std::fmt::{self, Display, Formatter};
+use unicode_width::UnicodeWidthStr;
+
+pub struct Table {
+    /// Columns from the left that hold names.
+    names: usize,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// The first `names` columns hold names.
+    pub fn new(names: usize, head: &[&str]) -> Table {
+        Table { names, rows: vec![head.iter().map(ToString::to_string).collect()] }
+    }
+
+    /// As many cells as the head has.
+    pub fn row(&mut self, cells: Vec<String>) {
+        // a name must not move the cursor
+        let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        self.rows.push(cells.into_iter().map(|cell| cell.chars().map(printable).collect()).collect());
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width =
+            |at| self.rows.iter().filter_map(|row| row.get(at)).map(|cell: &String| cell.width()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let space = " ".repeat(width - cell.width());
+                let between = if at > 0 { "  " } else { "" };
+                line += &match at < self.names {
+                    true => format!("{between}{cell}{space}"),
+                    false => format!("{between}{space}{cell}"),
+                };
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_what_is_seen() {
+        let mut table = Table::new(1, &["name", "n"]);
+        table.row(vec!["日本".into(), "5".into()]);
+        table.row(vec!["a\x1b[2Jb".into(), "1,000".into()]);
+        assert_eq!(table.to_string(), "name        n\n日本        5\na\u{fffd}[2Jb  1,000\n");
+    }
+}

@@ -1,0 +1,173 @@
+//! What must arrive, and how the report on what did is shown.
+
+mod human;
+mod junit;
+mod words;
+
+use super::{Exit, Failure, print};
+use crate::verify::{Fault, Policy, Report, Sample, Verdict};
+use clap::{Args, ValueEnum};
+
+/// The flags of a policy and of its report.
+#[derive(Args)]
+pub struct VerdictFlags {
+    /// How the report is written, on stdout
+    #[arg(long, value_enum, value_name = "FORM", default_value = "human")]
+    pub format: Format,
+    /// Also show the counts of each scenario and service, and how often traces failed beside what the plan lets expect
+    #[arg(long)]
+    pub details: bool,
+    /// What must arrive of a sampled run: `keep-errors` (every trace with a failed span), `sample=10%+-1` (of the others, so
+    /// many per cent of the traces more or less), `sample=10%` (as many as chance explains)
+    #[arg(long, value_name = "POLICY", value_parser = expectation)]
+    pub expect: Vec<Expectation>,
+    /// What to let pass: `lost`, `duplicated`, `altered`, `altered=FIELD`, `orphaned`
+    #[arg(long, value_name = "FAULT", value_parser = allowance)]
+    pub allow: Vec<Allowance>,
+    /// What to take for a fault, too: `unexpected`, spans that are not of the run
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub deny: Option<Deny>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+    Junit,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Deny {
+    Unexpected,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Expectation {
+    KeepErrors,
+    Sample(Sample),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    Fault(Fault),
+    Altered(String),
+}
+
+/// What the report does not know of the run.
+pub struct Background<'k> {
+    /// That name the run behind `tracegen replay TRACE`.
+    pub words: &'k str,
+    /// Spans that tracegen itself did not get delivered; `None`: not known.
+    pub undelivered: Option<u64>,
+}
+
+impl VerdictFlags {
+    /// # Errors
+    /// Two samples.
+    pub fn policy(&self) -> Result<Policy, Failure> {
+        let mut policy = Policy { deny_unexpected: self.deny.is_some(), ..Policy::default() };
+        for expectation in &self.expect {
+            match expectation {
+                Expectation::KeepErrors => policy.keep_errors = true,
+                Expectation::Sample(sample) if policy.sample.is_none() => policy.sample = Some(*sample),
+                Expectation::Sample(_) => return Err(Failure::usage("only one sample can be expected")),
+            }
+        }
+        for allowance in self.allow.iter().cloned() {
+            match allowance {
+                Allowance::Fault(fault) => _ = policy.allow.insert(fault),
+                Allowance::Altered(field) => _ = policy.fields.insert(field),
+            }
+        }
+        Ok(policy)
+    }
+
+    /// Any is given that speaks of a run.
+    pub fn wants_run(&self) -> bool {
+        self.format == Format::Junit
+            || self.details
+            || self.deny.is_some()
+            || !self.expect.is_empty()
+            || !self.allow.is_empty()
+    }
+
+    /// Print the report; how the command ends.
+    ///
+    /// # Errors
+    /// Stdout can't be written.
+    pub fn show(&self, report: &Report, background: &Background<'_>) -> Result<Exit, Failure> {
+        let text = match self.format {
+            Format::Human => human::text(report, background, self.details),
+            Format::Json => {
+                serde_json::to_string_pretty(report).map_err(|e| Failure::impossible(e.to_string()))? + "\n"
+            }
+            Format::Junit => junit::text(report, background),
+        };
+        match self.format {
+            Format::Human => anstream::print!("{text}"),
+            Format::Json | Format::Junit => print(&text)?,
+        }
+        Ok(exit(report))
+    }
+}
+
+pub fn exit(report: &Report) -> Exit {
+    match report.verdict {
+        Verdict::Clean => Exit::Done,
+        Verdict::Short { .. } => Exit::Wrong,
+        Verdict::Unchecked { .. } => Exit::Impossible,
+    }
+}
+
+fn expectation(text: &str) -> Result<Expectation, String> {
+    let allowed = "expected `keep-errors`, `sample=10%` or `sample=10%+-1`";
+    if text == "keep-errors" {
+        return Ok(Expectation::KeepErrors);
+    }
+    let sample = text.strip_prefix("sample=").ok_or(allowed)?;
+    let (share, tolerance) = match sample.split_once('±').or_else(|| sample.split_once("+-")) {
+        Some((share, tolerance)) => (share, Some(tolerance)),
+        None => (sample, None),
+    };
+    let per_cent = |text: &str| match text.trim().parse::<f64>() {
+        Ok(figure) if (0.0..=100.0).contains(&figure) => Ok(figure / 100.0),
+        _ => Err(format!("`{text}` is no figure from 0 to 100; {allowed}")),
+    };
+    let share = per_cent(share.trim().strip_suffix('%').ok_or(allowed)?)?;
+    let tolerance = tolerance.map(|text| per_cent(text.trim().trim_end_matches('%'))).transpose()?;
+    Ok(Expectation::Sample(Sample { share, tolerance }))
+}
+
+fn allowance(text: &str) -> Result<Allowance, String> {
+    Ok(match text {
+        "lost" => Allowance::Fault(Fault::Lost),
+        "duplicated" | "duplicates" => Allowance::Fault(Fault::Duplicated),
+        "altered" => Allowance::Fault(Fault::Altered),
+        "orphaned" => Allowance::Fault(Fault::Orphaned),
+        _ => match text.strip_prefix("altered=") {
+            Some(field) if !field.is_empty() => Allowance::Altered(field.into()),
+            _ => return Err("expected lost, duplicated, altered, altered=FIELD or orphaned".into()),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_read_as_they_are_said() {
+        let sample = |share, tolerance| Ok(Expectation::Sample(Sample { share, tolerance }));
+        assert_eq!(expectation("keep-errors"), Ok(Expectation::KeepErrors));
+        assert_eq!(expectation("sample=10%"), sample(0.1, None));
+        for text in ["sample=10%±1", "sample=10%+-1", "sample= 10% ± 1%"] {
+            assert_eq!(expectation(text), sample(0.1, Some(0.01)), "{text}");
+        }
+        for text in ["", "sample=10", "sample=", "sample=101%", "sample=10%±x", "sample=-1%", "errors"] {
+            assert!(expectation(text).is_err(), "{text}");
+        }
+        assert_eq!(allowance("duplicates"), Ok(Allowance::Fault(Fault::Duplicated)));
+        assert_eq!(allowance("altered=attributes.a"), Ok(Allowance::Altered("attributes.a".into())));
+        assert!(allowance("altered=").is_err() && allowance("nothing").is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! The report as people read it.
+
+use super::words::{self, per_cent, share};
+use super::{Background, Fault};
+use crate::text::{count, duration, grouped};
+use crate::verify::{Report, Verdict};
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write;
+
+/// Altered fields, and pieces of damage, that are shown.
+const SHOWN: usize = 10;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const OPEN: Style = AnsiColor::Yellow.on_default();
+
+pub fn text(report: &Report, background: &Background<'_>, details: bool) -> String {
+    let mut out = String::new();
+    let (spans, traces) = (count(report.expected, "span"), count(report.traces.expected, "trace"));
+    let _ = writeln!(out, "{spans} expected, {traces}");
+    counts(&mut out, report, background);
+    fields(&mut out, report);
+    shortened(&mut out, "damaged", &report.damage, |damage| damage.clone());
+    if !report.not_compared.is_empty() {
+        let _ = writeln!(out, "  not compared, as the source does not keep it: {}", report.not_compared.join("; "));
+    }
+    if details {
+        tables(&mut out, report);
+    }
+    verdict(&mut out, report, background);
+    out
+}
+
+fn counts(out: &mut String, report: &Report, background: &Background<'_>) {
+    let lost = words::losses(report).unwrap_or_default();
+    let unexpected = words::strangers(report);
+    let sampled = report.sampled.map(|_| {
+        let traces = count(report.traces.sampled_out, "trace");
+        (Some(report.sampled_out), format!("in {traces} that need not arrive"))
+    });
+    let mut rows = vec![("delivered", Some(report.delivered), String::new()), ("lost", Some(report.lost), lost)];
+    if let Some(undelivered) = background.undelivered.filter(|spans| *spans > 0 && report.lost > 0) {
+        rows.push(("", Some(undelivered), "of the run's were not delivered by tracegen itself".into()));
+    }
+    rows.extend(sampled.map(|(spans, note)| ("sampled out", spans, note)));
+    let copies = if report.copies > 0 { words::copies(report.copies) } else { String::new() };
+    rows.push(("duplicated", Some(report.duplicated), copies));
+    rows.push(("altered", Some(report.altered), String::new()));
+    let orphans = if report.orphaned > 0 { "their parents are among the lost" } else { "" };
+    rows.push(("orphaned", Some(report.orphaned), orphans.into()));
+    let unchecked = || "not checked: this source can't list what it has".to_string();
+    rows.push(("unexpected", report.unexpected, if report.unexpected.is_some() { unexpected } else { unchecked() }));
+    let width = rows.iter().filter_map(|row| row.1).map(|n| grouped(n).len()).max().unwrap_or(0).max(9);
+    for (name, n, note) in rows {
+        let row = format!("  {name:<11} {:>width$}   {note}", n.map_or("-".into(), grouped));
+        let _ = writeln!(out, "{}", row.trim_end());
+    }
+    if let Some(late) = report.late {
+        let (p50, p99, max) = (duration(late.p50), duration(late.p99), duration(late.max));
+        let _ = writeln!(out, "  late        p50 {p50}, p99 {p99}, max {max} after a span's end");
+    }
+}
+
+fn fields(out: &mut String, report: &Report) {
+    shortened(out, "altered", &report.fields, |field| {
+        let spans = count(field.spans, "span");
+        format!(
+            "{} in {spans}: {} became {}   {}/{}",
+            field.field, field.expected, field.found, field.trace_id, field.span_id
+        )
+    });
+}
+
+/// The first lines of a list.
+fn shortened<T>(out: &mut String, name: &str, items: &[T], line: impl Fn(&T) -> String) {
+    for item in items.iter().take(SHOWN) {
+        let _ = writeln!(out, "  {name}: {}", line(item));
+    }
+    if items.len() > SHOWN {
+        let _ = writeln!(out, "  {name}: and {} more; --format json has all", grouped((items.len() - SHOWN) as u64));
+    }
+}
+
+fn tables(out: &mut String, report: &Report) {
+    let names = report.scenarios.keys().chain(report.services.keys());
+    let width = names.map(|name| console::measure_text_width(name)).max().unwrap_or(0).max(8);
+    let head = ["expected", "delivered", "lost", "duplicated", "altered", "orphaned"].map(|name| format!("{name:>11}"));
+    let _ = writeln!(out, "\n{:<width$} {}   failed   by the plan", "scenario", head.concat());
+    let figures = |t: &crate::verify::Tally| {
+        let all = [t.expected, t.delivered, t.lost, t.duplicated, t.altered, t.orphaned];
+        all.map(|n| format!("{:>11}", grouped(n))).concat()
+    };
+    let padded = |name: &str| console::pad_str(name, width, console::Alignment::Left, None).into_owned();
+    for (name, scenario) in &report.scenarios {
+        let failed = share(scenario.failed, scenario.traces);
+        let failing = scenario.failing.map_or("unknown".into(), per_cent);
+        let _ = writeln!(out, "{} {}  {failed:>7}   {failing:>11}", padded(name), figures(&scenario.spans));
+    }
+    let _ = writeln!(out, "\n{:<width$} {}", "service", head.concat());
+    for (name, tally) in &report.services {
+        let _ = writeln!(out, "{} {}", padded(name), figures(tally));
+    }
+    let _ = writeln!(out);
+}
+
+fn verdict(out: &mut String, report: &Report, background: &Background<'_>) {
+    match &report.verdict {
+        Verdict::Clean => {
+            let spotless = report.lost + report.duplicated + report.altered + report.sampled_out == 0;
+            let but = if spotless { "" } else { " beyond what is allowed" };
+            let _ = writeln!(out, "{GOOD}nothing is lost, doubled or changed{but}{GOOD:#}");
+        }
+        Verdict::Short { of } => {
+            for fault in of {
+                if *fault == Fault::Orphaned && of.contains(&Fault::Lost) {
+                    continue;
+                }
+                let _ =
+                    writeln!(out, "{BAD}{}{BAD:#}: {}", words::name(*fault), words::said(*fault, report, background));
+            }
+        }
+        Verdict::Unchecked { because } => {
+            for why in because {
+                let _ = writeln!(out, "{OPEN}not checked{OPEN:#}: {why}");
+            }
+        }
+    }
+}

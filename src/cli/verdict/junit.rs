@@ -1,0 +1,75 @@
+//! The report as JUnit XML, which CI systems show: a case for each check. The elements and attributes are those that all
+//! schemas of it share.
+
+use super::words::{name, said};
+use super::{Background, Fault};
+use crate::verify::{Report, Verdict};
+use std::fmt::Write;
+
+const CHECKS: [Fault; 6] =
+    [Fault::Lost, Fault::Duplicated, Fault::Altered, Fault::Orphaned, Fault::Unexpected, Fault::Sample];
+
+pub fn text(report: &Report, background: &Background<'_>) -> String {
+    let (faults, because): (&[Fault], &[String]) = match &report.verdict {
+        Verdict::Clean => (&[], &[]),
+        Verdict::Short { of } => (of, &[]),
+        Verdict::Unchecked { because } => (&[], because),
+    };
+    let (mut cases, mut failures, mut errors, mut skipped) = (String::new(), 0, 0, 0);
+    let checks = CHECKS.into_iter().filter(|check| *check != Fault::Sample || report.sampled.is_some());
+    let checks: Vec<Fault> = checks.collect();
+    for check in &checks {
+        let _ = write!(cases, "    <testcase classname=\"tracegen.verify\" name=\"{}\"", name(*check));
+        let missing = matches!(check, Fault::Lost | Fault::Orphaned | Fault::Sample);
+        if faults.contains(check) {
+            failures += 1;
+            let message = escaped(&said(*check, report, background));
+            let _ =
+                writeln!(cases, ">\n      <failure type=\"{}\" message=\"{message}\"/>\n    </testcase>", name(*check));
+        } else if missing && !because.is_empty() {
+            errors += 1;
+            let message = escaped(&because.join("; "));
+            let _ = writeln!(cases, ">\n      <error type=\"unchecked\" message=\"{message}\"/>\n    </testcase>");
+        } else if *check == Fault::Unexpected && report.unexpected.is_none() {
+            skipped += 1;
+            let message = "this source can't list what it has";
+            let _ = writeln!(cases, ">\n      <skipped message=\"{message}\"/>\n    </testcase>");
+        } else {
+            cases += "/>\n";
+        }
+    }
+    let tests = checks.len();
+    let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n  \
+         <testsuite name=\"tracegen verify\" {counts} skipped=\"{skipped}\">\n{cases}  </testsuite>\n</testsuites>\n"
+    )
+}
+
+/// As an attribute's value. What XML can't hold at all is left out.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\n' | '\t' | '\r' => out.push(' '),
+            '\u{fffe}' | '\u{ffff}' => {}
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_can_stand_in_an_attribute() {
+        assert_eq!(escaped("a<b> & \"c\"\n\u{0}\u{ffff}d"), "a&lt;b&gt; &amp; &quot;c&quot; d");
+    }
+}

@@ -1,0 +1,139 @@
+//! What a plan's traces will be, before one is sent: shares, numbers of spans, failures, bytes and durations.
+//!
+//! Shares, spans and failures follow from the plan and are exact (`exact`); bytes and durations are those of a seeded sample
+//! (`sample`), the traces that a run with that seed begins with. Where a plan branches in more ways than are followed, as no
+//! compiled one does, the sample stands in for what is exact elsewhere, and the part says so.
+
+mod exact;
+mod histogram;
+mod parts;
+mod sample;
+
+use crate::interpreter::Run;
+use parts::Parts;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+pub use histogram::Percentiles;
+
+/// What to expect of a plan's traces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// In the sample.
+    pub traces: u64,
+    /// All traces first, then scenarios, services, operations and edges, each with the largest share first.
+    pub parts: Vec<Part>,
+}
+
+/// What is explained.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    Total,
+    Scenario {
+        scenario: String,
+    },
+    Service {
+        service: String,
+    },
+    Operation {
+        service: String,
+        /// The spans' name; where it is computed, its template.
+        operation: String,
+    },
+    /// Calls from one service to another: the called spans.
+    Edge {
+        caller: String,
+        callee: String,
+    },
+}
+
+impl Subject {
+    /// A part of all traces; else one of their spans.
+    pub fn is_of_traces(&self) -> bool {
+        matches!(self, Subject::Total | Subject::Scenario { .. })
+    }
+}
+
+/// Some of the traces, or of their spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub subject: Subject,
+    /// `share`, `traces`, `spans` and `failed` follow from the plan; else they are the sample's.
+    pub exact: bool,
+    /// Of all traces, or of all spans, 0 to 1.
+    pub share: f64,
+    /// Share of all traces that are of the part, or have such a span, 0 to 1.
+    pub traces: f64,
+    /// In a trace of the part; of spans: in any trace.
+    pub spans: Spans,
+    /// Probability that a trace of the part fails, which is that any of its spans does; of spans: that such a span does.
+    pub failed: f64,
+    /// Of a trace, or of a span, as OTLP protobuf, on average, resources aside; `None`: the sample has none.
+    pub bytes: Option<f64>,
+    /// Of traces, or of spans; `None`: the sample has none.
+    pub durations: Option<Percentiles>,
+}
+
+/// How many there are in a trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spans {
+    pub min: u32,
+    pub mean: f64,
+    pub max: u32,
+}
+
+impl Part {
+    /// How many of its traces, or of its spans, there are for each trace of the whole: what turns a rate of traces into its.
+    pub fn frequency(&self) -> f64 {
+        if self.subject.is_of_traces() { self.traces } else { self.spans.mean }
+    }
+
+    /// Its spans for each trace of the whole.
+    pub fn span_frequency(&self) -> f64 {
+        if self.subject.is_of_traces() { self.traces * self.spans.mean } else { self.spans.mean }
+    }
+}
+
+/// What to expect of a run, by its plan and by its first `samples` traces, which are made on so many threads; their number
+/// changes no figure. Without samples only what is exact is known. `progress` is told now and then, on any thread, how many
+/// more traces have been made.
+pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(dyn Fn(u64) + Sync)) -> Explanation {
+    let plan = run.plan();
+    let parts = Parts::of(plan);
+    let exact = exact::figures(plan, &parts);
+    let seen = sample::take(run, &parts, samples, threads, progress);
+    let rows = parts.subjects.iter().zip(exact).zip(seen);
+    let mut explained: Vec<Part> = rows
+        .map(|((subject, exact), seen)| {
+            let is_exact = exact.is_some();
+            let figures = exact.unwrap_or_else(|| seen.figures(subject, samples));
+            let units = if subject.is_of_traces() { seen.traces } else { seen.spans };
+            Part {
+                subject: subject.clone(),
+                exact: is_exact,
+                share: figures.traces,
+                traces: figures.traces,
+                spans: figures.spans,
+                failed: figures.failed,
+                bytes: (units > 0).then(|| seen.bytes as f64 / units as f64),
+                durations: seen.durations.percentiles(),
+            }
+        })
+        .collect();
+    let spans = explained[0].spans.mean;
+    for part in explained.iter_mut().filter(|part| !part.subject.is_of_traces()) {
+        part.share = if spans > 0.0 { part.spans.mean / spans } else { 0.0 };
+    }
+    explained.sort_by(|a, b| parts::rank(&a.subject).cmp(&parts::rank(&b.subject)).then(b.share.total_cmp(&a.share)));
+    Explanation { traces: samples, parts: explained }
+}
+
+/// Of a part, as far as they can be exact.
+struct Figures {
+    traces: f64,
+    spans: Spans,
+    failed: f64,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! What follows from the plan alone, by following every scenario's calls.
+
+use super::parts::{Parts, TOTAL};
+use super::{Figures, Spans};
+use crate::plan::{Extent, Plan, ScenarioId};
+use std::collections::BTreeSet;
+
+/// By part. `None`: a scenario that it is of, or has spans in, can't be followed.
+pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
+    let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
+    let mut sums: Vec<Sum> = vec![Sum::default(); parts.subjects.len()];
+    let mut scenarios = 0;
+    for (s, scenario) in plan.scenarios.iter().enumerate() {
+        let (id, share) = (ScenarioId(s as u32), scenario.weight / weights);
+        scenarios += u32::from(share > 0.0);
+        let of_spans: BTreeSet<usize> = parts.blocks[s].iter().flat_map(|b| parts.of_block(*b)).copied().collect();
+        let Some((expected, whole)) = plan.expectation(id).zip(plan.extent(id, |_| true)) else {
+            let all = of_spans.iter().copied().chain([TOTAL, parts.of_scenario(id)]);
+            all.for_each(|part| sums[part].unknown = true);
+            continue;
+        };
+        let own = &mut sums[parts.of_scenario(id)];
+        own.add(1.0, whole, expected.spans);
+        own.failed = expected.failed;
+        own.traces = share;
+        sums[TOTAL].add(share, whole, expected.spans);
+        sums[TOTAL].failed += share * expected.failed;
+        for block in &expected.blocks {
+            let runs = share * block.runs;
+            for part in parts.of_block(block.block) {
+                sums[*part].spans += runs;
+                sums[*part].failed += runs * block.failed;
+            }
+        }
+        for part in of_spans {
+            let extent = plan.extent(id, |block| parts.of_block(block).contains(&part));
+            sums[part].add(share, extent.unwrap_or(whole), 0.0);
+        }
+    }
+    let known = sums.into_iter().enumerate();
+    known.map(|(part, sum)| sum.figures(parts.subjects[part].is_of_traces(), scenarios)).collect()
+}
+
+/// Over scenarios, by their shares.
+#[derive(Clone, Default)]
+struct Sum {
+    unknown: bool,
+    traces: f64,
+    spans: f64,
+    failed: f64,
+    /// Scenarios with a share that have such spans.
+    scenarios: u32,
+    min: Option<u32>,
+    max: u32,
+}
+
+impl Sum {
+    fn add(&mut self, share: f64, extent: Extent, spans: f64) {
+        self.spans += share * spans;
+        self.traces += share * (1.0 - extent.none);
+        if share > 0.0 {
+            self.scenarios += 1;
+            self.min = Some(self.min.map_or(extent.min, |min| min.min(extent.min)));
+            self.max = self.max.max(extent.max);
+        }
+    }
+
+    fn figures(self, of_traces: bool, scenarios: u32) -> Option<Figures> {
+        let everywhere = of_traces || self.scenarios == scenarios;
+        let min = self.min.filter(|_| everywhere).unwrap_or(0);
+        let spans = Spans { min, mean: self.spans, max: self.max };
+        // failed spans, of all such spans
+        let failed = match of_traces {
+            false if self.spans > 0.0 => self.failed / self.spans,
+            _ => self.failed,
+        };
+        // sums of parts of 1 may be more by a rounding
+        (!self.unknown).then_some(Figures { traces: self.traces.min(1.0), spans, failed: failed.min(1.0) })
+    }
+}

@@ -1,0 +1,45 @@
+//! A client of either protocol.
+
+use super::{
+    grpc, http,
+    outcome::Outcome,
+    target::{Protocol, Target, TargetError},
+};
+use bytes::Bytes;
+
+pub(super) enum Client {
+    Grpc(grpc::Client),
+    Http(http::Client),
+}
+
+impl Client {
+    /// For up to `in_flight` requests at the same time.
+    pub fn new(target: &Target, in_flight: usize) -> Result<Client, TargetError> {
+        Ok(match target.protocol {
+            Protocol::Grpc => Client::Grpc(grpc::Client::new(target)?),
+            Protocol::HttpProtobuf | Protocol::HttpJson => Client::Http(http::Client::new(target, in_flight)?),
+        })
+    }
+
+    /// The bytes to send for a request body: made once, sent as often as needed.
+    pub fn prepare(&self, body: &Bytes) -> Bytes {
+        match self {
+            Client::Grpc(client) => client.prepare(body),
+            Client::Http(client) => client.prepare(body),
+        }
+    }
+
+    pub async fn export(&self, prepared: Bytes) -> Outcome {
+        match self {
+            Client::Grpc(client) => client.export(prepared).await,
+            Client::Http(client) => client.export(prepared).await,
+        }
+    }
+
+    /// Leave a connection that requests share: those from now on open a new one.
+    pub fn reconnect(&self) {
+        if let Client::Grpc(client) = self {
+            client.reconnect();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Connections: plain hyper, HTTP/1.1 and HTTP/2 without TLS.
+
+use super::exchange::{Books, Exchange};
+use super::{Arrival, Options, SLOTS};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// Connections at a time; others wait to be accepted.
+const CONNECTIONS: usize = 256;
+/// For the head of a request, and for the next request on a connection; longer than the clients of OTLP keep idle connections.
+const HEAD_PATIENCE: Duration = Duration::from_secs(120);
+/// How long requests under way may take at the end.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+/// What an HTTP/2 request may send before it is read, bytes. The window of a connection has room for all its requests: none
+/// that waits for its turn holds up one that is read.
+const WINDOW: u32 = 512 << 10;
+
+/// Takes requests at its addresses.
+pub struct Receiver {
+    listeners: Vec<TcpListener>,
+    exchange: Arc<Exchange>,
+}
+
+impl Receiver {
+    /// What it takes is to be fetched from the other end, and answered.
+    pub fn new(listeners: Vec<TcpListener>, options: Options) -> (Receiver, mpsc::Receiver<Arrival>) {
+        let (send, arrivals) = mpsc::channel(SLOTS);
+        (Receiver { listeners, exchange: Arc::new(Exchange::new(options, send)) }, arrivals)
+    }
+
+    pub fn books(&self) -> Books {
+        self.exchange.books()
+    }
+
+    /// Answer until `end`, then let requests under way finish. Every arrival has to be answered meanwhile.
+    pub async fn run(self, end: impl Future<Output = ()>) {
+        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        let (connected, mut connections) = mpsc::channel(1);
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners {
+            accepting.spawn(accept(listener, seats.clone(), connected.clone()));
+        }
+        let graceful = GracefulShutdown::new();
+        let mut end = pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                Some((stream, seat)) = connections.recv() => {
+                    tokio::spawn(serve(stream, seat, self.exchange.clone(), graceful.watcher()));
+                }
+            }
+        }
+        accepting.shutdown().await;
+        let _ = timeout(END_PATIENCE, graceful.shutdown()).await;
+    }
+}
+
+type Seat = OwnedSemaphorePermit;
+
+async fn accept(listener: TcpListener, seats: Arc<Semaphore>, connected: mpsc::Sender<(TcpStream, Seat)>) {
+    while let Ok(seat) = seats.clone().acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(connected.send((stream, seat)).await),
+            // Out of file descriptors: those that are open end some time.
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, _seat: Seat, exchange: Arc<Exchange>, watcher: Watcher) {
+    let _ = stream.set_nodelay(true);
+    let Ok((stream, twin)) = twins(stream) else { return };
+    let cut = Arc::new(Notify::new());
+    let service = service_fn(|request| {
+        let (exchange, cut) = (exchange.clone(), cut.clone());
+        async move { Ok::<_, Infallible>(exchange.answer(request, &cut).await) }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    builder
+        .http2()
+        .max_concurrent_streams(SLOTS as u32)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW * SLOTS as u32);
+    tokio::select! {
+        // What goes wrong with a connection is its client's to know.
+        _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)) => {}
+        // Closed with nothing lingering, a connection is reset.
+        () = cut.notified() => drop(twin.set_zero_linger()),
+    }
+}
+
+/// A connection, and a second handle on it.
+fn twins(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
+    let stream = stream.into_std()?;
+    let twin = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, TcpStream::from_std(twin)?))
+}

@@ -1,0 +1,86 @@
+//! Which traces a run has.
+
+use crate::engine::{Archive, Era};
+use crate::interpreter::{Schedule, Starts};
+use std::ops::Range;
+
+/// Indices of one era: those in the range that leave `shard.0` when divided by `shard.1`.
+pub struct Extent {
+    range: Range<u64>,
+    shard: (u64, u64),
+}
+
+/// The indices of the run, era by era, and why some of them are not known.
+pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
+    let (eras, selection) = (archive.eras(), archive.selection());
+    let mut unknown = vec![];
+    if eras.windows(2).any(|pair| pair[0].end.is_some_and(|end| end < pair[1].epoch.first)) {
+        unknown.push("the manifest holds only the latest eras of a long run: the others' traces are not known".into());
+    }
+    let missing = archive.missing_shards();
+    if missing > 0 {
+        let why = format!("the manifest was merged without {missing} of the run's shards: what they sent is not known");
+        unknown.push(why);
+    }
+    if !has_known_schedule(archive) {
+        let why = "the run was at --rate max and did not write its end: when its later traces began is not known";
+        unknown.push(why.into());
+    }
+    let bound = |era: &Era| {
+        let before = selection.before.and_then(|before| starts_before(archive, era, before));
+        selection.count.into_iter().chain(before).min()
+    };
+    if eras.iter().any(|era| era.end.is_none() && bound(era).is_none()) {
+        let why = "the run has not ended, or did not write its end: what is missing can't be told lost";
+        unknown.push(why.into());
+    }
+    let of = |era: &Era| {
+        let end = era.end.or_else(|| bound(era)).unwrap_or(reached);
+        let end = selection.count.map_or(end, |count| end.min(count));
+        let shard = if era.shard.1 > 1 { era.shard } else { selection.shard };
+        Extent { range: era.epoch.first..end, shard }
+    };
+    (eras.iter().map(of).collect(), unknown)
+}
+
+/// Of a run at full speed only the end tells when the traces after its first second began.
+pub fn has_known_schedule(archive: &Archive) -> bool {
+    !archive.at_full_speed() || archive.eras().iter().all(|era| era.end.is_some())
+}
+
+/// The index after the last of an open era that starts before `time`, ns since 1970.
+fn starts_before(archive: &Archive, era: &Era, time: u64) -> Option<u64> {
+    let first = era.epoch.first;
+    let schedule = Schedule::try_from(Vec::from_iter(archive.eras().iter().map(|era| era.epoch))).ok()?;
+    let last = Starts::new(archive.seed(), schedule).last_at_or_before(first, time.checked_sub(1)?);
+    Some(last.map_or(first, |last| last + 1))
+}
+
+/// As [`extent`]; of a run whose end is not known, those that start before `time`, ns since 1970.
+pub fn started_before(archive: &Archive, time: u64) -> Vec<Extent> {
+    let reached = archive.eras().last().and_then(|era| starts_before(archive, era, time));
+    extent(archive, reached.unwrap_or(0)).0
+}
+
+/// All indices of them.
+pub fn indices(extents: Vec<Extent>) -> impl Iterator<Item = u64> {
+    extents.into_iter().flat_map(|Extent { range, shard: (k, n) }| {
+        // The first one at or after the first of the range.
+        let beyond = range.start % n;
+        let first = range.start.saturating_add(if k < beyond { n - (beyond - k) } else { k - beyond });
+        (first..range.end).step_by(n as usize)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_has_its_indices_of_every_range() {
+        let extents = |shard| [0..5, 7..7, 8..12].map(|range| Extent { range, shard }).into();
+        let of = |shard| Vec::from_iter(indices(extents(shard)));
+        assert_eq!(of((0, 1)), [0, 1, 2, 3, 4, 8, 9, 10, 11]);
+        assert_eq!((of((0, 3)), of((1, 3)), of((2, 3))), (vec![0, 3, 9], vec![1, 4, 10], vec![2, 8, 11]));
+    }
+}

@@ -1,0 +1,153 @@
+//! What a pipeline is meant to let through, and what of its faults is let pass.
+
+use super::report::Report;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// How sure the interval of a sample without a tolerance is.
+const CONFIDENCE: f64 = 0.9999;
+
+/// All is to arrive, unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Policy {
+    /// Every trace in which a span failed arrives whole; of the others, any may be missing as a whole.
+    pub keep_errors: bool,
+    /// Of the traces that need not arrive, so many do.
+    pub sample: Option<Sample>,
+    /// Let pass.
+    pub allow: BTreeSet<Fault>,
+    /// Fields that may be altered.
+    pub fields: BTreeSet<String>,
+    /// What is not of the run is a fault.
+    pub deny_unexpected: bool,
+}
+
+/// A share of traces, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sample {
+    pub share: f64,
+    /// More or less; `None`: within the 99.99 % interval of the binomial distribution.
+    pub tolerance: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    Lost,
+    Duplicated,
+    Altered,
+    Orphaned,
+    Unexpected,
+    Sample,
+}
+
+impl Policy {
+    /// Traces may be missing as a whole.
+    pub fn samples(&self) -> bool {
+        self.keep_errors || self.sample.is_some()
+    }
+
+    /// Whether a trace must arrive.
+    pub fn requires(&self, failed: bool) -> bool {
+        !self.samples() || self.keep_errors && failed
+    }
+
+    /// What the report shows that is not let pass, in its order.
+    pub fn faults(&self, report: &Report) -> Vec<Fault> {
+        let altered = report.fields.iter().any(|field| !self.allows_field(&field.field));
+        let sample = report.sampled.is_some_and(|sampled| !sampled.holds);
+        let faults = [
+            (Fault::Lost, report.lost > 0),
+            (Fault::Duplicated, report.duplicated > 0),
+            (Fault::Altered, report.altered > 0 && altered),
+            (Fault::Orphaned, report.orphaned > 0),
+            (Fault::Unexpected, self.deny_unexpected && report.unexpected.is_some_and(|spans| spans > 0)),
+            (Fault::Sample, sample),
+        ];
+        let found = faults.into_iter().filter(|(fault, shown)| *shown && !self.allow.contains(fault));
+        found.map(|(fault, _)| fault).collect()
+    }
+
+    /// `attributes` allows all of them.
+    fn allows_field(&self, field: &str) -> bool {
+        self.fields
+            .iter()
+            .any(|allowed| field.strip_prefix(&**allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    }
+}
+
+impl Sample {
+    /// Whether `arrived` of `traces` is such a share.
+    pub fn holds(&self, arrived: u64, traces: u64) -> bool {
+        match self.tolerance {
+            Some(_) if traces == 0 => true,
+            Some(tolerance) => (arrived as f64 / traces as f64 - self.share).abs() <= tolerance,
+            None => tail(arrived, traces, self.share) >= (1.0 - CONFIDENCE) / 2.0,
+        }
+    }
+}
+
+/// How likely it is that of `n` trials, each a success with probability `p`, as few succeed as `k`, or as many: of the two
+/// tails, the one that `k` lies in.
+fn tail(k: u64, n: u64, p: f64) -> f64 {
+    if p <= 0.0 || p >= 1.0 {
+        return if k == if p <= 0.0 { 0 } else { n } { 1.0 } else { 0.0 };
+    }
+    let ln_factorial = |x: u64| libm::lgamma(x as f64 + 1.0);
+    let ways = ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
+    let mut term = (ways + k as f64 * p.ln() + (n - k) as f64 * (-p).ln_1p()).exp();
+    let (mut sum, mut i, odds) = (term, k, p / (1.0 - p));
+    // Away from the mean, where terms only become smaller.
+    let few = (k as f64) < n as f64 * p;
+    while term > sum * 1e-16 && i != if few { 0 } else { n } {
+        if few {
+            term *= i as f64 / ((n - i + 1) as f64 * odds);
+            i -= 1;
+        } else {
+            term *= (n - i) as f64 * odds / (i + 1) as f64;
+            i += 1;
+        }
+        sum += term;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails_are_those_of_the_textbook() {
+        let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} is not {b}");
+        // Ten throws of a fair coin: at most two heads, at least eight.
+        near(tail(2, 10, 0.5), 56.0 / 1024.0);
+        near(tail(8, 10, 0.5), 56.0 / 1024.0);
+        near(tail(0, 1_000, 0.01), 0.99f64.powi(1_000));
+        near(tail(10, 10, 0.9), 0.9f64.powi(10));
+        assert_eq!((tail(0, 7, 0.0), tail(1, 7, 0.0), tail(7, 7, 1.0), tail(6, 7, 1.0)), (1.0, 0.0, 1.0, 0.0));
+        assert!((0.45..0.55).contains(&tail(1_000_000, 10_000_000, 0.1)));
+    }
+
+    #[test]
+    fn a_sample_holds_within_its_tolerance_or_what_chance_explains() {
+        let about = Sample { share: 0.1, tolerance: Some(0.01) };
+        assert!(about.holds(95, 1_000) && about.holds(110, 1_000) && !about.holds(111, 1_000) && about.holds(0, 0));
+        let exact = Sample { share: 0.1, tolerance: None };
+        assert!(exact.holds(10_000, 100_000) && exact.holds(10_350, 100_000) && !exact.holds(10_400, 100_000));
+        assert!(exact.holds(0, 10) && !exact.holds(10, 10) && exact.holds(0, 0));
+    }
+
+    #[test]
+    fn errors_are_required_and_the_rest_where_nothing_samples() {
+        let policy = |keep_errors, sample| Policy { keep_errors, sample, ..Policy::default() };
+        let sample = Some(Sample { share: 0.1, tolerance: None });
+        for (policy, clean, failed) in [
+            (policy(false, None), true, true),
+            (policy(true, None), false, true),
+            (policy(false, sample), false, false),
+            (policy(true, sample), false, true),
+        ] {
+            assert_eq!((policy.requires(false), policy.requires(true)), (clean, failed), "{policy:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Traces made again, some kept ready: the spans of a trace are often scattered over a request, grouped by their resources.
+
+use super::tally::{Tallies, Totals};
+use crate::engine::Archive;
+use crate::export::{Json, Parts};
+use crate::interpreter::{Interpreter, Run};
+use crate::trace::{Bytes, SpanView, Trace, View};
+use std::sync::Arc;
+
+/// Traces kept, by index modulo this: as many as a request of tracegen's can have.
+const SLOTS: u64 = 8_192;
+/// Spans of all traces kept, about; over it all are forgotten.
+const MOST_SPANS: usize = 1 << 16;
+/// Eras ready to be interpreted.
+const MOST_ERAS: usize = 8;
+
+/// Makes traces of a run again.
+pub struct Remaker {
+    pub archive: Archive,
+    eras: Vec<Era>,
+    slots: Vec<Slot>,
+    spans: usize,
+    totals: Totals,
+}
+
+/// What it takes to make the traces of an era again, and what was counted of them.
+pub struct Era {
+    pub first: u64,
+    interpreter: Interpreter,
+    pub parts: Parts,
+    pub tallies: Tallies,
+}
+
+/// A trace kept.
+pub struct Slot {
+    /// `u64::MAX`: none.
+    index: u64,
+    /// First index of its era.
+    first: u64,
+    /// It has been sent: it had ended before the run was stopped.
+    sent: bool,
+    pub trace: Trace,
+    protobuf: Encoded,
+    json: Encoded,
+}
+
+/// The spans of a trace one after another, and where each ends; empty until they are asked for.
+#[derive(Default)]
+struct Encoded {
+    bytes: Bytes,
+    ends: Vec<u32>,
+}
+
+impl Encoded {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Span `ordinal`; `encode` appends them.
+    fn span(&mut self, spans: usize, ordinal: usize, mut encode: impl FnMut(usize, &mut Bytes)) -> &[u8] {
+        for ordinal in self.ends.len()..spans {
+            encode(ordinal, &mut self.bytes);
+            self.ends.push(self.bytes.len() as u32);
+        }
+        let from = ordinal.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        &self.bytes.as_slice()[from..self.ends[ordinal] as usize]
+    }
+}
+
+impl Slot {
+    fn empty() -> Slot {
+        let (protobuf, json) = (Encoded::default(), Encoded::default());
+        Slot { index: u64::MAX, first: 0, sent: false, trace: Trace::default(), protobuf, json }
+    }
+
+    /// Span `ordinal` as a protobuf message.
+    pub fn protobuf(&mut self, era: &mut Era, ordinal: usize) -> &[u8] {
+        let Era { interpreter, parts, .. } = era;
+        let view = interpreter.run().origin().view(&self.trace);
+        let encode = |ordinal, out: &mut Bytes| parts.span(view, ordinal, out);
+        let field = self.protobuf.span(self.trace.spans.len(), ordinal, encode);
+        // Behind the tag and the length.
+        let length = field[1..].iter().take_while(|byte| **byte >= 0x80).count() + 1;
+        &field[1 + length..]
+    }
+
+    /// Span `ordinal` as JSON.
+    pub fn json(&mut self, era: &Era, ordinal: usize) -> &[u8] {
+        let view = era.run().origin().view(&self.trace);
+        let encode = |ordinal, out: &mut Bytes| Json::span(view.span(ordinal), out);
+        self.json.span(self.trace.spans.len(), ordinal, encode)
+    }
+
+    pub fn view<'a>(&'a self, run: &'a Run) -> View<'a> {
+        run.origin().view(&self.trace)
+    }
+}
+
+impl Era {
+    pub fn run(&self) -> &Arc<Run> {
+        self.interpreter.run()
+    }
+}
+
+/// Service of a span.
+pub fn service(span: SpanView<'_>) -> usize {
+    span.view.plan.block(span.record().block).span.service.index()
+}
+
+impl Remaker {
+    pub fn new(archive: Archive) -> Remaker {
+        Remaker { archive, eras: vec![], slots: vec![], spans: 0, totals: Totals::default() }
+    }
+
+    /// The same run, of which more is known; no trace from `reached` on has arrived.
+    pub fn replace(&mut self, archive: Archive, reached: u64) {
+        self.archive = archive;
+        self.eras.retain(|era| era.first < reached);
+        self.slots.clear();
+        self.spans = 0;
+    }
+
+    /// Where trace `index` stands among those of the run's shard.
+    pub fn position(&self, index: u64) -> u64 {
+        index / self.archive.selection().shard.1
+    }
+
+    /// Trace `index`; `None`: the run has not sent such a trace.
+    pub fn get(&mut self, index: u64) -> Option<(&mut Era, &mut Slot)> {
+        if self.slots.is_empty() {
+            self.slots.resize_with(SLOTS as usize, Slot::empty);
+        }
+        let at = (self.position(index) % SLOTS) as usize;
+        if self.slots[at].index != index {
+            let first = self.archive.era(index)?.epoch.first;
+            let era = self.era(first, index)?;
+            self.fill(at, era, index);
+        }
+        let (first, sent) = (self.slots[at].first, self.slots[at].sent);
+        if !sent {
+            return None;
+        }
+        let era = self.era(first, index)?;
+        Some((&mut self.eras[era], &mut self.slots[at]))
+    }
+
+    fn fill(&mut self, at: usize, era: usize, index: u64) {
+        self.spans -= self.slots[at].trace.spans.len();
+        if self.spans > MOST_SPANS {
+            self.slots.fill_with(Slot::empty);
+            self.spans = 0;
+        }
+        let (slot, era) = (&mut self.slots[at], &mut self.eras[era]);
+        era.interpreter.trace(index, &mut slot.trace);
+        slot.protobuf.clear();
+        slot.json.clear();
+        (slot.index, slot.first) = (index, era.first);
+        slot.sent = self.archive.sent(&slot.trace);
+        self.spans += slot.trace.spans.len();
+    }
+
+    /// Where the era that begins with trace `first`, and that trace `index` is of, is kept.
+    fn era(&mut self, first: u64, index: u64) -> Option<usize> {
+        if let Some(at) = self.eras.iter().position(|era| era.first == first) {
+            return Some(at);
+        }
+        let run = self.archive.run(index)?;
+        if self.eras.len() == MOST_ERAS {
+            self.totals.add(self.eras.remove(0).tallies);
+        }
+        self.eras.push(Era {
+            first,
+            parts: Parts::new(run.plan(), run.resources()),
+            tallies: Tallies::new(run.plan()),
+            interpreter: Interpreter::new(&run),
+        });
+        Some(self.eras.len() - 1)
+    }
+
+    pub fn into_totals(mut self) -> Totals {
+        for era in self.eras {
+            self.totals.add(era.tallies);
+        }
+        self.totals
+    }
+}

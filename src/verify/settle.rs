@@ -1,0 +1,137 @@
+//! The end: what has not arrived, and what it all comes to.
+
+use super::extent::{extent, has_known_schedule, indices};
+use super::ledger::Arrived;
+use super::policy::Policy;
+use super::remake::{Era, Remaker, Slot, service};
+use super::report::{Losses, Report, Sampled, Traces, Verdict};
+use super::tally::Tally;
+use super::{Fidelity, Verifier};
+use crate::trace::NONE;
+
+/// Goes through all traces of the run.
+pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
+    let (extents, unknown) = extent(&verifier.remaker.archive, verifier.reached);
+    let sure = has_known_schedule(&verifier.remaker.archive);
+    let Verifier { mut remaker, ledger, fidelity, progress, strangers, fields, late, damage, .. } = verifier;
+    let mut settlement = Settlement { policy, sampled: (0, 0), traces: Traces::default(), losses: None };
+    for index in indices(extents) {
+        let arrived = ledger.arrived(remaker.position(index));
+        settlement.trace(&mut remaker, index, arrived);
+    }
+    let Settlement { sampled, traces, losses, .. } = settlement;
+    let totals = remaker.into_totals();
+    let spans: Tally = totals.scenarios.values().map(|scenario| scenario.spans).sum();
+    let mut fields: Vec<_> = fields.into_values().collect();
+    fields.sort_by_key(|field| std::cmp::Reverse(field.spans));
+    let late = late.percentiles();
+    let (of, arrived) = sampled;
+    let report = Report {
+        verdict: Verdict::Clean,
+        expected: spans.expected,
+        delivered: spans.delivered,
+        lost: spans.lost,
+        duplicated: spans.duplicated,
+        altered: spans.altered,
+        orphaned: spans.orphaned,
+        unexpected: (fidelity != Fidelity::Jaeger).then(|| strangers.spans()),
+        sampled_out: spans.sampled_out,
+        traces,
+        copies: progress.copies,
+        losses,
+        strangers,
+        fields,
+        sampled: policy.samples().then(|| Sampled {
+            traces: of,
+            arrived,
+            expected: policy.sample,
+            holds: policy.sample.is_none_or(|sample| sample.holds(arrived, of)),
+        }),
+        late: (late.count > 0).then_some(late),
+        scenarios: totals.scenarios,
+        services: totals.services,
+        policy: policy.clone(),
+        not_compared: fidelity.not_compared(),
+        damage,
+        unknown,
+    };
+    report.judged(progress.seen, sure)
+}
+
+struct Settlement<'p> {
+    policy: &'p Policy,
+    /// Traces that need not arrive, and those of them of which a span did.
+    sampled: (u64, u64),
+    traces: Traces,
+    losses: Option<Losses>,
+}
+
+impl Settlement<'_> {
+    fn trace(&mut self, remaker: &mut Remaker, index: u64, arrived: Option<Arrived<'_>>) {
+        if let Some(arrived) = arrived.filter(|arrived| arrived.is_whole()) {
+            self.traces.expected += 1;
+            self.traces.whole += 1;
+            self.count(arrived.has_failed(), true);
+            return;
+        }
+        // It had not ended when the run was stopped.
+        let Some((era, slot)) = remaker.get(index) else { return };
+        let failed = !slot.trace.failures.is_empty();
+        self.traces.expected += 1;
+        self.count(failed, arrived.is_some());
+        let sampled_out = arrived.is_none() && !self.policy.requires(failed);
+        match (arrived, sampled_out) {
+            (Some(_), _) => self.traces.partly += 1,
+            (None, true) => self.traces.sampled_out += 1,
+            (None, false) => self.traces.lost += 1,
+        }
+        if !sampled_out {
+            self.lost(slot, arrived);
+        }
+        tally(era, slot, arrived, sampled_out);
+    }
+
+    fn count(&mut self, failed: bool, arrived: bool) {
+        if self.policy.samples() && !self.policy.requires(failed) {
+            self.sampled.0 += 1;
+            self.sampled.1 += arrived as u64;
+        }
+    }
+
+    fn lost(&mut self, slot: &Slot, arrived: Option<Arrived<'_>>) {
+        let trace = &slot.trace;
+        let losses = self.losses.get_or_insert_with(|| Losses {
+            traces: 0,
+            whole_traces: 0,
+            first_start: u64::MAX,
+            last_start: 0,
+            first_index: trace.index,
+            first_trace: format!("{:032x}", u128::from_be_bytes(trace.id)),
+        });
+        losses.traces += 1;
+        losses.whole_traces += arrived.is_none() as u64;
+        for (ordinal, span) in trace.spans.iter().enumerate() {
+            if !arrived.is_some_and(|arrived| arrived.has(ordinal)) {
+                losses.first_start = losses.first_start.min(span.start);
+                losses.last_start = losses.last_start.max(span.start);
+            }
+        }
+    }
+}
+
+/// Count the spans of a trace that is not whole.
+fn tally(era: &mut Era, slot: &Slot, arrived: Option<Arrived<'_>>, sampled_out: bool) {
+    let run = era.run().clone();
+    let has = |ordinal: usize| arrived.is_some_and(|arrived| arrived.has(ordinal));
+    for span in slot.view(&run).spans() {
+        let scenario = &mut era.tallies.scenarios[slot.trace.scenario.index()].spans;
+        for tally in [scenario, &mut era.tallies.services[service(span)]] {
+            tally.expected += arrived.is_none() as u64;
+            if !has(span.ordinal) {
+                *(if sampled_out { &mut tally.sampled_out } else { &mut tally.lost }) += 1;
+            } else if span.record().parent != NONE && !has(span.record().parent as usize) {
+                tally.orphaned += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! All spans of the collector's tables that start in the time of the run, in one pass.
+
+use super::{SourceError, watch::Watch};
+use crate::engine::{Archive, Era};
+use crate::interpreter::{Schedule, Starts};
+use crate::store::{Connection, Scan, StoreError, TimeRange};
+use crate::verify::Verifier;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// How far beyond the time of the run is looked, ns: a span whose time was shifted by less is altered, not lost.
+const SLACK: u64 = 3_600 * 1_000_000_000;
+/// Starts are out of order by fewer traces than this.
+const LANES: u64 = 4_096;
+
+pub async fn read(
+    connection: &Connection,
+    verifier: &mut Verifier,
+    look: &mut dyn FnMut(&Verifier),
+) -> Result<(), SourceError> {
+    let explained = |why: String| SourceError(format!("{connection}: {why}"));
+    let when = time_of(verifier.archive());
+    let mut watch = Watch::new(look);
+    let opened = watch.until(verifier, Scan::start(connection, when)).await;
+    let mut scan = opened.map_err(|error| explained(refusal(&error)))?;
+    let mut spans = 0_u64;
+    loop {
+        let next = watch.until(verifier, scan.next()).await;
+        let Some((trace, span)) = next.map_err(|error| match spans {
+            0 => explained(refusal(&error)),
+            _ => explained(format!("broken off after {spans} spans: {error}")),
+        })?
+        else {
+            break;
+        };
+        // What is no id is nobody's.
+        verifier.observe(trace.unwrap_or_default(), &span, None);
+        spans += 1;
+    }
+    if spans == 0 {
+        return Err(explained(format!("it holds no span that starts {}", words(when))));
+    }
+    Ok(())
+}
+
+/// Why nothing comes, and the way out.
+fn refusal(error: &StoreError) -> String {
+    let way_out = match error {
+        StoreError::Schema(_) => "",
+        StoreError::Refused(_) => "; user and password stand in the URL, as http://USER:PASSWORD@HOST:8123/otel",
+        // It is ClickHouse that says so.
+        StoreError::Failed(said) if said.starts_with("Code: ") => "",
+        _ => "; the URL is that of its HTTP interface, as http://localhost:8123/otel",
+    };
+    format!("{error}{way_out}")
+}
+
+/// When the spans of a run start, and somewhat around it; open where the run's end is not known.
+fn time_of(archive: &Archive) -> TimeRange {
+    let from = archive.eras().iter().map(|era| era.epoch.opening).min();
+    let until = archive.eras().last().and_then(|era| last_end(archive, era));
+    TimeRange {
+        from: from.map(|from| from.saturating_sub(SLACK)),
+        until: until.map(|until| until.saturating_add(SLACK)),
+    }
+}
+
+/// A time by which all traces of the run have ended, ns since 1970.
+fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
+    let epochs = Vec::from_iter(archive.eras().iter().map(|era| era.epoch));
+    if last.end.is_none() && archive.at_full_speed() {
+        return None;
+    }
+    let mut starts = Starts::new(archive.seed(), Schedule::try_from(epochs).ok()?);
+    let ends = [last.end, archive.selection().count];
+    let last_start = match ends.into_iter().flatten().min() {
+        Some(end) => (end.saturating_sub(LANES)..end).map(|index| starts.start(index)).max()?,
+        None => archive.selection().before?,
+    };
+    let mut seen = BTreeSet::new();
+    let eras = archive.eras().iter().filter(|era| seen.insert(&era.plan));
+    let mut archive = archive.clone();
+    let runs = Vec::from_iter(eras.map(|era| era.epoch.first)).into_iter().filter_map(|first| archive.run(first));
+    let longest = runs.map(|run| run.plan().duration_bound()).max()?;
+    let end = last_start.saturating_add(longest);
+    Some(last.stopped.map_or(end, |stopped| end.min(stopped)))
+}
+
+fn words(when: TimeRange) -> String {
+    let text = |time: u64| Timestamp::from_nanosecond(time.into()).unwrap_or(Timestamp::MAX).to_string();
+    match (when.from.map(text), when.until.map(text)) {
+        (Some(from), Some(until)) => format!("between {from} and {until}"),
+        (from, until) => format!("after {}", from.or(until).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Ended, Ending, Selection};
+    use crate::interpreter::{Arrivals, Run};
+    use crate::plan::fixture;
+    use std::sync::Arc;
+
+    const SECOND: u64 = 1_000_000_000;
+    const START: u64 = 1_767_225_600 * SECOND;
+
+    /// From and until of a run of a trace a second, in seconds after its start, the slack aside.
+    fn time(selection: Selection, end: Option<u64>, stopped: Option<u64>) -> (u64, Option<u64>) {
+        let schedule = Schedule::new(START, Arrivals::Even { count: 1, per_ns: SECOND }).unwrap();
+        let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
+        let stopped = stopped.map(|stopped| START + stopped * SECOND);
+        let ending = end.map(|end| Ending { ended: Ended::Complete, stopped, end, schedule: schedule.into() });
+        let when = time_of(&Archive::of(&run, selection, ending.as_ref()));
+        let after = |time: u64| (time - START) / SECOND;
+        (after(when.from.unwrap() + SLACK), when.until.map(|until| after(until - SLACK)))
+    }
+
+    #[test]
+    fn the_time_of_a_run_ends_with_its_last_trace_or_its_stop() {
+        let all = Selection::default();
+        let longest = fixture::plan().duration_bound() / SECOND;
+        assert_eq!(time(all, Some(10_001), None), (0, Some(10_000 + longest)));
+        assert_eq!(time(all, Some(10_001), Some(9_990)), (0, Some(9_990)));
+        assert_eq!(time(all, None, None), (0, None));
+        assert_eq!(time(Selection { count: Some(11), ..all }, None, None), (0, Some(10 + longest)));
+        let before = Selection { before: Some(START + 500 * SECOND), ..all };
+        assert_eq!(time(before, None, None), (0, Some(500 + longest)));
+    }
+
+    #[test]
+    fn a_time_is_said_in_words() {
+        let when = |until| words(TimeRange { from: Some(START), until });
+        assert_eq!(when(None), "after 2026-01-01T00:00:00Z");
+        assert_eq!(when(Some(START + SECOND)), "between 2026-01-01T00:00:00Z and 2026-01-01T00:00:01Z");
+    }
+}

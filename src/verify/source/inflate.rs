@@ -1,0 +1,72 @@
+//! Streams that may be compressed, as what they hold: gzip and zstd are told by their first bytes.
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use std::io::{self, BufRead, BufReader, Read};
+
+const BUFFER: usize = 1 << 20;
+const GZIP: &[u8] = b"\x1f\x8b";
+pub const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+
+/// What a stream holds.
+///
+/// # Errors
+/// Its beginning can't be read.
+pub fn inflated<'a>(stream: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
+    // A pipe may give the first bytes one by one.
+    let mut stream = BufReader::with_capacity(BUFFER, stream);
+    let mut head = vec![];
+    stream.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
+    let is = |magic: &[u8]| head.starts_with(magic);
+    let (gzip, zstd) = (is(GZIP), is(ZSTD));
+    let whole = io::Cursor::new(head).chain(stream);
+    Ok(if gzip {
+        Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(whole)))
+    } else if zstd {
+        Box::new(BufReader::with_capacity(BUFFER, Zstd { stream: whole, decoder: FrameDecoder::new(), inside: false }))
+    } else {
+        Box::new(whole)
+    })
+}
+
+/// Frames of zstd, one after another.
+struct Zstd<R> {
+    stream: R,
+    decoder: FrameDecoder,
+    /// A frame has begun.
+    inside: bool,
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            while self.inside {
+                let n = self.decoder.read(to)?;
+                if n > 0 || to.is_empty() {
+                    return Ok(n);
+                }
+                self.inside = !self.decoder.is_finished();
+                if self.inside {
+                    self.decoder
+                        .decode_blocks(&mut self.stream, BlockDecodingStrategy::UptoBlocks(1))
+                        .map_err(damaged)?;
+                }
+            }
+            if self.stream.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            match self.decoder.init(&mut self.stream) {
+                Ok(()) => self.inside = true,
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    io::copy(&mut self.stream.by_ref().take(length as u64), &mut io::sink())?;
+                }
+                Err(error) => return Err(damaged(error)),
+            }
+        }
+    }
+}
+
+fn damaged(error: FrameDecoderError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}

@@ -1,0 +1,159 @@
+//! Jaeger's HTTP API, asked for the traces of the run by their ids: there is no way to list all that it has.
+
+mod answer;
+
+use super::{SourceError, watch::Watch};
+use crate::clock;
+use crate::engine::Archive;
+use crate::plan::ScenarioId;
+use crate::verify::Verifier;
+use crate::verify::extent::{indices, started_before};
+use answer::Answer;
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use std::fmt::Write;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Requests under way.
+const IN_FLIGHT: usize = 8;
+/// Most ids in a request, and most spans that it should bring.
+const IDS: usize = 32;
+const SPANS: u32 = 8_192;
+/// Longest answer, bytes.
+const ANSWER_BYTES: usize = 256 << 20;
+/// For one answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Attempts after the first.
+const RETRIES: usize = 3;
+const FORM: &str = "its URL is as http://localhost:16686";
+
+#[derive(Clone)]
+struct Jaeger {
+    /// Without a `/` at the end.
+    base: String,
+    client: legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+/// Why there is no answer.
+struct Fault {
+    why: String,
+    /// It may come the next time.
+    passing: bool,
+}
+
+pub async fn read(url: &str, verifier: &mut Verifier, look: &mut dyn FnMut(&Verifier)) -> Result<(), SourceError> {
+    if url.contains('@') {
+        return Err(SourceError("Jaeger has no users of its own: none can stand in its URL".into()));
+    }
+    let explained = |fault: Fault| SourceError(format!("Jaeger at {url}: {}", fault.why));
+    let jaeger = Jaeger::new(url).map_err(explained)?;
+    let mut watch = Watch::new(look);
+    let services = watch.until(verifier, jaeger.get("/api/services".into())).await.map_err(explained)?;
+    if answer::is_empty_list(&services).map_err(Fault::no_jaeger).map_err(explained)? {
+        return Err(SourceError(format!("Jaeger at {url}: it holds no trace at all")));
+    }
+    let (mut paths, mut under_way) = (paths(verifier.archive()), JoinSet::new());
+    loop {
+        while under_way.len() < IN_FLIGHT
+            && let Some(path) = paths.next()
+        {
+            let jaeger = jaeger.clone();
+            under_way.spawn(async move { jaeger.get(path).await });
+        }
+        let Some(joined) = watch.until(verifier, under_way.join_next()).await else { return Ok(()) };
+        let body = joined.map_err(|e| SourceError(e.to_string()))?.map_err(explained)?;
+        let answer = Answer::read(&body).map_err(Fault::no_jaeger).map_err(explained)?;
+        for (trace, span) in answer.spans() {
+            verifier.observe(trace, &span, None);
+        }
+    }
+}
+
+/// What to ask for, to see all traces of the run. Of a run that goes on: those that have started.
+fn paths(archive: &Archive) -> impl Iterator<Item = String> + use<> {
+    let mut archive = archive.clone();
+    let mut indices = indices(started_before(&archive, clock::now())).peekable();
+    std::iter::from_fn(move || {
+        let run = archive.run(*indices.peek()?)?;
+        let most = |scenario: ScenarioId| run.plan().bound(scenario).max_spans;
+        // Without `raw`, times are moved where a child seems to begin before its parent, and copies are left out.
+        let mut path = "/api/traces?raw=true".to_string();
+        let mut spans = 0;
+        for _ in 0..IDS {
+            let Some(index) = indices.next_if(|_| spans < SPANS) else { break };
+            spans += most(run.scenario(index));
+            let _ = write!(path, "&traceID={:032x}", u128::from_be_bytes(run.identity().trace_id(index)));
+        }
+        Some(path)
+    })
+}
+
+impl Fault {
+    fn passing(why: String) -> Fault {
+        Fault { why, passing: true }
+    }
+
+    fn lasting(why: impl Into<String>) -> Fault {
+        Fault { why: why.into(), passing: false }
+    }
+
+    fn no_jaeger(error: impl std::fmt::Display) -> Fault {
+        Fault::lasting(format!("that is no answer of Jaeger's HTTP API ({error}); {FORM}"))
+    }
+}
+
+impl Jaeger {
+    fn new(url: &str) -> Result<Jaeger, Fault> {
+        let base = url.trim_end_matches('/');
+        let is_http = base.starts_with("http://") || base.starts_with("https://");
+        if !is_http || base.parse::<Uri>().is_ok_and(|uri| uri.query().is_some()) {
+            return Err(Fault::lasting(FORM));
+        }
+        let provider = rustls::crypto::ring::default_provider();
+        let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
+        let connector = connector.map_err(|e| Fault::lasting(format!("no trusted certificates: {e}")))?;
+        let connector = connector.https_or_http().enable_http1().build();
+        let client = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IN_FLIGHT).build(connector);
+        Ok(Jaeger { base: base.into(), client })
+    }
+
+    /// The body at a path; what may be a passing trouble is tried again.
+    async fn get(&self, path: String) -> Result<Bytes, Fault> {
+        let attempt = || async {
+            let answer = timeout(PATIENCE, self.attempt(&path)).await;
+            answer.unwrap_or_else(|_| Err(Fault::passing(format!("no answer within {} s", PATIENCE.as_secs()))))
+        };
+        let waits = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(RETRIES);
+        attempt.retry(waits).when(|fault| fault.passing).await
+    }
+
+    async fn attempt(&self, path: &str) -> Result<Bytes, Fault> {
+        let uri: Uri =
+            format!("{}{path}", self.base).parse().map_err(|e| Fault::lasting(format!("not a URL ({e})")))?;
+        let request = Request::get(uri).body(Empty::new()).map_err(|e| Fault::lasting(e.to_string()))?;
+        let answer = self.client.request(request).await.map_err(|e| Fault::passing(innermost(&e)))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
+        let body = body.map_err(|e| Fault::passing(innermost(&*e)))?.to_bytes();
+        match status {
+            StatusCode::OK => Ok(body),
+            status => {
+                let said = answer::problem(&body).unwrap_or_else(|| FORM.into());
+                let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+                Err(Fault { why: format!("it answers {status}; {said}"), passing })
+            }
+        }
+    }
+}
+
+/// What stands behind an error says more than the error.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |e| e.source()).last().map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,258 @@
+//! `explain` against what the traces are, and as a user meets it.
+
+#[path = "scenarios/binomial.rs"]
+mod binomial;
+mod support {
+    pub mod binary;
+}
+
+use binomial::p_value;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use support::binary::{bare_spans, scenarios, tracegen};
+use tracegen::explain::{Explanation, Part, Subject, explain};
+use tracegen::export::{Batch, Encode, Protobuf};
+use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use tracegen::plan::{BlockId, Plan, ScenarioId};
+use tracegen::trace::{NONE, Trace};
+use tracegen::{compiler, language};
+
+/// 2026-01-01T00:00:00Z in ns.
+const START: u64 = 1_767_225_600_000_000_000;
+
+/// The shipped scenarios, and so many of their first traces explained.
+fn explained(seed: u64, samples: u64) -> (Arc<Run>, Explanation) {
+    let loaded = language::load(&[scenarios()]);
+    let plan = Arc::new(compiler::compile(&loaded.model).plan.expect("the shipped scenarios compile"));
+    let schedule = Schedule::new(START, Arrivals::Even { count: 100, per_ns: 1_000_000_000 }).expect("a schedule");
+    let run = Arc::new(Run::new(plan, seed, schedule));
+    let explanation = explain(&run, samples, NonZeroUsize::MIN, &|_| {});
+    (run, explanation)
+}
+
+/// Sums over traces, of one part.
+#[derive(Clone, Default)]
+struct Seen {
+    traces: u64,
+    failed_traces: u64,
+    /// For each number of spans, and of failed ones, in a trace: how many traces have these.
+    counts: BTreeMap<(u32, u32), u64>,
+}
+
+impl Seen {
+    fn add(&mut self, spans: u32, failed: u32) {
+        self.traces += 1;
+        self.failed_traces += u64::from(failed > 0);
+        *self.counts.entry((spans, failed)).or_default() += 1;
+    }
+
+    /// How likely it is that the mean of `of` over `n` traces, all of the part and others for which it is 0, is as far from
+    /// 0 as it is.
+    fn p_of_zero(&self, n: u64, of: impl Fn(f64, f64) -> f64, others: f64) -> f64 {
+        let (mut sum, mut squares) = ((n - self.traces) as f64 * others, (n - self.traces) as f64 * others * others);
+        for ((spans, failed), traces) in &self.counts {
+            let value = of((*spans).into(), (*failed).into());
+            sum += *traces as f64 * value;
+            squares += *traces as f64 * value * value;
+        }
+        let n = n as f64;
+        let deviation = (squares - sum * sum / n).max(0.0).sqrt();
+        match sum.abs() < 1e-6 * n {
+            true if deviation < 1e-3 => 1.0,
+            _ => libm::erfc(sum.abs() / deviation / std::f64::consts::SQRT_2),
+        }
+    }
+}
+
+/// The parts that each block's spans are of, from the plan as it reads.
+fn subjects(plan: &Plan) -> Vec<Vec<Subject>> {
+    let mut of_block = vec![vec![]; plan.blocks.len()];
+    let service = |block: BlockId| plan.text(plan.services[plan.block(block).span.service.index()].name).to_string();
+    for (s, scenario) in plan.scenarios.iter().enumerate() {
+        let mut open = vec![scenario.root];
+        while let Some(block) = open.pop() {
+            let operation = plan.operation(ScenarioId(s as u32), block);
+            of_block[block.index()].push(Subject::Service { service: service(block) });
+            of_block[block.index()].push(Subject::Operation { service: service(block), operation });
+            for called in plan.calls_of(block).filter(|called| service(*called) != service(block)) {
+                of_block[called.index()].push(Subject::Edge { caller: service(block), callee: service(called) });
+            }
+            open.extend(plan.calls_of(block));
+        }
+    }
+    of_block
+}
+
+/// All probabilities, shares and means of `traces` traces, each within an interval that holds 99.99 % of the times for all of
+/// them together.
+fn figures_are_what_is_seen(traces: u64) {
+    let (run, explanation) = explained(42, 0);
+    let plan = run.plan();
+    let of_block = subjects(plan);
+    let place = |subject: &Subject| explanation.parts.iter().position(|part| part.subject == *subject);
+    let of_block: Vec<Vec<usize>> =
+        of_block.iter().map(|all| all.iter().map(|one| place(one).expect("it is explained")).collect()).collect();
+    let of_scenario: Vec<usize> = (plan.scenarios.iter())
+        .map(|s| Subject::Scenario { scenario: plan.text(s.name).into() })
+        .map(|subject| place(&subject).expect("it is explained"))
+        .collect();
+
+    let mut seen = vec![Seen::default(); explanation.parts.len()];
+    let mut interpreter = Interpreter::new(&run);
+    let mut trace = Trace::default();
+    let mut here: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
+    for index in 0..traces {
+        interpreter.trace(index, &mut trace);
+        for span in &trace.spans {
+            let failed = u32::from(span.failure != NONE);
+            for part in of_block[span.block.index()].iter().chain([&0, &of_scenario[trace.scenario.index()]]) {
+                let (spans, failures) = here.entry(*part).or_default();
+                (*spans, *failures) = (*spans + 1, *failures + failed);
+            }
+        }
+        while let Some((part, (spans, failed))) = here.pop_first() {
+            seen[part].add(spans, failed);
+        }
+    }
+
+    let mut tested = vec![];
+    for (Part { subject, exact, traces: share, spans, failed, .. }, seen) in explanation.parts.iter().zip(&seen) {
+        assert!(*exact && seen.traces > 0, "{subject:?}");
+        let within = |n: u32| (spans.min..=spans.max).contains(&n);
+        assert!(seen.counts.keys().all(|(n, _)| within(*n)), "{subject:?}: {spans:?}");
+        assert!(seen.counts.keys().any(|(n, _)| *n == spans.max), "{subject:?}: never as many as {}", spans.max);
+        let fewest =
+            seen.counts.keys().map(|(n, _)| *n).min().filter(|_| seen.traces == traces || subject.is_of_traces());
+        assert_eq!(fewest.unwrap_or(0), spans.min, "{subject:?}: the fewest");
+        tested.push((subject, "share", p_value(seen.traces, traces, *share)));
+        let (of, spans_of) = if subject.is_of_traces() { (seen.traces, 0.0) } else { (traces, -spans.mean) };
+        tested.push((subject, "spans", seen.p_of_zero(of, |n, _| n - spans.mean, spans_of)));
+        tested.push(match subject.is_of_traces() {
+            true => (subject, "failed traces", p_value(seen.failed_traces, seen.traces, *failed)),
+            // spans of a trace depend on each other, traces do not
+            false => (subject, "failed spans", seen.p_of_zero(traces, |n, hits| hits - failed * n, 0.0)),
+        });
+    }
+    assert!(tested.len() > 300, "only {} figures", tested.len());
+    let level = 1e-4 / tested.len() as f64;
+    let mut wrong = String::new();
+    for (subject, figure, p) in tested.iter().filter(|(_, _, p)| p.is_nan() || *p < level) {
+        writeln!(wrong, "{subject:?}: {figure}, p = {p:.1e}").expect("written");
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn figures_are_what_is_seen_in_100_000_traces() {
+    figures_are_what_is_seen(100_000);
+}
+
+#[test]
+#[ignore = "takes long where nothing is optimised; `make test-long` runs it"]
+fn figures_are_what_is_seen_in_1_000_000_traces() {
+    figures_are_what_is_seen(1_000_000);
+}
+
+/// Against the requests as another decoder reads them.
+#[test]
+fn bytes_and_durations_are_those_of_what_is_sent() {
+    const TRACES: u64 = 3_000;
+    let (run, explanation) = explained(7, TRACES);
+    let mut encoder = Protobuf::new(run.plan(), run.resources());
+    let mut interpreter = Interpreter::new(&run);
+    let mut trace = Trace::default();
+    let (mut batches, mut durations): (Vec<Batch>, Vec<u64>) = (vec![], vec![]);
+    for index in 0..TRACES {
+        interpreter.trace(index, &mut trace);
+        encoder.add(run.origin().view(&trace), &mut |batch| batches.push(batch));
+        durations.push(trace.end - trace.start);
+    }
+    encoder.flush(&mut |batch| batches.push(batch));
+    let read = |batch: &Batch| ExportTraceServiceRequest::decode(&batch.body[..]).expect("a request");
+    let requests: Vec<_> = batches.iter().map(read).collect();
+    let size = |len: usize| 1 + prost::length_delimiter_len(len) + len;
+    let bytes: usize = bare_spans(&requests).map(|span| size(span.encoded_len())).sum();
+    let total = &explanation.parts[0];
+    assert_eq!((total.bytes.expect("a sample") * TRACES as f64).round(), bytes as f64);
+    let found = total.durations.expect("a sample");
+    durations.sort_unstable();
+    for (found, percent) in [(found.p50, 50), (found.p90, 90), (found.p99, 99)] {
+        let exact = durations[durations.len() * percent / 100 - 1] as f64;
+        assert!((found as f64 / exact - 1.0).abs() < 0.002, "{found} is not {exact}");
+    }
+}
+
+fn stdout(arguments: &[&str], path: &Path) -> String {
+    let output = tracegen().arg("explain").args(arguments).arg(path).assert().success().stderr("");
+    String::from_utf8(output.get_output().stdout.clone()).expect("text")
+}
+
+#[test]
+fn tables() {
+    let examples = scenarios().join("examples");
+    let mut shown = String::new();
+    for arguments in [
+        &["--samples", "5000"][..],
+        &["--rate", "100/s", "--samples", "5000"],
+        &["--by", "operation,edge", "--samples", "0"],
+    ] {
+        writeln!(shown, "$ tracegen explain {}\n{}", arguments.join(" "), stdout(arguments, &examples))
+            .expect("written");
+    }
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("explain", shown);
+    });
+}
+
+#[test]
+fn json_has_all_of_it() {
+    let examples = scenarios().join("examples");
+    let arguments = ["--format", "json", "--samples", "2000", "--rate", "6000/m"];
+    let text = stdout(&arguments, &examples);
+    assert_eq!(text, stdout(&arguments, &examples), "again, and it is another");
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&json["sampled_traces"], &json["seed"]), (&2_000.into(), &42.into()));
+    let near = |value: &Value, expected: f64| {
+        assert!((value.as_f64().expect("a number") - expected).abs() < 1e-9, "{value} is not {expected}");
+    };
+    near(&json["total"]["traces_per_second"], 100.0);
+    let orders =
+        json["scenarios"].as_array().expect("a list").iter().find(|s| s["scenario"] == "E-commerce Order Processing");
+    let orders = orders.expect("the order");
+    near(&orders["traces_per_second"], 100.0 * orders["share"].as_f64().expect("a number"));
+    assert_eq!((&orders["exact"], &orders["spans_per_trace"]["max"]), (&true.into(), &6.into()));
+    let payment = json["services"].as_array().expect("a list").iter().find(|s| s["service"] == "payment-service");
+    // 10 % declined, 3 % fraud, 2 % timed out
+    near(&payment.expect("the service")["failure_probability"], 0.15);
+    for list in ["services", "operations", "edges"] {
+        for part in json[list].as_array().expect("a list") {
+            for key in ["bytes_per_span", "bytes_per_second", "failed_spans_per_second", "spans_per_second"] {
+                assert!(part[key].is_number(), "{list}: {key} of {part}");
+            }
+            assert!(part["duration_ns"]["p90"].as_u64() >= part["duration_ns"]["p50"].as_u64(), "{part}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_file_is_explained_as_its_scenarios_are() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let plan = directory.path().join("all.plan");
+    tracegen().arg("compile").arg(scenarios()).arg("-o").arg(&plan).assert().success();
+    let arguments = ["--samples", "500", "--by", "operation"];
+    let of_plan = stdout(&arguments, &plan);
+    assert_eq!(of_plan, stdout(&arguments, &scenarios()));
+    assert!(of_plan.contains("bulk <<"), "{of_plan}");
+}
+
+#[test]
+fn a_rate_without_a_figure_is_refused() {
+    let output = tracegen().args(["explain", "--rate", "max"]).arg(scenarios()).assert().code(2).stdout("");
+    assert!(String::from_utf8_lossy(&output.get_output().stderr).contains("as --rate 5000/s"), "{output}");
+}

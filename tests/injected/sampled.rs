@@ -1,0 +1,100 @@
+//! Tail samplers, and what must survive them.
+
+use crate::support::collector::{Collector, Output};
+use crate::{Run, assert_counts, assert_verdict, clickhouse, count, failed, path_of, rows_of, traces, url_of};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tracegen::store::Connection;
+
+const TRACES: u64 = 2_000;
+const TEN_PERCENT: &str = "{name: some, type: probabilistic, probabilistic: {sampling_percentage: 10}}";
+const ERRORS: &str = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}";
+
+struct Sampled {
+    run: Run,
+    connection: Connection,
+    collector: Collector,
+    /// Spans of all traces, of those with an error, and how many such traces there are.
+    spans: u64,
+    error_traces: u64,
+    /// What is left of them, by SQL.
+    kept_spans: u64,
+    kept_traces: u64,
+    kept_error_traces: u64,
+}
+
+fn sampled(seed: u64, processor: &'static str) -> Option<Sampled> {
+    let server = clickhouse()?;
+    let connection = server.fresh();
+    let outputs = vec![rows_of(server, &connection), Output::Json];
+    let mut collector = Collector::with(outputs, &[("tail_sampling", processor)])?;
+    let run = Run::sent(seed, TRACES, "grpc", &collector.grpc_url());
+    // It decides a second after a trace's first span; then nothing more comes.
+    let (mut before, mut since) = (0, Instant::now());
+    while before == 0 || since.elapsed() < Duration::from_millis(2_500) {
+        assert!(since.elapsed() < Duration::from_secs(30), "nothing comes");
+        sleep(Duration::from_millis(100));
+        let now = count(&connection, "count() FROM otel_traces");
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+    }
+    collector.stop();
+    let truth = run.truth();
+    let errors = "(SELECT TraceId FROM otel_traces WHERE StatusCode = 'Error')";
+    Some(Sampled {
+        spans: truth.len() as u64,
+        error_traces: traces(truth.iter().filter(|span| failed(span))).len() as u64,
+        kept_spans: count(&connection, "count() FROM otel_traces"),
+        kept_traces: count(&connection, "uniqExact(TraceId) FROM otel_traces"),
+        kept_error_traces: count(
+            &connection,
+            &format!("uniqExact(TraceId) FROM otel_traces WHERE TraceId IN {errors}"),
+        ),
+        run,
+        connection,
+        collector,
+    })
+}
+
+#[test]
+fn one_that_keeps_errors_and_ten_percent_of_the_rest() {
+    let processor = concat_policies(&[ERRORS, TEN_PERCENT]);
+    let Some(of) = sampled(7, processor) else { return };
+    let others = TRACES - of.error_traces;
+    let kept_others = of.kept_traces - of.error_traces;
+    assert_eq!(of.kept_error_traces, of.error_traces);
+    let stores = [url_of(&of.connection), path_of(&of.collector.file())];
+    for (from, share) in stores.iter().zip(["sample=10%", "sample=10%±3"]) {
+        let (report, exit) = of.run.verified(from, &["--expect", "keep-errors", "--expect", share]);
+        assert_verdict(&report, exit, &[]);
+        assert_counts(&report, [of.spans, of.kept_spans, 0, 0, 0, 0]);
+        assert_eq!(report["sampled_out"], of.spans - of.kept_spans, "{report:#}");
+        assert_eq!(report["traces"]["sampled_out"], TRACES - of.kept_traces, "{report:#}");
+        assert_eq!(report["sampled"]["traces"], others, "{report:#}");
+        assert_eq!(report["sampled"]["arrived"], kept_others, "{report:#}");
+    }
+    // Where that share is not what was meant, it is told.
+    let (report, exit) = of.run.verified(&stores[1], &["--expect", "keep-errors", "--expect", "sample=20%"]);
+    assert_verdict(&report, exit, &["sample"]);
+    // Without a word of sampling, what is not there is lost.
+    let (report, exit) = of.run.verified(&stores[1], &[]);
+    assert_verdict(&report, exit, &["lost"]);
+    assert_counts(&report, [of.spans, of.kept_spans, of.spans - of.kept_spans, 0, 0, 0]);
+}
+
+#[test]
+fn one_that_forgets_the_errors() {
+    let processor = concat_policies(&[TEN_PERCENT]);
+    let Some(of) = sampled(8, processor) else { return };
+    assert!(of.kept_error_traces < of.error_traces);
+    let (report, exit) =
+        of.run.verified(&url_of(&of.connection), &["--expect", "keep-errors", "--expect", "sample=10%"]);
+    assert_verdict(&report, exit, &["lost"]);
+    assert_eq!(report["traces"]["lost"], of.error_traces - of.kept_error_traces, "{report:#}");
+    assert_eq!(report["losses"]["traces"], of.error_traces - of.kept_error_traces, "{report:#}");
+}
+
+fn concat_policies(policies: &[&str]) -> &'static str {
+    format!("{{decision_wait: 1s, num_traces: 100000, policies: [{}]}}", policies.join(", ")).leak()
+}

@@ -1,0 +1,331 @@
+//! `tracegen sink` at the far end of a pipeline: what it finds is what was done to the pipeline, and what it did itself.
+
+mod support {
+    pub mod binary;
+    pub mod collector;
+}
+
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use support::binary::{scenarios, tracegen};
+use support::collector::{Collector, Output};
+use tempfile::TempDir;
+
+/// A sink as a process of its own; killed when dropped.
+struct Sink {
+    child: Child,
+    /// Where it listens.
+    address: String,
+    directory: TempDir,
+}
+
+impl Sink {
+    /// That verifies, with these arguments.
+    fn verifying(args: &[&str]) -> Sink {
+        let directory = tempfile::tempdir().expect("a directory");
+        let manifest = directory.path().join("run.json").display().to_string();
+        Sink::start(directory, &[args, &["--manifest", &manifest]].concat())
+    }
+
+    fn counting(args: &[&str]) -> Sink {
+        Sink::start(tempfile::tempdir().expect("a directory"), args)
+    }
+
+    fn start(directory: TempDir, args: &[&str]) -> Sink {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tracegen"))
+            .args(["sink", "--listen", "127.0.0.1:0", "--format", "json", "--seed", "3"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let first = lines.next().expect("it says where it listens");
+        let address = first.strip_prefix("tracegen: listening at ").expect(&first).to_string();
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Sink { child, address, directory }
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.directory.path().join("run.json")
+    }
+
+    fn port(&self) -> u16 {
+        self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A run of 2,000 traces that writes the manifest.
+    fn run(&self, endpoint: &str, protocol: &str) -> Value {
+        let args = ["--count", "2000", "--seed", "42", "--protocol", protocol, "--endpoint", endpoint];
+        self.run_with(&args)
+    }
+
+    /// Its summary.
+    fn run_with(&self, args: &[&str]) -> Value {
+        let mut run = tracegen();
+        run.args(["run", "--quiet", "--summary", "json", "--threads", "1", "--manifest"]);
+        let output = run.arg(self.manifest()).args(args).arg(scenarios()).output().expect("it runs");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    }
+
+    /// End it; its exit status and what it came to.
+    fn end(mut self) -> (i32, Value) {
+        interrupt(&self.child);
+        self.wait()
+    }
+
+    /// The same where it ends by itself.
+    fn wait(&mut self) -> (i32, Value) {
+        let mut text = String::new();
+        self.child.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
+        let status = self.child.wait().expect("a status").code().expect("no signal ends it");
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")))
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
+}
+
+fn number(value: &Value, path: &str) -> u64 {
+    value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path} in {value:#}"))
+}
+
+/// Nothing lost, doubled or changed, and as much as `spans`.
+fn assert_clean(status: i32, result: &Value, spans: u64) {
+    assert_eq!((status, &result["verdict"]["is"]), (0, &"clean".into()), "{result:#}");
+    assert_eq!((number(result, "/expected"), number(result, "/delivered")), (spans, spans));
+}
+
+const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
+
+#[test]
+fn a_clean_run_verifies_clean_and_counts_the_same() {
+    for protocol in PROTOCOLS {
+        let sink = Sink::verifying(&[]);
+        let sent = number(&sink.run(&sink.url(), protocol), "/generated/spans");
+        let (status, result) = sink.end();
+        assert_clean(status, &result, sent);
+        assert_eq!((number(&result, "/sink/received/spans"), number(&result, "/traces/whole")), (sent, 2_000));
+        assert_eq!(number(&result, "/sink/received/root_spans"), 2_000);
+    }
+}
+
+#[test]
+fn what_it_drops_is_what_it_finds_lost() {
+    let sink = Sink::verifying(&["--drop", "25%"]);
+    let summary = sink.run(&sink.url(), "grpc");
+    assert_eq!(summary["delivered"], summary["generated"], "it was acknowledged");
+    let (status, result) = sink.end();
+    let dropped = number(&result, "/sink/injected/dropped/spans");
+    assert!(dropped > 0 && status == 1, "{status} {result:#}");
+    assert_eq!(number(&result, "/lost"), dropped);
+    assert_eq!(number(&result, "/delivered") + dropped, number(&summary, "/generated/spans"));
+}
+
+#[test]
+fn what_it_rejects_is_what_the_run_says_was_rejected() {
+    let sink = Sink::verifying(&["--partial", "2%"]);
+    let summary = sink.run(&sink.url(), "http/protobuf");
+    let (status, result) = sink.end();
+    let rejected = number(&result, "/sink/injected/rejected/spans");
+    assert!(rejected > 0 && status == 1, "{status} {result:#}");
+    assert_eq!((number(&result, "/lost"), number(&summary, "/rejected/spans")), (rejected, rejected));
+}
+
+#[test]
+fn what_it_resets_is_doubled_and_may_be_allowed() {
+    for (allow, expected) in [(&[][..], 1), (&["--allow", "duplicated"], 0)] {
+        let sink = Sink::verifying(&[&["--reset", "25%"], allow].concat());
+        let summary = sink.run(&sink.url(), "http/protobuf");
+        let (status, result) = sink.end();
+        let reset = number(&result, "/sink/injected/reset/spans");
+        assert!(reset > 0 && status == expected, "{status} {result:#}");
+        // A request that was reset twice is there three times.
+        assert_eq!((number(&result, "/copies"), number(&result, "/lost")), (reset, 0));
+        assert_eq!(number(&summary, "/resent_after_unknown_outcome/spans"), number(&result, "/duplicated"));
+    }
+}
+
+/// Without a queue the collector acknowledges what the sink has acknowledged.
+#[test]
+fn a_collector_loses_nothing_to_a_sink_that_is_away_at_times() {
+    for http in [false, true] {
+        let sink = Sink::verifying(&["--unavailable", "30%", "--retry-after", "0", "--delay", "1ms..20ms"]);
+        let port = sink.port();
+        let output = if http { Output::OtlpHttp { port } } else { Output::Otlp { port } };
+        let Some(mut collector) = Collector::start(output) else { return };
+        let summary = sink.run(&collector.grpc_url(), "grpc");
+        collector.stop();
+        let (status, result) = sink.end();
+        assert!(number(&result, "/sink/injected/unavailable/requests") > 0, "{result:#}");
+        assert_clean(status, &result, number(&summary, "/generated/spans"));
+    }
+}
+
+#[test]
+fn what_is_lost_behind_a_collector_is_counted_exactly() {
+    for http in [false, true] {
+        let sink = Sink::verifying(&["--drop", "25%"]);
+        let port = sink.port();
+        let output = if http { Output::OtlpHttp { port } } else { Output::Otlp { port } };
+        let Some(mut collector) = Collector::start(output) else { return };
+        let summary = sink.run(&collector.grpc_url(), "grpc");
+        assert_eq!(summary["delivered"], summary["generated"]);
+        collector.stop();
+        let (status, result) = sink.end();
+        let dropped = number(&result, "/sink/injected/dropped/spans");
+        assert!(dropped > 0 && status == 1, "{status} {result:#}");
+        assert_eq!((number(&result, "/lost"), number(&result, "/altered")), (dropped, 0));
+    }
+}
+
+#[test]
+fn what_an_sdk_exports_is_taken() {
+    use opentelemetry::trace::{Tracer, TracerProvider};
+    let mut sink = Sink::counting(&["--count", "3", "--for", "1m"]);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    let exporter = SpanExporter::builder().with_tonic().with_endpoint(sink.url()).build().expect("an exporter");
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter).build();
+    (0..3).for_each(|i| provider.tracer("a test").in_span(format!("span {i}"), |_| {}));
+    let (status, result) = sink.wait();
+    assert_eq!((status, number(&result, "/sink/received/spans")), (0, 3), "{result:#}");
+    assert_eq!(number(&result, "/sink/received/root_spans"), 3);
+}
+
+/// It is read when the first spans come, and once more at the end.
+#[test]
+fn a_run_that_is_stopped_verifies_clean_though_another_was_written_before() {
+    let sink = Sink::verifying(&[]);
+    // Left by a run that went elsewhere.
+    sink.run_with(&["--count", "50", "--seed", "7", "--exporter", "none"]);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_tracegen"))
+        .args([
+            "run",
+            "--quiet",
+            "--seed",
+            "42",
+            "--rate",
+            "500/s",
+            "--start",
+            "-3s",
+            "--endpoint",
+            &sink.url(),
+            "--manifest",
+        ])
+        .arg(sink.manifest())
+        .arg(scenarios())
+        .spawn()
+        .expect("it starts");
+    std::thread::sleep(Duration::from_secs(4));
+    interrupt(&run);
+    assert!(run.wait().expect("a status").success());
+    let (status, result) = sink.end();
+    let delivered = number(&result, "/delivered");
+    assert!(delivered > 1_000, "{result:#}");
+    assert_clean(status, &result, delivered);
+}
+
+/// Its schedule is made as it goes, an epoch a second, and written down before it holds.
+#[test]
+fn a_run_at_full_speed_verifies_as_it_comes() {
+    let sink = Sink::verifying(&["--delay", "300ms"]);
+    let args = ["--rate", "max", "--count", "8000", "--seed", "42", "--endpoint", &sink.url()];
+    let summary = sink.run_with(&args);
+    let manifest = std::fs::read(sink.manifest()).expect("a manifest");
+    let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+    assert!(manifest["eras"].as_array().is_some_and(|eras| eras.len() > 1), "it took less than a second");
+    let (status, result) = sink.end();
+    assert_clean(status, &result, number(&summary, "/generated/spans"));
+}
+
+#[test]
+fn without_a_manifest_it_takes_nothing_and_has_no_verdict() {
+    let sink = Sink::verifying(&[]);
+    let mut stream = TcpStream::connect(&sink.address).expect("it listens");
+    let body = "{}";
+    let length = body.len();
+    write!(
+        stream,
+        "POST /v1/traces HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("run.json: No such file"), "{answer}");
+    let (status, result) = sink.end();
+    assert_eq!((status, number(&result, "/sink/refused_requests")), (3, 1), "{result:#}");
+    assert!(result.get("verdict").is_none());
+}
+
+#[test]
+fn what_is_of_another_run_is_unexpected_and_the_run_itself_lost() {
+    let sink = Sink::verifying(&[]);
+    let missing = number(&sink.run_with(&["--count", "50", "--seed", "7", "--exporter", "none"]), "/generated/spans");
+    tracegen().args(["run", "--quiet", "--count", "50", "--endpoint", &sink.url()]).arg(scenarios()).assert().success();
+    let (status, result) = sink.end();
+    assert_eq!((status, number(&result, "/lost"), number(&result, "/delivered")), (1, missing, 0), "{result:#}");
+    assert_eq!(result["unexpected"], result["sink"]["received"]["spans"]);
+}
+
+#[test]
+fn it_ends_by_itself_when_it_is_told_to() {
+    for (limit, sends) in
+        [(&["--for", "300ms"][..], false), (&["--until-idle", "300ms"], true), (&["--count", "5"], true)]
+    {
+        let mut sink = Sink::counting(limit);
+        if sends {
+            tracegen()
+                .args(["run", "--quiet", "--count", "20", "--endpoint", &sink.url()])
+                .arg(scenarios())
+                .assert()
+                .success();
+        }
+        let (status, result) = sink.wait();
+        assert_eq!((status, number(&result, "/sink/received/spans") > 0), (0, sends), "{limit:?}: {result:#}");
+    }
+    for (limit, expected) in [(&[][..], 0), (&["--for", "1m"], 130)] {
+        let sink = Sink::counting(limit);
+        assert_eq!(sink.end().0, expected, "{limit:?}");
+    }
+}
+
+#[test]
+fn what_can_not_be_done_is_said_before_it_listens() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    for (args, status, why) in [
+        (&["--listen", &address][..], 3, "is in use, perhaps by a collector"),
+        (&["--listen", "4317"], 2, "expected a host and a port"),
+        (&["--drop", "60%", "--reset", "60%"], 2, "at most 100% together"),
+        (&["--drop", "5"], 2, "as `5%` or `0.1%`"),
+        (&["--delay", "2s..1s"], 2, "longer than the longest"),
+        (&["--retry-after", "1s"], 2, "--unavailable"),
+        (&["--allow", "lost"], 2, "give its --manifest"),
+        (&["--format", "junit"], 2, "give its --manifest"),
+    ] {
+        let output = tracegen().arg("sink").args(args).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(status) && said.contains(why), "{args:?}: {:?} {said}", output.status);
+    }
+}

@@ -1,0 +1,72 @@
+//! Runs of the binary that are interrupted.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use super::binary::scenarios;
+use std::ffi::OsStr;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// `tracegen run` of the examples; killed when dropped.
+pub struct Running(Child);
+
+impl Running {
+    /// Start, and wait until a signal would not just kill it.
+    pub fn start<S: AsRef<OsStr>>(arguments: &[S]) -> Running {
+        Running::of(&mut Command::new(assert_cmd::cargo::cargo_bin("tracegen")), arguments, true)
+    }
+
+    /// The same, of a run that knows its scenarios.
+    pub fn resume<S: AsRef<OsStr>>(arguments: &[S]) -> Running {
+        Running::of(&mut Command::new(assert_cmd::cargo::cargo_bin("tracegen")), arguments, false)
+    }
+
+    fn of<S: AsRef<OsStr>>(command: &mut Command, arguments: &[S], new: bool) -> Running {
+        command.arg("run").args(arguments).arg("--quiet").stdout(Stdio::null()).stderr(Stdio::null());
+        if new {
+            command.arg(scenarios().join("examples"));
+        }
+        let mut running = Running(command.spawn().expect("started"));
+        let begun = Instant::now();
+        while !running.catches_interrupts() && running.0.try_wait().expect("a status").is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not listen for signals");
+            sleep(Duration::from_millis(5));
+        }
+        running
+    }
+
+    fn catches_interrupts(&self) -> bool {
+        const INTERRUPT: u64 = 1 << 1;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & INTERRUPT != 0)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
+        // It may have ended.
+        let _ = status.expect("kill is there");
+    }
+
+    /// Its exit status; `None`: it was killed.
+    pub fn wait(mut self) -> Option<i32> {
+        self.0.wait().expect("a status").code()
+    }
+
+    /// Interrupt it after a while; its exit status.
+    pub fn interrupt_after(self, wait: Duration) -> Option<i32> {
+        sleep(wait);
+        self.signal("INT");
+        self.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! `tracegen verify` on files: what is in them is said, whatever they are packed in, and what can't be known is not said.
+
+mod support {
+    pub mod binary;
+    pub mod collector;
+}
+
+use flate2::{Compression, write::GzEncoder};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use support::binary::{bare_spans, scenarios, tracegen};
+use support::collector::{Collector, Output, read_delimited};
+use tempfile::TempDir;
+
+const START: &str = "2026-01-01T00:00:00Z";
+const TRACES: &str = "300";
+
+/// A run in files: protobuf, JSON lines and its manifest.
+struct Made {
+    folder: TempDir,
+    requests: Vec<ExportTraceServiceRequest>,
+}
+
+impl Made {
+    fn new() -> Made {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["all.bin", "all.jsonl"] {
+            tracegen()
+                .args(["run", "--seed", "42", "--count", TRACES, "--start", START, "--rate", "100/s", "--quiet"])
+                .arg(format!("--exporter=file={}", folder.path().join(name).display()))
+                .arg("--manifest")
+                .arg(folder.path().join("run.json"))
+                .arg(scenarios())
+                .assert()
+                .success();
+        }
+        let requests = read_delimited(&fs::read(folder.path().join("all.bin")).expect("a file"));
+        Made { folder, requests }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("a file")
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        fs::write(self.path(name), bytes).expect("written");
+        self.path(name)
+    }
+
+    /// Requests in a file of protobuf.
+    fn written(&self, name: &str, requests: &[ExportTraceServiceRequest]) -> PathBuf {
+        let bytes: Vec<u8> = requests.iter().flat_map(|request| framed(&request.encode_to_vec())).collect();
+        self.write(name, &bytes)
+    }
+
+    /// Those of the spans that `keeps` takes, and its edits.
+    fn edited(&self, mut keeps: impl FnMut(&mut Span) -> bool) -> Vec<ExportTraceServiceRequest> {
+        let mut requests = self.requests.clone();
+        for group in requests.iter_mut().flat_map(|request| &mut request.resource_spans) {
+            group.scope_spans.iter_mut().for_each(|scope| scope.spans.retain_mut(|span| keeps(span)));
+        }
+        requests
+    }
+
+    fn spans(&self) -> Vec<&Span> {
+        bare_spans(&self.requests).collect()
+    }
+
+    /// By trace, whether a span of it failed.
+    fn failed(&self) -> BTreeMap<&[u8], bool> {
+        let mut traces = BTreeMap::new();
+        for span in self.spans() {
+            *traces.entry(&span.trace_id[..]).or_default() |= is_failed(span);
+        }
+        traces
+    }
+
+    /// What verify prints and how it ends.
+    fn verify(&self, from: &[&Path], more: &[&str]) -> (String, String, i32) {
+        let mut command = tracegen();
+        command.arg("verify").arg("--manifest").arg(self.path("run.json")).arg("--from").args(from).args(more);
+        let output = command.output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (text(output.stdout), text(output.stderr), output.status.code().expect("a status"))
+    }
+
+    /// The report, and how it ends.
+    fn report(&self, from: &Path, more: &[&str]) -> (Value, i32) {
+        let more = [&["--format", "json"], more].concat();
+        let (out, said, exit) = self.verify(&[from], &more);
+        (serde_json::from_str(&out).unwrap_or_else(|_| panic!("{said}")), exit)
+    }
+}
+
+fn is_failed(span: &Span) -> bool {
+    span.status.as_ref().is_some_and(|status| status.code == 2)
+}
+
+fn framed(body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32).to_be_bytes(), body].concat()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(vec![], Compression::fast());
+    encoder.write_all(bytes).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn counts(report: &Value) -> [u64; 6] {
+    let keys = ["expected", "delivered", "lost", "duplicated", "altered", "orphaned"];
+    keys.map(|key| report[key].as_u64().unwrap_or_else(|| panic!("{key}: {report}")))
+}
+
+fn assert_clean((report, exit): (Value, i32), spans: u64) {
+    assert_eq!((counts(&report), exit), ([spans, spans, 0, 0, 0, 0], 0), "{report}");
+    assert_eq!((report["verdict"]["is"].as_str(), report["unexpected"].as_u64()), (Some("clean"), Some(0)));
+}
+
+#[test]
+fn a_clean_run_is_clean_whatever_it_is_packed_in() {
+    let made = Made::new();
+    let spans = made.spans().len() as u64;
+    let (protobuf, json) = (made.read("all.bin"), made.read("all.jsonl"));
+    let halves = |bytes: &[u8]| (bytes[..bytes.len() / 2].to_vec(), bytes[bytes.len() / 2..].to_vec());
+    let ((a, b), (c, d)) = (halves(&protobuf), halves(&json));
+    let each = |pack: &dyn Fn(&[u8]) -> Vec<u8>| -> Vec<u8> {
+        made.requests.iter().flat_map(|request| framed(&pack(&request.encode_to_vec()))).collect()
+    };
+    // zstd may have frames that hold nothing.
+    let skipped = [&b"\x50\x2a\x4d\x18\x03\0\0\0abc"[..], &zstd(&d)].concat();
+    for (name, bytes) in [
+        ("protobuf", protobuf.clone()),
+        ("json", json.clone()),
+        ("protobuf.gz", gzip(&protobuf)),
+        ("json.gz", [gzip(&c), gzip(&d)].concat()),
+        ("protobuf.zst", [zstd(&a), zstd(&b)].concat()),
+        ("json.zst", [zstd(&c), skipped].concat()),
+        ("each.zst", each(&zstd)),
+        ("unended.json", json.trim_ascii_end().to_vec()),
+    ] {
+        assert_clean(made.report(&made.write(name, &bytes), &[]), spans);
+    }
+    // In parts, in any order; and from standard input, where the run is named by its flags.
+    let lines: Vec<&[u8]> = json.split_inclusive(|byte| *byte == b'\n').collect();
+    let (first, second) = lines.split_at(lines.len() / 2);
+    let (first, second) = (made.write("1", &first.concat()), made.write("2", &second.concat()));
+    let (out, _, exit) = made.verify(&[&second, &first], &[]);
+    assert!(exit == 0 && out.ends_with("nothing is lost, doubled or changed\n"), "{out}");
+    let flags = ["--seed", "42", "--count", TRACES, "--start", START, "--rate", "100/s"];
+    let piped = tracegen().arg("verify").args(["--from", "-"]).args(flags).arg(scenarios()).write_stdin(json).assert();
+    piped.success();
+}
+
+#[test]
+fn what_was_done_is_said_and_counted() {
+    let made = Made::new();
+    let spans = made.spans().len() as u64;
+    // Every seventh span is dropped, of those that are parents, too.
+    let mut n = 0;
+    let mut gone = BTreeSet::new();
+    let file = made.written(
+        "dropped",
+        &made.edited(|span| {
+            n += 1;
+            let keep = n % 7 != 0;
+            if !keep {
+                gone.insert(span.span_id.clone());
+            }
+            keep
+        }),
+    );
+    let kept = |span: &&&Span| !gone.contains(&span.span_id);
+    let orphans = made.spans().iter().filter(kept).filter(|span| gone.contains(&span.parent_span_id)).count() as u64;
+    let (report, exit) = made.report(&file, &[]);
+    let lost = gone.len() as u64;
+    assert_eq!((counts(&report), exit), ([spans, spans - lost, lost, 0, 0, orphans], 1), "{report}");
+    assert!(orphans > 0);
+    // The first lost trace, and the command that shows it.
+    let (out, _, exit) = made.verify(&[&file], &["--details"]);
+    let first = report["losses"]["first_trace"].as_str().expect("an id");
+    let command = format!("first: tracegen replay {first} --manifest {}", made.path("run.json").display());
+    assert!(exit == 1 && out.contains(&command) && out.contains("their parents are among the lost"), "{out}");
+    // Every request twice.
+    let twice = [made.requests.clone(), made.requests.clone()].concat();
+    let twice = made.written("twice", &twice);
+    let (report, exit) = made.report(&twice, &[]);
+    assert_eq!((counts(&report), exit), ([spans, spans, 0, spans, 0, 0], 1), "{report}");
+    assert_eq!(made.report(&twice, &["--allow", "duplicates"]).1, 0);
+    // An attribute of some spans.
+    let mut altered = 0;
+    let requests = made.edited(|span| {
+        for attribute in &mut span.attributes {
+            if attribute.key == "http.request.method" {
+                attribute.value = None;
+                altered += 1;
+            }
+        }
+        true
+    });
+    let file = made.written("altered", &requests);
+    let (report, exit) = made.report(&file, &[]);
+    assert_eq!((counts(&report), exit), ([spans, spans, 0, 0, altered, 0], 1), "{report}");
+    let field = &report["fields"][0];
+    assert_eq!(
+        (field["field"].as_str(), field["spans"].as_u64(), field["found"].as_str()),
+        (Some("attributes.http.request.method"), Some(altered), Some("(absent)")),
+    );
+    assert_eq!(made.report(&file, &["--allow", "altered=attributes"]).1, 0);
+    assert_eq!(made.report(&file, &["--allow", "altered=attributes.http.route"]).1, 1);
+    // Of another run, beside all of this one.
+    let other = made.edited(|span| {
+        span.trace_id.reverse();
+        true
+    });
+    let file = made.written("others", &[made.requests.clone(), other].concat());
+    let (report, exit) = made.report(&file, &[]);
+    assert_eq!((counts(&report), exit, report["unexpected"].as_u64()), ([spans, spans, 0, 0, 0, 0], 0, Some(spans)));
+    assert_eq!(made.report(&file, &["--deny", "unexpected"]).1, 1);
+    // By scenario and service it adds up to the same.
+    for table in ["scenarios", "services"] {
+        let of = |key: &str| -> u64 {
+            let rows = report[table].as_object().expect("a table").values();
+            rows.map(|row| row[key].as_u64().expect("a count")).sum()
+        };
+        assert_eq!((of("expected"), of("delivered"), of("lost")), (spans, spans, 0), "{table}");
+    }
+}
+
+#[test]
+fn a_sampling_policy_is_tested_by_saying_what_must_survive() {
+    let made = Made::new();
+    let failed = made.failed();
+    let errors = failed.values().filter(|failed| **failed).count() as u64;
+    assert!(errors > 10);
+    let tenth = |id: &[u8]| id[15] % 10 == 0;
+    let keeps = |span: &mut Span| failed[&span.trace_id[..]] || tenth(&span.trace_id);
+    let kept = made.written("kept", &made.edited(keeps));
+    let policy = ["--expect", "keep-errors", "--expect", "sample=10%+-5"];
+    let (report, exit) = made.report(&kept, &policy);
+    let sampled = failed.iter().filter(|(id, failed)| !**failed && tenth(id)).count() as u64;
+    assert_eq!((exit, report["lost"].as_u64()), (0, Some(0)), "{report}");
+    let of = |key: &str| report["sampled"][key].as_u64();
+    assert_eq!((of("traces"), of("arrived")), (Some(failed.len() as u64 - errors), Some(sampled)));
+    // All is lost that was sampled out, where nothing is said.
+    let (unsaid, exit) = made.report(&kept, &[]);
+    assert_eq!((exit, &unsaid["lost"]), (1, &report["sampled_out"]));
+    // The share is not the one that was to be.
+    let (report, exit) = made.report(&kept, &["--expect", "keep-errors", "--expect", "sample=50%"]);
+    assert_eq!((exit, &report["verdict"]["of"]), (1, &serde_json::json!(["sample"])));
+    // An error is missing; a part of a trace is.
+    let one = *failed.iter().find(|(_, failed)| **failed).expect("a failed trace").0;
+    let without = made.written("without", &made.edited(|span| keeps(span) && span.trace_id != one));
+    let (report, exit) = made.report(&without, &policy);
+    assert_eq!(
+        (exit, &report["verdict"]["of"], &report["losses"]["traces"]),
+        (1, &serde_json::json!(["lost"]), &1.into())
+    );
+    let part = *failed.iter().find(|(id, failed)| !**failed && tenth(id)).expect("a sampled trace").0;
+    let root = |span: &Span| span.trace_id == part && span.parent_span_id.is_empty();
+    let without = made.written("part", &made.edited(|span| keeps(span) && !root(span)));
+    let (report, exit) = made.report(&without, &policy);
+    assert_eq!((exit, report["lost"].as_u64(), report["traces"]["partly"].as_u64()), (1, Some(1), Some(1)), "{report}");
+}
+
+#[test]
+fn what_could_not_be_checked_is_never_clean() {
+    let made = Made::new();
+    let spans = made.spans().len() as u64;
+    let whole = made.read("all.bin");
+    let unchecked = |from: &Path, why: &str| {
+        let (out, said, exit) = made.verify(&[from], &[]);
+        assert!(exit == 3 && (out.contains(why) || said.contains(why)), "{exit} {out}{said}");
+        assert!(!out.contains("nothing is lost"), "{out}");
+    };
+    unchecked(&made.write("empty", b""), "no spans at all");
+    unchecked(&made.path("nowhere"), "No such file");
+    unchecked(made.folder.path(), "a directory");
+    // The end is cut off; then a message is damaged, and the ones behind it are read.
+    unchecked(&made.write("cut", &whole[..whole.len() - 9]), "nothing after it is read");
+    let first = u32::from_be_bytes(whole[..4].try_into().expect("four bytes")) as usize;
+    let mut damaged = whole.clone();
+    damaged[4..4 + first].fill(0xff);
+    unchecked(&made.write("damaged", &damaged), "damaged: byte 0: no protobuf");
+    let (report, _) = made.report(&made.path("damaged"), &[]);
+    let behind = bare_spans(&made.requests[1..]).count() as u64;
+    assert_eq!((report["delivered"].as_u64(), report["lost"].as_u64()), (Some(behind), Some(spans - behind)));
+    // Nothing is missing where a whole file stands beside the damaged one; what is doubled is, whatever else may be.
+    let (_, _, exit) = made.verify(&[&made.path("cut"), &made.path("all.bin")], &["--allow", "duplicated"]);
+    assert_eq!(exit, 0);
+    let (_, _, exit) = made.verify(&[&made.path("cut"), &made.path("cut")], &[]);
+    assert_eq!(exit, 1);
+    // A line that a killed writer left, with the next right behind it.
+    let json = made.read("all.jsonl");
+    let line = json.iter().position(|byte| *byte == b'\n').expect("a line");
+    let glued = [&json[..line / 2], &json].concat();
+    let (report, exit) = made.report(&made.write("glued", &glued), &[]);
+    assert_eq!((counts(&report), exit), ([spans, spans, 0, 0, 0, 0], 0), "{report}");
+    assert_eq!(report["damage"].as_array().map(Vec::len), Some(1));
+    // Other people's traces alone: all of ours is lost.
+    let others = made.written(
+        "others",
+        &made.edited(|span| {
+            span.trace_id.reverse();
+            true
+        }),
+    );
+    assert_eq!(made.report(&others, &[]).1, 1);
+}
+
+#[test]
+fn a_manifest_that_does_not_tell_the_end_gives_no_clean_verdict() {
+    let made = Made::new();
+    let manifest: Value = serde_json::from_slice(&made.read("run.json")).expect("JSON");
+    let edited = |edit: &dyn Fn(&mut Value)| {
+        let mut edited = manifest.clone();
+        edit(&mut edited);
+        made.write("run.json", edited.to_string().as_bytes());
+        made.verify(&[&made.path("all.bin")], &[])
+    };
+    let open = |manifest: &mut Value| {
+        manifest["ended"] = Value::Null;
+        manifest["eras"][0]["end"] = Value::Null;
+    };
+    let (out, _, exit) = edited(&open);
+    assert_eq!(exit, 0, "its count is known: {out}");
+    let (out, _, exit) = edited(&|manifest| {
+        open(manifest);
+        manifest["selection"]["count"] = Value::Null;
+    });
+    assert!(exit == 3 && out.contains("not checked: the run has not ended"), "{out}");
+    let (_, said, exit) = edited(&|manifest| manifest["tag"] = "00000000".into());
+    assert!(exit == 3 && said.contains("it was edited"), "{said}");
+    let (_, said, exit) = edited(&|manifest| manifest["format"] = 99.into());
+    assert!(exit == 3 && said.contains("format 99"), "{said}");
+    // At full speed the end tells when later traces began: nothing can be compared.
+    let (out, _, exit) = edited(&|manifest| {
+        open(manifest);
+        manifest["full_speed"] = true.into();
+        manifest["eras"][0]["epoch"]["first"] = 0.into();
+    });
+    assert!(exit == 3 && out.contains("not checked: the run was at --rate max"), "{out}");
+    made.write("run.json", manifest.to_string().as_bytes());
+    for (words, why) in [
+        (&["--from", "-", "--from", "a"][..], "there can be no other --from"),
+        (&["--from", "clickhouse=ftp://x"], "--from clickhouse: "),
+        (&["--from", "a", "--expect", "sample=2"], "expected `keep-errors`"),
+        (&["--from", "a", "--expect", "sample=2%", "--expect", "sample=3%"], "only one sample"),
+        (&[], "--from"),
+    ] {
+        let output = tracegen().arg("verify").arg("--manifest").arg(made.path("run.json")).args(words).output();
+        let output = output.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(why), "{said}");
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_is_clean_without_the_traces_that_had_not_ended() {
+    let made = Made::new();
+    // Stopped half way, as its manifest has it: traces that had not ended by then were not sent.
+    let mut manifest: Value = serde_json::from_slice(&made.read("run.json")).expect("JSON");
+    let stop = manifest["eras"][0]["epoch"]["opening"].as_u64().expect("a time") + 1_500_000_000;
+    manifest["eras"][0]["stopped"] = stop.into();
+    made.write("run.json", manifest.to_string().as_bytes());
+    let mut ends: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for span in made.spans() {
+        let end = ends.entry(&span.trace_id).or_default();
+        *end = span.end_time_unix_nano.max(*end);
+    }
+    let file = made.written("stopped", &made.edited(|span| ends[&span.trace_id[..]] <= stop));
+    let sent = made.spans().iter().filter(|span| ends[&span.trace_id[..]] <= stop).count() as u64;
+    assert!(sent > 100 && sent < made.spans().len() as u64);
+    assert_clean(made.report(&file, &[]), sent);
+    let (report, _) = made.report(&made.path("all.bin"), &[]);
+    let never = report["strangers"]["never_sent"]["spans"].as_u64().expect("a count");
+    assert_eq!((report["lost"].as_u64(), never), (Some(0), made.spans().len() as u64 - sent));
+}
+
+#[test]
+fn the_report_for_ci_is_a_suite_with_a_case_for_each_check() {
+    let made = Made::new();
+    let half = made.written("half", &made.requests[..1]);
+    let junit = |from: &Path| made.verify(&[from], &["--format", "junit"]).0;
+    let clean = junit(&made.path("all.bin"));
+    assert!(
+        clean.starts_with("<?xml") && clean.contains("tests=\"5\" failures=\"0\" errors=\"0\" skipped=\"0\""),
+        "{clean}"
+    );
+    let short = junit(&half);
+    assert!(
+        short.contains("failures=\"1\"") && short.contains("<failure type=\"lost\" message=\"the pipeline dropped "),
+        "{short}"
+    );
+    let unchecked = junit(&made.write("empty", b""));
+    assert!(unchecked.contains("errors=\"2\"") && unchecked.contains("<error type=\"unchecked\""), "{unchecked}");
+}
+
+#[test]
+fn all_that_the_collectors_file_exporter_can_write_is_read() {
+    let outputs = vec![Output::Json, Output::Protobuf, Output::ZstdJson, Output::ZstdProtobuf];
+    let Some(mut collector) = Collector::with(outputs, &[]) else { return };
+    let made = Made::new();
+    tracegen()
+        .args(["run", "--seed", "42", "--count", TRACES, "--start", START, "--rate", "100/s", "--quiet"])
+        .args(["--endpoint", &collector.http_url()])
+        .arg(scenarios())
+        .assert()
+        .success();
+    collector.stop();
+    let files = collector.files();
+    assert_eq!(files.len(), 4);
+    for file in files {
+        assert_clean(made.report(&file, &[]), made.spans().len() as u64);
+    }
+}
+
+/// Resident memory of a process in KiB, at most so far; `None` once it has ended.
+#[cfg(target_os = "linux")]
+fn most_resident_kib(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "takes minutes"]
+fn a_hundred_million_spans_are_verified_in_200_mib() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    const MOST_KIB: u64 = 200 << 10;
+    let traces = std::env::var("TRACEGEN_VERIFY_TRACES").unwrap_or("12200000".into());
+    let flags = ["--seed", "42", "--count", &traces, "--start", "2020-01-01", "--rate", "100000/s"];
+    let tracegen = |command: &str| {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tracegen"));
+        process.env_clear().arg(command).args(flags).arg(scenarios()).stdout(Stdio::piped());
+        process
+    };
+    let began = Instant::now();
+    let mut run = tracegen("run").args(["--exporter", "file=-", "--quiet"]).spawn().expect("it runs");
+    let from = run.stdout.take().expect("a pipe");
+    let mut verify = tracegen("verify");
+    let mut verify = verify.args(["--from", "-", "--format", "json", "--quiet"]).stdin(from).spawn().expect("it runs");
+    let mut most = 0;
+    while verify.try_wait().expect("a status").is_none() {
+        most = most_resident_kib(verify.id()).unwrap_or(most);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let output = verify.wait_with_output().expect("an output");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert!(run.wait().expect("a status").success());
+    let spans = report["expected"].as_u64().expect("a count");
+    let seconds = began.elapsed().as_secs_f64();
+    eprintln!("{spans} spans in {seconds:.0} s, {:.0} a second, at most {most} KiB", spans as f64 / seconds);
+    assert_clean((report, output.status.code().expect("a status")), spans);
+    assert!(most <= MOST_KIB, "{most} KiB");
+}
