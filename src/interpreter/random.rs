@@ -3,6 +3,8 @@
 mod chacha;
 
 use chacha::{BLOCK, LANES};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
 /// What a key is for. Each purpose has its own, so that no two uses of the seed share a bit.
@@ -42,12 +44,13 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
 const AHEAD: usize = 8;
 /// Words of as many blocks as are computed at a time.
 const WORDS: usize = BLOCK * LANES;
+/// Words of a stream that stands alone which are computed at a time: as many as `rand_chacha` computes.
+const ALONE: usize = 4 * BLOCK;
 
 /// A stream of random words: ChaCha8's, as `rand_chacha` numbers its streams.
 ///
 /// Traces are made one after the other, for the most part. The streams of eight neighbours are computed together, a block
-/// of each when the first of them needs it, and read with a stride; a stream that stands alone is computed eight blocks at
-/// a time.
+/// of each when the first of them needs it, and read with a stride; a stream that stands alone is `rand_chacha`'s.
 #[derive(Clone)]
 pub(super) struct Random {
     key: [u32; 8],
@@ -62,8 +65,9 @@ pub(super) struct Random {
     computed: usize,
     /// The next block of the stream that stands alone.
     counter: u64,
-    /// [`AHEAD`] blocks of the neighbours, then eight blocks of the stream that stands alone.
-    words: Box<[u32; (AHEAD + 1) * WORDS]>,
+    alone: ChaCha8Rng,
+    /// [`AHEAD`] blocks of the neighbours, then those of the stream that stands alone.
+    words: Box<[u32; AHEAD * WORDS + ALONE]>,
 }
 
 impl Random {
@@ -78,7 +82,8 @@ impl Random {
             neighbours: u64::MAX,
             computed: 0,
             counter: 0,
-            words: Box::new([0; (AHEAD + 1) * WORDS]),
+            alone: ChaCha8Rng::from_seed(key),
+            words: Box::new([0; AHEAD * WORDS + ALONE]),
         }
     }
 
@@ -104,9 +109,8 @@ impl Random {
     fn compute(&mut self) {
         let (neighbours, alone) = self.words.split_at_mut(AHEAD * WORDS);
         if self.stride == LANES && self.computed < AHEAD {
-            let streams = std::array::from_fn(|lane| self.neighbours + lane as u64);
             let out = &mut neighbours.as_chunks_mut().0[self.computed];
-            chacha::blocks(&self.key, &[self.computed as u64; LANES], &streams, out);
+            chacha::blocks(&self.key, self.computed as u64, self.neighbours, out);
             self.computed += 1;
             self.end += WORDS;
             return;
@@ -114,14 +118,11 @@ impl Random {
         if self.stride == LANES {
             self.counter = AHEAD as u64;
         }
-        let mut lanes = [0; WORDS];
-        let counters = std::array::from_fn(|lane| self.counter.wrapping_add(lane as u64));
-        chacha::blocks(&self.key, &counters, &[self.stream; LANES], &mut lanes);
-        for (at, word) in alone.iter_mut().enumerate() {
-            *word = lanes[at % BLOCK * LANES + at / BLOCK];
-        }
-        self.counter = self.counter.wrapping_add(LANES as u64);
-        (self.at, self.stride, self.end) = (AHEAD * WORDS, 1, (AHEAD + 1) * WORDS);
+        self.alone.set_stream(self.stream);
+        self.alone.set_word_pos(self.counter as u128 * BLOCK as u128);
+        alone.fill_with(|| self.alone.next_u32());
+        self.counter += (ALONE / BLOCK) as u64;
+        (self.at, self.stride, self.end) = (AHEAD * WORDS, 1, AHEAD * WORDS + ALONE);
     }
 
     #[inline(always)]
@@ -193,8 +194,6 @@ pub(super) fn unit(draw: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand_chacha::ChaCha8Rng;
-    use rand_chacha::rand_core::{Rng, SeedableRng};
 
     #[test]
     fn a_stream_begins_anew_wherever_the_last_one_ended() {

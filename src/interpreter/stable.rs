@@ -66,7 +66,7 @@ mod tests {
         for len in 0..text.len() {
             let digest = Sha256::new().chain_update(key(42, Purpose::Stable)).chain_update([Use::Ipv4 as u8]);
             let digest = digest.chain_update(7u32.to_le_bytes()).chain_update(&text[..len]).finalize();
-            let words = stable.words(Use::Ipv4, 7, text[..len].as_bytes()).map(u64::to_le_bytes);
+            let words = stable.words(Use::Ipv4, 7, &text.as_bytes()[..len]).map(u64::to_le_bytes);
             assert_eq!(words.as_flattened(), &digest[..], "{len} bytes");
         }
     }

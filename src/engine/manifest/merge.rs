@@ -132,7 +132,12 @@ mod tests {
         let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
         let selection = Selection { count: Some(60), before: None, shard: (k, 3) };
         let stopped = stopped.map(|s| OPENING + s * SECOND);
-        let ending = Ending { ended: Ended::Stopped, stopped, end: if stopped.is_some() { 40 } else { 60 }, schedule: schedule.into() };
+        let ending = Ending {
+            ended: Ended::Stopped,
+            stopped,
+            end: if stopped.is_some() { 40 } else { 60 },
+            schedule: schedule.into(),
+        };
         let totals = Totals { traces: 10 + k, spans: 100, at: OPENING + k, account: Some(Default::default()) };
         let manifest = Archive::of(&run, selection, Some(&ending)).manifest(Some(totals));
         (format!("{k}.json"), manifest)

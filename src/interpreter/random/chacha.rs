@@ -1,4 +1,4 @@
-//! ChaCha8 (D. J. Bernstein, "ChaCha, a variant of Salsa20"), eight blocks at a time: a block in each lane of the processor's
+//! ChaCha8 (D. J. Bernstein, "ChaCha, a variant of Salsa20"), eight streams at a time: one in each lane of the processor's
 //! vectors. So computed, the draws of neighbouring traces cost a third of what they do one trace after the other.
 
 use multiversion::multiversion;
@@ -13,14 +13,15 @@ type Lanes = [u32; LANES];
 /// "expand 32-byte k".
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
-/// Block `counters[lane]` of stream `streams[lane]` under `key`; word k of a lane is `out[k * LANES + lane]`.
+/// Block `counter` of the streams from `first` on under `key`; word k of a stream is `out[k * LANES + lane]`.
 #[multiversion(targets("x86_64+avx2"))]
-pub fn blocks(key: &[u32; 8], counters: &[u64; LANES], streams: &[u64; LANES], out: &mut [u32; BLOCK * LANES]) {
+pub fn blocks(key: &[u32; 8], counter: u64, first: u64, out: &mut [u32; BLOCK * LANES]) {
+    let streams: [u64; LANES] = std::array::from_fn(|lane| first + lane as u64);
     let input: [Lanes; BLOCK] = std::array::from_fn(|word| match word {
         0..4 => [CONSTANTS[word]; LANES],
         4..12 => [key[word - 4]; LANES],
-        12 => counters.map(|counter| counter as u32),
-        13 => counters.map(|counter| (counter >> 32) as u32),
+        12 => [counter as u32; LANES],
+        13 => [(counter >> 32) as u32; LANES],
         14 => streams.map(|stream| stream as u32),
         _ => streams.map(|stream| (stream >> 32) as u32),
     });
