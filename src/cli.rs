@@ -22,6 +22,7 @@ mod parse;
 mod replay;
 mod run;
 mod scenarios;
+mod screen;
 mod serve;
 mod signal;
 mod sink;

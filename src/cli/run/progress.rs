@@ -3,25 +3,19 @@
 use super::exporter::Watch;
 use super::recent::Recent;
 use super::{Run, Timing};
+use crate::cli::screen::{Screen, Turn};
 use crate::engine::{Figures, Job, now};
 use crate::export::deliver::DeliveryEvent;
 use crate::text::{count, duration, grouped, scaled};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Steps of the bar.
 const STEPS: u64 = 1_000;
 
 pub struct Display {
-    /// `None`: nothing is shown.
-    bar: Option<ProgressBar>,
-    terminal: bool,
-    quiet: bool,
+    screen: Screen,
     /// When anything was first seen to be done, and what share that was: a run that is taken up again begins with some.
     first: Option<(Instant, f64)>,
-    last_plain: Instant,
     /// Traces that were sent before the run was taken up again.
     before: u64,
     spans: Recent,
@@ -43,26 +37,14 @@ const NOTABLE: u64 = 250_000_000;
 
 impl Display {
     pub fn new(run: &Run, job: &Job, timing: &Timing, on_terminal: bool) -> Display {
-        let terminal = std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
         let (k, n) = job.selection.shard;
         let total = job.selection.count.map(|count| (count + n - 1 - k) / n);
         let span = job.selection.before.map(|before| (timing.start, before));
-        let shown = !run.quiet && !on_terminal;
-        let bar = (shown && terminal).then(|| {
-            let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
-            let bounded = total.is_some() || span.is_some();
-            let template = if bounded { "[{bar:28}]  {msg}" } else { "{msg}" };
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            bar.set_style(style.progress_chars("=> "));
-            bar
-        });
-        let began = Instant::now();
+        let bounded = total.is_some() || span.is_some();
+        let template = if bounded { "[{bar:28}]  {msg}" } else { "{msg}" };
         Display {
-            bar,
-            terminal,
-            quiet: run.quiet || on_terminal,
+            screen: Screen::new(run.quiet || on_terminal, template, Some(STEPS)),
             first: None,
-            last_plain: began,
             before: job.sent.traces,
             spans: Recent::new(Duration::from_secs(1)),
             total,
@@ -76,24 +58,17 @@ impl Display {
     }
 
     pub fn update(&mut self, figures: &Figures, watch: Option<&Watch>) {
-        if self.quiet {
-            return;
-        }
         let behind = self.late(figures).is_some();
         let news = behind && !self.behind;
         self.behind = behind;
-        let plain_due = !self.terminal && (news || self.last_plain.elapsed() >= PLAIN_EVERY);
-        let Some(bar) = &self.bar else {
-            if plain_due {
-                self.last_plain = Instant::now();
-                let line = self.line(figures, watch);
-                anstream::eprintln!("  {line}");
+        match self.screen.turn(news) {
+            Turn::Redraw(bar) => {
+                bar.set_position((self.done(figures) * STEPS as f64) as u64);
+                bar.set_message(self.line(figures, watch));
             }
-            return;
-        };
-        let bar = bar.clone();
-        bar.set_position((self.done(figures) * STEPS as f64) as u64);
-        bar.set_message(self.line(figures, watch));
+            Turn::Line => anstream::eprintln!("  {}", self.line(figures, watch)),
+            Turn::Nothing => {}
+        }
     }
 
     /// All traces are made.
@@ -102,7 +77,7 @@ impl Display {
     }
 
     pub fn say(&self, line: &str) {
-        self.print(&format!("tracegen: {line}"));
+        self.screen.print(&format!("tracegen: {line}"));
     }
 
     pub fn event(&self, run: &Run, event: &DeliveryEvent, destination: &str) {
@@ -110,7 +85,7 @@ impl Display {
             let longer = if run.exporter.wait.is_none() { " (--wait for longer)" } else { "" };
             self.say(&format!("{event}{longer}"));
             if run.exporter.endpoint.is_none() && destination.contains("localhost") {
-                self.print(
+                self.screen.print(
                     "  start a collector, set OTEL_EXPORTER_OTLP_ENDPOINT, or look at traces without one: \
                      --exporter stdout",
                 );
@@ -120,18 +95,8 @@ impl Display {
         }
     }
 
-    /// Errors are said even if all else is not.
-    fn print(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
-            None => anstream::eprintln!("{line}"),
-        }
-    }
-
     pub fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.screen.finish();
     }
 
     /// How far the schedule is behind, ns, if that is worth a word.

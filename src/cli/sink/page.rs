@@ -3,20 +3,15 @@
 use super::figures;
 use super::judge::Judge;
 use super::trial::Trial;
+use crate::cli::screen::{Screen, Turn};
 use crate::receive::Account;
 use crate::text::{self, count, duration, grouped, scaled};
 use crate::verify::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
-
-const PLAIN_EVERY: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 pub struct Page {
-    /// `None`: there is no terminal, or nothing is to be shown.
-    bar: Option<ProgressBar>,
+    screen: Screen,
     quiet: bool,
-    last_plain: Instant,
     /// When, and how many spans and bytes there were then.
     seen: (Instant, u64, u64),
     /// Spans and bytes a second, over the last second or so.
@@ -25,36 +20,26 @@ pub struct Page {
 
 impl Page {
     pub fn new(quiet: bool) -> Page {
-        let terminal = std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
-        let bar = (!quiet && terminal).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar
-        });
-        let now = Instant::now();
-        Page { bar, quiet, last_plain: now, seen: (now, 0, 0), rates: (0.0, 0.0) }
+        Page { screen: Screen::new(quiet, "{msg}", None), quiet, seen: (Instant::now(), 0, 0), rates: (0.0, 0.0) }
     }
 
     pub fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("tracegen: {line}")),
-            None if self.quiet => {}
-            None => anstream::eprintln!("tracegen: {line}"),
+        if !self.quiet {
+            self.screen.print(&format!("tracegen: {line}"));
         }
     }
 
     pub fn update(&mut self, judge: &Judge, account: &Account) {
         self.measure(judge);
         let (spans, bytes) = self.rates;
-        match &self.bar {
-            Some(bar) => {
+        match self.screen.turn(false) {
+            Turn::Redraw(bar) => {
                 let mut lines =
                     vec![figures::row("now", format!("{} spans/s, {}/s", scaled(spans), text::bytes(bytes as u64)))];
                 lines.extend(figures::page(judge, account));
                 bar.set_message(lines.join("\n"));
             }
-            None if !self.quiet && self.last_plain.elapsed() >= PLAIN_EVERY => {
-                self.last_plain = Instant::now();
+            Turn::Line => {
                 let census = &judge.census;
                 let all = format!("{} in {}", count(census.spans, "span"), count(census.requests, "request"));
                 let late = duration(census.lateness().p99);
@@ -69,14 +54,12 @@ impl Page {
                 }
                 anstream::eprintln!("{line}");
             }
-            None => {}
+            Turn::Nothing => {}
         }
     }
 
     pub fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.screen.finish();
     }
 
     fn measure(&mut self, judge: &Judge) {
