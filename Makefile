@@ -90,7 +90,7 @@ test: ## Run all tests, those against real parts too; what they need is installe
 .PHONY: test-long
 test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: TRACEGEN_MEMORY_SECONDS, 600)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
-	$(MAKE) test ARGS='--release -- --ignored'
+	$(MAKE) test ARGS='--profile long -- --ignored'
 
 .PHONY: lint
 lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, Kubernetes, the collector and CI
