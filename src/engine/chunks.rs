@@ -165,13 +165,16 @@ impl FullSpeed {
         self.schedule.epochs().last().map_or(0, |epoch| epoch.opening)
     }
 
-    /// An epoch a second, whose rate follows from what the one before achieved: an eighth more, so that generation never
-    /// has to wait for a trace to end, and more than that where it came close to it. The rate at most halves, so that
-    /// what held up a whole epoch (a target that was away) does not hold up the next one. Whether one was opened.
+    /// An epoch a second, the first ones shorter, as it is not known yet what can be achieved. Its rate follows from what the
+    /// one before achieved: an eighth more, so that generation never has to wait for a trace to end, and more than that
+    /// where it came close to it. The rate at most halves, so that what held up a whole epoch (a target that was away) does
+    /// not hold up the next one. Whether one was opened.
     fn open_epoch_if_due(&mut self, first: u64, now: u64) -> bool {
         let took = now.saturating_sub(self.opened);
         let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
-        if took < SECOND || first <= before {
+        let doublings = self.schedule.epochs().len() - 1;
+        let length = if doublings < 7 { SECOND >> (7 - doublings) } else { SECOND };
+        if took < length || first <= before {
             return false;
         }
         let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
