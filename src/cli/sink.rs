@@ -8,7 +8,7 @@ mod trial;
 
 use super::signal::Signals;
 use super::verdict::{self, Background, Format, VerdictFlags};
-use super::{Exit, Failure, parse, print};
+use super::{Exit, Failure, memory, parse, print};
 use crate::receive::{Account, Options, Receiver};
 use clap::Args;
 use faults::FaultFlags;
@@ -91,6 +91,7 @@ impl Sink {
             return Err(Failure::usage("there is a verdict only on a run: give its --manifest"));
         }
         self.verdict.policy()?;
+        memory::take_small_pages();
         let options = Options { most_bytes: (self.max_request as usize) << 20, faults: self.faults.resolve()? };
         let seed = options.faults.seed;
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to receive with: {e}"));

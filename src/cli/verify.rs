@@ -4,7 +4,7 @@ mod progress;
 
 use super::source::{Known, Source};
 use super::verdict::{Background, VerdictFlags};
-use super::{Exit, Failure, signal};
+use super::{Exit, Failure, memory, signal};
 use crate::store::Connection;
 use crate::verify::{self, Verifier};
 use clap::Args;
@@ -52,6 +52,7 @@ impl Verify {
         };
         let from = source(&self.from, files)?;
         let Known { archive, words, undelivered } = self.source.open(scenarios)?;
+        memory::take_small_pages();
         signal::end_at_once("no verdict")?;
         let mut verifier = Verifier::new(archive, from.fidelity());
         let mut display = Display::new(self.quiet);

@@ -7,8 +7,8 @@ use crate::interpreter::{Interpreter, Run};
 use crate::trace::{Bytes, SpanView, Trace, View};
 use std::sync::Arc;
 
-/// Traces kept, by index modulo this: as many as a request of tracegen's can have.
-const SLOTS: u64 = 8_192;
+/// Traces kept, by index modulo this: more than most requests have, whose spans lie apart by resource.
+const SLOTS: u64 = 4_096;
 /// Spans of all traces kept, about; over it all are forgotten.
 const MOST_SPANS: usize = 1 << 16;
 /// Eras ready to be interpreted.
