@@ -96,6 +96,8 @@ test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: 
 lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, Kubernetes, the collector and CI
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	@# Of all platforms: what none of this machine's builds needs is not there yet.
+	@cargo fetch --locked --quiet
 	@deny=$$(scripts/cargo-tool.sh cargo-deny) && $$deny --offline --log-level error check licenses bans sources
 	scripts/lint-files.sh
 	scripts/kubernetes-check.sh
