@@ -19,6 +19,7 @@ mod merge;
 mod metrics;
 mod pace;
 mod parse;
+mod recent;
 mod replay;
 mod run;
 mod scenarios;

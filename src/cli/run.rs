@@ -3,7 +3,6 @@
 pub(super) mod exporter;
 mod monitor;
 mod progress;
-mod recent;
 mod resume;
 pub(super) mod rows;
 pub(super) mod summary;

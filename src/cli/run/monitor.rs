@@ -2,8 +2,8 @@
 
 use super::exporter::{Opened, Sink, Watch};
 use super::progress::Display;
-use super::recent::Recent;
 use super::{Run, Timing};
+use crate::cli::recent::Recent;
 use crate::cli::{Failure, metrics, signal};
 use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};

@@ -1,8 +1,8 @@
 //! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
 
 use super::exporter::Watch;
-use super::recent::Recent;
 use super::{Run, Timing};
+use crate::cli::recent::Recent;
 use crate::cli::screen::{Screen, Turn};
 use crate::engine::{Figures, Job, now};
 use crate::export::deliver::DeliveryEvent;

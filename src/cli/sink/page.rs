@@ -3,24 +3,24 @@
 use super::figures;
 use super::judge::Judge;
 use super::trial::Trial;
+use crate::cli::recent::Recent;
 use crate::cli::screen::{Screen, Turn};
 use crate::receive::Account;
 use crate::text::{self, count, duration, grouped, scaled};
 use crate::verify::Progress;
-use std::time::Instant;
+use std::time::Duration;
 
 pub struct Page {
     screen: Screen,
     quiet: bool,
-    /// When, and how many spans and bytes there were then.
-    seen: (Instant, u64, u64),
-    /// Spans and bytes a second, over the last second or so.
-    rates: (f64, f64),
+    spans: Recent,
+    bytes: Recent,
 }
 
 impl Page {
     pub fn new(quiet: bool) -> Page {
-        Page { screen: Screen::new(quiet, "{msg}", None), quiet, seen: (Instant::now(), 0, 0), rates: (0.0, 0.0) }
+        let recent = || Recent::new(Duration::from_secs(1));
+        Page { screen: Screen::new(quiet, "{msg}", None), quiet, spans: recent(), bytes: recent() }
     }
 
     pub fn say(&self, line: &str) {
@@ -30,8 +30,7 @@ impl Page {
     }
 
     pub fn update(&mut self, judge: &Judge, account: &Account) {
-        self.measure(judge);
-        let (spans, bytes) = self.rates;
+        let (spans, bytes) = (self.spans.rate(judge.census.spans), self.bytes.rate(judge.census.bytes));
         match self.screen.turn(false) {
             Turn::Redraw(bar) => {
                 let mut lines =
@@ -60,15 +59,5 @@ impl Page {
 
     pub fn finish(&mut self) {
         self.screen.finish();
-    }
-
-    fn measure(&mut self, judge: &Judge) {
-        let (at, spans, bytes) = self.seen;
-        let passed = at.elapsed().as_secs_f64();
-        if passed >= 1.0 {
-            let (now, census) = (Instant::now(), &judge.census);
-            self.rates = ((census.spans - spans) as f64 / passed, (census.bytes - bytes) as f64 / passed);
-            self.seen = (now, census.spans, census.bytes);
-        }
     }
 }
