@@ -90,10 +90,11 @@ impl Default for Selection {
 }
 
 impl Selection {
-    /// Indices beyond `count` are never asked for; `start` is asked only where it decides.
-    fn takes(&self, index: u64, start: impl FnOnce() -> u64) -> bool {
+    /// The start of trace `index`, as `start` gives it, if the trace is selected. Indices beyond `count` are never asked for.
+    fn select(&self, index: u64, start: impl FnOnce() -> u64) -> Option<u64> {
         let (k, n) = self.shard;
-        (n == 1 || index % n == k) && self.before.is_none_or(|before| start() < before)
+        let start = (n == 1 || index % n == k).then(start)?;
+        self.before.is_none_or(|before| start < before).then_some(start)
     }
 }
 

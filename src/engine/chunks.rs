@@ -108,7 +108,8 @@ impl Chunks {
             {
                 journal(&full_speed.schedule);
             }
-            if full_speed.opening() >= self.before {
+            // What is left of the epoch starts later still, and so do all epochs to come.
+            if full_speed.starts.start(first) >= self.before {
                 state.complete = true;
                 return None;
             }
@@ -160,11 +161,6 @@ impl FullSpeed {
         FullSpeed { opened: now, rate, schedule, starts, reach }
     }
 
-    /// Of the last epoch, ns since 1970.
-    fn opening(&self) -> u64 {
-        self.schedule.epochs().last().map_or(0, |epoch| epoch.opening)
-    }
-
     /// An epoch a second, the first ones shorter, as it is not known yet what can be achieved. Its rate follows from what the
     /// one before achieved: an eighth more, so that generation never has to wait for a trace to end, and more than that
     /// where it came close to it. The rate at most halves, so that what held up a whole epoch (a target that was away) does
@@ -208,6 +204,9 @@ fn length(plan: &Plan, per_second: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Selection;
+    use crate::interpreter::Run;
+    use crate::plan::fixture;
 
     const NOW: u64 = 1_767_225_600 * SECOND;
     const REACH: u64 = SECOND / 2;
@@ -237,6 +236,25 @@ mod tests {
             let made = seconds(&mut full_speed(), capacity, 12);
             assert!(made[4..].iter().all(|made| *made >= capacity / 10 * 9), "{capacity}: {made:?}");
         }
+    }
+
+    #[test]
+    fn full_speed_ends_with_the_first_start_that_is_too_late() {
+        let schedule = Schedule::new(NOW, FIRST_ARRIVALS).unwrap();
+        let job = Job {
+            run: Arc::new(Run::new(Arc::new(fixture::plan()), 42, schedule)),
+            selection: Selection { before: Some(NOW + SECOND / 100), ..Selection::default() },
+            threads: 1,
+            at_full_speed: true,
+            ordered: false,
+            sent: Sent::default(),
+            journal: None,
+        };
+        let (chunks, stop) = (Chunks::new(&job), Stop::default());
+        let indices: Vec<_> = std::iter::from_fn(|| chunks.next(&stop)).map(|chunk| chunk.indices).collect();
+        assert!(chunks.is_complete());
+        let end = indices.last().unwrap().end;
+        assert!((FIRST_RATE / 100..FIRST_RATE / 100 + LONGEST).contains(&end), "{indices:?}");
     }
 
     #[test]

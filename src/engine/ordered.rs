@@ -92,7 +92,7 @@ impl Worker<'_> {
     fn encode(&mut self, chunk: &Chunk, until: u64) -> Encoded {
         let mut encoded = Encoded { batches: vec![], start: 0, end: 0 };
         for index in chunk.indices.clone() {
-            if !self.job.selection.takes(index, || self.interpreter.start(index)) {
+            if self.job.selection.select(index, || self.interpreter.start(index)).is_none() {
                 continue;
             }
             self.interpreter.trace(index, &mut self.trace);

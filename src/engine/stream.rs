@@ -105,10 +105,9 @@ impl Worker<'_> {
             self.progress.waited_for_room();
             return Ok(Step::Waits(wake));
         }
-        let Some(index) = self.next_index(chunks, stop) else {
+        let Some((index, start)) = self.next_start(chunks, stop) else {
             return Ok(if self.pending.is_empty() { Step::Complete } else { Step::Waits(wake) });
         };
-        let start = self.interpreter.start(index);
         if !self.has_come(start, stop) {
             return Ok(Step::Waits(wake.min(start)));
         }
@@ -125,8 +124,8 @@ impl Worker<'_> {
         Ok(Step::Goes)
     }
 
-    /// The next index that is selected; it stays the next until `indices` moves on.
-    fn next_index(&mut self, chunks: &Chunks, stop: &Stop) -> Option<u64> {
+    /// The next index that is selected, and its start; it stays the next until `indices` moves on.
+    fn next_start(&mut self, chunks: &Chunks, stop: &Stop) -> Option<(u64, u64)> {
         loop {
             if self.indices.is_empty() {
                 let chunk = chunks.next(stop)?;
@@ -136,8 +135,8 @@ impl Worker<'_> {
                 self.indices = chunk.indices;
             }
             let index = self.indices.start;
-            if self.job.selection.takes(index, || self.interpreter.start(index)) {
-                return Some(index);
+            if let Some(start) = self.job.selection.select(index, || self.interpreter.start(index)) {
+                return Some((index, start));
             }
             self.indices.start += 1;
         }
