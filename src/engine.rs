@@ -42,7 +42,7 @@ pub struct Job {
     pub selection: Selection,
     /// At least 1. Never changes a byte.
     pub threads: usize,
-    /// As fast as traces can be made and taken: the run's schedule gets an epoch a second.
+    /// As fast as traces can be made and taken: the schedule gets epochs, by what was achieved.
     pub at_full_speed: bool,
     /// Keep index order, and close a batch at a chunk's end and never by time.
     pub ordered: bool,

@@ -23,9 +23,10 @@ pub fn grouped(n: u64) -> String {
 /// Three figures and a unit: `406 k`, `1.52 M`.
 pub fn scaled(n: f64) -> String {
     let (value, unit) = match n {
-        n if n < 1e3 => (n, ""),
-        n if n < 1e6 => (n / 1e3, " k"),
-        n if n < 1e9 => (n / 1e6, " M"),
+        // What would be rounded to 1,000 of a unit is 1 of the next.
+        n if n < 999.5 => (n, ""),
+        n if n < 999.5e3 => (n / 1e3, " k"),
+        n if n < 999.5e6 => (n / 1e6, " M"),
         n => (n / 1e9, " G"),
     };
     format!("{}{unit}", three_figures(value))
@@ -49,9 +50,9 @@ pub fn three_figures(value: f64) -> String {
 pub fn duration(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{} µs", three_figures(ns as f64 / 1e3)),
-        1_000_000..1_000_000_000 => format!("{} ms", three_figures(ns as f64 / 1e6)),
-        1_000_000_000..60_000_000_000 => format!("{} s", three_figures(ns as f64 / 1e9)),
+        1_000..999_500 => format!("{} µs", three_figures(ns as f64 / 1e3)),
+        999_500..999_500_000 => format!("{} ms", three_figures(ns as f64 / 1e6)),
+        999_500_000..60_000_000_000 => format!("{} s", three_figures(ns as f64 / 1e9)),
         _ => {
             let seconds = ns / 1_000_000_000;
             let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
@@ -75,9 +76,13 @@ mod tests {
         assert_eq!(scaled(406_310.0), "406 k");
         assert_eq!(scaled(71_200_000.0), "71.2 M");
         assert_eq!(scaled(7.0), "7.00");
+        assert_eq!(scaled(999_499.0), "999 k");
+        assert_eq!(scaled(999_500.0), "1.00 M");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_400_000), "1.40 MB");
         assert_eq!(duration(4_200_000), "4.20 ms");
+        assert_eq!(duration(999_499), "999 µs");
+        assert_eq!(duration(999_500), "1.00 ms");
         assert_eq!(duration(1_520_000_000), "1.52 s");
         assert_eq!(duration(125_000_000_000), "2 min 5 s");
         assert_eq!(duration(7_260_000_000_000), "2 h 1 min");

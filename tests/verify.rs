@@ -9,7 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
@@ -388,6 +388,25 @@ fn a_run_that_was_stopped_is_clean_without_the_traces_that_had_not_ended() {
     let (report, _) = made.report(&made.path("all.bin"), &[]);
     let never = report["strangers"]["never_sent"]["spans"].as_u64().expect("a count");
     assert_eq!((report["lost"].as_u64(), never), (Some(0), made.spans().len() as u64 - sent));
+}
+
+#[test]
+fn what_the_runs_own_account_explains_is_said() {
+    let made = Made::new();
+    let mut manifest: Value = serde_json::from_slice(&made.read("run.json")).expect("JSON");
+    let account = &mut manifest["ended"]["account"];
+    account["resent_unknown"]["spans"] = 7.into();
+    account["undelivered"] = json!({"timeout": {"spans": 11, "traces": 1, "message": ""}});
+    made.write("run.json", manifest.to_string().as_bytes());
+    let all = made.path("all.bin");
+    let (clean, ..) = made.verify(&[&all], &[]);
+    assert!(!clean.contains("tracegen itself"), "nothing is to be explained: {clean}");
+    let (twice, ..) = made.verify(&[&all, &all], &[]);
+    assert!(twice.contains(" 7   tracegen itself sent again, not knowing whether they had arrived"), "{twice}");
+    let first = made.spans()[0].trace_id.clone();
+    let short = made.written("short", &made.edited(|span| span.trace_id != first));
+    let (short, ..) = made.verify(&[&short], &[]);
+    assert!(short.contains("11   of the run's were not delivered by tracegen itself"), "{short}");
 }
 
 #[test]

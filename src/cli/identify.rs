@@ -55,7 +55,7 @@ impl Identify {
 
 /// Of a run that is known whole.
 fn identify(known: Known, ids: &[Id]) -> (String, bool) {
-    let Known { mut archive, words, .. } = known;
+    let Known { mut archive, background } = known;
     let (mut out, mut all_ours) = (String::new(), true);
     for id in ids {
         let hex = hex(id);
@@ -66,7 +66,7 @@ fn identify(known: Known, ids: &[Id]) -> (String, bool) {
                     let (spans, lasts) = (count(trace.spans.len() as u64, "span"), duration(trace.end - trace.start));
                     let start = format_time(trace.start);
                     let what = format!("trace {index}, {}, {spans}, started {start}, lasts {lasts}", view.scenario());
-                    (format!("{what}\n  tracegen replay {index} {words}"), true)
+                    (format!("{what}\n  tracegen replay {index} {}", background.words), true)
                 }
                 None => (format!("trace {index}, which the run has not made"), false),
             },

@@ -7,7 +7,7 @@ mod page;
 mod trial;
 
 use super::signal::Signals;
-use super::verdict::{self, Background, Format, VerdictFlags};
+use super::verdict::{self, Format, VerdictFlags};
 use super::{Exit, Failure, memory, parse, print};
 use crate::receive::{Account, Options, Receiver};
 use clap::Args;
@@ -185,9 +185,7 @@ impl Sink {
             None => Exit::Done,
             Some(Err(why)) => return Err(Failure::impossible(format!("{why}: not checked"))),
             Some(Ok(Concluded { report, .. })) if self.verdict.format == Format::Json => verdict::exit(&report),
-            Some(Ok(Concluded { report, words, undelivered })) => {
-                self.verdict.show(&report, &Background { words: &words, undelivered })?
-            }
+            Some(Ok(Concluded { report, background })) => self.verdict.show(&report, &background)?,
         };
         let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
         Ok(if interrupted && bounded && exit == Exit::Done { Exit::Interrupted } else { exit })

@@ -4,18 +4,25 @@ use super::run::summary::{quoted, words};
 use super::run::timing::{Timing, TimingFlags};
 use super::{Failure, fetch, scenarios};
 use crate::engine::{self, Archive, Manifest};
+use crate::export::deliver::Account;
 use crate::interpreter::Run;
 use clap::Args;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A run, and the words that name it after `tracegen replay TRACE`.
+/// A run, and what its traces don't tell of it.
 pub struct Known {
     pub archive: Archive,
+    pub background: Background,
+}
+
+#[derive(Default)]
+pub struct Background {
+    /// That name the run behind `tracegen replay TRACE`.
     pub words: String,
-    /// Spans that were sent and not delivered, by the run's own account; `None`: not known.
-    pub undelivered: Option<u64>,
+    /// Its own, when it had ended; `None`: not known.
+    pub account: Option<Account>,
 }
 
 /// The flags that name a run.
@@ -52,7 +59,7 @@ impl Source {
         };
         let words = words(paths, seed, schedule);
         let archive = Archive::of(&Run::new(plan, seed, timing.schedule), timing.selection, None);
-        Ok(Known { archive, words, undelivered: None })
+        Ok(Known { archive, background: Background { words, account: None } })
     }
 }
 
@@ -61,8 +68,8 @@ pub fn known(source: &str) -> Result<Known, String> {
     let manifest = manifest(source)?;
     let archive = Archive::open(&manifest).map_err(|e| e.to_string())?;
     let account = manifest.ended.and_then(|totals| totals.account);
-    let undelivered = account.map(|of| of.total_rejected().spans + of.total_undelivered().spans);
-    Ok(Known { archive, words: format!("--manifest {}", quoted(source)), undelivered })
+    let words = format!("--manifest {}", quoted(source));
+    Ok(Known { archive, background: Background { words, account } })
 }
 
 /// At a URL, or in a file.

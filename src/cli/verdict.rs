@@ -4,6 +4,7 @@ mod human;
 mod junit;
 mod words;
 
+use super::source::Background;
 use super::{Exit, Failure, print};
 use crate::verify::{Fault, Policy, Report, Sample, Verdict};
 use clap::{Args, ValueEnum};
@@ -53,14 +54,6 @@ pub enum Allowance {
     Altered(String),
 }
 
-/// What the report does not know of the run.
-pub struct Background<'k> {
-    /// That name the run behind `tracegen replay TRACE`.
-    pub words: &'k str,
-    /// Spans that tracegen itself did not get delivered; `None`: not known.
-    pub undelivered: Option<u64>,
-}
-
 impl VerdictFlags {
     /// # Errors
     /// Two samples.
@@ -95,7 +88,7 @@ impl VerdictFlags {
     ///
     /// # Errors
     /// Stdout can't be written.
-    pub fn show(&self, report: &Report, background: &Background<'_>) -> Result<Exit, Failure> {
+    pub fn show(&self, report: &Report, background: &Background) -> Result<Exit, Failure> {
         let text = match self.format {
             Format::Human => human::text(report, background, self.details),
             Format::Json => {

@@ -3,7 +3,7 @@
 mod progress;
 
 use super::source::{Known, Source};
-use super::verdict::{Background, VerdictFlags};
+use super::verdict::VerdictFlags;
 use super::{Exit, Failure, memory, signal};
 use crate::store::Connection;
 use crate::verify::{self, Verifier};
@@ -51,7 +51,7 @@ impl Verify {
             None => (vec![], self.paths),
         };
         let from = source(&self.from, files)?;
-        let Known { archive, words, undelivered } = self.source.open(scenarios)?;
+        let Known { archive, background } = self.source.open(scenarios)?;
         memory::take_small_pages();
         signal::end_at_once("no verdict")?;
         let mut verifier = Verifier::new(archive, from.fidelity());
@@ -60,7 +60,7 @@ impl Verify {
         display.finish();
         read.map_err(|e| Failure::impossible(format!("{e}: not checked")))?;
         let report = verifier.finish(&policy);
-        self.verdict.show(&report, &Background { words: &words, undelivered })
+        self.verdict.show(&report, &background)
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Archive {
     /// In order.
     eras: Vec<Era>,
     plans: BTreeMap<String, Arc<Plan>>,
-    /// There is an epoch a second, of which only a run that has ended tells.
+    /// There are epochs by what was achieved, of which only a run that has ended tells.
     full_speed: bool,
     /// By the first index of their era.
     ready: VecDeque<(u64, Arc<Run>)>,

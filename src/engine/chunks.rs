@@ -19,6 +19,9 @@ pub const LONGEST_REACH: u64 = 600 * SECOND;
 pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: FIRST_RATE, per_ns: SECOND };
 /// How far the last start of an epoch should lie before the first of the next, ns.
 const MARGIN: u64 = SECOND / 8;
+/// An epoch is at least so small a part of what has gone by: there are about so many in the first half hour, and again
+/// whenever the time has become 2.7 times as long.
+const EPOCHS: u64 = 1_024;
 /// Traces a second.
 const FIRST_RATE: u64 = 1_000_000;
 
@@ -161,15 +164,19 @@ impl FullSpeed {
         FullSpeed { opened: now, rate, schedule, starts, reach }
     }
 
-    /// An epoch a second, the first ones shorter, as it is not known yet what can be achieved. Its rate follows from what the
+    /// An epoch a second, the first ones shorter, as it is not known yet what can be achieved, and later ones longer, so that
+    /// a schedule of days stays short. Its rate follows from what the
     /// one before achieved: an eighth more, so that generation never has to wait for a trace to end, and more than that
     /// where it came close to it. The rate at most halves, so that what held up a whole epoch (a target that was away) does
     /// not hold up the next one. Whether one was opened.
     fn open_epoch_if_due(&mut self, first: u64, now: u64) -> bool {
         let took = now.saturating_sub(self.opened);
         let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
-        let doublings = self.schedule.epochs().len() - 1;
-        let length = if doublings < 7 { SECOND >> (7 - doublings) } else { SECOND };
+        let epochs = self.schedule.epochs();
+        let length = match epochs.len() {
+            n @ 0..8 => SECOND >> (8 - n),
+            _ => SECOND.max(now.saturating_sub(epochs[0].opening) / EPOCHS),
+        };
         if took < length || first <= before {
             return false;
         }
@@ -308,6 +315,14 @@ mod tests {
         for (stopped, left) in [(SECOND + SECOND / 2, 151), (2 * SECOND, 201), (9 * SECOND, 250)] {
             assert_eq!(first_left(&mut starts, Sent { end: 250, stopped: NOW + stopped, traces: 0 }, 0), left);
         }
+    }
+
+    #[test]
+    fn a_schedule_of_a_week_stays_short() {
+        let (mut full_speed, week) = (full_speed(), 7 * 86_400);
+        let made = seconds(&mut full_speed, 300_000, week);
+        assert!(full_speed.schedule.epochs().len() < 8 * EPOCHS as usize, "{}", full_speed.schedule.epochs().len());
+        assert!(made[4..].iter().all(|made| *made >= 270_000));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Manifest {
     pub tag: String,
     /// Which traces were made.
     pub selection: Selection,
-    /// They were made as fast as they could be: there is an epoch a second.
+    /// They were made as fast as they could be: there are epochs by what was achieved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full_speed: bool,
     /// In order. The first begins with trace 0; others may be missing where there were very many. Those of merged shards

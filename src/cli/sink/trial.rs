@@ -1,7 +1,7 @@
 //! The run that arrivals are held against. Its manifest may not be there yet when the sink begins, and is written on while the
 //! run goes on.
 
-use crate::cli::source::{self, Known};
+use crate::cli::source::{self, Background, Known};
 use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
 use std::time::SystemTime;
 
@@ -14,15 +14,13 @@ pub struct Trial {
     verifier: Option<Verifier>,
     /// Why what arrived can't be judged.
     broken: Option<String>,
-    words: String,
-    undelivered: Option<u64>,
+    background: Background,
 }
 
 /// What all that arrived comes to, and what else the manifest says of the run.
 pub struct Concluded {
     pub report: Report,
-    pub words: String,
-    pub undelivered: Option<u64>,
+    pub background: Background,
 }
 
 /// By which a file that was written again is told.
@@ -30,7 +28,7 @@ type Stamp = (Option<SystemTime>, u64);
 
 impl Trial {
     pub fn new(manifest: String) -> Trial {
-        Trial { manifest, stamp: None, verifier: None, broken: None, words: String::new(), undelivered: None }
+        Trial { manifest, stamp: None, verifier: None, broken: None, background: Background::default() }
     }
 
     /// Know what the manifest says now.
@@ -49,8 +47,8 @@ impl Trial {
 
     fn read(&mut self, stamp: Option<Stamp>) -> Result<(), String> {
         let known = source::known(&self.manifest).map_err(|e| format!("{}: {e}", self.manifest))?;
-        let Known { archive, words, undelivered } = known;
-        (self.stamp, self.words, self.undelivered) = (stamp, words, undelivered);
+        let Known { archive, background } = known;
+        (self.stamp, self.background) = (stamp, background);
         let fresh = |archive| Some(Verifier::new(archive, Fidelity::Otlp));
         match &mut self.verifier {
             none @ None => *none = fresh(archive),
@@ -90,9 +88,9 @@ impl Trial {
     /// There is nothing to hold it against.
     pub fn conclude(mut self, policy: &Policy) -> Result<Concluded, String> {
         self.read(None)?;
-        let Trial { broken, verifier, words, undelivered, .. } = self;
+        let Trial { broken, verifier, background, .. } = self;
         match (broken, verifier) {
-            (None, Some(verifier)) => Ok(Concluded { report: verifier.finish(policy), words, undelivered }),
+            (None, Some(verifier)) => Ok(Concluded { report: verifier.finish(policy), background }),
             (broken, _) => Err(broken.unwrap_or_else(|| "no manifest was read".into())),
         }
     }

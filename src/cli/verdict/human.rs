@@ -1,7 +1,9 @@
 //! The report as people read it.
 
 use super::words::{self, per_cent, share};
-use super::{Background, Fault};
+use super::Fault;
+use crate::cli::source::Background;
+use crate::export::deliver::Account;
 use crate::text::{count, duration, grouped};
 use crate::verify::{Report, Verdict};
 use anstyle::{AnsiColor, Style};
@@ -14,7 +16,7 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const OPEN: Style = AnsiColor::Yellow.on_default();
 
-pub fn text(report: &Report, background: &Background<'_>, details: bool) -> String {
+pub fn text(report: &Report, background: &Background, details: bool) -> String {
     let mut out = String::new();
     let (spans, traces) = (count(report.expected, "span"), count(report.traces.expected, "trace"));
     let _ = writeln!(out, "{spans} expected, {traces}");
@@ -31,7 +33,7 @@ pub fn text(report: &Report, background: &Background<'_>, details: bool) -> Stri
     out
 }
 
-fn counts(out: &mut String, report: &Report, background: &Background<'_>) {
+fn counts(out: &mut String, report: &Report, background: &Background) {
     let lost = words::losses(report).unwrap_or_default();
     let unexpected = words::strangers(report);
     let sampled = report.sampled.map(|_| {
@@ -39,12 +41,20 @@ fn counts(out: &mut String, report: &Report, background: &Background<'_>) {
         (Some(report.sampled_out), format!("in {traces} that need not arrive"))
     });
     let mut rows = vec![("delivered", Some(report.delivered), String::new()), ("lost", Some(report.lost), lost)];
-    if let Some(undelivered) = background.undelivered.filter(|spans| *spans > 0 && report.lost > 0) {
-        rows.push(("", Some(undelivered), "of the run's were not delivered by tracegen itself".into()));
+    let account = |of: fn(&Account) -> u64| background.account.as_ref().map(of).filter(|spans| *spans > 0);
+    if report.lost > 0
+        && let undelivered @ Some(_) = account(|own| own.total_rejected().spans + own.total_undelivered().spans)
+    {
+        rows.push(("", undelivered, "of the run's were not delivered by tracegen itself".into()));
     }
     rows.extend(sampled.map(|(spans, note)| ("sampled out", spans, note)));
     let copies = if report.copies > 0 { words::copies(report.copies) } else { String::new() };
     rows.push(("duplicated", Some(report.duplicated), copies));
+    if report.duplicated > 0
+        && let resent @ Some(_) = account(|own| own.resent_unknown.spans)
+    {
+        rows.push(("", resent, "tracegen itself sent again, not knowing whether they had arrived".into()));
+    }
     rows.push(("altered", Some(report.altered), String::new()));
     let orphans = if report.orphaned > 0 { "their parents are among the lost" } else { "" };
     rows.push(("orphaned", Some(report.orphaned), orphans.into()));
@@ -103,7 +113,7 @@ fn tables(out: &mut String, report: &Report) {
     let _ = writeln!(out);
 }
 
-fn verdict(out: &mut String, report: &Report, background: &Background<'_>) {
+fn verdict(out: &mut String, report: &Report, background: &Background) {
     match &report.verdict {
         Verdict::Clean => {
             let spotless = report.lost + report.duplicated + report.altered + report.sampled_out == 0;

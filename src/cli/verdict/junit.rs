@@ -2,14 +2,15 @@
 //! schemas of it share.
 
 use super::words::{name, said};
-use super::{Background, Fault};
+use super::Fault;
+use crate::cli::source::Background;
 use crate::verify::{Report, Verdict};
 use std::fmt::Write;
 
 const CHECKS: [Fault; 6] =
     [Fault::Lost, Fault::Duplicated, Fault::Altered, Fault::Orphaned, Fault::Unexpected, Fault::Sample];
 
-pub fn text(report: &Report, background: &Background<'_>) -> String {
+pub fn text(report: &Report, background: &Background) -> String {
     let (faults, because): (&[Fault], &[String]) = match &report.verdict {
         Verdict::Clean => (&[], &[]),
         Verdict::Short { of } => (of, &[]),

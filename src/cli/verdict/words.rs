@@ -1,6 +1,6 @@
 //! What a report says of each fault, in a line.
 
-use super::Background;
+use crate::cli::source::Background;
 use crate::cli::parse::format_time;
 use crate::text::{count, grouped};
 use crate::verify::{Fault, Report, Sampled, Stranger};
@@ -21,7 +21,7 @@ pub fn name(fault: Fault) -> &'static str {
 }
 
 /// What a fault comes to, with the way to look at it.
-pub fn said(fault: Fault, report: &Report, background: &Background<'_>) -> String {
+pub fn said(fault: Fault, report: &Report, background: &Background) -> String {
     match fault {
         Fault::Lost => {
             let Some(losses) = &report.losses else { return String::new() };
@@ -49,7 +49,7 @@ fn are(spans: u64) -> String {
     format!("{} {}", count(spans, "span"), if spans == 1 { "is" } else { "are" })
 }
 
-fn replay(trace: &str, background: &Background<'_>) -> String {
+fn replay(trace: &str, background: &Background) -> String {
     format!("tracegen replay {trace} {}", background.words)
 }
 
