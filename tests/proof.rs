@@ -92,6 +92,19 @@ impl Run {
         (report, exit)
     }
 
+    /// What `--from clickhouse` finds, by the variables that say where it is: the report, and the exit status.
+    fn verified_by_variables(&self, connection: &Connection) -> (Value, i32) {
+        let mut command = tracegen();
+        command
+            .env("DATABASE_HOST", &connection.host)
+            .env("DATABASE_PORT", connection.port.to_string())
+            .env("DATABASE_NAME", &connection.database)
+            .args(["verify", "--from", "clickhouse", "--format", "json", "--manifest"])
+            .arg(self.manifest());
+        let output = command.timeout(Duration::from_secs(120)).output().expect("run");
+        (serde_json::from_slice(&output.stdout).expect("JSON"), output.status.code().expect("an exit status"))
+    }
+
     /// Its output, what it said beside it, and the exit status.
     fn verify(&self, from: &str, more: &[&str]) -> (String, String, i32) {
         let mut command = tracegen();
@@ -184,6 +197,9 @@ fn what_went_through_whole_is_clean_in_every_store() {
     assert_eq!(counted(&collector.requests()).len() as u64, spans);
     let files = collector.files();
     assert_eq!(files.len(), 2);
+    let (report, exit) = run.verified_by_variables(&connection);
+    assert_verdict(&report, exit, &[]);
+    assert_counts(&report, [spans, spans, 0, 0, 0, 0]);
     let stores = [url_of(&connection), format!("jaeger={}", jaeger.url())];
     for from in stores.into_iter().chain(files.iter().map(|file| path_of(file))) {
         let (report, exit) = run.verified(&from, &[]);

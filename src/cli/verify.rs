@@ -4,7 +4,7 @@ mod progress;
 
 use super::source::{Known, Source};
 use super::verdict::VerdictFlags;
-use super::{Exit, Failure, memory, signal};
+use super::{Exit, Failure, database, memory, signal};
 use crate::store::Connection;
 use crate::verify::{self, Verifier};
 use clap::Args;
@@ -28,7 +28,8 @@ bit a span of those that arrived. Shards' manifests are merged first: `tracegen 
 Exit status: 0 nothing is lost, doubled or changed beyond what is allowed; 1 something is; 3 it could not be checked: a source
 out of reach or empty, a damaged file that may hold what is missing, a run that has not written its end.")]
 pub struct Verify {
-    /// Where the traces are: `clickhouse=URL`, `jaeger=URL`, OTLP files, or `-` for standard input
+    /// Where the traces are: `clickhouse` (by DATABASE_HOST and the like), `clickhouse=URL`, `jaeger=URL`, OTLP files, or `-`
+    /// for standard input
     #[arg(long, value_name = "SOURCE", required = true, num_args = 1)]
     from: Vec<String>,
     /// With --manifest more OTLP files; with --seed the run's scenario files or directories
@@ -66,13 +67,19 @@ impl Verify {
 
 /// What `--from` names; only files can be several.
 fn source(from: &[String], files: Vec<PathBuf>) -> Result<verify::Source, Failure> {
-    let is_file = |word: &String| word != "-" && !word.starts_with("clickhouse=") && !word.starts_with("jaeger=");
+    let stores = ["clickhouse=", "jaeger="];
+    let is_file = |word: &String| {
+        !["-", "clickhouse"].contains(&word.as_str()) && !stores.iter().any(|store| word.starts_with(store))
+    };
     if from.iter().all(is_file) {
         return Ok(verify::Source::Files(from.iter().map(PathBuf::from).chain(files).collect()));
     }
     let [only] = from else { return Err(Failure::usage("beside a store or `-` there can be no other --from")) };
     if !files.is_empty() {
         return Err(Failure::usage(format!("beside --from {only} no files are read")));
+    }
+    if only == "clickhouse" {
+        return Ok(verify::Source::ClickHouse(database::connection()?));
     }
     if let Some(url) = only.strip_prefix("clickhouse=") {
         let connection = Connection::parse(url).map_err(|e| Failure::usage(format!("--from clickhouse: {e}")))?;

@@ -78,7 +78,7 @@ fn clickhouse_out_of_reach_refusing_strange_cut_or_empty() {
     let wrong = format!("{host}/{database}").replace("http://", "http://reader:wrong@");
     assert_unchecked(&run, &wrong, "Authentication failed");
     let html = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>");
-    assert_unchecked(&run, &format!("clickhouse=http://127.0.0.1:{html}"), "the URL is that of its HTTP interface");
+    assert_unchecked(&run, &format!("clickhouse=http://127.0.0.1:{html}"), "what is asked is its HTTP interface");
     // Gone after a part of the rows.
     let cut = cutting(connection.port, 100_000);
     assert_unchecked(&run, &format!("clickhouse=http://127.0.0.1:{cut}/{database}"), "broken off after ");

@@ -1,7 +1,7 @@
 //! The report as people read it.
 
-use super::words::{self, per_cent, share};
 use super::Fault;
+use super::words::{self, per_cent, share};
 use crate::cli::source::Background;
 use crate::export::deliver::Account;
 use crate::text::{count, duration, grouped};

@@ -1,8 +1,8 @@
 //! The report as JUnit XML, which CI systems show: a case for each check. The elements and attributes are those that all
 //! schemas of it share.
 
-use super::words::{name, said};
 use super::Fault;
+use super::words::{name, said};
 use crate::cli::source::Background;
 use crate::verify::{Report, Verdict};
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! What a report says of each fault, in a line.
 
-use crate::cli::source::Background;
 use crate::cli::parse::format_time;
+use crate::cli::source::Background;
 use crate::text::{count, grouped};
 use crate::verify::{Fault, Report, Sampled, Stranger};
 

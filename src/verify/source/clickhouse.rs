@@ -47,10 +47,13 @@ pub async fn read(
 fn refusal(error: &StoreError) -> String {
     let way_out = match error {
         StoreError::Schema(_) => "",
-        StoreError::Refused(_) => "; user and password stand in the URL, as http://USER:PASSWORD@HOST:8123/otel",
+        StoreError::Refused(_) => {
+            "; user and password are DATABASE_USER and DATABASE_PASSWORD (`--from clickhouse`), or stand in the URL, as \
+                                   http://USER:PASSWORD@HOST:8123/otel"
+        }
         // It is ClickHouse that says so.
         StoreError::Failed(said) if said.starts_with("Code: ") => "",
-        _ => "; the URL is that of its HTTP interface, as http://localhost:8123/otel",
+        _ => "; what is asked is its HTTP interface, as http://localhost:8123/otel",
     };
     format!("{error}{way_out}")
 }
