@@ -5,13 +5,19 @@ mod support {
     pub mod clickhouse;
     pub mod collector;
     pub mod contract;
+    pub mod pki;
 }
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::binary::tracegen;
 use support::clickhouse::{Server, ask};
 use support::collector::{Collector, Output};
 use support::contract::{Corpus, answers, is_empty};
+use support::pki::Pki;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tracegen::store::{
     Attributes, ClickHouse, Connection, Database, Order, Patience, Store, StoreError, StoredTrace, TimeRange,
     TraceQuery, Wanted, Writer, WriterOptions, create_database,
@@ -304,6 +310,53 @@ fn a_run_that_can_not_write_says_so() {
     let output = run(&server.fresh()).env("DATABASE_PORT", "http").assert().code(2);
     let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
     assert!(error.contains("DATABASE_PORT=`http`: expected a port"), "{error}");
+}
+
+/// The port of localhost at which TLS ends before what comes is passed on.
+async fn behind_tls(to: u16, pki: &Pki) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let acceptor = TlsAcceptor::from(Arc::new(pki.server(false)));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who does not trust the certificate goes.
+                let Ok(mut client) = acceptor.accept(stream).await else { return };
+                let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await.expect("it runs");
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn https_needs_a_certificate_that_the_system_trusts() {
+    let Some(server) = Server::start() else { return };
+    let (plain, pki) = (server.fresh(), Pki::new("ours"));
+    let port = behind_tls(plain.port, &pki).await;
+    let manifest = tempfile::NamedTempFile::new().expect("a file");
+    let over_tls = |command: &mut assert_cmd::Command| {
+        command
+            .env("DATABASE_HOST", "https://localhost")
+            .env("DATABASE_PORT", port.to_string())
+            .env("DATABASE_NAME", &plain.database)
+            .env("SSL_CERT_FILE", pki.authority_file());
+    };
+    let mut trusting = run(&plain);
+    over_tls(trusting.args(["--count", "500", "--start", "2026-01-01", "--manifest"]).arg(manifest.path()));
+    trusting.assert().success();
+    let mut verify = tracegen();
+    over_tls(verify.args(["verify", "--from", "clickhouse", "--manifest"]).arg(manifest.path()));
+    let output = verify.assert().success();
+    let said = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    assert!(said.ends_with("nothing is lost, doubled or changed\n"), "{said}");
+    let mut doubting = run(&plain);
+    over_tls(doubting.args(["--count", "50", "--wait", "300ms"]));
+    let output = doubting.env("SSL_CERT_FILE", Pki::new("theirs").authority_file()).assert().code(1);
+    let error = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(error.contains("certificate"), "{error}");
 }
 
 /// Nothing that was acknowledged is missing, and the account closes, whatever happens to the server.
