@@ -3,8 +3,9 @@
 use super::{Job, Journal, Sent, Stop, now};
 use crate::interpreter::{Arrivals, Epoch, MAX_INDEX, Schedule, Starts};
 use crate::plan::{Plan, ScenarioId};
+use parking_lot::Mutex;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Most traces in a chunk.
 const LONGEST: u64 = 4_096;
@@ -98,7 +99,7 @@ impl Chunks {
         if stop.is_set() {
             return None;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let first = state.next;
         if first >= self.limit || state.complete {
             state.complete = true;
@@ -127,13 +128,13 @@ impl Chunks {
 
     /// The index after the last that was handed out, and the schedule if it has grown since the run began.
     pub fn end(&self) -> (u64, Option<Arc<Schedule>>) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         (state.next, state.full_speed.as_ref().map(|full_speed| full_speed.schedule.clone()))
     }
 
     /// Whether all chunks have been handed out.
     pub fn is_complete(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         state.complete || state.next >= self.limit
     }
 }

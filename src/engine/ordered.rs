@@ -6,7 +6,7 @@ use super::{Job, Progress, Stop, now};
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
 use crate::trace::Trace;
-use std::sync::{Condvar, Mutex, PoisonError};
+use parking_lot::{Condvar, Mutex};
 
 /// Whose turn it is to write.
 #[derive(Default)]
@@ -23,9 +23,9 @@ impl Turn {
 
     /// Run `write` once all chunks before `number` are written. If it fails, all later calls do.
     fn take(&self, number: u64, write: impl FnOnce() -> Result<(), Closed>) -> Result<(), Closed> {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock();
         while next.ok_or(Closed)? < number {
-            next = self.changed.wait(next).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut next);
         }
         let result = write();
         *next = result.is_ok().then_some(number + 1);

@@ -25,8 +25,9 @@ use control::{Control, Wanted};
 use exporter::{Exporter, Watch};
 use figures::{Figures, Tally};
 use generator::Generator;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -63,10 +64,6 @@ struct Shared {
     next: AtomicU64,
     lateness: Histogram,
     figures: Mutex<Figures>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {
@@ -156,7 +153,7 @@ impl Session {
 
     pub fn state(&self) -> SessionState {
         let wanted = self.shared.control.wanted().clone();
-        let mut figures = lock(&self.shared.figures);
+        let mut figures = self.shared.figures.lock();
         figures.reach(now());
         // Counts of another plan say nothing of this one.
         let scenarios = if Arc::ptr_eq(&figures.tally.plan, &wanted.plan) {
@@ -203,7 +200,7 @@ impl Session {
     /// The phase, and traces a second as achieved: what stands on every page.
     pub fn glance(&self) -> (Phase, f64) {
         let phase = self.shared.control.wanted().phase;
-        let mut figures = lock(&self.shared.figures);
+        let mut figures = self.shared.figures.lock();
         figures.reach(now());
         (phase, figures.achieved.rate(self.shared.began))
     }
@@ -211,18 +208,18 @@ impl Session {
     /// The journal so far.
     pub fn manifest(&self) -> Manifest {
         let ended = {
-            let figures = lock(&self.shared.figures);
+            let figures = self.shared.figures.lock();
             let account = || self.watch.as_ref().map(|watch| watch.state().account);
             figures.ended.map(|at| Totals { traces: figures.traces, spans: figures.spans, at, account: account() })
         };
         // Plans are written out without holding up anyone.
-        let archive = lock(&self.shared.archive).clone();
+        let archive = self.shared.archive.lock().clone();
         archive.manifest(ended)
     }
 
     /// Whether an id is of this session, and of what.
     pub fn locate(&self, id: TraceId) -> Option<Located> {
-        let mut archive = lock(&self.shared.archive);
+        let mut archive = self.shared.archive.lock();
         let Identified::Ours { index } = archive.identify(id) else { return None };
         if index >= self.shared.next.load(Ordering::Acquire) {
             return None;
@@ -239,7 +236,7 @@ impl Session {
         if index >= self.shared.next.load(Ordering::Acquire) {
             return None;
         }
-        let run = lock(&self.shared.archive).run(index)?;
+        let run = self.shared.archive.lock().run(index)?;
         let mut trace = Trace::default();
         Interpreter::new(&run).trace(index, &mut trace);
         Some((run.origin().clone(), trace))
@@ -248,7 +245,7 @@ impl Session {
     /// Stop for good, and deliver what was made, within `wait` ns. The manifest is complete then.
     pub fn finish(&self, wait: u64) -> SessionState {
         self.end();
-        let exporter = lock(&self.thread).take().and_then(|thread| thread.join().unwrap_or_default());
+        let exporter = self.thread.lock().take().and_then(|thread| thread.join().unwrap_or_default());
         exporter.map(|exporter| exporter.finish(Duration::from_nanos(wait)));
         self.state()
     }

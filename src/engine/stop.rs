@@ -3,8 +3,8 @@
 //! Who reads the clock first, and then sees that it is not set, read no later a time than [`Stop::time`].
 
 use crate::clock::now;
+use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Stop {
             return;
         }
         self.time.store(now().max(1), Ordering::SeqCst);
-        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.lock.lock();
         self.wake.notify_all();
     }
 
@@ -48,7 +48,7 @@ impl Stop {
     pub fn sleep_until(&self, time: u64) -> bool {
         // A step of the system's clock is noticed within this time.
         const LONGEST: u64 = 1_000_000_000;
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.lock.lock();
         loop {
             let now = now();
             if self.is_set() {
@@ -58,7 +58,7 @@ impl Stop {
                 return false;
             }
             let pause = Duration::from_nanos((time - now).min(LONGEST));
-            guard = self.wake.wait_timeout(guard, pause).unwrap_or_else(PoisonError::into_inner).0;
+            self.wake.wait_for(&mut guard, pause);
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
     target::{Compression, Protocol, Target, TargetError},
 };
 use crate::trace::Amount;
-use courier::{Courier, Phase, lock};
+use courier::{Courier, Phase};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -120,7 +120,7 @@ impl Delivery {
         self.courier.account().generate(amount);
         let refused = match (self.courier.over(), &self.queue) {
             (None, Some(queue)) => match queue.blocking_send(batch) {
-                Ok(()) => return lock(&self.courier.spare).pop(),
+                Ok(()) => return self.courier.spare.lock().pop(),
                 Err(back) => back.0,
             },
             _ => batch,
@@ -138,10 +138,10 @@ impl Delivery {
         let within = if down { Duration::ZERO } else { within };
         let (refused, full) = match (self.courier.over(), &self.queue, &self.runtime) {
             (None, Some(queue), Some(runtime)) => match queue.try_send(batch) {
-                Ok(()) => return lock(&self.courier.spare).pop(),
+                Ok(()) => return self.courier.spare.lock().pop(),
                 Err(TrySendError::Closed(batch)) => (batch, false),
                 Err(TrySendError::Full(batch)) => match runtime.block_on(queue.send_timeout(batch, within)) {
-                    Ok(()) => return lock(&self.courier.spare).pop(),
+                    Ok(()) => return self.courier.spare.lock().pop(),
                     Err(SendTimeoutError::Closed(batch)) => (batch, false),
                     Err(SendTimeoutError::Timeout(batch)) => (batch, true),
                 },

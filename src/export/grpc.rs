@@ -19,9 +19,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use parking_lot::Mutex;
 use percent_encoding::percent_decode;
 use prost::Message;
-use std::{error::Error, sync::Mutex, time::Duration};
+use std::{error::Error, time::Duration};
 use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::StatusExt;
 
@@ -77,7 +78,7 @@ impl Client {
 
     /// Leave the connection: requests from now on open a new one. For when nothing comes back on it any more.
     pub fn reconnect(&self) {
-        *self.channel.lock().unwrap_or_else(|e| e.into_inner()) = channel(self.connector.clone());
+        *self.channel.lock() = channel(self.connector.clone());
     }
 
     /// The message to send for a request body: made once, sent as often as needed.
@@ -100,7 +101,7 @@ impl Client {
 
     /// The answer, framed; or the status that came instead of it; or what went wrong with the connection.
     async fn call(&self, message: Bytes) -> Result<Result<Vec<u8>, Status>, Box<dyn Error + Send + Sync>> {
-        let channel = self.channel.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let channel = self.channel.lock().clone();
         let mut prefix = vec![u8::from(self.gzip)];
         prefix.extend(u32::try_from(message.len())?.to_be_bytes());
         let mut request = Request::new(Body::new(Bytes::from(prefix).chain(message)));

@@ -13,9 +13,10 @@ use hyper::{Method, Request};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use parking_lot::Mutex;
 use prost::Message;
 use serde::Serialize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -50,11 +51,7 @@ pub struct Books(Arc<Mutex<Account>>);
 
 impl Books {
     pub fn account(&self) -> Account {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Account> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clone()
     }
 }
 
@@ -129,7 +126,7 @@ impl Exchange {
 
     /// Of a request that has been read, from 0.
     fn number(&self) -> u64 {
-        let mut account = self.books.lock();
+        let mut account = self.books.0.lock();
         account.requests += 1;
         account.requests - 1
     }
@@ -152,7 +149,7 @@ impl Exchange {
             Fate::Unavailable | Fate::Dropped => {}
             Fate::Taken | Fate::Reset => self.hand_over(message).await?,
         }
-        let mut account = self.books.lock();
+        let mut account = self.books.0.lock();
         let injected = &mut account.injected;
         if draws.delay.is_some() {
             injected.delayed.add(spans);
@@ -190,7 +187,7 @@ impl Exchange {
 
     /// Counts it.
     fn refused(&self, refusal: Refusal) -> Refusal {
-        let mut account = self.books.lock();
+        let mut account = self.books.0.lock();
         account.refused += 1;
         account.last_refusal.clone_from(&refusal.message);
         refusal

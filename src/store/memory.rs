@@ -21,11 +21,12 @@ use super::{
 use crate::clock::now;
 use crate::trace::{Origin, Trace};
 use kept::Kept;
+use parking_lot::RwLock;
 use rolling::Rolling;
 use shelf::{Shelf, Snapshot};
 use sieve::Sieve;
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 /// The store that needs nothing else.
 pub struct Memory {
@@ -51,16 +52,12 @@ impl Memory {
     }
 
     pub fn size(&self) -> MemorySize {
-        let shelf = self.read();
+        let shelf = self.shelf.read();
         MemorySize { traces: shelf.counts().total_traces, capacity: self.capacity as u64, bytes: shelf.bytes() }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Shelf> {
-        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn get(&self, id: TraceId) -> Option<Arc<Kept>> {
-        self.read().get(id).cloned()
+        self.shelf.read().get(id).cloned()
     }
 
     /// Ask all traces; aside, where they have to be read one by one, which may take long.
@@ -69,7 +66,7 @@ impl Memory {
         query: &TraceQuery,
         ask: impl FnOnce(&Snapshot, &TraceQuery, &Sieve<'_>) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let snapshot = self.read().snapshot();
+        let snapshot = self.shelf.read().snapshot();
         let reads_traces = query.operation.is_some() || !query.attributes.is_empty() || query.text.is_some();
         if !reads_traces {
             return Ok(ask(&snapshot, query, &Sieve::new(query, &snapshot)));
@@ -97,18 +94,18 @@ impl Store for Memory {
     }
 
     async fn get_trace_counts(&self) -> Result<TraceCounts, StoreError> {
-        Ok(self.read().counts())
+        Ok(self.shelf.read().counts())
     }
 
     async fn get_service_names(&self) -> Result<Vec<String>, StoreError> {
-        let shelf = self.read();
+        let shelf = self.shelf.read();
         let mut names = BTreeSet::new();
         shelf.sources().iter().for_each(|source| source.services(&mut names));
         Ok(names.into_iter().map(String::from).collect())
     }
 
     async fn get_operation_names(&self, service: Option<&str>) -> Result<Vec<String>, StoreError> {
-        let shelf = self.read();
+        let shelf = self.shelf.read();
         let mut names = BTreeSet::new();
         shelf.sources().iter().for_each(|source| source.operations(service, MOST_NAMES, &mut names));
         Ok(names.into_iter().take(MOST_NAMES).map(String::from).collect())
@@ -123,7 +120,7 @@ impl Store for Memory {
             kept.view().spans().find(|other| other.record().id == span).map(|span| span.service().to_string())
         };
         self.rolling.add(origin, trace, linked);
-        let gone = self.shelf.write().unwrap_or_else(PoisonError::into_inner).add(self.capacity, origin, trace);
+        let gone = self.shelf.write().add(self.capacity, origin, trace);
         drop(gone);
         Ok(())
     }
@@ -133,7 +130,7 @@ impl Store for Memory {
     }
 
     async fn links_to(&self, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
-        let mut linking: Vec<Arc<Kept>> = self.read().linking(id).cloned().collect();
+        let mut linking: Vec<Arc<Kept>> = self.shelf.read().linking(id).cloned().collect();
         // A trace stands there for each of its links.
         linking.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let mut links: Vec<Backlink> = linking.iter().flat_map(|kept| backlinks(kept, id)).collect();

@@ -7,7 +7,8 @@ use opentelemetry::metrics::{AsyncInstrument, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::resource::EnvResourceDetector;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Metrics on their way to a collector, on threads of their own.
@@ -30,7 +31,7 @@ impl Telemetry {
         for (at, Metric { name, kind, unit, description, .. }) in metrics.into_iter().enumerate() {
             let (read, latest) = (read.clone(), latest.clone());
             let observe = move |instrument: &dyn AsyncInstrument<f64>| {
-                let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut latest = latest.lock();
                 // The SDK asks in this order: the first reads for all, so that the figures of a collection fit together.
                 if at == 0 {
                     *latest = read();

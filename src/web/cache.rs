@@ -4,8 +4,9 @@ use super::response::{self, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes};
 use hyper::http::response::Parts;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -46,7 +47,7 @@ impl Cache {
     }
 
     fn slot(&self, key: String) -> Arc<Slot> {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.0.lock();
         if slots.len() >= MOST && !slots.contains_key(&key) {
             let holds = |slot: &Arc<Slot>| match slot.try_lock() {
                 Ok(kept) => kept.as_ref().is_some_and(|kept| kept.made.elapsed() < HOLDS),
@@ -63,7 +64,7 @@ impl Cache {
 
     /// Something was changed: what was answered before does not hold any more.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.lock().clear();
     }
 }
 
@@ -89,6 +90,6 @@ mod tests {
         for other in 0..3 * MOST {
             ask(&format!("/{other}")).await;
         }
-        assert!(cache.0.lock().unwrap().len() <= MOST);
+        assert!(cache.0.lock().len() <= MOST);
     }
 }

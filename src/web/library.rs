@@ -6,10 +6,11 @@ use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::files::BASE;
 use crate::language::source::Sources;
 use crate::plan::Plan;
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 pub struct Library {
@@ -48,7 +49,7 @@ impl Library {
     }
 
     pub fn shelf(&self) -> Arc<Shelf> {
-        self.shelf.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shelf.read().clone()
     }
 
     /// Compile the files again if they have changed since they were last read. A plan file does not change.
@@ -58,7 +59,7 @@ impl Library {
         }
         // looked at before they are read: what changes in between is seen the next time
         let now = fingerprint(&self.paths);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if *seen == now {
             return Change::None;
         }
@@ -81,7 +82,7 @@ impl Library {
                 (Shelf { good, broken: Some((sources, diagnostics)) }, Change::Broken { errors })
             }
         };
-        *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shelf);
+        *self.shelf.write() = Arc::new(shelf);
         change
     }
 }

@@ -12,9 +12,10 @@ use crate::interpreter;
 use crate::store::Writer;
 use crate::trace::{Amount, Loss};
 use clap::Args;
+use parking_lot::Mutex;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What `--exporter` says.
@@ -212,9 +213,9 @@ impl Sink {
         match self {
             Sink::Network(delivery) => delivery.finish(),
             Sink::ClickHouse(writer) => rows::account(writer.finish()),
-            Sink::File(written) => written.into_inner().unwrap_or_else(PoisonError::into_inner).finish(),
+            Sink::File(written) => written.into_inner().finish(),
             Sink::None(taken) => {
-                let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let taken = taken.into_inner();
                 Account { generated: taken, delivered: taken, ..Account::default() }
             }
         }
@@ -229,9 +230,9 @@ impl Output for Sink {
                 if delivery.monitor().is_over() { Err(Closed) } else { Ok(spare) }
             }
             Sink::ClickHouse(writer) => rows::send(writer, batch),
-            Sink::File(written) => written.lock().unwrap_or_else(PoisonError::into_inner).send(batch),
+            Sink::File(written) => written.lock().send(batch),
             Sink::None(taken) => {
-                *taken.lock().unwrap_or_else(PoisonError::into_inner) += batch.amount();
+                *taken.lock() += batch.amount();
                 Ok(Some(emptied(batch)))
             }
         }

@@ -8,8 +8,9 @@ use crate::cli::{Failure, metrics, signal};
 use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use crate::telemetry::{self, Metric, RunState};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long what was made before an interruption may take to be delivered.
@@ -162,7 +163,7 @@ fn figures(
     let recent = Mutex::new(Recent::new(Duration::from_secs(10)));
     move || {
         let figures = progress.figures();
-        let achieved_rate = recent.lock().unwrap_or_else(PoisonError::into_inner).rate(figures.traces);
+        let achieved_rate = recent.lock().rate(figures.traces);
         let export = watch.as_ref().map(|watch| (watch.account(), watch.standing()));
         telemetry::of_run(&RunState { began, figures, target_rate, achieved_rate, export })
     }

@@ -3,7 +3,8 @@
 use super::trial::Trial;
 use crate::receive::{Arrival, Complaint};
 use crate::verify::Census;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Where arrivals are taken, on a thread of its own; others look on.
@@ -24,7 +25,7 @@ impl Bench {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Judge> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Take arrivals until there can be no more.

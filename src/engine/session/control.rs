@@ -1,10 +1,11 @@
 //! What those who steer a session want of it. They never wait for the generator, and it is woken at once.
 
+use super::now;
 use super::state::{Phase, Settings};
-use super::{lock, now};
 use crate::plan::Plan;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A step of the system's clock is noticed within this time, ns.
@@ -45,7 +46,7 @@ impl Control {
     }
 
     pub fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        lock(&self.wanted)
+        self.wanted.lock()
     }
 
     pub fn change<T>(&self, change: impl FnOnce(&mut Wanted) -> T) -> T {
@@ -77,7 +78,7 @@ impl Control {
                 return;
             }
             let pause = Duration::from_nanos((time - now).min(LONGEST_SLEEP));
-            wanted = self.wake.wait_timeout(wanted, pause).unwrap_or_else(PoisonError::into_inner).0;
+            self.wake.wait_for(&mut wanted, pause);
         }
     }
 }

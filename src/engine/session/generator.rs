@@ -4,7 +4,7 @@ use super::control::Wanted;
 use super::exporter::Exporter;
 use super::figures::{Figures, Tally};
 use super::state::Phase;
-use super::{Shared, lock, now};
+use super::{Shared, now};
 use crate::engine::archive;
 use crate::engine::outbox::Outbox;
 use crate::engine::pending::Pending;
@@ -109,7 +109,7 @@ impl Generator {
         }
         let runs = wanted.phase == Phase::Running;
         if !runs {
-            lock(&self.shared.archive).end(self.next);
+            self.shared.archive.lock().end(self.next);
         }
         let same = Arc::ptr_eq(&wanted.weighted, &self.wanted.weighted)
             && wanted.settings.arrivals() == self.wanted.settings.arrivals();
@@ -126,7 +126,7 @@ impl Generator {
             return;
         }
         let Wanted { settings, plan, weighted, .. } = &self.wanted;
-        let mut archive = lock(&self.shared.archive);
+        let mut archive = self.shared.archive.lock();
         let opening = self.now.max(self.begun).max(archive.last_opening());
         let epoch = Epoch { first: self.next, opening, arrivals: settings.arrivals() };
         // Settings have been checked; only a clock beyond the last start there can be (2262) is left.
@@ -223,7 +223,7 @@ impl Generator {
         }
         self.pending.clear();
         let first = self.live.front().map_or(self.next, |live| live.first);
-        let mut archive = lock(&self.shared.archive);
+        let mut archive = self.shared.archive.lock();
         archive.end(self.next);
         archive.stop(first, time);
         drop(archive);
@@ -265,7 +265,7 @@ impl Generator {
     fn publish(&mut self) {
         self.published = self.now;
         self.figures.pending = self.pending.len();
-        *lock(&self.shared.figures) = self.figures.clone();
+        *self.shared.figures.lock() = self.figures.clone();
     }
 }
 

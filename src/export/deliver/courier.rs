@@ -15,11 +15,9 @@ use crate::export::{
 };
 use crate::trace::Amount;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 use tokio::{
@@ -69,10 +67,6 @@ pub(super) struct Courier {
     observer: Observer,
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
-}
-
 /// Why a connection may break before anything came back.
 fn hint(target: &Target) -> &'static str {
     // With TLS 1.3, a receiver that wants a certificate completes the handshake, then closes; often no more is seen of it.
@@ -107,7 +101,7 @@ impl Courier {
     }
 
     pub fn account(&self) -> MutexGuard<'_, Account> {
-        lock(&self.account)
+        self.account.lock()
     }
 
     /// Why nothing more will be delivered, if so.
@@ -230,7 +224,7 @@ impl Courier {
     /// Wait, and on for as long as the receiver asked any request to, but not beyond the deadline.
     async fn pause(&self, wait: Duration, deadline: Instant) {
         sleep(wait).await;
-        let not_before = lock(&self.reach).not_before;
+        let not_before = self.reach.lock().not_before;
         if let Some(until) = not_before {
             sleep_until(until.min(deadline)).await;
         }
@@ -238,7 +232,7 @@ impl Courier {
 
     async fn attempt(&self, prepared: Bytes) -> Outcome {
         let not_before = {
-            let mut reach = lock(&self.reach);
+            let mut reach = self.reach.lock();
             reach.begin(Instant::now());
             reach.not_before
         };
@@ -261,7 +255,7 @@ impl Courier {
     }
 
     fn explain(&self, mut failure: Failure) -> Failure {
-        if failure.is_broken_connection() && !lock(&self.reach).answered {
+        if failure.is_broken_connection() && !self.reach.lock().answered {
             failure.cause.message.push_str(self.hint);
         }
         failure
@@ -269,7 +263,7 @@ impl Courier {
 
     fn succeeded(&self) {
         self.health.up();
-        let out = lock(&self.reach).succeeded(Instant::now());
+        let out = self.reach.lock().succeeded(Instant::now());
         if let Some(after) = out
             && self.over().is_none()
         {
@@ -280,7 +274,7 @@ impl Courier {
     /// Returns until when to try. If that has passed, the target is given up.
     fn failed(&self, failure: &Failure, now: Instant) -> Instant {
         self.health.down(&failure.cause);
-        let verdict = lock(&self.reach).failed(failure, now);
+        let verdict = self.reach.lock().failed(failure, now);
         let (url, cause) = (self.url.clone(), failure.cause.to_string());
         let trying_for = verdict.deadline.saturating_duration_since(now);
         match verdict.news {
@@ -299,7 +293,7 @@ impl Courier {
         if body.is_unique() {
             let mut memory = Vec::from(body);
             memory.clear();
-            let mut spare = lock(&self.spare);
+            let mut spare = self.spare.lock();
             if spare.len() < self.most_spare {
                 spare.push(memory);
             }

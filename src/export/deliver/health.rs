@@ -1,9 +1,9 @@
 //! How the target does, for a person who looks.
 
-use super::courier::lock;
 use crate::clock::now;
 use crate::export::{Histogram, Percentiles, outcome::Cause};
-use std::{sync::Mutex, time::Duration};
+use parking_lot::Mutex;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,12 +37,12 @@ pub(super) struct Health {
 
 impl Health {
     pub fn standing(&self) -> Standing {
-        Standing { latency: self.latency.percentiles(), ..lock(&self.standing).clone() }
+        Standing { latency: self.latency.percentiles(), ..self.standing.lock().clone() }
     }
 
     /// The target took (or refused for good) a request.
     pub fn up(&self) {
-        let mut standing = lock(&self.standing);
+        let mut standing = self.standing.lock();
         if standing.link == Link::Down {
             standing.recovered = Some(now());
         }
@@ -51,14 +51,14 @@ impl Health {
 
     /// A request failed, and is tried again.
     pub fn down(&self, cause: &Cause) {
-        let mut standing = lock(&self.standing);
+        let mut standing = self.standing.lock();
         standing.link = Link::Down;
         standing.error(cause);
     }
 
     /// It answers, and refuses this for good.
     pub fn refused(&self, cause: &Cause) {
-        lock(&self.standing).error(cause);
+        self.standing.lock().error(cause);
     }
 
     pub fn answered_after(&self, latency: Duration) {

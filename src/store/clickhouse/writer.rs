@@ -8,8 +8,9 @@ use crate::trace::{Amount, Loss, View};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use clickhouse::Client;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -141,7 +142,7 @@ impl Writer {
     }
 
     fn take(&self, add: impl FnOnce(&mut Rows)) -> bool {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         let before = state.open.amount();
         add(&mut state.open);
         let (spans, traces) = (state.open.spans - before.spans, state.open.traces - before.traces);
@@ -159,12 +160,12 @@ impl Writer {
     }
 
     pub fn account(&self) -> Written {
-        self.shared.lock().account.clone()
+        self.shared.state.lock().account.clone()
     }
 
     /// Nothing more is taken: the server was given up.
     pub fn is_over(&self) -> bool {
-        self.shared.lock().over.is_some()
+        self.shared.state.lock().over.is_some()
     }
 
     /// Give up at once what is not acknowledged.
@@ -176,9 +177,9 @@ impl Writer {
     ///
     /// Not to be called from asynchronous code.
     pub fn finish(&self) -> Written {
-        self.shared.lock().closing = true;
+        self.shared.state.lock().closing = true;
         self.shared.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             let _ = thread.join();
         }
@@ -188,7 +189,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
+        self.shared.state.lock().closing = true;
         self.abort();
     }
 }
@@ -201,10 +202,6 @@ impl Rows {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn queue(&self, mut state: MutexGuard<'_, State>, rows: Rows) -> bool {
         let deadline = self.full.map(|full| Instant::now() + full);
         while state.over.is_none() && state.full.len() >= MOST_WAITING {
@@ -213,7 +210,7 @@ impl Shared {
                 state.lose(&rows, "buffer full", "");
                 return false;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut state, left);
         }
         if let Some((cause, message)) = state.over.clone() {
             state.lose(&rows, &cause, &message);
@@ -226,7 +223,7 @@ impl Shared {
 
     /// The next batch, when it is due; `None`: there is none and no more comes.
     fn next(&self) -> Option<Rows> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if !state.full.is_empty() {
                 let rows = state.full.remove(0);
@@ -242,13 +239,13 @@ impl Shared {
             if state.closing {
                 return None;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut state, left);
         }
     }
 
     /// Take nothing more; what waits is lost.
     fn give_up(&self, cause: &str, message: &str) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.over.get_or_insert_with(|| (cause.into(), message.into()));
         let open = std::mem::take(&mut state.open);
         state.open_since = None;
@@ -313,12 +310,12 @@ impl Work {
         loop {
             let attempt = tokio::select! {
                 attempt = self.attempt(body.clone(), &token) => attempt,
-                _ = stop.wait_for(|stop| *stop) => return self.shared.lock().lose(&rows, "stopped", ""),
+                _ = stop.wait_for(|stop| *stop) => return self.shared.state.lock().lose(&rows, "stopped", ""),
             };
             let fault = match attempt {
                 Ok(()) => {
                     (self.answered, self.told) = (true, false);
-                    let mut state = self.shared.lock();
+                    let mut state = self.shared.state.lock();
                     state.land(&rows);
                     state.account.written += rows.amount();
                     state.account.inserts += 1;
@@ -338,7 +335,7 @@ impl Work {
             let for_good = matches!(fault.error, StoreError::Refused(_) | StoreError::Schema(_))
                 || fault.passing && patience.is_some_and(|patience| began.elapsed() + wait > patience);
             if for_good || !fault.passing {
-                self.shared.lock().lose(&rows, cause, &message);
+                self.shared.state.lock().lose(&rows, cause, &message);
                 if for_good && self.patience.is_some() {
                     self.shared.give_up(cause, &message);
                 }
@@ -346,9 +343,9 @@ impl Work {
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = stop.wait_for(|stop| *stop) => return self.shared.lock().lose(&rows, cause, &message),
+                _ = stop.wait_for(|stop| *stop) => return self.shared.state.lock().lose(&rows, cause, &message),
             }
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             state.account.retries += 1;
             state.account.longest_wait = state.account.longest_wait.max(wait);
             if fault.unknown {

@@ -3,7 +3,8 @@
 use super::Outage;
 use crate::clock::now;
 use crate::store::{ClickHouse, Store, StoreError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -67,11 +68,11 @@ impl Watched {
     }
 
     pub fn is_in_use(&self) -> bool {
-        self.0.outage().is_none()
+        self.0.outage.lock().is_none()
     }
 
     pub fn outage(&self) -> Option<Outage> {
-        self.0.outage().clone()
+        self.0.outage.lock().clone()
     }
 
     /// Try it now; whether it can be used.
@@ -87,16 +88,12 @@ impl Drop for Watched {
 }
 
 impl Shared {
-    fn outage(&self) -> MutexGuard<'_, Option<Outage>> {
-        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn watch(&self) {
         loop {
             self.check().await;
             // A try that was asked for in between puts off the next one.
             loop {
-                let due = self.outage().as_ref().map(|outage| outage.next_try.saturating_sub(now()));
+                let due = self.outage.lock().as_ref().map(|outage| outage.next_try.saturating_sub(now()));
                 match due {
                     Some(0) => break,
                     Some(left) => tokio::time::sleep(Duration::from_nanos(left)).await,
@@ -112,7 +109,7 @@ impl Shared {
     async fn check(&self) -> bool {
         let _one = self.checking.lock().await;
         let result = self.store.connect().await;
-        let mut outage = self.outage();
+        let mut outage = self.outage.lock();
         match (result, &mut *outage) {
             (Ok(()), _) => *outage = None,
             (Err(cause), None) => {

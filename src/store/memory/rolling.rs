@@ -15,9 +15,10 @@ use crate::store::{
     Arrivals, Edge, Figures, OperationReport, Overview, ServiceReport, ServicesReport, TimeRange, TraceId,
 };
 use crate::trace::{Origin, Trace};
+use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// By the second, measured by 10 s.
 type Traces = Window<{ 10 * SECOND }, 10>;
@@ -46,11 +47,6 @@ struct Frame {
     since: u64,
 }
 
-/// Counts stay counts when a thread that counted has panicked.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Rolling {
     /// Count a trace. `linked` tells the service of a span of an earlier trace.
     pub fn add(&self, origin: &Arc<Origin>, trace: &Trace, linked: impl Fn(TraceId, u64) -> Option<String>) {
@@ -58,15 +54,15 @@ impl Rolling {
         let (Some(root), Some(first), Some(last)) = (trace.spans.first(), starts().min(), starts().max()) else {
             return;
         };
-        lock(&self.traces).measure(root.start, !trace.failures.is_empty(), root.end - root.start, usize::MAX);
-        let mut counted = lock(&self.counted);
+        self.traces.lock().measure(root.start, !trace.failures.is_empty(), root.end - root.start, usize::MAX);
+        let mut counted = self.counted.lock();
         counted.starts = Some(counted.starts.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
         counted.tally.add(origin.view(trace), origin, linked);
     }
 
     /// A range rounded outwards to 10 s, cut into steps of at least `finest` ns; `None`: nothing came yet.
     fn frame(&self, range: TimeRange, finest: u64) -> Option<Frame> {
-        let (first, last) = lock(&self.counted).starts?;
+        let (first, last) = self.counted.lock().starts?;
         let since = first.max(last.saturating_sub(HOUR));
         let slot = 10 * SECOND;
         let from = range.from.unwrap_or(since) / slot * slot;
@@ -81,7 +77,7 @@ impl Rolling {
             return Overview::default();
         };
         let mut durations = Durations::default();
-        let traces = lock(&self.traces);
+        let traces = self.traces.lock();
         traces.durations(from, until, &mut durations);
         let series = series(&traces, &buckets, from, until);
         drop(traces);
@@ -100,7 +96,7 @@ impl Rolling {
     pub fn services(&self, range: TimeRange, scenario: Option<&str>, now: u64) -> ServicesReport {
         let Some(frame) = self.frame(range, Spans::TICK) else { return ServicesReport::default() };
         let (operations, calls, messages) = {
-            let tally = &lock(&self.counted).tally;
+            let tally = &self.counted.lock().tally;
             (tally.operations.entries(scenario), tally.calls.entries(scenario), tally.messages.entries(scenario))
         };
         ServicesReport {
@@ -170,7 +166,7 @@ fn services(entries: &[Arc<Entry>], frame: &Frame) -> Vec<ServiceReport> {
     for ((service, name), entries) in grouped(entries) {
         let mut sum = Sum::default();
         for entry in entries {
-            let window = lock(&entry.spans);
+            let window = entry.spans.lock();
             sum.add(&series(&window, &frame.buckets, frame.from, frame.until));
             window.durations(frame.from, frame.until, &mut sum.durations);
         }
@@ -194,7 +190,7 @@ fn edges(entries: &[Arc<Entry>], frame: &Frame, asynchronous: bool) -> impl Iter
     grouped(entries).into_iter().filter_map(move |((from, to), entries)| {
         let mut edge = Edge { from: from.into(), to: to.into(), asynchronous, ..Edge::default() };
         for entry in entries {
-            for (_, tick) in lock(&entry.spans).ticks(frame.from, frame.until) {
+            for (_, tick) in entry.spans.lock().ticks(frame.from, frame.until) {
                 edge.calls += tick.all as u64;
                 edge.errors += tick.failed as u64;
             }

@@ -1,12 +1,13 @@
 //! Windows by name: which operation, which call and which message a span is counted under.
 
-use super::rolling::{Spans, lock};
+use super::rolling::Spans;
 use super::window::HOUR;
 use crate::plan::{BlockId, Inst, Plan, SpanKind};
 use crate::store::TraceId;
 use crate::trace::{Origin, View};
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Entries of one table. What comes when they are used up goes under [`OTHER`].
 const MOST: usize = 1_000;
@@ -82,14 +83,14 @@ impl Tally {
                 found = self.operations.get([scenario, span.service(), span.name()]);
                 &found
             };
-            lock(&operation.spans).measure(record.start, failed, record.end - record.start, bins);
+            operation.spans.lock().measure(record.start, failed, record.end - record.start, bins);
 
             let caller = span.parent().map(|parent| parent.service()).filter(|service| *service != span.service());
             let consumes = span.kind() == SpanKind::Consumer;
             if let Some(caller) = caller {
                 let table = if consumes { &mut self.messages } else { &mut self.calls };
                 let arrival = known.arrival.get_or_insert_with(|| table.get([scenario, caller, span.service()]));
-                lock(&arrival.spans).count(record.start, failed);
+                arrival.spans.lock().count(record.start, failed);
             }
             for link in span.links() {
                 let from =
@@ -97,7 +98,7 @@ impl Tally {
                 let counted = |from: &str| from == span.service() || consumes && caller == Some(from);
                 if let Some(from) = from.filter(|from| !counted(from)) {
                     let message = self.messages.get([scenario, &from, span.service()]);
-                    lock(&message.spans).count(record.start, failed);
+                    message.spans.lock().count(record.start, failed);
                 }
             }
         }
@@ -144,7 +145,7 @@ impl Table {
         }
         self.tidied = now;
         let before = self.entries.len();
-        self.entries.retain(|_, entry| !lock(&entry.spans).ended_before(now.saturating_sub(HOUR)));
+        self.entries.retain(|_, entry| !entry.spans.lock().ended_before(now.saturating_sub(HOUR)));
         self.entries.len() < before
     }
 }

@@ -1,9 +1,10 @@
 //! Who is connected: so many at a time; who has been idle longest makes room for who comes.
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
+use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -34,10 +35,6 @@ impl Default for Seats {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Seats {
     /// Waits while all are taken by connections that are being answered.
     pub async fn take(&self) -> Arc<Seat> {
@@ -50,15 +47,15 @@ impl Seats {
             }
         };
         let seat = Arc::new(Seat { _permit: permit, idle: Mutex::new(Some(Instant::now())), leave: Notify::new() });
-        let mut taken = lock(&self.taken);
+        let mut taken = self.taken.lock();
         taken.retain(|seat| seat.strong_count() > 0);
         taken.push(Arc::downgrade(&seat));
         seat
     }
 
     fn ask_idlest(&self) {
-        let seats = lock(&self.taken).iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
-        let idle = seats.iter().filter_map(|seat| Some((*lock(&seat.idle))?).map(|since| (since, seat)));
+        let seats = self.taken.lock().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
+        let idle = seats.iter().filter_map(|seat| Some((*seat.idle.lock())?).map(|since| (since, seat)));
         if let Some((_, seat)) = idle.min_by_key(|(since, _)| *since) {
             seat.leave.notify_one();
         }
@@ -66,7 +63,7 @@ impl Seats {
 
     /// Everybody leaves: who is idle at once, who is being answered after that. Waits for it.
     pub async fn close(&self, wait: Duration) {
-        lock(&self.taken).iter().filter_map(Weak::upgrade).for_each(|seat| seat.leave.notify_one());
+        self.taken.lock().iter().filter_map(Weak::upgrade).for_each(|seat| seat.leave.notify_one());
         let _ = timeout(wait, self.free.acquire_many(MOST)).await;
     }
 }
@@ -78,12 +75,12 @@ impl Seat {
     }
 
     pub fn is_idle(&self) -> bool {
-        lock(&self.idle).is_some()
+        self.idle.lock().is_some()
     }
 
     /// Being answered from now on, until what this gives is dropped.
     pub fn busy(self: &Arc<Seat>) -> Busy {
-        *lock(&self.idle) = None;
+        *self.idle.lock() = None;
         Busy(self.clone())
     }
 }
@@ -92,7 +89,7 @@ pub struct Busy(Arc<Seat>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *lock(&self.0.idle) = Some(Instant::now());
+        *self.0.idle.lock() = Some(Instant::now());
     }
 }
 
