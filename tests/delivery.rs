@@ -109,6 +109,18 @@ fn everything_arrives_with_headers_in_every_protocol_plain_and_compressed() {
 }
 
 #[test]
+fn a_small_request_leaves_at_once() {
+    // What is held back until a packet is full leaves after 200 ms.
+    for protocol in ALL_PROTOCOLS {
+        let peer = Peer::start(|_| Answer::Take);
+        let began = Instant::now();
+        let account = deliver(target(&peer.url(), protocol, &[]), Options { in_flight: Some(1), ..patient() }, 30);
+        assert!(account.is_whole(), "{account:#?}");
+        assert!(began.elapsed() < 3_000 * MS, "{protocol}: {:?} for 30 requests", began.elapsed());
+    }
+}
+
+#[test]
 fn what_can_be_retried_is_retried() {
     use tonic::{Code, Status};
     for code in
