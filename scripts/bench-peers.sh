@@ -6,6 +6,8 @@
 # DURATION (10) is the seconds of a turn, ROUNDS (3) the turns of each, PORT (24317) the first of three free ports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+name=bench-peers
+. scripts/install.sh
 export LC_ALL=C
 
 duration=${DURATION:-10}
@@ -14,23 +16,20 @@ port=${PORT:-24317}
 version=v0.161.0
 module=github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen
 scenario=scenarios/examples/ecommerce_order.yaml
-say() { echo "bench-peers: $*" >&2; }
 
 for tool in go cargo curl ps; do
-    command -v $tool >/dev/null || { say "$tool is needed"; exit 1; }
+    need $tool "$tool is needed"
 done
 collector=$(scripts/collector.sh)
 collector=${collector#*=}
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/tracegen"
 telemetrygen="$cache/telemetrygen-$version/telemetrygen"
-work=$(mktemp -d)
+make_work
 collector_pid='' watcher=''
 trap 'kill $collector_pid $watcher 2>/dev/null || true; rm -rf "$work"' EXIT
 
 if [ ! -x "$telemetrygen" ]; then
-    say "installing telemetrygen $version ..."
+    step "installing telemetrygen $version" env GOBIN="$work" go install "$module@$version"
     mkdir -p "$cache/telemetrygen-$version"
-    GOBIN="$work" go install "$module@$version" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
     mv -f "$work/telemetrygen" "$telemetrygen"
 fi
 say "building tracegen ..."
@@ -82,12 +81,12 @@ said_telemetrygen() { awk -F '"traces": ' '/traces generated/ { n += $2 * 6 } EN
 said_tracegen() { awk -F '[:,]' '/"generated"/ { on = 1 } on && /"spans"/ { print $2 + 0; exit }' "$work/out"; }
 said_sdk() { cat "$work/out"; }
 
-# Run a command, and note its figures in a line: name, said, seconds, user and system CPU seconds, KiB, then the collector's
+# Run a command, and note its figures in a line: title, said, seconds, user and system CPU seconds, KiB, then the collector's
 # spans and CPU seconds before and after.
 measure() {
-    local name=$1 said=$2 before after TIMEFORMAT='%R %U %S'
+    local title=$1 said=$2 before after TIMEFORMAT='%R %U %S'
     shift 2
-    say "$name ..."
+    say "$title ..."
     before=$(settled)
     echo 0 | tee "$work/pid" >"$work/memory"
     watch_memory &
@@ -100,7 +99,7 @@ measure() {
     kill $watcher && wait $watcher 2>/dev/null || true
     watcher=''
     after=$(settled)
-    echo "$name|$($said) $(cat "$work/time" "$work/memory" | tr '\n' ' ') $before $after" >>"$work/results"
+    echo "$title|$($said) $(cat "$work/time" "$work/memory" | tr '\n' ' ') $before $after" >>"$work/results"
 }
 
 ours() {

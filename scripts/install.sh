@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it that install what the tests and checks need; `name` says what. Whatever is installed is
-# kept in ${XDG_CACHE_HOME:-~/.cache}/tracegen. shellcheck shell=bash
+# kept in ${XDG_CACHE_HOME:-~/.cache}/tracegen.
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/tracegen"
 
 say() { echo "$name: $*" >&2; }
@@ -9,8 +9,8 @@ need() {
     command -v "$1" >/dev/null || { say "$2"; exit 1; }
 }
 
-# Make the folder $work, unless there is one, which goes at the end. It is beside the final place, so that what is built in it is moved there in
-# one step: two installations at once do no harm, and an interrupted one leaves nothing that looks whole.
+# Make the folder $work, unless there is one, which goes at the end. It is beside the final place, so that what is built in it
+# is moved there in one step: two installations at once do no harm, and an interrupted one leaves nothing that looks whole.
 make_work() {
     test -z "${work:-}" || return 0
     mkdir -p "$cache"

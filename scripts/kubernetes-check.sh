@@ -5,16 +5,15 @@
 # nothing is checked, which is a failure where CI is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+name=kubernetes
+. scripts/install.sh
+make_work
 
 kustomize_version=5.7.1
 validate_version=1.37.0
 kubernetes=(1.33.0 1.37.0)
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/tracegen"
 kustomize="$cache/kustomize-$kustomize_version/kustomize"
 validate="$cache/kubernetes-validate-$validate_version/bin/python"
-say() { echo "kubernetes: $*" >&2; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 missing() {
     say "$1; deploy/kubernetes is left out"
@@ -24,25 +23,15 @@ missing() {
 
 if [ ! -x "$kustomize" ]; then
     command -v go >/dev/null || missing "Go is needed to get kustomize"
-    say "building kustomize $kustomize_version ..."
-    GOBIN="$(dirname "$kustomize")" go install "sigs.k8s.io/kustomize/kustomize/v5@v$kustomize_version" 2>"$work/log" || {
-        cat "$work/log" >&2
-        missing "kustomize can't be built"
-    }
+    (step "building kustomize $kustomize_version" env GOBIN="$(dirname "$kustomize")" \
+        go install "sigs.k8s.io/kustomize/kustomize/v5@v$kustomize_version") || missing "kustomize can't be built"
 fi
 if [ ! -x "$validate" ]; then
     command -v python3 >/dev/null || missing "Python is needed to get the schemas"
-    say "fetching kubernetes-validate $validate_version ..."
-    mkdir -p "$cache"
-    # Beside its final place and moved there in one step: two at once do no harm.
-    place=$(mktemp -d "$cache/building.XXXXXX")
-    trap 'rm -rf "$work" "$place"' EXIT
-    if ! { python3 -m venv "$place/venv" &&
-        "$place/venv/bin/pip" install "kubernetes-validate==$validate_version"; } >"$work/log" 2>&1; then
-        cat "$work/log" >&2
-        missing "the schemas can't be fetched"
-    fi
-    mv -T "$place/venv" "$cache/kubernetes-validate-$validate_version" 2>/dev/null || test -x "$validate"
+    (step "making a virtual environment" python3 -m venv "$work/venv" &&
+        step "fetching kubernetes-validate $validate_version" \
+            "$work/venv/bin/pip" install "kubernetes-validate==$validate_version") || missing "the schemas can't be fetched"
+    mv -T "$work/venv" "$cache/kubernetes-validate-$validate_version" 2>/dev/null || test -x "$validate"
 fi
 
 for part in load serve; do

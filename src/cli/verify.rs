@@ -67,23 +67,24 @@ impl Verify {
 
 /// What `--from` names; only files can be several.
 fn source(from: &[String], files: Vec<PathBuf>) -> Result<verify::Source, Failure> {
-    let stores = ["clickhouse=", "jaeger="];
-    let is_file = |word: &String| {
-        !["-", "clickhouse"].contains(&word.as_str()) && !stores.iter().any(|store| word.starts_with(store))
+    let is_store = |word: &String| {
+        matches!(word.as_str(), "-" | "clickhouse")
+            || matches!(word.split_once('='), Some(("clickhouse" | "jaeger", _)))
     };
-    if from.iter().all(is_file) {
+    if !from.iter().any(is_store) {
         return Ok(verify::Source::Files(from.iter().map(PathBuf::from).chain(files).collect()));
     }
     let [only] = from else { return Err(Failure::usage("beside a store or `-` there can be no other --from")) };
     if !files.is_empty() {
         return Err(Failure::usage(format!("beside --from {only} no files are read")));
     }
-    if only == "clickhouse" {
-        return Ok(verify::Source::ClickHouse(database::connection()?));
-    }
-    if let Some(url) = only.strip_prefix("clickhouse=") {
-        let connection = Connection::parse(url).map_err(|e| Failure::usage(format!("--from clickhouse: {e}")))?;
-        return Ok(verify::Source::ClickHouse(connection));
-    }
-    Ok(only.strip_prefix("jaeger=").map_or(verify::Source::Stdin, |url| verify::Source::Jaeger(url.into())))
+    Ok(match only.split_once('=') {
+        Some(("clickhouse", url)) => {
+            let connection = Connection::parse(url).map_err(|e| Failure::usage(format!("--from clickhouse: {e}")))?;
+            verify::Source::ClickHouse(connection)
+        }
+        Some((_, url)) => verify::Source::Jaeger(url.into()),
+        None if only == "clickhouse" => verify::Source::ClickHouse(database::connection()?),
+        None => verify::Source::Stdin,
+    })
 }
