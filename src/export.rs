@@ -16,6 +16,8 @@ mod gzip;
 mod histogram;
 mod http;
 mod json;
+#[cfg(target_os = "linux")]
+mod loopback;
 mod metrics;
 mod outcome;
 mod probe;
