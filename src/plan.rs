@@ -30,6 +30,7 @@ pub use listing::ListingLine;
 pub use verify::{Fault, Place, Violation};
 
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// What the instructions and expressions mean; part of the digest. Changes when the same program would give other traces.
 pub const SEMANTICS: u32 = 1;
@@ -189,7 +190,8 @@ pub struct Link {
 #[derive(Clone, Debug)]
 pub struct Plan {
     program: Program,
-    digest: [u8; 32],
+    /// Made when first asked for: a check does without.
+    digest: OnceLock<[u8; 32]>,
     bounds: Vec<Bound>,
     end_bounds: Vec<u64>,
     error_type: Vec<Option<AttrId>>,
@@ -220,12 +222,12 @@ impl Plan {
 
     /// SHA-256 over the canonical bytes: everything that executes, and nothing else.
     pub fn digest(&self) -> [u8; 32] {
-        self.digest
+        *self.digest.get_or_init(|| file::digest(self.program.clone()))
     }
 
     /// The digest in hexadecimal.
     pub fn digest_hex(&self) -> String {
-        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.digest().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The first eight digits of [`Plan::digest_hex`], as people see it.

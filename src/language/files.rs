@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::Problem;
+use super::parallel;
 
 /// Bytes of one file.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -14,6 +15,9 @@ pub const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The name of a directory's base file.
 pub const BASE: &str = "_base.yaml";
+
+/// Files to read for which a thread is worth its start.
+const FILES_A_THREAD: usize = 32;
 
 /// A file, or what stands where one should be.
 pub struct Input {
@@ -33,12 +37,63 @@ pub fn read(paths: &[PathBuf]) -> Vec<Input> {
     for path in paths {
         reader.path(path);
     }
-    reader.inputs
+    parallel::map(&reader.found, reader.found.len() / FILES_A_THREAD, |_, found| found.read())
+}
+
+/// What will be an [`Input`].
+struct Found {
+    path: PathBuf,
+    name: String,
+    /// How much of it may be read, or why nothing.
+    room: Result<Room, Problem>,
+    base: bool,
+    directory: usize,
+}
+
+/// What the limits leave to a file, in bytes.
+#[derive(Clone, Copy)]
+struct Room {
+    left: u64,
+    /// It is the limit of all files together that does.
+    all: bool,
+    /// What the file takes of it, when last seen.
+    taken: u64,
+}
+
+impl Room {
+    fn check(self, bytes: u64) -> Result<(), Problem> {
+        let Room { left, all, .. } = self;
+        match (bytes > left, all) {
+            (false, _) => Ok(()),
+            (true, true) => Err(Problem::TooLarge { bytes: MAX_TOTAL_BYTES - left + bytes, limit: MAX_TOTAL_BYTES, all }),
+            (true, false) => Err(Problem::TooLarge { bytes, limit: MAX_FILE_BYTES, all }),
+        }
+    }
+}
+
+impl Found {
+    fn read(&self) -> Input {
+        let Found { base, directory, .. } = *self;
+        let name = self.name.clone();
+        match self.room.clone().and_then(|room| self.bytes(room)) {
+            Ok(bytes) => Input { base, directory, ..text(name, bytes) },
+            Err(problem) => Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory },
+        }
+    }
+
+    /// Never more than there is room for, should the file have grown.
+    fn bytes(&self, room: Room) -> Result<Vec<u8>, Problem> {
+        let mut bytes = Vec::with_capacity(room.taken as usize + 1);
+        let file = fs::File::open(&self.path).map_err(unreadable)?;
+        file.take(room.left + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        room.check(bytes.len() as u64)?;
+        Ok(bytes)
+    }
 }
 
 #[derive(Default)]
 struct Reader {
-    inputs: Vec<Input>,
+    found: Vec<Found>,
     directories: HashMap<PathBuf, usize>,
     seen: HashSet<PathBuf>,
     total: u64,
@@ -47,7 +102,7 @@ struct Reader {
 impl Reader {
     fn path(&mut self, path: &Path) {
         match fs::metadata(path) {
-            Err(error) => self.broken(path, Problem::Unreadable { reason: reason(&error) }),
+            Err(error) => self.broken(path, unreadable(error)),
             Ok(found) if found.is_dir() => self.directory(path),
             Ok(_) if path.file_name().is_some_and(|name| name == BASE) => {
                 self.broken(path, Problem::NotAScenarioFile { name: BASE.into() });
@@ -63,7 +118,7 @@ impl Reader {
     fn directory(&mut self, path: &Path) {
         let entries = match fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>()) {
             Ok(entries) => entries,
-            Err(error) => return self.broken(path, Problem::Unreadable { reason: reason(&error) }),
+            Err(error) => return self.broken(path, unreadable(error)),
         };
         let mut files: Vec<_> = entries.into_iter().map(|entry| (entry.file_name(), entry)).collect();
         files.sort_by(|(a, _), (b, _)| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
@@ -115,51 +170,26 @@ impl Reader {
         }
         // As editors and annotations name it.
         let name = path.strip_prefix(".").unwrap_or(path).display().to_string();
-        let input = match self.bytes(path) {
-            Ok(bytes) => Input { base, directory, ..text(name, bytes) },
-            Err(problem) => Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory },
-        };
-        self.inputs.push(input);
+        let room = self.room(path);
+        self.found.push(Found { path: path.to_owned(), name, room, base, directory });
     }
 
-    /// Never opens what could block, never reads more than the limits.
-    fn bytes(&mut self, path: &Path) -> Result<Vec<u8>, Problem> {
-        let unreadable = |error: std::io::Error| Problem::Unreadable { reason: reason(&error) };
+    /// So that what could block is never opened.
+    fn room(&mut self, path: &Path) -> Result<Room, Problem> {
         let metadata = fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
             return Err(Problem::NotAFile { what: what(&metadata) });
         }
-        let (left, all) = match MAX_TOTAL_BYTES.saturating_sub(self.total) {
-            left if left < MAX_FILE_BYTES => (left, true),
-            _ => (MAX_FILE_BYTES, false),
-        };
-        let too_large = |bytes: u64| {
-            let (limit, bytes) =
-                if all { (MAX_TOTAL_BYTES, MAX_TOTAL_BYTES - left + bytes) } else { (MAX_FILE_BYTES, bytes) };
-            Problem::TooLarge { bytes, limit, all }
-        };
-        if metadata.len() > left {
-            return Err(too_large(metadata.len()));
-        }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-        let file = fs::File::open(path).map_err(unreadable)?;
-        file.take(left + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > left {
-            return Err(too_large(bytes.len() as u64));
-        }
-        self.total += bytes.len() as u64;
-        Ok(bytes)
+        let (left, taken) = (MAX_TOTAL_BYTES.saturating_sub(self.total), metadata.len());
+        let room = Room { left: left.min(MAX_FILE_BYTES), all: left < MAX_FILE_BYTES, taken };
+        room.check(taken)?;
+        self.total += taken;
+        Ok(room)
     }
 
     fn broken(&mut self, path: &Path, problem: Problem) {
         let name = path.display().to_string();
-        self.inputs.push(Input {
-            name,
-            text: String::new(),
-            problem: Some((problem, 0, 0)),
-            base: false,
-            directory: usize::MAX,
-        });
+        self.found.push(Found { path: path.into(), name, room: Err(problem), base: false, directory: usize::MAX });
     }
 }
 
@@ -200,12 +230,13 @@ fn is_link(entry: &fs::DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_symlink())
 }
 
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".into(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+fn unreadable(error: io::Error) -> Problem {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
-    }
+    };
+    Problem::Unreadable { reason }
 }
 
 #[cfg(unix)]

@@ -11,6 +11,8 @@ mod violation;
 
 pub use violation::{Fault, Place, Violation};
 
+use std::sync::OnceLock;
+
 use super::{AttrId, BlockId, Plan, Program};
 
 impl Plan {
@@ -53,15 +55,14 @@ impl Plan {
     /// 20. A link has sources, each of which exports; at most [`super::limits::LINKS`] in a scenario.
     /// 21. The graph of linking scenario to exporting scenario has no cycle and no chain of more than
     ///     [`super::limits::LINK_CHAIN`]; finding the links of a trace makes at most [`super::limits::REPLAYED_SPANS`] again.
-    pub fn verify(mut program: Program) -> Result<Plan, Violation> {
+    pub fn verify(program: Program) -> Result<Plan, Violation> {
         tables::check(&program)?;
         let tree = tree::check(&program)?;
         let order = links::order(&program, &tree)?;
         let flow = flow::check(&program, &tree, &order)?;
         let error_type = error_type_attrs(&program);
         let (text, text_at) = text_pool(&program.texts);
-        let digest = super::file::digest(&mut program);
-        Ok(Plan { program, digest, bounds: flow.bounds, end_bounds: flow.ends, error_type, text, text_at })
+        Ok(Plan { program, digest: OnceLock::new(), bounds: flow.bounds, end_bounds: flow.ends, error_type, text, text_at })
     }
 }
 

@@ -43,11 +43,13 @@ pub fn of_key(key: &[Piece]) -> Vec<Symbol> {
 
 /// Whether some text matches both.
 pub fn can_match(glob: &[Symbol], key: &[Symbol]) -> bool {
-    let differ = |(a, b): (&Symbol, &Symbol)| matches!((a, b), (Symbol::Char(a), Symbol::Char(b)) if a != b);
-    let fixed = |symbols: &[Symbol]| symbols.iter().take_while(|s| **s != Symbol::Run).count();
-    let head = fixed(glob).min(fixed(key));
-    if glob[..head].iter().zip(&key[..head]).any(differ) {
-        return false;
+    let mut head = 0;
+    for pair in glob.iter().zip(key) {
+        match pair {
+            (Symbol::Run, _) | (_, Symbol::Run) => break,
+            (Symbol::Char(a), Symbol::Char(b)) if a != b => return false,
+            _ => head += 1,
+        }
     }
     let (glob, key) = (&glob[head..], &key[head..]);
     if (glob.len() + 1).saturating_mul(key.len() + 1) > MOST_WORK {
