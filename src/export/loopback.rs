@@ -1,7 +1,7 @@
 //! TCP to this machine, with less in the system. A collector on the same machine is what a load test often sends to, and there
 //! the sender is also charged with the work of the network:
 //!
-//! - Congestion control is Reno's. There is nothing to control, but BBR, the default of many systems, paces all the same:
+//! - Congestion control is Reno's. There is nothing to control, but BBR, the default of some systems, paces all the same:
 //!   a timer for each piece, which costs more than to send it. It has to be chosen before connecting.
 //! - The frames of an HTTP/2 body, 16 KiB each, fill packets of 64 KiB, in place of one each (`MSG_MORE`, send(2)).
 
