@@ -63,11 +63,8 @@ struct Room {
 impl Room {
     fn check(self, bytes: u64) -> Result<(), Problem> {
         let Room { left, all, .. } = self;
-        match (bytes > left, all) {
-            (false, _) => Ok(()),
-            (true, true) => Err(Problem::TooLarge { bytes: MAX_TOTAL_BYTES - left + bytes, limit: MAX_TOTAL_BYTES, all }),
-            (true, false) => Err(Problem::TooLarge { bytes, limit: MAX_FILE_BYTES, all }),
-        }
+        let (limit, taken) = if all { (MAX_TOTAL_BYTES, MAX_TOTAL_BYTES - left) } else { (MAX_FILE_BYTES, 0) };
+        if bytes > left { Err(Problem::TooLarge { bytes: taken + bytes, limit, all }) } else { Ok(()) }
     }
 }
 

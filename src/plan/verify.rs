@@ -62,7 +62,15 @@ impl Plan {
         let flow = flow::check(&program, &tree, &order)?;
         let error_type = error_type_attrs(&program);
         let (text, text_at) = text_pool(&program.texts);
-        Ok(Plan { program, digest: OnceLock::new(), bounds: flow.bounds, end_bounds: flow.ends, error_type, text, text_at })
+        Ok(Plan {
+            program,
+            digest: OnceLock::new(),
+            bounds: flow.bounds,
+            end_bounds: flow.ends,
+            error_type,
+            text,
+            text_at,
+        })
     }
 }
 
