@@ -56,15 +56,15 @@ struct Room {
     left: u64,
     /// It is the limit of all files together that does.
     all: bool,
-    /// What the file takes of it, when last seen.
-    taken: u64,
+    /// Of the file, when last seen.
+    length: u64,
 }
 
 impl Room {
     fn check(self, bytes: u64) -> Result<(), Problem> {
         let Room { left, all, .. } = self;
-        let (limit, taken) = if all { (MAX_TOTAL_BYTES, MAX_TOTAL_BYTES - left) } else { (MAX_FILE_BYTES, 0) };
-        if bytes > left { Err(Problem::TooLarge { bytes: taken + bytes, limit, all }) } else { Ok(()) }
+        let (limit, before) = if all { (MAX_TOTAL_BYTES, MAX_TOTAL_BYTES - left) } else { (MAX_FILE_BYTES, 0) };
+        if bytes > left { Err(Problem::TooLarge { bytes: before + bytes, limit, all }) } else { Ok(()) }
     }
 }
 
@@ -80,7 +80,7 @@ impl Found {
 
     /// Never more than there is room for, should the file have grown.
     fn bytes(&self, room: Room) -> Result<Vec<u8>, Problem> {
-        let mut bytes = Vec::with_capacity(room.taken as usize + 1);
+        let mut bytes = Vec::with_capacity(room.length as usize + 1);
         let file = fs::File::open(&self.path).map_err(unreadable)?;
         file.take(room.left + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         room.check(bytes.len() as u64)?;
@@ -177,10 +177,10 @@ impl Reader {
         if !metadata.is_file() {
             return Err(Problem::NotAFile { what: what(&metadata) });
         }
-        let (left, taken) = (MAX_TOTAL_BYTES.saturating_sub(self.total), metadata.len());
-        let room = Room { left: left.min(MAX_FILE_BYTES), all: left < MAX_FILE_BYTES, taken };
-        room.check(taken)?;
-        self.total += taken;
+        let (left, length) = (MAX_TOTAL_BYTES.saturating_sub(self.total), metadata.len());
+        let room = Room { left: left.min(MAX_FILE_BYTES), all: left < MAX_FILE_BYTES, length };
+        room.check(length)?;
+        self.total += length;
         Ok(room)
     }
 
