@@ -224,8 +224,8 @@ mod tests {
             let (stream, _peer) = pair(Version::Http1).await;
             assert_eq!(sockopt::tcp_congestion(&stream.tcp).unwrap(), "reno");
         });
-        for (host, is) in [("localhost", true), ("127.0.0.1", true), ("127.1.2.3", true), ("::1", true)] {
-            assert_eq!(is_loopback(host), is, "{host}");
+        for host in ["localhost", "127.0.0.1", "127.1.2.3", "::1"] {
+            assert!(is_loopback(host), "{host}");
         }
         for host in ["collector", "10.0.0.1", "localhost.example.org", "::", ""] {
             assert!(!is_loopback(host), "{host}");

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::diagnostic::Problem;
 use super::parallel;
@@ -37,7 +38,8 @@ pub fn read(paths: &[PathBuf]) -> Vec<Input> {
     for path in paths {
         reader.path(path);
     }
-    parallel::map(&reader.found, reader.found.len() / FILES_A_THREAD, |_, found| found.read())
+    let total = AtomicU64::new(reader.total);
+    parallel::map(&reader.found, reader.found.len() / FILES_A_THREAD, |_, found| found.read(&total))
 }
 
 /// What will be an [`Input`].
@@ -69,21 +71,28 @@ impl Room {
 }
 
 impl Found {
-    fn read(&self) -> Input {
+    /// `total`: bytes of all files, as long as they were when found.
+    fn read(&self, total: &AtomicU64) -> Input {
         let Found { base, directory, .. } = *self;
         let name = self.name.clone();
-        match self.room.clone().and_then(|room| self.bytes(room)) {
+        match self.room.clone().and_then(|room| self.bytes(room, total)) {
             Ok(bytes) => Input { base, directory, ..text(name, bytes) },
             Err(problem) => Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory },
         }
     }
 
-    /// Never more than there is room for, should the file have grown.
-    fn bytes(&self, room: Room) -> Result<Vec<u8>, Problem> {
+    /// Never more than there is room for, should the file have grown, or not have told its length.
+    fn bytes(&self, room: Room, total: &AtomicU64) -> Result<Vec<u8>, Problem> {
         let mut bytes = Vec::with_capacity(room.length as usize + 1);
         let file = fs::File::open(&self.path).map_err(unreadable)?;
         file.take(room.left + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        room.check(bytes.len() as u64)?;
+        let read = bytes.len() as u64;
+        room.check(read)?;
+        let grown = read.saturating_sub(room.length);
+        let total = total.fetch_add(grown, Ordering::Relaxed) + grown;
+        if grown > 0 && total > MAX_TOTAL_BYTES {
+            return Err(Problem::TooLarge { bytes: total, limit: MAX_TOTAL_BYTES, all: true });
+        }
         Ok(bytes)
     }
 }
@@ -254,4 +263,27 @@ fn what(metadata: &fs::Metadata) -> &'static str {
 #[cfg(not(unix))]
 fn what(metadata: &fs::Metadata) -> &'static str {
     if metadata.is_dir() { "a directory" } else { "a device" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_longer_than_they_said_are_within_the_limits_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, "name: a\n").unwrap();
+        let read = |length, left, all, total| {
+            let room = Ok(Room { left, all, length });
+            let found = Found { path: path.clone(), name: "a.yaml".into(), room, base: false, directory: 0 };
+            found.read(&AtomicU64::new(total)).problem.map(|(problem, ..)| problem)
+        };
+        let beyond = |bytes, limit, all| Some(Problem::TooLarge { bytes, limit, all });
+        assert_eq!(read(8, 8, false, MAX_TOTAL_BYTES), None);
+        assert_eq!(read(0, 8, false, MAX_TOTAL_BYTES - 8), None);
+        assert_eq!(read(0, 8, false, MAX_TOTAL_BYTES - 7), beyond(MAX_TOTAL_BYTES + 1, MAX_TOTAL_BYTES, true));
+        assert_eq!(read(0, 7, true, 0), beyond(MAX_TOTAL_BYTES + 1, MAX_TOTAL_BYTES, true));
+        assert_eq!(read(0, 7, false, 0), beyond(8, MAX_FILE_BYTES, false));
+    }
 }
