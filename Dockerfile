@@ -10,8 +10,8 @@ ARG TRACEGEN_COMMIT
 # What was fetched and compiled stays in the builder's caches: a change of the sources compiles only them again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked && \
-    install -D -s target/release/tracegen /image/usr/local/bin/tracegen && \
+    cargo build --profile dist --locked && \
+    install -D -s target/dist/tracegen /image/usr/local/bin/tracegen && \
     readelf -d /image/usr/local/bin/tracegen >/tmp/dynamic && \
     ! grep NEEDED /tmp/dynamic
 

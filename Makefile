@@ -21,7 +21,7 @@ help: ## List the targets
 
 .PHONY: install
 install: ## Build tracegen and install it into ~/.cargo/bin
-	cargo install --locked --path .
+	cargo install --locked --profile dist --path .
 
 .PHONY: build
 build:
@@ -90,7 +90,7 @@ test: ## Run all tests, those against real parts too; what they need is installe
 .PHONY: test-long
 test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: TRACEGEN_MEMORY_SECONDS, 600)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
-	$(MAKE) test ARGS='--profile long -- --ignored'
+	$(MAKE) test ARGS='--release -- --ignored'
 
 .PHONY: lint
 lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, Kubernetes, the collector and CI

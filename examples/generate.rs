@@ -1,5 +1,5 @@
 //! What generating costs, for a profiler, or by turns with another build: traces, and with `run` OTLP batches that nobody
-//! takes. `cargo run --release --example generate -- interpret|run ecommerce|mixed [TRACES]`; prints ns a span of nine turns
+//! takes. `cargo run --profile dist --example generate -- interpret|run ecommerce|mixed [TRACES]`; prints ns a span of nine turns
 //! of as many traces, the fewest first.
 
 use std::error::Error;

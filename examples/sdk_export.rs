@@ -1,5 +1,5 @@
 //! What tracegen's traces cost a program that sends them with the OpenTelemetry SDK's OTLP/gRPC exporter, at full speed:
-//! `cargo run --release --example sdk_export -- URL SECONDS [SPANS]`, with SPANS a request (the SDK's default is 512).
+//! `cargo run --profile dist --example sdk_export -- URL SECONDS [SPANS]`, with SPANS a request (the SDK's default is 512).
 //! Prints the spans that were acknowledged.
 //!
 //! Requests are waited for, so nothing is lost; behind the SDK's batch processor, what exceeds its queue would be dropped.

@@ -33,9 +33,9 @@ if [ ! -x "$telemetrygen" ]; then
     mv -f "$work/telemetrygen" "$telemetrygen"
 fi
 say "building tracegen ..."
-cargo build --release --locked --quiet --bin tracegen --example sdk_export
-tracegen=target/release/tracegen
-sdk=target/release/examples/sdk_export
+cargo build --profile dist --locked --quiet --bin tracegen --example sdk_export
+tracegen=target/dist/tracegen
+sdk=target/dist/examples/sdk_export
 
 grpc=127.0.0.1:$port http=127.0.0.1:$((port + 1)) metrics=$((port + 2))
 cat >"$work/config.yaml" <<END

@@ -20,8 +20,8 @@ else
 fi
 
 say "building for $target"
-cargo build --release --locked --target "$target"
-binary="target/$target/release/tracegen"
+cargo build --profile dist --locked --target "$target"
+binary="target/$target/dist/tracegen"
 version=$("$binary" --version | cut -d' ' -f2)
 name="tracegen-$version-$target"
 mkdir -p dist
