@@ -21,7 +21,7 @@ mod types;
 pub use source_map::{BlockSource, ScenarioSource, SourceMap};
 
 use crate::language::Loaded;
-use crate::language::diagnostic::{Diagnostic, Problem};
+use crate::language::diagnostic::{Class, Diagnostic, Problem, Severity};
 use crate::language::parallel;
 use crate::language::scenario::{Model, Scenario};
 use crate::language::source::{FileId, Loc, Sources};
@@ -86,12 +86,11 @@ pub fn compile(model: &Model) -> Compiled {
 pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
     let Loaded { sources, model, mut diagnostics } = loaded;
     let mut compiled = compile(&model);
-    let found_before = |code: &str| diagnostics.iter().any(|d| d.problem.code().starts_with(code));
-    if found_before("E01") {
+    if diagnostics.iter().any(|d| d.problem.class() == Class::File) {
         // A file that can't be read may have held the span that is missing.
         compiled.diagnostics.retain(|d| !matches!(d.problem, Problem::GlobMatchesNothing { .. }));
     }
-    if found_before("E") {
+    if diagnostics.iter().any(|d| d.severity() == Severity::Error) {
         compiled.plan = None;
     } else if model.scenarios.is_empty() && sources.files().len() > 0 {
         diagnostics.push(Diagnostic::new(Problem::NoScenario, START));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tracegen::compiler;
 use tracegen::language;
-use tracegen::language::diagnostic::{Diagnostic, Problem, render};
+use tracegen::language::diagnostic::{Class, Diagnostic, Problem, render};
 use tracegen::language::source::Sources;
 
 const INPUTS: &str = "tests/diagnostics";
@@ -73,6 +73,22 @@ fn every_code_has_an_input() {
     }
     let missing: Vec<_> = Problem::CODES.iter().filter(|code| !raised.contains(*code)).collect();
     assert!(missing.is_empty(), "no input raises {missing:?}");
+}
+
+/// The class stands in the table of problems; the code, which users see, must not say something else.
+#[test]
+fn a_code_agrees_with_its_class_and_every_related_place_says_its_role() {
+    let made = made(tempfile::tempdir().unwrap().path()).into_iter().map(|(_, checked)| checked);
+    for diagnostic in inputs().iter().map(|input| check(input)).chain(made).flat_map(|checked| checked.diagnostics) {
+        let (code, class) = (diagnostic.problem.code(), diagnostic.problem.class());
+        let expected = match code {
+            code if code.starts_with("E01") => Class::File,
+            code if code.starts_with('E') => Class::Error,
+            _ => Class::Warning,
+        };
+        assert_eq!(class, expected, "{code}");
+        assert!(diagnostic.related.iter().all(|related| !related.role.label().is_empty()), "{code}");
+    }
 }
 
 fn codes(checked: &Checked) -> Vec<&'static str> {

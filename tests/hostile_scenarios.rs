@@ -220,8 +220,8 @@ proptest! {
         for diagnostic in &loaded.diagnostics {
             // Every place is one in its file.
             loaded.sources.text(diagnostic.at);
-            for &loc in &diagnostic.related {
-                loaded.sources.text(loc);
+            for related in &diagnostic.related {
+                loaded.sources.text(related.at);
             }
         }
     }

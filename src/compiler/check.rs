@@ -1,7 +1,7 @@
 //! What takes more than one place to see: names that clash, sums, bounds.
 
 use super::report::Report;
-use crate::language::diagnostic::Problem;
+use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::{Model, Scenario, Span};
 use crate::plan::limits;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
             report.poison();
         } else if let Some(first) = names.get(scenario.name.value.as_str()) {
             let problem = Problem::DuplicateScenario { name: scenario.name.value.clone() };
-            report.add_related(problem, scenario.name.loc, [*first]);
+            report.add_related(problem, scenario.name.loc, Role::First, [*first]);
         } else {
             names.insert(scenario.name.value.as_str(), scenario.name.loc);
         }
@@ -30,7 +30,7 @@ pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
         && weights.iter().all(|weight| weight.is_some_and(|weight| weight.value == 0.0))
     {
         let others = weights[1..].iter().flatten().map(|weight| weight.loc).take(8);
-        report.add_related(Problem::AllWeightsZero, first.loc, others);
+        report.add_related(Problem::AllWeightsZero, first.loc, Role::ZeroWeight, others);
     }
     model.scenarios.iter().map(|scenario| bounds(scenario, report)).collect()
 }
@@ -71,9 +71,9 @@ fn span(span: &Span, report: &mut Report) {
         sum += condition.probability.value;
         if sum > 100.0 + TOLERANCE && before <= 100.0 + TOLERANCE {
             let total = span.error_conditions.iter().map(|c| c.probability.value).sum();
-            let others = span.error_conditions.iter().map(|c| c.probability.loc);
             let at = condition.probability.loc;
-            report.add_related(Problem::ProbabilitySum { sum: total }, at, others.filter(|loc| *loc != at).take(8));
+            let others = span.error_conditions.iter().map(|c| c.probability.loc).filter(|loc| *loc != at).take(8);
+            report.add_related(Problem::ProbabilitySum { sum: total }, at, Role::Summand, others);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::report::Report;
 use super::resolve::{Linked, Miss, Site, Target, Tree};
 use super::tables::Tables;
 use super::types::{Kind, Type};
-use crate::language::diagnostic::{Problem, Unavailable};
+use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
 use crate::plan::{Constant, Expr, ExprId, SlotId};
@@ -178,7 +178,7 @@ impl<'a> Expressions<'a> {
                 Ok(target) => self.read(target, path, loc, tree, values),
                 Err(miss) => {
                     let (problem, related) = self.explain(miss, path, tree, site);
-                    self.report.add_related(problem, loc, related);
+                    self.report.add_related(problem, loc, Role::Span, related);
                     None
                 }
             },

@@ -7,7 +7,7 @@ pub use glob::Piece;
 use super::order;
 use super::report::Report;
 use super::resolve::{Linked, Tree};
-use crate::language::diagnostic::Problem;
+use crate::language::diagnostic::{Problem, Role};
 use crate::language::parallel;
 use crate::language::source::Loc;
 use crate::plan::{BlockId, LinkId, Program, limits};
@@ -80,7 +80,8 @@ fn check_reads<'e>(link: &Use, sources: impl Iterator<Item = &'e Export> + Clone
         let keys = sources.clone().flat_map(|e| trees[e.scenario].keys(e.span));
         let nearest = report.nearest(key, keys);
         let places = sources.clone().take(SHOWN_KEYS).map(|e| trees[e.scenario].spans[e.span].span.service.loc);
-        report.add_related(Problem::UnknownLinkedAttribute { key: key.clone(), nearest }, *loc, places);
+        let problem = Problem::UnknownLinkedAttribute { key: key.clone(), nearest };
+        report.add_related(problem, *loc, Role::Linkable, places);
     }
 }
 
@@ -114,7 +115,7 @@ fn check_graph(trees: &[Tree], exports: &[Export], uses: &[Use], sources: &[Vec<
         let mut places = (0..cycle.len()).filter_map(|i| glob(cycle[i], next(i)));
         if let Some(at) = places.next() {
             let path = cycle.iter().map(|&scenario| name(scenario)).collect();
-            report.add_related(Problem::LinkCycle { path }, at, places.take(8));
+            report.add_related(Problem::LinkCycle { path }, at, Role::Member, places.take(8));
         }
     }
     if !order.cycles.is_empty() {

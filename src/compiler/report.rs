@@ -1,6 +1,6 @@
 //! Collects what the compiler finds.
 
-use crate::language::diagnostic::{self, Diagnostic, Problem, Severity};
+use crate::language::diagnostic::{self, Diagnostic, Problem, Role, Severity};
 use crate::language::source::Loc;
 
 /// Searches for a similar name after which no more are made, so that a broken file of any size stays cheap.
@@ -20,8 +20,10 @@ impl Report {
         self.diagnostics.push(Diagnostic::new(problem, at));
     }
 
-    pub fn add_related(&mut self, problem: Problem, at: Loc, related: impl IntoIterator<Item = Loc>) {
-        self.diagnostics.push(Diagnostic { problem, at, related: related.into_iter().collect() });
+    /// Adds a problem with the places that have this role in it.
+    pub fn add_related(&mut self, problem: Problem, at: Loc, role: Role, places: impl IntoIterator<Item = Loc>) {
+        let diagnostic = Diagnostic::new(problem, at);
+        self.diagnostics.push(places.into_iter().fold(diagnostic, |diagnostic, at| diagnostic.related(role, at)));
     }
 
     /// What another found; its suggestions don't count.

@@ -6,7 +6,7 @@
 
 use super::order;
 use super::report::Report;
-use crate::language::diagnostic::{Problem, Unavailable};
+use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::scenario::{Scalar, Scenario, Span, Value};
 use crate::language::source::Loc;
 use crate::language::template::{Expr, Node as ExprNode, Part, Template};
@@ -355,7 +355,7 @@ impl SpanNode<'_> {
 fn report_cycle(problem: Problem, places: impl Iterator<Item = Loc>, report: &mut Report) {
     let mut places = places;
     if let Some(at) = places.next() {
-        report.add_related(problem, at, places.take(8));
+        report.add_related(problem, at, Role::Member, places.take(8));
     }
 }
 

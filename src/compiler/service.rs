@@ -3,7 +3,7 @@
 use super::expression::{Expressions, Scope};
 use super::report::Report;
 use super::tables::Tables;
-use crate::language::diagnostic::Problem;
+use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::{Model, Service};
 use crate::language::source::{Loc, Located};
 use crate::plan::{ExprId, Resource, ResourceId, ServiceId, TextId, limits};
@@ -45,7 +45,7 @@ impl<'m> Services<'m> {
         let Some(service) = services.get(&name.value) else {
             let nearest = report.nearest(&name.value, services.iter().map(|s| s.name.value.as_str()));
             let problem = Problem::UnknownService { name: name.value.clone(), nearest };
-            report.add_related(problem, name.loc, in_force.lists.iter().copied());
+            report.add_related(problem, name.loc, Role::List, in_force.lists.iter().copied());
             return None;
         };
         if let Some(&id) = self.listed.get(&service.name.loc) {

@@ -6,7 +6,7 @@ mod problem;
 pub mod render;
 mod wording;
 
-pub use problem::{Problem, Unavailable};
+pub use problem::{Class, Problem, Unavailable};
 
 use serde::Serialize;
 
@@ -24,8 +24,40 @@ pub enum Severity {
 pub struct Diagnostic {
     pub problem: Problem,
     pub at: Loc,
-    /// Other places that have to do with it ("first defined here"); the wording goes by the problem.
-    pub related: Vec<Loc>,
+    /// Other places that have to do with it.
+    pub related: Vec<Related>,
+}
+
+/// Another place that has to do with a mistake.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Related {
+    pub at: Loc,
+    pub role: Role,
+}
+
+/// What a related place has to do with the mistake.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Role {
+    /// The same key, name, field or choice was written here before.
+    First,
+    /// The list that lacks the name is here.
+    List,
+    /// The anchor that an alias refers to is here.
+    Anchor,
+    /// An item of this type, with which another does not go together, is here.
+    Item(&'static str),
+    /// The span that lacks the attribute is here.
+    Span,
+    /// A span that can be linked to, and that lacks the attribute, is here.
+    Linkable,
+    /// Another member of the circle is here.
+    Member,
+    /// The quotes that make a value text are here.
+    Quotes,
+    /// A probability that counts towards the sum is here.
+    Summand,
+    /// Another weight of 0 is here.
+    ZeroWeight,
 }
 
 impl Diagnostic {
@@ -33,13 +65,17 @@ impl Diagnostic {
         Diagnostic { problem, at, related: vec![] }
     }
 
-    pub fn related(mut self, loc: Loc) -> Self {
-        self.related.push(loc);
+    /// The diagnostic with one more related place.
+    pub fn related(mut self, role: Role, at: Loc) -> Self {
+        self.related.push(Related { at, role });
         self
     }
 
     pub fn severity(&self) -> Severity {
-        if self.problem.code().starts_with('W') { Severity::Warning } else { Severity::Error }
+        match self.problem.class() {
+            Class::File | Class::Error => Severity::Error,
+            Class::Warning => Severity::Warning,
+        }
     }
 }
 

@@ -84,9 +84,9 @@ fn show(places: &mut Places, sources: &Sources, diagnostic: &Diagnostic, edited:
         let start = at.range().start + found;
         Some(Change { start, end: start + wrong.len(), text: right.to_string() })
     });
-    let related = related.iter().map(|loc| {
-        let place = places.place(*loc);
-        format!("{}:{}:{}  {}", place.file, place.line, place.column, problem.related_label())
+    let related = related.iter().map(|related| {
+        let place = places.place(related.at);
+        format!("{}:{}:{}  {}", place.file, place.line, place.column, related.role.label())
     });
     Shown {
         code: problem.code(),

@@ -2,7 +2,7 @@
 
 use super::{Expressions, Typed};
 use crate::compiler::types::Kind;
-use crate::language::diagnostic::Problem;
+use crate::language::diagnostic::{Problem, Role};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
 use crate::plan::Constant;
@@ -143,7 +143,7 @@ impl Expressions<'_> {
         let quoted = argument.typed.quoted;
         let problem =
             Problem::ArgumentType { usage: signature.usage, expected, found: found.name(), quoted: quoted.is_some() };
-        self.report.add_related(problem, argument.loc, quoted);
+        self.report.add_related(problem, argument.loc, Role::Quotes, quoted);
         None
     }
 }

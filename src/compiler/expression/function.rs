@@ -4,7 +4,7 @@ use super::argument::{Argument, Signature};
 use super::{Expressions, Scope, Typed};
 use crate::compiler::resolve::Site;
 use crate::compiler::types::{Kind, Type};
-use crate::language::diagnostic::{Problem, Unavailable};
+use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
 use crate::plan::{Chance, Constant, Expr, limits};
@@ -235,7 +235,7 @@ impl Expressions<'_> {
             if self.tables.constant_of(item.expr).is_some()
                 && let Some(first) = seen.insert(item.expr, key.loc)
             {
-                self.report.add_related(Problem::DuplicateChoice, key.loc, [first]);
+                self.report.add_related(Problem::DuplicateChoice, key.loc, Role::First, [first]);
                 whole = false;
             }
             items.push((item, key.loc));

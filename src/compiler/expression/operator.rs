@@ -2,7 +2,7 @@
 
 use super::{Expressions, Typed};
 use crate::compiler::types::{Kind, Type};
-use crate::language::diagnostic::Problem;
+use crate::language::diagnostic::{Problem, Role};
 use crate::language::source::Loc;
 use crate::language::template::{Binary, Node, Unary};
 use crate::plan::{Constant, Expr, Operator};
@@ -109,11 +109,8 @@ impl Expressions<'_> {
         }
         let found = typed.ty.kind.name();
         let quoted = typed.quoted.is_some();
-        self.report.add_related(
-            Problem::OperandType { operator, expected: "a number", found, quoted },
-            loc,
-            typed.quoted,
-        );
+        let problem = Problem::OperandType { operator, expected: "a number", found, quoted };
+        self.report.add_related(problem, loc, Role::Quotes, typed.quoted);
         None
     }
 
@@ -125,7 +122,7 @@ impl Expressions<'_> {
         let found = typed.ty.kind.name();
         let quoted = typed.quoted.is_some();
         let problem = Problem::OperandType { operator, expected: "true or false", found, quoted };
-        self.report.add_related(problem, loc, typed.quoted);
+        self.report.add_related(problem, loc, Role::Quotes, typed.quoted);
         None
     }
 
@@ -152,7 +149,7 @@ impl Expressions<'_> {
         }
         let quoted = a.0.quoted.or(b.0.quoted);
         let problem = Problem::Incomparable { left: left.name(), right: right.name(), quoted: quoted.is_some() };
-        self.report.add_related(problem, loc, quoted);
+        self.report.add_related(problem, loc, Role::Quotes, quoted);
         None
     }
 

@@ -1,6 +1,6 @@
 //! Every sentence of every diagnostic, in one place.
 
-use super::{Problem, Unavailable};
+use super::{Problem, Role, Unavailable};
 
 impl Problem {
     /// One sentence, no full stop.
@@ -187,25 +187,6 @@ impl Problem {
         }
     }
 
-    /// Under each related place.
-    pub fn related_label(&self) -> &'static str {
-        use Problem::*;
-        match self {
-            UnknownService { .. } => "services are listed here",
-            DuplicateKey { .. } | DuplicateService { .. } | Conflict { .. } => "first here",
-            AliasBomb { .. } | RecursiveAlias { .. } => "the anchor",
-            MixedList { first, .. } => first,
-            UnknownAttribute { .. } => "this span",
-            UnknownLinkedAttribute { .. } => "it can link to this span",
-            VariableCycle { .. } | AttributeCycle { .. } | LinkCycle { .. } => "and this",
-            DuplicateScenario { .. } | DuplicateChoice => "first here",
-            ArgumentType { .. } | OperandType { .. } | Incomparable { .. } => "quoted here",
-            ProbabilitySum { .. } => "added up with this",
-            AllWeightsZero => "also 0",
-            _ => "",
-        }
-    }
-
     /// The way out, where one is likely.
     pub fn help(&self) -> Option<String> {
         use Problem::*;
@@ -340,6 +321,24 @@ impl Problem {
             NewlineAfterExpression => Some("write `>-` instead of `|` or `>` to keep the expression's type".into()),
             MayBeAbsent => Some("give it a value for that case: `| default('none')`".into()),
             _ => None,
+        }
+    }
+}
+
+impl Role {
+    /// The words under a related place.
+    pub fn label(self) -> &'static str {
+        match self {
+            Role::First => "first here",
+            Role::List => "services are listed here",
+            Role::Anchor => "the anchor",
+            Role::Item(kind) => kind,
+            Role::Span => "this span",
+            Role::Linkable => "it can link to this span",
+            Role::Member => "and this",
+            Role::Quotes => "quoted here",
+            Role::Summand => "added up with this",
+            Role::ZeroWeight => "also 0",
         }
     }
 }

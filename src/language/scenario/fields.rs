@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::language::diagnostic::{Diagnostic, Problem, nearest, short};
+use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest, short};
 use crate::language::source::{Loc, Located};
 use crate::language::template::{Memo, Template, is_template};
 use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core};
@@ -151,7 +151,7 @@ impl<'n> Fields<'n> {
         let (one, two) = (self.get(field), self.get(other));
         if let (Some(one), Some(two)) = (one, two) {
             let problem = Problem::Conflict { field, other };
-            cx.diagnostics.push(Diagnostic::new(problem, two.key.loc).related(one.key.loc));
+            cx.diagnostics.push(Diagnostic::new(problem, two.key.loc).related(Role::First, one.key.loc));
         }
         one.or(two)
     }

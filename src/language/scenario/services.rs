@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Service;
 use super::read::Contents;
-use crate::language::diagnostic::{Diagnostic, Problem};
+use crate::language::diagnostic::{Diagnostic, Problem, Role};
 use crate::language::source::Loc;
 
 /// Services by name, in the order they were first named.
@@ -35,7 +35,7 @@ impl Services {
             *known = service;
         } else if !is_bare(&service) {
             let problem = Problem::DuplicateService { name: service.name.value };
-            diagnostics.push(Diagnostic::new(problem, service.name.loc).related(known.name.loc));
+            diagnostics.push(Diagnostic::new(problem, service.name.loc).related(Role::First, known.name.loc));
         }
     }
 }

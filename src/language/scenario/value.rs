@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::fields::{Context, stray};
 use super::{Attribute, Scalar, Value, Var};
-use crate::language::diagnostic::{Diagnostic, Problem, short};
+use crate::language::diagnostic::{Diagnostic, Problem, Role, short};
 use crate::language::source::{Loc, Located};
 use crate::language::template::{self, Part, Template};
 use crate::language::yaml::{Core, Entry, Kind, Node, Style, core};
@@ -190,7 +190,7 @@ fn one_type(cx: &mut Context, items: &[Scalar]) {
             None => first = Some((name, loc)),
             Some((expected, place)) if expected != name => {
                 let problem = Problem::MixedList { first: expected, other: name };
-                cx.diagnostics.push(Diagnostic::new(problem, loc).related(place));
+                cx.diagnostics.push(Diagnostic::new(problem, loc).related(Role::Item(expected), place));
                 return;
             }
             Some(_) => {}

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle};
 
 use super::{Kind, MAX_ALIASED_NODES, MAX_NESTING, MAX_NODES, Node, Parsed, Style, hint, mapping, traps};
-use crate::language::diagnostic::{Diagnostic, Problem, nearest};
+use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest};
 use crate::language::source::{FileId, Loc};
 
 /// Syntax errors after which the rest of a file is not read.
@@ -180,7 +180,7 @@ impl<'a, 'd> Loader<'a, 'd> {
         anchor.used = true;
         let Some(node) = &anchor.node else {
             let problem = Problem::RecursiveAlias { name: anchor.name.clone() };
-            self.diagnostics.push(Diagnostic::new(problem, loc).related(anchor.loc));
+            self.diagnostics.push(Diagnostic::new(problem, loc).related(Role::Anchor, anchor.loc));
             return broken();
         };
         if self.aliased > MAX_ALIASED_NODES {
@@ -189,7 +189,7 @@ impl<'a, 'd> Loader<'a, 'd> {
         self.aliased = self.aliased.saturating_add(node.weight);
         if self.aliased > MAX_ALIASED_NODES {
             let problem = Problem::AliasBomb { limit: MAX_ALIASED_NODES };
-            self.diagnostics.push(Diagnostic::new(problem, loc).related(anchor.loc));
+            self.diagnostics.push(Diagnostic::new(problem, loc).related(Role::Anchor, anchor.loc));
             return broken();
         }
         node.clone()

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::traps::{self, Source};
 use super::{Entry, Kind, Node, Style};
-use crate::language::diagnostic::{Diagnostic, Problem};
+use crate::language::diagnostic::{Diagnostic, Problem, Role};
 use crate::language::source::{Loc, Located};
 use crate::language::template::is_template;
 
@@ -42,7 +42,7 @@ pub fn build<'a>(
             Kind::Scalar { text, .. } => match index.find(&entries, text) {
                 Some(first) => {
                     let problem = Problem::DuplicateKey { key: text.to_string() };
-                    diagnostics.push(Diagnostic::new(problem, key.loc).related(entries[first].key.loc));
+                    diagnostics.push(Diagnostic::new(problem, key.loc).related(Role::First, entries[first].key.loc));
                 }
                 None => {
                     let value = located(value, key.loc);

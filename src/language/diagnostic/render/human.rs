@@ -52,8 +52,8 @@ fn one(renderer: &Renderer, places: &mut Places, diagnostic: &Diagnostic) -> Str
         Severity::Warning => Level::WARNING,
     };
     let mut shown = vec![show(places, diagnostic.at, AnnotationKind::Primary, problem.label())];
-    for &related in &diagnostic.related {
-        shown.push(show(places, related, AnnotationKind::Context, problem.related_label().to_owned()));
+    for related in &diagnostic.related {
+        shown.push(show(places, related.at, AnnotationKind::Context, related.role.label().to_owned()));
     }
     let mut group = level.primary_title(problem.message()).id(problem.code()).elements(elements(places, shown));
     if let Some(help) = problem.help() {

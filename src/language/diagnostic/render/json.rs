@@ -35,8 +35,8 @@ pub fn json(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
         .iter()
         .map(|diagnostic| {
             let problem = &diagnostic.problem;
-            let related = |loc: &_| Related { message: problem.related_label(), place: places.place(*loc) };
-            let related = diagnostic.related.iter().map(related).collect();
+            let related = diagnostic.related.iter();
+            let related = related.map(|r| Related { message: r.role.label(), place: places.place(r.at) }).collect();
             Entry {
                 code: problem.code(),
                 severity: diagnostic.severity(),

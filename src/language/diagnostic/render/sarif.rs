@@ -42,12 +42,11 @@ fn result(places: &mut Places, diagnostic: &Diagnostic) -> Value {
         "locations": [{"physicalLocation": location(&places.place(diagnostic.at))}],
     });
     if !diagnostic.related.is_empty() {
-        let related = diagnostic.related.iter().map(|&loc| {
-            let mut related = json!({"physicalLocation": location(&places.place(loc))});
-            if !problem.related_label().is_empty() {
-                related["message"] = json!({"text": problem.related_label()});
-            }
-            related
+        let related = diagnostic.related.iter().map(|related| {
+            json!({
+                "physicalLocation": location(&places.place(related.at)),
+                "message": {"text": related.role.label()},
+            })
         });
         result["relatedLocations"] = related.collect();
     }
