@@ -256,3 +256,40 @@ fn a_rate_without_a_figure_is_refused() {
     let output = tracegen().args(["explain", "--rate", "max"]).arg(scenarios()).assert().code(2).stdout("");
     assert!(String::from_utf8_lossy(&output.get_output().stderr).contains("as --rate 5000/s"), "{output}");
 }
+
+/// A scenario of so many spans, each an operation of its own; `width` of them are called by each that calls.
+fn of_operations(spans: usize, width: usize) -> Arc<Run> {
+    let mut text =
+        String::from("name: wide\nservices: [web, db]\nroot_span:\n  service: web\n  operation: root\n  calls:\n");
+    let (mut made, mut group) = (1, 0);
+    while made < spans {
+        writeln!(text, "  - service: web\n    operation: group {group}\n    error_conditions: [{{probability: 1%, type: E}}]\n    calls:").unwrap();
+        for i in 0..width {
+            writeln!(text, "    - {{service: db, operation: call {group} {i}}}").unwrap();
+        }
+        (made, group) = (made + 1 + width, group + 1);
+    }
+    let loaded = language::load_texts(vec![("wide.yaml".into(), text)]);
+    let plan = Arc::new(compiler::compile(&loaded.model).plan.expect("it compiles"));
+    let schedule = Schedule::new(START, Arrivals::Even { count: 100, per_ns: 1_000_000_000 }).expect("a schedule");
+    Arc::new(Run::new(plan, 7, schedule))
+}
+
+/// Eight times the operations take about eight times as long, however they are nested: not 64 times.
+#[test]
+fn the_time_is_in_proportion_to_the_operations() {
+    for width in [1, 20, 600] {
+        let took = |spans: usize| {
+            let run = of_operations(spans, width);
+            let once = || {
+                let begun = std::time::Instant::now();
+                explain(&run, 0, NonZeroUsize::MIN, &|_| {});
+                begun.elapsed()
+            };
+            // the least is that with the least of others' work in between
+            (0..4).map(|_| once()).min().unwrap_or_default()
+        };
+        let (few, many) = (took(1_200), took(9_600));
+        assert!(many < few * 24, "{width} calls each: {few:?} and {many:?}");
+    }
+}

@@ -2,8 +2,7 @@
 
 use super::parts::{Parts, TOTAL};
 use super::{Figures, Spans};
-use crate::plan::{Extent, Plan, ScenarioId};
-use std::collections::BTreeSet;
+use crate::plan::{BlockId, Extent, Plan, ScenarioId};
 
 /// By part. `None`: a scenario that it is of, or has spans in, can't be followed.
 pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
@@ -13,16 +12,17 @@ pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
     for (s, scenario) in plan.scenarios.iter().enumerate() {
         let (id, share) = (ScenarioId(s as u32), scenario.weight / weights);
         scenarios += u32::from(share > 0.0);
-        let of_spans: BTreeSet<usize> = parts.blocks[s].iter().flat_map(|b| parts.of_block(*b)).copied().collect();
-        let Some((expected, whole)) = plan.expectation(id).zip(plan.extent(id, |_| true)) else {
-            let all = of_spans.iter().copied().chain([TOTAL, parts.of_scenario(id)]);
-            all.for_each(|part| sums[part].unknown = true);
+        let own = parts.of_scenario(id);
+        let of_block = |block: BlockId| parts.of_block(block).iter().copied().chain([own]);
+        let Some((expected, extents)) = plan.expectation(id).zip(plan.extents(id, of_block)) else {
+            let touched = parts.blocks[s].iter().flat_map(|block| of_block(*block)).chain([TOTAL]);
+            touched.for_each(|part| sums[part].unknown = true);
             continue;
         };
-        let own = &mut sums[parts.of_scenario(id)];
-        own.add(1.0, whole, expected.spans);
-        own.failed = expected.failed;
-        own.traces = share;
+        let whole = extents[&own];
+        sums[own] = Sum { failed: expected.failed, ..Sum::default() };
+        sums[own].add(1.0, whole, expected.spans);
+        sums[own].traces = share;
         sums[TOTAL].add(share, whole, expected.spans);
         sums[TOTAL].failed += share * expected.failed;
         for block in &expected.blocks {
@@ -32,9 +32,8 @@ pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
                 sums[*part].failed += runs * block.failed;
             }
         }
-        for part in of_spans {
-            let extent = plan.extent(id, |block| parts.of_block(block).contains(&part));
-            sums[part].add(share, extent.unwrap_or(whole), 0.0);
+        for (part, extent) in extents.into_iter().filter(|(part, _)| *part != own) {
+            sums[part].add(share, extent, 0.0);
         }
     }
     let known = sums.into_iter().enumerate();

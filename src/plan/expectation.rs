@@ -1,8 +1,14 @@
 //! What to expect of a scenario's traces: how often each span runs and fails, and so how many spans a trace has and how often
 //! any of it fails. Exact, as chances are constants and nothing branches on a value: no trace is made for it.
 
-use super::{BlockId, Chance, Inst, Plan, ScenarioId};
+mod extent;
+mod ways;
+
+pub use extent::Extent;
+
+use super::{BlockId, Plan, ScenarioId};
 use std::collections::BTreeMap;
+use ways::{Flow, Step, steps, walk};
 
 /// Of a trace of one scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,31 +32,22 @@ pub struct BlockExpectation {
     pub hits: Vec<(usize, f64)>,
 }
 
-/// How many of a trace's spans are of some of its scenario's blocks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Extent {
-    /// Fewest and most. What has probability 0 does not happen.
-    pub min: u32,
-    pub max: u32,
-    /// Probability that there is none.
-    pub none: f64,
-}
-
-/// Ways through a block that are told apart at one instruction. The compiler makes two; more is a plan file's doing.
-const MAX_WAYS: usize = 64;
-
 impl Plan {
     /// `None`: a block branches in more ways than are followed, as no compiled one does.
     pub fn expectation(&self, scenario: ScenarioId) -> Option<Expectation> {
         let order = self.blocks_of(scenario);
-        let mut known = self.follow_all(&order, &|_| true)?;
+        let mut known: BTreeMap<BlockId, Followed> = BTreeMap::new();
+        for block in order.iter().rev() {
+            let followed = self.follow(*block, &known)?;
+            known.insert(*block, followed);
+        }
         let root = self.scenarios[scenario.index()].root;
         let mut runs = BTreeMap::from([(root, 1.0)]);
         for block in &order {
             let own = runs[block];
             runs.extend(known[block].calls.iter().map(|(called, share)| (*called, own * share)));
         }
-        let failed = 1.0 - known[&root].ended.clean;
+        let failed = 1.0 - known[&root].clean;
         let blocks = order.iter().map(|block| {
             let Followed { failed, hits, .. } = known.remove(block).unwrap_or_default();
             BlockExpectation { block: *block, runs: runs[block], failed, hits }
@@ -58,73 +55,40 @@ impl Plan {
         Some(Expectation { failed, blocks: blocks.collect(), spans: runs.values().sum() })
     }
 
-    /// Of the spans of the blocks that are `counted`. `None` as for [`Plan::expectation`].
-    pub fn extent(&self, scenario: ScenarioId, counted: impl Fn(BlockId) -> bool) -> Option<Extent> {
-        let known = self.follow_all(&self.blocks_of(scenario), &counted)?;
-        let Arrived { none, min, max, .. } = known[&self.scenarios[scenario.index()].root].ended;
-        Some(Extent { min, max, none })
-    }
-
-    /// `order`: each before those it calls.
-    fn follow_all(&self, order: &[BlockId], counted: &dyn Fn(BlockId) -> bool) -> Option<BTreeMap<BlockId, Followed>> {
-        let mut known = BTreeMap::new();
-        for block in order.iter().rev() {
-            let followed = self.follow(*block, counted(*block), &known)?;
-            known.insert(*block, followed);
-        }
-        Some(known)
-    }
-
-    fn follow(&self, id: BlockId, counted: bool, known: &BTreeMap<BlockId, Followed>) -> Option<Followed> {
-        let code = &self.block(id).code;
+    fn follow(&self, id: BlockId, known: &BTreeMap<BlockId, Followed>) -> Option<Followed> {
+        let steps = steps(&self.block(id).code);
         let mut followed = Followed::default();
-        let own = u32::from(counted);
-        let begun = Arrived { share: 1.0, clean: 1.0, none: if counted { 0.0 } else { 1.0 }, min: own, max: own };
-        // by instruction: the ways that arrive there
-        let mut arriving: BTreeMap<usize, Ways> = BTreeMap::from([(0, Ways::from([(Way::default(), begun)]))]);
-        for (pc, inst) in code.iter().enumerate() {
-            let ways = arriving.remove(&pc).unwrap_or_default();
-            if ways.len() > MAX_WAYS {
-                return None;
-            }
-            let (mut hit, mut called) = (0.0, 0.0);
-            for (way, arrived) in ways {
-                let mut go = |target: usize, way: Way, arrived: Arrived| {
-                    let there = arriving.entry(target).or_default().entry(way);
-                    there.and_modify(|there| there.join(arrived)).or_insert(arrived);
-                };
-                match *inst {
-                    Inst::Roll => go(pc + 1, Way { roll: Some(0), ..way }, arrived),
-                    Inst::Fail { chance, target, .. } => {
-                        let part = way.chance_of(chance);
-                        hit += arrived.share * part;
-                        if part > 0.0 {
-                            go(target as usize, Way { failed: true, roll: None }, arrived.times(part));
-                        }
-                        if part < 1.0 {
-                            let roll = way.roll.map(|sum| sum + chance.0);
-                            go(pc + 1, Way { roll, ..way }, arrived.times(1.0 - part));
-                        }
-                    }
-                    Inst::SkipIfFailed { target } if way.failed => go(target as usize, way, arrived),
-                    Inst::Call { block } => {
-                        called += arrived.share;
-                        go(pc + 1, way, arrived.and(known[&block].ended));
-                    }
-                    Inst::End => {
-                        followed.failed += if way.failed { arrived.share } else { 0.0 };
-                        let clean = if way.failed { 0.0 } else { arrived.clean };
-                        followed.ended.join(Arrived { clean, ..arrived });
-                    }
-                    _ => go(pc + 1, way, arrived),
+        // by instruction, and by call
+        let (mut hits, mut calls) = (BTreeMap::new(), BTreeMap::new());
+        let ended = walk(&steps, Arrived { share: 1.0, clean: 1.0 }, |at, way, mut arrived| {
+            match &steps[at] {
+                Step::Fail { pc, chance, .. } => {
+                    *hits.entry(*pc).or_default() += arrived.share * way.chance_of(*chance);
                 }
+                Step::Calls(blocks) => {
+                    for block in blocks {
+                        *calls.entry(*block).or_default() += arrived.share;
+                        arrived.clean *= known[block].clean;
+                    }
+                }
+                Step::End if way.failed => {
+                    followed.failed += arrived.share;
+                    arrived.clean = 0.0;
+                }
+                _ => {}
             }
-            match *inst {
-                Inst::Fail { .. } => followed.hits.push((pc, hit)),
-                Inst::Call { block } => followed.calls.push((block, called)),
+            arrived
+        });
+        for step in &steps {
+            match step {
+                Step::Fail { pc, .. } => followed.hits.push((*pc, hits.remove(pc).unwrap_or_default())),
+                Step::Calls(blocks) => {
+                    followed.calls.extend(blocks.iter().map(|block| (*block, calls.remove(block).unwrap_or_default())));
+                }
                 _ => {}
             }
         }
+        followed.clean = ended?.clean;
         Some(followed)
     }
 }
@@ -132,8 +96,8 @@ impl Plan {
 /// A block, when it runs.
 #[derive(Default)]
 struct Followed {
-    /// All ways at its end.
-    ended: Arrived,
+    /// Probability that neither it nor what it called fails.
+    clean: f64,
     /// Probability that it fails itself.
     failed: f64,
     hits: Vec<(usize, f64)>,
@@ -146,66 +110,18 @@ struct Followed {
 struct Arrived {
     /// Probability to arrive there,
     share: f64,
-    /// and without a failure in what was called; at the end, in the block itself,
+    /// and without a failure in what was called; at the end, in the block itself.
     clean: f64,
-    /// and without a counted span.
-    none: f64,
-    /// Fewest and most counted spans.
-    min: u32,
-    max: u32,
 }
 
-impl Default for Arrived {
-    /// Nothing has arrived.
-    fn default() -> Arrived {
-        Arrived { share: 0.0, clean: 0.0, none: 0.0, min: u32::MAX, max: 0 }
-    }
-}
-
-impl Arrived {
+impl Flow for Arrived {
     fn join(&mut self, other: Arrived) {
         self.share += other.share;
         self.clean += other.clean;
-        self.none += other.none;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
     }
 
     fn times(self, part: f64) -> Arrived {
-        Arrived { share: self.share * part, clean: self.clean * part, none: self.none * part, ..self }
-    }
-
-    /// Then a block that runs on all of the ways.
-    fn and(self, called: Arrived) -> Arrived {
-        Arrived {
-            share: self.share,
-            clean: self.clean * called.clean,
-            none: self.none * called.none,
-            min: self.min + called.min,
-            max: self.max + called.max,
-        }
-    }
-}
-
-type Ways = BTreeMap<Way, Arrived>;
-
-/// What decides how a block goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Way {
-    failed: bool,
-    /// The sum of chances since the last roll, which it is not below; `None`: it was hit, or nothing was rolled.
-    roll: Option<u64>,
-}
-
-impl Way {
-    /// That the next `fail` hits: a roll that is not below the sum so far is below the sum with `chance`.
-    fn chance_of(self, chance: Chance) -> f64 {
-        match self.roll {
-            // what hit once is below any greater sum
-            None => 1.0,
-            Some(sum) if sum >= Chance::ONE.0 => 0.0,
-            Some(sum) => chance.0 as f64 / (Chance::ONE.0 - sum) as f64,
-        }
+        Arrived { share: self.share * part, clean: self.clean * part }
     }
 }
 

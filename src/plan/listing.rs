@@ -4,7 +4,7 @@ use super::notation::{duration, name, percent};
 use super::{Block, BlockId, Constant, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Place, Plan, ResourceId};
 use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::HashSet;
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write};
 
 /// A line of the listing, and what of the plan it says.
 pub struct ListingLine {
@@ -30,6 +30,21 @@ impl Plan {
         // collecting does not fail
         let _ = Listing { plan: self }.scenario(scenario, &mut add);
         lines
+    }
+
+    /// The listing's lines of some scenarios, up to so many bytes; and whether there are more.
+    pub fn listing_within(&self, scenarios: &[ScenarioId], bytes: usize) -> (Vec<ListingLine>, bool) {
+        let (mut lines, mut left) = (vec![], bytes);
+        let mut add = |place, text: fmt::Arguments<'_>| {
+            let mut line = Capped { text: String::new(), left };
+            line.write_fmt(text)?;
+            left = line.left;
+            lines.push(ListingLine { place, text: line.text });
+            Ok(())
+        };
+        let listing = Listing { plan: self };
+        let whole = scenarios.iter().try_for_each(|scenario| listing.scenario(*scenario, &mut add));
+        (lines, whole.is_err())
     }
 
     pub(super) fn show_inst(&self, inst: &Inst) -> impl Display {
@@ -85,6 +100,21 @@ impl Plan {
     /// The blocks that a block calls, in order.
     pub fn calls_of(&self, id: BlockId) -> impl DoubleEndedIterator<Item = BlockId> {
         self.block(id).code.iter().filter_map(|inst| if let Inst::Call { block } = inst { Some(*block) } else { None })
+    }
+}
+
+/// A line that is refused where it is too long.
+struct Capped {
+    text: String,
+    /// Bytes that it may still take.
+    left: usize,
+}
+
+impl fmt::Write for Capped {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.left = self.left.checked_sub(text.len()).ok_or(fmt::Error)?;
+        self.text.push_str(text);
+        Ok(())
     }
 }
 
@@ -278,5 +308,11 @@ mod tests {
         assert_eq!(at("slot1"), Some(Place::Slot(ScenarioId(0), SlotId(1))));
         assert_eq!(at("const"), Some(Place::Constant(BlockId(0), 0)));
         assert_eq!(at("3  fail"), Some(Place::Instruction(BlockId(0), 3)));
+        let within = |bytes: usize| {
+            let (lines, more) = plan.listing_within(&[ScenarioId(0)], bytes);
+            (lines.len(), more)
+        };
+        let bytes: usize = lines.iter().map(|line| line.text.len()).sum();
+        assert_eq!((within(bytes), within(bytes - 1)), ((lines.len(), false), (lines.len() - 1, true)));
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::plan::fixture;
-use crate::plan::{ErrorId, Program};
+use crate::plan::{AttrRange, Chance, ErrorId, Inst, Program, SpanForm};
 
 fn near(found: f64, expected: f64) {
     assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
@@ -62,8 +62,9 @@ fn a_condition_that_always_hits_leaves_nothing_to_the_next() {
 
 #[test]
 fn an_extent_is_of_what_can_happen() {
-    let all = |plan: &Plan| plan.extent(ScenarioId(0), |_| true).unwrap();
-    let called = |plan: &Plan| plan.extent(ScenarioId(0), |block| block == BlockId(1)).unwrap();
+    // part 0 has all blocks, and each block is a part
+    let extent = |plan: &Plan, part: usize| plan.extents(ScenarioId(0), |block| [0, 1 + block.index()]).unwrap()[&part];
+    let (all, called) = (|plan: &Plan| extent(plan, 0), |plan: &Plan| extent(plan, 2));
     let plan = fixture::plan();
     assert_eq!((all(&plan).min, all(&plan).max), (1, 2));
     near(all(&plan).none, 0.0);
@@ -74,4 +75,53 @@ fn an_extent_is_of_what_can_happen() {
     assert_eq!(all(&never), Extent { min: 2, max: 2, none: 0.0 });
     let always = with(vec![Inst::Roll, fail(100.0, 4), call, Inst::End]);
     assert_eq!(called(&always), Extent { min: 0, max: 0, none: 1.0 });
+}
+
+/// A block that does nothing in many copies beside the fixture's second, each called once by the first.
+fn calling(copies: u32, code: impl Fn(u32) -> Vec<Inst>) -> Plan {
+    let mut program: Program = fixture::program();
+    let attr = program.blocks[0].code[0];
+    let mut called = program.blocks[1].clone();
+    called.code = vec![Inst::End];
+    called.span = SpanForm { name: program.blocks[0].span.name, attrs: AttrRange::default(), ..called.span };
+    let first = program.blocks.len() as u32;
+    program.blocks.extend((1..copies).map(|_| called.clone()));
+    program.blocks[0].code = [vec![attr], code(first)].concat();
+    Plan::verify(program).expect("a valid plan")
+}
+
+/// A part whose calls stand on different ways is followed as a whole, one whose calls stand together as one of them.
+#[test]
+fn parts_are_followed_wherever_they_are_called() {
+    let call = |block: u32| Inst::Call { block: BlockId(block) };
+    let plan = calling(4, |first| {
+        vec![
+            call(1),
+            Inst::Roll,
+            fail(10.0, 5),
+            call(first),
+            Inst::Roll,
+            fail(50.0, 9),
+            call(first + 1),
+            call(first + 2),
+            Inst::End,
+        ]
+    });
+    let first = plan.blocks.len() as u32 - 3;
+    // the blocks of a part, and the fewest and most of its spans with the probability that there are none
+    let parts: [(&[u32], u32, u32, f64); 6] = [
+        (&[0, 1, first, first + 1, first + 2], 2, 5, 0.0),
+        (&[1, first], 1, 2, 0.0),
+        (&[first, first + 2], 0, 2, 0.1 * 0.5),
+        (&[first + 1, first + 2], 0, 2, 0.5),
+        (&[first + 1], 0, 1, 0.5),
+        (&[1], 1, 1, 0.0),
+    ];
+    let of_block = |block: BlockId| (0..6).filter(|part| parts[*part].0.contains(&block.0)).collect::<Vec<_>>();
+    let extents = plan.extents(ScenarioId(0), of_block).unwrap();
+    for (part, (_, min, max, none)) in parts.into_iter().enumerate() {
+        let found = extents[&part];
+        assert_eq!((found.min, found.max), (min, max), "part {part}");
+        near(found.none, none);
+    }
 }
