@@ -21,6 +21,7 @@ mod route;
 mod sandbox;
 mod server;
 mod settings;
+mod words;
 
 pub use cache::Cache;
 pub use guard::{Host, Token};

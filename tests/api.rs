@@ -52,7 +52,10 @@ fn settings_are_read_back_as_they_were_set() {
     for bad in [
         "",
         "{",
-        "{}",
+        "[]",
+        r#"{"pace":{}}"#,
+        r#"{"pace":{"rate":{"count":"many"}}}"#,
+        r#"{"lanes":"four"}"#,
         r#"{"pace":{"rate":{"count":0,"per_ns":1,"arrivals":"constant"}}}"#,
         r#"{"pace":{"rate":{"count":1,"per_ns":1,"arrivals":"sometimes"}}}"#,
         r#"{"pace":{"interval":{"min_ns":2,"max_ns":1}}}"#,
@@ -60,9 +63,64 @@ fn settings_are_read_back_as_they_were_set() {
         r#"{"pace":{"interval":{"min_ns":1,"max_ns":1}},"colour":"red"}"#,
     ] {
         let answer = put(bad);
-        assert_eq!((answer.status, answer.json()["error"]["parameter"].as_str()), (400, Some("body")), "{bad}");
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status, error["parameter"].as_str()), (400, Some("body")), "{bad}");
+        let message = error["message"].as_str().unwrap();
+        assert!(!["struct", "Sent", "u32", "u64", "f64"].iter().any(|name| message.contains(name)), "{message}");
     }
     assert_eq!(settings(), read, "what is refused changes nothing");
+    assert_eq!(put(r#"{"lanes":7}"#).status, 200);
+    let mut with_lanes = read;
+    with_lanes["lanes"] = 7.into();
+    assert_eq!(settings(), with_lanes, "what is not given stays");
+    assert_eq!(put("{}").json(), with_lanes, "and nothing is a change of nothing");
+}
+
+/// At every address: what would be ignored in silence is refused.
+#[test]
+fn unknown_parameters_are_refused_with_what_was_meant() {
+    let server = Server::busy();
+    let address = server.address();
+    let described = get(address, "/api/").json();
+    let operations = described["operations"].as_array().unwrap();
+    assert!(operations.len() > 19);
+    for operation in operations {
+        let (method, path) = (operation["method"].as_str().unwrap(), operation["path"].as_str().unwrap());
+        let path = path.replace("{id}", "0123456789abcdef0123456789abcdef").replace("{name}", "nobody");
+        let answer = send(address, method, &format!("{path}?colour=red"), &[], "");
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.status, error["parameter"].as_str()), (400, Some("colour")), "{method} {path}: {error}");
+    }
+    for (query, parameter, said) in [
+        ("traces?limt=3", "limt", "did you mean `limit`?"),
+        ("traces?Service=x", "Service", "did you mean `service`?"),
+        ("traces?limit=3&limit=4", "limit", "more than once"),
+        ("services?q=x", "q", "Allowed: `scenario`, `range`, `from` and `until`."),
+        ("status?pretty", "pretty", "this address takes none"),
+    ] {
+        let error = get(address, &format!("/api/{query}")).json()["error"].clone();
+        assert_eq!(error["parameter"], parameter, "{query}");
+        assert!(error["message"].as_str().unwrap().contains(said), "{query}: {error}");
+    }
+    for (query, status) in
+        [("traces?limit=3&q=x&status=error", 200), ("traces?service=", 200), ("operations?service=x", 200)]
+    {
+        assert_eq!(get(address, &format!("/api/{query}")).status, status, "{query}");
+    }
+    let body = send(address, "POST", "/api/playground", &[("content-type", "application/json")], r#"{"sorce":"x"}"#);
+    assert!(body.status == 400 && body.body.contains("did you mean `source`?"), "{}", body.body);
+}
+
+/// Without saying for which scenario of the library it stands.
+#[test]
+fn a_scenario_that_links_can_be_tried_out_under_its_own_name() {
+    let server = Server::busy();
+    let address = server.address();
+    let name = "Async%20consumer";
+    let source = get(address, &format!("/api/scenarios/{name}")).json()["source"].as_str().unwrap().to_string();
+    let outcome = send(address, "POST", "/api/playground", &[("content-type", "application/yaml")], &source).json();
+    assert_eq!(outcome["diagnostics"], serde_json::json!([]));
+    assert!(outcome["sample"]["trace"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["traceId"].is_string());
 }
 
 #[test]

@@ -22,9 +22,13 @@ use options::Options;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 /// How long what was made may take to be delivered at the end, ns.
-const DRAIN: u64 = 10 * parse::SECOND;
+const DRAIN: u64 = 6 * parse::SECOND;
+/// For all that is done when the server has closed: with the farewell to its clients, less than 10 s from the signal on.
+const LAST: Duration = Duration::from_secs(7);
 
 /// Generate traces and show them on a web page as they come: http://localhost:8000
 #[derive(Args, Default)]
@@ -38,8 +42,8 @@ const DRAIN: u64 = 10 * parse::SECOND;
 Changed scenario files are taken over while it runs; while they don't compile, the plan of before stays.
 
 Variables: DATABASE_TYPE (inmemory, clickhouse), DATABASE_HOST, _PORT, _USER, _PASSWORD, _NAME, INMEMORY_MAX_TRACES,
-TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX, TRACE_NUM_WORKERS, SERVER_HOST, SERVER_PORT, SERVER_TOKEN, TRACE_FETCH_LIMIT,
-CARD_DISPLAY_LIMIT, STATUS_UPDATE_INTERVAL, JAEGER_URL, LOG_LEVEL (error, warn, info, debug), and the collector variables
+TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX, TRACE_NUM_WORKERS, SERVER_HOST, SERVER_PORT, SERVER_NAMES, SERVER_TOKEN,
+TRACE_FETCH_LIMIT, CARD_DISPLAY_LIMIT, STATUS_UPDATE_INTERVAL, JAEGER_URL, LOG_LEVEL (error, warn, info, debug), and the collector variables
 of `tracegen run`. OTEL_METRICS_EXPORTER=otlp sends the figures of /metrics over OTLP. The status page shows them all as
 they are in effect.")]
 pub struct Serve {
@@ -87,7 +91,7 @@ impl Serve {
         }
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-        runtime.block_on(async {
+        let exit = runtime.block_on(async {
             let (server, ip) = address::bind(&options.host, options.port).await?;
             let address = server.address().map_err(failed)?;
             let no_random = |e: getrandom::Error| Failure::impossible(format!("no random numbers: {e}"));
@@ -110,7 +114,7 @@ impl Serve {
                 library: Arc::new(Library::new(paths.clone(), edition)),
                 live: Live::default(),
                 cache: Cache::default(),
-                host: Host::new(&options.host, ip),
+                host: Host::new(&options.host, &options.names, ip),
                 token,
                 url: address::url(ip, address.port()),
                 jaeger: options.jaeger.clone(),
@@ -126,23 +130,35 @@ impl Serve {
             let read = move || telemetry::of_session(&told.session.state(), &told.database.status());
             let tell = move |text| herald::say(level, Level::Warn, text);
             let telemetry = options.metrics.map(|wanted| wanted.start(tell, read)).transpose()?;
-            let watch = tokio::spawn(herald.watch());
+            let end = Arc::new(Notify::new());
+            let mut watch = tokio::spawn(herald.watch(end.clone()));
             server.run(app.clone(), herald::ending()).await;
-            watch.abort();
-            let exit = self.finish(app).await;
+            let until = Instant::now() + LAST;
+            // a manifest that is being written must not come after the last
+            end.notify_one();
+            if timeout_at(until - LAST / 2, &mut watch).await.is_err() {
+                watch.abort();
+            }
+            let exit = self.finish(app, until).await;
             if let Some(telemetry) = telemetry {
-                let _ = tokio::task::spawn_blocking(|| telemetry.finish()).await;
+                let _ = timeout_at(until, tokio::task::spawn_blocking(|| telemetry.finish())).await;
             }
             exit
-        })
+        });
+        // what is still at work on a thread of its own, as a compilation, is not waited for
+        runtime.shutdown_background();
+        exit
     }
 
-    /// Deliver what was made, and say what became of it.
-    async fn finish(&self, app: Arc<App>) -> Result<Exit, Failure> {
+    /// Delivers what was made, as far as that can be done `until` then, and says what became of it.
+    async fn finish(&self, app: Arc<App>, until: Instant) -> Result<Exit, Failure> {
         let draining = app.clone();
-        let state = tokio::task::spawn_blocking(move || draining.session.finish(DRAIN)).await;
-        let state = state.map_err(|e| Failure::impossible(format!("generation broke off: {e}")))?;
-        app.database.disconnect().await;
+        let drained = tokio::task::spawn_blocking(move || draining.session.finish(DRAIN));
+        let state = match timeout_at(until, drained).await {
+            Ok(state) => state.map_err(|e| Failure::impossible(format!("generation broke off: {e}")))?,
+            Err(_) => app.session.state(),
+        };
+        let _ = timeout_at(until, app.database.disconnect()).await;
         if let Some(path) = &self.manifest {
             herald::save(&app.session.manifest(), path).map_err(Failure::impossible)?;
         }

@@ -1,5 +1,7 @@
 //! The JSON API: everything the pages show, described by `openapi.json`.
 
+mod body;
+mod description;
 mod engine;
 mod otlp;
 mod scenarios;
@@ -13,11 +15,8 @@ use super::{App, live, route};
 use crate::store::{Store, StoreError};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
-
-/// The description of all this, for programs.
-const OPENAPI: &str = include_str!("api/openapi.json");
 
 /// What an address below `/api/` takes; `None`: there is no such address.
 pub fn methods(segments: &[&str]) -> Option<&'static str> {
@@ -38,8 +37,16 @@ pub fn methods(segments: &[&str]) -> Option<&'static str> {
 
 /// Method and address have been looked at.
 pub async fn respond(app: &Arc<App>, request: &Request, segments: &[&str]) -> Response {
-    let answer = match segments {
-        [] => Ok(ok(&index())),
+    let answer = match description::check(request, segments) {
+        Ok(()) => answer(app, request, segments).await,
+        Err(problem) => Err(problem),
+    };
+    answer.unwrap_or_else(Problem::respond)
+}
+
+async fn answer(app: &Arc<App>, request: &Request, segments: &[&str]) -> Result<Response, Problem> {
+    match segments {
+        [] => Ok(ok(&description::index())),
         ["traces"] => traces::list(app, request).await,
         ["traces", id] => traces::one(app, id).await,
         ["traces", id, "links"] => traces::links(app, id).await,
@@ -61,31 +68,13 @@ pub async fn respond(app: &Arc<App>, request: &Request, segments: &[&str]) -> Re
         }
         ["events"] => live::events(app)
             .ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open; close some")),
-        ["openapi.json"] => Ok(response::with(StatusCode::OK, "application/json", OPENAPI)),
+        ["openapi.json"] => Ok(response::with(StatusCode::OK, "application/json", description::OPENAPI)),
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.")),
-    };
-    answer.unwrap_or_else(Problem::respond)
+    }
 }
 
 fn ok(value: &impl Serialize) -> Response {
     response::json(StatusCode::OK, value)
-}
-
-/// What there is, out of the description.
-fn index() -> Value {
-    let described: Value = serde_json::from_str(OPENAPI).unwrap_or_default();
-    let paths = described["paths"].as_object().into_iter().flatten().flat_map(|(path, operations)| {
-        let operations = operations.as_object().into_iter().flatten();
-        operations.filter(|(_, operation)| operation.is_object()).map(move |(method, operation)| {
-            json!({ "method": method.to_uppercase(), "path": path, "summary": operation["summary"] })
-        })
-    });
-    json!({
-        "name": "tracegen",
-        "version": env!("CARGO_PKG_VERSION"),
-        "description": "/api/openapi.json",
-        "operations": paths.collect::<Vec<_>>(),
-    })
 }
 
 /// Why there is no answer.

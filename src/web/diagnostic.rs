@@ -3,6 +3,7 @@
 use crate::language::diagnostic::render::Places;
 use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::source::{FileId, Sources};
+use crate::web::words::{Words, words};
 use askama::Template;
 use askama::filters::HtmlSafe;
 
@@ -51,12 +52,6 @@ struct Excerpt {
     indent: String,
     carets: String,
     label: String,
-}
-
-/// A part of a message, in words or as code.
-struct Words {
-    code: bool,
-    text: String,
 }
 
 /// What takes the place of bytes of the file that is edited.
@@ -123,12 +118,6 @@ fn excerpt(places: &mut Places, diagnostic: &Diagnostic) -> Excerpt {
         text: before + &marked + &behind,
         label: diagnostic.problem.label(),
     }
-}
-
-/// What stands between backticks is code.
-fn words(message: &str) -> Vec<Words> {
-    let parts = message.split('`').enumerate();
-    parts.map(|(i, text)| Words { code: i % 2 == 1, text: text.into() }).filter(|w| !w.text.is_empty()).collect()
 }
 
 #[cfg(test)]

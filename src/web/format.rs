@@ -52,6 +52,14 @@ pub fn span_id(id: u64) -> String {
     format!("{id:016x}")
 }
 
+/// The name of a span as it is shown: there may be none.
+pub fn named(name: &str) -> &str {
+    if name.is_empty() { NAMELESS } else { name }
+}
+
+/// What stands in place of an empty name.
+pub const NAMELESS: &str = "(no name)";
+
 /// A segment of a path or a value of a query.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()

@@ -1,21 +1,30 @@
-//! Who may ask: browsers by a name of this server, pages of this server where something is changed, and who knows the token
-//! where there is one.
+//! Who may ask: browsers by a name of this server, who knows the token where there is one, and pages of this server where
+//! something is changed.
 
 use super::App;
 use super::request::Request;
 use hyper::Method;
 use sha2::{Digest, Sha256};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// Of the cookie that stands for the token after a login.
 pub const COOKIE: &str = "tracegen";
+/// Before a wrong token is answered, and the same again for each [`TOGETHER`] others that wait: eight guesses a second in all,
+/// from however many connections, until each waits for [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(500);
+const TOGETHER: u32 = 4;
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The secret of `SERVER_TOKEN`.
 pub struct Token {
     secret: String,
     /// What a cookie holds: of this token and this process only.
     session: String,
+    /// Wrong tokens that wait for their answer.
+    waiting: AtomicU32,
 }
 
 impl Token {
@@ -26,7 +35,7 @@ impl Token {
         getrandom::fill(&mut key)?;
         let digest = Sha256::new().chain_update(key).chain_update(&secret).finalize();
         let session = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Token { secret, session })
+        Ok(Token { secret, session, waiting: AtomicU32::new(0) })
     }
 
     pub fn is(&self, given: &str) -> bool {
@@ -38,24 +47,61 @@ impl Token {
         format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", self.session)
     }
 
-    fn admits(&self, request: &Request) -> bool {
+    /// Waits before a wrong token is answered. The right one never waits.
+    pub async fn pause(&self) {
+        let waiting = Waiting::new(&self.waiting);
+        tokio::time::sleep(waiting.pause()).await;
+    }
+
+    /// What a request shows.
+    fn judge(&self, request: &Request) -> Result<(), Refusal> {
         let bearer = request.header("authorization").and_then(|h| h.split_once(' '));
-        let by_header = bearer.is_some_and(|(scheme, given)| scheme.eq_ignore_ascii_case("bearer") && self.is(given));
+        let by_header = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let by_header = by_header.map(|(_, given)| self.is(given));
         let cookie = request.cookie(COOKIE).unwrap_or_default();
-        by_header || self.session.as_bytes().ct_eq(cookie.as_bytes()).into()
+        match by_header {
+            Some(true) => Ok(()),
+            _ if self.session.as_bytes().ct_eq(cookie.as_bytes()).into() => Ok(()),
+            Some(false) => Err(Refusal::WrongToken),
+            None => Err(Refusal::Unknown),
+        }
     }
 }
 
-/// Where the server listens.
+/// One wrong token that waits, for as long as this is there.
+struct Waiting<'a> {
+    count: &'a AtomicU32,
+    before: u32,
+}
+
+impl Waiting<'_> {
+    fn new(count: &AtomicU32) -> Waiting<'_> {
+        Waiting { count, before: count.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    fn pause(&self) -> Duration {
+        (PAUSE * (1 + self.before / TOGETHER)).min(LONGEST_PAUSE)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Where the server listens, and the names it answers to while it has no token.
 pub struct Host {
-    /// As `SERVER_HOST` has it, lower case.
-    given: String,
+    /// `SERVER_HOST` and `SERVER_NAMES`, lower case.
+    names: Vec<String>,
     loopback: bool,
 }
 
 impl Host {
-    pub fn new(given: &str, address: IpAddr) -> Host {
-        Host { given: given.to_ascii_lowercase(), loopback: address.is_loopback() }
+    /// `given` is the host that was asked for, `names` are further ones, `address` is where it led to.
+    pub fn new(given: &str, names: &[String], address: IpAddr) -> Host {
+        let names = names.iter().map(String::as_str).chain([given]).map(str::to_ascii_lowercase).collect();
+        Host { names, loopback: address.is_loopback() }
     }
 
     /// Only this machine reaches it.
@@ -63,45 +109,76 @@ impl Host {
         self.loopback
     }
 
-    /// Whether a `Host` header names this server. A page of another site whose name was made to lead here (DNS rebinding)
-    /// names that site; beyond this machine, only a token keeps it out.
-    fn is_named_by(&self, header: &str) -> bool {
-        let without_port = match header.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, _)) => address,
-            None => header.rsplit_once(':').map_or(header, |(name, _)| name),
-        };
-        let name = without_port.to_ascii_lowercase();
-        !self.loopback
-            || name == "localhost"
-            || name == self.given
-            || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    /// Whether this is the server's own name, or an address. A page of another site whose name was made to lead here (DNS
+    /// rebinding) asks by that site's name; by an address, no page but this server's own can ask.
+    fn answers_to(&self, name: &str) -> bool {
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.names.contains(&name)
     }
+}
+
+/// The name or address in a `Host` header, without port and brackets. `None`: it is not well-formed.
+fn name_in(header: &str) -> Option<&str> {
+    let (name, port) = match header.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok())?,
+        None => header.split_at(header.find(':').unwrap_or(header.len())),
+    };
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
+    (plain && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))).then_some(name)
 }
 
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// It does not say, with one name, which server it asks.
+    NoHost,
     /// It asks for another server.
     ForeignHost,
+    /// It comes without a token.
+    Unknown,
+    /// It comes with another token.
+    WrongToken,
     /// It changes something and comes from a page of another origin.
     ForeignOrigin,
-    /// No token, or another one.
-    Unknown,
 }
 
+/// # Errors
+/// Why it is not answered.
 pub fn check(app: &App, request: &Request) -> Result<(), Refusal> {
-    if request.headers.get_all("host").iter().any(|h| !h.to_str().is_ok_and(|h| app.host.is_named_by(h))) {
+    let name = host(request).ok_or(Refusal::NoHost)?;
+    if app.token.is_none() && !app.host.answers_to(name) {
         return Err(Refusal::ForeignHost);
+    }
+    // what probes ask for, and what the way in is made of
+    let open =
+        matches!(request.path.as_str(), "/login" | "/healthz" | "/readyz") || request.path.starts_with("/assets/");
+    if !open {
+        known(app, request)?;
     }
     if !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) && is_foreign(request) {
         return Err(Refusal::ForeignOrigin);
     }
-    // what probes ask for, and what the way in is made of
-    let open = matches!(request.path.as_str(), "/login" | "/healthz" | "/readyz");
-    match &app.token {
-        Some(token) if !open && !token.admits(request) => Err(Refusal::Unknown),
-        _ => Ok(()),
-    }
+    Ok(())
+}
+
+/// Whether the one who asks may see what goes on here: always where there is no token.
+pub fn is_known(app: &App, request: &Request) -> bool {
+    known(app, request).is_ok()
+}
+
+fn known(app: &App, request: &Request) -> Result<(), Refusal> {
+    app.token.as_ref().map_or(Ok(()), |token| token.judge(request))
+}
+
+/// The name of the server that is asked: of the `Host` header, which there has to be once, and of the request line, which
+/// must not say otherwise.
+fn host(request: &Request) -> Option<&str> {
+    let mut headers = request.headers.get_all("host").iter();
+    let (Some(header), None) = (headers.next(), headers.next()) else { return None };
+    let header = header.to_str().ok()?;
+    let same = request.authority.as_deref().is_none_or(|authority| authority.eq_ignore_ascii_case(header));
+    name_in(header).filter(|_| same)
 }
 
 /// Browsers say where a request comes from; other clients say nothing.
@@ -120,9 +197,7 @@ fn is_foreign(request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::request::Fields;
     use hyper::HeaderMap;
-    use hyper::body::Bytes;
     use hyper::header::{HeaderName, HeaderValue};
 
     fn request(headers: &[(&'static str, &str)]) -> Request {
@@ -130,21 +205,75 @@ mod tests {
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        let (path, target) = ("/".to_string(), "/".to_string());
-        Request { method: Method::POST, path, target, query: Fields::default(), headers: map, body: Bytes::new() }
+        let mut head = hyper::Request::new(()).into_parts().0;
+        (head.method, head.headers) = (Method::POST, map);
+        Request::new(head)
     }
 
     #[test]
-    fn a_local_server_answers_to_its_own_names_only() {
-        let local = Host::new("127.0.0.1", IpAddr::from([127, 0, 0, 1]));
-        for name in ["localhost", "localhost:8000", "LOCALHOST:1", "127.0.0.1:8000", "[::1]:8000", "127.0.0.2"] {
-            assert!(local.is_named_by(name), "{name}");
+    fn without_a_token_addresses_and_own_names_are_answered() {
+        let host = Host::new("My.host", &["tracegen".into(), "Demo.Example".into()], IpAddr::from([127, 0, 0, 1]));
+        for name in [
+            "localhost",
+            "localhost:8000",
+            "LOCALHOST.:1",
+            "localhost:",
+            "127.0.0.1:8000",
+            "[::1]:8000",
+            "[::1]",
+            "10.0.0.1",
+            "my.host",
+            "tracegen:8000",
+            "demo.example.",
+        ] {
+            assert!(name_in(name).is_some_and(|name| host.answers_to(name)), "{name}");
         }
-        for name in ["", "evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "[::2]:8000"] {
-            assert!(!local.is_named_by(name), "{name}");
+        for name in
+            ["evil.example", "evil.example:8000", "localhost.evil.example", "example", "1.2.3", "0x7f.1", "2130706433"]
+        {
+            assert!(name_in(name).is_some_and(|name| !host.answers_to(name)), "{name}");
         }
-        assert!(Host::new("my.host", IpAddr::from([127, 0, 1, 1])).is_named_by("My.Host:80"));
-        assert!(Host::new("0.0.0.0", IpAddr::from([0, 0, 0, 0])).is_named_by("any.example"));
+    }
+
+    #[test]
+    fn a_host_has_a_form() {
+        for name in [
+            "",
+            ":80",
+            "[::1]evil.example",
+            "[::1]:8000evil.example",
+            "[::1",
+            "[evil.example]",
+            "[127.0.0.1]",
+            "::1",
+            "localhost:evil.example",
+            "localhost:80:evil.example",
+            "a@localhost",
+            "localhost/evil",
+            "local host",
+            "..%2f",
+        ] {
+            assert_eq!(name_in(name), None, "{name}");
+        }
+        let hosts = |headers: &[(&'static str, &str)]| host(&request(headers)).map(String::from);
+        assert_eq!(hosts(&[("host", "a.example:80")]), Some("a.example".into()));
+        assert_eq!(hosts(&[]), None);
+        assert_eq!(hosts(&[("host", "localhost"), ("host", "localhost")]), None);
+        let mut whole = request(&[("host", "localhost:8000")]);
+        whole.authority = Some("LocalHost:8000".into());
+        assert_eq!(host(&whole), Some("localhost"));
+        whole.authority = Some("evil.example".into());
+        assert_eq!(host(&whole), None);
+    }
+
+    #[test]
+    fn the_more_wrong_tokens_come_at_once_the_longer_each_waits() {
+        let count = AtomicU32::new(0);
+        let waiting: Vec<Waiting> = (0..200).map(|_| Waiting::new(&count)).collect();
+        let pauses: Vec<Duration> = waiting.iter().map(Waiting::pause).collect();
+        assert_eq!((pauses[0], pauses[3], pauses[4], pauses[199]), (PAUSE, PAUSE, 2 * PAUSE, LONGEST_PAUSE));
+        drop(waiting);
+        assert_eq!(Waiting::new(&count).pause(), PAUSE);
     }
 
     #[test]
@@ -173,17 +302,18 @@ mod tests {
         assert!(!cookie.contains("sesame"));
         let other = Token::new("open sesame".into()).unwrap().cookie().split(';').next().unwrap().to_string();
         for (headers, admitted) in [
-            (&[][..], false),
-            (&[("authorization", "Bearer open sesame")], true),
-            (&[("authorization", "bearer open sesame")], true),
-            (&[("authorization", "Bearer open")], false),
-            (&[("authorization", "Basic open sesame")], false),
-            (&[("cookie", &cookie)], true),
-            (&[("cookie", &format!("a=b; {cookie}; c"))], true),
-            (&[("cookie", &other)], false),
-            (&[("cookie", "tracegen=")], false),
+            (&[][..], Err(Refusal::Unknown)),
+            (&[("authorization", "Bearer open sesame")], Ok(())),
+            (&[("authorization", "bearer open sesame")], Ok(())),
+            (&[("authorization", "Bearer open")], Err(Refusal::WrongToken)),
+            (&[("authorization", "Bearer open"), ("cookie", &cookie)], Ok(())),
+            (&[("authorization", "Basic open sesame")], Err(Refusal::Unknown)),
+            (&[("cookie", &cookie)], Ok(())),
+            (&[("cookie", &format!("a=b; {cookie}; c"))], Ok(())),
+            (&[("cookie", &other)], Err(Refusal::Unknown)),
+            (&[("cookie", "tracegen=")], Err(Refusal::Unknown)),
         ] {
-            assert_eq!(token.admits(&request(headers)), admitted, "{headers:?}");
+            assert_eq!(token.judge(&request(headers)), admitted, "{headers:?}");
         }
     }
 }

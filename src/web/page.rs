@@ -19,6 +19,8 @@ pub struct Chrome {
     pub phase: Phase,
     /// Traces a second, as achieved.
     pub rate: String,
+    /// The scenario files do not compile as they are.
+    pub broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,8 @@ pub enum Tab {
 impl Chrome {
     pub fn new(app: &App, tab: Tab) -> Chrome {
         let (phase, rate) = app.session.glance();
-        Chrome { tab, phase, rate: format::three_figures(rate) }
+        let broken = app.library.shelf().broken.is_some();
+        Chrome { tab, phase, rate: format::three_figures(rate), broken }
     }
 
     /// `aria-current` of the tab that is open.

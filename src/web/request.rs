@@ -1,6 +1,7 @@
 //! A request, read and bounded.
 
 use hyper::body::Bytes;
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
@@ -10,12 +11,34 @@ pub struct Request {
     pub path: String,
     /// Path and query as they came.
     pub target: String,
+    /// The host that the request line names, where it is a whole URL.
+    pub authority: Option<String>,
     pub query: Fields,
     pub headers: HeaderMap,
+    /// Empty until the rest of the request has been found in order.
     pub body: Bytes,
 }
 
 impl Request {
+    /// The request whose head is `head`, without its body.
+    pub fn new(head: Parts) -> Request {
+        let Parts { method, uri, headers, .. } = head;
+        Request {
+            method,
+            path: percent_decode_str(uri.path()).decode_utf8_lossy().into_owned(),
+            target: uri.path_and_query().map_or("/", |target| target.as_str()).to_string(),
+            authority: uri.authority().map(ToString::to_string),
+            query: Fields::parse(uri.query().unwrap_or_default()),
+            headers,
+            body: Bytes::new(),
+        }
+    }
+
+    /// Whether the method is one whose body says something.
+    pub fn takes_body(&self) -> bool {
+        matches!(self.method, Method::POST | Method::PUT)
+    }
+
     /// The body of a form.
     pub fn form(&self) -> Fields {
         Fields::parse(&String::from_utf8_lossy(&self.body))

@@ -1,5 +1,6 @@
 //! Responses, each with the headers that keep a page from being misused.
 
+use crate::text::grouped;
 use askama::Template;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,7 +11,8 @@ use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::convert::Infallible;
-use std::io::Write;
+use std::fmt;
+use std::io::{self, Write};
 
 pub type Body = BoxBody<Bytes, Infallible>;
 pub type Response = hyper::Response<Body>;
@@ -19,6 +21,8 @@ pub type Response = hyper::Response<Body>;
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Most bytes of a page or of an answer in JSON.
+pub const LONGEST: usize = 16 << 20;
 /// Bytes of a body below which gzip gains nothing.
 const WORTH_COMPRESSING: u64 = 1_024;
 
@@ -45,18 +49,59 @@ pub fn text(status: StatusCode, line: &str) -> Response {
     with(status, "text/plain; charset=utf-8", format!("{line}\n"))
 }
 
-/// A rendered page.
+/// A rendered page, unless it is too long.
 pub fn html(status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(page) => with(status, "text/html; charset=utf-8", page),
+    let mut capped = Capped::default();
+    match page.render_into(&mut capped) {
+        Ok(()) => with(status, "text/html; charset=utf-8", capped.bytes),
+        Err(_) if capped.full => {
+            let line = format!("This page would be longer than {} bytes.", grouped(LONGEST as u64));
+            text(StatusCode::PAYLOAD_TOO_LARGE, &line)
+        }
         Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
     }
 }
 
+/// A value as JSON, unless it is too long.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(json) => with(status, "application/json", json),
+    let mut capped = Capped::default();
+    match serde_json::to_writer(&mut capped, value) {
+        Ok(()) => with(status, "application/json", capped.bytes),
+        Err(_) if capped.full => {
+            let message = format!("The answer would be longer than {} bytes.", grouped(LONGEST as u64));
+            let error = serde_json::json!({ "error": { "code": "payload_too_large", "message": message } });
+            with(StatusCode::PAYLOAD_TOO_LARGE, "application/json", error.to_string())
+        }
         Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
+    }
+}
+
+/// Bytes that are written, up to [`LONGEST`].
+#[derive(Default)]
+struct Capped {
+    bytes: Vec<u8>,
+    /// There was more.
+    full: bool,
+}
+
+impl io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.full |= bytes.len() > LONGEST - self.bytes.len();
+        if self.full {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Write for Capped {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        io::Write::write(self, text.as_bytes()).map(drop).map_err(|_| fmt::Error)
     }
 }
 

@@ -7,26 +7,32 @@ use super::{App, api, assets, guard, metrics, page};
 use hyper::{Method, StatusCode, header};
 use std::sync::Arc;
 
-pub async fn respond(app: &Arc<App>, request: Request) -> Response {
-    let path = request.path.clone();
-    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
-    if let Err(refusal) = guard::check(app, &request)
-        && (segments.first() != Some(&"assets") || refusal == Refusal::ForeignHost)
-    {
-        return refused(app, &request, refusal);
+/// Looks at all of a request but its body: who asks, the address and the method.
+///
+/// # Errors
+/// The response, where the request is refused or asks for no more than what its address takes.
+pub async fn check(app: &App, request: &Request) -> Result<(), Response> {
+    if let Err(refusal) = guard::check(app, request) {
+        return Err(refused(app, request, refusal).await);
     }
-    let Some(methods) = methods(&segments) else {
-        return nothing(app, &path);
+    let Some(methods) = methods(&segments(&request.path)) else {
+        return Err(nothing(app, request));
     };
     if request.method == Method::OPTIONS {
-        return response::allowed(StatusCode::NO_CONTENT, methods);
+        return Err(response::allowed(StatusCode::NO_CONTENT, methods));
     }
     if !methods.split(", ").any(|method| method == request.method.as_str()) {
-        let mut response =
-            refuse(app, &path, StatusCode::METHOD_NOT_ALLOWED, &format!("Only {methods} is answered at this address."));
+        let why = format!("Only {methods} is answered at this address.");
+        let mut response = refuse(app, request, StatusCode::METHOD_NOT_ALLOWED, &why);
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(methods));
-        return response;
+        return Err(response);
     }
+    Ok(())
+}
+
+/// Answers a request that has been checked.
+pub async fn respond(app: &Arc<App>, request: Request) -> Response {
+    let segments = segments(&request.path);
     if request.method != Method::GET {
         let response = dispatch(app, &request, &segments).await;
         if request.method != Method::HEAD {
@@ -43,6 +49,10 @@ pub async fn respond(app: &Arc<App>, request: Request) -> Response {
         if gzip { response::compressed(response).await } else { response }
     };
     app.cache.answer(format!("{gzip} {}", request.target), make).await
+}
+
+fn segments(path: &str) -> Vec<&str> {
+    path.split('/').filter(|segment| !segment.is_empty()).collect()
 }
 
 /// Whether all who ask get the same, from what takes a while to gather.
@@ -72,8 +82,8 @@ async fn dispatch(app: &Arc<App>, request: &Request, segments: &[&str]) -> Respo
         ["healthz"] => response::text(StatusCode::OK, "ok"),
         ["readyz"] => metrics::ready(app).await,
         ["metrics"] => metrics::show(app),
-        ["assets", ..] => assets::serve(request).unwrap_or_else(|| nothing(app, path)),
-        _ => nothing(app, path),
+        ["assets", ..] => assets::serve(request).unwrap_or_else(|| nothing(app, request)),
+        _ => nothing(app, request),
     }
 }
 
@@ -102,23 +112,31 @@ pub fn scenario(path: &str) -> &str {
     path.split_once("scenarios/").map_or("", |(_, name)| name)
 }
 
-fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
+async fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
     let (path, page) = (&request.path, !is_api(&request.path));
     match refusal {
+        Refusal::NoHost => response::text(
+            StatusCode::BAD_REQUEST,
+            "A request needs one Host header with the name or address of this server.",
+        ),
         // a page would tell another site what runs here
         Refusal::ForeignHost => response::text(
             StatusCode::MISDIRECTED_REQUEST,
-            &format!("This server answers at {} only: the Host header names another one.", app.url),
+            "The Host header names a server that this one does not know to be itself. Without a SERVER_TOKEN, it answers to \
+             addresses, to localhost and to the names in SERVER_NAMES.",
         ),
         Refusal::ForeignOrigin => {
-            refuse(app, path, StatusCode::FORBIDDEN, "This request comes from a page of another site.")
+            refuse(app, request, StatusCode::FORBIDDEN, "This request comes from a page of another site.")
         }
         Refusal::Unknown if page && path != "/metrics" => page::login::ask(request),
-        Refusal::Unknown => {
+        Refusal::Unknown | Refusal::WrongToken => {
+            if let (Refusal::WrongToken, Some(token)) = (refusal, &app.token) {
+                token.pause().await;
+            }
             let why = "This server has a token: send it as `Authorization: Bearer TOKEN`.";
             let mut response = match page {
                 true => response::text(StatusCode::UNAUTHORIZED, why),
-                false => refuse(app, path, StatusCode::UNAUTHORIZED, why),
+                false => refuse(app, request, StatusCode::UNAUTHORIZED, why),
             };
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
             response
@@ -127,14 +145,17 @@ fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
 }
 
 /// In JSON for programs, as a page for people.
-pub fn refuse(app: &App, path: &str, status: StatusCode, why: &str) -> Response {
-    if is_api(path) { api::Problem::new(status, why).respond() } else { page::problem::of(app, status, why) }
+pub fn refuse(app: &App, request: &Request, status: StatusCode, why: &str) -> Response {
+    match is_api(&request.path) {
+        true => api::Problem::new(status, why).respond(),
+        false => page::problem::of(app, guard::is_known(app, request), status, why),
+    }
 }
 
 fn is_api(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
 }
 
-fn nothing(app: &App, path: &str) -> Response {
-    refuse(app, path, StatusCode::NOT_FOUND, "There is nothing at this address.")
+fn nothing(app: &App, request: &Request) -> Response {
+    refuse(app, request, StatusCode::NOT_FOUND, "There is nothing at this address.")
 }

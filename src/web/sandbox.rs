@@ -7,12 +7,15 @@ use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::language;
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::files::BASE;
+use crate::language::scenario::Scenario;
 use crate::language::source::{FileId, Sources};
 use crate::plan::{Place, Plan, ScenarioId};
 use crate::trace::{Origin, Trace};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// What it is called where it stands for no file of the library.
 const NAME: &str = "playground.yaml";
@@ -24,12 +27,14 @@ const WITH_LINKS: u64 = 1_000;
 const START: u64 = 1_767_225_600_000_000_000;
 const PACE: Arrivals = Arrivals::Even { count: 10, per_ns: 1_000_000_000 };
 
-/// Compilations at one time: what many ask for must not keep the engine from its work.
-static COMPILATIONS: Semaphore = Semaphore::const_new(4);
+/// Compilations at one time: what many ask for must not keep the engine from its work, nor take all memory.
+static COMPILATIONS: Semaphore = Semaphore::const_new(2);
+/// For others to be done.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Compiling takes a while: not on the threads that answer all others, and not many at a time. `None`: too many are at it.
 pub async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let permit = COMPILATIONS.try_acquire().ok()?;
+    let permit = timeout(TURN, COMPILATIONS.acquire()).await.ok()?.ok()?;
     let work = move || {
         let done = work();
         drop(permit);
@@ -93,10 +98,18 @@ pub fn compile(shelf: &Shelf, from: Option<&str>, text: &str) -> Trial {
     Trial { file, diagnostics, own, plan: plan.map(Arc::new), sources, took: began.elapsed() }
 }
 
+/// Compiles a text beside other files. A scenario of theirs that has the name of one in the text is left out: the text stands
+/// for it.
 fn with(files: &[(&str, &str)], name: &str, text: &str) -> (Sources, Compiled) {
     let files = files.iter().copied().chain([(name, text)]);
     let files = files.map(|(name, text)| (name.to_string(), text.to_string())).collect();
-    compiler::compile_loaded(language::load_texts(files))
+    let mut loaded = language::load_texts(files);
+    let own = loaded.sources.files().find(|(_, file)| file.name == name).map(|(id, _)| id);
+    let is_own = |scenario: &Scenario| Some(scenario.loc.file) == own;
+    let scenarios = &mut loaded.model.scenarios;
+    let names: BTreeSet<String> = scenarios.iter().filter(|s| is_own(s)).map(|s| s.name.value.clone()).collect();
+    scenarios.retain(|scenario| is_own(scenario) || !names.contains(&scenario.name.value));
+    compiler::compile_loaded(loaded)
 }
 
 fn is_base(name: &str) -> bool {
@@ -164,6 +177,17 @@ mod tests {
         let (_, text) = origin(&shelf, "Async consumer").unwrap();
         let sample = compile(&shelf, Some("Async consumer"), text).sample(42, None).unwrap();
         assert!(!sample.trace.links.is_empty());
+    }
+
+    /// Also where nobody says for which scenario of the library it stands.
+    #[test]
+    fn a_text_stands_for_the_scenario_of_its_name() {
+        let shelf = shelf();
+        let (_, text) = origin(&shelf, "Async consumer").unwrap();
+        let trial = compile(&shelf, None, text);
+        assert!(trial.diagnostics.is_empty(), "{:?}", trial.diagnostics);
+        let sample = trial.sample(42, None).unwrap();
+        assert!(!sample.trace.links.is_empty() && trial.own.contains(&sample.trace.scenario));
     }
 
     #[test]

@@ -1,19 +1,20 @@
-//! Connections: plain hyper, HTTP/1.1. Slow and idle clients are let go, what they send is bounded.
+//! Connections: plain hyper, HTTP/1.1. Slow and idle clients are let go, what they send and are sent is bounded.
 
 mod patient;
+mod room;
 mod seats;
 
-use super::request::{Fields, Request};
+use super::request::Request;
 use super::response::{self, Response};
 use super::{App, route};
-use http_body_util::BodyExt;
-use hyper::body::{Bytes, Incoming};
+use crate::text::grouped;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use patient::Patient;
-use percent_encoding::percent_decode_str;
+use room::{BODY, Room};
 use seats::{Seat, Seats, Sending};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,15 +22,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-/// Most bytes of a request's head, and of its body: a scenario in the playground.
+/// Most bytes of a request's head.
 const HEAD: usize = 64 << 10;
-const BODY: usize = 1 << 20;
-/// Of a body that is too large, so many bytes are read and forgotten: a client that still sends does not hear its answer.
-const FORGOTTEN: usize = 16 << 20;
 /// For a request's head, for its body, for each part of a response, and for the next request on a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For requests under way, when the server ends.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 pub struct Server {
     listener: TcpListener,
@@ -47,9 +48,9 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Answer until `end`, then let requests under way finish.
+    /// Answers until `end`, then lets requests under way finish, within two seconds.
     pub async fn run(self, app: Arc<App>, end: impl Future<Output = ()>) {
-        let seats = Seats::default();
+        let (seats, room) = (Seats::default(), Arc::new(Room::default()));
         let watch = tokio::spawn({
             let app = app.clone();
             async move { app.live.watch(&app).await }
@@ -63,7 +64,7 @@ impl Server {
             tokio::select! {
                 () = &mut end => break,
                 (accepted, seat) = next => match accepted {
-                    Ok((stream, _)) => drop(tokio::spawn(serve(app.clone(), stream, seat))),
+                    Ok((stream, _)) => drop(tokio::spawn(serve(app.clone(), room.clone(), stream, seat))),
                     // out of file descriptors: those that are open end some time
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
@@ -71,16 +72,19 @@ impl Server {
         }
         drop(self.listener);
         app.live.close();
-        seats.close(PATIENCE).await;
-        let _ = watch.await;
+        seats.close(FAREWELL).await;
+        watch.abort();
     }
 }
 
-async fn serve(app: Arc<App>, stream: TcpStream, seat: Arc<Seat>) {
+async fn serve(app: Arc<App>, room: Arc<Room>, stream: TcpStream, seat: Arc<Seat>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let (app, busy) = (app.clone(), seat.busy());
-        async move { Ok::<_, Infallible>(answer(&app, request).await.map(|body| Sending { body, _busy: busy })) }
+        let (app, room, busy) = (app.clone(), room.clone(), seat.busy());
+        async move {
+            let (response, held) = answer(&app, &room, request).await;
+            Ok::<_, Infallible>(response.map(|body| Sending { body, _busy: busy, _held: held }))
+        }
     });
     let stream = TokioIo::new(Patient::new(stream, PATIENCE));
     let mut connection = pin!(
@@ -91,6 +95,8 @@ async fn serve(app: Arc<App>, stream: TcpStream, seat: Arc<Seat>) {
             .serve_connection(stream, service)
     );
     tokio::select! {
+        // a request that has come is answered, also where the seat is asked for in the same moment
+        biased;
         // what goes wrong with a connection is its client's to know
         _ = connection.as_mut() => return,
         () = seat.asked() => {}
@@ -101,53 +107,45 @@ async fn serve(app: Arc<App>, stream: TcpStream, seat: Arc<Seat>) {
     }
 }
 
-async fn answer(app: &Arc<App>, request: hyper::Request<Incoming>) -> Response {
+async fn answer(
+    app: &Arc<App>,
+    room: &Room,
+    request: hyper::Request<Incoming>,
+) -> (Response, Option<OwnedSemaphorePermit>) {
     let (head, body) = request.into_parts();
-    let gzip = response::takes_gzip(&head.headers);
-    let response = match timeout(PATIENCE, read(body)).await {
-        Ok(Ok(body)) => {
-            let request = Request {
-                path: percent_decode_str(head.uri.path()).decode_utf8_lossy().into_owned(),
-                target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_string(),
-                query: Fields::parse(head.uri.query().unwrap_or_default()),
-                method: head.method,
-                headers: head.headers,
-                body,
-            };
-            route::respond(app, request).await
-        }
-        Ok(Err(status)) => refuse(app, head.uri.path(), status),
-        Err(_) => refuse(app, head.uri.path(), StatusCode::REQUEST_TIMEOUT),
+    let mut request = Request::new(head);
+    let gzip = response::takes_gzip(&request.headers);
+    let mut unread = !body.is_end_stream();
+    let mut response = match route::check(app, &request).await {
+        Err(response) => response,
+        Ok(()) if !request.takes_body() => route::respond(app, request).await,
+        Ok(()) => match timeout(PATIENCE, room.read(body)).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT)) {
+            Err(status) => refuse(app, &request, status),
+            Ok(read) => {
+                unread = false;
+                request.body = read.bytes;
+                let response = route::respond(app, request).await;
+                drop(read.held);
+                response
+            }
+        },
     };
-    if gzip { response::compressed(response).await } else { response }
-}
-
-async fn read(mut body: Incoming) -> Result<Bytes, StatusCode> {
-    let (mut kept, mut total) = (vec![], 0);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
-        total += data.len();
-        if total > FORGOTTEN {
-            break;
-        }
-        if total > BODY {
-            kept = vec![];
-        } else {
-            kept.extend_from_slice(&data);
-        }
+    if gzip {
+        response = response::compressed(response).await;
     }
-    if total > BODY { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.into()) }
+    if unread {
+        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    }
+    room.hold(response)
 }
 
-/// Before the request could be read.
-fn refuse(app: &App, path: &str, status: StatusCode) -> Response {
+/// Of a request whose body is not read to its end.
+fn refuse(app: &App, request: &Request, status: StatusCode) -> Response {
     let why = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => format!("A body may have {} bytes.", crate::text::grouped(BODY as u64)),
+        StatusCode::PAYLOAD_TOO_LARGE => format!("A body may have {} bytes.", grouped(BODY as u64)),
         StatusCode::REQUEST_TIMEOUT => format!("The body was not sent within {} s.", PATIENCE.as_secs()),
+        StatusCode::SERVICE_UNAVAILABLE => "Others send too much at the moment: try again in a few seconds.".into(),
         _ => "The body can't be read.".into(),
     };
-    let mut response = route::refuse(app, path, status, &why);
-    // what is left of the body is not read
-    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-    response
+    route::refuse(app, request, status, &why)
 }

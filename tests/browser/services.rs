@@ -163,3 +163,25 @@ fn it_is_sound_at_every_width() {
         }
     });
 }
+
+#[test]
+fn a_phone_shows_headings_and_where_the_map_goes_on() {
+    browse(&Server::busy(), async |page| {
+        for scheme in [Scheme::Light, Scheme::Dark] {
+            page.screen(390, 800, scheme).await;
+            open(page, "/services").await;
+            let bottom = "document.querySelector('#h-list').getBoundingClientRect().bottom";
+            let top = "document.querySelector('[data-search]').getBoundingClientRect().top";
+            assert_eq!(page.eval(&format!("{bottom} <= {top}")).await, true, "the heading stands above the search");
+            assert_eq!(page.eval("document.querySelector('#h-list').getBoundingClientRect().width > 100").await, true);
+            let hint = "getComputedStyle(document.querySelector('.sideways')).display !== 'none'";
+            let cut = "document.querySelector('.map').scrollWidth > document.querySelector('.map').clientWidth";
+            assert_eq!((page.eval(cut).await, page.eval(hint).await), (true.into(), true.into()), "{scheme:?}");
+        }
+        page.screen(1440, 1000, Scheme::Light).await;
+        let legend = page.text(".panel[data-key=map] .legend").await;
+        assert!(legend.contains("5 % errors or more") && !legend.contains("sideways"), "{legend}");
+        let red = "[...document.querySelectorAll('.map .sub.hot, .services .err')].every((e) => parseFloat(e.textContent) >= 4.95)";
+        assert_eq!(page.eval(red).await, true, "what is red is what the legend says");
+    });
+}

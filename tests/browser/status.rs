@@ -162,3 +162,22 @@ fn files_that_do_not_compile_are_told() {
         page.until("!document.querySelector('.warnings .notice')").await;
     });
 }
+
+#[test]
+fn a_share_fills_its_part_of_the_bar() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, weight) in [("often", 2), ("seldom", 1)] {
+        let text = format!("name: {name}\nweight: {weight}\nroot_span: {{service: web, operation: get}}\n");
+        std::fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
+    }
+    let server = Server::of(folder.path(), &["--seed", "1", "--rate", "20/s"]);
+    browse(&server, async |page| {
+        page.goto("/status").await;
+        let row = "[...document.querySelectorAll('.weights li:not(.hd)')].map((row) => [parseFloat(row.querySelector('rect')\
+                   .getAttribute('width')), parseFloat(row.querySelector('.num').textContent)])";
+        let near = format!(
+            "{row}.every(([bar, share]) => Math.abs(bar - share) < 0.2) && {row}.some(([bar]) => bar > 50 && bar < 80)"
+        );
+        page.until(&near).await;
+    });
+}

@@ -167,8 +167,7 @@ fn links_lead_from_the_consumer_to_the_producer_and_back() {
         page.until(&format!("location.pathname !== {consumer:?}")).await;
         page.until("[...document.querySelectorAll('#span .link .tag')].some((t) => t.textContent === 'links here')")
             .await;
-        // Others may link to the same producer.
-        page.click(&format!("#span .link a[href^='{consumer}?']")).await;
+        page.click("#span .link a").await;
         page.until(&format!("location.pathname === {consumer:?}")).await;
     });
 }
@@ -219,6 +218,8 @@ fn an_unknown_trace_is_not_found() {
     browse(&server(), async |page| {
         page.goto("/traces/0123456789abcdef0123456789abcdef").await;
         assert_eq!(page.text("h1").await, "No such trace");
+        assert_eq!(page.text("main code").await, "tracegen replay");
+        assert!(!page.text("main").await.contains('`'), "code is shown as code");
         page.goto("/traces/xyz").await;
         assert!(page.text("main").await.contains("32 hexadecimal digits"));
         // the pages themselves are on the console
@@ -238,5 +239,40 @@ fn a_trace_can_be_read_without_scripts() {
         assert_eq!(page.eval(SELECTED).await, last);
         assert_eq!(page.eval("document.querySelector('#span').dataset.span").await, last);
         assert!(page.count(".wf tr.found").await > 0);
+    });
+}
+
+/// Of names that are longer than any place for them, and of spans that take no time.
+#[test]
+fn long_names_and_short_spans_are_shown_inside() {
+    let folder = tempfile::tempdir().unwrap();
+    let operation =
+        "POST /api/v1/customers/{customer}/orders/{order}/items/{item}/shipments/{shipment}/print".repeat(2);
+    let text = format!(
+        "name: long\nroot_span:\n  service: a-service-with-a-rather-long-name\n  operation: \"{operation}\"\n  calls:\n  - \
+         {{service: db, operation: ping}}\n  - {{service: db, operation: pong, delay_ms: [0, 0.001]}}\n"
+    );
+    std::fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let server = Server::of(folder.path(), &["--seed", "1", "--rate", "20/s"]);
+    browse(&server, async |page| {
+        for width in [1440, 390] {
+            page.screen(width, 900, Scheme::Light).await;
+            page.goto("/").await;
+            page.wait("[data-list] tbody tr").await;
+            page.is_sound().await;
+            let service = "document.querySelector('[data-list] .op span').getBoundingClientRect()";
+            let cell = "document.querySelector('[data-list] td.op').getBoundingClientRect()";
+            let seen =
+                format!("{service}.width > 60 && {service}.top < {cell}.bottom && {service}.right <= {cell}.right + 1");
+            assert_eq!(page.eval(&seen).await, true, "the service is there beside the operation at {width} px");
+            page.click("[data-list] .op a").await;
+            page.wait(".wf tbody tr").await;
+            page.is_sound().await;
+            let inside = "[...document.querySelectorAll('.wf td.lane svg rect, .mini rect.f')].every((rect) => { \
+                          const box = rect.getBoundingClientRect(), lane = rect.ownerSVGElement.getBoundingClientRect(); \
+                          return box.left >= lane.left - 1 && box.right <= lane.right + 1; })";
+            assert_eq!(page.eval(inside).await, true, "bars lie inside at {width} px");
+            assert!(page.count(".wf td.lane svg rect").await >= 3);
+        }
     });
 }

@@ -234,3 +234,16 @@ fn an_empty_store_says_what_to_do() {
         page.wait("form[action='/engine/stop']").await;
     });
 }
+
+#[test]
+fn charts_say_what_they_count() {
+    let server = Server::start(&["--seed", "42", "--rate", "40/s"], &[("INMEMORY_MAX_TRACES", "50")]);
+    browse(&server, async |page| {
+        open(page, "/").await;
+        assert!(!page.text(".strip").await.contains("kept"), "without a filter, all that came are counted");
+        open(page, "/?service=api-gateway").await;
+        for chart in ["#h-arr + p", "#h-dur + p"] {
+            assert!(page.text(chart).await.contains("of the traces that are kept"), "{chart}");
+        }
+    });
+}

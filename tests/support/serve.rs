@@ -96,6 +96,13 @@ impl Server {
         self.child.wait().unwrap()
     }
 
+    /// The most memory that it has had at a time, bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
     /// Its scenario files in `folder` instead of the shipped ones.
     pub fn of(folder: &Path, args: &[&str]) -> Server {
         let mut all = vec![folder.to_str().unwrap()];

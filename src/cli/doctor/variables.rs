@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use strsim::damerau_levenshtein;
 
 /// All that tracegen reads, those of the collector aside.
-const READ: [&str; 31] = [
+const READ: [&str; 32] = [
     "CARD_DISPLAY_LIMIT",
     "CLICKHOUSE_DATABASE",
     "CLICKHOUSE_HOST",
@@ -32,6 +32,7 @@ const READ: [&str; 31] = [
     "SCENARIOS_DIR",
     "SCENARIOS_PATH",
     "SERVER_HOST",
+    "SERVER_NAMES",
     "SERVER_PORT",
     "SERVER_TOKEN",
     "STATUS_UPDATE_INTERVAL",

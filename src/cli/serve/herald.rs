@@ -12,6 +12,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Between two looks at the files, the session and the store.
@@ -71,13 +72,16 @@ impl Herald {
         }
     }
 
-    /// Without end.
-    pub async fn watch(self) {
+    /// Until the end is told, and what is being written is written.
+    pub async fn watch(self, end: Arc<Notify>) {
         let mut known = Known { phase: Some(Phase::Running), ..Known::default() };
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            tokio::select! {
+                () = end.notified() => return,
+                _ = looks.tick() => {}
+            }
             self.look_at_files().await;
             self.look_at_session(&mut known);
             self.look_at_store(&mut known);

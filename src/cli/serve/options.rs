@@ -22,6 +22,8 @@ pub struct Options {
     pub metrics: Option<metrics::Wanted>,
     pub host: String,
     pub port: u16,
+    /// Further names of this server.
+    pub names: Vec<String>,
     pub token: Option<String>,
     pub jaeger: Option<String>,
     pub fetch_limit: u32,
@@ -63,6 +65,8 @@ impl Options {
             environment::value("SERVER_PORT", |text| text.parse().map_err(|_| "expected a port, 0 to 65535"));
         let port = flags.port.or(table.or_default(variable)).unwrap_or(8000);
         table.row("SERVER_PORT", "--port", flags.port.is_some(), port);
+        let names = table.or_default(environment::value("SERVER_NAMES", names)).unwrap_or_default();
+        table.optional("SERVER_NAMES", (!names.is_empty()).then(|| names.join(", ")));
         let token = environment::text("SERVER_TOKEN");
         if token.as_ref().is_some_and(|token| !token.bytes().all(|b| b.is_ascii_graphic())) {
             table.bad.push(Failure::usage("SERVER_TOKEN: expected visible ASCII characters without spaces"));
@@ -91,6 +95,7 @@ impl Options {
             metrics,
             host,
             port,
+            names,
             token,
             jaeger,
             fetch_limit,
@@ -158,6 +163,15 @@ fn target(table: &mut Table) -> Result<Option<Target>, Failure> {
         table.secret("OTEL_EXPORTER_OTLP_TRACES_HEADERS");
     }
     Ok(Some(target))
+}
+
+/// Names of hosts, with commas between them.
+fn names(text: &str) -> Result<Vec<String>, &'static str> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+    let is_name =
+        |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let problem = "expected names of hosts with commas between them and without ports, as `tracegen,demo.example`";
+    if names.iter().all(is_name) { Ok(names) } else { Err(problem) }
 }
 
 /// A base URL that a page may link to.

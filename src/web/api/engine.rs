@@ -1,40 +1,35 @@
 //! Start, stop, pause, and the settings that can be changed while it runs.
 
+use super::body::{self, Object};
 use super::{Problem, ok, status};
 use crate::engine::{Pace, Settings};
+use crate::store::report::SECOND;
 use crate::web::App;
 use crate::web::request::Request;
 use crate::web::response::Response;
 use crate::web::settings;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// [`Settings`] as they are sent.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 pub struct Sent {
     pace: SentPace,
-    /// As it is, where it is not given.
-    #[serde(default)]
-    lanes: Option<u32>,
+    lanes: u32,
     /// By scenario name; the others have the weight that their file gives.
-    #[serde(default)]
     weights: BTreeMap<String, f64>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
 enum SentPace {
-    Rate { count: u64, per_ns: u64, arrivals: Spread },
+    Rate { count: u64, per_ns: u64, arrivals: &'static str },
     Interval { min_ns: u64, max_ns: u64 },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Spread {
-    Constant,
-    Poisson,
-}
+/// How arrivals at a rate are spread.
+const SPREADS: [&str; 2] = ["constant", "poisson"];
 
 pub fn act(app: &App, action: &str) -> Response {
     settings::steer(&app.session, action);
@@ -45,23 +40,116 @@ pub fn settings(app: &App) -> Sent {
     let Settings { pace, lanes, weights } = app.session.settings();
     let pace = match pace {
         Pace::Rate { count, per_ns, poisson } => {
-            SentPace::Rate { count, per_ns, arrivals: if poisson { Spread::Poisson } else { Spread::Constant } }
+            SentPace::Rate { count, per_ns, arrivals: SPREADS[usize::from(poisson)] }
         }
         Pace::Interval { min_ns, max_ns } => SentPace::Interval { min_ns, max_ns },
     };
-    Sent { pace, lanes: Some(lanes), weights }
+    Sent { pace, lanes, weights }
 }
 
 pub fn change(app: &App, request: &Request) -> Result<Response, Problem> {
-    let sent: Sent = serde_json::from_slice(&request.body).map_err(|e| Problem::parameter("body", e.to_string()))?;
-    let pace = match sent.pace {
-        SentPace::Rate { count, per_ns, arrivals } => {
-            Pace::Rate { count, per_ns, poisson: matches!(arrivals, Spread::Poisson) }
-        }
-        SentPace::Interval { min_ns, max_ns } => Pace::Interval { min_ns, max_ns },
-    };
-    let lanes = sent.lanes.unwrap_or_else(|| app.session.settings().lanes);
-    let settings = Settings { pace, lanes, weights: sent.weights };
+    let settings = read(&body::parse(&request.body)?, app.session.settings())?;
     app.session.apply(settings).map_err(|e| Problem::parameter("body", e.to_string()))?;
     Ok(ok(&self::settings(app)))
+}
+
+/// Settings with what is given of them; the rest is as in `current`.
+fn read(body: &Value, current: Settings) -> Result<Settings, Problem> {
+    let given = Object::new(body, &["pace", "lanes", "weights"])?;
+    let pace = given.object("pace", &["rate", "interval"])?;
+    Ok(Settings {
+        pace: pace.map_or(Ok(current.pace), |pace| read_pace(&pace, current.pace))?,
+        lanes: given.whole("lanes")?.unwrap_or(current.lanes),
+        weights: given.numbers("weights")?.unwrap_or(current.weights),
+    })
+}
+
+fn read_pace(given: &Object, current: Pace) -> Result<Pace, Problem> {
+    let rate = given.object("rate", &["count", "per_ns", "arrivals"])?;
+    let interval = given.object("interval", &["min_ns", "max_ns"])?;
+    let missing = |message: &str| Problem::parameter("body", message);
+    match (rate, interval) {
+        (Some(rate), None) => {
+            let (now, spread) = match current {
+                Pace::Rate { count, poisson, .. } => (Some(count), poisson),
+                Pace::Interval { .. } => (None, false),
+            };
+            let count = rate.whole("count")?.or(now);
+            let spread = rate.word("arrivals", &SPREADS)?.map_or(spread, |word| word == SPREADS[1]);
+            let per_ns = rate.whole("per_ns")?.unwrap_or(SECOND);
+            let count =
+                count.ok_or_else(|| missing("`pace.rate` needs a `count`: so many traces in `per_ns`, a second."))?;
+            Ok(Pace::Rate { count, per_ns, poisson: spread })
+        }
+        (None, Some(interval)) => {
+            let (min, max) = match current {
+                Pace::Interval { min_ns, max_ns } => (Some(min_ns), Some(max_ns)),
+                Pace::Rate { .. } => (None, None),
+            };
+            let ends = (interval.whole("min_ns")?.or(min)).zip(interval.whole("max_ns")?.or(max));
+            let (min_ns, max_ns) = ends.ok_or_else(|| missing("`pace.interval` needs `min_ns` and `max_ns`."))?;
+            Ok(Pace::Interval { min_ns, max_ns })
+        }
+        _ => Err(missing("`pace` has one of `rate` and `interval`.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings() -> Settings {
+        Settings {
+            pace: Pace::Rate { count: 20, per_ns: 60 * SECOND, poisson: true },
+            lanes: 4,
+            weights: [("Search".to_string(), 7.0)].into(),
+        }
+    }
+
+    fn changed(body: Value) -> Settings {
+        read(&body, settings()).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_given_stays() {
+        assert_eq!(changed(json!({})), settings());
+        assert_eq!(changed(json!({ "pace": null, "weights": null })), settings());
+        assert_eq!(changed(json!({ "lanes": 9 })), Settings { lanes: 9, ..settings() });
+        assert!(changed(json!({ "weights": {} })).weights.is_empty(), "the weights are given as a whole");
+        let rate = |count, per_ns, poisson| Pace::Rate { count, per_ns, poisson };
+        assert_eq!(changed(json!({ "pace": { "rate": { "count": 50 } } })).pace, rate(50, SECOND, true));
+        assert_eq!(changed(json!({ "pace": { "rate": { "arrivals": "constant" } } })).pace, rate(20, SECOND, false));
+        let interval = json!({ "pace": { "interval": { "min_ns": 1, "max_ns": 2 } } });
+        let at_intervals = read(&interval, settings()).unwrap();
+        assert_eq!(at_intervals.pace, Pace::Interval { min_ns: 1, max_ns: 2 });
+        let wider = read(&json!({ "pace": { "interval": { "max_ns": 9 } } }), at_intervals).unwrap();
+        assert_eq!(wider.pace, Pace::Interval { min_ns: 1, max_ns: 9 });
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place_and_what_is_allowed() {
+        for (body, said) in [
+            (json!([]), "Expected an object in the body, with any of `pace`, `lanes` and `weights`."),
+            (json!({ "pase": {} }), "There is no `pase` in the body; did you mean `pace`?"),
+            (json!({ "colour": 1 }), "There is no `colour` in the body. Allowed: `pace`, `lanes` and `weights`."),
+            (json!({ "pace": 7 }), "Expected an object in `pace`, with any of `rate` and `interval`."),
+            (json!({ "pace": {} }), "`pace` has one of `rate` and `interval`."),
+            (json!({ "pace": { "rate": { "count": "x" } } }), "Expected a whole number from 0 in `pace.rate.count`."),
+            (
+                json!({ "pace": { "rate": { "counts": 1 } } }),
+                "There is no `counts` in `pace.rate`; did you mean `count`?",
+            ),
+            (
+                json!({ "pace": { "rate": { "arrivals": 1 } } }),
+                "Expected `constant` or `poisson` in `pace.rate.arrivals`.",
+            ),
+            (json!({ "pace": { "interval": {} } }), "`pace.interval` needs `min_ns` and `max_ns`."),
+            (json!({ "lanes": 5_000_000_000_u64 }), "Expected a whole number from 0 in `lanes`."),
+            (json!({ "weights": [1] }), "Expected an object in `weights`."),
+            (json!({ "weights": { "a": "b" } }), "Expected a number in `weights` for `a`."),
+        ] {
+            assert_eq!(read(&body, settings()).unwrap_err().message, said, "{body}");
+        }
+    }
 }

@@ -1,19 +1,20 @@
 //! Scenarios: source, plan, and what is made of them; and the playground.
 
-use super::{Problem, ok};
+use super::body::{self, Object};
+use super::{Problem, ok, otlp};
 use crate::engine::{Observed, SessionState};
-use crate::export::{Encode, Json};
 use crate::language::diagnostic::{Diagnostic, render};
 use crate::language::source::Sources;
 use crate::plan::{Inst, Plan, ScenarioId};
+use crate::store::StoredTrace;
 use crate::web::App;
 use crate::web::library::Edition;
 use crate::web::page::scenarios::file_of;
 use crate::web::request::Request;
-use crate::web::response::Response;
-use crate::web::sandbox::{self, Sample};
+use crate::web::response::{self, Response};
+use crate::web::sandbox;
 use hyper::StatusCode;
-use serde::Deserialize;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -116,26 +117,33 @@ fn diagnostics(sources: &Sources, diagnostics: &[Diagnostic]) -> Value {
 }
 
 /// What is tried out.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Question {
     /// Of a scenario file.
     source: String,
     /// The scenario of the library that it stands for.
-    #[serde(default)]
     from: Option<String>,
     /// Of the sample: the first trace from here on.
-    #[serde(default)]
     index: Option<u64>,
-    #[serde(default)]
     seed: Option<u64>,
+}
+
+impl Question {
+    fn read(body: &Value) -> Result<Question, Problem> {
+        let given = Object::new(body, &["source", "from", "index", "seed"])?;
+        Ok(Question {
+            source: given.text("source")?.unwrap_or_default().into(),
+            from: given.text("from")?.map(String::from),
+            index: given.whole("index")?,
+            seed: given.whole("seed")?,
+        })
+    }
 }
 
 /// YAML as it stands, or JSON with more to say.
 pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let is_json = request.header("content-type").is_some_and(|kind| kind.trim_start().starts_with("application/json"));
     let question: Question = match is_json {
-        true => serde_json::from_slice(&request.body).map_err(|e| Problem::parameter("body", e.to_string()))?,
+        true => Question::read(&body::parse(&request.body)?)?,
         false => {
             let source = String::from_utf8_lossy(&request.body).into_owned();
             Question { source, from: None, index: None, seed: None }
@@ -149,7 +157,7 @@ pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Prob
     }
     let app = app.clone();
     let answer = sandbox::in_turn(move || outcome(&app, &question)).await;
-    answer.map(|outcome| ok(&outcome)).ok_or_else(|| {
+    answer.ok_or_else(|| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "others are trying out scenarios at the moment; try again in a second",
@@ -157,36 +165,44 @@ pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Prob
     })
 }
 
-fn outcome(app: &App, question: &Question) -> Value {
+/// What came of a text.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    diagnostics: Value,
+    plan: Option<PlanOutcome>,
+    sample: Option<SampleOutcome<'a>>,
+}
+
+#[derive(Serialize)]
+struct PlanOutcome {
+    digest: String,
+    listing: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct SampleOutcome<'a> {
+    seed: u64,
+    index: u64,
+    trace: otlp::Traces<'a>,
+}
+
+fn outcome(app: &App, question: &Question) -> Response {
     let trial = sandbox::compile(&app.library.shelf(), question.from.as_deref(), &question.source);
     let seed = question.seed.unwrap_or_else(|| app.session.seed());
     let plan = trial.plan.as_ref().map(|plan| {
-        let lines = trial.own.iter().flat_map(|id| plan.scenario_listing(*id)).map(|line| line.text);
-        json!({ "digest": plan.digest_hex(), "listing": lines.collect::<Vec<_>>() })
+        // a listing that is cut here makes an answer that is too long
+        let (lines, _) = plan.listing_within(&trial.own, response::LONGEST);
+        PlanOutcome { digest: plan.digest_hex(), listing: lines.into_iter().map(|line| line.text).collect() }
     });
-    json!({
-        "diagnostics": diagnostics(&trial.sources, &trial.diagnostics),
-        "plan": plan,
-        "sample": trial.sample(seed, question.index).map(|sample| json!({
-            "seed": seed,
-            "index": sample.index,
-            "trace": otlp(&sample),
-        })),
+    let sample = trial.sample(seed, question.index);
+    let stored = sample.as_ref().map(|sample| (sample.index, StoredTrace::of(sample.origin.view(&sample.trace))));
+    ok(&Outcome {
+        diagnostics: diagnostics(&trial.sources, &trial.diagnostics),
+        plan,
+        sample: stored.as_ref().map(|(index, trace)| SampleOutcome {
+            seed,
+            index: *index,
+            trace: otlp::Traces::of(trace),
+        }),
     })
-}
-
-/// The trace as OTLP JSON.
-fn otlp(sample: &Sample) -> Value {
-    let mut encoder = Json::new(&sample.origin.resources);
-    // a trace of very many spans comes in several requests
-    let mut resource_spans = vec![];
-    let mut take = |batch: crate::export::Batch| {
-        let mut request: Value = serde_json::from_slice(&batch.body).unwrap_or_default();
-        if let Value::Array(part) = request["resourceSpans"].take() {
-            resource_spans.extend(part);
-        }
-    };
-    encoder.add(sample.origin.view(&sample.trace), &mut take);
-    encoder.flush(&mut take);
-    json!({ "resourceSpans": resource_spans })
 }

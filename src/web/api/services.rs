@@ -4,15 +4,13 @@ use super::traces::{filter, percentiles};
 use super::{Problem, nanos, ok};
 use crate::store::{Edge, Figures, ServiceReport, Store};
 use crate::web::App;
-use crate::web::request::{Fields, Request};
+use crate::web::request::Request;
 use crate::web::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub async fn report(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
-    let asked = ["range", "from", "until", "scenario"];
-    let given = request.query.0.iter().filter(|(name, _)| asked.contains(&name.as_str())).cloned().collect();
-    let query = filter(&Fields(given))?.query(app, 1);
+    let query = filter(&request.query)?.query(app, 1);
     let report = app.database.services(query.range, query.scenario.as_ref()).await?;
     Ok(ok(&json!({
         "from_unix_nano": nanos(report.from),

@@ -6,10 +6,7 @@ use crate::web::response::{self, Response};
 use askama::Template;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, StatusCode};
-use std::time::Duration;
 
-/// Before a wrong token is answered: whoever tries many takes long.
-const PAUSE: Duration = Duration::from_millis(500);
 const FORGET: &str = "tracegen=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0";
 
 #[derive(Template)]
@@ -38,7 +35,7 @@ pub async fn enter(app: &App, request: &Request) -> Response {
     let to = own(fields.get("to"));
     let Some(token) = &app.token else { return response::see_other(to) };
     if !token.is(fields.get("token").unwrap_or_default()) {
-        tokio::time::sleep(PAUSE).await;
+        token.pause().await;
         return form(to, true);
     }
     with_cookie(response::see_other(to), &token.cookie())

@@ -20,8 +20,9 @@ use hyper::header::{self, HeaderValue};
 use sample::SampleView;
 use std::sync::Arc;
 
-/// Lines of a plan that are shown.
+/// Lines of a plan that are shown, and bytes of them.
 const MAX_LINES: usize = 2_000;
+const MAX_BYTES: usize = 1 << 20;
 
 const EXAMPLE: &str = "\
 name: Order lookup
@@ -80,7 +81,8 @@ impl HtmlSafe for Outcome<'_> {}
 struct PlanView {
     digest: String,
     lines: Vec<Vec<(&'static str, String)>>,
-    more: u64,
+    /// There are more than are shown.
+    more: bool,
 }
 
 /// What is asked for.
@@ -187,7 +189,7 @@ fn outcome<'a>(app: &App, question: &'a Question) -> Outcome<'a> {
 
 impl PlanView {
     fn new(plan: &Plan, scenarios: &[ScenarioId]) -> PlanView {
-        let listing: Vec<ListingLine> = scenarios.iter().flat_map(|id| plan.scenario_listing(*id)).collect();
+        let (listing, more) = plan.listing_within(scenarios, MAX_BYTES);
         let pieces = |line: &ListingLine| {
             let pieces = highlight::listing(&line.text).into_iter();
             pieces.map(|piece| (piece.class, piece.text.to_string())).collect()
@@ -195,7 +197,7 @@ impl PlanView {
         PlanView {
             digest: plan.digest_short(),
             lines: listing.iter().take(MAX_LINES).map(pieces).collect(),
-            more: listing.len().saturating_sub(MAX_LINES) as u64,
+            more: more || listing.len() > MAX_LINES,
         }
     }
 }

@@ -3,23 +3,29 @@
 use super::{Chrome, Phase, Tab};
 use crate::web::App;
 use crate::web::response::{self, Response};
+use crate::web::words::{Words, words};
 use askama::Template;
 use hyper::StatusCode;
 
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct Problem<'a> {
-    chrome: Chrome,
+    /// `None`: for one who does not know the token, and is not told what goes on here.
+    chrome: Option<Chrome>,
     title: &'a str,
-    text: &'a str,
+    text: Vec<Words>,
 }
 
 pub fn page(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
-    response::html(status, &Problem { chrome: Chrome::new(app, Tab::None), title, text })
+    show(Some(Chrome::new(app, Tab::None)), status, title, text)
 }
 
-/// With a title for the status.
-pub fn of(app: &App, status: StatusCode, text: &str) -> Response {
+fn show(chrome: Option<Chrome>, status: StatusCode, title: &str, text: &str) -> Response {
+    response::html(status, &Problem { chrome, title, text: words(text) })
+}
+
+/// With a title for the status. `known`: the one who asks may see what goes on here.
+pub fn of(app: &App, known: bool, status: StatusCode, text: &str) -> Response {
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::METHOD_NOT_ALLOWED => "This can't be done here",
@@ -28,9 +34,9 @@ pub fn of(app: &App, status: StatusCode, text: &str) -> Response {
         StatusCode::FORBIDDEN => "Refused",
         status => status.canonical_reason().unwrap_or("Something is wrong"),
     };
-    page(app, status, title, text)
+    show(known.then(|| Chrome::new(app, Tab::None)), status, title, text)
 }
 
 pub fn not_found(app: &App, text: &str) -> Response {
-    of(app, StatusCode::NOT_FOUND, text)
+    of(app, true, StatusCode::NOT_FOUND, text)
 }

@@ -20,9 +20,8 @@ use map::Map;
 use std::sync::Arc;
 use table::Table;
 
-/// Of spans that failed: from here on a figure is red, and an edge of the map.
-const HOT_FIGURE: f64 = 0.05;
-const HOT_EDGE: f64 = 0.1;
+/// Of spans that failed, in per cent: from here on a figure is red, and an edge of the map.
+const HOT: u64 = 5;
 /// The time range where none is asked for.
 const RANGE: &str = "15m";
 
@@ -159,8 +158,17 @@ impl Choice {
 
 /// Traces with a span of this service, and of this name.
 fn traces_of(service: &str, operation: Option<&str>) -> String {
-    let operation = operation.map(|name| format!("&operation={}", encode(name))).unwrap_or_default();
+    // an empty name is no filter
+    let operation = operation
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("&operation={}", encode(name)))
+        .unwrap_or_default();
     format!("/?service={}{operation}", encode(service))
+}
+
+/// Whether so many failed that they are shown in red.
+fn is_hot(failed: u64, whole: u64) -> bool {
+    whole > 0 && failed as u128 * 100 >= whole as u128 * HOT as u128
 }
 
 /// Of something a second: `0.04`, `5.9`, `1,234`.
@@ -202,6 +210,15 @@ mod tests {
         let by_p99 = Choice { sort: table::Sort::P99, range: RANGE.into(), ..choice };
         assert_eq!(by_p99.sorted_by(table::Sort::P99), "/services?sort=p99&order=reversed");
         assert_eq!(by_p99.sorted_by(table::Sort::Rate), "/services");
+    }
+
+    #[test]
+    fn what_is_red_is_what_the_legend_says() {
+        for (failed, whole, hot) in
+            [(0, 0, false), (0, 9, false), (49, 1_000, false), (50, 1_000, true), (56, 1_000, true)]
+        {
+            assert_eq!(is_hot(failed, whole), hot, "{failed} of {whole}");
+        }
     }
 
     #[test]

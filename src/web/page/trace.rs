@@ -242,7 +242,7 @@ fn facts(app: &App, trace: &StoredTrace, tree: &Tree<'_>, palette: &Palette, loc
     let id = format::trace_id(trace.id);
     let services: BTreeSet<&str> = tree.spans.iter().map(|s| s.service.as_str()).collect();
     Facts {
-        operation: root.name.clone(),
+        operation: format::named(&root.name).into(),
         service: root.service.clone(),
         class: palette.class(&root.service),
         duration: format::duration(root.duration),

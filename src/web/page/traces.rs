@@ -177,7 +177,11 @@ fn content(
         given => given.to_string(),
     };
     Content::List(Box::new(List {
-        arrivals: ArrivalsChart::new(&overview, end, filter.time.until.is_none()),
+        arrivals: ArrivalsChart {
+            // without a filter, what was let go is counted where it can be
+            kept_only: overview.kept_only && !query.is_plain(),
+            ..ArrivalsChart::new(&overview, end, filter.time.until.is_none())
+        },
         durations: DurationsChart::new(
             &any_duration.as_ref().unwrap_or(&overview).durations,
             overview.percentiles,
@@ -226,7 +230,8 @@ fn choices(filter: &Filter, state: &SessionState, services: Vec<String>, operati
         }
         names
     };
-    let operations = operations.into_iter().take(MOST_OPERATIONS).collect();
+    // an empty name can't be chosen: it is that of no choice
+    let operations = operations.into_iter().filter(|name| !name.is_empty()).take(MOST_OPERATIONS).collect();
     let scenarios = state.plan.scenarios.iter().map(|s| state.plan.text(s.name).to_string()).collect();
     let mut ranges: Vec<(String, String)> = RANGES.map(|(value, words)| (value.into(), words.into())).to_vec();
     let range = filter.given("range");

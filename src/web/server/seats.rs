@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout};
 /// Connections at a time; with the files and connections of stores and exporters, below the 1,024 files that a process
 /// usually may open.
 const MOST: u32 = 512;
+/// A connection that was just accepted is not idle: its first request is on the way for so long.
+const WELCOME: Duration = Duration::from_secs(3);
 /// How long a seat may take to become free before the next one is asked for.
 const ROOM: Duration = Duration::from_millis(50);
 
@@ -24,7 +26,7 @@ pub struct Seats {
 /// A connection's. Free when it is dropped.
 pub struct Seat {
     _permit: OwnedSemaphorePermit,
-    /// Since when it waits for a request; `None`: it is being answered.
+    /// From when on it may be asked to leave, as it waits for a request; `None`: it is being answered.
     idle: Mutex<Option<Instant>>,
     leave: Notify,
 }
@@ -36,26 +38,28 @@ impl Default for Seats {
 }
 
 impl Seats {
-    /// Waits while all are taken by connections that are being answered.
+    /// Waits while all are taken by connections that are being answered, or have just come.
     pub async fn take(&self) -> Arc<Seat> {
         let permit = loop {
             if self.free.available_permits() == 0 {
-                self.ask_idlest();
+                self.ask_idlest(Instant::now());
             }
             if let Ok(Ok(permit)) = timeout(ROOM, self.free.clone().acquire_owned()).await {
                 break permit;
             }
         };
-        let seat = Arc::new(Seat { _permit: permit, idle: Mutex::new(Some(Instant::now())), leave: Notify::new() });
+        let idle = Mutex::new(Some(Instant::now() + WELCOME));
+        let seat = Arc::new(Seat { _permit: permit, idle, leave: Notify::new() });
         let mut taken = self.taken.lock();
         taken.retain(|seat| seat.strong_count() > 0);
         taken.push(Arc::downgrade(&seat));
         seat
     }
 
-    fn ask_idlest(&self) {
+    fn ask_idlest(&self, now: Instant) {
         let seats = self.taken.lock().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
-        let idle = seats.iter().filter_map(|seat| Some((*seat.idle.lock())?).map(|since| (since, seat)));
+        let since = |seat: &Seat| seat.idle.lock().filter(|since| *since <= now);
+        let idle = seats.iter().filter_map(|seat| Some((since(seat)?, seat)));
         if let Some((_, seat)) = idle.min_by_key(|(since, _)| *since) {
             seat.leave.notify_one();
         }
@@ -97,6 +101,8 @@ impl Drop for Busy {
 pub struct Sending<B> {
     pub body: B,
     pub _busy: Busy,
+    /// The room that the body takes.
+    pub _held: Option<OwnedSemaphorePermit>,
 }
 
 impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Sending<B> {
@@ -113,5 +119,33 @@ impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Sending<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn is_asked(seat: &Seat) -> bool {
+        timeout(Duration::from_millis(1), seat.asked()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn who_has_just_come_is_not_asked_to_leave() {
+        let seats = Seats::default();
+        let (first, second, third) = (seats.take().await, seats.take().await, seats.take().await);
+        let now = Instant::now();
+        seats.ask_idlest(now);
+        assert!(!is_asked(&first).await && !is_asked(&second).await && !is_asked(&third).await);
+        // who has been answered may be asked at once
+        drop(second.busy());
+        seats.ask_idlest(Instant::now());
+        assert!(is_asked(&second).await && !is_asked(&first).await);
+        // and who says nothing for long, the longest first, but not who is being answered
+        drop(second);
+        let busy = first.busy();
+        seats.ask_idlest(now + WELCOME);
+        assert!(is_asked(&third).await && !is_asked(&first).await);
+        drop(busy);
     }
 }

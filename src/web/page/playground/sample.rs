@@ -1,7 +1,7 @@
 //! A sample trace, small: a row a span, with a bar on the trace's time line.
 
 use crate::export::write_tree;
-use crate::web::format::duration;
+use crate::web::format::{duration, named};
 use crate::web::palette::Palette;
 use crate::web::sandbox::Sample;
 
@@ -53,15 +53,17 @@ impl SampleView {
             depths.push(depth);
             let x = percent(record.start.saturating_sub(trace.start));
             let took = record.end.saturating_sub(record.start);
+            let width = percent(took).max(0.4);
             Row {
                 indent: depth.min(12) * 12,
                 class: palette.class(span.service()),
                 service: span.service().into(),
-                operation: span.name().into(),
+                operation: named(span.name()).into(),
                 kind: span.kind().name(),
                 took: duration(took),
-                x,
-                width: percent(took).max(0.4),
+                // what ends at the edge stays within it
+                x: x.min(100.0 - width),
+                width,
                 late: x > 70.0,
                 error: span.failure().map(|(r#type, _)| r#type.into()),
             }

@@ -1,7 +1,7 @@
 //! The service map: a box a service, an edge for who calls whom.
 
 use super::layout::{self, BOX, Call, Label, Point, Route, Size};
-use super::{HOT_EDGE, HOT_FIGURE, part, rate, traces_of};
+use super::{is_hot, part, rate, traces_of};
 use crate::store::{Edge, ServiceReport, ServicesReport};
 use crate::web::format::share;
 use crate::web::palette::Palette;
@@ -86,7 +86,7 @@ impl Map {
             rate: rate(edge.calls, report.covered),
             share: if edge.errors == 0 { String::new() } else { share(edge.errors, edge.calls) },
             asynchronous: edge.asynchronous,
-            hot: part(edge.errors, edge.calls) >= HOT_EDGE,
+            hot: is_hot(edge.errors, edge.calls),
             width: format!("{:.1}", 1.2 + 2.6 * part(edge.calls, most)),
             line: route.line.clone(),
             tip: route.tip.clone(),
@@ -98,7 +98,7 @@ impl Map {
         let texts = frequent.into_iter().filter_map(|i| {
             let mut text = sheet.label(&lines[i], &layout.routes[i].labels)?;
             text.line = i;
-            text.hot = part(edges[i].1.errors, edges[i].1.calls) >= HOT_FIGURE;
+            text.hot = lines[i].hot;
             Some(text)
         });
         let texts = texts.take(MOST_LABELS).collect();
@@ -111,9 +111,13 @@ impl Map {
         }
     }
 
-    /// A map that is little wider than the panel is shrunk to it.
+    /// A map that is little wider than the panel is shrunk to it, as long as it can be read then.
     pub fn class(&self) -> &'static str {
-        if self.size.width <= 1_560 { "fits" } else { "" }
+        match self.size.width {
+            ..=1_080 => "small",
+            1_081..=1_560 => "fits",
+            _ => "wide",
+        }
     }
 }
 
@@ -128,7 +132,7 @@ fn node(service: &ServiceReport, at: Point, covered: u64, palette: &Palette) -> 
             0 => "no errors".into(),
             errors => share(errors, service.figures.spans),
         },
-        hot: failed >= HOT_FIGURE,
+        hot: is_hot(service.figures.errors, service.figures.spans),
         meter: format!("{:.1}", failed * METER),
         link: traces_of(&service.name, None),
     }

@@ -1,8 +1,8 @@
 //! The table of services: rate, errors and duration, each service with its operations below it.
 
-use super::{Choice, HOT_FIGURE, part, rate, traces_of};
+use super::{Choice, is_hot, part, rate, traces_of};
 use crate::store::{Figures, Percentiles, ServiceReport, ServicesReport};
-use crate::web::format::{grouped, three_figures};
+use crate::web::format::{grouped, named, three_figures};
 use crate::web::palette::Palette;
 use std::cmp::Ordering;
 use std::fmt::Write;
@@ -146,7 +146,7 @@ impl Table {
                 operations.sort_by(|a, b| compare((&a.name, &a.figures), (&b.name, &b.figures)));
                 rows.extend(operations.into_iter().map(|operation| Row {
                     link: traces_of(&service.name, Some(&operation.name)),
-                    ..row(&operation.name, &operation.figures, class)
+                    ..row(named(&operation.name), &operation.figures, class)
                 }));
             }
         }
@@ -180,7 +180,7 @@ impl Row {
             rates: sparks.rates(figures),
             errors: format!("{:.1}", failed * 100.0),
             shares: sparks.shares(figures),
-            hot: failed >= HOT_FIGURE,
+            hot: is_hot(figures.errors, figures.spans),
             p50: milliseconds(p50),
             p95: milliseconds(p95),
             p99: milliseconds(p99),
@@ -279,8 +279,9 @@ impl Axis {
             at: format!("{:.1}", (power - self.first) as f64 / decades * 100.0),
             text: match self.last - power {
                 0 => format!("{} ms", text(power)),
-                // the last needs the room
+                // the last needs the room, and so do the long ones on a long axis
                 1 if decades > 3.0 => String::new(),
+                below if decades > 6.0 && below % 3 != 0 => String::new(),
                 _ => text(power),
             },
             anchor: match power {
@@ -360,6 +361,8 @@ mod tests {
         assert!(Axis::of([].into_iter()).ticks().len() >= 2);
         let wide = Axis { first: 5, last: 10 }.ticks();
         assert_eq!(wide.into_iter().map(|t| t.text).collect::<Vec<_>>(), ["0.1", "1", "10", "100", "", "10,000 ms"]);
+        let widest = Axis { first: 0, last: 8 }.ticks().into_iter().map(|t| t.text).collect::<Vec<_>>();
+        assert_eq!(widest, ["", "", "0.0001", "", "", "0.1", "", "", "100 ms"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Weight {
     pub value: String,
     /// What its file gives.
     pub in_file: String,
-    /// Share of the traces, as seen, and its bar beside the greatest, per cent.
+    /// Share of the traces, as seen, and the same as a bar, per cent.
     pub observed: String,
     pub bar: String,
 }
@@ -40,14 +40,13 @@ impl Form {
         };
         let (min, max) = gaps.unwrap_or((SECOND / 2, 2 * SECOND));
         let traces: u64 = state.scenarios.iter().map(|s| s.traces).sum();
-        let most = state.scenarios.iter().map(|s| s.traces).max().unwrap_or(0).max(1);
         let weight = |s: &crate::engine::Observed| Weight {
             field: format!("{WEIGHT}{}", s.name),
             scenario: s.name.clone(),
             value: settings.weights.get(&s.name).copied().unwrap_or(s.file_weight).to_string(),
             in_file: s.file_weight.to_string(),
             observed: share(s.traces, traces),
-            bar: format!("{:.1}", s.traces as f64 * 100.0 / most as f64),
+            bar: format!("{:.1}", s.traces as f64 * 100.0 / traces.max(1) as f64),
         };
         Form {
             at_a_rate: gaps.is_none(),

@@ -64,7 +64,7 @@ impl Panel {
             class: palette.class(&record.service),
             service: record.service.clone(),
             kind: record.kind.map_or("UNSPECIFIED", |kind| kind.name()),
-            name: record.name.clone(),
+            name: format::named(&record.name).into(),
             failure: failed_with(record),
             figures: [
                 ("Start", offset(record.start - tree.start)),

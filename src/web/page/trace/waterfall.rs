@@ -14,12 +14,15 @@ pub struct Window {
 
 /// What is closer than this part of the window is drawn as one.
 const FINEST: f64 = 0.001;
+/// The narrowest bar, as a part of the window.
+const LEAST: f64 = 0.0015;
 /// Levels that are indented.
 const DEEPEST: usize = 20;
 
 impl Window {
     fn part(self, time: u64) -> f64 {
-        (time as f64 - self.from as f64) / (self.to - self.from).max(1) as f64
+        // subtracted as they are: a double holds a time since 1970 to 256 ns only
+        (time as i128 - self.from as i128) as f64 / (self.to - self.from).max(1) as f64
     }
 
     /// `None`: outside of it.
@@ -49,7 +52,9 @@ pub struct Rect {
 
 impl Rect {
     fn new(from: f64, to: f64) -> Rect {
-        Rect { x: format::percent(from, 1.0), width: format::percent((to - from).max(0.0015), 1.0) }
+        let width = (to - from).max(LEAST);
+        // what ends at the edge stays within it
+        Rect { x: format::percent(from.min(1.0 - width), 1.0), width: format::percent(width, 1.0) }
     }
 }
 
@@ -116,7 +121,7 @@ impl Drawing<'_> {
             id: format::span_id(span.id),
             class: self.palette.class(&span.service),
             service: span.service.clone(),
-            name: span.name.clone(),
+            name: format::named(&span.name).into(),
             level: node.level,
             below: node.below,
             failed: span.failed(),
@@ -259,6 +264,23 @@ mod tests {
             let row = drawing.row(1);
             assert!(row.own.is_empty() && row.label.is_none());
         });
+    }
+
+    #[test]
+    fn the_shortest_spans_lie_inside() {
+        let began = 1_767_225_600_000_000_001;
+        let all = [(1, 0, 0, 2_000), (2, 1, 500, 1_000), (3, 1, 2_000, 2_000)];
+        let all: Vec<_> = all.iter().map(|(id, parent, from, to)| (*id, *parent, began + from, began + to)).collect();
+        let spans = spans(&all);
+        let tree = Tree::new(&spans);
+        let (critical, palette) = (critical_path(&tree), Palette::of(&fixture::plan()));
+        let window = Window { from: tree.start, to: tree.end };
+        let drawing = Drawing { tree: &tree, palette: &palette, critical: &critical, window, selected: 0, found: &[] };
+        assert_eq!(rects(&drawing.row(0).own), ["0% 25%", "50% 50%"]);
+        assert_eq!(rects(&drawing.row(1).own), ["25% 25%"]);
+        assert_eq!(rects(&drawing.row(2).own), ["99.85% 0.15%"], "what ends at the edge stays within it");
+        let strokes: Vec<String> = minimap(&tree, &palette).iter().map(|s| format!("{} {}", s.x, s.width)).collect();
+        assert_eq!(strokes, ["0% 100%", "25% 25%", "99.85% 0.15%"]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct ArrivalsChart {
     pub axis: Vec<String>,
     pub rate: String,
     pub share: String,
+    /// Only what is kept was counted, and there may have been more.
+    pub kept_only: bool,
     pub label: String,
 }
 
@@ -40,8 +42,9 @@ impl ArrivalsChart {
         let share = format::share(overview.errors, overview.traces);
         let axis = times(*from, *step, buckets.len(), live);
         let label = format!(
-            "{} traces from {} to {}, at most {most} per {}; {share} with errors",
+            "{} {}traces from {} to {}, at most {most} per {}; {share} with errors",
             format::grouped(overview.traces),
+            if overview.kept_only { "kept " } else { "" },
             axis.first().map_or("", |t| t),
             axis.last().map_or("", |t| t),
             format::length(*step),
@@ -53,6 +56,7 @@ impl ArrivalsChart {
             axis,
             rate,
             share,
+            kept_only: overview.kept_only,
             label,
         }
     }
@@ -214,6 +218,9 @@ mod tests {
         assert_eq!(chart.all, "M330.0 64v-31.0h240.0V64zM630.0 64v-62.0h240.0V64z");
         assert_eq!(chart.failed, "M630.0 64v-9.3h240.0V64z");
         assert_eq!(chart.axis, ["00:00:00", "00:00:06", "00:00:12", "00:00:18", "00:00:24", "now"]);
+        assert!(!chart.kept_only && chart.label.starts_with("30 traces from "));
+        let kept = ArrivalsChart::new(&Overview { kept_only: true, ..overview }, 30 * SECOND, true);
+        assert!(kept.kept_only && kept.label.starts_with("30 kept traces from "));
         let none = ArrivalsChart::new(&Overview::default(), 0, false);
         assert_eq!((none.rate.as_str(), none.all.as_str()), ("0.00/s", ""));
     }

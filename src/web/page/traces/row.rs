@@ -62,7 +62,7 @@ impl Row {
             length: format::percent(trace.duration as f64, longest as f64),
             clock: format::clock(trace.start),
             stamp: format!("{} UTC", format::date_time(trace.start)),
-            operation: trace.operation,
+            operation: format::named(&trace.operation).into(),
             service: trace.service,
         }
     }
@@ -81,12 +81,16 @@ fn shape(palette: &Palette, spans: &[ShapeSpan]) -> Vec<Stroke> {
     let height = (HEIGHT * 0.8 / spans.len() as f64).clamp(1.4, 3.0);
     let pitch = (HEIGHT - height) / (spans.len().max(2) - 1) as f64;
     let top = if spans.len() == 1 { (HEIGHT - height) / 2.0 } else { 0.0 };
-    let stroke = |(i, span): (usize, &ShapeSpan)| Stroke {
-        class: palette.class(&span.service),
-        x: format::percent(span.offset as f64, end),
-        y: format!("{:.1}", top + i as f64 * pitch),
-        width: format::percent((span.duration as f64).max(end * 0.008), end),
-        height: format!("{height:.1}"),
+    let stroke = |(i, span): (usize, &ShapeSpan)| {
+        let width = (span.duration as f64).max(end * 0.008);
+        Stroke {
+            class: palette.class(&span.service),
+            // what ends at the edge stays within it
+            x: format::percent((span.offset as f64).min(end - width), end),
+            y: format!("{:.1}", top + i as f64 * pitch),
+            width: format::percent(width, end),
+            height: format!("{height:.1}"),
+        }
     };
     spans.iter().enumerate().map(stroke).collect()
 }
@@ -103,7 +107,7 @@ mod tests {
         let strokes = shape(&palette, &[span(0, 100), span(50, 150), span(200, 0)]);
         let place = |s: &Stroke| format!("{} {} {} {}", s.x, s.y, s.width, s.height);
         let places: Vec<String> = strokes.iter().map(place).collect();
-        assert_eq!(places, ["0% 0.0 50% 3.0", "25% 8.5 75% 3.0", "100% 17.0 0.8% 3.0"]);
+        assert_eq!(places, ["0% 0.0 50% 3.0", "25% 8.5 75% 3.0", "99.2% 17.0 0.8% 3.0"]);
         assert_eq!(place(&shape(&palette, &[span(0, 0)])[0]), "0% 8.5 0.8% 3.0");
         assert_eq!(shape(&palette, &[]), []);
     }
