@@ -85,7 +85,7 @@ clickhouse-shell: ## A prompt for SQL on the stack's ClickHouse, or on that of D
 
 .PHONY: test
 test: ## Run all tests, those against real parts too; what they need is installed first: a collector and Jaeger (by Go), ClickHouse (by Python), Chromium, axe-core
-	@$(REAL_PARTS); cargo test --locked $(ARGS)
+	@$(REAL_PARTS); cargo test --locked --no-fail-fast $(ARGS)
 
 .PHONY: test-long
 test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: TRACEGEN_MEMORY_SECONDS, 600)

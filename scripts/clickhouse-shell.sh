@@ -2,9 +2,11 @@
 # A prompt for SQL on the stack's ClickHouse: its own client in its container where that runs, else one over HTTP.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/compose.sh
 
-compose=(docker compose --project-name tracegen --file docker-compose/docker-compose.yaml)
-if command -v docker >/dev/null && [ -n "$("${compose[@]}" ps --quiet clickhouse 2>/dev/null)" ]; then
+find_compose
+compose+=(--project-name tracegen --file docker-compose/docker-compose.yaml)
+if [ -z "$missing" ] && [ -n "$("${compose[@]}" ps --quiet clickhouse 2>/dev/null)" ]; then
     exec "${compose[@]}" exec clickhouse clickhouse-client --user "${DATABASE_USER:-default}" \
         --password "${DATABASE_PASSWORD:-}" --database "${DATABASE_NAME:-otel}"
 fi

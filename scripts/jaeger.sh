@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Prints TRACEGEN_JAEGER=<path>: Jaeger's all-in-one (collector, memory and query in one process), and builds it from its Go module
-# first where that has not been done: about three minutes, and Go is needed. Its API is the real one; its web page is a
-# placeholder, for the pages are not in the module.
+# Prints TRACEGEN_JAEGER=<path>: Jaeger 2, which without a configuration is collector, memory and query in one process, and builds
+# it from its Go module first where that has not been done: about eight minutes, and Go is needed. Its API is the real one; its
+# web page is a placeholder, for the pages are not in the module.
 set -euo pipefail
 name=jaeger
 . "$(dirname "$0")/install.sh"
 
-version=1.76.0
+# Jaeger 2 is released in the module of Jaeger 1, under the number of the last release of Jaeger 1.
+version=2.13.0
+module_version=1.76.0
 module=github.com/jaegertracing/jaeger
-binary="$cache/jaeger-$version/jaeger-all-in-one"
+binary="$cache/jaeger-$version/jaeger"
 
 if [ ! -x "$binary" ]; then
     need go "Go is needed to build Jaeger (https://go.dev/doc/install); tests that need one are left out"
@@ -17,13 +19,13 @@ if [ ! -x "$binary" ]; then
     # A module of our own with Jaeger's requirements and sums, so that what is built is what Jaeger was released with.
     scratch() {
         local source
-        source=$(GOWORK=off go mod download -json "$module@v$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+        source=$(GOWORK=off go mod download -json "$module@v$module_version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
         install -m 644 "$source/go.mod" "$source/go.sum" .
-        go mod edit -module scratch -require "$module@v$version"
+        go mod edit -module scratch -require "$module@v$module_version"
     }
     step "fetching Jaeger v$version" scratch
     step "building Jaeger v$version" env GOWORK=off CGO_ENABLED=0 \
-        go build -mod=mod -buildvcs=false -trimpath -ldflags '-s -w' -o jaeger "$module/cmd/all-in-one"
+        go build -mod=mod -buildvcs=false -trimpath -ldflags '-s -w' -o jaeger "$module/cmd/jaeger"
     mkdir -p "$(dirname "$binary")"
     mv -f jaeger "$binary"
 fi

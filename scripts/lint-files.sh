@@ -56,12 +56,12 @@ if [ -d .github/workflows ]; then
     fi
 fi
 
-# With Docker and without, the stack is of the same versions; of ClickHouse, the engine's is its first two numbers.
+# With Docker and without, the stack is of the same versions; of ClickHouse, the image is the line with long support.
 agree() {
     if ! grep -q "$1" "$2"; then say "$2: expected \`$1\`, as without Docker"; exit 1; fi
 }
 agree "opentelemetry-collector-contrib:$(sed -n 's/^  version: *//p' otel-collector/builder.yaml)\$" otel-collector/Dockerfile
-agree "clickhouse-server:$(sed -n 's/^version=\([0-9]*\.[0-9]*\).*/\1/p' scripts/clickhouse.sh)\." docker-compose/docker-compose.yaml
+agree "jaegertracing/jaeger:$(sed -n 's/^version=//p' scripts/jaeger.sh)\$" docker-compose/docker-compose.yaml
 
 if collector=$(scripts/collector.sh); then
     for file in otel-collector/otel-collector-*.yaml; do

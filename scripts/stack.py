@@ -90,19 +90,8 @@ def clickhouse():
 
 
 def jaeger():
-    hosts = {
-        "query.http-server": at("JAEGER_PORT"),
-        "collector.otlp.grpc": at("JAEGER_OTLP_GRPC_PORT"),
-        "collector.otlp.http": at("JAEGER_OTLP_HTTP_PORT"),
-    }
-    # What nobody asks here takes any free port.
-    unused = ["query.grpc-server", "collector.grpc-server", "collector.http-server", "admin.http"]
-    hosts |= dict.fromkeys(unused, "127.0.0.1:0")
-    # What it acknowledges it keeps, for so many traces; its queue would drop what comes faster than it is written.
-    keep = ["--memory.max-traces=100000", "--collector.queue-size=1000000"]
-    command = [tool("jaeger"), *keep, *(f"--{k}.host-port={v}" for k, v in hosts.items())]
-    # Its own traces would go to the collector, too.
-    return command, {"OTEL_TRACES_SAMPLER": "always_off"}
+    ports = ["JAEGER_PORT", "JAEGER_OTLP_GRPC_PORT", "JAEGER_OTLP_HTTP_PORT"]
+    return [tool("jaeger"), "--config", ROOT / "scripts/jaeger.yaml"], {name: port(name) for name in ports}
 
 
 def collector():

@@ -17,21 +17,16 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Its listeners. Traces are asked for at the first, brought to the second, and figures are at the third.
-const LISTENERS: [&str; 7] = [
-    "query.http-server",
-    "collector.otlp.grpc",
-    "admin.http",
-    "collector.otlp.http",
-    "query.grpc-server",
-    "collector.grpc-server",
-    "collector.http-server",
-];
+/// The variables that name its listeners' ports. Traces are asked for at the first and brought to the second, figures are at
+/// the third.
+const PORTS: [&str; 4] = ["JAEGER_PORT", "JAEGER_OTLP_GRPC_PORT", "JAEGER_METRICS_PORT", "JAEGER_OTLP_HTTP_PORT"];
+
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/jaeger.yaml");
 
 /// Killed when dropped; it also ends when the test process does, however that ends.
 pub struct Jaeger {
     folder: TempDir,
-    ports: [u16; LISTENERS.len()],
+    ports: [u16; PORTS.len()],
     guard: Option<Child>,
 }
 
@@ -47,25 +42,23 @@ impl Jaeger {
             None => return skip("TRACEGEN_JAEGER is not set"),
         };
         let folder = tempfile::tempdir().unwrap();
-        let free = LISTENERS.map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let free = PORTS.map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         let ports = free.map(|listener| listener.local_addr().unwrap().port());
         let log = folder.path().join("log.txt");
-        let listen = LISTENERS.iter().zip(ports).map(|(name, port)| format!("--{name}.host-port=127.0.0.1:{port}"));
         let guard = Command::new("sh")
             .args(["-c", GUARD])
             .args([&binary, &log])
-            .args(listen)
-            // What it acknowledges it keeps: its own queue would drop what comes faster than it is written.
-            .arg("--collector.queue-size=10000000")
+            .args(["--config", CONFIG])
+            .envs(PORTS.into_iter().zip(ports.map(|port| port.to_string())))
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let jaeger = Jaeger { folder, ports, guard: Some(guard) };
         let begun = Instant::now();
-        while ports[..3].iter().any(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
+        while ports.iter().any(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
             let log = || fs::read_to_string(&log).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(20), "Jaeger does not come up:\n{}", log());
+            assert!(begun.elapsed() < Duration::from_secs(120), "Jaeger does not come up:\n{}", log());
             thread::sleep(Duration::from_millis(20));
         }
         Some(jaeger)
@@ -81,15 +74,14 @@ impl Jaeger {
         self.ports[1]
     }
 
-    /// Spans that it has kept, by its own count.
+    /// The spans that it has kept, by its own count.
     pub fn spans(&self) -> u64 {
         let figures = http::get(&format!("127.0.0.1:{}", self.ports[2]), "/metrics").body;
-        let saved = figures.lines().filter(|line| line.starts_with("jaeger_collector_spans_saved_by_svc_total{"));
-        let count = |line: &str| line.contains("result=\"ok\"").then(|| line.rsplit(' ').next()?.parse::<f64>().ok());
-        saved.filter_map(|line| count(line)?).sum::<f64>() as u64
+        let kept = figures.lines().filter(|line| line.starts_with("otelcol_exporter_sent_spans"));
+        kept.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
-    /// Wait until it has kept so many spans: it acknowledges before.
+    /// Wait until it has kept so many spans.
     pub fn wait_for(&self, spans: u64) {
         let begun = Instant::now();
         while self.spans() < spans {
