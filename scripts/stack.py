@@ -21,7 +21,7 @@ from typing import Callable
 ROOT = Path(__file__).resolve().parent.parent
 STACK = Path(os.environ.get("STACK_DIR") or ROOT / ".stack").absolute()
 # Seconds for a part to answer, and to end once it was asked to.
-PATIENCE, GRACE = 60, 20
+PATIENCE, GRACE = 180, 20
 
 PORTS = {
     "SERVER_PORT": 8000,

@@ -6,6 +6,7 @@ mod support {
     pub mod collector;
     pub mod contract;
     pub mod pki;
+    pub mod ports;
 }
 
 use std::net::Ipv4Addr;
@@ -262,7 +263,7 @@ async fn memory_stands_in_while_it_is_away() {
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !holds().await {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        assert!(began.elapsed() < Duration::from_secs(120), "{what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

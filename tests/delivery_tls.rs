@@ -3,6 +3,7 @@
 mod support {
     pub mod peer;
     pub mod pki;
+    pub mod ports;
     pub mod requests;
 }
 
@@ -24,8 +25,8 @@ fn deliver(url: &str, protocol: Protocol, vars: &[(&str, &str)]) -> Result<Accou
     let env = |name: &str| {
         vars.iter().find(|(n, _)| format!("OTEL_EXPORTER_OTLP_{n}") == name).map(|(_, value)| value.to_string())
     };
-    let second = Duration::from_secs(1);
-    let options = Options { wait: second, lost: second, ..Options::default() };
+    let patience = Duration::from_secs(5);
+    let options = Options { wait: patience, lost: patience, ..Options::default() };
     let delivery = Delivery::start(Target::resolve(flags, &env)?, options)?;
     for n in 0..5 {
         delivery.send(batch(protocol, n * 10..n * 10 + 10));

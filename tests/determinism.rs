@@ -3,6 +3,7 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod ports;
 }
 
 use std::collections::BTreeSet;

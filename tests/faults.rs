@@ -4,6 +4,7 @@
 mod support {
     pub mod binary;
     pub mod peer;
+    pub mod ports;
     pub mod requests;
 }
 
@@ -26,7 +27,7 @@ fn run(peer: &Peer, protocol: &str, variables: &[(&str, &str)]) -> Ended {
         .args(["--endpoint", &peer.url(), "--protocol", protocol])
         .envs(variables.iter().copied())
         .arg(scenarios())
-        .timeout(Duration::from_secs(120))
+        .timeout(Duration::from_secs(300))
         .output()
         .expect("it ran");
     let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -77,7 +78,7 @@ fn a_receiver_that_hangs_is_given_up_and_the_account_closes() {
         let Ended { status, summary, took } = run(&peer, protocol, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")]);
         assert_eq!(status, Some(1), "{summary}");
         assert_eq!(summary["undelivered"], summary["generated"], "{summary}");
-        assert!(took < Duration::from_secs(40), "{took:?}");
+        assert!(took < Duration::from_secs(120), "{took:?}");
     }
 }
 

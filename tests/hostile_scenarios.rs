@@ -68,7 +68,7 @@ fn large_inputs_are_answered() {
         let began = Instant::now();
         load(text);
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(10), "{name} took {took:?}");
+        assert!(took < Duration::from_secs(60), "{name} took {took:?}");
         println!("{took:>10.1?}  {name}");
     }
 }

@@ -4,6 +4,7 @@
 
 mod support {
     pub mod collector;
+    pub mod ports;
 }
 
 use serde_json::Value;

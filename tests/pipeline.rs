@@ -3,6 +3,7 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod ports;
 }
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -19,7 +20,7 @@ fn sent(collector: &Collector, protocol: &str, more: &[&str]) -> serde_json::Val
         .args(["--protocol", protocol, "--endpoint", &endpoint, "--summary", "json"])
         .args(more)
         .arg(scenarios())
-        .timeout(Duration::from_secs(120))
+        .timeout(Duration::from_secs(300))
         .assert()
         .success();
     serde_json::from_slice(&output.get_output().stdout).expect("JSON")

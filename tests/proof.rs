@@ -8,6 +8,7 @@ mod support {
     pub mod collector;
     pub mod http;
     pub mod jaeger;
+    pub mod ports;
     pub mod proxy;
 }
 
@@ -70,7 +71,7 @@ impl Run {
         command
             .args(["--start", "2026-01-01T00:00:00Z", "--quiet"])
             .arg(&self.scenarios)
-            .timeout(Duration::from_secs(120));
+            .timeout(Duration::from_secs(300));
         command
     }
 
@@ -101,7 +102,7 @@ impl Run {
             .env("DATABASE_NAME", &connection.database)
             .args(["verify", "--from", "clickhouse", "--format", "json", "--manifest"])
             .arg(self.manifest());
-        let output = command.timeout(Duration::from_secs(120)).output().expect("run");
+        let output = command.timeout(Duration::from_secs(300)).output().expect("run");
         (serde_json::from_slice(&output.stdout).expect("JSON"), output.status.code().expect("an exit status"))
     }
 
@@ -109,7 +110,7 @@ impl Run {
     fn verify(&self, from: &str, more: &[&str]) -> (String, String, i32) {
         let mut command = tracegen();
         command.arg("verify").arg("--manifest").arg(self.manifest()).args(["--from", from]).args(more);
-        let output = command.timeout(Duration::from_secs(120)).output().expect("run");
+        let output = command.timeout(Duration::from_secs(300)).output().expect("run");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         (text(output.stdout), text(output.stderr), output.status.code().expect("an exit status"))
     }

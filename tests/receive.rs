@@ -293,7 +293,7 @@ fn a_reset_leaves_its_sender_in_doubt() {
 
 #[test]
 fn answers_are_delayed_and_arrivals_are_not() {
-    let delay = Duration::from_millis(200);
+    let delay = Duration::from_secs(2);
     let station = Station::start(Faults { delay: Some((delay, delay)), ..Faults::default() });
     let taken = station.taken.clone();
     let watch = std::thread::spawn(move || {
@@ -333,7 +333,7 @@ fn who_is_too_fast_waits() {
             calls.collect::<Vec<_>>()
         })
         .collect();
-    let patience = Duration::from_secs(20);
+    let patience = Duration::from_secs(120);
     let mut held: Vec<Arrival> = (0..SLOTS).map(|_| waiting.recv_timeout(patience).expect("room for it")).collect();
     assert!(waiting.recv_timeout(Duration::from_millis(300)).is_err(), "more than there is room for");
     for left in (0..3 * SLOTS).rev() {
@@ -371,7 +371,7 @@ fn what_nobody_takes_is_to_be_sent_again() {
 /// Then nothing listens any more.
 #[test]
 fn at_the_end_what_is_under_way_is_answered() {
-    let delay = Duration::from_millis(300);
+    let delay = Duration::from_secs(1);
     let station = Station::start(Faults { delay: Some((delay, delay)), ..Faults::default() });
     let client = Client::builder(TokioExecutor::new()).build_http();
     let post =

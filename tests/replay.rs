@@ -4,6 +4,8 @@ mod support {
     pub mod binary;
     pub mod collector;
     pub mod peer;
+    pub mod ports;
+    pub mod process;
     pub mod requests;
 }
 
@@ -177,6 +179,7 @@ fn a_run_that_was_stopped_says_which_traces_were_sent() {
             .stderr(Stdio::null())
             .spawn()
             .expect("started");
+        support::process::listens(&mut child);
         std::thread::sleep(Duration::from_millis(2_500));
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
         assert_eq!(child.wait().expect("a status").code(), Some(0));

@@ -3,6 +3,7 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod ports;
 }
 
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};

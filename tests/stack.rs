@@ -4,6 +4,7 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod ports;
     pub mod seen;
     pub mod stack;
 }
@@ -21,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use support::binary::{scenarios, tracegen};
 use support::collector::read_delimited;
 use support::seen::{COLUMNS, Seen, in_jaeger, sent, written};
-use support::stack::{PARTS, Stack};
+use support::stack::{PARTS, Stack, until};
 use tempfile::TempDir;
 
 /// What to run, without where it goes.
@@ -50,7 +51,16 @@ impl Run {
     /// To a stack's collector; the summary comes with its end.
     fn to(&self, stack: &Stack) -> Child {
         let mut command = self.command();
-        command.args(["--protocol", "grpc", "--summary", "json", "--endpoint", &stack.url("OTLP_GRPC_PORT")]);
+        command.args([
+            "--protocol",
+            "grpc",
+            "--wait",
+            "2m",
+            "--summary",
+            "json",
+            "--endpoint",
+            &stack.url("OTLP_GRPC_PORT"),
+        ]);
         command.arg("--manifest").arg(self.manifest()).spawn().expect("started")
     }
 
@@ -275,12 +285,13 @@ fn whatever_part_dies_the_others_go_on() {
 
 fn dies_and_comes_back(stack: &Stack, part: &str) {
     stack.kill(part);
-    sleep(Duration::from_secs(1));
-    let status = stack.run("status");
-    let said = String::from_utf8(status.stdout).expect("text");
-    assert_eq!(status.status.code(), Some(1), "{said}");
-    let died: Vec<&str> = said.lines().filter(|line| line.contains(" died ")).collect();
-    assert!(died.len() == 1 && died[0].starts_with(part), "{said}");
+    until("it is seen that it died", || {
+        let status = stack.run("status");
+        let said = String::from_utf8(status.stdout).expect("text");
+        let died: Vec<&str> = said.lines().filter(|line| line.contains(" died ")).collect();
+        let alone = status.status.code() == Some(1) && died.len() == 1 && died[0].starts_with(part);
+        if alone { Ok(()) } else { Err(said) }
+    });
     let others = || PARTS.iter().filter(|other| **other != part).map(|other| stack.pid(other)).collect::<Vec<_>>();
     let before = others();
     stack.up();

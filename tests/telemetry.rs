@@ -4,6 +4,7 @@ mod support {
     pub mod binary;
     pub mod collector;
     pub mod http;
+    pub mod ports;
     pub mod serve;
 }
 
@@ -147,7 +148,7 @@ fn a_server_sends_what_its_metrics_page_shows() {
     );
     let begun = Instant::now();
     while Received::of(&collector).values.get(&("tracegen.export.up".into(), "".into())) != Some(&1.0) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{}", server.said());
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}", server.said());
         std::thread::sleep(Duration::from_millis(50));
     }
     let page = get(server.address(), "/metrics").body;

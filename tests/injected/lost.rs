@@ -92,14 +92,14 @@ fn a_collector_that_was_killed_with_what_it_held_back() {
         if number == 5 {
             // Some have been acknowledged by now, and not all of them written.
             tell.send(()).expect("heard");
-            let _ = released.lock().map(|released| released.recv_timeout(Duration::from_secs(60)));
+            let _ = released.lock().map(|released| released.recv_timeout(Duration::from_secs(120)));
         }
         Fate::Forwarded
     };
     let proxy = Proxy::start(&collector.http_url(), fate);
     let url = proxy.url();
     let running = std::thread::spawn(move || Run::sent(4, 6_000, "http/protobuf", &url));
-    told.recv_timeout(Duration::from_secs(60)).expect("five requests");
+    told.recv_timeout(Duration::from_secs(120)).expect("five requests");
     std::thread::sleep(Duration::from_millis(500));
     collector.kill();
     collector.restart();

@@ -5,9 +5,9 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use super::ports;
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
@@ -33,8 +33,7 @@ impl Server {
             Some(python) => return skip(&format!("TRACEGEN_CLICKHOUSE: {} is not a file", python.display())),
             None => return skip("TRACEGEN_CLICKHOUSE is not set"),
         };
-        let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
-        let [port, tcp_port] = free.map(|listener| listener.local_addr().expect("bound").port());
+        let [port, tcp_port] = ports::free();
         let folder = tempfile::tempdir().expect("a folder");
         let mut server = Server { python, folder, port, tcp_port, child: None };
         server.restart();

@@ -5,13 +5,14 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use super::ports;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use std::{
     fmt::Display,
     fs,
     io::Write,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -115,8 +116,7 @@ impl Collector {
             None => return skip("TRACEGEN_COLLECTOR is not set"),
         };
         let folder = tempfile::tempdir().unwrap();
-        let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let ports = free.map(|listener| listener.local_addr().unwrap().port());
+        let ports = ports::free();
         let mut collector = Collector { binary, folder, outputs, processors: processors.to_vec(), ports, guard: None };
         collector.restart();
         Some(collector)
@@ -160,7 +160,7 @@ impl Collector {
         let begun = Instant::now();
         while self.ports.iter().any(|&port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
             let log = || fs::read_to_string(self.log()).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(20), "the collector does not come up:\n{}", log());
+            assert!(begun.elapsed() < Duration::from_secs(120), "the collector does not come up:\n{}", log());
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -6,10 +6,11 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use super::http;
+use super::ports;
 use std::{
     fs,
     io::Write,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -42,8 +43,7 @@ impl Jaeger {
             None => return skip("TRACEGEN_JAEGER is not set"),
         };
         let folder = tempfile::tempdir().unwrap();
-        let free = PORTS.map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let ports = free.map(|listener| listener.local_addr().unwrap().port());
+        let ports = ports::free();
         let log = folder.path().join("log.txt");
         let guard = Command::new("sh")
             .args(["-c", GUARD])
@@ -85,7 +85,7 @@ impl Jaeger {
     pub fn wait_for(&self, spans: u64) {
         let begun = Instant::now();
         while self.spans() < spans {
-            assert!(begun.elapsed() < Duration::from_secs(60), "Jaeger has {} of {spans} spans", self.spans());
+            assert!(begun.elapsed() < Duration::from_secs(120), "Jaeger has {} of {spans} spans", self.spans());
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use super::ports;
 use super::requests::span_ids;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
@@ -109,6 +110,8 @@ impl Peer {
     pub fn start_at(listen: Listen, script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Peer {
         let Listen { port, tls, mut deaf } = listen;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // One that comes back after the peer was gone must still find its port.
+        let port = if port == 0 { ports::free::<1>()[0] } else { port };
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port))).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {

@@ -27,20 +27,9 @@ impl Running {
         if new {
             command.arg(scenarios().join("examples"));
         }
-        let mut running = Running(command.spawn().expect("started"));
-        let begun = Instant::now();
-        while !running.catches_interrupts() && running.0.try_wait().expect("a status").is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not listen for signals");
-            sleep(Duration::from_millis(5));
-        }
-        running
-    }
-
-    fn catches_interrupts(&self) -> bool {
-        const INTERRUPT: u64 = 1 << 1;
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-        caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & INTERRUPT != 0)
+        let mut child = command.spawn().expect("started");
+        listens(&mut child);
+        Running(child)
     }
 
     pub fn signal(&self, name: &str) {
@@ -60,6 +49,22 @@ impl Running {
         self.signal("INT");
         self.wait()
     }
+}
+
+/// Waits until a signal would not just kill a run, or until that has ended.
+pub fn listens(run: &mut Child) {
+    let begun = Instant::now();
+    while !catches_interrupts(run.id()) && run.try_wait().expect("a status").is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it does not listen for signals");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn catches_interrupts(pid: u32) -> bool {
+    const INTERRUPT: u64 = 1 << 1;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & INTERRUPT != 0)
 }
 
 impl Drop for Running {

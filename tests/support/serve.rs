@@ -84,7 +84,7 @@ impl Server {
     pub fn wait_for(&self, words: &str) {
         let begun = Instant::now();
         while !self.said().contains(words) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it did not say `{words}`:\n{}", self.said());
+            assert!(begun.elapsed() < Duration::from_secs(120), "it did not say `{words}`:\n{}", self.said());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

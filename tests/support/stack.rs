@@ -3,15 +3,14 @@
 //! `TRACEGEN_COLLECTOR`, `TRACEGEN_CLICKHOUSE` and `TRACEGEN_JAEGER` name its parts. Without them, tests that want it are
 //! skipped with the reason printed, and fail when `CI` is set.
 
+use super::ports;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::ops::RangeInclusive;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -49,7 +48,8 @@ impl Stack {
             }
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let mut stack = Stack { folder, ports: PORTS.into_iter().zip(free_ports()).collect(), guard: None };
+        let mut stack =
+            Stack { folder, ports: PORTS.into_iter().zip(ports::free::<{ PORTS.len() }>()).collect(), guard: None };
         let mut guard = Command::new("sh");
         stack.surround(guard.args(["-c", r#"read -r end; exec "$0" clean"#, SCRIPT]));
         // A group of its own: what ends the tests must not end it.
@@ -145,28 +145,15 @@ impl Stack {
 }
 
 /// Try until it is so; in the end, why it is not.
-fn until<T>(what: &str, attempt: impl Fn() -> Result<T, String>) -> T {
+pub fn until<T>(what: &str, attempt: impl Fn() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
         match attempt() {
             Ok(found) => return found,
-            Err(why) => assert!(begun.elapsed() < Duration::from_secs(30), "{what}: {why}"),
+            Err(why) => assert!(begun.elapsed() < Duration::from_secs(120), "{what}: {why}"),
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// In a row, and below those that the system gives to whoever connects: one of them could be gone when its turn comes.
-fn free_ports() -> RangeInclusive<u16> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let count = PORTS.len() as u32;
-    let mut tries = (0..1_000).map(|_| {
-        let place = std::process::id().wrapping_mul(97) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let first = 10_000 + place % 2_000 * count;
-        first as u16..=(first + count - 1) as u16
-    });
-    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    tries.find(|ports| ports.clone().all(is_free)).expect("free ports")
 }
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/stack.py");
