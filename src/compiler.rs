@@ -25,7 +25,7 @@ use crate::language::diagnostic::{Class, Diagnostic, Problem, Severity};
 use crate::language::parallel;
 use crate::language::scenario::{Model, Scenario};
 use crate::language::source::{FileId, Loc, Sources};
-use crate::plan::{Fault, Plan, Violation};
+use crate::plan::{Fault, Plan, Violation, Violations};
 use lower::Lowering;
 use report::Report;
 use resolve::Tree;
@@ -77,7 +77,10 @@ pub fn compile(model: &Model) -> Compiled {
     } else {
         compact::compact(&mut program);
         let verified = Plan::verify(program);
-        verified.map_err(|violation| report_violation(violation, model, &map, &mut report)).ok()
+        let report_all = |violations: Violations| {
+            violations.iter().for_each(|violation| report_violation(violation, model, &map, &mut report));
+        };
+        verified.map_err(report_all).ok()
     };
     Compiled { plan, diagnostics: report.finish(), map }
 }
@@ -102,10 +105,10 @@ pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
 }
 
 /// A program beyond a limit is the user's to change; all else the verifier refuses is a mistake of the compiler.
-fn report_violation(violation: Violation, model: &Model, map: &SourceMap, report: &mut Report) {
+fn report_violation(violation: &Violation, model: &Model, map: &SourceMap, report: &mut Report) {
     let first = model.scenarios.first().map_or(START, |s| s.name.loc);
     let at = map.find(violation.place).unwrap_or(first);
-    let problem = match violation.fault {
+    let problem = match &violation.fault {
         Fault::TooMany { .. } | Fault::ExprDepth | Fault::Duration => {
             Problem::BeyondLimits { fault: violation.fault.to_string() }
         }

@@ -19,6 +19,7 @@ pub(crate) mod fixture;
 mod json;
 mod listing;
 mod notation;
+mod tree;
 mod verify;
 
 pub use expectation::{BlockExpectation, Expectation, Extent};
@@ -27,47 +28,60 @@ pub use file::PlanFileError;
 pub use id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId};
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
-pub use verify::{Fault, Place, Violation};
+pub use verify::{Fault, Place, Violation, Violations};
 
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
+use tree::Tree;
 
 /// What the instructions and expressions mean; part of the digest. Changes when the same program would give other traces.
 pub const SEMANTICS: u32 = 1;
+
+/// The attribute that a failure gives its span: by the semantic conventions, the error's type. A span's own attribute with this
+/// key is replaced by it ([`Plan::error_type_attr`]); a span without one gets it behind all others.
+pub const ERROR_TYPE: &str = "error.type";
 
 /// The tables of a plan, not yet verified.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
-    /// [`SEMANTICS`] when it was compiled.
+    /// The value of [`SEMANTICS`] in the tracegen that compiled the program.
     pub semantics: u32,
-    /// Interned: no text occurs twice.
+    /// All texts that the program names. They are interned: none occurs twice.
     pub texts: Vec<String>,
+    /// The services that spans are of.
     pub services: Vec<Service>,
-    /// All instances of all services, a service's own in a row.
+    /// All instances of all services; those of one service stand in a row.
     pub resources: Vec<Resource>,
+    /// All expressions, each behind its operands.
     pub exprs: Vec<Expr>,
-    /// Keys of the attributes with computed values, of spans and events. The same key has an entry for each place.
+    /// The keys of the attributes with computed values, of spans and events. A key has an entry for each place it stands at.
     pub attrs: Vec<TextId>,
+    /// The events that spans get.
     pub events: Vec<Event>,
+    /// The errors that spans fail with.
     pub errors: Vec<Error>,
+    /// The links to earlier traces.
     pub links: Vec<Link>,
+    /// The scenarios that traces are chosen from.
     pub scenarios: Vec<Scenario>,
+    /// The blocks of all scenarios.
     pub blocks: Vec<Block>,
 }
 
+/// A service, which has one instance or several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     pub name: TextId,
-    /// The resource of instance 0; the others follow.
+    /// The resource of instance 0; those of the other instances follow it.
     pub first_resource: ResourceId,
-    /// Number of instances, at least 1. With more than one, SERVER and CONSUMER spans draw theirs when they start (one
-    /// 32-bit draw, before all else), other spans take their parent's if that is the same service, else draw.
+    /// The number of instances, at least 1. Where there are several, a SERVER or CONSUMER span draws its instance when it starts
+    /// (one 32-bit draw, before all else); any other span takes its parent's if that is of the same service, and draws one else.
     pub instances: u32,
 }
 
-/// The attributes of one service instance, in the order they are sent. Their expressions read no slot, time, id or draw:
+/// A service instance: its attributes in the order they are sent. Their expressions read no slot, time, id or draw:
 /// only constants and the stable functions, so a run has finitely many resources, and each is computed once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,21 +89,23 @@ pub struct Resource {
     pub attributes: Vec<(TextId, ExprId)>,
 }
 
+/// A scenario: one kind of trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     pub name: TextId,
-    /// Its share among all scenarios; finite, >= 0.
+    /// How often the scenario is chosen, in proportion to the other weights; finite, at least 0.
     pub weight: f64,
-    /// What each slot holds, for people: a var's name, or an attribute's key. No part of the digest.
+    /// What each slot holds, for people: the name of a var, or the key of an attribute. These names are no part of the digest.
     pub slots: Vec<String>,
-    /// Drawn at the trace's start, in this order.
+    /// The values that are drawn at the trace's start, in this order, and the slots they go to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vars: Vec<(SlotId, ExprId)>,
+    /// The block of the root span.
     pub root: BlockId,
 }
 
-/// The code of one span. Each is called from exactly one place, or is a scenario's root.
+/// The code of one span. A block is called from exactly one place, or is a scenario's root.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
@@ -103,13 +119,13 @@ pub struct Block {
 pub struct SpanForm {
     pub service: ServiceId,
     pub kind: SpanKind,
-    /// `None`: the code has one `name` instruction.
+    /// The name of the spans; `None`: the code has one `name` instruction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<TextId>,
-    /// Attributes that no template makes and no condition may replace, in file order. Sent first.
+    /// The attributes that no template makes and no condition may replace, in file order. They are sent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constants: Vec<(TextId, Constant)>,
-    /// The others, in file order: a row of [`Program::attrs`] of this block's own.
+    /// All other attributes, in file order: a row of [`Program::attrs`] that belongs to this block alone.
     #[serde(default, skip_serializing_if = "AttrRange::is_empty")]
     pub attrs: AttrRange,
 }
@@ -123,16 +139,18 @@ pub struct AttrRange {
 }
 
 impl AttrRange {
+    /// Whether the row has no attributes.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
+    /// The attributes of the row, in order.
     pub fn ids(self) -> impl ExactSizeIterator<Item = AttrId> {
         (self.first..self.first + self.count).map(AttrId)
     }
 }
 
-/// Numbered as in OTLP.
+/// The kind of a span, numbered as in OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SpanKind {
@@ -144,7 +162,7 @@ pub enum SpanKind {
 }
 
 impl SpanKind {
-    /// As OpenTelemetry writes it: `SERVER`.
+    /// The kind as OpenTelemetry writes it: `SERVER`.
     pub fn name(self) -> &'static str {
         match self {
             SpanKind::Internal => "INTERNAL",
@@ -156,21 +174,23 @@ impl SpanKind {
     }
 }
 
+/// An event of a span.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
     pub name: ExprId,
-    /// Constant ones first, then the others, each in file order. Evaluated in that order, after the name.
+    /// The attributes, in the order they are evaluated, after the name: constant ones first, then the others, each in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(AttrId, ExprId)>,
 }
 
+/// What a span fails with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Error {
-    /// Of `error.type` and `exception.type`. Evaluated first.
+    /// The value of `error.type` and of `exception.type`. It is evaluated before the message.
     pub r#type: ExprId,
-    /// Of the status and `exception.message`.
+    /// The message of the status, and the value of `exception.message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<ExprId>,
 }
@@ -179,33 +199,96 @@ pub struct Error {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// `*` is any run of characters, `?` any one; all else stands for itself.
+    /// The keys that the link looks for: `*` is any run of characters, `?` is any one; all else stands for itself.
     pub glob: TextId,
-    /// The blocks whose `export` can match the glob; not empty. The graph of linking scenario -> exporting scenario has no
+    /// The blocks whose `export` can match the glob; at least one. The graph from linking scenario to exporting scenario has no
     /// cycle.
     pub sources: Vec<BlockId>,
 }
 
-/// A verified program. Reads as its tables do; can't be changed.
+/// A verified program. It reads as its tables do, and can't be changed.
 #[derive(Clone, Debug)]
 pub struct Plan {
     program: Program,
-    /// Made when first asked for: a check does without.
+    /// The digest, made when it is first asked for: a check does without.
     digest: OnceLock<[u8; 32]>,
+    tree: Tree,
+    /// By scenario.
     bounds: Vec<Bound>,
+    /// By block: the latest end of its spans, ns from the trace's start.
     end_bounds: Vec<u64>,
+    /// By block: its own computed attribute with the key [`ERROR_TYPE`].
     error_type: Vec<Option<AttrId>>,
+    /// All texts in a row, and [`Plan::SLACK`] bytes.
     text: Vec<u8>,
+    /// By text: its offset and length in `text`, in bytes.
     text_at: Vec<(u32, u32)>,
 }
 
-/// Static limits of one scenario's traces.
+impl Block {
+    /// The blocks that this one calls, in order.
+    pub fn calls(&self) -> impl DoubleEndedIterator<Item = BlockId> {
+        self.code.iter().filter_map(Inst::callee)
+    }
+
+    /// The instructions that may fail the span, by their position, and the error of each.
+    pub fn failures(&self) -> impl Iterator<Item = (usize, ErrorId)> {
+        self.code.iter().enumerate().filter_map(|(pc, inst)| Some((pc, inst.error()?)))
+    }
+
+    /// The link by which the block looks for a span of an earlier trace.
+    pub fn link(&self) -> Option<LinkId> {
+        self.code.iter().find_map(|inst| if let Inst::Link { link } = inst { Some(*link) } else { None })
+    }
+
+    /// The expression that makes the span's name, where it is not constant.
+    fn computed_name(&self) -> Option<ExprId> {
+        self.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(*value) } else { None })
+    }
+}
+
+impl Event {
+    /// The expressions of the event, in the order they are evaluated.
+    fn exprs(&self) -> impl Iterator<Item = ExprId> {
+        std::iter::once(self.name).chain(self.attributes.iter().map(|(_, value)| *value))
+    }
+
+    /// The expressions of the event, to be changed.
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
+        std::iter::once(&mut self.name).chain(self.attributes.iter_mut().map(|(_, value)| value))
+    }
+}
+
+impl Error {
+    /// The expressions of the error, in the order they are evaluated.
+    fn exprs(&self) -> impl Iterator<Item = ExprId> {
+        std::iter::once(self.r#type).chain(self.message)
+    }
+
+    /// The expressions of the error, to be changed.
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
+        std::iter::once(&mut self.r#type).chain(&mut self.message)
+    }
+}
+
+impl Program {
+    /// The expressions that are evaluated when an instruction runs, in order: its own, and those of its error and its event.
+    pub fn evaluated(&self, inst: &Inst) -> impl Iterator<Item = ExprId> {
+        let error = inst.error().map(|id| &self.errors[id.index()]);
+        let event = if let Inst::Event { event } = inst { Some(&self.events[event.index()]) } else { None };
+        let own = inst.expr().into_iter();
+        own.chain(error.into_iter().flat_map(Error::exprs)).chain(event.into_iter().flat_map(Event::exprs))
+    }
+}
+
+/// What no trace of a scenario goes beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Fewest and most spans of a trace.
+    /// The fewest spans of a trace.
     pub min_spans: u32,
+    /// The most spans of a trace.
     pub max_spans: u32,
-    /// Longest time from a trace's start to its last span's end, ns.
+    /// The longest time from a trace's start to its last span's end, ns.
     pub duration: u64,
 }
 
@@ -217,10 +300,10 @@ impl std::ops::Deref for Plan {
 }
 
 impl Plan {
-    /// Bytes behind [`Plan::text_pool`]'s texts, so that a text can be copied in whole strides.
+    /// The number of bytes behind the texts in [`Plan::text_pool`], so that any text can be copied in whole strides.
     pub const SLACK: usize = 64;
 
-    /// SHA-256 over the canonical bytes: everything that executes, and nothing else.
+    /// The SHA-256 of the canonical bytes: of everything that executes, and of nothing else.
     pub fn digest(&self) -> [u8; 32] {
         *self.digest.get_or_init(|| file::digest(self.program.clone()))
     }
@@ -238,32 +321,35 @@ impl Plan {
     /// The same plan with other weights, by scenario.
     ///
     /// # Errors
-    /// They are not finite, negative, or all 0.
-    pub fn with_weights(&self, weights: impl IntoIterator<Item = f64>) -> Result<Plan, Violation> {
+    ///
+    /// The weights are not finite, negative, or all 0.
+    pub fn with_weights(&self, weights: impl IntoIterator<Item = f64>) -> Result<Plan, Violations> {
         let mut program = self.program.clone();
         program.scenarios.iter_mut().zip(weights).for_each(|(scenario, weight)| scenario.weight = weight);
         Plan::verify(program)
     }
 
+    /// What no trace of the scenario goes beyond.
     pub fn bound(&self, scenario: ScenarioId) -> Bound {
         self.bounds[scenario.index()]
     }
 
-    /// The longest any trace can last, ns.
+    /// The longest that any trace can last, ns.
     pub fn duration_bound(&self) -> u64 {
         self.bounds.iter().map(|b| b.duration).max().unwrap_or(0)
     }
 
-    /// The latest a block's span can end, ns from its trace's start.
+    /// The latest that a block's span can end, ns from its trace's start.
     pub fn end_bound(&self, block: BlockId) -> u64 {
         self.end_bounds[block.index()]
     }
 
-    /// The block's own computed attribute with the key `error.type`, which a failure overwrites.
+    /// The block's own computed attribute with the key [`ERROR_TYPE`], which a failure overwrites; `None`: a failure adds one.
     pub fn error_type_attr(&self, block: BlockId) -> Option<AttrId> {
         self.error_type[block.index()]
     }
 
+    /// The text with this id.
     pub fn text(&self, id: TextId) -> &str {
         &self.texts[id.index()]
     }
@@ -273,11 +359,12 @@ impl Plan {
         self.text(self.attrs[id.index()])
     }
 
+    /// The block with this id.
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.index()]
     }
 
-    /// All constant texts in a row, [`Plan::SLACK`] bytes longer than they are.
+    /// All texts in a row, and [`Plan::SLACK`] bytes behind them.
     pub fn text_pool(&self) -> &[u8] {
         &self.text
     }

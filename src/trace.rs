@@ -14,37 +14,48 @@ pub use bytes::Bytes;
 pub use value::{Read, Value};
 pub use view::{Datum, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};
 
-use crate::plan::{AttrId, BlockId, ErrorId, EventId, ResourceId, ScenarioId};
+use crate::plan::{AttrId, BlockId, ErrorId, EventId, Plan, ResourceId, ScenarioId};
 
-/// No such record.
+/// The ordinal that stands for no record.
 pub const NONE: u32 = u32::MAX;
 
-/// W3C trace flags of every span: sampled and random, and "the parent is known not to be remote" of OTLP's span flags.
-pub const FLAGS: u32 = 0x103;
-/// The same where the parent, or the linked span, is of another process.
+/// OTLP's span flags of most spans: of W3C's trace flags sampled and random, and "the parent is known not to be remote".
+const FLAGS: u32 = 0x103;
+/// The same flags where the parent, or the linked span, runs in another process.
 pub const FLAGS_REMOTE: u32 = 0x303;
+
+/// The name of the event that a failure brings, and the keys of its attributes, by the semantic conventions for exceptions.
+pub const EXCEPTION: &str = "exception";
+pub const EXCEPTION_TYPE: &str = "exception.type";
+pub const EXCEPTION_MESSAGE: &str = "exception.message";
+
+/// OTLP's span flags of a block's spans.
+pub fn flags(plan: &Plan, block: BlockId) -> u32 {
+    if plan.has_remote_parent(block) { FLAGS_REMOTE } else { FLAGS }
+}
 
 /// A span. What is known only at its end is here from its start and written then.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanRecord {
-    /// Not 0.
+    /// The span id, which is not 0.
     pub id: u64,
-    /// Virtual time, ns since 1970.
+    /// The virtual time of its start, ns since 1970.
     pub start: u64,
+    /// The virtual time of its end, ns since 1970.
     pub end: u64,
-    /// Constant text of the plan, or text of the trace.
+    /// The name: a constant text of the plan, or a text of the trace.
     pub name: Value,
     pub block: BlockId,
     pub resource: ResourceId,
-    /// Ordinal of the parent in [`Trace::spans`], or [`NONE`].
+    /// The ordinal of the parent in [`Trace::spans`], or [`NONE`].
     pub parent: u32,
-    /// First of the span's records in [`Trace::attrs`]; there are as many as its block has computed attributes.
+    /// The first of the span's records in [`Trace::attrs`]; there are as many as its block has computed attributes.
     pub attrs: u32,
-    /// In [`Trace::failures`], or [`NONE`]: the span's status is unset.
+    /// The span's failure in [`Trace::failures`], or [`NONE`]: its status is unset.
     pub failure: u32,
-    /// First in [`Trace::events`], or [`NONE`]; each names the next.
+    /// The span's first event in [`Trace::events`], or [`NONE`]; each names the next.
     pub event: u32,
-    /// First in [`Trace::links`], or [`NONE`]; each names the next.
+    /// The span's first link in [`Trace::links`], or [`NONE`]; each names the next.
     pub link: u32,
 }
 
@@ -55,15 +66,18 @@ pub struct AttrRecord {
     pub value: Value,
 }
 
+/// An event of a span.
 #[derive(Clone, Copy, Debug)]
 pub struct EventRecord {
-    /// ns since 1970.
+    /// When the event happened, ns since 1970.
     pub time: u64,
     pub name: Value,
     pub event: EventId,
-    /// `attrs..attrs_end` in [`Trace::attrs`].
+    /// The first of the event's records in [`Trace::attrs`].
     pub attrs: u32,
+    /// The end of the event's records in [`Trace::attrs`].
     pub attrs_end: u32,
+    /// The span's next event, or [`NONE`].
     pub next: u32,
 }
 
@@ -72,27 +86,32 @@ pub struct EventRecord {
 pub struct LinkRecord {
     pub trace_id: [u8; 16],
     pub span_id: u64,
+    /// The span's next link, or [`NONE`].
     pub next: u32,
 }
 
-/// Why a span has status ERROR. It also gives the span `error.type`, and an `exception` event at `time`.
+/// Why a span has status ERROR. A failure also gives the span [`crate::plan::ERROR_TYPE`].
 #[derive(Clone, Copy, Debug)]
 pub struct FailureRecord {
-    /// ns since 1970.
+    /// When the span failed, ns since 1970.
     pub time: u64,
+    /// The instruction that failed the span, by its position in the span's block.
+    pub inst: u32,
     pub error: ErrorId,
-    /// Text.
+    /// The type of the error; a text.
     pub r#type: Value,
-    /// Text, or absent.
+    /// The message of the error; a text, or absent.
     pub message: Value,
+    /// Whether the failure brings an `exception` event at its time: it is one's own, and did not come from a callee.
+    pub exception: bool,
 }
 
 /// A span that later traces can link to.
 #[derive(Clone, Copy, Debug)]
 pub struct ExportRecord {
-    /// Ordinal in [`Trace::spans`].
+    /// The ordinal of the span in [`Trace::spans`].
     pub span: u32,
-    /// Text.
+    /// The key that links look for; a text.
     pub key: Value,
 }
 
@@ -112,9 +131,9 @@ pub struct Trace {
     pub links: Vec<LinkRecord>,
     pub failures: Vec<FailureRecord>,
     pub exports: Vec<ExportRecord>,
-    /// Elements of list values.
+    /// The elements of list values.
     pub values: Vec<Value>,
-    /// What the text values stand in.
+    /// The bytes of the text values.
     pub text: Bytes,
 }
 
@@ -139,7 +158,7 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// Empty, with the memory kept.
+    /// Empties the trace, and keeps its memory.
     #[inline(always)]
     pub fn clear(&mut self) {
         self.spans.clear();

@@ -19,7 +19,7 @@ use support::binary::{bare_spans, scenarios, tracegen};
 use tracegen::explain::{Explanation, Part, Subject, explain};
 use tracegen::export::{Batch, Encode, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
-use tracegen::plan::{BlockId, Plan, ScenarioId};
+use tracegen::plan::{BlockId, Plan};
 use tracegen::trace::{NONE, Trace};
 use tracegen::{compiler, language};
 
@@ -73,17 +73,17 @@ impl Seen {
 /// The parts that each block's spans are of, from the plan as it reads.
 fn subjects(plan: &Plan) -> Vec<Vec<Subject>> {
     let mut of_block = vec![vec![]; plan.blocks.len()];
-    let service = |block: BlockId| plan.text(plan.services[plan.block(block).span.service.index()].name).to_string();
-    for (s, scenario) in plan.scenarios.iter().enumerate() {
+    let service = |block: BlockId| plan.service_of(block).to_string();
+    for scenario in &plan.scenarios {
         let mut open = vec![scenario.root];
         while let Some(block) = open.pop() {
-            let operation = plan.operation(ScenarioId(s as u32), block);
+            let operation = plan.operation(block);
             of_block[block.index()].push(Subject::Service { service: service(block) });
             of_block[block.index()].push(Subject::Operation { service: service(block), operation });
-            for called in plan.calls_of(block).filter(|called| service(*called) != service(block)) {
+            for called in plan.block(block).calls().filter(|called| service(*called) != service(block)) {
                 of_block[called.index()].push(Subject::Edge { caller: service(block), callee: service(called) });
             }
-            open.extend(plan.calls_of(block));
+            open.extend(plan.block(block).calls());
         }
     }
     of_block

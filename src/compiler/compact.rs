@@ -1,21 +1,20 @@
-//! Leaves out of a program the texts and expressions that nothing uses (what folding left behind), so that the digest covers
-//! what executes and nothing else. The others keep their order.
+//! What nothing uses is left out: texts and expressions that folding left behind, so that the digest covers what executes and
+//! nothing else. The others keep their order.
 
-use crate::plan::{Constant, Expr, ExprId, Inst, Program, TextId};
+use crate::plan::{Error, Event, ExprId, Inst, Program, TextId};
 
+/// Leaves out what nothing uses, and renumbers the rest.
 pub fn compact(program: &mut Program) {
     let mut used = vec![false; program.exprs.len()];
     each_root(program, &mut |id| used[id.index()] = true);
     for i in (0..used.len()).rev() {
         if used[i] {
-            each_operand(&mut program.exprs[i], &mut |id| used[id.index()] = true);
+            program.exprs[i].operands().for_each(|id| used[id.index()] = true);
         }
     }
     let renumber = retain(&mut program.exprs, &used);
     each_root(program, &mut |id| id.0 = renumber[id.index()]);
-    for expr in &mut program.exprs {
-        each_operand(expr, &mut |id| id.0 = renumber[id.index()]);
-    }
+    program.exprs.iter_mut().flat_map(|expr| expr.operands_mut()).for_each(|id| id.0 = renumber[id.index()]);
 
     let mut used = vec![false; program.texts.len()];
     each_text(program, &mut |id| used[id.index()] = true);
@@ -23,7 +22,7 @@ pub fn compact(program: &mut Program) {
     each_text(program, &mut |id| id.0 = renumber[id.index()]);
 }
 
-/// Keep what is used; the new number of each by its old one.
+/// Keeps what is used. Returns the new number of each by its old one.
 fn retain<T>(table: &mut Vec<T>, used: &[bool]) -> Vec<u32> {
     let mut next = 0;
     let renumber = used
@@ -38,138 +37,37 @@ fn retain<T>(table: &mut Vec<T>, used: &[bool]) -> Vec<u32> {
     renumber
 }
 
-/// The expressions that others than expressions refer to.
-fn each_root(program: &mut Program, f: &mut impl FnMut(&mut ExprId)) {
-    program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(_, value)| f(value));
-    program.scenarios.iter_mut().flat_map(|s| &mut s.vars).for_each(|(_, value)| f(value));
-    for event in &mut program.events {
-        f(&mut event.name);
-        event.attributes.iter_mut().for_each(|(_, value)| f(value));
-    }
-    for error in &mut program.errors {
-        f(&mut error.r#type);
-        error.message.iter_mut().for_each(&mut *f);
-    }
-    for inst in program.blocks.iter_mut().flat_map(|b| &mut b.code) {
-        match inst {
-            Inst::Set { value, .. } | Inst::Attr { value, .. } | Inst::Name { value } => f(value),
-            Inst::Link { .. }
-            | Inst::Export { .. }
-            | Inst::Delay { .. }
-            | Inst::Roll
-            | Inst::Fail { .. }
-            | Inst::Event { .. }
-            | Inst::SkipIfFailed { .. }
-            | Inst::Call { .. }
-            | Inst::End => {}
-        }
-    }
+/// Visits the expressions that others than expressions refer to.
+fn each_root(program: &mut Program, visit: &mut impl FnMut(&mut ExprId)) {
+    program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(_, value)| visit(value));
+    program.scenarios.iter_mut().flat_map(|s| &mut s.vars).for_each(|(_, value)| visit(value));
+    program.events.iter_mut().flat_map(Event::exprs_mut).for_each(&mut *visit);
+    program.errors.iter_mut().flat_map(Error::exprs_mut).for_each(&mut *visit);
+    program.blocks.iter_mut().flat_map(|b| &mut b.code).filter_map(Inst::expr_mut).for_each(visit);
 }
 
-fn each_operand(expr: &mut Expr, f: &mut impl FnMut(&mut ExprId)) {
-    match expr {
-        Expr::Const { .. }
-        | Expr::Slot { .. }
-        | Expr::RandomInt { .. }
-        | Expr::RandomFloat { .. }
-        | Expr::RandomBool { .. }
-        | Expr::RandomUuid
-        | Expr::RandomHex { .. }
-        | Expr::RandomIpv4
-        | Expr::RandomIpv6
-        | Expr::RandomUserAgent
-        | Expr::RandomZipf { .. }
-        | Expr::TimeUnix
-        | Expr::TimeUnixMs
-        | Expr::TimeUnixNano
-        | Expr::TimeIso
-        | Expr::TraceId
-        | Expr::TraceIndex
-        | Expr::SpanId
-        | Expr::Linked { .. }
-        | Expr::LinkedKey => {}
-        Expr::Concat { parts: items }
-        | Expr::List { items }
-        | Expr::RandomChoice { items }
-        | Expr::RandomWeighted { items, .. } => items.iter_mut().for_each(f),
-        Expr::StablePick { of, items } | Expr::In { of, items } => {
-            f(of);
-            items.iter_mut().for_each(f);
-        }
-        Expr::Text { of }
-        | Expr::RandomExp { mean: of }
-        | Expr::Upper { of }
-        | Expr::Lower { of }
-        | Expr::Round { of, .. }
-        | Expr::Pad { of, .. }
-        | Expr::ToInt { of }
-        | Expr::ToDouble { of }
-        | Expr::ToBool { of }
-        | Expr::StableUuid { of }
-        | Expr::StableHex { of, .. }
-        | Expr::StableIpv4 { of }
-        | Expr::Not { of }
-        | Expr::Neg { of } => f(of),
-        Expr::RandomIntBetween { min: a, max: b }
-        | Expr::RandomFloatBetween { min: a, max: b, .. }
-        | Expr::RandomNormal { mean: a, stddev: b }
-        | Expr::RandomLognormal { p50: a, p99: b }
-        | Expr::RandomPareto { min: a, alpha: b }
-        | Expr::Default { of: a, or: b }
-        | Expr::Omit { of: a, value: b }
-        | Expr::Binary { left: a, right: b, .. } => {
-            f(a);
-            f(b);
-        }
-        Expr::Clamp { of, min, max } => {
-            f(of);
-            f(min);
-            f(max);
-        }
-    }
-}
-
-fn each_text(program: &mut Program, f: &mut impl FnMut(&mut TextId)) {
-    program.services.iter_mut().for_each(|s| f(&mut s.name));
-    program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(key, _)| f(key));
-    program.attrs.iter_mut().for_each(&mut *f);
-    program.links.iter_mut().for_each(|l| f(&mut l.glob));
-    for scenario in &mut program.scenarios {
-        f(&mut scenario.name);
-    }
+/// Visits all texts that the program refers to.
+fn each_text(program: &mut Program, visit: &mut impl FnMut(&mut TextId)) {
+    program.services.iter_mut().for_each(|service| visit(&mut service.name));
+    program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(key, _)| visit(key));
+    program.attrs.iter_mut().for_each(&mut *visit);
+    program.links.iter_mut().for_each(|link| visit(&mut link.glob));
+    program.scenarios.iter_mut().for_each(|scenario| visit(&mut scenario.name));
     for block in &mut program.blocks {
-        block.span.name.iter_mut().for_each(&mut *f);
+        block.span.name.iter_mut().for_each(&mut *visit);
         for (key, value) in &mut block.span.constants {
-            f(key);
-            constant_texts(value, f);
+            visit(key);
+            value.each_text_mut(visit);
         }
     }
-    for expr in &mut program.exprs {
-        match expr {
-            Expr::Const { value } => constant_texts(value, f),
-            Expr::Linked { key } => f(key),
-            _ => {}
-        }
-    }
-}
-
-fn constant_texts(value: &mut Constant, f: &mut impl FnMut(&mut TextId)) {
-    match value {
-        Constant::Text(text) => f(text),
-        Constant::List(items) => items.iter_mut().for_each(|item| {
-            if let Constant::Text(text) = item {
-                f(text);
-            }
-        }),
-        Constant::Bool(_) | Constant::Int(_) | Constant::Double(_) => {}
-    }
+    program.exprs.iter_mut().for_each(|expr| expr.each_text_mut(visit));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::compiler::tables::Tables;
-    use crate::plan::Resource;
+    use crate::plan::{Expr, Resource};
 
     #[test]
     fn what_nothing_uses_is_left_out_and_the_rest_keeps_its_order() {

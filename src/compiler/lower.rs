@@ -1,5 +1,6 @@
 //! Scenarios to program: slots, blocks, instructions, in the order of evaluation that the language pins.
 
+mod code;
 mod span;
 
 use super::expression::{Expressions, Scope, Typed, Values};

@@ -3,7 +3,7 @@
 use super::manifest::{Era, Manifest, ManifestError, Totals};
 use super::{Ending, Selection};
 use crate::interpreter::{Epoch, Identity, Interpreter, Run, Schedule, ScheduleError};
-use crate::plan::{Plan, Violation};
+use crate::plan::{Plan, Violations};
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -321,7 +321,7 @@ fn check_shards(eras: &[Era], selection: &Selection) -> Result<(), ManifestError
 }
 
 /// A plan with some of its weights replaced, by scenario name.
-pub(super) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Result<Arc<Plan>, Violation> {
+pub(super) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Result<Arc<Plan>, Violations> {
     if weights.is_empty() {
         return Ok(plan.clone());
     }

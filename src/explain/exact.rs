@@ -2,20 +2,20 @@
 
 use super::parts::{Parts, TOTAL};
 use super::{Figures, Spans};
-use crate::plan::{BlockId, Extent, Plan, ScenarioId};
+use crate::plan::{BlockId, Extent, Plan};
 
 /// By part. `None`: a scenario that it is of, or has spans in, can't be followed.
 pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
     let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
     let mut sums: Vec<Sum> = vec![Sum::default(); parts.subjects.len()];
     let mut scenarios = 0;
-    for (s, scenario) in plan.scenarios.iter().enumerate() {
-        let (id, share) = (ScenarioId(s as u32), scenario.weight / weights);
+    for id in plan.scenario_ids() {
+        let share = plan.scenarios[id.index()].weight / weights;
         scenarios += u32::from(share > 0.0);
         let own = parts.of_scenario(id);
         let of_block = |block: BlockId| parts.of_block(block).iter().copied().chain([own]);
         let Some((expected, extents)) = plan.expectation(id).zip(plan.extents(id, of_block)) else {
-            let touched = parts.blocks[s].iter().flat_map(|block| of_block(*block)).chain([TOTAL]);
+            let touched = plan.spans_of(id).iter().flat_map(|block| of_block(*block)).chain([TOTAL]);
             touched.for_each(|part| sums[part].unknown = true);
             continue;
         };

@@ -9,8 +9,6 @@ pub struct Parts {
     pub subjects: Vec<Subject>,
     /// By block: the parts that its spans belong to.
     of_block: Vec<Vec<usize>>,
-    /// By scenario: its blocks, each before those it calls.
-    pub blocks: Vec<Vec<BlockId>>,
 }
 
 /// All traces.
@@ -28,27 +26,20 @@ pub fn rank(subject: &Subject) -> usize {
 
 impl Parts {
     pub fn of(plan: &Plan) -> Parts {
-        let mut parts = Parts {
-            subjects: vec![Subject::Total],
-            of_block: vec![vec![]; plan.blocks.len()],
-            blocks: vec![vec![]; plan.scenarios.len()],
-        };
-        let scenarios = plan.scenarios.iter().map(|s| Subject::Scenario { scenario: plan.text(s.name).into() });
+        let mut parts = Parts { subjects: vec![Subject::Total], of_block: vec![vec![]; plan.blocks.len()] };
+        let scenarios = plan.scenario_ids().map(|id| Subject::Scenario { scenario: plan.scenario_name(id).into() });
         parts.subjects.extend(scenarios);
         let mut known = BTreeMap::new();
-        for (s, scenario) in plan.scenarios.iter().enumerate() {
-            let mut open = vec![(scenario.root, None)];
-            while let Some((block, caller)) = open.pop() {
-                parts.blocks[s].push(block);
-                let service = plan.text(plan.services[plan.block(block).span.service.index()].name);
-                let operation = plan.operation(ScenarioId(s as u32), block);
+        for scenario in plan.scenario_ids() {
+            for &block in plan.spans_of(scenario) {
+                let (service, operation) = (plan.service_of(block), plan.operation(block));
                 parts.add(&mut known, block, Subject::Service { service: service.into() });
                 parts.add(&mut known, block, Subject::Operation { service: service.into(), operation });
+                let caller = plan.parent_of(block).map(|parent| plan.service_of(parent));
                 if let Some(caller) = caller.filter(|caller| *caller != service) {
-                    let (caller, callee) = (String::from(caller), service.into());
+                    let (caller, callee) = (caller.into(), service.into());
                     parts.add(&mut known, block, Subject::Edge { caller, callee });
                 }
-                open.extend(plan.calls_of(block).rev().map(|called| (called, Some(service))));
             }
         }
         parts

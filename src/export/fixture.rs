@@ -125,14 +125,14 @@ pub fn checkout() -> Fixture {
             link: if i == 3 { 0 } else { NONE },
         });
     }
-    for (attr, value) in plan.block(BlockId(3)).span.attrs.ids().zip([Value::fixed(250.0, 2), Value::int(3)]) {
+    for (attr, value) in plan.span(BlockId(3)).attrs.ids().zip([Value::fixed(250.0, 2), Value::int(3)]) {
         trace.attrs.push(AttrRecord { attr, value });
     }
     trace.links.push(LinkRecord { trace_id: [9; 16], span_id: 9, next: NONE });
     let form = &plan.errors[error.index()];
     let (r#type, message) =
         (constant_text(&plan, form.r#type).unwrap(), form.message.and_then(|m| constant_text(&plan, m)).unwrap());
-    trace.failures.push(FailureRecord { time: start + 497_200_000, error, r#type, message });
+    trace.failures.push(FailureRecord { time: start + 497_200_000, inst: 0, error, r#type, message, exception: true });
     let name = |service: &Service| ("service.name".to_string(), OwnedDatum::Text(plan.text(service.name).to_string()));
     let resources = Resources { attributes: plan.services.iter().map(|service| vec![name(service)]).collect() };
     Fixture { plan, resources, traces: vec![trace] }

@@ -7,10 +7,10 @@ use crate::plan::{Plan, ScenarioId};
 use aes::Aes128;
 use aes::cipher::BlockCipherEncrypt;
 
-/// Indices whose scenarios are computed at a time.
+/// The number of indices whose scenarios are computed at a time.
 const AHEAD: u64 = 16;
 
-/// Shares in units of 2^-64; exact to the precision of the weights' sum (2^-53).
+/// The shares of all scenarios in units of 2^-64, exact to the precision of the weights' sum (2^-53).
 #[derive(Clone)]
 pub(super) struct Choice {
     cipher: Aes128,
@@ -63,7 +63,7 @@ impl Choice {
     }
 }
 
-/// Scenarios of neighbouring indices, computed together.
+/// The scenarios of neighbouring indices, computed together.
 pub(super) struct Chosen {
     base: u64,
     scenarios: [ScenarioId; AHEAD as usize],

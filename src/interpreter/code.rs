@@ -1,7 +1,7 @@
 //! A plan made ready to run: all instructions in a row, with what is static about them looked up, what the machine needs to
 //! begin a block in one place, and the tables of its expressions.
 
-use super::link::Links;
+use super::links::Links;
 use super::stable::Stable;
 use super::tables::Tables;
 use crate::plan::{
@@ -15,31 +15,34 @@ pub(super) struct Code {
     pub tables: Tables,
     pub stable: Stable,
     pub links: Links,
+    /// By block.
     entries: Box<[Entry]>,
-    /// Those of all blocks, each block's in a row.
+    /// The instructions of all blocks, each block's in a row.
     pub ops: Box<[Op]>,
-    /// By [`AttrId`]: the slot that a span's attribute is a copy of as the span begins, or [`NO_SLOT`].
+    /// By attribute: the slot that it is a copy of as the span begins, or [`NO_SLOT`].
     initial: Box<[SlotId]>,
-    /// Slots of the scenario that has most.
+    /// The number of slots of the scenario that has most.
     pub slots: usize,
 }
 
-/// No slot has this number.
+/// The number that no slot has.
 const NO_SLOT: SlotId = SlotId(u32::MAX);
 
 /// How a block's span begins.
 pub(super) struct Entry {
-    /// In [`Code::ops`], behind those instructions of the block's that its beginning stands for.
+    /// The first instruction to run, in [`Code::ops`]: those before it in the block are done as the span begins.
     pub pc: u32,
-    /// The constant name, else an empty text that an instruction replaces.
+    /// The name if it is constant, else an empty text that an instruction replaces.
     pub name: Value,
-    /// First of the block's computed attributes, and their number.
+    /// The first of the block's computed attributes.
     pub attrs: AttrId,
+    /// The number of the block's computed attributes.
     pub attr_count: u32,
-    /// The service's instances.
+    /// The first of the service's instances.
     pub resource: ResourceId,
+    /// The number of the service's instances.
     pub instances: u32,
-    /// SERVER or CONSUMER: runs on an instance of its own.
+    /// Whether the span is a SERVER or a CONSUMER, which run on an instance of their own.
     pub arrives: bool,
 }
 
@@ -58,7 +61,7 @@ pub(super) enum Op {
         at: u32,
         value: ExprId,
     },
-    /// An attribute that is a slot's value, as most are.
+    /// Sets an attribute to a slot's value, as most are.
     AttrOfSlot {
         at: u32,
         slot: SlotId,
@@ -69,18 +72,20 @@ pub(super) enum Op {
     Export {
         key: SlotId,
     },
-    /// By `min` to `min + range` ns.
+    /// Moves time on by `min` to `min + range` ns.
     Delay {
         min: u64,
         range: u64,
     },
-    /// If the roll is above `chances`, the sum of those of the fails that follow it, these can't hit: go on at `missed`.
+    /// Rolls. If the roll is not below `chances`, the sum of those of the fails behind it, these can't hit: goes on at `missed`.
     Roll {
         chances: u64,
         missed: u32,
     },
+    /// `inst` is the instruction's position in its block.
     Fail {
         chance: u64,
+        inst: u32,
         error: ErrorId,
         target: u32,
     },
@@ -103,7 +108,7 @@ impl Code {
         let entries = plan.blocks.iter().map(|block| {
             let base = ops.len();
             ops.extend((0..block.code.len()).map(|at| op(plan, block, at, base as u32)));
-            // copies that a block begins with are made as the span begins
+            // The copies that a block begins with are made as the span begins.
             let copies = ops[base..].iter().map_while(|op| match *op {
                 Op::AttrOfSlot { at, slot } => Some((at, slot)),
                 _ => None,
@@ -158,7 +163,7 @@ fn entry(plan: &Plan, block: &Block, pc: u32) -> Entry {
     }
 }
 
-/// The instruction `at` of a block whose first is at `base` of [`Code::ops`].
+/// The instruction at position `at` of a block whose first is at `base` in [`Code::ops`].
 fn op(plan: &Plan, block: &Block, at: usize, base: u32) -> Op {
     match block.code[at] {
         Inst::Set { slot, value } => Op::Set { slot, value },
@@ -174,7 +179,9 @@ fn op(plan: &Plan, block: &Block, at: usize, base: u32) -> Op {
         Inst::Export { key } => Op::Export { key },
         Inst::Delay { min, max } => Op::Delay { min, range: max - min },
         Inst::Roll => roll(&block.code, at, base),
-        Inst::Fail { chance, error, target } => Op::Fail { chance: chance.0, error, target: base + target },
+        Inst::Fail { chance, error, target } => {
+            Op::Fail { chance: chance.0, inst: at as u32, error, target: base + target }
+        }
         Inst::Event { event } => Op::Event { event },
         Inst::SkipIfFailed { target } => Op::SkipIfFailed { target: base + target },
         Inst::Call { block } => Op::Call { block },
@@ -188,8 +195,8 @@ fn roll(code: &[Inst], at: usize, base: u32) -> Op {
         chances += chance.0;
         missed += 1;
     }
-    // nothing has failed if nothing could
-    let first = !code[..at].iter().any(|inst| matches!(inst, Inst::Fail { .. }));
+    // Nothing has failed if nothing could.
+    let first = code[..at].iter().all(|inst| inst.error().is_none());
     if first && matches!(code[missed], Inst::SkipIfFailed { .. }) {
         missed += 1;
     }

@@ -78,7 +78,7 @@ pub(super) fn normal(p: f64) -> f64 {
     if q < 0.0 { -size } else { size }
 }
 
-/// Coefficients from the constant one up.
+/// The value of a polynomial, whose coefficients go from the constant one up.
 fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
 }
@@ -86,18 +86,18 @@ fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
 /// The 99th percentile of the standard normal distribution.
 const Z99: f64 = 2.326_347_874_040_841;
 
-/// Lognormal with this median and 99th percentile, 0 < p50 <= p99.
+/// The value at a probability of the lognormal distribution with this median and 99th percentile, 0 < p50 <= p99.
 pub(super) fn lognormal(p: f64, p50: f64, p99: f64) -> Option<f64> {
     let sigma = libm::log(p99 / p50) / Z99;
     (p50 > 0.0 && p99 >= p50).then(|| p50 * libm::exp(sigma * normal(p)))
 }
 
-/// Exponential; `mean >= 0`.
+/// The value at a probability of the exponential distribution with this mean, at least 0.
 pub(super) fn exponential(p: f64, mean: f64) -> Option<f64> {
     (mean >= 0.0).then(|| -mean * libm::log1p(-p))
 }
 
-/// Pareto (type I) of scale `min > 0` and shape `alpha > 0`.
+/// The value at a probability of the Pareto distribution (type I) of scale `min > 0` and shape `alpha > 0`.
 pub(super) fn pareto(p: f64, min: f64, alpha: f64) -> Option<f64> {
     (min > 0.0 && alpha > 0.0).then(|| min * libm::exp(-libm::log1p(-p) / alpha))
 }

@@ -2,10 +2,11 @@
 
 mod compare;
 mod convert;
+mod linked;
+
+pub(super) use linked::Found;
 
 use super::code::Code;
-use super::link::Found;
-use super::machine::Level;
 use super::random::{Random, within};
 use super::stable::Use;
 use super::{distribution, text, user_agent};
@@ -18,11 +19,11 @@ pub(super) struct Evaluation<'a> {
     pub random: &'a mut Random,
     pub slots: &'a mut [Value],
     pub trace: &'a mut Trace,
-    /// The machines that replay earlier traces; the first holds the one that `linked` is in.
-    pub below: &'a mut [Level],
-    /// Ordinal of the current span, or [`NONE`].
+    /// The trace that `linked` is in.
+    pub earlier: &'a mut Trace,
+    /// The ordinal of the current span, or [`NONE`].
     pub span: u32,
-    /// What the current span links to.
+    /// The span that the current one links to.
     pub linked: Option<Found>,
 }
 
@@ -36,14 +37,14 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The value as text: a copy only if it is none yet. Absent stays absent.
+    /// The value as text, which is a copy only if it is no text yet. An absent value stays absent.
     #[inline(always)]
     pub fn text(&mut self, id: ExprId) -> Value {
         let value = self.value(id);
         self.as_text(value)
     }
 
-    /// Start of the current span, before the first of the trace, ns since 1970.
+    /// The start of the current span, or before the first span the trace's, ns since 1970.
     fn start(&self) -> u64 {
         if self.span == NONE { self.trace.start } else { self.trace.spans[self.span as usize].start }
     }
@@ -52,7 +53,7 @@ impl Evaluation<'_> {
         Value::constant(self.code.plan.text_at(id))
     }
 
-    /// Out of line, so that the machine's loop keeps its registers.
+    /// The value of an expression that is no slot and no text. It is out of line, so that the machine's loop keeps its registers.
     #[inline(never)]
     fn compute(&mut self, id: ExprId) -> Value {
         let code = self.code;
@@ -217,7 +218,7 @@ impl Evaluation<'_> {
                 let of = self.value(*of);
                 let mut found = false;
                 for item in items {
-                    // all are evaluated, so that the number of draws is always the same
+                    // All are evaluated, so that the number of draws is always the same.
                     let item = self.value(*item);
                     found |= self.equal(of, item) == Some(true);
                 }
@@ -226,7 +227,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// What `put` appends, as a value.
+    /// The text that `put` appends, as a value.
     #[inline(always)]
     fn write(&mut self, put: impl FnOnce(&mut Bytes)) -> Value {
         let at = self.trace.text.len();
@@ -255,7 +256,7 @@ impl Evaluation<'_> {
         let at = self.trace.text.len();
         let mut whole = true;
         for part in parts {
-            // also behind an absent part, so that the number of draws is always the same
+            // Parts behind an absent one are evaluated too, so that the number of draws is always the same.
             whole &= self.append(*part);
         }
         if whole {
@@ -265,7 +266,7 @@ impl Evaluation<'_> {
         Value::ABSENT
     }
 
-    /// Append the expression's text; false: it is absent.
+    /// Appends the expression's text; false: it is absent.
     #[inline(always)]
     fn append(&mut self, id: ExprId) -> bool {
         let code = self.code;
@@ -304,7 +305,7 @@ impl Evaluation<'_> {
         let value = self.compute(id);
         match value.read() {
             Read::Text { at, len } if at >= mark => {
-                // over what was written on the way
+                // The text takes the place of what was written on the way.
                 self.trace.text.shift(at, mark as isize - at as isize);
                 self.trace.text.truncate(mark + len);
                 true
@@ -316,7 +317,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Append a value's text; false: it has none.
+    /// Appends a value's text; false: it has none.
     fn append_value(&mut self, value: Value) -> bool {
         let out = &mut self.trace.text;
         match value.read() {
@@ -343,7 +344,7 @@ impl Evaluation<'_> {
     }
 
     fn list(&mut self, items: &[ExprId]) -> Value {
-        // in a row before the items are evaluated: they may be, or make on the way, lists of their own
+        // The row is made before the items are evaluated: they may be, or make on the way, lists of their own.
         let at = self.trace.values.len();
         self.trace.values.resize(at + items.len(), Value::ABSENT);
         let mut len = 0;

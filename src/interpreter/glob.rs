@@ -1,9 +1,9 @@
 //! Globs over export keys: `*` is any run of characters, `?` any one; all else stands for itself.
 
-/// Whether `text` as a whole matches. At most glob length times text length steps.
+/// Whether a text as a whole matches a glob. It takes at most as many steps as the product of their lengths.
 pub(super) fn matches(glob: &str, text: &str) -> bool {
     let (mut glob_rest, mut text_rest) = (glob, text);
-    // what to go on with if the rest does not match: behind the last star, one character further
+    // Where to go on if the rest does not match: behind the last star, and one character further in the text.
     let mut retry: Option<(&str, &str)> = None;
     loop {
         let mut next = glob_rest.chars();

@@ -10,16 +10,16 @@ use aes::Aes128;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use sha2::{Digest, Sha256};
 
-/// Indices are smaller than this.
+/// The number that all indices are below.
 pub const MAX_INDEX: u64 = 1 << 48;
 
-/// First byte after the tag: what the block stands for. Not 0.
+/// The first byte after the tag, which says what the block stands for. It is not 0.
 const TRACE: u8 = 1;
 
-/// Trace ids computed at a time: AES hardware works on several blocks at once.
+/// The number of trace ids computed at a time: AES hardware works on several blocks at once.
 const AHEAD: usize = 8;
 
-/// Ids of one run: of one seed and tag.
+/// The ids of one run, which has one seed and one tag.
 #[derive(Clone)]
 pub struct Identity {
     cipher: Aes128,
@@ -28,13 +28,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// `tag` tells runs with the same seed apart; see [`super::Run::tag`].
+    /// The ids of the run with this seed and tag; the tag tells runs with the same seed apart.
     pub fn new(seed: u64, tag: u32) -> Self {
         let span = Sha256::new().chain_update(key(seed, Purpose::SpanIds)).chain_update(tag.to_le_bytes()).finalize();
         let word = |i: usize| u64::from_le_bytes(span[i * 8..i * 8 + 8].try_into().expect("eight bytes"));
         Identity { cipher: cipher(seed, Purpose::TraceIds), tag, span_key: [word(0), word(1), word(2)] }
     }
 
+    /// The tag of the run.
     pub fn tag(&self) -> u32 {
         self.tag
     }
@@ -47,7 +48,7 @@ impl Identity {
         block
     }
 
-    /// The id of trace `index` (< [`MAX_INDEX`]).
+    /// The id of the trace with this index, which is below [`MAX_INDEX`].
     pub fn trace_id(&self, index: u64) -> [u8; 16] {
         let mut block = self.block(index).into();
         self.cipher.encrypt_block(&mut block);
@@ -71,7 +72,7 @@ impl Identity {
         block.into()
     }
 
-    /// Tag and index of a trace id of any run with this seed; `None`: not an id that tracegen made with this seed.
+    /// The tag and the index of a trace id of any run with this seed; `None`: tracegen did not make the id with this seed.
     pub fn decode(&self, trace_id: [u8; 16]) -> Option<(u32, u64)> {
         let mut block: aes::Block = trace_id.into();
         self.cipher.decrypt_block(&mut block);
@@ -95,7 +96,7 @@ impl Identity {
         if id == 0 { self.mix(0) } else { id }
     }
 
-    /// Index and ordinal of a span id of this run. Any number but a few decodes to something: compare the index with that
+    /// The index and the ordinal of a span id of this run. Any number but a few decodes to something: compare the index with that
     /// of the trace id.
     pub fn decode_span(&self, span_id: u64) -> Option<(u64, u32)> {
         let plain = match self.unmix(span_id) {
@@ -118,14 +119,14 @@ impl Identity {
 
     fn unmix(&self, x: u64) -> u64 {
         let [a, b, c] = self.span_key;
-        // x ^ x >> 32 is its own inverse
+        // The step x ^ x >> 32 is its own inverse.
         let x = (x ^ x >> 32).wrapping_mul(inverse(MULTIPLIERS[2])) ^ c;
         let x = (x ^ x >> 32).wrapping_mul(inverse(MULTIPLIERS[1])) ^ b;
         (x ^ x >> 32).wrapping_mul(inverse(MULTIPLIERS[0])) ^ a
     }
 }
 
-/// Odd; those of David Stafford's mix 13 (of SplitMix64) and the golden ratio.
+/// Odd factors: the golden ratio, and those of David Stafford's mix 13 (of SplitMix64).
 const MULTIPLIERS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb];
 
 /// The inverse of an odd number modulo 2^64, by Newton's method: each turn doubles the bits that are right.
@@ -144,7 +145,7 @@ pub(super) fn cipher(seed: u64, purpose: Purpose) -> Aes128 {
     Aes128::new(&short.into())
 }
 
-/// Trace ids of neighbouring indices, computed together.
+/// The trace ids of neighbouring indices, computed together.
 pub(super) struct TraceIds {
     base: u64,
     ids: [[u8; 16]; AHEAD],

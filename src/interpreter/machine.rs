@@ -1,12 +1,12 @@
 //! Executes one trace's instructions. Each instruction's doc in [`crate::plan::Inst`] says what it does.
 
-use super::Run;
 use super::code::Op;
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, Found};
 use super::identity::TraceIds;
-use super::link::{Found, Past};
+use super::link::{Candidate, Finder};
 use super::random::Random;
-use crate::plan::{BlockId, ErrorId, EventId, ResourceId, ScenarioId};
+use super::run::Run;
+use crate::plan::{BlockId, ErrorId, EventId, LinkId, ResourceId, ScenarioId, limits};
 use crate::trace::{AttrRecord, EventRecord, ExportRecord, FailureRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
 /// What runs traces: registers, slots and a stack, used again for each.
@@ -15,31 +15,10 @@ pub(super) struct Machine {
     ids: TraceIds,
     slots: Vec<Value>,
     frames: Vec<Frame>,
-}
-
-/// A machine that replays earlier traces, and the last one it has.
-pub(super) struct Level {
-    machine: Machine,
-    pub trace: Trace,
-}
-
-impl Level {
-    pub fn new(run: &Run) -> Self {
-        Level { machine: Machine::new(run), trace: Trace::default() }
-    }
-
-    pub fn replay(
-        &mut self,
-        run: &Run,
-        past: &mut Past,
-        below: &mut [Level],
-        scenario: ScenarioId,
-        index: u64,
-        start: u64,
-    ) {
-        let what = Subject { scenario, index, start, replay: true };
-        self.machine.run(run, past, below, what, &mut self.trace);
-    }
+    /// The trace that was last replayed for a link.
+    earlier: Trace,
+    /// The machine that replays it, which has one of its own for the links of that trace, and so on.
+    replayer: Option<Box<Machine>>,
 }
 
 /// Which trace to run.
@@ -49,39 +28,46 @@ pub(super) struct Subject {
     pub index: u64,
     /// ns since 1970.
     pub start: u64,
-    /// For its exports only: links that nothing reads need not be found.
+    /// The trace is made for its exports only: links that nothing reads need not be found.
     pub replay: bool,
 }
 
-/// An open block: all that goes on where it was left when a call returns.
+/// An open block: what it needs to go on where it was left when a call returns.
 #[derive(Clone, Copy)]
 struct Frame {
-    /// Next instruction.
+    /// The next instruction.
     pc: u32,
-    /// Ordinal of the span.
+    /// The ordinal of the span.
     span: u32,
     /// The span's first attribute record.
     attrs: u32,
     /// The span's last event, or [`NONE`].
     last_event: u32,
-    /// The last roll less the chances since: below 0 is a hit.
+    /// The last roll less the chances since then: below 0, it is a hit.
     roll: i64,
 }
 
 impl Machine {
+    /// A machine for traces of the run, with as many to replay earlier ones as links may follow one another.
     pub fn new(run: &Run) -> Self {
+        Machine::with_replayers(run, if run.code().links.is_empty() { 0 } else { limits::LINK_CHAIN })
+    }
+
+    fn with_replayers(run: &Run, replayers: u32) -> Self {
         Machine {
             random: run.draws(),
             ids: TraceIds::new(),
             slots: vec![Value::ABSENT; run.code().slots],
-            frames: Vec::with_capacity(crate::plan::limits::CALL_DEPTH),
+            frames: Vec::with_capacity(limits::CALL_DEPTH),
+            earlier: Trace::default(),
+            replayer: replayers.checked_sub(1).map(|fewer| Box::new(Machine::with_replayers(run, fewer))),
         }
     }
 
-    /// Clears `trace` and makes it the trace `what`.
-    pub fn run(&mut self, run: &Run, past: &mut Past, below: &mut [Level], what: Subject, trace: &mut Trace) {
-        let Machine { random, ids, slots, frames } = self;
-        let Subject { scenario, index, start, replay } = what;
+    /// Clears `trace` and makes it the one that `subject` says.
+    pub fn run(&mut self, run: &Run, finder: &mut Finder, subject: Subject, trace: &mut Trace) {
+        let Machine { random, ids, slots, frames, earlier, replayer } = self;
+        let Subject { scenario, index, start, replay } = subject;
         let code = run.code();
         let plan = &*code.plan;
         trace.clear();
@@ -91,7 +77,7 @@ impl Machine {
         trace.start = start;
         trace.end = start;
         random.seek(index);
-        let mut e = Evaluation { code, random, slots, trace, below, span: NONE, linked: None };
+        let mut e = Evaluation { code, random, slots, trace, earlier, span: NONE, linked: None };
         let scenario = &plan.scenarios[scenario.index()];
         for (slot, value) in &scenario.vars {
             e.slots[slot.index()] = e.value(*value);
@@ -125,10 +111,10 @@ impl Machine {
                         frame.pc = missed;
                     }
                 }
-                Op::Fail { chance, error, target } => {
+                Op::Fail { chance, inst, error, target } => {
                     frame.roll -= chance as i64;
                     if frame.roll < 0 {
-                        fail(&mut e, error, now);
+                        fail(&mut e, inst, error, now);
                         frame.pc = target;
                     }
                 }
@@ -163,7 +149,7 @@ impl Machine {
                 Op::Link { link } => {
                     e.linked = None;
                     if !replay || code.links.is_read(e.trace.spans[frame.span as usize].block) {
-                        e.linked = past.find(run, e.below, link, index, now);
+                        e.linked = find(run, finder, replayer.as_deref_mut(), e.earlier, link, index, now);
                     }
                     if let Some(found) = e.linked {
                         add_link(run, &mut e, found);
@@ -174,7 +160,7 @@ impl Machine {
     }
 }
 
-/// Start the span of `block`.
+/// Starts the span of `block`.
 #[inline(always)]
 fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -> Frame {
     let entry = e.code.entry(block);
@@ -200,7 +186,7 @@ fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -
     Frame { pc: entry.pc, span, attrs, last_event: NONE, roll: 0 }
 }
 
-/// Which of several instances a span runs on: its parent's if that is of the same service and calls it in the process, else a
+/// Chooses the instance that a span runs on, of several: its parent's if that is of the same service and calls it in the process, else a
 /// draw.
 fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
     let entry = e.code.entry(block);
@@ -213,8 +199,33 @@ fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
     ResourceId(entry.resource.0 + e.random.below32(entry.instances))
 }
 
+/// Finds what the link of trace `index` at `time` (ns since 1970) leads to, and leaves its trace in `earlier`.
+#[cold]
 #[inline(never)]
-fn fail(e: &mut Evaluation, error: ErrorId, now: u64) {
+fn find(
+    run: &Run,
+    finder: &mut Finder,
+    replayer: Option<&mut Machine>,
+    earlier: &mut Trace,
+    link: LinkId,
+    index: u64,
+    time: u64,
+) -> Option<Found> {
+    let (mut search, replayer) = (finder.search(run, link, index, time)?, replayer?);
+    while let Some(candidate) = finder.candidate(run, &mut search) {
+        let Candidate { scenario, index, start } = candidate;
+        replayer.run(run, finder, Subject { scenario, index, start, replay: true }, earlier);
+        let found = finder.judge(run, &search, earlier);
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// Fails the current span by the instruction at `inst` of its block.
+#[inline(never)]
+fn fail(e: &mut Evaluation, inst: u32, error: ErrorId, now: u64) {
     let plan = &e.code.plan;
     let form = &plan.errors[error.index()];
     let r#type = e.text(form.r#type);
@@ -222,7 +233,7 @@ fn fail(e: &mut Evaluation, error: ErrorId, now: u64) {
     let message = form.message.map_or(Value::ABSENT, |message| e.text(message));
     let span = &mut e.trace.spans[e.span as usize];
     span.failure = e.trace.failures.len() as u32;
-    e.trace.failures.push(FailureRecord { time: now, error, r#type, message });
+    e.trace.failures.push(FailureRecord { time: now, inst, error, r#type, message, exception: true });
     if let Some(attr) = plan.error_type_attr(span.block) {
         let at = attr.0 - e.code.entry(span.block).attrs.0;
         e.trace.attrs[(span.attrs + at) as usize].value = r#type;
@@ -232,7 +243,7 @@ fn fail(e: &mut Evaluation, error: ErrorId, now: u64) {
     }
 }
 
-/// The number of the new event, which follows the span's `last`.
+/// Adds an event behind the span's `last` one. Returns its number.
 #[inline(never)]
 fn add_event(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
@@ -255,9 +266,8 @@ fn add_event(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
 
 #[cold]
 fn add_link(run: &Run, e: &mut Evaluation, found: Found) {
-    let Some(level) = e.below.first() else { return };
-    let span_id = run.identity().span_id(level.trace.index, found.span);
+    let span_id = run.identity().span_id(e.earlier.index, found.span);
     let next = e.trace.spans[e.span as usize].link;
     e.trace.spans[e.span as usize].link = e.trace.links.len() as u32;
-    e.trace.links.push(LinkRecord { trace_id: level.trace.id, span_id, next });
+    e.trace.links.push(LinkRecord { trace_id: e.earlier.id, span_id, next });
 }

@@ -19,7 +19,7 @@ pub(super) enum Purpose {
     Stable,
 }
 
-/// SHA-256 of a name of the purpose and the seed.
+/// The key for a purpose: the SHA-256 of the purpose's name and the seed.
 pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
     let name = match purpose {
         Purpose::Draws => "draws",
@@ -30,7 +30,7 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         Purpose::Poisson => "poisson",
         Purpose::Stable => "stable",
     };
-    // the NUL ends the name, so that no name and seed run into another's
+    // The NUL ends the name, so that no name and seed run into another's.
     Sha256::new()
         .chain_update("tracegen 1 ")
         .chain_update(name)
@@ -40,11 +40,11 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         .into()
 }
 
-/// Blocks of a stream that are computed together with those of its neighbours; what is drawn beyond is rare.
+/// The number of a stream's blocks that are computed together with those of its neighbours; few traces draw more.
 const AHEAD: usize = 8;
-/// Words of as many blocks as are computed at a time.
+/// The words of as many blocks as are computed at a time.
 const WORDS: usize = BLOCK * LANES;
-/// Words of a stream that stands alone which are computed at a time: as many as `rand_chacha` computes.
+/// The words of a stream that stands alone which are computed at a time: as many as `rand_chacha` computes.
 const ALONE: usize = 4 * BLOCK;
 
 /// A stream of random words: ChaCha8's, as `rand_chacha` numbers its streams.
@@ -55,13 +55,15 @@ const ALONE: usize = 4 * BLOCK;
 pub(super) struct Random {
     key: [u32; 8],
     stream: u64,
-    /// Of the next word in `words`, and from each to the one after it: [`LANES`] among neighbours, else 1.
+    /// The position of the next word in `words`.
     at: usize,
+    /// The distance from each word to the one after it: [`LANES`] among neighbours, else 1.
     stride: usize,
-    /// Words from here on are not computed yet.
+    /// The position from which on words are not computed yet.
     end: usize,
-    /// The first of the neighbours, and how many blocks of them there are.
+    /// The first of the neighbours.
     neighbours: u64,
+    /// How many blocks of the neighbours are computed.
     computed: usize,
     /// The next block of the stream that stands alone.
     counter: u64,
@@ -71,7 +73,7 @@ pub(super) struct Random {
 }
 
 impl Random {
-    /// At the beginning of stream 0.
+    /// A source of random words under a key, at the beginning of stream 0.
     pub fn new(key: [u8; 32]) -> Self {
         Random {
             key: std::array::from_fn(|i| u32::from_le_bytes(std::array::from_fn(|j| key[4 * i + j]))),
@@ -87,11 +89,11 @@ impl Random {
         }
     }
 
-    /// Go on with the first word of `stream`.
+    /// Goes on with the first word of `stream`.
     #[inline(always)]
     pub fn seek(&mut self, stream: u64) {
         let (first, lane) = (stream - stream % LANES as u64, (stream % LANES as u64) as usize);
-        // the stream after the last one: its neighbours will follow
+        // This is the stream after the last one, so its neighbours will follow.
         if stream == self.stream.wrapping_add(1) && first != self.neighbours {
             (self.neighbours, self.computed) = (first, 0);
         }
@@ -103,7 +105,7 @@ impl Random {
         }
     }
 
-    /// Compute the next block of all neighbours, or the next blocks of the stream that stands alone.
+    /// Computes the next block of all neighbours, or the next blocks of the stream that stands alone.
     #[cold]
     #[inline(never)]
     fn compute(&mut self) {
@@ -135,7 +137,7 @@ impl Random {
         word
     }
 
-    /// Two words, the lower half first.
+    /// A number of two words, the lower half first.
     #[inline(always)]
     pub fn u64(&mut self) -> u64 {
         let second = self.at + self.stride;
@@ -147,25 +149,25 @@ impl Random {
         low as u64 | (high as u64) << 32
     }
 
-    /// Uniform over `0..=last`. One 64-bit draw.
+    /// A number uniform over `0..=last`. One 64-bit draw.
     #[inline(always)]
     pub fn up_to(&mut self, last: u64) -> u64 {
         scaled(self.u64(), last)
     }
 
-    /// Uniform over `min..=max`. One 64-bit draw.
+    /// A number uniform over `min..=max`. One 64-bit draw.
     #[inline(always)]
     pub fn between(&mut self, min: i64, max: i64) -> i64 {
         within(self.u64(), min, max)
     }
 
-    /// Uniform over `0..n`. One 32-bit draw.
+    /// A number uniform over `0..n`. One 32-bit draw.
     #[inline(always)]
     pub fn below32(&mut self, n: u32) -> u32 {
         ((self.u32() as u64 * n as u64) >> 32) as u32
     }
 
-    /// Uniform in the open interval (0, 1), a multiple of 2^-53 plus 2^-54. One 64-bit draw.
+    /// A number uniform in the open interval (0, 1), a multiple of 2^-53 plus 2^-54. One 64-bit draw.
     #[inline(always)]
     pub fn unit(&mut self) -> f64 {
         unit(self.u64())
@@ -175,7 +177,7 @@ impl Random {
 /// A 64-bit draw scaled to `0..=last` by multiply and shift.
 #[inline(always)]
 fn scaled(draw: u64, last: u64) -> u64 {
-    // draw (last + 1), which fits
+    // The product of the draw and last + 1 fits.
     ((draw as u128 * last as u128 + draw as u128) >> 64) as u64
 }
 
@@ -185,7 +187,7 @@ pub(super) fn within(draw: u64, min: i64, max: i64) -> i64 {
     min.wrapping_add(scaled(draw, max.wrapping_sub(min) as u64) as i64)
 }
 
-/// See [`Random::unit`].
+/// A 64-bit draw scaled to the open interval (0, 1), as [`Random::unit`] says.
 #[inline(always)]
 pub(super) fn unit(draw: u64) -> f64 {
     ((draw >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)

@@ -5,14 +5,14 @@ use super::evaluate::Evaluation;
 use super::random::Random;
 use crate::trace::{NONE, Resources, Trace, View};
 
-/// Their expressions read no slot, time, id or draw (the verifier's invariant).
+/// Evaluates the attributes of all service instances, which read no slot, time, id or draw (the verifier's invariant).
 pub(super) fn compute(code: &Code) -> Resources {
-    let (mut trace, mut random) = (Trace::default(), Random::new([0; 32]));
+    let (mut trace, mut earlier, mut random) = (Trace::default(), Trace::default(), Random::new([0; 32]));
     let mut values = Vec::with_capacity(code.plan.resources.len());
     for resource in &code.plan.resources {
         for (key, value) in &resource.attributes {
-            let (random, trace) = (&mut random, &mut trace);
-            let mut e = Evaluation { code, random, slots: &mut [], trace, below: &mut [], span: NONE, linked: None };
+            let (random, trace, earlier) = (&mut random, &mut trace, &mut earlier);
+            let mut e = Evaluation { code, random, slots: &mut [], trace, earlier, span: NONE, linked: None };
             values.push((*key, e.value(*value)));
         }
     }

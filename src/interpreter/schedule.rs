@@ -13,32 +13,32 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// No start lies beyond, so that a start and a trace's duration bound (< 2^62 ns) can be added: the year 2262.
+/// The latest start, ns since 1970: in the year 2262. A trace's duration bound (< 2^62 ns) can still be added to it.
 pub const MAX_TIME: u64 = i64::MAX as u64;
 
-/// Most lanes of [`Arrivals::Interval`].
+/// The most lanes of [`Arrivals::Interval`].
 pub const MAX_LANES: u32 = 65_536;
 
-/// Longest gap, and longest `per_ns`: 100 years in ns.
+/// The longest gap, and the longest `per_ns`: 100 years in ns.
 pub const MAX_GAP: u64 = 100 * 366 * 86_400_000_000_000;
 
 /// How the traces of an epoch arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrivals {
-    /// `count` in every `per_ns` ns, evenly.
+    /// Traces arrive evenly, `count` in every `per_ns` ns.
     Even { count: u64, per_ns: u64 },
-    /// `lanes` generators side by side (index modulo lanes), each with gaps of `min_ns` to `max_ns`, uniform, both ends
+    /// Traces arrive in lanes side by side (index modulo `lanes`), each with gaps of `min_ns` to `max_ns`, uniform, both ends
     /// included. Gaps come in antithetic pairs U, min + max - U: each is uniform, a pair's sum is constant. Lane l begins
     /// l (min + max) / 2 lanes after the epoch, its first trace without a gap.
     Interval { min_ns: u64, max_ns: u64, lanes: u32 },
-    /// At random, `count` in `per_ns` ns on average. Drawn in blocks of 4,096 arrivals, each uniform over its block, so the
+    /// Traces arrive at random, `count` in `per_ns` ns on average. They are drawn in blocks of 4,096 arrivals, each uniform over its block, so the
     /// variance of counts is that of a Poisson process for windows up to about 100 arrivals and less for longer ones.
     Poisson { count: u64, per_ns: u64 },
 }
 
 impl Arrivals {
-    /// Traces a second, on average.
+    /// The mean number of traces a second.
     pub fn mean_rate(&self) -> f64 {
         match *self {
             Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns } => {
@@ -65,14 +65,14 @@ impl Arrivals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Epoch {
-    /// Index of its first trace.
+    /// The index of the epoch's first trace.
     pub first: u64,
-    /// Where its arrivals are counted from, ns since 1970.
+    /// The time from which its arrivals are counted, ns since 1970.
     pub opening: u64,
     pub arrivals: Arrivals,
 }
 
-/// One epoch or more, in order.
+/// The epochs of a run, in order, at least one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Epoch>", into = "Vec<Epoch>")]
 pub struct Schedule {
@@ -136,15 +136,23 @@ impl From<Schedule> for Vec<Epoch> {
 }
 
 impl Schedule {
-    /// One epoch that opens at `opening`, ns since 1970.
+    /// A schedule of one epoch that opens at `opening`, ns since 1970.
+    ///
+    /// # Errors
+    ///
+    /// The opening is too late, nothing arrives, or more than can be counted.
     pub fn new(opening: u64, arrivals: Arrivals) -> Result<Self, ScheduleError> {
         let mut schedule = Schedule { epochs: vec![] };
         schedule.push_epoch(Epoch { first: 0, opening, arrivals })?;
         Ok(schedule)
     }
 
-    /// Go on differently from an index on. An epoch with the same first index as the one before replaces it in effect.
-    /// Choose an opening such that no start lies before the last one.
+    /// Adds an epoch: the schedule goes on differently from its first index on. An epoch with the same first index as the one before
+    /// replaces it in effect. Its opening is to be such that no start lies before the last one.
+    ///
+    /// # Errors
+    ///
+    /// The opening is too late, nothing arrives, more than can be counted does, or the epoch begins before the last one.
     pub fn push_epoch(&mut self, epoch: Epoch) -> Result<(), ScheduleError> {
         epoch.arrivals.check()?;
         if epoch.opening > MAX_TIME {
@@ -157,12 +165,12 @@ impl Schedule {
         Ok(())
     }
 
-    /// In order, at least one.
+    /// The epochs in order, at least one.
     pub fn epochs(&self) -> &[Epoch] {
         &self.epochs
     }
 
-    /// Canonical bytes of the epoch it began with.
+    /// The canonical bytes of the epoch that the schedule began with.
     pub(super) fn tag_bytes(&self) -> Vec<u8> {
         let Epoch { first, opening, arrivals } = self.epochs[0];
         let (kind, figures) = match arrivals {
@@ -173,7 +181,7 @@ impl Schedule {
         [first, opening, kind].into_iter().chain(figures).flat_map(u64::to_le_bytes).collect()
     }
 
-    /// Position of the epoch that trace `index` belongs to.
+    /// The position of the epoch that the trace with this index belongs to.
     fn epoch_of(&self, index: u64) -> usize {
         if self.epochs[self.epochs.len() - 1].first <= index {
             return self.epochs.len() - 1;
@@ -182,7 +190,7 @@ impl Schedule {
     }
 }
 
-/// A schedule under a seed. Has caches, so each thread has its own.
+/// A schedule under a seed, which says when each trace starts. It has caches, so each thread has its own.
 pub struct Starts {
     schedule: Arc<Schedule>,
     interval: Interval,
@@ -190,25 +198,27 @@ pub struct Starts {
 }
 
 impl Starts {
+    /// The starts of a schedule under a seed.
     pub fn new(seed: u64, schedule: impl Into<Arc<Schedule>>) -> Self {
         Starts { schedule: schedule.into(), interval: Interval::new(seed), poisson: Poisson::new(seed) }
     }
 
+    /// The schedule that is gone by.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// Go by `schedule`, which began as this one did and has more epochs.
+    /// Goes by another schedule from now on, which began as this one did and has more epochs.
     pub fn update(&mut self, schedule: &Arc<Schedule>) {
         self.schedule = schedule.clone();
     }
 
-    /// First index of the epoch of trace `index`.
+    /// The first index of the epoch that the trace with this index belongs to.
     pub fn first_of_epoch(&self, index: u64) -> u64 {
         self.schedule.epochs[self.schedule.epoch_of(index)].first
     }
 
-    /// Start of trace `index`, ns since 1970, at most [`MAX_TIME`].
+    /// The start of the trace with this index, ns since 1970, at most [`MAX_TIME`].
     #[inline]
     pub fn start(&mut self, index: u64) -> u64 {
         let Epoch { first, opening, arrivals } = self.schedule.epochs[self.schedule.epoch_of(index)];
@@ -221,20 +231,22 @@ impl Starts {
         (opening as u128 + offset).min(MAX_TIME as u128) as u64
     }
 
-    /// An index of the epoch of trace `of`, or the one after its last: all before it start at `time` (ns since 1970) or before.
-    pub fn all_at_or_before(&mut self, of: u64, time: u64) -> u64 {
-        let Epoch { first, arrivals, .. } = self.schedule.epochs[self.schedule.epoch_of(of)];
+    /// An index of the epoch of trace `index`, or the one after its last: all traces of the epoch before it start at `time` (ns
+    /// since 1970) or earlier.
+    pub fn all_at_or_before(&mut self, index: u64, time: u64) -> u64 {
+        let Epoch { first, arrivals, .. } = self.schedule.epochs[self.schedule.epoch_of(index)];
         let behind = match arrivals {
             // The third trace of a lane after this one starts later than any of the lanes beside this one.
             Arrivals::Interval { lanes, .. } => 3 * lanes as u64,
             Arrivals::Even { .. } | Arrivals::Poisson { .. } => 0,
         };
-        self.last_at_or_before(of, time).map_or(first, |last| (last + 1).saturating_sub(behind).max(first))
+        self.last_at_or_before(index, time).map_or(first, |last| (last + 1).saturating_sub(behind).max(first))
     }
 
-    /// The greatest index of the epoch of trace `of` that starts at `time` (ns since 1970) or before; `None`: there is none.
-    pub fn last_at_or_before(&mut self, of: u64, time: u64) -> Option<u64> {
-        let at = self.schedule.epoch_of(of);
+    /// The greatest index, in the epoch of trace `index`, of a trace that starts at `time` (ns since 1970) or earlier; `None`: there
+    /// is none.
+    pub fn last_at_or_before(&mut self, index: u64, time: u64) -> Option<u64> {
+        let at = self.schedule.epoch_of(index);
         let Epoch { first, opening, arrivals } = self.schedule.epochs[at];
         let elapsed = time.checked_sub(opening)?;
         let k = match arrivals {
@@ -243,19 +255,19 @@ impl Starts {
             Arrivals::Poisson { count, per_ns } => self.poisson.last(elapsed, first, count, per_ns)?,
         };
         let end = self.schedule.epochs.get(at + 1).map_or(MAX_INDEX, |next| next.first);
-        let mut index = first.saturating_add(k).min(end.checked_sub(1)?);
-        // where the epoch was cut short, the last of its traces are not the last to start in every kind of arrivals
-        while self.start(index) > time {
-            if index == first {
+        let mut last = first.saturating_add(k).min(end.checked_sub(1)?);
+        // Where the epoch was cut short, the last of its traces are not the last to start in every kind of arrivals.
+        while self.start(last) > time {
+            if last == first {
                 return None;
             }
-            index -= 1;
+            last -= 1;
         }
-        Some(index)
+        Some(last)
     }
 }
 
-/// Start of the k-th of even arrivals, ns after the opening.
+/// The start of the k-th of even arrivals, ns after the opening.
 #[inline(always)]
 fn even(k: u64, count: u64, per_ns: u64) -> u128 {
     match k.checked_mul(per_ns) {

@@ -13,15 +13,15 @@ pub(super) enum Use {
     Pick,
 }
 
-/// SHA-256 of the seed's key, the use, a counter and the text.
+/// The source of stable values: the SHA-256 of the seed's key, the use, a counter and the text.
 #[derive(Clone)]
 pub(super) struct Stable {
     key: [u8; 32],
 }
 
-/// Bytes before the text: key, use and counter.
+/// The number of bytes before the text: key, use and counter.
 const HEAD: usize = 32 + 1 + 4;
-/// Longest text with which all of it, a one bit and a length of eight bytes fit in a block of SHA-256.
+/// The length of the longest text with which all of it, a one bit and a length of eight bytes fit in a block of SHA-256.
 const SHORT: usize = 64 - 8 - 1 - HEAD;
 /// What SHA-256 begins with (FIPS 180-4, section 5.3.3).
 const BEGINNING: [u32; 8] =
@@ -42,7 +42,7 @@ impl Stable {
             let digest = Sha256::new().chain_update(&message[..HEAD]).chain_update(text).finalize();
             return std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|j| digest[i * 8 + j])));
         }
-        // put together here, it costs half
+        // A message that is put together here costs half as much.
         let end = HEAD + text.len();
         message[HEAD..end].copy_from_slice(text);
         message[end] = 0x80;

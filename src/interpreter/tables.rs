@@ -5,7 +5,7 @@ use crate::plan::{Expr, ExprId, Plan};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// By [`ExprId`].
+/// What is computed once for each expression that needs it, by its id.
 pub(super) struct Tables(Box<[Table]>);
 
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl Tables {
     }
 }
 
-/// Where each item's share ends, in units of 2^-32. The last of those with a weight, and what follows, ends at 2^32.
+/// The ends of the items' shares, in units of 2^-32. The share of the last item with a weight, and of those behind it, ends at 2^32.
 fn cumulative(weights: &[f64]) -> Box<[u64]> {
     let total: f64 = weights.iter().sum();
     let last = weights.iter().rposition(|&w| w > 0.0).unwrap_or(0);

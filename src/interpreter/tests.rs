@@ -1,6 +1,7 @@
 //! The determinism contract, statistics and links, on plans made by hand.
 
 use super::*;
+use crate::plan::Plan;
 use crate::trace::{Datum, NONE, View};
 use plans::{ecommerce, linked, wide};
 use std::collections::{HashMap, HashSet};
@@ -149,6 +150,9 @@ fn conditions_hit_as_often_as_they_say() {
             *ran.entry(span.name().to_string()).or_insert(0u32) += 1;
             if let Some((r#type, message)) = span.failure() {
                 assert!(!message.is_empty());
+                let failure = &trace.failures[span.record().failure as usize];
+                let inst = &run.plan().block(span.record().block).code[failure.inst as usize];
+                assert!(inst.error() == Some(failure.error) && failure.exception, "{inst:?} is not {failure:?}");
                 assert!(
                     span.attributes().any(|(k, v)| k == "error.type" && matches!(v, Datum::Text(t) if t == r#type))
                 );
@@ -188,7 +192,7 @@ fn scenarios_and_instances_have_their_shares() {
         interpreter.trace(index, &mut trace);
         roots[trace.spans[0].resource.index()] += 1;
         for span in &trace.spans[1..] {
-            let name = run.plan().block(span.block).span.name.map(|id| run.plan().text(id));
+            let name = run.plan().span(span.block).name.map(|id| run.plan().text(id));
             match name {
                 Some("two") => assert_eq!(span.resource, trace.spans[0].resource, "stays where its parent runs"),
                 _ => assert!((3..5).contains(&span.resource.0)),

@@ -3,7 +3,7 @@
 use crate::trace::Bytes;
 use std::fmt::{self, Write};
 
-/// Lets `write!` append.
+/// A writer with which `write!` appends.
 struct Appender<'a>(&'a mut Bytes);
 
 impl Write for Appender<'_> {
@@ -14,7 +14,7 @@ impl Write for Appender<'_> {
 }
 
 fn append(out: &mut Bytes, text: fmt::Arguments<'_>) {
-    // an Appender never fails, and neither do the formatters used here
+    // An appender never fails, and neither do the formatters used here.
     let _ = Appender(out).write_fmt(text);
 }
 
@@ -29,7 +29,7 @@ static PAIRS: [u8; 200] = {
     table
 };
 
-/// Decimal.
+/// Appends an int in decimal.
 #[inline(always)]
 pub(super) fn put_int(out: &mut Bytes, v: i64) {
     out.room(32);
@@ -39,7 +39,7 @@ pub(super) fn put_int(out: &mut Bytes, v: i64) {
     put_unsigned(out, v.unsigned_abs());
 }
 
-/// Decimal; room for 20 digits was made before.
+/// Appends an int in decimal; room for 20 digits was made before.
 #[inline(always)]
 fn put_unsigned(out: &mut Bytes, mut n: u64) {
     if n < 10_000 {
@@ -59,7 +59,7 @@ fn put_unsigned(out: &mut Bytes, mut n: u64) {
     out.append(&digits[at..]);
 }
 
-/// `units` of 10^-digits, as a decimal with exactly `digits` (at most 15) digits.
+/// Appends so many units of 10^-digits, as a decimal with exactly `digits` (at most 15) digits behind the point.
 #[inline(always)]
 pub(super) fn put_units(out: &mut Bytes, units: i64, digits: u8) {
     out.room(48);
@@ -97,10 +97,10 @@ pub(super) fn is_exact(units: i64) -> bool {
     units.unsigned_abs() < 1 << 51
 }
 
-/// With `digits` (at most 15) digits behind the point; `v` is finite.
+/// Appends a finite double with `digits` (at most 15) digits behind the point.
 #[inline(always)]
 pub(super) fn put_fixed(out: &mut Bytes, v: f64, digits: u8) {
-    // v was made by a division by this power, so the product is within an ulp of the whole number it was made of
+    // The double was made by a division by this power, so the product is within an ulp of the whole number it was made of.
     let units = libm::round(v * POWERS[digits as usize & 15] as f64);
     if is_exact(units as i64) {
         put_units(out, units as i64, digits & 15);
@@ -109,7 +109,7 @@ pub(super) fn put_fixed(out: &mut Bytes, v: f64, digits: u8) {
     }
 }
 
-/// The shortest text that reads back as `v`; with an exponent from 1e16 on and below 1e-5.
+/// Appends the shortest text that reads back as `v`; with an exponent from 1e16 on and below 1e-5.
 pub(super) fn put_double(out: &mut Bytes, v: f64) {
     let size = v.abs();
     if v == 0.0 {
@@ -121,14 +121,14 @@ pub(super) fn put_double(out: &mut Bytes, v: f64) {
     }
 }
 
-/// Sixteen hexadecimal digits of eight bytes, the lowest byte first.
+/// The sixteen hexadecimal digits of eight bytes, the lowest byte first.
 #[inline(always)]
 pub(super) fn hex8(v: u64) -> [u8; 16] {
     let spread = |half: u32| {
         let mut x = half as u64;
         x = (x | x << 16) & 0x0000_ffff_0000_ffff;
         x = (x | x << 8) & 0x00ff_00ff_00ff_00ff;
-        // the low nibble into the second byte of its pair
+        // The low nibble goes into the second byte of its pair.
         x = (x >> 4 & 0x000f_000f_000f_000f) | (x & 0x000f_000f_000f_000f) << 8;
         let letter = (x + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
         x + 0x3030_3030_3030_3030 + letter * (b'a' - b'0' - 10) as u64
@@ -137,10 +137,10 @@ pub(super) fn hex8(v: u64) -> [u8; 16] {
     std::array::from_fn(|i| if i < 8 { a[i] } else { b[i - 8] })
 }
 
-/// A UUID of 128 bits with version 4 and the variant set (RFC 9562, section 5.4).
+/// Appends the UUID of 128 bits, with version 4 and the variant set (RFC 9562, section 5.4).
 #[inline(always)]
 pub(super) fn put_uuid(out: &mut Bytes, a: u64, b: u64) {
-    // bytes 6 and 8 carry version and variant
+    // Bytes 6 and 8 carry version and variant.
     let a = hex8(a & !(0xf0 << 48) | 0x40 << 48);
     let b = hex8(b & !0xc0 | 0x80);
     out.room(40);
@@ -154,7 +154,7 @@ pub(super) fn put_uuid(out: &mut Bytes, a: u64, b: u64) {
     text[24..36].copy_from_slice(&b[4..]);
 }
 
-/// Hexadecimal digits, the first 16 of them those of the first word, lowest byte first.
+/// Appends hexadecimal digits: the first 16 are those of the first word, lowest byte first.
 pub(super) fn put_hex(out: &mut Bytes, digits: u32, mut word: impl FnMut() -> u64) {
     let mut left = digits as usize;
     out.room(left + 16);
@@ -165,7 +165,7 @@ pub(super) fn put_hex(out: &mut Bytes, digits: u32, mut word: impl FnMut() -> u6
     }
 }
 
-/// First octets of public unicast addresses: not this network (0), private ranges (10, 172, 192), loopback (127), link local
+/// The first octets of public unicast addresses: not this network (0), private ranges (10, 172, 192), loopback (127), link local
 /// (169), multicast and above (224..).
 const OCTETS: [u8; 218] = {
     let mut octets = [0; 218];
@@ -180,10 +180,10 @@ const OCTETS: [u8; 218] = {
     octets
 };
 
-/// A unicast IPv4 address of 32 random bits.
+/// Appends the unicast IPv4 address of 32 random bits.
 pub(super) fn put_ipv4(out: &mut Bytes, bits: u32) {
     let scaled = bits as u64 * OCTETS.len() as u64;
-    // what is left of the draw is as good a number as the draw
+    // What is left of the draw is as good a number as the draw.
     let rest = (scaled as u32).to_be_bytes();
     put_int(out, OCTETS[(scaled >> 32) as usize] as i64);
     for octet in &rest[..3] {
@@ -192,19 +192,19 @@ pub(super) fn put_ipv4(out: &mut Bytes, bits: u32) {
     }
 }
 
-/// A global unicast IPv6 address (2000::/3, RFC 4291), written as RFC 5952 says.
+/// Appends a global unicast IPv6 address (2000::/3, RFC 4291), written as RFC 5952 says.
 pub(super) fn put_ipv6(out: &mut Bytes, a: u64, b: u64) {
     let bits = ((a as u128) << 64 | b as u128) >> 3 | 1 << 125;
     let groups: [u16; 8] = std::array::from_fn(|i| (bits >> (112 - 16 * i)) as u16);
     if groups.contains(&0) {
-        // a run of them is left out
+        // A run of zeros is left out.
         let address = std::net::Ipv6Addr::from_bits(bits);
         return append(out, format_args!("{address}"));
     }
     let digits = [hex8(((bits >> 64) as u64).swap_bytes()), hex8((bits as u64).swap_bytes())];
     out.room(48);
     for (i, group) in groups.into_iter().enumerate() {
-        // four digits and a colon; zeros that lead are shifted out
+        // A group is four digits and a colon; zeros that lead are shifted out.
         let zeros = group.leading_zeros() as usize / 4;
         let at = i % 4 * 4;
         let [p, q, r, s] = [0, 1, 2, 3].map(|k| digits[i / 4][at + k]);
@@ -213,11 +213,11 @@ pub(super) fn put_ipv6(out: &mut Bytes, a: u64, b: u64) {
     }
 }
 
-/// RFC 3339, UTC, milliseconds; `ns` since 1970.
+/// Appends a time, ns since 1970, as RFC 3339 writes it, in UTC with milliseconds.
 pub(super) fn put_time(out: &mut Bytes, ns: u64) {
     use jiff::fmt::{StdFmtWrite, temporal::DateTimePrinter};
     static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-    // any u64 of nanoseconds lies within jiff's years
+    // Any u64 of nanoseconds lies within jiff's years.
     if let Ok(time) = jiff::Timestamp::from_nanosecond(ns as i128) {
         let _ = PRINTER.print_timestamp(&time, StdFmtWrite(&mut Appender(out)));
     }

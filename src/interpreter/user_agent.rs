@@ -1,6 +1,6 @@
 //! User-Agent texts as current browsers and clients send them.
 
-/// Share, text before the version, first version and number of versions, text behind.
+/// The clients: share, text before the version, first version and number of versions, text behind the version.
 type Agent = (u32, &'static str, u32, u32, &'static str);
 
 /// Browsers freeze all of their version but its first part, and their platform.
@@ -61,7 +61,7 @@ const AGENTS: [Agent; 12] = [
     (1, "Go-http-client/", 2, 1, ".0"),
 ];
 
-/// What one draw chooses: text before the version, the version, text behind.
+/// A User-Agent, which one draw chooses: text before the version, the version, text behind.
 pub(super) fn user_agent(draw: u64) -> (&'static str, u32, &'static str) {
     let total: u32 = AGENTS.iter().map(|a| a.0).sum();
     let mut at = (((draw >> 32) * total as u64) >> 32) as u32;

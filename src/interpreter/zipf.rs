@@ -5,21 +5,21 @@
 //! Rejection-inversion to generate variates from monotone discrete distributions, 1996, without the rejection). It differs from k^-s by
 //! about s (s + 1) / 24 k^2 of it: about 1e-6 for s = 1, 7e-5 for s = 10, where next to nothing is beyond the table.
 
-/// Values in the table.
+/// The number of values in the table.
 const HEAD: u64 = 256;
 
 #[derive(Clone, Debug)]
 pub(super) struct Zipf {
     n: u64,
     s: f64,
-    /// Cumulative weights of 1, 2, ..
+    /// The cumulative weights of 1, 2, ..
     head: Box<[f64]>,
-    /// Antiderivative at the table's end, and the weight of all that lies beyond.
+    /// The antiderivative at the table's end, and the weight of all values beyond it.
     tail: (f64, f64),
 }
 
 impl Zipf {
-    /// `n >= 1`, `s > 0`.
+    /// The distribution over 1..=n with exponent s; `n` is at least 1, `s` above 0.
     pub fn new(n: u64, s: f64) -> Self {
         let mut sum = 0.0;
         let head: Box<[f64]> = (1..=n.clamp(1, HEAD))

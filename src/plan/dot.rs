@@ -5,32 +5,32 @@ use super::{BlockId, Inst, Plan, ScenarioId};
 use std::fmt::{self, Display, Formatter};
 
 impl Plan {
-    /// A cluster a scenario, a node a span with its service, name and own delay, an edge a call, numbered where there are
-    /// several, and a dashed edge from each span that links to each it may link to.
+    /// The graph: a cluster for each scenario, a node for each span with its service, name and own delay, an edge for each call,
+    /// numbered where there are several, and a dashed edge from each span that links to each span it may link to.
     pub fn dot(&self) -> impl Display {
         fmt::from_fn(|f| {
             writeln!(f, "digraph \"plan {}\" {{", self.digest_short())?;
             writeln!(f, "  rankdir=LR")?;
             writeln!(f, "  node [shape=box style=rounded fontname=\"sans-serif\"]")?;
             writeln!(f, "  edge [fontname=\"sans-serif\"]")?;
-            (0..self.scenarios.len()).try_for_each(|s| self.cluster(f, ScenarioId(s as u32)))?;
-            (0..self.blocks.len()).try_for_each(|b| self.link_edges(f, BlockId(b as u32)))?;
+            self.scenario_ids().try_for_each(|scenario| self.cluster(f, scenario))?;
+            self.block_ids().try_for_each(|block| self.link_edges(f, block))?;
             writeln!(f, "}}")
         })
     }
 
     fn cluster(&self, f: &mut Formatter<'_>, id: ScenarioId) -> fmt::Result {
-        let scenario = &self.scenarios[id.index()];
         writeln!(f, "  subgraph cluster_{id} {{")?;
-        let title = format!("{} (weight {})", self.text(scenario.name), scenario.weight);
+        let title = format!("{} (weight {})", self.scenario_name(id), self.scenarios[id.index()].weight);
         writeln!(f, "    label={}", quoted(&title))?;
-        let blocks = self.blocks_of(id);
-        for block in &blocks {
+        let blocks = self.spans_of(id);
+        for block in blocks {
             writeln!(f, "    {block} [label={}]", quoted(&self.node_label(*block)))?;
         }
         for block in blocks {
-            let several = self.calls_of(block).nth(1).is_some();
-            for (n, called) in self.calls_of(block).enumerate() {
+            let calls = || self.block(*block).calls();
+            let several = calls().nth(1).is_some();
+            for (n, called) in calls().enumerate() {
                 match several {
                     true => writeln!(f, "    {block} -> {called} [label=\"{}\"]", n + 1)?,
                     false => writeln!(f, "    {block} -> {called}")?,
@@ -40,12 +40,11 @@ impl Plan {
         writeln!(f, "  }}")
     }
 
-    /// Kind and service, name, delays: a line each.
+    /// Kind and service, name, and delays of a span: a line each.
     fn node_label(&self, id: BlockId) -> String {
-        let block = self.block(id);
-        let mut label =
-            format!("{} {}", block.span.kind.name(), self.text(self.services[block.span.service.index()].name));
-        if let Some(name) = block.span.name {
+        let (block, span) = (self.block(id), self.span(id));
+        let mut label = format!("{} {}", span.kind.name(), self.service_name(span.service));
+        if let Some(name) = span.name {
             label += &format!("\n{}", self.text(name));
         }
         for inst in &block.code {
@@ -60,19 +59,15 @@ impl Plan {
     }
 
     fn link_edges(&self, f: &mut Formatter<'_>, id: BlockId) -> fmt::Result {
-        for inst in &self.block(id).code {
-            let Inst::Link { link } = *inst else { continue };
-            let link = &self.links[link.index()];
-            let glob = quoted(self.text(link.glob)).to_string();
-            for source in &link.sources {
-                writeln!(f, "  {id} -> {source} [style=dashed constraint=false label={glob}]")?;
-            }
-        }
-        Ok(())
+        let Some(link) = self.block(id).link() else { return Ok(()) };
+        let link = &self.links[link.index()];
+        let glob = quoted(self.text(link.glob)).to_string();
+        let mut sources = link.sources.iter();
+        sources.try_for_each(|source| writeln!(f, "  {id} -> {source} [style=dashed constraint=false label={glob}]"))
     }
 }
 
-/// A quoted string that shows the text as it is: in a label, `\N` and the like would be replaced by names, so every backslash
+/// Shows a text as a quoted string that reads as the text does: in a label, `\N` and the like would be replaced by names, so every backslash
 /// is doubled; a newline is `\n`; other control characters have no way to be drawn and become spaces.
 fn quoted(text: &str) -> impl Display {
     fmt::from_fn(move |f| {

@@ -10,30 +10,31 @@ use super::{BlockId, Plan, ScenarioId};
 use std::collections::BTreeMap;
 use ways::{Flow, Step, steps, walk};
 
-/// Of a trace of one scenario.
+/// What to expect of a trace of one scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
-    /// Probability that any span fails.
+    /// The probability that any of its spans fails.
     pub failed: f64,
-    /// Mean number of spans.
+    /// The mean number of its spans.
     pub spans: f64,
-    /// Each before those it calls.
+    /// What to expect of its blocks, each before those it calls.
     pub blocks: Vec<BlockExpectation>,
 }
 
+/// What to expect of a block's spans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockExpectation {
     pub block: BlockId,
-    /// Mean number of its spans in a trace.
+    /// The mean number of the block's spans in a trace.
     pub runs: f64,
     /// How often a span of the block fails, 0 to 1.
     pub failed: f64,
-    /// For each `fail` instruction: where it stands in the block, and how often it fails a span of the block, 0 to 1.
+    /// The instructions that may fail a span: where each stands in the block, and how often it fails a span of it, 0 to 1.
     pub hits: Vec<(usize, f64)>,
 }
 
 impl Plan {
-    /// `None`: a block branches in more ways than are followed, as no compiled one does.
+    /// What to expect of a scenario's traces; `None`: a block branches in more ways than are followed, as no compiled one does.
     pub fn expectation(&self, scenario: ScenarioId) -> Option<Expectation> {
         let order = self.blocks_of(scenario);
         let mut known: BTreeMap<BlockId, Followed> = BTreeMap::new();
@@ -43,7 +44,7 @@ impl Plan {
         }
         let root = self.scenarios[scenario.index()].root;
         let mut runs = BTreeMap::from([(root, 1.0)]);
-        for block in &order {
+        for block in order {
             let own = runs[block];
             runs.extend(known[block].calls.iter().map(|(called, share)| (*called, own * share)));
         }
@@ -58,7 +59,7 @@ impl Plan {
     fn follow(&self, id: BlockId, known: &BTreeMap<BlockId, Followed>) -> Option<Followed> {
         let steps = steps(&self.block(id).code);
         let mut followed = Followed::default();
-        // by instruction, and by call
+        // The probabilities that arrive, by instruction and by call.
         let (mut hits, mut calls) = (BTreeMap::new(), BTreeMap::new());
         let ended = walk(&steps, Arrived { share: 1.0, clean: 1.0 }, |at, way, mut arrived| {
             match &steps[at] {
@@ -93,24 +94,25 @@ impl Plan {
     }
 }
 
-/// A block, when it runs.
+/// What becomes of a block when it runs.
 #[derive(Default)]
 struct Followed {
-    /// Probability that neither it nor what it called fails.
+    /// The probability that neither the block's span nor one that it called fails.
     clean: f64,
-    /// Probability that it fails itself.
+    /// The probability that the block's own span fails.
     failed: f64,
+    /// The probability that an instruction fails the span, with its position.
     hits: Vec<(usize, f64)>,
-    /// With the probability that it makes the call.
+    /// The blocks that may be called, with the probability that they are.
     calls: Vec<(BlockId, f64)>,
 }
 
 /// What has come of a block and of what it called, on the ways that arrive at an instruction.
 #[derive(Clone, Copy)]
 struct Arrived {
-    /// Probability to arrive there,
+    /// The probability to arrive there.
     share: f64,
-    /// and without a failure in what was called; at the end, in the block itself.
+    /// The probability to arrive there without a failure in what was called; at the end, also without one in the block itself.
     clean: f64,
 }
 

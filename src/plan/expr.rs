@@ -28,7 +28,7 @@ pub enum Expr {
     Const {
         value: Constant,
     },
-    /// What `set` put there last.
+    /// The value that `set` put into the slot last.
     Slot {
         slot: SlotId,
     },
@@ -36,32 +36,33 @@ pub enum Expr {
     Text {
         of: ExprId,
     },
-    /// The parts' texts joined; absent if a part is absent.
+    /// The texts of the parts, joined; absent if a part is absent.
     Concat {
         parts: Box<[ExprId]>,
     },
-    /// A list of one type; absent elements are left out.
+    /// A list of the items, which are of one type; absent ones are left out.
     List {
         items: Box<[ExprId]>,
     },
 
-    /// Uniform over the integers from min to max. One 64-bit draw.
+    /// An int, uniform from `min` to `max`. One 64-bit draw.
     RandomInt {
         min: i64,
         max: i64,
     },
-    /// The same with computed ends; ends upside down are exchanged.
+    /// An int, uniform between two computed ends, which are exchanged if they are upside down. One 64-bit draw.
     RandomIntBetween {
         min: ExprId,
         max: ExprId,
     },
-    /// Uniform over the multiples of 10^-digits; `min` and `max` count such units. `digits` is at most 15. One 64-bit draw.
+    /// A double, uniform over the multiples of 10^-digits; `min` and `max` count such units. `digits` is at most 15. One 64-bit draw.
     RandomFloat {
         min: i64,
         max: i64,
         digits: u8,
     },
-    /// The same with computed ends; ends upside down are exchanged.
+    /// A double, uniform over the multiples of 10^-digits between two computed ends, which are exchanged if they are upside down.
+    /// One 64-bit draw.
     RandomFloatBetween {
         min: ExprId,
         max: ExprId,
@@ -82,7 +83,7 @@ pub enum Expr {
     },
     /// A UUID in version 4 layout (RFC 9562). Two 64-bit draws.
     RandomUuid,
-    /// 1 to 1,024 lower-case hexadecimal digits. One 64-bit draw for each 16 begun.
+    /// A text of 1 to 1,024 lower-case hexadecimal digits. One 64-bit draw for each 16 digits begun.
     RandomHex {
         digits: u32,
     },
@@ -92,26 +93,27 @@ pub enum Expr {
     RandomIpv6,
     /// The User-Agent of a current browser or client. One 64-bit draw.
     RandomUserAgent,
-    /// Zipf over 1..=n (at most 10,000,000) with exponent s (0 < s <= 10), by bounded inversion. One 64-bit draw.
+    /// An int with Zipf's distribution over 1..=n (at most 10,000,000) and exponent s (0 < s <= 10), by bounded inversion. One
+    /// 64-bit draw.
     RandomZipf {
         n: u64,
         s: f64,
     },
-    /// Normal. By inverse CDF, one 64-bit draw.
+    /// A double with a normal distribution, by inverse CDF. One 64-bit draw.
     RandomNormal {
         mean: ExprId,
         stddev: ExprId,
     },
-    /// Lognormal through its median and 99th percentile. By inverse CDF, one 64-bit draw.
+    /// A double with the lognormal distribution of this median and 99th percentile, by inverse CDF. One 64-bit draw.
     RandomLognormal {
         p50: ExprId,
         p99: ExprId,
     },
-    /// Exponential. By inverse CDF, one 64-bit draw.
+    /// A double with an exponential distribution, by inverse CDF. One 64-bit draw.
     RandomExp {
         mean: ExprId,
     },
-    /// Pareto of scale `min` and shape `alpha`. By inverse CDF, one 64-bit draw.
+    /// A double with the Pareto distribution of scale `min` and shape `alpha`, by inverse CDF. One 64-bit draw.
     RandomPareto {
         min: ExprId,
         alpha: ExprId,
@@ -119,11 +121,11 @@ pub enum Expr {
 
     /// The span's virtual start (before the first span: the trace's) in whole seconds since 1970, an int.
     TimeUnix,
-    /// The same in ms.
+    /// The span's virtual start (before the first span: the trace's) in ms since 1970, an int.
     TimeUnixMs,
-    /// The same in ns.
+    /// The span's virtual start (before the first span: the trace's) in ns since 1970, an int.
     TimeUnixNano,
-    /// The same as RFC 3339 text, UTC, three decimals.
+    /// The span's virtual start (before the first span: the trace's) as RFC 3339 text, UTC, with three decimals.
     TimeIso,
     /// The trace id, 32 hexadecimal digits.
     TraceId,
@@ -138,45 +140,48 @@ pub enum Expr {
     /// The key under which the linked span exported its context.
     LinkedKey,
 
+    /// The text of `of` in upper case.
     Upper {
         of: ExprId,
     },
+    /// The text of `of` in lower case.
     Lower {
         of: ExprId,
     },
-    /// `of`, or where that is absent, `or`.
+    /// The value of `of`, or that of `or` where `of` is absent.
     Default {
         of: ExprId,
         or: ExprId,
     },
-    /// Rounded half away from zero to that many digits (0 to 15), and printed with exactly as many.
+    /// The number `of`, rounded half away from zero to `digits` (0 to 15) decimals, and printed with exactly as many.
     Round {
         of: ExprId,
         digits: u8,
     },
-    /// The text of `of`, zeros in front up to `width` (at most 1,024) characters; the sign of a number stays in front.
+    /// The text of `of` with zeros in front up to `width` (at most 1,024) characters; the sign of a number stays in front.
     Pad {
         of: ExprId,
         width: u32,
     },
-    /// Text or double to int (truncated, saturating), bool to 0 or 1; absent if the text is no number.
+    /// The int in a text or a double (truncated, saturating), or 0 or 1 for a bool; absent if the text is no number.
     ToInt {
         of: ExprId,
     },
-    /// Text or int to double; absent if the text is no number.
+    /// The double in a text or an int; absent if the text is no number.
     ToDouble {
         of: ExprId,
     },
-    /// The texts `true` and `false`, and numbers (0 is false); absent otherwise.
+    /// The bool in the texts `true` and `false`, or in a number (0 is false); absent otherwise.
     ToBool {
         of: ExprId,
     },
+    /// The number `of`, at least `min` and at most `max`.
     Clamp {
         of: ExprId,
         min: ExprId,
         max: ExprId,
     },
-    /// Absent if `of` equals `value`, else `of`.
+    /// The value of `of`, absent if it equals `value`.
     Omit {
         of: ExprId,
         value: ExprId,
@@ -200,12 +205,15 @@ pub enum Expr {
         items: Box<[ExprId]>,
     },
 
+    /// The other bool.
     Not {
         of: ExprId,
     },
+    /// The number with the other sign.
     Neg {
         of: ExprId,
     },
+    /// What the operator makes of two operands.
     Binary {
         operator: Operator,
         left: ExprId,
@@ -218,43 +226,98 @@ pub enum Expr {
     },
 }
 
-impl Expr {
-    /// The expressions this one uses, in the order they are evaluated.
-    pub fn operands(&self) -> impl Iterator<Item = ExprId> {
-        use Expr::*;
-        let (fixed, row): ([Option<ExprId>; 3], &[ExprId]) = match self {
-            Const { .. } | Slot { .. } | RandomInt { .. } | RandomFloat { .. } | RandomBool { .. } | RandomUuid => {
-                ([None; 3], &[])
-            }
-            RandomHex { .. } | RandomIpv4 | RandomIpv6 | RandomUserAgent | RandomZipf { .. } => ([None; 3], &[]),
-            TimeUnix | TimeUnixMs | TimeUnixNano | TimeIso | TraceId | TraceIndex | SpanId => ([None; 3], &[]),
-            Linked { .. } | LinkedKey => ([None; 3], &[]),
-            Text { of } | Upper { of } | Lower { of } | Round { of, .. } | Pad { of, .. } => {
-                ([Some(*of), None, None], &[])
-            }
-            ToInt { of } | ToDouble { of } | ToBool { of } | Not { of } | Neg { of } | RandomExp { mean: of } => {
-                ([Some(*of), None, None], &[])
-            }
-            StableUuid { of } | StableHex { of, .. } | StableIpv4 { of } => ([Some(*of), None, None], &[]),
-            RandomIntBetween { min, max } | RandomFloatBetween { min, max, .. } => {
-                ([Some(*min), Some(*max), None], &[])
-            }
-            RandomNormal { mean, stddev } => ([Some(*mean), Some(*stddev), None], &[]),
-            RandomLognormal { p50, p99 } => ([Some(*p50), Some(*p99), None], &[]),
-            RandomPareto { min, alpha } => ([Some(*min), Some(*alpha), None], &[]),
-            Default { of, or } => ([Some(*of), Some(*or), None], &[]),
-            Omit { of, value } => ([Some(*of), Some(*value), None], &[]),
-            Binary { left, right, .. } => ([Some(*left), Some(*right), None], &[]),
-            Clamp { of, min, max } => ([Some(*of), Some(*min), Some(*max)], &[]),
-            Concat { parts } => ([None; 3], parts),
-            List { items } | RandomChoice { items } | RandomWeighted { items, .. } => ([None; 3], items),
-            StablePick { of, items } | In { of, items } => ([Some(*of), None, None], items),
-        };
-        fixed.into_iter().flatten().chain(row.iter().copied())
+/// What an expression refers to: the operands in its fields, then those in a row; a text of its own; a constant.
+struct Parts<E, R, T, C> {
+    fields: [Option<E>; 3],
+    row: Option<R>,
+    text: Option<T>,
+    constant: Option<C>,
+}
+
+impl<E, R, T, C> Parts<E, R, T, C> {
+    fn none() -> Self {
+        Parts { fields: [const { None }; 3], row: None, text: None, constant: None }
+    }
+
+    fn one(operand: E) -> Self {
+        Parts { fields: [Some(operand), None, None], ..Parts::none() }
+    }
+
+    fn two(first: E, second: E) -> Self {
+        Parts { fields: [Some(first), Some(second), None], ..Parts::none() }
+    }
+
+    fn row(row: R) -> Self {
+        Parts { row: Some(row), ..Parts::none() }
     }
 }
 
-/// `and` and `or` evaluate the right side only where it decides. Int arithmetic saturates; `int / int` is a double;
+/// Takes an expression apart, operands in the order they are evaluated. A macro, so that one list serves to read and to change
+/// them.
+macro_rules! parts {
+    ($expr:expr) => {{
+        use Expr::*;
+        match $expr {
+            Const { value } => Parts { constant: Some(value), ..Parts::none() },
+            Linked { key } => Parts { text: Some(key), ..Parts::none() },
+            Slot { .. } | RandomInt { .. } | RandomFloat { .. } | RandomBool { .. } | RandomUuid => Parts::none(),
+            RandomHex { .. } | RandomIpv4 | RandomIpv6 | RandomUserAgent | RandomZipf { .. } => Parts::none(),
+            TimeUnix | TimeUnixMs | TimeUnixNano | TimeIso | TraceId | TraceIndex | SpanId => Parts::none(),
+            LinkedKey => Parts::none(),
+            Text { of } | Upper { of } | Lower { of } | Round { of, .. } | Pad { of, .. } => Parts::one(of),
+            ToInt { of } | ToDouble { of } | ToBool { of } | Not { of } | Neg { of } => Parts::one(of),
+            StableUuid { of } | StableHex { of, .. } | StableIpv4 { of } => Parts::one(of),
+            RandomExp { mean } => Parts::one(mean),
+            RandomIntBetween { min, max } | RandomFloatBetween { min, max, .. } => Parts::two(min, max),
+            RandomNormal { mean, stddev } => Parts::two(mean, stddev),
+            RandomLognormal { p50, p99 } => Parts::two(p50, p99),
+            RandomPareto { min, alpha } => Parts::two(min, alpha),
+            Default { of, or } => Parts::two(of, or),
+            Omit { of, value } => Parts::two(of, value),
+            Binary { left, right, .. } => Parts::two(left, right),
+            Clamp { of, min, max } => Parts { fields: [Some(of), Some(min), Some(max)], ..Parts::none() },
+            Concat { parts: items } | List { items } | RandomChoice { items } => Parts::row(items),
+            RandomWeighted { items, .. } => Parts::row(items),
+            StablePick { of, items } | In { of, items } => {
+                Parts { fields: [Some(of), None, None], ..Parts::row(items) }
+            }
+        }
+    }};
+}
+
+impl Expr {
+    /// The expressions this one uses, in the order they are evaluated.
+    pub fn operands(&self) -> impl Iterator<Item = ExprId> {
+        let Parts { fields, row, .. } = parts!(self);
+        fields.into_iter().flatten().chain(row.into_iter().flatten()).copied()
+    }
+
+    /// The expressions this one uses, to be changed.
+    pub fn operands_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
+        let Parts { fields, row, .. } = parts!(self);
+        fields.into_iter().flatten().chain(row.into_iter().flatten())
+    }
+
+    /// Calls `visit` with every text that the expression names, to be changed.
+    pub fn each_text_mut(&mut self, visit: &mut impl FnMut(&mut TextId)) {
+        let Parts { text, constant, .. } = parts!(self);
+        text.into_iter().for_each(&mut *visit);
+        constant.into_iter().for_each(|constant| constant.each_text_mut(visit));
+    }
+}
+
+impl Constant {
+    /// Calls `visit` with every text of the constant, to be changed.
+    pub fn each_text_mut(&mut self, visit: &mut impl FnMut(&mut TextId)) {
+        match self {
+            Constant::Text(text) => visit(text),
+            Constant::List(items) => items.iter_mut().for_each(|item| item.each_text_mut(visit)),
+            Constant::Bool(_) | Constant::Int(_) | Constant::Double(_) => {}
+        }
+    }
+}
+
+/// An operator of two operands. `and` and `or` evaluate the right one only where it decides. Int arithmetic saturates; `int / int` is a double;
 /// division by zero is absent; text + text joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,17 +1,17 @@
 //! Plan files: what `compile -o` writes and `run` reads. One JSON document with a format mark and version, the digest for
 //! people and tools, and the program. Untrusted: what is read goes through the verifier, and the digest must be its own.
 
-use super::{Plan, Program, Violation};
+use super::{Plan, Program, Violations};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{self, Read, Write};
 
-/// Largest plan file, bytes; a span takes about 1 KiB. Reading one takes at most some 36 times as much memory (measured: one
+/// The largest plan file, bytes; a span takes about 1 KiB. Reading one takes at most some 36 times as much memory (measured: one
 /// constant list of ints, which serde buffers to find the tag; ordinary plans take 4 times).
 const MAX_BYTES: u64 = 32 << 20;
 const FORMAT: &str = "tracegen plan";
-/// Of the document, not of what the program means: that is [`super::SEMANTICS`].
+/// The version of the document. What the program means has its own: [`super::SEMANTICS`].
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -22,7 +22,7 @@ struct Document<'a> {
     program: &'a Program,
 }
 
-/// Read first, and on its own: a document of another version may hold a program that this tracegen can't read.
+/// What is read first, and on its own: a document of another version may hold a program that this tracegen can't read.
 #[derive(Deserialize)]
 struct Header {
     format: Option<String>,
@@ -43,24 +43,20 @@ struct Body {
 /// Why a plan file can't be had.
 #[derive(Debug)]
 pub enum PlanFileError {
+    /// The file can't be read or written.
     Io(io::Error),
-    /// More bytes than a plan file may have.
+    /// The file has more bytes than a plan file may have.
     TooLarge,
-    /// No JSON, or cut off, or not the fields of a plan: line and column are in the error.
+    /// The file is no JSON, or cut off, or has not the fields of a plan: line and column are in the error.
     Json(serde_json::Error),
-    /// JSON, but no plan file.
+    /// The file is JSON, but no plan file.
     NotAPlan,
-    /// Of another version of the format.
-    Version {
-        found: u32,
-    },
+    /// The file is of another version of the format.
+    Version { found: u32 },
     /// The program isn't the one the file was written for.
-    Digest {
-        written: String,
-        found: String,
-    },
-    /// The program breaks an invariant.
-    Invalid(Violation),
+    Digest { written: String, found: String },
+    /// The program breaks invariants.
+    Invalid(Violations),
 }
 
 impl Plan {
@@ -74,6 +70,10 @@ impl Plan {
     }
 
     /// Writes the plan file.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be written, or the plan is too large for one.
     pub fn write_file(&self, to: impl Write) -> Result<(), PlanFileError> {
         let document = self.as_document();
         let mut to = Limited { to: io::BufWriter::new(to), left: MAX_BYTES };
@@ -84,7 +84,11 @@ impl Plan {
         }
     }
 
-    /// Reads a plan file and verifies it. Reads no more than a plan file may have, even from an endless source.
+    /// Reads a plan file and verifies it. It reads no more than a plan file may have, even from an endless source.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, is no plan file of this version, is changed or cut off, or holds a program that breaks an invariant.
     pub fn read_file(from: impl Read) -> Result<Plan, PlanFileError> {
         let mut bytes = vec![];
         from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(PlanFileError::Io)?;
@@ -133,12 +137,12 @@ impl fmt::Display for PlanFileError {
             PlanFileError::Digest { written, found } => {
                 write!(f, "the plan file was changed: it says digest {written}, its program has {found}: compile again")
             }
-            PlanFileError::Invalid(violation) => write!(f, "the plan breaks a rule: {violation}"),
+            PlanFileError::Invalid(violations) => write!(f, "the plan file holds no valid plan: {violations}"),
         }
     }
 }
 
-/// Refuses to write more than `left` bytes.
+/// A writer that refuses more than `left` bytes.
 struct Limited<W> {
     to: W,
     left: u64,
@@ -156,7 +160,7 @@ impl<W: Write> Write for Limited<W> {
     }
 }
 
-/// SHA-256 over a program's canonical bytes: JSON without white space, fields in their order, defaults left out, and slots
+/// The SHA-256 of a program's canonical bytes: JSON without white space, fields in their order, defaults left out, and slots
 /// without their names, which are for people.
 pub(super) fn digest(mut program: Program) -> [u8; 32] {
     program.scenarios.iter_mut().flat_map(|scenario| &mut scenario.slots).for_each(String::clear);

@@ -4,7 +4,7 @@ use super::*;
 
 const MS: u64 = 1_000_000;
 
-/// Makes the tables; every call adds an entry and gives its id.
+/// A maker of programs: every call adds an entry to a table and gives its id.
 #[derive(Default)]
 pub(crate) struct Maker {
     pub program: Program,

@@ -17,15 +17,15 @@ use serde::{Deserialize, Serialize};
 pub struct Chance(pub u64);
 
 impl Chance {
-    /// Always.
+    /// The probability of what always happens.
     pub const ONE: Chance = Chance(1 << 32);
 
-    /// From a percentage, rounded to the nearest representable probability. `percent` must be within 0..=100.
+    /// The chance nearest to a percentage, which must be within 0..=100.
     pub fn from_percent(percent: f64) -> Chance {
         Chance((percent / 100.0 * Chance::ONE.0 as f64 + 0.5) as u64)
     }
 
-    /// As a percentage, 0.0 to 100.0.
+    /// The chance as a percentage, 0.0 to 100.0.
     pub fn percent(self) -> f64 {
         self.0 as f64 / Chance::ONE.0 as f64 * 100.0
     }
@@ -35,34 +35,83 @@ impl Chance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Inst {
-    /// Evaluate `value` and keep it in `slot`, where later expressions of the scenario read it.
+    /// Evaluates `value` and keeps it in `slot`, where later expressions of the scenario read it.
     Set { slot: SlotId, value: ExprId },
-    /// Look for the trace this span links to. The `Linked` expressions that follow in this block read what was found;
-    /// nothing found: they are absent, and the span has no link.
+    /// Looks for the trace that this span links to. The `Linked` expressions that follow in this block read what was found; where
+    /// nothing was, they are absent, and the span has no link.
     Link { link: LinkId },
-    /// Evaluate `value` into the attribute `attr` of the current span; a second write replaces the first in its place.
-    /// An absent value leaves the attribute out.
+    /// Evaluates `value` into the attribute `attr` of the current span; a second write replaces the first in its place. An absent
+    /// value leaves the attribute out.
     Attr { attr: AttrId, value: ExprId },
-    /// The current span's name; only in blocks whose name is not constant.
+    /// Evaluates the current span's name. It stands only in blocks whose name is not constant.
     Name { value: ExprId },
-    /// Later traces can link to the current span under the text in slot `key`.
+    /// Lets later traces link to the current span under the text in slot `key`.
     Export { key: SlotId },
-    /// The span's own work: virtual time moves on by `min` to `max` ns, uniform, both ends included. `min == max` draws
-    /// nothing.
+    /// Does the span's own work: virtual time moves on by `min` to `max` ns, uniform, both ends included. Where `min` is `max`,
+    /// nothing is drawn.
     Delay { min: u64, max: u64 },
-    /// Draw the number the `fail` instructions that follow are compared with, and forget what they have summed up.
+    /// Draws the number that the `fail` instructions behind it are compared with, and sets the sum of their chances to 0.
     Roll,
-    /// Add `chance` to the sum since `roll`; if the roll is below it, the span fails with `error`: its type and message are
-    /// evaluated now, and execution goes on at `target`.
+    /// Adds `chance` to the sum since `roll`. If the roll is below the sum, the span fails with `error`, whose type and message
+    /// are evaluated now, and execution goes on at `target`.
     Fail { chance: Chance, error: ErrorId, target: u32 },
-    /// The span gets `event` at the current time, its attributes evaluated in order.
+    /// Gives the span `event` at the current time, and evaluates its attributes in order.
     Event { event: EventId },
-    /// Go on at `target` if the span has failed: no calls after a hit.
+    /// Goes on at `target` if the span has failed: a failed span makes no calls.
     SkipIfFailed { target: u32 },
-    /// Run `block` as a child span that starts now; go on when it has ended, at the time it ended.
+    /// Runs `block` as a child span that starts now, and goes on at the time the child ends.
     Call { block: BlockId },
-    /// The block is done: its span ends now.
+    /// Ends the block and its span.
     End,
+}
+
+/// What an instruction names that others have to know of: the expression it evaluates, and where it may jump to. A macro, so
+/// that one list serves to read and to change them.
+macro_rules! parts {
+    ($inst:expr) => {
+        match $inst {
+            Inst::Set { slot: _, value } | Inst::Attr { attr: _, value } | Inst::Name { value } => (Some(value), None),
+            Inst::Fail { chance: _, error: _, target } | Inst::SkipIfFailed { target } => (None, Some(target)),
+            Inst::Link { link: _ } | Inst::Export { key: _ } | Inst::Event { event: _ } => (None, None),
+            Inst::Delay { min: _, max: _ } | Inst::Roll | Inst::Call { block: _ } | Inst::End => (None, None),
+        }
+    };
+}
+
+impl Inst {
+    /// The expression that the instruction itself evaluates.
+    pub fn expr(&self) -> Option<ExprId> {
+        let (expr, _): (_, Option<&u32>) = parts!(self);
+        expr.copied()
+    }
+
+    /// The expression that the instruction itself evaluates, to be changed.
+    pub fn expr_mut(&mut self) -> Option<&mut ExprId> {
+        let (expr, _): (_, Option<&mut u32>) = parts!(self);
+        expr
+    }
+
+    /// The instruction that this one may jump to.
+    pub fn target(&self) -> Option<u32> {
+        let (_, target): (Option<&ExprId>, _) = parts!(self);
+        target.copied()
+    }
+
+    /// The instruction that this one may jump to, to be changed.
+    pub fn target_mut(&mut self) -> Option<&mut u32> {
+        let (_, target): (Option<&mut ExprId>, _) = parts!(self);
+        target
+    }
+
+    /// The block that the instruction calls.
+    pub fn callee(&self) -> Option<BlockId> {
+        if let Inst::Call { block } = self { Some(*block) } else { None }
+    }
+
+    /// The error with which the instruction may fail the span.
+    pub fn error(&self) -> Option<ErrorId> {
+        if let Inst::Fail { error, .. } = self { Some(*error) } else { None }
+    }
 }
 
 #[cfg(test)]

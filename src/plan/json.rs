@@ -1,7 +1,7 @@
 //! The listing's content as JSON, for tools: what `compile --emit json` prints. Names in place of ids, expressions and
 //! instructions as the listing writes them. Not a plan file: nothing reads it back.
 
-use super::{Block, BlockId, Plan, ScenarioId, Service};
+use super::{BlockId, Plan, ScenarioId, Service};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct ServiceJson<'a> {
     name: &'a str,
-    /// What each sends of itself.
+    /// What each instance sends of itself.
     instances: Vec<BTreeMap<&'a str, String>>,
 }
 
@@ -25,7 +25,7 @@ struct ServiceJson<'a> {
 struct ScenarioJson<'a> {
     name: &'a str,
     weight: f64,
-    /// Of all traces, 0 to 1.
+    /// The scenario's share of all traces, 0 to 1.
     share: f64,
     min_spans: u32,
     max_spans: u32,
@@ -37,7 +37,7 @@ struct ScenarioJson<'a> {
 #[derive(Serialize)]
 struct Slot<'a> {
     name: &'a str,
-    /// Of a var.
+    /// The value, if the slot is a var's.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
 }
@@ -49,7 +49,7 @@ struct Span<'a> {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
-    /// Latest end, from the trace's start.
+    /// The latest end of such a span, ns from the trace's start.
     max_end_ns: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     constants: BTreeMap<&'a str, String>,
@@ -60,9 +60,13 @@ struct Span<'a> {
 
 impl Plan {
     /// Writes the plan as indented JSON: scenarios with their spans as a tree, and services with what each instance sends.
+    ///
+    /// # Errors
+    ///
+    /// The writer fails.
     pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
         let sum = self.scenarios.iter().map(|s| s.weight).sum();
-        let scenarios = (0..self.scenarios.len()).map(|s| self.scenario_json(ScenarioId(s as u32), sum));
+        let scenarios = self.scenario_ids().map(|scenario| self.scenario_json(scenario, sum));
         let document = Document {
             plan: self.digest_hex(),
             semantics: self.semantics,
@@ -90,7 +94,7 @@ impl Plan {
             slots[slot.index()].value = Some(self.show_expr(*value).to_string());
         }
         ScenarioJson {
-            name: self.text(scenario.name),
+            name: self.scenario_name(id),
             weight: scenario.weight,
             share: scenario.weight / sum,
             min_spans: bound.min_spans,
@@ -101,19 +105,19 @@ impl Plan {
         }
     }
 
-    /// Recursion is as deep as calls are, which the verifier bounds.
+    /// A span with those it calls. Recursion is as deep as calls are, which the verifier bounds.
     fn span_json(&self, id: BlockId) -> Span<'_> {
-        let Block { span, code } = self.block(id);
+        let (block, span) = (self.block(id), self.span(id));
         let constants = span.constants.iter();
         Span {
             block: id.0,
-            service: self.text(self.services[span.service.index()].name),
+            service: self.service_name(span.service),
             kind: span.kind.name(),
             name: span.name.map(|name| self.text(name)),
             max_end_ns: self.end_bound(id),
             constants: constants.map(|(key, v)| (self.text(*key), self.show_constant(v).to_string())).collect(),
-            code: code.iter().map(|inst| self.show_inst(inst).to_string()).collect(),
-            calls: self.calls_of(id).map(|block| self.span_json(block)).collect(),
+            code: block.code.iter().map(|inst| self.show_inst(inst).to_string()).collect(),
+            calls: block.calls().map(|block| self.span_json(block)).collect(),
         }
     }
 }

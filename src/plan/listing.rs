@@ -1,12 +1,12 @@
 //! The plan as people read it: what `compile --emit plan` prints and snapshots compare.
 
 use super::notation::{duration, name, percent};
-use super::{Block, BlockId, Constant, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Place, Plan, ResourceId};
+use super::{Block, BlockId, Constant, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Place, Plan, Program, ResourceId};
 use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter, Write};
 
-/// A line of the listing, and what of the plan it says.
+/// A line of the listing, and the place in the plan that it shows.
 pub struct ListingLine {
     pub place: Place,
     pub text: String,
@@ -47,37 +47,16 @@ impl Plan {
         (lines, whole.is_err())
     }
 
-    pub(super) fn show_inst(&self, inst: &Inst) -> impl Display {
-        fmt::from_fn(move |f| Listing { plan: self }.inst(f, inst))
-    }
-
-    /// A scenario's blocks, each before those it calls.
-    pub(super) fn blocks_of(&self, scenario: ScenarioId) -> Vec<BlockId> {
-        let (mut blocks, mut open) = (vec![], vec![self.scenarios[scenario.index()].root]);
-        while let Some(id) = open.pop() {
-            blocks.push(id);
-            open.extend(self.calls_of(id).rev());
-        }
-        blocks
-    }
-
     /// The name of a block's spans; where it is computed, the expression.
     pub fn block_name(&self, id: BlockId) -> String {
-        let block = self.block(id);
-        let computed =
-            || block.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(value) } else { None });
-        match block.span.name {
-            Some(name) => self.text(name).into(),
-            None => computed().map_or_else(String::new, |value| self.show_expr(*value).to_string()),
-        }
+        let computed = || self.block(id).computed_name().map(|value| self.show_expr(value).to_string());
+        self.span(id).name.map_or_else(|| computed().unwrap_or_default(), |name| self.text(name).into())
     }
 
     /// The name of a block's spans as a template: what is computed stands in `<<` and `>>`, a slot under its own name.
-    pub fn operation(&self, scenario: ScenarioId, block: BlockId) -> String {
-        let slots = &self.scenarios[scenario.index()].slots;
-        let code = &self.block(block).code;
-        match (self.block(block).span.name, code.iter().find(|inst| matches!(inst, Inst::Name { .. }))) {
-            (None, Some(Inst::Name { value })) => self.template(slots, *value),
+    pub fn operation(&self, block: BlockId) -> String {
+        match (self.span(block).name, self.block(block).computed_name()) {
+            (None, Some(value)) => self.template(&self.scenarios[self.scenario_of(block).index()].slots, value),
             _ => self.block_name(block),
         }
     }
@@ -92,14 +71,63 @@ impl Plan {
         }
     }
 
-    /// The type of an error; where it is computed, the expression.
-    pub fn error_name(&self, id: ErrorId) -> String {
-        self.show_name_expr(self.errors[id.index()].r#type).to_string()
+    /// The type of the error with which an instruction may fail its span; where it is computed, the expression. Empty if the
+    /// instruction fails nothing.
+    pub fn failure_name(&self, block: BlockId, pc: usize) -> String {
+        let error = self.block(block).code.get(pc).and_then(Inst::error);
+        error.map_or_else(String::new, |id| self.show_name_expr(self.errors[id.index()].r#type).to_string())
+    }
+}
+
+/// What is shown need not be verified: an id that is out of range shows as itself.
+impl Program {
+    /// Shows an instruction.
+    pub(super) fn show_inst(&self, inst: &Inst) -> impl Display {
+        fmt::from_fn(move |f| match *inst {
+            Inst::Set { slot, value } => write!(f, "set    {slot} = {}", self.show_expr(value)),
+            Inst::Link { link } => write!(f, "link   {}", self.show_link(link)),
+            Inst::Attr { attr, value } => write!(f, "attr   {} = {}", self.show_key(attr), self.show_expr(value)),
+            Inst::Name { value } => write!(f, "name   {}", self.show_expr(value)),
+            Inst::Export { key } => write!(f, "export {key}"),
+            Inst::Delay { min, max } if min == max => write!(f, "delay  {}", duration(min)),
+            Inst::Delay { min, max } => write!(f, "delay  {} {}", duration(min), duration(max)),
+            Inst::Roll => write!(f, "roll"),
+            Inst::Fail { chance, error, target } => {
+                write!(f, "fail   {} {} -> {target}", percent(chance), self.show_error(error))
+            }
+            Inst::Event { event } => write!(f, "event  {}", self.show_event(event)),
+            Inst::SkipIfFailed { target } => write!(f, "failed -> {target}"),
+            Inst::Call { block } => write!(f, "call   {block}"),
+            Inst::End => write!(f, "end"),
+        })
     }
 
-    /// The blocks that a block calls, in order.
-    pub fn calls_of(&self, id: BlockId) -> impl DoubleEndedIterator<Item = BlockId> {
-        self.block(id).code.iter().filter_map(|inst| if let Inst::Call { block } = inst { Some(*block) } else { None })
+    fn show_link(&self, id: LinkId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let Some(link) = self.links.get(id.index()) else { return id.fmt(f) };
+            write!(f, "{} from", self.show_text(link.glob))?;
+            link.sources.iter().try_for_each(|block| write!(f, " {block}"))
+        })
+    }
+
+    fn show_error(&self, id: ErrorId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let Some(error) = self.errors.get(id.index()) else { return id.fmt(f) };
+            write!(f, "{}", self.show_name_expr(error.r#type))?;
+            error.message.map_or(Ok(()), |message| write!(f, " {}", self.show_operand(message)))
+        })
+    }
+
+    fn show_event(&self, id: EventId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let Some(event) = self.events.get(id.index()) else { return id.fmt(f) };
+            write!(f, "{}", self.show_name_expr(event.name))?;
+            for (i, (attr, value)) in event.attributes.iter().enumerate() {
+                let (key, value) = (self.show_key(*attr), self.show_expr(*value));
+                write!(f, "{}{key} = {value}", if i > 0 { ", " } else { " {" })?;
+            }
+            f.write_str(if event.attributes.is_empty() { "" } else { "}" })
+        })
     }
 }
 
@@ -132,7 +160,7 @@ impl Display for Listing<'_> {
             (counted(plan.scenarios.len(), "scenario"), counted(plan.services.len(), "service"));
         writeln!(f, "plan {}  {scenarios}  {services}", plan.digest_short())?;
         let mut add = |_, text: fmt::Arguments<'_>| writeln!(f, "{text}");
-        (0..plan.scenarios.len()).try_for_each(|s| self.scenario(ScenarioId(s as u32), &mut add))?;
+        plan.scenario_ids().try_for_each(|scenario| self.scenario(scenario, &mut add))?;
         (0..plan.services.len()).try_for_each(|s| self.service(f, ServiceId(s as u32)))
     }
 }
@@ -144,9 +172,9 @@ fn counted(n: usize, what: &str) -> impl Display {
 impl Listing<'_> {
     fn scenario(&self, id: ScenarioId, add: &mut Add<'_>) -> fmt::Result {
         let (plan, scenario, bound) = (self.plan, &self.plan.scenarios[id.index()], self.plan.bound(id));
-        let (title, weight) = (plan.text(scenario.name), scenario.weight);
+        let (title, weight) = (plan.show_text(scenario.name), scenario.weight);
         let place = Place::Scenario(id);
-        add(place, format_args!("{id} {title:?} weight {weight}  spans {}..{}", bound.min_spans, bound.max_spans))?;
+        add(place, format_args!("{id} {title} weight {weight}  spans {}..{}", bound.min_spans, bound.max_spans))?;
         for (slot, value) in &scenario.vars {
             let (title, value) = (name(&scenario.slots[slot.index()]), plan.show_expr(*value));
             add(Place::Slot(id, *slot), format_args!("  {slot} {title} = {value}"))?;
@@ -156,7 +184,7 @@ impl Listing<'_> {
         for (slot, title) in slots.filter(|(slot, _)| !vars.contains(slot)) {
             add(Place::Slot(id, slot), format_args!("  {slot} {}", name(title)))?;
         }
-        plan.blocks_of(id).into_iter().try_for_each(|block| self.block(block, add))
+        plan.blocks_of(id).iter().try_for_each(|block| self.block(*block, add))
     }
 
     fn block(&self, id: BlockId, add: &mut Add<'_>) -> fmt::Result {
@@ -165,7 +193,7 @@ impl Listing<'_> {
         let title = fmt::from_fn(|f| {
             let service = plan.show_name(plan.services[span.service.index()].name);
             write!(f, "{id} span {} {} {service}", span.kind.name(), span.service)?;
-            span.name.map_or(Ok(()), |name| write!(f, " {:?}", plan.text(name)))
+            span.name.map_or(Ok(()), |name| write!(f, " {}", plan.show_text(name)))
         });
         add(Place::Block(id), format_args!("  {title}"))?;
         let width = 3.max(code.len().to_string().len());
@@ -177,55 +205,6 @@ impl Listing<'_> {
             add(Place::Instruction(id, pc), format_args!("  {pc:width$}  {}", plan.show_inst(inst)))?;
         }
         Ok(())
-    }
-
-    fn inst(&self, f: &mut Formatter<'_>, inst: &Inst) -> fmt::Result {
-        let plan = self.plan;
-        match *inst {
-            Inst::Set { slot, value } => write!(f, "set    {slot} = {}", plan.show_expr(value)),
-            Inst::Link { link } => write!(f, "link   {}", self.link(link)),
-            Inst::Attr { attr, value } => write!(f, "attr   {} = {}", name(plan.attr_key(attr)), plan.show_expr(value)),
-            Inst::Name { value } => write!(f, "name   {}", plan.show_expr(value)),
-            Inst::Export { key } => write!(f, "export {key}"),
-            Inst::Delay { min, max } if min == max => write!(f, "delay  {}", duration(min)),
-            Inst::Delay { min, max } => write!(f, "delay  {} {}", duration(min), duration(max)),
-            Inst::Roll => write!(f, "roll"),
-            Inst::Fail { chance, error, target } => {
-                write!(f, "fail   {} {} -> {target}", percent(chance), self.error(error))
-            }
-            Inst::Event { event } => write!(f, "event  {}", self.event(event)),
-            Inst::SkipIfFailed { target } => write!(f, "failed -> {target}"),
-            Inst::Call { block } => write!(f, "call   {block}"),
-            Inst::End => write!(f, "end"),
-        }
-    }
-
-    fn link(&self, id: LinkId) -> impl Display {
-        fmt::from_fn(move |f| {
-            let link = &self.plan.links[id.index()];
-            write!(f, "{:?} from", self.plan.text(link.glob))?;
-            link.sources.iter().try_for_each(|block| write!(f, " {block}"))
-        })
-    }
-
-    fn error(&self, id: ErrorId) -> impl Display {
-        fmt::from_fn(move |f| {
-            let error = &self.plan.errors[id.index()];
-            write!(f, "{}", self.plan.show_name_expr(error.r#type))?;
-            error.message.map_or(Ok(()), |message| write!(f, " {}", self.plan.show_operand(message)))
-        })
-    }
-
-    fn event(&self, id: EventId) -> impl Display {
-        fmt::from_fn(move |f| {
-            let event = &self.plan.events[id.index()];
-            write!(f, "{}", self.plan.show_name_expr(event.name))?;
-            for (i, (attr, value)) in event.attributes.iter().enumerate() {
-                let (key, value) = (name(self.plan.attr_key(*attr)), self.plan.show_expr(*value));
-                write!(f, "{}{key} = {value}", if i > 0 { ", " } else { " {" })?;
-            }
-            f.write_str(if event.attributes.is_empty() { "" } else { "}" })
-        })
     }
 
     fn service(&self, f: &mut Formatter<'_>, id: ServiceId) -> fmt::Result {
@@ -293,8 +272,8 @@ mod tests {
     #[test]
     fn an_operation_is_a_template() {
         let plan = fixture::plan();
-        assert_eq!(plan.operation(ScenarioId(0), BlockId(0)), "POST /api/v1/orders");
-        assert_eq!(plan.operation(ScenarioId(0), BlockId(1)), "process <<order_id>>");
+        assert_eq!(plan.operation(BlockId(0)), "POST /api/v1/orders");
+        assert_eq!(plan.operation(BlockId(1)), "process <<order_id>>");
     }
 
     #[test]

@@ -1,45 +1,66 @@
 //! How values, expressions and times are written in the listing. Expressions are prefix: a name, its parameters, its operands;
 //! an operand with operands of its own stands in parentheses unless nothing can follow it.
 
-use super::{Chance, Constant, Expr, ExprId, Operator, Plan, TextId};
+use super::{AttrId, Chance, Constant, Expr, ExprId, Operator, Program, TextId};
 use std::fmt::{self, Display, Formatter};
 
-impl Plan {
-    /// An expression with all its operands.
+/// What is shown need not be verified: an id that is out of range shows as itself.
+impl Program {
+    /// Shows an expression with all its operands.
     pub(super) fn show_expr(&self, id: ExprId) -> impl Display {
-        Shown { plan: self, id, around: Around::Nothing }
+        Shown { program: self, id, around: Around::Nothing }
     }
 
-    /// An expression that others stand beside.
+    /// Shows an expression that others stand beside.
     pub(super) fn show_operand(&self, id: ExprId) -> impl Display {
-        Shown { plan: self, id, around: Around::Others }
+        Shown { program: self, id, around: Around::Others }
     }
 
     pub(super) fn show_constant(&self, value: &Constant) -> impl Display {
         fmt::from_fn(move |f| constant(f, self, value))
     }
 
+    /// Shows a text as a name.
     pub(super) fn show_name(&self, id: TextId) -> impl Display {
-        name(self.text(id))
+        fmt::from_fn(move |f| match self.texts.get(id.index()) {
+            Some(text) => name(text).fmt(f),
+            None => id.fmt(f),
+        })
     }
 
-    /// What is a constant text as a name, any other expression in parentheses.
+    /// Shows a text in quotes.
+    pub(super) fn show_text(&self, id: TextId) -> impl Display {
+        fmt::from_fn(move |f| match self.texts.get(id.index()) {
+            Some(text) => write!(f, "{text:?}"),
+            None => id.fmt(f),
+        })
+    }
+
+    /// Shows the key of a computed attribute.
+    pub(super) fn show_key(&self, id: AttrId) -> impl Display {
+        fmt::from_fn(move |f| match self.attrs.get(id.index()) {
+            Some(key) => self.show_name(*key).fmt(f),
+            None => id.fmt(f),
+        })
+    }
+
+    /// Shows a constant text as a name, and any other expression in parentheses.
     pub(super) fn show_name_expr(&self, id: ExprId) -> impl Display {
-        fmt::from_fn(move |f| match &self.exprs[id.index()] {
-            Expr::Const { value: Constant::Text(text) } => self.show_name(*text).fmt(f),
+        fmt::from_fn(move |f| match self.exprs.get(id.index()) {
+            Some(Expr::Const { value: Constant::Text(text) }) => self.show_name(*text).fmt(f),
             _ => write!(f, "({})", self.show_expr(id)),
         })
     }
 }
 
-/// Bare if that can't be taken for anything else, quoted otherwise.
+/// Shows a name: bare if that can't be taken for anything else, quoted otherwise.
 pub(super) fn name(text: &str) -> impl Display {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':');
     let bare = !text.is_empty() && text.chars().all(plain);
     fmt::from_fn(move |f| if bare { f.write_str(text) } else { write!(f, "{text:?}") })
 }
 
-/// A time in the largest unit that keeps it over 1: `250us`, `1.5ms`, `2s`.
+/// Shows a time in the largest unit that keeps it over 1: `250us`, `1.5ms`, `2s`.
 pub(super) fn duration(ns: u64) -> impl Display {
     fmt::from_fn(move |f| {
         let (unit, name) = match ns {
@@ -57,7 +78,7 @@ pub(super) fn duration(ns: u64) -> impl Display {
     })
 }
 
-/// The shortest percentage that makes this chance.
+/// Shows a chance as the shortest percentage that makes it.
 pub(super) fn percent(chance: Chance) -> impl Display {
     fmt::from_fn(move |f| {
         let percent = chance.percent();
@@ -71,26 +92,27 @@ pub(super) fn percent(chance: Chance) -> impl Display {
     })
 }
 
-fn constant(f: &mut Formatter<'_>, plan: &Plan, value: &Constant) -> fmt::Result {
+fn constant(f: &mut Formatter<'_>, program: &Program, value: &Constant) -> fmt::Result {
     match value {
         Constant::Bool(v) => write!(f, "{v}"),
         Constant::Int(v) => write!(f, "{v}"),
         Constant::Double(v) => write!(f, "{v:?}"),
-        Constant::Text(id) => write!(f, "{:?}", plan.text(*id)),
+        Constant::Text(id) => program.show_text(*id).fmt(f),
         Constant::List(items) => {
             f.write_str("[")?;
             for (i, item) in items.iter().enumerate() {
                 f.write_str(if i > 0 { ", " } else { "" })?;
-                constant(f, plan, item)?;
+                constant(f, program, item)?;
             }
             f.write_str("]")
         }
     }
 }
 
-/// `units` of 10^-digits.
+/// Writes a decimal: so many units of 10^-digits.
 fn fixed(f: &mut Formatter<'_>, units: i64, digits: u8) -> fmt::Result {
-    let (sign, size, unit) = (if units < 0 { "-" } else { "" }, units.unsigned_abs(), 10_u64.pow(digits.into()));
+    let (sign, size, unit) =
+        (if units < 0 { "-" } else { "" }, units.unsigned_abs(), 10_u64.saturating_pow(digits.into()));
     write!(f, "{sign}{}", size / unit)?;
     if digits > 0 { write!(f, ".{:0width$}", size % unit, width = digits.into()) } else { Ok(()) }
 }
@@ -99,21 +121,21 @@ fn fixed(f: &mut Formatter<'_>, units: i64, digits: u8) -> fmt::Result {
 #[derive(Clone, Copy, PartialEq)]
 enum Around {
     Nothing,
-    /// A name before it, nothing behind.
+    /// A name stands before it, nothing behind it.
     Name,
-    /// Other operands.
+    /// Other operands stand beside it.
     Others,
 }
 
 struct Shown<'a> {
-    plan: &'a Plan,
+    program: &'a Program,
     id: ExprId,
     around: Around,
 }
 
 impl Shown<'_> {
     fn operand(&self, id: ExprId, around: Around) -> Shown<'_> {
-        Shown { plan: self.plan, id, around }
+        Shown { program: self.program, id, around }
     }
 
     fn row(&self, f: &mut Formatter<'_>, items: &[ExprId]) -> fmt::Result {
@@ -126,7 +148,7 @@ impl Shown<'_> {
 
     fn bare(&self, f: &mut Formatter<'_>, expr: &Expr) -> fmt::Result {
         match expr {
-            Expr::Const { value } => return constant(f, self.plan, value),
+            Expr::Const { value } => return constant(f, self.program, value),
             Expr::List { items } => return self.row(f, items),
             Expr::Binary { operator, left, right } => {
                 let (left, right) = (self.operand(*left, Around::Others), self.operand(*right, Around::Others));
@@ -143,7 +165,7 @@ impl Shown<'_> {
                 }
                 return Ok(());
             }
-            _ => head(f, self.plan, expr)?,
+            _ => head(f, self.program, expr)?,
         }
         let around = if expr.operands().count() == 1 { Around::Name } else { Around::Others };
         expr.operands().try_for_each(|id| write!(f, " {}", self.operand(id, around)))
@@ -152,7 +174,7 @@ impl Shown<'_> {
 
 impl Display for Shown<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let expr = &self.plan.exprs[self.id.index()];
+        let Some(expr) = self.program.exprs.get(self.id.index()) else { return self.id.fmt(f) };
         let closed = match expr {
             Expr::Const { .. } | Expr::List { .. } | Expr::Slot { .. } => true,
             Expr::RandomInt { .. } | Expr::RandomFloat { .. } | Expr::RandomBool { .. } => false,
@@ -187,8 +209,8 @@ fn symbol(operator: Operator) -> &'static str {
     }
 }
 
-/// The name of an expression and its parameters.
-fn head(f: &mut Formatter<'_>, plan: &Plan, expr: &Expr) -> fmt::Result {
+/// Writes the name of an expression and its parameters.
+fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
     let name = match expr {
         Expr::Const { .. }
         | Expr::List { .. }
@@ -209,7 +231,7 @@ fn head(f: &mut Formatter<'_>, plan: &Plan, expr: &Expr) -> fmt::Result {
         Expr::RandomBool { chance } => return write!(f, "bool {}", percent(*chance)),
         Expr::RandomHex { digits } => return write!(f, "hex {digits}"),
         Expr::RandomZipf { n, s } => return write!(f, "zipf {n} {s}"),
-        Expr::Linked { key } => return write!(f, "linked {}", plan.show_name(*key)),
+        Expr::Linked { key } => return write!(f, "linked {}", program.show_name(*key)),
         Expr::Round { digits, .. } => return write!(f, "round {digits}"),
         Expr::Pad { width, .. } => return write!(f, "pad {width}"),
         Expr::StableHex { digits, .. } => return write!(f, "stable_hex {digits}"),
@@ -253,8 +275,8 @@ fn head(f: &mut Formatter<'_>, plan: &Plan, expr: &Expr) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::SlotId;
     use crate::plan::fixture::{self, Maker};
+    use crate::plan::{Plan, SlotId};
 
     #[test]
     fn times_are_short() {

@@ -2,22 +2,34 @@
 
 mod flow;
 mod links;
+mod parameters;
+mod rule;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod values;
 mod violation;
+mod violations;
 
 pub use violation::{Fault, Place, Violation};
+pub use violations::Violations;
 
 use std::sync::OnceLock;
 
-use super::{AttrId, BlockId, Plan, Program};
+use super::{AttrId, ERROR_TYPE, Plan, Program};
+use violations::Found;
 
 impl Plan {
-    /// Checks every invariant below and makes the plan; the first one found broken is the error. Takes time and memory linear
-    /// in the program's size and in [`super::limits::EVALUATIONS`]; recursion goes no deeper than the depths in [`super::limits`].
+    /// Checks every invariant below and makes the plan. Takes time and memory linear in the program's size and in
+    /// [`super::limits::EVALUATIONS`]; recursion goes no deeper than the depths in [`super::limits`].
+    ///
+    /// # Errors
+    ///
+    /// All violations at once, each with its instruction as the listing shows it. What goes on from a broken invariant is not
+    /// checked: a program of other semantics or beyond the limits not at all; no calls where an id, an operand or a jump leads
+    /// astray; no ways through the code where the calls form no trees. Of an expression, and of a row of attributes with an id
+    /// out of range, the first violation counts.
     ///
     /// Tables
     /// 1. `semantics` is [`super::SEMANTICS`]; no table or row is larger than [`super::limits`] says.
@@ -55,16 +67,23 @@ impl Plan {
     /// 20. A link has sources, each of which exports; at most [`super::limits::LINKS`] in a scenario.
     /// 21. The graph of linking scenario to exporting scenario has no cycle and no chain of more than
     ///     [`super::limits::LINK_CHAIN`]; finding the links of a trace makes at most [`super::limits::REPLAYED_SPANS`] again.
-    pub fn verify(program: Program) -> Result<Plan, Violation> {
-        tables::check(&program)?;
-        let tree = tree::check(&program)?;
-        let order = links::order(&program, &tree)?;
-        let flow = flow::check(&program, &tree, &order)?;
+    pub fn verify(program: Program) -> Result<Plan, Violations> {
+        let mut found = Found::new();
+        tables::check(&program, &mut found);
+        let tree = found.is_sound().then(|| tree::check(&program, &mut found));
+        let known = tree.filter(|_| found.is_sound()).map(|tree| {
+            let order = links::order(&program, &tree, &mut found);
+            let flow = flow::check(&program, &tree, &order, &mut found);
+            (tree, flow)
+        });
+        found.result(&program)?;
+        let (tree, flow) = known.expect("what is not sound has a violation");
         let error_type = error_type_attrs(&program);
         let (text, text_at) = text_pool(&program.texts);
         Ok(Plan {
             program,
             digest: OnceLock::new(),
+            tree,
             bounds: flow.bounds,
             end_bounds: flow.ends,
             error_type,
@@ -74,9 +93,9 @@ impl Plan {
     }
 }
 
-/// The block's computed attribute with the key `error.type`, by block.
+/// Finds each block's computed attribute with the key [`ERROR_TYPE`].
 fn error_type_attrs(program: &Program) -> Vec<Option<AttrId>> {
-    let is_error_type = |id: &AttrId| program.texts[program.attrs[id.index()].index()] == "error.type";
+    let is_error_type = |id: &AttrId| program.texts[program.attrs[id.index()].index()] == ERROR_TYPE;
     program.blocks.iter().map(|block| block.span.attrs.ids().find(is_error_type)).collect()
 }
 
@@ -91,15 +110,4 @@ fn text_pool(texts: &[String]) -> (Vec<u8>, Vec<(u32, u32)>) {
     }
     pool.resize(pool.len() + Plan::SLACK, 0);
     (pool, at)
-}
-
-/// The scenario that each block belongs to.
-struct Tree {
-    scenario: Vec<u32>,
-}
-
-impl Tree {
-    fn scenario(&self, block: BlockId) -> usize {
-        self.scenario[block.index()] as usize
-    }
 }

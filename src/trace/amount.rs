@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-/// A trace counts where the last of its spans does.
+/// How many spans and traces there are. A trace counts where the last of its spans does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
     pub spans: u64,
@@ -27,11 +27,11 @@ impl Sum for Amount {
     }
 }
 
-/// What one cause kept from arriving.
+/// How much one cause kept from arriving.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     #[serde(flatten)]
     pub amount: Amount,
-    /// What the peer or the system first said of it; may be empty.
+    /// The words in which the peer or the system first told of the cause; may be empty.
     pub message: String,
 }

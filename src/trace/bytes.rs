@@ -1,63 +1,68 @@
 //! A byte vector written in fixed strides: its storage is always [`SLACK`] longer than what is in use, so a copy of a few
 //! bytes is one or two wide stores instead of a call of memcpy. (Measured: 4 ns a span.)
 
-/// Bytes of storage behind what is in use.
+/// The number of bytes of storage behind those in use.
 pub const SLACK: usize = 64;
 
-/// See the module. Append in two steps: [`Bytes::room`] for all that follows, then the `put`s and `copy`s.
+/// A byte vector written in strides. It is appended to in two steps: [`Bytes::room`] for all that follows, then `put`s and `copy`s.
 #[derive(Clone, Debug)]
 pub struct Bytes {
-    /// Always initialised; `len` of it in use.
+    /// The storage, all of it initialised; the first `len` bytes are in use.
     store: Vec<u8>,
     len: usize,
 }
 
 impl Default for Bytes {
-    /// Not without the slack: an empty text is read in a stride too.
+    /// A vector of no bytes, but with the slack: an empty text is read in a stride too.
     fn default() -> Self {
         Bytes::with_capacity(0)
     }
 }
 
 impl Bytes {
+    /// An empty vector with room for `n` bytes.
     pub fn with_capacity(n: usize) -> Self {
         Bytes { store: vec![0; n + SLACK], len: 0 }
     }
 
+    /// The number of bytes in use.
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether no byte is in use.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
+    /// Forgets all bytes, and keeps the storage.
     #[inline(always)]
     pub fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Forget what lies behind `len`, which must be in use.
+    /// Forgets the bytes behind the first `len`, which must be in use.
     #[inline(always)]
     pub fn truncate(&mut self, len: usize) {
         debug_assert!(len <= self.len);
         self.len = len;
     }
 
+    /// The bytes in use.
     #[inline(always)]
     pub fn as_slice(&self) -> &[u8] {
         &self.store[..self.len]
     }
 
-    /// What is in use and the slack behind it.
+    /// The bytes in use and the storage behind them, at least the slack.
     #[inline(always)]
     pub fn padded(&self) -> &[u8] {
         &self.store
     }
 
-    /// Make room for `n` more bytes and the slack.
+    /// Makes room for `n` more bytes and the slack.
     #[inline(always)]
     pub fn room(&mut self, n: usize) {
         if self.len + n + SLACK > self.store.len() {
@@ -71,26 +76,26 @@ impl Bytes {
         self.store.resize((self.len + n + SLACK).next_power_of_two(), 0);
     }
 
-    /// Overwrite the bytes at `at`.
+    /// Overwrites the bytes from `at` on.
     #[inline(always)]
     pub fn set<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
         self.store[at..at + N].copy_from_slice(&bytes);
     }
 
-    /// The `N` bytes at `at`, to be filled.
+    /// The `N` bytes from `at` on, to be filled.
     #[inline(always)]
     pub fn window<const N: usize>(&mut self, at: usize) -> &mut [u8; N] {
         (&mut self.store[at..at + N]).try_into().expect("a slice of N bytes")
     }
 
-    /// Append the first `n <= N <= SLACK` bytes of `bytes`; room for them was made before.
+    /// Appends the first `n <= N <= SLACK` bytes of `bytes`; room for them was made before.
     #[inline(always)]
     pub fn put<const N: usize>(&mut self, bytes: [u8; N], n: usize) {
         self.store[self.len..self.len + N].copy_from_slice(&bytes);
         self.len += n;
     }
 
-    /// Append `from[at..at + n]` in strides of `N <= SLACK`; `from` has the slack behind it, room was made before.
+    /// Appends `from[at..at + n]` in strides of `N <= SLACK`; `from` has the slack behind it, and room was made before.
     #[inline(always)]
     pub fn copy<const N: usize>(&mut self, from: &[u8], at: usize, n: usize) {
         let mut done = 0;
@@ -105,7 +110,7 @@ impl Bytes {
         self.len += n;
     }
 
-    /// Append all of `bytes`.
+    /// Appends all of `bytes`.
     #[inline(always)]
     pub fn append(&mut self, bytes: &[u8]) {
         self.room(bytes.len());
@@ -113,7 +118,7 @@ impl Bytes {
         self.len += bytes.len();
     }
 
-    /// Append a copy of `self[at..at + n]`.
+    /// Appends a copy of `self[at..at + n]`.
     #[inline(always)]
     pub fn append_within(&mut self, at: usize, n: usize) {
         self.room(n);
@@ -121,7 +126,7 @@ impl Bytes {
         self.len += n;
     }
 
-    /// Move what stands from `at` on by `by` bytes, so that a length written too narrow or too wide fits.
+    /// Moves the bytes from `at` on by `by` bytes, so that a length written too narrow or too wide fits.
     pub fn shift(&mut self, at: usize, by: isize) {
         self.room(by.unsigned_abs());
         let len = self.len;

@@ -1,11 +1,11 @@
-//! A value as text: what pages show, and what a search compares. It is what the OpenTelemetry Collector makes of a value
-//! where only text has a place.
+//! Values as text: what pages show, and what a search compares. The text is the one that the OpenTelemetry Collector makes of a
+//! value where only text has a place.
 
 use super::Datum;
 use std::fmt::{self, Display, Formatter, Write};
 
 impl Display for Datum<'_> {
-    /// Text as it is, doubles as JavaScript writes them, a list as JSON.
+    /// Writes a text as it is, a double as JavaScript writes it, and a list as JSON.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Datum::Text(text) => f.write_str(text),
@@ -38,7 +38,7 @@ fn double(v: f64, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_str(&if positive { text.replace('e', "e+") } else { text })
 }
 
-/// Go escapes two characters more than JSON asks for: JavaScript took them for line ends.
+/// Writes a text as Go quotes it, which escapes two characters more than JSON asks for: JavaScript took them for line ends.
 fn quoted(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     let json = serde_json::Value::from(text).to_string();
     f.write_str(&json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))

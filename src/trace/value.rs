@@ -1,40 +1,41 @@
 //! A value at run time: two numbers, texts and lists by their place in the trace.
 
-/// What an attribute holds, or a slot. Two numbers of a register each: in 12 bytes it would be returned through memory, written
-/// in parts that its reader has to wait for. (Measured: 4 ns a span.)
+/// A value that an attribute or a slot holds: two numbers of a register each. In 12 bytes, it would be returned through memory,
+/// written in parts that its reader has to wait for. (Measured: 4 ns a span.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// Kind in the top three bits; below it a text's length in bytes, a list's length, a double's digits.
+    /// The kind in the top three bits; below them a text's length in bytes, a list's length, or a double's digits.
     head: u32,
+    /// The number itself, or the position of a text or a list.
     bits: u64,
 }
 
 /// A value taken apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Read {
-    /// In [`super::Trace::text`].
+    /// A text in [`super::Trace::text`].
     Text {
         at: usize,
         len: usize,
     },
-    /// In the plan's text pool.
+    /// A text in the plan's text pool.
     Const {
         at: usize,
         len: usize,
     },
     Int(i64),
-    /// `digits`: how many its text has behind the point; `None`: as many as it takes to read it back.
+    /// A double; its text has so many digits behind the point, and as many as it takes to read it back for `None`.
     Double {
         value: f64,
         digits: Option<u8>,
     },
     Bool(bool),
-    /// In [`super::Trace::values`].
+    /// A list in [`super::Trace::values`].
     List {
         at: usize,
         len: usize,
     },
-    /// No value: an attribute is left out.
+    /// No value: an attribute without one is left out.
     Absent,
 }
 
@@ -47,27 +48,29 @@ const DOUBLE: u32 = 3;
 const BOOL: u32 = 4;
 const LIST: u32 = 5;
 const ABSENT: u32 = 6;
-/// In a double's head: no fixed number of digits.
+/// Stands in a double's head for no fixed number of digits.
 const SHORTEST: u32 = LOW;
 
 impl Value {
+    /// The value of what has none.
     pub const ABSENT: Value = Value { head: ABSENT << KIND, bits: 0 };
-    /// Longest text, in bytes.
+    /// The length of the longest text, in bytes.
     pub const MAX_TEXT: usize = LOW as usize;
 
-    /// `trace.text[at..end]`.
+    /// The text `trace.text[at..end]`.
     #[inline(always)]
     pub fn text(at: usize, end: usize) -> Value {
         debug_assert!(end - at <= Value::MAX_TEXT);
         Value { head: (end - at) as u32, bits: at as u64 }
     }
 
-    /// A text of the plan, as `Plan::text_at` gives it.
+    /// A text of the plan, at the place that `Plan::text_at` gives.
     #[inline(always)]
     pub fn constant((at, len): (u32, u32)) -> Value {
         Value { head: len | CONST << KIND, bits: at as u64 }
     }
 
+    /// An int.
     #[inline(always)]
     pub fn int(v: i64) -> Value {
         Value { head: INT << KIND, bits: v as u64 }
@@ -85,34 +88,37 @@ impl Value {
         Value { head: DOUBLE << KIND | digits as u32, bits: v.to_bits() }
     }
 
+    /// A bool.
     #[inline(always)]
     pub fn bool(v: bool) -> Value {
         Value { head: BOOL << KIND, bits: v as u64 }
     }
 
-    /// `trace.values[at..at + len]`.
+    /// The list `trace.values[at..at + len]`.
     #[inline(always)]
     pub fn list(at: usize, len: usize) -> Value {
         Value { head: len as u32 | LIST << KIND, bits: at as u64 }
     }
 
-    /// Offset and length, if this is a text of the trace shorter than `limit` (at most 2^29) bytes.
+    /// The offset and the length, if this is a text of the trace shorter than `limit` (at most 2^29) bytes.
     #[inline(always)]
     pub fn short_text(self, limit: u32) -> Option<(usize, usize)> {
         (self.head < limit).then_some((self.bits as usize, self.head as usize))
     }
 
-    /// Int, double or bool.
+    /// Whether the value is an int, a double or a bool.
     #[inline(always)]
     pub fn is_scalar(self) -> bool {
         (INT..=BOOL).contains(&(self.head >> KIND))
     }
 
+    /// Whether there is no value.
     #[inline(always)]
     pub fn is_absent(self) -> bool {
         self.head >> KIND == ABSENT
     }
 
+    /// The value taken apart.
     #[inline(always)]
     pub fn read(self) -> Read {
         let (at, len) = (self.bits as usize, (self.head & LOW) as usize);

@@ -1,17 +1,19 @@
 //! A trace read as telemetry: the one place that knows in which order attributes go out and what a failure adds.
 
-use super::{FLAGS, FLAGS_REMOTE, NONE, Read, SpanRecord, Trace, Value};
-use crate::plan::{Constant, Plan, ResourceId, SpanForm, SpanKind};
+use super::{EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, FLAGS_REMOTE, FailureRecord, NONE};
+use super::{Read, SpanRecord, Trace, Value, flags};
+use crate::plan::{Constant, ERROR_TYPE, Plan, ResourceId, SpanForm, SpanKind};
 use std::sync::Arc;
 
 /// The attributes of every service instance of a run, computed once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resources {
-    /// By [`ResourceId`]; in the order they are sent.
+    /// By resource: its attributes, in the order they are sent.
     pub attributes: Vec<Vec<(String, OwnedDatum)>>,
 }
 
 impl Resources {
+    /// The attributes of a resource, in the order they are sent.
     pub fn get(&self, id: ResourceId) -> impl Iterator<Item = (&str, Datum<'_>)> {
         self.attributes[id.index()].iter().map(|(key, value)| (key.as_str(), value.as_datum()))
     }
@@ -25,6 +27,7 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// A trace of the run, ready to be read.
     pub fn view<'a>(&'a self, trace: &'a Trace) -> View<'a> {
         View { plan: &self.plan, resources: &self.resources, trace }
     }
@@ -41,6 +44,7 @@ pub enum OwnedDatum {
 }
 
 impl OwnedDatum {
+    /// The value as it is sent.
     pub fn as_datum(&self) -> Datum<'_> {
         match self {
             OwnedDatum::Text(v) => Datum::Text(v),
@@ -63,6 +67,7 @@ pub enum Datum<'a> {
 }
 
 impl Datum<'_> {
+    /// The value as one that stands alone.
     pub fn to_owned(self) -> OwnedDatum {
         match self {
             Datum::Text(v) => OwnedDatum::Text(v.to_string()),
@@ -83,6 +88,7 @@ pub enum Items<'a> {
 }
 
 impl<'a> Items<'a> {
+    /// The elements, in order.
     pub fn iter(self) -> impl Iterator<Item = Datum<'a>> {
         let len = match self {
             Items::Owned(items) => items.len(),
@@ -117,20 +123,22 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// The name of the trace's scenario.
     pub fn scenario(self) -> &'a str {
-        self.plan.text(self.plan.scenarios[self.trace.scenario.index()].name)
+        self.plan.scenario_name(self.trace.scenario)
     }
 
-    /// A parent before its children, siblings in order.
+    /// All spans: a parent before its children, siblings in order.
     pub fn spans(self) -> impl ExactSizeIterator<Item = SpanView<'a>> {
         (0..self.trace.spans.len()).map(move |ordinal| self.span(ordinal))
     }
 
+    /// The span with this ordinal.
     pub fn span(self, ordinal: usize) -> SpanView<'a> {
         SpanView { view: self, ordinal }
     }
 
-    /// `None`: absent.
+    /// A value of the trace, as it is sent; `None`: it is absent.
     pub fn datum(self, value: Value) -> Option<Datum<'a>> {
         Some(match value.read() {
             Read::Text { at, len } => Datum::Text(utf8(&self.trace.text.as_slice()[at..at + len])),
@@ -143,12 +151,12 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Empty if the value is no text.
+    /// A text of the trace; empty if the value is no text.
     pub fn text(self, value: Value) -> &'a str {
         utf8(self.bytes(value).unwrap_or_default())
     }
 
-    /// A text's bytes, which are UTF-8; `None`: the value is no text.
+    /// The bytes of a text, which are UTF-8; `None`: the value is no text.
     pub fn bytes(self, value: Value) -> Option<&'a [u8]> {
         match value.read() {
             Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
@@ -184,59 +192,60 @@ pub struct LinkView {
 }
 
 impl<'a> SpanView<'a> {
+    /// The record of the span.
     pub fn record(self) -> &'a SpanRecord {
         &self.view.trace.spans[self.ordinal]
     }
 
     fn form(self) -> &'a SpanForm {
-        &self.view.plan.block(self.record().block).span
+        self.view.plan.span(self.record().block)
     }
 
+    /// The parent; `None`: the span is the root.
     pub fn parent(self) -> Option<SpanView<'a>> {
         let parent = self.record().parent;
         (parent != NONE).then(|| self.view.span(parent as usize))
     }
 
+    /// The name of the span.
     pub fn name(self) -> &'a str {
         self.view.text(self.record().name)
     }
 
+    /// The kind of the span.
     pub fn kind(self) -> SpanKind {
         self.form().kind
     }
 
+    /// The name of the service that the span is of.
     pub fn service(self) -> &'a str {
-        let plan = self.view.plan;
-        plan.text(plan.services[self.form().service.index()].name)
+        self.view.plan.service_of(self.record().block)
     }
 
-    /// OTLP span flags: the parent is remote where it is of another service.
+    /// OTLP's span flags.
     pub fn flags(self) -> u32 {
-        match self.parent() {
-            Some(parent) if parent.form().service != self.form().service => FLAGS_REMOTE,
-            _ => FLAGS,
-        }
+        flags(self.view.plan, self.record().block)
     }
 
-    /// Constant ones, then computed ones, then what tracegen adds.
+    /// All attributes: constant ones, then computed ones, then those that tracegen adds.
     pub fn attributes(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
         let (plan, form) = (self.view.plan, self.form());
         let constants = form.constants.iter().map(move |(key, value)| (plan.text(*key), constant(plan, value)));
         constants.chain(self.computed_attributes())
     }
 
-    /// Those that differ from span to span: computed ones, then what tracegen adds.
+    /// The attributes that differ from span to span: computed ones, then those that tracegen adds.
     pub fn computed_attributes(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
         let SpanView { view, .. } = self;
         let (plan, record, form) = (view.plan, self.record(), self.form());
         let computed = &view.trace.attrs[record.attrs as usize..][..form.attrs.count as usize];
         let computed = computed.iter().filter_map(move |r| Some((plan.attr_key(r.attr), view.datum(r.value)?)));
-        let owned = form.attrs.ids().any(|attr| plan.attr_key(attr) == "error.type");
-        let added = self.failure().filter(|_| !owned).map(|(r#type, _)| ("error.type", Datum::Text(r#type)));
+        let is_own = plan.error_type_attr(record.block).is_some();
+        let added = self.failure().filter(|_| !is_own).map(|(r#type, _)| (ERROR_TYPE, Datum::Text(r#type)));
         computed.chain(added)
     }
 
-    /// Type and message, if the span failed; its status is ERROR then, else unset.
+    /// The type and the message of the failure, if the span failed; its status is ERROR then, else unset.
     pub fn failure(self) -> Option<(&'a str, &'a str)> {
         let failure = self.record().failure;
         (failure != NONE).then(|| {
@@ -245,7 +254,7 @@ impl<'a> SpanView<'a> {
         })
     }
 
-    /// The span's own events in order, then the exception of its failure.
+    /// The span's own events in order, then the exception that its failure brings.
     pub fn events(self) -> Vec<EventView<'a>> {
         let SpanView { view, .. } = self;
         let mut events = vec![];
@@ -257,17 +266,14 @@ impl<'a> SpanView<'a> {
             events.push(EventView { time: event.time, name: view.text(event.name), attributes: attributes.collect() });
             next = event.next;
         }
-        if let Some((r#type, message)) = self.failure() {
-            let mut attributes = vec![("exception.type", Datum::Text(r#type))];
+        if self.record().failure != NONE {
             let failure = &view.trace.failures[self.record().failure as usize];
-            if !failure.message.is_absent() {
-                attributes.push(("exception.message", Datum::Text(message)));
-            }
-            events.push(EventView { time: failure.time, name: "exception", attributes });
+            events.extend(failure.exception.then(|| exception(view, failure)));
         }
         events
     }
 
+    /// The links to spans of earlier traces.
     pub fn links(self) -> impl Iterator<Item = LinkView> {
         let links = &self.view.trace.links;
         let mut next = self.record().link;
@@ -277,4 +283,13 @@ impl<'a> SpanView<'a> {
             Some(LinkView { trace_id: link.trace_id, span_id: link.span_id, flags: FLAGS_REMOTE })
         })
     }
+}
+
+/// The event of a failure, by the semantic conventions for exceptions.
+fn exception<'a>(view: View<'a>, failure: &FailureRecord) -> EventView<'a> {
+    let mut attributes = vec![(EXCEPTION_TYPE, Datum::Text(view.text(failure.r#type)))];
+    if !failure.message.is_absent() {
+        attributes.push((EXCEPTION_MESSAGE, Datum::Text(view.text(failure.message))));
+    }
+    EventView { time: failure.time, name: EXCEPTION, attributes }
 }

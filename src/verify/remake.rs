@@ -105,7 +105,7 @@ impl Era {
 
 /// Service of a span.
 pub fn service(span: SpanView<'_>) -> usize {
-    span.view.plan.block(span.record().block).span.service.index()
+    span.view.plan.span(span.record().block).service.index()
 }
 
 impl Remaker {

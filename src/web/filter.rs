@@ -230,8 +230,7 @@ fn scenario(app: &Arc<App>, name: &str) -> ScenarioFilter {
 fn roots(plan: &Plan, scenario: &str) -> Vec<(String, Option<String>)> {
     let named = plan.scenarios.iter().filter(|s| plan.text(s.name) == scenario);
     let root = |block| {
-        let span = &plan.block(block).span;
-        let service = plan.text(plan.services[span.service.index()].name);
+        let (span, service) = (plan.span(block), plan.service_of(block));
         (service.to_string(), span.name.map(|name| plan.text(name).to_string()))
     };
     named.map(|s| root(s.root)).collect()

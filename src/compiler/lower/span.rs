@@ -1,5 +1,6 @@
 //! One span to one block.
 
+use super::code::{Code, Label, PENDING};
 use super::{Lowering, State};
 use crate::compiler::link;
 use crate::compiler::report::Report;
@@ -9,8 +10,8 @@ use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Kind, Span};
 use crate::language::source::Loc;
 use crate::plan::{
-    AttrId, AttrRange, Block, BlockId, Chance, Constant, Error, ErrorId, Event, EventId, Expr, ExprId, Inst, Link,
-    LinkId, ServiceId, SlotId, SpanForm, SpanKind, TextId,
+    AttrId, AttrRange, Block, BlockId, Chance, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId,
+    Inst, Link, LinkId, ServiceId, SlotId, SpanForm, SpanKind, TextId,
 };
 
 /// A block in the making.
@@ -23,18 +24,12 @@ struct Draft {
     attrs: AttrRange,
     /// By attribute of the model; `None`: constant.
     attr_ids: Vec<Option<AttrId>>,
-    code: Vec<Inst>,
-    places: Vec<Loc>,
+    code: Code,
 }
 
 impl Draft {
     fn push(&mut self, inst: Inst, place: Loc) {
-        self.code.push(inst);
-        self.places.push(place);
-    }
-
-    fn next(&self) -> u32 {
-        self.code.len() as u32
+        self.code.push(inst, place);
     }
 }
 
@@ -56,33 +51,27 @@ impl<'m> Lowering<'m> {
         {
             draft.push(Inst::Delay { min: delay.min, max: delay.max }, delay.loc);
         }
-        let fails = self.error_conditions(state, &mut draft, report);
-        let events_at = draft.next();
-        self.events(state, &mut draft, report);
+        let (mut after_hit, mut end) = (Label::default(), Label::default());
+        self.error_conditions(state, &mut draft, &mut after_hit, report);
         let calls = &state.tree.spans[at].calls;
-        // Events come after a hit too, calls don't.
-        let skips = fails && !span.events.is_empty() && !calls.is_empty();
-        let skip_at = draft.next();
-        if skips {
-            draft.push(Inst::SkipIfFailed { target: 0 }, span.loc);
+        if span.events.is_empty() {
+            end = after_hit;
+        } else {
+            // Events come after a hit too, calls don't.
+            draft.code.bind(after_hit);
+            self.events(state, &mut draft, report);
+            if !span.error_conditions.is_empty() && !calls.is_empty() {
+                draft.code.jump(Inst::SkipIfFailed { target: PENDING }, &mut end, span.loc);
+            }
         }
         for &call in calls {
             let block = BlockId(state.root.0 + call as u32);
             draft.push(Inst::Call { block }, state.tree.spans[call].span.loc);
         }
-        let end = draft.next();
+        draft.code.bind(end);
         draft.push(Inst::End, span.loc);
-        let after_hit = if span.events.is_empty() { end } else { events_at };
-        for inst in &mut draft.code {
-            if let Inst::Fail { target, .. } = inst {
-                *target = after_hit;
-            }
-        }
-        if skips {
-            draft.code[skip_at as usize] = Inst::SkipIfFailed { target: end };
-        }
-        let (constants, code) = (draft.constant_places, draft.places);
-        self.map.blocks.push(BlockSource { span: span.loc, constants, code });
+        let Code { insts: code, places } = draft.code;
+        self.map.blocks.push(BlockSource { span: span.loc, constants: draft.constant_places, code: places });
         self.tables.program.blocks.push(Block {
             span: SpanForm {
                 // Without a service there is an error, and this program goes no further.
@@ -92,7 +81,7 @@ impl<'m> Lowering<'m> {
                 constants: draft.constants,
                 attrs: draft.attrs,
             },
-            code: draft.code,
+            code,
         });
     }
 
@@ -105,7 +94,7 @@ impl<'m> Lowering<'m> {
             .iter()
             .map(|attribute| {
                 // A hit replaces the attribute, so it can't be among the constant ones.
-                let replaced = can_fail && attribute.key.value == "error.type";
+                let replaced = can_fail && attribute.key.value == ERROR_TYPE;
                 (replaced || is_computed(&attribute.value)).then(|| self.new_attr(&attribute.key.value))
             })
             .collect();
@@ -118,8 +107,7 @@ impl<'m> Lowering<'m> {
             constant_places: Vec::new(),
             attrs: if count == 0 { AttrRange::default() } else { AttrRange { first, count } },
             attr_ids,
-            code: Vec::new(),
-            places: Vec::new(),
+            code: Code::default(),
         }
     }
 
@@ -231,10 +219,16 @@ impl<'m> Lowering<'m> {
         self.exports.push(link::Export { scenario, span: draft.at, block, key });
     }
 
-    /// Whether there are any.
-    fn error_conditions(&mut self, state: &State<'_, 'm>, draft: &mut Draft, report: &mut Report) -> bool {
+    /// `after_hit`: where the span goes on that has failed.
+    fn error_conditions(
+        &mut self,
+        state: &State<'_, 'm>,
+        draft: &mut Draft,
+        after_hit: &mut Label,
+        report: &mut Report,
+    ) {
         let conditions = &state.tree.spans[draft.at].span.error_conditions;
-        let Some(first) = conditions.first() else { return false };
+        let Some(first) = conditions.first() else { return };
         draft.push(Inst::Roll, first.loc);
         let site = Site::Span { span: draft.at, step: None };
         let mut left = Chance::ONE.0;
@@ -246,9 +240,9 @@ impl<'m> Lowering<'m> {
             // Probabilities that sum to 100 can be rounded to a little more.
             let chance = Chance::from_percent(condition.probability.value).0.min(left);
             left -= chance;
-            draft.push(Inst::Fail { chance: Chance(chance), error, target: 0 }, condition.loc);
+            let fail = Inst::Fail { chance: Chance(chance), error, target: PENDING };
+            draft.code.jump(fail, after_hit, condition.loc);
         }
-        true
     }
 
     fn error(&mut self, r#type: ExprId, message: Option<ExprId>) -> ErrorId {

@@ -1,7 +1,7 @@
 //! What a session has made: counted by scenario, block and failure, and over time.
 
 use super::state::{Observed, ObservedBlock};
-use crate::plan::{BlockId, ErrorId, Inst, Plan};
+use crate::plan::{BlockId, Plan};
 use crate::trace::{NONE, Trace};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -48,13 +48,14 @@ impl Figures {
 #[derive(Clone)]
 pub struct Tally {
     pub plan: Arc<Plan>,
-    scenarios: Vec<Of>,
+    /// By scenario.
+    scenarios: Vec<Counted>,
     /// By block.
     blocks: Vec<Block>,
 }
 
 #[derive(Clone, Default)]
-struct Of {
+struct Counted {
     traces: u64,
     failed: u64,
     spans: u64,
@@ -63,35 +64,32 @@ struct Of {
 #[derive(Clone, Default)]
 struct Block {
     runs: u64,
-    /// `fail` instructions: position in the block, error, how often they failed the span.
-    hits: Vec<(usize, ErrorId, u64)>,
+    /// By instruction that may fail the span: its position in the block, and how often it did.
+    hits: Vec<(usize, u64)>,
 }
 
 impl Tally {
     pub fn new(plan: &Arc<Plan>) -> Tally {
-        let fails = |code: &[Inst]| {
-            let all = code.iter().enumerate();
-            all.filter_map(|(at, inst)| if let Inst::Fail { error, .. } = inst { Some((at, *error, 0)) } else { None })
-                .collect()
-        };
+        let blocks = plan.blocks.iter();
+        let blocks = blocks.map(|block| Block { runs: 0, hits: block.failures().map(|(pc, _)| (pc, 0)).collect() });
         Tally {
-            scenarios: vec![Of::default(); plan.scenarios.len()],
-            blocks: plan.blocks.iter().map(|block| Block { runs: 0, hits: fails(&block.code) }).collect(),
+            scenarios: vec![Counted::default(); plan.scenarios.len()],
+            blocks: blocks.collect(),
             plan: plan.clone(),
         }
     }
 
     pub fn add(&mut self, trace: &Trace) {
-        let of = &mut self.scenarios[trace.scenario.index()];
-        of.traces += 1;
-        of.spans += trace.spans.len() as u64;
-        of.failed += u64::from(!trace.failures.is_empty());
+        let counted = &mut self.scenarios[trace.scenario.index()];
+        counted.traces += 1;
+        counted.spans += trace.spans.len() as u64;
+        counted.failed += u64::from(!trace.failures.is_empty());
         for span in &trace.spans {
             let block = &mut self.blocks[span.block.index()];
             block.runs += 1;
             if span.failure != NONE {
-                let error = trace.failures[span.failure as usize].error;
-                block.hits.iter_mut().filter(|hit| hit.1 == error).take(1).for_each(|hit| hit.2 += 1);
+                let inst = trace.failures[span.failure as usize].inst as usize;
+                block.hits.iter_mut().filter(|(pc, _)| *pc == inst).for_each(|(_, hits)| *hits += 1);
             }
         }
     }
@@ -99,37 +97,23 @@ impl Tally {
     /// `weighted`: the plan with the weights in use.
     pub fn observed(&self, weighted: &Plan) -> Vec<Observed> {
         let plan = &self.plan;
-        let all = plan.scenarios.iter().zip(&weighted.scenarios).zip(&self.scenarios);
-        let observed = all.map(|((scenario, weighted), of)| Observed {
-            name: plan.text(scenario.name).into(),
-            weight: weighted.weight,
-            file_weight: scenario.weight,
-            traces: of.traces,
-            failed: of.failed,
-            spans: of.spans,
-            blocks: blocks_of(plan, scenario.root).into_iter().map(|block| self.block(block)).collect(),
+        let all = plan.scenario_ids().zip(&self.scenarios);
+        let observed = all.map(|(id, counted)| Observed {
+            name: plan.scenario_name(id).into(),
+            weight: weighted.scenarios[id.index()].weight,
+            file_weight: plan.scenarios[id.index()].weight,
+            traces: counted.traces,
+            failed: counted.failed,
+            spans: counted.spans,
+            blocks: plan.spans_of(id).iter().map(|block| self.block(*block)).collect(),
         });
         observed.collect()
     }
 
     fn block(&self, id: BlockId) -> ObservedBlock {
         let block = &self.blocks[id.index()];
-        ObservedBlock { block: id.0, runs: block.runs, hits: block.hits.iter().map(|hit| (hit.0, hit.2)).collect() }
+        ObservedBlock { block: id.0, runs: block.runs, hits: block.hits.clone() }
     }
-}
-
-/// The blocks of the scenario with this root, in the plan's order.
-fn blocks_of(plan: &Plan, root: BlockId) -> Vec<BlockId> {
-    let mut found = vec![root];
-    let mut at = 0;
-    while let Some(block) = found.get(at) {
-        let code = plan.block(*block).code.iter();
-        let calls = code.filter_map(|inst| if let Inst::Call { block } = inst { Some(*block) } else { None });
-        found.extend(calls.collect::<Vec<_>>());
-        at += 1;
-    }
-    found.sort();
-    found
 }
 
 /// Counts in buckets of time.
@@ -200,8 +184,31 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
+    use crate::plan::{Chance, ErrorId, Inst, fixture};
 
     const S: u64 = 1_000_000_000;
+
+    /// The conditions share an error, as two do in a file that have the same type and message.
+    #[test]
+    fn conditions_with_the_same_error_are_counted_apart() {
+        let mut program = fixture::program();
+        let fail = |percent| Inst::Fail { chance: Chance::from_percent(percent), error: ErrorId(0), target: 5 };
+        program.blocks[0].code.splice(3..5, [fail(10.0), fail(30.0), Inst::SkipIfFailed { target: 7 }]);
+        let plan = Arc::new(Plan::verify(program).unwrap());
+        let schedule = Schedule::new(S, Arrivals::Even { count: 1, per_ns: S }).unwrap();
+        let run = Arc::new(Run::new(plan.clone(), 1, schedule));
+        let (mut interpreter, mut trace, mut tally) = (Interpreter::new(&run), Trace::default(), Tally::new(&plan));
+        for index in 0..2_000 {
+            interpreter.trace(index, &mut trace);
+            tally.add(&trace);
+        }
+        let order = &tally.observed(&plan)[0];
+        let [(3, first), (4, second)] = order.blocks[0].hits[..] else { panic!("{:?}", order.blocks[0].hits) };
+        let share = |hits: u64| hits as f64 / order.blocks[0].runs as f64;
+        assert!((share(first) - 0.1).abs() < 0.03 && (share(second) - 0.3).abs() < 0.05, "{first} {second}");
+        assert_eq!(first + second, order.failed);
+    }
 
     #[test]
     fn a_series_keeps_the_latest_buckets() {

@@ -163,7 +163,6 @@ pub struct Located {
 
 impl Located {
     pub fn scenario_name(&self) -> &str {
-        let plan = &self.origin.plan;
-        plan.text(plan.scenarios[self.scenario.index()].name)
+        self.origin.plan.scenario_name(self.scenario)
     }
 }

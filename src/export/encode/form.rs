@@ -2,10 +2,9 @@
 //! times set into them.
 
 use super::wire::{self, delimited};
-use crate::plan::{
-    AttrId, Block, BlockId, Constant, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, ServiceId, TextId,
-};
-use crate::trace::{Bytes, Datum, OwnedDatum, Resources, Value, constant};
+use crate::plan::{AttrId, BlockId, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, TextId};
+use crate::trace::{Bytes, Datum, EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, OwnedDatum, Resources, Value};
+use crate::trace::{constant, flags};
 
 /// A span's attributes, events, links and status: `opentelemetry/proto/trace/v1/trace.proto`, message `Span`.
 pub const ATTRIBUTE: u8 = delimited(9);
@@ -37,7 +36,8 @@ pub struct SpanForm {
     pub start_at: u32,
     /// Most bytes a span of this form takes; a computed name, long values, events, links and a failure apart.
     pub most: usize,
-    pub service: ServiceId,
+    /// OTLP's span flags.
+    pub flags: u32,
     /// Number of computed attributes.
     pub attrs: u32,
     /// Bytes that the length of the last span of this form took: the guess for the next.
@@ -95,7 +95,7 @@ impl Forms {
             let form = forms.event(plan, event);
             forms.events.push(form);
         }
-        for block in &plan.blocks {
+        for block in plan.block_ids() {
             let form = forms.span(plan, block);
             forms.spans.push(form);
         }
@@ -115,11 +115,6 @@ impl Forms {
     /// `None`: its name is computed, or too long.
     pub fn event_form(&self, event: EventId) -> Option<EventForm> {
         *self.events.get(event.index())?
-    }
-
-    #[inline(always)]
-    pub fn service(&self, block: BlockId) -> ServiceId {
-        self.spans[block.index()].service
     }
 
     fn fits(&self, more: usize) -> bool {
@@ -180,8 +175,8 @@ impl Forms {
         Some(EventForm { at: at as u32, len, name: Value::constant(plan.text_at(name)) })
     }
 
-    fn span(&mut self, plan: &Plan, block: &Block) -> SpanForm {
-        let form = &block.span;
+    fn span(&mut self, plan: &Plan, block: BlockId) -> SpanForm {
+        let form = plan.span(block);
         let at = self.pool.len();
         let name = form.name.map(|name| plan.text(name)).filter(|name| self.fits(name.len()));
         if let Some(name) = name {
@@ -205,11 +200,11 @@ impl Forms {
             start_at: start_at as u32,
             most: len + attrs + 128,
             attrs: form.attrs.count,
-            service: form.service,
+            flags: flags(plan, block),
             width: 2,
             has_name: name.is_some(),
             has_constants,
-            has_error_type: form.attrs.ids().any(|attr| plan.attr_key(attr) == "error.type"),
+            has_error_type: plan.error_type_attr(block).is_some(),
         }
     }
 }
@@ -238,17 +233,17 @@ pub fn resource_heads(resources: &Resources) -> Vec<Vec<u8>> {
 
 /// The attribute that a failure adds.
 pub fn error_type(out: &mut Bytes, r#type: &str) {
-    wire::attribute(out, ATTRIBUTE, "error.type", Datum::Text(r#type));
+    wire::attribute(out, ATTRIBUTE, ERROR_TYPE, Datum::Text(r#type));
 }
 
 /// The event of a failure at `time`, by the semantic conventions for exceptions.
 pub fn exception(out: &mut Bytes, time: u64, r#type: &str, message: Option<&str>) {
     let base = begin(out, EVENT);
     wire::fixed64(out, 0x09, time);
-    wire::text(out, delimited(2), b"exception");
-    wire::attribute(out, EVENT_ATTRIBUTE, "exception.type", Datum::Text(r#type));
+    wire::text(out, delimited(2), EXCEPTION.as_bytes());
+    wire::attribute(out, EVENT_ATTRIBUTE, EXCEPTION_TYPE, Datum::Text(r#type));
     if let Some(message) = message {
-        wire::attribute(out, EVENT_ATTRIBUTE, "exception.message", Datum::Text(message));
+        wire::attribute(out, EVENT_ATTRIBUTE, EXCEPTION_MESSAGE, Datum::Text(message));
     }
     end(out, base, 1);
 }

@@ -2,7 +2,7 @@
 
 use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK, SpanForm};
 use super::wire::{self, delimited};
-use crate::trace::{AttrRecord, Bytes, FLAGS, FLAGS_REMOTE, NONE, Read, SpanRecord, Value, View, constant};
+use crate::trace::{AttrRecord, Bytes, FLAGS_REMOTE, NONE, Read, SpanRecord, Value, View, constant};
 
 /// Before the form: `0a 10 trace_id[16]  12 08 span_id[8]  22 08 parent_span_id[8]`.
 const IDS: [u8; 38] = {
@@ -34,13 +34,9 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
     let ids: &mut [u8; IDS.len()] = out.window(at);
     ids[TRACE_ID..TRACE_ID + 16].copy_from_slice(&view.trace.id);
     ids[SPAN_ID..SPAN_ID + 8].copy_from_slice(&record.id.to_be_bytes());
-    let mut flags = FLAGS;
     if !is_root {
         let parent = &view.trace.spans[record.parent as usize];
         ids[PARENT_SPAN_ID..].copy_from_slice(&parent.id.to_be_bytes());
-        if forms.service(parent.block) != form.service {
-            flags = FLAGS_REMOTE;
-        }
     }
 
     if !form.has_name {
@@ -62,7 +58,7 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
     if record.failure & record.event & record.link != NONE {
         rest(out, forms, form, view, record);
     }
-    let [a, b, c, d] = flags.to_le_bytes();
+    let [a, b, c, d] = form.flags.to_le_bytes();
     // Field 16, `fixed32`.
     out.put([0x85, 0x01, a, b, c, d], 6);
     let used = form::end(out, base + 1, width);
@@ -168,7 +164,7 @@ fn rare(out: &mut Bytes, start_at: usize, form: &SpanForm, view: View<'_>, recor
         out.shift(start_at + 8, -9);
     }
     if !form.has_constants {
-        for (key, value) in &view.plan.block(record.block).span.constants {
+        for (key, value) in &view.plan.span(record.block).constants {
             wire::attribute(out, ATTRIBUTE, view.plan.text(*key), constant(view.plan, value));
         }
     }
@@ -198,7 +194,7 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
         next = event(out, forms, view, next);
     }
     let message = |value| (!Value::is_absent(value)).then(|| view.text(value));
-    match failure {
+    match failure.filter(|(failure, _)| failure.exception) {
         Some((failure, Some(error))) => {
             let at = out.len();
             from_form(out, error.at + error.attribute_len, error.event_len);

@@ -4,7 +4,7 @@ use super::Evaluation;
 use crate::trace::{Read, Value};
 use std::cmp::Ordering;
 
-/// Numbers by their exact values, whatever their types.
+/// The order of two numbers by their exact values, whatever their types.
 fn numbers(a: Value, b: Value) -> Option<Ordering> {
     match (a.read(), b.read()) {
         (Read::Int(a), Read::Int(b)) => Some(a.cmp(&b)),
@@ -16,7 +16,7 @@ fn numbers(a: Value, b: Value) -> Option<Ordering> {
 }
 
 fn int_and_double(a: i64, b: f64) -> Ordering {
-    // 2^63: every int is below
+    // Every int is below 2^63.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if b >= LIMIT {
         return Ordering::Less;
@@ -29,20 +29,20 @@ fn int_and_double(a: i64, b: f64) -> Ordering {
 }
 
 impl Evaluation<'_> {
-    /// `None`: an operand is absent, or they are of types that have nothing in common.
+    /// Whether two values are equal; `None`: one is absent, or they are of types that have nothing in common.
     pub(super) fn equal(&self, a: Value, b: Value) -> Option<bool> {
         match (a.read(), b.read()) {
             (Read::Bool(a), Read::Bool(b)) => Some(a == b),
             (Read::List { at: a, len }, Read::List { at: b, len: other }) => {
                 let items = |at: usize, k: usize| self.trace.values[at + k];
-                // elements are no lists, so this goes no deeper
+                // Elements are no lists, so this goes no deeper.
                 Some(len == other && (0..len).all(|k| self.equal(items(a, k), items(b, k)) == Some(true)))
             }
             _ => self.order(a, b).map(Ordering::is_eq),
         }
     }
 
-    /// Of two numbers, or of two texts by their bytes. `None`: anything else.
+    /// The order of two numbers, or of two texts by their bytes; `None`: the values are neither.
     pub(super) fn order(&self, a: Value, b: Value) -> Option<Ordering> {
         match (self.bytes(a), self.bytes(b)) {
             (Some(a), Some(b)) => Some(a.cmp(b)),

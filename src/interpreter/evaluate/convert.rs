@@ -6,7 +6,7 @@ use crate::interpreter::stable::Use;
 use crate::plan::{ExprId, Operator};
 use crate::trace::{Bytes, Read, Value};
 
-/// A double as a value; none if it is not a number.
+/// A double as a value, absent if it is not a number.
 pub(super) fn finite(v: f64) -> Value {
     if v.is_nan() { Value::ABSENT } else { Value::double(v.clamp(f64::MIN, f64::MAX)) }
 }
@@ -29,14 +29,14 @@ pub(super) fn double(value: Value) -> Option<f64> {
     }
 }
 
-/// Half away from zero.
+/// A number rounded half away from zero to so many decimals.
 pub(super) fn round(value: Value, digits: u8) -> Value {
     let Some(v) = double(value) else { return Value::ABSENT };
     let scale = POWERS[digits as usize] as f64;
     let scaled = v * scale;
-    // beyond 2^52 a double has no digits that could be rounded
+    // Beyond 2^52 a double has no digits that could be rounded.
     let rounded = if scaled.abs() < (1u64 << 52) as f64 { libm::round(scaled) / scale } else { v };
-    // -0.0 + 0.0 is 0.0
+    // The sum makes 0.0 of -0.0.
     Value::fixed(rounded + 0.0, digits)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn may_be_together(first: Value, value: Value) -> bool {
     )
 }
 
-/// A decimal number, not `inf` or `nan`.
+/// The number that a text writes in decimal; `inf` and `nan` are none.
 fn parse(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
@@ -79,7 +79,7 @@ fn parse(text: &[u8]) -> Option<f64> {
 }
 
 impl Evaluation<'_> {
-    /// A text's bytes; `None`: the value is no text.
+    /// The bytes of a text; `None`: the value is no text.
     pub(super) fn bytes(&self, value: Value) -> Option<&[u8]> {
         match value.read() {
             Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
@@ -140,7 +140,7 @@ impl Evaluation<'_> {
                 at += 1;
                 continue;
             }
-            // the leading ones of the first byte are the number of bytes
+            // The leading ones of the first byte are the number of bytes.
             let width = (first.leading_ones() as usize).clamp(1, rest.len());
             let c = std::str::from_utf8(&rest[..width]).ok().and_then(|s| s.chars().next());
             other(&mut self.trace.text, c.unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -155,7 +155,7 @@ impl Evaluation<'_> {
         let value = self.as_text(value);
         let Some(text) = self.bytes(value) else { return Value::ABSENT };
         let (bytes, negative) = (text.len(), number && text.first() == Some(&b'-'));
-        // bytes that go on with a character begin with 10
+        // Bytes that go on with a character begin with the bits 10.
         let chars = text.iter().filter(|&b| b & 0xc0 != 0x80).count();
         if chars >= width {
             return value;

@@ -5,10 +5,10 @@ use crate::interpreter::random::Purpose;
 use aes::Aes128;
 use aes::cipher::BlockCipherEncrypt;
 
-/// Draws gaps by an AES block of (first index of the epoch, lane, pair).
+/// A source of gaps, each drawn by an AES block of (first index of the epoch, lane, pair).
 pub(super) struct Interval {
     cipher: Aes128,
-    /// Gap drawn last: neighbours in a lane come in pairs.
+    /// The gap drawn last, with what it was drawn for: neighbours in a lane come in pairs.
     last: Option<([u64; 3], u64)>,
 }
 
@@ -25,7 +25,7 @@ impl Interval {
         {
             return min + scale(draw, max - min);
         }
-        // 48 + 17 + 48 bits in 16 bytes
+        // The three take 48 + 17 + 48 bits of the 16 bytes.
         let block = (first as u128) << 68 | (lane as u128) << 50 | pair as u128;
         let mut block = block.to_le_bytes().into();
         self.cipher.encrypt_block(&mut block);
@@ -34,7 +34,7 @@ impl Interval {
         min + scale(draw, max - min)
     }
 
-    /// Start of the k-th arrival of the epoch, ns after its opening.
+    /// The start of the k-th arrival of the epoch, ns after its opening.
     pub fn offset(&mut self, k: u64, first: u64, min: u64, max: u64, lanes: u32) -> u128 {
         let (lane, n) = (k % lanes as u64, k / lanes as u64);
         let pair = (min + max) as u128;
@@ -54,21 +54,21 @@ impl Interval {
         }
         let rest = elapsed % pair as u128;
         let lanes = lanes as u64;
-        // the lanes with as many: 0..same
+        // The lanes 0..same have as many pairs behind them as lane 0.
         let same = partition(lanes, |lane| offset(lane) <= rest);
-        // of those, one that has its odd arrival too beats all even ones; the rest of the search goes down in n
+        // Of those, a lane that has its odd arrival behind it too beats all that have only the even one.
         for lane in (0..same).rev() {
             let left = (rest - offset(lane)) as u64;
             if left >= max || (left >= min && self.gap(first, lane, pairs, min, max) <= left) {
                 return (2 * pairs + 1) * lanes + lane;
             }
         }
-        // lane 0 at least has its even arrival
+        // Lane 0 at least has its even arrival behind it.
         2 * pairs * lanes + same - 1
     }
 }
 
-/// Where a lane begins: l (min + max) / 2 lanes after the opening.
+/// The time at which a lane begins: l (min + max) / 2 lanes after the opening.
 fn lane_offset(lane: u64, pair: u128, lanes: u32) -> u128 {
     lane as u128 * pair / (2 * lanes as u128)
 }

@@ -7,25 +7,26 @@
 use crate::interpreter::identity::MAX_INDEX;
 use crate::interpreter::random::{Purpose, Random, key};
 
-/// Arrivals in a block.
+/// The number of arrivals in a block.
 pub(super) const BLOCK: u64 = 4_096;
-/// Blocks kept: where generation is, and where links look back to.
+/// The number of blocks that are kept: those that generation is in, and those that links look back to.
 const KEPT: usize = 4;
 
 pub(super) struct Poisson {
     random: Random,
     blocks: Vec<Block>,
-    /// Counts uses, to find the block that was not used for longest.
+    /// The number of uses so far, to find the block that was not used for longest.
     clock: u64,
 }
 
 struct Block {
-    /// First index of the epoch, number of the block, count, per_ns.
+    /// What the block is a function of: first index of the epoch, number of the block, count, per_ns.
     key: [u64; 4],
+    /// The clock when the block was last used.
     used: u64,
-    /// Start of the block, ns after the opening.
+    /// The start of the block, ns after the opening.
     base: u128,
-    /// Starts of its arrivals after the base, ascending.
+    /// The starts of its arrivals, ns after the base, ascending.
     offsets: Vec<u64>,
 }
 
@@ -53,7 +54,7 @@ impl Poisson {
         block.used = clock;
         block.base = boundary(number, count, per_ns);
         let width = (boundary(number + 1, count, per_ns) - block.base) as f64;
-        // the index of its first arrival: no two blocks of a run share a stream
+        // The stream is the index of the block's first arrival: no two blocks of a run share one.
         self.random.seek(first.wrapping_add(number * BLOCK));
         let mut sum = 0.0;
         let mut sums = [0.0; BLOCK as usize];
@@ -63,32 +64,32 @@ impl Poisson {
         }
         sum -= libm::log(self.random.unit());
         block.offsets.clear();
-        // below 1 but for rounding
+        // Each part is below 1 but for rounding.
         block.offsets.extend(sums.iter().map(|s| (s / sum * width) as u64));
         &*block
     }
 
-    /// Start of the k-th arrival of the epoch, ns after its opening.
+    /// The start of the k-th arrival of the epoch, ns after its opening.
     pub fn offset(&mut self, k: u64, first: u64, count: u64, per_ns: u64) -> u128 {
         let block = self.block(k / BLOCK, first, count, per_ns);
         block.base + block.offsets[(k % BLOCK) as usize] as u128
     }
 
-    /// The greatest k that starts within `elapsed` ns of the opening.
+    /// The greatest k that starts within `elapsed` ns of the opening; `None`: none does.
     pub fn last(&mut self, elapsed: u64, first: u64, count: u64, per_ns: u64) -> Option<u64> {
         let elapsed = elapsed as u128;
-        // the greatest number with boundary(number) <= elapsed
+        // This is the greatest number whose boundary is not after `elapsed`.
         let number = ((elapsed + 1) * count as u128).div_ceil(BLOCK as u128 * per_ns as u128) - 1;
         let number = number.min((MAX_INDEX / BLOCK) as u128) as u64;
         let block = self.block(number, first, count, per_ns);
         let left = elapsed - block.base;
         let before = block.offsets.partition_point(|&o| o as u128 <= left) as u64;
-        // nothing of its own block yet: the last of the block before has started
+        // Where nothing of its own block has started yet, the last of the block before has.
         (number * BLOCK + before).checked_sub(1)
     }
 }
 
-/// Start of a block, ns after the opening.
+/// The start of a block, ns after the opening.
 fn boundary(number: u64, count: u64, per_ns: u64) -> u128 {
     number as u128 * (BLOCK as u128 * per_ns as u128) / count as u128
 }

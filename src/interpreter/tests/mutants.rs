@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::interpreter::random::Random;
-use crate::plan::Program;
+use crate::plan::{Program, limits};
 use serde_json::Value;
 
 /// Every number and every list in the tree, as a pointer to it.
@@ -51,8 +51,14 @@ fn whatever_verifies_runs_within_its_bounds() {
             for _ in 0..1 + random.below32(3) {
                 mutate(&mut mutant, &all, &mut random);
             }
-            let Some(plan) = serde_json::from_value::<Program>(mutant).ok().and_then(|p| Plan::verify(p).ok()) else {
-                continue;
+            let Ok(program) = serde_json::from_value::<Program>(mutant) else { continue };
+            let plan = match Plan::verify(program) {
+                Ok(plan) => plan,
+                // What is wrong can be told, whatever it is.
+                Err(violations) => {
+                    assert!(!violations.to_string().is_empty());
+                    continue;
+                }
             };
             ran += 1;
             let run = run(plan, 1, arrivals()[0]);

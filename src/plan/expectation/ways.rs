@@ -26,11 +26,7 @@ pub enum Step {
 
 /// The steps of a block's code. Their targets are steps, too.
 pub fn steps(code: &[Inst]) -> Vec<Step> {
-    let targets = code.iter().filter_map(|inst| match inst {
-        Inst::Fail { target, .. } | Inst::SkipIfFailed { target } => Some(*target),
-        _ => None,
-    });
-    let mut at: BTreeMap<u32, usize> = targets.map(|target| (target, 0)).collect();
+    let mut at: BTreeMap<u32, usize> = code.iter().filter_map(Inst::target).map(|target| (target, 0)).collect();
     let mut steps = vec![];
     // whether the last step takes the next call
     let mut open = false;

@@ -1,37 +1,24 @@
 //! The graph of linking scenario to exporting scenario.
 
-use super::Tree;
 use super::violation::{Fault, Place, Violation};
-use crate::plan::{BlockId, Inst, LinkId, Program, ScenarioId, limits};
+use super::violations::Found;
+use crate::plan::tree::Tree;
+use crate::plan::{Block, BlockId, Inst, LinkId, Program, ScenarioId, limits};
 
-/// The scenarios, each after all that it links to.
-pub(super) fn order(program: &Program, tree: &Tree) -> Result<Vec<ScenarioId>, Violation> {
+/// The scenarios, each after all that it links to; where a circle leaves no such order, in the program's.
+pub(super) fn order(program: &Program, tree: &Tree, found: &mut Found) -> Vec<ScenarioId> {
     let mut links_of: Vec<Vec<LinkId>> = vec![vec![]; program.scenarios.len()];
-    for (b, block) in program.blocks.iter().enumerate() {
-        let id = BlockId(b as u32);
-        let (mut link_at, mut export_at) = (None, None);
-        for (pc, inst) in block.code.iter().enumerate() {
-            let (seen, what) = match inst {
-                Inst::Link { .. } => (&mut link_at, "link"),
-                Inst::Export { .. } => (&mut export_at, "export"),
-                _ => continue,
-            };
-            if seen.replace(pc).is_some() {
-                return Err(Place::Instruction(id, pc).broken(Fault::Second { what }));
-            }
-            if let Inst::Link { link } = *inst {
-                links_of[tree.scenario(id)].push(link);
-            }
-        }
+    for (id, block) in program.block_ids().zip(&program.blocks) {
+        only_once(id, block, found);
+        links_of[tree.scenario(id).index()].extend(block.code.iter().filter_map(link_of));
     }
-    for (s, links) in links_of.iter().enumerate() {
+    for (scenario, links) in program.scenario_ids().zip(&links_of) {
         if links.len() > limits::LINKS as usize {
             let (count, max) = (links.len() as u64, u64::from(limits::LINKS));
-            let place = Place::Scenario(ScenarioId(s as u32));
-            return Err(place.broken(Fault::TooMany { what: "links", count, max }));
+            found.add(Place::Scenario(scenario).broken(Fault::TooMany { what: "links", count, max }));
         }
     }
-    sources(program)?;
+    sources(program, found);
     let mut graph = Graph {
         program,
         tree,
@@ -39,15 +26,37 @@ pub(super) fn order(program: &Program, tree: &Tree) -> Result<Vec<ScenarioId>, V
         scenarios: vec![Rank::Unknown; program.scenarios.len()],
         links: vec![Rank::Unknown; program.links.len()],
     };
-    let scenarios = (0..program.scenarios.len()).map(|s| ScenarioId(s as u32));
-    let mut ranked = scenarios.map(|id| Ok((graph.scenario(id, 0)?, id))).collect::<Result<Vec<_>, Violation>>()?;
+    let ranked =
+        program.scenario_ids().map(|id| Ok((graph.scenario(id, 0)?, id))).collect::<Result<Vec<_>, Violation>>();
+    let Some(mut ranked) = found.check(ranked) else { return program.scenario_ids().collect() };
     ranked.sort();
     let order: Vec<ScenarioId> = ranked.into_iter().map(|(_, id)| id).collect();
-    replayed_spans(program, tree, &graph.links_of, &order)?;
-    Ok(order)
+    let replayed = replayed_spans(program, tree, &graph.links_of, &order);
+    found.check(replayed);
+    order
 }
 
-/// Spans made for one trace at worst: its own, and those of all candidates for its links, and for their links.
+fn link_of(inst: &Inst) -> Option<LinkId> {
+    if let Inst::Link { link } = inst { Some(*link) } else { None }
+}
+
+/// A block has at most one `link`, and at most one `export`.
+fn only_once(id: BlockId, block: &Block, found: &mut Found) {
+    let (mut links, mut exports) = (0, 0);
+    for (pc, inst) in block.code.iter().enumerate() {
+        let (seen, what) = match inst {
+            Inst::Link { .. } => (&mut links, "link"),
+            Inst::Export { .. } => (&mut exports, "export"),
+            _ => continue,
+        };
+        *seen += 1;
+        if *seen > 1 {
+            found.add(Place::Instruction(id, pc).broken(Fault::Second { what }));
+        }
+    }
+}
+
+/// Counts the spans made for one trace at worst: its own, and those of all candidates for its links, and for their links.
 fn replayed_spans(
     program: &Program,
     tree: &Tree,
@@ -55,11 +64,11 @@ fn replayed_spans(
     order: &[ScenarioId],
 ) -> Result<(), Violation> {
     let mut spans = vec![0u64; program.scenarios.len()];
-    (0..program.blocks.len()).for_each(|b| spans[tree.scenario(BlockId(b as u32))] += 1);
+    program.block_ids().for_each(|block| spans[tree.scenario(block).index()] += 1);
     for scenario in order {
         for link in &links_of[scenario.index()] {
             let sources = &program.links[link.index()].sources;
-            let dearest = sources.iter().map(|block| spans[tree.scenario(*block)]).max().unwrap_or(0);
+            let dearest = sources.iter().map(|block| spans[tree.scenario(*block).index()]).max().unwrap_or(0);
             let candidates = u64::from(limits::REPLAYED).saturating_mul(dearest);
             spans[scenario.index()] = spans[scenario.index()].saturating_add(candidates);
         }
@@ -72,26 +81,25 @@ fn replayed_spans(
     Ok(())
 }
 
-fn sources(program: &Program) -> Result<(), Violation> {
-    let exports = |block: &crate::plan::Block| block.code.iter().any(|inst| matches!(inst, Inst::Export { .. }));
+fn sources(program: &Program, found: &mut Found) {
+    let exports = |block: &Block| block.code.iter().any(|inst| matches!(inst, Inst::Export { .. }));
     let exports: Vec<bool> = program.blocks.iter().map(exports).collect();
     for (l, link) in program.links.iter().enumerate() {
         let place = Place::Link(LinkId(l as u32));
         if link.sources.is_empty() {
-            return Err(place.broken(Fault::NoSource));
+            found.add(place.broken(Fault::NoSource));
         }
         if let Some(block) = link.sources.iter().find(|id| !exports[id.index()]) {
-            return Err(place.broken(Fault::NoExport { block: *block }));
+            found.add(place.broken(Fault::NoExport { block: *block }));
         }
     }
-    Ok(())
 }
 
-/// How many links one after another begin here.
+/// How many links one after another begin at a scenario or a link, as far as that is known.
 #[derive(Clone, Copy)]
 enum Rank {
     Unknown,
-    /// Being found: whoever comes here again goes round in a circle.
+    /// The rank is being found: whoever comes here again goes round in a circle.
     Open,
     Known(u32),
 }
@@ -105,7 +113,7 @@ struct Graph<'a> {
 }
 
 impl Graph<'_> {
-    /// `above` links lead here, so the recursion is no deeper than the longest chain may be.
+    /// The rank of a scenario to which `above` links lead, so the recursion is no deeper than the longest chain may be.
     fn scenario(&mut self, id: ScenarioId, above: u32) -> Result<u32, Violation> {
         let place = Place::Scenario(id);
         match self.scenarios[id.index()] {
@@ -132,7 +140,7 @@ impl Graph<'_> {
         let (program, tree) = (self.program, self.tree);
         let mut rank = 0;
         for source in &program.links[id.index()].sources {
-            rank = rank.max(self.scenario(ScenarioId(tree.scenario(*source) as u32), above)?);
+            rank = rank.max(self.scenario(tree.scenario(*source), above)?);
         }
         self.links[id.index()] = Rank::Known(rank);
         Ok(rank)

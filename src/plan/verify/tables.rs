@@ -1,45 +1,53 @@
-//! What can be seen in the tables alone: sizes, ids, texts, names, parameters.
+//! What can be seen in the tables alone: sizes, ids, texts, names, jumps.
 
-use super::violation::{Fault, Place, Violation};
+use super::parameters::{WEIGHT, constant, exprs, weighted};
+use super::rule::{Checked, at_most, expr, key_text, named, require, text, within};
+use super::violation::{Fault, Place};
+use super::violations::Found;
 use crate::plan::{
-    AttrId, Block, BlockId, Chance, Constant, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Program, ResourceId,
-    SEMANTICS, ScenarioId, ServiceId, TextId, limits,
+    AttrId, Block, BlockId, Constant, ERROR_TYPE, ErrorId, EventId, Expr, Inst, LinkId, Program, ResourceId, SEMANTICS,
+    ServiceId, SpanForm, TextId, limits,
 };
 use std::collections::HashSet;
 
-type Checked = Result<(), Violation>;
-
-pub(super) fn check(program: &Program) -> Checked {
+/// Checks all tables. A program of other semantics, or with a table that is too large, is looked at no further.
+pub(super) fn check(program: &Program, found: &mut Found) {
     if program.semantics != SEMANTICS {
-        return Err(Place::Program.broken(Fault::Semantics { found: program.semantics }));
+        return found.add(Place::Program.broken(Fault::Semantics { found: program.semantics }));
     }
-    sizes(program)?;
-    texts(program)?;
-    services(program)?;
-    exprs(program)?;
+    sizes(program, found);
+    if !found.is_sound() {
+        return;
+    }
+    texts(program, found);
+    services(program, found);
+    exprs(program, found);
     let mut owned = vec![false; program.attrs.len()];
     for (i, key) in program.attrs.iter().enumerate() {
-        key_text(program, Place::Attr(AttrId(i as u32)), *key)?;
+        found.check(key_text(program, Place::Attr(AttrId(i as u32)), *key));
     }
-    events(program, &mut owned)?;
+    events(program, &mut owned, found);
     for (i, error) in program.errors.iter().enumerate() {
         let place = Place::Error(ErrorId(i as u32));
-        [Some(error.r#type), error.message].into_iter().flatten().try_for_each(|id| expr(program, place, id))?;
+        for id in error.exprs() {
+            found.check(expr(program, place, id));
+        }
     }
     for (i, link) in program.links.iter().enumerate() {
         let place = Place::Link(LinkId(i as u32));
-        text(program, place, link.glob)?;
-        link.sources.iter().try_for_each(|id| within(place, "block", id.0, program.blocks.len()))?;
+        found.check(text(program, place, link.glob));
+        for source in &link.sources {
+            found.check(within(place, "block", source.0, program.blocks.len()));
+        }
     }
-    scenarios(program)?;
-    for (i, block) in program.blocks.iter().enumerate() {
-        form(program, BlockId(i as u32), block, &mut owned)?;
-        code(program, BlockId(i as u32), block)?;
+    scenarios(program, found);
+    for (id, block) in program.block_ids().zip(&program.blocks) {
+        form(program, id, block, &mut owned, found);
+        code(program, id, block, found);
     }
-    Ok(())
 }
 
-fn sizes(program: &Program) -> Checked {
+fn sizes(program: &Program, found: &mut Found) {
     let operands = |e: &Expr| match e {
         Expr::Const { value: Constant::List(items) } => items.len(),
         Expr::RandomWeighted { items, weights } => items.len().max(weights.len()),
@@ -75,43 +83,9 @@ fn sizes(program: &Program) -> Checked {
         ("instructions", program.blocks.iter().map(|b| b.code.len()).sum(), limits::TABLE),
         ("constant attributes", program.blocks.iter().map(constants).sum(), limits::TABLE),
     ];
-    tables.into_iter().try_for_each(|(what, count, max)| at_most(Place::Program, what, count, max))
-}
-
-fn at_most(place: Place, what: &'static str, count: usize, max: usize) -> Checked {
-    if count > max {
-        return Err(place.broken(Fault::TooMany { what, count: count as u64, max: max as u64 }));
+    for (what, count, max) in tables {
+        found.check(at_most(Place::Program, what, count, max));
     }
-    Ok(())
-}
-
-fn within(place: Place, what: &'static str, id: u32, len: usize) -> Checked {
-    if id as usize >= len {
-        return Err(place.broken(Fault::OutOfRange { what, id, len }));
-    }
-    Ok(())
-}
-
-fn require(place: Place, holds: bool, rule: &'static str) -> Checked {
-    if holds { Ok(()) } else { Err(place.broken(Fault::Range(rule))) }
-}
-
-fn text(program: &Program, place: Place, id: TextId) -> Result<&str, Violation> {
-    within(place, "text", id.0, program.texts.len())?;
-    Ok(&program.texts[id.index()])
-}
-
-fn expr(program: &Program, place: Place, id: ExprId) -> Checked {
-    within(place, "expr", id.0, program.exprs.len())
-}
-
-fn named<'a>(program: &'a Program, place: Place, what: &'static str, id: TextId) -> Result<&'a str, Violation> {
-    let name = text(program, place, id)?;
-    if name.is_empty() { Err(place.broken(Fault::Empty { what })) } else { Ok(name) }
-}
-
-fn key_text(program: &Program, place: Place, id: TextId) -> Result<&str, Violation> {
-    named(program, place, "an attribute's key", id)
 }
 
 /// A key that must not be in `seen` yet. Texts are unique, so their ids tell.
@@ -123,24 +97,40 @@ fn key(program: &Program, place: Place, id: TextId, seen: &mut HashSet<TextId>) 
     Ok(())
 }
 
-fn texts(program: &Program) -> Checked {
+fn texts(program: &Program, found: &mut Found) {
     let mut seen = HashSet::with_capacity(program.texts.len());
     for (i, text) in program.texts.iter().enumerate() {
         let place = Place::Text(TextId(i as u32));
-        at_most(place, "bytes of text", text.len(), limits::TEXT_BYTES)?;
+        found.check(at_most(place, "bytes of text", text.len(), limits::TEXT_BYTES));
         if !seen.insert(text.as_str()) {
-            return Err(place.broken(Fault::Twice { what: "text", text: text.chars().take(80).collect() }));
+            found.add(place.broken(Fault::Twice { what: "text", text: text.chars().take(80).collect() }));
         }
     }
-    Ok(())
 }
 
-fn services(program: &Program) -> Checked {
+fn services(program: &Program, found: &mut Found) {
+    for (i, service) in program.services.iter().enumerate() {
+        let place = Place::Service(ServiceId(i as u32));
+        found.check(named(program, place, "a service's name", service.name));
+        found.check(require(place, service.instances >= 1, "a service has at least one instance"));
+    }
+    found.check(resource_rows(program));
+    let mut seen = HashSet::new();
+    for (i, resource) in program.resources.iter().enumerate() {
+        let place = Place::Resource(ResourceId(i as u32));
+        seen.clear();
+        for (id, value) in &resource.attributes {
+            found.check(key(program, place, *id, &mut seen));
+            found.check(expr(program, place, *value));
+        }
+    }
+}
+
+/// The resources of a service follow those of the service before, and none is left over.
+fn resource_rows(program: &Program) -> Checked {
     let mut next = 0_u64;
     for (i, service) in program.services.iter().enumerate() {
         let place = Place::Service(ServiceId(i as u32));
-        named(program, place, "a service's name", service.name)?;
-        require(place, service.instances >= 1, "a service has at least one instance")?;
         if u64::from(service.first_resource.0) != next {
             return Err(place.broken(Fault::ResourceOrder { expected: next as u32 }));
         }
@@ -154,98 +144,7 @@ fn services(program: &Program) -> Checked {
         let place = Place::Resource(ResourceId(next as u32));
         return Err(place.broken(Fault::ResourceOrder { expected: next as u32 }));
     }
-    let mut seen = HashSet::new();
-    for (i, resource) in program.resources.iter().enumerate() {
-        let place = Place::Resource(ResourceId(i as u32));
-        seen.clear();
-        for (id, value) in &resource.attributes {
-            key(program, place, *id, &mut seen)?;
-            expr(program, place, *value)?;
-        }
-    }
     Ok(())
-}
-
-fn exprs(program: &Program) -> Checked {
-    let mut depths: Vec<u16> = Vec::with_capacity(program.exprs.len());
-    for (i, expr) in program.exprs.iter().enumerate() {
-        let place = Place::Expr(ExprId(i as u32));
-        let mut depth = 0;
-        for operand in expr.operands() {
-            let below = depths.get(operand.index()).ok_or_else(|| place.broken(Fault::Operand { operand }))?;
-            depth = depth.max(*below);
-        }
-        if depth == limits::EXPR_DEPTH {
-            return Err(place.broken(Fault::ExprDepth));
-        }
-        depths.push(depth + 1);
-        parameters(program, place, expr)?;
-    }
-    Ok(())
-}
-
-fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
-    const UPSIDE_DOWN: &str = "min is greater than max";
-    const DECIMALS: &str = "digits must be at most 15";
-    const WIDTH: &str = "digits must be 1 to 1,024";
-    const NO_ITEMS: &str = "there must be an item to choose";
-    match expr {
-        Expr::Const { value } => constant(program, place, value),
-        Expr::Linked { key } => key_text(program, place, *key).map(|_| ()),
-        Expr::RandomInt { min, max } => require(place, min <= max, UPSIDE_DOWN),
-        Expr::RandomFloat { min, max, digits } => {
-            require(place, min <= max, UPSIDE_DOWN)?;
-            require(place, *digits <= limits::DECIMALS, DECIMALS)
-        }
-        Expr::RandomFloatBetween { digits, .. } | Expr::Round { digits, .. } => {
-            require(place, *digits <= limits::DECIMALS, DECIMALS)
-        }
-        Expr::RandomBool { chance } => require(place, *chance <= Chance::ONE, "a chance is at most 2^32"),
-        Expr::RandomChoice { items } | Expr::StablePick { items, .. } => require(place, !items.is_empty(), NO_ITEMS),
-        Expr::RandomWeighted { items, weights } => {
-            require(place, !items.is_empty(), NO_ITEMS)?;
-            require(place, items.len() == weights.len(), "there must be a weight for each item")?;
-            weighted(place, weights.iter().copied())
-        }
-        Expr::RandomHex { digits } | Expr::StableHex { digits, .. } => {
-            require(place, (1..=limits::WIDTH).contains(digits), WIDTH)
-        }
-        Expr::Pad { width, .. } => require(place, *width <= limits::WIDTH, "width must be at most 1,024"),
-        Expr::RandomZipf { n, s } => {
-            require(place, (1..=limits::ZIPF_N).contains(n), "zipf's n must be 1 to 10,000,000")?;
-            require(place, *s > 0.0 && *s <= limits::ZIPF_S, "zipf's s must be over 0 and at most 10")
-        }
-        _ => Ok(()),
-    }
-}
-
-const WEIGHT: &str = "a weight is a finite number, at least 0";
-
-fn weighted(place: Place, weights: impl Iterator<Item = f64>) -> Checked {
-    let mut sum = 0.0;
-    for weight in weights {
-        require(place, weight.is_finite() && weight >= 0.0, WEIGHT)?;
-        sum += weight;
-    }
-    if sum == 0.0 {
-        return Err(place.broken(Fault::NoWeight));
-    }
-    require(place, f64::is_finite(sum), "the weights sum to more than a double holds")
-}
-
-fn constant(program: &Program, place: Place, value: &Constant) -> Checked {
-    match value {
-        Constant::Bool(_) | Constant::Int(_) => Ok(()),
-        Constant::Double(v) => require(place, v.is_finite(), "a double must be finite"),
-        Constant::Text(id) => text(program, place, *id).map(|_| ()),
-        Constant::List(items) => {
-            let one_type = |item: &Constant| std::mem::discriminant(item) == std::mem::discriminant(&items[0]);
-            if !items.iter().all(|item| one_type(item) && !matches!(item, Constant::List(_))) {
-                return Err(place.broken(Fault::MixedList));
-            }
-            items.iter().try_for_each(|item| constant(program, place, item))
-        }
-    }
 }
 
 /// Gives an attribute its owner.
@@ -257,101 +156,118 @@ fn own(place: Place, owned: &mut [bool], attr: AttrId) -> Checked {
     Ok(())
 }
 
-fn events(program: &Program, owned: &mut [bool]) -> Checked {
+fn events(program: &Program, owned: &mut [bool], found: &mut Found) {
     let mut seen = HashSet::new();
     for (i, event) in program.events.iter().enumerate() {
         let place = Place::Event(EventId(i as u32));
-        expr(program, place, event.name)?;
+        found.check(expr(program, place, event.name));
         seen.clear();
         for (attr, value) in &event.attributes {
-            own(place, owned, *attr)?;
-            key(program, place, program.attrs[attr.index()], &mut seen)?;
-            expr(program, place, *value)?;
+            let own = own(place, owned, *attr);
+            found.check(own.and_then(|()| key(program, place, program.attrs[attr.index()], &mut seen)));
+            found.check(expr(program, place, *value));
         }
     }
-    Ok(())
 }
 
-fn scenarios(program: &Program) -> Checked {
+fn scenarios(program: &Program, found: &mut Found) {
     if program.scenarios.is_empty() {
-        return Err(Place::Program.broken(Fault::NoScenario));
+        return found.add(Place::Program.broken(Fault::NoScenario));
     }
     let mut names = HashSet::new();
-    for (i, scenario) in program.scenarios.iter().enumerate() {
-        let place = Place::Scenario(ScenarioId(i as u32));
-        let name = named(program, place, "a scenario's name", scenario.name)?;
-        if !names.insert(scenario.name) {
-            return Err(place.broken(Fault::Twice { what: "scenario", text: name.into() }));
+    for (id, scenario) in program.scenario_ids().zip(&program.scenarios) {
+        let place = Place::Scenario(id);
+        if let Some(name) = found.check(named(program, place, "a scenario's name", scenario.name))
+            && !names.insert(scenario.name)
+        {
+            found.add(place.broken(Fault::Twice { what: "scenario", text: name.into() }));
         }
-        require(place, scenario.weight.is_finite() && scenario.weight >= 0.0, WEIGHT)?;
-        at_most(place, "slots", scenario.slots.len(), limits::SLOTS)?;
+        found.check(require(place, scenario.weight.is_finite() && scenario.weight >= 0.0, WEIGHT));
+        found.check(at_most(place, "slots", scenario.slots.len(), limits::SLOTS));
         let longest = scenario.slots.iter().map(String::len).max().unwrap_or(0);
-        at_most(place, "bytes of a slot's name", longest, limits::TEXT_BYTES)?;
+        found.check(at_most(place, "bytes of a slot's name", longest, limits::TEXT_BYTES));
         for (slot, value) in &scenario.vars {
-            within(place, "slot", slot.0, scenario.slots.len())?;
-            expr(program, place, *value)?;
+            found.check(within(place, "slot", slot.0, scenario.slots.len()));
+            found.check(expr(program, place, *value));
         }
-        within(place, "block", scenario.root.0, program.blocks.len())?;
+        found.check(within(place, "block", scenario.root.0, program.blocks.len()));
     }
-    weighted(Place::Program, program.scenarios.iter().map(|s| s.weight))
+    let weights = || program.scenarios.iter().map(|s| s.weight);
+    // A weight that is wrong by itself has been told above.
+    if weights().all(|weight| weight.is_finite() && weight >= 0.0) {
+        found.check(weighted(Place::Program, weights()));
+    }
 }
 
-fn form(program: &Program, id: BlockId, block: &Block, owned: &mut [bool]) -> Checked {
+fn form(program: &Program, id: BlockId, block: &Block, owned: &mut [bool], found: &mut Found) {
     let (place, span) = (Place::Block(id), &block.span);
-    within(place, "service", span.service.0, program.services.len())?;
-    span.name.map_or(Ok(()), |name| text(program, place, name).map(|_| ()))?;
+    found.check(within(place, "service", span.service.0, program.services.len()));
+    if let Some(name) = span.name {
+        found.check(text(program, place, name));
+    }
     let mut seen = HashSet::new();
-    let can_fail = block.code.iter().any(|inst| matches!(inst, Inst::Fail { .. }));
+    let can_fail = block.failures().next().is_some();
     for (id, value) in &span.constants {
-        key(program, place, *id, &mut seen)?;
-        constant(program, place, value)?;
-        if can_fail && program.texts[id.index()] == "error.type" {
-            return Err(place.broken(Fault::ConstantErrorType));
+        let known = found.check(key(program, place, *id, &mut seen));
+        found.check(constant(program, place, value));
+        if can_fail && known.is_some() && program.texts[id.index()] == ERROR_TYPE {
+            found.add(place.broken(Fault::ConstantErrorType));
         }
     }
-    // In 64 bits: a hostile row may end beyond u32. Owning stops at the table's end, so the loop is as short as the table.
+    found.check(computed(program, place, span, owned, &mut seen));
+}
+
+/// Gives a span its row of attributes. In 64 bits: a hostile row may end beyond u32. The first that is wrong ends the loop, which
+/// so is as short as the table.
+fn computed(
+    program: &Program,
+    place: Place,
+    span: &SpanForm,
+    owned: &mut [bool],
+    seen: &mut HashSet<TextId>,
+) -> Checked {
     for attr in u64::from(span.attrs.first)..u64::from(span.attrs.first) + u64::from(span.attrs.count) {
         own(place, owned, AttrId(u32::try_from(attr).unwrap_or(u32::MAX)))?;
-        key(program, place, program.attrs[attr as usize], &mut seen)?;
+        key(program, place, program.attrs[attr as usize], seen)?;
     }
     Ok(())
 }
 
-/// Ids, jumps, delays and the end; slots are checked where the ways are followed.
-fn code(program: &Program, id: BlockId, block: &Block) -> Checked {
+/// Checks ids, jumps, delays and the end; slots are checked where the ways are followed.
+fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
     let last = block.code.len().wrapping_sub(1);
     let own = u64::from(block.span.attrs.first)..u64::from(block.span.attrs.first) + u64::from(block.span.attrs.count);
     for (pc, inst) in block.code.iter().enumerate() {
         let place = Place::Instruction(id, pc);
-        let jump = |target: u32| {
-            let inside = target as usize > pc && (target as usize) < block.code.len();
-            if inside { Ok(()) } else { Err(place.broken(Fault::Jump { target })) }
-        };
-        match *inst {
-            Inst::Set { value, .. } | Inst::Name { value } => expr(program, place, value)?,
-            Inst::Link { link } => within(place, "link", link.0, program.links.len())?,
-            Inst::Attr { attr, value } => {
-                if !own.contains(&u64::from(attr.0)) {
-                    return Err(place.broken(Fault::Attribute { attr: attr.0 }));
-                }
-                expr(program, place, value)?;
-            }
-            Inst::Delay { min, max } => {
-                require(place, min <= max, "min is greater than max")?;
-                require(place, max <= limits::DELAY, "a delay is at most 24 h")?;
-            }
-            Inst::Fail { error, target, .. } => {
-                within(place, "error", error.0, program.errors.len())?;
-                jump(target)?;
-            }
-            Inst::Event { event } => within(place, "event", event.0, program.events.len())?,
-            Inst::SkipIfFailed { target } => jump(target)?,
-            Inst::Call { block } => within(place, "block", block.0, program.blocks.len())?,
-            Inst::Export { .. } | Inst::Roll | Inst::End => {}
+        if let Some(value) = inst.expr() {
+            found.check(expr(program, place, value));
         }
+        if let Some(target) = inst.target()
+            && !(pc + 1..block.code.len()).contains(&(target as usize))
+        {
+            found.add(place.broken(Fault::Jump { target }));
+        }
+        found.check(match *inst {
+            Inst::Link { link } => within(place, "link", link.0, program.links.len()),
+            Inst::Attr { attr, .. } if own.contains(&u64::from(attr.0)) => Ok(()),
+            Inst::Attr { attr, .. } => Err(place.broken(Fault::Attribute { attr: attr.0 })),
+            Inst::Delay { min, max } => delay(place, min, max),
+            Inst::Fail { error, .. } => within(place, "error", error.0, program.errors.len()),
+            Inst::Event { event } => within(place, "event", event.0, program.events.len()),
+            Inst::Call { block } => within(place, "block", block.0, program.blocks.len()),
+            Inst::Set { .. } | Inst::Name { .. } | Inst::Export { .. } | Inst::Roll => Ok(()),
+            Inst::SkipIfFailed { .. } | Inst::End => Ok(()),
+        });
         if matches!(inst, Inst::End) != (pc == last) {
-            return Err(place.broken(Fault::End));
+            found.add(place.broken(Fault::End));
         }
     }
-    if block.code.is_empty() { Err(Place::Block(id).broken(Fault::End)) } else { Ok(()) }
+    if block.code.is_empty() {
+        found.add(Place::Block(id).broken(Fault::End));
+    }
+}
+
+fn delay(place: Place, min: u64, max: u64) -> Checked {
+    require(place, min <= max, "min is greater than max")?;
+    require(place, max <= limits::DELAY, "a delay is at most 24 h")
 }

@@ -9,10 +9,17 @@ use crate::plan::fixture::{self, Maker};
 use crate::plan::*;
 use proptest::prelude::*;
 
+/// The violations of a program, without what the listing shows at their places.
+fn violations(program: Program) -> Vec<Violation> {
+    let found = Plan::verify(program).map(|_| ()).expect_err("an invariant is broken");
+    found.iter().map(|violation| Violation { shown: String::new(), ..violation.clone() }).collect()
+}
+
+/// The first violation of the fixture after an edit.
 fn broken(edit: impl FnOnce(&mut Program)) -> Violation {
     let mut program = fixture::program();
     edit(&mut program);
-    Plan::verify(program).expect_err("the edit breaks an invariant")
+    violations(program).remove(0)
 }
 
 fn valid(edit: impl FnOnce(&mut Program)) -> Plan {
@@ -21,13 +28,21 @@ fn valid(edit: impl FnOnce(&mut Program)) -> Plan {
     Plan::verify(program).expect("the edit breaks nothing")
 }
 
+/// The first violation, if the program has one.
+fn verified(program: Program) -> Result<Plan, Violation> {
+    Plan::verify(program).map_err(|found| {
+        let first = found.iter().next().expect("a violation");
+        Violation { shown: String::new(), ..first.clone() }
+    })
+}
+
 /// The fixture with a var of this value in its first scenario, in slot 2.
 fn with_var(expr: impl FnOnce(&mut Maker) -> Expr) -> Result<Plan, Violation> {
     let mut maker = Maker { program: fixture::program() };
     let expr = expr(&mut maker);
     let value = maker.expr(expr);
     maker.program.scenarios[0].vars.push((SlotId(2), value));
-    Plan::verify(maker.program)
+    verified(maker.program)
 }
 
 fn inst(block: u32, pc: usize) -> Place {
@@ -59,12 +74,88 @@ fn a_text_is_found_in_the_pool_with_slack_behind() {
 
 #[test]
 fn a_violation_names_its_place() {
-    let text = |edit: fn(&mut Program)| broken(edit).to_string();
+    let text = |edit: fn(&mut Program)| {
+        let mut program = fixture::program();
+        edit(&mut program);
+        Plan::verify(program).expect_err("the edit breaks an invariant").to_string()
+    };
     assert_eq!(
         text(|p| p.blocks[0].code[4] = Inst::SkipIfFailed { target: 2 }),
-        "block0 instruction 4: the jump to 2 must go forward and stay in the block"
+        "block0 instruction 4 `failed -> 2`: the jump to 2 must go forward and stay in the block"
     );
     assert_eq!(text(|p| p.semantics = 7), "the plan has semantics 7, this tracegen has 1: compile the scenarios again");
+}
+
+/// A fault in each table, each stage that can still be gone through, and several in one block.
+#[test]
+fn all_violations_are_told_at_once_with_their_instructions() {
+    let mut program = fixture::program();
+    program.services[0].instances = 0;
+    program.scenarios[1].weight = -1.0;
+    program.blocks[0].code[1] = Inst::Delay { min: 2, max: 1 };
+    program.blocks[0].code[2] = Inst::Delay { min: 0, max: 0 };
+    program.blocks[1].code.remove(3);
+    program.blocks[2].code.insert(1, Inst::Link { link: LinkId(0) });
+    insta::assert_snapshot!(Plan::verify(program).unwrap_err(), @r#"
+    7 violations
+      service0: a service has at least one instance
+      service1: the resources of a service follow those of the one before: 0 expected
+      scenario1: a weight is a finite number, at least 0
+      block0 instruction 1 `delay  2ns 1ns`: min is greater than max
+      block2 instruction 1 `link   "order-*" from block1`: a second `link` in the block
+      block0 instruction 3 `fail   2% RateLimitExceeded "API rate limit exceeded for user." -> 4`: `fail` without a `roll` on every way here
+      block1 instruction 3 `export slot2`: slot2 is read, but not written on every way here
+    "#);
+}
+
+/// What an id, a jump or a call leads astray is not followed, and so not told as well.
+#[test]
+fn what_only_follows_from_a_violation_is_not_told() {
+    let mut program = fixture::program();
+    program.blocks[0].code[5] = Inst::Call { block: BlockId(999) };
+    program.blocks[1].code[2] = Inst::Name { value: ExprId(999) };
+    insta::assert_snapshot!(Plan::verify(program).unwrap_err(), @r#"
+    2 violations
+      block0 instruction 5 `call   block999`: block999 is out of range, there are 3
+      block1 instruction 2 `name   expr999`: expr999 is out of range, there are 18
+    "#);
+    let mut program = fixture::program();
+    program.blocks[0].code[5] = Inst::Call { block: BlockId(0) };
+    insta::assert_snapshot!(Plan::verify(program).unwrap_err(), @r#"
+    2 violations
+      block0 instruction 5 `call   block0`: block0 is already called elsewhere, or is a root
+      block1: no scenario's root leads here
+    "#);
+}
+
+/// Neither the number of violations nor what is shown of one takes more than a bounded amount of memory.
+#[test]
+fn of_very_many_violations_some_are_kept_and_all_are_counted() {
+    let mut program = fixture::program();
+    let of = ExprId(program.exprs.len() as u32);
+    program.exprs.push(Expr::Neg { of });
+    program.blocks[2].code.splice(2..2, (0..5_000).map(|_| Inst::Name { value: of }));
+    let found = Plan::verify(program.clone()).unwrap_err();
+    assert_eq!((found.iter().len(), found.count()), (1, 1), "an operand that goes round in a circle comes first");
+    program.exprs.pop();
+    let found = Plan::verify(program).unwrap_err();
+    assert_eq!((found.iter().len(), found.count()), (100, 5_000));
+    assert!(found.to_string().ends_with("\n  and 4900 more"), "{found}");
+}
+
+/// A circle of operands is shown as far as it fits on a line.
+#[test]
+fn an_instruction_that_has_no_end_is_cut() {
+    let mut program = fixture::program();
+    let of = ExprId(program.exprs.len() as u32);
+    program.exprs.push(Expr::Neg { of });
+    program.blocks[2].code[1] = Inst::Attr { attr: AttrId(999), value: of };
+    let found = Plan::verify(program).unwrap_err();
+    let shown = &found.iter().last().expect("two violations").shown;
+    assert!(
+        shown.starts_with("attr   attr999 = neg neg neg") && shown.ends_with("...") && shown.len() < 170,
+        "{shown}"
+    );
 }
 
 /// Puts `value` in the place of the `n`th number, text or bool of a JSON tree, counted around.

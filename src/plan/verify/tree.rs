@@ -1,41 +1,53 @@
 //! Calls form trees, one a scenario.
 
-use super::Tree;
-use super::violation::{Fault, Place, Violation};
-use crate::plan::{BlockId, Inst, Program, ScenarioId, limits};
+use super::violation::{Fault, Place};
+use super::violations::Found;
+use crate::plan::tree::Tree;
+use crate::plan::{BlockId, Program, limits};
 
-const NOBODY: u32 = u32::MAX;
-
-/// Follows the calls from every root. A block reached twice has two callers; one never reached hangs in a cycle or nowhere.
-pub(super) fn check(program: &Program) -> Result<Tree, Violation> {
-    let mut scenario = vec![NOBODY; program.blocks.len()];
-    let mut open: Vec<(BlockId, usize)> = vec![];
-    for (s, root) in program.scenarios.iter().map(|s| s.root).enumerate() {
-        reach(&mut scenario, s, root, Place::Scenario(ScenarioId(s as u32)))?;
-        open.push((root, 1));
-        while let Some((caller, depth)) = open.pop() {
-            for (pc, inst) in program.blocks[caller.index()].code.iter().enumerate() {
-                let Inst::Call { block } = *inst else { continue };
-                let place = Place::Instruction(caller, pc);
-                reach(&mut scenario, s, block, place)?;
-                if depth == limits::CALL_DEPTH {
-                    return Err(place.broken(Fault::CallDepth));
-                }
-                open.push((block, depth + 1));
-            }
-        }
-    }
-    match scenario.iter().position(|s| *s == NOBODY) {
-        Some(block) => Err(Place::Block(BlockId(block as u32)).broken(Fault::NeverCalled)),
-        None => Ok(Tree { scenario }),
-    }
+/// A block that waits to be followed.
+struct Open {
+    block: BlockId,
+    caller: Option<BlockId>,
+    depth: usize,
 }
 
-fn reach(scenario: &mut [u32], by: usize, block: BlockId, place: Place) -> Result<(), Violation> {
-    let owner = &mut scenario[block.index()];
-    if *owner != NOBODY {
-        return Err(place.broken(Fault::CalledTwice { block }));
+/// Follows the calls from every root. A block reached twice has two callers; one never reached hangs in a circle or nowhere.
+pub(super) fn check(program: &Program, found: &mut Found) -> Tree {
+    let mut tree = Tree::new(program.blocks.len());
+    let mut reached = vec![false; program.blocks.len()];
+    let mut reach = |block: BlockId, place: Place, found: &mut Found| {
+        let first = !std::mem::replace(&mut reached[block.index()], true);
+        if !first {
+            found.add(place.broken(Fault::CalledTwice { block }));
+        }
+        first
+    };
+    let mut open = vec![];
+    for scenario in program.scenario_ids() {
+        let root = program.scenarios[scenario.index()].root;
+        if reach(root, Place::Scenario(scenario), found) {
+            open.push(Open { block: root, caller: None, depth: 1 });
+        }
+        let mut shallow = true;
+        while let Some(Open { block: caller, caller: above, depth }) = open.pop() {
+            tree.push(scenario, above, caller);
+            let first = open.len();
+            for (pc, inst) in program.blocks[caller.index()].code.iter().enumerate() {
+                let Some(block) = inst.callee() else { continue };
+                let place = Place::Instruction(caller, pc);
+                if reach(block, place, found) {
+                    open.push(Open { block, caller: Some(caller), depth: depth + 1 });
+                }
+                if depth == limits::CALL_DEPTH && std::mem::replace(&mut shallow, false) {
+                    found.add(place.broken(Fault::CallDepth));
+                }
+            }
+            open[first..].reverse();
+        }
     }
-    *owner = by as u32;
-    Ok(())
+    for block in program.block_ids().filter(|block| !reached[block.index()]) {
+        found.add(Place::Block(block).broken(Fault::NeverCalled));
+    }
+    tree
 }

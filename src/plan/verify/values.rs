@@ -3,42 +3,46 @@
 use super::violation::{Fault, Place, Violation};
 use crate::plan::{Constant, Expr, ExprId, Operator, Program, SlotId, limits};
 
-/// Longest decimal text of an int.
+/// Bytes of the longest decimal text of an int.
 const INT: u64 = 20;
-/// Longest text of a double: sign, 309 digits before the point, and those behind it; or 1 and 323 zeros before it.
+/// Bytes of the longest text of a double: sign, 309 digits before the point, and those behind it; or 1 and 323 zeros before it.
 const DOUBLE: u64 = 352;
-/// Longest text of a bool.
+/// Bytes of the longest text of a bool.
 const BOOL: u64 = 5;
-/// Longest User-Agent the interpreter has.
+/// Bytes of the longest User-Agent that the interpreter has.
 const USER_AGENT: u64 = 512;
-/// Upper and lower case of a character take at most three times its bytes.
+/// How many times its bytes a character takes at most in the other case.
 const CASE: u64 = 3;
 
 /// Where an expression stands, which says what it may read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Site {
-    /// Constants and stable functions only.
+    /// In a resource, which reads constants and stable functions only.
     Resource,
-    /// Before the first span.
+    /// In a var, before the first span.
     Vars,
     /// In a span; `linked`: the longest text a linked span can give, once every way here has looked for a link.
     Span { linked: Option<u64> },
 }
 
-/// The state of one scenario while its code is followed, and what all of them have used up.
+/// What is known of the values of one scenario while its code is followed, and what all scenarios have used up.
 pub(super) struct Values<'a> {
     program: &'a Program,
     pub site: Site,
-    /// Whether every way to here has written the slot.
+    /// By slot: whether every way to here has written it.
     written: Vec<bool>,
-    /// Bytes of the longest text the slot may hold.
+    /// By slot: the bytes of the longest text it may hold.
     longest: Vec<u64>,
-    /// Expressions evaluated so far, in all scenarios.
+    /// The number of expressions evaluated so far, in all scenarios.
     evaluations: u64,
-    /// How many an expression takes, by expression: itself, and its operands as often as it names them.
+    /// By expression: how many evaluations it takes, which is its own and those of its operands as often as it names them.
     costs: Vec<u64>,
-    /// Bytes of text that one trace of this scenario has made so far.
+    /// The bytes of text that one trace of this scenario has made so far.
     text: u64,
+    /// The evaluations are used up: nothing is followed any more.
+    is_exhausted: bool,
+    /// More text than is allowed was found in this scenario.
+    is_too_long: bool,
 }
 
 impl<'a> Values<'a> {
@@ -48,19 +52,26 @@ impl<'a> Values<'a> {
             let own = if let Expr::Const { value: Constant::List(items) } = expr { 1 + items.len() as u64 } else { 1 };
             costs.push(expr.operands().fold(own, |sum, operand| sum.saturating_add(costs[operand.index()])));
         }
-        Values { program, site: Site::Resource, written: vec![], longest: vec![], evaluations: 0, costs, text: 0 }
+        Values {
+            program,
+            site: Site::Resource,
+            written: vec![],
+            longest: vec![],
+            evaluations: 0,
+            costs,
+            text: 0,
+            is_exhausted: false,
+            is_too_long: false,
+        }
     }
 
-    /// Begin a scenario.
+    /// Begins a scenario.
     pub fn begin(&mut self, slots: usize) {
         self.site = Site::Vars;
         self.written = vec![false; slots];
         self.longest = vec![0; slots];
         self.text = 0;
-    }
-
-    pub fn is_written(&self, slot: SlotId) -> bool {
-        self.written[slot.index()]
+        self.is_too_long = false;
     }
 
     /// Takes a slot for unwritten again.
@@ -68,16 +79,23 @@ impl<'a> Values<'a> {
         self.written[slot.index()] = false;
     }
 
-    /// Evaluate into a slot.
-    pub fn set(&mut self, place: Place, slot: SlotId, value: ExprId) -> Result<(), Violation> {
+    /// Writes a value whose text is at most `longest` bytes long into a slot. Returns whether the slot was unwritten.
+    ///
+    /// # Errors
+    ///
+    /// The scenario has no such slot.
+    pub fn write(&mut self, place: Place, slot: SlotId, longest: u64) -> Result<bool, Violation> {
         self.slot(place, slot)?;
-        let longest = self.evaluate(place, value)?;
-        self.written[slot.index()] = true;
-        self.longest[slot.index()] = self.longest[slot.index()].max(longest);
-        Ok(())
+        let kept = &mut self.longest[slot.index()];
+        *kept = longest.max(*kept);
+        Ok(!std::mem::replace(&mut self.written[slot.index()], true))
     }
 
-    /// Read a slot; the longest text it may hold.
+    /// Reads a slot. Returns the length of the longest text it may hold, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// The scenario has no such slot, or not every way to here has written it.
     pub fn read(&self, place: Place, slot: SlotId) -> Result<u64, Violation> {
         self.slot(place, slot)?;
         if !self.written[slot.index()] {
@@ -93,10 +111,19 @@ impl<'a> Values<'a> {
         Ok(())
     }
 
-    /// Evaluate; the longest text it may be, bytes. Refused before it is followed if it takes too long.
+    /// Evaluates an expression. Returns the length of the longest text it may be, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// The expression reads what is not there, makes too much text, or takes too long: then it is not followed, nor is any after
+    /// it.
     pub fn evaluate(&mut self, place: Place, id: ExprId) -> Result<u64, Violation> {
+        if self.is_exhausted {
+            return Ok(0);
+        }
         self.evaluations = self.evaluations.saturating_add(self.costs[id.index()]);
         if self.evaluations > limits::EVALUATIONS {
+            self.is_exhausted = true;
             let (count, max) = (self.evaluations, limits::EVALUATIONS);
             return Err(place.broken(Fault::TooMany { what: "expressions to evaluate", count, max }));
         }
@@ -160,7 +187,7 @@ impl<'a> Values<'a> {
         if makes_text {
             // The stable functions and `pad` may write their operand's text first.
             self.text = self.text.saturating_add(longest).saturating_add(first);
-            if self.text > limits::TRACE_TEXT_BYTES {
+            if self.text > limits::TRACE_TEXT_BYTES && !std::mem::replace(&mut self.is_too_long, true) {
                 let (count, max) = (self.text, limits::TRACE_TEXT_BYTES);
                 return Err(place.broken(Fault::TooMany { what: "bytes of text in a trace", count, max }));
             }
@@ -168,7 +195,7 @@ impl<'a> Values<'a> {
         Ok(longest)
     }
 
-    /// The longest text of a constant.
+    /// The length of the longest text of a constant, in bytes.
     pub fn constant(&self, value: &Constant) -> u64 {
         match value {
             Constant::Bool(_) => BOOL,
@@ -195,7 +222,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The same in every trace, whatever its draws, time and ids; the operands are asked on their own.
+/// Whether an expression is the same in every trace, whatever its draws, time and ids; its operands are asked on their own.
 fn is_stable(expr: &Expr) -> bool {
     match expr {
         Expr::Const { .. } | Expr::Text { .. } | Expr::Concat { .. } | Expr::List { .. } => true,

@@ -10,6 +10,8 @@ use std::fmt;
 pub struct Violation {
     pub place: Place,
     pub fault: Fault,
+    /// The instruction at the place, as the listing shows it; empty where the place is no instruction.
+    pub shown: String,
 }
 
 /// A place in a program.
@@ -34,7 +36,7 @@ pub enum Place {
 
 impl Place {
     pub(super) fn broken(self, fault: Fault) -> Violation {
-        Violation { place: self, fault }
+        Violation { place: self, fault, shown: String::new() }
     }
 }
 
@@ -130,13 +132,31 @@ pub enum Fault {
     Duration,
 }
 
+impl Fault {
+    /// Whether the program can't be followed with it: an id, a jump or an operand that leads astray, or more than the limits
+    /// allow to follow.
+    pub(super) fn is_structural(&self) -> bool {
+        match self {
+            Fault::Semantics { .. } | Fault::TooMany { .. } | Fault::OutOfRange { .. } | Fault::Operand { .. } => true,
+            Fault::ExprDepth | Fault::NoScenario | Fault::End | Fault::Jump { .. } => true,
+            Fault::CalledTwice { .. } | Fault::NeverCalled | Fault::CallDepth => true,
+            Fault::ResourceOrder { .. } | Fault::Attribute { .. } => false,
+            Fault::Range(_) | Fault::Twice { .. } | Fault::Empty { .. } | Fault::MixedList | Fault::NotHere(_) => false,
+            Fault::Unwritten { .. } | Fault::NoWeight | Fault::Name(_) | Fault::NotRolled | Fault::ChanceSum => false,
+            Fault::Second { .. } | Fault::NoSource | Fault::NoExport { .. } | Fault::LinkCycle => false,
+            Fault::LinkChain | Fault::ConstantErrorType | Fault::Spans { .. } | Fault::Duration => false,
+        }
+    }
+}
+
 impl std::error::Error for Violation {}
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
             Place::Program => write!(f, "{}", self.fault),
-            place => write!(f, "{place}: {}", self.fault),
+            place if self.shown.is_empty() => write!(f, "{place}: {}", self.fault),
+            place => write!(f, "{place} `{}`: {}", self.shown, self.fault),
         }
     }
 }

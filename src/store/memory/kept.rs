@@ -79,7 +79,7 @@ impl Row {
     pub fn new(kept: &Arc<Kept>) -> Row {
         let Kept { origin, trace, source, .. } = &**kept;
         let root = &trace.spans[0];
-        let service = |block: BlockId| origin.plan.block(block).span.service;
+        let service = |block: BlockId| origin.plan.span(block).service;
         Row {
             id: trace.id,
             start: root.start,

@@ -3,7 +3,7 @@
 use super::kept::{Kept, LAST_SERVICE, Row};
 use super::shelf::Snapshot;
 use super::words::{Needle, reads};
-use crate::plan::{BlockId, Inst, Plan, SpanForm};
+use crate::plan::{BlockId, ERROR_TYPE, Plan};
 use crate::store::TraceQuery;
 use crate::trace::{Origin, SpanView, constant};
 
@@ -104,11 +104,11 @@ fn narrow(number: u32, origin: &Origin, query: &TraceQuery, clauses: &[Clause]) 
     let clauses: Vec<Decided> = clauses.iter().map(|clause| clause.decide(origin)).collect();
     let named = |name: &str| plan.services.iter().position(|service| plan.text(service.name) == name);
     let service = query.service.as_deref().map(named);
-    let scenarios = plan.scenarios.iter().map(|scenario| {
-        let asked = query.scenario.as_ref().is_none_or(|wanted| wanted.name == plan.text(scenario.name));
+    let scenarios = plan.scenario_ids().map(|id| {
+        let asked = query.scenario.as_ref().is_none_or(|wanted| wanted.name == plan.scenario_name(id));
+        let can_hold = |decided: &Decided| plan.spans_of(id).iter().any(|block| decided.is_open(plan, *block));
         // An origin without the service has no traces with it.
-        let blocks = if asked && service != Some(None) { below(plan, scenario.root) } else { vec![] };
-        !blocks.is_empty() && clauses.iter().all(|decided| blocks.iter().any(|block| decided.is_open(plan, *block)))
+        asked && service != Some(None) && clauses.iter().all(can_hold)
     });
     let bit = service.flatten().map(|id| (id as u32).min(LAST_SERVICE));
     Narrowed {
@@ -120,25 +120,10 @@ fn narrow(number: u32, origin: &Origin, query: &TraceQuery, clauses: &[Clause]) 
     }
 }
 
-/// A block and all that it calls.
-fn below(plan: &Plan, root: BlockId) -> Vec<BlockId> {
-    let mut blocks = vec![root];
-    let mut at = 0;
-    while let Some(block) = blocks.get(at) {
-        let calls = plan.block(*block).code.iter().filter_map(|inst| match inst {
-            Inst::Call { block } => Some(*block),
-            _ => None,
-        });
-        blocks.extend(calls);
-        at += 1;
-    }
-    blocks
-}
-
 impl Decided {
     /// Whether a span of the block can have it.
     fn is_open(&self, plan: &Plan, block: BlockId) -> bool {
-        let service = &plan.services[plan.block(block).span.service.index()];
+        let service = &plan.services[plan.span(block).service.index()];
         let first = service.first_resource.index();
         self.blocks[block.index()] != Known::Never
             || self.resources[first..first + service.instances as usize].contains(&true)
@@ -156,7 +141,7 @@ impl Clause<'_> {
 
     fn decide(&self, origin: &Origin) -> Decided {
         let plan = &origin.plan;
-        let blocks = (0..plan.blocks.len() as u32).map(|id| self.of_block(plan, BlockId(id)));
+        let blocks = plan.block_ids().map(|block| self.of_block(plan, block));
         let resources = origin.resources.attributes.iter().map(|attributes| {
             attributes.iter().any(|(key, value)| match self {
                 Clause::Named { .. } => false,
@@ -169,8 +154,7 @@ impl Clause<'_> {
 
     /// What holds for all spans of a block.
     fn of_block(&self, plan: &Plan, block: BlockId) -> Known {
-        let form: &SpanForm = &plan.block(block).span;
-        let service = plan.text(plan.services[form.service.index()].name);
+        let (form, service) = (plan.span(block), plan.service_of(block));
         let name = form.name.map(|name| plan.text(name));
         let mut constants = form.constants.iter().map(|(key, value)| (plan.text(*key), constant(plan, value)));
         let computed = || form.attrs.ids().map(|attr| plan.attr_key(attr));
@@ -179,7 +163,7 @@ impl Clause<'_> {
             Clause::Named { operation, .. } => (name == Some(operation), name.is_none()),
             Clause::Attribute { key, value } => (
                 constants.any(|(name, constant)| name == *key && reads(constant, value)),
-                *key == "error.type" || computed().any(|name| name == *key),
+                *key == ERROR_TYPE && plan.can_fail(block) || computed().any(|name| name == *key),
             ),
             Clause::Text(needle) => (
                 [Some(service), name].into_iter().flatten().any(|text| needle.is_in(text))

@@ -44,7 +44,7 @@ impl Source {
     fn count(&mut self, view: View<'_>, change: impl Fn(u64) -> u64) {
         for span in view.spans() {
             let block = span.record().block;
-            let form = &view.plan.block(block).span;
+            let form = view.plan.span(block);
             self.spans[block.index()] = change(self.spans[block.index()]);
             if form.name.is_some() {
                 continue;
@@ -59,8 +59,7 @@ impl Source {
     }
 
     fn service(&self, id: ServiceId) -> &str {
-        let plan = &self.origin.plan;
-        plan.text(plan.services[id.index()].name)
+        self.origin.plan.service_name(id)
     }
 
     fn forms(&self) -> impl Iterator<Item = &SpanForm> {

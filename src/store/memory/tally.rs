@@ -2,7 +2,7 @@
 
 use super::rolling::Spans;
 use super::window::HOUR;
-use crate::plan::{BlockId, Inst, Plan, SpanKind};
+use crate::plan::{BlockId, Plan, SpanKind};
 use crate::store::TraceId;
 use crate::trace::{Origin, View};
 use parking_lot::Mutex;
@@ -76,7 +76,7 @@ impl Tally {
             let (record, failed) = (span.record(), span.failure().is_some());
             let known = &mut blocks[record.block.index()];
             let found;
-            let operation = if plan.block(record.block).span.name.is_some() {
+            let operation = if plan.span(record.block).name.is_some() {
                 let of = || self.operations.get([scenario, span.service(), span.name()]);
                 &*known.operation.get_or_insert_with(of)
             } else {
@@ -107,13 +107,10 @@ impl Tally {
 
 /// The only service that a block's spans can link to.
 fn producer(plan: &Plan, block: BlockId) -> Option<&str> {
-    let links = plan.block(block).code.iter().filter_map(|inst| match inst {
-        Inst::Link { link } => Some(&plan.links[link.index()].sources),
-        _ => None,
-    });
-    let mut services = links.flatten().map(|source| plan.block(*source).span.service);
+    let link = plan.block(block).link()?;
+    let mut services = plan.links[link.index()].sources.iter().map(|source| plan.span(*source).service);
     let first = services.next()?;
-    services.all(|service| service == first).then(|| plan.text(plan.services[first.index()].name))
+    services.all(|service| service == first).then(|| plan.service_name(first))
 }
 
 fn key(names: [&str; 3]) -> String {

@@ -5,7 +5,7 @@ use super::{Problem, ok, otlp};
 use crate::engine::{Observed, SessionState};
 use crate::language::diagnostic::{Diagnostic, render};
 use crate::language::source::Sources;
-use crate::plan::{Inst, Plan, ScenarioId};
+use crate::plan::{Plan, ScenarioId};
 use crate::store::StoredTrace;
 use crate::web::App;
 use crate::web::library::Edition;
@@ -52,11 +52,11 @@ pub fn one(app: &App, name: &str) -> Result<Response, Problem> {
 }
 
 fn ids(plan: &Plan) -> impl Iterator<Item = ScenarioId> {
-    (0..plan.scenarios.len()).map(|s| ScenarioId(s as u32))
+    plan.scenario_ids()
 }
 
 fn title(plan: &Plan, id: ScenarioId) -> &str {
-    plan.text(plan.scenarios[id.index()].name)
+    plan.scenario_name(id)
 }
 
 fn observed<'a>(state: &'a SessionState, name: &str) -> Option<&'a Observed> {
@@ -88,20 +88,15 @@ fn brief(edition: &Edition, state: &SessionState, id: ScenarioId) -> Value {
 fn errors(plan: &Plan, id: ScenarioId, seen: Option<&Observed>) -> Value {
     let blocks = plan.expectation(id).into_iter().flat_map(|expectation| expectation.blocks);
     let rows = blocks.flat_map(|expected| {
-        let block = plan.block(expected.block);
+        let id = expected.block;
         let runs = seen.and_then(|seen| seen.blocks.iter().find(|b| b.block == expected.block.0));
-        let service = plan.text(plan.services[block.span.service.index()].name);
-        let operation = plan.block_name(expected.block);
+        let (service, operation) = (plan.service_of(id), plan.block_name(id));
         expected.hits.into_iter().map(move |(at, share)| {
-            let error = match block.code.get(at) {
-                Some(Inst::Fail { error, .. }) => Some(plan.error_name(*error)),
-                _ => None,
-            };
             let hits = runs.and_then(|runs| runs.hits.iter().find(|(pc, _)| *pc == at)).map_or(0, |(_, hits)| *hits);
             json!({
                 "service": service,
                 "operation": operation,
-                "error": error,
+                "error": plan.failure_name(id, at),
                 "expected": share,
                 "runs": runs.map_or(0, |runs| runs.runs),
                 "hits": hits,

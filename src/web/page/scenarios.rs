@@ -114,7 +114,7 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
     let (shelf, state) = (app.library.shelf(), app.session.state());
     let good = &shelf.good;
     let plan = &good.plan;
-    let Some(id) = scenarios(plan).find(|id| plan.text(plan.scenarios[id.index()].name) == name) else {
+    let Some(id) = scenarios(plan).find(|id| plan.scenario_name(*id) == name) else {
         return problem::not_found(app, &format!("No scenario is called \"{name}\"; all there are: /scenarios."));
     };
     let figures = figures(good, &state, id);
@@ -122,7 +122,7 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
     let expectation = plan.expectation(id);
     let listing: Vec<_> = plan.scenario_listing(id).into_iter().map(|line| (line.place, line.text)).collect();
     let graph = request.query.get("view") == Some("graph");
-    let choices = scenarios(plan).map(|other| (plan.text(plan.scenarios[other.index()].name).to_string(), other == id));
+    let choices = scenarios(plan).map(|other| (plan.scenario_name(other).to_string(), other == id));
     let page = Scenario {
         chrome: Chrome::new(app, Tab::Scenarios),
         trouble: Trouble::of(&shelf),

@@ -11,7 +11,7 @@ fn with_calls(n: u32, caller: impl Fn(u32) -> u32) -> Result<Plan, Violation> {
         let code = &mut program.blocks[caller(block) as usize].code;
         code.insert(code.len() - 1, Inst::Call { block: BlockId(block) });
     }
-    Plan::verify(program)
+    verified(program)
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn invariant_20_links_have_sources_that_export() {
             program.blocks.push(Block { span: form.clone(), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
             program.blocks[2].code.insert(3, Inst::Call { block: BlockId(block) });
         }
-        Plan::verify(program)
+        verified(program)
     };
     assert!(many(limits::LINKS - 1).is_ok());
     let found = many(limits::LINKS).unwrap_err();
@@ -246,7 +246,7 @@ fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
         }
         m.program.blocks.push(Block { span: form.clone(), code });
     }
-    Plan::verify(m.program)
+    verified(m.program)
 }
 
 #[test]

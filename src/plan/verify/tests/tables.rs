@@ -130,7 +130,7 @@ fn invariant_6_operands_stand_before() {
         }
         let value = ExprId(program.exprs.len() as u32 - 1);
         program.scenarios[0].vars.push((SlotId(2), value));
-        Plan::verify(program)
+        verified(program)
     };
     assert!(chain(limits::EXPR_DEPTH).is_ok());
     assert_eq!(chain(limits::EXPR_DEPTH + 1).unwrap_err().fault, Fault::ExprDepth);

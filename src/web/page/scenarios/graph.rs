@@ -43,72 +43,81 @@ pub struct Edge {
 }
 
 pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation>, palette: &Palette) -> Graph {
-    let root = plan.scenarios[scenario.index()].root;
-    let mut layout = Layout { plan, rows: 0, places: vec![] };
-    layout.place(root, None, 0);
+    let (places, rows) = layout(plan, scenario);
     let all = plan.bound(scenario).max_spans as usize;
     let expected: BTreeMap<BlockId, _> =
         expectation.iter().flat_map(|e| &e.blocks).map(|block| (block.block, block)).collect();
-    let nodes = layout.places.iter().map(|place| {
-        let block = plan.block(place.block);
-        let service = plan.text(plan.services[block.span.service.index()].name);
+    let nodes = places.iter().map(|place| {
+        let service = plan.service_of(place.block);
         let fails = expected.get(&place.block).map(|block| block.failed).filter(|share| *share > 0.0);
         Node {
-            x: place.x,
-            y: place.y,
+            x: place.x(),
+            y: place.y(),
             class: palette.class(service),
-            kind: block.span.kind.name(),
+            kind: plan.span(place.block).kind.name(),
             // beside it stands how often it fails
             service: short(service, if fails.is_some() { 19 } else { 28 }),
             operation: short(&plan.block_name(place.block), 32),
-            delay: delay(&block.code),
+            delay: delay(&plan.block(place.block).code),
             fails: fails.map(|share| format!("fails {}", percent(share))),
         }
     });
-    let edges = layout.places.iter().filter_map(|place| {
-        let from = &layout.places[place.caller?];
-        let (x1, y1, x2, y2) = (from.x + WIDTH, from.y + HEIGHT / 2, place.x, place.y + HEIGHT / 2);
+    let edges = places.iter().filter_map(|place| {
+        let from = &places[place.parent?];
+        let (x1, y1, x2, y2) = (from.x() + WIDTH, from.y() + HEIGHT / 2, place.x(), place.y() + HEIGHT / 2);
         let bend = (x1 + x2) / 2;
         let share = expected.get(&place.block).zip(expected.get(&from.block)).map(|(to, from)| to.runs / from.runs);
         let label = share.filter(|share| *share < 0.9995).map(|share| (x2 - 8, y2 - 6, percent(share)));
         Some(Edge { path: format!("M{x1} {y1}C{bend} {y1} {bend} {y2} {x2} {y2}"), label })
     });
     Graph {
-        width: layout.places.iter().map(|p| p.x).max().unwrap_or(0) + WIDTH + MARGIN,
-        height: MARGIN + layout.rows.max(1) * LINE,
+        width: places.iter().map(Placed::x).max().unwrap_or(0) + WIDTH + MARGIN,
+        height: MARGIN + rows * LINE,
         nodes: nodes.collect(),
         edges: edges.collect(),
-        more: all.saturating_sub(layout.places.len()),
+        more: all.saturating_sub(places.len()),
     }
-}
-
-struct Layout<'a> {
-    plan: &'a Plan,
-    /// Rows that leaves have taken.
-    rows: u32,
-    places: Vec<Placed>,
 }
 
 struct Placed {
     block: BlockId,
-    caller: Option<usize>,
-    x: u32,
-    y: u32,
+    /// The place of the block of the parent span.
+    parent: Option<usize>,
+    /// The column and the row, from 0.
+    depth: u32,
+    row: u32,
 }
 
-impl Layout<'_> {
-    /// A leaf takes a row, a caller stands beside its first call. Recursion is as deep as calls are, which the verifier bounds.
-    fn place(&mut self, block: BlockId, caller: Option<usize>, depth: u32) {
-        let at = self.places.len();
-        let row = self.rows;
-        self.places.push(Placed { block, caller, x: MARGIN + depth * COLUMN, y: MARGIN + row * LINE });
-        for call in self.plan.calls_of(block) {
-            if self.places.len() < MAX_NODES {
-                self.place(call, Some(at), depth + 1);
-            }
-        }
-        self.rows = self.rows.max(row + 1);
+impl Placed {
+    fn x(&self) -> u32 {
+        MARGIN + self.depth * COLUMN
     }
+
+    fn y(&self) -> u32 {
+        MARGIN + self.row * LINE
+    }
+}
+
+/// Places the scenario's spans, a parent beside its first child. Returns the number of rows, too.
+fn layout(plan: &Plan, scenario: ScenarioId) -> (Vec<Placed>, u32) {
+    let mut places: Vec<Placed> = vec![];
+    let mut rows = 1;
+    for &block in plan.spans_of(scenario).iter().take(MAX_NODES) {
+        let parent = plan.parent_of(block);
+        let parent = parent.and_then(|parent| places.iter().rposition(|place| place.block == parent));
+        let placed = match parent {
+            None => Placed { block, parent, depth: 0, row: 0 },
+            Some(at) if at + 1 == places.len() => {
+                Placed { block, parent, depth: places[at].depth + 1, row: places[at].row }
+            }
+            Some(at) => {
+                rows += 1;
+                Placed { block, parent, depth: places[at].depth + 1, row: rows - 1 }
+            }
+        };
+        places.push(placed);
+    }
+    (places, rows)
 }
 
 fn delay(code: &[Inst]) -> String {

@@ -1,7 +1,7 @@
 //! Expected and observed rates of the errors of a scenario.
 
 use crate::engine::Observed;
-use crate::plan::{Expectation, Inst, Plan};
+use crate::plan::{Expectation, Plan};
 use crate::web::format::grouped;
 use crate::web::palette::Palette;
 
@@ -74,8 +74,7 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
     });
     let scale = Scale::up_to(100.0 * top.fold(0.0, f64::max));
     let rows = figures.into_iter().map(|(id, n, pc, share, runs, hits)| {
-        let block = plan.block(id);
-        let service = plan.text(plan.services[block.span.service.index()].name);
+        let service = plan.service_of(id);
         let seen = (runs > 0).then(|| {
             let (low, high) = interval(hits, runs);
             let share_seen = hits as f64 / runs as f64;
@@ -92,10 +91,7 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
             class: palette.class(service),
             repeated: n > 0,
             operation: plan.block_name(id),
-            error: match block.code[pc] {
-                Inst::Fail { error, .. } => plan.error_name(error),
-                _ => String::new(),
-            },
+            error: plan.failure_name(id, pc),
             runs: grouped(runs),
             hits: grouped(hits),
             expected: percent(share),

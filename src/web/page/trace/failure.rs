@@ -1,7 +1,7 @@
 //! Why a span failed: the instruction of the plan that did it, where that is written, and how often it hits.
 
 use crate::engine::Located;
-use crate::plan::{BlockId, Inst, Place, Plan, ScenarioId};
+use crate::plan::{BlockId, Place, Plan, ScenarioId};
 use crate::trace::NONE;
 use crate::web::App;
 use crate::web::format::{encoded, grouped, share};
@@ -30,9 +30,7 @@ pub fn why(app: &App, located: &Located, span: u64) -> Option<Why> {
     let (origin, trace) = app.session.remake(located.index)?;
     let plan = &origin.plan;
     let record = trace.spans.iter().find(|record| record.id == span && record.failure != NONE)?;
-    let error = trace.failures[record.failure as usize].error;
-    let code = &plan.block(record.block).code;
-    let pc = code.iter().position(|inst| matches!(inst, Inst::Fail { error: e, .. } if *e == error))?;
+    let pc = trace.failures[record.failure as usize].inst as usize;
     Some(Why {
         lines: lines(plan, trace.scenario, record.block, pc),
         source: source(app, plan, located.scenario_name(), Place::Instruction(record.block, pc)),

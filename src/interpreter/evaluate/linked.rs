@@ -1,0 +1,56 @@
+//! What an expression reads of the span that a link found.
+
+use super::Evaluation;
+use crate::plan::TextId;
+use crate::trace::{Read, Value};
+
+/// The span that a link found: an ordinal in [`Evaluation::earlier`], and the key it exported.
+#[derive(Clone, Copy)]
+pub(in crate::interpreter) struct Found {
+    pub span: u32,
+    pub key: Value,
+}
+
+impl Evaluation<'_> {
+    /// The key under which the linked span exported its context.
+    pub(super) fn linked_key(&mut self) -> Value {
+        self.linked.map_or(Value::ABSENT, |found| self.copy_from_earlier(found.key))
+    }
+
+    /// The attribute `key` of the linked span, as it was sent.
+    pub(super) fn linked_attribute(&mut self, key: TextId) -> Value {
+        let Some(found) = self.linked else { return Value::ABSENT };
+        let span = &self.earlier.spans[found.span as usize];
+        let plan = &self.code.plan;
+        let form = plan.span(span.block);
+        if let Some(at) = form.attrs.ids().position(|attr| plan.attrs[attr.index()] == key) {
+            let value = self.earlier.attrs[span.attrs as usize + at].value;
+            return self.copy_from_earlier(value);
+        }
+        match form.constants.iter().find(|(k, _)| *k == key) {
+            Some((_, constant)) => self.constant(constant),
+            None => Value::ABSENT,
+        }
+    }
+
+    /// A value of the linked trace, copied into this one.
+    fn copy_from_earlier(&mut self, value: Value) -> Value {
+        match value.read() {
+            Read::Text { at, len } => {
+                let start = self.trace.text.len();
+                self.trace.text.append(&self.earlier.text.as_slice()[at..at + len]);
+                Value::text(start, start + len)
+            }
+            Read::List { at, len } => {
+                let start = self.trace.values.len();
+                for k in 0..len {
+                    // Elements are no lists.
+                    let item = self.copy_from_earlier(self.earlier.values[at + k]);
+                    self.trace.values.push(item);
+                }
+                Value::list(start, len)
+            }
+            _ => value,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The shape of a plan: one tree of calls a scenario. The verifier finds it; whoever wants to know which scenario a block is
+//! of, what calls it, or which spans there are, asks the [`Plan`].
+
+use super::{BlockId, Plan, Program, ScenarioId, ServiceId, SpanForm};
+
+/// Where every block of a program stands in the trees of calls.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    /// By block.
+    nodes: Vec<Node>,
+    /// All blocks: each scenario's in a row, each block before those it calls, and these in the order of their calls.
+    order: Vec<BlockId>,
+    /// By scenario: where its row ends in `order`.
+    ends: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    scenario: ScenarioId,
+    caller: Option<BlockId>,
+}
+
+impl Tree {
+    /// A tree of `blocks` blocks of which none is known yet. They come in by scenario, in the order of the rows.
+    pub fn new(blocks: usize) -> Tree {
+        let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None };
+        Tree { nodes: vec![unknown; blocks], order: Vec::with_capacity(blocks), ends: vec![] }
+    }
+
+    /// Puts a block behind those of its scenario that are known.
+    pub fn push(&mut self, scenario: ScenarioId, caller: Option<BlockId>, block: BlockId) {
+        self.nodes[block.index()] = Node { scenario, caller };
+        self.order.push(block);
+        self.ends.resize(scenario.index() + 1, 0);
+        self.ends[scenario.index()] = self.order.len();
+    }
+
+    /// The scenario of a block.
+    pub fn scenario(&self, block: BlockId) -> ScenarioId {
+        self.nodes[block.index()].scenario
+    }
+
+    fn blocks(&self, scenario: ScenarioId) -> &[BlockId] {
+        let before = scenario.index().checked_sub(1);
+        &self.order[before.map_or(0, |before| self.ends[before])..self.ends[scenario.index()]]
+    }
+}
+
+impl Program {
+    /// All scenarios, in order.
+    pub fn scenario_ids(&self) -> impl ExactSizeIterator<Item = ScenarioId> + use<> {
+        (0..self.scenarios.len()).map(|scenario| ScenarioId(scenario as u32))
+    }
+
+    /// All blocks, in order.
+    pub fn block_ids(&self) -> impl ExactSizeIterator<Item = BlockId> + use<> {
+        (0..self.blocks.len()).map(|block| BlockId(block as u32))
+    }
+}
+
+impl Plan {
+    /// The scenario that a block belongs to.
+    pub fn scenario_of(&self, block: BlockId) -> ScenarioId {
+        self.tree.scenario(block)
+    }
+
+    /// A scenario's blocks, each before those it calls, and these in the order of their calls.
+    pub(super) fn blocks_of(&self, scenario: ScenarioId) -> &[BlockId] {
+        self.tree.blocks(scenario)
+    }
+
+    /// The blocks of a scenario that make a span: each before those whose spans are children of its own, and these in order.
+    pub fn spans_of(&self, scenario: ScenarioId) -> &[BlockId] {
+        self.tree.blocks(scenario)
+    }
+
+    /// What is known of a block's spans before they run.
+    pub fn span(&self, block: BlockId) -> &SpanForm {
+        &self.block(block).span
+    }
+
+    /// The block of the parent of a block's spans; `None`: they are roots.
+    pub fn parent_of(&self, block: BlockId) -> Option<BlockId> {
+        self.tree.nodes[block.index()].caller
+    }
+
+    /// Whether the parent of a block's spans runs in another process, which is where it is of another service.
+    pub fn has_remote_parent(&self, block: BlockId) -> bool {
+        self.parent_of(block).is_some_and(|parent| self.span(parent).service != self.span(block).service)
+    }
+
+    /// Whether a block's spans can fail.
+    pub fn can_fail(&self, block: BlockId) -> bool {
+        self.block(block).failures().next().is_some()
+    }
+
+    /// The name of a scenario.
+    pub fn scenario_name(&self, scenario: ScenarioId) -> &str {
+        self.text(self.scenarios[scenario.index()].name)
+    }
+
+    /// The name of a service.
+    pub fn service_name(&self, service: ServiceId) -> &str {
+        self.text(self.services[service.index()].name)
+    }
+
+    /// The name of the service that a block's spans are of.
+    pub fn service_of(&self, block: BlockId) -> &str {
+        self.service_name(self.span(block).service)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Block, Inst, fixture};
+
+    /// The fixture with blocks 3 to 5 in its second scenario: 2 calls 4 and 3, 4 calls 5.
+    fn plan() -> Plan {
+        let mut program = fixture::program();
+        let form = SpanForm { attrs: Default::default(), ..program.blocks[2].span.clone() };
+        let call = |block| Inst::Call { block: BlockId(block) };
+        for code in [vec![Inst::End], vec![call(5), Inst::End], vec![Inst::End]] {
+            program.blocks.push(Block { span: form.clone(), code });
+        }
+        program.blocks[5].span.service = ServiceId(0);
+        program.blocks[2].code.splice(3..3, [call(4), call(3)]);
+        Plan::verify(program).unwrap()
+    }
+
+    #[test]
+    fn a_scenarios_spans_stand_parents_first_and_siblings_in_order() {
+        let plan = plan();
+        assert_eq!(plan.spans_of(ScenarioId(0)), [BlockId(0), BlockId(1)]);
+        assert_eq!(plan.spans_of(ScenarioId(1)), [2, 4, 5, 3].map(BlockId));
+        for scenario in plan.scenario_ids() {
+            assert!(plan.spans_of(scenario).iter().all(|block| plan.scenario_of(*block) == scenario));
+        }
+    }
+
+    #[test]
+    fn a_parent_is_remote_where_it_is_of_another_service() {
+        let plan = plan();
+        let parents: Vec<_> = plan.block_ids().map(|block| plan.parent_of(block).map(|parent| parent.0)).collect();
+        assert_eq!(parents, [None, Some(0), None, Some(2), Some(2), Some(4)]);
+        let remote: Vec<_> = plan.block_ids().filter(|block| plan.has_remote_parent(*block)).collect();
+        assert_eq!(remote, [BlockId(1), BlockId(5)]);
+        assert_eq!((plan.service_of(BlockId(5)), plan.scenario_name(ScenarioId(1))), ("api-gateway", "Shipping"));
+    }
+}

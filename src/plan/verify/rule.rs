@@ -1,0 +1,54 @@
+//! The rules that many tables have in common: an id is in range, a name is not empty, a figure is small enough.
+
+use super::violation::{Fault, Place, Violation};
+use crate::plan::{ExprId, Program, TextId};
+
+pub(super) type Checked = Result<(), Violation>;
+
+/// At most `max` of `what`.
+pub(super) fn at_most(place: Place, what: &'static str, count: usize, max: usize) -> Checked {
+    if count > max {
+        return Err(place.broken(Fault::TooMany { what, count: count as u64, max: max as u64 }));
+    }
+    Ok(())
+}
+
+/// An id that is in range of its table, which has `len` entries.
+pub(super) fn within(place: Place, what: &'static str, id: u32, len: usize) -> Checked {
+    if id as usize >= len {
+        return Err(place.broken(Fault::OutOfRange { what, id, len }));
+    }
+    Ok(())
+}
+
+/// A rule that holds.
+pub(super) fn require(place: Place, holds: bool, rule: &'static str) -> Checked {
+    if holds { Ok(()) } else { Err(place.broken(Fault::Range(rule))) }
+}
+
+/// The text with this id.
+pub(super) fn text(program: &Program, place: Place, id: TextId) -> Result<&str, Violation> {
+    within(place, "text", id.0, program.texts.len())?;
+    Ok(&program.texts[id.index()])
+}
+
+/// An expression that is in range.
+pub(super) fn expr(program: &Program, place: Place, id: ExprId) -> Checked {
+    within(place, "expr", id.0, program.exprs.len())
+}
+
+/// A name that is not empty.
+pub(super) fn named<'a>(
+    program: &'a Program,
+    place: Place,
+    what: &'static str,
+    id: TextId,
+) -> Result<&'a str, Violation> {
+    let name = text(program, place, id)?;
+    if name.is_empty() { Err(place.broken(Fault::Empty { what })) } else { Ok(name) }
+}
+
+/// The key of an attribute.
+pub(super) fn key_text(program: &Program, place: Place, id: TextId) -> Result<&str, Violation> {
+    named(program, place, "an attribute's key", id)
+}
