@@ -20,11 +20,12 @@ mod types;
 
 pub use source_map::{BlockSource, ScenarioSource, SourceMap};
 
-use crate::language::Loaded;
+use crate::language::budget::{Budget, Spent};
 use crate::language::diagnostic::{Class, Diagnostic, Problem, Severity};
 use crate::language::parallel;
 use crate::language::scenario::{Model, Scenario};
-use crate::language::source::{FileId, Loc, Sources};
+use crate::language::source::{START, Sources};
+use crate::language::{self, Loaded};
 use crate::plan::{Fault, Plan, Violation, Violations};
 use lower::Lowering;
 use report::Report;
@@ -33,9 +34,6 @@ use service::Services;
 
 /// Scenarios to resolve for which a thread is worth its start.
 const SCENARIOS_A_THREAD: usize = 64;
-
-/// The beginning of the first file, where nothing nearer is known.
-const START: Loc = Loc { file: FileId(0), start: 0, end: 0 };
 
 /// What compiling gives.
 #[derive(Debug)]
@@ -48,47 +46,62 @@ pub struct Compiled {
     pub map: SourceMap,
 }
 
-/// Compile a model. Finds all mistakes there are; takes time in proportion to the model's size (times the number of
-/// different keys, for links).
-pub fn compile(model: &Model) -> Compiled {
+/// Compiles a model. Finds all mistakes there are, unless the budget is spent before: then the one diagnostic says so. Time and
+/// memory are in proportion to the model's size and to what [`tables`] and [`link`] let it make.
+pub fn compile(model: &Model, budget: &Budget) -> Compiled {
+    compile_within(model, budget).unwrap_or_else(|Spent| {
+        let stopped = Diagnostic::new(Problem::Stopped { after: budget.overrun() }, START);
+        Compiled { plan: None, diagnostics: vec![stopped], map: SourceMap::default() }
+    })
+}
+
+fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     let mut report = Report::default();
     let within_bounds = check::model(model, &mut report);
     let scenarios = model.scenarios.iter().zip(within_bounds).filter(|(_, within)| *within);
     let scenarios: Vec<&Scenario> = scenarios.map(|(scenario, _)| scenario).collect();
     let resolved = parallel::map(&scenarios, scenarios.len() / SCENARIOS_A_THREAD, |_, scenario| {
+        budget.check()?;
         let mut report = Report::default();
-        (Tree::new(scenario, &mut report), report)
+        Ok((Tree::new(scenario, &mut report), report))
     });
     let mut trees = Vec::with_capacity(resolved.len());
-    for (tree, found) in resolved {
+    for resolved in resolved {
+        let (tree, found) = resolved?;
         report.append(found);
         trees.push(tree);
     }
     let mut lowering = Lowering::new(Services::new(model), &trees);
     for tree in &trees {
-        lowering.scenario(tree, &mut report);
+        lowering.scenario(tree, budget, &mut report)?;
     }
     let Lowering { tables, mut services, map, exports, links, .. } = lowering;
     let mut program = tables.program;
-    services.check_unused(&mut report);
-    link::find_sources(&mut program, &trees, &exports, &links, &mut report);
+    services.check_unused(budget, &mut report)?;
+    if !report.is_full() {
+        link::find_sources(&mut program, &trees, &exports, &links, budget, &mut report)?;
+    }
     let plan = if model.scenarios.is_empty() || report.failed() {
         None
     } else {
         compact::compact(&mut program);
+        budget.check()?;
         let verified = Plan::verify(program);
         let report_all = |violations: Violations| {
             violations.iter().for_each(|violation| report_violation(violation, model, &map, &mut report));
         };
         verified.map_err(report_all).ok()
     };
-    Compiled { plan, diagnostics: report.finish(), map }
+    Ok(Compiled { plan, diagnostics: report.finish(), map })
 }
 
 /// Compile what was loaded. The diagnostics are those of both, and there is no plan if either found an error.
 pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
-    let Loaded { sources, model, mut diagnostics } = loaded;
-    let mut compiled = compile(&model);
+    let Loaded { sources, model, mut diagnostics, budget } = loaded;
+    let mut compiled = compile(&model, &budget);
+    if matches!(compiled.diagnostics[..], [Diagnostic { problem: Problem::Stopped { .. }, .. }]) {
+        return (sources, compiled);
+    }
     if diagnostics.iter().any(|d| d.problem.class() == Class::File) {
         // A file that can't be read may have held the span that is missing.
         compiled.diagnostics.retain(|d| !matches!(d.problem, Problem::GlobMatchesNothing { .. }));
@@ -99,7 +112,7 @@ pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
         diagnostics.push(Diagnostic::new(Problem::NoScenario, START));
     }
     diagnostics.append(&mut compiled.diagnostics);
-    diagnostics.sort_by_key(|d| (d.at.file, d.at.start));
+    language::sort(&mut diagnostics);
     compiled.diagnostics = diagnostics;
     (sources, compiled)
 }

@@ -7,6 +7,7 @@
 //! [`yaml::MAX_NODES`] nodes a file and [`yaml::MAX_ALIASED_NODES`] more by aliases, [`yaml::MAX_NESTING`] levels,
 //! [`template::MAX_BYTES`] a text with expressions, [`template::MAX_DEPTH`] levels an expression.
 
+pub mod budget;
 pub mod diagnostic;
 pub mod files;
 pub mod parallel;
@@ -17,21 +18,32 @@ pub mod yaml;
 
 use std::path::PathBuf;
 
+use budget::Budget;
 use diagnostic::{Diagnostic, Problem};
 use files::Input;
 use scenario::read::{self, Contents};
 use scenario::services::in_force;
 use scenario::{Model, Scope};
-use source::{FileId, Loc, Sources};
+use source::{FileId, Loc, START, Sources};
 
 /// Mistakes that are shown.
 const MAX_DIAGNOSTICS: usize = 1_000;
+/// Mistakes that are kept of one file, and by the compiler: enough for the first of them in file order to be among them.
+pub const MAX_FOUND: usize = 10 * MAX_DIAGNOSTICS;
 /// Mistakes, in all files together, up to which "did you mean" is looked up, which costs more than all the rest.
 const MAX_SUGGESTIONS: usize = 1_000;
 /// The least that is a file's share.
 const MIN_SUGGESTIONS: usize = 20;
 /// Bytes of text for which a thread is worth its start.
 const BYTES_A_THREAD: usize = 64 * 1024;
+
+/// How much work reading one file may be.
+#[derive(Clone, Copy)]
+struct Limits<'a> {
+    /// Mistakes after which no more names are looked up for "did you mean".
+    suggestions: usize,
+    budget: &'a Budget,
+}
 
 /// The files, what they say, and what is wrong with them.
 #[derive(Debug, Default)]
@@ -42,16 +54,28 @@ pub struct Loaded {
     pub model: Model,
     /// In the order of the files, then of their places.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is left of the budget is for compiling. Where it is spent already, a diagnostic says so.
+    pub budget: Budget,
 }
 
 /// Loads files, and directories with the files in them: `*.yaml` and `*.yml` in byte order of their names, without those
 /// that begin with `_` or `.`. The `_base.yaml` of each directory goes with its files.
 pub fn load(paths: &[PathBuf]) -> Loaded {
-    assemble(files::read(paths))
+    load_within(paths, Budget::default())
+}
+
+/// As [`load`], in the time that the budget gives.
+pub fn load_within(paths: &[PathBuf], budget: Budget) -> Loaded {
+    assemble(files::read(paths), budget)
 }
 
 /// Loads files from memory, each a name and its text. A `_base.yaml` goes with the files of the same directory name.
 pub fn load_texts(files: Vec<(String, String)>) -> Loaded {
+    load_texts_within(files, Budget::default())
+}
+
+/// As [`load_texts`], in the time that the budget gives.
+pub fn load_texts_within(files: Vec<(String, String)>, budget: Budget) -> Loaded {
     let split = |name: &str| name.rfind('/').map_or((String::new(), 0), |at| (name[..at].to_owned(), at + 1));
     let mut directories: Vec<String> = vec![];
     let mut inputs = vec![];
@@ -77,16 +101,19 @@ pub fn load_texts(files: Vec<(String, String)>) -> Loaded {
     }
     // A base comes before the files it is for.
     inputs.sort_by_key(|input| (input.directory, !input.base));
-    assemble(inputs)
+    assemble(inputs, budget)
 }
 
-fn assemble(inputs: Vec<Input>) -> Loaded {
-    let mut loaded = Loaded::default();
+fn assemble(inputs: Vec<Input>, budget: Budget) -> Loaded {
+    let mut loaded = Loaded { budget, ..Loaded::default() };
+    let budget = loaded.budget.clone();
     let mut bases: Vec<(usize, Contents)> = vec![];
     let bytes: usize = inputs.iter().map(|input| input.text.len()).sum();
     let suggestions = (MAX_SUGGESTIONS / inputs.len().max(1)).max(MIN_SUGGESTIONS);
-    let read =
-        parallel::map(&inputs, bytes / BYTES_A_THREAD, |file, input| read_one(FileId(file as u32), input, suggestions));
+    let read = parallel::map(&inputs, bytes / BYTES_A_THREAD, |file, input| {
+        let limits = Limits { suggestions, budget: &budget };
+        read_one(FileId(file as u32), input, limits)
+    });
     for (input, (mut contents, mut diagnostics)) in inputs.into_iter().zip(read) {
         let Input { name, text, base, directory, .. } = input;
         let file = loaded.sources.add(name, text);
@@ -101,18 +128,28 @@ fn assemble(inputs: Vec<Input>) -> Loaded {
             loaded.model.scenarios.append(&mut contents.scenarios);
         }
     }
-    loaded.diagnostics.sort_by_key(|diagnostic| (diagnostic.at.file, diagnostic.at.start));
-    // What an alias repeats is wrong once.
-    loaded.diagnostics.dedup();
-    if loaded.diagnostics.len() > MAX_DIAGNOSTICS {
-        let at = loaded.diagnostics[MAX_DIAGNOSTICS].at;
-        loaded.diagnostics.truncate(MAX_DIAGNOSTICS);
-        loaded.diagnostics.push(Diagnostic::new(Problem::TooManyMistakes { limit: MAX_DIAGNOSTICS }, at));
+    if budget.is_spent() {
+        // What was not read may be what others seem to lack: this is all that is known.
+        loaded.diagnostics = vec![Diagnostic::new(Problem::Stopped { after: budget.overrun() }, START)];
+        return loaded;
     }
+    sort(&mut loaded.diagnostics);
     loaded
 }
 
-fn read_one(file: FileId, input: &Input, suggestions: usize) -> (Contents, Vec<Diagnostic>) {
+/// Brings diagnostics into the order of files and places, what an alias or a base file repeats only once, and leaves out those
+/// that are too many to be read.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.at.file, diagnostic.at.start));
+    diagnostics.dedup();
+    if diagnostics.len() > MAX_DIAGNOSTICS {
+        let at = diagnostics[MAX_DIAGNOSTICS].at;
+        diagnostics.truncate(MAX_DIAGNOSTICS);
+        diagnostics.push(Diagnostic::new(Problem::TooManyMistakes { limit: MAX_DIAGNOSTICS }, at));
+    }
+}
+
+fn read_one(file: FileId, input: &Input, limits: Limits) -> (Contents, Vec<Diagnostic>) {
     let mut diagnostics = vec![];
     let contents = match &input.problem {
         Some((problem, start, end)) => {
@@ -120,7 +157,7 @@ fn read_one(file: FileId, input: &Input, suggestions: usize) -> (Contents, Vec<D
             diagnostics.push(Diagnostic::new(problem.clone(), at));
             Contents { services_unsure: true, ..Contents::default() }
         }
-        None => read::read(file, &input.text, input.base, suggestions, &mut diagnostics),
+        None => read::read(file, &input.text, input.base, limits, &mut diagnostics),
     };
     (contents, diagnostics)
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tracegen::compiler;
-use tracegen::language;
+use tracegen::language::budget::Budget;
 use tracegen::language::diagnostic::{Class, Diagnostic, Problem, render};
 use tracegen::language::source::Sources;
+use tracegen::language::{self, Loaded};
 
 const INPUTS: &str = "tests/diagnostics";
 
@@ -17,7 +19,11 @@ struct Checked {
 
 fn check(path: &Path) -> Checked {
     // Names as a user of the inputs' folder would see them.
-    let (sources, compiled) = compiler::compile_loaded(language::load(&[path.to_owned()]));
+    check_loaded(language::load(&[path.to_owned()]))
+}
+
+fn check_loaded(loaded: Loaded) -> Checked {
+    let (sources, compiled) = compiler::compile_loaded(loaded);
     assert_eq!(compiled.plan.is_none(), codes_of(&compiled.diagnostics).iter().any(|code| code.starts_with('E')));
     Checked { sources, diagnostics: compiled.diagnostics }
 }
@@ -130,6 +136,22 @@ fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
     checked.diagnostics.drain(..1_000);
     made.push(("E0118", checked));
     made.extend(fifo(&path("fifo.yaml")));
+
+    let spent = Budget::lasting(Duration::ZERO);
+    let root = "name: a\nroot_span: {service: shop, operation: o}\n";
+    let texts = vec![(path("late.yaml").display().to_string(), root.to_owned())];
+    made.push(("E0610", check_loaded(language::load_texts_within(texts, spent))));
+
+    // Every glob matches every key, which is more than a plan may hold.
+    let links = path("links.yaml");
+    let mut text = String::new();
+    for i in 0..2_100 {
+        let root = "root_span: {service: shop, operation: o";
+        text += &format!("- {{name: from {i}, {root}, export_context_as: \"{i}-<<random.uuid>>\"}}}}\n");
+        text += &format!("- {{name: to {i}, {root}, link_from_context: \"*{i}*\"}}}}\n");
+    }
+    std::fs::write(&links, text).unwrap();
+    made.push(("E0611", check(&links)));
     made
 }
 

@@ -29,7 +29,7 @@ const START: u64 = 1_767_225_600_000_000_000;
 /// The shipped scenarios, and so many of their first traces explained.
 fn explained(seed: u64, samples: u64) -> (Arc<Run>, Explanation) {
     let loaded = language::load(&[scenarios()]);
-    let plan = Arc::new(compiler::compile(&loaded.model).plan.expect("the shipped scenarios compile"));
+    let plan = Arc::new(compiler::compile(&loaded.model, &loaded.budget).plan.expect("the shipped scenarios compile"));
     let schedule = Schedule::new(START, Arrivals::Even { count: 100, per_ns: 1_000_000_000 }).expect("a schedule");
     let run = Arc::new(Run::new(plan, seed, schedule));
     let explanation = explain(&run, samples, NonZeroUsize::MIN, &|_| {});
@@ -270,7 +270,7 @@ fn of_operations(spans: usize, width: usize) -> Arc<Run> {
         (made, group) = (made + 1 + width, group + 1);
     }
     let loaded = language::load_texts(vec![("wide.yaml".into(), text)]);
-    let plan = Arc::new(compiler::compile(&loaded.model).plan.expect("it compiles"));
+    let plan = Arc::new(compiler::compile(&loaded.model, &loaded.budget).plan.expect("it compiles"));
     let schedule = Schedule::new(START, Arrivals::Even { count: 100, per_ns: 1_000_000_000 }).expect("a schedule");
     Arc::new(Run::new(plan, 7, schedule))
 }

@@ -34,7 +34,7 @@ fn shipped(name: &str) -> PathBuf {
 /// Compiles; a warning is a failure, too.
 fn compile(paths: &[PathBuf]) -> (Loaded, Arc<Plan>, SourceMap) {
     let loaded = language::load(paths);
-    let compiled = compiler::compile(&loaded.model);
+    let compiled = compiler::compile(&loaded.model, &loaded.budget);
     let diagnostics: Vec<_> = loaded.diagnostics.iter().chain(&compiled.diagnostics).cloned().collect();
     assert!(diagnostics.is_empty(), "{}", render::human(&loaded.sources, &diagnostics, false));
     (loaded, Arc::new(compiled.plan.expect("a plan, as nothing is wrong")), compiled.map)
@@ -79,7 +79,7 @@ fn the_documented_examples_compile_without_a_diagnostic() {
         let base = "schema_version: 1\nservices: [web, orders]\n";
         let files = [("_base.yaml", base), ("checkout.yaml", scenario)];
         let loaded = language::load_texts(files.map(|(name, text)| (name.into(), text.into())).into());
-        let compiled = compiler::compile(&loaded.model);
+        let compiled = compiler::compile(&loaded.model, &loaded.budget);
         let diagnostics: Vec<_> = loaded.diagnostics.iter().chain(&compiled.diagnostics).cloned().collect();
         assert!(diagnostics.is_empty(), "{}", render::human(&loaded.sources, &diagnostics, false));
         assert!(compiled.plan.is_some_and(|plan| plan.blocks.len() == 2));

@@ -32,6 +32,16 @@ pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
         let others = weights[1..].iter().flatten().map(|weight| weight.loc).take(8);
         report.add_related(Problem::AllWeightsZero, first.loc, Role::ZeroWeight, others);
     }
+    let mut sum = 0.0;
+    for scenario in &model.scenarios {
+        sum += scenario.weight.as_ref().map_or(1.0, |weight| weight.value);
+        if sum == f64::INFINITY
+            && let Some(weight) = &scenario.weight
+        {
+            report.add(Problem::WeightOverflow, weight.loc);
+            break;
+        }
+    }
     model.scenarios.iter().map(|scenario| bounds(scenario, report)).collect()
 }
 

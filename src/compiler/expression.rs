@@ -15,7 +15,7 @@ use super::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
-use crate::plan::{Constant, Expr, ExprId, SlotId};
+use crate::plan::{Constant, Expr, ExprId, Fault, SlotId};
 
 /// Deepest expression: a bound of its own, so that recursion here doesn't lean on the parser's.
 const MOST_NESTED: usize = 100;
@@ -87,6 +87,11 @@ impl<'a> Expressions<'a> {
         Some(Typed { expr: self.tables.text_constant(text), ty: Kind::Text.into(), quoted: None })
     }
 
+    /// Gives nothing where the program grew beyond a limit, which is reported.
+    fn within(&mut self, grown: Result<(), Fault>, at: Loc) -> Option<()> {
+        grown.map_err(|fault| self.report.beyond(&fault, at)).ok()
+    }
+
     /// Report and give nothing.
     fn fail<T>(&mut self, problem: Problem, at: Loc) -> Option<T> {
         self.report.add(problem, at);
@@ -94,6 +99,9 @@ impl<'a> Expressions<'a> {
     }
 
     fn node(&mut self, node: &Node) -> Option<Typed> {
+        if self.report.is_full() {
+            return None;
+        }
         if self.depth == MOST_NESTED {
             return self
                 .fail(Problem::TemplateTooLarge { what: "levels in an expression", limit: MOST_NESTED }, node.loc);

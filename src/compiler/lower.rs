@@ -10,9 +10,13 @@ use super::resolve::{Site, Tree};
 use super::service::Services;
 use super::source_map::{ScenarioSource, SourceMap};
 use super::tables::Tables;
+use crate::language::budget::{Budget, Spent};
 use crate::language::source::Loc;
 use crate::plan::{BlockId, ErrorId, Expr, ExprId, LinkId, ScenarioId, SlotId, TextId};
 use foldhash::{HashMap, HashMapExt};
+
+/// Parts of a key that are looked at: vars of vars can be joined of more than can be counted.
+const MOST_PARTS: usize = 1_000;
 
 /// What lowering makes beside the tables.
 pub struct Lowering<'m> {
@@ -57,7 +61,12 @@ impl<'m> Lowering<'m> {
         }
     }
 
-    pub fn scenario(&mut self, tree: &Tree<'m>, report: &mut Report) {
+    /// Lowers a scenario; the rest of it is left out once the report is full.
+    ///
+    /// # Errors
+    ///
+    /// The budget is spent.
+    pub fn scenario(&mut self, tree: &Tree<'m>, budget: &Budget, report: &mut Report) -> Result<(), Spent> {
         let scenario = tree.scenario;
         let mut state = State {
             tree,
@@ -74,6 +83,7 @@ impl<'m> Lowering<'m> {
         };
         let mut vars = Vec::new();
         for &var in &tree.var_order {
+            budget.check()?;
             let model = &scenario.vars[var];
             let Some(typed) = self.expressions(&state, Site::Var, report).value(&model.value) else { continue };
             let read = if self.tables.constant_of(typed.expr).is_some() {
@@ -86,6 +96,10 @@ impl<'m> Lowering<'m> {
             state.values.vars[var] = Some(read);
         }
         for span in 0..tree.spans.len() {
+            budget.check()?;
+            if report.is_full() {
+                return Ok(());
+            }
             self.span(&mut state, span, report);
         }
         let name = self.tables.text(&scenario.name.value);
@@ -97,6 +111,7 @@ impl<'m> Lowering<'m> {
             vars,
             root: state.root,
         });
+        Ok(())
     }
 
     fn expressions<'a>(&'a mut self, state: &'a State<'_, 'm>, site: Site, report: &'a mut Report) -> Expressions<'a> {
@@ -116,22 +131,36 @@ impl<'m> Lowering<'m> {
         Typed { expr: self.tables.expr(Expr::Slot { slot }), ..typed }
     }
 
-    /// What is known of a text when compiling.
-    fn pieces(&self, expr: ExprId, slots: &[(String, ExprId)], pieces: &mut Vec<Piece>) {
-        if let Some(text) = self.tables.constant_text(expr) {
-            match pieces.last_mut() {
-                Some(Piece::Text(last)) => last.push_str(&text),
-                _ if text.is_empty() => {}
-                _ => pieces.push(Piece::Text(text)),
+    /// What is known of a text when compiling. Of a text that is joined of very many, only what its first ones say.
+    fn pieces(&mut self, text: ExprId, slots: &[(String, ExprId)], place: Loc, report: &mut Report) -> Vec<Piece> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut waiting = vec![text];
+        for _ in 0..MOST_PARTS {
+            let Some(part) = waiting.pop() else { return pieces };
+            if let Some(text) = self.tables.constant_text(part) {
+                let bytes = text.len();
+                match pieces.last_mut() {
+                    Some(Piece::Text(last)) => last.push_str(&text),
+                    _ if text.is_empty() => {}
+                    _ => pieces.push(Piece::Text(text.into_owned())),
+                }
+                if let Err(fault) = self.tables.join(bytes) {
+                    report.beyond(&fault, place);
+                    return pieces;
+                }
+                continue;
             }
-            return;
+            match &self.tables.program.exprs[part.index()] {
+                Expr::Concat { parts } => waiting.extend(parts.iter().rev()),
+                Expr::Text { of } => waiting.push(*of),
+                Expr::Slot { slot } => waiting.push(slots[slot.index()].1),
+                _ if pieces.last() == Some(&Piece::Any) => {}
+                _ => pieces.push(Piece::Any),
+            }
         }
-        match &self.tables.program.exprs[expr.index()] {
-            Expr::Concat { parts } => parts.iter().for_each(|part| self.pieces(*part, slots, pieces)),
-            Expr::Text { of } => self.pieces(*of, slots, pieces),
-            Expr::Slot { slot } => self.pieces(slots[slot.index()].1, slots, pieces),
-            _ if pieces.last() == Some(&Piece::Any) => {}
-            _ => pieces.push(Piece::Any),
+        if !waiting.is_empty() && pieces.last() != Some(&Piece::Any) {
+            pieces.push(Piece::Any);
         }
+        pieces
     }
 }

@@ -2,13 +2,16 @@
 
 use super::expression::{Expressions, Scope};
 use super::report::Report;
-use super::tables::Tables;
+use super::tables::{Tables, at_most};
+use crate::language::budget::{Budget, Spent};
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::{Model, Service};
 use crate::language::source::{Loc, Located};
 use crate::plan::{ExprId, Resource, ResourceId, ServiceId, TextId, limits};
 use foldhash::{HashMap, HashMapExt};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 type Attributes = Vec<(TextId, ExprId)>;
 
@@ -18,11 +21,13 @@ pub struct Services<'m> {
     listed: HashMap<Loc, Option<ServiceId>>,
     /// Services defined alike in two places are one.
     known: HashMap<(TextId, Vec<Attributes>), ServiceId>,
+    /// Attributes of all resources so far.
+    attributes: usize,
 }
 
 impl<'m> Services<'m> {
     pub fn new(model: &'m Model) -> Services<'m> {
-        Services { model, listed: HashMap::new(), known: HashMap::new() }
+        Services { model, listed: HashMap::new(), known: HashMap::new(), attributes: 0 }
     }
 
     /// The service a span names. An empty name was wrong, and is reported already.
@@ -65,7 +70,17 @@ impl<'m> Services<'m> {
             report.add(Problem::BeyondLimits { fault }, instances.loc);
             return None;
         }
-        let resources = (0..instances).map(|i| listed_resource(service, i, tables, report)).collect();
+        let first = listed_resource(service, 0, tables, report);
+        // All instances have as much in them.
+        let values: usize = first.iter().map(|(_, value)| 1 + tables.elements(*value)).sum();
+        self.attributes += first.len() * instances as usize;
+        let attributes = at_most("resource attributes", self.attributes as u64, limits::TABLE as u64);
+        if let Err(fault) = attributes.and_then(|()| tables.repeat(values * instances as usize)) {
+            report.beyond(&fault, service.name.loc);
+            return None;
+        }
+        let others = (1..instances).map(|instance| listed_resource(service, instance, tables, report));
+        let resources = std::iter::once(first).chain(others).collect();
         self.add(&service.name.value, resources, tables)
     }
 
@@ -88,14 +103,25 @@ impl<'m> Services<'m> {
     }
 
     /// Looks at the services that no span uses too. What they lower to is thrown away.
-    pub fn check_unused(&mut self, report: &mut Report) {
+    ///
+    /// # Errors
+    ///
+    /// The budget is spent.
+    pub fn check_unused(&mut self, budget: &Budget, report: &mut Report) -> Result<(), Spent> {
         let mut scratch = Tables::new();
-        for service in self.model.scopes.iter().filter_map(|s| s.services.as_deref()).flat_map(|s| s.iter()) {
-            if !service.attributes.is_empty() && !self.listed.contains_key(&service.name.loc) {
-                listed_resource(service, 0, &mut scratch, report);
-                self.listed.insert(service.name.loc, None);
+        let mut seen = HashSet::new();
+        for scope in &self.model.scopes {
+            // A directory's services are in the scope of every file in it.
+            let layers = std::iter::successors(scope.services.as_ref(), |services| services.base());
+            for service in layers.take_while(|services| seen.insert(Arc::as_ptr(services))).flat_map(|s| s.own()) {
+                budget.check()?;
+                if !service.attributes.is_empty() && !self.listed.contains_key(&service.name.loc) {
+                    listed_resource(service, 0, &mut scratch, report);
+                    self.listed.insert(service.name.loc, None);
+                }
             }
         }
+        Ok(())
     }
 }
 

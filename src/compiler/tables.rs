@@ -1,7 +1,11 @@
 //! The program under construction: tables in which equal texts and expressions share an id.
+//!
+//! A short file can name a long text or list again and again, so what is copied is counted while it is made, and held to the
+//! limits that the verifier has for the whole.
 
-use crate::plan::{Constant, Expr, ExprId, Program, SEMANTICS, TextId};
+use crate::plan::{Constant, Expr, ExprId, Fault, Program, SEMANTICS, TextId, limits};
 use foldhash::{HashMap, HashMapExt};
+use std::borrow::Cow;
 
 pub struct Tables {
     pub program: Program,
@@ -11,6 +15,10 @@ pub struct Tables {
     key: Vec<u8>,
     /// The commonest expressions, found without their JSON.
     text_constants: HashMap<TextId, ExprId>,
+    /// Bytes of text that were joined already.
+    joined: usize,
+    /// Values that were named again already.
+    repeated: u64,
 }
 
 impl Tables {
@@ -21,7 +29,30 @@ impl Tables {
             exprs: HashMap::new(),
             key: Vec::new(),
             text_constants: HashMap::new(),
+            joined: 0,
+            repeated: 0,
         }
+    }
+
+    /// Counts bytes that are joined to a text now, before any trace is made.
+    ///
+    /// # Errors
+    ///
+    /// They are more, with those before, than all texts of a plan may have.
+    pub fn join(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.joined = self.joined.saturating_add(bytes);
+        at_most("bytes of text", self.joined as u64, limits::TEXTS_BYTES as u64)
+    }
+
+    /// Counts values that were written once and are named again: the elements of a known list, the attributes of one more
+    /// instance.
+    ///
+    /// # Errors
+    ///
+    /// They are more, with those before, than a plan may evaluate.
+    pub fn repeat(&mut self, values: usize) -> Result<(), Fault> {
+        self.repeated = self.repeated.saturating_add(values as u64);
+        at_most("expressions to evaluate", self.repeated, limits::EVALUATIONS)
     }
 
     pub fn text(&mut self, text: &str) -> TextId {
@@ -74,13 +105,26 @@ impl Tables {
         }
     }
 
+    /// How many elements the value has: those of a list that is known now, else none.
+    pub fn elements(&self, id: ExprId) -> usize {
+        match self.constant_of(id) {
+            Some(Constant::List(items)) => items.len(),
+            _ => 0,
+        }
+    }
+
     /// A constant as it stands in a text. Doubles are left to the interpreter, the one place that prints them.
-    pub fn constant_text(&self, id: ExprId) -> Option<String> {
+    pub fn constant_text(&self, id: ExprId) -> Option<Cow<'_, str>> {
         match self.constant_of(id)? {
-            Constant::Bool(value) => Some(value.to_string()),
-            Constant::Int(value) => Some(value.to_string()),
-            Constant::Text(text) => Some(self.text_of(*text).to_owned()),
+            Constant::Bool(value) => Some(value.to_string().into()),
+            Constant::Int(value) => Some(value.to_string().into()),
+            Constant::Text(text) => Some(self.text_of(*text).into()),
             Constant::Double(_) | Constant::List(_) => None,
         }
     }
+}
+
+/// The fault of a count beyond its limit, worded as the verifier's.
+pub fn at_most(what: &'static str, count: u64, max: u64) -> Result<(), Fault> {
+    if count > max { Err(Fault::TooMany { what, count, max }) } else { Ok(()) }
 }

@@ -79,6 +79,9 @@ impl Diagnostic {
     }
 }
 
+/// Names that a search for a similar one looks at: what has more is not named by hand.
+const MOST_CANDIDATES: usize = 2_000;
+
 /// The name out of `known` that was probably meant by `name`.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Longer texts are no misspelt names, and comparing them costs the product of their lengths.
@@ -88,6 +91,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let folded = name.to_lowercase();
     known
         .into_iter()
+        .take(MOST_CANDIDATES)
         .filter(|known| known.len() <= 64 && *known != name)
         .map(|known| (strsim::damerau_levenshtein(&folded, &known.to_lowercase()), known))
         .filter(|(distance, known)| *distance <= (known.len().max(name.len()) / 3).max(1))

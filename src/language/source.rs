@@ -14,6 +14,9 @@ pub struct Loc {
     pub end: u32,
 }
 
+/// The beginning of the first file, where nothing nearer is known.
+pub const START: Loc = Loc { file: FileId(0), start: 0, end: 0 };
+
 impl Loc {
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize

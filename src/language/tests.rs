@@ -84,7 +84,7 @@ fn bases_go_with_their_directories() {
         ("two/a.yaml".into(), span("s")),
     ]);
     assert_eq!(codes(&loaded), [""; 0]);
-    let names = |scope: &Scope| scope.services.as_ref().map(|services| services.iter().len());
+    let names = |scope: &Scope| scope.services.as_ref().map(|services| services.iter().count());
     assert_eq!(loaded.model.scopes.iter().map(names).collect::<Vec<_>>(), [Some(2), None]);
 }
 

@@ -15,6 +15,7 @@ mod traps;
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::Limits;
 use super::diagnostic::Diagnostic;
 use super::source::{FileId, Loc, Located};
 
@@ -91,9 +92,9 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Reads all documents of a file, as far as they can be read.
-pub fn parse<'a>(file: FileId, text: &'a str, diagnostics: &mut Vec<Diagnostic>) -> Parsed<'a> {
-    load::Loader::new(file, text, diagnostics).run()
+/// Reads all documents of a file, as far as they can be read before the budget is spent.
+pub(super) fn parse<'a>(file: FileId, text: &'a str, limits: Limits, diagnostics: &mut Vec<Diagnostic>) -> Parsed<'a> {
+    load::Loader::new(file, text, limits, diagnostics).run()
 }
 
 pub struct Parsed<'a> {

@@ -7,5 +7,5 @@ use tracegen::{compiler, language};
 /// All of them, by their weights.
 pub fn shipped() -> Plan {
     let loaded = language::load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")]);
-    compiler::compile(&loaded.model).plan.expect("the shipped scenarios compile")
+    compiler::compile(&loaded.model, &loaded.budget).plan.expect("the shipped scenarios compile")
 }

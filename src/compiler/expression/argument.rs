@@ -88,12 +88,12 @@ impl Expressions<'_> {
             items.into_iter().collect::<Option<_>>()?
         } else {
             let typed = self.node(node)?;
-            match self.tables.constant_of(typed.expr).cloned() {
-                Some(Constant::List(items)) => {
-                    Vec::from(items).into_iter().filter_map(|item| Some((self.constant(item)?, node.loc))).collect()
-                }
-                _ => return self.fail(Problem::NotAList { usage }, node.loc),
-            }
+            let Some(Constant::List(known)) = self.tables.constant_of(typed.expr).cloned() else {
+                return self.fail(Problem::NotAList { usage }, node.loc);
+            };
+            let grown = self.tables.repeat(known.len());
+            self.within(grown, node.loc)?;
+            Vec::from(known).into_iter().filter_map(|item| Some((self.constant(item)?, node.loc))).collect()
         };
         if items.is_empty() { self.fail(Problem::EmptyList { usage }, node.loc) } else { Some(items) }
     }

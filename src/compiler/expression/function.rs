@@ -248,8 +248,11 @@ impl Expressions<'_> {
             return self.fail(Problem::EmptyList { usage: signature.usage }, node.loc);
         }
         let sum: f64 = weights.iter().sum();
-        if sum <= 0.0 || !sum.is_finite() {
+        if sum <= 0.0 {
             return self.fail(Problem::WeightSum, node.loc);
+        }
+        if sum == f64::INFINITY {
+            return self.fail(Problem::WeightOverflow, node.loc);
         }
         let ty = either(&items);
         let items = items.iter().map(|(item, _)| item.expr).collect();

@@ -2,12 +2,13 @@
 
 use super::{Expressions, Typed};
 use crate::compiler::resolve::is_template;
+use crate::compiler::tables::at_most;
 use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Scalar, Value};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Part, Template};
-use crate::plan::{Constant, Expr};
+use crate::plan::{Constant, Expr, limits};
 
 impl Expressions<'_> {
     /// What an attribute or a var is given.
@@ -64,7 +65,13 @@ impl Expressions<'_> {
                     if typed.ty.kind == Kind::List {
                         whole = self.fail(Problem::ListInText, node.loc).unwrap_or(false);
                     } else if let Some(text) = self.tables.constant_text(typed.expr) {
-                        known.push_str(&text);
+                        let (bytes, length) = (text.len(), known.len() + text.len());
+                        if length <= limits::TEXT_BYTES {
+                            known.push_str(&text);
+                        }
+                        let one = at_most("bytes of text", length as u64, limits::TEXT_BYTES as u64);
+                        let grown = one.and_then(|()| self.tables.join(bytes));
+                        self.within(grown, node.loc)?;
                     } else {
                         if !known.is_empty() {
                             parts.push(self.tables.text_constant(&known));
@@ -101,7 +108,10 @@ impl Expressions<'_> {
             Kind::Text => Some(typed),
             Kind::List => self.fail(Problem::ListInText, loc),
             _ => match self.tables.constant_text(typed.expr) {
-                Some(text) => self.text_constant(&text),
+                Some(text) => {
+                    let text = text.into_owned();
+                    self.text_constant(&text)
+                }
                 None => self.add(Expr::Text { of: typed.expr }, Type { kind: Kind::Text, ..typed.ty }),
             },
         }

@@ -162,16 +162,17 @@ impl<'m> Lowering<'m> {
         let place = attribute.key.loc;
         let site = Site::Span { span: draft.at, step: Some(Step::Attribute(index)) };
         let Some(mut typed) = self.expressions(state, site, report).value(&attribute.value) else { return };
-        let constant = self.tables.constant_of(typed.expr).cloned();
-        match (draft.attr_ids[index], constant) {
-            (None, Some(constant)) => {
-                let key = self.tables.text(&attribute.key.value);
-                draft.constants.push((key, constant));
-                draft.constant_places.push(place);
+        let constant = self.tables.constant_of(typed.expr);
+        match draft.attr_ids[index] {
+            None => {
+                // What holds no expression is constant.
+                if let Some(constant) = constant.cloned() {
+                    let key = self.tables.text(&attribute.key.value);
+                    draft.constants.push((key, constant));
+                    draft.constant_places.push(place);
+                }
             }
-            // What holds no expression is constant.
-            (None, None) => {}
-            (Some(attr), constant) => {
+            Some(attr) => {
                 if node.read[index] && constant.is_none() && self.slot_of(typed.expr).is_none() {
                     let slot = self.set(state, draft, &attribute.key.value, typed.expr, place);
                     typed = self.read_slot(slot, typed);
@@ -186,12 +187,12 @@ impl<'m> Lowering<'m> {
         let operation = &state.tree.spans[draft.at].span.operation;
         let site = Site::Span { span: draft.at, step: Some(Step::Operation) };
         let Some(typed) = self.expressions(state, site, report).required_text(operation) else { return };
-        match self.tables.constant_text(typed.expr) {
-            Some(name) if name.is_empty() => {
+        match self.tables.constant_of(typed.expr) {
+            Some(Constant::Text(name)) if self.tables.text_of(*name).is_empty() => {
                 report.add(Problem::Empty { what: "operation".into() }, operation.loc);
             }
-            Some(name) => draft.name = Some(self.tables.text(&name)),
-            None => draft.push(Inst::Name { value: typed.expr }, operation.loc),
+            Some(Constant::Text(name)) => draft.name = Some(*name),
+            _ => draft.push(Inst::Name { value: typed.expr }, operation.loc),
         }
     }
 
@@ -202,7 +203,7 @@ impl<'m> Lowering<'m> {
         let mut key = Vec::new();
         match typed {
             Some(typed) => {
-                self.pieces(typed.expr, &state.slots, &mut key);
+                key = self.pieces(typed.expr, &state.slots, template.loc, report);
                 let slot = match self.slot_of(typed.expr) {
                     Some(slot) => slot,
                     None => self.set(state, draft, "context_key", typed.expr, template.loc),

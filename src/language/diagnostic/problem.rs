@@ -1,5 +1,7 @@
 //! Every mistake tracegen can report, as data. Codes are stable and never reused.
 
+use std::time::Duration;
+
 /// Declares the problems by class with their codes, so that neither the list of all codes nor a class can fall behind.
 macro_rules! problems {
     ($($class:ident {
@@ -199,6 +201,8 @@ problems! {
         "E0516" ProbabilitySum { sum: f64 },
         /// A delay longer than `limit`, in hours.
         "E0517" DelayTooLong { limit: u64 },
+        /// Weights, of scenarios or of a choice, that sum to infinity.
+        "E0518" WeightOverflow,
 
         // E06xx: links, bounds, the whole
 
@@ -215,6 +219,10 @@ problems! {
         "E0608" NoScenario,
         /// What the scenario makes is beyond a bound of the plan.
         "E0609" BeyondLimits { fault: String },
+        /// The time that the compilation was given is over, or it was cancelled (`after`: none).
+        "E0610" Stopped { after: Option<Duration> },
+        /// Comparing the globs of links with the keys is more work than is allowed.
+        "E0611" LinksTakeLong { globs: usize, keys: usize },
         /// The verifier refused what the compiler made.
         "E0699" Internal { violation: String },
     }

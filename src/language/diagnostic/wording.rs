@@ -112,6 +112,7 @@ impl Problem {
             NotAList { .. } => "a list is needed here, with its items written out".into(),
             EmptyList { .. } => "there is nothing to choose from".into(),
             WeightSum => "the weights must sum to a number above 0".into(),
+            WeightOverflow => "the weights sum to more than a number can hold".into(),
             DuplicateChoice => "the choice is there twice".into(),
             Incomparable { left, right, quoted: true } => {
                 format!("{left} is compared with {right}: its value is quoted, so it is text")
@@ -143,7 +144,14 @@ impl Problem {
             TooManySpans { found, limit } => format!("the scenario has {found} spans, more than {limit}"),
             AllWeightsZero => "the weights of all scenarios are 0, so none would ever be chosen".into(),
             NoScenario => "there is no scenario in any file".into(),
-            BeyondLimits { fault } => format!("this is more than a plan can hold: {fault}"),
+            BeyondLimits { fault } => format!("this is beyond a limit: {fault}"),
+            LinksTakeLong { globs, keys } => {
+                format!("comparing {globs} globs of links with {keys} keys takes more work than is allowed")
+            }
+            Stopped { after: Some(limit) } => {
+                format!("compiling takes longer than the {limit:?} that it is given here")
+            }
+            Stopped { after: None } => "compiling was cancelled before it ended".into(),
             Internal { violation } => format!("the compiler made a plan that is not valid: {violation}"),
 
             CommentHidesTemplate { text } => {
@@ -303,7 +311,12 @@ impl Problem {
             }
             LinkCycle { .. } => Some("give the keys different prefixes, so that each glob matches its own only".into()),
             LinkChain { .. } => Some("looking for a link replays the trace it leads to: take a link out".into()),
+            WeightOverflow => Some("only their proportions count: divide all of them by the same number".into()),
             AllWeightsZero => Some("give one a weight above 0, or none a weight".into()),
+            LinksTakeLong { .. } => {
+                Some("let each glob, and the keys it is for, begin with a text that no other begins with".into())
+            }
+            Stopped { after: Some(_) } => Some("`tracegen compile` gives it as long as it takes".into()),
             Internal { .. } => Some("this is a mistake of tracegen's: please report it with the file".into()),
 
             CommentHidesTemplate { .. } => Some("quote the whole value if `#` belongs to it".into()),

@@ -4,21 +4,27 @@ use std::borrow::Cow;
 
 use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest, short};
 use crate::language::source::{Loc, Located};
-use crate::language::template::{Memo, Template, is_template};
+use crate::language::template::{self, Memo, Template, is_template};
 use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core};
+use crate::language::{Limits, MAX_FOUND};
 
 /// The file that is being read.
 pub struct Context<'a> {
     pub text: &'a str,
-    /// Mistakes after which no more names are looked up for "did you mean".
-    pub suggestions: usize,
+    pub limits: Limits<'a>,
     pub templates: Memo,
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl Context<'_> {
     pub fn report(&mut self, problem: Problem, at: Loc) {
-        self.diagnostics.push(Diagnostic::new(problem, at));
+        self.add(Diagnostic::new(problem, at));
+    }
+
+    pub fn add(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MAX_FOUND {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     pub fn mistyped(&mut self, what: &str, expected: &'static str, node: &Node, instead: Option<String>) {
@@ -54,7 +60,12 @@ impl Context<'_> {
         Some(self.parse(text, *style, node.loc))
     }
 
+    /// The template that a scalar is. Once the budget is spent, or mistakes are too many, it is a broken one: reading takes the
+    /// longest here.
     pub fn parse(&mut self, text: &str, style: Style, loc: Loc) -> Template {
+        if is_template(text) && (self.diagnostics.len() >= MAX_FOUND || self.limits.budget.is_spent()) {
+            return Template { parts: vec![template::error(loc)], loc };
+        }
         let offsets = Offsets::new(self.text, loc, style, text);
         self.templates.parse(text, loc, &offsets, self.diagnostics)
     }
@@ -113,7 +124,7 @@ impl<'n> Fields<'n> {
             let field = &*entry.key.value;
             if !known.contains(&field) {
                 let hint = elsewhere(field, of).or_else(|| stray(cx.text, &entry.key));
-                let suggest = hint.is_none() && cx.diagnostics.len() < cx.suggestions;
+                let suggest = hint.is_none() && cx.diagnostics.len() < cx.limits.suggestions;
                 let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
                 misspelt.extend(nearest.clone());
                 cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
@@ -151,7 +162,7 @@ impl<'n> Fields<'n> {
         let (one, two) = (self.get(field), self.get(other));
         if let (Some(one), Some(two)) = (one, two) {
             let problem = Problem::Conflict { field, other };
-            cx.diagnostics.push(Diagnostic::new(problem, two.key.loc).related(Role::First, one.key.loc));
+            cx.add(Diagnostic::new(problem, two.key.loc).related(Role::First, one.key.loc));
         }
         one.or(two)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::fields::{Context, Fields};
 use super::services::Services;
 use super::{Scenario, Service, Span, number, span, value};
+use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
 use crate::language::template::Memo;
@@ -28,12 +29,17 @@ pub struct Contents {
     pub services_unsure: bool,
 }
 
-/// Reads a file; `base` says that it is a `_base.yaml`. After so many mistakes as `suggestions` says, no more names are looked
-/// up for "did you mean".
-pub fn read(file: FileId, text: &str, base: bool, suggestions: usize, diagnostics: &mut Vec<Diagnostic>) -> Contents {
-    let parsed = yaml::parse(file, text, diagnostics);
+/// Reads a file; `base` says that it is a `_base.yaml`. Once the budget is spent, the rest of it is left out.
+pub(in crate::language) fn read(
+    file: FileId,
+    text: &str,
+    base: bool,
+    limits: Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Contents {
+    let parsed = yaml::parse(file, text, limits, diagnostics);
     let mut reader = Reader {
-        cx: Context { text, suggestions, templates: Memo::default(), diagnostics },
+        cx: Context { text, limits, templates: Memo::default(), diagnostics },
         base,
         contents: Contents { services_unsure: !parsed.complete, ..Contents::default() },
     };
@@ -172,7 +178,9 @@ impl Reader<'_> {
     }
 
     fn service(&mut self, service: Service) {
-        Arc::make_mut(&mut self.contents.services).add(service, self.cx.diagnostics);
+        if let Some(twice) = Arc::make_mut(&mut self.contents.services).add(service) {
+            self.cx.add(twice);
+        }
     }
 
     fn scenario(&mut self, node: &Rc<Node>) {

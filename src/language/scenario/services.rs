@@ -11,32 +11,54 @@ use crate::language::source::Loc;
 /// Services by name, in the order they were first named.
 #[derive(Clone, Debug, Default)]
 pub struct Services {
+    /// Those of the directory, which many files share.
+    base: Option<Arc<Services>>,
     list: Vec<Service>,
     places: HashMap<String, usize>,
 }
 
 impl Services {
     pub fn get(&self, name: &str) -> Option<&Service> {
-        self.places.get(name).map(|&place| &self.list[place])
-    }
-
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Service> {
-        self.list.iter()
-    }
-
-    /// Adds a service. A name that is there already must say nothing new: two sets of properties are an error.
-    pub fn add(&mut self, service: Service, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(&place) = self.places.get(&service.name.value) else {
-            self.places.insert(service.name.value.clone(), self.list.len());
-            return self.list.push(service);
-        };
-        let known = &mut self.list[place];
-        if is_bare(known) {
-            *known = service;
-        } else if !is_bare(&service) {
-            let problem = Problem::DuplicateService { name: service.name.value };
-            diagnostics.push(Diagnostic::new(problem, service.name.loc).related(Role::First, known.name.loc));
+        match self.places.get(name) {
+            Some(&place) => Some(&self.list[place]),
+            None => self.base.as_ref()?.get(name),
         }
+    }
+
+    /// All services: the directory's that the file says nothing new of, then the file's own.
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        let shared = self.base.iter().flat_map(|base| &base.list);
+        shared.filter(|service| !self.places.contains_key(&service.name.value)).chain(&self.list)
+    }
+
+    /// The services that the file itself lists, or else says something new of.
+    pub fn own(&self) -> &[Service] {
+        &self.list
+    }
+
+    /// The services of the directory, where the file has some of its own beside them.
+    pub fn base(&self) -> Option<&Arc<Services>> {
+        self.base.as_ref()
+    }
+
+    /// Adds a service. A name that is there already must say nothing new: two sets of properties are an error, which is
+    /// returned.
+    pub fn add(&mut self, service: Service) -> Option<Diagnostic> {
+        match self.get(&service.name.value) {
+            Some(_) if is_bare(&service) => {}
+            Some(known) if !is_bare(known) => {
+                let problem = Problem::DuplicateService { name: service.name.value };
+                return Some(Diagnostic::new(problem, service.name.loc).related(Role::First, known.name.loc));
+            }
+            _ => match self.places.get(&service.name.value) {
+                Some(&place) => self.list[place] = service,
+                None => {
+                    self.places.insert(service.name.value.clone(), self.list.len());
+                    self.list.push(service);
+                }
+            },
+        }
+        None
     }
 }
 
@@ -60,10 +82,12 @@ pub fn in_force(
         return (None, lists);
     }
     let Some(base) = base else { return (Some(own.services.clone()), lists) };
-    // Most files have none of their own, and share the list of their directory.
-    let mut services = base.services.clone();
-    for service in own.services.iter() {
-        Arc::make_mut(&mut services).add(service.clone(), diagnostics);
+    if own.services.list.is_empty() {
+        return (Some(base.services.clone()), lists);
     }
-    (Some(services), lists)
+    let mut services = Services { base: Some(base.services.clone()), ..Services::default() };
+    for service in &own.services.list {
+        diagnostics.extend(services.add(service.clone()));
+    }
+    (Some(Arc::new(services)), lists)
 }

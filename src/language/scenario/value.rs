@@ -190,7 +190,7 @@ fn one_type(cx: &mut Context, items: &[Scalar]) {
             None => first = Some((name, loc)),
             Some((expected, place)) if expected != name => {
                 let problem = Problem::MixedList { first: expected, other: name };
-                cx.diagnostics.push(Diagnostic::new(problem, loc).related(Role::Item(expected), place));
+                cx.add(Diagnostic::new(problem, loc).related(Role::Item(expected), place));
                 return;
             }
             Some(_) => {}

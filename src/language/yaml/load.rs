@@ -1,6 +1,7 @@
 //! Parser events to nodes, with an explicit stack.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::mem;
 use std::rc::Rc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle};
@@ -8,6 +9,10 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrI
 use super::{Kind, MAX_ALIASED_NODES, MAX_NESTING, MAX_NODES, Node, Parsed, Style, hint, mapping, traps};
 use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest};
 use crate::language::source::{FileId, Loc};
+use crate::language::{Limits, MAX_FOUND};
+
+/// Events after which the budget is looked at: the clock is not to be asked at each.
+const EVENTS_A_LOOK: usize = 256;
 
 /// Syntax errors after which the rest of a file is not read.
 const MAX_SYNTAX_ERRORS: usize = 100;
@@ -15,13 +20,14 @@ const MAX_SYNTAX_ERRORS: usize = 100;
 pub struct Loader<'a, 'd> {
     file: FileId,
     text: &'a str,
+    limits: Limits<'d>,
     diagnostics: &'d mut Vec<Diagnostic>,
     stack: Vec<Frame>,
     /// Of all frames on the stack, in a row. Keys and values alternate in a mapping.
     children: Vec<Rc<Node<'a>>>,
     root: Option<Rc<Node<'a>>>,
-    /// By the parser's id.
-    anchors: HashMap<usize, Anchor<'a>>,
+    /// By the parser's id, which is in file order.
+    anchors: BTreeMap<usize, Anchor<'a>>,
     nodes: usize,
     aliased: usize,
 }
@@ -47,12 +53,14 @@ struct Anchor<'a> {
 enum Stop {
     Syntax(ScanError),
     TooManyNodes(Loc),
+    /// The budget is spent, or mistakes are too many.
+    Enough,
 }
 
 impl<'a, 'd> Loader<'a, 'd> {
-    pub fn new(file: FileId, text: &'a str, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
-        let (stack, children, anchors) = (vec![], vec![], HashMap::new());
-        Loader { file, text, diagnostics, stack, children, root: None, anchors, nodes: 0, aliased: 0 }
+    pub fn new(file: FileId, text: &'a str, limits: Limits<'d>, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
+        let (stack, children, anchors) = (vec![], vec![], BTreeMap::new());
+        Loader { file, text, limits, diagnostics, stack, children, root: None, anchors, nodes: 0, aliased: 0 }
     }
 
     pub fn run(mut self) -> Parsed<'a> {
@@ -68,6 +76,7 @@ impl<'a, 'd> Loader<'a, 'd> {
         loop {
             match self.document(&mut parser, &mut documents) {
                 Ok(()) => return Parsed { documents, complete: errors == 0 },
+                Err(Stop::Enough) => return Parsed { documents, complete: false },
                 Err(Stop::TooManyNodes(loc)) => {
                     self.diagnostics.push(Diagnostic::new(Problem::TooManyNodes { limit: MAX_NODES }, loc));
                     return Parsed { documents, complete: false };
@@ -90,7 +99,12 @@ impl<'a, 'd> Loader<'a, 'd> {
         parser: &mut Parser<'a, StrInput<'a>>,
         documents: &mut Vec<Rc<Node<'a>>>,
     ) -> Result<(), Stop> {
-        while let Some(next) = parser.next_event() {
+        for count in 1_usize.. {
+            let is_spent = count.is_multiple_of(EVENTS_A_LOOK) && self.limits.budget.is_spent();
+            if is_spent || self.diagnostics.len() >= MAX_FOUND {
+                return Err(Stop::Enough);
+            }
+            let Some(next) = parser.next_event() else { break };
             let (event, span) = next.map_err(Stop::Syntax)?;
             match event {
                 Event::DocumentStart(..) => self.reset(),
@@ -158,13 +172,19 @@ impl<'a, 'd> Loader<'a, 'd> {
                 self.finished(node, 0)
             }
             Event::UnresolvedAlias(name) => {
-                let known = self.anchors.values().map(|anchor| anchor.name.as_str());
-                let problem = Problem::UnknownAlias { nearest: nearest(&name, known), name: name.into() };
+                let problem = Problem::UnknownAlias { nearest: self.nearest_anchor(&name), name: name.into() };
                 self.diagnostics.push(Diagnostic::new(problem, loc));
                 self.finished(Rc::new(Node::new(loc, Kind::Broken)), 0)
             }
             _ => Ok(()),
         }
+    }
+
+    fn nearest_anchor(&self, name: &str) -> Option<String> {
+        if self.diagnostics.len() >= self.limits.suggestions {
+            return None;
+        }
+        nearest(name, self.anchors.values().map(|anchor| anchor.name.as_str()))
     }
 
     fn open(&mut self, loc: Loc, style: StructureStyle, anchor: usize, mapping: bool) -> Result<(), Stop> {
@@ -219,9 +239,7 @@ impl<'a, 'd> Loader<'a, 'd> {
     }
 
     fn unused_anchors(&mut self) {
-        let mut unused: Vec<_> = self.anchors.drain().map(|(_, anchor)| anchor).filter(|anchor| !anchor.used).collect();
-        unused.sort_by_key(|anchor| anchor.loc);
-        for anchor in unused {
+        for anchor in mem::take(&mut self.anchors).into_values().filter(|anchor| !anchor.used) {
             self.diagnostics.push(Diagnostic::new(Problem::UnusedAnchor { name: anchor.name }, anchor.loc));
         }
     }

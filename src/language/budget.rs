@@ -1,0 +1,81 @@
+//! How long a compilation may take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The time that a compilation is given: without an end, or up to a deadline, and in any case until someone cancels it.
+/// Clones are the same budget, so one that is kept can cancel the compilation that has another.
+#[derive(Clone, Debug, Default)]
+pub struct Budget {
+    limit: Option<Limit>,
+    spent: Arc<AtomicBool>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    duration: Duration,
+    deadline: Instant,
+}
+
+/// The budget was spent before the work was done.
+#[derive(Debug)]
+pub struct Spent;
+
+impl Budget {
+    /// A budget that is spent `duration` from now.
+    pub fn lasting(duration: Duration) -> Budget {
+        // A deadline beyond what the clock can count never comes.
+        let limit = Instant::now().checked_add(duration).map(|deadline| Limit { duration, deadline });
+        Budget { limit, ..Budget::default() }
+    }
+
+    /// Ends the compilation at the next place where it looks, which takes milliseconds.
+    pub fn cancel(&self) {
+        self.spent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the deadline has passed, or the compilation was cancelled. Once it is so, it stays so.
+    pub fn is_spent(&self) -> bool {
+        if self.spent.load(Ordering::Relaxed) {
+            return true;
+        }
+        let passed = self.limit.is_some_and(|limit| Instant::now() >= limit.deadline);
+        if passed {
+            self.cancel();
+        }
+        passed
+    }
+
+    /// # Errors
+    ///
+    /// The budget [is spent](Budget::is_spent).
+    pub fn check(&self) -> Result<(), Spent> {
+        if self.is_spent() { Err(Spent) } else { Ok(()) }
+    }
+
+    /// The time that was given; none if there was no deadline, or if it was cancelled before.
+    pub fn overrun(&self) -> Option<Duration> {
+        let limit = self.limit.filter(|limit| Instant::now() >= limit.deadline)?;
+        Some(limit.duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_spent_at_its_deadline_or_when_it_is_cancelled() {
+        assert!(!Budget::default().is_spent());
+        assert!(!Budget::lasting(Duration::MAX).is_spent());
+        assert!(Budget::lasting(Duration::ZERO).is_spent());
+        assert_eq!(Budget::lasting(Duration::ZERO).overrun(), Some(Duration::ZERO));
+        let budget = Budget::lasting(Duration::from_secs(3_600));
+        let other = budget.clone();
+        assert!(!other.is_spent());
+        budget.cancel();
+        assert!(other.is_spent());
+        assert_eq!(other.overrun(), None);
+    }
+}
