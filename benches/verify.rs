@@ -52,9 +52,9 @@ fn written(run: &Arc<Run>, path: &Path, mut encoder: impl Encode) -> PathBuf {
 }
 
 fn verified(run: &Run, file: &Path) -> Report {
-    let mut verifier = Verifier::new(archive(run), Fidelity::Otlp);
+    let mut verifier = Verifier::new(archive(run), Fidelity::Otlp, Policy::default());
     Source::Files(vec![file.into()]).read(&mut verifier, &mut |_| {}).expect("a file");
-    verifier.finish(&Policy::default())
+    verifier.finish()
 }
 
 /// The bodies of a file of protobuf.
@@ -119,9 +119,9 @@ fn decode_varint(bytes: &mut &[u8]) -> u64 {
 }
 
 fn requests(run: &Run, bodies: &[Vec<u8>]) -> Report {
-    let mut verifier = Verifier::new(archive(run), Fidelity::Otlp);
+    let mut verifier = Verifier::new(archive(run), Fidelity::Otlp, Policy::default());
     bodies.iter().for_each(|body| verifier.request(body, None).expect("a request"));
-    verifier.finish(&Policy::default())
+    verifier.finish()
 }
 
 fn verify(c: &mut Criterion, name: &str, plan: Plan) {
@@ -154,7 +154,7 @@ fn verify(c: &mut Criterion, name: &str, plan: Plan) {
         stored.iter().for_each(|(trace, span)| verifier.observe(*trace, span, None));
         verifier
     };
-    let fresh = || Verifier::new(archive(&run), Fidelity::Otlp);
+    let fresh = || Verifier::new(archive(&run), Fidelity::Otlp, Policy::default());
     group.bench_function("store", |b| b.iter_batched(fresh, observe, BatchSize::PerIteration));
 }
 

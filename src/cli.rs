@@ -80,7 +80,16 @@ impl Failure {
 
 /// Results go to stdout. A reader that has seen enough (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
+    print_to(std::io::stdout(), text)
+}
+
+/// The same with colours, where stdout shows them.
+fn print_styled(text: &str) -> Result<(), Failure> {
+    print_to(anstream::stdout(), text)
+}
+
+fn print_to(mut stdout: impl Write, text: &str) -> Result<(), Failure> {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::impossible(format!("stdout: {e}"))),
         _ => Ok(()),
     }

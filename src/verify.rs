@@ -4,10 +4,13 @@
 //! span (`ledger`). A span that arrives is found in its trace made again (`remake`), marked, and compared field by field
 //! (`compare`); what is left unmarked at the end was lost.
 
+mod allowance;
+mod alterations;
 mod census;
 mod compare;
 mod extent;
 mod growth;
+mod judgement;
 mod ledger;
 mod otlp;
 mod policy;
@@ -19,11 +22,13 @@ mod source;
 mod tally;
 mod verifier;
 
+pub use allowance::Allowance;
+pub use alterations::AlteredField;
 pub use census::Census;
 pub use compare::Difference;
 pub use growth::Outgrown;
 pub use policy::{Fault, Policy, Sample};
-pub use report::{AlteredField, Losses, Report, Sampled, Stranger, Strangers, Traces, Verdict};
+pub use report::{Losses, Report, Sampled, Stranger, Strangers, Traces, Verdict};
 pub use source::{Source, SourceError};
 pub use tally::{ScenarioTally, Tally};
 pub use verifier::{Progress, Verifier};
@@ -52,15 +57,22 @@ impl Fidelity {
     pub fn not_compared(self) -> &'static [&'static str] {
         match self {
             Fidelity::Otlp => &[],
-            Fidelity::ClickHouse => {
-                &["types of attribute values", "flags", "dropped counts", "schema URLs", "attributes of the scope"]
-            }
+            Fidelity::ClickHouse => &[
+                "types of attribute values",
+                "flags",
+                "dropped counts",
+                "schema URLs",
+                "entity references",
+                "version and attributes of the scope",
+                "messages of spans that did not fail",
+            ],
             Fidelity::Jaeger => &[
                 "times below a microsecond",
                 "types of lists' values",
                 "flags",
                 "dropped counts",
                 "schema URLs",
+                "entity references",
                 "attributes of the scope",
                 "attributes and trace states of links",
                 "names of events with an attribute `event`",

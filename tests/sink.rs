@@ -3,104 +3,22 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod http;
     pub mod ports;
+    pub mod sink;
 }
 
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 use support::binary::{scenarios, tracegen};
 use support::collector::{Collector, Output};
-use tempfile::TempDir;
-
-/// A sink as a process of its own; killed when dropped.
-struct Sink {
-    child: Child,
-    /// Where it listens.
-    address: String,
-    directory: TempDir,
-}
-
-impl Sink {
-    /// That verifies, with these arguments.
-    fn verifying(args: &[&str]) -> Sink {
-        let directory = tempfile::tempdir().expect("a directory");
-        let manifest = directory.path().join("run.json").display().to_string();
-        Sink::start(directory, &[args, &["--manifest", &manifest]].concat())
-    }
-
-    fn counting(args: &[&str]) -> Sink {
-        Sink::start(tempfile::tempdir().expect("a directory"), args)
-    }
-
-    fn start(directory: TempDir, args: &[&str]) -> Sink {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tracegen"))
-            .args(["sink", "--listen", "127.0.0.1:0", "--format", "json", "--seed", "3"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
-        let first = lines.next().expect("it says where it listens");
-        let address = first.strip_prefix("tracegen: listening at ").expect(&first).to_string();
-        // What it says later must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Sink { child, address, directory }
-    }
-
-    fn manifest(&self) -> PathBuf {
-        self.directory.path().join("run.json")
-    }
-
-    fn port(&self) -> u16 {
-        self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// A run of 2,000 traces that writes the manifest.
-    fn run(&self, endpoint: &str, protocol: &str) -> Value {
-        let args = ["--count", "2000", "--seed", "42", "--protocol", protocol, "--endpoint", endpoint];
-        self.run_with(&args)
-    }
-
-    /// Its summary.
-    fn run_with(&self, args: &[&str]) -> Value {
-        let mut run = tracegen();
-        run.args(["run", "--quiet", "--summary", "json", "--threads", "1", "--manifest"]);
-        let output = run.arg(self.manifest()).args(args).arg(scenarios()).output().expect("it runs");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
-    }
-
-    /// End it; its exit status and what it came to.
-    fn end(mut self) -> (i32, Value) {
-        interrupt(&self.child);
-        self.wait()
-    }
-
-    /// The same where it ends by itself.
-    fn wait(&mut self) -> (i32, Value) {
-        let mut text = String::new();
-        self.child.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
-        let status = self.child.wait().expect("a status").code().expect("no signal ends it");
-        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")))
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::http;
+use support::sink::Sink;
 
 fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
@@ -257,6 +175,7 @@ fn a_run_at_full_speed_verifies_as_it_comes() {
     assert!(manifest["eras"].as_array().is_some_and(|eras| eras.len() > 1), "an epoch a second");
     let (status, result) = sink.end();
     assert_clean(status, &result, number(&summary, "/generated/spans"));
+    assert!(result["late"].is_null(), "at full speed all lies in the past: {result:#}");
 }
 
 #[test]
@@ -280,13 +199,15 @@ fn without_a_manifest_it_takes_nothing_and_has_no_verdict() {
 }
 
 #[test]
-fn what_is_of_another_run_is_unexpected_and_the_run_itself_lost() {
+fn where_all_is_of_another_run_the_manifest_may_be_the_wrong_one() {
     let sink = Sink::verifying(&[]);
     let missing = number(&sink.run_with(&["--count", "50", "--seed", "7", "--exporter", "none"]), "/generated/spans");
     tracegen().args(["run", "--quiet", "--count", "50", "--endpoint", &sink.url()]).arg(scenarios()).assert().success();
     let (status, result) = sink.end();
-    assert_eq!((status, number(&result, "/lost"), number(&result, "/delivered")), (1, missing, 0), "{result:#}");
+    assert_eq!((status, number(&result, "/lost"), number(&result, "/delivered")), (3, missing, 0), "{result:#}");
     assert_eq!(result["unexpected"], result["sink"]["received"]["spans"]);
+    let because = result["verdict"]["because"].to_string();
+    assert!(because.contains("nothing of this run") && because.contains("is this the manifest"), "{because}");
 }
 
 #[test]
@@ -309,6 +230,96 @@ fn it_ends_by_itself_when_it_is_told_to() {
         let sink = Sink::counting(limit);
         assert_eq!(sink.end().0, expected, "{limit:?}");
     }
+}
+
+/// Traces lie further apart than the quiet that ends it.
+#[test]
+fn it_waits_for_the_end_of_the_run_and_then_for_quiet() {
+    let mut sink = Sink::verifying(&["--until-idle", "300ms"]);
+    let args = ["--rate", "1/s", "--duration", "3s", "--seed", "42", "--endpoint", &sink.url()];
+    let sent = number(&sink.run_with(&args), "/generated/spans");
+    let (status, result) = sink.wait();
+    assert_clean(status, &result, sent);
+    // It went on when the first spans came: they leave when they end.
+    assert!(result["late"]["max_ns"].as_u64().is_some_and(|late| late < 60_000_000_000), "{result:#}");
+}
+
+#[test]
+fn it_ends_where_nothing_ever_comes_or_the_run_never_ends() {
+    for args in [&["--until-idle", "100ms", "--wait", "400ms"][..], &["--until-idle", "400ms", "--wait", "100ms"]] {
+        let began = Instant::now();
+        let (status, result) = Sink::counting(args).wait();
+        assert_eq!((status, number(&result, "/sink/received/requests")), (0, 0));
+        assert!(began.elapsed() >= Duration::from_millis(400), "{args:?}: {:?}", began.elapsed());
+    }
+    let mut sink = Sink::verifying(&["--until-idle", "100ms", "--wait", "500ms"]);
+    sink.run_with(&["--count", "20", "--seed", "42", "--endpoint", &sink.url()]);
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(sink.manifest()).expect("a file")).expect("JSON");
+    // As it is where the run was killed.
+    (manifest["ended"], manifest["eras"][0]["end"]) = (Value::Null, Value::Null);
+    std::fs::write(sink.manifest(), manifest.to_string()).expect("written");
+    let (status, result) = sink.wait();
+    assert_eq!((status, &result["verdict"]["is"]), (3, &"unchecked".into()), "{result:#}");
+    assert!(result["verdict"]["because"].to_string().contains("the run has not ended"), "{result:#}");
+}
+
+/// GNU `timeout` sends its signal to the child, and to the group that the child is in.
+#[test]
+fn two_signals_at_once_are_one_and_a_second_one_ends_it_at_once() {
+    for (pause, verdict) in [(50, true), (700, false)] {
+        let mut sink = Sink::verifying(&["--delay", "2s"]);
+        sink.run_with(&["--count", "5", "--seed", "7", "--exporter", "none"]);
+        let (address, (done, told)) = (sink.address.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            let mut stream = http::connect(&address);
+            let head =
+                "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(head.as_bytes()).expect("it reads");
+            std::thread::sleep(Duration::from_millis(300));
+            done.send(()).expect("heard");
+            let _ = stream.read_to_end(&mut vec![]);
+        });
+        told.recv().expect("a request is under way");
+        sink.signal("TERM");
+        std::thread::sleep(Duration::from_millis(pause));
+        sink.signal("TERM");
+        let (status, text) = sink.outcome();
+        let status = status.expect("no signal ends it");
+        // The run sent nothing here.
+        assert_eq!(
+            (status, text.contains("verdict")),
+            if verdict { (3, true) } else { (130, false) },
+            "{pause}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_fault_that_was_asked_for_is_told_also_where_nothing_came_of_it_and_the_past_is_not_late() {
+    let said = |args: &[&str], sends: &[&str]| {
+        let child = Command::new(env!("CARGO_BIN_EXE_tracegen"))
+            .args(["sink", "--listen", "127.0.0.1:0", "--until-idle", "1500ms"])
+            .args(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn();
+        let mut child = child.expect("it starts");
+        let mut line = String::new();
+        let mut lines = std::io::BufReader::new(child.stderr.take().expect("piped"));
+        std::io::BufRead::read_line(&mut lines, &mut line).expect("a line");
+        let url = line.trim().replace("tracegen: listening at ", "http://");
+        let mut run = tracegen();
+        run.args(["run", "--quiet", "--count", "5", "--seed", "1", "--endpoint", &url]).args(sends).arg(scenarios());
+        run.assert().success();
+        let output = child.wait_with_output().expect("it ends");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let past = ["--start", "2026-01-01", "--rate", "10/s"];
+    let text = said(&["--drop", "0.000001%", "--delay", "1ms"], &past);
+    assert!(text.contains("injected     0 requests dropped (0 spans), ") && text.contains(" delayed"), "{text}");
+    assert!(!text.contains("late"), "{text}");
+    let text = said(&[], &["--rate", "5/s"]);
+    assert!(text.contains("late         p50 ") && !text.contains("injected"), "{text}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use std::io;
+use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use tokio::signal::unix::Signal as CtrlC;
@@ -10,10 +11,15 @@ use tokio::signal::unix::Signal as Termination;
 #[cfg(windows)]
 use tokio::signal::windows::{CtrlC, CtrlClose as Termination};
 
+/// Signals that come so soon after one are the same: GNU `timeout` sends its own to the child and once more to the child's group.
+const SAME: Duration = Duration::from_millis(500);
+
 /// Both, from when this is made on.
 pub struct Signals {
     interrupts: CtrlC,
     terminations: Termination,
+    /// When the last one came that was told.
+    told: Option<Instant>,
 }
 
 impl Signals {
@@ -24,20 +30,27 @@ impl Signals {
     #[cfg(unix)]
     pub fn listen() -> io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals { interrupts: signal(SignalKind::interrupt())?, terminations: signal(SignalKind::terminate())? })
+        let (interrupts, terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Signals { interrupts, terminations, told: None })
     }
 
     #[cfg(windows)]
     pub fn listen() -> io::Result<Signals> {
         use tokio::signal::windows::{ctrl_c, ctrl_close};
-        Ok(Signals { interrupts: ctrl_c()?, terminations: ctrl_close()? })
+        Ok(Signals { interrupts: ctrl_c()?, terminations: ctrl_close()?, told: None })
     }
 
-    /// Until one comes.
+    /// Until one comes that is not the same as the one before.
     pub async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupts.recv() => {}
-            _ = self.terminations.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupts.recv() => {}
+                _ = self.terminations.recv() => {}
+            }
+            if self.told.is_none_or(|told| told.elapsed() >= SAME) {
+                self.told = Some(Instant::now());
+                return;
+            }
         }
     }
 

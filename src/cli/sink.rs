@@ -3,25 +3,27 @@
 mod faults;
 mod figures;
 mod judge;
+mod limits;
 mod page;
 mod trial;
 
 use super::signal::Signals;
 use super::verdict::{self, Format, VerdictFlags};
 use super::{Exit, Failure, memory, parse, print};
-use crate::receive::{Account, Options, Receiver};
+use crate::receive::{Account, Faults, Options, Receiver};
 use clap::Args;
 use faults::FaultFlags;
 use judge::{Bench, Judge};
+use limits::Limits;
 use page::Page;
 use serde_json::json;
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
-use trial::Concluded;
+use trial::{Concluded, Trial};
 
 const GRPC: &str = "127.0.0.1:4317";
 const HTTP: &str = "127.0.0.1:4318";
@@ -43,17 +45,20 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
   tracegen sink --manifest run.json --drop 3%       does the alert see what is lost behind the collector?
 
 OTLP/gRPC and OTLP/HTTP are taken at either address, protobuf or JSON, plain or in gzip. The manifest may not be there yet: who
-sends is told to come again until it is. It is read again when the file changes, and at the end: what a run that has not ended
-was still to send can't be told lost.
+sends is told to come again until it is. It is read again when the file changes, and at the end: what a run that has not ended was still
+to send can't be told lost. So --until-idle waits for the run's end and then for quiet, which begins anew at the end; --wait bounds
+how long it waits for the first request, and for the end of a run of which nothing more comes.
 
 Faults are drawn for each request by its number, so they repeat with --seed; what was done is counted and printed apart from the
-verdict, which knows nothing of it. A request that was reset has been taken: who sends it again doubles it.
+verdict, which knows nothing of it. How late spans come is told of those that ended since the sink began, in a run that goes on:
+what is sent of the past is not late. A request that was reset has been taken: who sends it again doubles it.
 
 Memory: 16 requests at a time, as large as --max-request allows, and what HTTP/2 lets through to wait, 8 MiB a connection; with
 a manifest what `tracegen verify` takes. Who is too fast waits.
 
-Exit status: 0 done, or nothing lost, doubled or changed; 1 something is; 3 it could not be checked; 130 interrupted before
---for, --until-idle or --count.")]
+Exit status: 0 done, or nothing lost, doubled, changed or invented; 1 something is; 3 it could not be checked, as a run that has not
+ended, or of which nothing has come; 130 interrupted before --for, --until-idle or --count. Two signals within half a second are
+one; a second one ends it at once, without a verdict.")]
 pub struct Sink {
     /// Where to listen for OTLP/gRPC; port 0 takes a free one [default: 127.0.0.1:4317, unless --listen-http is given alone]
     #[arg(long, value_name = "HOST:PORT")]
@@ -67,9 +72,12 @@ pub struct Sink {
     /// End after so long
     #[arg(long = "for", value_name = "D", value_parser = parse::positive_duration)]
     duration: Option<u64>,
-    /// End when nothing has come for so long, after the first request
+    /// End when nothing has come for so long, after the first request and, with --manifest, after the run's end
     #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
     until_idle: Option<u64>,
+    /// With --until-idle: how long nothing may come before the first request, and before the run's end
+    #[arg(long, value_name = "D", default_value = "1m", value_parser = parse::positive_duration)]
+    wait: u64,
     /// End when so many spans have come
     #[arg(long, value_name = "SPANS", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -90,10 +98,10 @@ impl Sink {
         if self.manifest.is_none() && self.verdict.wants_run() {
             return Err(Failure::usage("there is a verdict only on a run: give its --manifest"));
         }
-        self.verdict.policy()?;
+        let policy = self.verdict.policy()?;
         memory::take_small_pages();
-        let options = Options { most_bytes: (self.max_request as usize) << 20, faults: self.faults.resolve()? };
-        let seed = options.faults.seed;
+        let faults = self.faults.resolve()?;
+        let options = Options { most_bytes: (self.max_request as usize) << 20, faults: faults.clone() };
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to receive with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         let listeners = runtime.block_on(self.bind())?;
@@ -101,14 +109,14 @@ impl Sink {
             let _inside = runtime.enter();
             Signals::listen().map_err(failed)?
         };
-        let mut page = Page::new(self.quiet);
+        let mut page = Page::new(self.quiet, faults.clone());
         let at: Vec<String> = listeners.iter().filter_map(|l| Some(l.local_addr().ok()?.to_string())).collect();
         page.say(&format!("listening at {}", at.join(" and ")));
         if self.faults.is_given() {
-            page.say(&format!("faults follow from --seed {seed}"));
+            page.say(&format!("faults follow from --seed {}", faults.seed));
         }
         let (receiver, arrivals) = Receiver::new(listeners, options);
-        let (bench, books) = (Bench::new(self.manifest.clone()), receiver.books());
+        let (bench, books) = (Bench::new(self.manifest.clone(), policy), receiver.books());
         let worker = {
             let bench = bench.clone();
             std::thread::Builder::new().name("judge".into()).spawn(move || bench.take_all(arrivals)).map_err(failed)?
@@ -118,7 +126,7 @@ impl Sink {
         runtime.shutdown_timeout(END_PATIENCE);
         worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
         page.finish();
-        self.conclude(&mut bench.lock(), &books.account(), interrupted)
+        self.conclude(&mut bench.lock(), &books.account(), &faults, interrupted)
     }
 
     async fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
@@ -146,7 +154,7 @@ impl Sink {
             let (mut signal, mut end) = (Box::pin(signals.first()), Some(end));
             let mut tick = interval(REDRAW);
             tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            let (mut limits, mut signalled, mut interrupted) = (Limits::new(), false, false);
+            let (mut limits, mut signalled, mut interrupted) = (self.limits(), false, false);
             loop {
                 tokio::select! {
                     () = &mut signal, if !signalled => {
@@ -156,9 +164,17 @@ impl Sink {
                     }
                     _ = tick.tick() => {
                         let account = books.account();
-                        let judge = bench.lock();
+                        let mut judge = bench.lock();
+                        if let Some(trial) = &mut judge.trial {
+                            trial.look();
+                        }
                         page.update(&judge, &account);
-                        if limits.are_reached(self, judge.census.spans, account.requests) {
+                        limits.learn(&judge, account.requests);
+                        if limits.ask_for_the_end() {
+                            let bench = bench.clone();
+                            tokio::task::spawn_blocking(move || bench.ask());
+                        }
+                        if limits.are_reached() {
                             end = None;
                         }
                     }
@@ -168,18 +184,28 @@ impl Sink {
         })
     }
 
-    fn conclude(&self, judge: &mut Judge, account: &Account, interrupted: bool) -> Result<Exit, Failure> {
-        let policy = self.verdict.policy()?;
-        let concluded = judge.trial.take().map(|trial| trial.conclude(&policy));
+    fn limits(&self) -> Limits {
+        let duration = |ns: Option<u64>| ns.map(Duration::from_nanos);
+        Limits::new(self.count, duration(self.duration), duration(self.until_idle), Duration::from_nanos(self.wait))
+    }
+
+    fn conclude(
+        &self,
+        judge: &mut Judge,
+        account: &Account,
+        faults: &Faults,
+        interrupted: bool,
+    ) -> Result<Exit, Failure> {
+        let concluded = judge.trial.take().map(Trial::conclude);
         if self.verdict.format == Format::Json {
             let report = concluded.as_ref().and_then(|concluded| concluded.as_ref().ok());
             let mut result = report.map_or(json!({}), |concluded| json!(concluded.report));
             result["sink"] = figures::as_json(judge, account);
             print(&format!("{result:#}\n"))?;
         } else if concluded.is_none() {
-            print(&figures::summary(judge, account))?;
+            print(&figures::summary(judge, account, faults))?;
         } else if !self.quiet {
-            anstream::eprint!("{}", figures::beside_verdict(judge, account));
+            anstream::eprint!("{}", figures::beside_verdict(judge, account, faults));
         }
         let exit = match concluded {
             None => Exit::Done,
@@ -189,29 +215,6 @@ impl Sink {
         };
         let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
         Ok(if interrupted && bounded && exit == Exit::Done { Exit::Interrupted } else { exit })
-    }
-}
-
-/// What ends it by itself.
-struct Limits {
-    began: Instant,
-    /// How many requests there were, and since when.
-    requests: (u64, Instant),
-}
-
-impl Limits {
-    fn new() -> Limits {
-        Limits { began: Instant::now(), requests: (0, Instant::now()) }
-    }
-
-    fn are_reached(&mut self, sink: &Sink, spans: u64, requests: u64) -> bool {
-        if requests != self.requests.0 {
-            self.requests = (requests, Instant::now());
-        }
-        let longer = |since: Instant, than: u64| since.elapsed() >= Duration::from_nanos(than);
-        sink.count.is_some_and(|count| spans >= count)
-            || sink.duration.is_some_and(|duration| longer(self.began, duration))
-            || sink.until_idle.is_some_and(|idle| self.requests.0 > 0 && longer(self.requests.1, idle))
     }
 }
 

@@ -3,9 +3,9 @@
 use super::run::summary::{quoted, words};
 use super::run::timing::{Timing, TimingFlags};
 use super::{Failure, fetch, scenarios};
-use crate::engine::{self, Archive, Manifest};
+use crate::engine::{self, Archive, Ended, Ending, Manifest, Selection};
 use crate::export::deliver::Account;
-use crate::interpreter::Run;
+use crate::interpreter::{Run, Starts};
 use clap::Args;
 use std::fs::File;
 use std::path::PathBuf;
@@ -23,6 +23,8 @@ pub struct Background {
     pub words: String,
     /// Its own, when it had ended; `None`: not known.
     pub account: Option<Account>,
+    /// When the last trace starts that its flags ask for, ns since 1970; `None`: they say no end, or a manifest does.
+    pub until: Option<u64>,
 }
 
 /// The flags that name a run.
@@ -58,9 +60,27 @@ impl Source {
             return Err(Failure::usage("a run with --rate max makes its schedule as it goes: give its --manifest"));
         };
         let words = words(paths, seed, schedule);
-        let archive = Archive::of(&Run::new(plan, seed, timing.schedule), timing.selection, None);
-        Ok(Known { archive, background: Background { words, account: None } })
+        let run = Run::new(plan, seed, timing.schedule);
+        let last = last_trace(&run, timing.selection);
+        // Who gives the flags says that all of it was made.
+        let ending = last.map(|(end, _)| {
+            let schedule = run.schedule().clone();
+            Ending { ended: Ended::Complete, stopped: None, end, schedule }
+        });
+        let archive = Archive::of(&run, timing.selection, ending.as_ref());
+        Ok(Known { archive, background: Background { words, account: None, until: last.map(|(_, start)| start) } })
     }
+}
+
+/// The index after the last trace of a selection, and when that starts, ns since 1970; `None`: there is no last one.
+fn last_trace(run: &Run, Selection { count, before, .. }: Selection) -> Option<(u64, u64)> {
+    let mut starts = Starts::new(run.seed(), run.schedule().clone());
+    let before = before.map(|before| {
+        let last = before.checked_sub(1).and_then(|time| starts.last_at_or_before(0, time));
+        last.map_or(0, |last| last + 1)
+    });
+    let end = count.into_iter().chain(before).min()?;
+    Some((end, end.checked_sub(1).map_or(0, |last| starts.start(last))))
 }
 
 /// The run of a manifest, at a URL or in a file.
@@ -69,17 +89,21 @@ pub fn known(source: &str) -> Result<Known, String> {
     let archive = Archive::open(&manifest).map_err(|e| e.to_string())?;
     let account = manifest.ended.and_then(|totals| totals.account);
     let words = format!("--manifest {}", quoted(source));
-    Ok(Known { archive, background: Background { words, account } })
+    Ok(Known { archive, background: Background { words, account, until: None } })
 }
 
 /// At a URL, or in a file.
 pub fn manifest(source: &str) -> Result<Manifest, String> {
-    let manifest = if source.starts_with("http://") || source.starts_with("https://") {
+    let manifest = if is_url(source) {
         Manifest::read(&*fetch::get(source)?)
     } else {
         Manifest::read(File::open(source).map_err(|e| e.to_string())?)
     };
     manifest.map_err(|e| e.to_string())
+}
+
+pub fn is_url(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://")
 }
 
 /// A trace id: 32 hexadecimal digits.

@@ -5,8 +5,8 @@ mod junit;
 mod words;
 
 use super::source::Background;
-use super::{Exit, Failure, print};
-use crate::verify::{Fault, Policy, Report, Sample, Verdict};
+use super::{Exit, Failure, print, print_styled};
+use crate::verify::{Allowance, Policy, Report, Sample, Verdict};
 use clap::{Args, ValueEnum};
 
 /// The flags of a policy and of its report.
@@ -22,8 +22,9 @@ pub struct VerdictFlags {
     /// many per cent of the traces more or less), `sample=10%` (as many as chance explains)
     #[arg(long, value_name = "POLICY", value_parser = expectation)]
     pub expect: Vec<Expectation>,
-    /// What to let pass: `lost`, `duplicated`, `altered`, `altered=FIELD`, `orphaned`
-    #[arg(long, value_name = "FAULT", value_parser = allowance)]
+    /// What to let pass: `lost`, `duplicated`, `altered`, `altered=FIELD` (that field alone; `altered=resource.k8s.*` is all whose
+    /// names begin so), `invented`, `orphaned`, `damaged` (what can't be read is taken to hold nothing)
+    #[arg(long, value_name = "FAULT", value_parser = str::parse::<Allowance>)]
     pub allow: Vec<Allowance>,
     /// What to take for a fault, too: `unexpected`, spans that are not of the run
     #[arg(long, value_enum, value_name = "WHAT")]
@@ -48,28 +49,17 @@ pub enum Expectation {
     Sample(Sample),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Allowance {
-    Fault(Fault),
-    Altered(String),
-}
-
 impl VerdictFlags {
     /// # Errors
     /// Two samples.
     pub fn policy(&self) -> Result<Policy, Failure> {
-        let mut policy = Policy { deny_unexpected: self.deny.is_some(), ..Policy::default() };
+        let allow = self.allow.iter().cloned().collect();
+        let mut policy = Policy { deny_unexpected: self.deny.is_some(), allow, ..Policy::default() };
         for expectation in &self.expect {
             match expectation {
                 Expectation::KeepErrors => policy.keep_errors = true,
                 Expectation::Sample(sample) if policy.sample.is_none() => policy.sample = Some(*sample),
                 Expectation::Sample(_) => return Err(Failure::usage("only one sample can be expected")),
-            }
-        }
-        for allowance in self.allow.iter().cloned() {
-            match allowance {
-                Allowance::Fault(fault) => _ = policy.allow.insert(fault),
-                Allowance::Altered(field) => _ = policy.fields.insert(field),
             }
         }
         Ok(policy)
@@ -97,7 +87,7 @@ impl VerdictFlags {
             Format::Junit => junit::text(report, background),
         };
         match self.format {
-            Format::Human => anstream::print!("{text}"),
+            Format::Human => print_styled(&text)?,
             Format::Json | Format::Junit => print(&text)?,
         }
         Ok(exit(report))
@@ -131,19 +121,6 @@ fn expectation(text: &str) -> Result<Expectation, String> {
     Ok(Expectation::Sample(Sample { share, tolerance }))
 }
 
-fn allowance(text: &str) -> Result<Allowance, String> {
-    Ok(match text {
-        "lost" => Allowance::Fault(Fault::Lost),
-        "duplicated" | "duplicates" => Allowance::Fault(Fault::Duplicated),
-        "altered" => Allowance::Fault(Fault::Altered),
-        "orphaned" => Allowance::Fault(Fault::Orphaned),
-        _ => match text.strip_prefix("altered=") {
-            Some(field) if !field.is_empty() => Allowance::Altered(field.into()),
-            _ => return Err("expected lost, duplicated, altered, altered=FIELD or orphaned".into()),
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,8 +136,5 @@ mod tests {
         for text in ["", "sample=10", "sample=", "sample=101%", "sample=10%±x", "sample=-1%", "errors"] {
             assert!(expectation(text).is_err(), "{text}");
         }
-        assert_eq!(allowance("duplicates"), Ok(Allowance::Fault(Fault::Duplicated)));
-        assert_eq!(allowance("altered=attributes.a"), Ok(Allowance::Altered("attributes.a".into())));
-        assert!(allowance("altered=").is_err() && allowance("nothing").is_err());
     }
 }

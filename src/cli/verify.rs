@@ -4,7 +4,8 @@ mod progress;
 
 use super::source::{Known, Source};
 use super::verdict::VerdictFlags;
-use super::{Exit, Failure, database, memory, signal};
+use super::{Exit, Failure, database, memory, parse, signal};
+use crate::engine::now;
 use crate::store::Connection;
 use crate::verify::{self, Verifier};
 use clap::Args;
@@ -25,8 +26,13 @@ use std::path::PathBuf;
 A trace arrives whole or not at all where a policy samples; a part of one is loss. Memory: 4 bytes a trace, and 2 bytes and a
 bit a span of those that arrived. Shards' manifests are merged first: `tracegen merge`.
 
-Exit status: 0 nothing is lost, doubled or changed beyond what is allowed; 1 something is; 3 it could not be checked: a source
-out of reach or empty, a damaged file that may hold what is missing, a run that has not written its end.")]
+What is allowed is exact: `--allow altered=attributes.user` is that field alone, `altered=resource.k8s.*` are all whose names begin
+with `resource.k8s.`, and an allowance by which nothing passed is told. A span that the run never sent is a fault in one of its
+traces, and nobody's business elsewhere, unless `--deny unexpected` is given.
+
+Exit status: 0 nothing is lost, doubled, changed or invented beyond what is allowed; 1 something is; 3 it could not be checked: a
+source out of reach, or one with nothing of the run; a run that has sent nothing, goes on, or was killed before it wrote its end;
+damage that may hide something; a report that can't be written. What is certainly wrong is told, and exits 1, all the same.")]
 pub struct Verify {
     /// Where the traces are: `clickhouse` (by DATABASE_HOST and the like), `clickhouse=URL`, `jaeger=URL`, OTLP files, or `-`
     /// for standard input
@@ -55,13 +61,16 @@ impl Verify {
         let Known { archive, background } = self.source.open(scenarios)?;
         memory::take_small_pages();
         signal::end_at_once("no verdict")?;
-        let mut verifier = Verifier::new(archive, from.fidelity());
+        let mut verifier = Verifier::new(archive, from.fidelity(), policy);
         let mut display = Display::new(self.quiet);
         let read = from.read(&mut verifier, &mut |verifier| display.update(verifier));
         display.finish();
         read.map_err(|e| Failure::impossible(format!("{e}: not checked")))?;
-        let report = verifier.finish(&policy);
-        self.verdict.show(&report, &background)
+        if let Some(until) = background.until.filter(|until| *until > now()) {
+            let until = parse::format_time(until);
+            verifier.unknown(format!("by its flags the run goes on until {until}: what is missing can't be told lost"));
+        }
+        self.verdict.show(&verifier.finish(), &background)
     }
 }
 

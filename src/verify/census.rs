@@ -25,6 +25,8 @@ pub struct Census {
     pub failed: u64,
     /// Spans by `service.name`.
     pub services: BTreeMap<String, u64>,
+    /// Of spans that ended then or later, ns since 1970, it is counted how late they are.
+    since: u64,
     lateness: Histogram,
 }
 
@@ -66,6 +68,11 @@ struct Status {
 }
 
 impl Census {
+    /// Spans that ended before `time`, ns since 1970, say nothing of how late they are: they are of a run in the past.
+    pub fn since(time: u64) -> Census {
+        Census { since: time, ..Census::default() }
+    }
+
     /// Count a request that arrived at `at`, ns since 1970.
     ///
     /// # Errors
@@ -80,7 +87,9 @@ impl Census {
                 self.spans += 1;
                 self.roots += u64::from(span.parent_span_id.is_empty());
                 self.failed += u64::from(span.status.as_ref().is_some_and(|status| status.code == ERROR));
-                self.lateness.record(at.saturating_sub(span.end_time_unix_nano));
+                if span.end_time_unix_nano >= self.since {
+                    self.lateness.record(at.saturating_sub(span.end_time_unix_nano));
+                }
             }
             if self.spans > before {
                 *self.service(name(resource.as_ref())) += self.spans - before;
@@ -153,6 +162,15 @@ mod tests {
         assert_eq!(Vec::from_iter(&census.services), [(&"a".to_string(), &4), (&"b".to_string(), &2)]);
         let late = census.lateness();
         assert_eq!((late.count, late.max), (6, 5_000_000));
+    }
+
+    #[test]
+    fn spans_of_the_past_are_not_late() {
+        for (since, late) in [(END, 1), (END + 1, 0)] {
+            let mut census = Census::since(since);
+            census.request(&request("a"), END + 5).unwrap();
+            assert_eq!((census.spans, census.lateness().count), (2, 2 * late));
+        }
     }
 
     #[test]

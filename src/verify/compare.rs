@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 /// Characters of a value that is shown.
 const SHOWN: usize = 120;
-const ABSENT: &str = "(absent)";
+/// How a field is shown that is not there.
+pub const ABSENT: &str = "(absent)";
 
 /// A field that is not as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,17 +20,33 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Values as people read them, cut where they are long.
+    /// Values as people read them, cut where they are long: from the beginning, or from where they part.
     pub fn new(field: impl Into<String>, expected: &str, found: &str) -> Difference {
-        Difference { field: field.into(), expected: shown(expected), found: shown(found) }
+        let alike = expected.chars().zip(found.chars()).take_while(|(e, f)| e == f);
+        let same: usize = alike.clone().map(|(c, _)| c.len_utf8()).sum();
+        let [expected, found] = match alike.count() {
+            SHOWN.. => [expected, found].map(|text| format!("..{} behind {same} same bytes", shown(&text[same..]))),
+            _ => [shown(expected), shown(found)],
+        };
+        Difference { field: field.into(), expected, found }
     }
 }
 
-/// All fields in which `found` is not as `expected`, of those that the source keeps.
-pub fn compare(expected: &StoredSpan, found: &StoredSpan, fidelity: Fidelity) -> Vec<Difference> {
+/// All fields in which `found` is not as `expected`, of those that the source keeps; each once, by name. `beside`: what a
+/// [`StoredSpan`] has no place for, and tracegen never sends.
+pub fn compare(
+    expected: &StoredSpan,
+    found: &StoredSpan,
+    beside: Vec<Difference>,
+    fidelity: Fidelity,
+) -> Vec<Difference> {
     let mut comparison = Comparison { fidelity, differences: vec![] };
     comparison.span(expected, found);
-    comparison.differences
+    beside.into_iter().for_each(|also| comparison.also(also));
+    let mut differences = comparison.differences;
+    differences.sort_by(|a, b| a.field.cmp(&b.field));
+    differences.dedup_by(|later, earlier| later.field == earlier.field);
+    differences
 }
 
 struct Comparison {
@@ -40,6 +57,18 @@ struct Comparison {
 impl Comparison {
     fn differ(&mut self, field: impl Into<String>, expected: &str, found: &str) {
         self.differences.push(Difference::new(field, expected, found));
+    }
+
+    /// What was seen beside the comparison. It may know better what a field holds; and of a list that differs as a whole, no part
+    /// was sent that could be altered.
+    fn also(&mut self, also: Difference) {
+        let list = also.field.split_once('.').map(|(list, _)| list).filter(|list| ["events", "links"].contains(list));
+        let known = self.differences.iter_mut().find(|known| known.field == also.field || Some(&*known.field) == list);
+        match known {
+            Some(known) if known.field == also.field => known.found = also.found,
+            Some(_) => {}
+            None => self.differences.push(also),
+        }
     }
 
     fn text(&mut self, field: &str, expected: &str, found: &str) {
@@ -113,9 +142,9 @@ impl Comparison {
             let found = f.next_if(|_| order.is_ge());
             let same = expected.zip(found).is_some_and(|(e, f)| self.same(&e.1, &f.1));
             if !same {
-                let value = |pair: Option<&(String, OwnedDatum)>| pair.map_or(ABSENT.into(), |pair| value(&pair.1));
                 let key = expected.or(found).map_or("", |pair| &pair.0);
-                self.differ(format!("{prefix}{key}"), &value(expected), &value(found));
+                let [e, f] = told_apart(expected.map(|pair| &pair.1), found.map(|pair| &pair.1));
+                self.differ(format!("{prefix}{key}"), &e, &f);
             }
         }
     }
@@ -136,7 +165,7 @@ impl Comparison {
 
     fn events(&mut self, expected: &[StoredEvent], found: &[StoredEvent]) {
         if expected.len() != found.len() {
-            let names = |events: &[StoredEvent]| listed(events.iter().map(|event| event.name.as_str()));
+            let names = |events: &[StoredEvent]| listed(events.iter().map(|event| format!("{:?}", event.name)));
             return self.differ("events", &names(expected), &names(found));
         }
         for (expected, found) in expected.iter().zip(found) {
@@ -152,7 +181,7 @@ impl Comparison {
         let targets = |links: &[StoredLink]| links.iter().map(target).collect::<Vec<_>>();
         let (e, f) = (targets(expected), targets(found));
         if e != f {
-            return self.differ("links", &listed(e.iter().map(|t| &**t)), &listed(f.iter().map(|t| &**t)));
+            return self.differ("links", &listed(e.into_iter()), &listed(f.into_iter()));
         }
         for (expected, found) in expected.iter().zip(found) {
             self.text("links.trace_state", &expected.trace_state, &found.trace_state);
@@ -172,8 +201,8 @@ fn renamed(mut event: StoredEvent) -> StoredEvent {
     event
 }
 
-fn listed<'a>(items: impl Iterator<Item = &'a str>) -> String {
-    let items: Vec<&str> = items.collect();
+fn listed(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
     if items.is_empty() { "(none)".into() } else { items.join(", ") }
 }
 
@@ -183,6 +212,32 @@ fn status(status: &Status) -> String {
         Status::Ok => "Ok".into(),
         Status::Error(message) if message.is_empty() => "Error".into(),
         Status::Error(message) => format!("Error: {message}"),
+    }
+}
+
+/// Two values that are not the same; with their types where they read the same.
+fn told_apart(expected: Option<&OwnedDatum>, found: Option<&OwnedDatum>) -> [String; 2] {
+    let values = [expected, found].map(|datum| datum.map_or(ABSENT.into(), value));
+    match (expected, found) {
+        (Some(expected), Some(found)) if values[0] == values[1] => {
+            [expected, found].map(|datum| format!("{} ({})", value(datum), type_of(datum)))
+        }
+        _ => values,
+    }
+}
+
+/// As OTLP names it.
+fn type_of(datum: &OwnedDatum) -> String {
+    match datum {
+        OwnedDatum::Text(_) => "string".into(),
+        OwnedDatum::Int(_) => "int".into(),
+        OwnedDatum::Double(_) => "double".into(),
+        OwnedDatum::Bool(_) => "bool".into(),
+        OwnedDatum::List(items) => {
+            let mut types: Vec<String> = items.iter().map(type_of).collect();
+            types.dedup();
+            format!("array of {}", if types.is_empty() { "nothing".into() } else { types.join(", ") })
+        }
     }
 }
 
@@ -210,4 +265,42 @@ fn shown(text: &str) -> String {
         let _ = write!(out, ".. ({} bytes)", text.len());
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(value: OwnedDatum) -> Attributes {
+        vec![("n".into(), value)]
+    }
+
+    /// What an attribute is said to have been and become.
+    fn said(expected: OwnedDatum, found: OwnedDatum) -> Option<(String, String)> {
+        let mut comparison = Comparison { fidelity: Fidelity::Otlp, differences: vec![] };
+        comparison.attributes("attributes.", &pair(expected), &pair(found));
+        comparison.differences.pop().map(|difference| (difference.expected, difference.found))
+    }
+
+    #[test]
+    fn values_that_read_the_same_are_told_apart_by_their_types() {
+        use OwnedDatum::{Bool, Double, Int, List, Text};
+        let pair = |e: &str, f: &str| Some((e.to_string(), f.to_string()));
+        assert_eq!(said(Int(1), Double(1.0)), pair("1 (int)", "1 (double)"));
+        assert_eq!(said(Int(1), Text("1".into())), pair("1", "\"1\""));
+        assert_eq!(said(Bool(true), Text("true".into())), pair("true", "\"true\""));
+        let lists = pair("[1] (array of int)", "[1] (array of double)");
+        assert_eq!(said(List(vec![Int(1)]), List(vec![Double(1.0)])), lists);
+        assert_eq!(said(Int(1), Int(1)), None);
+    }
+
+    #[test]
+    fn long_values_are_shown_from_where_they_part() {
+        let long = "é".repeat(SHOWN);
+        let difference = Difference::new("name", &format!("{long}a"), &format!("{long}b"));
+        let behind = format!("behind {} same bytes", 2 * SHOWN);
+        assert_eq!((difference.expected, difference.found), (format!("..a {behind}"), format!("..b {behind}")));
+        let short = Difference::new("name", "a", &"b".repeat(200));
+        assert_eq!((short.expected.as_str(), short.found.ends_with(".. (200 bytes)")), ("a", true));
+    }
 }

@@ -26,16 +26,16 @@ pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
         let why = "the run was at --rate max and did not write its end: when its later traces began is not known";
         unknown.push(why.into());
     }
-    let bound = |era: &Era| {
-        let before = selection.before.and_then(|before| starts_before(archive, era, before));
-        selection.count.into_iter().chain(before).min()
-    };
-    if eras.iter().any(|era| era.end.is_none() && bound(era).is_none()) {
-        let why = "the run has not ended, or did not write its end: what is missing can't be told lost";
+    if is_open(archive) {
+        let why = "the run has not ended, or was killed before it wrote its end: what is missing can't be told lost";
         unknown.push(why.into());
     }
     let of = |era: &Era| {
-        let end = era.end.or_else(|| bound(era)).unwrap_or(reached);
+        // What an open era has not begun is not missing yet.
+        let end = era.end.unwrap_or_else(|| {
+            let before = selection.before.and_then(|before| starts_before(archive, era, before));
+            before.map_or(reached, |before| reached.min(before))
+        });
         let end = selection.count.map_or(end, |count| end.min(count));
         let shard = if era.shard.1 > 1 { era.shard } else { selection.shard };
         Extent { range: era.epoch.first..end, shard }
@@ -43,9 +43,14 @@ pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
     (eras.iter().map(of).collect(), unknown)
 }
 
+/// The run goes on, or did not get to write its end: its manifest has no end.
+pub fn is_open(archive: &Archive) -> bool {
+    archive.eras().iter().any(|era| era.end.is_none())
+}
+
 /// Of a run at full speed only the end tells when the traces after its first second began.
 pub fn has_known_schedule(archive: &Archive) -> bool {
-    !archive.at_full_speed() || archive.eras().iter().all(|era| era.end.is_some())
+    !archive.at_full_speed() || !is_open(archive)
 }
 
 /// The index after the last of an open era that starts before `time`, ns since 1970.

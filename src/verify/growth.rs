@@ -70,7 +70,7 @@ mod tests {
     use crate::interpreter::{Arrivals, Epoch, Interpreter, Run, Schedule};
     use crate::plan::{Plan, fixture};
     use crate::trace::Trace;
-    use crate::verify::Fidelity;
+    use crate::verify::{Fidelity, Policy};
     use std::sync::Arc;
 
     const EVEN: Arrivals = Arrivals::Even { count: 10, per_ns: 1_000_000_000 };
@@ -112,7 +112,7 @@ mod tests {
     fn traces_of_an_epoch_that_is_told_in_time_are_as_they_were_sent() {
         let plan = Arc::new(fixture::plan());
         let whole = run(&plan, &[20]);
-        let mut verifier = Verifier::new(archive(&plan, &[]), Fidelity::Otlp);
+        let mut verifier = Verifier::new(archive(&plan, &[]), Fidelity::Otlp, Policy::default());
         verifier.request(&body(&whole, 0..20), None).unwrap();
         verifier.update(archive(&plan, &[20])).unwrap();
         verifier.request(&body(&whole, 20..40), None).unwrap();
@@ -128,7 +128,7 @@ mod tests {
     fn what_was_verified_by_something_else_is_no_verdict() {
         let plan = Arc::new(fixture::plan());
         let whole = run(&plan, &[20]);
-        let mut verifier = Verifier::new(archive(&plan, &[]), Fidelity::Otlp);
+        let mut verifier = Verifier::new(archive(&plan, &[]), Fidelity::Otlp, Policy::default());
         verifier.request(&body(&whole, 0..30), None).unwrap();
         assert!(verifier.progress().altered > 0, "they began later");
         assert_eq!(verifier.update(archive(&plan, &[20])), Err(Outgrown::Changed { first: 20 }));

@@ -1,8 +1,8 @@
 //! What has arrived of each trace: a few bits a span.
 //!
 //! A chunk of 4,096 consecutive traces is made when the first span of one arrives. A trace takes 4 bytes there and, once a
-//! span of it has arrived, 2 bytes more and a bit a span, in whole bytes. As many bits again for "more than once" and for
-//! "altered" are made in the chunks where that happens.
+//! span of it has arrived, 2 bytes more and a bit a span, in whole bytes. As many bits again for "more than once", for "altered"
+//! and for "altered where it may not be" are made in the chunks where that happens.
 
 use std::collections::HashMap;
 
@@ -27,6 +27,7 @@ struct Chunk {
     /// Laid out as `seen` is; shorter where no such span has come.
     again: Vec<u8>,
     altered: Vec<u8>,
+    spoilt: Vec<u8>,
 }
 
 /// What to mark of a span.
@@ -36,6 +37,8 @@ pub enum Mark {
     /// Came more than once.
     Again,
     Altered,
+    /// In a field that may not be.
+    Spoilt,
 }
 
 /// A trace of which a span has arrived.
@@ -79,7 +82,7 @@ impl Ledger {
 
 impl Chunk {
     fn new() -> Chunk {
-        Chunk { places: vec![0; CHUNK as usize].into(), seen: vec![], again: vec![], altered: vec![] }
+        Chunk { places: vec![0; CHUNK as usize].into(), seen: vec![], again: vec![], altered: vec![], spoilt: vec![] }
     }
 
     fn add(&mut self, spans: usize) {
@@ -113,6 +116,7 @@ impl Entry<'_> {
             Mark::Seen => &mut self.chunk.seen,
             Mark::Again => &mut self.chunk.again,
             Mark::Altered => &mut self.chunk.altered,
+            Mark::Spoilt => &mut self.chunk.spoilt,
         };
         let at = self.at + bit / 8;
         if bits.len() <= at {

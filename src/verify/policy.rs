@@ -1,13 +1,13 @@
 //! What a pipeline is meant to let through, and what of its faults is let pass.
 
-use super::report::Report;
+use super::allowance::Allowance;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// How sure the interval of a sample without a tolerance is.
 const CONFIDENCE: f64 = 0.9999;
 
-/// All is to arrive, unless said otherwise.
+/// What has to arrive, and what may be wrong with it. By default everything arrives as it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Policy {
     /// Every trace in which a span failed arrives whole; of the others, any may be missing as a whole.
@@ -15,9 +15,7 @@ pub struct Policy {
     /// Of the traces that need not arrive, so many do.
     pub sample: Option<Sample>,
     /// Let pass.
-    pub allow: BTreeSet<Fault>,
-    /// Fields that may be altered.
-    pub fields: BTreeSet<String>,
+    pub allow: BTreeSet<Allowance>,
     /// What is not of the run is a fault.
     pub deny_unexpected: bool,
 }
@@ -30,15 +28,43 @@ pub struct Sample {
     pub tolerance: Option<f64>,
 }
 
+/// What can be wrong with what arrived, in the order of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fault {
     Lost,
     Duplicated,
     Altered,
+    /// A span in a trace of the run, which never sent such a span.
+    Invented,
     Orphaned,
     Unexpected,
     Sample,
+}
+
+impl Fault {
+    pub const ALL: [Fault; 7] = [
+        Fault::Lost,
+        Fault::Duplicated,
+        Fault::Altered,
+        Fault::Invented,
+        Fault::Orphaned,
+        Fault::Unexpected,
+        Fault::Sample,
+    ];
+
+    /// The word of a fault, as the report's keys have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Lost => "lost",
+            Fault::Duplicated => "duplicated",
+            Fault::Altered => "altered",
+            Fault::Invented => "invented",
+            Fault::Orphaned => "orphaned",
+            Fault::Unexpected => "unexpected",
+            Fault::Sample => "sample",
+        }
+    }
 }
 
 impl Policy {
@@ -52,27 +78,18 @@ impl Policy {
         !self.samples() || self.keep_errors && failed
     }
 
-    /// What the report shows that is not let pass, in its order.
-    pub fn faults(&self, report: &Report) -> Vec<Fault> {
-        let altered = report.fields.iter().any(|field| !self.allows_field(&field.field));
-        let sample = report.sampled.is_some_and(|sampled| !sampled.holds);
-        let faults = [
-            (Fault::Lost, report.lost > 0),
-            (Fault::Duplicated, report.duplicated > 0),
-            (Fault::Altered, report.altered > 0 && altered),
-            (Fault::Orphaned, report.orphaned > 0),
-            (Fault::Unexpected, self.deny_unexpected && report.unexpected.is_some_and(|spans| spans > 0)),
-            (Fault::Sample, sample),
-        ];
-        let found = faults.into_iter().filter(|(fault, shown)| *shown && !self.allow.contains(fault));
-        found.map(|(fault, _)| fault).collect()
+    /// Of the traces that need not arrive, none is to.
+    pub fn samples_nothing(&self) -> bool {
+        self.sample.is_some_and(|sample| sample.share == 0.0)
     }
 
-    /// `attributes` allows all of them.
-    fn allows_field(&self, field: &str) -> bool {
-        self.fields
-            .iter()
-            .any(|allowed| field.strip_prefix(&**allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    pub fn allows(&self, fault: Fault) -> bool {
+        self.allow.contains(&Allowance::Fault(fault))
+    }
+
+    /// Whether a field may be altered.
+    pub fn allows_change(&self, field: &str) -> bool {
+        self.allows(Fault::Altered) || self.allow.iter().any(|allowance| allowance.covers(field))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What it came to.
 
+use super::allowance::Allowance;
+use super::alterations::AlteredField;
 use super::policy::{Fault, Policy, Sample};
 use super::tally::{ScenarioTally, Tally};
 use crate::export::Percentiles;
@@ -16,6 +18,10 @@ pub struct Report {
     pub lost: u64,
     pub duplicated: u64,
     pub altered: u64,
+    /// Of the altered, those with a change that the policy does not allow.
+    pub altered_not_allowed: u64,
+    /// Spans in traces of the run, which never sent such spans.
+    pub invented: u64,
     pub orphaned: u64,
     /// Not of this run; `None`: the source can't be asked for them.
     pub unexpected: Option<u64>,
@@ -27,7 +33,7 @@ pub struct Report {
     /// `None`: nothing is lost.
     pub losses: Option<Losses>,
     pub strangers: Strangers,
-    /// By the number of spans in which they are altered.
+    /// Those that may not be altered first, each kind by the number of spans in which they are.
     pub fields: Vec<AlteredField>,
     /// `None`: no policy samples.
     pub sampled: Option<Sampled>,
@@ -37,6 +43,8 @@ pub struct Report {
     pub scenarios: BTreeMap<String, ScenarioTally>,
     pub services: BTreeMap<String, Tally>,
     pub policy: Policy,
+    /// What the policy allows, and there was nothing of it.
+    pub unused_allowances: Vec<Allowance>,
     /// Fields that the source is known not to keep as they were.
     pub not_compared: &'static [&'static str],
     /// What of the source could not be read, with its place.
@@ -50,8 +58,12 @@ pub struct Report {
 pub enum Verdict {
     /// Nothing is lost, doubled or changed, or what is was allowed.
     Clean,
-    /// It falls short.
-    Short { of: Vec<Fault> },
+    /// It falls short; what could not be checked beside that is told.
+    Short {
+        of: Vec<Fault>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        unchecked: Vec<String>,
+    },
     /// It could not be checked.
     Unchecked { because: Vec<String> },
 }
@@ -88,8 +100,10 @@ pub struct Strangers {
     pub foreign: Stranger,
     /// Of another run with the seed.
     pub other_runs: Stranger,
-    /// With a trace id of the run's, but never sent: no such index or no such span, or not ended when it was stopped.
+    /// With a trace id of the run's, which has not sent that trace: it has no such index, or it had not ended at the stop.
     pub never_sent: Stranger,
+    /// In a trace that the run has sent, which had no such span: somebody on the way has made it.
+    pub invented: Stranger,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -112,21 +126,10 @@ impl Stranger {
 }
 
 impl Strangers {
-    pub fn spans(&self) -> u64 {
+    /// All that are in traces of others.
+    pub fn unexpected(&self) -> u64 {
         self.foreign.spans + self.other_runs.spans + self.never_sent.spans
     }
-}
-
-/// A field that is not as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AlteredField {
-    pub field: String,
-    pub spans: u64,
-    /// Of the first such span.
-    pub expected: String,
-    pub found: String,
-    pub trace_id: String,
-    pub span_id: String,
 }
 
 /// Of the traces that need not arrive.
@@ -139,30 +142,21 @@ pub struct Sampled {
     pub holds: bool,
 }
 
-impl Report {
-    /// Judge it, as all is known. `seen`: arrivals of any span; `sure`: what was to arrive is known to the ns, and so what
-    /// differs does.
-    pub(super) fn judged(mut self, seen: u64, sure: bool) -> Report {
-        let mut because = self.unknown.clone();
-        if seen == 0 && self.expected > 0 {
-            because.push("the source has no spans at all".into());
+impl Verdict {
+    /// Why some of it could not be checked.
+    pub fn unchecked(&self) -> &[String] {
+        match self {
+            Verdict::Clean => &[],
+            Verdict::Short { unchecked, .. } => unchecked,
+            Verdict::Unchecked { because } => because,
         }
-        let (missing, present): (Vec<Fault>, Vec<Fault>) = self
-            .policy
-            .faults(&self)
-            .into_iter()
-            .partition(|fault| matches!(fault, Fault::Lost | Fault::Orphaned | Fault::Sample));
-        if !self.damage.is_empty() && !missing.is_empty() {
-            because.push("what is missing may be in what could not be read".into());
+    }
+
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Verdict::Short { of, .. } => of,
+            Verdict::Clean | Verdict::Unchecked { .. } => &[],
         }
-        // What is there and wrong is so, whatever else there may be.
-        self.verdict = match (present.is_empty() || !sure, because.is_empty()) {
-            (true, true) if missing.is_empty() => Verdict::Clean,
-            (true, false) => Verdict::Unchecked { because },
-            (false, false) => Verdict::Short { of: present },
-            (_, true) => Verdict::Short { of: [missing, present].concat() },
-        };
-        self
     }
 }
 

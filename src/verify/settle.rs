@@ -1,6 +1,7 @@
 //! The end: what has not arrived, and what it all comes to.
 
 use super::extent::{extent, has_known_schedule, indices};
+use super::judgement::{Knowledge, unused, verdict};
 use super::ledger::Arrived;
 use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
@@ -10,11 +11,13 @@ use super::{Fidelity, Verifier};
 use crate::trace::NONE;
 
 /// Goes through all traces of the run.
-pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
-    let (extents, unknown) = extent(&verifier.remaker.archive, verifier.reached);
-    let sure = has_known_schedule(&verifier.remaker.archive);
-    let Verifier { mut remaker, ledger, fidelity, progress, strangers, fields, late, damage, .. } = verifier;
-    let mut settlement = Settlement { policy, sampled: (0, 0), traces: Traces::default(), losses: None };
+pub fn settle(verifier: Verifier) -> Report {
+    let (extents, mut unknown) = extent(&verifier.remaker.archive, verifier.reached);
+    let schedule = has_known_schedule(&verifier.remaker.archive);
+    let Verifier { mut remaker, ledger, fidelity, policy, progress, strangers, alterations, late, damage, .. } =
+        verifier;
+    unknown.extend(verifier.unknown);
+    let mut settlement = Settlement { policy: &policy, sampled: (0, 0), traces: Traces::default(), losses: None };
     for index in indices(extents) {
         let arrived = ledger.arrived(remaker.position(index));
         settlement.trace(&mut remaker, index, arrived);
@@ -22,25 +25,25 @@ pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
     let Settlement { sampled, traces, losses, .. } = settlement;
     let totals = remaker.into_totals();
     let spans: Tally = totals.scenarios.values().map(|scenario| scenario.spans).sum();
-    let mut fields: Vec<_> = fields.into_values().collect();
-    fields.sort_by_key(|field| std::cmp::Reverse(field.spans));
     let late = late.percentiles();
     let (of, arrived) = sampled;
-    let report = Report {
+    let mut report = Report {
         verdict: Verdict::Clean,
         expected: spans.expected,
         delivered: spans.delivered,
         lost: spans.lost,
         duplicated: spans.duplicated,
         altered: spans.altered,
+        altered_not_allowed: verifier.spoilt,
+        invented: strangers.invented.spans,
         orphaned: spans.orphaned,
-        unexpected: (fidelity != Fidelity::Jaeger).then(|| strangers.spans()),
+        unexpected: (fidelity != Fidelity::Jaeger).then(|| strangers.unexpected()),
         sampled_out: spans.sampled_out,
         traces,
         copies: progress.copies,
         losses,
         strangers,
-        fields,
+        fields: alterations.into_fields(),
         sampled: policy.samples().then(|| Sampled {
             traces: of,
             arrived,
@@ -50,12 +53,16 @@ pub fn settle(verifier: Verifier, policy: &Policy) -> Report {
         late: (late.count > 0).then_some(late),
         scenarios: totals.scenarios,
         services: totals.services,
-        policy: policy.clone(),
+        policy,
+        unused_allowances: vec![],
         not_compared: fidelity.not_compared(),
         damage,
         unknown,
     };
-    report.judged(progress.seen, sure)
+    report.unused_allowances = unused(&report);
+    let knowledge = Knowledge { seen: progress.seen, schedule, fidelity, nothing: verifier.nothing };
+    report.verdict = verdict(&report, &knowledge);
+    report
 }
 
 struct Settlement<'p> {

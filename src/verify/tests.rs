@@ -75,12 +75,12 @@ fn span(single: &mut ResourceSpans) -> &mut Span {
 }
 
 fn verified(run: &Run, traces: u64, requests: &[Vec<ResourceSpans>]) -> Report {
-    let mut verifier = Verifier::new(archive(run, traces), Fidelity::Otlp);
+    let mut verifier = Verifier::new(archive(run, traces), Fidelity::Otlp, Policy::default());
     for request in requests {
         let body = ExportTraceServiceRequest { resource_spans: request.clone() }.encode_to_vec();
         verifier.request(&body, None).unwrap();
     }
-    verifier.finish(&Policy::default())
+    verifier.finish()
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn a_clean_run_is_clean() {
         let run = run(plan);
         let made = traces(&run, 500);
         let spans: u64 = made.iter().map(|trace| trace.spans.len() as u64).sum();
-        let mut verifier = Verifier::new(archive(&run, 500), Fidelity::Otlp);
+        let mut verifier = Verifier::new(archive(&run, 500), Fidelity::Otlp, Policy::default());
         bodies(&run, &made).iter().for_each(|body| verifier.request(body, None).unwrap());
-        let report = verifier.finish(&Policy::default());
+        let report = verifier.finish();
         assert_eq!(report.verdict, Verdict::Clean, "{report:?}");
         assert_eq!((report.expected, report.delivered, report.traces.whole), (spans, spans, 500));
         let of_scenarios: u64 = report.scenarios.values().map(|scenario| scenario.spans.delivered).sum();
@@ -100,13 +100,13 @@ fn a_clean_run_is_clean() {
         let failed: u64 = report.scenarios.values().map(|scenario| scenario.failed).sum();
         assert_eq!(failed, made.iter().filter(|trace| !trace.failures.is_empty()).count() as u64);
         // As a store gives them that lost nothing.
-        let mut verifier = Verifier::new(archive(&run, 500), Fidelity::Otlp);
+        let mut verifier = Verifier::new(archive(&run, 500), Fidelity::Otlp, Policy::default());
         for trace in &made {
             for span in run.origin().view(trace).spans() {
                 verifier.observe(trace.id, &StoredSpan::of(span), Some(span.record().end + 5));
             }
         }
-        let report = verifier.finish(&Policy::default());
+        let report = verifier.finish();
         assert_eq!((report.verdict, report.delivered), (Verdict::Clean, spans));
         assert_eq!(report.late.unwrap().max, 5);
     }
@@ -138,8 +138,27 @@ const EDITS: &[(&str, Edit)] = &[
     ("flags", |single| span(single).flags = 0),
     ("trace_state", |single| span(single).trace_state = "a=b".into()),
     ("parent_span_id", |single| span(single).parent_span_id = vec![7; 8]),
+    ("status", |single| {
+        let message = "said of a span that did not fail".into();
+        span(single).status = Some(opentelemetry_proto::tonic::trace::v1::Status { message, code: 0 })
+    }),
     ("attributes.added", |single| span(single).attributes.push(text("added", "x"))),
+    ("attributes.added", |single| span(single).attributes.push(KeyValue { key: "added".into(), ..Default::default() })),
+    ("attributes.added", |single| {
+        let value = Some(AnyValue { value: None });
+        span(single).attributes.push(KeyValue { key: "added".into(), value, ..Default::default() })
+    }),
     ("events", |single| span(single).events.push(Default::default())),
+    // Of what nobody sent, the name of the list is all there is to say.
+    ("events", |single| {
+        let event = opentelemetry_proto::tonic::trace::v1::span::Event {
+            dropped_attributes_count: 1,
+            attributes: vec![KeyValue::default()],
+            ..Default::default()
+        };
+        span(single).events.push(event)
+    }),
+    ("links", |single| span(single).links.push(Default::default())),
     ("links", |single| {
         span(single)
             .links
@@ -147,6 +166,11 @@ const EDITS: &[(&str, Edit)] = &[
     }),
     ("dropped_attributes_count", |single| span(single).dropped_attributes_count = 1),
     ("resource.host.name", |single| single.resource.get_or_insert_default().attributes.push(text("host.name", "x"))),
+    ("resource.added", |single| {
+        let added = KeyValue { key: "added".into(), ..Default::default() };
+        single.resource.get_or_insert_default().attributes.push(added)
+    }),
+    ("resource.entity_refs", |single| single.resource.get_or_insert_default().entity_refs.push(Default::default())),
     ("resource.service.name", |single| {
         single.resource.get_or_insert_default().attributes.retain(|pair| pair.key != "service.name")
     }),
@@ -245,13 +269,50 @@ proptest! {
         let mut body = bodies(&run, &made).concat();
         let length = body.len();
         flips.iter().for_each(|(at, byte)| body[at % length] = *byte);
-        let mut verifier = Verifier::new(archive(&run, 5), Fidelity::Otlp);
+        let mut verifier = Verifier::new(archive(&run, 5), Fidelity::Otlp, Policy::default());
         let _ = verifier.request(&body[..cut % (length + 1)], None);
         let _ = verifier.request(&body, None);
-        let report = verifier.finish(&Policy::default());
+        let report = verifier.finish();
         let spans: u64 = made.iter().map(|trace| trace.spans.len() as u64).sum();
         prop_assert_eq!(report.delivered + report.lost, spans);
     }
+}
+
+#[test]
+fn a_list_with_an_element_without_a_value_is_another_list() {
+    use opentelemetry_proto::tonic::common::v1::ArrayValue;
+    let run = run(plans::ecommerce());
+    let made = traces(&run, 1);
+    let list = |values: Vec<Option<Value>>| {
+        let values = values.into_iter().map(|value| AnyValue { value }).collect();
+        let value = Some(AnyValue { value: Some(Value::ArrayValue(ArrayValue { values })) });
+        KeyValue { key: "list".into(), value, ..Default::default() }
+    };
+    let found = |pair: KeyValue| {
+        let mut sent = singles(&run, &made);
+        span(&mut sent[0]).attributes.push(pair);
+        let report = verified(&run, 1, &[sent]);
+        report.fields.into_iter().next().unwrap().found
+    };
+    let (whole, empty) =
+        (found(list(vec![Some(Value::IntValue(1))])), found(list(vec![Some(Value::IntValue(1)), None])));
+    assert_eq!(whole, "[1]");
+    assert!(empty != whole && empty.contains("None"), "{empty}");
+}
+
+#[test]
+fn an_invented_span_is_told_apart_from_those_of_traces_that_the_run_never_sent() {
+    let run = run(plans::ecommerce());
+    let made = traces(&run, 3);
+    let mut sent = singles(&run, &made);
+    let mut invented = sent[0].clone();
+    span(&mut invented).span_id = sent.last_mut().map(span).unwrap().span_id.clone();
+    // The run ended after two traces: those of the third were never sent.
+    let beyond = made[2].spans.len() as u64;
+    sent.push(invented);
+    let report = verified(&run, 2, &[sent]);
+    assert_eq!((report.invented, report.unexpected, report.strangers.never_sent.spans), (1, Some(beyond), beyond));
+    assert_eq!(report.verdict, Verdict::Short { of: vec![Fault::Invented], unchecked: vec![] });
 }
 
 #[test]
@@ -264,12 +325,12 @@ fn json_says_the_same_as_protobuf() {
     made.iter().for_each(|trace| encoder.add(run.origin().view(trace), &mut |batch| lines.push(batch.body)));
     encoder.flush(&mut |batch| lines.push(batch.body));
     let verified = |edit: &dyn Fn(String) -> String| {
-        let mut verifier = Verifier::new(archive(&run, 200), Fidelity::Otlp);
+        let mut verifier = Verifier::new(archive(&run, 200), Fidelity::Otlp, Policy::default());
         for line in &lines {
             let line = edit(String::from_utf8(line.clone()).unwrap());
             verifier.json_request(line.as_bytes(), None).unwrap();
         }
-        verifier.finish(&Policy::default())
+        verifier.finish()
     };
     assert_eq!(verified(&|line| line).verdict, Verdict::Clean);
     // Written otherwise, with the same meaning: all of it is read.
@@ -279,6 +340,9 @@ fn json_says_the_same_as_protobuf() {
     assert_eq!((spaced.verdict, spaced.delivered), (Verdict::Clean, spans));
     let altered = verified(&|line| line.replace("\"scope\":{\"name\":\"tracegen\"}", "\"scope\":{\"name\":\"other\"}"));
     assert_eq!((altered.altered, altered.fields[0].field.as_str()), (spans, "scope.name"));
+    let entity =
+        verified(&|line| line.replace("\"resource\":{", "\"resource\":{\"entityRefs\":[{\"type\":\"host\"}],"));
+    assert_eq!((entity.altered, entity.fields[0].field.as_str()), (spans, "resource.entity_refs"));
     let versioned = verified(&|line| line.replace("\"flags\":259", "\"flags\":0"));
     assert!(versioned.altered > 0 && versioned.fields.len() == 1 && versioned.fields[0].field == "flags");
 }

@@ -1,23 +1,20 @@
 //! The comparison, one span at a time.
 
+use super::alterations::Alterations;
 use super::compare::{Difference, compare};
 use super::ledger::{Ledger, Mark};
 use super::otlp::Received;
 use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
-use super::report::{AlteredField, Report, Strangers};
-use super::{Fidelity, settle};
+use super::report::{Report, Strangers};
+use super::{Fidelity, extent, settle};
 use crate::engine::{Archive, Identified};
 use crate::export::Histogram;
 use crate::store::{StoredSpan, TraceId};
 use crate::trace::NONE;
-use std::collections::BTreeMap;
 
-/// Fields of which alterations are told apart, at most: a source can make up any number of attributes.
-const MOST_FIELDS: usize = 1_000;
 /// Places of damage that are told, at most.
 const MOST_DAMAGE: usize = 1_000;
-const OTHER_FIELDS: &str = "(other fields)";
 
 /// Takes what a source gives, in any order, and says what it comes to. Memory is bounded by the length of the run: some bits a
 /// span.
@@ -25,13 +22,22 @@ pub struct Verifier {
     pub(super) remaker: Remaker,
     pub(super) ledger: Ledger,
     pub(super) fidelity: Fidelity,
+    pub(super) policy: Policy,
     pub(super) progress: Progress,
     pub(super) strangers: Strangers,
-    pub(super) fields: BTreeMap<String, AlteredField>,
+    pub(super) alterations: Alterations,
+    /// Spans with a change that the policy does not allow.
+    pub(super) spoilt: u64,
     pub(super) late: Histogram,
+    /// Only of traces that started then or later, ns since 1970, it is told how late they are.
+    live_since: u64,
     /// Index after the last of which a span has arrived.
     pub(super) reached: u64,
     pub(super) damage: Vec<String>,
+    /// Why what is missing can't be told lost, beside what the run itself tells of that.
+    pub(super) unknown: Vec<String>,
+    /// How the source says that there is nothing in it.
+    pub(super) nothing: Option<String>,
 }
 
 /// What has arrived so far, in spans.
@@ -45,23 +51,36 @@ pub struct Progress {
     /// Of them, different ones.
     pub duplicated: u64,
     pub altered: u64,
+    /// In traces of the run, which never sent such spans.
+    pub invented: u64,
     /// Not of this run.
     pub unexpected: u64,
 }
 
 impl Verifier {
-    pub fn new(archive: Archive, fidelity: Fidelity) -> Verifier {
+    pub fn new(archive: Archive, fidelity: Fidelity, policy: Policy) -> Verifier {
         Verifier {
             remaker: Remaker::new(archive),
             ledger: Ledger::default(),
             fidelity,
+            policy,
             progress: Progress::default(),
             strangers: Strangers::default(),
-            fields: BTreeMap::new(),
+            alterations: Alterations::default(),
+            spoilt: 0,
             late: Histogram::default(),
+            live_since: 0,
             reached: 0,
             damage: vec![],
+            unknown: vec![],
+            nothing: None,
         }
+    }
+
+    /// Tell only of traces that start at `time` (ns since 1970) or later how late they are: those before did not leave when they
+    /// ended.
+    pub fn is_live_since(&mut self, time: u64) {
+        self.live_since = time;
     }
 
     pub fn archive(&self) -> &Archive {
@@ -73,7 +92,23 @@ impl Verifier {
     }
 
     pub fn progress(&self) -> Progress {
-        Progress { unexpected: self.strangers.spans(), ..self.progress }
+        let (invented, unexpected) = (self.strangers.invented.spans, self.strangers.unexpected());
+        Progress { invented, unexpected, ..self.progress }
+    }
+
+    /// The run has written its end: nothing more of it is to come but what is under way.
+    pub fn has_ended(&self) -> bool {
+        !extent::is_open(self.archive())
+    }
+
+    /// The source has no span, said in words that go on behind `not checked: `.
+    pub(super) fn found_nothing(&mut self, why: String) {
+        self.nothing = Some(why);
+    }
+
+    /// Why what is missing can't be told lost, in words that go on behind `not checked: `.
+    pub fn unknown(&mut self, why: String) {
+        self.unknown.push(why);
     }
 
     /// A part of the source that can't be read, in words that name the place: what is missing may be in it.
@@ -131,23 +166,24 @@ impl Verifier {
             Identified::OtherRun { .. } => return self.strangers.other_runs.add(id, span.id),
             Identified::Foreign => return self.strangers.foreign.add(id, span.id),
         };
-        let found = self.remaker.get(index).and_then(|(era, slot)| {
-            let ordinal = ordinal(era, slot, span.id)?;
-            let expected = StoredSpan::of(slot.view(era.run()).span(ordinal));
-            Some((ordinal, compare(&expected, span, self.fidelity)))
-        });
-        let Some((ordinal, mut differences)) = found else { return self.strangers.never_sent.add(id, span.id) };
-        differences.extend(beside);
+        let Some((era, slot)) = self.remaker.get(index) else { return self.strangers.never_sent.add(id, span.id) };
+        let Some(ordinal) = ordinal(era, slot, span.id) else {
+            // Under another plan, which may not be known yet, the trace may have such a span.
+            self.reached = self.reached.max(index + 1);
+            return self.strangers.invented.add(id, span.id);
+        };
+        let expected = StoredSpan::of(slot.view(era.run()).span(ordinal));
+        let differences = compare(&expected, span, beside, self.fidelity);
         self.arrived(index, ordinal, differences, arrived);
     }
 
     /// Span `ordinal` of trace `index`, which is kept ready, has arrived.
-    fn arrived(&mut self, index: u64, ordinal: usize, mut differences: Vec<Difference>, arrived: Option<u64>) {
+    fn arrived(&mut self, index: u64, ordinal: usize, differences: Vec<Difference>, arrived: Option<u64>) {
         let position = self.remaker.position(index);
         let Some((era, slot)) = self.remaker.get(index) else { return };
         let (trace, run) = (&slot.trace, era.run().clone());
         let record = &trace.spans[ordinal];
-        if let Some(arrived) = arrived {
+        if let Some(arrived) = arrived.filter(|_| trace.start >= self.live_since) {
             self.late.record(arrived.saturating_sub(record.end));
         }
         let view = slot.view(&run);
@@ -174,14 +210,19 @@ impl Verifier {
                 service_spans.duplicated += 1;
             }
         }
-        if !differences.is_empty() && entry.mark(Mark::Altered, ordinal) {
-            self.progress.altered += 1;
-            scenario_spans.altered += 1;
-            service_spans.altered += 1;
-            differences.sort_by(|a, b| a.field.cmp(&b.field));
-            differences.dedup_by(|later, earlier| later.field == earlier.field);
-            for difference in differences {
-                note(&mut self.fields, difference, &trace.id, record.id);
+        if !differences.is_empty() {
+            let altered = entry.mark(Mark::Altered, ordinal);
+            if altered {
+                self.progress.altered += 1;
+                scenario_spans.altered += 1;
+                service_spans.altered += 1;
+            }
+            let allowed = Vec::from_iter(differences.iter().map(|change| self.policy.allows_change(&change.field)));
+            let spoilt = allowed.contains(&false) && entry.mark(Mark::Spoilt, ordinal);
+            self.spoilt += spoilt as u64;
+            for (change, allowed) in differences.into_iter().zip(allowed) {
+                let counted = !if allowed { altered } else { spoilt };
+                self.alterations.note(change, allowed, counted, &trace.id, record.id);
             }
         }
         if record.failure != NONE && entry.failed() {
@@ -190,8 +231,8 @@ impl Verifier {
     }
 
     /// What it comes to, now that the source has ended.
-    pub fn finish(self, policy: &Policy) -> Report {
-        settle::settle(self, policy)
+    pub fn finish(self) -> Report {
+        settle::settle(self)
     }
 }
 
@@ -200,20 +241,4 @@ fn ordinal(era: &Era, slot: &Slot, span: u64) -> Option<usize> {
     let (index, ordinal) = era.run().identity().decode_span(span)?;
     let ordinal = ordinal as usize;
     (index == slot.trace.index && ordinal < slot.trace.spans.len()).then_some(ordinal)
-}
-
-fn note(fields: &mut BTreeMap<String, AlteredField>, difference: Difference, trace: &TraceId, span: u64) {
-    let Difference { mut field, expected, found } = difference;
-    if fields.len() >= MOST_FIELDS && !fields.contains_key(&field) {
-        field = OTHER_FIELDS.into();
-    }
-    let entry = fields.entry(field.clone()).or_insert_with(|| AlteredField {
-        field,
-        spans: 0,
-        expected,
-        found,
-        trace_id: format!("{:032x}", u128::from_be_bytes(*trace)),
-        span_id: format!("{span:016x}"),
-    });
-    entry.spans += 1;
 }

@@ -2,7 +2,7 @@
 
 use super::judge::Judge;
 use super::trial::Trial;
-use crate::receive::{Account, Amount};
+use crate::receive::{Account, Amount, Faults};
 use crate::text::{bytes, count, duration, grouped};
 use crate::verify::{Census, Progress};
 use serde_json::{Value, json};
@@ -11,35 +11,35 @@ use serde_json::{Value, json};
 const MOST_SERVICES: usize = 20;
 
 /// Of the page, while it goes on.
-pub fn page(judge: &Judge, account: &Account) -> Vec<String> {
+pub fn page(judge: &Judge, account: &Account, asked: &Faults) -> Vec<String> {
     let mut lines = vec![row("received", received(&judge.census))];
     lines.extend(late(&judge.census));
     if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
-        let Progress { delivered, duplicated, altered, unexpected, .. } = progress;
-        let figures = [delivered, duplicated, altered, unexpected].map(grouped);
+        let Progress { delivered, duplicated, altered, invented, unexpected, .. } = progress;
+        let figures = [delivered, duplicated, altered, invented, unexpected].map(grouped);
         let width = figures.iter().map(String::len).max().unwrap_or(0);
-        let rows = ["delivered", "duplicated", "altered", "unexpected"].into_iter().zip(figures);
+        let rows = ["delivered", "duplicated", "altered", "invented", "unexpected"].into_iter().zip(figures);
         lines.extend(rows.map(|(name, figure)| row(name, format!("{figure:>width$}"))));
     }
-    lines.extend(faults(account));
+    lines.extend(faults(account, asked));
     lines
 }
 
 /// All that came, where it is only counted.
-pub fn summary(judge: &Judge, account: &Account) -> String {
+pub fn summary(judge: &Judge, account: &Account, asked: &Faults) -> String {
     let census = &judge.census;
     let mut lines = vec![received(census)];
     lines.extend((census.failed > 0).then(|| row("failed", count(census.failed, "span"))));
     lines.extend(late(census));
-    lines.extend(faults(account));
+    lines.extend(faults(account, asked));
     lines.extend(services(census));
     lines.join("\n") + "\n"
 }
 
 /// What a verdict does not say.
-pub fn beside_verdict(judge: &Judge, account: &Account) -> String {
+pub fn beside_verdict(judge: &Judge, account: &Account, asked: &Faults) -> String {
     let mut lines = vec![received(&judge.census)];
-    lines.extend(faults(account));
+    lines.extend(faults(account, asked));
     lines.join("\n") + "\n"
 }
 
@@ -55,8 +55,8 @@ fn late(census: &Census) -> Option<String> {
 }
 
 /// What was done to requests instead of taking them.
-fn faults(account: &Account) -> Vec<String> {
-    let injected = injected(account).map(|what| row("injected", what));
+fn faults(account: &Account, asked: &Faults) -> Vec<String> {
+    let injected = injected(account, asked).map(|what| row("injected", what));
     let (requests, last) = (count(account.refused, "request"), &account.last_refusal);
     let refused = (account.refused > 0).then(|| row("refused", format!("{requests}, the last one: {last}")));
     injected.into_iter().chain(refused).collect()
@@ -75,21 +75,23 @@ fn services(census: &Census) -> Vec<String> {
     lines
 }
 
-/// What was done on purpose, in one line; `None`: nothing.
-pub fn injected(account: &Account) -> Option<String> {
+/// What was done on purpose, in one line: every kind that was asked for, also where nothing came of it. `None`: none was.
+pub fn injected(account: &Account, asked: &Faults) -> Option<String> {
     let injected = &account.injected;
-    let said = |amount: Amount, what: &str| {
+    let said = |share: f64, amount: Amount, kind: &str| {
         let Amount { requests, spans } = amount;
-        (requests > 0).then(|| format!("{} {what} ({})", count(requests, "request"), count(spans, "span")))
+        (share > 0.0).then(|| format!("{} {kind} ({})", count(requests, "request"), count(spans, "span")))
     };
-    let rejected = injected.rejected;
+    let rejected = || {
+        let Amount { requests, spans } = injected.rejected;
+        format!("{} rejected of {}", count(spans, "span"), count(requests, "request"))
+    };
     let parts = [
-        said(injected.unavailable, "unavailable"),
-        said(injected.dropped, "dropped"),
-        said(injected.reset, "reset"),
-        (rejected.requests > 0)
-            .then(|| format!("{} rejected of {}", count(rejected.spans, "span"), count(rejected.requests, "request"))),
-        (injected.delayed.requests > 0).then(|| format!("{} delayed", count(injected.delayed.requests, "request"))),
+        said(asked.unavailable, injected.unavailable, "unavailable"),
+        said(asked.drop, injected.dropped, "dropped"),
+        said(asked.reset, injected.reset, "reset"),
+        (asked.partial > 0.0).then(rejected),
+        asked.delay.map(|_| format!("{} delayed", count(injected.delayed.requests, "request"))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
@@ -102,6 +104,7 @@ pub fn row(name: &str, what: impl std::fmt::Display) -> String {
 pub fn as_json(judge: &Judge, account: &Account) -> Value {
     let census = &judge.census;
     let late = census.lateness();
+    let late = (late.count > 0).then(|| json!({"p50": late.p50, "p99": late.p99, "max": late.max}));
     json!({
         "received": {
             "requests": census.requests,
@@ -110,9 +113,25 @@ pub fn as_json(judge: &Judge, account: &Account) -> Value {
             "root_spans": census.roots,
             "failed_spans": census.failed,
             "services": census.services,
-            "lateness_ns": {"p50": late.p50, "p99": late.p99, "max": late.max},
+            "lateness_ns": late,
         },
         "injected": account.injected,
         "refused_requests": account.refused,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receive::Injected;
+
+    #[test]
+    fn a_fault_that_was_asked_for_is_told_also_where_nothing_came_of_it() {
+        let asked = Faults { drop: 0.01, partial: 0.5, ..Faults::default() };
+        let rejected = Amount { requests: 2, spans: 7 };
+        let account = Account { injected: Injected { rejected, ..Injected::default() }, ..Account::default() };
+        let said = injected(&account, &asked);
+        assert_eq!(said.as_deref(), Some("0 requests dropped (0 spans), 7 spans rejected of 2 requests"));
+        assert_eq!(injected(&account, &Faults::default()), None);
+    }
 }

@@ -1,8 +1,10 @@
 //! What becomes of an arrival: it is counted, and held against a run where one is known.
 
 use super::trial::Trial;
+use crate::cli::source;
+use crate::engine;
 use crate::receive::{Arrival, Complaint};
-use crate::verify::Census;
+use crate::verify::{Census, Policy};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -19,13 +21,25 @@ pub struct Judge {
 
 impl Bench {
     /// `manifest`: of the run that arrivals are of.
-    pub fn new(manifest: Option<String>) -> Bench {
-        let judge = Judge { census: Census::default(), trial: manifest.map(Trial::new) };
+    pub fn new(manifest: Option<String>, policy: Policy) -> Bench {
+        let trial = manifest.map(|manifest| Trial::new(manifest, policy));
+        let judge = Judge { census: Census::since(engine::now()), trial };
         Bench(Arc::new(Mutex::new(judge)))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Judge> {
         self.0.lock()
+    }
+
+    /// Ask the URL of the manifest what it says now; blocks, and nobody else meanwhile.
+    pub fn ask(&self) {
+        let url = self.lock().trial.as_ref().and_then(|trial| trial.url().map(str::to_string));
+        let Some(url) = url else { return };
+        let known = source::known(&url);
+        if let Some(trial) = &mut self.lock().trial {
+            // What it says at the end is what counts.
+            let _ = trial.learn(known);
+        }
     }
 
     /// Take arrivals until there can be no more.

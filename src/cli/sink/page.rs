@@ -5,7 +5,7 @@ use super::judge::Judge;
 use super::trial::Trial;
 use crate::cli::recent::Recent;
 use crate::cli::screen::{Screen, Turn};
-use crate::receive::Account;
+use crate::receive::{Account, Faults};
 use crate::text::{self, count, duration, grouped, scaled};
 use crate::verify::Progress;
 use std::time::Duration;
@@ -13,14 +13,16 @@ use std::time::Duration;
 pub struct Page {
     screen: Screen,
     quiet: bool,
+    /// That were asked for.
+    faults: Faults,
     spans: Recent,
     bytes: Recent,
 }
 
 impl Page {
-    pub fn new(quiet: bool) -> Page {
+    pub fn new(quiet: bool, faults: Faults) -> Page {
         let recent = || Recent::new(Duration::from_secs(1));
-        Page { screen: Screen::new(quiet, "{msg}", None), quiet, spans: recent(), bytes: recent() }
+        Page { screen: Screen::new(quiet, "{msg}", None), quiet, faults, spans: recent(), bytes: recent() }
     }
 
     pub fn say(&self, line: &str) {
@@ -35,20 +37,26 @@ impl Page {
             Turn::Redraw(bar) => {
                 let mut lines =
                     vec![figures::row("now", format!("{} spans/s, {}/s", scaled(spans), text::bytes(bytes as u64)))];
-                lines.extend(figures::page(judge, account));
+                lines.extend(figures::page(judge, account, &self.faults));
                 bar.set_message(lines.join("\n"));
             }
             Turn::Line => {
                 let census = &judge.census;
                 let all = format!("{} in {}", count(census.spans, "span"), count(census.requests, "request"));
-                let late = duration(census.lateness().p99);
-                let mut line = format!("  {all}   {} spans/s   late p99 {late}", scaled(spans));
-                if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
-                    let Progress { duplicated, altered, unexpected, .. } = progress;
-                    let [twice, altered, unexpected] = [duplicated, altered, unexpected].map(grouped);
-                    line += &format!("   {twice} duplicated, {altered} altered, {unexpected} unexpected");
+                let mut line = format!("  {all}   {} spans/s", scaled(spans));
+                let late = census.lateness();
+                if late.count > 0 {
+                    line += &format!("   late p99 {}", duration(late.p99));
                 }
-                if let Some(injected) = figures::injected(account) {
+                if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
+                    let Progress { duplicated, altered, invented, unexpected, .. } = progress;
+                    let [twice, altered, invented, unexpected] =
+                        [duplicated, altered, invented, unexpected].map(grouped);
+                    line += &format!(
+                        "   {twice} duplicated, {altered} altered, {invented} invented, {unexpected} unexpected"
+                    );
+                }
+                if let Some(injected) = figures::injected(account, &self.faults) {
                     line += &format!("   {injected}");
                 }
                 anstream::eprintln!("{line}");

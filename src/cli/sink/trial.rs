@@ -2,13 +2,15 @@
 //! run goes on.
 
 use crate::cli::source::{self, Background, Known};
+use crate::engine;
 use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
 use std::time::SystemTime;
 
 pub struct Trial {
     /// A file or a URL.
     manifest: String,
-    /// Of the file when it was read.
+    policy: Policy,
+    /// Of the file when it was last looked at.
     stamp: Option<Stamp>,
     /// `None`: no manifest has been read.
     verifier: Option<Verifier>,
@@ -27,8 +29,13 @@ pub struct Concluded {
 type Stamp = (Option<SystemTime>, u64);
 
 impl Trial {
-    pub fn new(manifest: String) -> Trial {
-        Trial { manifest, stamp: None, verifier: None, broken: None, background: Background::default() }
+    pub fn new(manifest: String, policy: Policy) -> Trial {
+        Trial { manifest, policy, stamp: None, verifier: None, broken: None, background: Background::default() }
+    }
+
+    /// The URL that the manifest is at; `None`: it is a file.
+    pub fn url(&self) -> Option<&str> {
+        Some(&*self.manifest).filter(|manifest| source::is_url(manifest))
     }
 
     /// Know what the manifest says now.
@@ -36,30 +43,59 @@ impl Trial {
     /// # Errors
     /// It can't be read, and never could.
     pub fn catch_up(&mut self) -> Result<(), String> {
-        let stamp = self.stamp();
+        self.look();
         match &self.verifier {
-            None => self.read(stamp),
-            // A file that is gone for now, or can't be read, is told of at the end. What a URL gives is asked for only then.
-            Some(_) if stamp.is_some() && stamp != self.stamp => self.read(stamp).or(Ok(())),
+            None => self.learn(source::known(&self.manifest)),
             Some(_) => Ok(()),
         }
     }
 
-    fn read(&mut self, stamp: Option<Stamp>) -> Result<(), String> {
-        let known = source::known(&self.manifest).map_err(|e| format!("{}: {e}", self.manifest))?;
-        let Known { archive, background } = known;
-        (self.stamp, self.background) = (stamp, background);
-        let fresh = |archive| Some(Verifier::new(archive, Fidelity::Otlp));
-        match &mut self.verifier {
-            none @ None => *none = fresh(archive),
-            Some(verifier) => match verifier.update(archive.clone()) {
-                Ok(()) => {}
-                // That of a run before: the one that is to be verified has just begun.
-                Err(Outgrown::OtherRun) if verifier.progress().delivered == 0 => self.verifier = fresh(archive),
-                Err(e) => drop(self.broken.get_or_insert(format!("{}: {e}", self.manifest))),
-            },
+    /// Read the file again if it has been written since. One that can't be read is told of when it has to be.
+    pub fn look(&mut self) {
+        let stamp = self.stamp();
+        if stamp.is_some() && stamp != self.stamp {
+            self.stamp = stamp;
+            let _ = self.learn(source::known(&self.manifest));
+        }
+    }
+
+    /// Take what the manifest says now.
+    ///
+    /// # Errors
+    /// It says nothing, for the reason that is given.
+    pub fn learn(&mut self, known: Result<Known, String>) -> Result<(), String> {
+        let Known { archive, background } = known.map_err(|e| format!("{}: {e}", self.manifest))?;
+        self.background = background;
+        let went_on = self.goes_on();
+        let fits =
+            self.verifier.as_mut().map(|verifier| (verifier.update(archive.clone()), verifier.progress().delivered));
+        let begins = match fits {
+            Some((Ok(()), _)) => !went_on && self.goes_on(),
+            // That of a run before: the one that is to be verified has just begun.
+            None | Some((Err(Outgrown::OtherRun), 0)) => {
+                self.verifier = Some(Verifier::new(archive, Fidelity::Otlp, self.policy.clone()));
+                true
+            }
+            Some((Err(e), _)) => {
+                self.broken.get_or_insert(format!("{}: {e}", self.manifest));
+                false
+            }
+        };
+        if let Some(verifier) = self.verifier.as_mut().filter(|_| begins) {
+            // A trace that starts from now on leaves when it ends. At full speed all lie in the past.
+            let at_full_speed = verifier.archive().at_full_speed();
+            verifier.is_live_since(if at_full_speed { u64::MAX } else { engine::now() });
         }
         Ok(())
+    }
+
+    fn goes_on(&self) -> bool {
+        self.verifier.as_ref().is_some_and(|verifier| !verifier.has_ended())
+    }
+
+    /// The run has written its end, when the manifest was last read.
+    pub fn has_ended(&self) -> bool {
+        self.verifier.as_ref().is_some_and(Verifier::has_ended)
     }
 
     fn stamp(&self) -> Option<Stamp> {
@@ -86,11 +122,11 @@ impl Trial {
     ///
     /// # Errors
     /// There is nothing to hold it against.
-    pub fn conclude(mut self, policy: &Policy) -> Result<Concluded, String> {
-        self.read(None)?;
+    pub fn conclude(mut self) -> Result<Concluded, String> {
+        self.learn(source::known(&self.manifest))?;
         let Trial { broken, verifier, background, .. } = self;
         match (broken, verifier) {
-            (None, Some(verifier)) => Ok(Concluded { report: verifier.finish(policy), background }),
+            (None, Some(verifier)) => Ok(Concluded { report: verifier.finish(), background }),
             (broken, _) => Err(broken.unwrap_or_else(|| "no manifest was read".into())),
         }
     }

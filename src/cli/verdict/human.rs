@@ -1,11 +1,9 @@
 //! The report as people read it.
 
-use super::Fault;
 use super::words::{self, per_cent, share};
 use crate::cli::source::Background;
-use crate::export::deliver::Account;
 use crate::text::{count, duration, grouped};
-use crate::verify::{Report, Verdict};
+use crate::verify::{Fault, Report, Verdict};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
@@ -24,7 +22,10 @@ pub fn text(report: &Report, background: &Background, details: bool) -> String {
     fields(&mut out, report);
     shortened(&mut out, "damaged", &report.damage, |damage| damage.clone());
     if !report.not_compared.is_empty() {
-        let _ = writeln!(out, "  not compared, as the source does not keep it: {}", report.not_compared.join("; "));
+        let _ = writeln!(out, "  not compared in this source: {}", report.not_compared.join("; "));
+    }
+    if let Some(unused) = words::unused(report) {
+        let _ = writeln!(out, "  {unused}");
     }
     if details {
         tables(&mut out, report);
@@ -40,10 +41,11 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
         let traces = count(report.traces.sampled_out, "trace");
         (Some(report.sampled_out), format!("in {traces} that need not arrive"))
     });
-    let mut rows = vec![("delivered", Some(report.delivered), String::new()), ("lost", Some(report.lost), lost)];
-    let account = |of: fn(&Account) -> u64| background.account.as_ref().map(of).filter(|spans| *spans > 0);
+    // What can't be told lost is not there, and that is all that is known.
+    let missing = if report.verdict.unchecked().is_empty() { "lost" } else { "missing" };
+    let mut rows = vec![("delivered", Some(report.delivered), String::new()), (missing, Some(report.lost), lost)];
     if report.lost > 0
-        && let undelivered @ Some(_) = account(|own| own.total_rejected().spans + own.total_undelivered().spans)
+        && let undelivered @ Some(1..) = words::undelivered(background)
     {
         rows.push(("", undelivered, "of the run's were not delivered by tracegen itself".into()));
     }
@@ -51,11 +53,18 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     let copies = if report.copies > 0 { words::copies(report.copies) } else { String::new() };
     rows.push(("duplicated", Some(report.duplicated), copies));
     if report.duplicated > 0
-        && let resent @ Some(_) = account(|own| own.resent_unknown.spans)
+        && let resent @ Some(1..) = background.account.as_ref().map(|own| own.resent_unknown.spans)
     {
         rows.push(("", resent, "tracegen itself sent again, not knowing whether they had arrived".into()));
     }
-    rows.push(("altered", Some(report.altered), String::new()));
+    let allowed = match report.altered - report.altered_not_allowed {
+        0 => String::new(),
+        allowed if allowed == report.altered => "only where it is allowed".into(),
+        _ => format!("{} where it is not allowed", grouped(report.altered_not_allowed)),
+    };
+    rows.push(("altered", Some(report.altered), allowed));
+    let invented = report.strangers.invented.examples.join(", ");
+    rows.push(("invented", Some(report.invented), invented));
     let orphans = if report.orphaned > 0 { "their parents are among the lost" } else { "" };
     rows.push(("orphaned", Some(report.orphaned), orphans.into()));
     let unchecked = || "not checked: this source can't list what it has".to_string();
@@ -72,13 +81,16 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
 }
 
 fn fields(out: &mut String, report: &Report) {
-    shortened(out, "altered", &report.fields, |field| {
-        let spans = count(field.spans, "span");
-        format!(
-            "{} in {spans}: {} became {}   {}/{}",
-            field.field, field.expected, field.found, field.trace_id, field.span_id
-        )
-    });
+    for (name, allowed) in [("altered", false), ("allowed", true)] {
+        let fields = Vec::from_iter(report.fields.iter().filter(|field| field.allowed == allowed));
+        shortened(out, name, &fields, |field| {
+            let spans = count(field.spans, "span");
+            format!(
+                "{} in {spans}: {} became {}   {}/{}",
+                field.field, field.expected, field.found, field.trace_id, field.span_id
+            )
+        });
+    }
 }
 
 /// The first lines of a list.
@@ -95,7 +107,9 @@ fn tables(out: &mut String, report: &Report) {
     let names = report.scenarios.keys().chain(report.services.keys());
     let width = names.map(|name| console::measure_text_width(name)).max().unwrap_or(0).max(8);
     let head = ["expected", "delivered", "lost", "duplicated", "altered", "orphaned"].map(|name| format!("{name:>11}"));
-    let _ = writeln!(out, "\n{:<width$} {}   failed   by the plan", "scenario", head.concat());
+    let failed = if report.sampled.is_some() { "failed of kept" } else { "failed" };
+    let across = failed.len().max(7);
+    let _ = writeln!(out, "\n{:<width$} {}  {failed:>across$}   by the plan", "scenario", head.concat());
     let figures = |t: &crate::verify::Tally| {
         let all = [t.expected, t.delivered, t.lost, t.duplicated, t.altered, t.orphaned];
         all.map(|n| format!("{:>11}", grouped(n))).concat()
@@ -104,7 +118,7 @@ fn tables(out: &mut String, report: &Report) {
     for (name, scenario) in &report.scenarios {
         let failed = share(scenario.failed, scenario.traces);
         let failing = scenario.failing.map_or("unknown".into(), per_cent);
-        let _ = writeln!(out, "{} {}  {failed:>7}   {failing:>11}", padded(name), figures(&scenario.spans));
+        let _ = writeln!(out, "{} {}  {failed:>across$}   {failing:>11}", padded(name), figures(&scenario.spans));
     }
     let _ = writeln!(out, "\n{:<width$} {}", "service", head.concat());
     for (name, tally) in &report.services {
@@ -114,25 +128,20 @@ fn tables(out: &mut String, report: &Report) {
 }
 
 fn verdict(out: &mut String, report: &Report, background: &Background) {
-    match &report.verdict {
-        Verdict::Clean => {
-            let spotless = report.lost + report.duplicated + report.altered + report.sampled_out == 0;
-            let but = if spotless { "" } else { " beyond what is allowed" };
-            let _ = writeln!(out, "{GOOD}nothing is lost, doubled or changed{but}{GOOD:#}");
+    if report.verdict == Verdict::Clean {
+        let faults = report.lost + report.duplicated + report.altered + report.invented + report.sampled_out;
+        let spotless = faults == 0 && report.damage.is_empty();
+        let but = if spotless { "" } else { " beyond what is allowed" };
+        let _ = writeln!(out, "{GOOD}nothing is lost, doubled or changed{but}{GOOD:#}");
+    }
+    let faults = report.verdict.faults();
+    for fault in faults {
+        if *fault == Fault::Orphaned && faults.contains(&Fault::Lost) {
+            continue;
         }
-        Verdict::Short { of } => {
-            for fault in of {
-                if *fault == Fault::Orphaned && of.contains(&Fault::Lost) {
-                    continue;
-                }
-                let _ =
-                    writeln!(out, "{BAD}{}{BAD:#}: {}", words::name(*fault), words::said(*fault, report, background));
-            }
-        }
-        Verdict::Unchecked { because } => {
-            for why in because {
-                let _ = writeln!(out, "{OPEN}not checked{OPEN:#}: {why}");
-            }
-        }
+        let _ = writeln!(out, "{BAD}{}{BAD:#}: {}", fault.name(), words::said(*fault, report, background));
+    }
+    for why in report.verdict.unchecked() {
+        let _ = writeln!(out, "{OPEN}not checked{OPEN:#}: {why}");
     }
 }

@@ -1,40 +1,31 @@
 //! The report as JUnit XML, which CI systems show: a case for each check. The elements and attributes are those that all
 //! schemas of it share.
 
-use super::Fault;
-use super::words::{name, said};
+use super::words::said;
 use crate::cli::source::Background;
-use crate::verify::{Report, Verdict};
+use crate::verify::{Fault, Report};
 use std::fmt::Write;
 
-const CHECKS: [Fault; 6] =
-    [Fault::Lost, Fault::Duplicated, Fault::Altered, Fault::Orphaned, Fault::Unexpected, Fault::Sample];
-
 pub fn text(report: &Report, background: &Background) -> String {
-    let (faults, because): (&[Fault], &[String]) = match &report.verdict {
-        Verdict::Clean => (&[], &[]),
-        Verdict::Short { of } => (of, &[]),
-        Verdict::Unchecked { because } => (&[], because),
-    };
+    let (faults, unchecked) = (report.verdict.faults(), report.verdict.unchecked());
     let (mut cases, mut failures, mut errors, mut skipped) = (String::new(), 0, 0, 0);
-    let checks = CHECKS.into_iter().filter(|check| *check != Fault::Sample || report.sampled.is_some());
+    let checks = Fault::ALL.into_iter().filter(|check| *check != Fault::Sample || report.sampled.is_some());
     let checks: Vec<Fault> = checks.collect();
     for check in &checks {
-        let _ = write!(cases, "    <testcase classname=\"tracegen.verify\" name=\"{}\"", name(*check));
-        let missing = matches!(check, Fault::Lost | Fault::Orphaned | Fault::Sample);
+        let _ = write!(cases, "    <testcase classname=\"tracegen.verify\" name=\"{}\"", check.name());
         if faults.contains(check) {
             failures += 1;
             let message = escaped(&said(*check, report, background));
-            let _ =
-                writeln!(cases, ">\n      <failure type=\"{}\" message=\"{message}\"/>\n    </testcase>", name(*check));
-        } else if missing && !because.is_empty() {
-            errors += 1;
-            let message = escaped(&because.join("; "));
-            let _ = writeln!(cases, ">\n      <error type=\"unchecked\" message=\"{message}\"/>\n    </testcase>");
+            let kind = check.name();
+            let _ = writeln!(cases, ">\n      <failure type=\"{kind}\" message=\"{message}\"/>\n    </testcase>");
         } else if *check == Fault::Unexpected && report.unexpected.is_none() {
             skipped += 1;
             let message = "this source can't list what it has";
             let _ = writeln!(cases, ">\n      <skipped message=\"{message}\"/>\n    </testcase>");
+        } else if !unchecked.is_empty() {
+            errors += 1;
+            let message = escaped(&unchecked.join("; "));
+            let _ = writeln!(cases, ">\n      <error type=\"unchecked\" message=\"{message}\"/>\n    </testcase>");
         } else {
             cases += "/>\n";
         }

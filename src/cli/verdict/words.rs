@@ -8,36 +8,18 @@ use crate::verify::{Fault, Report, Sampled, Stranger};
 /// Of the reports' times, ns: a tenth of a second.
 const TENTH: u64 = 100_000_000;
 
-/// The word of a fault, as the report's keys have it.
-pub fn name(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Lost => "lost",
-        Fault::Duplicated => "duplicated",
-        Fault::Altered => "altered",
-        Fault::Orphaned => "orphaned",
-        Fault::Unexpected => "unexpected",
-        Fault::Sample => "sample",
-    }
-}
-
 /// What a fault comes to, with the way to look at it.
 pub fn said(fault: Fault, report: &Report, background: &Background) -> String {
     match fault {
-        Fault::Lost => {
-            let Some(losses) = &report.losses else { return String::new() };
-            let what = match losses.whole_traces == losses.traces {
-                true => count(losses.traces, "trace"),
-                false => format!("{} of {}", count(report.lost, "span"), count(losses.traces, "trace")),
-            };
-            format!("the pipeline dropped {what}. first: {}", replay(&losses.first_trace, background))
-        }
+        Fault::Lost => lost(report, background),
         Fault::Duplicated => {
             format!("{} arrived more than once, {}", count(report.duplicated, "span"), copies(report.copies))
         }
-        Fault::Altered => {
-            let Some(first) = report.fields.first() else { return String::new() };
-            let spans = count(report.altered, "span");
-            format!("{spans} changed, mostly {}. first: {}", first.field, replay(&first.trace_id, background))
+        Fault::Altered => altered(report, background),
+        Fault::Invented => {
+            let first =
+                report.strangers.invented.examples.first().map_or(String::new(), |first| format!(", as {first}"));
+            format!("{} in traces of the run, which never sent {}{first}", are(report.invented), them(report.invented))
         }
         Fault::Orphaned => format!("{} arrived without the parent", count(report.orphaned, "span")),
         Fault::Unexpected => format!("{} not of this run", are(report.unexpected.unwrap_or_default())),
@@ -45,8 +27,71 @@ pub fn said(fault: Fault, report: &Report, background: &Background) -> String {
     }
 }
 
+/// What is missing, and who may have lost it.
+fn lost(report: &Report, background: &Background) -> String {
+    let Some(losses) = &report.losses else { return String::new() };
+    let missing = match losses.whole_traces == losses.traces {
+        true => count(losses.traces, "trace"),
+        false => format!("{} of {}", count(report.lost, "span"), count(losses.traces, "trace")),
+    };
+    let said = match undelivered(background) {
+        Some(0) => format!("the pipeline dropped {missing}"),
+        Some(own) if own >= report.lost => {
+            format!(
+                "{missing} did not arrive, no more than the {} that tracegen itself did not deliver",
+                count(own, "span")
+            )
+        }
+        Some(own) => format!(
+            "{missing} did not arrive; tracegen itself did not deliver {}, so the pipeline dropped at least {}",
+            count(own, "span"),
+            count(report.lost - own, "span")
+        ),
+        None => format!("{missing} did not arrive; how much of it tracegen itself did not deliver is not known"),
+    };
+    format!("{said}. first: {}", replay(&losses.first_trace, background))
+}
+
+/// Spans that a receiver has rejected, or not acknowledged; `None`: not known.
+pub fn undelivered(background: &Background) -> Option<u64> {
+    background.account.as_ref().map(|own| own.total_rejected().spans + own.total_undelivered().spans)
+}
+
+/// Fields that are named in a line.
+const NAMED: usize = 3;
+
+/// What was changed and may not be.
+fn altered(report: &Report, background: &Background) -> String {
+    let fields = Vec::from_iter(report.fields.iter().filter(|field| !field.allowed));
+    let Some(first) = fields.first() else { return String::new() };
+    let mut named = Vec::from_iter(fields.iter().take(NAMED).map(|field| field.field.clone()));
+    if fields.len() > NAMED {
+        named.push(count((fields.len() - NAMED) as u64, "more field"));
+    }
+    let spans = count(report.altered_not_allowed, "span");
+    format!("{spans} changed, in {}. first: {}", listed(&named), replay(&first.trace_id, background))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(items: &[String]) -> String {
+    match items {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => items.concat(),
+    }
+}
+
+/// What is allowed, and there was nothing of it.
+pub fn unused(report: &Report) -> Option<String> {
+    let unused = Vec::from_iter(report.unused_allowances.iter().map(|allowance| format!("`--allow {allowance}`")));
+    (!unused.is_empty()).then(|| format!("nothing was let pass by {}", listed(&unused)))
+}
+
 fn are(spans: u64) -> String {
     format!("{} {}", count(spans, "span"), if spans == 1 { "is" } else { "are" })
+}
+
+fn them(spans: u64) -> &'static str {
+    if spans == 1 { "it" } else { "them" }
 }
 
 fn replay(trace: &str, background: &Background) -> String {
@@ -75,8 +120,9 @@ fn figure(share: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
+/// `-` of nothing.
 pub fn share(part: u64, whole: u64) -> String {
-    per_cent(part as f64 / whole.max(1) as f64)
+    if whole == 0 { "-".into() } else { per_cent(part as f64 / whole as f64) }
 }
 
 pub fn per_cent(share: f64) -> String {
@@ -111,7 +157,7 @@ pub fn strangers(report: &Report) -> String {
     let kinds = [
         (&strangers.foreign, "not made with this seed"),
         (&strangers.other_runs, "of other runs with this seed"),
-        (&strangers.never_sent, "with ids of this run that it never sent"),
+        (&strangers.never_sent, "in traces with ids of this run that it never sent"),
     ];
     let some: Vec<(&Stranger, &str)> = kinds.into_iter().filter(|(stranger, _)| stranger.spans > 0).collect();
     match some[..] {

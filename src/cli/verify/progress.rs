@@ -31,9 +31,12 @@ impl Display {
         let progress = verifier.progress();
         let rate = progress.seen as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let mut line = format!("{}   {} spans/s", count(progress.seen, "span"), scaled(rate));
-        for (n, what) in
-            [(progress.duplicated, "duplicated"), (progress.altered, "altered"), (progress.unexpected, "unexpected")]
-        {
+        for (n, what) in [
+            (progress.duplicated, "duplicated"),
+            (progress.altered, "altered"),
+            (progress.invented, "invented"),
+            (progress.unexpected, "unexpected"),
+        ] {
             if n > 0 {
                 line += &format!("   {} {what}", grouped(n));
             }

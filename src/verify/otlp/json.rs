@@ -2,10 +2,12 @@
 //! write: fields in any order, unknown ones, defaults left out or not, numbers as text, enums as numbers or names.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{self as common, ArrayValue, InstrumentationScope, KeyValueList};
+use opentelemetry_proto::tonic::common::v1::{
+    self as common, ArrayValue, EntityRef, InstrumentationScope, KeyValueList,
+};
 use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as trace;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -64,11 +66,14 @@ pub fn message<J: DeserializeOwned + Into<M>, M: Default>(text: &str) -> serde_j
 pub struct Resource {
     attributes: Vec<KeyValue>,
     dropped_attributes_count: u32,
+    /// Counted alone: tracegen never sends one.
+    entity_refs: Vec<IgnoredAny>,
 }
 
 impl From<Resource> for resource::Resource {
-    fn from(Resource { attributes, dropped_attributes_count }: Resource) -> Self {
-        resource::Resource { attributes: all(attributes), dropped_attributes_count, ..Default::default() }
+    fn from(Resource { attributes, dropped_attributes_count, entity_refs }: Resource) -> Self {
+        let entity_refs = entity_refs.iter().map(|_| EntityRef::default()).collect();
+        resource::Resource { attributes: all(attributes), dropped_attributes_count, entity_refs }
     }
 }
 

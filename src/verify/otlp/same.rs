@@ -23,7 +23,8 @@ const SPAN: Shape = Shape(&[
     (13, Times::Any, &LINK),
     (15, Times::Once, &STATUS),
 ]);
-const RESOURCE: Shape = Shape(&[(1, Times::Any, &KEY_VALUE)]);
+const ENTITY_REF: Shape = Shape(&[]);
+const RESOURCE: Shape = Shape(&[(1, Times::Any, &KEY_VALUE), (3, Times::Any, &ENTITY_REF)]);
 
 impl Shape {
     fn field(&self, number: u64) -> Option<(Times, &'static Shape)> {

@@ -2,13 +2,13 @@
 
 use super::Received;
 use crate::plan::SpanKind;
-use crate::store::{Attributes, Status, StoredEvent, StoredLink, StoredSpan};
+use crate::store::{self, Attributes, StoredEvent, StoredLink, StoredSpan};
 use crate::trace::{FLAGS_REMOTE, OwnedDatum};
-use crate::verify::Difference;
+use crate::verify::compare::{ABSENT, Difference};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 /// What the spans of one `ScopeSpans` share.
 pub struct Shared {
@@ -23,12 +23,13 @@ impl Shared {
     pub fn new(resource: Resource, scope: InstrumentationScope, schemas: [&str; 2]) -> Shared {
         let mut beside = Beside::default();
         beside.count("resource.dropped_attributes_count", resource.dropped_attributes_count);
+        beside.count("resource.entity_refs", resource.entity_refs.len() as u32);
         beside.text("resource.schema_url", schemas[0]);
         beside.text("scope.version", &scope.version);
         beside.count("scope.attributes", scope.attributes.len() as u32);
         beside.count("scope.dropped_attributes_count", scope.dropped_attributes_count);
         beside.text("scope.schema_url", schemas[1]);
-        let resource = attributes(resource.attributes);
+        let resource = beside.attributes("resource.", resource.attributes);
         let service =
             resource.iter().find(|(key, _)| key == "service.name").map(|(_, value)| value.as_datum().to_string());
         Shared { service: service.unwrap_or_default(), resource, scope: scope.name, beside: beside.0 }
@@ -41,21 +42,15 @@ pub fn received(span: Span, shared: &Shared) -> Received {
     beside.count("dropped_attributes_count", span.dropped_attributes_count);
     beside.count("dropped_events_count", span.dropped_events_count);
     beside.count("dropped_links_count", span.dropped_links_count);
-    span.events
-        .iter()
-        .for_each(|event| beside.count("events.dropped_attributes_count", event.dropped_attributes_count));
-    for link in &span.links {
-        beside.count("links.dropped_attributes_count", link.dropped_attributes_count);
-        if link.flags != FLAGS_REMOTE {
-            beside.0.push(Difference::new("links.flags", &format!("{FLAGS_REMOTE:#x}"), &format!("{:#x}", link.flags)));
-        }
-    }
     let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
     if end < start {
         beside.0.push(Difference::new("end", "not before the start", &end.to_string()));
     }
     let status = span.status.unwrap_or_default();
-    let span_id = |id: &[u8]| id.try_into().map_or(0, u64::from_be_bytes);
+    beside.status(&status);
+    let attributes = beside.attributes("attributes.", span.attributes);
+    let events = span.events.into_iter().map(|event| beside.event(event)).collect();
+    let links = span.links.into_iter().map(|link| beside.link(link)).collect();
     Received {
         trace: span.trace_id.as_slice().try_into().ok(),
         beside: beside.0,
@@ -71,14 +66,14 @@ pub fn received(span: Span, shared: &Shared) -> Received {
             start,
             duration: end.saturating_sub(start),
             status: match status.code {
-                2 => Status::Error(status.message),
-                1 => Status::Ok,
-                _ => Status::Unset,
+                2 => store::Status::Error(status.message),
+                1 => store::Status::Ok,
+                _ => store::Status::Unset,
             },
             resource: shared.resource.clone(),
-            attributes: attributes(span.attributes),
-            events: span.events.into_iter().map(event).collect(),
-            links: span.links.into_iter().map(|of| link(of, span_id)).collect(),
+            attributes,
+            events,
+            links,
         },
     }
 }
@@ -99,23 +94,55 @@ impl Beside {
             self.0.push(Difference::new(field, "\"\"", &format!("{found:?}")));
         }
     }
-}
 
-fn event(event: Event) -> StoredEvent {
-    StoredEvent { time: event.time_unix_nano, name: event.name, attributes: attributes(event.attributes) }
-}
+    /// A message where there is no error, or a code that there is not.
+    fn status(&mut self, status: &Status) {
+        let name = match status.code {
+            2 => return,
+            0 | 1 if status.message.is_empty() => return,
+            0 => "Unset".into(),
+            1 => "Ok".into(),
+            code => format!("code {code}"),
+        };
+        self.0.push(Difference::new("status", "no such message or code", &format!("{name}: {}", status.message)));
+    }
 
-fn link(link: Link, span_id: impl Fn(&[u8]) -> u64) -> StoredLink {
-    StoredLink {
-        trace_id: link.trace_id.as_slice().try_into().unwrap_or_default(),
-        span_id: span_id(&link.span_id),
-        trace_state: link.trace_state,
-        attributes: attributes(link.attributes),
+    /// What has no value is no attribute of a span as tracegen sends it.
+    fn attributes(&mut self, prefix: &str, pairs: Vec<KeyValue>) -> Attributes {
+        let mut attributes = Vec::with_capacity(pairs.len());
+        for KeyValue { key, value, .. } in pairs {
+            match value.and_then(datum) {
+                Some(datum) => attributes.push((key, datum)),
+                None => self.0.push(Difference::new(format!("{prefix}{key}"), ABSENT, "(no value)")),
+            }
+        }
+        attributes
+    }
+
+    fn event(&mut self, event: Event) -> StoredEvent {
+        self.count("events.dropped_attributes_count", event.dropped_attributes_count);
+        let attributes = self.attributes("events.attributes.", event.attributes);
+        StoredEvent { time: event.time_unix_nano, name: event.name, attributes }
+    }
+
+    fn link(&mut self, link: Link) -> StoredLink {
+        self.count("links.dropped_attributes_count", link.dropped_attributes_count);
+        if link.flags != FLAGS_REMOTE {
+            let [expected, found] = [FLAGS_REMOTE, link.flags].map(|flags| format!("{flags:#x}"));
+            self.0.push(Difference::new("links.flags", &expected, &found));
+        }
+        StoredLink {
+            trace_id: link.trace_id.as_slice().try_into().unwrap_or_default(),
+            span_id: span_id(&link.span_id),
+            trace_state: link.trace_state,
+            attributes: self.attributes("links.attributes.", link.attributes),
+        }
     }
 }
 
-fn attributes(pairs: Vec<KeyValue>) -> Attributes {
-    pairs.into_iter().filter_map(|pair| Some((pair.key, datum(pair.value?)?))).collect()
+/// 0 where it is of another length.
+fn span_id(id: &[u8]) -> u64 {
+    id.try_into().map_or(0, u64::from_be_bytes)
 }
 
 /// `None`: a value without any value. What tracegen never sends is shown as text.
@@ -125,7 +152,9 @@ fn datum(value: AnyValue) -> Option<OwnedDatum> {
         Value::IntValue(v) => OwnedDatum::Int(v),
         Value::DoubleValue(v) => OwnedDatum::Double(v),
         Value::BoolValue(v) => OwnedDatum::Bool(v),
-        Value::ArrayValue(items) => OwnedDatum::List(items.values.into_iter().filter_map(datum).collect()),
+        Value::ArrayValue(items) if items.values.iter().all(|item| item.value.is_some()) => {
+            OwnedDatum::List(items.values.into_iter().filter_map(datum).collect())
+        }
         other => OwnedDatum::Text(format!("{other:?}")),
     })
 }

@@ -38,7 +38,7 @@ pub async fn read(
         spans += 1;
     }
     if spans == 0 {
-        return Err(explained(format!("it holds no span that starts {}", words(when))));
+        verifier.found_nothing(format!("{connection}: it holds no span that starts {}", words(when)));
     }
     Ok(())
 }

@@ -1,0 +1,123 @@
+//! One thing that a policy lets pass; it reads and shows as on the command line.
+
+use super::policy::Fault;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+/// What is let pass.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Allowance {
+    Fault(Fault),
+    /// A change of the field with this name; with `.*` at the end, of every field whose name goes on behind that dot.
+    Field(String),
+    /// A part of the source that can't be read is taken to hold nothing.
+    Damaged,
+}
+
+const FAULTS: [Fault; 5] = [Fault::Lost, Fault::Duplicated, Fault::Altered, Fault::Invented, Fault::Orphaned];
+const DAMAGED: &str = "damaged";
+/// Beginnings of names that are no names themselves.
+const FAMILIES: [&str; 5] = ["attributes", "resource", "scope", "events.attributes", "links.attributes"];
+
+impl Allowance {
+    /// Whether it is about the field.
+    pub fn covers(&self, field: &str) -> bool {
+        let Allowance::Field(name) = self else { return false };
+        match name.strip_suffix('*') {
+            Some(family) => field.strip_prefix(family).is_some_and(|rest| !rest.is_empty()),
+            None => name == field,
+        }
+    }
+}
+
+impl fmt::Display for Allowance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Allowance::Fault(fault) => f.write_str(fault.name()),
+            Allowance::Field(name) => write!(f, "altered={name}"),
+            Allowance::Damaged => f.write_str(DAMAGED),
+        }
+    }
+}
+
+impl Serialize for Allowance {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl FromStr for Allowance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Allowance, String> {
+        if let Some(name) = text.strip_prefix("altered=") {
+            return field(name);
+        }
+        // Both forms of the word are in use.
+        let word = if text == "duplicates" { "duplicated" } else { text };
+        match FAULTS.into_iter().find(|fault| fault.name() == word) {
+            Some(fault) => Ok(Allowance::Fault(fault)),
+            None if word == DAMAGED => Ok(Allowance::Damaged),
+            None => Err("expected lost, duplicated, altered, altered=FIELD, invented, orphaned or damaged".into()),
+        }
+    }
+}
+
+fn field(name: &str) -> Result<Allowance, String> {
+    let inner = name.strip_suffix(".*").unwrap_or(name);
+    match name {
+        _ if inner.is_empty() || inner.ends_with('*') => {
+            Err("expected the name of a field, as `attributes.user.id`, or a family of them, as `resource.k8s.*`; all \
+                 changes are allowed by `altered`"
+                .into())
+        }
+        _ if FAMILIES.contains(&name) => {
+            Err(format!("no field has the name `{name}`: `altered={name}.*` is all those that begin with it"))
+        }
+        _ => Ok(Allowance::Field(name.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covered(allowed: &str, fields: &[&str]) -> Vec<bool> {
+        let allowance: Allowance = allowed.parse().unwrap();
+        assert_eq!(allowance.to_string(), allowed);
+        fields.iter().map(|field| allowance.covers(field)).collect()
+    }
+
+    #[test]
+    fn a_name_is_that_field_alone_and_a_star_is_what_goes_on_behind_the_dot() {
+        let environment = ["resource.deployment.environment", "resource.deployment.environment.name"];
+        assert_eq!(covered("altered=resource.deployment.environment", &environment), [true, false]);
+        assert_eq!(covered("altered=resource.deployment.environment.*", &environment), [false, true]);
+        assert_eq!(covered("altered=attributes.user", &["attributes.user", "attributes.user.id"]), [true, false]);
+        let kubernetes =
+            ["resource.k8s.pod.name", "resource.k8s", "resource.k8s.", "resource.k8sx.pod", "attributes.k8s.a"];
+        assert_eq!(covered("altered=resource.k8s.*", &kubernetes), [true, false, false, false, false]);
+        assert_eq!(covered("altered=events.*", &["events", "events.time"]), [false, true]);
+        assert_eq!(covered("altered", &["name"]), [false]);
+    }
+
+    #[test]
+    fn what_can_mean_nothing_is_refused_with_the_way_out() {
+        for (text, way_out) in [
+            ("altered=", "as `resource.k8s.*`"),
+            ("altered=*", "by `altered`"),
+            ("altered=.*", "by `altered`"),
+            ("altered=resource.k8s*", "as `resource.k8s.*`"),
+            ("altered=attributes", "`altered=attributes.*`"),
+            ("altered=resource", "`altered=resource.*`"),
+            ("unexpected", "expected lost, duplicated"),
+            ("", "expected lost, duplicated"),
+        ] {
+            let error = text.parse::<Allowance>().unwrap_err();
+            assert!(error.contains(way_out), "{text}: {error}");
+        }
+        assert_eq!("duplicates".parse(), Ok(Allowance::Fault(Fault::Duplicated)));
+        assert_eq!("damaged".parse(), Ok(Allowance::Damaged));
+    }
+}
