@@ -87,8 +87,12 @@ clickhouse-shell: ## A prompt for SQL on the stack's ClickHouse, or on that of D
 test: ## Run all tests, those against real parts too; what they need is installed first: a collector and Jaeger (by Go), ClickHouse (by Python), Chromium, axe-core
 	@$(REAL_PARTS); cargo test --locked --no-fail-fast $(ARGS)
 
+.PHONY: test-containers
+test-containers: ## Build the images and run Compose files and pods for real, with Podman (root is needed), on base images made here
+	@scripts/test-containers.sh
+
 .PHONY: test-long
-test-long: ## Fuzz for FUZZ_SECONDS, then run the tests that take long (memory: TRACEGEN_MEMORY_SECONDS, 600)
+test-long: test-containers ## Run test-containers, fuzz for FUZZ_SECONDS, and run the tests that take long (memory: TRACEGEN_MEMORY_SECONDS, 600)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 	$(MAKE) test ARGS='--release -- --ignored'
 

@@ -18,12 +18,16 @@ make_work() {
     trap 'rm -rf "$work"' EXIT
 }
 
-# step WHAT COMMAND...: run it; what it prints is shown only if it fails.
+# step WHAT COMMAND...: run it; what it prints is shown only if it fails. A function fails with its first line that does.
 step() {
-    local started=$SECONDS
+    local started=$SECONDS status=0
     say "$1 ..."
     shift
-    if ! "$@" >"$work/log" 2>&1; then
+    set +e
+    (set -e; "$@") >"$work/log" 2>&1
+    status=$?
+    set -e
+    if [ "$status" != 0 ]; then
         cat "$work/log" >&2
         say "failed: $*"
         exit 1

@@ -9,10 +9,8 @@ name=kubernetes
 . scripts/install.sh
 make_work
 
-kustomize_version=5.7.1
 validate_version=1.37.0
 kubernetes=(1.33.0 1.37.0)
-kustomize="$cache/kustomize-$kustomize_version/kustomize"
 validate="$cache/kubernetes-validate-$validate_version/bin/python"
 
 missing() {
@@ -21,11 +19,7 @@ missing() {
     exit
 }
 
-if [ ! -x "$kustomize" ]; then
-    command -v go >/dev/null || missing "Go is needed to get kustomize"
-    (step "building kustomize $kustomize_version" env GOBIN="$(dirname "$kustomize")" \
-        go install "sigs.k8s.io/kustomize/kustomize/v5@v$kustomize_version") || missing "kustomize can't be built"
-fi
+kustomize=$(scripts/kustomize.sh) || missing "kustomize can't be had"
 if [ ! -x "$validate" ]; then
     command -v python3 >/dev/null || missing "Python is needed to get the schemas"
     (step "making a virtual environment" python3 -m venv "$work/venv" &&
