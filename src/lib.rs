@@ -32,6 +32,12 @@ pub mod export;
 // What a plan's traces will be, before one is sent.
 pub mod explain;
 
+// Who is served, and who makes room.
+pub mod seats;
+
+// OTLP as others write it, read where it stands.
+pub mod otlp;
+
 // OTLP into the process, and the faults of a bad receiver.
 pub mod receive;
 

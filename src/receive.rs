@@ -3,7 +3,8 @@
 //! A request goes `server` -> `exchange`, which reads it (`grpc` and `http` know how each is spoken), lets the `fault` that is
 //! drawn for it happen, and hands the others on as an [`Arrival`]. It is answered when whoever takes arrivals has said what it
 //! thinks of it: who is too fast waits. Memory is bounded: [`SLOTS`] requests at a time are read and taken, each of at most
-//! [`Options::most_bytes`]; of the others, no more than the windows of HTTP/2 let through.
+//! [`Options::most_bytes`], twice while it is unpacked; of the others, no more than the windows of HTTP/2 let through. Who sends
+//! nothing, or stalls, holds neither a connection nor a slot that another could have.
 
 mod exchange;
 mod fault;

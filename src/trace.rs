@@ -170,6 +170,18 @@ impl Trace {
         self.values.clear();
         self.text.clear();
     }
+
+    /// How much it holds, bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.spans)
+            + size_of_val(&*self.attrs)
+            + size_of_val(&*self.events)
+            + size_of_val(&*self.links)
+            + size_of_val(&*self.failures)
+            + size_of_val(&*self.exports)
+            + size_of_val(&*self.values)
+            + self.text.len()
+    }
 }
 
 #[cfg(test)]

@@ -15,11 +15,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("interpreter", &["plan", "trace"]),
     ("export", &["clock", "plan", "trace"]),
     ("explain", &["plan", "trace", "interpreter", "export"]),
-    ("receive", &["clock"]),
+    ("seats", &[]),
+    ("otlp", &[]),
+    ("receive", &["clock", "seats", "otlp"]),
     ("store", &["clock", "plan", "trace"]),
     ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
     ("telemetry", &["clock", "trace", "export", "store", "engine"]),
-    ("verify", &["clock", "plan", "trace", "interpreter", "export", "store", "engine"]),
+    ("verify", &["clock", "plan", "trace", "interpreter", "export", "otlp", "store", "engine"]),
     (
         "web",
         &[

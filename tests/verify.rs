@@ -6,6 +6,7 @@ mod support {
     pub mod ports;
 }
 
+use base64::Engine;
 use flate2::{Compression, write::GzEncoder};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
@@ -167,6 +168,67 @@ fn a_clean_run_is_clean_whatever_it_is_packed_in() {
     piped.success();
 }
 
+/// Pretty-printed, in arrays, several on a line, as Tempo answers, with marks and zeros that writers leave, `null` for nothing.
+#[test]
+fn json_is_read_however_it_is_laid_out() {
+    let made = Made::new();
+    let spans = made.spans().len() as u64;
+    let json = String::from_utf8(made.read("all.jsonl")).expect("text");
+    let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("JSON");
+    let all: Vec<Value> =
+        lines.iter().flat_map(|line| line["resourceSpans"].as_array().expect("groups").clone()).collect();
+    let mut tempo = all.clone();
+    each_span(&mut tempo, &mut |span| {
+        for id in ["traceId", "spanId", "parentSpanId"] {
+            let digits = span[id].as_str().unwrap_or_default().as_bytes();
+            let digit = |byte: u8| (byte as char).to_digit(16).expect("hexadecimal") as u8;
+            let bytes: Vec<u8> = digits.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect();
+            span[id] = base64::engine::general_purpose::STANDARD.encode(bytes).into();
+        }
+        let kinds = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
+        let kind = span["kind"].as_u64().unwrap_or_default() as usize;
+        span["kind"] = format!("SPAN_KIND_{}", kinds[kind]).into();
+    });
+    let mut nulls = all.clone();
+    each_span(&mut nulls, &mut |span| {
+        for field in ["events", "links", "attributes", "status", "traceState", "droppedEventsCount", "parentSpanId"] {
+            let of = span.as_object_mut().expect("a span");
+            of.entry(field).or_insert(Value::Null);
+        }
+    });
+    for (name, text) in [
+        ("pretty", lines.iter().map(pretty).collect::<Vec<_>>().join("\n")),
+        ("array", pretty(&json!(lines))),
+        ("one line", json.replace('\n', "")),
+        ("marked", format!("\u{feff}{json}")),
+        ("zeros", format!("{}{json}", "\0".repeat(10_001))),
+        ("one request", json!({"resourceSpans": all}).to_string()),
+        ("tempo", pretty(&json!({"batches": tempo}))),
+        ("tempo 2", json!({"trace": {"resourceSpans": tempo}, "metrics": {"inspectedBytes": "7"}}).to_string()),
+        ("nulls", json!({"resourceSpans": nulls}).to_string()),
+    ] {
+        let file = made.write(name, text.as_bytes());
+        assert_clean(made.report(&file, &[]), spans);
+    }
+    // Damage is said once a file, with a count and the byte of the first.
+    let torn = json.replacen("\"traceId\":\"", "\"traceId\":7,\"was\":\"", 3);
+    let at = torn.find("\"traceId\":7").expect("torn") + 10;
+    let (report, exit) = made.report(&made.write("torn", torn.as_bytes()), &[]);
+    let said = format!("{}: 3 places can't be read, the first at byte {at}: ", made.path("torn").display());
+    let damage = report["damage"].as_array().expect("a list");
+    assert!(damage.len() == 1 && damage[0].as_str().is_some_and(|text| text.starts_with(&said)), "{said}\n{damage:?}");
+    assert_eq!((counts(&report)[1], exit), (spans - 3, 3), "what is missing may be there");
+}
+
+fn each_span(groups: &mut [Value], edit: &mut dyn FnMut(&mut Value)) {
+    for group in groups {
+        for scope in group["scopeSpans"].as_array_mut().expect("scopes") {
+            scope["spans"].as_array_mut().expect("spans").iter_mut().for_each(&mut *edit);
+        }
+    }
+}
+
 #[test]
 fn what_was_done_is_said_and_counted() {
     let made = Made::new();
@@ -311,7 +373,7 @@ fn what_could_not_be_checked_is_never_clean() {
     let first = u32::from_be_bytes(whole[..4].try_into().expect("four bytes")) as usize;
     let mut damaged = whole.clone();
     damaged[4..4 + first].fill(0xff);
-    unchecked(&made.write("damaged", &damaged), "damaged: byte 0: no protobuf");
+    unchecked(&made.write("damaged", &damaged), "damaged: byte 4: no protobuf");
     let (report, _) = made.report(&made.path("damaged"), &[]);
     let behind = bare_spans(&made.requests[1..]).count() as u64;
     assert_eq!((report["delivered"].as_u64(), report["lost"].as_u64()), (Some(behind), Some(spans - behind)));

@@ -25,7 +25,7 @@ The merged manifest stands for the whole run in `replay`, `identify` and `verify
 Exit status: 0 it is that of the whole run; 1 shards are missing, or one has not ended: what is there is merged all the same;
 3 the manifests are not different shards of one run.")]
 pub struct Merge {
-    /// Manifests of shards, in any order; a directory stands for its *.json, but for the merged one
+    /// Manifests of shards, in any order; a directory stands for its files *.json, but for the merged one
     #[arg(value_name = "FILE|DIRECTORY|URL", required = true)]
     manifests: Vec<String>,
     /// Where the merged one is written [default: stdout]
@@ -103,7 +103,11 @@ impl Merge {
             let mut found = vec![];
             for entry in fs::read_dir(directory).map_err(failed)? {
                 let path = entry.map_err(failed)?.path();
-                if path.extension().is_some_and(|e| e == "json") && self.output.as_ref() != Some(&path) {
+                // A pipe of that name would be waited for.
+                if path.is_file()
+                    && path.extension().is_some_and(|e| e == "json")
+                    && self.output.as_ref() != Some(&path)
+                {
                     found.push(path.display().to_string());
                 }
             }

@@ -5,21 +5,20 @@ use super::http::{self, Form, Response};
 use super::refusal::Refusal;
 use super::{Arrival, Complaint, Options, SLOTS, grpc};
 use crate::clock::now;
+use crate::seats::{Seat, Seats};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use parking_lot::Mutex;
-use prost::Message;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// For a request's body.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Exchange {
     options: Options,
     arrivals: mpsc::Sender<Arrival>,
-    slots: Semaphore,
+    slots: Seats,
     books: Books,
 }
 
@@ -55,6 +54,7 @@ impl Books {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Spoken {
     Grpc,
     Http(Form),
@@ -62,15 +62,16 @@ enum Spoken {
 
 impl Exchange {
     pub fn new(options: Options, arrivals: mpsc::Sender<Arrival>) -> Exchange {
-        Exchange { options, arrivals, slots: Semaphore::new(SLOTS), books: Books::default() }
+        Exchange { options, arrivals, slots: Seats::new(SLOTS as u32), books: Books::default() }
     }
 
     pub fn books(&self) -> Books {
         self.books.clone()
     }
 
-    /// `cut` tells the connection that it is to be cut, instead of an answer.
-    pub async fn answer(&self, request: Request<Incoming>, cut: &Notify) -> Response {
+    /// The answer to a request on a connection with that seat; `cut` tells the connection that it is to be cut, instead of an
+    /// answer.
+    pub async fn answer(&self, request: Request<Incoming>, seat: &Arc<Seat>, cut: &Notify) -> Response {
         let (head, body) = request.into_parts();
         let spoken = if grpc::is_spoken(&head.headers) {
             Spoken::Grpc
@@ -78,8 +79,9 @@ impl Exchange {
             // Who says nothing that is known is answered in what can be read.
             Spoken::Http(Form::of(&head.headers).unwrap_or(Form::Json))
         };
+        seat.moved();
         let result = match check(&head, &spoken) {
-            Ok(()) => self.exchange(&head, &spoken, body, cut).await,
+            Ok(()) => self.exchange(head, spoken, Reader { body, seat }, cut).await,
             Err(refusal) => Err(self.refused(refusal)),
         };
         match (spoken, result) {
@@ -92,18 +94,19 @@ impl Exchange {
 
     async fn exchange(
         &self,
-        head: &Parts,
-        spoken: &Spoken,
-        body: Incoming,
+        head: Parts,
+        spoken: Spoken,
+        reader: Reader<'_>,
         cut: &Notify,
     ) -> Result<ExportTraceServiceResponse, Refusal> {
-        let (draws, result) = {
-            // Not before there is room for it.
-            let _slot = self.slots.acquire().await;
+        let seat = reader.seat;
+        let (draws, result, _busy) = {
+            let (body, slot) = self.read(reader).await.map_err(|refusal| self.refused(refusal))?;
+            let busy = (seat.busy(), slot.busy());
             let message = self.message(head, spoken, body).await.map_err(|refusal| self.refused(refusal))?;
             let mut draws = self.options.faults.draw(self.number());
             let result = self.take(message, &mut draws).await;
-            (draws, result)
+            (draws, result, busy.0)
         };
         if let Some(delay) = draws.delay {
             sleep(delay).await;
@@ -115,13 +118,51 @@ impl Exchange {
         result
     }
 
-    async fn message(&self, head: &Parts, spoken: &Spoken, body: Incoming) -> Result<Bytes, Refusal> {
+    /// A whole body, and the slot that is kept for it: not before some of it is there, and no longer than it goes on while others
+    /// wait for a slot.
+    async fn read(&self, mut reader: Reader<'_>) -> Result<(Bytes, Arc<Seat>), Refusal> {
+        let until = Instant::now() + PATIENCE;
+        let too_slow = |_| Refusal::too_slow(PATIENCE);
+        let first = timeout_at(until, reader.next()).await.map_err(too_slow)??;
+        let slot = {
+            let _waits = reader.seat.busy();
+            self.slots.take().await
+        };
         let most = self.options.most_bytes;
-        let body = timeout(PATIENCE, read(body, most)).await.map_err(|_| Refusal::too_slow(PATIENCE))??;
-        match spoken {
+        let read = async {
+            let (mut kept, mut total, mut next) = (vec![], 0, first);
+            kept.reserve((reader.body.size_hint().lower() as usize).min(most));
+            while let Some(data) = next {
+                slot.moved();
+                total += data.len();
+                // What is too much is read and forgotten: a client that still sends does not hear its answer.
+                if total > most {
+                    kept = vec![];
+                } else {
+                    kept.extend_from_slice(&data);
+                }
+                next = reader.next().await?;
+            }
+            if total > most { Err(Refusal::too_large(most)) } else { Ok(Bytes::from(kept)) }
+        };
+        // Its time begins when its slot is there.
+        let until = Instant::now() + PATIENCE;
+        let body = tokio::select! {
+            biased;
+            read = timeout_at(until, read) => read.map_err(too_slow)??,
+            () = slot.asked() => return Err(Refusal::unavailable("the request stalled, and others wait", None)),
+        };
+        Ok((body, slot))
+    }
+
+    /// What is compressed or in JSON is read on a thread of its own: that takes its time.
+    async fn message(&self, head: Parts, spoken: Spoken, body: Bytes) -> Result<Bytes, Refusal> {
+        let most = self.options.most_bytes;
+        let read = move || match spoken {
             Spoken::Grpc => grpc::message(&head.headers, body, most),
-            Spoken::Http(form) => http::message(&head.headers, *form, body, most),
-        }
+            Spoken::Http(form) => http::message(&head.headers, form, body, most),
+        };
+        spawn_blocking(read).await.unwrap_or_else(|_| Err(Refusal::unavailable("the receiver is ending", None)))
     }
 
     /// Of a request that has been read, from 0.
@@ -138,12 +179,11 @@ impl Exchange {
             self.hand_over(message).await?;
             return Ok(ExportTraceServiceResponse::default());
         }
-        let request = ExportTraceServiceRequest::decode(message.clone());
-        let mut request = request.map_err(|e| self.refused(Refusal::damaged(e.to_string())))?;
-        let spans = count(&request);
-        let rejected = draws.reject(&mut request);
-        if rejected > 0 {
-            message = request.encode_to_vec().into();
+        let seen = count(&message).and_then(|spans| Ok((spans, draws.reject(&message)?)));
+        let (spans, part) = seen.map_err(|e| self.refused(Refusal::damaged(e.to_string())))?;
+        let rejected = part.as_ref().map_or(0, |(_, rejected)| *rejected);
+        if let Some((taken, _)) = part {
+            message = taken.into();
         }
         match draws.fate {
             Fate::Unavailable | Fate::Dropped => {}
@@ -212,19 +252,22 @@ fn check(head: &Parts, spoken: &Spoken) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A whole body. What is too much is read and forgotten: a client that still sends does not hear its answer.
-async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Refusal> {
-    let mut kept = Vec::with_capacity((body.size_hint().lower() as usize).min(most));
-    let mut total = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| Refusal::damaged(format!("the body is cut off: {e}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        total += data.len();
-        if total > most {
-            kept = vec![];
-        } else {
-            kept.extend_from_slice(&data);
+/// A body on its way, on the connection that has this seat.
+struct Reader<'r> {
+    body: Incoming,
+    seat: &'r Arc<Seat>,
+}
+
+impl Reader<'_> {
+    /// `None`: it has ended.
+    async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|e| Refusal::damaged(format!("the body is cut off: {e}")))?;
+            self.seat.moved();
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
         }
+        Ok(None)
     }
-    if total > most { Err(Refusal::too_large(most)) } else { Ok(kept.into()) }
 }

@@ -1,6 +1,8 @@
 //! What goes wrong on purpose: drawn for each request from a seed and its number, done, and counted apart from what is found.
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use crate::otlp::request::for_each_span;
+use crate::otlp::wire::Malformed;
+use crate::otlp::write::retain;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::Serialize;
@@ -94,18 +96,17 @@ impl Faults {
 }
 
 impl Draws {
-    /// Take out the spans that are rejected; how many.
-    pub fn reject(&mut self, request: &mut ExportTraceServiceRequest) -> u64 {
-        let mut rejected = 0;
-        if self.partial > 0.0 && self.fate == Fate::Taken {
-            let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
-            scopes.for_each(|scope| {
-                let before = scope.spans.len();
-                scope.spans.retain(|_| uniform(&mut self.random) >= self.partial);
-                rejected += (before - scope.spans.len()) as u64;
-            });
+    /// What is taken of a request in protobuf of which some spans are rejected, and how many; `None`: all is taken.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn reject(&mut self, request: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Malformed> {
+        if self.partial == 0.0 || self.fate != Fate::Taken {
+            return Ok(None);
         }
-        rejected
+        let mut taken = vec![];
+        let rejected = retain(request, &mut taken, || uniform(&mut self.random) >= self.partial)?;
+        Ok((rejected > 0).then_some((taken, rejected)))
     }
 }
 
@@ -114,15 +115,25 @@ fn uniform(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-pub(super) fn count(request: &ExportTraceServiceRequest) -> u64 {
-    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
-    scopes.map(|scope| scope.spans.len() as u64).sum()
+/// The spans of a request in protobuf.
+///
+/// # Errors
+/// It is damaged.
+pub(super) fn count(request: &[u8]) -> Result<u64, Malformed> {
+    let mut spans = 0;
+    for_each_span(request, |_, _| {
+        spans += 1;
+        Ok(())
+    })?;
+    Ok(spans)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
 
     fn faults() -> Faults {
         Faults {
@@ -136,10 +147,11 @@ mod tests {
         }
     }
 
-    fn request(spans: usize) -> ExportTraceServiceRequest {
+    fn request(spans: usize) -> Vec<u8> {
         let spans = vec![Span::default(); spans];
         let scope_spans = vec![ScopeSpans { spans, ..Default::default() }];
-        ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..Default::default() }] }
+        let resource_spans = vec![ResourceSpans { scope_spans, ..Default::default() }];
+        ExportTraceServiceRequest { resource_spans }.encode_to_vec()
     }
 
     #[test]
@@ -166,11 +178,10 @@ mod tests {
     #[test]
     fn a_share_of_the_spans_is_rejected_and_counted() {
         let number = (0..).find(|number| faults().draw(*number).fate == Fate::Taken).unwrap();
-        let mut left = request(10_000);
-        let rejected = faults().draw(number).reject(&mut left);
-        assert_eq!(count(&left) + rejected, 10_000);
+        let (left, rejected) = faults().draw(number).reject(&request(10_000)).unwrap().unwrap();
+        assert_eq!(count(&left).unwrap() + rejected, 10_000);
         assert!((2_750..3_250).contains(&rejected), "{rejected}");
         let dropped = (0..).find(|number| faults().draw(*number).fate == Fate::Dropped).unwrap();
-        assert_eq!(faults().draw(dropped).reject(&mut request(100)), 0, "one fault at a time");
+        assert_eq!(faults().draw(dropped).reject(&request(100)), Ok(None), "one fault at a time");
     }
 }

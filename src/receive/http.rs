@@ -1,13 +1,14 @@
 //! OTLP/HTTP: what a request may be, and how it is answered (the OTLP specification's "OTLP/HTTP").
 
 use super::refusal::Refusal;
+use crate::otlp::request::{Untaken, to_protobuf};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use serde_json::json;
 use std::convert::Infallible;
@@ -57,11 +58,11 @@ pub fn message(headers: &HeaderMap, form: Form, body: Bytes, most: usize) -> Res
     };
     match form {
         Form::Protobuf => Ok(body),
-        Form::Json => {
-            let request: ExportTraceServiceRequest =
-                serde_json::from_slice(&body).map_err(|e| Refusal::damaged(format!("no OTLP JSON: {e}")))?;
-            Ok(request.encode_to_vec().into())
-        }
+        Form::Json => match to_protobuf(&body, most) {
+            Ok(message) => Ok(message.into()),
+            Err(Untaken::Damaged(damage)) => Err(Refusal::damaged(format!("no OTLP JSON: {damage}"))),
+            Err(Untaken::TooLarge) => Err(Refusal::too_large(most)),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::exchange::{Books, Exchange};
 use super::{Arrival, Options, SLOTS};
+use crate::seats::{Patience, Seat, Seats};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -11,14 +12,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Connections at a time; others wait to be accepted.
-const CONNECTIONS: usize = 256;
-/// For the head of a request, and for the next request on a connection; longer than the clients of OTLP keep idle connections.
-const HEAD_PATIENCE: Duration = Duration::from_secs(120);
+/// Connections at a time; the one that has been idle longest makes room for another.
+const CONNECTIONS: u32 = 256;
+/// For the first request on a connection, and for the next one: longer than the clients of OTLP keep idle connections. What a
+/// connection sends that is no whole request is not waited for longer than that, whatever it speaks.
+const PATIENCE: Patience = Patience { first: Duration::from_secs(30), later: Duration::from_secs(120) };
 /// How long requests under way may take at the end.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 /// What an HTTP/2 request may send before it is read, bytes. The window of a connection has room for all its requests: none
@@ -44,7 +46,7 @@ impl Receiver {
 
     /// Answer until `end`, then let requests under way finish. Every arrival has to be answered meanwhile.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        let seats = Arc::new(Seats::new(CONNECTIONS));
         let (connected, mut connections) = mpsc::channel(1);
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
@@ -65,10 +67,9 @@ impl Receiver {
     }
 }
 
-type Seat = OwnedSemaphorePermit;
-
-async fn accept(listener: TcpListener, seats: Arc<Semaphore>, connected: mpsc::Sender<(TcpStream, Seat)>) {
-    while let Ok(seat) = seats.clone().acquire_owned().await {
+async fn accept(listener: TcpListener, seats: Arc<Seats>, connected: mpsc::Sender<(TcpStream, Arc<Seat>)>) {
+    loop {
+        let seat = seats.take().await;
         match listener.accept().await {
             Ok((stream, _)) => drop(connected.send((stream, seat)).await),
             // Out of file descriptors: those that are open end some time.
@@ -77,16 +78,17 @@ async fn accept(listener: TcpListener, seats: Arc<Semaphore>, connected: mpsc::S
     }
 }
 
-async fn serve(stream: TcpStream, _seat: Seat, exchange: Arc<Exchange>, watcher: Watcher) {
+async fn serve(stream: TcpStream, seat: Arc<Seat>, exchange: Arc<Exchange>, watcher: Watcher) {
     let _ = stream.set_nodelay(true);
     let Ok((stream, twin)) = twins(stream) else { return };
+    seat.moved();
     let cut = Arc::new(Notify::new());
     let service = service_fn(|request| {
-        let (exchange, cut) = (exchange.clone(), cut.clone());
-        async move { Ok::<_, Infallible>(exchange.answer(request, &cut).await) }
+        let (exchange, cut, seat) = (exchange.clone(), cut.clone(), seat.clone());
+        async move { Ok::<_, Infallible>(exchange.answer(request, &seat, &cut).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE.later);
     builder
         .http2()
         .max_concurrent_streams(SLOTS as u32)
@@ -97,6 +99,8 @@ async fn serve(stream: TcpStream, _seat: Seat, exchange: Arc<Exchange>, watcher:
         _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)) => {}
         // Closed with nothing lingering, a connection is reset.
         () = cut.notified() => drop(twin.set_zero_linger()),
+        // It has been idle for long, or its seat is wanted.
+        () = seat.given_up(PATIENCE) => {}
     }
 }
 

@@ -1,16 +1,18 @@
 //! What arrives, counted: as much as can be said of spans without knowing what was sent.
 
 use crate::export::{Histogram, Percentiles};
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
+use crate::otlp::request::for_each_span;
+use crate::otlp::wire::{Fields, Malformed, Value, all, last};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Services that are counted by name.
 const MOST_SERVICES: usize = 1_000;
 /// Under which the others are.
 const OTHERS: &str = "(others)";
-const ERROR: i32 = 2;
+/// Bytes of a name that are kept.
+const MOST_NAME: usize = 128;
+const ERROR: u64 = 2;
 
 /// Counts requests in protobuf.
 #[derive(Default)]
@@ -30,72 +32,31 @@ pub struct Census {
     lateness: Histogram,
 }
 
-/// Of a request, what is counted: prost steps over the other fields.
-#[derive(Message)]
-struct Request {
-    #[prost(message, repeated, tag = "1")]
-    resource_spans: Vec<ResourceSpans>,
-}
-
-#[derive(Message)]
-struct ResourceSpans {
-    #[prost(message, optional, tag = "1")]
-    resource: Option<Resource>,
-    #[prost(message, repeated, tag = "2")]
-    scope_spans: Vec<ScopeSpans>,
-}
-
-#[derive(Message)]
-struct ScopeSpans {
-    #[prost(message, repeated, tag = "2")]
-    spans: Vec<Span>,
-}
-
-#[derive(Message)]
-struct Span {
-    #[prost(bytes = "vec", tag = "4")]
-    parent_span_id: Vec<u8>,
-    #[prost(fixed64, tag = "8")]
-    end_time_unix_nano: u64,
-    #[prost(message, optional, tag = "15")]
-    status: Option<Status>,
-}
-
-#[derive(Message)]
-struct Status {
-    #[prost(int32, tag = "3")]
-    code: i32,
-}
-
 impl Census {
     /// Spans that ended before `time`, ns since 1970, say nothing of how late they are: they are of a run in the past.
     pub fn since(time: u64) -> Census {
         Census { since: time, ..Census::default() }
     }
 
-    /// Count a request that arrived at `at`, ns since 1970.
+    /// Count a request that arrived at `at`, ns since 1970. Nothing of it is decoded.
     ///
     /// # Errors
     /// It is damaged; nothing of it counts.
-    pub fn request(&mut self, body: &[u8], at: u64) -> Result<(), prost::DecodeError> {
-        let request = Request::decode(body)?;
+    pub fn request(&mut self, body: &[u8], at: u64) -> Result<(), Malformed> {
+        for_each_span(body, |resource, span| service_name(resource).and(Counted::read(span)).map(drop))?;
         self.requests += 1;
         self.bytes += body.len() as u64;
-        for ResourceSpans { resource, scope_spans } in &request.resource_spans {
-            let before = self.spans;
-            for span in scope_spans.iter().flat_map(|scope| &scope.spans) {
-                self.spans += 1;
-                self.roots += u64::from(span.parent_span_id.is_empty());
-                self.failed += u64::from(span.status.as_ref().is_some_and(|status| status.code == ERROR));
-                if span.end_time_unix_nano >= self.since {
-                    self.lateness.record(at.saturating_sub(span.end_time_unix_nano));
-                }
+        for_each_span(body, |resource, span| {
+            let Counted { root, end, failed } = Counted::read(span)?;
+            self.spans += 1;
+            self.roots += u64::from(root);
+            self.failed += u64::from(failed);
+            if end >= self.since {
+                self.lateness.record(at.saturating_sub(end));
             }
-            if self.spans > before {
-                *self.service(name(resource.as_ref())) += self.spans - before;
-            }
-        }
-        Ok(())
+            *self.service(&service_name(resource)?) += 1;
+            Ok(())
+        })
     }
 
     /// From the end of a span to its arrival, ns.
@@ -114,22 +75,57 @@ impl Census {
     }
 }
 
-/// As OpenTelemetry calls a service that does not say its name.
-fn name(resource: Option<&Resource>) -> &str {
-    let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
-    let value = attributes.iter().find(|attribute| attribute.key == "service.name").and_then(|a| a.value.as_ref());
-    match value.and_then(|value| value.value.as_ref()) {
-        Some(Value::StringValue(name)) => name,
-        _ => "unknown_service",
+/// What is counted of a span.
+struct Counted {
+    /// It has no parent.
+    root: bool,
+    /// ns since 1970.
+    end: u64,
+    failed: bool,
+}
+
+impl Counted {
+    fn read(span: &[u8]) -> Result<Counted, Malformed> {
+        let mut counted = Counted { root: true, end: 0, failed: false };
+        for field in Fields(span) {
+            match field? {
+                (4, Value::Delimited(parent)) => counted.root = parent.is_empty(),
+                (8, Value::Fixed64(end)) => counted.end = u64::from_le_bytes(end.try_into().map_err(|_| Malformed)?),
+                (15, Value::Delimited(status)) => {
+                    for field in Fields(status) {
+                        if let (3, Value::Varint(code)) = field? {
+                            counted.failed = code == ERROR;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(counted)
     }
+}
+
+/// Of the service that a resource is of; as OpenTelemetry calls one that does not say its name.
+fn service_name(resource: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+    for attribute in all(resource, 1) {
+        let attribute = attribute?;
+        if last(attribute, 1)? == b"service.name" {
+            let name = last(last(attribute, 2)?, 1)?;
+            let shown = name.len().min(MOST_NAME);
+            return Ok(String::from_utf8_lossy(&name[..shown]));
+        }
+    }
+    Ok(Cow::Borrowed("unknown_service"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+    use opentelemetry_proto::tonic::resource::v1::Resource;
     use opentelemetry_proto::tonic::trace::v1 as otlp;
+    use prost::Message;
 
     const END: u64 = 1_767_225_600_000_000_000;
 
@@ -139,11 +135,11 @@ mod tests {
             parent_span_id: parent.into(),
             name: "any".into(),
             end_time_unix_nano: END,
-            status: Some(otlp::Status { code, ..Default::default() }),
+            status: Some(otlp::Status { code: code as i32, ..Default::default() }),
             ..Default::default()
         };
         let spans = vec![span(&[], 0), span(&[1; 8], ERROR)];
-        let name = AnyValue { value: Some(Value::StringValue(service.into())) };
+        let name = AnyValue { value: Some(any_value::Value::StringValue(service.into())) };
         let attribute = KeyValue { key: "service.name".into(), value: Some(name), ..Default::default() };
         let resource = Resource { attributes: vec![attribute], ..Default::default() };
         let scope_spans = vec![otlp::ScopeSpans { spans, ..Default::default() }];
@@ -179,6 +175,15 @@ mod tests {
         let whole = request("a");
         assert!(census.request(&whole[..whole.len() - 1], END).is_err());
         assert_eq!((census.requests, census.spans, census.services.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_name_is_cut_where_it_is_long() {
+        let mut census = Census::default();
+        census.request(&request(&"a".repeat(1 << 20)), END).unwrap();
+        census.request(&request(&"ä".repeat(1 << 20)), END).unwrap();
+        assert!(census.services.keys().all(|name| name.len() <= MOST_NAME + 2), "{:?}", census.services);
+        assert_eq!(census.spans, 4);
     }
 
     #[test]

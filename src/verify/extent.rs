@@ -30,12 +30,13 @@ pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
         let why = "the run has not ended, or was killed before it wrote its end: what is missing can't be told lost";
         unknown.push(why.into());
     }
+    // At most the last era is open, or those of merged shards, which are all alike. What an open era has not begun is not
+    // missing yet.
+    let open = eras.iter().rfind(|era| era.end.is_none());
+    let before = open.zip(selection.before).and_then(|(era, before)| starts_before(archive, era, before));
+    let begun = before.map_or(reached, |before| reached.min(before));
     let of = |era: &Era| {
-        // What an open era has not begun is not missing yet.
-        let end = era.end.unwrap_or_else(|| {
-            let before = selection.before.and_then(|before| starts_before(archive, era, before));
-            before.map_or(reached, |before| reached.min(before))
-        });
+        let end = era.end.unwrap_or(begun);
         let end = selection.count.map_or(end, |count| end.min(count));
         let shard = if era.shard.1 > 1 { era.shard } else { selection.shard };
         Extent { range: era.epoch.first..end, shard }

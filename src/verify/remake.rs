@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Traces kept, by index modulo this: more than most requests have, whose spans lie apart by resource.
 const SLOTS: u64 = 4_096;
-/// Spans of all traces kept, about; over it all are forgotten.
-const MOST_SPANS: usize = 1 << 16;
+/// Bytes of all traces kept, about; over it all are forgotten. As they were encoded, they take some times that.
+const MOST_BYTES: usize = 32 << 20;
 /// Eras ready to be interpreted.
 const MOST_ERAS: usize = 8;
 
@@ -19,7 +19,7 @@ pub struct Remaker {
     pub archive: Archive,
     eras: Vec<Era>,
     slots: Vec<Slot>,
-    spans: usize,
+    bytes: usize,
     totals: Totals,
 }
 
@@ -110,7 +110,7 @@ pub fn service(span: SpanView<'_>) -> usize {
 
 impl Remaker {
     pub fn new(archive: Archive) -> Remaker {
-        Remaker { archive, eras: vec![], slots: vec![], spans: 0, totals: Totals::default() }
+        Remaker { archive, eras: vec![], slots: vec![], bytes: 0, totals: Totals::default() }
     }
 
     /// The same run, of which more is known; no trace from `reached` on has arrived.
@@ -118,7 +118,7 @@ impl Remaker {
         self.archive = archive;
         self.eras.retain(|era| era.first < reached);
         self.slots.clear();
-        self.spans = 0;
+        self.bytes = 0;
     }
 
     /// Where trace `index` stands among those of the run's shard.
@@ -146,10 +146,10 @@ impl Remaker {
     }
 
     fn fill(&mut self, at: usize, era: usize, index: u64) {
-        self.spans -= self.slots[at].trace.spans.len();
-        if self.spans > MOST_SPANS {
+        self.bytes -= self.slots[at].trace.bytes();
+        if self.bytes > MOST_BYTES {
             self.slots.fill_with(Slot::empty);
-            self.spans = 0;
+            self.bytes = 0;
         }
         let (slot, era) = (&mut self.slots[at], &mut self.eras[era]);
         era.interpreter.trace(index, &mut slot.trace);
@@ -157,7 +157,7 @@ impl Remaker {
         slot.json.clear();
         (slot.index, slot.first) = (index, era.first);
         slot.sent = self.archive.sent(&slot.trace);
-        self.spans += slot.trace.spans.len();
+        self.bytes += slot.trace.bytes();
     }
 
     /// Where the era that begins with trace `first`, and that trace `index` is of, is kept.

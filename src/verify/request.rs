@@ -1,20 +1,20 @@
 //! Requests as they arrive, in protobuf or JSON, span by span.
 
 use super::Verifier;
-use super::otlp::json;
 use super::otlp::same::{same_resource, same_span};
 use super::otlp::span::{Shared, received};
-use super::otlp::wire::{Malformed, all, last};
 use super::remake::{Era, Slot};
 use crate::export::{Json, SCOPE};
+use crate::otlp::damage::{Damage, Damages};
+use crate::otlp::json;
+use crate::otlp::request::{ResourceSpans, ScopeSpans, within};
+use crate::otlp::wire::{self, Kind, Malformed, all, last, place};
 use crate::plan::ResourceId;
 use crate::store::TraceId;
 use crate::trace::Bytes;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
 
 /// The scope of every span that tracegen sends, in JSON.
-const JSON_SCOPE: &str = "{\"name\":\"tracegen\"}";
+const JSON_SCOPE: &[u8] = b"{\"name\":\"tracegen\"}";
 
 /// What the spans of one `ScopeSpans` have in common.
 struct Group<'a> {
@@ -56,29 +56,59 @@ impl Verifier {
     /// An `ExportTraceServiceRequest` in protobuf; `arrived`: when, ns since 1970, where the source knows.
     ///
     /// # Errors
-    /// It is damaged; the spans before that place count.
-    pub fn request(&mut self, body: &[u8], arrived: Option<u64>) -> Result<(), Malformed> {
+    /// Some of it is damaged; the spans that can be read count.
+    pub fn request(&mut self, body: &[u8], arrived: Option<u64>) -> Result<(), Damage> {
+        let mut damages = Damages::default();
+        let read = self.groups(body, arrived, &mut damages);
+        damages.extend(read);
+        damages.result()
+    }
+
+    /// # Errors
+    /// From some place on it is no protobuf.
+    fn groups(&mut self, body: &[u8], arrived: Option<u64>, damages: &mut Damages) -> Result<(), Damage> {
+        let at = |part: &'_ [u8]| {
+            let at = place(part, body);
+            move |malformed: Malformed| Damage::new(at, malformed)
+        };
         for resource_spans in all(body, 1) {
-            let resource_spans = resource_spans?;
-            let (resource, schema) = (last(resource_spans, 1)?, last(resource_spans, 3)?);
+            let resource_spans = resource_spans.map_err(at(body))?;
+            let inside = at(resource_spans);
+            let (resource, schema) =
+                (last(resource_spans, 1).map_err(&inside)?, last(resource_spans, 3).map_err(&inside)?);
             for scope_spans in all(resource_spans, 2) {
-                let scope_spans = scope_spans?;
-                let (scope, scope_schema) = (last(scope_spans, 1)?, last(scope_spans, 3)?);
+                let scope_spans = scope_spans.map_err(&inside)?;
+                let inside = at(scope_spans);
+                let (scope, scope_schema) =
+                    (last(scope_spans, 1).map_err(&inside)?, last(scope_spans, 3).map_err(&inside)?);
                 let plain = scope == &SCOPE[2..] && schema.is_empty() && scope_schema.is_empty();
                 let mut group = Group::new(resource, plain);
                 for span in all(scope_spans, 2) {
-                    let span = span?;
+                    let span = span.map_err(&inside)?;
                     if group.plain && self.unaltered_protobuf(span, &mut group, arrived) {
+                        continue;
+                    }
+                    // What has no id is nobody's.
+                    let (trace, id) = ids(span).unwrap_or_default();
+                    if self.index(trace, id).is_none() {
                         continue;
                     }
                     let shared = group.shared(|| {
                         let text = String::from_utf8_lossy;
-                        let (resource, scope) = (Message::decode(resource)?, Message::decode(scope)?);
+                        let (resource, scope) =
+                            (wire::message(resource, Kind::Resource)?, wire::message(scope, Kind::Scope)?);
                         Ok(Shared::new(resource, scope, [&text(schema), &text(scope_schema)]))
                     });
-                    let shared = shared.map_err(|_: prost::DecodeError| Malformed)?;
-                    let span = Span::decode(span).map_err(|_| Malformed)?;
-                    self.received(received(span, shared), arrived);
+                    let span_at = place(span, body);
+                    let read = shared.map_err(|damage: Damage| damage.moved(place(resource_spans, body)));
+                    let read = read.and_then(|shared| {
+                        let span = wire::message(span, Kind::Span).map_err(|damage| damage.moved(span_at))?;
+                        Ok(received(span, shared))
+                    });
+                    match read {
+                        Ok(received) => self.received(received, arrived),
+                        Err(damage) => damages.add(damage),
+                    }
                 }
             }
         }
@@ -94,29 +124,56 @@ impl Verifier {
         })
     }
 
-    /// The same as JSON.
+    /// The same of a `ResourceSpans` in JSON.
     ///
     /// # Errors
-    /// It is damaged; nothing of it counts, unless it is only a single span that does not: then those before it do.
-    pub fn json_request(&mut self, body: &[u8], arrived: Option<u64>) -> serde_json::Result<()> {
-        let request: json::Request<'_> = serde_json::from_slice(body)?;
-        for resource_spans in &request.resource_spans {
-            let resource = resource_spans.resource();
-            for scope_spans in &resource_spans.scope_spans {
-                let scope = scope_spans.scope();
-                let schemas = [&*resource_spans.schema_url, &scope_spans.schema_url];
-                let plain = scope == JSON_SCOPE && schemas == ["", ""];
-                let mut group = Group::new(resource.as_bytes(), plain);
-                for span in &scope_spans.spans {
-                    if group.plain && self.unaltered_json(span.get().as_bytes(), &mut group, arrived) {
-                        continue;
-                    }
+    /// Some of it is damaged; the spans that can be read count.
+    pub fn json_group(&mut self, text: &[u8], arrived: Option<u64>) -> Result<(), Damage> {
+        let mut damages = Damages::default();
+        let read = self.scopes(text, arrived, &mut damages);
+        damages.extend(read);
+        damages.result()
+    }
+
+    /// # Errors
+    /// From some place on it is no JSON of a `ResourceSpans`.
+    fn scopes(&mut self, text: &[u8], arrived: Option<u64>, damages: &mut Damages) -> Result<(), Damage> {
+        let resource_spans = ResourceSpans::read(text)?;
+        let resource = resource_spans.resource;
+        for scope_spans in resource_spans.scope_spans() {
+            let value = scope_spans.map_err(|damage| within(damage, resource_spans.scope_spans, text))?;
+            let scope_spans = ScopeSpans::read(value.text).map_err(|damage| within(damage, Some(value), text))?;
+            let scope = scope_spans.scope;
+            let schemas = [&*resource_spans.schema_url, &scope_spans.schema_url];
+            let plain = scope.is_some_and(|scope| scope.text == JSON_SCOPE) && schemas == ["", ""];
+            let mut group = Group::new(resource.map_or(b"", |resource| resource.text), plain);
+            for span in scope_spans.spans() {
+                let span = span.map_err(|damage| within(damage, scope_spans.spans, text))?;
+                if group.plain && self.unaltered_json(span.text, &mut group, arrived) {
+                    continue;
+                }
+                let ids = match json_ids(span.text) {
+                    None => json::message::<json::Ids, json::Ids>(Some(span)).map(json::Ids::known),
+                    ids => Ok(ids),
+                };
+                let read = ids.and_then(|ids| {
+                    let (trace, id) = ids.unwrap_or_default();
+                    self.index(trace, id).map(|_| json::message::<json::Span, _>(Some(span))).transpose()
+                });
+                let read = read.map_err(|damage| within(damage, Some(span), text)).and_then(|span| {
+                    let Some(span) = span else { return Ok(None) };
                     let shared = group.shared(|| {
-                        let resource = json::message::<json::Resource, _>(resource)?;
-                        serde_json::Result::Ok(Shared::new(resource, json::message::<json::Scope, _>(scope)?, schemas))
-                    })?;
-                    let span = json::message::<json::Span, _>(span.get())?;
-                    self.received(received(span, shared), arrived);
+                        let read = json::message::<json::Resource, _>(resource);
+                        let resource = read.map_err(|damage| within(damage, resource, text))?;
+                        let read = json::message::<json::Scope, _>(scope);
+                        Ok(Shared::new(resource, read.map_err(|damage| within(damage, scope, text))?, schemas))
+                    });
+                    shared.map(|shared| Some(received(span, shared)))
+                });
+                match read {
+                    Ok(Some(received)) => self.received(received, arrived),
+                    Ok(None) => {}
+                    Err(damage) => damages.add(damage),
                 }
             }
         }

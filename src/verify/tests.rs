@@ -5,6 +5,7 @@ use crate::engine::{Archive, Ended, Ending, Selection};
 use crate::export::{Encode, Protobuf};
 use crate::interpreter::tests::plans;
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use crate::otlp::stream::{Found, Groups};
 use crate::plan::Plan;
 use crate::store::StoredSpan;
 use crate::trace::Trace;
@@ -328,7 +329,11 @@ fn json_says_the_same_as_protobuf() {
         let mut verifier = Verifier::new(archive(&run, 200), Fidelity::Otlp, Policy::default());
         for line in &lines {
             let line = edit(String::from_utf8(line.clone()).unwrap());
-            verifier.json_request(line.as_bytes(), None).unwrap();
+            let mut groups = Groups::new(line.as_bytes());
+            while let Some(found) = groups.read().unwrap() {
+                let Found::Group(_, text) = found else { panic!("{found:?}") };
+                verifier.json_group(text, None).unwrap();
+            }
         }
         verifier.finish()
     };

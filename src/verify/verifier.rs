@@ -127,13 +127,7 @@ impl Verifier {
 
     /// A span of which all is known.
     pub(super) fn received(&mut self, received: Received, arrived: Option<u64>) {
-        match received.trace {
-            Some(trace) => self.whole(trace, &received.span, received.beside, arrived),
-            None => {
-                self.progress.seen += 1;
-                self.strangers.foreign.add(0, received.span.id);
-            }
-        }
+        self.whole(received.trace, &received.span, received.beside, arrived);
     }
 
     /// A span in an encoding that tracegen writes, too: its bytes are mostly those that it was sent with, and need no look.
@@ -157,15 +151,23 @@ impl Verifier {
         false
     }
 
+    /// The index of a span's trace. `None`: it is none of the run, has been counted, and needs no look.
+    pub(super) fn index(&mut self, trace: TraceId, span: u64) -> Option<u64> {
+        let strangers = match self.remaker.archive.identify(trace) {
+            Identified::Ours { index } => return Some(index),
+            Identified::OtherRun { .. } => &mut self.strangers.other_runs,
+            Identified::Foreign => &mut self.strangers.foreign,
+        };
+        strangers.add(u128::from_be_bytes(trace), span);
+        self.progress.seen += 1;
+        None
+    }
+
     /// A span as a whole, with what is already known to differ.
     fn whole(&mut self, trace: TraceId, span: &StoredSpan, beside: Vec<Difference>, arrived: Option<u64>) {
+        let Some(index) = self.index(trace, span.id) else { return };
         self.progress.seen += 1;
         let id = u128::from_be_bytes(trace);
-        let index = match self.remaker.archive.identify(trace) {
-            Identified::Ours { index } => index,
-            Identified::OtherRun { .. } => return self.strangers.other_runs.add(id, span.id),
-            Identified::Foreign => return self.strangers.foreign.add(id, span.id),
-        };
         let Some((era, slot)) = self.remaker.get(index) else { return self.strangers.never_sent.add(id, span.id) };
         let Some(ordinal) = ordinal(era, slot, span.id) else {
             // Under another plan, which may not be known yet, the trace may have such a span.

@@ -1,7 +1,7 @@
 //! Whether two messages say the same in different bytes, told without decoding them: the collector writes fields from the last
 //! to the first, and some that hold their default.
 
-use super::wire::{Fields, Malformed, Value};
+use crate::otlp::wire::{Fields, Malformed, Value};
 
 /// The fields of a message that are messages with several fields themselves; all others are the same where their bytes are.
 struct Shape(&'static [(u64, Times, &'static Shape)]);

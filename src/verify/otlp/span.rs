@@ -52,7 +52,7 @@ pub fn received(span: Span, shared: &Shared) -> Received {
     let events = span.events.into_iter().map(|event| beside.event(event)).collect();
     let links = span.links.into_iter().map(|link| beside.link(link)).collect();
     Received {
-        trace: span.trace_id.as_slice().try_into().ok(),
+        trace: span.trace_id.as_slice().try_into().unwrap_or_default(),
         beside: beside.0,
         span: StoredSpan {
             id: span_id(&span.span_id),

@@ -2,7 +2,7 @@
 
 use super::{SourceError, watch::Watch};
 use crate::engine::{Archive, Era};
-use crate::interpreter::{Schedule, Starts};
+use crate::interpreter::{MAX_LANES, Schedule, Starts};
 use crate::store::{Connection, Scan, StoreError, TimeRange};
 use crate::verify::Verifier;
 use jiff::Timestamp;
@@ -10,8 +10,6 @@ use std::collections::BTreeSet;
 
 /// How far beyond the time of the run is looked, ns: a span whose time was shifted by less is altered, not lost.
 const SLACK: u64 = 3_600 * 1_000_000_000;
-/// Starts are out of order by fewer traces than this.
-const LANES: u64 = 4_096;
 
 pub async fn read(
     connection: &Connection,
@@ -77,7 +75,8 @@ fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
     let mut starts = Starts::new(archive.seed(), Schedule::try_from(epochs).ok()?);
     let ends = [last.end, archive.selection().count];
     let last_start = match ends.into_iter().flatten().min() {
-        Some(end) => (end.saturating_sub(LANES)..end).map(|index| starts.start(index)).max()?,
+        // Starts are out of order by fewer traces than there can be lanes.
+        Some(end) => (end.saturating_sub(MAX_LANES.into())..end).map(|index| starts.start(index)).max()?,
         None => archive.selection().before?,
     };
     let mut seen = BTreeSet::new();
@@ -129,6 +128,22 @@ mod tests {
         assert_eq!(time(Selection { count: Some(11), ..all }, None, None), (0, Some(10 + longest)));
         let before = Selection { before: Some(START + 500 * SECOND), ..all };
         assert_eq!(time(before, None, None), (0, Some(500 + longest)));
+    }
+
+    /// Of 65,536 lanes the trace that starts last can be any of as many.
+    #[test]
+    fn no_trace_of_a_run_starts_after_its_time_however_many_lanes_it_has() {
+        let arrivals = Arrivals::Interval { min_ns: 0, max_ns: 7_200 * SECOND, lanes: MAX_LANES };
+        let schedule = Schedule::new(START, arrivals).unwrap();
+        let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
+        let end = 2 * u64::from(MAX_LANES) + 30_000;
+        let ending = Ending { ended: Ended::Complete, stopped: None, end, schedule: schedule.clone().into() };
+        let archive = Archive::of(&run, Selection::default(), Some(&ending));
+        let mut starts = Starts::new(42, schedule);
+        let (last, at) = (0..end).map(|index| (starts.start(index), index)).max().unwrap();
+        assert!(at < end - 4_096, "trace {at} of {end}");
+        let until = time_of(&archive).until.unwrap();
+        assert_eq!(until, last + fixture::plan().duration_bound() + SLACK);
     }
 
     #[test]

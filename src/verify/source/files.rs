@@ -1,11 +1,13 @@
-//! OTLP files, and standard input. What is damaged is said with its place, and the rest is read.
+//! OTLP files, and standard input. What is damaged is told with its place, and the rest is read.
 
 use super::SourceError;
-use super::frames::{Body, Frame, Frames, begins_again};
-use super::inflate::inflated;
+use super::frames::{Content, content};
+use super::inflate::{Inflated, inflated};
+use crate::otlp::damage::{Damage, Damages};
+use crate::otlp::stream::{Found, Groups};
 use crate::verify::Verifier;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -31,38 +33,72 @@ pub fn read_stdin(verifier: &mut Verifier, watch: &mut dyn FnMut(&Verifier)) {
 }
 
 fn stream(name: &str, from: impl Read, verifier: &mut Verifier, watch: &mut dyn FnMut(&Verifier)) {
-    let mut frames = match inflated(from) {
-        Ok(stream) => Frames::new(stream),
+    let Inflated { stream, packed } = match inflated(from) {
+        Ok(inflated) => inflated,
         Err(error) => return verifier.damaged(format!("{name}: {error}")),
     };
-    let mut looked = Instant::now();
-    loop {
-        match frames.next() {
-            Ok(None) => return,
-            Ok(Some(Frame { at, body: Body::Json(body) })) => line(name, at, &body, verifier),
-            Ok(Some(Frame { at, body: Body::Protobuf(body) })) => {
-                if let Err(error) = verifier.request(&body, None) {
-                    verifier.damaged(format!("{name}: byte {at}: {error}"));
-                }
-            }
-            Err(broken) => {
-                verifier.damaged(format!("{name}: byte {}: {}; nothing after it is read", broken.at, broken.why));
-                return;
-            }
-        }
-        if looked.elapsed() >= EVERY {
-            looked = Instant::now();
-            watch(verifier);
-        }
+    let mut reader = Reader { verifier, watch, looked: Instant::now(), damages: Damages::default() };
+    if let Err(damage) = reader.read(stream) {
+        reader.damages.add(Damage { why: format!("{}; nothing after it is read", damage.why), ..damage });
+    }
+    if let Some(damage) = reader.damages.all() {
+        let unpacked = if packed { ", unpacked" } else { "" };
+        verifier.damaged(format!("{name}{unpacked}: {damage}"));
     }
 }
 
-/// A line of JSON; behind damage, from where the next request begins in it.
-fn line(name: &str, mut at: u64, mut line: &[u8], verifier: &mut Verifier) {
-    while !line.trim_ascii().is_empty() {
-        let Err(error) = verifier.json_request(line, None) else { return };
-        verifier.damaged(format!("{name}: byte {at}: {error}"));
-        let Some(next) = begins_again(line) else { return };
-        (at, line) = (at + next as u64, &line[next..]);
+struct Reader<'r> {
+    verifier: &'r mut Verifier,
+    watch: &'r mut dyn FnMut(&Verifier),
+    looked: Instant,
+    damages: Damages,
+}
+
+impl Reader<'_> {
+    /// # Errors
+    /// From some place on it can't be read.
+    fn read(&mut self, stream: impl BufRead) -> Result<(), Damage> {
+        let mut frames = match content(stream).map_err(|error| Damage::new(0, error))? {
+            Content::Json(begins, stream) => return self.json(stream, &|at| begins + at),
+            Content::Frames(frames) => frames,
+        };
+        while let Some(frame) = frames.next()? {
+            let place = |at| if frame.packed { frame.at } else { frame.at + at };
+            if frame.is_json() {
+                self.json(&*frame.body, &place)?;
+            } else {
+                let read = self.verifier.request(&frame.body, None);
+                self.damages.extend(read.map_err(|damage| Damage { at: place(damage.at), ..damage }));
+            }
+            self.look();
+        }
+        Ok(())
+    }
+
+    /// JSON; `place` tells where in the file a byte of it is.
+    ///
+    /// # Errors
+    /// From some place on it can't be read.
+    fn json(&mut self, stream: impl Read, place: &dyn Fn(u64) -> u64) -> Result<(), Damage> {
+        let mut groups = Groups::new(stream);
+        loop {
+            let read = match groups.read() {
+                Ok(None) => return Ok(()),
+                Ok(Some(Found::Group(begins, text))) => {
+                    self.verifier.json_group(text, None).map_err(|damage| damage.moved(begins))
+                }
+                Ok(Some(Found::Damaged(damage))) => Err(damage),
+                Err(error) => return Err(Damage::new(place(groups.place()), error)),
+            };
+            self.damages.extend(read.map_err(|damage| Damage { at: place(damage.at), ..damage }));
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        if self.looked.elapsed() >= EVERY {
+            self.looked = Instant::now();
+            (self.watch)(self.verifier);
+        }
     }
 }

@@ -1,133 +1,171 @@
-//! A stream of requests, one by one: JSON lines, or messages behind their lengths, as the collector's file exporter writes
-//! them. It compresses each message by itself, where it does.
+//! What a file holds: JSON, or messages behind their lengths, as the collector's file exporter writes them; which it is, is told by
+//! the first bytes. The exporter compresses each message by itself, where it does.
 
 use super::inflate::{ZSTD, inflated};
+use crate::otlp::damage::Damage;
+use crate::otlp::stream::LONGEST;
+use crate::otlp::wire::Fields;
 use std::borrow::Cow;
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Cursor, Read};
 
-/// The longest message that is read, bytes: a longer length is damage.
-const LONGEST: u64 = 256 << 20;
-/// How a request begins in JSON: after damage, reading goes on with the next.
-const BEGIN: &[u8] = b"{\"resourceSpans\"";
+/// Bytes of a length.
+const LENGTH_BYTES: usize = 4;
+/// So much of a file's beginning is looked at, bytes.
+const HEAD: u64 = 256;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-pub struct Frames<R> {
-    stream: R,
-    /// Where the next message begins, bytes from the stream's beginning.
+pub enum Content<'s> {
+    /// What begins at this byte of the stream.
+    Json(u64, Box<dyn BufRead + 's>),
+    Frames(Frames<'s>),
+}
+
+/// Messages behind their lengths.
+pub struct Frames<'s> {
+    stream: Box<dyn BufRead + 's>,
+    /// Where the next length begins, bytes from the stream's beginning.
     at: u64,
-    lines: Option<bool>,
     body: Vec<u8>,
 }
 
-/// One request, and where it begins.
+/// One request.
 pub struct Frame<'f> {
+    /// Where it begins, bytes from the stream's beginning.
     pub at: u64,
-    pub body: Body<'f>,
+    /// It was compressed: places in it are none in the stream.
+    pub packed: bool,
+    pub body: Cow<'f, [u8]>,
 }
 
-pub enum Body<'f> {
-    Json(Cow<'f, [u8]>),
-    Protobuf(Cow<'f, [u8]>),
-}
-
-/// From that byte on the rest can't be read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Broken {
-    pub at: u64,
-    pub why: String,
-}
-
-impl<R: BufRead> Frames<R> {
-    pub fn new(stream: R) -> Frames<R> {
-        Frames { stream, at: 0, lines: None, body: vec![] }
+impl Frame<'_> {
+    pub fn is_json(&self) -> bool {
+        self.body.first() == Some(&b'{')
     }
+}
 
+/// What a stream holds. Zeros in front of JSON are not looked at: a file has them that was cut while it was written to.
+///
+/// # Errors
+/// It can't be read.
+pub fn content<'s>(mut stream: impl BufRead + 's) -> io::Result<Content<'s>> {
+    let zeros = skip_zeros(&mut stream)?;
+    let mut head = vec![];
+    stream.by_ref().take(HEAD).read_to_end(&mut head)?;
+    // The zeros of a length that is not zero; the others are the lengths of empty requests.
+    let of_length = (zeros % LENGTH_BYTES as u64) as usize;
+    if is_json(&head) && !(of_length > 0 && is_frame(&head, of_length)) {
+        return Ok(Content::Json(zeros, Box::new(Cursor::new(head).chain(stream))));
+    }
+    head.splice(..0, vec![0; of_length]);
+    let stream = Box::new(Cursor::new(head).chain(stream));
+    Ok(Content::Frames(Frames { stream, at: zeros - of_length as u64, body: vec![] }))
+}
+
+fn skip_zeros(stream: &mut impl BufRead) -> io::Result<u64> {
+    let mut zeros = 0;
+    loop {
+        let bytes = stream.fill_buf()?;
+        let found = bytes.iter().take_while(|byte| **byte == 0).count();
+        let goes_on = found > 0 && found == bytes.len();
+        stream.consume(found);
+        zeros += found as u64;
+        if !goes_on {
+            return Ok(zeros);
+        }
+    }
+}
+
+/// Where the first byte of a length is `{` or `[`, that length is more than any.
+fn is_json(head: &[u8]) -> bool {
+    let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    matches!(head.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != 0x1e), Some(b'{' | b'['))
+}
+
+/// Whether there stands a length, of which the first `zeros` bytes are zero, and a request of that length behind it, as far as
+/// its beginning tells.
+fn is_frame(head: &[u8], zeros: usize) -> bool {
+    let Some((length, body)) = head.split_at_checked(LENGTH_BYTES - zeros) else { return false };
+    let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    let body = &body[..body.len().min(length)];
+    let is_message = match Fields(body).varints() {
+        // What is behind its first field.
+        Some((0x0a, field, header)) => {
+            let end = header.saturating_add(usize::try_from(field).unwrap_or(usize::MAX));
+            end == length || end < length && body.get(end).is_none_or(|tag| *tag == 0x0a)
+        }
+        _ => false,
+    };
+    is_message || body.starts_with(ZSTD) || body.starts_with(b"{\"")
+}
+
+impl Frames<'_> {
     /// `None`: the stream has ended where a request has.
     ///
     /// # Errors
     /// It ends inside of one, or can't be read on.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, Broken> {
+    pub fn next(&mut self) -> Result<Option<Frame<'_>>, Damage> {
         let at = self.at;
         self.body.clear();
-        let lines = match self.lines {
-            Some(lines) => lines,
-            None => {
-                let first =
-                    self.stream.fill_buf().map_err(|e| broken(at, e))?.iter().find(|b| !b.is_ascii_whitespace());
-                *self.lines.insert(first == Some(&b'{'))
-            }
-        };
-        if lines {
-            return self.line(at);
-        }
         let mut length = vec![];
-        self.stream.by_ref().take(4).read_to_end(&mut length).map_err(|e| broken(at, e))?;
+        self.stream.by_ref().take(LENGTH_BYTES as u64).read_to_end(&mut length).map_err(|e| Damage::new(at, e))?;
         let length = match *length {
             [] => return Ok(None),
-            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]) as u64,
-            _ => return Err(broken(at, "it ends inside the length of a request")),
+            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]) as usize,
+            _ => return Err(Damage::new(at, "it ends inside the length of a request")),
         };
         if length > LONGEST {
-            return Err(broken(at, format!("a length of {length} bytes: no request is as long")));
+            return Err(Damage::new(at, format!("a length of {length} bytes: no request is as long")));
         }
-        let read = self.stream.by_ref().take(length).read_to_end(&mut self.body).map_err(|e| broken(at, e))?;
-        if (read as u64) < length {
-            return Err(broken(at, format!("it ends inside a request, {read} of {length} bytes long")));
+        let at = at + LENGTH_BYTES as u64;
+        let read =
+            self.stream.by_ref().take(length as u64).read_to_end(&mut self.body).map_err(|e| Damage::new(at, e))?;
+        if read < length {
+            return Err(Damage::new(at, format!("it ends inside a request, {read} of {length} bytes long")));
         }
-        self.at = at + 4 + length;
-        let mut body = Cow::Borrowed(&self.body[..]);
-        if body.starts_with(ZSTD) {
-            body = Cow::Owned(decompressed(&body).map_err(|why| broken(at, why))?);
-        }
-        let is_json = body.first() == Some(&b'{');
-        Ok(Some(Frame { at, body: if is_json { Body::Json(body) } else { Body::Protobuf(body) } }))
-    }
-
-    fn line(&mut self, at: u64) -> Result<Option<Frame<'_>>, Broken> {
-        let read = self.stream.by_ref().take(LONGEST).read_until(b'\n', &mut self.body).map_err(|e| broken(at, e))?;
-        self.at = at + read as u64;
-        match self.body.last() {
-            None => Ok(None),
-            Some(b'\n') => Ok(Some(Frame { at, body: Body::Json(Cow::Borrowed(&self.body[..read - 1])) })),
-            Some(_) if read as u64 == LONGEST => Err(broken(at, "a line is longer than any request")),
-            // The last line may be without its end.
-            Some(_) => Ok(Some(Frame { at, body: Body::Json(Cow::Borrowed(&self.body)) })),
-        }
+        self.at = at + length as u64;
+        let packed = self.body.starts_with(ZSTD);
+        let body = match packed {
+            true => Cow::Owned(decompressed(&self.body, LONGEST).map_err(|why| Damage::new(at, why))?),
+            false => Cow::Borrowed(&self.body[..]),
+        };
+        Ok(Some(Frame { at, packed, body }))
     }
 }
 
-/// Where in a damaged line the next request begins: a writer that was killed and went on left no line end between.
-pub fn begins_again(line: &[u8]) -> Option<usize> {
-    line.windows(BEGIN.len()).skip(1).position(|window| window == BEGIN).map(|at| at + 1)
-}
-
-fn decompressed(body: &[u8]) -> Result<Vec<u8>, String> {
+fn decompressed(body: &[u8], longest: usize) -> Result<Vec<u8>, String> {
     let mut plain = vec![];
-    let stream = inflated(body).map_err(|e| e.to_string())?;
-    stream.take(LONGEST + 1).read_to_end(&mut plain).map_err(|e| format!("a request that is no zstd: {e}"))?;
-    if plain.len() as u64 > LONGEST { Err("a request that is too long".into()) } else { Ok(plain) }
-}
-
-fn broken(at: u64, why: impl ToString) -> Broken {
-    Broken { at, why: why.to_string() }
+    let unpacked = inflated(body).map_err(|e| e.to_string())?.stream.take(longest as u64 + 1).read_to_end(&mut plain);
+    unpacked.map_err(|e| format!("a request that is no zstd: {e}"))?;
+    if plain.len() > longest { Err(format!("a request of more than {} MiB", longest >> 20)) } else { Ok(plain) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::write;
     use proptest::prelude::*;
 
-    /// Where it is, `j` for JSON, and what it holds.
-    type Read = (u64, char, Vec<u8>);
+    /// Where it is, `j` for a message of JSON, `J` for a file of it, and what it holds.
+    type Found = (u64, char, Vec<u8>);
 
     /// All frames, and how it ends.
-    fn read(bytes: &[u8]) -> (Vec<Read>, Option<Broken>) {
-        let (mut frames, mut all) = (Frames::new(bytes), vec![]);
+    fn read(bytes: &[u8]) -> (Vec<Found>, Option<Damage>) {
+        let mut all = vec![];
+        let mut frames = match content(bytes).unwrap() {
+            Content::Frames(frames) => frames,
+            Content::Json(at, mut stream) => {
+                let mut text = vec![];
+                stream.read_to_end(&mut text).unwrap();
+                return (vec![(at, 'J', text)], None);
+            }
+        };
         loop {
             match frames.next() {
-                Ok(Some(Frame { at, body: Body::Json(body) })) => all.push((at, 'j', body.into_owned())),
-                Ok(Some(Frame { at, body: Body::Protobuf(body) })) => all.push((at, 'p', body.into_owned())),
+                Ok(Some(frame)) => {
+                    all.push((frame.at, if frame.is_json() { 'j' } else { 'p' }, frame.body.into_owned()));
+                }
                 Ok(None) => return (all, None),
-                Err(broken) => return (all, Some(broken)),
+                Err(damage) => return (all, Some(damage)),
             }
         }
     }
@@ -141,39 +179,67 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_messages_are_told_apart() {
-        let (lines, end) = read(b"{\"a\":1}\n{}");
-        assert_eq!((lines, end), (vec![(0, 'j', b"{\"a\":1}".to_vec()), (8, 'j', b"{}".to_vec())], None));
+    fn json_and_messages_are_told_apart() {
         let file = [framed(b"\x0a\x01x"), framed(b""), framed(b"{}"), framed(&zstd(b"{\"b\":2}"))].concat();
         let (messages, end) = read(&file);
         let bodies: Vec<_> = messages.iter().map(|(at, kind, body)| (*at, *kind, &body[..])).collect();
-        assert_eq!(bodies, [(0, 'p', &b"\x0a\x01x"[..]), (7, 'p', b""), (11, 'j', b"{}"), (17, 'j', b"{\"b\":2}")]);
+        assert_eq!(bodies, [(4, 'p', &b"\x0a\x01x"[..]), (11, 'p', b""), (15, 'j', b"{}"), (21, 'j', b"{\"b\":2}")]);
         assert_eq!(end, None);
         assert_eq!(read(b"").0.len(), 0);
+        for (text, zeros) in [
+            (&b"{\"a\":1}\n{}"[..], 0),
+            (b" \n[{}]", 0),
+            (b"\xef\xbb\xbf{\n}", 0),
+            (b"\x1e{}", 0),
+            (b"{", 0),
+            (b"{\n \"a\": 1}", 1),
+            (b"{\"a\":1}", 2),
+            (b"[\n{", 3),
+            (b"{}", 4),
+            (b"\xef\xbb\xbf{}", 5_000_000),
+        ] {
+            let (found, _) = read(&[vec![0; zeros], text.to_vec()].concat());
+            assert_eq!(found, [(zeros as u64, 'J', text.to_vec())]);
+        }
+        // Lengths with the bytes of `{` and `[` in them, behind empty requests, too.
+        for length in [0x5b, 0x7b, 0x5b5b, 0x7b22, 0x7b7d, 0x5b7b, 0x7b_0000] {
+            let mut body = vec![];
+            write::field(&mut body, 1, &vec![0; length - 6]);
+            for empty in 0..3 {
+                let (found, damage) = read(&[vec![0; 4 * empty], framed(&body)].concat());
+                assert!(found.last().unwrap().2 == body && damage.is_none(), "{length:x} {empty}");
+            }
+        }
     }
 
     #[test]
     fn damage_has_its_place() {
         let file = [framed(b"abc"), framed(b"defgh")].concat();
         for (bytes, at, why) in [
-            (&file[..14], 7, "3 of 5 bytes"),
+            (&file[..14], 11, "3 of 5 bytes"),
             (&file[..9], 7, "inside the length"),
             (&[&file[..], b"\xff\xff\xff\xff"].concat(), 16, "no request is as long"),
-            (&framed(&zstd(b"x")[..6]), 0, ""),
+            (&framed(&zstd(b"x")[..6]), 4, ""),
         ] {
-            let broken = read(bytes).1.unwrap();
-            assert!(broken.at == at && broken.why.contains(why), "{broken:?}");
+            let damage = read(bytes).1.unwrap();
+            assert!(damage.at == at && damage.why.contains(why), "{damage:?}");
         }
-        assert_eq!(begins_again(b"{\"resourceSpans\":[{}{\"resourceSpans\":[]}"), Some(20));
-        assert_eq!(begins_again(b"{\"resourceSpans\":["), None);
+    }
+
+    #[test]
+    fn a_message_that_unfolds_to_too_much_is_damage() {
+        let packed = zstd(&vec![b' '; (1 << 20) + 1]);
+        assert!(packed.len() < 1_000);
+        assert_eq!(decompressed(&packed, 1 << 20).unwrap_err(), "a request of more than 1 MiB");
+        assert_eq!(decompressed(&packed, 2 << 20).map(|plain| plain.len()), Ok((1 << 20) + 1));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_taken(bytes: Vec<u8>) {
             read(&bytes);
-            if let Ok(mut stream) = inflated(&bytes[..]) {
-                let _ = stream.read_to_end(&mut vec![]);
+            if let Ok(mut unpacked) = inflated(&bytes[..]) {
+                let _ = unpacked.stream.read_to_end(&mut vec![]);
             }
         }
     }

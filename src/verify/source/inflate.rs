@@ -9,11 +9,19 @@ const BUFFER: usize = 1 << 20;
 const GZIP: &[u8] = b"\x1f\x8b";
 pub const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
+/// Most bytes that a frame of zstd refers back to: as many as its own tools write without being asked for more.
+const MOST_WINDOW: u64 = 8 << 20;
+
 /// What a stream holds.
-///
+pub struct Inflated<'a> {
+    pub stream: Box<dyn BufRead + 'a>,
+    /// It was compressed.
+    pub packed: bool,
+}
+
 /// # Errors
 /// Its beginning can't be read.
-pub fn inflated<'a>(stream: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
+pub fn inflated<'a>(stream: impl Read + 'a) -> io::Result<Inflated<'a>> {
     // A pipe may give the first bytes one by one.
     let mut stream = BufReader::with_capacity(BUFFER, stream);
     let mut head = vec![];
@@ -21,13 +29,16 @@ pub fn inflated<'a>(stream: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a>>
     let is = |magic: &[u8]| head.starts_with(magic);
     let (gzip, zstd) = (is(GZIP), is(ZSTD));
     let whole = io::Cursor::new(head).chain(stream);
-    Ok(if gzip {
+    let stream: Box<dyn BufRead + 'a> = if gzip {
         Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(whole)))
     } else if zstd {
-        Box::new(BufReader::with_capacity(BUFFER, Zstd { stream: whole, decoder: FrameDecoder::new(), inside: false }))
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(MOST_WINDOW);
+        Box::new(BufReader::with_capacity(BUFFER, Zstd { stream: whole, decoder, inside: false }))
     } else {
         Box::new(whole)
-    })
+    };
+    Ok(Inflated { stream, packed: gzip || zstd })
 }
 
 /// Frames of zstd, one after another.

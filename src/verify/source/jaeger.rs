@@ -8,16 +8,17 @@ use crate::engine::Archive;
 use crate::plan::ScenarioId;
 use crate::verify::Verifier;
 use crate::verify::extent::{indices, started_before};
-use answer::Answer;
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::{Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -26,8 +27,11 @@ const IN_FLIGHT: usize = 8;
 /// Most ids in a request, and most spans that it should bring.
 const IDS: usize = 32;
 const SPANS: u32 = 8_192;
-/// Longest answer, bytes.
-const ANSWER_BYTES: usize = 256 << 20;
+/// Longest answer, bytes, and how many are read or looked at at a time: the others wait in the network.
+const ANSWER_BYTES: usize = 128 << 20;
+const ANSWERS: usize = 2;
+/// Longest answer that is none of traces, bytes: which services there are, or why there is no answer.
+const SHORT_BYTES: usize = 4 << 20;
 /// For one answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Attempts after the first.
@@ -39,6 +43,14 @@ struct Jaeger {
     /// Without a `/` at the end.
     base: String,
     client: legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    /// Of [`ANSWERS`].
+    room: Arc<Semaphore>,
+}
+
+/// An answer, and the room that it takes.
+struct Body {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
 }
 
 /// Why there is no answer.
@@ -55,25 +67,24 @@ pub async fn read(url: &str, verifier: &mut Verifier, look: &mut dyn FnMut(&Veri
     let explained = |fault: Fault| SourceError(format!("Jaeger at {url}: {}", fault.why));
     let jaeger = Jaeger::new(url).map_err(explained)?;
     let mut watch = Watch::new(look);
-    let services = watch.until(verifier, jaeger.get("/api/services".into())).await.map_err(explained)?;
-    if answer::is_empty_list(&services).map_err(Fault::no_jaeger).map_err(explained)? {
+    let services = watch.until(verifier, jaeger.get("/api/services".into(), SHORT_BYTES)).await.map_err(explained)?;
+    if answer::is_empty_list(&services.bytes).map_err(Fault::no_jaeger).map_err(explained)? {
         verifier.found_nothing(format!("Jaeger at {url}: it holds no trace at all"));
         return Ok(());
     }
     let (mut paths, mut under_way) = (paths(verifier.archive()), JoinSet::new());
+    drop(services);
     loop {
         while under_way.len() < IN_FLIGHT
             && let Some(path) = paths.next()
         {
             let jaeger = jaeger.clone();
-            under_way.spawn(async move { jaeger.get(path).await });
+            under_way.spawn(async move { jaeger.get(path, ANSWER_BYTES).await });
         }
         let Some(joined) = watch.until(verifier, under_way.join_next()).await else { return Ok(()) };
         let body = joined.map_err(|e| SourceError(e.to_string()))?.map_err(explained)?;
-        let answer = Answer::read(&body).map_err(Fault::no_jaeger).map_err(explained)?;
-        for (trace, span) in answer.spans() {
-            verifier.observe(trace, &span, None);
-        }
+        let read = answer::for_each_span(&body.bytes, |trace, span| verifier.observe(trace, &span, None));
+        read.map_err(Fault::no_jaeger).map_err(explained)?;
     }
 }
 
@@ -122,31 +133,39 @@ impl Jaeger {
         let connector = connector.map_err(|e| Fault::lasting(format!("no trusted certificates: {e}")))?;
         let connector = connector.https_or_http().enable_http1().build();
         let client = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IN_FLIGHT).build(connector);
-        Ok(Jaeger { base: base.into(), client })
+        Ok(Jaeger { base: base.into(), client, room: Arc::new(Semaphore::new(ANSWERS)) })
     }
 
-    /// The body at a path; what may be a passing trouble is tried again.
-    async fn get(&self, path: String) -> Result<Bytes, Fault> {
+    /// The body at a path, of at most so many bytes; what may be a passing trouble is tried again.
+    async fn get(&self, path: String, most: usize) -> Result<Body, Fault> {
         let attempt = || async {
-            let answer = timeout(PATIENCE, self.attempt(&path)).await;
+            let answer = timeout(PATIENCE, self.attempt(&path, most)).await;
             answer.unwrap_or_else(|_| Err(Fault::passing(format!("no answer within {} s", PATIENCE.as_secs()))))
         };
         let waits = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(RETRIES);
         attempt.retry(waits).when(|fault| fault.passing).await
     }
 
-    async fn attempt(&self, path: &str) -> Result<Bytes, Fault> {
+    async fn attempt(&self, path: &str, most: usize) -> Result<Body, Fault> {
         let uri: Uri =
             format!("{}{path}", self.base).parse().map_err(|e| Fault::lasting(format!("not a URL ({e})")))?;
         let request = Request::get(uri).body(Empty::new()).map_err(|e| Fault::lasting(e.to_string()))?;
         let answer = self.client.request(request).await.map_err(|e| Fault::passing(innermost(&e)))?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
-        let body = body.map_err(|e| Fault::passing(innermost(&*e)))?.to_bytes();
+        let most = if status == StatusCode::OK { most } else { SHORT_BYTES };
+        let room = self.room.clone().acquire_owned().await.map_err(|e| Fault::lasting(e.to_string()))?;
+        let body = Limited::new(answer.into_body(), most).collect().await;
+        let bytes = match body {
+            Ok(body) => body.to_bytes(),
+            Err(e) if e.is::<LengthLimitError>() => {
+                return Err(Fault::lasting(format!("it answers with more than {} MiB", most >> 20)));
+            }
+            Err(e) => return Err(Fault::passing(innermost(&*e))),
+        };
         match status {
-            StatusCode::OK => Ok(body),
+            StatusCode::OK => Ok(Body { bytes, _room: room }),
             status => {
-                let said = answer::problem(&body).unwrap_or_else(|| FORM.into());
+                let said = answer::problem(&bytes).unwrap_or_else(|| FORM.into());
                 let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
                 Err(Fault { why: format!("it answers {status}; {said}"), passing })
             }

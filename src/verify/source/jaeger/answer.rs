@@ -1,28 +1,18 @@
 //! What Jaeger's HTTP API answers, and how it writes a span: kind, status, scope and trace state stand among the tags.
 
+use crate::otlp::MOST_PARTS;
+use crate::otlp::damage::Damage;
+use crate::otlp::text::{Fields, Items, Value, only};
 use crate::plan::SpanKind;
 use crate::store::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, TraceId};
 use crate::trace::OwnedDatum;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 /// ns.
 const MICROSECOND: u64 = 1_000;
-
-/// An answer of `/api/traces`.
-#[derive(Deserialize)]
-pub struct Answer {
-    #[serde(deserialize_with = "nullable")]
-    data: Vec<Trace>,
-}
-
-/// An answer whose data mean nothing here.
-#[derive(Deserialize)]
-struct Listed {
-    #[serde(deserialize_with = "nullable")]
-    data: Vec<Value>,
-}
 
 /// An answer that says why there is none.
 #[derive(Deserialize)]
@@ -33,16 +23,6 @@ struct Problems {
 #[derive(Deserialize)]
 struct Problem {
     msg: String,
-}
-
-#[derive(Deserialize)]
-struct Trace {
-    #[serde(rename = "traceID")]
-    id: String,
-    #[serde(deserialize_with = "nullable")]
-    spans: Vec<Span>,
-    #[serde(deserialize_with = "nullable")]
-    processes: HashMap<String, Process>,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +75,7 @@ struct Process {
 struct Tag {
     key: String,
     r#type: String,
-    value: Value,
+    value: Box<RawValue>,
 }
 
 /// Go writes an empty list as `null` where nothing was ever put into it.
@@ -104,8 +84,26 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -
 }
 
 /// Whether the list of an answer has nothing in it.
-pub fn is_empty_list(body: &[u8]) -> Result<bool, serde_json::Error> {
-    serde_json::from_slice(body).map(|Listed { data }| data.is_empty())
+///
+/// # Errors
+/// It is no answer.
+pub fn is_empty_list(body: &[u8]) -> Result<bool, Damage> {
+    Ok(data(body)?.next().transpose()?.is_none())
+}
+
+fn data(body: &[u8]) -> Result<Items<'_>, Damage> {
+    Ok(Items::new(field(only(body)?.text, "data")?.text))
+}
+
+/// A field that has to be there.
+fn field<'t>(object: &'t [u8], name: &str) -> Result<Value<'t>, Damage> {
+    for field in Fields::new(object) {
+        let (key, value) = field?;
+        if key == name {
+            return Ok(value);
+        }
+    }
+    Err(Damage::new(0, format!("there is no `{name}`")))
 }
 
 /// What an answer without data says.
@@ -114,21 +112,33 @@ pub fn problem(body: &[u8]) -> Option<String> {
     Some(errors.into_iter().next()?.msg.chars().take(200).collect())
 }
 
-impl Answer {
-    /// A trace that Jaeger does not have is not in it.
-    pub fn read(body: &[u8]) -> Result<Answer, serde_json::Error> {
-        serde_json::from_slice(body)
+/// Show every span of an answer of `/api/traces`, one at a time. A trace that Jaeger does not have is not in it.
+///
+/// # Errors
+/// It is no answer, or a span in it can't be read; the spans before that place have been shown.
+pub fn for_each_span(body: &[u8], mut show: impl FnMut(TraceId, StoredSpan)) -> Result<(), Damage> {
+    for trace in data(body)? {
+        let trace = trace?;
+        let part = |name| field(trace.text, name).map_err(|damage| damage.moved(trace.place(body)));
+        let (id, spans, processes) = (part("traceID")?, part("spans")?, part("processes")?);
+        let id = trace_id(&read::<String>(id, body)?);
+        // Go writes an empty list or map as `null` where nothing was ever put into it.
+        let processes = read::<Option<HashMap<String, Process>>>(processes, body)?.unwrap_or_default();
+        for span in Items::new(spans.text) {
+            let span: Span = read(span.map_err(|damage| damage.moved(spans.place(body)))?, body)?;
+            let process = processes.get(&span.process);
+            show(id, span.stored(id, process));
+        }
     }
+    Ok(())
+}
 
-    pub fn spans(self) -> impl Iterator<Item = (TraceId, StoredSpan)> {
-        self.data.into_iter().flat_map(|Trace { id, spans, processes }| {
-            let trace = trace_id(&id);
-            spans.into_iter().map(move |span| {
-                let process = processes.get(&span.process);
-                (trace, span.stored(trace, process))
-            })
-        })
+/// A part of an answer.
+fn read<T: DeserializeOwned>(value: Value<'_>, body: &[u8]) -> Result<T, Damage> {
+    if value.objects > MOST_PARTS {
+        return Err(Damage::new(value.place(body), format!("more than {MOST_PARTS} tags, logs and references in one")));
     }
+    serde_json::from_slice(value.text).map_err(|error| Damage::new(value.place(body), error))
 }
 
 impl Span {
@@ -228,17 +238,14 @@ fn attributes(tags: &[Tag]) -> Attributes {
 impl Tag {
     /// An integer that JavaScript would round stands there as text.
     fn datum(&self) -> OwnedDatum {
-        let number = match (&*self.r#type, &self.value) {
-            ("bool", Value::Bool(value)) => Some(OwnedDatum::Bool(*value)),
-            ("int64", Value::Number(value)) => value.as_i64().map(OwnedDatum::Int),
-            ("int64", Value::String(value)) => value.parse().ok().map(OwnedDatum::Int),
-            ("float64", Value::Number(value)) => value.as_f64().map(OwnedDatum::Double),
+        let json = self.value.get();
+        let scalar = match &*self.r#type {
+            "bool" => json.parse().ok().map(OwnedDatum::Bool),
+            "int64" => json.trim_matches('"').parse().ok().map(OwnedDatum::Int),
+            "float64" if !json.starts_with('"') => json.parse().ok().map(OwnedDatum::Double),
             _ => None,
         };
-        number.unwrap_or_else(|| match &self.value {
-            Value::String(text) => OwnedDatum::Text(text.clone()),
-            other => OwnedDatum::Text(other.to_string()),
-        })
+        scalar.unwrap_or_else(|| OwnedDatum::Text(serde_json::from_str(json).unwrap_or_else(|_| json.into())))
     }
 }
 
@@ -308,10 +315,16 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_told() {
-        for text in ["", "<html>", "[]", "{}", r#"{"data":7}"#, r#"{"data":[{"traceID":"1"}]}"#] {
-            assert!(Answer::read(text.as_bytes()).is_err(), "{text}");
+        let read = |text: &str| {
+            let mut spans = 0;
+            for_each_span(text.as_bytes(), |_, _| spans += 1).map(|()| spans)
+        };
+        let nameless = r#"{"data":[{"traceID":"1","processes":{},"spans":[{}]}]}"#;
+        for text in ["", "<html>", "[]", "{}", r#"{"data":7}"#, r#"{"data":[{"traceID":"1"}]}"#, nameless] {
+            assert!(read(text).is_err(), "{text}");
         }
-        let empty = Answer::read(br#"{"data":null,"errors":[{"msg":"trace not found"}]}"#).unwrap();
-        assert_eq!(empty.spans().count(), 0);
+        assert_eq!(read(r#"{"data":null,"errors":[{"msg":"trace not found"}]}"#), Ok(0));
+        assert_eq!(read(r#"{"data":[{"traceID":"1","spans":null,"processes":null}]}"#), Ok(0));
+        assert_eq!((is_empty_list(br#"{"data":null}"#), is_empty_list(br#"{"data":["a"]}"#)), (Ok(true), Ok(false)));
     }
 }

@@ -1,0 +1,168 @@
+//! The spans of a request, in protobuf or JSON, one after another; and a request in JSON as one in protobuf.
+
+use super::damage::Damage;
+use super::text::{Fields, Items, Value, only, pick};
+use super::wire::{Malformed, all, last};
+use super::{json, write};
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+
+/// Show every span of a request in protobuf, each with its resource.
+///
+/// # Errors
+/// It is no request; the spans before that place have been shown.
+pub fn for_each_span(
+    request: &[u8],
+    mut show: impl FnMut(&[u8], &[u8]) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    for resource_spans in all(request, 1) {
+        let resource_spans = resource_spans?;
+        let resource = last(resource_spans, 1)?;
+        for scope_spans in all(resource_spans, 2) {
+            for span in all(scope_spans?, 2) {
+                show(resource, span?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A `ResourceSpans` in JSON.
+pub struct ResourceSpans<'t> {
+    pub resource: Option<Value<'t>>,
+    pub schema_url: String,
+    pub scope_spans: Option<Value<'t>>,
+}
+
+/// A `ScopeSpans` in JSON.
+pub struct ScopeSpans<'t> {
+    pub scope: Option<Value<'t>>,
+    pub schema_url: String,
+    pub spans: Option<Value<'t>>,
+}
+
+impl<'t> ResourceSpans<'t> {
+    /// # Errors
+    /// It is none.
+    pub fn read(text: &'t [u8]) -> Result<ResourceSpans<'t>, Damage> {
+        // As it was called before OTLP 0.19, and still is in stores that were written then.
+        let [resource, scope_spans, old, schema_url] =
+            pick(text, ["resource", "scopeSpans", "instrumentationLibrarySpans", "schemaUrl"])?;
+        let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, text))?;
+        Ok(ResourceSpans { resource, schema_url, scope_spans: scope_spans.or(old) })
+    }
+
+    pub fn scope_spans(&self) -> Items<'t> {
+        items(self.scope_spans)
+    }
+}
+
+impl<'t> ScopeSpans<'t> {
+    /// # Errors
+    /// It is none.
+    pub fn read(text: &'t [u8]) -> Result<ScopeSpans<'t>, Damage> {
+        let [scope, old, spans, schema_url] = pick(text, ["scope", "instrumentationLibrary", "spans", "schemaUrl"])?;
+        let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, text))?;
+        Ok(ScopeSpans { scope: scope.or(old), schema_url, spans })
+    }
+
+    pub fn spans(&self) -> Items<'t> {
+        items(self.spans)
+    }
+}
+
+fn items(array: Option<Value<'_>>) -> Items<'_> {
+    Items::new(array.map_or(b"null", |array| array.text))
+}
+
+fn string(value: Option<Value<'_>>) -> Result<String, Damage> {
+    value.map_or(Ok(String::new()), |value| serde_json::from_slice(value.text).map_err(|error| Damage::new(0, error)))
+}
+
+/// Damage of a value in the text that the value stands in.
+pub fn within(damage: Damage, value: Option<Value<'_>>, text: &[u8]) -> Damage {
+    damage.moved(value.map_or(0, |value| value.place(text)))
+}
+
+/// Why a request in JSON is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Untaken {
+    Damaged(Damage),
+    /// It would have more bytes than it may.
+    TooLarge,
+}
+
+impl From<Damage> for Untaken {
+    fn from(damage: Damage) -> Untaken {
+        Untaken::Damaged(damage)
+    }
+}
+
+/// A request in JSON as one in protobuf, of at most `most` bytes; one span at a time is decoded.
+///
+/// # Errors
+/// It is none, or too large.
+pub fn to_protobuf(text: &[u8], most: usize) -> Result<Vec<u8>, Untaken> {
+    let mut out = vec![];
+    let request = only(text)?;
+    for field in Fields::new(request.text) {
+        let (key, value) = field.map_err(|damage| within(damage, Some(request), text))?;
+        if key != "resourceSpans" {
+            continue;
+        }
+        for group in Items::new(value.text) {
+            let group = group.map_err(|damage| within(damage, Some(value), text))?;
+            let open = write::begin(&mut out, 1);
+            self::group(group.text, &mut out, most).map_err(|untaken| match untaken {
+                Untaken::Damaged(damage) => Untaken::Damaged(within(damage, Some(group), text)),
+                Untaken::TooLarge => Untaken::TooLarge,
+            })?;
+            write::end(&mut out, open);
+            if out.len() > most {
+                return Err(Untaken::TooLarge);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn group(text: &[u8], out: &mut Vec<u8>, most: usize) -> Result<(), Untaken> {
+    let resource_spans = ResourceSpans::read(text)?;
+    let resource = resource_spans.resource;
+    if resource.is_some() {
+        let message: Resource =
+            json::message::<json::Resource, _>(resource).map_err(|damage| within(damage, resource, text))?;
+        write::field(out, 1, &message.encode_to_vec());
+    }
+    for value in resource_spans.scope_spans() {
+        let value = value.map_err(|damage| within(damage, resource_spans.scope_spans, text))?;
+        let inside = |damage: Damage| within(damage, Some(value), text);
+        let scope_spans = ScopeSpans::read(value.text).map_err(inside)?;
+        let open = write::begin(out, 2);
+        let scope = scope_spans.scope;
+        if scope.is_some() {
+            let message: InstrumentationScope =
+                json::message::<json::Scope, _>(scope).map_err(|damage| within(damage, scope, text))?;
+            write::field(out, 1, &message.encode_to_vec());
+        }
+        for span in scope_spans.spans() {
+            let span = span.map_err(|damage| within(damage, scope_spans.spans, text))?;
+            let message: Span =
+                json::message::<json::Span, _>(Some(span)).map_err(|damage| within(damage, Some(span), text))?;
+            write::field(out, 2, &message.encode_to_vec());
+            if out.len() > most {
+                return Err(Untaken::TooLarge);
+            }
+        }
+        if !scope_spans.schema_url.is_empty() {
+            write::field(out, 3, scope_spans.schema_url.as_bytes());
+        }
+        write::end(out, open);
+    }
+    if !resource_spans.schema_url.is_empty() {
+        write::field(out, 3, resource_spans.schema_url.as_bytes());
+    }
+    Ok(())
+}
