@@ -1,8 +1,8 @@
 //! Traces to OTLP, and OTLP out of the process.
 //!
 //! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`; `deliver` carries
-//! batches to a `target` over `grpc` or `http` and keeps the account, with a `loopback` of its own to this machine; `file`
-//! writes them in order. `metrics` sends tracegen's own.
+//! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order. `metrics` sends
+//! tracegen's own.
 
 mod batch;
 mod client;
@@ -16,8 +16,6 @@ mod gzip;
 mod histogram;
 mod http;
 mod json;
-#[cfg(target_os = "linux")]
-mod loopback;
 mod metrics;
 mod outcome;
 mod probe;

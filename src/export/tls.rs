@@ -16,12 +16,9 @@ use std::{sync::Arc, time::Duration};
 /// Longest wait for a TCP connection to one address, so that "nothing is there" is told from "no answer".
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-#[cfg(target_os = "linux")]
-pub(super) type Connector = HttpsConnector<super::loopback::Connector>;
-#[cfg(not(target_os = "linux"))]
 pub(super) type Connector = HttpsConnector<HttpConnector>;
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(super) enum Version {
     Http1,
     Http2,
@@ -38,10 +35,7 @@ pub(super) fn connector(target: &Target, version: Version) -> Result<Connector, 
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    let timeout = target.timeout.map_or(CONNECT_TIMEOUT, |t| CONNECT_TIMEOUT.min(t / 2));
-    tcp.set_connect_timeout(Some(timeout));
-    #[cfg(target_os = "linux")]
-    let tcp = super::loopback::Connector::new(tcp, timeout, version);
+    tcp.set_connect_timeout(Some(target.timeout.map_or(CONNECT_TIMEOUT, |t| CONNECT_TIMEOUT.min(t / 2))));
     let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
     Ok(match version {
         Version::Http1 => connector.enable_http1().wrap_connector(tcp),
