@@ -135,14 +135,74 @@ fn what_can_be_retried_is_retried() {
         let account = deliver(target(&peer.url(), Protocol::Grpc, &[]), patient(), 4);
         assert_all_arrived(&account, &peer);
         assert_eq!(account.retries.values().sum::<u64>(), 3, "{code:?}");
-        let unknown = matches!(code, Code::Cancelled | Code::DeadlineExceeded);
-        assert_eq!(account.resent_unknown.spans > 0, unknown, "{code:?}");
+        assert!(account.resent_unknown.spans > 0, "{code:?}: it may have been taken");
     }
     for status in [429, 502, 503, 504] {
         let peer = Peer::start(move |n| if n < 3 { Answer::Http(status, None) } else { Answer::Take });
         let account = deliver(target(&peer.url(), Protocol::HttpProtobuf, &[]), patient(), 4);
         assert_all_arrived(&account, &peer);
         assert_eq!(account.retries.values().sum::<u64>(), 3, "{status}");
+        assert_eq!(account.resent_unknown.spans > 0, status != 429, "{status}");
+    }
+}
+
+#[test]
+fn what_is_taken_and_refused_all_the_same_is_no_fault_of_the_pipeline() {
+    for protocol in ALL_PROTOCOLS {
+        let refusal = match protocol {
+            Protocol::Grpc => Answer::Grpc(tonic::Status::unavailable("an exporter behind it is away")),
+            _ => Answer::Http(503, None),
+        };
+        let peer = Peer::start(move |n| if n < 2 { Answer::TakeAnd(refusal.clone().into()) } else { Answer::Take });
+        let account = deliver(target(&peer.url(), protocol, &[]), patient(), 20);
+        assert_all_arrived(&account, &peer);
+        assert!(peer.spans().len() > 2_000, "{protocol}: some are there twice, as the account says");
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_breaks_off_is_one() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        for stalls in [false, true] {
+            let peer = Peer::start(move |n| if n == 0 { Answer::TakeAndBreakOff { stalls } } else { Answer::Take });
+            let account = deliver(target(&peer.url(), protocol, &[("TIMEOUT", "700")]), patient(), 3);
+            assert_all_arrived(&account, &peer);
+            assert_eq!(peer.spans().len(), 300, "{protocol}: nothing is sent again");
+            assert!(account.retries.is_empty(), "{account:#?}");
+        }
+    }
+}
+
+#[test]
+fn who_asks_for_no_wait_is_not_called_without_a_pause() {
+    let past = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let zero = || tonic_types::ErrorDetails::with_retry_info(Some(Duration::ZERO));
+    let status = tonic::Status::with_error_details(tonic::Code::Unavailable, "now", zero());
+    for (protocol, answer) in [
+        (Protocol::HttpProtobuf, Answer::Http(503, Some(("retry-after", "0".into())))),
+        (Protocol::HttpJson, Answer::Http(429, Some(("retry-after", past.into())))),
+        (Protocol::Grpc, Answer::Grpc(status)),
+    ] {
+        let peer = Peer::start(move |_| answer.clone());
+        let (options, _) = options(1_500 * MS, 1_500 * MS);
+        let account = deliver(target(&peer.url(), protocol, &[]), Options { in_flight: Some(1), ..options }, 1);
+        assert_eq!(account.total_undelivered().spans, SPANS);
+        // 0.1 s, 0.2 s, 0.4 s, 0.8 s at least.
+        assert!(peer.requests().len() <= 6, "{protocol}: {} requests in 1.5 s", peer.requests().len());
+    }
+}
+
+#[test]
+fn a_page_to_log_in_is_no_acknowledgement() {
+    for (content_type, body, reason) in [
+        ("text/html", "<html>log in</html>", "its content type is text/html"),
+        ("application/x-protobuf", "<html>log in</html>", "its protobuf can't be decoded"),
+    ] {
+        let peer = Peer::start(move |_| Answer::Page { content_type, body });
+        let account = deliver(target(&peer.url(), Protocol::HttpProtobuf, &[]), patient(), 2);
+        let rejected = &account.rejected["HTTP 200 OK without an OTLP response"];
+        assert_eq!(rejected.amount.spans, 200, "{account:#?}");
+        assert!(rejected.message.starts_with(reason), "{account:#?}");
     }
 }
 

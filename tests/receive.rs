@@ -210,7 +210,8 @@ fn who_is_refused_for_now_comes_again() {
         let faults = Faults { seed: 3, unavailable: 0.3, retry_after: wait, ..Faults::default() };
         let station = Station::start(faults);
         let account = station.deliver(protocol, "none", 20);
-        assert!(account.is_whole() && account.resent_unknown.spans == 0, "{protocol}: {account:#?}");
+        // Whether one who is unavailable has taken the spans first, no sender can know.
+        assert!(account.is_whole() && account.resent_unknown.spans > 0, "{protocol}: {account:#?}");
         let (taken, books) = station.end();
         assert!(ids(&taken).into_iter().eq(0..20 * SPANS), "{protocol}: lost or doubled");
         let refused = books.injected.unavailable;

@@ -6,6 +6,7 @@ use super::{
     target::{Protocol, Target, TargetError},
 };
 use bytes::Bytes;
+use std::time::Duration;
 
 pub(super) enum Client {
     Grpc(grpc::Client),
@@ -29,17 +30,11 @@ impl Client {
         }
     }
 
-    pub async fn export(&self, prepared: Bytes) -> Outcome {
+    /// Sends a request, and knows within `limit` what became of it.
+    pub async fn export(&self, prepared: Bytes, limit: Duration) -> Outcome {
         match self {
-            Client::Grpc(client) => client.export(prepared).await,
-            Client::Http(client) => client.export(prepared).await,
-        }
-    }
-
-    /// Leave a connection that requests share: those from now on open a new one.
-    pub fn reconnect(&self) {
-        if let Client::Grpc(client) = self {
-            client.reconnect();
+            Client::Grpc(client) => client.export(prepared, limit).await,
+            Client::Http(client) => client.export(prepared, limit).await,
         }
     }
 }

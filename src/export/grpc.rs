@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use percent_encoding::percent_decode;
 use prost::Message;
 use std::{error::Error, time::Duration};
+use tokio::time::timeout;
 use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::StatusExt;
 
@@ -76,17 +77,22 @@ impl Client {
         Ok(Client { connector, url, headers, gzip, channel })
     }
 
-    /// Leave the connection: requests from now on open a new one. For when nothing comes back on it any more.
-    pub fn reconnect(&self) {
-        *self.channel.lock() = channel(self.connector.clone());
-    }
-
     /// The message to send for a request body: made once, sent as often as needed.
     pub fn prepare(&self, body: &Bytes) -> Bytes {
         if self.gzip { gzip::compress(body) } else { body.clone() }
     }
 
-    pub async fn export(&self, prepared: Bytes) -> Outcome {
+    /// Sends a message, and knows within `limit` what became of it.
+    pub async fn export(&self, prepared: Bytes, limit: Duration) -> Outcome {
+        if let Ok(outcome) = timeout(limit, self.outcome(prepared)).await {
+            return outcome;
+        }
+        // Perhaps nothing comes back on the connection any more: the next requests open a new one.
+        *self.channel.lock() = channel(self.connector.clone());
+        Outcome::Failed(Failure::timeout(limit))
+    }
+
+    async fn outcome(&self, prepared: Bytes) -> Outcome {
         let mut answer = self.call(prepared.clone()).await;
         // Without another's connection, it takes one of its own to learn why.
         if answer.as_ref().is_err_and(|e| waited_in_vain(&**e)) {
@@ -166,30 +172,36 @@ fn status_of_http(status: StatusCode) -> Status {
     Status::new(code, format!("an answer without grpc-status: HTTP {status}"))
 }
 
-/// The status acknowledges; an answer that can't be read as OTLP rejects nothing.
+/// What the answer to an acknowledged call says. One that is no OTLP response is no acknowledgement: how many spans were
+/// taken is not known, and what answers is hardly an OTLP receiver.
 fn accepted(answer: &[u8]) -> Outcome {
     let message = answer.get(PREFIX_BYTES..).unwrap_or_default();
     let message = match answer.first() {
-        Some(1) => gzip::decompress(message, ANSWER_BYTES).unwrap_or_default(),
-        _ => message.to_vec(),
+        Some(1) => gzip::decompress(message, ANSWER_BYTES).ok(),
+        _ => Some(message.to_vec()),
     };
-    let answer = ExportTraceServiceResponse::decode(&*message).unwrap_or_default();
-    let partial = answer.partial_success.unwrap_or_default();
+    let read = message.and_then(|message| ExportTraceServiceResponse::decode(&*message).ok());
+    let Some(response) = read else {
+        return Outcome::Rejected(Cause::new("OK without an OTLP response", "the message can't be decoded"));
+    };
+    let partial = response.partial_success.unwrap_or_default();
     let rejected_spans = u64::try_from(partial.rejected_spans).unwrap_or(0);
     Outcome::Accepted { rejected_spans, message: shorten(&partial.error_message) }
 }
 
-/// What is retried is the OTLP specification's ("OTLP/gRPC Response", table of retryable codes).
+/// What is retried is the OTLP specification's ("OTLP/gRPC Response", table of retryable codes). A receiver may have taken
+/// the spans, or handed some of them on, and fail only then: after all codes but that of one who is too busy to look at
+/// them, the outcome is not known.
 fn refused(status: &Status) -> Outcome {
     let cause = Cause::new(name(status.code()), status.message());
     let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
     match status.code() {
-        Code::Cancelled | Code::DeadlineExceeded => {
-            Outcome::Failed(Failure { cause, unknown: true, answered: true, wait })
-        }
-        Code::Aborted | Code::OutOfRange | Code::Unavailable | Code::DataLoss => {
-            Outcome::Failed(Failure { cause, unknown: false, answered: true, wait })
-        }
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => Outcome::Failed(Failure { cause, unknown: true, answered: true, wait }),
         Code::ResourceExhausted if wait.is_some() => {
             Outcome::Failed(Failure { cause, unknown: false, answered: true, wait })
         }
@@ -274,8 +286,20 @@ mod tests {
         let expected = Outcome::Accepted { rejected_spans: 3, message: "no".into() };
         assert_eq!(accepted(&framed(0, &partial)), expected);
         assert_eq!(accepted(&framed(1, &gzip::compress(&partial))), expected);
-        for broken in [vec![], vec![1], framed(1, &partial), framed(0, b"junk")] {
-            assert_eq!(accepted(&broken), Outcome::Accepted { rejected_spans: 0, message: String::new() });
+        for empty in [vec![], framed(0, &[])] {
+            assert_eq!(accepted(&empty), Outcome::Accepted { rejected_spans: 0, message: String::new() });
+        }
+        for broken in [vec![1], framed(1, &partial), framed(0, b"junk"), framed(0, b"<html>")] {
+            assert!(matches!(accepted(&broken), Outcome::Rejected(_)), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn only_one_who_is_too_busy_has_certainly_not_taken_the_spans() {
+        for code in (0..17).map(Code::from_i32) {
+            if let Outcome::Failed(failure) = refused(&Status::new(code, "")) {
+                assert!(failure.unknown, "{code:?}");
+            }
         }
     }
 

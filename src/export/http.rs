@@ -24,6 +24,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use serde::Deserialize;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// Longest answer that is read, bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
@@ -62,28 +63,27 @@ impl Client {
         if self.gzip { gzip::compress(body) } else { body.clone() }
     }
 
-    pub async fn export(&self, prepared: Bytes) -> Outcome {
-        self.export_dated(prepared).await.0
+    /// Sends a body, and knows within `limit` what became of it.
+    pub async fn export(&self, prepared: Bytes, limit: Duration) -> Outcome {
+        self.export_dated(prepared, limit).await.0
     }
 
-    /// With when the peer answered, by its own clock.
-    pub async fn export_dated(&self, prepared: Bytes) -> (Outcome, Option<Timestamp>) {
+    /// As [`Client::export`], with when the peer answered, by its own clock.
+    pub async fn export_dated(&self, prepared: Bytes, limit: Duration) -> (Outcome, Option<Timestamp>) {
+        let deadline = Instant::now() + limit;
         let mut request = Request::new(Full::new(prepared));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = self.headers.clone();
-        let response = match self.pool.request(request).await {
-            Ok(response) => response,
-            Err(error) => return (Outcome::Failed(Failure::transport(&error)), None),
+        let response = match timeout_at(deadline, self.pool.request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return (Outcome::Failed(Failure::transport(&error)), None),
+            Err(_) => return (Outcome::Failed(Failure::timeout(limit)), None),
         };
         let (parts, body) = response.into_parts();
-        let answer = read(body).await;
+        let answer = timeout_at(deadline, read(body)).await.unwrap_or(None);
         let outcome = match parts.status.is_success() {
-            true => match answer {
-                Ok(answer) => accepted(&parts.headers, &answer),
-                Err(Unread::TooLong) => accepted(&HeaderMap::new(), &[]),
-                Err(Unread::Broken(failure)) => Outcome::Failed(failure),
-            },
+            true => accepted(parts.status, &parts.headers, answer.as_deref()),
             // The status alone decides; the body only says more.
             false => refused(parts.status, &parts.headers, &answer.unwrap_or_default()),
         };
@@ -91,17 +91,9 @@ impl Client {
     }
 }
 
-enum Unread {
-    TooLong,
-    Broken(Failure),
-}
-
-async fn read(body: Incoming) -> Result<Bytes, Unread> {
-    match Limited::new(body, ANSWER_BYTES).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Unread::TooLong),
-        Err(error) => Err(Unread::Broken(Failure::transport(&*error))),
-    }
+/// The body of an answer; `None`: it breaks off, or is longer than is read.
+async fn read(body: Incoming) -> Option<Bytes> {
+    Limited::new(body, ANSWER_BYTES).collect().await.ok().map(|body| body.to_bytes())
 }
 
 #[derive(Deserialize, Default)]
@@ -126,36 +118,68 @@ enum JsonInt {
     Text(String),
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/json"))
+/// The content type of an answer, in lower case and without its parameters; empty: it names none.
+fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    String::from_utf8_lossy(value).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// A status of 2xx acknowledges, whatever the body holds; one that can't be read as OTLP rejects nothing.
-fn accepted(headers: &HeaderMap, answer: &[u8]) -> Outcome {
-    let (rejected, message) = if is_json(headers) {
-        let partial =
-            serde_json::from_slice::<JsonResponse>(answer).unwrap_or_default().partial_success.unwrap_or_default();
-        let rejected = match partial.rejected_spans {
-            Some(JsonInt::Number(n)) => n,
-            Some(JsonInt::Text(text)) => text.parse().unwrap_or(0),
-            None => 0,
-        };
-        (rejected, partial.error_message.unwrap_or_default())
-    } else {
-        let partial =
-            ExportTraceServiceResponse::decode(answer).unwrap_or_default().partial_success.unwrap_or_default();
-        (partial.rejected_spans, partial.error_message)
+/// What becomes of a request that is answered with a status of 2xx: the receiver has taken it, also where the rest of its
+/// answer (`None`) never came. Who answers with something else than an OTLP response is no OTLP receiver, but a proxy with
+/// a page to log in, for one.
+fn accepted(status: StatusCode, headers: &HeaderMap, answer: Option<&[u8]>) -> Outcome {
+    let read = match (content_type(headers).as_str(), answer) {
+        ("application/json" | "application/x-protobuf" | "", None) => Ok((0, String::new())),
+        ("application/json", Some([])) => Ok((0, String::new())),
+        ("application/json", Some(answer)) => json_response(answer),
+        ("application/x-protobuf" | "", Some(answer)) => protobuf_response(answer),
+        (other, _) => Err(format!("its content type is {other}")),
     };
-    Outcome::Accepted { rejected_spans: u64::try_from(rejected).unwrap_or(0), message: shorten(&message) }
+    match read {
+        Ok((rejected, message)) => {
+            Outcome::Accepted { rejected_spans: u64::try_from(rejected).unwrap_or(0), message: shorten(&message) }
+        }
+        Err(problem) => {
+            let message = format!("{problem}; is this an OTLP receiver, or a proxy before it?");
+            Outcome::Rejected(Cause::new(format!("HTTP {status} without an OTLP response"), &message))
+        }
+    }
+}
+
+/// How many spans were rejected, and a message.
+fn json_response(answer: &[u8]) -> Result<(i64, String), String> {
+    let response: JsonResponse =
+        serde_json::from_slice(answer).map_err(|e| format!("its JSON can't be decoded ({e})"))?;
+    let partial = response.partial_success.unwrap_or_default();
+    let rejected = match partial.rejected_spans {
+        Some(JsonInt::Number(n)) => n,
+        Some(JsonInt::Text(text)) => text.parse().map_err(|_| "its number of rejected spans is none")?,
+        None => 0,
+    };
+    Ok((rejected, partial.error_message.unwrap_or_default()))
+}
+
+/// As [`json_response`].
+fn protobuf_response(answer: &[u8]) -> Result<(i64, String), String> {
+    let response = ExportTraceServiceResponse::decode(answer);
+    let partial = response.map_err(|e| format!("its protobuf can't be decoded ({e})"))?.partial_success;
+    Ok(partial.map(|partial| (partial.rejected_spans, partial.error_message)).unwrap_or_default())
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Outcome {
     let cause = Cause::new(format!("HTTP {status}"), &message_of(status, headers, answer));
-    let gateway = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
-    if gateway || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+    if matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    ) {
         let wait = headers.get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
-        // Behind a gateway that gave up, the receiver may still have taken the spans.
-        Outcome::Failed(Failure { cause, unknown: gateway, answered: true, wait })
+        // A receiver may have taken the spans and fail only then, or a gateway before it give up. Only one who is too busy
+        // to look at them has not taken them.
+        let unknown = status != StatusCode::TOO_MANY_REQUESTS;
+        Outcome::Failed(Failure { cause, unknown, answered: true, wait })
     } else {
         Outcome::Rejected(cause)
     }
@@ -171,17 +195,13 @@ fn message_of(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> String 
         let to = headers.get(header::LOCATION).map(|v| String::from_utf8_lossy(v.as_bytes()));
         return format!("redirects to {}; redirects are not followed", to.unwrap_or_default());
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|t| t.to_str().ok()).unwrap_or_default();
-    if content_type.starts_with("application/x-protobuf") {
-        tonic_types::Status::decode(answer).unwrap_or_default().message
-    } else if is_json(headers)
-        && let Ok(json) = serde_json::from_slice::<JsonStatus>(answer)
-    {
-        json.message
-    } else if content_type.starts_with("text/html") {
-        String::new()
-    } else {
-        String::from_utf8_lossy(answer).lines().next().unwrap_or_default().to_string()
+    let json = || serde_json::from_slice::<JsonStatus>(answer).ok();
+    let line = || String::from_utf8_lossy(answer).lines().next().unwrap_or_default().to_string();
+    match content_type(headers).as_str() {
+        "application/x-protobuf" => tonic_types::Status::decode(answer).unwrap_or_default().message,
+        "application/json" => json().map_or_else(line, |status| status.message),
+        "text/html" => String::new(),
+        _ => line(),
     }
 }
 
@@ -203,8 +223,12 @@ fn http_date(value: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
+    fn typed(content_type: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))])
+    }
+
     fn json() -> HeaderMap {
-        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))])
+        typed("application/json; charset=utf-8")
     }
 
     fn accepts(rejected_spans: u64, message: &str) -> Outcome {
@@ -213,6 +237,7 @@ mod tests {
 
     #[test]
     fn partial_success_reads_in_both_formats() {
+        let accepted = |headers: &HeaderMap, answer| accepted(StatusCode::OK, headers, Some(answer));
         assert_eq!(
             accepted(&json(), br#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"no"}}"#),
             accepts(3, "no")
@@ -220,9 +245,38 @@ mod tests {
         assert_eq!(accepted(&json(), br#"{"partialSuccess":{"rejectedSpans":3}}"#), accepts(3, ""));
         assert_eq!(accepted(&json(), br#"{"partialSuccess":{}}"#), accepts(0, ""));
         assert_eq!(accepted(&json(), b"{}"), accepts(0, ""));
-        assert_eq!(accepted(&HeaderMap::new(), &[0x0a, 0x06, 0x08, 3, 0x12, 2, b'n', b'o']), accepts(3, "no"));
-        assert_eq!(accepted(&HeaderMap::new(), &[0x0a, 0x00]), accepts(0, ""));
-        assert_eq!(accepted(&HeaderMap::new(), b"OK"), accepts(0, ""));
+        for headers in [HeaderMap::new(), typed("application/x-protobuf"), typed("Application/X-Protobuf; q=1")] {
+            assert_eq!(accepted(&headers, &[0x0a, 0x06, 0x08, 3, 0x12, 2, b'n', b'o']), accepts(3, "no"));
+            assert_eq!(accepted(&headers, &[0x0a, 0x00]), accepts(0, ""));
+            assert_eq!(accepted(&headers, b""), accepts(0, ""));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_otlp_response_is_a_rejection_with_its_reason() {
+        for (headers, answer, reason) in [
+            (typed("text/html; charset=utf-8"), &b"<html>log in"[..], "its content type is text/html"),
+            (typed("text/plain"), b"", "its content type is text/plain"),
+            (typed("application/jsonp"), b"{}", "its content type is application/jsonp"),
+            (HeaderMap::new(), b"OK", "its protobuf can't be decoded"),
+            (typed("application/x-protobuf"), b"<html>", "its protobuf can't be decoded"),
+            (json(), b"<html>", "its JSON can't be decoded"),
+            (json(), br#"{"partialSuccess":{"rejectedSpans":"many"}}"#, "its number of rejected spans"),
+        ] {
+            let Outcome::Rejected(cause) = accepted(StatusCode::OK, &headers, Some(answer)) else {
+                panic!("{headers:?} was taken for an acknowledgement");
+            };
+            assert_eq!(cause.name, "HTTP 200 OK without an OTLP response");
+            assert!(cause.message.starts_with(reason), "{cause}");
+        }
+        assert!(matches!(accepted(StatusCode::OK, &typed("text/html"), None), Outcome::Rejected(_)));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_acknowledges_all_the_same() {
+        for headers in [HeaderMap::new(), json(), typed("application/x-protobuf")] {
+            assert_eq!(accepted(StatusCode::ACCEPTED, &headers, None), accepts(0, ""));
+        }
     }
 
     #[test]
@@ -240,8 +294,16 @@ mod tests {
     fn only_the_specified_statuses_are_retried() {
         for code in 100..600 {
             let status = StatusCode::from_u16(code).unwrap();
-            let retried = matches!(refused(status, &HeaderMap::new(), b""), Outcome::Failed(_));
-            assert_eq!(retried, [429, 502, 503, 504].contains(&code), "{code}");
+            let retried = match refused(status, &HeaderMap::new(), b"") {
+                Outcome::Failed(failure) => Some(failure.unknown),
+                _ => None,
+            };
+            let expected = match code {
+                429 => Some(false),
+                502..=504 => Some(true),
+                _ => None,
+            };
+            assert_eq!(retried, expected, "{code}");
         }
     }
 
@@ -270,7 +332,7 @@ mod tests {
                 }
             }
             for body in [text.as_bytes(), &bytes] {
-                accepted(&headers, body);
+                accepted(StatusCode::OK, &headers, Some(body));
                 refused(StatusCode::from_u16(status).unwrap(), &headers, body);
             }
         }

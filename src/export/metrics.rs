@@ -2,7 +2,7 @@
 
 use super::{
     client::Client,
-    outcome::{Failure, Outcome},
+    outcome::Outcome,
     target::{DEFAULT_TIMEOUT, Protocol, Target, TargetError},
 };
 use bytes::Bytes;
@@ -19,10 +19,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    time::timeout,
-};
+use tokio::runtime::{Builder, Runtime};
 
 /// What is to be told to a person; must not block.
 pub type Tell = Box<dyn Fn(String) + Send + Sync>;
@@ -66,13 +63,7 @@ impl MetricExporter {
 
     async fn send(&self, body: Vec<u8>) -> Result<(), String> {
         let (client, limit) = (self.client.clone(), self.timeout);
-        let request = async move {
-            let sent = timeout(limit, client.export(client.prepare(&Bytes::from(body)))).await;
-            sent.unwrap_or_else(|_| {
-                client.reconnect();
-                Outcome::Failed(Failure::timeout(limit))
-            })
-        };
+        let request = async move { client.export(client.prepare(&Bytes::from(body)), limit).await };
         let Some(runtime) = &self.runtime else { return Ok(()) };
         match runtime.spawn(request).await.map_err(|e| e.to_string())? {
             Outcome::Accepted { rejected_spans: 0, .. } => Ok(()),

@@ -22,10 +22,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use std::{
     collections::HashSet,
-    convert::Infallible,
     io::Read,
     net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -53,6 +54,12 @@ pub enum Answer {
     Hang,
     /// Take the spans, then close the connection instead of answering.
     TakeAndClose,
+    /// Take the spans, and give another answer all the same: a status of gRPC or HTTP.
+    TakeAnd(Box<Answer>),
+    /// Take the spans, and break off the body of the acknowledgement, or never end it.
+    TakeAndBreakOff { stalls: bool },
+    /// A status of 200, with a body that a proxy sends.
+    Page { content_type: &'static str, body: &'static str },
 }
 
 /// What a request came with.
@@ -208,7 +215,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, sta
     }
 }
 
-type Body = BoxBody<Bytes, Infallible>;
+type Body = BoxBody<Bytes, std::io::Error>;
 
 async fn answer(
     request: Request<Incoming>,
@@ -238,7 +245,28 @@ async fn answer(
     if let Answer::TakeAfter(wait) = answer {
         tokio::time::sleep(wait).await;
     }
+    let answer = match answer {
+        Answer::TakeAnd(refusal) => {
+            state.spans.lock().unwrap().extend(&ids);
+            *refusal
+        }
+        answer => answer,
+    };
     let response = match answer {
+        Answer::TakeAnd(_) => panic!("two answers were scripted"),
+        Answer::TakeAndBreakOff { stalls } => {
+            state.spans.lock().unwrap().extend(ids);
+            let body = Full::from(&b"{"[..]).map_err(|never| match never {}).boxed();
+            let mut response =
+                Response::new(Cut { body, stalls, wait: Box::pin(tokio::time::sleep(CUT_AFTER)) }.boxed());
+            response.headers_mut().insert(header::CONTENT_TYPE, parts.headers[header::CONTENT_TYPE].clone());
+            response
+        }
+        Answer::Page { content_type, body } => {
+            let mut response = Response::new(Full::from(body).map_err(|never| match never {}).boxed());
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            response
+        }
         Answer::Take | Answer::TakeAfter(_) => {
             state.spans.lock().unwrap().extend(ids);
             success(&parts.headers, ExportTraceServiceResponse { partial_success: Some(Default::default()) })
@@ -299,7 +327,35 @@ fn gunzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn empty() -> Body {
-    Empty::new().boxed()
+    Empty::new().map_err(|never| match never {}).boxed()
+}
+
+/// So that the head of the answer is on its way before its body is cut off.
+const CUT_AFTER: Duration = Duration::from_millis(50);
+
+/// A body that never ends as it should.
+struct Cut {
+    body: Body,
+    stalls: bool,
+    wait: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl hyper::body::Body for Cut {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, std::io::Error>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(None) if self.stalls => Poll::Pending,
+            Poll::Ready(None) => {
+                self.wait.as_mut().poll(context).map(|()| Some(Err(std::io::Error::other("cut off on purpose"))))
+            }
+            frame => frame,
+        }
+    }
 }
 
 fn success(request: &HeaderMap, message: ExportTraceServiceResponse) -> Response<Body> {
@@ -312,10 +368,15 @@ fn success(request: &HeaderMap, message: ExportTraceServiceResponse) -> Response
             framed.put_u32(message.len() as u32);
             framed.put_slice(&message);
             let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
-            Full::new(framed.freeze()).with_trailers(async { Some(Ok(trailers)) }).boxed()
+            Full::new(framed.freeze())
+                .with_trailers(async { Some(Ok(trailers)) })
+                .map_err(|never| match never {})
+                .boxed()
         }
-        "application/json" => Full::new(serde_json::to_vec(&message).unwrap().into()).boxed(),
-        _ => Full::new(message.encode_to_vec().into()).boxed(),
+        "application/json" => {
+            Full::new(serde_json::to_vec(&message).unwrap().into()).map_err(|never| match never {}).boxed()
+        }
+        _ => Full::new(message.encode_to_vec().into()).map_err(|never| match never {}).boxed(),
     };
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -22,7 +22,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// Longest that requests under way go on after the target was given up.
@@ -240,18 +240,11 @@ impl Courier {
             sleep_until(until).await;
         }
         let sent = Instant::now();
-        match timeout(self.timeout, self.client.export(prepared)).await {
-            Ok(outcome) => {
-                if !matches!(outcome, Outcome::Failed(Failure { answered: false, .. })) {
-                    self.health.answered_after(sent.elapsed());
-                }
-                outcome
-            }
-            Err(_) => {
-                self.client.reconnect();
-                Outcome::Failed(Failure::timeout(self.timeout))
-            }
+        let outcome = self.client.export(prepared, self.timeout).await;
+        if !matches!(outcome, Outcome::Failed(Failure { answered: false, .. })) {
+            self.health.answered_after(sent.elapsed());
         }
+        outcome
     }
 
     fn explain(&self, mut failure: Failure) -> Failure {

@@ -25,10 +25,11 @@ pub(super) fn backoff() -> ExponentialBackoff {
         .build()
 }
 
-/// The wait before the next try: what the receiver asks for, within bounds, else the backoff's.
+/// The wait before the next try: the backoff's, or longer where the receiver asks for that, within bounds. A receiver that
+/// asks for no wait at all (`Retry-After: 0`, or a date that has passed) is not called without a pause all the same.
 pub(super) fn wait(failure: &Failure, backoff: &mut ExponentialBackoff) -> Duration {
     let own = backoff.next().unwrap_or(LONGEST);
-    failure.wait.map_or(own, |asked| asked.min(LONGEST_ASKED))
+    failure.wait.map_or(own, |asked| own.max(asked.min(LONGEST_ASKED)))
 }
 
 /// How long to go on.
@@ -154,6 +155,9 @@ mod tests {
         let asks = |wait| Failure { wait: Some(wait), ..refused() };
         assert_eq!(wait(&asks(7 * S), &mut backoff()), 7 * S);
         assert_eq!(wait(&asks(3600 * S), &mut backoff()), LONGEST_ASKED);
+        let mut own = backoff();
+        let waits: Vec<Duration> = (0..8).map(|_| wait(&asks(Duration::ZERO), &mut own)).collect();
+        assert!(waits[0] >= SHORTEST && waits[7] >= LONGEST, "never sooner than the own backoff: {waits:?}");
         let (mut reach, t) = (reach(), Instant::now());
         reach.failed(&asks(7 * S), t);
         reach.failed(&asks(S), t);
