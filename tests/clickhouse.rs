@@ -5,6 +5,7 @@ mod support {
     pub mod clickhouse;
     pub mod collector;
     pub mod contract;
+    pub mod gateway;
     pub mod pki;
     pub mod ports;
 }
@@ -296,6 +297,60 @@ async fn a_run_writes_what_its_account_says() {
         "{summary}"
     );
     assert_eq!(counts.total_traces, 5_000);
+}
+
+/// What a proxy answers while the server behind it is away, and what ClickHouse says that passes: no span is lost for it,
+/// and what may have been inserted twice is said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_passes_is_waited_for() {
+    use support::gateway::{Fate, Gateway};
+    let Some(server) = Server::start() else { return };
+    const PAGE: &str = "<html><head><title>502 Bad Gateway</title></head></html>";
+    let inserts = |n| match n {
+        0 => Fate::Answered(502, PAGE),
+        1 => Fate::Answered(500, "Code: 999. Coordination::Exception: Connection loss. (KEEPER_EXCEPTION)"),
+        2 => Fate::Answered(503, "no healthy upstream"),
+        3 => Fate::Answered(500, "Code: 439. DB::Exception: Cannot schedule a task. (CANNOT_SCHEDULE_TASK)"),
+        4 => Fate::PassedOnAnd(504, "<h1>504 Gateway Timeout</h1>"),
+        _ => Fate::PassedOn,
+    };
+    let others = |n| if n < 2 { Fate::Answered(503, "") } else { Fate::PassedOn };
+    let connection = server.fresh();
+    let gateway = Gateway::start(connection.port, inserts, others);
+    let behind = Connection { port: gateway.port, ..connection.clone() };
+    let output = run(&behind).args(["--count", "1000"]).assert().success();
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    assert_eq!(summary["delivered"], summary["generated"], "{summary}");
+    assert_eq!(summary["retries"]["insert"], 7, "{summary}");
+    let delivered = summary["delivered"]["spans"].as_u64().expect("a number");
+    let resent = summary["resent_after_unknown_outcome"]["spans"].as_u64().expect("a number");
+    let database = &connection.database;
+    let counts = ask(&connection, &format!("SELECT count(), uniqExact(SpanId) FROM {database}.otel_traces")).await;
+    let counts: Vec<u64> = counts.split_whitespace().map(|n| n.parse().expect("a number")).collect();
+    assert_eq!(counts[1], delivered);
+    assert!(counts[0] > delivered && counts[0] - delivered <= resent, "{counts:?} {summary}");
+    // What is for good is not tried again.
+    let forbidden =
+        Gateway::start(connection.port, |_| Fate::Answered(403, "<h1>403 Forbidden</h1>"), |_| Fate::PassedOn);
+    let behind = Connection { port: forbidden.port, ..server.fresh() };
+    let output = run(&behind).args(["--count", "10"]).assert().code(1);
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    assert_eq!(summary["retries"], serde_json::json!({}), "{summary}");
+}
+
+/// The printed commands name the database by its URL, and no password.
+#[test]
+fn a_run_is_repeated_into_the_same_database() {
+    let Some(server) = Server::start() else { return };
+    let connection = server.fresh();
+    let output = run(&connection).args(["--count", "20"]).assert().success();
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    let line = summary["repeat"].as_str().expect("a command").to_string();
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_tracegen"));
+    let path = format!("{}:/usr/bin:/bin", binary.parent().expect("a folder").display());
+    let again = std::process::Command::new("sh").args(["-c", &line]).env("PATH", path).output().expect("a shell");
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success() && said.contains(&connection.to_string()), "{line}: {said}");
 }
 
 #[test]

@@ -84,10 +84,10 @@ impl ClickHouse {
 impl Store for ClickHouse {
     async fn connect(&self) -> Result<(), StoreError> {
         let (server, database) = (self.connection.client(false)?, &self.connection.database);
-        match schema::check(&server, database).await {
+        match schema::check(&server, database).await.map_err(StoreError::from) {
             Err(StoreError::Schema(_)) if self.writer.is_some() => {
                 schema::create(&server, database).await?;
-                schema::check(&server, database).await
+                Ok(schema::check(&server, database).await?)
             }
             result => result,
         }

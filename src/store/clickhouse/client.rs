@@ -118,22 +118,54 @@ impl From<Error> for Fault {
     }
 }
 
-/// What a server said, by the number in front of it.
+/// What was answered: by the number in front of what ClickHouse says, or by the status of a proxy before it.
 fn refusal(message: &str) -> Fault {
     let code = message.strip_prefix("Code: ").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
     let said = shorten(message);
-    let (error, passing, unknown) = match code.and_then(|digits| digits.parse().ok()).unwrap_or(0u32) {
+    let Some(code) = code.and_then(|digits| digits.parse().ok()) else {
+        let passing = !is_for_good(message);
+        return Fault { error: StoreError::Failed(said), passing, unknown: passing };
+    };
+    let (error, passing, unknown) = match code {
         // Unknown user, wrong or missing password, no right to it, authentication failed.
         192 | 193 | 194 | 497 | 516 => (StoreError::Refused(said), false, false),
         // No such column, unknown identifier, table or database.
         16 | 47 | 60 | 81 => (StoreError::Schema(said), false, false),
-        // Took too long, too much at once, out of memory, too many parts, read-only for now, broken connections.
-        159 | 202 | 209 | 210 | 241 | 242 | 252 => (StoreError::Failed(said), true, false),
-        // Whether it was inserted is not known.
-        319 => (StoreError::Failed(said), true, true),
+        code if PASSING_BEFORE.contains(&code) => (StoreError::Failed(said), true, false),
+        code if PASSING.contains(&code) => (StoreError::Failed(said), true, true),
         _ => (StoreError::Failed(said), false, false),
     };
     Fault { error, passing, unknown }
+}
+
+/// ClickHouse's errors (`ErrorCodes.cpp`) that pass, and come before anything is inserted: QUOTA_EXCEEDED,
+/// TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, NO_ZOOKEEPER, TABLE_IS_READ_ONLY, TOO_MANY_PARTS, TOO_FEW_LIVE_REPLICAS,
+/// SERVER_OVERLOADED.
+const PASSING_BEFORE: [u32; 8] = [201, 202, 203, 225, 242, 252, 285, 745];
+
+/// Those that pass, and may come while it is inserted, or after. UNEXPECTED_END_OF_FILE, CANNOT_READ_ALL_DATA (of what was
+/// sent: the connection broke), FILE_DOESNT_EXIST, TIMEOUT_EXCEEDED, CANNOT_ALLOCATE_MEMORY, DNS_ERROR, SOCKET_TIMEOUT,
+/// NETWORK_ERROR, ABORTED, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE, UNEXPECTED_ZOOKEEPER_ERROR, NO_ACTIVE_REPLICAS,
+/// ALL_CONNECTION_TRIES_FAILED, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT, TIMEOUT_EXCEEDED of a
+/// barrier, QUERY_WAS_CANCELLED, REPLICA_STATUS_CHANGED, SYSTEM_ERROR, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED, S3_ERROR,
+/// UNKNOWN_STATUS_OF_TRANSACTION, TABLE_IS_BEING_RESTARTED, QUERY_WAS_CANCELLED_BY_CLIENT, KEEPER_EXCEPTION, and what its
+/// libraries throw (1000 to 1002).
+const PASSING: [u32; 30] = [
+    3, 33, 107, 159, 173, 198, 209, 210, 236, 241, 243, 244, 254, 279, 286, 319, 335, 394, 416, 425, 439, 473, 499,
+    659, 733, 735, 999, 1000, 1001, 1002,
+];
+
+/// Whether an answer that is not ClickHouse's own says that asking again is of no use: it shows a status of 4xx, other than
+/// of one who is asked too early or too often. What a proxy says otherwise (`502 Bad Gateway`, `no healthy upstream`, a
+/// page) passes.
+fn is_for_good(message: &str) -> bool {
+    const LATER: [u16; 3] = [408, 425, 429];
+    let head = shorten(message);
+    (400..500).filter(|status| !LATER.contains(status)).any(|status| {
+        let reason = hyper::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        head.starts_with(&format!("{status} "))
+            || reason.is_some_and(|reason| head.contains(&format!("{status} {reason}")))
+    })
 }
 
 /// The cause of the cause, which says most: `Connection refused`.
@@ -150,7 +182,12 @@ fn shorten(message: &str) -> String {
 
 /// All rows of an answer.
 pub(super) async fn fetch<T: RowOwned + RowRead>(client: &Client, sql: &Sql) -> Result<Vec<T>, StoreError> {
-    within(sql.query(client).fetch_all()).await.map_err(StoreError::from)
+    ask(client, sql).await.map_err(StoreError::from)
+}
+
+/// The same, for who asks again where that may help.
+pub(super) async fn ask<T: RowOwned + RowRead>(client: &Client, sql: &Sql) -> Result<Vec<T>, Fault> {
+    within(sql.query(client).fetch_all()).await
 }
 
 /// The row of an answer that always has one.
@@ -180,7 +217,38 @@ mod tests {
         assert!(matches!(kind("Code: 60. DB::Exception: Unknown table"), StoreError::Schema(_)));
         assert!(matches!(kind("Code: 62. DB::Exception: Syntax error"), StoreError::Failed(_)));
         assert!(matches!(kind("502 Bad Gateway"), StoreError::Failed(_)));
-        assert!(refusal("Code: 252. DB::Exception: Too many parts").passing && !refusal("502").passing);
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_and_what_may_have_been_inserted_is_unknown() {
+        let fault = |message: &str| {
+            let Fault { passing, unknown, .. } = refusal(message);
+            (passing, unknown)
+        };
+        for code in [252, 242, 202, 225, 285] {
+            assert_eq!(fault(&format!("Code: {code}. DB::Exception: not now")), (true, false), "{code}");
+        }
+        for code in [999, 439, 159, 210, 241, 319, 1002] {
+            assert_eq!(fault(&format!("Code: {code}. DB::Exception: perhaps")), (true, true), "{code}");
+        }
+        for code in [16, 27, 53, 60, 62, 117, 192, 516] {
+            assert_eq!(fault(&format!("Code: {code}. DB::Exception: no")), (false, false), "{code}");
+        }
+        for proxy in [
+            "500 Internal Server Error",
+            "502 Bad Gateway",
+            "503 Service Unavailable",
+            "504 Gateway Timeout",
+            "429 Too Many Requests",
+            "<html>\r\n<head><title>502 Bad Gateway</title></head>",
+            "no healthy upstream",
+            "upstream connect error or disconnect/reset before headers",
+        ] {
+            assert_eq!(fault(proxy), (true, true), "{proxy}");
+        }
+        for proxy in ["404 page not found", "401 Unauthorized", "<h1>403 Forbidden</h1>", "413 Payload Too Large"] {
+            assert_eq!(fault(proxy), (false, false), "{proxy}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The tables that the collector's ClickHouse exporter makes (v0.157, `json: false`), made and checked.
 
-use super::client::{execute, fetch};
+use super::client::{Fault, ask, execute, within};
 use super::sql::Sql;
 use crate::store::StoreError;
 use clickhouse::Client;
@@ -48,12 +48,12 @@ const INDICES: [(&str, &str); 6] = [
 const TIMES: [(&str, &str); 3] = [("TraceId", "String"), ("Start", "DateTime"), ("End", "DateTime")];
 
 /// Make what is missing; what is there stays as it is.
-pub(super) async fn create(client: &Client, database: &str) -> Result<(), StoreError> {
+pub(super) async fn create(client: &Client, database: &str) -> Result<(), Fault> {
     let run = async |text: &str| {
         let query = client.query(text);
         let names = text.matches('?').count();
         let query = (0..names).fold(query, |query, _| query.bind(Identifier(database)));
-        super::client::within(query.execute()).await.map_err(StoreError::from)
+        within(query.execute()).await
     };
     run("CREATE DATABASE IF NOT EXISTS ?").await?;
     run(&traces()).await?;
@@ -94,20 +94,21 @@ fn times() -> String {
 }
 
 /// See that both tables are there with the columns that are read.
-pub(super) async fn check(client: &Client, database: &str) -> Result<(), StoreError> {
+pub(super) async fn check(client: &Client, database: &str) -> Result<(), Fault> {
     check_table(client, database, "otel_traces", &COLUMNS).await?;
     check_table(client, database, "otel_traces_trace_id_ts", &TIMES).await
 }
 
-async fn check_table(client: &Client, database: &str, table: &str, wanted: &[(&str, &str)]) -> Result<(), StoreError> {
+async fn check_table(client: &Client, database: &str, table: &str, wanted: &[(&str, &str)]) -> Result<(), Fault> {
     let mut sql = Sql::new("SELECT name, type FROM system.columns WHERE database = ? AND table = ? LIMIT 1000");
     sql.text(database).text(table);
-    let found: Vec<(String, String)> = fetch(client, &sql).await?;
+    let found: Vec<(String, String)> = ask(client, &sql).await?;
     if found.is_empty() {
         return Err(StoreError::Schema(format!(
             "there is no table {database}.{table}: the collector's clickhouse exporter makes it when it starts, and so does \
              `tracegen run --exporter clickhouse`"
-        )));
+        ))
+        .into());
     }
     for (column, r#type) in wanted {
         let is = found.iter().find(|(name, _)| name == column).map(|(_, is)| is.as_str());
@@ -117,7 +118,8 @@ async fn check_table(client: &Client, database: &str, table: &str, wanted: &[(&s
                 "column {column} of {database}.{table} {is}, and must be {} as the collector's clickhouse exporter makes \
                  it (with `json: false`)",
                 r#type
-            )));
+            ))
+            .into());
         }
     }
     Ok(())

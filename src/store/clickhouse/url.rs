@@ -2,7 +2,7 @@
 
 use super::Connection;
 use hyper::Uri;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 const FORM: &str = "write http://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
 
@@ -54,6 +54,15 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// A URL that leads there, without user and password.
+    pub fn url(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        let database = utf8_percent_encode(&self.database, NON_ALPHANUMERIC);
+        format!("{scheme}://{}:{}/{database}", self.host, self.port)
+    }
+}
+
 /// Empty: none is named.
 fn database(url: &Uri) -> Result<String, String> {
     let mut database = decoded(url.path().trim_matches('/'))?;
@@ -87,6 +96,9 @@ mod tests {
         ] {
             let Connection { host, port, user, password, database, https } = Connection::parse(text).unwrap();
             assert_eq!(format!("{user}:{password}:{database} at {host}:{port} {https}"), expected, "{text}");
+            let parsed = Connection::parse(text).unwrap();
+            let again = Connection::parse(&parsed.url()).unwrap();
+            assert!(Connection { user: again.user.clone(), password: String::new(), ..parsed } == again, "{text}");
         }
     }
 

@@ -304,7 +304,7 @@ impl Work {
             .with_jitter()
             .without_max_times()
             .build();
-        let began = Instant::now();
+        let (began, mut again) = (Instant::now(), false);
         let mut stop = self.shared.stop.subscribe();
         let body = Bytes::from(std::mem::take(&mut rows.body));
         loop {
@@ -348,16 +348,22 @@ impl Work {
             let mut state = self.shared.state.lock();
             state.account.retries += 1;
             state.account.longest_wait = state.account.longest_wait.max(wait);
-            if fault.unknown {
+            if fault.unknown && !std::mem::replace(&mut again, true) {
                 state.account.again += rows.amount();
             }
         }
     }
 
+    /// Makes the tables, where they are not there.
+    async fn prepare(&self) -> Result<(), Fault> {
+        schema::create(&self.server, &self.connection.database).await?;
+        schema::check(&self.server, &self.connection.database).await
+    }
+
     async fn attempt(&mut self, body: Bytes, token: &str) -> Result<(), Fault> {
         if !self.ready {
-            schema::create(&self.server, &self.connection.database).await?;
-            schema::check(&self.server, &self.connection.database).await?;
+            // Nothing has been inserted yet, whatever is not known of the tables.
+            self.prepare().await.map_err(|fault| Fault { unknown: false, ..fault })?;
             self.ready = true;
         }
         let mut insert = self
