@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tracegen::engine::{Archive, Selection};
-use tracegen::export::file::FileSink;
+use tracegen::export::file::{Existing, FileSink};
 use tracegen::export::{Encode, Json, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::Plan;
@@ -39,7 +39,7 @@ fn archive(run: &Run) -> Archive {
 
 /// All traces in a file.
 fn written(run: &Arc<Run>, path: &Path, mut encoder: impl Encode) -> PathBuf {
-    let mut sink = FileSink::create(path).expect("a file");
+    let mut sink = FileSink::open(path, Existing::Overwritten).expect("a file");
     let mut interpreter = Interpreter::new(run);
     let mut trace = Trace::default();
     for index in 0..TRACES {

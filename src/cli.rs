@@ -4,6 +4,7 @@
 //! 2 wrong usage or a bad variable; 3 could not do it; 130 interrupted before the end that was asked for.
 
 mod account;
+mod clock_watch;
 mod compile;
 mod completions;
 mod database;
@@ -17,6 +18,7 @@ mod man;
 mod memory;
 mod merge;
 mod metrics;
+mod output;
 mod pace;
 mod parse;
 mod recent;
@@ -33,7 +35,7 @@ mod verdict;
 mod verify;
 
 use clap::{Parser, Subcommand};
-use std::io::{ErrorKind, Write};
+use output::say;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -78,23 +80,6 @@ impl Failure {
     }
 }
 
-/// Results go to stdout. A reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    print_to(std::io::stdout(), text)
-}
-
-/// The same with colours, where stdout shows them.
-fn print_styled(text: &str) -> Result<(), Failure> {
-    print_to(anstream::stdout(), text)
-}
-
-fn print_to(mut stdout: impl Write, text: &str) -> Result<(), Failure> {
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::impossible(format!("stdout: {e}"))),
-        _ => Ok(()),
-    }
-}
-
 /// Short enough to be read out and typed again.
 fn draw_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -127,28 +112,45 @@ enum Command {
     Man(man::Man),
 }
 
-/// Run the command line of this process.
+/// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Compile(command) => command.execute(),
-        Command::Run(command) => command.execute(),
-        Command::Serve(command) => command.execute(),
-        Command::Explain(command) => command.execute(),
-        Command::Replay(command) => command.execute(),
-        Command::Identify(command) => command.execute(),
-        Command::Verify(command) => command.execute(),
-        Command::Merge(command) => command.execute(),
-        Command::Health(command) => command.execute(),
-        Command::Doctor(command) => command.execute(),
-        Command::Sink(command) => command.execute(),
-        Command::Completions(command) => command.execute(),
-        Command::Man(command) => command.execute(),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(Failure { exit, message }) => {
-            anstream::eprintln!("tracegen: {message}");
-            exit.into()
+    signal::outlive_file_limits();
+    match Cli::try_parse() {
+        Ok(Cli { command }) => ended(command.execute()),
+        Err(error) if error.use_stderr() => {
+            output::tell(error.render().ansi());
+            Exit::Usage.into()
+        }
+        // Help, or the version.
+        Err(asked) => ended(output::print_styled(&asked.render().ansi().to_string()).map(|()| Exit::Done)),
+    }
+}
+
+fn ended(result: Result<Exit, Failure>) -> ExitCode {
+    result
+        .unwrap_or_else(|Failure { exit, message }| {
+            say(message);
+            exit
+        })
+        .into()
+}
+
+impl Command {
+    fn execute(self) -> Result<Exit, Failure> {
+        match self {
+            Command::Compile(command) => command.execute(),
+            Command::Run(command) => command.execute(),
+            Command::Serve(command) => command.execute(),
+            Command::Explain(command) => command.execute(),
+            Command::Replay(command) => command.execute(),
+            Command::Identify(command) => command.execute(),
+            Command::Verify(command) => command.execute(),
+            Command::Merge(command) => command.execute(),
+            Command::Health(command) => command.execute(),
+            Command::Doctor(command) => command.execute(),
+            Command::Sink(command) => command.execute(),
+            Command::Completions(command) => command.execute(),
+            Command::Man(command) => command.execute(),
         }
     }
 }

@@ -1,8 +1,106 @@
-//! The wall clock.
+//! The clock of this process: the wall clock, which never goes back while the process runs.
+//!
+//! A system's clock may be set back, by an hour or by a day. What runs then goes on in its own time, so that nothing stops
+//! before it has begun, and nothing is sent twice. A clock that is set forward is followed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// ns since 1970.
+static CLOCK: Clock = Clock::new();
+/// When time was first asked for.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The time, ns since 1970: never before one that was returned earlier.
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
+    let (wall, passed) = readings();
+    CLOCK.at(wall, passed)
+}
+
+/// How far the system's clock is behind [`now`], because it was set back, ns.
+pub fn ahead() -> u64 {
+    let (wall, passed) = readings();
+    CLOCK.at(wall, passed).saturating_sub(wall)
+}
+
+/// Lets time go on from `time` (ns since 1970) at least, where the system's clock is before it.
+pub fn not_before(time: u64) {
+    let (_, passed) = readings();
+    CLOCK.not_before(time, passed);
+}
+
+/// The wall clock, ns since 1970, and then how long the process has run, ns. In this order: what is lost between the two
+/// makes time seem earlier for once, and never later for good.
+fn readings() -> (u64, u64) {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_nanos() as u64);
+    (wall, BEGAN.elapsed().as_nanos() as u64)
+}
+
+/// Time from a clock that may be set and one that only goes on.
+struct Clock {
+    /// The most that the first was ever ahead of the second, ns.
+    offset: AtomicU64,
+}
+
+impl Clock {
+    const fn new() -> Clock {
+        Clock { offset: AtomicU64::new(0) }
+    }
+
+    fn at(&self, wall: u64, passed: u64) -> u64 {
+        let offset = wall.saturating_sub(passed);
+        let known = self.offset.load(Ordering::Relaxed);
+        let most = if offset > known { self.offset.fetch_max(offset, Ordering::Relaxed).max(offset) } else { known };
+        most + passed
+    }
+
+    fn not_before(&self, time: u64, passed: u64) {
+        self.offset.fetch_max(time.saturating_sub(passed), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const START: u64 = 1_767_225_600 * SECOND;
+
+    #[test]
+    fn time_goes_on_where_the_systems_clock_is_set_back_and_follows_where_it_is_set_forward() {
+        let clock = Clock::new();
+        assert_eq!(clock.at(START, 0), START);
+        assert_eq!(clock.at(START + SECOND, SECOND), START + SECOND);
+        // An hour back: a second later is a second later.
+        assert_eq!(clock.at(START + 2 * SECOND - 3_600 * SECOND, 2 * SECOND), START + 2 * SECOND);
+        // A machine that slept.
+        assert_eq!(clock.at(START + 900 * SECOND, 3 * SECOND), START + 900 * SECOND);
+        assert_eq!(clock.at(START + 901 * SECOND, 4 * SECOND), START + 901 * SECOND);
+    }
+
+    #[test]
+    fn time_goes_on_from_where_a_run_was_stopped() {
+        let clock = Clock::new();
+        clock.not_before(START + 60 * SECOND, 2 * SECOND);
+        assert_eq!(clock.at(START, 3 * SECOND), START + 61 * SECOND);
+        clock.not_before(START, 4 * SECOND);
+        assert_eq!(clock.at(START, 4 * SECOND), START + 62 * SECOND);
+    }
+
+    #[test]
+    fn threads_never_see_time_go_back() {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut last = 0;
+                    for _ in 0..20_000 {
+                        let now = now();
+                        assert!(now >= last);
+                        last = now;
+                    }
+                });
+            }
+        });
+        assert!(ahead() < 10 * SECOND, "nobody has set the clock back");
+    }
 }

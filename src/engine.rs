@@ -19,7 +19,7 @@ pub use crate::clock::now;
 pub use crate::export::Percentiles;
 pub use archive::{Archive, Identified};
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
-pub use manifest::{Era, Manifest, ManifestError, MergeError, Merged, Totals};
+pub use manifest::{Destination, Era, Manifest, ManifestError, ManifestFile, MergeError, Merged, Totals};
 pub use output::{Closed, Output};
 pub use session::{
     ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState,
@@ -48,10 +48,12 @@ pub struct Job {
     pub ordered: bool,
     /// What is not to be sent again.
     pub sent: Sent,
-    /// Told the schedule whenever it gets an epoch, before any trace of that leaves.
+    /// Told the schedule as it grows.
     pub journal: Option<Journal>,
 }
 
+/// Is told the schedule whenever it has got an epoch, before any trace of that leaves: by every thread that comes to the
+/// epoch, so it may be told the same one several times, from several threads, which wait for it.
 pub type Journal = Arc<dyn Fn(&Schedule) + Send + Sync>;
 
 /// What a run had sent when it was stopped: of the traces before `end`, those that had ended. By default nothing.

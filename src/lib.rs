@@ -8,6 +8,9 @@ extern crate self as tracegen;
 // The wall clock.
 pub mod clock;
 
+// Files that tracegen writes: whole or not at all, and by one process at a time.
+pub mod disk;
+
 // Figures and words as people read them, in the terminal and on the pages.
 pub mod text;
 

@@ -13,7 +13,7 @@ use support::{
 };
 use tracegen::export::{
     deliver::{Account, Delivery, DeliveryEvent, Options},
-    file::FileSink,
+    file::{Existing, FileSink},
     target::{Protocol, Target, TargetFlags},
 };
 
@@ -62,7 +62,7 @@ fn files_are_as_its_file_exporter_writes_them() {
     let delivery = start(&collector, Protocol::Grpc, "none");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ours.bin");
-    let mut ours = FileSink::create(&path).unwrap();
+    let mut ours = FileSink::open(&path, Existing::Kept).unwrap();
     let batch = batch(Protocol::Grpc, 0..SPANS);
     ours.write(&batch).unwrap();
     delivery.send(batch);

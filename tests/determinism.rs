@@ -15,7 +15,7 @@ use support::collector::read_delimited as requests;
 fn run(directory: &Path, name: &str, more: &[&str]) -> Vec<u8> {
     let file = directory.join(name);
     tracegen()
-        .args(["run", "--seed", "42", "--start", "2026-01-01T00:00:00Z", "--count", "10000", "--quiet"])
+        .args(["run", "--seed", "42", "--start", "2026-01-01T00:00:00Z", "--count", "10000", "--quiet", "--force"])
         .arg(format!("--exporter=file={}", file.display()))
         .args(more)
         .arg(scenarios())
@@ -59,7 +59,7 @@ fn another_seed_start_or_schedule_gives_other_ids() {
     let ids = |more: &[&str]| {
         let file = directory.path().join("ids.bin");
         tracegen()
-            .args(["run", "--count", "200", "--quiet"])
+            .args(["run", "--count", "200", "--quiet", "--force"])
             .arg(format!("--exporter=file={}", file.display()))
             .args(more)
             .arg(scenarios())
@@ -77,24 +77,6 @@ fn another_seed_start_or_schedule_gives_other_ids() {
     ] {
         assert!(base.is_disjoint(&ids(&other)), "{other:?}");
     }
-}
-
-#[test]
-fn the_repeat_line_repeats() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (first, again) = (directory.path().join("first.bin"), directory.path().join("again.bin"));
-    let output = tracegen()
-        .args(["run", "--count", "500"])
-        .arg(format!("--exporter=file={}", first.display()))
-        .arg(scenarios())
-        .assert()
-        .success();
-    let said = String::from_utf8(output.get_output().stderr.clone()).expect("text");
-    let line =
-        said.lines().find_map(|line| line.strip_prefix("repeat with: tracegen ")).expect("a line to repeat with");
-    let words: Vec<&str> = line.split(' ').collect();
-    tracegen().args(&words).arg(format!("--exporter=file={}", again.display())).assert().success();
-    assert!(std::fs::read(first).expect("a file") == std::fs::read(again).expect("a file"), "{line}");
 }
 
 #[test]

@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 /// Each wing of `src/lib.rs`, and the others it may name.
 const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("disk", &[]),
     ("text", &[]),
     ("language", &[]),
     ("plan", &[]),
     ("compiler", &["language", "plan"]),
     ("trace", &["plan"]),
     ("interpreter", &["plan", "trace"]),
-    ("export", &["clock", "plan", "trace"]),
+    ("export", &["clock", "disk", "plan", "trace"]),
     ("explain", &["plan", "trace", "interpreter", "export"]),
     ("seats", &[]),
     ("otlp", &[]),
     ("receive", &["clock", "seats", "otlp"]),
     ("store", &["clock", "plan", "trace"]),
-    ("engine", &["clock", "plan", "trace", "interpreter", "export", "store"]),
+    ("engine", &["clock", "disk", "plan", "trace", "interpreter", "export", "store"]),
     ("telemetry", &["clock", "trace", "export", "store", "engine"]),
     ("verify", &["clock", "plan", "trace", "interpreter", "export", "otlp", "store", "engine"]),
     (
@@ -42,6 +43,8 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "clock",
+            "disk",
             "text",
             "language",
             "plan",
@@ -81,6 +84,21 @@ fn a_wing_imports_only_what_the_table_allows() {
     }
     assert!(seen.contains("plan") && seen.contains("language") && seen.contains("trace"), "found only {seen:?}");
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+/// A macro that prints ends the process where it can't: on a full disk, or to a terminal that has gone.
+#[test]
+fn only_one_place_prints() {
+    const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = vec![];
+    for path in rust_files(&root) {
+        let tokens = tokens(&fs::read_to_string(&path).unwrap());
+        for pair in tokens.windows(2).filter(|pair| PRINTING.contains(&&*pair[0].1) && pair[1].1 == "!") {
+            found.push(format!("{}:{}: {}!", path.display(), pair[0].0, pair[0].1));
+        }
+    }
+    assert!(found.is_empty(), "say it by `cli::output`:\n{}", found.join("\n"));
 }
 
 /// Whole test files are named by a `#[cfg(test)] mod x;`, and are left out as such modules written in place are.

@@ -82,7 +82,7 @@ impl Run {
     /// What was sent, from the file that the same run writes.
     fn truth(&self) -> Vec<Span> {
         let file = self.folder.path().join("truth.bin");
-        self.command().arg(format!("--exporter=file={}", file.display())).assert().success();
+        self.command().args([&format!("--exporter=file={}", file.display()), "--force"]).assert().success();
         bare_spans(&read_delimited(&std::fs::read(file).expect("written"))).cloned().collect()
     }
 

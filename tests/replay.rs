@@ -273,7 +273,7 @@ fn a_manifest_is_read_from_a_server_and_told_apart_from_what_is_none() {
     let url = format!("http://{}/api/manifest", listener.local_addr().expect("an address"));
     // Wants a token; any other path is not there.
     let server = std::thread::spawn(move || {
-        for _ in 0..4 {
+        for _ in 0..5 {
             let (mut stream, _) = listener.accept().expect("a connection");
             let lines = BufReader::new(&stream).lines().map_while(Result::ok);
             let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
@@ -306,7 +306,21 @@ fn a_manifest_is_read_from_a_server_and_told_apart_from_what_is_none() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(3) && said.contains(why) && said.contains(url), "{said}");
     }
+    // A token is for one server: that of another is not told to this one.
+    let mut elsewhere = tracegen();
+    elsewhere.args(["replay", "1", "--manifest", &url]);
+    let output = elsewhere.envs([("SERVER_TOKEN", "secret"), ("SERVER_HOST", "traces.example")]).output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(3) && said.contains("SERVER_TOKEN goes only to"), "{said}");
     server.join().expect("it served");
+    for command in [&["replay", "1"][..], &["identify", &"0a".repeat(16)], &["verify"], &["merge"]] {
+        let source = url.replace("http://", "http://me:hush@");
+        let flag: &[&str] = if command == ["merge"] { &[] } else { &["--manifest"] };
+        let output = tracegen().args(command).args(flag).arg(&source).output().expect("it runs");
+        let said = format!("{output:?}");
+        assert!(output.status.code() != Some(0) && !said.contains("hush"), "{command:?}: {said}");
+    }
     assert_eq!(replay(&url, "secret").status.code(), Some(3), "nothing listens there");
     let damaged = made.directory.path().join("damaged.json");
     let whole = std::fs::read_to_string(made.manifest()).expect("a file");

@@ -98,6 +98,7 @@ impl Shards {
         let whole = spans(&read_delimited(&fs::read(file).expect("a file")));
         assert!(whole.len() > 2_000 && parts == whole, "{} of {}", parts.len(), whole.len());
         let [mut merged, mut whole] = [self.merged(), read(&manifest)];
+        whole.destination = None;
         for totals in [&mut merged, &mut whole].map(|manifest| manifest.ended.as_mut().expect("it has ended")) {
             (totals.at, totals.account) = (0, None);
         }

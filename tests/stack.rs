@@ -80,7 +80,7 @@ impl Run {
     /// The same traces, by way of a file.
     fn expected(&self) -> Vec<Seen> {
         let file = self.folder.path().join("a.bin");
-        let status = self.command().arg(format!("--exporter=file={}", file.display())).status();
+        let status = self.command().args([&format!("--exporter=file={}", file.display()), "--force"]).status();
         assert!(status.expect("run").success());
         let requests: Vec<ExportTraceServiceRequest> = read_delimited(&std::fs::read(file).expect("written"));
         sent(&requests)

@@ -1,12 +1,15 @@
 //! `tracegen compile`.
 
+use super::output::print;
 use super::scenarios::{self, Compilation};
-use super::{Exit, Failure, print};
+use super::{Exit, Failure};
+use crate::disk;
 use crate::language::diagnostic::{Severity, render};
-use crate::plan::{Plan, PlanFileError, ScenarioId};
+use crate::plan::{Plan, ScenarioId};
 use crate::text::{count, grouped};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Compile scenarios: check them, show their plan, or write it to a file that `run` executes
@@ -64,6 +67,10 @@ enum Deny {
 impl Compile {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let began = Instant::now();
+        if let Some(file) = self.output.as_ref().filter(|file| self.paths.iter().any(|path| disk::is_same(path, file)))
+        {
+            return Err(Failure::usage(format!("{} is what is to be compiled: name another output", file.display())));
+        }
         let compilation = Compilation::of(&scenarios::named(self.paths.clone()));
         let Compilation { sources, diagnostics, plan, .. } = &compilation;
         match self.format {
@@ -77,12 +84,9 @@ impl Compile {
         match (self.check, self.output.as_ref(), self.emit) {
             (true, ..) => {}
             (_, Some(file), None) => {
-                let failed = |e: PlanFileError| Failure::impossible(format!("{}: {e}", file.display()));
-                let to = std::fs::File::create(file).map_err(|e| failed(PlanFileError::Io(e)))?;
-                plan.write_file(to).map_err(failed)?;
+                write(file, |to| plan.write_file(to).map_err(io::Error::other))?;
             }
-            (_, Some(file), Some(emit)) => std::fs::write(file, emit.text(plan))
-                .map_err(|e| Failure::impossible(format!("{}: {e}", file.display())))?,
+            (_, Some(file), Some(emit)) => write(file, |to| to.write_all(emit.text(plan).as_bytes()))?,
             (_, None, Some(emit)) => print(&emit.text(plan))?,
             (_, None, None) if self.format == Format::Human => {
                 let ms = began.elapsed().as_millis();
@@ -92,6 +96,11 @@ impl Compile {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Writes a file whole, or leaves what is there.
+fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    disk::replace(path, write).map_err(|e| Failure::impossible(format!("{}: {e}", path.display())))
 }
 
 impl Emit {

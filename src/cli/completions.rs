@@ -1,6 +1,7 @@
 //! `tracegen completions`.
 
-use super::{Cli, Exit, Failure, print};
+use super::output::print;
+use super::{Cli, Exit, Failure};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 

@@ -32,6 +32,15 @@ pub fn connection() -> Result<Connection, Failure> {
     })
 }
 
+/// Where ClickHouse is by a URL, which `setting` gives: the user and the password are those of the variables where it names
+/// none.
+pub fn connection_at(setting: &str, url: &str) -> Result<Connection, Failure> {
+    let at = Connection::parse(url).map_err(|e| Failure::usage(format!("{setting}: {e}")))?;
+    let own = connection()?;
+    let names_user = at.user != "default" || !at.password.is_empty();
+    Ok(if names_user { at } else { Connection { user: own.user, password: own.password, ..at } })
+}
+
 /// The variable of `DATABASE_` and a name, or the one that stands in for it where that one alone is set.
 pub fn variable(name: &str) -> &'static str {
     let (first, second) = match name {

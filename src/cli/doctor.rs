@@ -6,8 +6,9 @@ mod machine;
 mod report;
 mod variables;
 
+use super::output::print;
 use super::serve::{self, Serve, options::Options};
-use super::{Exit, Failure, environment, print, scenarios};
+use super::{Exit, Failure, environment, scenarios};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::{ClickHouse, Connection, Store, StoreError, Wanted};
 use crate::text::count;

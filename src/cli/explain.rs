@@ -3,9 +3,10 @@
 mod human;
 mod json;
 
+use super::output::print;
 use super::pace::{self, Pace};
 use super::parse::{self, Rate, SECOND};
-use super::{Exit, Failure, print, scenarios};
+use super::{Exit, Failure, scenarios};
 use crate::explain::{Explanation, explain};
 use crate::interpreter::{Arrivals, Run, Schedule};
 use clap::{Args, ValueEnum};

@@ -1,6 +1,7 @@
 //! `tracegen health`: for who probes a server and has no other client, as a container without a shell.
 
-use super::{Exit, Failure, environment, fetch, print};
+use super::output::{print, say};
+use super::{Exit, Failure, environment, fetch};
 use clap::Args;
 use hyper::StatusCode;
 use std::net::IpAddr;
@@ -29,13 +30,13 @@ impl Health {
         };
         let base = base.trim_end_matches('/');
         let answer = fetch::ask(&format!("{base}/readyz"), PATIENCE);
-        let (status, body) = answer.map_err(|e| Failure::impossible(format!("{base}: {e}")))?;
+        let (status, body) = answer.map_err(|e| Failure::impossible(format!("{}: {e}", fetch::shown(base))))?;
         let said = String::from_utf8_lossy(&body);
         if status == StatusCode::OK {
             print(&format!("{}\n", said.trim()))?;
             return Ok(Exit::Done);
         }
-        anstream::eprintln!("tracegen: {base} is not ready: {status}, {}", said.trim());
+        say(format_args!("{base} is not ready: {status}, {}", said.trim()));
         Ok(Exit::Wrong)
     }
 }

@@ -1,8 +1,9 @@
 //! `tracegen identify`: what trace ids stand for.
 
+use super::output::print;
 use super::parse::format_time;
 use super::source::{Known, Source, trace_id};
-use super::{Exit, Failure, print, scenarios};
+use super::{Exit, Failure, scenarios};
 use crate::engine::Identified;
 use crate::interpreter::{Arrivals, Identity, Run, Schedule};
 use crate::text::{count, duration};

@@ -1,5 +1,7 @@
 //! `tracegen merge`: the manifests of a run's shards as that of the run.
 
+use super::fetch::shown;
+use super::output::{print_with, say};
 use super::{Exit, Failure, parse, source};
 use crate::engine::{Archive, Manifest, Merged};
 use crate::text::count;
@@ -59,7 +61,7 @@ impl Merge {
                 Err(failure) => failure.message.clone(),
             };
             if waits != said {
-                anstream::eprintln!("tracegen: waiting: {waits}");
+                say(format_args!("waiting: {waits}"));
                 said = waits;
             }
             sleep(LOOK_EVERY.min(until.saturating_duration_since(Instant::now())));
@@ -70,11 +72,9 @@ impl Merge {
     fn end(&self, merged: Merged, open: &[String]) -> Result<Exit, Failure> {
         self.write(&merged.manifest)?;
         let to = self.output.as_ref().map_or(String::new(), |path| format!(" -> {}", path.display()));
-        anstream::eprintln!("tracegen: {}{to}", summary(&merged));
+        say(format_args!("{}{to}", summary(&merged)));
         for name in open {
-            anstream::eprintln!(
-                "tracegen: {name} has no end: its run goes on, or was killed; what it sent is not known"
-            );
+            say(format_args!("{name} has no end: its run goes on, or was killed; what it sent is not known"));
         }
         Ok(if merged.missing.is_empty() && open.is_empty() { Exit::Done } else { Exit::Wrong })
     }
@@ -85,7 +85,7 @@ impl Merge {
                 Ok(_) => Ok(manifest),
                 Err(error) => Err(error.to_string()),
             });
-            manifest.map_err(|e| Failure::impossible(format!("{name}: {e}"))).map(|manifest| (name, manifest))
+            manifest.map_err(|e| Failure::impossible(format!("{}: {e}", shown(&name)))).map(|manifest| (name, manifest))
         };
         self.names()?.into_iter().map(read).collect()
     }
@@ -121,11 +121,8 @@ impl Merge {
     }
 
     fn write(&self, manifest: &Manifest) -> Result<(), Failure> {
-        let (written, to) = match &self.output {
-            Some(path) => (manifest.save(path), path.display().to_string()),
-            None => (manifest.write(std::io::stdout()), "stdout".into()),
-        };
-        written.map_err(|e| Failure::impossible(format!("can't write {to}: {e}")))
+        let Some(path) = &self.output else { return print_with(|stdout| manifest.write(stdout)) };
+        manifest.save(path).map_err(|e| Failure::impossible(format!("can't write {}: {e}", path.display())))
     }
 }
 

@@ -1,10 +1,12 @@
 //! `tracegen replay`: one trace of a run, made again.
 
+use super::output::say;
 use super::run::exporter::{self, Exporter, ExporterFlags};
 use super::source::{Known, Source, trace_id};
 use super::{Exit, Failure};
 use crate::engine::{Archive, Identified, Output};
 use crate::export::Batch;
+use crate::interpreter::MAX_INDEX;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -41,9 +43,11 @@ enum Which {
 fn which(text: &str) -> Result<Which, String> {
     match trace_id(text) {
         Some(id) => Ok(Which::Id(id)),
-        None => {
-            text.parse().map(Which::Index).map_err(|_| "expected an index, or an id of 32 hexadecimal digits".into())
-        }
+        None => match text.parse() {
+            Ok(index) if index < MAX_INDEX => Ok(Which::Index(index)),
+            Ok(_) => Err(format!("a run has traces 0 to {} at most", MAX_INDEX - 1)),
+            Err(_) => Err("expected an index, or an id of 32 hexadecimal digits".into()),
+        },
     }
 }
 
@@ -55,9 +59,9 @@ impl Replay {
             return Err(Failure::impossible(format!("the run has no trace {index}")));
         };
         if archive.era(index).and_then(|era| era.stopped).is_some_and(|stopped| trace.end > stopped) {
-            anstream::eprintln!("tracegen: trace {index} had not ended when the run was stopped: it was not sent");
+            say(format_args!("trace {index} had not ended when the run was stopped: it was not sent"));
         }
-        let observer = Box::new(|event| anstream::eprintln!("tracegen: {event}"));
+        let observer = Box::new(say);
         let opened = exporter::open(&self.exporter, Exporter::Stdout, &run, observer)?;
         let mut batches: Vec<Batch> = vec![];
         let mut encoder = (opened.encoder)();
@@ -71,7 +75,7 @@ impl Replay {
         let failed = account.rejected.iter().chain(&account.undelivered).filter(|(cause, _)| *cause != "reader gone");
         let mut exit = Exit::Done;
         for (cause, loss) in failed {
-            anstream::eprintln!("tracegen: {} spans not delivered: {cause} {}", loss.amount.spans, loss.message);
+            say(format_args!("{} spans not delivered: {cause} {}", loss.amount.spans, loss.message));
             exit = Exit::Wrong;
         }
         Ok(exit)

@@ -1,5 +1,6 @@
 //! `tracegen run`: flags to a job, the job to its end, the account of it.
 
+mod destination;
 pub(super) mod exporter;
 mod monitor;
 mod progress;
@@ -9,13 +10,15 @@ pub(super) mod summary;
 mod terminal;
 pub(super) mod timing;
 
-use super::{Exit, Failure, environment, memory, metrics, scenarios};
-use crate::engine::{self, Archive, Job, Manifest, Sent, Totals};
+use super::{Exit, Failure, environment, memory, metrics, output, scenarios};
+use crate::disk;
+use crate::engine::{self, Archive, Job, Manifest, ManifestFile, Sent, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
 use exporter::{Exporter, ExporterFlags};
 use monitor::Messages;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use timing::{Timing, TimingFlags};
 
@@ -74,7 +77,7 @@ enum SummaryFlag {
 }
 
 /// What is to be run, new or taken up again.
-struct Prepared {
+pub(super) struct Prepared {
     run: Arc<crate::interpreter::Run>,
     timing: Timing,
     paths: Vec<PathBuf>,
@@ -83,62 +86,118 @@ struct Prepared {
     totals: Option<Totals>,
 }
 
+impl Prepared {
+    /// What it begins with, and where its traces go.
+    fn summary(&self, to: &str) -> String {
+        let shard = match self.timing.selection.shard {
+            (_, 1) => String::new(),
+            (k, n) => format!(", shard {k}/{n}"),
+        };
+        let again = match &self.totals {
+            None => String::new(),
+            Some(totals) => format!(", resumed after {}", count(totals.traces, "trace")),
+        };
+        let (seed, plan) = (self.run.seed(), self.run.plan());
+        let scenarios = count(plan.scenarios.len() as u64, "scenario");
+        format!("seed {seed}, plan {}, {scenarios}{shard}{again} -> {to}", plan.digest_short())
+    }
+}
+
+/// Claims the file that a manifest is written to.
+///
+/// # Errors
+/// It can't be written, another run writes it, or what it holds is no manifest and would be lost.
+pub(super) fn open_manifest(path: &Path) -> Result<ManifestFile, Failure> {
+    let name = path.display();
+    if disk::holds_other(path, "{\"format\":") {
+        let problem = "what it holds is no manifest, and would be lost: name another file, or remove it";
+        return Err(Failure::usage(format!("--manifest {name}: {problem}")));
+    }
+    ManifestFile::open(path).map_err(|e| match e.kind() {
+        ErrorKind::ResourceBusy => {
+            Failure::usage(format!("--manifest {name}: another run is writing it: name another file"))
+        }
+        _ => Failure::impossible(format!("can't write {name}: {e}")),
+    })
+}
+
+/// At full speed the manifest gets the schedule as it grows, so that what arrives can be verified meanwhile.
+fn journal(file: Arc<ManifestFile>, run: Arc<crate::interpreter::Run>) -> engine::Journal {
+    Arc::new(move |schedule| {
+        if file.lacks(schedule.epochs().len()) {
+            file.append(Archive::so_far(&run, engine::Selection::default(), schedule).eras());
+        }
+    })
+}
+
 impl Run {
     pub(super) fn execute(mut self) -> Result<Exit, Failure> {
-        let Some(Prepared { run, timing, paths, sent, totals }) = self.prepare()? else { return Ok(Exit::Done) };
+        let Some(prepared) = self.prepare()? else { return Ok(Exit::Done) };
+        let Prepared { run, timing, .. } = &prepared;
+        self.check_files(&prepared)?;
         memory::take_small_pages();
         let metrics = metrics::wanted()?;
         let messages = Messages::new();
-        let opened = exporter::open(&self.exporter, Exporter::Otlp, &run, messages.observer())?;
-        self.say(|| {
-            let shard = match timing.selection.shard {
-                (_, 1) => String::new(),
-                (k, n) => format!(", shard {k}/{n}"),
-            };
-            let again = match &totals {
-                None => String::new(),
-                Some(totals) => format!(", resumed after {}", count(totals.traces, "trace")),
-            };
-            let (seed, plan) = (run.seed(), run.plan());
-            let scenarios = count(plan.scenarios.len() as u64, "scenario");
-            format!("seed {seed}, plan {}, {scenarios}{shard}{again} -> {}", plan.digest_short(), opened.destination)
-        });
+        let manifest = self.manifest.as_deref().map(open_manifest).transpose()?.map(Arc::new);
+        let opened = exporter::open(&self.exporter, Exporter::Otlp, run, messages.observer())?;
+        let destination = opened.destination.clone();
+        self.say(|| prepared.summary(&opened.name));
         if let Some(note) = environment::without_effect() {
             self.say(|| note);
         }
-        let journal = |ending, totals| Manifest {
+        let written = |ending, totals| Manifest {
             full_speed: timing.at_full_speed,
-            ..Archive::of(&run, timing.selection, ending).manifest(totals)
+            destination: Some(destination.clone()),
+            ..Archive::of(run, timing.selection, ending).manifest(totals)
         };
-        self.write_manifest(|| journal(None, None))?;
+        let save = |written: &dyn Fn() -> Manifest| match &manifest {
+            Some(file) => file.save(&written()).map_err(|e| self.not_written(&e)),
+            None => Ok(()),
+        };
+        save(&|| written(None, None))?;
         let job = Job {
             run: run.clone(),
             selection: timing.selection,
             threads: if opened.one_thread { 1 } else { self.threads() },
             at_full_speed: timing.at_full_speed,
             ordered: opened.ordered,
-            sent,
-            journal: self.journal(&run, &timing),
+            sent: prepared.sent,
+            journal: manifest.clone().filter(|_| timing.at_full_speed).map(|file| journal(file, run.clone())),
         };
-        let outcome = monitor::run(&self, &job, opened, &timing, messages, metrics)?;
-        self.write_manifest(|| {
+        let outcome = monitor::run(&self, &job, opened, timing, messages, metrics)?;
+        save(&|| {
             let engine::Figures { traces, spans, .. } = outcome.figures;
             let now = Totals { traces, spans, at: engine::now(), account: Some(outcome.account.clone()) };
-            journal(Some(&outcome.ending), Some(totals.into_iter().fold(now, Totals::and)))
+            written(Some(&outcome.ending), Some(prepared.totals.clone().into_iter().fold(now, Totals::and)))
         })?;
-        summary::show(&self, &outcome, &timing, &paths, run.seed())?;
-        Ok(self.exit(&outcome, &timing))
+        summary::show(&self, &outcome, &prepared, &destination)?;
+        Ok(self.exit(&outcome, timing))
     }
 
-    /// At full speed the manifest gets the schedule as it grows, so that what arrives can be verified meanwhile.
-    fn journal(&self, run: &Arc<crate::interpreter::Run>, timing: &Timing) -> Option<engine::Journal> {
-        let path = self.manifest.clone().filter(|_| timing.at_full_speed)?;
-        let (run, selection) = (run.clone(), timing.selection);
-        Some(Arc::new(move |schedule| {
-            let manifest = Archive::so_far(&run, selection, schedule).manifest(None);
-            // What can't be written is told of at the end, when it is written once more.
-            let _ = Manifest { full_speed: true, ..manifest }.save(&path);
-        }))
+    /// # Errors
+    /// Two of the files that are read and written are one.
+    fn check_files(&self, prepared: &Prepared) -> Result<(), Failure> {
+        let written = [
+            match &self.exporter.exporter {
+                Some(Exporter::File(path)) => Some(("--exporter file=", path)),
+                _ => None,
+            },
+            self.manifest.as_ref().map(|path| ("--manifest ", path)),
+        ];
+        let read = prepared.paths.iter().map(|path| ("", path));
+        let all: Vec<(&str, &PathBuf)> = written.into_iter().flatten().chain(read).collect();
+        for (at, (what, one)) in all.iter().enumerate().filter(|(_, (what, _))| !what.is_empty()) {
+            if let Some((other_what, other)) = all[at + 1..].iter().find(|(_, other)| disk::is_same(one, other)) {
+                let (one, other) = (one.display(), other.display());
+                return Err(Failure::usage(format!("{what}{one} and {other_what}{other} are one file: name another")));
+            }
+        }
+        Ok(())
+    }
+
+    fn not_written(&self, error: &std::io::Error) -> Failure {
+        let path = self.manifest.as_deref().unwrap_or(Path::new("the manifest"));
+        Failure::impossible(format!("can't write {}: {error}", path.display()))
     }
 
     /// `None`: there is nothing left to run.
@@ -152,8 +211,14 @@ impl Run {
             self.say(|| losses);
         }
         self.exporter.append = true;
+        if let Some(destination) = &stopped.destination {
+            destination::go_on(&mut self.exporter, destination).map_err(|failure| Failure {
+                message: format!("{}: {}", path.display(), failure.message),
+                ..failure
+            })?;
+        }
         self.manifest.get_or_insert(path);
-        let resume::Stopped { run, timing, sent, totals } = stopped;
+        let resume::Stopped { run, timing, sent, totals, .. } = stopped;
         Ok(Some(Prepared { run, timing, paths: vec![], sent, totals: Some(totals) }))
     }
 
@@ -167,14 +232,9 @@ impl Run {
         Ok(Prepared { run, timing, paths, sent: Sent::default(), totals: None })
     }
 
-    fn write_manifest(&self, manifest: impl FnOnce() -> Manifest) -> Result<(), Failure> {
-        let Some(path) = &self.manifest else { return Ok(()) };
-        manifest().save(path).map_err(|e| Failure::impossible(format!("can't write {}: {e}", path.display())))
-    }
-
     fn say(&self, line: impl FnOnce() -> String) {
         if !self.quiet {
-            anstream::eprintln!("tracegen: {}", line());
+            output::say(line());
         }
     }
 

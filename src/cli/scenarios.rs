@@ -1,6 +1,7 @@
 //! What a subcommand is given to work on: scenario files, directories, or a plan file.
 
 use super::environment;
+use super::output::{say, tell};
 use super::{Exit, Failure};
 use crate::compiler::{self, Compiled, SourceMap};
 use crate::language::diagnostic::{Diagnostic, Severity, render};
@@ -86,16 +87,16 @@ impl Compilation {
     /// The diagnostics as a person reads them, on stderr.
     pub fn print_diagnostics(&self) {
         if !self.diagnostics.is_empty() {
-            anstream::eprintln!("{}", render::human(&self.sources, &self.diagnostics, colors_wanted()));
+            tell(render::human(&self.sources, &self.diagnostics, colors_wanted()) + "\n");
         }
         if let Some(summary) = render::summary(&self.sources, &self.diagnostics) {
-            anstream::eprintln!("{summary}");
+            tell(format_args!("{summary}\n"));
         }
     }
 }
 
 fn shipped() -> Loaded {
-    anstream::eprintln!("tracegen: there is no `{DIRECTORY}` here: these are the scenarios that tracegen comes with");
+    say(format_args!("there is no `{DIRECTORY}` here: these are the scenarios that tracegen comes with"));
     language::load_texts(SHIPPED.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect())
 }
 

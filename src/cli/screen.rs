@@ -1,5 +1,6 @@
 //! Where long work shows how far it is: redrawn in place on a terminal, elsewhere a plain line every ten seconds, on stderr.
 
+use super::output::tell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -50,8 +51,8 @@ impl Screen {
     /// A line of its own, whatever else is shown.
     pub fn print(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
-            None => anstream::eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| tell(format_args!("{line}\n"))),
+            None => tell(format_args!("{line}\n")),
         }
     }
 

@@ -7,9 +7,9 @@ pub(super) mod options;
 
 use super::pace::ArrivalsFlag;
 use super::parse::{self, Rate};
-use super::run::rows;
-use super::{Exit, Failure, account, memory, scenarios};
-use crate::engine::{Session, SessionOptions, SessionState};
+use super::run::{open_manifest, rows};
+use super::{Exit, Failure, account, memory, output, scenarios};
+use crate::engine::{ManifestFile, Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
 use crate::telemetry;
@@ -89,6 +89,7 @@ impl Serve {
             let bad: Vec<String> = bad.into_iter().map(|failure| failure.message).collect();
             return Err(Failure::usage(bad.join("\ntracegen: ")));
         }
+        let manifest = self.manifest.as_deref().map(open_manifest).transpose()?.map(Arc::new);
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         let exit = runtime.block_on(async {
@@ -124,7 +125,7 @@ impl Serve {
                 configuration: options.configuration,
             });
             let level = options.level;
-            let herald = Herald::new(app.clone(), level, self.manifest.clone());
+            let herald = Herald::new(app.clone(), level, manifest.clone());
             herald.banner(&paths, &options.host);
             let told = app.clone();
             let read = move || telemetry::of_session(&told.session.state(), &told.database.status());
@@ -139,7 +140,7 @@ impl Serve {
             if timeout_at(until - LAST / 2, &mut watch).await.is_err() {
                 watch.abort();
             }
-            let exit = self.finish(app, until).await;
+            let exit = self.finish(app, manifest, until).await;
             if let Some(telemetry) = telemetry {
                 let _ = timeout_at(until, tokio::task::spawn_blocking(|| telemetry.finish())).await;
             }
@@ -151,7 +152,12 @@ impl Serve {
     }
 
     /// Delivers what was made, as far as that can be done `until` then, and says what became of it.
-    async fn finish(&self, app: Arc<App>, until: Instant) -> Result<Exit, Failure> {
+    async fn finish(
+        &self,
+        app: Arc<App>,
+        manifest: Option<Arc<ManifestFile>>,
+        until: Instant,
+    ) -> Result<Exit, Failure> {
         let draining = app.clone();
         let drained = tokio::task::spawn_blocking(move || draining.session.finish(DRAIN));
         let state = match timeout_at(until, drained).await {
@@ -159,13 +165,13 @@ impl Serve {
             Err(_) => app.session.state(),
         };
         let _ = timeout_at(until, app.database.disconnect()).await;
-        if let Some(path) = &self.manifest {
-            herald::save(&app.session.manifest(), path).map_err(Failure::impossible)?;
+        if let Some(file) = manifest {
+            file.save(&app.session.manifest()).map_err(|e| Failure::impossible(format!("--manifest: {e}")))?;
         }
         let written = app.database.status().written;
         // an exporter, or a ClickHouse that is written from here; there are not both
         let account = state.exporter.as_ref().map(|exporter| exporter.account.clone()).or(written.map(rows::account));
-        anstream::eprint!("{}", summary(&state, account.as_ref()));
+        output::tell(summary(&state, account.as_ref()));
         Ok(if account.is_some_and(|account| !account.is_whole()) { Exit::Wrong } else { Exit::Done })
     }
 }

@@ -1,6 +1,6 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C and SIGTERM, and the signal of a file that may not grow.
 
-use super::Failure;
+use super::{Failure, output};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,18 @@ use tokio::signal::windows::{CtrlC, CtrlClose as Termination};
 
 /// Signals that come so soon after one are the same: GNU `timeout` sends its own to the child and once more to the child's group.
 const SAME: Duration = Duration::from_millis(500);
+
+/// Lets a file that has reached the limit of `ulimit -f` be an error of the write, as a full disk is: untouched, the signal
+/// that comes with it (SIGXFSZ) ends the process, and no account of the run is left.
+pub fn outlive_file_limits() {
+    #[cfg(unix)]
+    {
+        use signal_hook::{consts::SIGXFSZ, flag};
+        use std::sync::{Arc, atomic::AtomicBool};
+        // Where it can't be caught, it is as it was.
+        let _ = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    }
+}
 
 /// Both, from when this is made on.
 pub struct Signals {
@@ -87,7 +99,7 @@ pub fn on_thread<F: Future<Output = ()>>(listen: impl FnOnce(Signals) -> F + Sen
 pub fn end_at_once(means: &'static str) -> Result<(), Failure> {
     on_thread(move |mut signals| async move {
         signals.next().await;
-        anstream::eprintln!("\ntracegen: interrupted: {means}");
+        output::tell(format_args!("\ntracegen: interrupted: {means}\n"));
         std::process::exit(130);
     })
 }

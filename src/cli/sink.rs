@@ -7,9 +7,10 @@ mod limits;
 mod page;
 mod trial;
 
+use super::output::{print, tell};
 use super::signal::Signals;
 use super::verdict::{self, Format, VerdictFlags};
-use super::{Exit, Failure, memory, parse, print};
+use super::{Exit, Failure, memory, parse};
 use crate::receive::{Account, Faults, Options, Receiver};
 use clap::Args;
 use faults::FaultFlags;
@@ -205,7 +206,7 @@ impl Sink {
         } else if concluded.is_none() {
             print(&figures::summary(judge, account, faults))?;
         } else if !self.quiet {
-            anstream::eprint!("{}", figures::beside_verdict(judge, account, faults));
+            tell(figures::beside_verdict(judge, account, faults));
         }
         let exit = match concluded {
             None => Exit::Done,

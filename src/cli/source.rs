@@ -48,7 +48,9 @@ impl Source {
             (Some(_), _) if !paths.is_empty() || self.timing.is_given() => {
                 Err(Failure::usage("a manifest holds plan and schedule: no PATH and no schedule beside --manifest"))
             }
-            (Some(source), _) => known(source).map_err(|e| Failure::impossible(format!("{source}: {e}"))),
+            (Some(source), _) => {
+                known(source).map_err(|e| Failure::impossible(format!("{}: {e}", fetch::shown(source))))
+            }
             (None, seed) => self.open_flags(seed.unwrap_or_default(), &scenarios::paths(paths)),
         }
     }

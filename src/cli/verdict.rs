@@ -4,8 +4,9 @@ mod human;
 mod junit;
 mod words;
 
+use super::output::{print, print_styled};
 use super::source::Background;
-use super::{Exit, Failure, print, print_styled};
+use super::{Exit, Failure};
 use crate::verify::{Allowance, Policy, Report, Sample, Verdict};
 use clap::{Args, ValueEnum};
 

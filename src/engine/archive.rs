@@ -2,7 +2,7 @@
 
 use super::manifest::{Era, Manifest, ManifestError, Totals};
 use super::{Ending, Selection};
-use crate::interpreter::{Epoch, Identity, Interpreter, Run, Schedule, ScheduleError};
+use crate::interpreter::{Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError};
 use crate::plan::{Plan, Violations};
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -132,6 +132,7 @@ impl Archive {
             full_speed: self.full_speed,
             eras: self.eras.clone(),
             plans: self.plans.iter().map(|(digest, plan)| (digest.clone(), plan.document())).collect(),
+            destination: None,
             ended,
         }
     }
@@ -158,7 +159,7 @@ impl Archive {
             true => self.eras.binary_search_by_key(&(index % self.eras[0].shard.1), |era| era.shard.0).ok()?,
             false => self.eras.partition_point(|era| era.epoch.first <= index).checked_sub(1)?,
         };
-        let selected = index % n == k && self.selection.count.is_none_or(|count| index < count);
+        let selected = index % n == k && index < self.selection.count.unwrap_or(MAX_INDEX).min(MAX_INDEX);
         Some(&self.eras[at]).filter(|era| selected && era.contains(index))
     }
 

@@ -81,9 +81,6 @@ impl Chunks {
             let reach = plan.duration_bound().min(LONGEST_REACH);
             FullSpeed::new(starts, job.sent.end, reach, now())
         });
-        if let (Some(full_speed), Some(journal)) = (&full_speed, &job.journal) {
-            journal(&full_speed.schedule);
-        }
         let state = State { number: 0, next, complete: false, full_speed };
         Chunks {
             length: length(plan, per_second),
@@ -96,6 +93,15 @@ impl Chunks {
 
     /// The next chunk; `None`: all have been handed out, or `stop` is set.
     pub fn next(&self, stop: &Stop) -> Option<Chunk> {
+        let chunk = self.take(stop)?;
+        // Outside of the lock: the others go on meanwhile.
+        if let (Some(journal), Some(schedule)) = (&self.journal, &chunk.schedule) {
+            journal(schedule);
+        }
+        Some(chunk)
+    }
+
+    fn take(&self, stop: &Stop) -> Option<Chunk> {
         if stop.is_set() {
             return None;
         }
@@ -107,11 +113,7 @@ impl Chunks {
         }
         let mut schedule = None;
         if let Some(full_speed) = &mut state.full_speed {
-            if full_speed.open_epoch_if_due(first, now())
-                && let Some(journal) = &self.journal
-            {
-                journal(&full_speed.schedule);
-            }
+            full_speed.open_epoch_if_due(first, now());
             // What is left of the epoch starts later still, and so do all epochs to come.
             if full_speed.starts.start(first) >= self.before {
                 state.complete = true;
@@ -169,8 +171,8 @@ impl FullSpeed {
     /// a schedule of days stays short. Its rate follows from what the
     /// one before achieved: an eighth more, so that generation never has to wait for a trace to end, and more than that
     /// where it came close to it. The rate at most halves, so that what held up a whole epoch (a target that was away) does
-    /// not hold up the next one. Whether one was opened.
-    fn open_epoch_if_due(&mut self, first: u64, now: u64) -> bool {
+    /// not hold up the next one.
+    fn open_epoch_if_due(&mut self, first: u64, now: u64) {
         let took = now.saturating_sub(self.opened);
         let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
         let epochs = self.schedule.epochs();
@@ -179,7 +181,7 @@ impl FullSpeed {
             _ => SECOND.max(now.saturating_sub(epochs[0].opening) / EPOCHS),
         };
         if took < length || first <= before {
-            return false;
+            return;
         }
         let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
         let (wanted, last) = (now.saturating_sub(self.reach), self.starts.start(first - 1));
@@ -190,13 +192,11 @@ impl FullSpeed {
         self.rate = rate.max(self.rate / 2).max(1);
         let mut schedule = Schedule::clone(&self.schedule);
         let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
-        let opened = schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok();
-        if opened {
+        if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
             self.schedule = schedule.into();
             self.starts.update(&self.schedule);
             self.opened = now;
         }
-        opened
     }
 }
 
@@ -263,6 +263,41 @@ mod tests {
         assert!(chunks.is_complete());
         let end = indices.last().unwrap().end;
         assert!((FIRST_RATE / 100..FIRST_RATE / 100 + LONGEST).contains(&end), "{indices:?}");
+    }
+
+    #[test]
+    fn nobody_waits_for_another_ones_journal() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        use std::sync::mpsc::channel;
+        use std::time::Duration;
+        const LONG: Duration = Duration::from_secs(60);
+        let (told, hears) = channel();
+        let (release, released) = channel::<()>();
+        let (first, released) = (AtomicBool::new(true), Mutex::new(released));
+        let journal: Journal = Arc::new(move |schedule| {
+            if first.swap(false, Ordering::SeqCst) {
+                told.send(schedule.epochs().len()).unwrap();
+                let _ = released.lock().recv_timeout(LONG);
+            }
+        });
+        let job = Job {
+            run: Arc::new(Run::new(Arc::new(fixture::plan()), 42, Schedule::new(NOW, FIRST_ARRIVALS).unwrap())),
+            selection: Selection::default(),
+            threads: 2,
+            at_full_speed: true,
+            ordered: false,
+            sent: Sent::default(),
+            journal: Some(journal),
+        };
+        let (chunks, stop) = (Chunks::new(&job), Stop::default());
+        std::thread::scope(|scope| {
+            let held_up = scope.spawn(|| chunks.next(&stop).unwrap().number);
+            assert_eq!(hears.recv_timeout(LONG), Ok(1), "before any of its traces leaves");
+            assert_eq!(chunks.next(&stop).unwrap().number, 1, "while the other one writes");
+            assert!(!held_up.is_finished());
+            release.send(()).unwrap();
+            assert_eq!(held_up.join().unwrap(), 0);
+        });
     }
 
     #[test]

@@ -3,21 +3,22 @@
 //! A manifest is complete: plans stand in it whole, so that it can be replayed anywhere. It is untrusted when it is read:
 //! [`super::Archive`] checks that it belongs together.
 
+mod file;
 mod merge;
 
+pub use file::ManifestFile;
 pub use merge::{MergeError, Merged};
 
 use super::Selection;
+use crate::disk;
 use crate::export::deliver::Account;
 use crate::interpreter::{Epoch, ScheduleError};
 use crate::plan::PlanFileError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The journal of a run: seed, plans, and from which trace on which of them and which arrivals hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Manifest {
     pub eras: Vec<Era>,
     /// Plan files, by digest.
     pub plans: BTreeMap<String, serde_json::Value>,
+    /// Where its traces went, so that the rest of a run that was stopped goes there, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Destination>,
     /// `None`: the run goes on, or did not get to write it.
     pub ended: Option<Totals>,
 }
@@ -69,6 +73,20 @@ fn whole() -> (u64, u64) {
 
 fn is_whole(shard: &(u64, u64)) -> bool {
     *shard == whole()
+}
+
+/// Where traces of a run went: never with a header or a password, so it can be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// As `tracegen run --exporter` takes it.
+    pub exporter: String,
+    /// The whole URL of a collector or a database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Of a collector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
 }
 
 /// What a run came to.
@@ -132,7 +150,8 @@ impl Manifest {
         if bytes.len() as u64 > Manifest::MOST_BYTES {
             return Err(ManifestError::TooLarge);
         }
-        let header: Header = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+        let mut header = serde_json::Deserializer::from_slice(&bytes);
+        let header = Header::deserialize(&mut header).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => ManifestError::NotAManifest,
             _ => ManifestError::Json(error),
         })?;
@@ -141,10 +160,14 @@ impl Manifest {
             Header { format: Some(found), tracegen: Some(_) } => return Err(ManifestError::Format(found)),
             _ => return Err(ManifestError::NotAManifest),
         }
-        serde_json::from_slice(&bytes).map_err(ManifestError::Json)
+        let mut documents = serde_json::Deserializer::from_slice(&bytes).into_iter::<Manifest>();
+        let Some(manifest) = documents.next() else { return Err(ManifestError::NotAManifest) };
+        let mut manifest = manifest.map_err(ManifestError::Json)?;
+        manifest.add_journal(&bytes[documents.byte_offset()..])?;
+        Ok(manifest)
     }
 
-    /// Write the manifest.
+    /// Writes the manifest as a document.
     ///
     /// # Errors
     /// The system's.
@@ -155,21 +178,12 @@ impl Manifest {
         to.flush()
     }
 
-    /// Write it to a file: whoever reads it meets the whole old one or the whole new one.
+    /// Writes it to a file: whoever reads it meets the whole old one or the whole new one.
     ///
     /// # Errors
     /// The system's.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let mut name = OsString::from(path);
-        name.push(".new");
-        let beside = PathBuf::from(name);
-        let file = File::create(&beside)?;
-        let written = self.write(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        disk::replace(path, |to| self.write(to))
     }
 }
 

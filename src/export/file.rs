@@ -1,13 +1,16 @@
 //! Batches into a file or to stdout, in order.
 //!
-//! A name that ends in `.jsonl`, and stdout, hold OTLP JSON, a request a line; any other file holds protobuf, a request
-//! after its length in 4 bytes, big-endian: both as the OpenTelemetry Collector's file exporter writes them.
+//! A name that ends in `.jsonl`, `.ndjson` or `.json`, and stdout, hold OTLP JSON, a request a line; any other file holds
+//! protobuf, a request after its length in 4 bytes, big-endian: both as the OpenTelemetry Collector's file exporter writes
+//! them. A `.gz` behind either is a gzip stream of that.
 
-use super::Batch;
+use super::{Batch, gzip};
+use crate::disk;
+use flate2::write::GzEncoder;
 use std::{
     fmt,
-    fs::OpenOptions,
-    io::{self, BufWriter, Write},
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -24,19 +27,62 @@ pub enum FileFormat {
 }
 
 impl FileFormat {
-    /// By the file's name.
+    /// By the file's name, whether it is compressed or not.
     pub fn of(path: &Path) -> FileFormat {
-        let is_json_lines = is_stdout(path) || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"));
-        if is_json_lines { FileFormat::JsonLines } else { FileFormat::Protobuf }
+        let path = if is_gzip(path) { path.with_extension("") } else { path.into() };
+        let is_json_lines = ["jsonl", "ndjson", "json"].iter().any(|known| has_extension(&path, known));
+        if is_stdout(&path) || is_json_lines { FileFormat::JsonLines } else { FileFormat::Protobuf }
     }
+
+    /// How a file of this format begins, if it was written here; enough of it to be told from other files.
+    fn is_begun_by(self, head: &[u8]) -> bool {
+        match self {
+            FileFormat::JsonLines => head.starts_with(b"{\"resource"),
+            // A length below 16 MiB, and the first field of a request.
+            FileFormat::Protobuf => matches!(head, [0, _, _, _, 0x0a, ..]),
+            FileFormat::Text => false,
+        }
+    }
+}
+
+/// What becomes of a file that is there already, and holds something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It is left as it is: an error.
+    #[default]
+    Kept,
+    Overwritten,
+    /// More is written behind what it holds; it must be there.
+    Continued,
 }
 
 /// Writes batches in the order they come.
 pub struct FileSink {
     path: PathBuf,
     format: FileFormat,
-    to: BufWriter<Box<dyn Write + Send>>,
+    to: Stream,
     bytes: u64,
+}
+
+enum Stream {
+    Plain(BufWriter<Box<dyn Write + Send>>),
+    Gzip(Box<GzEncoder<BufWriter<Box<dyn Write + Send>>>>),
+}
+
+impl Stream {
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Stream::Plain(to) => to,
+            Stream::Gzip(to) => to,
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Stream::Plain(mut to) => to.flush(),
+            Stream::Gzip(to) => to.finish()?.flush(),
+        }
+    }
 }
 
 /// Writing failed.
@@ -47,6 +93,11 @@ pub struct FileError {
 }
 
 impl FileError {
+    /// It was asked for what must not be done, as to overwrite a file: nothing is wrong with the system.
+    pub fn is_misuse(&self) -> bool {
+        matches!(self.error.kind(), ErrorKind::AlreadyExists | ErrorKind::ResourceBusy | ErrorKind::InvalidInput)
+    }
+
     /// Whoever read our output has gone: an end, not a mistake.
     pub fn is_broken_pipe(&self) -> bool {
         self.error.kind() == io::ErrorKind::BrokenPipe
@@ -57,8 +108,15 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if is_stdout(&self.path) { "stdout".into() } else { self.path.display().to_string() };
         let help = match self.error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; the file ends in the middle of a request",
-            io::ErrorKind::NotFound => "; its directory must exist",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                "; the file ends in the middle of a request"
+            }
+            ErrorKind::NotFound
+                if self.path.parent().is_some_and(|folder| folder.is_dir() || folder == Path::new("")) =>
+            {
+                "; the file that was to be continued is not there"
+            }
+            ErrorKind::NotFound => "; its directory must exist",
             _ => "",
         };
         write!(f, "can't write {name}: {}{help}", self.error)
@@ -75,38 +133,49 @@ fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+fn is_gzip(path: &Path) -> bool {
+    has_extension(path, "gz")
+}
+
+/// # Errors
+/// The name promises a compression that is not written here.
+fn check_name(path: &Path) -> io::Result<()> {
+    const OTHERS: [&str; 8] = ["zst", "zstd", "xz", "bz2", "br", "lz4", "zip", "7z"];
+    match OTHERS.iter().find(|other| has_extension(path, other)) {
+        Some(other) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!("files are compressed with gzip only: write .gz in place of .{other}, or leave it out"),
+        )),
+        None => Ok(()),
+    }
+}
+
 impl FileSink {
-    /// Create the file, or empty it; `-` is stdout.
+    /// Opens the file in the format that its name tells; `-` is stdout.
     ///
     /// # Errors
-    /// It can't be created or written.
-    pub fn create(path: &Path) -> Result<FileSink, FileError> {
-        FileSink::create_as(path, FileFormat::of(path))
+    /// It can't be created or written; or [`FileError::is_misuse`]: it holds something and is to be kept, what it holds was
+    /// not written here and is to be continued, another process writes it, or its name promises what is not written.
+    pub fn open(path: &Path, existing: Existing) -> Result<FileSink, FileError> {
+        let opened = check_name(path).and_then(|()| match is_stdout(path) {
+            true => Ok(Box::new(io::stdout()) as Box<dyn Write + Send>),
+            false => Ok(Box::new(open(path, existing)?)),
+        });
+        let to =
+            BufWriter::with_capacity(BUFFER_BYTES, opened.map_err(|error| FileError { path: path.into(), error })?);
+        let to = if is_gzip(path) { Stream::Gzip(Box::new(gzip::stream(to))) } else { Stream::Plain(to) };
+        Ok(FileSink { path: path.into(), format: FileFormat::of(path), to, bytes: 0 })
     }
 
-    /// The same in a format that the name does not tell.
-    ///
-    /// # Errors
-    /// As [`FileSink::create`].
-    pub fn create_as(path: &Path, format: FileFormat) -> Result<FileSink, FileError> {
-        FileSink::open(path, format, OpenOptions::new().write(true).create(true).truncate(true))
-    }
-
-    /// Go on behind what is in the file, if there is one.
-    ///
-    /// # Errors
-    /// As [`FileSink::create`].
-    pub fn append(path: &Path) -> Result<FileSink, FileError> {
-        FileSink::open(path, FileFormat::of(path), OpenOptions::new().append(true).create(true))
-    }
-
-    fn open(path: &Path, format: FileFormat, options: &OpenOptions) -> Result<FileSink, FileError> {
-        let to: Box<dyn Write + Send> = if is_stdout(path) {
-            Box::new(io::stdout())
-        } else {
-            Box::new(options.open(path).map_err(|error| FileError { path: path.into(), error })?)
-        };
-        Ok(FileSink { path: path.into(), format, to: BufWriter::with_capacity(BUFFER_BYTES, to), bytes: 0 })
+    /// What a terminal shows, on stdout.
+    pub fn terminal() -> FileSink {
+        let to: Box<dyn Write + Send> = Box::new(io::stdout());
+        let to = Stream::Plain(BufWriter::with_capacity(BUFFER_BYTES, to));
+        FileSink { path: "-".into(), format: FileFormat::Text, to, bytes: 0 }
     }
 
     /// How batches must be encoded.
@@ -123,20 +192,21 @@ impl FileSink {
     }
 
     fn put(&mut self, body: &[u8]) -> io::Result<u64> {
+        let to = self.to.writer();
         match self.format {
             FileFormat::JsonLines => {
-                self.to.write_all(body)?;
-                self.to.write_all(b"\n")?;
+                to.write_all(body)?;
+                to.write_all(b"\n")?;
                 Ok(body.len() as u64 + 1)
             }
             FileFormat::Text => {
-                self.to.write_all(body)?;
+                to.write_all(body)?;
                 Ok(body.len() as u64)
             }
             FileFormat::Protobuf => {
                 let length = u32::try_from(body.len()).map_err(|_| io::Error::other("a request of 4 GiB or more"))?;
-                self.to.write_all(&length.to_be_bytes())?;
-                self.to.write_all(body)?;
+                to.write_all(&length.to_be_bytes())?;
+                to.write_all(body)?;
                 Ok(body.len() as u64 + 4)
             }
         }
@@ -147,17 +217,60 @@ impl FileSink {
     /// # Errors
     /// The system's.
     pub fn flush(&mut self) -> Result<(), FileError> {
-        self.to.flush().map_err(|error| FileError { path: self.path.clone(), error })
+        self.to.writer().flush().map_err(|error| FileError { path: self.path.clone(), error })
     }
 
-    /// Write what is left; returns the bytes written.
+    /// Writes what is left; returns the bytes written, before compression.
     ///
     /// # Errors
     /// The system's.
-    pub fn finish(mut self) -> Result<u64, FileError> {
-        self.flush()?;
-        Ok(self.bytes)
+    pub fn finish(self) -> Result<u64, FileError> {
+        let FileSink { path, to, bytes, .. } = self;
+        to.finish().map_err(|error| FileError { path, error })?;
+        Ok(bytes)
     }
+}
+
+/// Opens a file, which is locked if it is a regular one; anything else is written as it comes.
+fn open(path: &Path, existing: Existing) -> io::Result<File> {
+    let continued = existing == Existing::Continued;
+    // A pipe that is also read from never tells that its reader has gone.
+    let reads = continued && fs::metadata(path).is_ok_and(|found| found.is_file());
+    let mut file = OpenOptions::new().read(reads).write(true).truncate(false).create(!continued).open(path)?;
+    if !disk::is_regular(&file)? {
+        return Ok(file);
+    }
+    disk::lock(&file)?;
+    let length = file.metadata()?.len();
+    match existing {
+        Existing::Kept if length > 0 => {
+            let problem = "it is there already; --force overwrites it";
+            return Err(io::Error::new(ErrorKind::AlreadyExists, problem));
+        }
+        Existing::Kept => {}
+        Existing::Overwritten => file.set_len(0)?,
+        Existing::Continued => {
+            check_head(&mut file, path, length)?;
+            file.seek(SeekFrom::End(0))?;
+        }
+    }
+    Ok(file)
+}
+
+/// # Errors
+/// What the file holds is nothing that was written here under such a name.
+fn check_head(file: &mut File, path: &Path, length: u64) -> io::Result<()> {
+    let mut head = [0; 10];
+    let head = &mut head[..length.min(10) as usize];
+    file.read_exact(head)?;
+    let known = if is_gzip(path) { head.starts_with(gzip::MAGIC) } else { FileFormat::of(path).is_begun_by(head) };
+    if known || length == 0 {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        ErrorKind::InvalidInput,
+        "what it holds are no traces in the format of its name, so it is not continued",
+    ))
 }
 
 #[cfg(test)]
@@ -172,47 +285,94 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, "what was there before, and longer than what comes").unwrap();
-        let mut sink = FileSink::create(&path).unwrap();
+        let mut sink = FileSink::open(&path, Existing::Overwritten).unwrap();
         for body in bodies {
             sink.write(&batch(body)).unwrap();
         }
         (sink.finish().unwrap(), std::fs::read(path).unwrap())
     }
 
+    fn kind(opened: Result<FileSink, FileError>) -> ErrorKind {
+        let error = opened.err().expect("an error");
+        assert!(error.is_misuse(), "{error}");
+        error.error.kind()
+    }
+
     #[test]
     fn json_lines_by_name() {
-        assert_eq!(written("a.jsonl", &[b"{}", b"{\"a\":1}"]), (11, b"{}\n{\"a\":1}\n".to_vec()));
+        for name in ["a.jsonl", "a.ndjson", "a.JSON"] {
+            assert_eq!(written(name, &[b"{}", b"{\"a\":1}"]), (11, b"{}\n{\"a\":1}\n".to_vec()));
+        }
     }
 
     #[test]
     fn length_and_protobuf_otherwise() {
         assert_eq!(written("a.bin", &[b"ab", b"c"]), (11, b"\0\0\0\x02ab\0\0\0\x01c".to_vec()));
         assert_eq!(FileFormat::of(Path::new("-")), FileFormat::JsonLines);
-        assert_eq!(FileFormat::of(Path::new("a.json")), FileFormat::Protobuf);
+        assert_eq!(FileFormat::of(Path::new("jsonl")), FileFormat::Protobuf);
+    }
+
+    #[test]
+    fn what_is_named_compressed_is_compressed() {
+        for (name, plain) in [("a.jsonl.gz", &b"{}\n"[..]), ("a.bin.gz", b"\0\0\0\x02{}"), ("a.gz", b"\0\0\0\x02{}")] {
+            let (bytes, packed) = written(name, &[b"{}"]);
+            assert_eq!(bytes, plain.len() as u64);
+            assert_eq!(gzip::decompress(&packed, 100).unwrap(), plain, "{name}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.jsonl.zst", "a.xz", "a.bin.ZIP"] {
+            let path = folder.path().join(name);
+            assert_eq!(kind(FileSink::open(&path, Existing::Kept)), ErrorKind::InvalidInput);
+            assert!(!path.exists());
+        }
     }
 
     #[test]
     fn a_file_can_be_continued() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.jsonl");
-        for body in [b"{}", b"[]"] {
-            let mut sink = FileSink::append(&path).unwrap();
-            sink.write(&batch(body)).unwrap();
-            assert_eq!(sink.finish().unwrap(), 3);
+        for (name, plain) in [("a.jsonl", true), ("a.jsonl.gz", false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            assert!(FileSink::open(&path, Existing::Continued).is_err(), "it is not there");
+            for existing in [Existing::Kept, Existing::Continued] {
+                let mut sink = FileSink::open(&path, existing).unwrap();
+                sink.write(&batch(br#"{"resourceSpans":[]}"#)).unwrap();
+                assert_eq!(sink.finish().unwrap(), 21);
+            }
+            let bytes = std::fs::read(path).unwrap();
+            let mut text = String::new();
+            flate2::read::MultiGzDecoder::new(&*bytes).read_to_string(&mut text).ok();
+            let text = if plain { String::from_utf8(bytes).unwrap() } else { text };
+            assert_eq!(text, "{\"resourceSpans\":[]}\n".repeat(2));
         }
-        assert_eq!(std::fs::read(path).unwrap(), b"{}\n[]\n");
+    }
+
+    #[test]
+    fn what_a_file_holds_is_not_lost_by_chance() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        std::fs::write(&path, "").unwrap();
+        drop(FileSink::open(&path, Existing::Kept).expect("an empty file holds nothing"));
+        std::fs::write(&path, "export PATH=/bin\n").unwrap();
+        for existing in [Existing::Kept, Existing::Continued] {
+            let expected = if existing == Existing::Kept { ErrorKind::AlreadyExists } else { ErrorKind::InvalidInput };
+            assert_eq!(kind(FileSink::open(&path, existing)), expected);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "export PATH=/bin\n");
+        }
+        let first = FileSink::open(&path, Existing::Overwritten).unwrap();
+        assert_eq!(kind(FileSink::open(&path, Existing::Overwritten)), ErrorKind::ResourceBusy, "two at once");
+        drop(first);
     }
 
     #[test]
     fn errors_name_the_file() {
-        let error = FileSink::create(Path::new("no/such/folder/a.bin")).err().unwrap().to_string();
+        let error = FileSink::open(Path::new("no/such/folder/a.bin"), Existing::Kept).err().unwrap().to_string();
         assert!(error.starts_with("can't write no/such/folder/a.bin: ") && error.contains("must exist"), "{error}");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_said() {
-        let mut sink = FileSink::create(Path::new("/dev/full")).unwrap();
+        let mut sink = FileSink::open(Path::new("/dev/full"), Existing::Kept).unwrap();
         sink.write(&batch(b"x")).unwrap();
         let error = sink.finish().unwrap_err().to_string();
         assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
@@ -223,7 +383,8 @@ mod tests {
     fn a_reader_that_leaves_is_no_mistake() {
         use std::os::fd::AsRawFd;
         let (reader, writer) = io::pipe().unwrap();
-        let mut sink = FileSink::create(Path::new(&format!("/proc/self/fd/{}", writer.as_raw_fd()))).unwrap();
+        let mut sink =
+            FileSink::open(Path::new(&format!("/proc/self/fd/{}", writer.as_raw_fd())), Existing::Kept).unwrap();
         drop(reader);
         sink.write(&batch(b"x")).unwrap();
         assert!(sink.finish().unwrap_err().is_broken_pipe());

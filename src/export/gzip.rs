@@ -10,6 +10,14 @@ pub(super) fn compress(body: &[u8]) -> Bytes {
     encoder.write_all(body).and_then(|()| encoder.finish()).expect("writing to memory does not fail").into()
 }
 
+/// How a gzip stream begins.
+pub(super) const MAGIC: &[u8] = b"\x1f\x8b";
+
+/// A stream that compresses what is written to it, as [`compress`] does.
+pub(super) fn stream<W: Write>(to: W) -> GzEncoder<W> {
+    GzEncoder::new(to, Compression::fast())
+}
+
 /// The first `most` bytes of what was compressed.
 ///
 /// # Errors

@@ -79,7 +79,10 @@ impl Plan {
         let mut to = Limited { to: io::BufWriter::new(to), left: MAX_BYTES };
         let written = serde_json::to_writer(&mut to, &document).map_err(io::Error::from);
         match written.and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(PlanFileError::TooLarge),
+            // The system says the same where a file may not grow as far (`ulimit -f`).
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge && error.raw_os_error().is_none() => {
+                Err(PlanFileError::TooLarge)
+            }
             result => result.map_err(PlanFileError::Io),
         }
     }

@@ -1,11 +1,12 @@
 //! Where the traces of a run go.
 
+use super::destination::WHOLE_ENDPOINT;
 use super::rows;
 use super::terminal::Tree;
 use crate::cli::{Failure, database, environment, parse as values};
-use crate::engine::{Closed, Output};
+use crate::engine::{Closed, Destination, Output};
 use crate::export::deliver::{Account, Delivery, Monitor, Observer, Options, Standing};
-use crate::export::file::{FileError, FileFormat, FileSink};
+use crate::export::file::{Existing, FileError, FileFormat, FileSink};
 use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter;
@@ -42,11 +43,16 @@ pub fn parse(text: &str) -> Result<Exporter, String> {
 /// The flags that say where traces go.
 #[derive(Args)]
 pub struct ExporterFlags {
-    /// Where traces go: otlp, stdout, file=PATH (.jsonl is OTLP JSON, anything else length-prefixed protobuf, - is stdout), clickhouse, none
-    /// [default: otlp; of replay: stdout]
+    /// Where traces go: otlp, stdout, file=PATH (.jsonl, .ndjson and .json are OTLP JSON lines, anything else is
+    /// length-prefixed protobuf, with .gz behind it compressed; - is stdout), clickhouse, none [default: otlp; of replay:
+    /// stdout]
     #[arg(long, value_name = "WHERE", value_parser = parse)]
     pub exporter: Option<Exporter>,
-    /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]
+    /// Overwrite the file of file=PATH, if it is there
+    #[arg(long)]
+    pub force: bool,
+    /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]; or ClickHouse, as
+    /// http://HOST:8123/DATABASE
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// grpc, http/protobuf or http/json [default: OTEL_EXPORTER_OTLP_PROTOCOL, or grpc at port 4317, else http/protobuf]
@@ -58,15 +64,19 @@ pub struct ExporterFlags {
     /// How long to wait for a collector that has never answered [default: 10s]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     pub wait: Option<u64>,
-    /// A file is continued, and not emptied.
+    /// A file is continued.
     #[arg(skip)]
     pub append: bool,
+    /// The whole address of the collector, in place of `endpoint` and its variables.
+    #[arg(skip)]
+    pub whole_endpoint: Option<String>,
 }
 
 /// An exporter, ready to take batches.
 pub struct Opened {
     /// For people.
-    pub destination: String,
+    pub name: String,
+    pub destination: Destination,
     pub sink: Sink,
     pub encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send>,
     /// Index order, and batches that never close by time.
@@ -133,7 +143,8 @@ pub fn open(
     let (first, second) = (of.clone(), of.clone());
     let protobuf = move || Box::new(Protobuf::new(first.plan(), first.resources())) as Box<dyn Encode>;
     let json = move || Box::new(Json::new(second.resources())) as Box<dyn Encode>;
-    let opened = |destination: String, sink, encoder| Opened {
+    let opened = |name: String, destination, sink, encoder| Opened {
+        name,
         destination,
         sink,
         encoder,
@@ -148,55 +159,77 @@ pub fn open(
                 Protocol::HttpJson => Box::new(json),
                 Protocol::Grpc | Protocol::HttpProtobuf => Box::new(protobuf),
             };
-            let destination = target.to_string();
+            let (name, destination) = (target.to_string(), Destination::collector(&target));
             let mut options = Options { observer, ..Options::default() };
             options.wait = flags.wait.map_or(options.wait, Duration::from_nanos);
             let delivery = Delivery::start(target, options).map_err(|e| Failure::usage(e.to_string()))?;
-            opened(destination, Sink::Network(delivery), encoder)
+            opened(name, destination, Sink::Network(delivery), encoder)
         }
         Exporter::Stdout if std::io::stdout().is_terminal() => {
             let tree = || Box::new(Tree::for_stdout()) as Box<dyn Encode>;
-            let sink = Sink::file(FileSink::create_as(Path::new("-"), FileFormat::Text), true)?;
-            Opened { one_thread: true, on_terminal: true, ..opened("stdout".into(), sink, Box::new(tree)) }
+            let sink = Sink::file(FileSink::terminal(), true);
+            let opened = opened("stdout".into(), Destination::plain("stdout"), sink, Box::new(tree));
+            Opened { one_thread: true, on_terminal: true, ..opened }
         }
         Exporter::Stdout => {
-            let sink = Sink::file(FileSink::create(Path::new("-")), true)?;
-            Opened { ordered: true, ..opened("stdout".into(), sink, Box::new(json)) }
+            let sink = Sink::file(open_file(Path::new("-"), Existing::Kept)?, true);
+            Opened { ordered: true, ..opened("stdout".into(), Destination::plain("stdout"), sink, Box::new(json)) }
         }
         Exporter::File(path) => {
-            let file = if flags.append { FileSink::append(path) } else { FileSink::create(path) };
+            let existing = match (flags.append, flags.force) {
+                (true, _) => Existing::Continued,
+                (false, true) => Existing::Overwritten,
+                (false, false) => Existing::Kept,
+            };
             let encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send> = match FileFormat::of(path) {
                 FileFormat::Protobuf => Box::new(protobuf),
                 _ => Box::new(json),
             };
             let to_stdout = path == Path::new("-");
             let name = if to_stdout { "stdout".into() } else { path.display().to_string() };
-            Opened { ordered: true, ..opened(name, Sink::file(file, to_stdout)?, encoder) }
+            let sink = Sink::file(open_file(path, existing)?, to_stdout);
+            Opened { ordered: true, ..opened(name, Destination::file(path), sink, encoder) }
         }
         Exporter::ClickHouse => {
-            let connection = database::connection()?;
-            let destination = connection.to_string();
+            let connection = match &flags.endpoint {
+                Some(url) => database::connection_at("--endpoint", url)?,
+                None => database::connection()?,
+            };
+            let (name, destination) = (connection.to_string(), Destination::clickhouse(&connection));
             let writer = rows::start(connection, flags.wait.map(Duration::from_nanos), observer)?;
             let encoder = || Box::new(rows::Encoder::default()) as Box<dyn Encode>;
-            opened(destination, Sink::ClickHouse(Arc::new(writer)), Box::new(encoder))
+            opened(name, destination, Sink::ClickHouse(Arc::new(writer)), Box::new(encoder))
         }
-        Exporter::None => opened("nowhere".into(), Sink::None(Box::default()), Box::new(protobuf)),
+        Exporter::None => {
+            opened("nowhere".into(), Destination::plain("none"), Sink::None(Box::default()), Box::new(protobuf))
+        }
     })
 }
 
 fn target(flags: &ExporterFlags) -> Result<Target, Failure> {
+    let whole = flags.whole_endpoint.clone();
+    let variable = |name: &str| match &whole {
+        Some(endpoint) if name == WHOLE_ENDPOINT => Some(endpoint.clone()),
+        _ => environment::text(name),
+    };
     let flags = TargetFlags {
         endpoint: flags.endpoint.clone(),
         protocol: flags.protocol.clone(),
         headers: flags.header.clone(),
     };
-    Target::resolve(flags, &environment::text).map_err(|e| Failure::usage(e.to_string()))
+    Target::resolve(flags, &variable).map_err(|e| Failure::usage(e.to_string()))
+}
+
+fn open_file(path: &Path, existing: Existing) -> Result<FileSink, Failure> {
+    FileSink::open(path, existing).map_err(|e| match e.is_misuse() {
+        true => Failure::usage(e.to_string()),
+        false => Failure::impossible(e.to_string()),
+    })
 }
 
 impl Sink {
-    fn file(sink: Result<FileSink, FileError>, eager: bool) -> Result<Sink, Failure> {
-        let sink = sink.map_err(|e| Failure::impossible(e.to_string()))?;
-        Ok(Sink::File(Box::new(Mutex::new(Written { sink: Some(sink), account: Account::default(), eager }))))
+    fn file(sink: FileSink, eager: bool) -> Sink {
+        Sink::File(Box::new(Mutex::new(Written { sink: Some(sink), account: Account::default(), eager })))
     }
 
     /// Of a collector or a database.

@@ -3,6 +3,8 @@
 use super::exporter::{Opened, Sink, Watch};
 use super::progress::Display;
 use super::{Run, Timing};
+use crate::cli::clock_watch::ClockWatch;
+use crate::cli::output::say;
 use crate::cli::recent::Recent;
 use crate::cli::{Failure, metrics, signal};
 use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
@@ -74,7 +76,7 @@ pub fn run(
     messages: Messages,
     metrics: Option<metrics::Wanted>,
 ) -> Result<Outcome, Failure> {
-    let Opened { sink, encoder, on_terminal, destination, .. } = opened;
+    let Opened { sink, encoder, on_terminal, name, .. } = opened;
     let Messages { send, receive } = messages;
     let (stop, progress) = (Stop::default(), Arc::new(Progress::default()));
     let watch = sink.watch();
@@ -103,9 +105,10 @@ pub fn run(
         scope.spawn(work);
         let mut signals = 0;
         let mut deadline = None;
+        let mut clock = ClockWatch::default();
         loop {
             match receive.recv_timeout(REDRAW) {
-                Ok(Message::Event(event)) => display.event(run, &event, &destination),
+                Ok(Message::Event(event)) => display.event(run, &event, &name),
                 Ok(Message::Note(note)) => display.say(&note),
                 Ok(Message::Generated) => display.generated(),
                 Ok(Message::Signal) => {
@@ -142,11 +145,14 @@ pub fn run(
                     None if signals > 1 => {
                         let Figures { traces, spans, .. } = progress.figures();
                         display.finish();
-                        anstream::eprintln!("tracegen: stopped at once after {traces} traces, {spans} spans");
+                        say(format_args!("stopped at once after {traces} traces, {spans} spans"));
                         std::process::exit(130);
                     }
                     None => {}
                 }
+            }
+            if let Some(news) = clock.news() {
+                display.say(&news);
             }
             display.update(&progress.figures(), watch.as_ref());
         }

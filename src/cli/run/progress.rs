@@ -2,6 +2,7 @@
 
 use super::exporter::Watch;
 use super::{Run, Timing};
+use crate::cli::output::tell;
 use crate::cli::recent::Recent;
 use crate::cli::screen::{Screen, Turn};
 use crate::engine::{Figures, Job, now};
@@ -66,7 +67,7 @@ impl Display {
                 bar.set_position((self.done(figures) * STEPS as f64) as u64);
                 bar.set_message(self.line(figures, watch));
             }
-            Turn::Line => anstream::eprintln!("  {}", self.line(figures, watch)),
+            Turn::Line => tell(format_args!("  {}\n", self.line(figures, watch))),
             Turn::Nothing => {}
         }
     }

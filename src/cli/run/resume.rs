@@ -2,11 +2,16 @@
 
 use super::timing::Timing;
 use crate::cli::{Failure, source};
-use crate::engine::{Archive, Manifest, Sent, Totals};
+use crate::clock;
+use crate::engine::{Archive, Destination, Manifest, Sent, Totals};
 use crate::interpreter::{Run, Schedule};
-use crate::text::count;
+use crate::text::{count, duration};
 use std::path::Path;
 use std::sync::Arc;
+
+/// How far the clock of this machine may be behind the time at which a run was stopped, ns: it may have been set right
+/// meanwhile.
+const MOST_EARLY: u64 = 24 * 3_600 * 1_000_000_000;
 
 /// A run that was stopped.
 pub struct Stopped {
@@ -15,6 +20,8 @@ pub struct Stopped {
     pub sent: Sent,
     /// What it has come to so far.
     pub totals: Totals,
+    /// Where its traces went; `None`: its manifest does not say.
+    pub destination: Option<Destination>,
 }
 
 /// What a manifest says of its run; `None`: it is complete.
@@ -26,7 +33,7 @@ pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
     let failed = |problem: &str| Failure::impossible(format!("{name}: {problem}"));
     let manifest = source::manifest(&name).map_err(|e| failed(&e))?;
     let archive = Archive::open(&manifest).map_err(|e| failed(&e.to_string()))?;
-    let Manifest { selection, ref eras, full_speed, ended, .. } = manifest;
+    let Manifest { selection, ref eras, full_speed, ended, destination, .. } = manifest;
     let (first, last) = (&eras[0], &eras[eras.len() - 1]);
     if first.shard != (0, 1) {
         return Err(failed("its shards were merged: resume each with the manifest that it wrote"));
@@ -52,10 +59,16 @@ pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
         target: None,
         repeat: None,
     };
-    Ok(last.stopped.map(|stopped| {
-        let sent = Sent { end, stopped, traces: totals.traces };
-        Stopped { run: Arc::new(run), timing, sent, totals }
-    }))
+    let Some(stopped) = last.stopped else { return Ok(None) };
+    let early = stopped.saturating_sub(clock::now());
+    if early > MOST_EARLY {
+        let problem = "it was stopped at a time that this machine's clock has not reached by far: set the clock right";
+        return Err(failed(&format!("{problem} (it lacks {})", duration(early))));
+    }
+    // What had ended when it was stopped was sent: from then on the rest is told by its end.
+    clock::not_before(stopped);
+    let sent = Sent { end, stopped, traces: totals.traces };
+    Ok(Some(Stopped { run: Arc::new(run), timing, sent, totals, destination }))
 }
 
 impl Stopped {

@@ -1,27 +1,50 @@
 //! The account of a run: for people on stderr, as JSON on stdout.
 
+use super::destination::command;
 use super::monitor::Outcome;
-use super::{Run, SummaryFlag, Timing};
-use crate::cli::{Failure, account, parse, print, scenarios};
+use super::{Prepared, Run, SummaryFlag, Timing};
+use crate::cli::output::{print, tell};
+use crate::cli::{Failure, account, parse, scenarios};
+use crate::engine::Destination;
 use crate::text::{count, duration, scaled};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-pub fn show(run: &Run, outcome: &Outcome, timing: &Timing, paths: &[PathBuf], seed: u64) -> Result<(), Failure> {
-    let repeat = timing.repeat.as_ref().map(|flags| format!("tracegen run {}", words(paths, seed, flags)));
-    let resume = run.manifest.as_ref().filter(|_| outcome.ending.stopped.is_some());
-    let resume = resume.map(|path| format!("tracegen run --resume {}", quoted(&path.display().to_string())));
+/// The commands that make these traces again.
+pub struct Commands {
+    /// All of them; `None`: only a manifest repeats them.
+    pub repeat: Option<String>,
+    /// Those that are left; `None`: none is, or it is not known which.
+    pub resume: Option<String>,
+    /// They need headers that may be secret, and are not shown.
+    pub headers: bool,
+}
+
+impl Commands {
+    pub fn new(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Destination) -> Commands {
+        let seed = prepared.run.seed();
+        let flags = prepared.timing.repeat.as_ref();
+        let repeat =
+            flags.map(|flags| command(&format!("run {}", words(&prepared.paths, seed, flags)), destination, true));
+        let manifest = run.manifest.as_ref().filter(|_| outcome.ending.stopped.is_some());
+        let resume = manifest
+            .map(|path| command(&format!("run --resume {}", quoted(&path.display().to_string())), destination, false));
+        Commands { repeat, resume, headers: !run.exporter.header.is_empty() }
+    }
+}
+
+pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Destination) -> Result<(), Failure> {
+    let commands = Commands::new(run, outcome, prepared, destination);
     if !run.quiet {
-        anstream::eprint!("{}", for_people(outcome, timing, repeat.as_deref(), resume.as_deref()));
+        tell(for_people(outcome, &prepared.timing, &commands));
     }
     if run.summary == Some(SummaryFlag::Json) {
-        let summary = format!("{:#}\n", as_json(outcome, timing, repeat.as_deref(), resume.as_deref(), seed));
-        print(&summary)?;
+        print(&format!("{:#}\n", as_json(outcome, &prepared.timing, &commands, prepared.run.seed())))?;
     }
     Ok(())
 }
 
-fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, resume: Option<&str>) -> String {
+fn for_people(outcome: &Outcome, timing: &Timing, commands: &Commands) -> String {
     let account = &outcome.account;
     let seconds = outcome.took.as_secs_f64().max(1e-9);
     let mut lines = vec![format!(
@@ -54,8 +77,11 @@ fn for_people(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, resume: 
     if outcome.figures.full > 0 {
         lines.push("  generation waited: too many traces had begun and not ended".into());
     }
-    lines.extend(resume.map(|command| format!("go on with: {command}")));
-    lines.extend(repeat.map(|command| format!("repeat with: {command}")));
+    lines.extend(commands.resume.iter().map(|command| format!("go on with: {command}")));
+    lines.extend(commands.repeat.iter().map(|command| format!("repeat with: {command}")));
+    if commands.headers && (commands.resume.is_some() || commands.repeat.is_some()) {
+        lines.push("  (and with the --header flags of this run, which are not shown)".into());
+    }
     lines.join("\n") + "\n"
 }
 
@@ -72,7 +98,7 @@ fn rates(outcome: &Outcome, timing: &Timing) -> Option<(f64, f64)> {
     (virtual_time > 0).then(|| (target, target * virtual_time as f64 / real_time.max(virtual_time) as f64))
 }
 
-fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, resume: Option<&str>, seed: u64) -> Value {
+fn as_json(outcome: &Outcome, timing: &Timing, commands: &Commands, seed: u64) -> Value {
     let account = &outcome.account;
     let late = outcome.figures.lateness;
     let mut summary = json!({
@@ -91,8 +117,8 @@ fn as_json(outcome: &Outcome, timing: &Timing, repeat: Option<&str>, resume: Opt
         "seconds": outcome.took.as_secs_f64(),
         "interrupted": outcome.interrupted,
         "not_ended_traces": if outcome.interrupted { outcome.figures.pending } else { 0 },
-        "repeat": repeat,
-        "resume": resume,
+        "repeat": commands.repeat,
+        "resume": commands.resume,
     });
     if !timing.at_full_speed {
         summary["start"] = json!(parse::format_time(timing.start));
@@ -119,6 +145,6 @@ pub fn words(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
 
 /// As a shell takes it.
 pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

@@ -1,15 +1,16 @@
 //! What happens while it serves, on stderr; the scenario files and the manifest are looked after on the way.
 
 use super::level::Level;
-use crate::cli::environment;
+use crate::cli::clock_watch::ClockWatch;
 use crate::cli::scenarios::shown;
 use crate::cli::signal::Signals;
-use crate::engine::{Link, Manifest, Pace, Phase};
+use crate::cli::{environment, output};
+use crate::engine::{Link, Manifest, ManifestFile, Pace, Phase};
 use crate::store::DatabaseStatus;
 use crate::text::count;
 use crate::web::{App, Change};
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -21,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Herald {
     app: Arc<App>,
     level: Level,
-    manifest: Option<PathBuf>,
+    manifest: Option<Arc<ManifestFile>>,
 }
 
 /// What was last said of.
@@ -32,10 +33,11 @@ struct Known {
     /// Since when the store is out of reach.
     outage: Option<u64>,
     manifest: Option<Manifest>,
+    clock: ClockWatch,
 }
 
 impl Herald {
-    pub fn new(app: Arc<App>, level: Level, manifest: Option<PathBuf>) -> Herald {
+    pub fn new(app: Arc<App>, level: Level, manifest: Option<Arc<ManifestFile>>) -> Herald {
         Herald { app, level, manifest }
     }
 
@@ -51,7 +53,7 @@ impl Herald {
             Some(exporter) => format!("{} ({})", exporter.endpoint, exporter.protocol),
             None => "none: OTEL_EXPORTER_OTLP_ENDPOINT is not set".into(),
         };
-        anstream::eprintln!("tracegen {} at {}", env!("TRACEGEN_VERSION"), self.app.url);
+        output::tell(format_args!("tracegen {} at {}\n", env!("TRACEGEN_VERSION"), self.app.url));
         for (name, value) in [
             ("plan", format!("{}, {} from {}", state.plan.digest_short(), scenarios(&state.plan), paths)),
             ("seed", state.seed.to_string()),
@@ -59,7 +61,7 @@ impl Herald {
             ("store", store(&self.app.database.status())),
             ("exporter", exporter),
         ] {
-            anstream::eprintln!("  {name:<9} {value}");
+            output::tell(format_args!("  {name:<9} {value}\n"));
         }
         if let Some(note) = environment::without_effect() {
             self.say(Level::Info, note);
@@ -85,6 +87,9 @@ impl Herald {
             self.look_at_files().await;
             self.look_at_session(&mut known);
             self.look_at_store(&mut known);
+            if let Some(news) = known.clock.news() {
+                self.say(Level::Warn, news);
+            }
             self.keep_manifest(&mut known).await;
         }
     }
@@ -157,14 +162,14 @@ impl Herald {
     }
 
     async fn keep_manifest(&self, known: &mut Known) {
-        let Some(path) = self.manifest.clone() else { return };
+        let Some(file) = self.manifest.clone() else { return };
         let manifest = self.app.session.manifest();
         if known.manifest.as_ref() == Some(&manifest) {
             return;
         }
         let saved = manifest.clone();
-        match tokio::task::spawn_blocking(move || save(&saved, &path)).await {
-            Ok(Err(e)) => self.say(Level::Error, e),
+        match tokio::task::spawn_blocking(move || file.save(&saved)).await {
+            Ok(Err(e)) => self.say(Level::Error, format!("--manifest: {e}")),
             _ => {
                 self.say(Level::Debug, "manifest written");
                 known.manifest = Some(manifest);
@@ -177,13 +182,8 @@ impl Herald {
 pub fn say(wanted: Level, level: Level, line: impl Display) {
     if level <= wanted {
         let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
-        anstream::eprintln!("tracegen: {kind}{line}");
+        output::say(format_args!("{kind}{line}"));
     }
-}
-
-/// Whole or not at all.
-pub fn save(manifest: &Manifest, path: &Path) -> Result<(), String> {
-    manifest.save(path).map_err(|e| format!("--manifest {}: {e}", path.display()))
 }
 
 fn scenarios(plan: &crate::plan::Plan) -> String {
@@ -219,9 +219,9 @@ pub async fn ending() {
     match Signals::listen() {
         Ok(signals) => signals.first().await,
         Err(e) => {
-            anstream::eprintln!("tracegen: can't listen for signals: {e}");
+            output::say(format_args!("can't listen for signals: {e}"));
             std::future::pending().await
         }
     }
-    anstream::eprintln!("tracegen: stopping; what has ended is still delivered (once more to stop at once)");
+    output::say("stopping; what has ended is still delivered (once more to stop at once)");
 }

@@ -3,6 +3,7 @@
 use super::figures;
 use super::judge::Judge;
 use super::trial::Trial;
+use crate::cli::output::tell;
 use crate::cli::recent::Recent;
 use crate::cli::screen::{Screen, Turn};
 use crate::receive::{Account, Faults};
@@ -59,7 +60,7 @@ impl Page {
                 if let Some(injected) = figures::injected(account, &self.faults) {
                     line += &format!("   {injected}");
                 }
-                anstream::eprintln!("{line}");
+                tell(format_args!("{line}\n"));
             }
             Turn::Nothing => {}
         }

@@ -1,6 +1,7 @@
 //! The run that arrivals are held against. Its manifest may not be there yet when the sink begins, and is written on while the
 //! run goes on.
 
+use crate::cli::fetch::shown;
 use crate::cli::source::{self, Background, Known};
 use crate::engine;
 use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
@@ -64,7 +65,7 @@ impl Trial {
     /// # Errors
     /// It says nothing, for the reason that is given.
     pub fn learn(&mut self, known: Result<Known, String>) -> Result<(), String> {
-        let Known { archive, background } = known.map_err(|e| format!("{}: {e}", self.manifest))?;
+        let Known { archive, background } = known.map_err(|e| format!("{}: {e}", shown(&self.manifest)))?;
         self.background = background;
         let went_on = self.goes_on();
         let fits =
@@ -77,7 +78,7 @@ impl Trial {
                 true
             }
             Some((Err(e), _)) => {
-                self.broken.get_or_insert(format!("{}: {e}", self.manifest));
+                self.broken.get_or_insert(format!("{}: {e}", shown(&self.manifest)));
                 false
             }
         };

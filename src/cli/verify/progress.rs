@@ -1,5 +1,6 @@
 //! How far it is: a line redrawn on a terminal, elsewhere a plain one every ten seconds.
 
+use crate::cli::output::say;
 use crate::cli::screen::{Screen, Turn};
 use crate::text::{count, grouped, scaled};
 use crate::verify::Verifier;
@@ -18,7 +19,7 @@ impl Display {
     pub fn update(&mut self, verifier: &Verifier) {
         match self.screen.turn(false) {
             Turn::Redraw(bar) => bar.set_message(self.line(verifier)),
-            Turn::Line => anstream::eprintln!("tracegen: {}", self.line(verifier)),
+            Turn::Line => say(self.line(verifier)),
             Turn::Nothing => {}
         }
     }

@@ -80,6 +80,7 @@ impl Manifest {
             selection: Selection { shard: whole(), ..first.selection },
             eras: one.map_or(eras, |era| vec![era]),
             ended: ended.flatten(),
+            destination: None,
             ..first.clone()
         };
         Ok(Merged { manifest, of, missing })
