@@ -96,6 +96,10 @@ test-long: test-containers ## Run test-containers, fuzz for FUZZ_SECONDS, and ru
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 	$(MAKE) test ARGS='--release -- --ignored'
 
+.PHONY: attack
+attack: build ## Attack the release build on loopback: memory, time and connections, as a table (also a part of test-long)
+	@scripts/attack.py target/release/tracegen
+
 .PHONY: lint
 lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, Kubernetes, the collector and CI
 	cargo fmt --check

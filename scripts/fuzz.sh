@@ -14,10 +14,10 @@ seconds=$((total / count))
 
 for target in $targets; do
     echo "fuzz: $target for $seconds s" >&2
-    # 25 s for one input is a hang, 2 GB a leak. Progress goes to a file; its last lines are the figures.
+    # 25 s for one input is a hang, 512 MiB a leak. Progress goes to a file; its last lines are the figures.
     log=$(mktemp)
     mkdir -p "fuzz/corpus/$target"
-    if ! cargo fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \
+    if ! cargo fuzz run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- -max_total_time="$seconds" -timeout=25 -rss_limit_mb=512 \
         -print_final_stats=1 >"$log" 2>&1; then
         tail -n 60 "$log" >&2
         rm -f "$log"
