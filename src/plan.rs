@@ -219,10 +219,6 @@ pub struct Plan {
     end_bounds: Vec<u64>,
     /// By block: its own computed attribute with the key [`ERROR_TYPE`].
     error_type: Vec<Option<AttrId>>,
-    /// All texts in a row, and [`Plan::SLACK`] bytes.
-    text: Vec<u8>,
-    /// By text: its offset and length in `text`, in bytes.
-    text_at: Vec<(u32, u32)>,
 }
 
 impl Block {
@@ -300,9 +296,6 @@ impl std::ops::Deref for Plan {
 }
 
 impl Plan {
-    /// The number of bytes behind the texts in [`Plan::text_pool`], so that any text can be copied in whole strides.
-    pub const SLACK: usize = 64;
-
     /// The SHA-256 of the canonical bytes: of everything that executes, and of nothing else.
     pub fn digest(&self) -> [u8; 32] {
         *self.digest.get_or_init(|| file::digest(self.program.clone()))
@@ -362,15 +355,5 @@ impl Plan {
     /// The block with this id.
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.index()]
-    }
-
-    /// All texts in a row, and [`Plan::SLACK`] bytes behind them.
-    pub fn text_pool(&self) -> &[u8] {
-        &self.text
-    }
-
-    /// Where a text stands in [`Plan::text_pool`]: offset and length in bytes.
-    pub fn text_at(&self, id: TextId) -> (u32, u32) {
-        self.text_at[id.index()]
     }
 }

@@ -6,11 +6,13 @@
 mod amount;
 pub mod bytes;
 mod text;
+mod texts;
 pub mod value;
 mod view;
 
 pub use amount::{Amount, Loss};
 pub use bytes::Bytes;
+pub use texts::Texts;
 pub use value::{Read, Value};
 pub use view::{Datum, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};
 

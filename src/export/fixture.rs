@@ -76,7 +76,7 @@ pub(super) fn plan(mut make: Maker, scenario: &str) -> Plan {
 /// What an expression evaluates to, if it is a constant text.
 pub fn constant_text(plan: &Plan, expr: ExprId) -> Option<Value> {
     match &plan.exprs[expr.index()] {
-        Expr::Const { value: Constant::Text(id) } => Some(Value::constant(plan.text_at(*id))),
+        Expr::Const { value: Constant::Text(id) } => Some(Value::constant(plan, *id)),
         _ => None,
     }
 }
@@ -115,7 +115,7 @@ pub fn checkout() -> Fixture {
             id: 0xa0 + i as u64,
             start: start + from * 1_000,
             end: start + to * 1_000,
-            name: Value::constant(plan.text_at(names[i])),
+            name: Value::constant(&plan, names[i]),
             block: BlockId(i as u32),
             resource: ResourceId(i as u32),
             parent: (i as u32).wrapping_sub(1),

@@ -7,11 +7,12 @@ use super::tables::Tables;
 use crate::plan::{
     AttrId, Block, BlockId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Plan, ResourceId, SlotId, SpanKind,
 };
-use crate::trace::{AttrRecord, Value};
+use crate::trace::{AttrRecord, Texts, Value};
 use std::sync::Arc;
 
 pub(super) struct Code {
     pub plan: Arc<Plan>,
+    pub texts: Texts,
     pub tables: Tables,
     pub stable: Stable,
     pub links: Links,
@@ -124,6 +125,7 @@ impl Code {
             entries: entries.collect(),
             ops: ops.into(),
             initial: initial.into(),
+            texts: Texts::new(plan, usize::MAX),
             tables: Tables::new(plan),
             stable: Stable::new(seed),
             links: Links::new(plan),
@@ -154,7 +156,7 @@ fn entry(plan: &Plan, block: &Block, pc: u32) -> Entry {
     let service = &plan.services[span.service.index()];
     Entry {
         pc,
-        name: span.name.map_or(Value::text(0, 0), |name| Value::constant(plan.text_at(name))),
+        name: span.name.map_or(Value::text(0, 0), |name| Value::constant(plan, name)),
         attrs: AttrId(span.attrs.first),
         attr_count: span.attrs.count,
         resource: service.first_resource,

@@ -50,7 +50,7 @@ impl Evaluation<'_> {
     }
 
     fn constant_text(&self, id: TextId) -> Value {
-        Value::constant(self.code.plan.text_at(id))
+        Value::constant(&self.code.plan, id)
     }
 
     /// The value of an expression that is no slot and no text. It is out of line, so that the machine's loop keeps its registers.
@@ -272,9 +272,9 @@ impl Evaluation<'_> {
         let code = self.code;
         let value = match &code.plan.exprs[id.index()] {
             Expr::Const { value: Constant::Text(text) } => {
-                let (at, len) = code.plan.text_at(*text);
-                self.trace.text.room(len as usize);
-                self.trace.text.copy::<32>(code.plan.text_pool(), at as usize, len as usize);
+                let len = code.plan.text(*text).len();
+                self.trace.text.room(len);
+                code.texts.copy::<32>(&mut self.trace.text, *text, len);
                 return true;
             }
             Expr::RandomUuid => {
@@ -322,9 +322,9 @@ impl Evaluation<'_> {
         let out = &mut self.trace.text;
         match value.read() {
             Read::Text { at, len } => out.append_within(at, len),
-            Read::Const { at, len } => {
+            Read::Const { text, len } => {
                 out.room(len);
-                out.copy::<32>(self.code.plan.text_pool(), at, len);
+                self.code.texts.copy::<32>(out, text, len);
             }
             Read::Int(v) => text::put_int(out, v),
             Read::Double { value, digits: Some(digits) } => text::put_fixed(out, value, digits),

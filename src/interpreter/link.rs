@@ -122,7 +122,7 @@ fn exports<'a>(run: &'a Run, link: LinkId, trace: &'a Trace) -> impl Iterator<It
         let span = &trace.spans[export.span as usize];
         let text = match export.key.read() {
             Read::Text { at, len } => &trace.text.as_slice()[at..at + len],
-            Read::Const { at, len } => &plan.text_pool()[at..at + len],
+            Read::Const { text, .. } => plan.text(text).as_bytes(),
             _ => return None,
         };
         let fits = span.failure == NONE

@@ -79,17 +79,7 @@ impl Plan {
         found.result(&program)?;
         let (tree, flow) = known.expect("what is not sound has a violation");
         let error_type = error_type_attrs(&program);
-        let (text, text_at) = text_pool(&program.texts);
-        Ok(Plan {
-            program,
-            digest: OnceLock::new(),
-            tree,
-            bounds: flow.bounds,
-            end_bounds: flow.ends,
-            error_type,
-            text,
-            text_at,
-        })
+        Ok(Plan { program, digest: OnceLock::new(), tree, bounds: flow.bounds, end_bounds: flow.ends, error_type })
     }
 }
 
@@ -97,17 +87,4 @@ impl Plan {
 fn error_type_attrs(program: &Program) -> Vec<Option<AttrId>> {
     let is_error_type = |id: &AttrId| program.texts[program.attrs[id.index()].index()] == ERROR_TYPE;
     program.blocks.iter().map(|block| block.span.attrs.ids().find(is_error_type)).collect()
-}
-
-/// All texts in a row with [`Plan::SLACK`] bytes behind, and where each stands.
-fn text_pool(texts: &[String]) -> (Vec<u8>, Vec<(u32, u32)>) {
-    let mut pool = Vec::with_capacity(texts.iter().map(String::len).sum::<usize>() + Plan::SLACK);
-    let mut at = Vec::with_capacity(texts.len());
-    for text in texts {
-        // The verifier's limits keep both far below 32 bits.
-        at.push((pool.len() as u32, text.len() as u32));
-        pool.extend_from_slice(text.as_bytes());
-    }
-    pool.resize(pool.len() + Plan::SLACK, 0);
-    (pool, at)
 }

@@ -1,12 +1,14 @@
 //! A value at run time: two numbers, texts and lists by their place in the trace.
 
+use crate::plan::{Plan, TextId};
+
 /// A value that an attribute or a slot holds: two numbers of a register each. In 12 bytes, it would be returned through memory,
 /// written in parts that its reader has to wait for. (Measured: 4 ns a span.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
     /// The kind in the top three bits; below them a text's length in bytes, a list's length, or a double's digits.
     head: u32,
-    /// The number itself, or the position of a text or a list.
+    /// The number itself, the position of a text or a list, or the id of a text of the plan.
     bits: u64,
 }
 
@@ -18,9 +20,9 @@ pub enum Read {
         at: usize,
         len: usize,
     },
-    /// A text in the plan's text pool.
+    /// A text of the plan, and its length in bytes.
     Const {
-        at: usize,
+        text: TextId,
         len: usize,
     },
     Int(i64),
@@ -64,10 +66,10 @@ impl Value {
         Value { head: (end - at) as u32, bits: at as u64 }
     }
 
-    /// A text of the plan, at the place that `Plan::text_at` gives.
+    /// A text of the plan.
     #[inline(always)]
-    pub fn constant((at, len): (u32, u32)) -> Value {
-        Value { head: len | CONST << KIND, bits: at as u64 }
+    pub fn constant(plan: &Plan, id: TextId) -> Value {
+        Value { head: plan.text(id).len() as u32 | CONST << KIND, bits: id.0 as u64 }
     }
 
     /// An int.
@@ -124,7 +126,7 @@ impl Value {
         let (at, len) = (self.bits as usize, (self.head & LOW) as usize);
         match self.head >> KIND {
             TEXT => Read::Text { at, len },
-            CONST => Read::Const { at, len },
+            CONST => Read::Const { text: TextId(at as u32), len },
             INT => Read::Int(self.bits as i64),
             DOUBLE => {
                 let digits = self.head & LOW;
@@ -140,13 +142,15 @@ impl Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::fixture;
 
     #[test]
     fn a_value_reads_back_as_it_was_made() {
         assert_eq!(size_of::<Value>(), 16);
+        let plan = fixture::plan();
         for (value, read) in [
             (Value::text(5, 9), Read::Text { at: 5, len: 4 }),
-            (Value::constant((7, 0)), Read::Const { at: 7, len: 0 }),
+            (Value::constant(&plan, TextId(7)), Read::Const { text: TextId(7), len: plan.texts[7].len() }),
             (Value::int(i64::MIN), Read::Int(i64::MIN)),
             (Value::double(-0.1), Read::Double { value: -0.1, digits: None }),
             (Value::fixed(2.5, 2), Read::Double { value: 2.5, digits: Some(2) }),

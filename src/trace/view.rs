@@ -142,7 +142,7 @@ impl<'a> View<'a> {
     pub fn datum(self, value: Value) -> Option<Datum<'a>> {
         Some(match value.read() {
             Read::Text { at, len } => Datum::Text(utf8(&self.trace.text.as_slice()[at..at + len])),
-            Read::Const { at, len } => Datum::Text(utf8(&self.plan.text_pool()[at..at + len])),
+            Read::Const { text, .. } => Datum::Text(self.plan.text(text)),
             Read::Int(v) => Datum::Int(v),
             Read::Double { value, .. } => Datum::Double(value),
             Read::Bool(v) => Datum::Bool(v),
@@ -160,7 +160,7 @@ impl<'a> View<'a> {
     pub fn bytes(self, value: Value) -> Option<&'a [u8]> {
         match value.read() {
             Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
-            Read::Const { at, len } => Some(&self.plan.text_pool()[at..at + len]),
+            Read::Const { text, .. } => Some(self.plan.text(text).as_bytes()),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 
 use super::wire::{self, delimited};
 use crate::plan::{AttrId, BlockId, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, TextId};
-use crate::trace::{Bytes, Datum, EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, OwnedDatum, Resources, Value};
+use crate::trace::{Bytes, Datum, EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, OwnedDatum, Resources, Texts, Value};
 use crate::trace::{constant, flags};
 
 /// A span's attributes, events, links and status: `opentelemetry/proto/trace/v1/trace.proto`, message `Span`.
@@ -18,9 +18,14 @@ pub const EVENT_ATTRIBUTE: u8 = delimited(3);
 /// in many places.)
 const POOL_MAX: usize = 64 << 20;
 
+/// Bytes of the longest text that leaves all lengths of its attribute in one byte.
+const SHORT: usize = 127;
+
 /// All forms of a plan, by their ids.
 pub struct Forms {
     pub pool: Bytes,
+    /// The texts that can be an attribute's value without making its lengths longer than a byte.
+    pub texts: Texts,
     pub spans: Vec<SpanForm>,
     attrs: Vec<AttrForm>,
     errors: Vec<Option<ErrorForm>>,
@@ -82,7 +87,9 @@ pub struct EventForm {
 
 impl Forms {
     pub fn new(plan: &Plan) -> Forms {
-        let mut forms = Forms { pool: Bytes::default(), spans: vec![], attrs: vec![], errors: vec![], events: vec![] };
+        let texts = Texts::new(plan, SHORT);
+        let pool = Bytes::default();
+        let mut forms = Forms { pool, texts, spans: vec![], attrs: vec![], errors: vec![], events: vec![] };
         for key in &plan.attrs {
             let form = forms.attr(plan.text(*key));
             forms.attrs.push(form);
@@ -172,7 +179,7 @@ impl Forms {
         wire::fixed64(&mut self.pool, 0x09, u64::MAX);
         wire::text(&mut self.pool, delimited(2), text.as_bytes());
         let len = (self.pool.len() - at) as u32;
-        Some(EventForm { at: at as u32, len, name: Value::constant(plan.text_at(name)) })
+        Some(EventForm { at: at as u32, len, name: Value::constant(plan, name) })
     }
 
     fn span(&mut self, plan: &Plan, block: BlockId) -> SpanForm {

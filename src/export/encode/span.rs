@@ -79,10 +79,10 @@ fn attribute<const TAG: u8>(out: &mut Bytes, forms: &Forms, most: usize, view: V
         n + 2
     } else {
         match record.value.read() {
-            Read::Const { at, len } if len < form.limit as usize => {
+            Read::Const { text, len } if len < form.limit as usize => {
                 key(out, forms, form);
                 out.put([delimited(1), len as u8], 2);
-                out.copy::<64>(view.plan.text_pool(), at, len);
+                forms.texts.copy::<64>(out, text, len);
                 len + 2
             }
             Read::Int(v) if form.limit != 0 => {

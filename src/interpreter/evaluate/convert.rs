@@ -83,7 +83,7 @@ impl Evaluation<'_> {
     pub(super) fn bytes(&self, value: Value) -> Option<&[u8]> {
         match value.read() {
             Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
-            Read::Const { at, len } => Some(&self.code.plan.text_pool()[at..at + len]),
+            Read::Const { text, .. } => Some(self.code.plan.text(text).as_bytes()),
             _ => None,
         }
     }

@@ -63,16 +63,6 @@ fn the_fixture_is_valid_and_its_bounds_are_known() {
 }
 
 #[test]
-fn a_text_is_found_in_the_pool_with_slack_behind() {
-    let plan = fixture::plan();
-    for id in (0..plan.texts.len() as u32).map(TextId) {
-        let (at, len) = plan.text_at(id);
-        assert_eq!(&plan.text_pool()[at as usize..][..len as usize], plan.text(id).as_bytes());
-        assert!(plan.text_pool().len() >= (at + len) as usize + Plan::SLACK);
-    }
-}
-
-#[test]
 fn a_violation_names_its_place() {
     let text = |edit: fn(&mut Program)| {
         let mut program = fixture::program();
