@@ -52,3 +52,8 @@ pub(super) fn named<'a>(
 pub(super) fn key_text(program: &Program, place: Place, id: TextId) -> Result<&str, Violation> {
     named(program, place, "an attribute's key", id)
 }
+
+/// A text that is there twice. The violation has its beginning: many are kept, and a text may be long.
+pub(super) fn twice(place: Place, what: &'static str, text: &str) -> Violation {
+    place.broken(Fault::Twice { what, text: text.chars().take(80).collect() })
+}

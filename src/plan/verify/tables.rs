@@ -1,7 +1,7 @@
 //! What can be seen in the tables alone: sizes, ids, texts, names, jumps.
 
 use super::parameters::{WEIGHT, constant, exprs, weighted};
-use super::rule::{Checked, at_most, expr, key_text, named, require, text, within};
+use super::rule::{Checked, at_most, expr, key_text, named, require, text, twice, within};
 use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
@@ -92,7 +92,7 @@ fn sizes(program: &Program, found: &mut Found) {
 fn key(program: &Program, place: Place, id: TextId, seen: &mut HashSet<TextId>) -> Checked {
     let text = key_text(program, place, id)?;
     if !seen.insert(id) {
-        return Err(place.broken(Fault::Twice { what: "attribute", text: text.into() }));
+        return Err(twice(place, "attribute", text));
     }
     Ok(())
 }
@@ -103,7 +103,7 @@ fn texts(program: &Program, found: &mut Found) {
         let place = Place::Text(TextId(i as u32));
         found.check(at_most(place, "bytes of text", text.len(), limits::TEXT_BYTES));
         if !seen.insert(text.as_str()) {
-            found.add(place.broken(Fault::Twice { what: "text", text: text.chars().take(80).collect() }));
+            found.add(twice(place, "text", text));
         }
     }
 }
@@ -180,7 +180,7 @@ fn scenarios(program: &Program, found: &mut Found) {
         if let Some(name) = found.check(named(program, place, "a scenario's name", scenario.name))
             && !names.insert(scenario.name)
         {
-            found.add(place.broken(Fault::Twice { what: "scenario", text: name.into() }));
+            found.add(twice(place, "scenario", name));
         }
         found.check(require(place, scenario.weight.is_finite() && scenario.weight >= 0.0, WEIGHT));
         found.check(at_most(place, "slots", scenario.slots.len(), limits::SLOTS));

@@ -133,6 +133,18 @@ fn of_very_many_violations_some_are_kept_and_all_are_counted() {
     assert!(found.to_string().ends_with("\n  and 4900 more"), "{found}");
 }
 
+/// A violation keeps the beginning of a text that is there twice.
+#[test]
+fn a_long_text_is_told_by_its_beginning() {
+    let found = broken(|p| {
+        let long = "k".repeat(100_000);
+        p.texts.push(long);
+        let key = TextId(p.texts.len() as u32 - 1);
+        (p.attrs[1], p.attrs[2]) = (key, key);
+    });
+    assert_eq!(found, Place::Block(BlockId(1)).broken(Fault::Twice { what: "attribute", text: "k".repeat(80) }));
+}
+
 /// A circle of operands is shown as far as it fits on a line.
 #[test]
 fn an_instruction_that_has_no_end_is_cut() {
