@@ -23,6 +23,7 @@ pub use report::{
 };
 
 use crate::trace::{Origin, Trace};
+use serde::Serialize as _;
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,10 +79,10 @@ pub trait Store: Send + Sync {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracePage {
     pub traces: Vec<TraceSummary>,
-    /// All that match.
+    /// All that match of those that were looked at.
     pub total: u64,
-    /// ns since 1970, where a text was looked for only in what began since then, as there is too much to read.
-    pub searched_from: Option<u64>,
+    /// When those began that were looked at, where those are not all that were asked for: there may be more.
+    pub searched: Option<TimeRange>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -90,6 +91,22 @@ pub struct TraceCounts {
     pub total_spans: u64,
     /// Traces in which any span failed.
     pub error_traces: u64,
+    /// ns since 1970, where only traces that began since then are counted so far; all spans are.
+    #[serde(rename = "counted_from_unix_nano", serialize_with = "as_text")]
+    pub counted_from: Option<u64>,
+}
+
+/// 64 bits do not fit into a number of JSON.
+fn as_text<S: serde::Serializer>(time: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    time.map(|ns| ns.to_string()).serialize(to)
+}
+
+/// How much of what a store had before it was first asked has been counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counting {
+    /// Hours of spans that are, and all there are.
+    pub hours: u64,
+    pub all: u64,
 }
 
 /// A span elsewhere that links to a span of the trace one looks at.

@@ -8,7 +8,10 @@ mod edges;
 mod encode;
 mod figures;
 mod filter;
+mod hour;
+mod hours;
 mod list;
+mod parts;
 mod reach;
 mod scan;
 mod scenario;
@@ -24,14 +27,17 @@ pub use encode::Rows;
 pub use scan::Scan;
 pub use writer::{Patience, Writer, WriterFault, WriterOptions, Written};
 
-use super::report::{MOST_NAMES, Overview};
+use super::report::Overview;
 use super::{
-    Backlink, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
-    TracePage, TraceQuery,
+    Backlink, Counting, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts,
+    TraceId, TracePage, TraceQuery,
 };
 use crate::trace::{Origin, Trace};
 use clickhouse::Client;
-use client::{fetch, fetch_one};
+use client::fetch_one;
+use hour::Group;
+use hours::Hours;
+use parts::Arrivals;
 use sql::Sql;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,6 +51,8 @@ pub struct ClickHouse {
     connection: Connection,
     client: Client,
     writer: Option<Writer>,
+    hours: Hours,
+    arrivals: Arrivals,
 }
 
 impl ClickHouse {
@@ -54,7 +62,7 @@ impl ClickHouse {
     /// A system without trusted certificates, where https is asked for.
     pub fn reading(connection: Connection) -> Result<ClickHouse, StoreError> {
         let client = connection.client(true)?;
-        Ok(ClickHouse { connection, client, writer: None })
+        Ok(ClickHouse { connection, client, writer: None, hours: Hours::default(), arrivals: Arrivals::default() })
     }
 
     /// To write, too. Goes on trying for as long as it takes.
@@ -73,6 +81,30 @@ impl ClickHouse {
     /// It is out of reach, or refuses.
     pub async fn time(&self) -> Result<u64, StoreError> {
         fetch_one(&self.connection.client(false)?, &Sql::new("SELECT toUInt64(toUnixTimestamp64Nano(now64(9)))")).await
+    }
+
+    /// Count what was there before anybody asked, until all of it is counted. From any runtime.
+    ///
+    /// # Errors
+    /// The server is gone, or falls silent.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        // A core is left to who waits for a page.
+        let client = self.connection.client(true)?.with_setting("max_threads", "1");
+        while self.hours.catch_up(&client).await? {}
+        Ok(())
+    }
+
+    /// How far [`ClickHouse::catch_up`] has come; `None`: there is nothing left to count.
+    pub fn counting(&self) -> Option<Counting> {
+        self.hours.counting()
+    }
+
+    /// Traces that came since this was asked first: a look at what is new, and at nothing else.
+    ///
+    /// # Errors
+    /// The server is gone, or falls silent.
+    pub async fn arrived(&self) -> Result<u64, StoreError> {
+        self.arrivals.count(&self.client).await
     }
 
     /// What became of what was added; `None`: it is only read.
@@ -105,27 +137,20 @@ impl Store for ClickHouse {
     }
 
     async fn fetch_unique_traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError> {
-        let (query, searched_from) = reach::within(&self.client, query).await?;
-        Ok(TracePage { searched_from, ..list::fetch_page(&self.client, &query).await? })
+        list::fetch_page(&self.client, &self.hours, query).await
     }
 
     async fn get_trace_counts(&self) -> Result<TraceCounts, StoreError> {
-        list::counts(&self.client).await
+        list::counts(&self.client, &self.hours).await
     }
 
     async fn get_service_names(&self) -> Result<Vec<String>, StoreError> {
-        let mut sql = Sql::new("SELECT DISTINCT toString(ServiceName) AS Name FROM otel_traces ORDER BY Name LIMIT ?");
-        sql.number(MOST_NAMES as u64);
-        fetch(&self.client, &sql).await
+        list::names(&self.client, &self.hours, |group| group.whole.then_some(&group.service)).await
     }
 
     async fn get_operation_names(&self, service: Option<&str>) -> Result<Vec<String>, StoreError> {
-        let mut sql = Sql::new("SELECT DISTINCT toString(SpanName) AS Name FROM otel_traces WHERE 1");
-        if let Some(service) = service {
-            sql.push(" AND ServiceName = ?").text(service);
-        }
-        sql.push(" ORDER BY Name LIMIT ?").number(MOST_NAMES as u64);
-        fetch(&self.client, &sql).await
+        let asked = |group: &Group| !group.whole && service.is_none_or(|service| *service == *group.service);
+        list::names(&self.client, &self.hours, |group| asked(group).then_some(&group.operation)).await
     }
 
     fn add_trace(&self, origin: &Arc<Origin>, trace: &Trace) -> Result<(), StoreError> {
@@ -142,12 +167,11 @@ impl Store for ClickHouse {
     }
 
     async fn links_to(&self, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
-        whole::fetch_links(&self.client, id).await
+        whole::fetch_links(&self.client, &self.hours, id).await
     }
 
     async fn overview(&self, query: &TraceQuery) -> Result<Overview, StoreError> {
-        let (query, _) = reach::within(&self.client, query).await?;
-        figures::overview(&self.client, &query).await
+        figures::overview(&self.client, &self.hours, query).await
     }
 
     async fn services(
@@ -155,6 +179,6 @@ impl Store for ClickHouse {
         range: TimeRange,
         scenario: Option<&ScenarioFilter>,
     ) -> Result<ServicesReport, StoreError> {
-        services::services(&self.client, range, scenario, crate::clock::now()).await
+        services::services(&self.client, &self.hours, range, scenario, crate::clock::now()).await
     }
 }

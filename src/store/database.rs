@@ -4,7 +4,7 @@ mod watch;
 
 use super::report::Overview;
 use super::{
-    Backlink, ClickHouse, Connection, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError,
+    Backlink, ClickHouse, Connection, Counting, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError,
     StoredTrace, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, Written,
 };
 use crate::trace::{Origin, Trace};
@@ -43,6 +43,8 @@ pub struct DatabaseStatus {
     pub memory_bytes: u64,
     /// What became of the spans for ClickHouse; `None`: it is not written from here.
     pub written: Option<Written>,
+    /// How much of what ClickHouse had before is counted; `None`: all, or it is not in use.
+    pub counting: Option<Counting>,
 }
 
 /// ClickHouse is out of reach.
@@ -84,7 +86,13 @@ impl Database {
             memory_capacity: capacity,
             memory_bytes: bytes,
             written: self.clickhouse.as_ref().and_then(|clickhouse| clickhouse.store().written()),
+            counting: self.clickhouse().and_then(|clickhouse| clickhouse.store().counting()),
         }
+    }
+
+    /// Traces that others have written into ClickHouse since this was asked first; `None`: it is not in use.
+    pub async fn arrived(&self) -> Option<u64> {
+        self.clickhouse()?.store().arrived().await.ok()
     }
 
     /// Try to reach ClickHouse now, instead of when its next try is due.

@@ -59,6 +59,8 @@ pub struct Overview {
     /// `false`: counted as they came, also those that are no longer kept (possible where the query asks for a time range
     /// and nothing else). `true`: only what is kept.
     pub kept_only: bool,
+    /// ns since 1970, where only what began since then is counted: there is too much to read at once.
+    pub counted_from: Option<u64>,
 }
 
 /// Traces by the start of their roots. A range that has no end on one side ends with the first or the last of them there.
@@ -131,8 +133,10 @@ pub struct ServicesReport {
     /// By number of spans, most first.
     pub services: Vec<ServiceReport>,
     pub edges: Vec<Edge>,
-    /// Edges are counted in one of so many traces and scaled up; 1: in all.
+    /// Edges are counted in one of so many traces, or of fewer, and scaled up; 1: in all.
     pub edges_sampled: u32,
+    /// ns since 1970, where only what began since then is counted: there is too much to read at once.
+    pub counted_from: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -36,6 +36,11 @@ pub fn date_time(ns: u64) -> String {
     stamp(ns, "%Y-%m-%d %H:%M:%S%.3f")
 }
 
+/// Behind figures that are not of all that was asked for.
+pub fn counted_since(ns: u64) -> String {
+    format!("; only what began since {} UTC is counted", stamp(ns, "%Y-%m-%d %H:%M"))
+}
+
 /// By a `strftime` format, UTC.
 pub fn stamp(ns: u64, format: &str) -> String {
     let time = jiff::Timestamp::from_nanosecond(ns as i128).unwrap_or(jiff::Timestamp::MAX);

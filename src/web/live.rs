@@ -3,7 +3,6 @@
 use super::App;
 use super::response::{self, Body, Response};
 use crate::engine::{Link, Phase};
-use crate::store::{Store, TraceCounts};
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use hyper::StatusCode;
@@ -105,12 +104,7 @@ impl Live {
 
 /// A count that grows with the traces there are to see: those made here, or those in the store that others write.
 async fn arrived(app: &App, made: u64) -> u64 {
-    let status = app.database.status();
-    if status.wanted.is_none() || status.outage.is_some() {
-        return made;
-    }
-    let counts = app.database.get_trace_counts().await;
-    counts.map_or(made, |TraceCounts { total_traces, .. }| total_traces)
+    app.database.arrived().await.unwrap_or(made)
 }
 
 impl Pulse {

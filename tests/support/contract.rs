@@ -15,13 +15,15 @@ use tracegen::{compiler, language};
 /// 2026-01-01T00:00:00Z, a whole number of all steps.
 pub const OPENING: u64 = 1_767_225_600 * SECOND;
 pub const SECOND: u64 = 1_000_000_000;
-/// Traces; two begin each second.
+/// Traces; two begin in each unit of a corpus's time.
 const TRACES: u64 = 400;
 
 /// Traces to fill a store with, in the order in which they come.
 pub struct Corpus {
     pub origin: Arc<Origin>,
     pub traces: Vec<Trace>,
+    /// ns.
+    unit: u64,
 }
 
 impl Corpus {
@@ -32,11 +34,16 @@ impl Corpus {
 
     /// Of the scenarios of a file.
     pub fn of(yaml: &str) -> Corpus {
+        Corpus::spread(yaml, SECOND)
+    }
+
+    /// Two traces of the scenarios of a file in each `unit` ns.
+    pub fn spread(yaml: &str, unit: u64) -> Corpus {
         let files = vec![("a.yaml".into(), yaml.into())];
         let (_, compiled) = compiler::compile_loaded(language::load_texts(files));
         let told = format!("{:?}", compiled.diagnostics);
         let plan = Arc::new(compiled.plan.unwrap_or_else(|| panic!("{told}")));
-        let schedule = Schedule::new(OPENING, Arrivals::Even { count: 2, per_ns: SECOND }).expect("a sound schedule");
+        let schedule = Schedule::new(OPENING, Arrivals::Even { count: 2, per_ns: unit }).expect("a sound schedule");
         let run = Arc::new(Run::new(plan, 7, schedule));
         let mut interpreter = Interpreter::new(&run);
         let trace = |index| {
@@ -44,7 +51,7 @@ impl Corpus {
             interpreter.trace(index, &mut trace);
             trace
         };
-        Corpus { traces: (0..TRACES).map(trace).collect(), origin: run.origin().clone() }
+        Corpus { traces: (0..TRACES).map(trace).collect(), origin: run.origin().clone(), unit }
     }
 
     fn views(&self) -> impl Iterator<Item = View<'_>> {
@@ -230,9 +237,9 @@ async fn filters(store: &impl Store, corpus: &Corpus) {
         (None, Some(start), true),
         (Some(start), Some(start + 1), true),
         (Some(start), Some(start), false),
-        (Some(start + 1), Some(start + SECOND / 2), false),
-        (Some(OPENING + 20 * SECOND), Some(OPENING + 50 * SECOND), true),
-        (Some(OPENING + 1_000 * SECOND), None, false),
+        (Some(start + 1), Some(start + corpus.unit / 2), false),
+        (Some(OPENING + 20 * corpus.unit), Some(OPENING + 50 * corpus.unit), true),
+        (Some(OPENING + 1_000 * corpus.unit), None, false),
         (None, Some(OPENING), false),
     ] {
         queries.push((TraceQuery { range: TimeRange { from, until }, ..none() }, some));
@@ -296,7 +303,7 @@ async fn filters(store: &impl Store, corpus: &Corpus) {
             failed: Some(false),
             min_duration: Some(50_000_000),
             max_duration: Some(450_000_000),
-            range: TimeRange { from: Some(OPENING + 10 * SECOND), until: Some(OPENING + 190 * SECOND) },
+            range: TimeRange { from: Some(OPENING + 10 * corpus.unit), until: Some(OPENING + 190 * corpus.unit) },
             attributes: vec![pair("flag", "true"), pair("host.name", "front-0"), pair("messaging.system", "kafka")],
             text: text("Book"),
             ..none()
@@ -403,7 +410,10 @@ async fn pages(store: &impl Store, corpus: &Corpus) {
 }
 
 async fn overviews(store: &impl Store, corpus: &Corpus) {
-    let range = |from, until| TimeRange { from: Some(OPENING + from * SECOND), until: Some(OPENING + until * SECOND) };
+    let range = |from, until| TimeRange {
+        from: Some(OPENING + from * corpus.unit),
+        until: Some(OPENING + until * corpus.unit),
+    };
     let whole = TraceQuery::default();
     for query in [
         whole.clone(),
@@ -448,8 +458,8 @@ fn close(estimated: Percentiles, exact: Percentiles) {
 
 async fn services(store: &impl Store, corpus: &Corpus) {
     let whole = TimeRange::default();
-    let part = TimeRange { from: Some(OPENING + 60 * SECOND), until: Some(OPENING + 120 * SECOND) };
-    let late = TimeRange { from: Some(OPENING + 1_000 * SECOND), until: Some(OPENING + 2_000 * SECOND) };
+    let part = TimeRange { from: Some(OPENING + 60 * corpus.unit), until: Some(OPENING + 120 * corpus.unit) };
+    let late = TimeRange { from: Some(OPENING + 1_000 * corpus.unit), until: Some(OPENING + 2_000 * corpus.unit) };
     let billing = scenario(corpus, "bill order");
     for (range, scenario) in [(whole, None), (part, None), (late, None), (whole, Some(&billing))] {
         let report = store.services(range, scenario).await.expect("services");
@@ -462,7 +472,7 @@ async fn services(store: &impl Store, corpus: &Corpus) {
         };
         let spans: Vec<SpanView> = corpus.spans().filter(asked).collect();
         if range.until.is_some() {
-            let covered = if spans.is_empty() { 0 } else { 60 * SECOND };
+            let covered = if spans.is_empty() { 0 } else { 60 * corpus.unit };
             assert!(spans.is_empty() || report.covered == covered, "{range:?}: {}", report.covered);
         }
         let names: BTreeSet<&str> = spans.iter().map(|span| span.service()).collect();

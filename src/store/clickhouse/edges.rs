@@ -1,41 +1,109 @@
 //! Who calls whom.
 
 use super::client::fetch;
+use super::filter::range;
+use super::hour::{Calls, HOUR};
+use super::parts::Parts;
 use super::sql::Sql;
-use crate::store::{Edge, StoreError};
-use clickhouse::Client;
+use crate::store::{Edge, StoreError, TimeRange};
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
+/// Spans that calls are looked for in at once, about: of more, those of a part of the traces.
+const MOST_READ: u64 = 1_500_000;
 /// Spans of a trace that are looked at.
 const MOST_SPANS: u64 = 10_000;
-/// Edges that are told.
-const MOST_EDGES: u64 = 2_000;
+/// Edges of an hour that are told, and of many.
+const MOST_EDGES: usize = 2_000;
+/// How long before the times asked for a caller, or what a message links to, is looked for, ns: the longer, the fewer spans
+/// there are.
+const BEHIND: (u64, u64) = (HOUR / 6, 24 * HOUR);
+const FEW: u64 = 50_000;
 
-/// In one of `k` traces, scaled up. A message counts with the trace it is linked to. One pass, and no join: the spans of a
-/// trace are put into an array, and each finds its parent there.
-pub async fn edges(client: &Client, spans: &Sql, k: u64) -> Result<Vec<Edge>, StoreError> {
+#[derive(Row, Deserialize)]
+struct Found {
+    hour: u64,
+    from: String,
+    to: String,
+    calls: u64,
+    errors: u64,
+    asynchronous: u8,
+}
+
+/// Calls of the hours between two times, of spans that are as `condition` (` AND ...`) says. A message counts with the trace it
+/// is linked to. One pass, and no join: the spans of a trace are put into an array, and each finds its parent there.
+pub async fn calls(
+    client: &Client,
+    parts: &Parts,
+    condition: &Sql,
+    (from, until): (u64, u64),
+) -> Result<Vec<(u64, Calls)>, StoreError> {
+    let k = parts.about(from, until).div_ceil(MOST_READ).max(1);
+    let farthest = from.saturating_sub(BEHIND.1);
+    let behind = parts.since(FEW, farthest, from).unwrap_or(farthest).min(from.saturating_sub(BEHIND.0));
+    let mut rows = Sql::new("FROM otel_traces WHERE 1");
+    rows.append(condition.clone());
+    let mut linking = rows.clone();
+    range(&mut rows, TimeRange { from: Some(behind), until: Some(until) });
+    range(&mut linking, TimeRange { from: Some(from), until: Some(until) });
     let mut sql = Sql::new(
-        "SELECT Source, toString(Target), count() * ? AS Calls, countIf(Bad) * ?, toUInt8(Message) AS Asynchronous FROM \
-         (SELECT Services[indexOf(Spans, Call.1)] AS Source, Call.2 AS Target, Call.3 AS Bad, Call.4 AS Message FROM \
-         (SELECT groupArrayIf(?)(Span, Span != '') AS Spans, groupArrayIf(?)(Service, Span != '') AS Services, \
-         arrayJoin(groupArrayIf(?)((Parent, Service, Bad, Message), Parent != '')) AS Call FROM \
-         (SELECT TraceId AS Trace, SpanId AS Span, ParentSpanId AS Parent, toString(ServiceName) AS Service, \
-         StatusCode = 'Error' AS Bad, SpanKind = 'Consumer' AS Message ",
+        "SELECT Hour AS hour, toString(Source) AS from, toString(Target) AS to, count() * ? AS calls, \
+         countIf(Bad) * ? AS errors, toUInt8(Message) AS asynchronous FROM \
+         (SELECT Call.5 AS Hour, Services[indexOf(Spans, Call.1)] AS Source, Call.2 AS Target, Call.3 AS Bad, \
+         Call.4 AS Message FROM \
+         (SELECT groupArrayIf(?)(Span, Span != 0) AS Spans, groupArrayIf(?)(Service, Span != 0) AS Services, \
+         arrayJoin(groupArrayIf(?)((Parent, Service, Bad, Message, Hour), Parent != 0 AND Hour != 0)) AS Call FROM \
+         (SELECT cityHash64(TraceId) AS Trace, cityHash64(SpanId) AS Span, \
+         if(ParentSpanId = '', 0, cityHash64(ParentSpanId)) AS Parent, toString(ServiceName) AS Service, \
+         StatusCode = 'Error' AS Bad, SpanKind = 'Consumer' AS Message, \
+         if(toUnixTimestamp64Nano(Timestamp) < ?, 0, toUInt64(intDiv(toUnixTimestamp64Nano(Timestamp), ?))) AS Hour ",
     );
-    sql.number(k).number(k).number(MOST_SPANS).number(MOST_SPANS).number(MOST_SPANS).append(spans.clone());
-    sql.push(
-        " AND cityHash64(TraceId) % ? = 0 UNION ALL SELECT Linked.1, '', Linked.2, Service, Bad, 1 FROM \
-         (SELECT arrayJoin(arrayZip(Links.TraceId, Links.SpanId)) AS Linked, toString(ServiceName) AS Service, \
-         StatusCode = 'Error' AS Bad ",
+    sql.number(k).number(k).number(MOST_SPANS).number(MOST_SPANS).number(MOST_SPANS).number(from).number(HOUR);
+    sql.append(rows).push(
+        " AND cityHash64(TraceId) % ? = 0 UNION ALL SELECT cityHash64(Linked.1), 0, cityHash64(Linked.2), Service, Bad, \
+         1, Hour FROM (SELECT arrayJoin(arrayZip(Links.TraceId, Links.SpanId)) AS Linked, \
+         toString(ServiceName) AS Service, StatusCode = 'Error' AS Bad, \
+         toUInt64(intDiv(toUnixTimestamp64Nano(Timestamp), ?)) AS Hour ",
     );
-    sql.number(k).append(spans.clone());
-    sql.push(
+    sql.number(k).number(HOUR).append(linking).push(
         " AND notEmpty(Links.TraceId)) WHERE cityHash64(Linked.1) % ? = 0) GROUP BY Trace)) \
-         WHERE Source != '' AND Source != Target GROUP BY Source, Target, Asynchronous \
-         ORDER BY Calls DESC, Source, Target, Asynchronous LIMIT ?",
+         WHERE Source != '' AND Source != Target GROUP BY Hour, Source, Target, Message \
+         ORDER BY hour, calls DESC, from, to, asynchronous LIMIT ? BY hour",
     );
-    sql.number(k).number(MOST_EDGES);
-    let rows: Vec<(String, String, u64, u64, u8)> = fetch(client, &sql).await?;
-    let edge =
-        |(from, to, calls, errors, asynchronous)| Edge { from, to, calls, errors, asynchronous: asynchronous == 1 };
-    Ok(rows.into_iter().map(edge).collect())
+    sql.number(k).number(MOST_EDGES as u64);
+    let mut hours: Vec<(u64, Calls)> = vec![];
+    let found: Vec<Found> = fetch(client, &sql).await?;
+    for Found { hour, from, to, calls, errors, asynchronous } in found {
+        if hours.last().is_none_or(|(last, _)| *last != hour) {
+            hours.push((hour, Calls { edges: vec![], sampled: k }));
+        }
+        if let Some((_, hour)) = hours.last_mut() {
+            hour.edges.push(Edge { from, to, calls, errors, asynchronous: asynchronous == 1 });
+        }
+    }
+    Ok(hours)
+}
+
+/// The calls of many hours, and in one of how many traces they were counted, where they were sampled most.
+pub fn sum<'a>(hours: impl Iterator<Item = &'a Calls>) -> (Vec<Edge>, u32) {
+    let (mut edges, mut sampled) = (BTreeMap::new(), 1);
+    for hour in hours {
+        sampled = sampled.max(hour.sampled);
+        for edge in &hour.edges {
+            let sum: &mut (u64, u64) = edges.entry((&edge.from, &edge.to, edge.asynchronous)).or_default();
+            *sum = (sum.0 + edge.calls, sum.1 + edge.errors);
+        }
+    }
+    let edge = |((from, to, asynchronous), (calls, errors)): ((&String, &String, bool), (u64, u64))| Edge {
+        from: from.clone(),
+        to: to.clone(),
+        calls,
+        errors,
+        asynchronous,
+    };
+    let mut edges: Vec<Edge> = edges.into_iter().map(edge).collect();
+    edges.sort_by_key(|edge| std::cmp::Reverse(edge.calls));
+    edges.truncate(MOST_EDGES);
+    (edges, sampled.min(u32::MAX.into()) as u32)
 }

@@ -2,12 +2,16 @@
 
 use super::client::fetch_one;
 use super::filter::{around, matching, range};
-use super::scenario;
+use super::hour::{self, CELL, Traces};
+use super::hours::{Hours, Known};
+use super::parts::Parts;
 use super::sql::Sql;
+use super::{reach, scenario};
 use crate::store::report::{Buckets, SECOND};
 use crate::store::{Arrivals, DurationBins, Overview, Percentiles, StoreError, TimeRange, TraceQuery};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
+use std::sync::Arc;
 
 #[derive(Row, Deserialize)]
 struct Counts {
@@ -19,13 +23,38 @@ struct Counts {
     failed_arrivals: Vec<(u64, u64)>,
 }
 
-pub async fn overview(client: &Client, query: &TraceQuery) -> Result<Overview, StoreError> {
-    let ids = scenario::ids(client, query).await?;
-    let Some((first, last)) = extent(client, query.range, "ParentSpanId = ''").await? else {
+/// The traces that match: those of a long time by the hour, where nothing but a time is asked for; else in one pass over what
+/// is in reach.
+pub async fn overview(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Overview, StoreError> {
+    let parts = hours.parts(client).await?;
+    let (query, cut) = reach::within(&parts, query);
+    let Some((from, until)) = bounds(&parts, query.range) else {
         return Ok(Overview { kept_only: true, ..Overview::default() });
     };
-    let from = query.range.from.unwrap_or(first);
-    let buckets = Buckets::cut(from, query.range.until.unwrap_or(last + 1), SECOND);
+    let buckets = Buckets::cut(from, until, SECOND);
+    if query.is_plain() && buckets.step >= CELL {
+        let Known { hours, since } = hours.ask::<Traces>(client, query.range).await?;
+        let buckets = Buckets::cut(since.unwrap_or(from).min(until), until, CELL);
+        return Ok(Overview { counted_from: since, ..hour::overview(hours.iter().map(Arc::as_ref), buckets) });
+    }
+    let found = scenario::ids(client, hours, &query).await?;
+    let counted_from = found.as_ref().and_then(|found| found.since).or(cut);
+    let overview = in_one_pass(client, &query, found.map(|found| found.ids), buckets).await?;
+    Ok(Overview { counted_from, ..overview })
+}
+
+/// The bounds of a range: where it has none, the first span and what comes behind the last; `None`: there is no span in it.
+pub fn bounds(parts: &Parts, range: TimeRange) -> Option<(u64, u64)> {
+    let (first, last) = parts.extent(range.from.unwrap_or(0), range.until.unwrap_or(u64::MAX))?;
+    Some((range.from.unwrap_or(first), range.until.unwrap_or(last + 1)))
+}
+
+async fn in_one_pass(
+    client: &Client,
+    query: &TraceQuery,
+    ids: Option<Vec<String>>,
+    buckets: Buckets,
+) -> Result<Overview, StoreError> {
     // The function takes the element at the whole part of level times length: a little less is the nearest rank.
     let mut sql = Sql::new(
         "SELECT traces, errors, percentiles, arrayZip(b.1, b.2) AS bins, arrayZip(a.1, a.2) AS arrivals, \
@@ -51,24 +80,12 @@ pub async fn overview(client: &Client, query: &TraceQuery) -> Result<Overview, S
         durations: DurationBins { bins: counts.bins },
         percentiles,
         kept_only: true,
+        counted_from: None,
     })
 }
 
-/// Time of the first and of the last span in a range that are as `condition` says, ns since 1970.
-pub async fn extent(client: &Client, of: TimeRange, condition: &str) -> Result<Option<(u64, u64)>, StoreError> {
-    let mut sql = Sql::new(
-        "SELECT count(), toUnixTimestamp64Nano(min(Timestamp)), toUnixTimestamp64Nano(max(Timestamp)) \
-         FROM otel_traces WHERE ",
-    );
-    sql.push(condition);
-    range(&mut sql, of);
-    sql.push(" LIMIT 1");
-    let (spans, first, last): (u64, i64, i64) = fetch_one(client, &sql).await?;
-    Ok((spans > 0).then_some((first as u64, last as u64)))
-}
-
 /// Counts of all and of the failed, by bucket.
-fn series(count: usize, all: &[(u64, u64)], bad: &[(u64, u64)]) -> Vec<(u64, u64)> {
+pub fn series(count: usize, all: &[(u64, u64)], bad: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut series = vec![(0, 0); count];
     for (bucket, n) in all {
         if let Some(counts) = series.get_mut(*bucket as usize) {

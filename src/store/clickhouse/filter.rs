@@ -3,8 +3,10 @@
 use super::sql::Sql;
 use crate::store::{ScenarioFilter, TimeRange, TraceQuery};
 
-/// A span lies within a day of its root: how far around a time range other spans are looked for, ns.
-const AROUND: u64 = 86_400_000_000_000;
+/// A span begins within a day of its root, and before it only where clocks differ: how far before and behind a time range
+/// other spans are looked for, ns.
+const BEFORE: u64 = 60_000_000_000;
+const BEHIND: u64 = 86_400_000_000_000;
 
 /// `SELECT` of the traces that match, a row each: `TraceId`, `Start` (ns since 1970) and `Length` (ns) of the root. A trace
 /// that was written twice is one. `ids`: only these.
@@ -77,8 +79,8 @@ pub fn range(sql: &mut Sql, range: TimeRange) {
 /// The range in which the spans are whose roots are in `range`.
 pub fn around(range: TimeRange) -> TimeRange {
     TimeRange {
-        from: range.from.map(|from| from.saturating_sub(AROUND)),
-        until: range.until.map(|until| until.saturating_add(AROUND)),
+        from: range.from.map(|from| from.saturating_sub(BEFORE)),
+        until: range.until.map(|until| until.saturating_add(BEHIND)),
     }
 }
 

@@ -2,18 +2,27 @@
 
 use super::client::{fetch, fetch_one};
 use super::filter::{around, matching, range};
-use super::scenario;
+use super::hour::{self, Group, Groups, Traces};
+use super::hours::{Hours, Known};
+use super::parts::Parts;
 use super::sql::Sql;
 use super::whole::{parse_id, parse_parent, parse_span};
+use super::{reach, scenario};
 use crate::store::record::order;
-use crate::store::report::MOST_SHAPE;
+use crate::store::report::{MOST_NAMES, MOST_SHAPE};
 use crate::store::{
     FirstError, Order, ShapeSpan, StoreError, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, TraceSummary,
 };
 use clickhouse::{Client, Row};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
+/// Spans of the first window that a page is looked for in, about, and how much larger each further one is.
+const FIRST_WINDOW: u64 = 100_000;
+const GROWTH: u64 = 4;
+/// Spans that a trace has, for a guess at the first window.
+const SPANS_A_TRACE: u64 = 20;
 /// Spans of a trace that its shape is made of, the first by time.
 const MOST_SPANS: usize = 1_000;
 
@@ -39,17 +48,18 @@ struct Summary {
     first_spans: Vec<Span>,
 }
 
-pub async fn fetch_page(client: &Client, query: &TraceQuery) -> Result<TracePage, StoreError> {
-    let (roots, total) = match &query.scenario {
-        None => roots(client, query, query.offset, query.limit.into()).await?,
-        Some(filter) => {
-            let found = scenario::roots(client, query, filter).await?;
-            let total = found.len() as u64;
-            (found.into_iter().skip(query.offset as usize).take(query.limit as usize).collect(), total)
-        }
-    };
+/// Roots of a page, and of how many.
+struct Found {
+    roots: Vec<Root>,
+    total: u64,
+    /// As [`TracePage::searched`].
+    searched: Option<TimeRange>,
+}
+
+pub async fn fetch_page(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<TracePage, StoreError> {
+    let Found { roots, total, searched } = find(client, hours, query).await?;
     if roots.is_empty() {
-        return Ok(TracePage { total, ..TracePage::default() });
+        return Ok(TracePage { total, searched, ..TracePage::default() });
     }
     let ids: Vec<String> = roots.iter().map(|root| root.1.clone()).collect();
     let from = roots.iter().map(|root| root.2 as u64).min().unwrap_or(0);
@@ -57,7 +67,84 @@ pub async fn fetch_page(client: &Client, query: &TraceQuery) -> Result<TracePage
     let summaries: Vec<Summary> = fetch(client, &summaries(ids, from, until)).await?;
     let mut summaries: HashMap<String, Summary> = summaries.into_iter().map(|s| (s.id.clone(), s)).collect();
     let traces = roots.into_iter().filter_map(|root| Some(summary(parse_id(&root.1)?, summaries.remove(&root.1)?)));
-    Ok(TracePage { traces: traces.collect(), total, searched_from: None })
+    Ok(TracePage { traces: traces.collect(), total, searched })
+}
+
+async fn find(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Found, StoreError> {
+    let parts = hours.parts(client).await?;
+    if let Some(filter) = &query.scenario {
+        let (query, since) = reach::within(&parts, query);
+        let (found, all) = scenario::roots(client, &query, filter).await?;
+        let first = || found.iter().map(|root| root.2 as u64).min();
+        let searched =
+            if all { since } else { first().or(since) }.map(|from| TimeRange { from: Some(from), ..query.range });
+        let total = found.len() as u64;
+        let roots = found.into_iter().skip(query.offset as usize).take(query.limit as usize).collect();
+        return Ok(Found { roots, total, searched });
+    }
+    let found = match query.order {
+        Order::Newest | Order::Oldest => by_time(client, &parts, query).await?,
+        Order::Longest if query.is_plain() => longest(client, hours, &parts, query).await?,
+        Order::Longest | Order::Shortest => {
+            let (from, until) = whole(query);
+            let range = parts
+                .since(reach::most(query), from, until)
+                .map(|since| TimeRange { from: Some(since), ..query.range });
+            within(client, query, range).await?
+        }
+    };
+    if found.searched.is_none() || !query.is_plain() || query.order == Order::Shortest {
+        return Ok(found);
+    }
+    // What is counted by the hour needs no search.
+    let Known { hours, since } = hours.ask::<Traces>(client, query.range).await?;
+    let total = hours.iter().map(|hour| hour.traces).sum();
+    let searched = since.map(|from| TimeRange { from: Some(from), ..query.range });
+    Ok(Found { total, searched, ..found })
+}
+
+fn whole(query: &TraceQuery) -> (u64, u64) {
+    (query.range.from.unwrap_or(0), query.range.until.unwrap_or(u64::MAX))
+}
+
+/// The page of the traces in a part of the range; `None`: in all of it.
+async fn within(client: &Client, query: &TraceQuery, part: Option<TimeRange>) -> Result<Found, StoreError> {
+    let query = TraceQuery { range: part.unwrap_or(query.range), ..query.clone() };
+    let (roots, total) = roots(client, &query, query.offset, query.limit.into()).await?;
+    Ok(Found { roots, total, searched: part })
+}
+
+/// From one end of the range on, in windows that grow until the page is full or too much was read.
+async fn by_time(client: &Client, parts: &Parts, query: &TraceQuery) -> Result<Found, StoreError> {
+    let ((from, until), end) = (whole(query), query.offset.saturating_add(query.limit.into()));
+    let most = if query.is_plain() { u64::MAX } else { reach::most(query) };
+    let mut spans = FIRST_WINDOW.max(end.saturating_mul(SPANS_A_TRACE)).min(most);
+    loop {
+        let part = match query.order {
+            Order::Oldest => {
+                parts.until(spans, from, until).map(|until| TimeRange { until: Some(until), ..query.range })
+            }
+            _ => parts.since(spans, from, until).map(|from| TimeRange { from: Some(from), ..query.range }),
+        };
+        let found = within(client, query, part).await?;
+        if part.is_none() || found.total >= end || spans >= most {
+            return Ok(found);
+        }
+        spans = spans.saturating_mul(GROWTH).min(most);
+    }
+}
+
+/// The longest of all: the hours tell from which duration on there are enough.
+async fn longest(client: &Client, hours: &Hours, parts: &Parts, query: &TraceQuery) -> Result<Found, StoreError> {
+    let ((from, until), end) = (whole(query), query.offset.saturating_add(query.limit.into()));
+    if parts.about(from, until) <= FIRST_WINDOW {
+        return within(client, query, None).await;
+    }
+    let known = hours.ask::<Traces>(client, query.range).await?;
+    let part = TimeRange { from: known.since.or(query.range.from), ..query.range };
+    let long = hour::longer(known.hours.iter().map(Arc::as_ref), end);
+    let query = TraceQuery { min_duration: Some(long), ..query.clone() };
+    within(client, &query, Some(part)).await
 }
 
 /// A part of the traces that match, and how many there are.
@@ -131,13 +218,24 @@ fn summary(id: TraceId, found: Summary) -> TraceSummary {
 }
 
 /// Traces and spans of everything, and traces with errors.
-pub async fn counts(client: &Client) -> Result<TraceCounts, StoreError> {
-    // A scalar subquery may be NULL, as far as its type says.
-    let sql = Sql::new(
-        "SELECT assumeNotNull((SELECT uniqExact(cityHash64(TraceId)) FROM otel_traces WHERE ParentSpanId = '')), \
-         assumeNotNull((SELECT count() FROM otel_traces)), \
-         assumeNotNull((SELECT uniqExact(cityHash64(TraceId)) FROM otel_traces WHERE StatusCode = 'Error')) LIMIT 1",
-    );
-    let (total_traces, total_spans, error_traces) = fetch_one(client, &sql).await?;
-    Ok(TraceCounts { total_traces, total_spans, error_traces })
+pub async fn counts(client: &Client, hours: &Hours) -> Result<TraceCounts, StoreError> {
+    let total_spans = hours.parts(client).await?.spans();
+    let Known { hours, since } = hours.ask::<Traces>(client, TimeRange::default()).await?;
+    Ok(TraceCounts {
+        total_traces: hours.iter().map(|hour| hour.traces).sum(),
+        total_spans,
+        error_traces: hours.iter().map(|hour| hour.errors).sum(),
+        counted_from: since,
+    })
+}
+
+/// Services, or the operations of one or of all, of the hours that are counted, sorted.
+pub async fn names(
+    client: &Client,
+    hours: &Hours,
+    name: impl Fn(&Group) -> Option<&Arc<str>>,
+) -> Result<Vec<String>, StoreError> {
+    let hours = hours.ask::<Groups>(client, TimeRange::default()).await?.hours;
+    let names: BTreeSet<&Arc<str>> = hours.iter().flat_map(|hour| &hour.0).filter_map(name).collect();
+    Ok(names.into_iter().take(MOST_NAMES).map(|name| name.to_string()).collect())
 }

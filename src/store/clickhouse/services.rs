@@ -1,132 +1,113 @@
 //! Rate, errors and durations by service and operation.
 
-use super::client::fetch;
 use super::edges;
-use super::figures::extent;
-use super::filter::range;
+use super::figures::bounds;
+use super::hour::{self, CELL, Calls, Group, Groups, HOUR, MOST_GROUPS};
+use super::hours::Hours;
 use super::scenario;
 use super::sql::Sql;
-use crate::store::histogram::{Durations, PER_DECADE};
+use crate::store::histogram::Durations;
 use crate::store::report::{Buckets, MOST_NAMES, SECOND};
 use crate::store::{
-    Figures, OperationReport, Percentiles, ScenarioFilter, ServiceReport, ServicesReport, StoreError, TimeRange,
-    TraceQuery,
+    Figures, OperationReport, ScenarioFilter, ServiceReport, ServicesReport, StoreError, TimeRange, TraceQuery,
 };
-use clickhouse::{Client, Row};
-use serde::Deserialize;
+use clickhouse::Client;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-/// Spans that edges are counted in, about.
-const SAMPLE: u64 = 200_000;
-/// Services and operations that are told, services first, then those with the most spans.
-const MOST_GROUPS: u64 = 2 * MOST_NAMES as u64;
-/// Each operation, and each service as a whole.
-const GROUPS: &str = "GROUP BY GROUPING SETS ((ServiceName), (ServiceName, SpanName))";
+/// ns.
+const DAY: u64 = 24 * HOUR;
 
-#[derive(Row, Deserialize)]
-struct Group {
-    service: String,
-    operation: String,
-    /// 1: the service as a whole.
-    whole: u8,
-    spans: u64,
-    errors: u64,
-    /// Bucket, spans, failed ones.
-    series: Vec<(u64, u64, u64)>,
-}
-
+/// Of a long time by the hour; of a short one, or of a scenario, in one pass.
 pub async fn services(
     client: &Client,
+    hours: &Hours,
     of: TimeRange,
     scenario: Option<&ScenarioFilter>,
     now: u64,
 ) -> Result<ServicesReport, StoreError> {
-    let query = TraceQuery { range: of, scenario: scenario.cloned(), ..TraceQuery::default() };
-    let ids = scenario::ids(client, &query).await?;
-    let Some((first, last)) = extent(client, of, "1").await? else {
+    let parts = hours.parts(client).await?;
+    let Some((from, until)) = bounds(&parts, of) else {
         return Ok(ServicesReport { edges_sampled: 1, ..ServicesReport::default() });
     };
-    let buckets = Buckets::cut(of.from.unwrap_or(first), of.until.unwrap_or(last + 1), SECOND);
-    let mut spans = Sql::new("FROM otel_traces WHERE 1");
-    range(&mut spans, of);
-    if let Some(ids) = ids {
-        spans.push(" AND TraceId IN ?").texts(ids);
+    let buckets = Buckets::cut(from, until, SECOND);
+    let first = parts.extent(from, until).map_or(from, |(first, _)| first);
+    let covered =
+        |since: Option<u64>| of.until.unwrap_or(now).min(now).saturating_sub(since.unwrap_or(first).max(first));
+    if scenario.is_none() && buckets.step >= CELL {
+        let groups = hours.ask::<Groups>(client, of).await?;
+        let calls = hours.ask::<Calls>(client, of).await?;
+        let since = groups.since.max(calls.since);
+        let buckets = Buckets::cut(groups.since.unwrap_or(from).min(until), until, CELL);
+        let (edges, edges_sampled) = edges::sum(calls.hours.iter().map(Arc::as_ref));
+        return Ok(ServicesReport {
+            from: buckets.from,
+            step: buckets.step,
+            covered: covered(groups.since),
+            services: sum(groups.hours.iter().flat_map(|hour| &hour.0), buckets, CELL),
+            edges,
+            edges_sampled,
+            counted_from: since,
+        });
     }
-    let services = figures(client, &spans, buckets).await?;
-    let count: u64 = services.iter().map(|service| service.figures.spans).sum();
-    let sampled = count.div_ceil(SAMPLE).max(1);
-    let covered = of.until.unwrap_or(now).min(now).saturating_sub(first.max(of.from.unwrap_or(0)));
+    let query = TraceQuery { range: of, scenario: scenario.cloned(), ..TraceQuery::default() };
+    let found = scenario::ids(client, hours, &query).await?;
+    let (mut when, mut condition, mut since) = (of, Sql::default(), None);
+    if let Some(found) = found {
+        // what such a trace has lies within a day of its root
+        when.from = Some(from.max(found.first));
+        when.until = Some(until.min(found.last.saturating_add(DAY)));
+        condition.push(" AND TraceId IN ?").texts(found.ids);
+        since = found.since;
+    }
+    let times = (when.from.unwrap_or(from), when.until.unwrap_or(until));
+    let calls = edges::calls(client, &parts, &condition, times).await?;
+    let (edges, edges_sampled) = edges::sum(calls.iter().map(|(_, calls)| calls));
+    let groups = hour::groups(client, &condition, times, buckets.step).await?;
     Ok(ServicesReport {
         from: buckets.from,
         step: buckets.step,
-        covered,
-        edges: edges::edges(client, &spans, sampled).await?,
-        services,
-        edges_sampled: sampled as u32,
+        covered: covered(since),
+        services: sum(groups.iter().flat_map(|(_, groups)| &groups.0), buckets, buckets.step),
+        edges,
+        edges_sampled,
+        counted_from: since,
     })
 }
 
-async fn figures(client: &Client, spans: &Sql, buckets: Buckets) -> Result<Vec<ServiceReport>, StoreError> {
-    let mut sql = Sql::new(
-        "SELECT toString(ServiceName) AS service, toString(SpanName) AS operation, \
-         toUInt8(grouping(SpanName)) AS whole, sum(n) AS spans, sum(e) AS errors, groupArray((b, n, e)) AS series FROM \
-         (SELECT ServiceName, SpanName, toUInt64(intDiv(toUnixTimestamp64Nano(Timestamp) - ?, ?)) AS b, count() AS n, \
-         countIf(StatusCode = 'Error') AS e ",
-    );
-    sql.number(buckets.from).number(buckets.step).append(spans.clone());
-    sql.push(" GROUP BY ServiceName, SpanName, b) ").push(GROUPS);
-    sql.push(" ORDER BY whole DESC, spans DESC, service, operation LIMIT ?").number(MOST_GROUPS);
-    let groups: Vec<Group> = fetch(client, &sql).await?;
-    let mut durations = durations(client, spans).await?;
-    let mut services: Vec<ServiceReport> = vec![];
+/// The figures of many hours, in buckets that are made of whole cells of `cell` ns.
+fn sum<'a>(groups: impl Iterator<Item = &'a Group>, buckets: Buckets, cell: u64) -> Vec<ServiceReport> {
+    let mut sums: HashMap<(&str, &str, bool), (Figures, Durations)> = HashMap::new();
     for group in groups {
-        let mut series = vec![(0, 0); buckets.count];
-        for (bucket, spans, errors) in group.series {
-            if let Some(counts) = series.get_mut(bucket as usize) {
-                *counts = (counts.0 + spans, counts.1 + errors);
+        let (figures, durations) = sums.entry((&group.service, &group.operation, group.whole)).or_default();
+        figures.spans += group.spans;
+        figures.errors += group.errors;
+        figures.series.resize(buckets.count, (0, 0));
+        for (at, spans, errors) in &group.cells {
+            if let Some(at) = buckets.index(*at as u64 * cell) {
+                let bucket = &mut figures.series[at];
+                *bucket = (bucket.0 + *spans as u64, bucket.1 + *errors as u64);
             }
         }
-        let key = (group.service, group.operation, group.whole);
-        let percentiles = durations.remove(&key).unwrap_or_default();
-        let figures = Figures { spans: group.spans, errors: group.errors, percentiles, series };
-        let (name, operation, whole) = key;
-        if whole == 1 {
-            services.push(ServiceReport { name, figures, operations: vec![] });
-        } else if let Some(service) = services.iter_mut().find(|service| service.name == name) {
-            service.operations.push(OperationReport { name: operation, figures });
+        group.bins.iter().for_each(|(bin, spans)| durations.add_bin(*bin, (*spans).into()));
+    }
+    let mut services: HashMap<&str, ServiceReport> = HashMap::new();
+    for ((name, operation, whole), (mut figures, durations)) in sums {
+        figures.percentiles = durations.percentiles().unwrap_or_default();
+        let service = services.entry(name).or_insert_with(|| ServiceReport { name: name.into(), ..Default::default() });
+        match whole {
+            true => service.figures = figures,
+            false => service.operations.push(OperationReport { name: operation.into(), figures }),
         }
     }
-    Ok(services)
-}
-
-#[derive(Row, Deserialize)]
-struct Bins {
-    service: String,
-    operation: String,
-    whole: u8,
-    /// Bin and spans.
-    bins: Vec<(u16, u64)>,
-}
-
-/// Service, operation, and 1 for a service as a whole.
-type Key = (String, String, u8);
-
-async fn durations(client: &Client, spans: &Sql) -> Result<HashMap<Key, Percentiles>, StoreError> {
-    let mut sql = Sql::new(
-        "SELECT toString(ServiceName) AS service, toString(SpanName) AS operation, \
-         toUInt8(grouping(SpanName)) AS whole, groupArray((bin, n)) AS bins FROM \
-         (SELECT ServiceName, SpanName, toUInt16(log10(greatest(Duration, 1)) * ?) AS bin, count() AS n ",
-    );
-    sql.number(PER_DECADE as u64).append(spans.clone());
-    sql.push(" GROUP BY ServiceName, SpanName, bin) ")
-        .push(GROUPS)
-        .push(" ORDER BY whole DESC, sum(n) DESC, service, operation LIMIT ?");
-    sql.number(MOST_GROUPS);
-    let groups: Vec<Bins> = fetch(client, &sql).await?;
-    let percentiles = groups.into_iter().map(|group| {
-        let mut durations = Durations::default();
-        group.bins.into_iter().for_each(|(bin, count)| durations.add_bin(bin, count));
-        ((group.service, group.operation, group.whole), durations.percentiles().unwrap_or_default())
-    });
-    Ok(percentiles.collect())
+    let mut services: Vec<ServiceReport> = services.into_values().collect();
+    services.sort_by(|a, b| b.figures.spans.cmp(&a.figures.spans).then_with(|| a.name.cmp(&b.name)));
+    services.truncate(MOST_NAMES);
+    let mut left = MOST_GROUPS as usize - services.len();
+    for service in &mut services {
+        service.operations.sort_by(|a, b| b.figures.spans.cmp(&a.figures.spans).then_with(|| a.name.cmp(&b.name)));
+        service.operations.truncate(left);
+        left -= service.operations.len();
+    }
+    services
 }

@@ -1,11 +1,13 @@
 //! One trace, and what links to it.
 
 use super::client::{fetch, fetch_one};
+use super::filter::range;
+use super::hours::Hours;
 use super::sql::Sql;
 use crate::plan::SpanKind;
 use crate::store::report::MOST_BACKLINKS;
 use crate::store::{
-    Attributes, Backlink, Status, StoreError, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId,
+    Attributes, Backlink, Status, StoreError, StoredEvent, StoredLink, StoredSpan, StoredTrace, TimeRange, TraceId,
 };
 use crate::trace::OwnedDatum;
 use clickhouse::{Client, Row};
@@ -13,6 +15,8 @@ use serde::Deserialize;
 
 /// Spans of one trace that are read: as many as an interpreter's trace can have.
 const MOST_SPANS: u64 = 65_536;
+/// Spans that begin after a trace among which links to it are looked for, about.
+const MOST_LINKING: u64 = 1_500_000;
 /// Times are kept in whole seconds there, s.
 const SECOND: i64 = 1_000_000_000;
 
@@ -144,7 +148,7 @@ fn kind(text: &str) -> Option<SpanKind> {
     [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind_text(*kind) == text)
 }
 
-pub async fn fetch_links(client: &Client, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
+pub async fn fetch_links(client: &Client, hours: &Hours, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
     let text = id_text(id);
     // What links to a trace comes after it.
     let (_, from) = when(client, &text).await?;
@@ -154,9 +158,9 @@ pub async fn fetch_links(client: &Client, id: TraceId) -> Result<Vec<Backlink>, 
          WHERE has(Links.TraceId, ?) AND Linked = ?",
     );
     sql.text(&text).text(&text);
-    if let Some(from) = from {
-        sql.push(" AND Timestamp >= fromUnixTimestamp64Nano(toInt64(?))").number(from as u64);
-    }
+    let from = from.map(|from| from.max(0) as u64);
+    let until = hours.parts(client).await?.until(MOST_LINKING, from.unwrap_or(0), u64::MAX);
+    range(&mut sql, TimeRange { from, until });
     sql.push(" ORDER BY Timestamp, TraceId, SpanId LIMIT 1 BY TraceId, SpanId, Target LIMIT ?");
     sql.number(MOST_BACKLINKS as u64);
     let rows: Vec<(String, String, String, String, i64, String)> = fetch(client, &sql).await?;

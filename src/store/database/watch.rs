@@ -90,7 +90,10 @@ impl Drop for Watched {
 impl Shared {
     async fn watch(&self) {
         loop {
-            self.check().await;
+            if self.check().await {
+                // what keeps it from that is seen at the next look
+                let _ = self.store.catch_up().await;
+            }
             // A try that was asked for in between puts off the next one.
             loop {
                 let due = self.outage.lock().as_ref().map(|outage| outage.next_try.saturating_sub(now()));

@@ -78,7 +78,7 @@ pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Trace
     TracePage {
         traces: first.sorted().skip(offset).map(|row| TraceSummary::of(row.kept.view())).collect(),
         total: if all { snapshot.total } else { total },
-        searched_from: None,
+        searched: None,
     }
 }
 
@@ -95,6 +95,7 @@ pub fn overview(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> O
         durations: DurationBins::of(durations.iter().copied()),
         percentiles: Percentiles::of(&mut durations),
         kept_only: true,
+        counted_from: None,
     }
 }
 

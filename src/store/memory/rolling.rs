@@ -88,6 +88,7 @@ impl Rolling {
             durations: durations.bins(),
             percentiles: durations.percentiles(),
             kept_only: false,
+            counted_from: None,
             arrivals: Arrivals { from: buckets.from, step: buckets.step, buckets: series },
         }
     }
@@ -106,6 +107,7 @@ impl Rolling {
             services: services(&operations, &frame),
             edges: edges(&calls, &frame, false).chain(edges(&messages, &frame, true)).collect(),
             edges_sampled: 1,
+            counted_from: None,
         }
     }
 }

@@ -19,6 +19,7 @@ pub async fn report(app: &Arc<App>, request: &Request) -> Result<Response, Probl
         "services": report.services.iter().map(|s| service(s, report.covered)).collect::<Vec<_>>(),
         "edges": report.edges.iter().map(edge).collect::<Vec<_>>(),
         "edges_sampled": report.edges_sampled,
+        "counted_from_unix_nano": report.counted_from.map(nanos),
     })))
 }
 

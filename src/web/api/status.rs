@@ -68,6 +68,7 @@ fn store(status: &DatabaseStatus) -> Value {
             "capacity": status.memory_capacity,
             "bytes": status.memory_bytes,
         },
+        "counting": status.counting.map(|counting| json!({ "hours": counting.hours, "all": counting.all })),
         "written": status.written.as_ref().map(|written| json!({ "waiting": written.waiting.spans, "written": written.written.spans, "lost": written.total_lost().spans })),
     })
 }

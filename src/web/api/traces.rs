@@ -38,7 +38,8 @@ pub async fn list(app: &Arc<App>, request: &Request) -> Result<Response, Problem
         "total": page.total,
         "page": filter.page,
         "limit": limit,
-        "searched_from_unix_nano": page.searched_from.map(|ns| ns.to_string()),
+        "searched_from_unix_nano": page.searched.and_then(|range| range.from).map(nanos),
+        "searched_until_unix_nano": page.searched.and_then(|range| range.until).map(nanos),
         "traces": page.traces.iter().map(summary).collect::<Vec<_>>(),
     })))
 }
@@ -120,6 +121,7 @@ pub async fn overview(app: &Arc<App>, request: &Request) -> Result<Response, Pro
         "traces": overview.traces,
         "errors": overview.errors,
         "kept_only": overview.kept_only,
+        "counted_from_unix_nano": overview.counted_from.map(nanos),
         "arrivals": {
             "from_unix_nano": nanos(overview.arrivals.from),
             "step_ns": overview.arrivals.step,

@@ -55,6 +55,7 @@ mod tests {
             memory_capacity: 100,
             memory_bytes: 0,
             written: None,
+            counting: None,
         };
         assert!(Outage::of(&status, None, 0).is_none());
         let error = StoreError::Failed("too many parts".into());

@@ -61,9 +61,10 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
             let operations = report.services.iter().map(|s| s.operations.len() as u64).sum();
             Content::Report {
                 facts: format!(
-                    "{}, {}",
+                    "{}, {}{}",
                     count(report.services.len() as u64, "service"),
-                    count(operations, "operation")
+                    count(operations, "operation"),
+                    report.counted_from.map(format::counted_since).unwrap_or_default()
                 ),
                 sampled: report.edges_sampled,
                 map: Map::draw(&report, &palette),

@@ -7,7 +7,7 @@ mod form;
 use super::{Chrome, Phase, Tab};
 use crate::engine::{ExporterState, Link, SessionState, now};
 use crate::language::diagnostic::Severity;
-use crate::store::{DatabaseStatus, Store};
+use crate::store::{Counting, DatabaseStatus, Store};
 use crate::text::count;
 use crate::web::format::{self, grouped};
 use crate::web::request::{Fields, Request};
@@ -267,14 +267,19 @@ impl StoreFacts {
             Ok(kept) => (
                 "Kept",
                 format!(
-                    "{}, {}, {} with errors",
+                    "{}, {}, {} with errors{}",
                     count(kept.total_traces, "trace"),
                     count(kept.total_spans, "span"),
-                    grouped(kept.error_traces)
+                    grouped(kept.error_traces),
+                    kept.counted_from.map(format::counted_since).unwrap_or_default()
                 ),
             ),
             Err(error) => ("Kept", format!("not known: {error}")),
         });
+        if let Some(Counting { hours, all }) = database.counting {
+            let done = format!("{} of {} are done, the newest first", grouped(hours), count(all, "hour"));
+            facts.push(("Counting what was there", done));
+        }
         StoreFacts { fallback: database.outage.is_some(), facts }
     }
 }

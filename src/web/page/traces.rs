@@ -6,7 +6,7 @@ mod row;
 use super::outage::Outage;
 use super::{Chrome, Phase, Tab};
 use crate::engine::{self, SessionState};
-use crate::store::{Overview, Store, StoreError, TraceCounts, TracePage, TraceQuery};
+use crate::store::{Overview, Store, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery};
 use crate::web::filter::{Filter, RANGES};
 use crate::web::palette::Palette;
 use crate::web::request::Request;
@@ -63,8 +63,11 @@ struct List {
     /// `1–30`, and of how many.
     shown: String,
     total: String,
-    /// Where a text was not looked for everywhere: since when it was.
+    /// Where not all was looked at: `since 2026-03-14 14:32:07.000 UTC`, and a link to what lies before.
     searched: Option<String>,
+    further: Option<String>,
+    /// Where the charts are not of all.
+    charted: Option<String>,
     /// Links to the pages beside this one.
     back: Option<String>,
     on: Option<String>,
@@ -155,7 +158,7 @@ fn content(
     }
     if page.total == 0 {
         let bounded = filter.time.from.is_some() || filter.time.until.is_some();
-        let searched = page.searched_from.map(|since| format!("newest traces, since {} UTC", format::date_time(since)));
+        let searched = page.searched.map(|range| format!("traces that were looked at, {}", bounds(range)));
         let range = searched.or_else(|| bounded.then(|| words_of_range(filter)));
         let kept = format::count(counts.total_traces, "trace");
         let kept = format!("{kept} {}", if counts.total_traces == 1 { "is" } else { "are" });
@@ -193,12 +196,32 @@ fn content(
             format!("{}–{}", format::grouped(first), format::grouped(last))
         },
         rows,
-        total: format::grouped(page.total),
-        searched: page.searched_from.map(format::date_time),
+        total: match page.searched {
+            Some(_) => format!("at least {}", format::grouped(page.total)),
+            None => format::grouped(page.total),
+        },
+        searched: page.searched.map(bounds),
+        further: page.searched.and_then(|range| range.from).map(|from| {
+            let until = format::stamp(from, "%Y-%m-%dT%H:%M:%S%.fZ");
+            filter.link(&[("until", &until), ("page", "")])
+        }),
+        charted: overview.counted_from.map(format::counted_since),
         back: (filter.page > 1).then(|| page_link(filter.page - 1, &anchor)),
-        on: (last < page.total && last >= first).then(|| page_link(filter.page + 1, &anchor)),
+        on: ((last < page.total || page.searched.is_some() && last + 1 - first == query.limit as u64) && last >= first)
+            .then(|| page_link(filter.page + 1, &anchor)),
         newest: (!filter.given("until").is_empty()).then(|| filter.link(&[("until", ""), ("page", "")])),
     }))
+}
+
+fn bounds(range: TimeRange) -> String {
+    match range {
+        TimeRange { from: Some(from), until: None } => format!("since {} UTC", format::date_time(from)),
+        TimeRange { from: None, until: Some(until) } => format!("before {} UTC", format::date_time(until)),
+        TimeRange { from, until } => {
+            let [from, until] = [from, until].map(|time| format::date_time(time.unwrap_or_default()));
+            format!("from {from} to {until} UTC")
+        }
+    }
 }
 
 fn words_of_range(filter: &Filter) -> String {
@@ -216,7 +239,10 @@ fn counts(kept: Option<TraceCounts>, state: &SessionState) -> String {
     let generated = format::grouped(state.traces);
     let since = format::stamp(state.began, "%H:%M");
     match kept {
-        Some(kept) => format!("{} kept of {generated} generated since {since}", format::grouped(kept.total_traces)),
+        Some(TraceCounts { total_traces, counted_from, .. }) => {
+            let partly = counted_from.map(format::counted_since).unwrap_or_default();
+            format!("{} kept of {generated} generated since {since}{partly}", format::grouped(total_traces))
+        }
         None => format!("{generated} generated since {since}"),
     }
 }
