@@ -67,6 +67,14 @@ fn a_long_text_in_many_places_is_refused() {
     assert_eq!(codes_of(&text), ["E0609"]);
 }
 
+/// Half a megabyte that would become a gigabyte.
+#[test]
+fn a_long_text_that_aliases_repeat_is_refused() {
+    let vars = format!("  long: &long \"{}\"\n", "x".repeat(500_000));
+    let attributes: String = (0..2_000).map(|i| format!("    k{i}: *long\n")).collect();
+    assert_eq!(codes_of(&scenario(&vars, &format!("  attributes:\n{attributes}"))), ["E0110"]);
+}
+
 #[test]
 fn a_long_list_in_many_places_is_refused() {
     let list = format!("  list: [{}]\n", "1, ".repeat(50_000));

@@ -8,7 +8,7 @@ mod support {
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
-use support::http::{connect, get, read, send};
+use support::http::{Answer, connect, get, read, send};
 use support::serve::Server;
 
 /// Most memory that `serve` with the shipped scenarios may take in these tests, whatever is sent to it.
@@ -332,4 +332,98 @@ fn strangers_are_not_told_what_goes_on() {
     let known = [("authorization", "Bearer open-sesame")];
     let page = send(address, "GET", "/nowhere", &known, "");
     assert!(page.status == 404 && page.body.contains("Running"));
+}
+
+/// 300 keys and 900 globs, which can only be told apart by comparing all of both.
+fn scenario_that_takes_long() -> String {
+    let (mut text, wild) = ("scenarios:\n".to_string(), "*a".repeat(240));
+    for i in 0..300 {
+        let key = format!("<<random.uuid>>{i}{}<<random.uuid>>", "ab".repeat(220));
+        text += &format!("- {{name: e{i}, root_span: {{service: s, operation: o, export_context_as: \"{key}\"}}}}\n");
+    }
+    for i in 0..900 {
+        let glob = format!("*{wild}{i}*");
+        text += &format!("- {{name: l{i}, root_span: {{service: s, operation: o, link_from_context: \"{glob}\"}}}}\n");
+    }
+    text
+}
+
+#[test]
+fn a_compilation_ends_at_its_deadline_with_its_client_and_with_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), "name: a\nroot_span: {service: s, operation: o}\n").unwrap();
+    let mut server = Server::of(folder.path(), &["--seed", "1"]);
+    let address = server.address().to_string();
+    let (long, short) = (scenario_that_takes_long(), "name: x\nroot_span: {service: s, operation: o}\n");
+    let begun = Instant::now();
+    let answer = send(&address, "POST", "/api/playground", &[], &long).json();
+    let code = answer["diagnostics"][0]["code"].as_str().unwrap();
+    assert!(["E0610", "E0611"].contains(&code), "the budget or the work is spent: {answer}");
+    // two seconds, on a machine that has others to serve, too
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let ask = || {
+        let stream = connect(&address);
+        let length = long.len();
+        let head =
+            format!("POST /api/playground HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n{long}");
+        (&stream).write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    // who has gone holds nobody up
+    for _ in 0..12 {
+        drop(ask());
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(send(&address, "POST", "/api/playground", &[], short).status, 200);
+    assert!(server.peak_memory() < 2 * MOST_MEMORY, "{} bytes", server.peak_memory());
+    let waiting: Vec<TcpStream> = (0..12).map(|_| ask()).collect();
+    let begun = Instant::now();
+    let status = server.end("TERM");
+    assert!(status.success(), "{status}: {}", server.said());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(waiting);
+}
+
+/// It is too long; or, where a machine is so busy that compiling takes two seconds, that is said.
+fn is_refused(answer: &Answer) -> bool {
+    answer.status == 413 && answer.body.contains("16,777,216 bytes") || answer.body.contains("E0610")
+}
+
+/// A valid scenario whose traces are larger than what is sent at once, in the library and in the playground.
+#[test]
+fn a_trace_that_is_too_large_is_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    // 40 spans of 600 KB each
+    let attributes: Vec<String> = (0..30).map(|i| format!("a{i}: <<long>>")).collect();
+    let call = format!("- &c {{service: s, operation: o, attributes: {{{}}}}}", attributes.join(", "));
+    let (long, more) = ("x".repeat(20_000), "  - *c\n".repeat(39));
+    let vars = format!("vars:\n  long: <<random.uuid>>{long}\n");
+    let text = format!("name: large\n{vars}root_span:\n  service: s\n  operation: o\n  calls:\n  {call}\n{more}");
+    std::fs::write(folder.path().join("a.yaml"), &text).unwrap();
+    let variables = [("INMEMORY_MAX_TRACES", "4")];
+    let server = Server::start(&[folder.path().to_str().unwrap(), "--seed", "1", "--rate", "1/s"], &variables);
+    let address = server.address();
+    let begun = Instant::now();
+    let id = loop {
+        if let Some(id) = get(address, "/api/traces?limit=1").json()["traces"][0]["trace_id"].as_str() {
+            break id.to_string();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "no trace came: {}", server.said());
+    };
+    for path in [format!("/api/traces/{id}"), "/api/playground".into()] {
+        let answer = match path.as_str() {
+            "/api/playground" => send(address, "POST", &path, &[], &text),
+            path => get(address, path),
+        };
+        assert!(is_refused(&answer), "{path}: {} {}", answer.status, &answer.body[..answer.body.len().min(500)]);
+    }
+    assert_eq!(get(address, &format!("/traces/{id}")).status, 200, "its page shows what fits");
+    // one text, once in the plan and 1,500 times in each trace
+    let attributes: String = (0..1_500).map(|i| format!("    k{i}: <<v>>\n")).collect();
+    let vars = format!("vars: {{v: \"{}\"}}\n", "y".repeat(500_000));
+    let text = format!("name: x\n{vars}root_span:\n  service: s\n  operation: o\n  attributes:\n{attributes}");
+    let before = server.peak_memory();
+    assert!(is_refused(&send(address, "POST", "/api/playground", &[], &text)));
+    let taken = server.peak_memory() - before;
+    assert!(taken < MOST_MEMORY, "{taken} bytes");
 }

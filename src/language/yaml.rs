@@ -26,8 +26,9 @@ pub use scalar::{Core, core};
 pub const MAX_NESTING: usize = 200;
 /// Nodes in one file.
 pub const MAX_NODES: usize = 1_000_000;
-/// Nodes that aliases may add to one file.
+/// Nodes that aliases may add to one file; a text counts as one, and as one more for each [`BYTES_A_NODE`].
 pub const MAX_ALIASED_NODES: usize = 100_000;
+const BYTES_A_NODE: usize = 256;
 
 /// How a scalar was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Node<'a> {
     /// Of an empty value, its key's.
     pub loc: Loc,
     pub kind: Kind<'a>,
-    /// Nodes below and including this one, aliases followed.
+    /// Nodes below and including this one, aliases followed, and long texts counted as several.
     weight: usize,
 }
 
@@ -77,7 +78,8 @@ pub struct Entry<'a> {
 impl<'a> Node<'a> {
     fn new(loc: Loc, kind: Kind<'a>) -> Self {
         let weight = match &kind {
-            Kind::Scalar { .. } | Kind::Broken => 1,
+            Kind::Scalar { text, .. } => 1 + text.len() / BYTES_A_NODE,
+            Kind::Broken => 1,
             Kind::Sequence(items) => items.iter().fold(1, |sum: usize, item| sum.saturating_add(item.weight)),
             Kind::Mapping(entries) => {
                 entries.iter().fold(1, |sum: usize, entry| sum.saturating_add(entry.value.weight).saturating_add(1))

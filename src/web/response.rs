@@ -67,13 +67,16 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let mut capped = Capped::default();
     match serde_json::to_writer(&mut capped, value) {
         Ok(()) => with(status, "application/json", capped.bytes),
-        Err(_) if capped.full => {
-            let message = format!("The answer would be longer than {} bytes.", grouped(LONGEST as u64));
-            let error = serde_json::json!({ "error": { "code": "payload_too_large", "message": message } });
-            with(StatusCode::PAYLOAD_TOO_LARGE, "application/json", error.to_string())
-        }
+        Err(_) if capped.full => too_long(),
         Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
     }
+}
+
+/// In place of an answer in JSON that would be longer than [`LONGEST`].
+pub fn too_long() -> Response {
+    let message = format!("The answer would be longer than {} bytes.", grouped(LONGEST as u64));
+    let error = serde_json::json!({ "error": { "code": "payload_too_large", "message": message } });
+    with(StatusCode::PAYLOAD_TOO_LARGE, "application/json", error.to_string())
 }
 
 /// Bytes that are written, up to [`LONGEST`].

@@ -5,12 +5,13 @@ use super::page::scenarios::file_of;
 use crate::compiler::{self, Compiled};
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::language;
+use crate::language::budget::Budget;
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::files::BASE;
 use crate::language::scenario::Scenario;
 use crate::language::source::{FileId, Sources};
 use crate::plan::{Place, Plan, ScenarioId};
-use crate::trace::{Origin, Trace};
+use crate::trace::{Datum, Origin, SpanView, Trace};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,16 +32,30 @@ const PACE: Arrivals = Arrivals::Even { count: 10, per_ns: 1_000_000_000 };
 static COMPILATIONS: Semaphore = Semaphore::const_new(2);
 /// For others to be done.
 const TURN: Duration = Duration::from_secs(1);
+/// For a text to be compiled.
+const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Compiling takes a while: not on the threads that answer all others, and not many at a time. `None`: too many are at it.
-pub async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Compiling takes a while: not on the threads that answer all others, and not many at a time. `work` gets a budget, which is
+/// spent when nobody waits for the answer any more. `None`: too many are at it.
+pub async fn in_turn<T: Send + 'static>(work: impl FnOnce(Budget) -> T + Send + 'static) -> Option<T> {
     let permit = timeout(TURN, COMPILATIONS.acquire()).await.ok()?.ok()?;
+    let budget = Budget::lasting(DEADLINE);
+    let _waiting = Waiting(budget.clone());
     let work = move || {
-        let done = work();
+        let done = work(budget);
         drop(permit);
         done
     };
     tokio::task::spawn_blocking(work).await.ok()
+}
+
+/// Somebody waits for what comes of a budget.
+struct Waiting(Budget);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 /// What compiling gave.
@@ -53,6 +68,7 @@ pub struct Trial {
     /// The scenarios in it.
     pub own: Vec<ScenarioId>,
     pub took: Duration,
+    budget: Budget,
 }
 
 /// A trace of a trial.
@@ -60,6 +76,27 @@ pub struct Sample {
     pub index: u64,
     pub origin: Arc<Origin>,
     pub trace: Trace,
+}
+
+impl Sample {
+    /// Bytes of the texts in it: in any form, it is longer than that. A text that the plan has once may be in it many times.
+    pub fn text_bytes(&self) -> usize {
+        let attribute = |(key, value): (&str, Datum)| key.len() + bytes(value);
+        let span = |span: SpanView| {
+            let events =
+                span.events().into_iter().map(|event| event.attributes.into_iter().map(attribute).sum::<usize>());
+            span.name().len() + span.attributes().map(attribute).sum::<usize>() + events.sum::<usize>()
+        };
+        self.origin.view(&self.trace).spans().map(span).sum()
+    }
+}
+
+fn bytes(value: Datum) -> usize {
+    match value {
+        Datum::Text(text) => text.len(),
+        Datum::List(items) => items.iter().map(bytes).sum(),
+        _ => 0,
+    }
 }
 
 /// The name and text of the file in which the library has a scenario.
@@ -71,8 +108,9 @@ pub fn origin<'a>(shelf: &'a Shelf, scenario: &str) -> Option<(&'a str, &'a str)
 }
 
 /// Compile a text that stands for the file in which the library has the scenario `from`, or for a new one. It is compiled
-/// alone with the services of its directory; if it links to a scenario of another file, with the whole library.
-pub fn compile(shelf: &Shelf, from: Option<&str>, text: &str) -> Trial {
+/// alone with the services of its directory; if it links to a scenario of another file, with the whole library. Where the
+/// budget is spent before, a diagnostic says so.
+pub fn compile(shelf: &Shelf, from: Option<&str>, text: &str, budget: Budget) -> Trial {
     let began = Instant::now();
     let library: Vec<(&str, &str)> = match &shelf.good.sources {
         Some(sources) => sources.files().map(|(_, file)| (file.name.as_str(), file.text.as_str())).collect(),
@@ -84,26 +122,26 @@ pub fn compile(shelf: &Shelf, from: Option<&str>, text: &str) -> Trial {
         None => bases.first().map_or(NAME.into(), |(base, _)| base.replace(BASE, NAME)),
     };
     let base = bases.iter().find(|(base, _)| directory(base) == directory(&name)).map(|base| **base);
-    let (mut sources, mut compiled) = with(base.as_slice(), &name, text);
+    let (mut sources, mut compiled) = with(base.as_slice(), &name, text, &budget);
     let links = |d: &Diagnostic| matches!(d.problem, Problem::GlobMatchesNothing { .. });
     if compiled.diagnostics.iter().any(links) {
         let others: Vec<_> = library.into_iter().filter(|(other, _)| *other != name).collect();
-        (sources, compiled) = with(&others, &name, text);
+        (sources, compiled) = with(&others, &name, text, &budget);
     }
     let file = sources.files().find(|(_, file)| file.name == name).map_or(FileId(0), |(id, _)| id);
     let Compiled { plan, diagnostics, map } = compiled;
     let is_own = |id: &ScenarioId| map.find(Place::Scenario(*id)).is_some_and(|at| at.file == file);
     let own = plan.iter().flat_map(|plan| (0..plan.scenarios.len()).map(|s| ScenarioId(s as u32)));
     let own = own.filter(is_own).collect();
-    Trial { file, diagnostics, own, plan: plan.map(Arc::new), sources, took: began.elapsed() }
+    Trial { file, diagnostics, own, plan: plan.map(Arc::new), sources, took: began.elapsed(), budget }
 }
 
 /// Compiles a text beside other files. A scenario of theirs that has the name of one in the text is left out: the text stands
 /// for it.
-fn with(files: &[(&str, &str)], name: &str, text: &str) -> (Sources, Compiled) {
+fn with(files: &[(&str, &str)], name: &str, text: &str, budget: &Budget) -> (Sources, Compiled) {
     let files = files.iter().copied().chain([(name, text)]);
     let files = files.map(|(name, text)| (name.to_string(), text.to_string())).collect();
-    let mut loaded = language::load_texts(files);
+    let mut loaded = language::load_texts_within(files, budget.clone());
     let own = loaded.sources.files().find(|(_, file)| file.name == name).map(|(id, _)| id);
     let is_own = |scenario: &Scenario| Some(scenario.loc.file) == own;
     let scenarios = &mut loaded.model.scenarios;
@@ -122,14 +160,15 @@ fn directory(name: &str) -> &str {
 
 impl Trial {
     /// The first trace from `index` on that is of a scenario that is tried out. `None`: nothing compiled, or its weight is so
-    /// small that none was found.
+    /// small that none was found before the budget was spent.
     pub fn sample(&self, seed: u64, index: Option<u64>) -> Option<Sample> {
         let plan = self.plan.as_ref()?;
         let schedule = Schedule::new(START, PACE).ok()?;
         let run = Arc::new(Run::new(plan.clone(), seed, schedule));
         let mut interpreter = Interpreter::new(&run);
         let first = index.unwrap_or(if plan.links.is_empty() { 0 } else { WITH_LINKS });
-        let index = (first..first.checked_add(MAX_TRIES)?).find(|i| self.own.contains(&run.scenario(*i)))?;
+        let mut indices = (first..first.checked_add(MAX_TRIES)?).take_while(|_| !self.budget.is_spent());
+        let index = indices.find(|i| self.own.contains(&run.scenario(*i)))?;
         let mut trace = Trace::default();
         interpreter.trace(index, &mut trace);
         Some(Sample { index, origin: run.origin().clone(), trace })
@@ -152,6 +191,36 @@ mod tests {
             warnings: Arc::default(),
         };
         Library::new(vec![path], edition).shelf()
+    }
+
+    fn compile(shelf: &Shelf, from: Option<&str>, text: &str) -> Trial {
+        super::compile(shelf, from, text, Budget::default())
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_cancelled() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let work = move |budget: Budget| {
+            let begun = Instant::now();
+            while !budget.is_spent() && begun.elapsed() < 10 * DEADLINE {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            tell.send((begun.elapsed(), budget.overrun().is_some())).unwrap();
+        };
+        assert!(timeout(DEADLINE / 10, in_turn(work)).await.is_err(), "it was not waited for");
+        let (took, overrun) = told.recv().unwrap();
+        assert!(took < DEADLINE && !overrun, "{took:?}");
+    }
+
+    #[test]
+    fn a_text_that_takes_too_long_is_told_so() {
+        let trial = super::compile(&shelf(), None, "name: x", Budget::lasting(Duration::ZERO));
+        assert!(trial.plan.is_none() && trial.sample(42, None).is_none());
+        assert!(
+            matches!(trial.diagnostics[..], [Diagnostic { problem: Problem::Stopped { .. }, .. }]),
+            "{:?}",
+            trial.diagnostics
+        );
     }
 
     #[test]

@@ -243,7 +243,7 @@ fn charts_say_what_they_count() {
         assert!(!page.text(".strip").await.contains("kept"), "without a filter, all that came are counted");
         open(page, "/?service=api-gateway").await;
         for chart in ["#h-arr + p", "#h-dur + p"] {
-            assert!(page.text(chart).await.contains("of the traces that are kept"), "{chart}");
+            assert!(page.text(chart).await.contains("kept traces only"), "{chart}");
         }
     });
 }

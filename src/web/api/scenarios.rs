@@ -3,6 +3,7 @@
 use super::body::{self, Object};
 use super::{Problem, ok, otlp};
 use crate::engine::{Observed, SessionState};
+use crate::language::budget::Budget;
 use crate::language::diagnostic::{Diagnostic, render};
 use crate::language::source::Sources;
 use crate::plan::{Plan, ScenarioId};
@@ -151,7 +152,7 @@ pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Prob
         ));
     }
     let app = app.clone();
-    let answer = sandbox::in_turn(move || outcome(&app, &question)).await;
+    let answer = sandbox::in_turn(move |budget| outcome(&app, &question, budget)).await;
     answer.ok_or_else(|| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -181,8 +182,8 @@ struct SampleOutcome<'a> {
     trace: otlp::Traces<'a>,
 }
 
-fn outcome(app: &App, question: &Question) -> Response {
-    let trial = sandbox::compile(&app.library.shelf(), question.from.as_deref(), &question.source);
+fn outcome(app: &App, question: &Question, budget: Budget) -> Response {
+    let trial = sandbox::compile(&app.library.shelf(), question.from.as_deref(), &question.source, budget);
     let seed = question.seed.unwrap_or_else(|| app.session.seed());
     let plan = trial.plan.as_ref().map(|plan| {
         // a listing that is cut here makes an answer that is too long
@@ -190,6 +191,9 @@ fn outcome(app: &App, question: &Question) -> Response {
         PlanOutcome { digest: plan.digest_hex(), listing: lines.into_iter().map(|line| line.text).collect() }
     });
     let sample = trial.sample(seed, question.index);
+    if sample.as_ref().is_some_and(|sample| sample.text_bytes() > response::LONGEST) {
+        return response::too_long();
+    }
     let stored = sample.as_ref().map(|sample| (sample.index, StoredTrace::of(sample.origin.view(&sample.trace))));
     ok(&Outcome {
         diagnostics: diagnostics(&trial.sources, &trial.diagnostics),

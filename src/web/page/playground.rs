@@ -3,6 +3,7 @@
 mod sample;
 
 use super::{Chrome, Phase, Tab, problem};
+use crate::language::budget::Budget;
 use crate::language::diagnostic::Severity;
 use crate::plan::{ListingLine, Plan, ScenarioId};
 use crate::web::App;
@@ -131,31 +132,31 @@ pub async fn submit(app: &Arc<App>, request: &Request) -> Response {
 /// What came of the text in the body, to be put into the page.
 pub async fn check(app: &Arc<App>, request: &Request) -> Response {
     let question = Question::new(&request.query, &String::from_utf8_lossy(&request.body));
-    answer(app, question, |app, question| {
-        let outcome = outcome(app, question);
+    answer(app, question, |app, question, budget| {
+        let outcome = outcome(app, question, budget);
         response::html(StatusCode::OK, &Outcome { text: None, ..outcome })
     })
     .await
 }
 
 async fn page(app: &Arc<App>, question: Question) -> Response {
-    answer(app, question, |app, question| {
+    answer(app, question, |app, question, budget| {
         let good = &app.library.shelf().good;
         let scenarios = good.plan.scenarios.iter().filter(|_| good.sources.is_some());
         let page = Playground {
             chrome: Chrome::new(app, Tab::Scenarios),
             from: question.from.clone(),
             choices: scenarios.map(|s| good.plan.text(s.name).to_string()).collect(),
-            outcome: outcome(app, question),
+            outcome: outcome(app, question, budget),
         };
         response::html(StatusCode::OK, &page)
     })
     .await
 }
 
-async fn answer(app: &Arc<App>, question: Question, make: fn(&App, &Question) -> Response) -> Response {
+async fn answer(app: &Arc<App>, question: Question, make: fn(&App, &Question, Budget) -> Response) -> Response {
     let app = app.clone();
-    sandbox::in_turn(move || make(&app, &question)).await.unwrap_or_else(busy)
+    sandbox::in_turn(move |budget| make(&app, &question, budget)).await.unwrap_or_else(busy)
 }
 
 fn busy() -> Response {
@@ -165,10 +166,10 @@ fn busy() -> Response {
     response
 }
 
-fn outcome<'a>(app: &App, question: &'a Question) -> Outcome<'a> {
+fn outcome<'a>(app: &App, question: &'a Question, budget: Budget) -> Outcome<'a> {
     let shelf = app.library.shelf();
     let seed = app.session.seed();
-    let trial = sandbox::compile(&shelf, question.from.as_deref(), &question.text);
+    let trial = sandbox::compile(&shelf, question.from.as_deref(), &question.text, budget);
     let count = |severity| trial.diagnostics.iter().filter(|d| d.severity() == severity).count() as u64;
     let here = trial.diagnostics.iter().filter(|d| d.at.file == trial.file);
     let marks: Vec<_> = here.map(|d| d.at.range()).collect();
