@@ -11,6 +11,8 @@ use std::sync::Arc;
 /// Eras and plans that a session keeps; beyond them the oldest but the first, which the tag follows from, are forgotten.
 const MOST_ERAS: usize = 10_000;
 const MOST_PLANS: usize = 100;
+/// Most shards of a run, as `--shard` takes them.
+const MOST_SHARDS: u64 = 1_000_000;
 /// Runs kept ready: an index is likely to be near the last that was asked for.
 const READY: usize = 4;
 
@@ -78,9 +80,13 @@ impl Archive {
     pub fn open(manifest: &Manifest) -> Result<Archive, ManifestError> {
         let Manifest { seed, tag, selection, eras, plans: documents, .. } = manifest;
         for (k, n) in [selection.shard].into_iter().chain(eras.iter().map(|era| era.shard)) {
-            if k >= n {
+            if k >= n || n > MOST_SHARDS {
                 return Err(ManifestError::Shard(k, n));
             }
+        }
+        // Before anything is done with each.
+        if documents.len() > MOST_PLANS || !of_shards(eras) && eras.len() > MOST_ERAS {
+            return Err(ManifestError::TooMany { eras: MOST_ERAS, plans: MOST_PLANS });
         }
         let mut plans = BTreeMap::new();
         for (digest, document) in documents {

@@ -193,6 +193,11 @@ pub enum ManifestError {
     Io(io::Error),
     /// More bytes than a manifest may have.
     TooLarge,
+    /// More eras or plans than any run keeps; as many as it may have.
+    TooMany {
+        eras: usize,
+        plans: usize,
+    },
     /// No JSON, or cut off, or not the fields of a manifest: line and column are in the error.
     Json(serde_json::Error),
     /// JSON, but no manifest.
@@ -245,6 +250,9 @@ impl fmt::Display for ManifestError {
             ManifestError::Io(error) => write!(f, "{error}"),
             ManifestError::TooLarge => {
                 write!(f, "a manifest has at most {} MiB", Manifest::MOST_BYTES >> 20)
+            }
+            ManifestError::TooMany { eras, plans } => {
+                write!(f, "a manifest has at most {eras} eras and {plans} plans; {edited}")
             }
             ManifestError::Json(error) if error.is_eof() => {
                 write!(f, "the manifest is cut off ({error}): take it whole from the run that wrote it")

@@ -10,6 +10,9 @@ pub struct Extent {
     shard: (u64, u64),
 }
 
+/// Most traces of a run that are gone through: as many as arrived would take 32 GiB to keep account of.
+const MOST_TRACES: u64 = 1 << 32;
+
 /// The indices of the run, era by era, and why some of them are not known.
 pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
     let (eras, selection) = (archive.eras(), archive.selection());
@@ -41,7 +44,20 @@ pub fn extent(archive: &Archive, reached: u64) -> (Vec<Extent>, Vec<String>) {
         let shard = if era.shard.1 > 1 { era.shard } else { selection.shard };
         Extent { range: era.epoch.first..end, shard }
     };
-    (eras.iter().map(of).collect(), unknown)
+    let extents = Vec::from_iter(eras.iter().map(of));
+    let traces = extents.iter().fold(0, |sum: u64, extent| sum.saturating_add(extent.traces()));
+    if traces > MOST_TRACES {
+        unknown
+            .push(format!("by its manifest the run has {traces} traces: no more than {MOST_TRACES} are gone through"));
+        return (vec![], unknown);
+    }
+    (extents, unknown)
+}
+
+impl Extent {
+    fn traces(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start).div_ceil(self.shard.1)
+    }
 }
 
 /// The run goes on, or did not get to write its end: its manifest has no end.

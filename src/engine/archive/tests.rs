@@ -43,3 +43,14 @@ fn eras_without_a_trace_leave_nothing_behind() {
     archive.begin(epoch(10), &Arc::new(fixture::plan()), BTreeMap::new());
     assert_ne!(archive.run(10).unwrap().plan().scenarios[0].weight, 99.0, "a run kept ready is not the era's");
 }
+
+#[test]
+fn more_eras_or_shards_than_a_run_can_have_are_refused_at_once() {
+    let mut manifest = begun(&Arc::new(fixture::plan())).manifest(None);
+    let era = manifest.eras[0].clone();
+    manifest.eras = (0..100_000).map(|i| Era { epoch: epoch(i), end: Some(i + 1), ..era.clone() }).collect();
+    assert!(matches!(Archive::open(&manifest), Err(ManifestError::TooMany { .. })));
+    manifest.eras = vec![era];
+    manifest.selection.shard = (0, 1 << 40);
+    assert!(matches!(Archive::open(&manifest), Err(ManifestError::Shard(0, _))));
+}
