@@ -266,8 +266,9 @@ fn it_ends_where_nothing_ever_comes_or_the_run_never_ends() {
 /// GNU `timeout` sends its signal to the child, and to the group that the child is in.
 #[test]
 fn two_signals_at_once_are_one_and_a_second_one_ends_it_at_once() {
-    for (pause, verdict) in [(50, true), (700, false)] {
-        let mut sink = Sink::verifying(&["--delay", "2s"]);
+    // What is under way is long enough for the second signal to come before it is answered.
+    for (pause, delay, verdict) in [("0.05", "3s", true), ("0.7", "5m", false)] {
+        let mut sink = Sink::verifying(&["--delay", delay]);
         sink.run_with(&["--count", "5", "--seed", "7", "--exporter", "none"]);
         let (address, (done, told)) = (sink.address.clone(), std::sync::mpsc::channel());
         std::thread::spawn(move || {
@@ -280,9 +281,7 @@ fn two_signals_at_once_are_one_and_a_second_one_ends_it_at_once() {
             let _ = stream.read_to_end(&mut vec![]);
         });
         told.recv().expect("a request is under way");
-        sink.signal("TERM");
-        std::thread::sleep(Duration::from_millis(pause));
-        sink.signal("TERM");
+        sink.signal_twice("TERM", pause);
         let (status, text) = sink.outcome();
         let status = status.expect("no signal ends it");
         // The run sent nothing here.

@@ -78,8 +78,9 @@ impl Output {
     }
 }
 
-/// Of an exporter of OTLP: what it acknowledges, the next one has, and what fails is tried again soon, without an end.
-const AT_ONCE: &str = "sending_queue: {enabled: false}, \
+/// Of an exporter of OTLP: what it acknowledges, the next one has, and what fails is tried again soon, without an end. An
+/// answer may be late on a machine that is busy: what is given up too soon is sent twice.
+const AT_ONCE: &str = "sending_queue: {enabled: false}, timeout: 60s, \
                        retry_on_failure: {initial_interval: 50ms, max_interval: 200ms, max_elapsed_time: 0}";
 
 const JSON: &str = "traces.json";

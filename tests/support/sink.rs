@@ -81,6 +81,12 @@ impl Sink {
         assert!(kill.expect("kill").success());
     }
 
+    /// Two of them, so many seconds apart; from one process, which takes no time to start between.
+    pub fn signal_twice(&self, name: &str, pause: &str) {
+        let script = format!("kill -{name} {0}; sleep {pause}; kill -{name} {0}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &script]).status().expect("sh").success());
+    }
+
     /// The same where it ends by itself.
     pub fn wait(&mut self) -> (i32, Value) {
         let (status, text) = self.outcome();
