@@ -252,7 +252,8 @@ fn it_ends_where_nothing_ever_comes_or_the_run_never_ends() {
         assert_eq!((status, number(&result, "/sink/received/requests")), (0, 0));
         assert!(began.elapsed() >= Duration::from_millis(400), "{args:?}: {:?}", began.elapsed());
     }
-    let mut sink = Sink::verifying(&["--until-idle", "100ms", "--wait", "500ms"]);
+    // It must not have ended before the manifest is as it is wanted here.
+    let mut sink = Sink::verifying(&["--until-idle", "3s", "--wait", "4s"]);
     sink.run_with(&["--count", "20", "--seed", "42", "--endpoint", &sink.url()]);
     let mut manifest: Value = serde_json::from_slice(&std::fs::read(sink.manifest()).expect("a file")).expect("JSON");
     // As it is where the run was killed.

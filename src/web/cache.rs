@@ -82,11 +82,20 @@ mod tests {
             let body = cache.answer(key.into(), make).await.into_body();
             String::from_utf8(response::whole(body).await.to_vec()).unwrap()
         };
-        assert_eq!((ask("/a").await, ask("/a").await, ask("/b").await), ("0\n".into(), "0\n".into(), "1\n".into()));
+        // Where the test was held up for longer than an answer holds, it is tried again.
+        let kept = loop {
+            let began = Instant::now();
+            let (first, again, other) = (ask("/a").await, ask("/a").await, ask("/b").await);
+            if began.elapsed() < HOLDS {
+                assert!(first == again && again != other, "{first} {again} {other}");
+                break first;
+            }
+        };
         cache.clear();
-        assert_eq!(ask("/a").await, "2\n");
+        let cleared = ask("/a").await;
+        assert_ne!(cleared, kept);
         tokio::time::sleep(HOLDS).await;
-        assert_eq!(ask("/a").await, "3\n");
+        assert_ne!(ask("/a").await, cleared);
         for other in 0..3 * MOST {
             ask(&format!("/{other}")).await;
         }

@@ -79,12 +79,19 @@ struct Driver {
 
 impl Driver {
     fn start(binary: &PathBuf) -> Driver {
+        // It may find the port that it chose taken, and ends then.
+        (0..20).find_map(|_| Driver::attempt(binary)).expect("it prints its port")
+    }
+
+    fn attempt(binary: &PathBuf) -> Option<Driver> {
         let mut child =
             Command::new(binary).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = lines.by_ref().find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
         std::thread::spawn(move || lines.for_each(drop));
-        Driver { port: port.expect("it prints its port"), child }
+        // Without a port it is gone, and is waited for where it is dropped.
+        let driver = Driver { child, port: port.unwrap_or_default() };
+        port.map(|_| driver)
     }
 }
 
