@@ -78,6 +78,7 @@ const START: u64 = 1_767_225_600 * SECOND;
 
 impl Explain {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
+        self.check_paths()?;
         let plan = Arc::new(scenarios::plan(&scenarios::paths(self.paths.clone()))?);
         let arrivals = match pace::resolve(self.rate, None, None)? {
             Pace::Even { count, per } => Arrivals::Even { count, per_ns: per },
@@ -95,6 +96,15 @@ impl Explain {
             Format::Json => json::text(&self, &explanation, &run, rate),
         })?;
         Ok(Exit::Done)
+    }
+
+    /// `--by scenario service` names a table and a path.
+    fn check_paths(&self) -> Result<(), Failure> {
+        let is_table = |path: &&PathBuf| path.to_str().is_some_and(|word| By::from_str(word, false).is_ok());
+        let Some(word) = self.paths.iter().find(|path| is_table(path) && !path.exists()) else { return Ok(()) };
+        let word = word.display();
+        let commas = "several tables are named with commas, as `--by scenario,service`";
+        Err(Failure::usage(format!("there is no file `{word}`: {commas}")))
     }
 
     fn explain(&self, run: &Arc<Run>) -> Explanation {

@@ -2,6 +2,7 @@
 
 use super::output::{print, say};
 use super::{Exit, Failure, environment, fetch};
+use crate::text::foreign::foreign;
 use clap::Args;
 use hyper::StatusCode;
 use std::net::IpAddr;
@@ -33,7 +34,7 @@ impl Health {
         let (status, body) = answer.map_err(|e| Failure::impossible(format!("{}: {e}", fetch::shown(base))))?;
         let said = String::from_utf8_lossy(&body);
         if status == StatusCode::OK {
-            print(&format!("{}\n", said.trim()))?;
+            print(&format!("{}\n", foreign(said.trim())))?;
             return Ok(Exit::Done);
         }
         say(format_args!("{base} is not ready: {status}, {}", said.trim()));

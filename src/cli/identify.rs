@@ -6,6 +6,7 @@ use super::source::{Known, Source, trace_id};
 use super::{Exit, Failure, scenarios};
 use crate::engine::Identified;
 use crate::interpreter::{Arrivals, Identity, Run, Schedule};
+use crate::text::foreign::foreign;
 use crate::text::{count, duration};
 use clap::Args;
 use std::fmt::Write;
@@ -66,7 +67,8 @@ fn identify(known: Known, ids: &[Id]) -> (String, bool) {
                     let view = run.origin().view(&trace);
                     let (spans, lasts) = (count(trace.spans.len() as u64, "span"), duration(trace.end - trace.start));
                     let start = format_time(trace.start);
-                    let what = format!("trace {index}, {}, {spans}, started {start}, lasts {lasts}", view.scenario());
+                    let what =
+                        format!("trace {index}, {}, {spans}, started {start}, lasts {lasts}", foreign(view.scenario()));
                     (format!("{what}\n  tracegen replay {index} {}", background.words), true)
                 }
                 None => (format!("trace {index}, which the run has not made"), false),
@@ -100,7 +102,7 @@ fn identify_by_seed(seed: u64, paths: Vec<PathBuf>, ids: &[Id]) -> Result<(Strin
             Some((tag, index)) => {
                 let scenario = run.as_ref().map(|run| {
                     let plan = run.plan();
-                    format!(", {}", plan.text(plan.scenarios[run.scenario(index).index()].name))
+                    format!(", {}", foreign(plan.text(plan.scenarios[run.scenario(index).index()].name)))
                 });
                 format!("trace {index} of the run with tag {tag:08x}{}", scenario.unwrap_or_default())
             }

@@ -4,12 +4,13 @@
 //! `eprintln!` does. A result that can't be printed is a failure of the command.
 
 use super::Failure;
+use crate::text::foreign::foreign;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
-/// Says a line on stderr, behind the name of the program.
+/// Says a line on stderr, behind the name of the program. What others wrote may be in it: nothing of it is obeyed.
 pub fn say(line: impl Display) {
-    tell(format_args!("tracegen: {line}\n"));
+    tell(format_args!("tracegen: {}\n", foreign(&line.to_string())));
 }
 
 /// Writes text to stderr as it is, without its colours where they are not wanted.

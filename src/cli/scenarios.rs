@@ -7,6 +7,7 @@ use crate::compiler::{self, Compiled, SourceMap};
 use crate::language::diagnostic::{Diagnostic, Severity, render};
 use crate::language::{self, Loaded, source::Sources};
 use crate::plan::{Plan, PlanFileError};
+use crate::text::foreign::foreign;
 use crate::web::Edition;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ impl Compilation {
             tell(render::human(&self.sources, &self.diagnostics, colors_wanted()) + "\n");
         }
         if let Some(summary) = render::summary(&self.sources, &self.diagnostics) {
-            tell(format_args!("{summary}\n"));
+            tell(format_args!("{}\n", foreign(&summary)));
         }
     }
 }

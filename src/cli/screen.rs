@@ -1,6 +1,7 @@
 //! Where long work shows how far it is: redrawn in place on a terminal, elsewhere a plain line every ten seconds, on stderr.
 
 use super::output::tell;
+use crate::text::foreign::foreign;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -50,6 +51,7 @@ impl Screen {
 
     /// A line of its own, whatever else is shown.
     pub fn print(&self, line: &str) {
+        let line = foreign(line);
         match &self.bar {
             Some(bar) => bar.suspend(|| tell(format_args!("{line}\n"))),
             None => tell(format_args!("{line}\n")),

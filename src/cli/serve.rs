@@ -13,7 +13,7 @@ use crate::engine::{ManifestFile, Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
 use crate::telemetry;
-use crate::text::{count, duration};
+use crate::text::{count, duration, foreign};
 use crate::web::{App, Cache, Host, Library, Live, Token};
 use clap::Args;
 use herald::Herald;
@@ -84,10 +84,11 @@ impl Serve {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
         memory::take_small_pages();
-        let (options, bad) = Options::resolve(&self, &paths);
-        if !bad.is_empty() {
-            let bad: Vec<String> = bad.into_iter().map(|failure| failure.message).collect();
-            return Err(Failure::usage(bad.join("\ntracegen: ")));
+        let (options, mut bad) = Options::resolve(&self, &paths);
+        if let Some(last) = bad.pop() {
+            // A line each; the last is told like any other failure.
+            bad.into_iter().for_each(|failure| output::say(failure.message));
+            return Err(Failure::usage(last.message));
         }
         let manifest = self.manifest.as_deref().map(open_manifest).transpose()?.map(Arc::new);
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
@@ -171,7 +172,7 @@ impl Serve {
         let written = app.database.status().written;
         // an exporter, or a ClickHouse that is written from here; there are not both
         let account = state.exporter.as_ref().map(|exporter| exporter.account.clone()).or(written.map(rows::account));
-        output::tell(summary(&state, account.as_ref()));
+        output::tell(foreign::message(&summary(&state, account.as_ref())));
         Ok(if account.is_some_and(|account| !account.is_whole()) { Exit::Wrong } else { Exit::Done })
     }
 }

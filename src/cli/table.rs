@@ -1,5 +1,6 @@
 //! Rows as a person reads them: names to the left, figures to the right, two spaces between.
 
+use crate::text::foreign::foreign;
 use std::fmt::{self, Display, Formatter};
 use unicode_width::UnicodeWidthStr;
 
@@ -17,9 +18,7 @@ impl Table {
 
     /// As many cells as the head has.
     pub fn row(&mut self, cells: Vec<String>) {
-        // a name must not move the cursor
-        let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        self.rows.push(cells.into_iter().map(|cell| cell.chars().map(printable).collect()).collect());
+        self.rows.push(cells.iter().map(|cell| foreign(cell).to_string()).collect());
     }
 }
 
@@ -54,6 +53,6 @@ mod tests {
         let mut table = Table::new(1, &["name", "n"]);
         table.row(vec!["日本".into(), "5".into()]);
         table.row(vec!["a\x1b[2Jb".into(), "1,000".into()]);
-        assert_eq!(table.to_string(), "name        n\n日本        5\na\u{fffd}[2Jb  1,000\n");
+        assert_eq!(table.to_string(), "name             n\n日本             5\na\\u{1b}[2Jb  1,000\n");
     }
 }

@@ -1,5 +1,6 @@
 //! A trace as a person reads it on a terminal: a row a span, indented below its parent, with a bar on the trace's time line.
 
+use crate::text::foreign::foreign;
 use crate::trace::{NONE, View};
 use anstyle::{AnsiColor, Style};
 use std::io;
@@ -22,7 +23,7 @@ pub fn write_tree(view: View<'_>, out: &mut impl io::Write, color: bool, width: 
     let (red, bold) = if color { (RED, BOLD) } else { (Style::new(), Style::new()) };
     let trace = view.trace;
     let id = u128::from_be_bytes(trace.id);
-    let scenario = printable(view.scenario());
+    let scenario = foreign(view.scenario());
     let spans = if trace.spans.len() == 1 { "1 span".to_string() } else { format!("{} spans", trace.spans.len()) };
     let duration = rounded(trace.end.saturating_sub(trace.start));
     let failed = trace.spans.iter().any(|span| span.failure != NONE);
@@ -64,12 +65,12 @@ fn rows(view: View<'_>) -> Vec<Row> {
         rows.push(Row {
             // A parent stands before its children.
             depth: rows.get(record.parent as usize).map_or(0, |parent| parent.depth + 1),
-            service: printable(span.service()),
-            operation: printable(span.name()),
+            service: foreign(span.service()).to_string(),
+            operation: foreign(span.name()).to_string(),
             kind: span.kind().name(),
             start: ms(record.start.saturating_sub(view.trace.start)),
             duration: ms(record.end.saturating_sub(record.start)),
-            error: span.failure().map(|(r#type, _)| printable(r#type)),
+            error: span.failure().map(|(r#type, _)| foreign(r#type).to_string()),
         });
     }
     rows
@@ -153,11 +154,6 @@ fn rounded(ns: u64) -> String {
     }
 }
 
-/// Without what would move the cursor or change the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 /// Exactly `cells` wide: cut with an ellipsis, or filled with spaces.
 fn fill(text: &str, cells: usize) -> String {
     let mut line = String::new();
@@ -210,7 +206,6 @@ mod tests {
         assert_eq!(fill("注文", 4), "注文");
         assert_eq!(fill("注文サービス", 6), "注文… ");
         assert_eq!(fill("abc", 0), "");
-        assert_eq!(printable("a\n\u{1b}[31m"), "a\u{fffd}\u{fffd}[31m");
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! What was found, for people and for programs.
 
+use crate::text::foreign::foreign;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -56,9 +57,9 @@ pub fn human(findings: &[Finding], colors: ColorChoice) -> String {
             Verdict::Fix => ("fix", AnsiColor::Red),
         };
         let style = if colors == ColorChoice::Never { Style::new() } else { color.on_default() };
-        let _ = writeln!(out, "{style}{word:<4}{style:#}  {check:<9}  {}", printable(finding));
+        let _ = writeln!(out, "{style}{word:<4}{style:#}  {check:<9}  {}", foreign(finding));
         if let Some(advice) = advice {
-            let _ = writeln!(out, "{:17}{}", "", printable(advice));
+            let _ = writeln!(out, "{:17}{}", "", foreign(advice));
         }
     }
     let wrong = findings.iter().filter(|finding| finding.is_to_fix()).count();
@@ -67,11 +68,6 @@ pub fn human(findings: &[Finding], colors: ColorChoice) -> String {
         1 => out + "\n1 thing to fix\n",
         n => format!("{out}\n{n} things to fix\n"),
     }
-}
-
-/// Peers and variables have a say in these texts; none moves the cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 pub fn json(findings: &[Finding]) -> String {
@@ -86,7 +82,7 @@ mod tests {
     #[test]
     fn a_line_each_and_one_for_what_to_do() {
         let findings = [Finding::ok("clock", "fine"), Finding::fix("port", "in\x1buse").advise("take another one")];
-        let text = "ok    clock      fine\nfix   port       in\u{fffd}use\n                 take another one\n\n1 thing to fix\n";
+        let text = "ok    clock      fine\nfix   port       in\\u{1b}use\n                 take another one\n\n1 thing to fix\n";
         assert_eq!(human(&findings, ColorChoice::Never), text);
         assert!(human(&findings, ColorChoice::Always).contains("\x1b[31mfix"));
         assert!(json(&findings).contains(r#""verdict": "fix""#));

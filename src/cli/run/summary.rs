@@ -6,7 +6,7 @@ use super::{Prepared, Run, SummaryFlag, Timing};
 use crate::cli::output::{print, tell};
 use crate::cli::{Failure, account, parse, scenarios};
 use crate::engine::Destination;
-use crate::text::{count, duration, scaled};
+use crate::text::{count, duration, foreign, scaled};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ impl Commands {
 pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Destination) -> Result<(), Failure> {
     let commands = Commands::new(run, outcome, prepared, destination);
     if !run.quiet {
-        tell(for_people(outcome, &prepared.timing, &commands));
+        tell(foreign::message(&for_people(outcome, &prepared.timing, &commands)));
     }
     if run.summary == Some(SummaryFlag::Json) {
         print(&format!("{:#}\n", as_json(outcome, &prepared.timing, &commands, prepared.run.seed())))?;
@@ -146,5 +146,17 @@ pub fn words(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
 /// As a shell takes it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into();
+    }
+    if word.chars().all(foreign::is_shown) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    // What a terminal would obey, as Bash and zsh take it in `$'...'`.
+    let escaped = word.chars().map(|c| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if foreign::is_shown(c) => c.to_string(),
+        c => format!("\\U{:08x}", u32::from(c)),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }

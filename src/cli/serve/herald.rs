@@ -8,6 +8,7 @@ use crate::cli::{environment, output};
 use crate::engine::{Link, Manifest, ManifestFile, Pace, Phase};
 use crate::store::DatabaseStatus;
 use crate::text::count;
+use crate::text::foreign::foreign;
 use crate::web::{App, Change};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -61,7 +62,7 @@ impl Herald {
             ("store", store(&self.app.database.status())),
             ("exporter", exporter),
         ] {
-            output::tell(format_args!("  {name:<9} {value}\n"));
+            output::tell(format_args!("  {name:<9} {}\n", foreign(&value)));
         }
         if let Some(note) = environment::without_effect() {
             self.say(Level::Info, note);

@@ -3,6 +3,7 @@
 use super::judge::Judge;
 use super::trial::Trial;
 use crate::receive::{Account, Amount, Faults};
+use crate::text::foreign::foreign;
 use crate::text::{bytes, count, duration, grouped};
 use crate::verify::{Census, Progress};
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ fn late(census: &Census) -> Option<String> {
 fn faults(account: &Account, asked: &Faults) -> Vec<String> {
     let injected = injected(account, asked).map(|what| row("injected", what));
     let (requests, last) = (count(account.refused, "request"), &account.last_refusal);
-    let refused = (account.refused > 0).then(|| row("refused", format!("{requests}, the last one: {last}")));
+    let refused = (account.refused > 0).then(|| row("refused", format!("{requests}, the last one: {}", foreign(last))));
     injected.into_iter().chain(refused).collect()
 }
 
@@ -68,7 +69,8 @@ fn services(census: &Census) -> Vec<String> {
     services.sort_by_key(|(name, spans)| (std::cmp::Reverse(**spans), *name));
     let width = services.first().map_or(0, |(_, spans)| grouped(**spans).len());
     let shown = services.iter().take(MOST_SERVICES);
-    let mut lines: Vec<String> = shown.map(|(name, spans)| format!("  {:>width$} {name}", grouped(**spans))).collect();
+    let mut lines: Vec<String> =
+        shown.map(|(name, spans)| format!("  {:>width$} {}", grouped(**spans), foreign(name))).collect();
     if let Some(more) = services.len().checked_sub(MOST_SERVICES).filter(|more| *more > 0) {
         lines.push(format!("  and {}", count(more as u64, "more service")));
     }

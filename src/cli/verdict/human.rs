@@ -2,6 +2,7 @@
 
 use super::words::{self, per_cent, share};
 use crate::cli::source::Background;
+use crate::text::foreign::foreign;
 use crate::text::{count, duration, grouped};
 use crate::verify::{Fault, Report, Verdict};
 use anstyle::{AnsiColor, Style};
@@ -22,10 +23,10 @@ pub fn text(report: &Report, background: &Background, details: bool) -> String {
     fields(&mut out, report);
     shortened(&mut out, "damaged", &report.damage, |damage| damage.clone());
     if !report.not_compared.is_empty() {
-        let _ = writeln!(out, "  not compared in this source: {}", report.not_compared.join("; "));
+        let _ = writeln!(out, "  not compared in this source: {}", foreign(&report.not_compared.join("; ")));
     }
     if let Some(unused) = words::unused(report) {
-        let _ = writeln!(out, "  {unused}");
+        let _ = writeln!(out, "  {}", foreign(&unused));
     }
     if details {
         tables(&mut out, report);
@@ -71,7 +72,7 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     rows.push(("unexpected", report.unexpected, if report.unexpected.is_some() { unexpected } else { unchecked() }));
     let width = rows.iter().filter_map(|row| row.1).map(|n| grouped(n).len()).max().unwrap_or(0).max(9);
     for (name, n, note) in rows {
-        let row = format!("  {name:<11} {:>width$}   {note}", n.map_or("-".into(), grouped));
+        let row = format!("  {name:<11} {:>width$}   {}", n.map_or("-".into(), grouped), foreign(&note));
         let _ = writeln!(out, "{}", row.trim_end());
     }
     if let Some(late) = report.late {
@@ -96,7 +97,7 @@ fn fields(out: &mut String, report: &Report) {
 /// The first lines of a list.
 fn shortened<T>(out: &mut String, name: &str, items: &[T], line: impl Fn(&T) -> String) {
     for item in items.iter().take(SHOWN) {
-        let _ = writeln!(out, "  {name}: {}", line(item));
+        let _ = writeln!(out, "  {name}: {}", foreign(&line(item)));
     }
     if items.len() > SHOWN {
         let _ = writeln!(out, "  {name}: and {} more; --format json has all", grouped((items.len() - SHOWN) as u64));
@@ -105,7 +106,7 @@ fn shortened<T>(out: &mut String, name: &str, items: &[T], line: impl Fn(&T) -> 
 
 fn tables(out: &mut String, report: &Report) {
     let names = report.scenarios.keys().chain(report.services.keys());
-    let width = names.map(|name| console::measure_text_width(name)).max().unwrap_or(0).max(8);
+    let width = names.map(|name| console::measure_text_width(&foreign(name).to_string())).max().unwrap_or(0).max(8);
     let head = ["expected", "delivered", "lost", "duplicated", "altered", "orphaned"].map(|name| format!("{name:>11}"));
     let failed = if report.sampled.is_some() { "failed of kept" } else { "failed" };
     let across = failed.len().max(7);
@@ -114,7 +115,10 @@ fn tables(out: &mut String, report: &Report) {
         let all = [t.expected, t.delivered, t.lost, t.duplicated, t.altered, t.orphaned];
         all.map(|n| format!("{:>11}", grouped(n))).concat()
     };
-    let padded = |name: &str| console::pad_str(name, width, console::Alignment::Left, None).into_owned();
+    let padded = |name: &str| {
+        let shown = foreign(name).to_string();
+        console::pad_str(&shown, width, console::Alignment::Left, None).into_owned()
+    };
     for (name, scenario) in &report.scenarios {
         let failed = share(scenario.failed, scenario.traces);
         let failing = scenario.failing.map_or("unknown".into(), per_cent);
@@ -139,9 +143,9 @@ fn verdict(out: &mut String, report: &Report, background: &Background) {
         if *fault == Fault::Orphaned && faults.contains(&Fault::Lost) {
             continue;
         }
-        let _ = writeln!(out, "{BAD}{}{BAD:#}: {}", fault.name(), words::said(*fault, report, background));
+        let _ = writeln!(out, "{BAD}{}{BAD:#}: {}", fault.name(), foreign(&words::said(*fault, report, background)));
     }
     for why in report.verdict.unchecked() {
-        let _ = writeln!(out, "{OPEN}not checked{OPEN:#}: {why}");
+        let _ = writeln!(out, "{OPEN}not checked{OPEN:#}: {}", foreign(why));
     }
 }

@@ -73,8 +73,6 @@ problems! {
         "E0111" UnknownAlias { name: String, nearest: Option<String> },
         /// `*name` inside the node that `&name` marks.
         "E0112" RecursiveAlias { name: String },
-        /// `&name` that nothing refers to.
-        "E0113" UnusedAnchor { name: String },
         /// `!something`.
         "E0114" Tag { tag: String },
         /// A key that stands in the mapping already.
@@ -230,6 +228,8 @@ problems! {
     Warning {
         /// A comment swallows what looks like the rest of a template.
         "W0101" CommentHidesTemplate { text: String },
+        /// `&name` that nothing refers to.
+        "W0103" UnusedAnchor { name: String },
         /// Nothing in the file.
         "W0102" NoScenarios,
         /// 0.05 where 5 was probably meant.

@@ -105,7 +105,7 @@ impl Problem {
             }
             ArgumentType { expected, found, .. } => format!("{expected} is needed here, and this is {found}"),
             ArgumentNotConstant { .. } => {
-                "this argument must be a constant: it is needed before any trace is made".into()
+                "this argument must be a number, or a var that is one: it is fixed when compiling".into()
             }
             ArgumentRange { allowed, found, .. } => format!("{found} is out of range: it must be {allowed}"),
             ArgumentsUpsideDown { min, max, .. } => format!("the range is upside down: {min} is more than {max}"),
@@ -209,7 +209,7 @@ impl Problem {
             UnknownAlias { nearest, name } => {
                 did_you_mean(nearest).or_else(|| Some(format!("if no alias is meant, quote it: '*{name}'")))
             }
-            UnusedAnchor { name } => Some(format!("if no anchor is meant, quote it: '&{name}'")),
+            UnusedAnchor { name } => Some(format!("take it out; or, if no anchor is meant, quote it: '&{name}'")),
             Tag { .. } => Some("`!` begins a tag: quote the value, or write `not x`".into()),
             KeyNotText => Some("quote it, if text is meant".into()),
             BadMerge => Some("`<<: *name` merges the mapping that `&name` marks".into()),
@@ -247,6 +247,9 @@ impl Problem {
             BadExpression { hint, .. } => hint.map(str::to_owned),
             TemplateAsKey => Some("put the template into the value".into()),
             WrongClose { open, .. } => Some(format!("close it with `{}`", close(open))),
+            BracesAreMapping { template } if template.contains(": ") || template.contains("':") => {
+                Some(quoted(template))
+            }
             BracesAreMapping { template } => {
                 let inside = template.trim_start_matches('{').trim_end_matches('}').trim();
                 Some(format!("quote it: \"{}\", or write <<{}>>", super::short(template), super::short(inside)))
@@ -291,15 +294,17 @@ impl Problem {
             ArgumentType { expected: "an int", found: "a double", .. } => Some("make it an int with `| int`".into()),
             ArgumentType { usage, .. }
             | ArgumentCount { usage, .. }
-            | ArgumentNotConstant { usage }
             | ArgumentRange { usage, .. }
             | ArgumentsUpsideDown { usage, .. }
             | EmptyList { usage } => Some(format!("it is written `{usage}`")),
+            ArgumentNotConstant { .. } => Some("write a number, or the name of a var whose value is a number".into()),
             NotAList { usage: "in" } => Some("write `x in ['a', 'b']`".into()),
             NotAList { usage } => Some(format!("it is written `{usage}`")),
             Incomparable { quoted: true, .. } => Some("end the quoted value with `| int` or `| double`".into()),
-            Incomparable { .. } => Some("make them alike with `| text`, `| int`, `| double` or `| bool`".into()),
-            JoinedWithText { .. } => Some("make it text with `| text`".into()),
+            Incomparable { .. } => {
+                Some("make them alike: `(x | text)`, or so with `int`, `double` or `bool`, in brackets".into())
+            }
+            JoinedWithText { .. } => Some("make it text, in brackets: `(x | text)`".into()),
             ListInText => Some("let the list stand alone, without quotes and without text around it".into()),
             LinkedWithoutLink { .. } => Some("add `link_from_context` to the span, or to one above it".into()),
             GlobMatchesNothing { exported, .. } if exported.is_empty() => {
@@ -309,7 +314,10 @@ impl Problem {
                 let keys: Vec<String> = exported.iter().map(|key| format!("`{}`", super::short(key))).collect();
                 Some(format!("keys are exported as {}", keys.join(", ")))
             }
-            LinkCycle { .. } => Some("give the keys different prefixes, so that each glob matches its own only".into()),
+            LinkCycle { path } if path.len() == 1 => {
+                Some("a span links to spans of other scenarios: let another scenario export the key".into())
+            }
+            LinkCycle { .. } => Some("links go one way: take one of these out".into()),
             LinkChain { .. } => Some("looking for a link replays the trace it leads to: take a link out".into()),
             WeightOverflow => Some("only their proportions count: divide all of them by the same number".into()),
             AllWeightsZero => Some("give one a weight above 0, or none a weight".into()),
@@ -332,7 +340,7 @@ impl Problem {
                 Some(format!("write `{boolean}` for the boolean, or quote it"))
             }
             NewlineAfterExpression => Some("write `>-` instead of `|` or `>` to keep the expression's type".into()),
-            MayBeAbsent => Some("give it a value for that case: `| default('none')`".into()),
+            MayBeAbsent => Some("give it a value for that case, in brackets: `(x | default('none'))`".into()),
             _ => None,
         }
     }

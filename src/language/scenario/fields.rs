@@ -110,6 +110,17 @@ pub struct Fields<'n> {
     entries: &'n [Entry<'n>],
     /// Fields that are not missing, only misspelt.
     misspelt: Vec<String>,
+    /// There is a field that this mapping doesn't have, and none that any must have: it is meant to be something else.
+    foreign: bool,
+}
+
+/// What one mapping or another must have.
+const REQUIRED: [&str; 8] =
+    ["service", "operation", "name", "scenario_name", "root_span", "steps", "probability", "type"];
+
+/// Whether a field is free for anything, such as anchors.
+pub fn is_free(field: &str) -> bool {
+    field.starts_with("x-")
 }
 
 impl<'n> Fields<'n> {
@@ -120,17 +131,20 @@ impl<'n> Fields<'n> {
             return None;
         };
         let mut misspelt = vec![];
+        let mut foreign = false;
         for entry in entries {
             let field = &*entry.key.value;
-            if !known.contains(&field) {
+            if !known.contains(&field) && !is_free(field) {
                 let hint = elsewhere(field, of).or_else(|| stray(cx.text, &entry.key));
                 let suggest = hint.is_none() && cx.diagnostics.len() < cx.limits.suggestions;
                 let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
                 misspelt.extend(nearest.clone());
+                foreign = true;
                 cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
             }
         }
-        Some(Fields { of, loc: node.loc, entries, misspelt })
+        foreign &= !entries.iter().any(|entry| REQUIRED.contains(&&*entry.key.value));
+        Some(Fields { of, loc: node.loc, entries, misspelt, foreign })
     }
 
     pub fn get(&self, field: &str) -> Option<&'n Entry<'n>> {
@@ -150,9 +164,9 @@ impl<'n> Fields<'n> {
         entry
     }
 
-    /// Reports that a field is missing, unless it is there under a misspelt name.
+    /// Reports that a field is missing, unless it is there under a misspelt name, or nothing of the kind is there.
     pub fn missing(&self, cx: &mut Context, field: &'static str) {
-        if !self.misspelt.iter().any(|misspelt| misspelt == field) {
+        if !self.foreign && !self.misspelt.iter().any(|misspelt| misspelt == field) {
             cx.report(Problem::MissingField { field, of: self.of }, self.head());
         }
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::fields::{Context, Fields};
+use super::fields::{Context, Fields, is_free};
 use super::services::Services;
 use super::{Scenario, Service, Span, number, span, value};
 use crate::language::Limits;
@@ -65,8 +65,9 @@ impl Reader<'_> {
         match &node.kind {
             Kind::Mapping(entries) => {
                 let has = |marks: &[&str]| entries.iter().any(|entry| marks.contains(&&*entry.key.value));
+                let only_free = !entries.is_empty() && entries.iter().all(|entry| is_free(&entry.key.value));
                 // What has a scenario's fields is one, even with a file's field among them, which is an error there.
-                if self.base || !has(&SCENARIO_MARKS) && has(&FILE_MARKS) {
+                if self.base || !has(&SCENARIO_MARKS) && has(&FILE_MARKS) || only_free {
                     self.file(node);
                 } else {
                     self.scenario(node);
@@ -171,7 +172,11 @@ impl Reader<'_> {
         Service {
             version: fields.get("version").and_then(|entry| cx.text("`version`", &entry.value)),
             namespace: fields.get("namespace").and_then(|entry| cx.text("`namespace`", &entry.value)),
-            instances: fields.get("instances").and_then(|entry| number::instances(cx, &entry.value)),
+            // A wrong number is not none: what reads `instance.index` is right.
+            instances: fields.get("instances").map(|entry| {
+                let one = || Located::new(1, entry.value.loc);
+                number::instances(cx, &entry.value).unwrap_or_else(one)
+            }),
             attributes: value::attributes(cx, fields.optional("attributes")),
             ..service
         }

@@ -2,6 +2,8 @@
 
 use granit_parser::ErrorKind;
 
+const INDENTATION: &str = "check the indentation: what belongs together begins in the same column";
+
 /// The parser's own words.
 pub fn message(kind: &ErrorKind) -> String {
     kind.to_string()
@@ -33,12 +35,22 @@ pub fn hint(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
         InvalidTrailingSingleQuotedScalar | InvalidTrailingDoubleQuotedScalar => {
             return Some("the value ended at its closing quote: quote all of it");
         }
+        // The colon of the line's own key, which belongs to the text above.
+        InvalidColonPlacement | MappingValueNotAllowed | InvalidMappingValueWhitespace
+            if !text[line_start..at].contains([':', '"', '\'', '{', '[']) =>
+        {
+            return Some(INDENTATION);
+        }
         _ => {}
     }
     if let Some(braces) = line.find("{{")
         && !line[..braces].contains(['"', '\''])
     {
-        return Some("YAML reads `{{` as a mapping: quote the value, or write <<...>> instead");
+        let colon = line[braces..].contains(": ") || line[braces..].contains("':");
+        return Some(match colon {
+            true => "YAML reads `{{` as a mapping: put the whole value in quotes",
+            false => "YAML reads `{{` as a mapping: quote the value, or write <<...>> instead",
+        });
     }
     if matches!(kind, InvalidTrailingSingleQuotedScalar | InvalidTrailingDoubleQuotedScalar)
         || value.starts_with(['"', '\''])
@@ -67,16 +79,23 @@ pub fn hint(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
     if in_flow && templates {
         return Some("inside {...} and [...] a template needs quotes");
     }
-    if in_flow || matches!(kind, MismatchedFlowCollectionEnd { .. } | UnclosedFlowCollection { .. }) {
+    if matches!(kind, MismatchedFlowCollectionEnd { .. } | UnclosedFlowCollection { .. }) {
+        return Some("close what `{` or `[` opens, and quote values with any of `{ } [ ] ,` in them");
+    }
+    if in_flow {
         return Some("inside {...} and [...] a value with any of `{ } [ ] ,` or `: ` in it needs quotes");
     }
     match kind {
-        InvalidColonPlacement | MappingValueNotAllowed | InvalidMappingValueWhitespace if value.contains(':') => {
+        InvalidColonPlacement | MappingValueNotAllowed | InvalidMappingValueWhitespace if value.contains(": ") => {
             Some("a value with `: ` in it needs quotes")
         }
-        InvalidIndentation | ExpectedBlockMappingKey | ExpectedBlockSequenceEntry | MappingKeyNotAllowed => {
-            Some("check the indentation: what belongs together begins in the same column")
-        }
+        InvalidColonPlacement
+        | MappingValueNotAllowed
+        | InvalidMappingValueWhitespace
+        | InvalidIndentation
+        | ExpectedBlockMappingKey
+        | ExpectedBlockSequenceEntry
+        | MappingKeyNotAllowed => Some(INDENTATION),
         SimpleKeyExpected => Some("a field is written `name: value`, with a space after the colon"),
         _ => None,
     }

@@ -8,6 +8,7 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use super::place::Places;
 use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::source::{FileId, Loc, Sources};
+use crate::text::foreign::foreign;
 
 /// Bytes of a source line before and behind the beginning of a place; the renderer cuts it to what fits a terminal. Of a
 /// place farther right only line and column are shown.
@@ -51,13 +52,16 @@ fn one(renderer: &Renderer, places: &mut Places, diagnostic: &Diagnostic) -> Str
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut shown = vec![show(places, diagnostic.at, AnnotationKind::Primary, problem.label())];
+    let mut shown = vec![show(places, diagnostic.at, AnnotationKind::Primary, foreign(&problem.label()).to_string())];
     for related in &diagnostic.related {
         shown.push(show(places, related.at, AnnotationKind::Context, related.role.label().to_owned()));
     }
-    let mut group = level.primary_title(problem.message()).id(problem.code()).elements(elements(places, shown));
+    let mut group = level
+        .primary_title(foreign(&problem.message()).to_string())
+        .id(problem.code())
+        .elements(elements(places, shown));
     if let Some(help) = problem.help() {
-        group = group.element(Level::HELP.message(help));
+        group = group.element(Level::HELP.message(foreign(&help).to_string()));
     }
     renderer.render(&[group])
 }
@@ -101,7 +105,7 @@ fn elements<'a>(places: &Places<'a>, shown: Vec<Shown>) -> Vec<Element<'a>> {
     for piece in pieces {
         let (file, first) = (piece[0].file, &piece[0]);
         if first.bare {
-            let origin = Origin::path(places.name(file));
+            let origin = Origin::path(foreign(places.name(file)).to_string());
             let whole_file = places.text(file).is_empty();
             elements.push(if whole_file { origin } else { origin.line(first.line).char_column(first.column) }.into());
             continue;
@@ -109,7 +113,9 @@ fn elements<'a>(places: &Places<'a>, shown: Vec<Shown>) -> Vec<Element<'a>> {
         let start = piece.iter().map(|place| place.window.start).min().unwrap_or_default();
         let end = piece.iter().map(|place| place.window.end).max().unwrap_or_default();
         let line = piece.iter().map(|place| place.line).min().unwrap_or(1);
-        let snippet = Snippet::source(&places.text(file)[start..end]).line_start(line).path(places.name(file));
+        let snippet = Snippet::source(&places.text(file)[start..end])
+            .line_start(line)
+            .path(foreign(places.name(file)).to_string());
         let annotations = piece.into_iter().map(|place| {
             let marked = place.marked.start - start..place.marked.end - start;
             place.kind.span(marked).label((!place.label.is_empty()).then_some(place.label))

@@ -1,0 +1,258 @@
+//! Every help that a diagnostic gives is followed here: what it says is done to the file, and the mistake is gone.
+
+use std::fs;
+use std::path::Path;
+
+use tracegen::compiler::compile_loaded;
+use tracegen::language::diagnostic::Diagnostic;
+use tracegen::language::load_texts;
+use tracegen::language::source::Sources;
+
+const INPUTS: &str = "tests/diagnostics";
+
+/// For each input, in the order of its helps, what is written instead of what. "Did you mean" is followed without a word here.
+#[rustfmt::skip]
+const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
+    ("E0106-control-character", &[("a\0b", r#""a\x00b""#)]),
+    ("E0107-syntax", &[
+        ("first: second", r#""first: second""#),
+        (r#"default("q")"#, "default('q')"),
+        (r#""\<<x>>""#, r#""\\<<x>>""#),
+        ("{{id}}/orders", r#""{{id}}/orders""#),
+        ("%5", r#""%5""#),
+        ("@home", r#""@home""#),
+        ("`x`", r#""`x`""#),
+        (": - x", r#": "- x""#),
+        ("'a' == b", r#""'a' == b""#),
+        (">= 500", r#"">= 500""#),
+        ("\tservice", "  service"),
+        ("<<random.weighted({'a': 9})>>x: y", r#""<<random.weighted({'a': 9})>>x: y""#),
+        ("/a/{id}}", r#""/a/{id}"}"#),
+        ("  root_span: {service: shop, operation: o}", "root_span: {service: shop, operation: o}"),
+        ("{{random.weighted({'a': 9, 'b': 1})}}", r#""{{random.weighted({'a': 9, 'b': 1})}}""#),
+        ("[1, 2}", "[1, 2]}"),
+        (r#""abc"#, r#""abc""#),
+    ]),
+    ("E0110-alias-bomb", &[("&i ", "")]),
+    ("E0111-unknown-alias", &[("*all", "'*all'")]),
+    ("E0114-tag", &[("!not x", "not x"), ("!!int 5", "'!!int 5'")]),
+    ("E0116-key-not-text", &[("[a, b]", r#""[a, b]""#)]),
+    ("E0117-bad-merge", &[("<<: GET", "b: &name {c: 1}\n    <<: *name")]),
+    ("E0201-unknown-field", &[
+        ("  when: error\n", ""),
+        ("duration:", "delay_ms:"),
+        ("services: [shop]\n", ""),
+        ("load: {rate: 40/s}\n", ""),
+    ]),
+    ("E0202-missing-field", &[("nothing else\n", "nothing else\n  steps: [{service: shop, operation: o}]\n")]),
+    ("E0203-mistyped", &[
+        (r#""5""#, "5"),
+        ("1_000", "1000"),
+        ("{p50: 5, p99: 80}", "[5, 80]"),
+        ("a: {b: c}", "a.b: c"),
+        ("{choice: [a, b]}", r#""<<random.choice(['a', 'b'])>>""#),
+        ("<<random.int(1, 5)>>", "[1, 5]"),
+    ]),
+    ("E0206-range-upside-down", &[("[15, 5]", "[5, 15]")]),
+    ("E0210-schema-version", &[("schema_version: 2", "schema_version: 1")]),
+    ("E0211-null-value", &[
+        ("a:", "a: ''"),
+        ("null", "''"),
+        ("~", "''"),
+        ("[1, null]", "[1, '']"),
+        ("    e:", "    e: ''"),
+    ]),
+    ("E0211-stray-key", &[
+        ("/search?a=1,2", r#""/search?a=1,2""#),
+        ("codes: {200:95}", "codes.200: 95"),
+        ("404:5", "404: 5"),
+    ]),
+    ("E0212-mixed-list", &[
+        ("[1, two, 3]", "['1', 'two', '3']"),
+        ("[1, 2.5]", "[1.0, 2.5]"),
+        ("yes", "true"),
+        ("[yes, true]", "['yes', 'true']"),
+    ]),
+    ("E0214-step-with-calls", &[
+        ("    calls:\n      - {service: shop, operation: a}", "  - {service: shop, operation: a}"),
+    ]),
+    ("E0216-reserved-name", &[("random:", "my_random:"), ("time.zone:", "my_time.zone:")]),
+    ("E0217-bad-var-name", &[("user-id", "user_id"), ("1st", "first"), ("not:", "negated:")]),
+    ("E0221-scenario-in-base", &[("scenarios:\n  - name: Orders\n    root_span: {service: shop, operation: GET /}\n", "")]),
+    ("E0302-five-mistakes", &[("<<id", "<<id>>"), ("[15, 5]", "[5, 15]")]),
+    ("E0302-unclosed", &[
+        ("cout << x", r"cout \<< x"),
+        ("{{id", r"\{{id"),
+        ("<<user's>>", "<<'user'>>"),
+        ("<<open", "<<open>>"),
+    ]),
+    ("E0303-bad-expression", &[
+        ("&&", "and"),
+        ("a = b", "a == b"),
+        ("c ? d", "c"),
+        ("1_000", "1000"),
+        ("2, %", "2"),
+        ("<<not>>", "<<not a>>"),
+        ("a ! b", "a != b"),
+    ]),
+    ("E0307-template-as-key", &[("<<x>>: 5", "x: <<x>>"), ("'a-{{x}}': 6", "a: 'a-{{x}}'")]),
+    ("E0309-wrong-close", &[("<<x}}", "<<x>>"), ("{{x>>", "{{x}}")]),
+    ("E0310-braces-are-mapping", &[("{{user_id}}", r#""{{user_id}}""#), ("{{random.int(1, 9)}}", "<<random.int(1, 9)>>")]),
+    ("E0311-cut-at-comma", &[
+        ("<<random.int(1, 9)>>", r#""<<random.int(1, 9) | int>>""#),
+        ("<<random.float(1, 9, 3)>>", r#""<<random.float(1, 9, 3) | double>>""#),
+        ("<<pad(1, 5)>>", r#""<<pad(1, 5)>>""#),
+    ]),
+    ("E0403-unknown-attribute", &[("parent.attributes.user.id", "user.id")]),
+    ("E0404-not-available", &[
+        ("shop: {", "shop: {instances: 3, "),
+        ("<<trace.id>>", "<<service.name>>"),
+        ("b: <<context_key>>", "b: <<context_key>>\n      export_context_as: k"),
+        ("<<retry.attempt>>", "<<parent.attributes.retry.attempt>>"),
+    ]),
+    ("E0405-not-a-value", &[
+        ("<<vars>>", "<<vars.x>>"),
+        ("<<parent.user>>", "<<parent.attributes.user>>"),
+        ("<<scenario>>", "<<scenario.name>>"),
+        ("<<service.version>>", "<<service.name>>"),
+        ("<<linked.user>>", "<<linked.attributes.user>>"),
+        ("<<context_key.x>>", "<<context_key>>"),
+    ]),
+    ("E0406-variable-cycle", &[("<<b>>", "1"), ("<<d>>", "1")]),
+    ("E0407-attribute-cycle", &[("b: <<a>>", "b: <<parent.attributes.a>>"), ("key: <<context_key>>", "key: 1")]),
+    ("E0409-duplicate-scenario", &[("name: checkout", "name: another")]),
+    ("E0410-service-attribute-taken", &[("service.name: shop, ", ""), (", service.version: 2", "")]),
+    ("E0501-argument-count", &[
+        ("random.int(5)", "random.int(5, 9)"),
+        ("random.uuid(1)", "random.uuid"),
+        ("random.float(1)", "random.float(1, 2, 3)"),
+        ("a | round", "a | round(2)"),
+        ("time.now(1, 2)", "time.now"),
+    ]),
+    ("E0502-argument-type", &[
+        ("'1'", "1"),
+        ("random.int(5, 9)", "random.int(5, 9) | int"),
+        ("9 / 2", "9 / 2 | int"),
+        ("name | round(2)", "2.25 | round(2)"),
+        ("<<random.weighted(['a', 'b'])>>", r#""<<random.weighted({'a': 9, 'b': 1})>>""#),
+        ("'often'", "5"),
+    ]),
+    ("E0503-argument-not-constant", &[("(size)", "(8)"), ("'x': size", "'x': 9")]),
+    ("E0504-argument-range", &[
+        ("hex(0)", "hex(8)"),
+        ("zipf(100, 0)", "zipf(100, 1)"),
+        ("bool(101)", "bool(50)"),
+        ("(0.001, 0.002)", "(0.001, 0.002, 3)"),
+        ("(80, 5)", "(5, 80)"),
+        ("exp(-1)", "exp(1)"),
+        ("(5, -1)", "(5, 1)"),
+        ("(5, 0)", "(5, 1)"),
+        ("1e12, 15", "1e12, 2"),
+    ]),
+    ("E0505-arguments-upside-down", &[("(9, 1)", "(1, 9)"), ("(2.5, -1)", "(-1, 2.5)"), ("clamp(9, 1)", "clamp(1, 9)")]),
+    ("E0506-not-a-list", &[
+        ("('a', 'b')", "(['a', 'b'])"),
+        ("('a')", "(['a'])"),
+        ("in 'gold'", "in ['gold']"),
+        ("pick(5)", "pick(['a', 'b'])"),
+    ]),
+    ("E0507-empty-list", &[("[]", "['a', 'b']")]),
+    ("E0510-incomparable", &[
+        ("random.int(200, 599)", "random.int(200, 599) | int"),
+        ("random.bool ==", "(random.bool | text) =="),
+        ("random.int(1, 9) in", "(random.int(1, 9) | text) in"),
+    ]),
+    ("E0511-operand-type", &[("random.int(200, 599)", "random.int(200, 599) | int")]),
+    ("E0512-joined-with-text", &[("random.zipf(9, 1)", "(random.zipf(9, 1) | text)")]),
+    ("E0513-list-in-text", &[(r#""<<tags>>""#, "<<tags>>"), ("tags <<tags>>", "<<tags>>")]),
+    ("E0518-weight-overflow", &[("1e308, 'silver': 1e308", "1, 'silver': 1"), ("1e308", "1")]),
+    ("E0601-linked-without-link", &[("  attributes:", "  link_from_context: order-*\n  attributes:")]),
+    ("E0602-glob-matches-nothing", &[("orders-*", "order-*")]),
+    ("E0603-link-cycle", &[
+        (", link_from_context: b-*", ""),
+        (", link_from_context: \"c-?\"}", "}\n- name: other\n  root_span: {service: shop, operation: o, link_from_context: \"c-?\"}"),
+    ]),
+    ("E0604-unknown-linked-attribute", &[]),
+    ("E0605-link-chain", &[(", link_from_context: k3", "")]),
+    ("E0607-all-weights-zero", &[("weight: 0", "weight: 1")]),
+    ("W0101-comment-hides-template", &[("order #<<id>>", r#""order #<<id>>""#)]),
+    ("W0103-unused-anchor", &[("&amp sand", "'&amp sand'")]),
+    ("W0201-fractional-percent", &[("0.05", "5")]),
+    ("W0202-leading-zero", &[("01099", r#""01099""#)]),
+    ("W0203-looks-boolean", &[("yes", "true"), ("off", r#""off""#)]),
+    ("W0204-looks-like-version", &[("1.10", r#""1.10""#)]),
+    ("W0301-newline-after-expression", &[("a: |", "a: >-")]),
+    ("W0501-may-be-absent", &[
+        ("<<linked.attributes.id>>", "<<(linked.attributes.id | default('none'))>>"),
+        ("9 / random.int(0, 3)", "(9 / random.int(0, 3) | default('none'))"),
+        ("linked.attributes.id ==", "(linked.attributes.id | default('none')) =="),
+    ]),
+];
+
+type Files = Vec<(String, String)>;
+
+/// The input, as it is given to the compiler: a file, or those of a directory.
+fn files(path: &Path) -> Files {
+    let read = |path: &Path| {
+        let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        (path.display().to_string(), text)
+    };
+    if path.is_file() {
+        return vec![read(path)];
+    }
+    fs::read_dir(path).unwrap().map(|entry| read(&entry.unwrap().path())).collect()
+}
+
+fn diagnostics(files: &Files) -> (Sources, Vec<Diagnostic>) {
+    let (sources, compiled) = compile_loaded(load_texts(files.clone()));
+    (sources, compiled.diagnostics)
+}
+
+/// The files with `new` for the `old` that is nearest behind the beginning of the diagnostic's line, or else the first.
+fn edited(files: &Files, sources: &Sources, found: &Diagnostic, old: &str, new: &str) -> Files {
+    let file = sources.file(found.at.file);
+    let mut files = files.clone();
+    let (_, text) = files.iter_mut().find(|(name, _)| *name == file.name).unwrap();
+    let line = text[..found.at.start as usize].rfind('\n').map_or(0, |newline| newline + 1);
+    let at = text[line..].find(old).map(|at| line + at).or_else(|| text.find(old));
+    let at = at.unwrap_or_else(|| panic!("{}: no `{old}`", file.name));
+    text.replace_range(at..at + old.len(), new);
+    files
+}
+
+#[test]
+fn a_mistake_is_gone_when_its_help_is_followed() {
+    let mut inputs: Vec<_> = fs::read_dir(INPUTS).unwrap().map(|entry| entry.unwrap().path()).collect();
+    inputs.sort();
+    let mut wrong = vec![];
+    let mut followed = 0;
+    for input in inputs {
+        let stem = input.file_stem().unwrap().to_string_lossy().into_owned();
+        let rest = FOLLOWED.iter().find(|(name, _)| *name == stem).map_or(&[][..], |(_, edits)| edits);
+        let mut edits = rest.iter();
+        let files = files(&input);
+        let (sources, before) = diagnostics(&files);
+        for found in before.iter().filter(|found| found.problem.help().is_some()) {
+            let help = found.problem.help().unwrap();
+            let edit = match found.problem.misspelt() {
+                Some(edit) => edit,
+                None => match edits.next() {
+                    Some(edit) => *edit,
+                    None => {
+                        wrong.push(format!("{stem}: not followed: {help}"));
+                        continue;
+                    }
+                },
+            };
+            let (_, after) = diagnostics(&edited(&files, &sources, found, edit.0, edit.1));
+            let count = |all: &[Diagnostic]| all.iter().filter(|other| other.problem == found.problem).count();
+            if count(&after) >= count(&before) {
+                wrong.push(format!("{stem}: {help}: still {} after {edit:?}", found.problem.message()));
+            }
+            followed += 1;
+        }
+        wrong.extend(edits.map(|edit| format!("{stem}: no help for {edit:?}")));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(followed > 120, "only {followed}");
+}
