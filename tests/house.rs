@@ -1,8 +1,15 @@
-//! The house stays as drawn: a wing imports only what the table allows, whatever is written for tests aside.
+//! The house stays as drawn: a wing imports only what the table allows, and exports nothing of another; inside it no parts
+//! import each other in a circle. What is written for tests is left out.
 
+#[path = "house/circles.rs"]
+mod circles;
+#[path = "house/modules.rs"]
+mod modules;
+
+use modules::{Mention, Modules};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::LazyLock;
 
 /// Each wing of `src/lib.rs`, and the others it may name.
 const TABLE: &[(&str, &[&str])] = &[
@@ -64,305 +71,132 @@ const TABLE: &[(&str, &[&str])] = &[
 ];
 
 #[test]
+fn every_wing_is_in_the_table() {
+    let wings: BTreeSet<&str> = HOUSE.0.files().into_iter().filter_map(|file| file.split(['/', '.']).next()).collect();
+    let table: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).chain(["lib", "main"]).collect();
+    assert_eq!(wings, table);
+}
+
+#[test]
 fn a_wing_imports_only_what_the_table_allows() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut broken = vec![];
-    let mut seen = BTreeSet::new();
-    for path in rust_files(&root) {
-        let inside = path.strip_prefix(&root).unwrap();
-        let module = module_of(inside);
-        let Some(wing) = module.first().cloned() else { continue };
-        let Some((_, allowed)) = TABLE.iter().find(|(name, _)| *name == wing) else {
-            panic!("src/{}: `{wing}` is not in the table of wings", inside.display());
-        };
-        for (line, named) in wings_named(&fs::read_to_string(&path).unwrap(), &module) {
-            if named != wing && !allowed.contains(&named.as_str()) {
-                broken.push(format!("src/{}:{line}: `{wing}` must not import `{named}`", inside.display()));
-            }
-        }
-        seen.insert(wing);
-    }
-    assert!(seen.contains("plan") && seen.contains("language") && seen.contains("trace"), "found only {seen:?}");
-    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+    let mentions = &HOUSE.1;
+    assert!(mentions.len() > 1_000, "only {} paths were found", mentions.len());
+    assert_nothing("a wing imports what the table does not allow", forbidden(mentions));
+}
+
+#[test]
+fn a_wing_exports_nothing_of_another() {
+    assert_nothing("a wing exports what is another's", exported_across(&HOUSE.1));
+}
+
+#[test]
+fn no_parts_of_a_module_import_each_other_in_a_circle() {
+    assert_nothing("parts of a module import each other in a circle", circles::circles(&HOUSE.1));
 }
 
 /// A macro that prints ends the process where it can't: on a full disk, or to a terminal that has gone.
 #[test]
 fn only_one_place_prints() {
     const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = vec![];
-    for path in rust_files(&root) {
-        let tokens = tokens(&fs::read_to_string(&path).unwrap());
-        for pair in tokens.windows(2).filter(|pair| PRINTING.contains(&&*pair[0].1) && pair[1].1 == "!") {
-            found.push(format!("{}:{}: {}!", path.display(), pair[0].0, pair[0].1));
-        }
-    }
-    assert!(found.is_empty(), "say it by `cli::output`:\n{}", found.join("\n"));
+    let calls = HOUSE.0.macro_calls().filter(|(_, _, name)| PRINTING.contains(name));
+    assert_nothing(
+        "say it by `cli::output`",
+        calls.map(|(file, line, name)| format!("src/{file}:{line}: {name}!")).collect(),
+    );
 }
 
-/// Whole test files are named by a `#[cfg(test)] mod x;`, and are left out as such modules written in place are.
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
-    let mut files = vec![];
-    let mut dirs = vec![dir.to_path_buf()];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                files.push(path);
-            }
-        }
-    }
-    let only_tests: BTreeSet<PathBuf> = files
-        .iter()
-        .flat_map(|path| {
-            let below = path.with_extension("");
-            let text = fs::read_to_string(path).unwrap();
-            test_files(&text).into_iter().map(move |name| below.join(name))
-        })
-        .collect();
-    files.retain(|path| !path.ancestors().any(|p| only_tests.contains(&p.with_extension(""))));
-    files.sort();
-    files
+static HOUSE: LazyLock<(Modules, Vec<Mention>)> = LazyLock::new(|| {
+    let modules = Modules::of_crate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let mentions = modules.mentions();
+    (modules, mentions)
+});
+
+fn assert_nothing(fault: &str, found: Vec<String>) {
+    assert!(found.is_empty(), "{fault}:\n{}", found.join("\n"));
 }
 
-/// `plan/verify/flow.rs` is module plan::verify::flow; the crate's own root has no names.
-fn module_of(file: &Path) -> Vec<String> {
-    let names: Vec<String> = file.with_extension("").iter().map(|n| n.to_str().unwrap().to_string()).collect();
-    if names == ["lib"] || names == ["main"] { vec![] } else { names }
+/// The wings that a mention leads from and to, where both are wings and not the same.
+fn across(mention: &Mention) -> Option<(&str, &str)> {
+    let (from, to) = (mention.from.first()?, mention.to.first()?);
+    (from != to && from != "main").then_some((from, to))
 }
 
-/// The text's words and marks with their lines, comments and literals left out.
-fn tokens(text: &str) -> Vec<(usize, String)> {
-    let (mut tokens, mut line, mut at) = (vec![], 1, 0);
-    let bytes = text.as_bytes();
-    let is_word = |b: u8| b == b'_' || b.is_ascii_alphanumeric() || b >= 128;
-    while at < bytes.len() {
-        let rest = &text[at..];
-        let end = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            block_comment(rest)
-        } else if let Some(len) = literal(rest) {
-            len
-        } else if is_word(bytes[at]) {
-            let len = rest.bytes().take_while(|b| is_word(*b)).count();
-            tokens.push((line, rest[..len].to_string()));
-            len
-        } else {
-            let mark = if rest.starts_with("::") { 2 } else { 1 };
-            if !bytes[at].is_ascii_whitespace() {
-                tokens.push((line, rest[..mark].to_string()));
-            }
-            mark
-        };
-        line += rest[..end].matches('\n').count();
-        at += end;
-    }
-    tokens
+fn forbidden(mentions: &[Mention]) -> Vec<String> {
+    let allowed = |from: &str, to: &str| TABLE.iter().any(|(wing, others)| *wing == from && others.contains(&to));
+    let broken = mentions.iter().filter(|mention| across(mention).is_some_and(|(from, to)| !allowed(from, to)));
+    broken.map(|it| format!("src/{}:{}: {}", it.file, it.line, it.path)).collect()
 }
 
-fn block_comment(text: &str) -> usize {
-    let (mut depth, mut at) = (0, 0);
-    while at < text.len() {
-        match &text.as_bytes()[at..] {
-            [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
-            [b'*', b'/', ..] => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    text.len()
-}
-
-/// The length of a string, raw string or character at the text's beginning. A lifetime is none.
-fn literal(text: &str) -> Option<usize> {
-    let prefixed = ["br", "cr", "r", "b", "c", ""].into_iter().find_map(|p| Some((p, text.strip_prefix(p)?)));
-    let raw = ["br", "cr", "r"].into_iter().find_map(|p| text.strip_prefix(p).map(|rest| (p.len(), rest)));
-    if let Some((prefix, rest)) = raw {
-        let hashes = rest.bytes().take_while(|b| *b == b'#').count();
-        if rest[hashes..].starts_with('"') {
-            let close = format!("\"{}", "#".repeat(hashes));
-            let open = prefix + hashes + 1;
-            return Some(text[open..].find(&close).map_or(text.len(), |at| open + at + close.len()));
-        }
-    }
-    let (prefix, rest) = prefixed.filter(|(_, rest)| rest.starts_with(['"', '\''])).unwrap_or(("", text));
-    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let body = &rest[1..];
-    if quote == '\'' && !body.starts_with('\\') && body.chars().nth(1) != Some('\'') {
-        return None;
-    }
-    let mut escaped = false;
-    for (at, c) in body.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return Some(prefix.len() + 1 + at + 1),
-            _ => {}
-        }
-    }
-    Some(text.len())
-}
-
-/// Where the item that begins at `at` ends: behind its `;` or its braces.
-fn item_end(tokens: &[(usize, String)], mut at: usize) -> usize {
-    let mut depth = 0_usize;
-    while at < tokens.len() {
-        match tokens[at].1.as_str() {
-            "{" | "(" | "[" => depth += 1,
-            ")" | "]" => depth = depth.saturating_sub(1),
-            "}" => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return at + 1;
-                }
-            }
-            ";" if depth == 0 => return at + 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    at
-}
-
-const CFG_TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
-
-fn is_cfg_test(tokens: &[(usize, String)]) -> bool {
-    tokens.len() >= CFG_TEST.len() && tokens.iter().zip(CFG_TEST).all(|((_, token), word)| token == word)
-}
-
-/// The files that `#[cfg(test)] mod x;` names.
-fn test_files(text: &str) -> Vec<String> {
-    let tokens = tokens(text);
-    let tests = (0..tokens.len()).filter(|at| is_cfg_test(&tokens[*at..])).filter_map(|at| {
-        let item = &tokens[at + CFG_TEST.len()..item_end(&tokens, at + CFG_TEST.len())];
-        let name = item.iter().position(|(_, token)| token == "mod")? + 1;
-        (item.get(name + 1)?.1 == ";").then(|| item[name].1.clone())
-    });
-    tests.collect()
-}
-
-/// The wings that a file of `module` names by way of the crate's root, with their lines; what is under `#[cfg(test)]` aside.
-fn wings_named(text: &str, module: &[String]) -> Vec<(usize, String)> {
-    let all = tokens(text);
-    let mut code: Vec<(usize, String)> = vec![];
-    let mut at = 0;
-    while at < all.len() {
-        if is_cfg_test(&all[at..]) {
-            at = item_end(&all, at + CFG_TEST.len());
-        } else {
-            code.push(all[at].clone());
-            at += 1;
-        }
-    }
-    let mut found = vec![];
-    // How many modules are open in place, for `super`: braces that follow `mod x`.
-    let mut open: Vec<bool> = vec![];
-    let word = |at: usize| code.get(at).map_or("", |(_, token)| token.as_str());
-    let mut at = 0;
-    while at < code.len() {
-        match word(at) {
-            "{" => open.push(at >= 2 && word(at - 2) == "mod"),
-            "}" => drop(open.pop()),
-            // The head of a path only.
-            "crate" | "tracegen" | "super" if at == 0 || word(at - 1) != "::" => {
-                let mut next = at + 1;
-                let root = if word(at) == "super" {
-                    let mut ups = 1;
-                    while word(next) == "::" && word(next + 1) == "super" {
-                        (ups, next) = (ups + 1, next + 2);
-                    }
-                    ups >= module.len() + open.iter().filter(|inline| **inline).count()
-                } else {
-                    true
-                };
-                if root && word(next) == "::" {
-                    heads(&code, next + 1, &mut found);
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    found
-}
-
-/// The first words of the paths that begin at `at`: one, or those in braces.
-fn heads(code: &[(usize, String)], at: usize, found: &mut Vec<(usize, String)>) {
-    let Some((line, token)) = code.get(at) else { return };
-    if token != "{" {
-        found.push((*line, token.clone()));
-        return;
-    }
-    let mut depth = 0;
-    for (i, (line, token)) in code.iter().enumerate().skip(at) {
-        match token.as_str() {
-            "{" => depth += 1,
-            "}" => depth -= 1,
-            _ if depth == 1 && matches!(code[i - 1].1.as_str(), "{" | ",") => found.push((*line, token.clone())),
-            _ => {}
-        }
-        if depth == 0 {
-            return;
-        }
-    }
+fn exported_across(mentions: &[Mention]) -> Vec<String> {
+    let broken = mentions.iter().filter(|mention| mention.exported && across(mention).is_some());
+    broken.map(|it| format!("src/{}:{}: pub use {}", it.file, it.line, it.path)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn named(text: &str, module: &str) -> Vec<String> {
-        let module: Vec<String> = module.split("::").map(String::from).collect();
-        wings_named(text, &module).into_iter().map(|(line, wing)| format!("{wing} {line}")).collect()
+    /// The mentions of a small crate whose wings are written as `(module, text)`.
+    fn mentions(files: &[(&str, &str)]) -> Vec<Mention> {
+        let file =
+            |module: &str| files.iter().find(|(name, _)| *name == module).map_or("", |(_, text)| text).to_string();
+        let wings: BTreeSet<&str> = files.iter().filter_map(|(name, _)| name.split("::").next()).collect();
+        let root: String = wings.iter().map(|wing| format!("pub mod {wing};")).collect();
+        let mut modules = Modules::default();
+        modules.add(vec![], "lib.rs", &root, &|module| (format!("{}.rs", module.join("/")), file(&module.join("::"))));
+        modules.mentions()
+    }
+
+    const EXPORT: (&str, &str) = ("export", "pub struct Batch; pub fn f() {}");
+
+    fn forbidden_in_plan(text: &str) -> Vec<String> {
+        let parts = [EXPORT, ("trace", "pub struct Trace;"), ("plan", text), ("plan::file", "")];
+        forbidden(&mentions(&parts)).iter().map(|it| it.replace("src/plan.rs:", "")).collect()
     }
 
     #[test]
     fn a_planted_import_is_found() {
-        assert_eq!(named("use crate::export::Batch;", "plan"), ["export 1"]);
-        assert_eq!(named("\nfn f() {\n let x = crate::cli::run(); }", "plan"), ["cli 3"]);
-        assert_eq!(
-            named("use crate::{plan::{Plan, id}, trace,\n engine::Engine as E};", "plan"),
-            ["plan 1", "trace 1", "engine 2"]
-        );
-        assert_eq!(named("pub(in crate::plan) fn f(x: tracegen::web::Page) {}", "plan"), ["plan 1", "web 1"]);
-    }
-
-    #[test]
-    fn super_is_followed_to_the_root() {
-        assert_eq!(named("use super::export::Batch;", "plan"), ["export 1"]);
-        assert_eq!(named("use super::file::digest;", "plan::verify"), Vec::<String>::new());
-        assert_eq!(named("use super::super::super::cli;", "plan::verify::flow"), ["cli 1"]);
-        assert_eq!(named("mod inner { use super::file; use super::super::engine::x; }", "plan"), ["engine 1"]);
+        for (text, found) in [
+            ("use crate::export::Batch;", "1: crate::export::Batch"),
+            ("use crate::{plan, export::{Batch as B}};", "1: crate::export::Batch"),
+            ("use super::export::*;", "1: super::export::*"),
+            ("\nfn f() {\n let x = crate::export::f(); }", "3: crate::export::f"),
+            ("fn f() { use crate::export::f; }", "1: crate::export::f"),
+            ("fn f() { println!(\"{}\", crate::export::f()); }", "1: crate::export::f"),
+            ("mod inner { use super::super::export::Batch; }", "1: super::super::export::Batch"),
+            ("pub(in crate::plan) fn f(x: tracegen::export::Batch) {}", "1: tracegen::export::Batch"),
+        ] {
+            assert_eq!(forbidden_in_plan(text), [found], "{text}");
+        }
     }
 
     #[test]
     fn comments_literals_and_tests_name_nothing() {
         for text in [
-            "// use crate::cli;",
-            "/* /* crate::cli */ crate::cli */",
-            "const A: &str = \"crate::cli \\\" crate::cli\";",
-            "const A: &str = r#\"crate::cli \" crate::cli\"#;",
-            "#[cfg(test)]\nmod tests { use crate::cli; fn f() { crate::cli::x(); } }",
-            "#[cfg(test)]\nuse crate::cli;",
-            "const C: char = '\"'; // crate::cli \"",
+            "// use crate::export;",
+            "const A: &str = r#\"crate::export::f \" crate::export::f\"#;",
+            "#[cfg(test)]\nmod tests { use crate::export; fn f() { crate::export::f(); } }",
+            "#[cfg(test)]\nuse crate::export;",
+            "mod file; use file::x; fn f() { std::export::f(); }",
         ] {
-            assert_eq!(named(text, "plan"), Vec::<String>::new(), "{text}");
+            assert_eq!(forbidden_in_plan(text), Vec::<String>::new(), "{text}");
         }
-        let after = "fn f<'a>(x: &'a str) -> char { '\\'' }\n#[cfg(test)]\nmod tests { }\nuse crate::cli;";
-        assert_eq!(named(after, "plan"), ["cli 4"]);
     }
 
     #[test]
-    fn files_of_tests_are_known() {
-        assert_eq!(
-            test_files("#[cfg(test)]\nmod tests;\nmod x;\n#[cfg(test)]\npub(crate) mod fixture;"),
-            ["tests", "fixture"]
-        );
+    fn a_planted_export_is_found() {
+        let parts = [EXPORT, ("engine", "pub use crate::export::Batch; pub use inner::f; mod inner { pub fn f() {} }")];
+        assert_eq!(exported_across(&mentions(&parts)), ["src/engine.rs:1: pub use crate::export::Batch"]);
+    }
+
+    #[test]
+    fn a_planted_circle_is_found_and_a_re_export_is_none() {
+        let parent = ("plan", "mod a; mod b; pub use a::A; pub use b::B;");
+        let one_way = [parent, ("plan::a", "pub struct A;"), ("plan::b", "use super::A; pub struct B(A);")];
+        assert_eq!(circles::circles(&mentions(&one_way)), Vec::<String>::new());
+        let round = [parent, ("plan::a", "use super::B; pub struct A;"), ("plan::b", "pub struct B(super::A);")];
+        let found = circles::circles(&mentions(&round));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("plan/a.rs -> plan/b.rs: super::B"));
     }
 }
