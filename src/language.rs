@@ -21,8 +21,8 @@ use std::path::PathBuf;
 use budget::Budget;
 use diagnostic::{Diagnostic, Problem};
 use files::Input;
-use scenario::read::{self, Contents};
-use scenario::services::in_force;
+use scenario::contents::{Contents, in_force};
+use scenario::read;
 use scenario::{Model, Scope};
 use source::{FileId, Loc, START, Sources};
 

@@ -1,6 +1,7 @@
 //! The scenario model: what the files say, field by field, with places. Fields are checked on their own here (known, of the
 //! right shape, in range); what takes more than one place to see (names, types, sums, cycles) is the compiler's.
 
+pub mod contents;
 mod fields;
 mod number;
 pub mod read;

@@ -15,12 +15,6 @@ pub const MAX_BYTES: usize = 64 * 1024;
 /// Levels of an expression's tree.
 pub const MAX_DEPTH: usize = 64;
 
-/// Whether a text has something to compute, or means to.
-pub fn is_template(text: &str) -> bool {
-    // Most texts are too short for a search to be worth its beginning.
-    text.as_bytes().windows(2).any(|two| matches!(two, b"<<" | b"{{"))
-}
-
 /// A scalar's text, cut into what stands for itself and what is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {

@@ -20,7 +20,7 @@ use super::diagnostic::Diagnostic;
 use super::source::{FileId, Loc, Located};
 
 pub use offsets::Offsets;
-pub use scalar::{Core, core};
+pub use scalar::{Core, core, is_template};
 
 /// Levels of lists and mappings inside each other.
 pub const MAX_NESTING: usize = 200;

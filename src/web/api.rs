@@ -11,7 +11,7 @@ mod traces;
 
 use super::request::Request;
 use super::response::{self, Response};
-use super::{App, live, route};
+use super::{App, live};
 use crate::store::{Store, StoreError};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
@@ -54,7 +54,7 @@ async fn answer(app: &Arc<App>, request: &Request, segments: &[&str]) -> Result<
         ["services"] => services::report(app, request).await,
         ["operations"] => services::operations(app, request).await,
         ["scenarios"] => Ok(scenarios::index(app)),
-        ["scenarios", ..] => scenarios::one(app, route::scenario(&request.path)),
+        ["scenarios", ..] => scenarios::one(app, request.scenario()),
         ["playground"] => scenarios::try_out(app, request).await,
         ["status"] => Ok(ok(&status::of(app))),
         ["counts"] => app.database.get_trace_counts().await.map(|counts| ok(&counts)).map_err(Problem::from),

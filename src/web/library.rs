@@ -4,8 +4,8 @@ use crate::compiler::{self, Compiled, SourceMap};
 use crate::language;
 use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::files::BASE;
-use crate::language::source::Sources;
-use crate::plan::Plan;
+use crate::language::source::{FileId, SourceFile, Sources};
+use crate::plan::{Place, Plan, ScenarioId};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +39,14 @@ pub struct Edition {
     pub plan: Arc<Plan>,
     pub map: Arc<SourceMap>,
     pub warnings: Arc<Vec<Diagnostic>>,
+}
+
+impl Edition {
+    /// The file that a scenario stands in; `None`: it came in a plan file.
+    pub fn file_of(&self, scenario: ScenarioId) -> Option<(FileId, &SourceFile)> {
+        let at = self.map.find(Place::Scenario(scenario))?;
+        Some((at.file, self.sources.as_ref()?.file(at.file)))
+    }
 }
 
 impl Library {

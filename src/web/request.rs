@@ -34,6 +34,11 @@ impl Request {
         }
     }
 
+    /// The scenario that the path names behind `scenarios/`; a name may hold slashes.
+    pub fn scenario(&self) -> &str {
+        self.path.split_once("scenarios/").map_or("", |(_, name)| name)
+    }
+
     /// Whether the method is one whose body says something.
     pub fn takes_body(&self) -> bool {
         matches!(self.method, Method::POST | Method::PUT)

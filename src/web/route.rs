@@ -61,14 +61,13 @@ fn is_shared(segments: &[&str]) -> bool {
 }
 
 async fn dispatch(app: &Arc<App>, request: &Request, segments: &[&str]) -> Response {
-    let path = request.path.as_str();
     match *segments {
         ["api", ref rest @ ..] => api::respond(app, request, rest).await,
         [] => page::traces::list(app, request).await,
         ["traces", id] => page::trace::show(app, request, id).await,
         ["services"] => page::services::show(app, request).await,
         ["scenarios"] => page::scenarios::index(app, request).await,
-        ["scenarios", ..] => page::scenarios::show(app, request, scenario(path)).await,
+        ["scenarios", ..] => page::scenarios::show(app, request, request.scenario()).await,
         ["playground", "check"] => page::playground::check(app, request).await,
         ["playground"] if request.method == Method::POST => page::playground::submit(app, request).await,
         ["playground"] => page::playground::show(app, request).await,
@@ -105,11 +104,6 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         ["login" | "playground"] => "GET, HEAD, POST, OPTIONS",
         _ => return None,
     })
-}
-
-/// Behind `scenarios/`; a name may hold slashes.
-pub fn scenario(path: &str) -> &str {
-    path.split_once("scenarios/").map_or("", |(_, name)| name)
 }
 
 async fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {

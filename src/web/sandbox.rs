@@ -1,7 +1,6 @@
 //! Scenarios that are tried out: compiled in memory, with the library's services in scope. Nothing is written.
 
 use super::library::Shelf;
-use super::page::scenarios::file_of;
 use crate::compiler::{self, Compiled};
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::language;
@@ -103,7 +102,7 @@ fn bytes(value: Datum) -> usize {
 pub fn origin<'a>(shelf: &'a Shelf, scenario: &str) -> Option<(&'a str, &'a str)> {
     let plan = &shelf.good.plan;
     let id = (0..plan.scenarios.len()).find(|s| plan.text(plan.scenarios[*s].name) == scenario)?;
-    let (_, file) = file_of(&shelf.good, ScenarioId(id as u32))?;
+    let (_, file) = shelf.good.file_of(ScenarioId(id as u32))?;
     Some((&file.name, &file.text))
 }
 

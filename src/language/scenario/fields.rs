@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest, short};
 use crate::language::source::{Loc, Located};
-use crate::language::template::{self, Memo, Template, is_template};
-use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core};
+use crate::language::template::{self, Memo, Template};
+use crate::language::yaml::{Core, Entry, Kind, Node, Offsets, Style, core, is_template};
 use crate::language::{Limits, MAX_FOUND};
 
 /// The file that is being read.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::contents::Contents;
 use super::fields::{Context, Fields, is_free};
-use super::services::Services;
 use super::{Scenario, Service, Span, number, span, value};
 use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
@@ -17,17 +17,6 @@ const FILE_FIELDS: [&str; 3] = ["schema_version", "services", "scenarios"];
 const FILE_MARKS: [&str; 7] = ["schema_version", "services", "scenarios", "spans", "load", "incidents", "malform"];
 const SCENARIO_MARKS: [&str; 4] = ["name", "scenario_name", "root_span", "steps"];
 const SCENARIO_FIELDS: [&str; 7] = ["name", "scenario_name", "description", "weight", "vars", "root_span", "steps"];
-
-/// What one file says.
-#[derive(Default)]
-pub struct Contents {
-    pub scenarios: Vec<Scenario>,
-    pub services: Arc<Services>,
-    /// The `services` keys.
-    pub lists: Vec<Loc>,
-    /// A list of services may be missing or short for a mistake that was reported.
-    pub services_unsure: bool,
-}
 
 /// Reads a file; `base` says that it is a `_base.yaml`. Once the budget is spent, the rest of it is left out.
 pub(in crate::language) fn read(

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Service;
-use super::read::Contents;
 use crate::language::diagnostic::{Diagnostic, Problem, Role};
-use crate::language::source::Loc;
 
 /// Services by name, in the order they were first named.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +39,11 @@ impl Services {
         self.base.as_ref()
     }
 
+    /// The services of a file in a directory whose own are `base`.
+    pub fn beside(base: Arc<Services>) -> Services {
+        Services { base: Some(base), ..Services::default() }
+    }
+
     /// Adds a service. A name that is there already must say nothing new: two sets of properties are an error, which is
     /// returned.
     pub fn add(&mut self, service: Service) -> Option<Diagnostic> {
@@ -67,27 +70,4 @@ fn is_bare(service: &Service) -> bool {
         && service.namespace.is_none()
         && service.instances.is_none()
         && service.attributes.is_empty()
-}
-
-/// The services that a file's spans may name, and where the lists stand. `None` where there is no list, or where one could
-/// not be read in full: then no service can be said to be missing.
-pub fn in_force(
-    base: Option<&Contents>,
-    own: &Contents,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> (Option<Arc<Services>>, Vec<Loc>) {
-    let mut lists = base.map_or_else(Vec::new, |base| base.lists.clone());
-    lists.extend(&own.lists);
-    if lists.is_empty() || own.services_unsure || base.is_some_and(|base| base.services_unsure) {
-        return (None, lists);
-    }
-    let Some(base) = base else { return (Some(own.services.clone()), lists) };
-    if own.services.list.is_empty() {
-        return (Some(base.services.clone()), lists);
-    }
-    let mut services = Services { base: Some(base.services.clone()), ..Services::default() };
-    for service in &own.services.list {
-        diagnostics.extend(services.add(service.clone()));
-    }
-    (Some(Arc::new(services)), lists)
 }

@@ -3,10 +3,10 @@
 
 use foldhash::HashMap;
 
-use super::{Expr, Node, Part, Template, is_template, parse};
+use super::{Expr, Node, Part, Template, parse};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Loc;
-use crate::language::yaml::Offsets;
+use crate::language::yaml::{Offsets, is_template};
 
 /// Texts that are kept, and the bytes of the longest, so that a file of many takes no more memory.
 const MOST: usize = 1_000;

@@ -4,10 +4,10 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 use super::expression::{self, Rule, TemplateParser};
-use super::{Expr, MAX_BYTES, Node, Part, Template, is_template};
+use super::{Expr, MAX_BYTES, Node, Part, Template};
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
-use crate::language::yaml::Offsets;
+use crate::language::yaml::{Offsets, is_template};
 
 /// Parses `text`, which stands at `loc`; `offsets` leads from its bytes to the file's. What is wrong is reported and becomes
 /// [`Expr::Error`].

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::scalar::is_template;
 use super::traps::{self, Source};
 use super::{Entry, Kind, Node, Style};
 use crate::language::diagnostic::{Diagnostic, Problem, Role};
 use crate::language::source::{Loc, Located};
-use crate::language::template::is_template;
 
 /// `children` holds keys and values in turn.
 pub fn build<'a>(

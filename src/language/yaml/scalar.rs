@@ -63,6 +63,12 @@ fn is_float(text: &str) -> bool {
     some && digits(whole) && digits(fraction) && exponent.is_none_or(|e| !e.is_empty() && digits(e))
 }
 
+/// Whether a text opens a template: it has something to compute, or means to.
+pub fn is_template(text: &str) -> bool {
+    // Most texts are too short for a search to be worth its beginning.
+    text.as_bytes().windows(2).any(|two| matches!(two, b"<<" | b"{{"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

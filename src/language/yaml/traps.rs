@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use super::scalar::is_template;
 use super::{Kind, Node, Style};
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{FileId, Loc};
-use crate::language::template::is_template;
 
 #[derive(Clone, Copy)]
 pub struct Source<'a> {

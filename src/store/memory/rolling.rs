@@ -8,7 +8,7 @@
 //! all operations, and 4 MB for those of traces. 100 operations take 1 to 3 MB.
 
 use super::tally::{Entry, Tally};
-use super::window::{HOUR, Window};
+use super::window::{HOUR, Spans, Window};
 use crate::store::histogram::Durations;
 use crate::store::report::{Buckets, SECOND};
 use crate::store::{
@@ -22,8 +22,6 @@ use std::sync::Arc;
 
 /// By the second, measured by 10 s.
 type Traces = Window<{ 10 * SECOND }, 10>;
-/// By 10 s, measured by the minute.
-pub type Spans = Window<{ 60 * SECOND }, 6>;
 
 #[derive(Default)]
 pub struct Rolling {

@@ -1,7 +1,6 @@
 //! Windows by name: which operation, which call and which message a span is counted under.
 
-use super::rolling::Spans;
-use super::window::HOUR;
+use super::window::{HOUR, Spans};
 use crate::plan::{BlockId, Plan, SpanKind};
 use crate::store::TraceId;
 use crate::trace::{Origin, View};

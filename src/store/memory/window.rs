@@ -11,6 +11,9 @@ pub struct Window<const SLOT: u64, const TICKS: usize> {
     slots: Vec<Slot<TICKS>>,
 }
 
+/// The window that spans are counted in: by 10 s, their durations measured by the minute.
+pub type Spans = Window<{ 60 * 1_000_000_000 }, 6>;
+
 #[derive(Clone)]
 struct Slot<const TICKS: usize> {
     /// Which of all time it is.

@@ -10,7 +10,6 @@ use crate::plan::{Plan, ScenarioId};
 use crate::store::StoredTrace;
 use crate::web::App;
 use crate::web::library::Edition;
-use crate::web::page::scenarios::file_of;
 use crate::web::request::Request;
 use crate::web::response::{self, Response};
 use crate::web::sandbox;
@@ -39,7 +38,7 @@ pub fn one(app: &App, name: &str) -> Result<Response, Problem> {
     let mut scenario = brief(good, &state, id);
     let listing = good.plan.scenario_listing(id);
     scenario["listing"] = listing.into_iter().map(|line| line.text).collect();
-    let file = file_of(good, id);
+    let file = good.file_of(id);
     scenario["source"] = json!(file.map(|(_, file)| &file.text));
     scenario["diagnostics"] = match (&good.sources, file) {
         (Some(sources), Some((file, _))) => {
@@ -71,7 +70,7 @@ fn brief(edition: &Edition, state: &SessionState, id: ScenarioId) -> Value {
     let expected = plan.expectation(id).map(|e| json!({ "failed": e.failed, "spans": e.spans }));
     json!({
         "name": name,
-        "file": file_of(edition, id).map(|(_, file)| &file.name),
+        "file": edition.file_of(id).map(|(_, file)| &file.name),
         "weight": seen.map_or(file_weight, |seen| seen.weight),
         "file_weight": file_weight,
         "min_spans": plan.bound(id).min_spans,

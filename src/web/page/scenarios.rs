@@ -4,8 +4,6 @@ mod graph;
 mod pair;
 mod rates;
 
-pub use pair::file_of;
-
 use super::{Chrome, Phase, Tab, problem};
 use crate::engine::{Observed, SessionState};
 use crate::plan::{Plan, ScenarioId};
@@ -138,7 +136,7 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
 }
 
 fn version(edition: &Edition, id: ScenarioId) -> String {
-    let text = file_of(edition, id).map(|(_, file)| &file.text);
+    let text = edition.file_of(id).map(|(_, file)| &file.text);
     format!("{}-{:x}", edition.plan.digest_short(), BuildHasherDefault::<DefaultHasher>::default().hash_one(text))
 }
 
@@ -173,7 +171,7 @@ fn figures(edition: &Edition, state: &SessionState, id: ScenarioId) -> Figures {
         name: name.into(),
         link: link(name),
         try_out: format!("/playground?from={}", encoded(name)),
-        file: file_of(edition, id).map(|(_, file)| file.name.clone()),
+        file: edition.file_of(id).map(|(_, file)| file.name.clone()),
         weight,
         weights,
         share: percent(if weights > 0.0 { weight / weights } else { 0.0 }),

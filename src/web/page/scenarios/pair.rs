@@ -1,6 +1,6 @@
 //! A source file beside the plan listing of one of its scenarios: lines that made each other share a group.
 
-use crate::language::source::{FileId, Loc, SourceFile};
+use crate::language::source::Loc;
 use crate::plan::{Place, Plan, ScenarioId};
 use crate::web::highlight::{self, Line};
 use crate::web::library::Edition;
@@ -28,7 +28,7 @@ type Lines = (usize, usize);
 
 /// `texts`: the scenario's listing.
 pub fn pair<'a>(edition: &'a Edition, scenario: ScenarioId, texts: &'a [(Place, String)]) -> Pair<'a> {
-    let written = file_of(edition, scenario);
+    let written = edition.file_of(scenario);
     let index = written.map(|(_, file)| LineIndex::new(&file.text));
     let lines_of = |place: Place| -> Option<Lines> {
         let (id, file) = written?;
@@ -47,12 +47,6 @@ pub fn pair<'a>(edition: &'a Edition, scenario: ScenarioId, texts: &'a [(Place, 
     });
     let source = written.map(|(_, file)| Source { file: &file.name, lines: source_lines(&file.text, &groups) });
     Pair { source, listing: listing.collect() }
-}
-
-/// The file that a scenario stands in.
-pub fn file_of(edition: &Edition, scenario: ScenarioId) -> Option<(FileId, &SourceFile)> {
-    let at = edition.map.find(Place::Scenario(scenario))?;
-    Some((at.file, edition.sources.as_ref()?.file(at.file)))
 }
 
 /// `end` is written nowhere.
