@@ -83,7 +83,7 @@ impl Failure {
 /// Short enough to be read out and typed again.
 fn draw_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(crate::engine::now()) >> 32
+    RandomState::new().hash_one(crate::clock::now()) >> 32
 }
 
 /// Compile YAML scenarios of a distributed system into a verified span plan, and replay it as OpenTelemetry traces: the same

@@ -15,19 +15,18 @@ mod session;
 mod stop;
 mod stream;
 
-pub use crate::clock::now;
-pub use crate::export::Percentiles;
 pub use archive::{Archive, Identified};
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
 pub use manifest::{Destination, Era, Manifest, ManifestError, ManifestFile, MergeError, Merged, Totals};
 pub use output::{Closed, Output};
 pub use session::{
-    ExporterState, Link, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState,
-    Settings, SettingsError,
+    ExporterState, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState, Settings,
+    SettingsError,
 };
 pub use stop::Stop;
 
-use crate::export::{Batch, Encode, Histogram};
+use crate::clock::now;
+use crate::export::{Batch, Encode, Histogram, Percentiles};
 use crate::interpreter::{Run, Schedule};
 use crate::trace::Trace;
 use chunks::Chunks;

@@ -14,9 +14,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use support::peer::{Answer, Listen, Peer};
 use support::plans;
-use tracegen::engine::{
-    Archive, Identified, Link, Manifest, Pace, Phase, Session, SessionOptions, SessionState, Settings,
-};
+use tracegen::engine::{Archive, Identified, Manifest, Pace, Phase, Session, SessionOptions, SessionState, Settings};
+use tracegen::export::deliver::Link;
 use tracegen::export::target::{Target, TargetFlags};
 use tracegen::interpreter::{Identity, Run};
 use tracegen::plan::Plan;

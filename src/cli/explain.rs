@@ -5,10 +5,11 @@ mod json;
 
 use super::output::print;
 use super::pace::{self, Pace};
-use super::parse::{self, Rate, SECOND};
 use super::{Exit, Failure, scenarios};
 use crate::explain::{Explanation, explain};
 use crate::interpreter::{Arrivals, Run, Schedule};
+use crate::text::quantity;
+use crate::text::quantity::{Rate, SECOND};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::num::NonZeroUsize;
@@ -43,7 +44,7 @@ pub struct Explain {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Say how much of each there is when traces come at this rate: 50, 50/s, 100/m
-    #[arg(long, value_name = "R", value_parser = parse::rate)]
+    #[arg(long, value_name = "R", value_parser = quantity::rate)]
     rate: Option<Rate>,
     /// The tables to print, in this order
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', default_values = ["scenario", "service"])]

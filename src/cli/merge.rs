@@ -2,9 +2,10 @@
 
 use super::fetch::shown;
 use super::output::{print_with, say};
-use super::{Exit, Failure, parse, source};
+use super::{Exit, Failure, source};
 use crate::engine::{Archive, Manifest, Merged};
 use crate::text::count;
+use crate::text::quantity;
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ pub struct Merge {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How long to wait for shards that are missing or have not ended [default: not at all]
-    #[arg(long, value_name = "D", value_parser = parse::duration)]
+    #[arg(long, value_name = "D", value_parser = quantity::duration)]
     wait: Option<u64>,
 }
 

@@ -1,8 +1,9 @@
 //! How fast traces come: `--rate`, `--interval` and `--lanes`, and the variables that stand for them.
 
-use super::parse::{self, Rate, SECOND};
 use super::{Failure, environment};
 use crate::interpreter::MAX_LANES;
+use crate::text::quantity;
+use crate::text::quantity::{Rate, SECOND};
 use clap::ValueEnum;
 
 /// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
@@ -42,15 +43,15 @@ pub fn resolve(rate: Option<Rate>, interval: Option<(u64, u64)>, lanes: Option<u
         (None, Some((min, max))) => return Ok(Pace::Interval { min, max, lanes: self::lanes(lanes)? }),
         (None, None) => {}
     }
-    let min = environment::value("TRACE_INTERVAL_MIN", parse::seconds)?;
-    let max = environment::value("TRACE_INTERVAL_MAX", parse::seconds)?;
+    let min = environment::value("TRACE_INTERVAL_MIN", quantity::seconds)?;
+    let max = environment::value("TRACE_INTERVAL_MAX", quantity::seconds)?;
     let (min, max) = match (min, max) {
         (None, None) => INTERVAL,
         (Some(min), None) => (min, INTERVAL.1.max(min)),
         (None, Some(max)) => (INTERVAL.0.min(max), max),
         (Some(min), Some(max)) => (min, max),
     };
-    let (min, max) = parse::checked_interval(min, max)
+    let (min, max) = quantity::checked_interval(min, max)
         .map_err(|e| Failure::usage(format!("TRACE_INTERVAL_MIN and TRACE_INTERVAL_MAX: {e}")))?;
     Ok(Pace::Interval { min, max, lanes: self::lanes(lanes)? })
 }

@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-pub use crate::text::quantity::{
-    Rate, SECOND, checked_interval, duration, format_duration, format_rate, rate, seconds,
-};
+use crate::text::quantity::{checked_interval, duration};
 
 /// A duration above 0, in ns.
 pub fn positive_duration(text: &str) -> Result<u64, String> {
@@ -68,6 +66,7 @@ pub fn shard(text: &str) -> Result<Shard, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::quantity::{SECOND, format_duration};
 
     #[test]
     fn durations_and_intervals() {

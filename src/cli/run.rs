@@ -11,6 +11,7 @@ mod terminal;
 pub(super) mod timing;
 
 use super::{Exit, Failure, environment, memory, metrics, output, scenarios};
+use crate::clock;
 use crate::disk;
 use crate::engine::{self, Archive, Job, Manifest, ManifestFile, Sent, Totals};
 use crate::text::count;
@@ -167,7 +168,7 @@ impl Run {
         let outcome = monitor::run(&self, &job, opened, timing, messages, metrics)?;
         save(&|| {
             let engine::Figures { traces, spans, .. } = outcome.figures;
-            let now = Totals { traces, spans, at: engine::now(), account: Some(outcome.account.clone()) };
+            let now = Totals { traces, spans, at: clock::now(), account: Some(outcome.account.clone()) };
             written(Some(&outcome.ending), Some(prepared.totals.clone().into_iter().fold(now, Totals::and)))
         })?;
         summary::show(&self, &outcome, &prepared, &destination)?;
@@ -226,7 +227,7 @@ impl Run {
         let paths = scenarios::paths(self.paths.clone());
         let plan = Arc::new(scenarios::plan(&paths)?);
         let seed = self.seed.unwrap_or_else(super::draw_seed);
-        let now = engine::now() / 1_000_000 * 1_000_000;
+        let now = clock::now() / 1_000_000 * 1_000_000;
         let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, plan.duration_bound())?;
         let run = Arc::new(crate::interpreter::Run::new(plan, seed, timing.schedule.clone()));
         Ok(Prepared { run, timing, paths, sent: Sent::default(), totals: None })

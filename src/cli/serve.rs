@@ -6,13 +6,14 @@ mod level;
 pub(super) mod options;
 
 use super::pace::ArrivalsFlag;
-use super::parse::{self, Rate};
+use super::parse;
 use super::run::{open_manifest, rows};
 use super::{Exit, Failure, account, memory, output, scenarios};
 use crate::engine::{ManifestFile, Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::store::{Store, create_database};
 use crate::telemetry;
+use crate::text::quantity::{self, Rate};
 use crate::text::{count, duration, foreign};
 use crate::web::{App, Cache, Host, Library, Live, Token};
 use clap::Args;
@@ -26,7 +27,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 /// How long what was made may take to be delivered at the end, ns.
-const DRAIN: u64 = 6 * parse::SECOND;
+const DRAIN: u64 = 6 * quantity::SECOND;
 /// For all that is done when the server has closed: with the farewell to its clients, less than 10 s from the signal on.
 const LAST: Duration = Duration::from_secs(7);
 
@@ -54,7 +55,7 @@ pub struct Serve {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Traces a second, minute or hour: 50, 50/s, 100/m
-    #[arg(long, value_name = "R", value_parser = parse::rate, conflicts_with_all = ["interval", "lanes"])]
+    #[arg(long, value_name = "R", value_parser = quantity::rate, conflicts_with_all = ["interval", "lanes"])]
     rate: Option<Rate>,
     /// Gaps between the traces of a lane, uniform: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
     #[arg(long, value_name = "MIN..MAX", value_parser = parse::interval)]
@@ -178,7 +179,7 @@ impl Serve {
 }
 
 fn summary(state: &SessionState, account: Option<&Account>) -> String {
-    let took = crate::engine::now().saturating_sub(state.began);
+    let took = crate::clock::now().saturating_sub(state.began);
     let made = format!("{}, {} in {}", count(state.traces, "trace"), count(state.spans, "span"), duration(took));
     let mut lines = vec![made];
     lines.extend(account.into_iter().flat_map(account::lines));

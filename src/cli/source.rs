@@ -3,7 +3,8 @@
 use super::run::summary::{quoted, words};
 use super::run::timing::{Timing, TimingFlags};
 use super::{Failure, fetch, scenarios};
-use crate::engine::{self, Archive, Ended, Ending, Manifest, Selection};
+use crate::clock;
+use crate::engine::{Archive, Ended, Ending, Manifest, Selection};
 use crate::export::deliver::Account;
 use crate::interpreter::{Run, Starts};
 use clap::Args;
@@ -57,7 +58,7 @@ impl Source {
 
     fn open_flags(&self, seed: u64, paths: &[PathBuf]) -> Result<Known, Failure> {
         let plan = Arc::new(scenarios::plan(paths)?);
-        let timing = Timing::resolve(&self.timing, true, engine::now(), plan.duration_bound())?;
+        let timing = Timing::resolve(&self.timing, true, clock::now(), plan.duration_bound())?;
         let Some(schedule) = &timing.repeat else {
             return Err(Failure::usage("a run with --rate max makes its schedule as it goes: give its --manifest"));
         };

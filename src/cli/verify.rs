@@ -5,7 +5,7 @@ mod progress;
 use super::source::{Known, Source};
 use super::verdict::VerdictFlags;
 use super::{Exit, Failure, database, memory, parse, signal};
-use crate::engine::now;
+use crate::clock::now;
 use crate::store::Connection;
 use crate::verify::{self, Verifier};
 use clap::Args;

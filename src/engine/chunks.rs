@@ -1,6 +1,7 @@
 //! Work, cut into chunks of consecutive indices and handed out in order.
 
-use super::{Job, Journal, Sent, Stop, now};
+use super::{Job, Journal, Sent, Stop};
+use crate::clock::now;
 use crate::interpreter::{Arrivals, Epoch, MAX_INDEX, Schedule, Starts};
 use crate::plan::{Plan, ScenarioId};
 use parking_lot::Mutex;

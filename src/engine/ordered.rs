@@ -2,7 +2,8 @@
 
 use super::chunks::{Chunk, Chunks};
 use super::output::{Closed, Output};
-use super::{Job, Progress, Stop, now};
+use super::{Job, Progress, Stop};
+use crate::clock::now;
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
 use crate::trace::Trace;

@@ -9,12 +9,12 @@ mod figures;
 mod generator;
 mod state;
 
-pub use crate::export::deliver::Link;
 pub use state::{ExporterState, Located, Observed, ObservedBlock, Pace, Phase, SessionState, Settings, SettingsError};
 
+use super::Selection;
 use super::archive::{self, Archive, Identified};
 use super::manifest::{Manifest, Totals};
-use super::{Selection, now};
+use crate::clock::now;
 use crate::export::Histogram;
 use crate::export::target::Target;
 use crate::interpreter::{Epoch, Interpreter, Run};

@@ -1,6 +1,6 @@
 //! One thing that a policy lets pass; it reads and shows as on the command line.
 
-use super::policy::Fault;
+use super::fault::Fault;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

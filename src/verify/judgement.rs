@@ -3,7 +3,8 @@
 use super::Fidelity;
 use super::allowance::Allowance;
 use super::alterations::is_overflow;
-use super::policy::{Fault, Policy};
+use super::fault::Fault;
+use super::policy::Policy;
 use super::report::{Report, Verdict};
 
 /// What a report does not tell of how much is known.

@@ -1,6 +1,7 @@
 //! What a pipeline is meant to let through, and what of its faults is let pass.
 
 use super::allowance::Allowance;
+use super::fault::Fault;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -26,45 +27,6 @@ pub struct Sample {
     pub share: f64,
     /// More or less; `None`: within the 99.99 % interval of the binomial distribution.
     pub tolerance: Option<f64>,
-}
-
-/// What can be wrong with what arrived, in the order of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fault {
-    Lost,
-    Duplicated,
-    Altered,
-    /// A span in a trace of the run, which never sent such a span.
-    Invented,
-    Orphaned,
-    Unexpected,
-    Sample,
-}
-
-impl Fault {
-    pub const ALL: [Fault; 7] = [
-        Fault::Lost,
-        Fault::Duplicated,
-        Fault::Altered,
-        Fault::Invented,
-        Fault::Orphaned,
-        Fault::Unexpected,
-        Fault::Sample,
-    ];
-
-    /// The word of a fault, as the report's keys have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Fault::Lost => "lost",
-            Fault::Duplicated => "duplicated",
-            Fault::Altered => "altered",
-            Fault::Invented => "invented",
-            Fault::Orphaned => "orphaned",
-            Fault::Unexpected => "unexpected",
-            Fault::Sample => "sample",
-        }
-    }
 }
 
 impl Policy {

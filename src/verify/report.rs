@@ -2,7 +2,8 @@
 
 use super::allowance::Allowance;
 use super::alterations::AlteredField;
-use super::policy::{Fault, Policy, Sample};
+use super::fault::Fault;
+use super::policy::{Policy, Sample};
 use super::tally::{ScenarioTally, Tally};
 use crate::export::Percentiles;
 use serde::Serialize;

@@ -10,59 +10,61 @@ use super::tally::Tally;
 use super::{Fidelity, Verifier};
 use crate::trace::NONE;
 
-/// Goes through all traces of the run.
-pub fn settle(verifier: Verifier) -> Report {
-    let (extents, mut unknown) = extent(&verifier.remaker.archive, verifier.reached);
-    let schedule = has_known_schedule(&verifier.remaker.archive);
-    let Verifier { mut remaker, ledger, fidelity, policy, progress, strangers, alterations, late, damage, .. } =
-        verifier;
-    unknown.extend(verifier.unknown);
-    let mut settlement = Settlement { policy: &policy, sampled: (0, 0), traces: Traces::default(), losses: None };
-    for index in indices(extents) {
-        let arrived = ledger.arrived(remaker.position(index));
-        settlement.trace(&mut remaker, index, arrived);
+impl Verifier {
+    /// What it comes to, now that the source has ended. Goes through all traces of the run.
+    pub fn finish(self) -> Report {
+        let (extents, mut unknown) = extent(&self.remaker.archive, self.reached);
+        let schedule = has_known_schedule(&self.remaker.archive);
+        let Verifier { mut remaker, ledger, fidelity, policy, progress, strangers, alterations, late, damage, .. } =
+            self;
+        unknown.extend(self.unknown);
+        let mut settlement = Settlement { policy: &policy, sampled: (0, 0), traces: Traces::default(), losses: None };
+        for index in indices(extents) {
+            let arrived = ledger.arrived(remaker.position(index));
+            settlement.trace(&mut remaker, index, arrived);
+        }
+        let Settlement { sampled, traces, losses, .. } = settlement;
+        let totals = remaker.into_totals();
+        let spans: Tally = totals.scenarios.values().map(|scenario| scenario.spans).sum();
+        let late = late.percentiles();
+        let (of, arrived) = sampled;
+        let mut report = Report {
+            verdict: Verdict::Clean,
+            expected: spans.expected,
+            delivered: spans.delivered,
+            lost: spans.lost,
+            duplicated: spans.duplicated,
+            altered: spans.altered,
+            altered_not_allowed: self.spoilt,
+            invented: strangers.invented.spans,
+            orphaned: spans.orphaned,
+            unexpected: (fidelity != Fidelity::Jaeger).then(|| strangers.unexpected()),
+            sampled_out: spans.sampled_out,
+            traces,
+            copies: progress.copies,
+            losses,
+            strangers,
+            fields: alterations.into_fields(),
+            sampled: policy.samples().then(|| Sampled {
+                traces: of,
+                arrived,
+                expected: policy.sample,
+                holds: policy.sample.is_none_or(|sample| sample.holds(arrived, of)),
+            }),
+            late: (late.count > 0).then_some(late),
+            scenarios: totals.scenarios,
+            services: totals.services,
+            policy,
+            unused_allowances: vec![],
+            not_compared: fidelity.not_compared(),
+            damage,
+            unknown,
+        };
+        report.unused_allowances = unused(&report);
+        let knowledge = Knowledge { seen: progress.seen, schedule, fidelity, nothing: self.nothing };
+        report.verdict = verdict(&report, &knowledge);
+        report
     }
-    let Settlement { sampled, traces, losses, .. } = settlement;
-    let totals = remaker.into_totals();
-    let spans: Tally = totals.scenarios.values().map(|scenario| scenario.spans).sum();
-    let late = late.percentiles();
-    let (of, arrived) = sampled;
-    let mut report = Report {
-        verdict: Verdict::Clean,
-        expected: spans.expected,
-        delivered: spans.delivered,
-        lost: spans.lost,
-        duplicated: spans.duplicated,
-        altered: spans.altered,
-        altered_not_allowed: verifier.spoilt,
-        invented: strangers.invented.spans,
-        orphaned: spans.orphaned,
-        unexpected: (fidelity != Fidelity::Jaeger).then(|| strangers.unexpected()),
-        sampled_out: spans.sampled_out,
-        traces,
-        copies: progress.copies,
-        losses,
-        strangers,
-        fields: alterations.into_fields(),
-        sampled: policy.samples().then(|| Sampled {
-            traces: of,
-            arrived,
-            expected: policy.sample,
-            holds: policy.sample.is_none_or(|sample| sample.holds(arrived, of)),
-        }),
-        late: (late.count > 0).then_some(late),
-        scenarios: totals.scenarios,
-        services: totals.services,
-        policy,
-        unused_allowances: vec![],
-        not_compared: fidelity.not_compared(),
-        damage,
-        unknown,
-    };
-    report.unused_allowances = unused(&report);
-    let knowledge = Knowledge { seen: progress.seen, schedule, fidelity, nothing: verifier.nothing };
-    report.verdict = verdict(&report, &knowledge);
-    report
 }
 
 struct Settlement<'p> {

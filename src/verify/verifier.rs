@@ -6,8 +6,8 @@ use super::ledger::{Ledger, Mark};
 use super::otlp::Received;
 use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
-use super::report::{Report, Strangers};
-use super::{Fidelity, extent, settle};
+use super::report::Strangers;
+use super::{Fidelity, extent};
 use crate::engine::{Archive, Identified};
 use crate::export::Histogram;
 use crate::store::{StoredSpan, TraceId};
@@ -230,11 +230,6 @@ impl Verifier {
         if record.failure != NONE && entry.failed() {
             scenario.failed += 1;
         }
-    }
-
-    /// What it comes to, now that the source has ended.
-    pub fn finish(self) -> Report {
-        settle::settle(self)
     }
 }
 

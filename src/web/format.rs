@@ -1,8 +1,7 @@
 //! Figures as people read them on a page.
 
 use crate::store::TraceId;
-
-pub use crate::text::{bytes, count, duration, grouped, three_figures};
+use crate::text::duration;
 
 /// A part of a whole, `13.8 %`; `0 %` for nothing of nothing.
 pub fn share(part: u64, whole: u64) -> String {

@@ -2,7 +2,8 @@
 
 use super::App;
 use super::response::{self, Body, Response};
-use crate::engine::{Link, Phase};
+use crate::engine::Phase;
+use crate::export::deliver::Link;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use hyper::StatusCode;

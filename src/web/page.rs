@@ -10,8 +10,9 @@ pub mod status;
 pub mod trace;
 pub mod traces;
 
-use super::{App, format};
-pub use crate::engine::Phase;
+use super::App;
+use crate::engine::Phase;
+use crate::text;
 
 /// What stands around every page.
 pub struct Chrome {
@@ -36,7 +37,7 @@ impl Chrome {
     pub fn new(app: &App, tab: Tab) -> Chrome {
         let (phase, rate) = app.session.glance();
         let broken = app.library.shelf().broken.is_some();
-        Chrome { tab, phase, rate: format::three_figures(rate), broken }
+        Chrome { tab, phase, rate: text::three_figures(rate), broken }
     }
 
     /// `aria-current` of the tab that is open.

@@ -122,8 +122,7 @@ impl Modules {
 
     /// The macros that are called: file, line, name.
     pub fn macro_calls(&self) -> impl Iterator<Item = (&str, usize, &str)> {
-        let calls = |contents: &Contents| contents.macros.iter().map(|(line, name)| (*line, &**name));
-        self.all.values().flat_map(move |it| calls(it).map(|(line, name)| (&*it.file, line, name)))
+        self.all.values().flat_map(|it| it.macros.iter().map(|(line, name)| (&*it.file, *line, &**name)))
     }
 
     /// All that files name of the crate's own, of other files and of themselves.
@@ -279,7 +278,6 @@ fn gather(tree: &UseTree, path: &mut Vec<String>, exported: bool, found: &mut Ve
         }
         UseTree::Glob(star) => import(star.star_token.spans[0].start().line, "*".into(), "*".into()),
         UseTree::Group(group) => group.items.iter().for_each(|tree| gather(tree, path, exported, found)),
-        _ => {}
     }
 }
 

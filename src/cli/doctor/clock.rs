@@ -1,7 +1,7 @@
 //! The clock: traces carry its time, and a backend sorts by it.
 
 use super::report::Finding;
-use crate::engine::now;
+use crate::clock::now;
 use std::time::Instant;
 
 /// More than this is told: spans of other machines would stand beside ours at another time. ns.

@@ -4,7 +4,7 @@ use super::clock::Told;
 use super::report::Finding;
 use super::{Doctor, PATIENCE};
 use crate::cli::environment;
-use crate::engine::now;
+use crate::clock::now;
 use crate::export::target::{Protocol, Target};
 use crate::export::{Answer, Probe, probe};
 use hyper::Uri;

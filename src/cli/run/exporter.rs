@@ -3,7 +3,7 @@
 use super::destination::WHOLE_ENDPOINT;
 use super::rows;
 use super::terminal::Tree;
-use crate::cli::{Failure, database, environment, parse as values};
+use crate::cli::{Failure, database, environment};
 use crate::engine::{Closed, Destination, Output};
 use crate::export::deliver::{Account, Delivery, Monitor, Observer, Options, Standing};
 use crate::export::file::{Existing, FileError, FileFormat, FileSink};
@@ -11,6 +11,7 @@ use crate::export::target::{Protocol, Target, TargetFlags};
 use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter;
 use crate::store::Writer;
+use crate::text::quantity;
 use crate::trace::{Amount, Loss};
 use clap::Args;
 use parking_lot::Mutex;
@@ -62,7 +63,7 @@ pub struct ExporterFlags {
     #[arg(long, value_name = "K=V")]
     pub header: Vec<String>,
     /// How long to wait for a collector that has never answered [default: 10s]
-    #[arg(long, value_name = "D", value_parser = values::duration)]
+    #[arg(long, value_name = "D", value_parser = quantity::duration)]
     pub wait: Option<u64>,
     /// A file is continued.
     #[arg(skip)]

@@ -7,6 +7,7 @@ use crate::cli::clock_watch::ClockWatch;
 use crate::cli::output::say;
 use crate::cli::recent::Recent;
 use crate::cli::{Failure, metrics, signal};
+use crate::clock;
 use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use crate::telemetry::{self, Metric, RunState};
@@ -165,7 +166,7 @@ fn figures(
     watch: Option<Watch>,
     target_rate: Option<f64>,
 ) -> impl Fn() -> Vec<Metric> + Send + Sync {
-    let began = engine::now();
+    let began = clock::now();
     let recent = Mutex::new(Recent::new(Duration::from_secs(10)));
     move || {
         let figures = progress.figures();

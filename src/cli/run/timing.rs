@@ -1,10 +1,12 @@
 //! When traces start: flags and variables to a schedule and a selection.
 
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
-use crate::cli::parse::{self, Rate, SECOND, Shard, format_rate};
+use crate::cli::parse::{self, Shard};
 use crate::cli::{Failure, environment};
 use crate::engine::{self, Selection};
 use crate::interpreter::{Arrivals, Schedule};
+use crate::text::quantity;
+use crate::text::quantity::{Rate, SECOND, format_rate};
 use clap::Args;
 
 /// The flags that say when which traces start.
@@ -17,7 +19,7 @@ pub struct TimingFlags {
     #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
     pub duration: Option<u64>,
     /// Traces a second, minute or hour (50, 50/s, 100/m, 1/h), or `max`
-    #[arg(long, value_name = "R", value_parser = parse::rate, conflicts_with_all = ["interval", "lanes"])]
+    #[arg(long, value_name = "R", value_parser = quantity::rate, conflicts_with_all = ["interval", "lanes"])]
     pub rate: Option<Rate>,
     /// Gaps between the traces of a lane, uniform: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
     #[arg(long, value_name = "MIN..MAX", value_parser = parse::interval)]
@@ -128,7 +130,7 @@ impl Timing {
             }
             Pace::Interval { min, max, lanes } => {
                 let words = vec![
-                    format!("--interval {}..{}", parse::format_duration(min), parse::format_duration(max)),
+                    format!("--interval {}..{}", quantity::format_duration(min), quantity::format_duration(max)),
                     format!("--lanes {lanes}"),
                 ];
                 (Arrivals::Interval { min_ns: min, max_ns: max, lanes }, words, None)
@@ -139,7 +141,7 @@ impl Timing {
             let mut repeat = vec![format!("--start {}", parse::format_time(start))];
             repeat.extend(words);
             repeat.extend(flags.count.map(|count| format!("--count {count}")));
-            repeat.extend(flags.duration.map(|d| format!("--duration {}", parse::format_duration(d))));
+            repeat.extend(flags.duration.map(|d| format!("--duration {}", quantity::format_duration(d))));
             repeat.extend(until.map(|until| format!("--until {}", parse::format_time(until))));
             repeat.extend(flags.shard.map(|Shard { k, n }| format!("--shard {k}/{n}")));
             repeat

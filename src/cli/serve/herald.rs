@@ -5,7 +5,8 @@ use crate::cli::clock_watch::ClockWatch;
 use crate::cli::scenarios::shown;
 use crate::cli::signal::Signals;
 use crate::cli::{environment, output};
-use crate::engine::{Link, Manifest, ManifestFile, Pace, Phase};
+use crate::engine::{Manifest, ManifestFile, Pace, Phase};
+use crate::export::deliver::Link;
 use crate::store::DatabaseStatus;
 use crate::text::count;
 use crate::text::foreign::foreign;
@@ -192,7 +193,7 @@ fn scenarios(plan: &crate::plan::Plan) -> String {
 }
 
 fn pace(pace: Pace, lanes: u32) -> String {
-    use crate::cli::parse::{format_duration, format_rate};
+    use crate::text::quantity::{format_duration, format_rate};
     match pace {
         Pace::Rate { count, per_ns, poisson } => {
             format!("{}{}", format_rate(count, per_ns), if poisson { ", Poisson" } else { ", evenly" })

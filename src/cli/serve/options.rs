@@ -3,11 +3,12 @@
 use super::Serve;
 use super::level::Level;
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
-use crate::cli::parse::{self, SECOND};
 use crate::cli::{Failure, database, draw_seed, environment, metrics, scenarios};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::Wanted;
+use crate::text::quantity;
+use crate::text::quantity::SECOND;
 use crate::web::{Setting, SettingValue};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -74,7 +75,7 @@ impl Options {
         table.secret("SERVER_TOKEN");
         let fetch_limit = table.number("TRACE_FETCH_LIMIT", 1..=1_000, 30);
         let card_limit = table.number("CARD_DISPLAY_LIMIT", 1..=1_000, 10);
-        let status_interval = environment::value("STATUS_UPDATE_INTERVAL", |text| match parse::seconds(text) {
+        let status_interval = environment::value("STATUS_UPDATE_INTERVAL", |text| match quantity::seconds(text) {
             Ok(ns) if (SECOND / 5..=3_600 * SECOND).contains(&ns) => Ok(ns),
             _ => Err("expected seconds from 0.2 to 3600, as `2.0`"),
         });
@@ -124,12 +125,16 @@ fn pace(flags: &Serve, table: &mut Table) -> Result<Settings, Failure> {
     match pace {
         engine::Pace::Rate { count, per_ns, poisson } => {
             let spread = if poisson { ", Poisson" } else { "" };
-            table.add("--rate", SettingValue::Shown(format!("{}{spread}", parse::format_rate(count, per_ns))), "flag");
+            table.add(
+                "--rate",
+                SettingValue::Shown(format!("{}{spread}", quantity::format_rate(count, per_ns))),
+                "flag",
+            );
         }
         engine::Pace::Interval { min_ns, max_ns } => {
             let given = flags.interval.is_some();
-            table.row("TRACE_INTERVAL_MIN", by_flag, given, parse::format_duration(min_ns));
-            table.row("TRACE_INTERVAL_MAX", by_flag, given, parse::format_duration(max_ns));
+            table.row("TRACE_INTERVAL_MIN", by_flag, given, quantity::format_duration(min_ns));
+            table.row("TRACE_INTERVAL_MAX", by_flag, given, quantity::format_duration(max_ns));
             table.row("TRACE_NUM_WORKERS", "--lanes", flags.lanes.is_some(), lanes);
         }
     }

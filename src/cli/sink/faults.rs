@@ -1,7 +1,8 @@
 //! The flags that make a bad receiver.
 
-use crate::cli::{Failure, parse};
+use crate::cli::Failure;
 use crate::receive::Faults;
+use crate::text::quantity;
 use clap::Args;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub struct FaultFlags {
     #[arg(long, value_name = "P%", value_parser = share)]
     unavailable: Option<f64>,
     /// When a refused request is asked to come again, whole seconds for HTTP; 0 says nothing [default: 1s]
-    #[arg(long, value_name = "D", value_parser = parse::duration, requires = "unavailable")]
+    #[arg(long, value_name = "D", value_parser = quantity::duration, requires = "unavailable")]
     retry_after: Option<u64>,
     /// Reject a share of the spans, and say so: OTLP's partial success
     #[arg(long, value_name = "P%", value_parser = share)]
@@ -69,7 +70,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 fn delay(text: &str) -> Result<(Duration, Duration), String> {
     let (min, max) = text.split_once("..").unwrap_or((text, text));
-    let (min, max) = (parse::duration(min.trim())?, parse::duration(max.trim())?);
+    let (min, max) = (quantity::duration(min.trim())?, quantity::duration(max.trim())?);
     if min > max {
         return Err("the shortest delay is longer than the longest".into());
     }

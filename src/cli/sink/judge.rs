@@ -2,7 +2,7 @@
 
 use super::trial::Trial;
 use crate::cli::source;
-use crate::engine;
+use crate::clock;
 use crate::receive::{Arrival, Complaint};
 use crate::verify::{Census, Policy};
 use parking_lot::{Mutex, MutexGuard};
@@ -23,7 +23,7 @@ impl Bench {
     /// `manifest`: of the run that arrivals are of.
     pub fn new(manifest: Option<String>, policy: Policy) -> Bench {
         let trial = manifest.map(|manifest| Trial::new(manifest, policy));
-        let judge = Judge { census: Census::since(engine::now()), trial };
+        let judge = Judge { census: Census::since(clock::now()), trial };
         Bench(Arc::new(Mutex::new(judge)))
     }
 

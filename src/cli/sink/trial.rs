@@ -3,7 +3,7 @@
 
 use crate::cli::fetch::shown;
 use crate::cli::source::{self, Background, Known};
-use crate::engine;
+use crate::clock;
 use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
 use std::time::SystemTime;
 
@@ -85,7 +85,7 @@ impl Trial {
         if let Some(verifier) = self.verifier.as_mut().filter(|_| begins) {
             // A trace that starts from now on leaves when it ends. At full speed all lie in the past.
             let at_full_speed = verifier.archive().at_full_speed();
-            verifier.is_live_since(if at_full_speed { u64::MAX } else { engine::now() });
+            verifier.is_live_since(if at_full_speed { u64::MAX } else { clock::now() });
         }
         Ok(())
     }

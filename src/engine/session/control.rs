@@ -1,7 +1,7 @@
 //! What those who steer a session want of it. They never wait for the generator, and it is woken at once.
 
-use super::now;
 use super::state::{Phase, Settings};
+use crate::clock::now;
 use crate::plan::Plan;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;

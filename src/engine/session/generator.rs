@@ -1,10 +1,11 @@
 //! The thread that makes a session's traces.
 
+use super::Shared;
 use super::control::Wanted;
 use super::exporter::Exporter;
 use super::figures::{Figures, Tally};
 use super::state::Phase;
-use super::{Shared, now};
+use crate::clock::now;
 use crate::engine::archive;
 use crate::engine::outbox::Outbox;
 use crate::engine::pending::Pending;

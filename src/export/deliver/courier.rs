@@ -3,7 +3,7 @@
 use super::{
     Options,
     account::Account,
-    event::{DeliveryEvent, Observer},
+    event::{DeliveryEvent, LONGEST_PATIENCE, Observer},
     health::Health,
     retry::{self, News, Patience, Reach},
 };
@@ -30,9 +30,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Limit of a request where the target sets none and patience has no end.
 const LONGEST_REQUEST: Duration = Duration::from_secs(300);
-
-/// So that no sum of times overflows.
-pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Clone)]
 pub(super) enum Phase {

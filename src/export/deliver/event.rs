@@ -1,7 +1,9 @@
 //! What a person wants to know while a delivery runs.
 
-use super::courier::LONGEST_PATIENCE;
 use std::{fmt, time::Duration};
+
+/// The longest that a target is waited for: with more, a sum of times could overflow.
+pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 86_400);
 
 /// Each kind is told once an outage, or once a cause: never once a request.
 #[derive(Clone, Debug, PartialEq)]

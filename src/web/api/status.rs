@@ -1,7 +1,8 @@
 //! The session, its exporter and its store at one moment.
 
 use super::nanos;
-use crate::engine::{ExporterState, now};
+use crate::clock::now;
+use crate::engine::ExporterState;
 use crate::export::Percentiles;
 use crate::language::diagnostic::Severity;
 use crate::store::DatabaseStatus;

@@ -1,7 +1,7 @@
 //! Traces: lists, one whole, what links to it, figures over many.
 
 use super::{Problem, nanos, ok, otlp};
-use crate::engine::now;
+use crate::clock::now;
 use crate::store::{DurationBins, Percentiles, Store, TraceId, TraceQuery, TraceSummary};
 use crate::web::filter::Filter;
 use crate::web::request::{Fields, Request};

@@ -2,13 +2,15 @@
 
 mod sample;
 
-use super::{Chrome, Phase, Tab, problem};
+use super::{Chrome, Tab, problem};
+use crate::engine::Phase;
 use crate::language::budget::Budget;
 use crate::language::diagnostic::Severity;
 use crate::plan::{ListingLine, Plan, ScenarioId};
+use crate::text;
+use crate::text::duration;
 use crate::web::App;
 use crate::web::diagnostic::Diagnostics;
-use crate::web::format::{self, duration};
 use crate::web::highlight::{self, Line};
 use crate::web::palette::Palette;
 use crate::web::request::{Fields, Request};

@@ -1,6 +1,7 @@
 //! What is said when there is nothing to show.
 
-use super::{Chrome, Phase, Tab};
+use super::{Chrome, Tab};
+use crate::engine::Phase;
 use crate::web::App;
 use crate::web::response::{self, Response};
 use crate::web::words::{Words, words};

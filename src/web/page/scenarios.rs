@@ -4,12 +4,14 @@ mod graph;
 mod pair;
 mod rates;
 
-use super::{Chrome, Phase, Tab, problem};
+use super::{Chrome, Tab, problem};
+use crate::engine::Phase;
 use crate::engine::{Observed, SessionState};
 use crate::plan::{Plan, ScenarioId};
+use crate::text::grouped;
 use crate::web::App;
 use crate::web::diagnostic::Diagnostics;
-use crate::web::format::{encoded, grouped, share};
+use crate::web::format::{encoded, share};
 use crate::web::library::{Edition, Shelf};
 use crate::web::palette::Palette;
 use crate::web::request::Request;

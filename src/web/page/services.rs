@@ -4,9 +4,11 @@ mod layout;
 mod map;
 mod table;
 
-use super::{Chrome, Phase, Tab};
-use crate::engine::now;
+use super::{Chrome, Tab};
+use crate::clock::now;
+use crate::engine::Phase;
 use crate::store::{Store, StoreError};
+use crate::text;
 use crate::text::count;
 use crate::web::App;
 use crate::web::filter::{Filter, RANGES, encode};
@@ -179,7 +181,7 @@ fn rate(count: u64, ns: u64) -> String {
         0.0 => "0".into(),
         r if r < 0.095 => format!("{r:.2}"),
         r if r < 99.95 => format!("{r:.1}"),
-        r => format::grouped(r.round() as u64),
+        r => text::grouped(r.round() as u64),
     }
 }
 

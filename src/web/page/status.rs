@@ -4,12 +4,17 @@ mod account;
 mod chart;
 mod form;
 
-use super::{Chrome, Phase, Tab};
-use crate::engine::{ExporterState, Link, SessionState, now};
+use super::{Chrome, Tab};
+use crate::clock::now;
+use crate::engine::Phase;
+use crate::engine::{ExporterState, SessionState};
+use crate::export::deliver::Link;
 use crate::language::diagnostic::Severity;
 use crate::store::{Counting, DatabaseStatus, Store};
+use crate::text;
 use crate::text::count;
-use crate::web::format::{self, grouped};
+use crate::text::grouped;
+use crate::web::format::{self};
 use crate::web::request::{Fields, Request};
 use crate::web::response::{self, Response};
 use crate::web::settings::{self, Problem};
@@ -152,7 +157,7 @@ const SECOND: u64 = 1_000_000_000;
 fn since(time: u64) -> String {
     match now().saturating_sub(time) {
         ns if ns < 60 * SECOND => format!("{} s", ns / SECOND),
-        ns => format::duration(ns),
+        ns => text::duration(ns),
     }
 }
 
@@ -183,11 +188,11 @@ fn warnings(app: &App, state: &SessionState, database: &DatabaseStatus) -> Vec<W
 }
 
 fn figures(state: &SessionState) -> Vec<Figure> {
-    let lateness = format::duration(state.lateness.p99);
+    let lateness = text::duration(state.lateness.p99);
     let (late, unit) = lateness.split_once(' ').unwrap_or((&lateness, ""));
     let figure = |name, value: String, unit: &str| Figure { name, value, unit: unit.into() };
     let mut figures = vec![
-        figure("Achieved", format::three_figures(state.achieved_rate), "traces/s"),
+        figure("Achieved", text::three_figures(state.achieved_rate), "traces/s"),
         figure("Target", plain(state.target_rate), "traces/s"),
         figure("Lateness p99", late.into(), unit),
         figure("Next index", grouped(state.next_index), &format!("of seed {}", state.seed)),
@@ -200,7 +205,7 @@ fn figures(state: &SessionState) -> Vec<Figure> {
 
 /// Without zeros behind the point.
 fn plain(value: f64) -> String {
-    let text = format::three_figures(value);
+    let text = text::three_figures(value);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 
@@ -216,13 +221,13 @@ impl Exporter {
             requests: format!(
                 "{} acknowledged with {}, {} sent again",
                 grouped(account.requests),
-                format::bytes(account.bytes),
+                text::bytes(account.bytes),
                 grouped(retries)
             ),
             latency: match state.latency.count {
                 0 => "nothing answered yet".into(),
                 _ => {
-                    format!("p50 {}, p99 {}", format::duration(state.latency.p50), format::duration(state.latency.p99))
+                    format!("p50 {}, p99 {}", text::duration(state.latency.p50), text::duration(state.latency.p99))
                 }
             },
             last_error: state
@@ -247,7 +252,7 @@ impl StoreFacts {
             "memory, {} of {}, {}",
             grouped(database.memory_traces),
             count(database.memory_capacity, "trace"),
-            format::bytes(database.memory_bytes)
+            text::bytes(database.memory_bytes)
         );
         let mut facts = vec![];
         match (&database.wanted, &database.outage) {

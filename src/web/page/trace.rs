@@ -12,9 +12,12 @@ mod tree;
 mod waterfall;
 
 use super::outage::Outage;
-use super::{Chrome, Phase, Tab, problem};
-use crate::engine::{Located, now};
+use super::{Chrome, Tab, problem};
+use crate::clock::now;
+use crate::engine::Located;
+use crate::engine::Phase;
 use crate::store::{Store, StoredTrace, TraceId};
+use crate::text;
 use crate::web::filter;
 use crate::web::palette::Palette;
 use crate::web::request::{Fields, Request};
@@ -143,12 +146,12 @@ pub async fn show(app: &Arc<App>, request: &Request, id: &str) -> Response {
         notices.push(format!(
             "This trace was made as number {} of this run, but is not kept. It was made again from the seed: what is shown is \
              what was sent, not whether it arrived.",
-            format::grouped(located.index)
+            text::grouped(located.index)
         ));
     }
     let orphans = tree.nodes.iter().filter(|node| node.orphan).count();
     if orphans > 0 {
-        let spans = format::count(orphans as u64, "span");
+        let spans = text::count(orphans as u64, "span");
         notices.push(format!("{spans} name a parent that is not there. They stand beside the root, marked."));
     }
     let zoom = look.zoom(&tree);
@@ -169,11 +172,11 @@ pub async fn show(app: &Arc<App>, request: &Request, id: &str) -> Response {
         outage,
         facts: facts(app, &trace, &tree, &palette, located.as_ref()),
         split: split(&tree, &critical, &palette),
-        request: format::duration(tree.spans[tree.root()].duration),
+        request: text::duration(tree.spans[tree.root()].duration),
         minimap: waterfall::minimap(&tree, &palette),
         rows: (0..shown).map(|i| drawing.row(i)).collect(),
         ticks: drawing.ticks(),
-        hidden: (shown < tree.spans.len()).then(|| format::grouped((tree.spans.len() - shown) as u64)),
+        hidden: (shown < tree.spans.len()).then(|| text::grouped((tree.spans.len() - shown) as u64)),
         rest: look.rest(),
         found: found.as_ref().map(Vec::len),
         panel,
@@ -205,7 +208,7 @@ impl Page {
     }
 
     fn errors(&self) -> String {
-        format::count(self.errors as u64, "error")
+        text::count(self.errors as u64, "error")
     }
 
     /// What the ruler shows.
@@ -245,13 +248,13 @@ fn facts(app: &App, trace: &StoredTrace, tree: &Tree<'_>, palette: &Palette, loc
         operation: format::named(&root.name).into(),
         service: root.service.clone(),
         class: palette.class(&root.service),
-        duration: format::duration(root.duration),
-        in_all: (tree.end > root.end()).then(|| format::duration(tree.end - tree.start)),
-        spans: format::grouped(tree.spans.len() as u64),
+        duration: text::duration(root.duration),
+        in_all: (tree.end > root.end()).then(|| text::duration(tree.end - tree.start)),
+        spans: text::grouped(tree.spans.len() as u64),
         services: services.len(),
         started: format!("{} UTC", format::date_time(root.start)),
         scenario: trace.scenario.clone().or_else(|| located.map(|l| l.scenario_name().to_string())),
-        index: located.map(|l| format!("{} of seed {}", format::grouped(l.index), app.session.seed())),
+        index: located.map(|l| format!("{} of seed {}", text::grouped(l.index), app.session.seed())),
         command: located.map(|_| format!("tracegen replay {id} --manifest {}/api/manifest", app.url)),
         id,
     }

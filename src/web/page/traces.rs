@@ -4,9 +4,12 @@ mod charts;
 mod row;
 
 use super::outage::Outage;
-use super::{Chrome, Phase, Tab};
-use crate::engine::{self, SessionState};
+use super::{Chrome, Tab};
+use crate::clock;
+use crate::engine::Phase;
+use crate::engine::SessionState;
 use crate::store::{Overview, Store, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery};
+use crate::text;
 use crate::web::filter::{Filter, RANGES};
 use crate::web::palette::Palette;
 use crate::web::request::Request;
@@ -76,7 +79,7 @@ struct List {
 }
 
 pub async fn list(app: &Arc<App>, request: &Request) -> Response {
-    let now = engine::now();
+    let now = clock::now();
     let filter = Filter::read(&request.query, now, RANGE);
     if let Some(path) = whole_id(app, &filter).await {
         return response::see_other(&path);
@@ -160,7 +163,7 @@ fn content(
         let bounded = filter.time.from.is_some() || filter.time.until.is_some();
         let searched = page.searched.map(|range| format!("traces that were looked at, {}", bounds(range)));
         let range = searched.or_else(|| bounded.then(|| words_of_range(filter)));
-        let kept = format::count(counts.total_traces, "trace");
+        let kept = text::count(counts.total_traces, "trace");
         let kept = format!("{kept} {}", if counts.total_traces == 1 { "is" } else { "are" });
         return Content::NoMatch { kept, range };
     }
@@ -193,12 +196,12 @@ fn content(
         shown: if rows.is_empty() {
             "none here".into()
         } else {
-            format!("{}–{}", format::grouped(first), format::grouped(last))
+            format!("{}–{}", text::grouped(first), text::grouped(last))
         },
         rows,
         total: match page.searched {
-            Some(_) => format!("at least {}", format::grouped(page.total)),
-            None => format::grouped(page.total),
+            Some(_) => format!("at least {}", text::grouped(page.total)),
+            None => text::grouped(page.total),
         },
         searched: page.searched.map(bounds),
         further: page.searched.and_then(|range| range.from).map(|from| {
@@ -236,12 +239,12 @@ fn words_of_range(filter: &Filter) -> String {
 }
 
 fn counts(kept: Option<TraceCounts>, state: &SessionState) -> String {
-    let generated = format::grouped(state.traces);
+    let generated = text::grouped(state.traces);
     let since = format::stamp(state.began, "%H:%M");
     match kept {
         Some(TraceCounts { total_traces, counted_from, .. }) => {
             let partly = counted_from.map(format::counted_since).unwrap_or_default();
-            format!("{} kept of {generated} generated since {since}{partly}", format::grouped(total_traces))
+            format!("{} kept of {generated} generated since {since}{partly}", text::grouped(total_traces))
         }
         None => format!("{generated} generated since {since}"),
     }

@@ -1,7 +1,8 @@
 //! A sample trace, small: a row a span, with a bar on the trace's time line.
 
 use crate::export::write_tree;
-use crate::web::format::{duration, named};
+use crate::text::duration;
+use crate::web::format::named;
 use crate::web::palette::Palette;
 use crate::web::sandbox::Sample;
 

@@ -1,7 +1,7 @@
 //! The calls of a scenario as a tree: drawn from left to right, places computed here.
 
 use crate::plan::{BlockId, Expectation, Inst, Plan, ScenarioId};
-use crate::web::format::duration;
+use crate::text::duration;
 use crate::web::palette::Palette;
 use std::collections::BTreeMap;
 

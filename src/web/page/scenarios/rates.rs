@@ -2,7 +2,7 @@
 
 use crate::engine::Observed;
 use crate::plan::{Expectation, Plan};
-use crate::web::format::grouped;
+use crate::text::grouped;
 use crate::web::palette::Palette;
 
 /// Normal quantile of the 95 % interval.

@@ -2,7 +2,8 @@
 
 use super::{Choice, is_hot, part, rate, traces_of};
 use crate::store::{Figures, Percentiles, ServiceReport, ServicesReport};
-use crate::web::format::{grouped, named, three_figures};
+use crate::text::{grouped, three_figures};
+use crate::web::format::named;
 use crate::web::palette::Palette;
 use std::cmp::Ordering;
 use std::fmt::Write;

@@ -3,8 +3,9 @@
 use crate::engine::SessionState;
 use crate::export::deliver;
 use crate::store::{DatabaseStatus, StoreError, TraceCounts, Written};
+use crate::text::grouped;
 use crate::trace::{Amount, Loss};
-use crate::web::format::{grouped, share};
+use crate::web::format::share;
 use std::collections::BTreeMap;
 
 pub type Counts = Result<TraceCounts, StoreError>;

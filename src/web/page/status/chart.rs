@@ -1,7 +1,8 @@
 //! The rate as it was in the last quarter of an hour.
 
 use crate::engine::SessionState;
-use crate::web::format::{stamp, three_figures};
+use crate::text::three_figures;
+use crate::web::format::stamp;
 use std::fmt::Write;
 
 /// Of the drawing; the greatest rate stands a quarter below its upper edge.

@@ -2,9 +2,10 @@
 
 use crate::engine::Located;
 use crate::plan::{BlockId, Place, Plan, ScenarioId};
+use crate::text::grouped;
 use crate::trace::NONE;
 use crate::web::App;
-use crate::web::format::{encoded, grouped, share};
+use crate::web::format::{encoded, share};
 
 pub struct Why {
     pub lines: Vec<Line>,

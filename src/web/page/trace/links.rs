@@ -1,6 +1,7 @@
 //! Links of a span, both ways: to what caused it, and from what it caused.
 
 use crate::store::{Store, StoredSpan, StoredTrace, TraceId};
+use crate::text;
 use crate::web::palette::Palette;
 use crate::web::{App, format};
 
@@ -72,15 +73,15 @@ async fn target(app: &App, id: TraceId, span: u64) -> Option<Target> {
 /// A trace by its number, else by its id.
 fn number(app: &App, id: TraceId) -> String {
     match app.session.locate(id) {
-        Some(located) => format!("trace {}", format::grouped(located.index)),
+        Some(located) => format!("trace {}", text::grouped(located.index)),
         None => format!("trace {}", &format::trace_id(id)[..8]),
     }
 }
 
 fn apart(there: u64, here: u64) -> String {
     match there.checked_sub(here) {
-        Some(later) => format!("{} later", format::duration(later)),
-        None => format!("{} earlier", format::duration(here - there)),
+        Some(later) => format!("{} later", text::duration(later)),
+        None => format!("{} earlier", text::duration(here - there)),
     }
 }
 

@@ -6,6 +6,7 @@ use super::tree::Tree;
 use super::waterfall::offset;
 use crate::engine::Located;
 use crate::store::{Attributes, Status, StoredSpan, StoredTrace};
+use crate::text;
 use crate::trace::OwnedDatum;
 use crate::web::palette::Palette;
 use crate::web::{App, format};
@@ -68,8 +69,8 @@ impl Panel {
             failure: failed_with(record),
             figures: [
                 ("Start", offset(record.start - tree.start)),
-                ("Duration", format::duration(record.duration)),
-                ("Own work", format::duration(own)),
+                ("Duration", text::duration(record.duration)),
+                ("Own work", text::duration(own)),
                 ("Of trace", format::share(record.duration, (tree.end - tree.start).max(1))),
             ],
             attributes: attributes(&record.attributes),

@@ -2,6 +2,7 @@
 
 use super::tree::{Stretch, Tree};
 use crate::store::StoredSpan;
+use crate::text;
 use crate::web::format;
 use crate::web::palette::Palette;
 
@@ -116,7 +117,7 @@ impl Drawing<'_> {
         let exceptions =
             span.events.iter().filter(|e| e.name == "exception").filter_map(|e| window.clip((e.time, e.time)));
         let marks: Vec<String> = exceptions.map(|(at, _)| format::percent(at, 1.0)).collect();
-        let duration = format::duration(span.duration);
+        let duration = text::duration(span.duration);
         Row {
             id: format::span_id(span.id),
             class: self.palette.class(&span.service),

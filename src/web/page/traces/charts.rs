@@ -1,6 +1,7 @@
 //! Arrivals over time, and the histogram of durations with the brush over it.
 
 use crate::store::{Arrivals, DurationBins, Overview, Percentiles};
+use crate::text;
 use crate::web::format;
 use std::fmt::Write;
 
@@ -38,12 +39,12 @@ impl ArrivalsChart {
         };
         let first = buckets.iter().position(|b| b.0 > 0).unwrap_or(0) as u64;
         let covered = end.saturating_sub(from + first * step).max(SECOND) as f64 / SECOND as f64;
-        let rate = format!("{}/s", format::three_figures(overview.traces as f64 / covered));
+        let rate = format!("{}/s", text::three_figures(overview.traces as f64 / covered));
         let share = format::share(overview.errors, overview.traces);
         let axis = times(*from, *step, buckets.len(), live);
         let label = format!(
             "{} {}traces from {} to {}, at most {most} per {}; {share} with errors",
-            format::grouped(overview.traces),
+            text::grouped(overview.traces),
             if overview.kept_only { "kept " } else { "" },
             axis.first().map_or("", |t| t),
             axis.last().map_or("", |t| t),
@@ -146,14 +147,14 @@ impl DurationsChart {
             label,
             x: format::percent(x(value), 1.0),
             value,
-            text: format::duration(10f64.powf(value).round() as u64),
+            text: text::duration(10f64.powf(value).round() as u64),
         };
         let total = bins.bins.iter().map(|b| b.1).sum();
-        let [p50, p95, p99] = percentiles.map_or([0; 3], |p| [p.p50, p.p95, p.p99]).map(format::duration);
+        let [p50, p95, p99] = percentiles.map_or([0; 3], |p| [p.p50, p.p95, p.p99]).map(text::duration);
         DurationsChart {
             label: format!(
                 "Histogram of {} durations from {} to {}",
-                format::grouped(total),
+                text::grouped(total),
                 grip("", "", low).text,
                 grip("", "", high).text
             ),

@@ -1,6 +1,7 @@
 //! A trace as a row of the list, or a card.
 
 use crate::store::{ShapeSpan, TraceSummary};
+use crate::text;
 use crate::web::palette::Palette;
 use crate::web::{App, format};
 
@@ -51,14 +52,14 @@ impl Row {
             class: palette.class(&trace.service),
             scenario: scenario.unwrap_or_default(),
             shape: shape(palette, &trace.shape),
-            spans: format::grouped(trace.spans as u64),
+            spans: text::grouped(trace.spans as u64),
             error: trace.first_error.map(|e| RowError {
                 class: palette.class(&e.service),
                 r#type: if e.r#type.is_empty() { "error".into() } else { e.r#type },
                 service: e.service,
                 more: trace.errors.saturating_sub(1),
             }),
-            duration: format::duration(trace.duration),
+            duration: text::duration(trace.duration),
             length: format::percent(trace.duration as f64, longest as f64),
             clock: format::clock(trace.start),
             stamp: format!("{} UTC", format::date_time(trace.start)),
