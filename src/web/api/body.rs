@@ -48,11 +48,6 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A field that is there and not `null`.
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        self.fields.get(name).filter(|value| !value.is_null())
-    }
-
     fn place(&self, name: &str) -> String {
         if self.place.is_empty() { name.into() } else { format!("{}.{name}", self.place) }
     }
@@ -60,7 +55,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// It is no object, or has other fields than `allowed`.
     pub fn object(&self, name: &str, allowed: &[&str]) -> Result<Option<Object<'a>>, Problem> {
-        self.get(name).map(|value| Object::at(self.place(name), value, allowed)).transpose()
+        self.fields.get(name).map(|value| Object::at(self.place(name), value, allowed)).transpose()
     }
 
     /// # Errors
@@ -87,7 +82,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// It is no object, or one of them is no number.
     pub fn numbers<C: FromIterator<(String, f64)>>(&self, name: &str) -> Result<Option<C>, Problem> {
-        let Some(value) = self.get(name) else { return Ok(None) };
+        let Some(value) = self.fields.get(name) else { return Ok(None) };
         let place = self.place(name);
         let fields = value.as_object().ok_or_else(|| wrong(format!("Expected an object in `{place}`.")))?;
         let number = |(name, value): (&String, &Value)| match value.as_f64() {
@@ -99,6 +94,6 @@ impl<'a> Object<'a> {
 
     fn read<T>(&self, name: &str, allowed: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Problem> {
         let read = |value| read(value).ok_or_else(|| wrong(format!("Expected {allowed} in `{}`.", self.place(name))));
-        self.get(name).map(read).transpose()
+        self.fields.get(name).map(read).transpose()
     }
 }

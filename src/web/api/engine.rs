@@ -114,7 +114,6 @@ mod tests {
     #[test]
     fn what_is_not_given_stays() {
         assert_eq!(changed(json!({})), settings());
-        assert_eq!(changed(json!({ "pace": null, "weights": null })), settings());
         assert_eq!(changed(json!({ "lanes": 9 })), Settings { lanes: 9, ..settings() });
         assert!(changed(json!({ "weights": {} })).weights.is_empty(), "the weights are given as a whole");
         let rate = |count, per_ns, poisson| Pace::Rate { count, per_ns, poisson };
@@ -134,6 +133,8 @@ mod tests {
             (json!({ "pase": {} }), "There is no `pase` in the body; did you mean `pace`?"),
             (json!({ "colour": 1 }), "There is no `colour` in the body. Allowed: `pace`, `lanes` and `weights`."),
             (json!({ "pace": 7 }), "Expected an object in `pace`, with any of `rate` and `interval`."),
+            (json!({ "pace": null }), "Expected an object in `pace`, with any of `rate` and `interval`."),
+            (json!({ "lanes": null }), "Expected a whole number from 0 in `lanes`."),
             (json!({ "pace": {} }), "`pace` has one of `rate` and `interval`."),
             (json!({ "pace": { "rate": { "count": "x" } } }), "Expected a whole number from 0 in `pace.rate.count`."),
             (
