@@ -136,10 +136,13 @@ fn a_file_that_may_not_grow_is_an_error_of_the_run() {
         let line = format!("ulimit -f 16; exec {} {words} {}", env!("CARGO_BIN_EXE_tracegen"), scenarios().display());
         Command::new("sh").args(["-c", &line]).current_dir(&folder).output().expect("it runs")
     };
-    let output = limited("run --seed 7 --start=2026-01-01 --count 5000 --rate 100/s --exporter file=a.bin");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("not written") && said.contains("File too large"), "{said}");
+    for more in ["", " --force --quiet"] {
+        let run = "run --seed 7 --start=2026-01-01 --count 5000 --rate 100/s --exporter file=a.bin";
+        let output = limited(&format!("{run}{more}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{more}: {said}");
+        assert!(said.contains("not written") && said.contains("File too large"), "{more}: {said}");
+    }
     let output = limited("compile -o all.plan");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(3) && said.contains("File too large"), "{said}");

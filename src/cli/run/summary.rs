@@ -35,7 +35,8 @@ impl Commands {
 
 pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Destination) -> Result<(), Failure> {
     let commands = Commands::new(run, outcome, prepared, destination);
-    if !run.quiet {
+    // A run that falls short says so even where it is to say nothing but errors.
+    if !run.quiet || outcome.lost() {
         tell(foreign::message(&for_people(outcome, &prepared.timing, &commands)));
     }
     if run.summary == Some(SummaryFlag::Json) {
