@@ -4,9 +4,7 @@
 //! speed. Work is cut into chunks of fixed index ranges, so that an output that keeps index order gets the same bytes from
 //! any number of threads.
 
-mod archive;
 mod chunks;
-mod manifest;
 mod ordered;
 mod outbox;
 mod output;
@@ -15,9 +13,7 @@ mod session;
 mod stop;
 mod stream;
 
-pub use archive::{Archive, Identified};
 pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
-pub use manifest::{Destination, Era, Manifest, ManifestError, ManifestFile, MergeError, Merged, Totals};
 pub use output::{Closed, Output};
 pub use session::{
     ExporterState, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState, Settings,
@@ -28,10 +24,10 @@ pub use stop::Stop;
 use crate::clock::now;
 use crate::export::{Batch, Encode, Histogram, Percentiles};
 use crate::interpreter::{Run, Schedule};
+use crate::journal::{Ending, Selection};
 use crate::trace::Trace;
 use chunks::Chunks;
 use ordered::Turn;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,12 +44,12 @@ pub struct Job {
     /// What is not to be sent again.
     pub sent: Sent,
     /// Told the schedule as it grows.
-    pub journal: Option<Journal>,
+    pub on_epoch: Option<OnEpoch>,
 }
 
 /// Is told the schedule whenever it has got an epoch, before any trace of that leaves: by every thread that comes to the
 /// epoch, so it may be told the same one several times, from several threads, which wait for it.
-pub type Journal = Arc<dyn Fn(&Schedule) + Send + Sync>;
+pub type OnEpoch = Arc<dyn Fn(&Schedule) + Send + Sync>;
 
 /// What a run had sent when it was stopped: of the traces before `end`, those that had ended. By default nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,34 +64,6 @@ pub struct Sent {
 impl Sent {
     fn has(&self, trace: &Trace) -> bool {
         trace.index < self.end && trace.end <= self.stopped
-    }
-}
-
-/// Which traces of the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Selection {
-    /// Indices below this one.
-    pub count: Option<u64>,
-    /// Starts before this time, ns since 1970.
-    pub before: Option<u64>,
-    /// Indices that leave `shard.0` when divided by `shard.1`.
-    pub shard: (u64, u64),
-}
-
-impl Default for Selection {
-    /// All.
-    fn default() -> Self {
-        Selection { count: None, before: None, shard: (0, 1) }
-    }
-}
-
-impl Selection {
-    /// The start of trace `index`, as `start` gives it, if the trace is selected. Indices beyond `count` are never asked for.
-    fn select(&self, index: u64, start: impl FnOnce() -> u64) -> Option<u64> {
-        let (k, n) = self.shard;
-        let start = (n == 1 || index % n == k).then(start)?;
-        self.before.is_none_or(|before| start < before).then_some(start)
     }
 }
 
@@ -172,18 +140,6 @@ impl Progress {
     }
 }
 
-/// What a run came to.
-pub struct Ending {
-    pub ended: Ended,
-    /// When it was stopped or the output closed, ns since 1970: of the traces before `end`, those that had not ended were not
-    /// sent. `None`: it is complete.
-    pub stopped: Option<u64>,
-    /// Index after the last trace.
-    pub end: u64,
-    /// With all epochs.
-    pub schedule: Arc<Schedule>,
-}
-
 /// How generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -203,7 +159,7 @@ pub fn generate(
     output: &dyn Output,
     progress: &Progress,
     stop: &Stop,
-) -> Ending {
+) -> (Ended, Ending) {
     let (chunks, turn) = (Chunks::new(job), Turn::new());
     let worker = || -> Result<bool, Closed> {
         if job.ordered {
@@ -229,10 +185,6 @@ pub fn generate(
         Ok(true) if chunks.is_complete() => Ended::Complete,
         Ok(_) => Ended::Stopped,
     };
-    Ending {
-        ended,
-        stopped: (ended != Ended::Complete).then(|| stop.time().min(now())),
-        end,
-        schedule: grown.unwrap_or_else(|| job.run.schedule().clone()),
-    }
+    let stopped = (ended != Ended::Complete).then(|| stop.time().min(now()));
+    (ended, Ending { stopped, end, schedule: grown.unwrap_or_else(|| job.run.schedule().clone()) })
 }

@@ -47,6 +47,9 @@ pub mod receive;
 // Traces at rest, in memory or ClickHouse, and the questions the pages ask of them.
 pub mod store;
 
+// What makes a run again: manifest, eras, archive.
+pub mod journal;
+
 // Start, stop, pace: drives the interpreter and feeds the exporters and the store.
 pub mod engine;
 

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::binary::scenarios;
 use tempfile::TempDir;
-use tracegen::engine::{Archive, Manifest};
+use tracegen::journal::{Archive, Manifest};
 
 /// While the file that STEPPED names is there, the wall clock is an hour behind.
 const SHIM: &str = r#"

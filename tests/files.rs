@@ -19,7 +19,7 @@ use support::binary::{json_requests, scenarios, spans};
 use support::collector::read_delimited;
 use support::process::Running;
 use tempfile::TempDir;
-use tracegen::engine::{Archive, Manifest};
+use tracegen::journal::{Archive, Manifest};
 
 const RUN: [&str; 6] = ["run", "--seed=7", "--start=2026-01-01", "--count=200", "--rate=100/s", "--summary=json"];
 

@@ -27,9 +27,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("otlp", &[]),
     ("receive", &["clock", "seats", "otlp"]),
     ("store", &["clock", "plan", "trace"]),
-    ("engine", &["clock", "disk", "plan", "trace", "interpreter", "export", "store"]),
+    ("journal", &["disk", "plan", "trace", "interpreter", "export"]),
+    ("engine", &["clock", "plan", "trace", "interpreter", "export", "store", "journal"]),
     ("telemetry", &["clock", "trace", "export", "store", "engine"]),
-    ("verify", &["clock", "plan", "trace", "interpreter", "export", "otlp", "store", "engine"]),
+    ("verify", &["clock", "plan", "trace", "interpreter", "export", "otlp", "store", "journal"]),
     (
         "web",
         &[
@@ -62,6 +63,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "explain",
             "receive",
             "store",
+            "journal",
             "verify",
             "engine",
             "telemetry",

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use support::binary::{bare_spans, json_requests, scenarios, spans, tracegen};
 use support::collector::read_delimited;
 use tempfile::TempDir;
-use tracegen::engine::{Archive, Manifest};
 use tracegen::interpreter::Identity;
+use tracegen::journal::{Archive, Manifest};
 
 const START: &str = "2026-01-01T00:00:00Z";
 
@@ -192,7 +192,7 @@ fn a_run_that_was_stopped_says_which_traces_were_sent() {
             let requests = read_delimited(&std::fs::read(&file).expect("a file"));
             let ids = bare_spans(&requests).map(|span| <[u8; 16]>::try_from(&span.trace_id[..]).expect("an id"));
             ids.map(|id| match archive.identify(id) {
-                tracegen::engine::Identified::Ours { index } => index,
+                tracegen::journal::Identified::Ours { index } => index,
                 other => panic!("{other:?}"),
             })
             .collect()

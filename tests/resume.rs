@@ -19,8 +19,8 @@ use support::collector::{Collector, Output, read_delimited};
 use support::peer::{Answer, Peer};
 use support::process::Running;
 use tempfile::TempDir;
-use tracegen::engine::{Archive, Manifest};
 use tracegen::interpreter::{Identity, Interpreter};
+use tracegen::journal::{Archive, Manifest};
 
 /// Each way for traces to arrive, at 600 a second or so.
 const ARRIVALS: [&[&str]; 3] =

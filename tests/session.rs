@@ -14,10 +14,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use support::peer::{Answer, Listen, Peer};
 use support::plans;
-use tracegen::engine::{Archive, Identified, Manifest, Pace, Phase, Session, SessionOptions, SessionState, Settings};
+use tracegen::engine::{Pace, Phase, Session, SessionOptions, SessionState, Settings};
 use tracegen::export::deliver::Link;
 use tracegen::export::target::{Target, TargetFlags};
 use tracegen::interpreter::{Identity, Run};
+use tracegen::journal::{Archive, Identified, Manifest};
 use tracegen::plan::Plan;
 use tracegen::store::{Database, Memory, Store, StoredTrace, TraceId, TraceQuery, Wanted, create_database};
 

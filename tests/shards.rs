@@ -20,7 +20,7 @@ use support::binary::{bare_spans, json_requests, scenarios, spans, tracegen};
 use support::collector::read_delimited;
 use support::process::Running;
 use tempfile::TempDir;
-use tracegen::engine::{Archive, Identified, Manifest};
+use tracegen::journal::{Archive, Identified, Manifest};
 
 const SHARDS: u64 = 3;
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tracegen::engine::{Archive, Manifest};
+use tracegen::journal::{Archive, Manifest};
 
 fuzz_target!(|bytes: &[u8]| {
     let manifest = match Manifest::read(bytes) {

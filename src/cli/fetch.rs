@@ -1,7 +1,7 @@
 //! One document from an HTTP server.
 
 use super::environment;
-use crate::engine::Manifest;
+use crate::journal::Manifest;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderValue};

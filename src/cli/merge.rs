@@ -3,7 +3,7 @@
 use super::fetch::shown;
 use super::output::{print_with, say};
 use super::{Exit, Failure, source};
-use crate::engine::{Archive, Manifest, Merged};
+use crate::journal::{Archive, Manifest, Merged};
 use crate::text::count;
 use crate::text::quantity;
 use clap::Args;

@@ -4,9 +4,10 @@ use super::output::say;
 use super::run::exporter::{self, Exporter, ExporterFlags};
 use super::source::{Known, Source, trace_id};
 use super::{Exit, Failure};
-use crate::engine::{Archive, Identified, Output};
+use crate::engine::Output;
 use crate::export::Batch;
 use crate::interpreter::MAX_INDEX;
+use crate::journal::{Archive, Identified};
 use clap::Args;
 use std::path::PathBuf;
 

@@ -13,7 +13,8 @@ pub(super) mod timing;
 use super::{Exit, Failure, environment, memory, metrics, output, scenarios};
 use crate::clock;
 use crate::disk;
-use crate::engine::{self, Archive, Job, Manifest, ManifestFile, Sent, Totals};
+use crate::engine::{self, Job, Sent};
+use crate::journal::{Archive, Manifest, ManifestFile, Selection, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
 use exporter::{Exporter, ExporterFlags};
@@ -123,10 +124,10 @@ pub(super) fn open_manifest(path: &Path) -> Result<ManifestFile, Failure> {
 }
 
 /// At full speed the manifest gets the schedule as it grows, so that what arrives can be verified meanwhile.
-fn journal(file: Arc<ManifestFile>, run: Arc<crate::interpreter::Run>) -> engine::Journal {
+fn journal(file: Arc<ManifestFile>, run: Arc<crate::interpreter::Run>) -> engine::OnEpoch {
     Arc::new(move |schedule| {
         if file.lacks(schedule.epochs().len()) {
-            file.append(Archive::so_far(&run, engine::Selection::default(), schedule).eras());
+            file.append(Archive::so_far(&run, Selection::default(), schedule).eras());
         }
     })
 }
@@ -163,7 +164,7 @@ impl Run {
             at_full_speed: timing.at_full_speed,
             ordered: opened.ordered,
             sent: prepared.sent,
-            journal: manifest.clone().filter(|_| timing.at_full_speed).map(|file| journal(file, run.clone())),
+            on_epoch: manifest.clone().filter(|_| timing.at_full_speed).map(|file| journal(file, run.clone())),
         };
         let outcome = monitor::run(&self, &job, opened, timing, messages, metrics)?;
         save(&|| {

@@ -4,9 +4,9 @@ use super::run::summary::{quoted, words};
 use super::run::timing::{Timing, TimingFlags};
 use super::{Failure, fetch, scenarios};
 use crate::clock;
-use crate::engine::{Archive, Ended, Ending, Manifest, Selection};
 use crate::export::deliver::Account;
 use crate::interpreter::{Run, Starts};
+use crate::journal::{Archive, Ending, Manifest, Selection};
 use clap::Args;
 use std::fs::File;
 use std::path::PathBuf;
@@ -66,10 +66,7 @@ impl Source {
         let run = Run::new(plan, seed, timing.schedule);
         let last = last_trace(&run, timing.selection);
         // Who gives the flags says that all of it was made.
-        let ending = last.map(|(end, _)| {
-            let schedule = run.schedule().clone();
-            Ending { ended: Ended::Complete, stopped: None, end, schedule }
-        });
+        let ending = last.map(|(end, _)| Ending { stopped: None, end, schedule: run.schedule().clone() });
         let archive = Archive::of(&run, timing.selection, ending.as_ref());
         Ok(Known { archive, background: Background { words, account: None, until: last.map(|(_, start)| start) } })
     }

@@ -1,6 +1,6 @@
 //! Work, cut into chunks of consecutive indices and handed out in order.
 
-use super::{Job, Journal, Sent, Stop};
+use super::{Job, OnEpoch, Sent, Stop};
 use crate::clock::now;
 use crate::interpreter::{Arrivals, Epoch, MAX_INDEX, Schedule, Starts};
 use crate::plan::{Plan, ScenarioId};
@@ -42,7 +42,7 @@ pub struct Chunks {
     /// Indices below this one.
     limit: u64,
     before: u64,
-    journal: Option<Journal>,
+    on_epoch: Option<OnEpoch>,
     state: Mutex<State>,
 }
 
@@ -87,7 +87,7 @@ impl Chunks {
             length: length(plan, per_second),
             limit,
             before: selection.before.unwrap_or(u64::MAX),
-            journal: job.journal.clone(),
+            on_epoch: job.on_epoch.clone(),
             state: Mutex::new(state),
         }
     }
@@ -96,8 +96,8 @@ impl Chunks {
     pub fn next(&self, stop: &Stop) -> Option<Chunk> {
         let chunk = self.take(stop)?;
         // Outside of the lock: the others go on meanwhile.
-        if let (Some(journal), Some(schedule)) = (&self.journal, &chunk.schedule) {
-            journal(schedule);
+        if let (Some(tell), Some(schedule)) = (&self.on_epoch, &chunk.schedule) {
+            tell(schedule);
         }
         Some(chunk)
     }
@@ -213,8 +213,8 @@ fn length(plan: &Plan, per_second: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Selection;
     use crate::interpreter::Run;
+    use crate::journal::Selection;
     use crate::plan::fixture;
 
     const NOW: u64 = 1_767_225_600 * SECOND;
@@ -257,7 +257,7 @@ mod tests {
             at_full_speed: true,
             ordered: false,
             sent: Sent::default(),
-            journal: None,
+            on_epoch: None,
         };
         let (chunks, stop) = (Chunks::new(&job), Stop::default());
         let indices: Vec<_> = std::iter::from_fn(|| chunks.next(&stop)).map(|chunk| chunk.indices).collect();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_another_ones_journal() {
+    fn nobody_waits_while_another_is_told_an_epoch() {
         use std::sync::atomic::{AtomicBool, Ordering};
         use std::sync::mpsc::channel;
         use std::time::Duration;
@@ -275,7 +275,7 @@ mod tests {
         let (told, hears) = channel();
         let (release, released) = channel::<()>();
         let (first, released) = (AtomicBool::new(true), Mutex::new(released));
-        let journal: Journal = Arc::new(move |schedule| {
+        let tell: OnEpoch = Arc::new(move |schedule| {
             if first.swap(false, Ordering::SeqCst) {
                 told.send(schedule.epochs().len()).unwrap();
                 let _ = released.lock().recv_timeout(LONG);
@@ -288,7 +288,7 @@ mod tests {
             at_full_speed: true,
             ordered: false,
             sent: Sent::default(),
-            journal: Some(journal),
+            on_epoch: Some(tell),
         };
         let (chunks, stop) = (Chunks::new(&job), Stop::default());
         std::thread::scope(|scope| {

@@ -11,13 +11,11 @@ mod state;
 
 pub use state::{ExporterState, Located, Observed, ObservedBlock, Pace, Phase, SessionState, Settings, SettingsError};
 
-use super::Selection;
-use super::archive::{self, Archive, Identified};
-use super::manifest::{Manifest, Totals};
 use crate::clock::now;
 use crate::export::Histogram;
 use crate::export::target::Target;
 use crate::interpreter::{Epoch, Interpreter, Run};
+use crate::journal::{self, Archive, Identified, Manifest, Selection, Totals};
 use crate::plan::Plan;
 use crate::store::{Database, TraceId};
 use crate::trace::{Origin, Trace};
@@ -74,7 +72,7 @@ impl Session {
         let weighted = settings.on(&plan)?;
         let began = now();
         let epoch = Epoch { first: 0, opening: began.saturating_sub(HEAD_START), arrivals: settings.arrivals() };
-        let schedule = archive::only(epoch).map_err(|e| SettingsError(e.to_string()))?;
+        let schedule = journal::only(epoch).map_err(|e| SettingsError(e.to_string()))?;
         let run = Arc::new(Run::new(weighted.clone(), seed, schedule));
         let mut archive = Archive::new(&run, Selection::default());
         archive.begin(epoch, &plan, settings.weights.clone());

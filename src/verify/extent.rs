@@ -1,7 +1,7 @@
 //! Which traces a run has.
 
-use crate::engine::{Archive, Era};
 use crate::interpreter::{Schedule, Starts};
+use crate::journal::{Archive, Era};
 use std::ops::Range;
 
 /// Indices of one era: those in the range that leave `shard.0` when divided by `shard.1`.

@@ -1,7 +1,7 @@
 //! A run that goes on while what arrives of it is verified: its manifest is written on.
 
 use super::Verifier;
-use crate::engine::{Archive, Era};
+use crate::journal::{Archive, Era};
 use std::fmt;
 
 /// What a manifest says now does not fit what was verified by it.
@@ -65,9 +65,9 @@ fn fits(before: &Archive, now: &Archive, reached: u64) -> Result<(), Outgrown> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Selection;
     use crate::export::{Batch, Encode, Protobuf};
     use crate::interpreter::{Arrivals, Epoch, Interpreter, Run, Schedule};
+    use crate::journal::Selection;
     use crate::plan::{Plan, fixture};
     use crate::trace::Trace;
     use crate::verify::{Fidelity, Policy};

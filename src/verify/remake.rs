@@ -1,9 +1,9 @@
 //! Traces made again, some kept ready: the spans of a trace are often scattered over a request, grouped by their resources.
 
 use super::tally::{Tallies, Totals};
-use crate::engine::Archive;
 use crate::export::{Json, Parts};
 use crate::interpreter::{Interpreter, Run};
+use crate::journal::Archive;
 use crate::trace::{Bytes, SpanView, Trace, View};
 use std::sync::Arc;
 

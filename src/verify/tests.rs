@@ -1,10 +1,10 @@
 //! What is done to a run's spans is what the report says.
 
 use super::*;
-use crate::engine::{Archive, Ended, Ending, Selection};
 use crate::export::{Encode, Protobuf};
 use crate::interpreter::tests::plans;
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use crate::journal::{Archive, Ending, Selection};
 use crate::otlp::stream::{Found, Groups};
 use crate::plan::Plan;
 use crate::store::StoredSpan;
@@ -27,7 +27,7 @@ fn run(plan: Plan) -> Arc<Run> {
 
 /// A run that ended after `traces` traces.
 fn archive(run: &Run, traces: u64) -> Archive {
-    let ending = Ending { ended: Ended::Complete, stopped: None, end: traces, schedule: run.schedule().clone() };
+    let ending = Ending { stopped: None, end: traces, schedule: run.schedule().clone() };
     Archive::of(run, Selection::default(), Some(&ending))
 }
 

@@ -8,8 +8,8 @@ use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
 use super::report::Strangers;
 use super::{Fidelity, extent};
-use crate::engine::{Archive, Identified};
 use crate::export::Histogram;
+use crate::journal::{Archive, Identified};
 use crate::store::{StoredSpan, TraceId};
 use crate::trace::NONE;
 

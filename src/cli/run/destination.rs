@@ -3,8 +3,8 @@
 use super::exporter::{self, Exporter, ExporterFlags};
 use super::summary::quoted;
 use crate::cli::{Failure, database, environment};
-use crate::engine::Destination;
 use crate::export::target::{Protocol, Target};
+use crate::journal::Destination;
 use crate::store::Connection;
 use std::path::Path;
 

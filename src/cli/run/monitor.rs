@@ -8,8 +8,9 @@ use crate::cli::output::say;
 use crate::cli::recent::Recent;
 use crate::cli::{Failure, metrics, signal};
 use crate::clock;
-use crate::engine::{self, Ended, Ending, Figures, Job, Progress, Stop};
+use crate::engine::{self, Ended, Figures, Job, Progress, Stop};
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
+use crate::journal::Ending;
 use crate::telemetry::{self, Metric, RunState};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -91,14 +92,14 @@ pub fn run(
         let (stop, progress) = (&stop, &*progress);
         let work = move || {
             let began = Instant::now();
-            let ending = engine::generate(job, &*encoder, &sink, progress, stop);
+            let (ended, ending) = engine::generate(job, &*encoder, &sink, progress, stop);
             let _ = send.send(Message::Generated);
             let account = Sink::finish(sink);
             let outcome = Outcome {
                 account,
                 figures: progress.figures(),
                 took: began.elapsed(),
-                interrupted: ending.ended == Ended::Stopped,
+                interrupted: ended == Ended::Stopped,
                 ending,
             };
             let _ = send.send(Message::Done(Box::new(outcome)));

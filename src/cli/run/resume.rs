@@ -3,8 +3,9 @@
 use super::timing::Timing;
 use crate::cli::{Failure, source};
 use crate::clock;
-use crate::engine::{Archive, Destination, Manifest, Sent, Totals};
+use crate::engine::Sent;
 use crate::interpreter::{Run, Schedule};
+use crate::journal::{Archive, Destination, Manifest, Totals};
 use crate::text::{count, duration};
 use std::path::Path;
 use std::sync::Arc;

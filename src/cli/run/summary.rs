@@ -5,7 +5,7 @@ use super::monitor::Outcome;
 use super::{Prepared, Run, SummaryFlag, Timing};
 use crate::cli::output::{print, tell};
 use crate::cli::{Failure, account, parse, scenarios};
-use crate::engine::Destination;
+use crate::journal::Destination;
 use crate::text::{count, duration, foreign, scaled};
 use serde_json::{Value, json};
 use std::path::PathBuf;

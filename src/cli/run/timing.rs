@@ -3,8 +3,9 @@
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, Shard};
 use crate::cli::{Failure, environment};
-use crate::engine::{self, Selection};
+use crate::engine;
 use crate::interpreter::{Arrivals, Schedule};
+use crate::journal::Selection;
 use crate::text::quantity;
 use crate::text::quantity::{Rate, SECOND, format_rate};
 use clap::Args;

@@ -6,10 +6,10 @@ use super::exporter::Exporter;
 use super::figures::{Figures, Tally};
 use super::state::Phase;
 use crate::clock::now;
-use crate::engine::archive;
 use crate::engine::outbox::Outbox;
 use crate::engine::pending::Pending;
 use crate::interpreter::{Epoch, Interpreter, Run};
+use crate::journal;
 use crate::plan::Plan;
 use crate::store::Store;
 use crate::trace::Trace;
@@ -131,7 +131,7 @@ impl Generator {
         let opening = self.now.max(self.begun).max(archive.last_opening());
         let epoch = Epoch { first: self.next, opening, arrivals: settings.arrivals() };
         // Settings have been checked; only a clock beyond the last start there can be (2262) is left.
-        let Ok(schedule) = archive::only(epoch) else { return };
+        let Ok(schedule) = journal::only(epoch) else { return };
         let run = Arc::new(Run::with_tag(weighted.clone(), self.shared.seed, schedule, self.shared.tag));
         archive.begin(epoch, plan, settings.weights.clone());
         archive.keep(self.next, run.clone());

@@ -60,7 +60,7 @@ impl Settings {
                 return Err(SettingsError(problem));
             }
         }
-        crate::engine::archive::weighted(plan, &self.weights)
+        crate::journal::weighted(plan, &self.weights)
             .map_err(|_| SettingsError("at least one scenario must have a weight above 0".into()))
     }
 }

@@ -1,8 +1,8 @@
 //! All spans of the collector's tables that start in the time of the run, in one pass.
 
 use super::{SourceError, watch::Watch};
-use crate::engine::{Archive, Era};
 use crate::interpreter::{MAX_LANES, Schedule, Starts};
+use crate::journal::{Archive, Era};
 use crate::store::{Connection, Scan, StoreError, TimeRange};
 use crate::verify::Verifier;
 use jiff::Timestamp;
@@ -99,8 +99,8 @@ fn words(when: TimeRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Ended, Ending, Selection};
     use crate::interpreter::{Arrivals, Run};
+    use crate::journal::{Ending, Selection};
     use crate::plan::fixture;
     use std::sync::Arc;
 
@@ -112,7 +112,7 @@ mod tests {
         let schedule = Schedule::new(START, Arrivals::Even { count: 1, per_ns: SECOND }).unwrap();
         let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
         let stopped = stopped.map(|stopped| START + stopped * SECOND);
-        let ending = end.map(|end| Ending { ended: Ended::Complete, stopped, end, schedule: schedule.into() });
+        let ending = end.map(|end| Ending { stopped, end, schedule: schedule.into() });
         let when = time_of(&Archive::of(&run, selection, ending.as_ref()));
         let after = |time: u64| (time - START) / SECOND;
         (after(when.from.unwrap() + SLACK), when.until.map(|until| after(until - SLACK)))
@@ -137,7 +137,7 @@ mod tests {
         let schedule = Schedule::new(START, arrivals).unwrap();
         let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
         let end = 2 * u64::from(MAX_LANES) + 30_000;
-        let ending = Ending { ended: Ended::Complete, stopped: None, end, schedule: schedule.clone().into() };
+        let ending = Ending { stopped: None, end, schedule: schedule.clone().into() };
         let archive = Archive::of(&run, Selection::default(), Some(&ending));
         let mut starts = Starts::new(42, schedule);
         let (last, at) = (0..end).map(|index| (starts.start(index), index)).max().unwrap();

@@ -4,7 +4,7 @@ mod answer;
 
 use super::{SourceError, watch::Watch};
 use crate::clock;
-use crate::engine::Archive;
+use crate::journal::Archive;
 use crate::plan::ScenarioId;
 use crate::verify::Verifier;
 use crate::verify::extent::{indices, started_before};

@@ -61,7 +61,7 @@ impl Archive {
     }
 
     /// Of a run in which no era has begun.
-    pub(super) fn new(run: &Run, selection: Selection) -> Archive {
+    pub(crate) fn new(run: &Run, selection: Selection) -> Archive {
         Archive {
             identity: run.identity().clone(),
             seed: run.seed(),
@@ -196,7 +196,7 @@ impl Archive {
     }
 
     /// The plan of trace `index`, with the weights of its files.
-    pub(super) fn plan(&self, index: u64) -> Option<&Arc<Plan>> {
+    pub(crate) fn plan(&self, index: u64) -> Option<&Arc<Plan>> {
         self.plans.get(&self.era(index)?.plan)
     }
 
@@ -234,7 +234,7 @@ impl Archive {
 
     /// From trace `epoch.first` on, `plan` with `weights` holds and traces arrive so. An era without any trace is
     /// forgotten, unless it is the first: the tag follows from it.
-    pub(super) fn begin(&mut self, epoch: Epoch, plan: &Arc<Plan>, weights: BTreeMap<String, f64>) {
+    pub(crate) fn begin(&mut self, epoch: Epoch, plan: &Arc<Plan>, weights: BTreeMap<String, f64>) {
         self.end(epoch.first);
         if self.eras.len() > 1 && self.eras.last().is_some_and(|era| era.epoch.first == epoch.first) {
             self.eras.pop();
@@ -247,7 +247,7 @@ impl Archive {
     }
 
     /// Forget what is too much to keep for as long as a session may go on.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         while self.eras.len() > MOST_ERAS || self.plans.len() > MOST_PLANS {
             self.eras.remove(1);
             self.forget_unused_plans();
@@ -260,25 +260,25 @@ impl Archive {
     }
 
     /// Keep the run of the era that begins with trace `first` ready.
-    pub(super) fn keep(&mut self, first: u64, run: Arc<Run>) {
+    pub(crate) fn keep(&mut self, first: u64, run: Arc<Run>) {
         self.ready.push_front((first, run));
         self.ready.truncate(READY);
     }
 
     /// The last era has ended before trace `end`.
-    pub(super) fn end(&mut self, end: u64) {
+    pub(crate) fn end(&mut self, end: u64) {
         if let Some(era) = self.eras.last_mut() {
             era.end.get_or_insert(end);
         }
     }
 
     /// Of the last era, ns since 1970.
-    pub(super) fn last_opening(&self) -> u64 {
+    pub(crate) fn last_opening(&self) -> u64 {
         self.eras.last().map_or(0, |era| era.epoch.opening)
     }
 
     /// Of the eras from trace `first` on, what had not ended at `time` was not sent.
-    pub(super) fn stop(&mut self, first: u64, time: u64) {
+    pub(crate) fn stop(&mut self, first: u64, time: u64) {
         let from = self.eras.partition_point(|era| era.epoch.first < first);
         for era in &mut self.eras[from..] {
             era.stopped.get_or_insert(time);
@@ -328,7 +328,7 @@ fn check_shards(eras: &[Era], selection: &Selection) -> Result<(), ManifestError
 }
 
 /// A plan with some of its weights replaced, by scenario name.
-pub(super) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Result<Arc<Plan>, Violations> {
+pub(crate) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Result<Arc<Plan>, Violations> {
     if weights.is_empty() {
         return Ok(plan.clone());
     }
@@ -338,7 +338,7 @@ pub(super) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Res
 }
 
 /// A schedule in which `epoch` is the last. What comes after it means nothing to its traces, nor what came before.
-pub(super) fn only(epoch: Epoch) -> Result<Schedule, ScheduleError> {
+pub(crate) fn only(epoch: Epoch) -> Result<Schedule, ScheduleError> {
     let mut schedule = Schedule::new(epoch.opening, epoch.arrivals)?;
     if epoch.first > 0 {
         schedule.push_epoch(epoch)?;

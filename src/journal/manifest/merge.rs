@@ -51,7 +51,7 @@ impl Manifest {
     /// Merge the manifests of shards, each with the name it is known by; what was merged before can be merged again. Where all
     /// shards are there and sent all their traces, it is as if one process had made the whole run. It has ended if all have.
     ///
-    /// Each is taken to belong together, which [`crate::engine::Archive::open`] sees.
+    /// Each is taken to belong together, which [`crate::journal::Archive::open`] sees.
     ///
     /// # Errors
     /// They are not different shards of one run.
@@ -119,8 +119,8 @@ fn as_one(eras: &[Era]) -> Option<Era> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Archive, Ended, Ending, Totals};
     use crate::interpreter::{Arrivals, Run, Schedule};
+    use crate::journal::{Archive, Ending, Totals};
     use crate::plan::fixture;
     use std::sync::Arc;
 
@@ -133,12 +133,8 @@ mod tests {
         let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
         let selection = Selection { count: Some(60), before: None, shard: (k, 3) };
         let stopped = stopped.map(|s| OPENING + s * SECOND);
-        let ending = Ending {
-            ended: Ended::Stopped,
-            stopped,
-            end: if stopped.is_some() { 40 } else { 60 },
-            schedule: schedule.into(),
-        };
+        let end = if stopped.is_some() { 40 } else { 60 };
+        let ending = Ending { stopped, end, schedule: schedule.into() };
         let totals = Totals { traces: 10 + k, spans: 100, at: OPENING + k, account: Some(Default::default()) };
         let manifest = Archive::of(&run, selection, Some(&ending)).manifest(Some(totals));
         (format!("{k}.json"), manifest)
