@@ -15,10 +15,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::store::{
-    Connection, Database, Order, Patience, Store, TimeRange, TraceId, TraceQuery, Wanted, Writer, WriterOptions,
-    create_database,
+    Connection, Database, Order, Patience, Store, TimeRange, TraceQuery, Wanted, Writer, WriterOptions, create_database,
 };
-use tracegen::trace::Trace;
+use tracegen::trace::{Trace, TraceId};
 use tracegen::{compiler, language};
 
 const SECOND: u64 = 1_000_000_000;

@@ -20,8 +20,7 @@ use tracegen::export::{Encode, Json, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::journal::{Archive, Selection};
 use tracegen::plan::Plan;
-use tracegen::store::StoredSpan;
-use tracegen::trace::Trace;
+use tracegen::trace::{StoredSpan, Trace};
 use tracegen::verify::{Fidelity, Policy, Report, Source, Verifier};
 
 const TRACES: u64 = 50_000;

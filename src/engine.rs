@@ -22,7 +22,8 @@ pub use session::{
 pub use stop::Stop;
 
 use crate::clock::now;
-use crate::export::{Batch, Encode, Histogram, Percentiles};
+use crate::export::{Batch, Encode};
+use crate::histogram::{self, Percentiles};
 use crate::interpreter::{Run, Schedule};
 use crate::journal::{Ending, Selection};
 use crate::trace::Trace;
@@ -73,7 +74,7 @@ pub struct Progress {
     traces: AtomicU64,
     spans: AtomicU64,
     bytes: AtomicU64,
-    lateness: Histogram,
+    lateness: histogram::Shared,
     /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970.
     reached: AtomicU64,
     reached_at: AtomicU64,

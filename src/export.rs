@@ -13,7 +13,6 @@ pub mod file;
 mod fixture;
 mod grpc;
 mod gzip;
-mod histogram;
 mod http;
 mod json;
 mod metrics;
@@ -27,7 +26,6 @@ mod tls;
 mod tree;
 
 pub use encode::{Parts, Protobuf, SCOPE};
-pub use histogram::{Histogram, Percentiles};
 pub use json::{AnyValue, Json};
 pub use metrics::MetricExporter;
 pub use opentelemetry_sdk::metrics::Temporality;

@@ -14,6 +14,9 @@ pub mod disk;
 // Figures and words as people read them, in the terminal and on the pages.
 pub mod text;
 
+// Durations, counted.
+pub mod histogram;
+
 // Files to located YAML nodes, templates and the scenario model; diagnostics.
 pub mod language;
 

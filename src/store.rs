@@ -15,14 +15,12 @@ pub use clickhouse::{ClickHouse, Connection, Patience, Rows, Scan, Writer, Write
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
 pub use memory::{Memory, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};
-pub use record::{
-    Attributes, FirstError, ShapeSpan, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId, TraceSummary,
-};
+pub use record::{FirstError, ShapeSpan, TraceSummary};
 pub use report::{
     Arrivals, DurationBins, Edge, Figures, OperationReport, Overview, Percentiles, ServiceReport, ServicesReport,
 };
 
-use crate::trace::{Origin, Trace};
+use crate::trace::{Origin, StoredTrace, Trace, TraceId};
 use serde::Serialize as _;
 use std::fmt;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ pub use figures::{RunState, of_run, of_session};
 pub use otlp::Telemetry;
 pub use prometheus::text;
 
-use crate::export::Percentiles;
+use crate::histogram::Percentiles;
 
 /// A metric with its figures at one moment.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Figures and words as people read and write them, in the terminal and on the pages.
 
 pub mod foreign;
+pub mod host;
 pub mod quantity;
 
 /// `1 error`, `2 errors`, `1,234 errors`.

@@ -5,6 +5,7 @@
 
 mod amount;
 pub mod bytes;
+mod stored;
 mod text;
 mod texts;
 pub mod value;
@@ -12,6 +13,7 @@ mod view;
 
 pub use amount::{Amount, Loss};
 pub use bytes::Bytes;
+pub use stored::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId, tree_order};
 pub use texts::Texts;
 pub use value::{Read, Value};
 pub use view::{Datum, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};

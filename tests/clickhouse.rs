@@ -21,10 +21,10 @@ use support::pki::Pki;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tracegen::store::{
-    Attributes, ClickHouse, Connection, Database, Patience, Store, StoreError, StoredTrace, TimeRange, TraceQuery,
-    Wanted, Writer, WriterOptions, create_database,
+    ClickHouse, Connection, Database, Patience, Store, StoreError, TimeRange, TraceQuery, Wanted, Writer,
+    WriterOptions, create_database,
 };
-use tracegen::trace::OwnedDatum;
+use tracegen::trace::{Attributes, OwnedDatum, StoredTrace};
 
 /// The corpus, written.
 async fn filled(connection: &Connection, corpus: &Corpus) -> ClickHouse {

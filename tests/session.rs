@@ -20,7 +20,8 @@ use tracegen::export::target::{Target, TargetFlags};
 use tracegen::interpreter::{Identity, Run};
 use tracegen::journal::{Archive, Identified, Manifest};
 use tracegen::plan::Plan;
-use tracegen::store::{Database, Memory, Store, StoredTrace, TraceId, TraceQuery, Wanted, create_database};
+use tracegen::store::{Database, Memory, Store, TraceQuery, Wanted, create_database};
+use tracegen::trace::{StoredTrace, TraceId};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: u64 = 1_000_000_000;

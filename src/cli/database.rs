@@ -2,6 +2,7 @@
 
 use super::{Failure, environment};
 use crate::store::{Connection, Wanted};
+use crate::text::host;
 
 /// What `DATABASE_TYPE` and the variables beside it ask for, with so many traces in memory. `exporting`: traces go to a
 /// collector, which writes ClickHouse.
@@ -60,19 +61,13 @@ fn host(text: &str) -> Result<(String, bool), String> {
         (_, Some(name)) => (name, true),
         _ => (text, false),
     };
-    let is_v6 = name.parse::<std::net::Ipv6Addr>().is_ok();
-    let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let named = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
-    match bracketed {
-        _ if is_v6 => Ok((format!("[{name}]"), https)),
-        Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => Ok((name.into(), https)),
-        None if named(name) => Ok((name.into(), https)),
-        _ => Err(
-            "expected a host name or an address, as `localhost` or `https://db.example.com`; the port is a variable \
-                  of its own"
-                .into(),
-        ),
+    let is_v6 = host::bare(name).parse::<std::net::Ipv6Addr>().is_ok();
+    let named = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    if is_v6 || named {
+        return Ok((host::in_url(name).into(), https));
     }
+    Err("expected a host name or an address, as `localhost` or `https://db.example.com`; the port is a variable of its own"
+        .into())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::environment;
 use crate::journal::Manifest;
+use crate::text::host;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderValue};
@@ -68,7 +69,7 @@ fn is_own_server(url: &Uri) -> bool {
 
 fn leads_to(url: &Uri, host: &str, port: Option<u16>) -> bool {
     let place = |host: &str| {
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let bare = host::bare(host).to_ascii_lowercase();
         let here = bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback() || ip.is_unspecified());
         if here { "localhost".to_string() } else { bare }
     };

@@ -3,6 +3,7 @@
 use super::output::{print, say};
 use super::{Exit, Failure, environment, fetch};
 use crate::text::foreign::foreign;
+use crate::text::host;
 use clap::Args;
 use hyper::StatusCode;
 use std::net::IpAddr;
@@ -46,12 +47,10 @@ impl Health {
 fn local() -> Result<String, Failure> {
     let port = environment::value("SERVER_PORT", |text| text.parse::<u16>().map_err(|_| "expected a port"))?;
     let host = environment::text("SERVER_HOST").unwrap_or("127.0.0.1".into());
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let host = match bare.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => "127.0.0.1".into(),
-        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => "[::1]".into(),
-        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
-        _ => bare.into(),
+    let reached = match host::bare(&host).parse() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => "127.0.0.1",
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => "::1",
+        _ => &host,
     };
-    Ok(format!("http://{host}:{}", port.unwrap_or(8000)))
+    Ok(format!("http://{}:{}", host::in_url(reached), port.unwrap_or(8000)))
 }

@@ -12,13 +12,13 @@ mod state;
 pub use state::{ExporterState, Located, Observed, ObservedBlock, Pace, Phase, SessionState, Settings, SettingsError};
 
 use crate::clock::now;
-use crate::export::Histogram;
 use crate::export::target::Target;
+use crate::histogram;
 use crate::interpreter::{Epoch, Interpreter, Run};
 use crate::journal::{self, Archive, Identified, Manifest, Selection, Totals};
 use crate::plan::Plan;
-use crate::store::{Database, TraceId};
-use crate::trace::{Origin, Trace};
+use crate::store::Database;
+use crate::trace::{Origin, Trace, TraceId};
 use control::{Control, Wanted};
 use exporter::{Exporter, Watch};
 use figures::{Figures, Tally};
@@ -60,7 +60,7 @@ struct Shared {
     archive: Mutex<Archive>,
     /// The next index to begin.
     next: AtomicU64,
-    lateness: Histogram,
+    lateness: histogram::Shared,
     figures: Mutex<Figures>,
 }
 
@@ -89,7 +89,7 @@ impl Session {
             control: Control::new(wanted.clone()),
             archive: Mutex::new(archive),
             next: AtomicU64::new(0),
-            lateness: Histogram::default(),
+            lateness: histogram::Shared::default(),
         });
         let generator = Generator::new(shared.clone(), wanted, run, exporter);
         let thread = std::thread::Builder::new().name("generate".into()).spawn(move || generator.run());

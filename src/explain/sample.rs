@@ -1,8 +1,7 @@
 //! The first traces of a run, counted. All counts are sums, least and greatest figures, so threads may share the work in any way.
 
-use super::histogram::Histogram;
 use super::parts::{Parts, TOTAL};
-use super::{Figures, Spans, Subject};
+use super::{Durations, Figures, Spans, Subject};
 use crate::export;
 use crate::interpreter::{Interpreter, Run};
 use crate::plan::BlockId;
@@ -26,7 +25,7 @@ pub struct Seen {
     pub bytes: u64,
     /// Fewest and most spans in one of these traces.
     extent: Option<(u32, u32)>,
-    pub durations: Histogram,
+    pub durations: Durations,
 }
 
 impl Seen {

@@ -29,10 +29,10 @@ pub use writer::{Patience, Writer, WriterFault, WriterOptions, Written};
 
 use super::report::Overview;
 use super::{
-    Backlink, Counting, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts,
-    TraceId, TracePage, TraceQuery,
+    Backlink, Counting, ScenarioFilter, ServicesReport, Store, StoreError, TimeRange, TraceCounts, TracePage,
+    TraceQuery,
 };
-use crate::trace::{Origin, Trace};
+use crate::trace::{Origin, StoredTrace, Trace, TraceId};
 use clickhouse::Client;
 use client::fetch_one;
 use hour::Group;

@@ -5,9 +5,9 @@ mod watch;
 use super::report::Overview;
 use super::{
     Backlink, ClickHouse, Connection, Counting, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError,
-    StoredTrace, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, Written,
+    TimeRange, TraceCounts, TracePage, TraceQuery, Written,
 };
-use crate::trace::{Origin, Trace};
+use crate::trace::{Origin, StoredTrace, Trace, TraceId};
 use std::sync::Arc;
 use watch::Watched;
 

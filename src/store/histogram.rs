@@ -1,13 +1,10 @@
 //! Durations counted on a logarithmic axis, in bounded memory.
 
+use crate::histogram::{self, Decimal, Scale};
 use crate::store::{DurationBins, Percentiles};
 
-/// Bins a decade, where nothing was put together: the middle of one is at most 1.8 % from what it holds.
-pub const PER_DECADE: f64 = 64.0;
-/// Of these a bin of [`DurationBins`] is made.
+/// So many buckets of [`Decimal`] make a bin of [`DurationBins`].
 const TOGETHER: usize = 4;
-/// The longest duration is of the last bin.
-const BINS: usize = 1_234;
 
 /// Counts by bin. Where they would be more than is allowed, each two neighbours are put together.
 #[derive(Clone, Debug, Default)]
@@ -17,14 +14,10 @@ pub struct Histogram {
     shift: u32,
 }
 
-fn bin(duration: u64) -> u16 {
-    ((duration.max(1) as f64).log10() * PER_DECADE) as u16
-}
-
 impl Histogram {
     /// Count a duration in ns, in at most `most` bins.
     pub fn add(&mut self, duration: u64, most: usize) {
-        let bin = bin(duration);
+        let bin = Decimal::bucket(duration) as u16;
         loop {
             let bin = bin >> self.shift;
             match self.bins.binary_search_by_key(&bin, |(bin, _)| *bin) {
@@ -54,56 +47,55 @@ impl Histogram {
 }
 
 /// The sum of histograms.
-pub struct Durations {
-    counts: Box<[u64]>,
-}
-
-impl Default for Durations {
-    fn default() -> Self {
-        Durations { counts: vec![0; BINS].into() }
-    }
-}
+#[derive(Default)]
+pub struct Durations(histogram::Histogram<Decimal>);
 
 impl Durations {
+    /// Counts what a histogram has counted: where bins were put together, as if it were spread over them.
     pub fn add(&mut self, histogram: &Histogram) {
         let width = 1 << histogram.shift;
         for (bin, count) in &histogram.bins {
             let first = (*bin as usize) << histogram.shift;
-            let bins = &mut self.counts[first..BINS.min(first + width)];
+            let bins = first..Decimal::BUCKETS.min(first + width);
             let (each, more) = (*count as u64 / bins.len() as u64, *count as usize % bins.len());
-            bins.iter_mut().for_each(|count| *count += each);
-            bins[..more].iter_mut().for_each(|count| *count += 1);
+            for (at, bin) in bins.enumerate() {
+                self.0.add(bin, each + u64::from(at < more));
+            }
         }
     }
 
-    /// Count some of a bin of [`PER_DECADE`].
+    /// Counts some of a bin of [`Decimal`].
     pub fn add_bin(&mut self, bin: u16, count: u64) {
-        self.counts[BINS.min(bin as usize + 1) - 1] += count;
+        self.0.add(Decimal::BUCKETS.min(bin as usize + 1) - 1, count);
     }
 
+    /// Counts all that `other` has counted.
     pub fn add_all(&mut self, other: &Durations) {
-        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.0.merge(&other.0);
     }
 
-    /// By nearest rank, each the middle of its bin; `None` of none.
+    /// Returns the percentiles by nearest rank, each the middle of its bin; `None` of none.
     pub fn percentiles(&self) -> Option<Percentiles> {
-        let total: u64 = self.counts.iter().sum();
-        let at = |percent: u64| {
-            let rank = (total as u128 * percent as u128).div_ceil(100) as u64;
-            let mut below = 0;
-            let bin = self.counts.iter().position(|count| {
-                below += count;
-                below >= rank
-            });
-            // Of 0 and 1 ns, both in the first bin, 0 is what spans without work have.
-            bin.filter(|bin| *bin > 0).map_or(0, |bin| 10f64.powf((bin as f64 + 0.5) / PER_DECADE) as u64)
-        };
-        (total > 0).then(|| Percentiles { p50: at(50), p95: at(95), p99: at(99) })
+        let [p50, p95, p99] = self.0.percentiles([50, 95, 99])?;
+        Some(Percentiles { p50, p95, p99 })
     }
 
+    /// Returns the bins that are drawn.
     pub fn bins(&self) -> DurationBins {
-        let sums = self.counts.chunks(TOGETHER).map(|counts| counts.iter().sum());
-        DurationBins { bins: (0..).zip(sums).filter(|(_, count): &(u16, u64)| *count > 0).collect() }
+        let mut bins: Vec<(u16, u64)> = vec![];
+        for (bucket, count) in self.0.counts() {
+            let bin = (bucket / TOGETHER) as u16;
+            match bins.last_mut() {
+                Some((last, sum)) if *last == bin => *sum += count,
+                _ => bins.push((bin, count)),
+            }
+        }
+        DurationBins { bins }
+    }
+
+    #[cfg(test)]
+    fn total(&self) -> u64 {
+        self.0.counts().map(|(_, count)| count).sum()
     }
 }
 
@@ -147,7 +139,7 @@ mod tests {
     fn few_bins_lose_precision_and_no_duration() {
         let spread: Vec<u64> = (0..10_000).map(|i| 10u64.pow(3 + i % 9) * (1 + i as u64 % 7)).collect();
         let few = sum(&spread, 8);
-        assert_eq!(few.counts.iter().sum::<u64>(), 10_000);
+        assert_eq!(few.total(), 10_000);
         let narrow: Vec<u64> = (0..10_000).map(|i| 5_000_000 + i * 500).collect();
         let estimated = sum(&narrow, 64).percentiles().unwrap();
         assert!(off(estimated.p95, 9_750_000) < 0.02, "{estimated:?}");
@@ -157,10 +149,9 @@ mod tests {
     fn any_duration_has_a_bin() {
         for duration in [0, 1, u64::MAX] {
             for most in [1, 64] {
-                assert_eq!(sum(&[duration, duration], most).counts.iter().sum::<u64>(), 2);
+                assert_eq!(sum(&[duration, duration], most).total(), 2);
             }
         }
-        assert_eq!(bin(u64::MAX) as usize, BINS - 1);
         assert_eq!(Durations::default().percentiles(), None);
     }
 }

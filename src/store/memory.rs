@@ -15,11 +15,10 @@ mod words;
 
 use super::report::{MOST_BACKLINKS, MOST_NAMES, Overview};
 use super::{
-    Backlink, ScenarioFilter, ServicesReport, Store, StoreError, StoredTrace, TimeRange, TraceCounts, TraceId,
-    TracePage, TraceQuery,
+    Backlink, ScenarioFilter, ServicesReport, Store, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery,
 };
 use crate::clock::now;
-use crate::trace::{Origin, Trace};
+use crate::trace::{Origin, StoredTrace, Trace, TraceId};
 use kept::Kept;
 use parking_lot::RwLock;
 use rolling::Rolling;

@@ -1,6 +1,6 @@
 //! What is asked of a store.
 
-use super::TraceId;
+use crate::trace::TraceId;
 use std::fmt;
 use std::sync::Arc;
 

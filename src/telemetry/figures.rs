@@ -3,8 +3,8 @@
 use super::{Kind, Metric, seconds};
 use crate::clock::now;
 use crate::engine::{Figures, Phase, SessionState};
-use crate::export::Percentiles;
 use crate::export::deliver::{Account, Link, Standing};
+use crate::histogram::Percentiles;
 use crate::store::DatabaseStatus;
 use crate::trace::Amount;
 

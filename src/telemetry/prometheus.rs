@@ -52,7 +52,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::Percentiles;
+    use crate::histogram::Percentiles;
 
     #[test]
     fn a_metric_is_written_as_prometheus_reads_it() {

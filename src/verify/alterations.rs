@@ -1,7 +1,7 @@
 //! The fields that are not as they were sent.
 
 use super::compare::Difference;
-use crate::store::TraceId;
+use crate::trace::TraceId;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! What arrives, counted: as much as can be said of spans without knowing what was sent.
 
-use crate::export::{Histogram, Percentiles};
+use crate::histogram::{Percentiles, Shared};
 use crate::otlp::request::for_each_span;
 use crate::otlp::wire::{Fields, Malformed, Value, all, last};
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ pub struct Census {
     pub services: BTreeMap<String, u64>,
     /// Of spans that ended then or later, ns since 1970, it is counted how late they are.
     since: u64,
-    lateness: Histogram,
+    lateness: Shared,
 }
 
 impl Census {

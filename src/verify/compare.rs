@@ -1,8 +1,7 @@
 //! One span as it was made against the same span as it arrived.
 
 use super::Fidelity;
-use crate::store::{Attributes, Status, StoredEvent, StoredLink, StoredSpan};
-use crate::trace::{Datum, OwnedDatum};
+use crate::trace::{Attributes, Datum, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan};
 use std::fmt::Write;
 
 /// Characters of a value that is shown.

@@ -4,7 +4,7 @@ pub mod same;
 pub mod span;
 
 use super::Difference;
-use crate::store::{StoredSpan, TraceId};
+use crate::trace::{StoredSpan, TraceId};
 
 /// A span of a request, whole.
 pub struct Received {

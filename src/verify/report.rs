@@ -5,7 +5,7 @@ use super::alterations::AlteredField;
 use super::fault::Fault;
 use super::policy::{Policy, Sample};
 use super::tally::{ScenarioTally, Tally};
-use crate::export::Percentiles;
+use crate::histogram::Percentiles;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -10,8 +10,7 @@ use crate::otlp::json;
 use crate::otlp::request::{ResourceSpans, ScopeSpans, within};
 use crate::otlp::wire::{self, Kind, Malformed, all, last, place};
 use crate::plan::ResourceId;
-use crate::store::TraceId;
-use crate::trace::Bytes;
+use crate::trace::{Bytes, TraceId};
 
 /// The scope of every span that tracegen sends, in JSON.
 const JSON_SCOPE: &[u8] = b"{\"name\":\"tracegen\"}";

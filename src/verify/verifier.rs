@@ -8,10 +8,9 @@ use super::policy::Policy;
 use super::remake::{Era, Remaker, Slot, service};
 use super::report::Strangers;
 use super::{Fidelity, extent};
-use crate::export::Histogram;
+use crate::histogram;
 use crate::journal::{Archive, Identified};
-use crate::store::{StoredSpan, TraceId};
-use crate::trace::NONE;
+use crate::trace::{NONE, StoredSpan, TraceId};
 
 /// Places of damage that are told, at most.
 const MOST_DAMAGE: usize = 1_000;
@@ -28,7 +27,7 @@ pub struct Verifier {
     pub(super) alterations: Alterations,
     /// Spans with a change that the policy does not allow.
     pub(super) spoilt: u64,
-    pub(super) late: Histogram,
+    pub(super) late: histogram::Shared,
     /// Only of traces that started then or later, ns since 1970, it is told how late they are.
     live_since: u64,
     /// Index after the last of which a span has arrived.
@@ -68,7 +67,7 @@ impl Verifier {
             strangers: Strangers::default(),
             alterations: Alterations::default(),
             spoilt: 0,
-            late: Histogram::default(),
+            late: histogram::Shared::default(),
             live_since: 0,
             reached: 0,
             damage: vec![],

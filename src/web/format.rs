@@ -1,7 +1,7 @@
 //! Figures as people read them on a page.
 
-use crate::store::TraceId;
 use crate::text::duration;
+use crate::trace::TraceId;
 
 /// A part of a whole, `13.8 %`; `0 %` for nothing of nothing.
 pub fn share(part: u64, whole: u64) -> String {

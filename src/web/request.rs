@@ -46,7 +46,7 @@ impl Request {
 
     /// The body of a form.
     pub fn form(&self) -> Fields {
-        Fields::parse(&String::from_utf8_lossy(&self.body))
+        Fields::parse(&self.body)
     }
 
     /// The value of a cookie.
@@ -65,13 +65,8 @@ impl Request {
 pub struct Fields(pub Vec<(String, String)>);
 
 impl Fields {
-    pub fn parse(text: &str) -> Fields {
-        let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
-        Fields(pairs.collect())
+    pub fn parse(text: impl AsRef<[u8]>) -> Fields {
+        Fields(form_urlencoded::parse(text.as_ref()).into_owned().collect())
     }
 
     /// The last value of a name; empty ones count as absent, as an untouched form field sends them.

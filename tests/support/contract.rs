@@ -6,10 +6,10 @@ use std::fmt::{Debug, Write};
 use std::sync::Arc;
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::store::{
-    Attributes, Backlink, DurationBins, Order, Overview, Percentiles, ScenarioFilter, Status, Store, StoredTrace,
-    TimeRange, TraceId, TraceQuery, TraceSummary, report,
+    Backlink, DurationBins, Order, Overview, Percentiles, ScenarioFilter, Store, TimeRange, TraceQuery, TraceSummary,
+    report,
 };
-use tracegen::trace::{Datum, Origin, SpanView, Trace, View};
+use tracegen::trace::{Attributes, Datum, Origin, SpanView, Status, StoredTrace, Trace, TraceId, View};
 use tracegen::{compiler, language};
 
 /// 2026-01-01T00:00:00Z, a whole number of all steps.

@@ -7,6 +7,7 @@ use crate::cli::environment;
 use crate::clock::now;
 use crate::export::target::{Protocol, Target};
 use crate::export::{Answer, Probe, probe};
+use crate::text::host;
 use hyper::Uri;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
@@ -35,8 +36,8 @@ impl Checked {
 
 pub async fn check(doctor: &Doctor, target: &Target) -> Checked {
     let url = &target.url;
-    let (host, port) = (url.host().unwrap_or_default(), port(url));
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let (name, port) = (url.host().unwrap_or_default(), port(url));
+    let bare = host::bare(name);
     let known = timeout(BRIEF, lookup_host((bare, port))).await;
     let unknown = match known {
         Ok(Ok(mut addresses)) => addresses.next().is_none().then(|| "it has no address".to_string()),

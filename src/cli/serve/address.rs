@@ -1,13 +1,14 @@
 //! Where to listen, and what to call it.
 
 use crate::cli::Failure;
+use crate::text::host;
 use crate::web::Server;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 /// Listen at the first address of `host` that can be had.
 pub async fn bind(host: &str, port: u16) -> Result<(Server, IpAddr), Failure> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let bare = host::bare(host);
     let unknown = |e: std::io::Error| {
         Failure::usage(format!(
             "SERVER_HOST=`{host}`: expected an address or name of this machine, as 127.0.0.1, 0.0.0.0 or ::1 ({e})"

@@ -1,7 +1,7 @@
 //! What a session is told, and what it tells.
 
-use crate::export::Percentiles;
 use crate::export::deliver::{Account, Link};
+use crate::histogram::Percentiles;
 use crate::interpreter::{Arrivals, Schedule};
 use crate::plan::{Plan, ScenarioId};
 use crate::trace::Origin;

@@ -1,7 +1,8 @@
 //! How the target does, for a person who looks.
 
 use crate::clock::now;
-use crate::export::{Histogram, Percentiles, outcome::Cause};
+use crate::export::outcome::Cause;
+use crate::histogram::{Percentiles, Shared};
 use parking_lot::Mutex;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct Standing {
 #[derive(Default)]
 pub(super) struct Health {
     standing: Mutex<Standing>,
-    latency: Histogram,
+    latency: Shared,
 }
 
 impl Health {

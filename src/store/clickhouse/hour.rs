@@ -6,7 +6,8 @@ use super::figures::series;
 use super::filter::{around, matching, range};
 use super::parts::Parts;
 use super::sql::Sql;
-use crate::store::histogram::{Durations, PER_DECADE};
+use crate::histogram::Decimal;
+use crate::store::histogram::Durations;
 use crate::store::report::{Buckets, MOST_NAMES};
 use crate::store::{Arrivals, Edge, Overview, StoreError, TimeRange, TraceQuery};
 use clickhouse::{Client, Row};
@@ -42,7 +43,7 @@ pub struct Traces {
     pub errors: u64,
     /// Cells that have any: number since 1970, traces, traces with errors.
     cells: Vec<(u64, u64, u64)>,
-    /// Durations of the roots: bin of [`PER_DECADE`], traces.
+    /// Durations of the roots: bin of [`Decimal`], traces.
     bins: Vec<(u16, u64)>,
     /// ns.
     pub longest: u64,
@@ -59,7 +60,7 @@ pub struct Group {
     pub errors: u64,
     /// Cells that have any: number since 1970, spans, failed ones.
     pub cells: Vec<(u32, u32, u32)>,
-    /// Durations: bin of [`PER_DECADE`], spans.
+    /// Durations: bin of [`Decimal`], spans.
     pub bins: Vec<(u16, u32)>,
 }
 
@@ -96,7 +97,7 @@ impl Counted for Traces {
              toUInt64(intDiv(Start, ?)) AS Cell, toUInt16(log10(greatest(Length, 1)) * ?) AS Bin, \
              cityHash64(TraceId) IN (SELECT cityHash64(TraceId) FROM otel_traces WHERE StatusCode = 'Error'",
         );
-        sql.number(HOUR).number(CELL).number(PER_DECADE as u64);
+        sql.number(HOUR).number(CELL).number(Decimal::PER_DECADE as u64);
         range(&mut sql, around(when));
         sql.push(") AS Bad FROM (").append(matching(&query, None)).push(")) GROUP BY hour)");
         let rows: Vec<TracesRow> = fetch(client, &sql).await?;
@@ -153,7 +154,7 @@ pub fn longer<'a>(hours: impl Iterator<Item = &'a Traces>, traces: u64) -> u64 {
         found >= traces
     });
     // the beginning of the bin, and a little before it, as logarithms are rounded
-    enough.map_or(0, |(bin, _)| (10f64.powf(*bin as f64 / PER_DECADE) * (1.0 - 1e-9)) as u64)
+    enough.map_or(0, |(bin, _)| (10f64.powf(*bin as f64 / Decimal::PER_DECADE) * (1.0 - 1e-9)) as u64)
 }
 
 #[derive(Row, Deserialize)]
@@ -205,7 +206,7 @@ pub async fn groups(
          toUInt16(log10(greatest(Duration, 1)) * ?) AS Bin, count() AS n, countIf(StatusCode = 'Error') AS e \
          FROM otel_traces WHERE 1",
     );
-    sql.number((HOUR / cell).max(1)).number(cell).number(PER_DECADE as u64).append(condition.clone());
+    sql.number((HOUR / cell).max(1)).number(cell).number(Decimal::PER_DECADE as u64).append(condition.clone());
     range(&mut sql, TimeRange { from: Some(from), until: Some(until) });
     sql.push(
         " GROUP BY ServiceName, SpanName, Cell, Bin) \

@@ -8,11 +8,11 @@ use super::parts::Parts;
 use super::sql::Sql;
 use super::whole::{parse_id, parse_parent, parse_span};
 use super::{reach, scenario};
-use crate::store::record::order;
 use crate::store::report::{MOST_NAMES, MOST_SHAPE};
 use crate::store::{
-    FirstError, Order, ShapeSpan, StoreError, TimeRange, TraceCounts, TraceId, TracePage, TraceQuery, TraceSummary,
+    FirstError, Order, ShapeSpan, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery, TraceSummary,
 };
+use crate::trace::{TraceId, tree_order};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
@@ -196,7 +196,7 @@ fn summary(id: TraceId, found: Summary) -> TraceSummary {
     let Summary { root: (start, duration, service, operation), first_spans: mut shape, .. } = found;
     shape.dedup_by(|a, b| a.1 == b.1);
     let order =
-        order(shape.iter().map(|(start, id, parent, ..)| (parse_span(id), parse_parent(parent), *start as u64)));
+        tree_order(shape.iter().map(|(start, id, parent, ..)| (parse_span(id), parse_parent(parent), *start as u64)));
     let shape = order.into_iter().take(MOST_SHAPE).map(|at| ShapeSpan {
         service: shape[at].4.clone(),
         offset: shape[at].0.saturating_sub(start).max(0) as u64,

@@ -66,10 +66,10 @@ impl Connection {
 /// Empty: none is named.
 fn database(url: &Uri) -> Result<String, String> {
     let mut database = decoded(url.path().trim_matches('/'))?;
-    for pair in url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some(("database", name)) if database.is_empty() => database = decoded(name)?,
-            Some(("database", _)) => return Err(format!("more than one database is named; {FORM}")),
+    for (parameter, name) in form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()) {
+        match &*parameter {
+            "database" if database.is_empty() => database = name.into(),
+            "database" => return Err(format!("more than one database is named; {FORM}")),
             _ => return Err(format!("the only parameter is database; {FORM}")),
         }
     }

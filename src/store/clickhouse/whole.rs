@@ -6,10 +6,8 @@ use super::hours::Hours;
 use super::sql::Sql;
 use crate::plan::SpanKind;
 use crate::store::report::MOST_BACKLINKS;
-use crate::store::{
-    Attributes, Backlink, Status, StoreError, StoredEvent, StoredLink, StoredSpan, StoredTrace, TimeRange, TraceId,
-};
-use crate::trace::OwnedDatum;
+use crate::store::{Backlink, StoreError, TimeRange};
+use crate::trace::{Attributes, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 

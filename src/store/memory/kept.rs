@@ -2,8 +2,7 @@
 
 use super::source::Source;
 use crate::plan::{BlockId, ScenarioId};
-use crate::store::TraceId;
-use crate::trace::{Bytes, Origin, Trace, View};
+use crate::trace::{Bytes, Origin, Trace, TraceId, View};
 use std::sync::Arc;
 
 /// Bit of [`Row::services`] for the services from this on.

@@ -11,10 +11,8 @@ use super::tally::{Entry, Tally};
 use super::window::{HOUR, Spans, Window};
 use crate::store::histogram::Durations;
 use crate::store::report::{Buckets, SECOND};
-use crate::store::{
-    Arrivals, Edge, Figures, OperationReport, Overview, ServiceReport, ServicesReport, TimeRange, TraceId,
-};
-use crate::trace::{Origin, Trace};
+use crate::store::{Arrivals, Edge, Figures, OperationReport, Overview, ServiceReport, ServicesReport, TimeRange};
+use crate::trace::{Origin, Trace, TraceId};
 use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

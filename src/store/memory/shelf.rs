@@ -2,8 +2,8 @@
 
 use super::kept::{Kept, Row};
 use super::source::Source;
-use crate::store::{TimeRange, TraceCounts, TraceId};
-use crate::trace::{Origin, Trace};
+use crate::store::{TimeRange, TraceCounts};
+use crate::trace::{Origin, Trace, TraceId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 

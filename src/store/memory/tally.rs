@@ -2,8 +2,7 @@
 
 use super::window::{HOUR, Spans};
 use crate::plan::{BlockId, Plan, SpanKind};
-use crate::store::TraceId;
-use crate::trace::{Origin, View};
+use crate::trace::{Origin, TraceId, View};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -2,8 +2,7 @@
 
 use super::Received;
 use crate::plan::SpanKind;
-use crate::store::{self, Attributes, StoredEvent, StoredLink, StoredSpan};
-use crate::trace::{FLAGS_REMOTE, OwnedDatum};
+use crate::trace::{self, Attributes, FLAGS_REMOTE, OwnedDatum, StoredEvent, StoredLink, StoredSpan};
 use crate::verify::compare::{ABSENT, Difference};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -66,9 +65,9 @@ pub fn received(span: Span, shared: &Shared) -> Received {
             start,
             duration: end.saturating_sub(start),
             status: match status.code {
-                2 => store::Status::Error(status.message),
-                1 => store::Status::Ok,
-                _ => store::Status::Unset,
+                2 => trace::Status::Error(status.message),
+                1 => trace::Status::Ok,
+                _ => trace::Status::Unset,
             },
             resource: shared.resource.clone(),
             attributes,

@@ -2,7 +2,7 @@
 
 use crate::export::AnyValue;
 use crate::plan::SpanKind;
-use crate::store::{Attributes, Status, StoredSpan, StoredTrace};
+use crate::trace::{Attributes, Status, StoredSpan, StoredTrace};
 use crate::web::format;
 use serde::{Serialize, Serializer};
 

@@ -7,7 +7,7 @@ use crate::language::budget::Budget;
 use crate::language::diagnostic::{Diagnostic, render};
 use crate::language::source::Sources;
 use crate::plan::{Plan, ScenarioId};
-use crate::store::StoredTrace;
+use crate::trace::StoredTrace;
 use crate::web::App;
 use crate::web::library::Edition;
 use crate::web::request::Request;

@@ -3,7 +3,7 @@
 use super::nanos;
 use crate::clock::now;
 use crate::engine::ExporterState;
-use crate::export::Percentiles;
+use crate::histogram::Percentiles;
 use crate::language::diagnostic::Severity;
 use crate::store::DatabaseStatus;
 use crate::web::{App, Setting, SettingValue};

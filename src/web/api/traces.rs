@@ -2,7 +2,8 @@
 
 use super::{Problem, nanos, ok, otlp};
 use crate::clock::now;
-use crate::store::{DurationBins, Percentiles, Store, TraceId, TraceQuery, TraceSummary};
+use crate::store::{DurationBins, Percentiles, Store, TraceQuery, TraceSummary};
+use crate::trace::TraceId;
 use crate::web::filter::Filter;
 use crate::web::request::{Fields, Request};
 use crate::web::response::Response;

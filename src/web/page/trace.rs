@@ -16,8 +16,9 @@ use super::{Chrome, Tab, problem};
 use crate::clock::now;
 use crate::engine::Located;
 use crate::engine::Phase;
-use crate::store::{Store, StoredTrace, TraceId};
+use crate::store::Store;
 use crate::text;
+use crate::trace::{StoredTrace, TraceId};
 use crate::web::filter;
 use crate::web::palette::Palette;
 use crate::web::request::{Fields, Request};
@@ -364,7 +365,7 @@ fn error_beside(tree: &Tree<'_>, from: usize, forward: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Status;
+    use crate::trace::Status;
 
     #[test]
     fn only_a_web_address_leads_to_jaeger() {

@@ -1,7 +1,7 @@
 //! Spans by name, service, id or attribute.
 
 use super::tree::Tree;
-use crate::store::StoredSpan;
+use crate::trace::StoredSpan;
 use crate::web::filter::Search;
 use crate::web::format;
 

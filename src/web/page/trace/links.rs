@@ -1,7 +1,8 @@
 //! Links of a span, both ways: to what caused it, and from what it caused.
 
-use crate::store::{Store, StoredSpan, StoredTrace, TraceId};
+use crate::store::Store;
 use crate::text;
+use crate::trace::{StoredSpan, StoredTrace, TraceId};
 use crate::web::palette::Palette;
 use crate::web::{App, format};
 

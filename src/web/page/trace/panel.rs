@@ -5,9 +5,8 @@ use super::links::{self, LinkRow};
 use super::tree::Tree;
 use super::waterfall::offset;
 use crate::engine::Located;
-use crate::store::{Attributes, Status, StoredSpan, StoredTrace};
 use crate::text;
-use crate::trace::OwnedDatum;
+use crate::trace::{Attributes, OwnedDatum, Status, StoredSpan, StoredTrace};
 use crate::web::palette::Palette;
 use crate::web::{App, format};
 

@@ -1,9 +1,9 @@
 //! The spans of a trace as a tree, and what each did itself.
 
-use crate::store::StoredSpan;
+use crate::trace::StoredSpan;
 use std::collections::HashMap;
 
-/// Spans of a [`crate::store::StoredTrace`], in its order.
+/// Spans of a [`crate::trace::StoredTrace`], in its order.
 pub struct Tree<'a> {
     pub spans: &'a [StoredSpan],
     pub nodes: Vec<Node>,
@@ -80,7 +80,7 @@ impl<'a> Tree<'a> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::store::Status;
+    use crate::trace::Status;
 
     /// A span of (id, parent or 0, start, end).
     pub fn span((id, parent, start, end): (u64, u64, u64, u64)) -> StoredSpan {

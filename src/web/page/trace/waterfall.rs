@@ -1,8 +1,8 @@
 //! The waterfall: where each span lies in the part of the time that is looked at, as SVG attributes.
 
 use super::tree::{Stretch, Tree};
-use crate::store::StoredSpan;
 use crate::text;
+use crate::trace::StoredSpan;
 use crate::web::format;
 use crate::web::palette::Palette;
 

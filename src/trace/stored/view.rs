@@ -1,48 +1,12 @@
-//! Records of what the interpreter made.
+//! What the interpreter made, as it is stored where nothing of it is lost.
 
-use super::{FirstError, ShapeSpan, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceSummary};
-use crate::store::report::MOST_SHAPE;
+use super::{Status, StoredEvent, StoredLink, StoredSpan, StoredTrace};
 use crate::trace::{Datum, EventView, OwnedDatum, SpanView, View};
-use std::cmp::Reverse;
 
 impl StoredTrace {
     /// A whole trace, as a store gives it back that lost nothing of it.
     pub fn of(view: View<'_>) -> StoredTrace {
         StoredTrace::new(view.trace.id, Some(view.scenario().into()), view.spans().map(StoredSpan::of).collect())
-    }
-}
-
-impl TraceSummary {
-    /// The row of a trace.
-    pub fn of(view: View<'_>) -> TraceSummary {
-        let root = view.span(0);
-        let start = root.record().start;
-        let failed = || view.spans().filter(|span| span.failure().is_some());
-        let happened = |span: &SpanView<'_>| view.trace.failures[span.record().failure as usize].time;
-        TraceSummary {
-            id: view.trace.id,
-            start,
-            duration: root.record().end - start,
-            service: root.service().into(),
-            operation: root.name().into(),
-            scenario: Some(view.scenario().into()),
-            spans: view.trace.spans.len() as u32,
-            errors: failed().count() as u32,
-            first_error: failed().min_by_key(|span| (happened(span), Reverse(span.ordinal))).map(|span| FirstError {
-                service: span.service().into(),
-                r#type: span.failure().map(|(r#type, _)| r#type.to_string()).unwrap_or_default(),
-            }),
-            shape: view.spans().take(MOST_SHAPE).map(|span| shape(span, start)).collect(),
-        }
-    }
-}
-
-fn shape(span: SpanView<'_>, start: u64) -> ShapeSpan {
-    let record = span.record();
-    ShapeSpan {
-        service: span.service().into(),
-        offset: record.start.saturating_sub(start),
-        duration: record.end - record.start,
     }
 }
 

@@ -1,0 +1,170 @@
+//! Traces and spans as whoever received them holds them: a store, a file, a backend.
+
+mod view;
+
+use super::OwnedDatum;
+use crate::plan::SpanKind;
+use std::collections::HashMap;
+
+pub type TraceId = [u8; 16];
+
+/// In the order they were sent, where the store keeps it.
+pub type Attributes = Vec<(String, OwnedDatum)>;
+
+/// A whole trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTrace {
+    pub id: TraceId,
+    /// `None`: the store does not know.
+    pub scenario: Option<String>,
+    /// A parent before its children, siblings by start; a span whose parent is not there stands among the roots.
+    pub spans: Vec<StoredSpan>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredSpan {
+    pub id: u64,
+    pub parent: Option<u64>,
+    pub name: String,
+    /// `None`: unspecified.
+    pub kind: Option<SpanKind>,
+    pub service: String,
+    pub scope: String,
+    pub trace_state: String,
+    /// OTLP span flags; `None`: the store does not keep them.
+    pub flags: Option<u32>,
+    /// ns since 1970.
+    pub start: u64,
+    /// ns.
+    pub duration: u64,
+    pub status: Status,
+    pub resource: Attributes,
+    pub attributes: Attributes,
+    pub events: Vec<StoredEvent>,
+    pub links: Vec<StoredLink>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    Unset,
+    Ok,
+    /// With its message; may be empty.
+    Error(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    /// ns since 1970.
+    pub time: u64,
+    pub name: String,
+    pub attributes: Attributes,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredLink {
+    pub trace_id: TraceId,
+    pub span_id: u64,
+    pub trace_state: String,
+    pub attributes: Attributes,
+}
+
+impl StoredTrace {
+    /// Of spans in any order.
+    pub fn new(id: TraceId, scenario: Option<String>, spans: Vec<StoredSpan>) -> StoredTrace {
+        StoredTrace { id, scenario, spans: arrange(spans) }
+    }
+}
+
+fn arrange(spans: Vec<StoredSpan>) -> Vec<StoredSpan> {
+    let order = tree_order(spans.iter().map(|span| (span.id, span.parent, span.start)));
+    let mut left: Vec<Option<StoredSpan>> = spans.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| left[at].take()).collect()
+}
+
+/// Where spans, given by id, parent and start, stand in their trace: each followed by its children and theirs, siblings by
+/// start. Spans that are each other's parents begin with the earliest.
+pub fn tree_order(spans: impl Iterator<Item = (u64, Option<u64>, u64)>) -> Vec<usize> {
+    let spans: Vec<_> = spans.collect();
+    let at: HashMap<u64, usize> = spans.iter().enumerate().rev().map(|(i, span)| (span.0, i)).collect();
+    let mut by_start: Vec<usize> = (0..spans.len()).collect();
+    by_start.sort_by_key(|i| spans[*i].2);
+    let mut children = vec![vec![]; spans.len()];
+    let (mut roots, mut others) = (vec![], vec![]);
+    for i in by_start {
+        match spans[i].1.and_then(|parent| at.get(&parent)) {
+            Some(parent) => {
+                children[*parent].push(i);
+                others.push(i);
+            }
+            None => roots.push(i),
+        }
+    }
+    let mut taken = vec![false; spans.len()];
+    let mut order = Vec::with_capacity(spans.len());
+    for first in roots.into_iter().chain(others) {
+        let mut next = vec![first];
+        while let Some(i) = next.pop() {
+            if !std::mem::replace(&mut taken[i], true) {
+                order.push(i);
+                next.extend(children[i].drain(..).rev());
+            }
+        }
+    }
+    order
+}
+
+impl StoredSpan {
+    pub fn failed(&self) -> bool {
+        matches!(self.status, Status::Error(_))
+    }
+
+    /// ns since 1970.
+    pub fn end(&self) -> u64 {
+        self.start.saturating_add(self.duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order of spans given as (id, parent, start).
+    fn order(spans: &[(u64, u64, u64)]) -> Vec<u64> {
+        let span = |(id, parent, start): &(u64, u64, u64)| StoredSpan {
+            id: *id,
+            parent: (*parent != 0).then_some(*parent),
+            name: String::new(),
+            kind: None,
+            service: String::new(),
+            scope: String::new(),
+            trace_state: String::new(),
+            flags: None,
+            start: *start,
+            duration: 0,
+            status: Status::Unset,
+            resource: vec![],
+            attributes: vec![],
+            events: vec![],
+            links: vec![],
+        };
+        StoredTrace::new([0; 16], None, spans.iter().map(span).collect()).spans.iter().map(|s| s.id).collect()
+    }
+
+    #[test]
+    fn a_parent_stands_before_its_children_and_siblings_by_start() {
+        assert_eq!(order(&[(4, 2, 3), (3, 1, 5), (2, 1, 2), (1, 0, 1), (5, 3, 6)]), [1, 2, 4, 3, 5]);
+        assert_eq!(order(&[(2, 1, 5), (3, 1, 5), (1, 0, 5)]), [1, 2, 3], "at the same time as they came");
+    }
+
+    #[test]
+    fn spans_without_their_parent_stand_among_the_roots() {
+        assert_eq!(order(&[(1, 0, 5), (2, 9, 4), (3, 2, 6), (4, 9, 7)]), [2, 3, 1, 4]);
+    }
+
+    #[test]
+    fn no_span_is_lost_whatever_the_parents_say() {
+        assert_eq!(order(&[(1, 1, 2), (2, 3, 4), (3, 2, 3), (3, 2, 5)]), [1, 3, 2, 3]);
+        let deep: Vec<_> = (1..50_000).map(|id| (id, id - 1, 0)).rev().collect();
+        assert_eq!(order(&deep), (1..50_000).collect::<Vec<_>>());
+    }
+}
