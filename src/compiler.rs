@@ -1,21 +1,23 @@
 //! Language to plan.
 //!
-//! [`compile`] shows the whole way: `check` looks at what takes more than one place to see, `resolve` gives names their
-//! meaning and everything an order, `lower` writes the program (with `expression` for each template, `service` for the
-//! resources and `link` for the links between scenarios), `compact` leaves out what nothing uses, and the plan's verifier
-//! has the last word.
+//! [`compile`] shows the whole way: `check` looks at what takes more than one place to see; `names` gives names their meaning
+//! and everything an order; `resolve` makes the `typed` tree (with `expression` for each template and `service` for the
+//! resources); `lower` makes instructions of it; `link` finds what the links can lead to; `compact` leaves out what nothing
+//! uses; and the plan's verifier has the last word.
 
 mod check;
 mod compact;
 mod expression;
 mod link;
 mod lower;
+mod names;
 mod order;
 mod report;
 mod resolve;
 mod service;
 mod source_map;
 mod tables;
+mod typed;
 mod types;
 
 pub use source_map::{BlockSource, ScenarioSource, SourceMap};
@@ -26,10 +28,10 @@ use crate::language::parallel;
 use crate::language::scenario::{Model, Scenario};
 use crate::language::source::{START, Sources};
 use crate::language::{self, Loaded};
-use crate::plan::{Fault, Plan, Violation, Violations};
-use lower::Lowering;
+use crate::plan::{BlockId, Fault, Plan, Violation, Violations};
+use names::Names;
 use report::Report;
-use resolve::Tree;
+use resolve::Resolver;
 use service::Services;
 
 /// Scenarios to resolve for which a thread is worth its start.
@@ -63,23 +65,33 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     let resolved = parallel::map(&scenarios, scenarios.len() / SCENARIOS_A_THREAD, |_, scenario| {
         budget.check()?;
         let mut report = Report::default();
-        Ok((Tree::new(scenario, &mut report), report))
+        Ok((Names::new(scenario, &mut report), report))
     });
-    let mut trees = Vec::with_capacity(resolved.len());
+    let mut names = Vec::with_capacity(resolved.len());
     for resolved in resolved {
-        let (tree, found) = resolved?;
+        let (of_one, found) = resolved?;
         report.append(found);
-        trees.push(tree);
+        names.push(of_one);
     }
-    let mut lowering = Lowering::new(Services::new(model), &trees);
-    for tree in &trees {
-        lowering.scenario(tree, budget, &mut report)?;
+    let mut resolver = Resolver::new(Services::new(model));
+    let mut map = SourceMap::default();
+    // The largest tables of all: growing them would copy them again and again.
+    let blocks = names.iter().map(|names| names.spans.len()).sum();
+    resolver.tables.program.blocks.reserve_exact(blocks);
+    map.blocks.reserve_exact(blocks);
+    for (at, names) in names.iter().enumerate() {
+        let root = BlockId(resolver.tables.program.blocks.len() as u32);
+        let scenario = resolver.scenario(at, root, names, budget, &mut report)?;
+        lower::scenario(scenario, &mut resolver.tables.program, &mut map);
+        if report.is_full() {
+            break;
+        }
     }
-    let Lowering { tables, mut services, map, exports, links, .. } = lowering;
+    let Resolver { tables, mut services, exports, links, .. } = resolver;
     let mut program = tables.program;
     services.check_unused(budget, &mut report)?;
     if !report.is_full() {
-        link::find_sources(&mut program, &trees, &exports, &links, budget, &mut report)?;
+        link::find_sources(&mut program, &names, &exports, &links, budget, &mut report)?;
     }
     let plan = if model.scenarios.is_empty() || report.failed() {
         None

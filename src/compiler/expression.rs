@@ -8,8 +8,8 @@ mod function;
 mod operator;
 mod text;
 
+use super::names::{Linked, Miss, Names, Site, Target};
 use super::report::Report;
-use super::resolve::{Linked, Miss, Site, Target, Tree};
 use super::tables::Tables;
 use super::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
@@ -30,22 +30,34 @@ pub struct Typed {
 }
 
 /// The values that a scenario's names stand for. `None`: not evaluated yet, or wrong and reported.
-#[derive(Default)]
 pub struct Values {
+    /// By var.
     pub vars: Vec<Option<Typed>>,
-    /// By span, by attribute.
-    pub attributes: Vec<Vec<Option<Typed>>>,
     /// By span.
-    pub context_keys: Vec<Option<Typed>>,
-    /// By span, as [`super::resolve::SpanNode::linked`].
-    pub linked: Vec<Vec<SlotId>>,
+    pub spans: Vec<SpanValues>,
+}
+
+/// The values that a span's names stand for. `None`: not evaluated yet, or wrong and reported.
+pub struct SpanValues {
+    /// By attribute.
+    pub attributes: Vec<Option<Typed>>,
+    pub context_key: Option<Typed>,
+    /// The slots of what is read of the linked span, as [`super::names::SpanNode::linked`] lists it.
+    pub linked: Vec<SlotId>,
+}
+
+impl SpanValues {
+    /// The values of a span with so many attributes, before any of them is known.
+    pub fn new(attributes: usize) -> SpanValues {
+        SpanValues { attributes: vec![None; attributes], context_key: None, linked: Vec::new() }
+    }
 }
 
 /// What names mean at the expression's place.
 #[derive(Clone, Copy)]
 pub enum Scope<'a> {
     Trace {
-        tree: &'a Tree<'a>,
+        names: &'a Names<'a>,
         site: Site,
         values: &'a Values,
     },
@@ -182,10 +194,10 @@ impl<'a> Expressions<'a> {
     fn path(&mut self, path: &[String], loc: Loc) -> Option<Typed> {
         match self.scope {
             Scope::Service { name, instance } => self.path_in_service(path, loc, name, instance),
-            Scope::Trace { tree, site, values } => match tree.find(site, path) {
-                Ok(target) => self.read(target, path, loc, tree, values),
+            Scope::Trace { names, site, values } => match names.find(site, path) {
+                Ok(target) => self.read(target, path, loc, names, values),
                 Err(miss) => {
-                    let (problem, related) = self.explain(miss, path, tree, site);
+                    let (problem, related) = self.explain(miss, path, names, site);
                     self.report.add_related(problem, loc, Role::Span, related);
                     None
                 }
@@ -214,39 +226,39 @@ impl<'a> Expressions<'a> {
         }
     }
 
-    fn read(&mut self, target: Target, path: &[String], loc: Loc, tree: &Tree, values: &Values) -> Option<Typed> {
+    fn read(&mut self, target: Target, path: &[String], loc: Loc, names: &Names, values: &Values) -> Option<Typed> {
         match target {
             Target::Var(var) => *values.vars.get(var)?,
-            Target::Attribute { span, attribute } => *values.attributes.get(span)?.get(attribute)?,
-            Target::ContextKey { span } => *values.context_keys.get(span)?,
+            Target::Attribute { span, attribute } => *values.spans.get(span)?.attributes.get(attribute)?,
+            Target::ContextKey { span } => values.spans.get(span)?.context_key,
             Target::Linked { span, read } => {
-                let slot = *values.linked.get(span)?.get(tree.spans[span].linked_index(&read)?)?;
+                let slot = *values.spans.get(span)?.linked.get(names.spans[span].linked_index(&read)?)?;
                 let kind = if read == Linked::ContextKey { Kind::Text } else { Kind::Unknown };
                 self.add(Expr::Slot { slot }, Type { kind, optional: true })
             }
-            Target::ScenarioName => self.text_constant(&tree.scenario.name.value),
-            Target::ServiceName { span } => self.text_constant(&tree.spans[span].span.service.value),
+            Target::ScenarioName => self.text_constant(&names.scenario.name.value),
+            Target::ServiceName { span } => self.text_constant(&names.spans[span].span.service.value),
             Target::Function => self.function(&path.join("."), loc, &[]),
         }
     }
 
     /// The words for a name that means nothing, and the places that have to do with it.
-    fn explain(&mut self, miss: Miss, path: &[String], tree: &Tree, site: Site) -> (Problem, Option<Loc>) {
+    fn explain(&mut self, miss: Miss, path: &[String], names: &Names, site: Site) -> (Problem, Option<Loc>) {
         let name = path.join(".");
         match miss {
             Miss::Name => {
-                let nearest = self.report.nearest(&name, tree.names(site));
+                let nearest = self.report.nearest(&name, names.names(site));
                 (Problem::UnknownName { name, nearest }, None)
             }
             Miss::Var(name) => {
-                let vars = tree.scenario.vars.iter().map(|var| var.name.value.as_str());
+                let vars = names.scenario.vars.iter().map(|var| var.name.value.as_str());
                 let nearest = self.report.nearest(&name, vars);
                 (Problem::UnknownVariable { name, nearest }, None)
             }
             Miss::Attribute { of, span, key } => {
-                let nearest = self.report.nearest(&key, tree.keys(span));
-                let above = nearest.is_none() && tree.owner(span, &key).is_some();
-                let place = tree.spans[span].span.service.loc;
+                let nearest = self.report.nearest(&key, names.keys(span));
+                let above = nearest.is_none() && names.owner(span, &key).is_some();
+                let place = names.spans[span].span.service.loc;
                 (Problem::UnknownAttribute { of, key, nearest, above }, Some(place))
             }
             Miss::Unavailable(why) => (Problem::NotAvailable { name, why }, None),

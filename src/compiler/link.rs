@@ -6,8 +6,8 @@ mod keys;
 
 pub use glob::Piece;
 
+use super::names::{Linked, Names};
 use super::report::Report;
-use super::resolve::{Linked, Tree};
 use crate::language::budget::{Budget, Spent};
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::parallel;
@@ -46,7 +46,7 @@ pub struct Use {
 /// The budget is spent.
 pub fn find_sources(
     program: &mut Program,
-    trees: &[Tree],
+    names: &[Names],
     exports: &[Export],
     uses: &[Use],
     budget: &Budget,
@@ -70,7 +70,7 @@ pub fn find_sources(
                 let glob = globs[link.link.index()].clone();
                 report.add(Problem::GlobMatchesNothing { glob, exported }, link.loc);
             } else {
-                check_reads(link, sources.iter().map(|&export| &exports[export]), trees, &work, report);
+                check_reads(link, sources.iter().map(|&export| &exports[export]), names, &work, report);
             }
         }
     }
@@ -78,7 +78,7 @@ pub fn find_sources(
         report.add(Problem::LinksTakeLong { globs: globs.len(), keys: keys.len() }, first.loc);
         return Ok(());
     }
-    graph::check(trees, exports, uses, &sources, report);
+    graph::check(names, exports, uses, &sources, report);
     Ok(())
 }
 
@@ -86,21 +86,21 @@ pub fn find_sources(
 fn check_reads<'e>(
     link: &Use,
     sources: impl Iterator<Item = &'e Export> + Clone,
-    trees: &[Tree],
+    names: &[Names],
     work: &Work,
     report: &mut Report,
 ) {
-    for (read, loc) in &trees[link.scenario].spans[link.span].linked {
+    for (read, loc) in &names[link.scenario].spans[link.span].linked {
         let Linked::Attribute(key) = read else { continue };
-        let has = |e: &Export| trees[e.scenario].spans[e.span].find_attribute(key).is_some();
+        let has = |e: &Export| names[e.scenario].spans[e.span].find_attribute(key).is_some();
         let looked_at = sources.clone().position(has);
         work.spend(looked_at.unwrap_or_else(|| sources.clone().count()) as u64);
         if looked_at.is_some() || work.is_too_much() {
             continue;
         }
-        let keys = sources.clone().flat_map(|e| trees[e.scenario].keys(e.span));
+        let keys = sources.clone().flat_map(|e| names[e.scenario].keys(e.span));
         let nearest = report.nearest(key, keys);
-        let places = sources.clone().take(SHOWN_KEYS).map(|e| trees[e.scenario].spans[e.span].span.service.loc);
+        let places = sources.clone().take(SHOWN_KEYS).map(|e| names[e.scenario].spans[e.span].span.service.loc);
         let problem = Problem::UnknownLinkedAttribute { key: key.clone(), nearest };
         report.add_related(problem, *loc, Role::Linkable, places);
     }

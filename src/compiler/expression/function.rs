@@ -2,7 +2,7 @@
 
 use super::argument::{Argument, Signature};
 use super::{Expressions, Scope, Typed};
-use crate::compiler::resolve::Site;
+use crate::compiler::names::Site;
 use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;

@@ -1,7 +1,7 @@
 //! Templates and the values of vars and attributes: what becomes text, and what keeps its type.
 
 use super::{Expressions, Typed};
-use crate::compiler::resolve::is_template;
+use crate::compiler::names::is_template;
 use crate::compiler::tables::at_most;
 use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::Problem;

@@ -2,9 +2,9 @@
 //! soon.
 
 use super::{Export, Use};
+use crate::compiler::names::Names;
 use crate::compiler::order;
 use crate::compiler::report::Report;
-use crate::compiler::resolve::Tree;
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::source::Loc;
 use crate::plan::limits;
@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 /// Reports circles and long chains of links. The nodes are scenarios and, behind them, links: a scenario needs the links it
 /// has, a link the scenarios of its sources. So there are no more edges than links and sources.
-pub fn check(trees: &[Tree], exports: &[Export], uses: &[Use], sources: &[Vec<usize>], report: &mut Report) {
-    let scenarios = trees.len();
+pub fn check(names: &[Names], exports: &[Export], uses: &[Use], sources: &[Vec<usize>], report: &mut Report) {
+    let scenarios = names.len();
     let mut needs = vec![Vec::new(); scenarios];
     let mut globs: HashMap<(usize, usize), Loc> = HashMap::new();
     for link in uses {
@@ -30,7 +30,7 @@ pub fn check(trees: &[Tree], exports: &[Export], uses: &[Use], sources: &[Vec<us
         leads_to
     }));
     let order = order::sort(&needs);
-    let name = |scenario: usize| trees[scenario].scenario.name.value.clone();
+    let name = |scenario: usize| names[scenario].scenario.name.value.clone();
     for cycle in &order.cycles {
         let next = |i: usize| cycle[(i + 1) % cycle.len()];
         // From scenario to link; from link to scenario there is no place.

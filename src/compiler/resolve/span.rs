@@ -1,79 +1,58 @@
-//! One span to one block.
+//! One span: its form, what is evaluated at its start, its conditions and events.
 
-use super::code::{Code, Label, PENDING};
-use super::{Lowering, State};
+use super::{Resolver, State, new_slot};
 use crate::compiler::link;
+use crate::compiler::names::{Linked, Site, Step, is_computed};
 use crate::compiler::report::Report;
-use crate::compiler::resolve::{Linked, Site, Step, is_computed};
-use crate::compiler::source_map::BlockSource;
+use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
 use crate::language::diagnostic::Problem;
 use crate::language::scenario::{Kind, Span};
 use crate::language::source::Loc;
 use crate::plan::{
-    AttrId, AttrRange, Block, BlockId, Chance, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId,
-    Inst, Link, LinkId, ServiceId, SlotId, SpanForm, SpanKind, TextId,
+    AttrId, AttrRange, Chance, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Link, LinkId,
+    ServiceId, SlotId, SpanForm, SpanKind, TextId,
 };
 
-/// A block in the making.
+/// A span in the making.
 struct Draft {
+    /// The span's position in its scenario.
     at: usize,
-    block: BlockId,
     name: Option<TextId>,
     constants: Vec<(TextId, Constant)>,
     constant_places: Vec<Loc>,
     attrs: AttrRange,
     /// By attribute of the model; `None`: constant.
     attr_ids: Vec<Option<AttrId>>,
-    code: Code,
+    steps: Vec<typed::Step>,
 }
 
 impl Draft {
-    fn push(&mut self, inst: Inst, place: Loc) {
-        self.code.push(inst, place);
+    fn push(&mut self, action: Action, loc: Loc) {
+        self.steps.push(typed::Step { action, loc });
     }
 }
 
-impl<'m> Lowering<'m> {
-    pub(super) fn span(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) {
-        let span = state.tree.spans[at].span;
-        let service = self.services.find(state.tree.scenario.scope, &span.service, &mut self.tables, report);
+impl<'m> Resolver<'m> {
+    pub(super) fn span(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) -> typed::Span {
+        let names = state.names;
+        let (node, span) = (&names.spans[at], names.spans[at].span);
+        let service = self.services.find(names.scenario.scope, &span.service, &mut self.tables, report);
         let mut draft = self.draft(state, at);
         self.link(state, &mut draft, span);
-        for i in 0..state.tree.spans[at].order.len() {
-            match state.tree.spans[at].order[i] {
+        for step in &node.order {
+            match *step {
                 Step::Attribute(attribute) => self.attribute(state, &mut draft, attribute, report),
                 Step::Operation => self.operation(state, &mut draft, report),
                 Step::Export => self.export(state, &mut draft, report),
             }
         }
-        if let Some(delay) = &span.delay
-            && delay.max > 0
-        {
-            draft.push(Inst::Delay { min: delay.min, max: delay.max }, delay.loc);
-        }
-        let (mut after_hit, mut end) = (Label::default(), Label::default());
-        self.error_conditions(state, &mut draft, &mut after_hit, report);
-        let calls = &state.tree.spans[at].calls;
-        if span.events.is_empty() {
-            end = after_hit;
-        } else {
-            // Events come after a hit too, calls don't.
-            draft.code.bind(after_hit);
-            self.events(state, &mut draft, report);
-            if !span.error_conditions.is_empty() && !calls.is_empty() {
-                draft.code.jump(Inst::SkipIfFailed { target: PENDING }, &mut end, span.loc);
-            }
-        }
-        for &call in calls {
-            let block = BlockId(state.root.0 + call as u32);
-            draft.push(Inst::Call { block }, state.tree.spans[call].span.loc);
-        }
-        draft.code.bind(end);
-        draft.push(Inst::End, span.loc);
-        let Code { insts: code, places } = draft.code;
-        self.map.blocks.push(BlockSource { span: span.loc, constants: draft.constant_places, code: places });
-        self.tables.program.blocks.push(Block {
-            span: SpanForm {
+        let delay = span.delay.as_ref().filter(|delay| delay.max > 0);
+        let delay = delay.map(|delay| Delay { min: delay.min, max: delay.max, loc: delay.loc });
+        let conditions = self.conditions(state, at, report);
+        let events = self.events(state, at, report);
+        typed::Span {
+            block: state.block(at),
+            form: SpanForm {
                 // Without a service there is an error, and this program goes no further.
                 service: service.unwrap_or(ServiceId(0)),
                 kind: kind(span.kind),
@@ -81,12 +60,18 @@ impl<'m> Lowering<'m> {
                 constants: draft.constants,
                 attrs: draft.attrs,
             },
-            code,
-        });
+            constant_places: draft.constant_places,
+            steps: draft.steps,
+            delay,
+            conditions,
+            events,
+            calls: node.calls.iter().map(|call| (state.block(*call), names.spans[*call].span.loc)).collect(),
+            loc: span.loc,
+        }
     }
 
     fn draft(&mut self, state: &State, at: usize) -> Draft {
-        let span = state.tree.spans[at].span;
+        let span = state.names.spans[at].span;
         let first = self.tables.program.attrs.len() as u32;
         let can_fail = !span.error_conditions.is_empty();
         let attr_ids = span
@@ -101,13 +86,12 @@ impl<'m> Lowering<'m> {
         let count = self.tables.program.attrs.len() as u32 - first;
         Draft {
             at,
-            block: BlockId(state.root.0 + at as u32),
             name: None,
             constants: Vec::new(),
             constant_places: Vec::new(),
             attrs: if count == 0 { AttrRange::default() } else { AttrRange { first, count } },
             attr_ids,
-            code: Code::default(),
+            steps: Vec::new(),
         }
     }
 
@@ -126,9 +110,9 @@ impl<'m> Lowering<'m> {
             links.push(Link { glob: text, sources: Vec::new() });
             LinkId(links.len() as u32 - 1)
         });
-        self.links.push(link::Use { scenario: state.scenario.index(), span: draft.at, link, loc: glob.loc });
-        draft.push(Inst::Link { link }, glob.loc);
-        for (read, loc) in &state.tree.spans[draft.at].linked {
+        self.links.push(link::Use { scenario: state.scenario, span: draft.at, link, loc: glob.loc });
+        draft.push(Action::Link(link), glob.loc);
+        for (read, loc) in &state.names.spans[draft.at].linked {
             let (name, value) = match read {
                 Linked::Attribute(key) => {
                     let text = self.tables.text(key);
@@ -137,8 +121,8 @@ impl<'m> Lowering<'m> {
                 Linked::ContextKey => ("linked.context_key".to_owned(), Expr::LinkedKey),
             };
             let value = self.tables.expr(value);
-            let slot = self.set(state, draft, &name, value, *loc);
-            state.values.linked[draft.at].push(slot);
+            let slot = keep(state, draft, &name, value, *loc);
+            state.values.spans[draft.at].linked.push(slot);
         }
     }
 
@@ -150,14 +134,8 @@ impl<'m> Lowering<'m> {
         }
     }
 
-    fn set(&mut self, state: &mut State, draft: &mut Draft, name: &str, value: ExprId, place: Loc) -> SlotId {
-        let slot = self.new_slot(state, name, value, place);
-        draft.push(Inst::Set { slot, value }, place);
-        slot
-    }
-
     fn attribute(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, index: usize, report: &mut Report) {
-        let node = &state.tree.spans[draft.at];
+        let node = &state.names.spans[draft.at];
         let attribute = &node.span.attributes[index];
         let place = attribute.key.loc;
         let site = Site::Span { span: draft.at, step: Some(Step::Attribute(index)) };
@@ -174,17 +152,17 @@ impl<'m> Lowering<'m> {
             }
             Some(attr) => {
                 if node.read[index] && constant.is_none() && self.slot_of(typed.expr).is_none() {
-                    let slot = self.set(state, draft, &attribute.key.value, typed.expr, place);
+                    let slot = keep(state, draft, &attribute.key.value, typed.expr, place);
                     typed = self.read_slot(slot, typed);
                 }
-                draft.push(Inst::Attr { attr, value: typed.expr }, place);
+                draft.push(Action::Attribute(attr, typed.expr), place);
             }
         }
-        state.values.attributes[draft.at][index] = Some(typed);
+        state.values.spans[draft.at].attributes[index] = Some(typed);
     }
 
     fn operation(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
-        let operation = &state.tree.spans[draft.at].span.operation;
+        let operation = &state.names.spans[draft.at].span.operation;
         let site = Site::Span { span: draft.at, step: Some(Step::Operation) };
         let Some(typed) = self.expressions(state, site, report).required_text(operation) else { return };
         match self.tables.constant_of(typed.expr) {
@@ -192,12 +170,12 @@ impl<'m> Lowering<'m> {
                 report.add(Problem::Empty { what: "operation".into() }, operation.loc);
             }
             Some(Constant::Text(name)) => draft.name = Some(*name),
-            _ => draft.push(Inst::Name { value: typed.expr }, operation.loc),
+            _ => draft.push(Action::Name(typed.expr), operation.loc),
         }
     }
 
     fn export(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
-        let Some(template) = &state.tree.spans[draft.at].span.export else { return };
+        let Some(template) = &state.names.spans[draft.at].span.export else { return };
         let site = Site::Span { span: draft.at, step: Some(Step::Export) };
         let typed = self.expressions(state, site, report).required_text(template);
         let mut key = Vec::new();
@@ -206,34 +184,27 @@ impl<'m> Lowering<'m> {
                 key = self.pieces(typed.expr, &state.slots, template.loc, report);
                 let slot = match self.slot_of(typed.expr) {
                     Some(slot) => slot,
-                    None => self.set(state, draft, "context_key", typed.expr, template.loc),
+                    None => keep(state, draft, "context_key", typed.expr, template.loc),
                 };
-                draft.push(Inst::Export { key: slot }, template.loc);
+                draft.push(Action::Export(slot), template.loc);
                 let is_constant = self.tables.constant_of(typed.expr).is_some();
                 let read = if is_constant { typed } else { self.read_slot(slot, typed) };
-                state.values.context_keys[draft.at] = Some(read);
+                state.values.spans[draft.at].context_key = Some(read);
             }
             // Wrong, and reported: no glob is wrong because of it.
             None => key.push(link::Piece::Any),
         }
-        let (scenario, block) = (state.scenario.index(), draft.block);
-        self.exports.push(link::Export { scenario, span: draft.at, block, key });
+        let block = state.block(draft.at);
+        self.exports.push(link::Export { scenario: state.scenario, span: draft.at, block, key });
     }
 
-    /// `after_hit`: where the span goes on that has failed.
-    fn error_conditions(
-        &mut self,
-        state: &State<'_, 'm>,
-        draft: &mut Draft,
-        after_hit: &mut Label,
-        report: &mut Report,
-    ) {
-        let conditions = &state.tree.spans[draft.at].span.error_conditions;
-        let Some(first) = conditions.first() else { return };
-        draft.push(Inst::Roll, first.loc);
-        let site = Site::Span { span: draft.at, step: None };
+    fn conditions(&mut self, state: &State<'_, 'm>, at: usize, report: &mut Report) -> Option<Conditions> {
+        let written = &state.names.spans[at].span.error_conditions;
+        let loc = written.first()?.loc;
+        let site = Site::Span { span: at, step: None };
         let mut left = Chance::ONE.0;
-        for condition in conditions {
+        let mut list = Vec::with_capacity(written.len());
+        for condition in written {
             let r#type = self.expressions(state, site, report).required_text(&condition.r#type);
             let message = condition.message.as_ref().map(|m| self.expressions(state, site, report).text(m));
             let (Some(r#type), Some(message)) = (r#type, message.map_or(Some(None), |m| m.map(Some))) else { continue };
@@ -241,9 +212,9 @@ impl<'m> Lowering<'m> {
             // Probabilities that sum to 100 can be rounded to a little more.
             let chance = Chance::from_percent(condition.probability.value).0.min(left);
             left -= chance;
-            let fail = Inst::Fail { chance: Chance(chance), error, target: PENDING };
-            draft.code.jump(fail, after_hit, condition.loc);
+            list.push(Condition { chance: Chance(chance), error, loc: condition.loc });
         }
+        Some(Conditions { list, loc })
     }
 
     fn error(&mut self, r#type: ExprId, message: Option<ExprId>) -> ErrorId {
@@ -254,9 +225,10 @@ impl<'m> Lowering<'m> {
         })
     }
 
-    fn events(&mut self, state: &State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
-        let site = Site::Span { span: draft.at, step: None };
-        for event in &state.tree.spans[draft.at].span.events {
+    fn events(&mut self, state: &State<'_, 'm>, at: usize, report: &mut Report) -> Vec<(EventId, Loc)> {
+        let site = Site::Span { span: at, step: None };
+        let mut ids = Vec::new();
+        for event in &state.names.spans[at].span.events {
             let name = self.expressions(state, site, report).required_text(&event.name);
             let (constant, computed): (Vec<_>, Vec<_>) = event.attributes.iter().partition(|a| !is_computed(&a.value));
             let mut attributes = Vec::with_capacity(event.attributes.len());
@@ -269,10 +241,18 @@ impl<'m> Lowering<'m> {
             if let Some(name) = name {
                 let events = &mut self.tables.program.events;
                 events.push(Event { name: name.expr, attributes });
-                draft.push(Inst::Event { event: EventId(events.len() as u32 - 1) }, event.loc);
+                ids.push((EventId(events.len() as u32 - 1), event.loc));
             }
         }
+        ids
     }
+}
+
+/// Keeps a value in a new slot.
+fn keep(state: &mut State, draft: &mut Draft, name: &str, value: ExprId, loc: Loc) -> SlotId {
+    let slot = new_slot(state, name, value, loc);
+    draft.push(Action::Keep(slot, value), loc);
+    slot
 }
 
 fn kind(kind: Kind) -> SpanKind {
