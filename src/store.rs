@@ -11,7 +11,9 @@ mod query;
 mod record;
 pub mod report;
 
-pub use clickhouse::{ClickHouse, Connection, Patience, Rows, Scan, Writer, WriterFault, WriterOptions, Written};
+pub use clickhouse::{
+    ClickHouse, Connection, Patience, Rows, Scan, Scanned, Writer, WriterFault, WriterOptions, Written,
+};
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
 pub use memory::{Memory, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};

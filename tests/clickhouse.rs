@@ -369,6 +369,48 @@ async fn a_run_writes_what_its_account_says() {
     assert_eq!(counts.total_traces, 5_000);
 }
 
+/// What stands in a row and was not sent is seen, also where it is no id and no status.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_put_into_a_row_is_seen_also_where_it_can_not_be_read() {
+    let Some(server) = Server::start() else { return };
+    let (sent, folder) = (server.fresh(), tempfile::tempdir().expect("a folder"));
+    let manifest = folder.path().join("run.json");
+    run(&sent)
+        .args(["--count", "200", "--rate", "100/s", "--start", "2026-01-01", "--manifest"])
+        .arg(&manifest)
+        .assert()
+        .success();
+    let changed = "ParentSpanId = '' AND StatusCode != 'Error' AND empty(`Links.TraceId`)";
+    let link = "['no id'] AS `Links.TraceId`, ['0123456789abcdef'] AS `Links.SpanId`, [''] AS `Links.TraceState`, \
+                [map()] AS `Links.Attributes`";
+    for (field, put) in [
+        ("links", link),
+        ("links", &link.replace("no id", "+1234567890123456789012345678901")),
+        ("parent_span_id", "'no id' AS ParentSpanId"),
+        ("status", "'it is fine' AS StatusMessage"),
+        ("status", "'Splendid' AS StatusCode"),
+    ] {
+        let (connection, from) = (server.fresh(), &sent.database);
+        ClickHouse::writing(connection.clone()).expect("a client").connect().await.expect("the schema is made");
+        let into = format!("INSERT INTO {}.otel_traces", connection.database);
+        ask(&connection, &format!("{into} SELECT * FROM {from}.otel_traces WHERE NOT ({changed})")).await;
+        ask(
+            &connection,
+            &format!("{into} SELECT * REPLACE ({put}) FROM (SELECT * FROM {from}.otel_traces WHERE {changed})"),
+        )
+        .await;
+        let count = ask(&connection, &format!("SELECT count() FROM {from}.otel_traces WHERE {changed}")).await;
+        let count: u64 = count.trim().parse().expect("a number");
+        let url = format!("clickhouse=http://127.0.0.1:{}/{}", connection.port, connection.database);
+        let output =
+            tracegen().args(["verify", "--format", "json", "--from", &url, "--manifest"]).arg(&manifest).output();
+        let output = output.expect("it runs");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let fields = serde_json::json!([report["fields"][0]["field"], report["altered"], report["lost"]]);
+        assert_eq!((output.status.code(), fields), (Some(1), serde_json::json!([field, count, 0])), "{put}: {report}");
+    }
+}
+
 /// What a proxy answers while the server behind it is away, and what ClickHouse says that passes: no span is lost for it,
 /// and what may have been inserted twice is said.
 #[test]

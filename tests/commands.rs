@@ -4,10 +4,12 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod http;
     pub mod peer;
     pub mod ports;
     pub mod process;
     pub mod requests;
+    pub mod serve;
 }
 
 use prost::Message;
@@ -15,10 +17,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::binary::{scenarios, spans, tracegen};
 use support::collector::read_delimited;
+use support::http;
 use support::peer::{Answer, Peer};
+use support::serve::Server;
 use tempfile::TempDir;
 
 /// A folder whose name a shell would cut to pieces.
@@ -223,6 +227,29 @@ fn a_trace_is_made_again_by_the_line_that_names_it() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && output.stdout.starts_with(b"{\"resourceSpans\""), "{line}: {said}");
     }
+}
+
+#[test]
+fn a_trace_is_made_again_by_the_line_on_its_page() {
+    let folder = Folder::new();
+    let server = Server::of(&folder.path, &["--seed", "7", "--rate", "20/s"]);
+    let begun = Instant::now();
+    let id = loop {
+        let page = http::get(server.address(), "/api/traces?limit=1").json();
+        if let Some(id) = page["traces"][0]["trace_id"].as_str() {
+            break id.to_string();
+        }
+        assert!(begun.elapsed().as_secs() < 120, "no trace came");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let page = http::get(server.address(), &format!("/traces/{id}")).body;
+    let line = &page[page.find("tracegen replay ").expect("a line")..];
+    let line = &line[..line.find("</code>").expect("its end")];
+    assert!(!line.contains('&'), "there is nothing to unescape: {line}");
+    let output = folder.shell(line);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let made = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && made.contains(&format!("\"traceId\":\"{id}\"")), "{line}: {said} {made}");
 }
 
 /// Whatever is shown in the sources as a command has subcommand and flags that there are.

@@ -97,6 +97,56 @@ fn a_code_agrees_with_its_class_and_every_related_place_says_its_role() {
     }
 }
 
+/// What only follows from another mistake is not told.
+#[test]
+fn a_mistake_is_told_once() {
+    let pod = "attributes: {pod: 'pod-<<instance.index>>'}";
+    let shop = |fields: &str| {
+        format!(
+            "services: {{shop: {{{fields}{pod}}}}}\nscenarios:\n  - name: a\n    root_span: {{service: shop, operation: o}}\n"
+        )
+    };
+    let orders = |rest: &str| format!("name: orders\n{rest}\n");
+    for (text, expected) in [
+        (shop("instances: 3, "), &[][..]),
+        (shop("instances: many, "), &["E0203"]),
+        (shop("instances: 0, "), &["E0213"]),
+        (shop("instances: [3], "), &["E0203"]),
+        (shop("instanses: 3, "), &["E0201"]),
+        (shop(""), &["E0404"]),
+        (orders("root_span: {servce: shop, operation: o}"), &["E0201"]),
+        (orders("root_span: {foo: 1}"), &["E0201"]),
+        (orders("root_span: {service: s, operation: o, calls: [{foo: 1}]}"), &["E0201"]),
+        (orders("root_span: {service: s, operation: o, events: [{foo: 1}]}"), &["E0201"]),
+        (orders("root_span: {service: s, operation: o, error_conditions: [{foo: 1}]}"), &["E0201"]),
+        (orders("steps: [{service: s, operation: o}, {srv: s, op: o}]"), &["E0201", "E0201"]),
+        (orders("rootspan: {service: s, operation: o}"), &["E0201"]),
+    ] {
+        let checked = check_loaded(language::load_texts(vec![("a.yaml".into(), text.clone())]));
+        assert_eq!(codes(&checked), expected, "{text}");
+    }
+}
+
+/// Keys that begin with `x-` are free for anything, wherever there are fields.
+#[test]
+fn keys_that_begin_with_x_are_free() {
+    let text = "x-first: &own {service: shop, operation: o}
+services: {shop: {x-team: [a, null]}}
+scenarios:
+  - name: a
+    x-ticket: {any: 1}
+    root_span:
+      <<: *own
+      x-owner: ~
+      events: [{name: e, x-why: 1}]
+      error_conditions: [{probability: 5, type: T, x-runbook: 'https://runbook'}]
+      calls: [{service: shop, operation: p, x-y: []}]
+x-last: <<nothing>>
+";
+    let checked = check_loaded(language::load_texts(vec![("a.yaml".into(), text.into())]));
+    assert_eq!(codes(&checked), [""; 0], "{}", shown(&checked, INPUTS));
+}
+
 fn codes(checked: &Checked) -> Vec<&'static str> {
     codes_of(&checked.diagnostics)
 }

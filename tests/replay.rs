@@ -248,6 +248,7 @@ fn ids_are_told_from_those_of_others() {
         (&["replay", &foreign, "--manifest", &manifest][..], "was not made with this seed"),
         (&["replay", &elsewhere, "--manifest", &manifest], "of another run with this seed"),
         (&["replay", "9", "--manifest", &manifest], "the run has no trace 9"),
+        (&["replay", "281474976710655", "--manifest", &manifest], "the run has no trace 281474976710655"),
     ] {
         let (exit, said) = refused(arguments);
         assert!(exit == 3 && said.contains(why), "{exit} {said}");
@@ -255,6 +256,8 @@ fn ids_are_told_from_those_of_others() {
     for (arguments, why) in [
         (&["replay", "4"][..], "--manifest"),
         (&["replay", "x", "--seed", "42"], "expected an index"),
+        (&["replay", "281474976710656", "--seed", "42"], "a run has traces 0 to 281474976710655 at most"),
+        (&["replay", "281474976710656", "--manifest", &manifest], "a run has traces 0 to 281474976710655 at most"),
         (&["replay", "4", "--manifest", &manifest, "--rate", "5"], "a manifest holds plan and schedule"),
         (&["identify", "--seed", "42"], "required"),
         (&["identify", "--seed", "42", "scenarios"], "no trace id is given"),

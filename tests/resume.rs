@@ -255,6 +255,33 @@ fn what_can_not_be_resumed_is_said() {
     refused(&[], 3, "its plan, weights or pace changed while it ran");
 }
 
+/// A clock that is a day behind may have been set right since; one that is farther behind is wrong.
+#[test]
+fn a_run_is_resumed_by_a_clock_that_is_a_day_behind_and_by_none_that_is_farther() {
+    let folder = Folder::new();
+    let (manifest, path) = (folder.argument("manifest", "run.json"), folder.path("run.json"));
+    let running = Running::start(&["--seed=7", "--rate=100/s", "--count=1000000", "--exporter=none", &manifest]);
+    assert_eq!(running.interrupt_after(Duration::from_millis(300)), Some(130));
+    let stopped = manifest_at(&path);
+    let hour = 3_600_000_000_000;
+    let stopped_in = |hours: u64| {
+        let mut later = stopped.clone();
+        later.eras.iter_mut().for_each(|era| era.stopped = Some(now() + hours * hour));
+        later.save(&path).expect("saved");
+    };
+    let resume = folder.argument("resume", "run.json");
+    stopped_in(25);
+    let output = tracegen().args(["run", "--exporter=none", &resume]).assert().code(3);
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(said.contains("clock has not reached by far: set the clock right (it lacks "), "{said}");
+    stopped_in(23);
+    let before = now();
+    let resumed = Running::resume(&["--exporter=none", &resume]);
+    assert_eq!(resumed.interrupt_after(Duration::from_millis(300)), Some(130));
+    let again = manifest_at(&path).eras.last().and_then(|era| era.stopped).expect("it was stopped");
+    assert!(again > before + 22 * hour, "its time went back to that of the clock");
+}
+
 #[test]
 fn what_was_lost_before_is_not_sent_again_and_said() {
     let (folder, peer) = (Folder::new(), Peer::start(|n| if n == 0 { Answer::Http(400, None) } else { Answer::Take }));

@@ -183,6 +183,26 @@ fn a_shard_that_was_stopped_is_expected_up_to_its_stop() {
     shards.check_against_whole(parts.collect());
 }
 
+/// What a shard without an end has sent is not known: nothing that is missing can be told lost.
+#[test]
+fn a_merged_run_of_which_a_shard_is_still_open_is_not_checked() {
+    let shards = Shards::new(-2_000, 1_500);
+    let running: Vec<Running> = (0..SHARDS).map(|k| shards.start(k)).collect();
+    assert!(running.into_iter().all(|shard| shard.wait() == Some(0)));
+    // As it was before it wrote its end.
+    let path = PathBuf::from(shards.manifest_of(1));
+    let mut open = read(&path);
+    open.ended = None;
+    open.eras.iter_mut().for_each(|era| era.end = None);
+    open.save(&path).expect("saved");
+    let (exit, said) = shards.merge(&[&shards.path("shards").display().to_string()]);
+    assert!(exit == 1 && said.contains("its run goes on, or was killed; what it sent is not known"), "{exit} {said}");
+    for files in [&shards.files()[..], &shards.files()[..1]] {
+        let (exit, report) = shards.verify(files);
+        assert_eq!((exit, report["verdict"]["is"].as_str()), (3, Some("unchecked")), "{report}");
+    }
+}
+
 /// In a network of its own: a collector at its usual port, and a run that sends to it.
 const NETWORK: &str = r#"
 ip link set lo up

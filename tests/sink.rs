@@ -322,6 +322,22 @@ fn a_fault_that_was_asked_for_is_told_also_where_nothing_came_of_it_and_the_past
     assert!(text.contains("late         p50 ") && !text.contains("injected"), "{text}");
 }
 
+/// Whoever opens a pipe waits for its writer: a sink never opens one.
+#[test]
+#[cfg(unix)]
+fn a_manifest_that_becomes_a_pipe_stops_nobody() {
+    let sink = Sink::verifying(&[]);
+    assert!(Command::new("mkfifo").arg(sink.manifest()).status().expect("mkfifo is there").success());
+    let post = || http::send(&sink.address, "POST", "/v1/traces", &[("content-type", "application/json")], "{}");
+    for _ in 0..2 {
+        let answer = post();
+        assert!(answer.status == 503 && answer.body.contains("no regular file"), "{} {}", answer.status, answer.body);
+    }
+    // It ends when it is told to.
+    let (status, result) = sink.end();
+    assert_eq!(status, 3, "{result}");
+}
+
 #[test]
 fn what_can_not_be_done_is_said_before_it_listens() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -335,6 +351,7 @@ fn what_can_not_be_done_is_said_before_it_listens() {
         (&["--retry-after", "1s"], 2, "--unavailable"),
         (&["--allow", "lost"], 2, "give its --manifest"),
         (&["--format", "junit"], 2, "give its --manifest"),
+        (&["--manifest", "/dev/null"], 2, "it is no regular file"),
     ] {
         let output = tracegen().arg("sink").args(args).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);

@@ -543,6 +543,31 @@ fn a_run_that_goes_on_by_its_flags_is_not_judged() {
     }
 }
 
+/// Whatever is wrong with a source, a password that stands in its URL is not shown.
+#[test]
+fn no_password_of_a_source_is_shown() {
+    let made = Made::new();
+    let run = made.path("run.json").display().to_string();
+    for store in ["jaeger", "clickhouse"] {
+        for place in [
+            "http://me:hush@127.0.0.1:1",
+            "https://me:hush@[::1]:1/x",
+            "me:hush@127.0.0.1:1",
+            "http://127.0.0.1:1?key=hush",
+        ] {
+            let from = format!("--from={store}={place}");
+            for more in [&[][..], &[&*run], &["--from=-"], &["--format=json"]] {
+                let output =
+                    tracegen().args(["verify", "--manifest", &run, &from]).args(more).output().expect("it runs");
+                let said = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8_lossy(&said);
+                let code = output.status.code();
+                assert!(matches!(code, Some(2 | 3)) && !said.contains("hush"), "{from} {more:?}: {code:?} {said}");
+            }
+        }
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_report_that_can_not_be_written_is_no_verdict() {

@@ -121,6 +121,24 @@ fn a_script_in_an_attribute_is_text() {
     assert!(get(address, &trace).body.contains("&#60;script&#62;"), "it is shown");
 }
 
+/// A computed name may come out empty.
+#[test]
+fn what_has_an_empty_name_is_shown_and_can_not_be_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = "services: [web]\nscenarios:\n  - name: a\n    vars: {none: \"<<random.choice([''])>>\"}\n    root_span: \
+                    {service: web, operation: <<none>>, calls: [{service: web, operation: <<none>>}]}\n";
+    std::fs::write(folder.path().join("a.yaml"), scenario).unwrap();
+    let server = Server::of(folder.path(), &["--seed", "1", "--rate", "20/s"]);
+    let address = server.address();
+    let trace = format!("/traces/{}", some_trace(address));
+    for path in ["/", &trace, "/services?service=web", "/playground?from=a"] {
+        let page = get(address, path);
+        assert!(page.status == 200 && page.body.contains("(no name)"), "{path}: {}", page.body);
+    }
+    let names = get(address, "/").body;
+    assert_eq!(names.matches("<option value=\"\">").count(), names.matches("<option value=\"\">any</option>").count());
+}
+
 #[test]
 fn what_happens_is_told_as_it_happens() {
     // No status is told again for an hour, unless it changes.

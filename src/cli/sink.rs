@@ -99,6 +99,9 @@ impl Sink {
         if self.manifest.is_none() && self.verdict.wants_run() {
             return Err(Failure::usage("there is a verdict only on a run: give its --manifest"));
         }
+        if let Some(manifest) = &self.manifest {
+            trial::can_be_read_again(manifest).map_err(|e| Failure::usage(format!("--manifest {manifest}: {e}")))?;
+        }
         let policy = self.verdict.policy()?;
         memory::take_small_pages();
         let faults = self.faults.resolve()?;
@@ -173,7 +176,8 @@ impl Sink {
                         limits.learn(&judge, account.requests);
                         if limits.ask_for_the_end() {
                             let bench = bench.clone();
-                            tokio::task::spawn_blocking(move || bench.ask());
+                            // What it says at the end is what counts.
+                            tokio::task::spawn_blocking(move || drop(bench.ask()));
                         }
                         if limits.are_reached() {
                             end = None;

@@ -85,7 +85,9 @@ fn source(from: &[String], files: Vec<PathBuf>) -> Result<verify::Source, Failur
     }
     let [only] = from else { return Err(Failure::usage("beside a store or `-` there can be no other --from")) };
     if !files.is_empty() {
-        return Err(Failure::usage(format!("beside --from {only} no files are read")));
+        // Behind the `=` there may be a password.
+        let store = only.split_once('=').map_or(only.as_str(), |(store, _)| store);
+        return Err(Failure::usage(format!("beside --from {store} no files are read")));
     }
     Ok(match only.split_once('=') {
         Some(("clickhouse", url)) => {

@@ -25,6 +25,7 @@ mod writer;
 pub use client::Connection;
 pub use encode::Rows;
 pub use scan::Scan;
+pub use whole::Scanned;
 pub use writer::{Patience, Writer, WriterFault, WriterOptions, Written};
 
 use super::report::Overview;

@@ -1,7 +1,6 @@
 //! What becomes of an arrival: it is counted, and held against a run where one is known.
 
-use super::trial::Trial;
-use crate::cli::source;
+use super::trial::{self, Trial};
 use crate::clock;
 use crate::receive::{Arrival, Complaint};
 use crate::verify::{Census, Policy};
@@ -31,21 +30,23 @@ impl Bench {
         self.0.lock()
     }
 
-    /// Ask the URL of the manifest what it says now; blocks, and nobody else meanwhile.
-    pub fn ask(&self) {
-        let url = self.lock().trial.as_ref().and_then(|trial| trial.url().map(str::to_string));
-        let Some(url) = url else { return };
-        let known = source::known(&url);
-        if let Some(trial) = &mut self.lock().trial {
-            // What it says at the end is what counts.
-            let _ = trial.learn(known);
-        }
+    /// Read what the manifest says now, which may take as long as a server does; nobody else waits for it.
+    ///
+    /// # Errors
+    /// It says nothing, for the reason that is given.
+    pub fn ask(&self) -> Result<(), String> {
+        let manifest = self.lock().trial.as_ref().map(|trial| trial.manifest().to_string());
+        let Some(manifest) = manifest else { return Ok(()) };
+        let known = trial::known(&manifest);
+        self.lock().trial.as_mut().map_or(Ok(()), |trial| trial.learn(known))
     }
 
     /// Take arrivals until there can be no more.
     pub fn take_all(&self, mut arrivals: mpsc::Receiver<Arrival>) {
         while let Some(arrival) = arrivals.blocking_recv() {
-            let said = self.lock().take(&arrival);
+            let lacks_run = self.lock().trial.as_mut().is_some_and(|trial| !trial.look());
+            let known = if lacks_run { self.ask().map_err(Complaint::NotNow) } else { Ok(()) };
+            let said = known.and_then(|()| self.lock().take(&arrival));
             arrival.answer(said);
         }
     }
@@ -53,9 +54,6 @@ impl Bench {
 
 impl Judge {
     fn take(&mut self, Arrival { body, at, .. }: &Arrival) -> Result<(), Complaint> {
-        if let Some(trial) = &mut self.trial {
-            trial.catch_up().map_err(Complaint::NotNow)?;
-        }
         self.census.request(body, *at).map_err(|e| Complaint::Damaged(e.to_string()))?;
         match &mut self.trial {
             Some(trial) => trial.request(body, *at).map_err(Complaint::Damaged),

@@ -2,6 +2,7 @@
 
 use super::judge::Judge;
 use super::trial::Trial;
+use crate::cli::source::is_url;
 use std::time::{Duration, Instant};
 
 /// Between two questions to a URL whether the run has ended.
@@ -47,7 +48,7 @@ impl Limits {
         let now = Instant::now();
         self.came(judge.census.spans, requests, now);
         let trial = judge.trial.as_ref();
-        self.ended(trial.map(Trial::has_ended), trial.is_some_and(|trial| trial.url().is_some()), now);
+        self.ended(trial.map(Trial::has_ended), trial.is_some_and(|trial| is_url(trial.manifest())), now);
     }
 
     fn came(&mut self, spans: u64, requests: u64, now: Instant) {

@@ -5,6 +5,7 @@ use crate::cli::fetch::shown;
 use crate::cli::source::{self, Background, Known};
 use crate::clock;
 use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
+use std::fs;
 use std::time::SystemTime;
 
 pub struct Trial {
@@ -26,6 +27,26 @@ pub struct Concluded {
     pub background: Background,
 }
 
+/// The run that a manifest is of.
+///
+/// # Errors
+/// It says nothing, for the reason that is given.
+pub fn known(manifest: &str) -> Result<Known, String> {
+    can_be_read_again(manifest)?;
+    source::known(manifest)
+}
+
+/// A manifest is read until it has its end. A pipe says once what it has to say, and whoever opens it waits for its writer.
+///
+/// # Errors
+/// It is a pipe, or anything else that is neither a URL nor a regular file; one that is not there may become a file.
+pub fn can_be_read_again(manifest: &str) -> Result<(), String> {
+    if !source::is_url(manifest) && fs::metadata(manifest).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err("it is no regular file, and is read again and again: name the file that the run writes".into());
+    }
+    Ok(())
+}
+
 /// By which a file that was written again is told.
 type Stamp = (Option<SystemTime>, u64);
 
@@ -34,30 +55,20 @@ impl Trial {
         Trial { manifest, policy, stamp: None, verifier: None, broken: None, background: Background::default() }
     }
 
-    /// The URL that the manifest is at; `None`: it is a file.
-    pub fn url(&self) -> Option<&str> {
-        Some(&*self.manifest).filter(|manifest| source::is_url(manifest))
+    /// Where the manifest is: a file or a URL.
+    pub fn manifest(&self) -> &str {
+        &self.manifest
     }
 
-    /// Know what the manifest says now.
-    ///
-    /// # Errors
-    /// It can't be read, and never could.
-    pub fn catch_up(&mut self) -> Result<(), String> {
-        self.look();
-        match &self.verifier {
-            None => self.learn(source::known(&self.manifest)),
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// Read the file again if it has been written since. One that can't be read is told of when it has to be.
-    pub fn look(&mut self) {
+    /// Read the file again if it has been written since. One that can't be read is told of when it has to be. Returns whether a
+    /// manifest has been read by now.
+    pub fn look(&mut self) -> bool {
         let stamp = self.stamp();
         if stamp.is_some() && stamp != self.stamp {
             self.stamp = stamp;
-            let _ = self.learn(source::known(&self.manifest));
+            let _ = self.learn(known(&self.manifest));
         }
+        self.verifier.is_some()
     }
 
     /// Take what the manifest says now.
@@ -100,7 +111,7 @@ impl Trial {
     }
 
     fn stamp(&self) -> Option<Stamp> {
-        let metadata = std::fs::metadata(&self.manifest).ok()?;
+        let metadata = fs::metadata(&self.manifest).ok()?;
         Some((metadata.modified().ok(), metadata.len()))
     }
 
@@ -124,7 +135,7 @@ impl Trial {
     /// # Errors
     /// There is nothing to hold it against.
     pub fn conclude(mut self) -> Result<Concluded, String> {
-        self.learn(source::known(&self.manifest))?;
+        self.learn(known(&self.manifest))?;
         let Trial { broken, verifier, background, .. } = self;
         match (broken, verifier) {
             (None, Some(verifier)) => Ok(Concluded { report: verifier.finish(), background }),

@@ -3,9 +3,9 @@
 use crate::export::deliver::{Account, Link};
 use crate::histogram::Percentiles;
 use crate::interpreter::{Arrivals, Schedule};
-use crate::plan::{Plan, ScenarioId};
+use crate::plan::{BlockId, Plan, ScenarioId};
 use crate::trace::Origin;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -109,6 +109,13 @@ pub struct SessionState {
     pub exporter: Option<ExporterState>,
 }
 
+impl SessionState {
+    /// What was made of a scenario of a plan; `None`: another plan is in use.
+    pub fn observed(&self, plan: &Plan, scenario: ScenarioId) -> Option<&Observed> {
+        (self.plan.digest() == plan.digest()).then(|| self.scenarios.get(scenario.index())).flatten()
+    }
+}
+
 /// What was made of a scenario under the plan in use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
@@ -131,8 +138,22 @@ pub struct ObservedBlock {
     pub block: u32,
     /// Spans of it.
     pub runs: u64,
-    /// For each `fail` instruction: where it stands in the block, and how often it failed the span.
+    /// For each `fail` instruction, in their order: where it stands in the block, and how often it failed the span.
     pub hits: Vec<(usize, u64)>,
+}
+
+impl Observed {
+    /// What was made of each block, for who looks up many.
+    pub fn by_block(&self) -> HashMap<BlockId, &ObservedBlock> {
+        self.blocks.iter().map(|block| (BlockId(block.block), block)).collect()
+    }
+}
+
+impl ObservedBlock {
+    /// How often a `fail` instruction failed the span.
+    pub fn hits_at(&self, pc: usize) -> u64 {
+        self.hits.binary_search_by_key(&pc, |(at, _)| *at).map_or(0, |at| self.hits[at].1)
+    }
 }
 
 #[derive(Clone, Debug)]

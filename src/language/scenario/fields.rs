@@ -166,9 +166,14 @@ impl<'n> Fields<'n> {
 
     /// Reports that a field is missing, unless it is there under a misspelt name, or nothing of the kind is there.
     pub fn missing(&self, cx: &mut Context, field: &'static str) {
-        if !self.foreign && !self.misspelt.iter().any(|misspelt| misspelt == field) {
+        if !self.foreign && !self.is_misspelt(field) {
             cx.report(Problem::MissingField { field, of: self.of }, self.head());
         }
+    }
+
+    /// Whether a field is not missing, only misspelt.
+    pub fn is_misspelt(&self, field: &str) -> bool {
+        self.misspelt.iter().any(|misspelt| misspelt == field)
     }
 
     /// At most one of the two; reports both.

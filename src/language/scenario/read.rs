@@ -161,11 +161,13 @@ impl Reader<'_> {
         Service {
             version: fields.get("version").and_then(|entry| cx.text("`version`", &entry.value)),
             namespace: fields.get("namespace").and_then(|entry| cx.text("`namespace`", &entry.value)),
-            // A wrong number is not none: what reads `instance.index` is right.
-            instances: fields.get("instances").map(|entry| {
-                let one = || Located::new(1, entry.value.loc);
-                number::instances(cx, &entry.value).unwrap_or_else(one)
-            }),
+            // A wrong number is not none, and neither is a misspelt field: what reads `instance.index` is right.
+            instances: match fields.get("instances") {
+                Some(entry) => {
+                    Some(number::instances(cx, &entry.value).unwrap_or_else(|| Located::new(1, entry.value.loc)))
+                }
+                None => fields.is_misspelt("instances").then(|| Located::new(1, fields.loc)),
+            },
             attributes: value::attributes(cx, fields.optional("attributes")),
             ..service
         }

@@ -4,9 +4,8 @@ use super::client::{Connection, Fault};
 use super::filter::range;
 use super::schema;
 use super::sql::Sql;
-use super::whole::{FIELDS, SpanRow};
+use super::whole::{FIELDS, Scanned, SpanRow};
 use crate::store::{StoreError, TimeRange};
-use crate::trace::{StoredSpan, TraceId};
 use clickhouse::query::RowCursor;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -37,13 +36,13 @@ impl Scan {
         Ok(Scan { cursor })
     }
 
-    /// The next span and its trace, if that is an id; `None`: there are no more. An error is the end of it.
+    /// The next span; `None`: there are no more. An error is the end of it.
     ///
     /// # Errors
     /// The server is gone, or falls silent, or says why it can't go on.
-    pub async fn next(&mut self) -> Result<Option<(Option<TraceId>, StoredSpan)>, StoreError> {
+    pub async fn next(&mut self) -> Result<Option<Scanned>, StoreError> {
         match timeout(SILENCE, self.cursor.next()).await {
-            Ok(row) => Ok(row.map_err(Fault::from)?.map(SpanRow::into_span)),
+            Ok(row) => Ok(row.map_err(Fault::from)?.map(SpanRow::into_scanned)),
             Err(_) => Err(StoreError::Unreachable(format!("no answer within {} s", SILENCE.as_secs()))),
         }
     }

@@ -70,6 +70,15 @@ async fn when(client: &Client, id: &str) -> Result<(Sql, Option<i64>), StoreErro
     Ok((condition, Some(from * SECOND)))
 }
 
+/// A span as it stands in the table.
+pub struct Scanned {
+    /// `None`: what stands there is no id.
+    pub trace: Option<TraceId>,
+    pub span: StoredSpan,
+    /// A status that no span has, as text: a message without an error, or a code that there is not.
+    pub foreign_status: Option<String>,
+}
+
 pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTrace>, StoreError> {
     let text = id_text(id);
     let (when, _) = when(client, &text).await?;
@@ -85,9 +94,12 @@ pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTr
 }
 
 impl SpanRow {
-    /// With the id of its trace; `None`: what stands there is no id.
-    pub(super) fn into_span(self) -> (Option<TraceId>, StoredSpan) {
-        (parse_id(&self.trace), stored(self))
+    pub(super) fn into_scanned(self) -> Scanned {
+        let foreign_status = match (self.code.as_str(), self.message.as_str()) {
+            ("Error", _) | ("Unset" | "Ok", "") => None,
+            (code, message) => Some(format!("{code}: {message}")),
+        };
+        Scanned { trace: parse_id(&self.trace), foreign_status, span: stored(self) }
     }
 }
 
@@ -118,9 +130,11 @@ fn stored(row: SpanRow) -> StoredSpan {
         links: row
             .links
             .into_iter()
-            .filter_map(|(trace, span, trace_state, pairs)| {
-                let trace_id = parse_id(&trace)?;
-                Some(StoredLink { trace_id, span_id: parse_span(&span), trace_state, attributes: attributes(pairs) })
+            .map(|(trace, span, trace_state, pairs)| StoredLink {
+                trace_id: parse_id(&trace).unwrap_or_default(),
+                span_id: parse_span(&span),
+                trace_state,
+                attributes: attributes(pairs),
             })
             .collect(),
     }
@@ -182,15 +196,21 @@ pub fn id_text(id: TraceId) -> String {
 
 /// `None`: not an id.
 pub fn parse_id(text: &str) -> Option<TraceId> {
-    (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+    digits(text, 32).map(u128::to_be_bytes)
 }
 
 /// 0: not an id.
 pub fn parse_span(text: &str) -> u64 {
-    u64::from_str_radix(text, 16).unwrap_or(0)
+    digits(text, 16).unwrap_or(0) as u64
 }
 
-/// Empty: there is none.
+/// `None`: there is none; 0: not an id.
 pub fn parse_parent(text: &str) -> Option<u64> {
-    u64::from_str_radix(text, 16).ok().filter(|id| *id != 0)
+    (!text.is_empty()).then(|| parse_span(text))
+}
+
+/// So many hexadecimal digits, and nothing else.
+fn digits(text: &str, length: usize) -> Option<u128> {
+    let are_digits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    are_digits.then(|| u128::from_str_radix(text, 16).ok()).flatten()
 }

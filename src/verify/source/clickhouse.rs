@@ -3,8 +3,10 @@
 use super::{SourceError, watch::Watch};
 use crate::interpreter::{MAX_LANES, Schedule, Starts};
 use crate::journal::{Archive, Era};
-use crate::store::{Connection, Scan, StoreError, TimeRange};
+use crate::store::{Connection, Scan, Scanned, StoreError, TimeRange};
 use crate::verify::Verifier;
+use crate::verify::compare::Difference;
+use crate::verify::otlp::Received;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -24,7 +26,7 @@ pub async fn read(
     let mut spans = 0_u64;
     loop {
         let next = watch.until(verifier, scan.next()).await;
-        let Some((trace, span)) = next.map_err(|error| match spans {
+        let Some(Scanned { trace, span, foreign_status }) = next.map_err(|error| match spans {
             0 => explained(refusal(&error)),
             _ => explained(format!("broken off after {spans} spans: {error}")),
         })?
@@ -32,7 +34,9 @@ pub async fn read(
             break;
         };
         // What is no id is nobody's.
-        verifier.observe(trace.unwrap_or_default(), &span, None);
+        let trace = trace.unwrap_or_default();
+        let beside = foreign_status.map(|status| Difference::new("status", "no such message or code", &status));
+        verifier.received(Received { trace, span, beside: beside.into_iter().collect() }, None);
         spans += 1;
     }
     if spans == 0 {

@@ -64,12 +64,14 @@ pub async fn read(url: &str, verifier: &mut Verifier, look: &mut dyn FnMut(&Veri
     if url.contains('@') {
         return Err(SourceError("Jaeger has no users of its own: none can stand in its URL".into()));
     }
-    let explained = |fault: Fault| SourceError(format!("Jaeger at {url}: {}", fault.why));
+    // A key may stand behind the `?`.
+    let shown = url.split('?').next().unwrap_or_default();
+    let explained = |fault: Fault| SourceError(format!("Jaeger at {shown}: {}", fault.why));
     let jaeger = Jaeger::new(url).map_err(explained)?;
     let mut watch = Watch::new(look);
     let services = watch.until(verifier, jaeger.get("/api/services".into(), SHORT_BYTES)).await.map_err(explained)?;
     if answer::is_empty_list(&services.bytes).map_err(Fault::no_jaeger).map_err(explained)? {
-        verifier.found_nothing(format!("Jaeger at {url}: it holds no trace at all"));
+        verifier.found_nothing(format!("Jaeger at {shown}: it holds no trace at all"));
         return Ok(());
     }
     let (mut paths, mut under_way) = (paths(verifier.archive()), JoinSet::new());

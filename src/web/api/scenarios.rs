@@ -47,7 +47,7 @@ pub fn one(app: &App, name: &str) -> Result<Response, Problem> {
         }
         _ => json!([]),
     };
-    scenario["errors"] = errors(&good.plan, id, observed(&state, name));
+    scenario["errors"] = errors(&good.plan, id, state.observed(&good.plan, id));
     Ok(ok(&scenario))
 }
 
@@ -59,14 +59,10 @@ fn title(plan: &Plan, id: ScenarioId) -> &str {
     plan.scenario_name(id)
 }
 
-fn observed<'a>(state: &'a SessionState, name: &str) -> Option<&'a Observed> {
-    state.scenarios.iter().find(|observed| observed.name == name)
-}
-
 fn brief(edition: &Edition, state: &SessionState, id: ScenarioId) -> Value {
     let (plan, name) = (&edition.plan, title(&edition.plan, id));
     let file_weight = plan.scenarios[id.index()].weight;
-    let seen = observed(state, name);
+    let seen = state.observed(plan, id);
     let expected = plan.expectation(id).map(|e| json!({ "failed": e.failed, "spans": e.spans }));
     json!({
         "name": name,
@@ -86,20 +82,20 @@ fn brief(edition: &Edition, state: &SessionState, id: ScenarioId) -> Value {
 
 /// For each error condition how often it should fail its span, and how often it did.
 fn errors(plan: &Plan, id: ScenarioId, seen: Option<&Observed>) -> Value {
+    let seen = seen.map(Observed::by_block).unwrap_or_default();
     let blocks = plan.expectation(id).into_iter().flat_map(|expectation| expectation.blocks);
     let rows = blocks.flat_map(|expected| {
         let id = expected.block;
-        let runs = seen.and_then(|seen| seen.blocks.iter().find(|b| b.block == expected.block.0));
+        let runs = seen.get(&id).copied();
         let (service, operation) = (plan.service_of(id), plan.block_name(id));
         expected.hits.into_iter().map(move |(at, share)| {
-            let hits = runs.and_then(|runs| runs.hits.iter().find(|(pc, _)| *pc == at)).map_or(0, |(_, hits)| *hits);
             json!({
                 "service": service,
                 "operation": operation,
                 "error": plan.failure_name(id, at),
                 "expected": share,
                 "runs": runs.map_or(0, |runs| runs.runs),
-                "hits": hits,
+                "hits": runs.map_or(0, |runs| runs.hits_at(at)),
             })
         })
     });

@@ -6,7 +6,7 @@ mod rates;
 
 use super::{Chrome, Tab, problem};
 use crate::engine::Phase;
-use crate::engine::{Observed, SessionState};
+use crate::engine::SessionState;
 use crate::plan::{Plan, ScenarioId};
 use crate::text::grouped;
 use crate::web::App;
@@ -80,12 +80,13 @@ pub async fn index(app: &Arc<App>, request: &Request) -> Response {
     }
     let (shelf, state) = (app.library.shelf(), app.session.state());
     let Shelf { good, .. } = &*shelf;
+    let sums = Sums::of(&good.plan, &state);
     let warnings = (good.sources.as_ref()).filter(|_| !good.warnings.is_empty());
     let page = Index {
         chrome: Chrome::new(app, Tab::Scenarios),
         trouble: Trouble::of(&shelf),
         warnings: warnings.map(|sources| Diagnostics::new(sources, &good.warnings, None)),
-        rows: scenarios(&good.plan).map(|id| figures(good, &state, id)).collect(),
+        rows: scenarios(&good.plan).map(|id| figures(good, &state, &sums, id)).collect(),
         digest: good.plan.digest_short(),
     };
     response::html(StatusCode::OK, &page)
@@ -117,7 +118,7 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
     let Some(id) = scenarios(plan).find(|id| plan.scenario_name(*id) == name) else {
         return problem::not_found(app, &format!("No scenario is called \"{name}\"; all there are: /scenarios."));
     };
-    let figures = figures(good, &state, id);
+    let figures = figures(good, &state, &Sums::of(plan, &state), id);
     let palette = Palette::of(plan);
     let expectation = plan.expectation(id);
     let listing: Vec<_> = plan.scenario_listing(id).into_iter().map(|line| (line.place, line.text)).collect();
@@ -131,7 +132,7 @@ pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
         digest: plan.digest_short(),
         pair: pair::pair(good, id, &listing),
         graph: graph.then(|| graph::graph(plan, id, expectation.as_ref(), &palette)),
-        rates: expectation.map(|expected| rates::rates(plan, &expected, observed(good, &state, id), &palette)),
+        rates: expectation.map(|expected| rates::rates(plan, &expected, state.observed(plan, id), &palette)),
         figures,
     };
     response::html(StatusCode::OK, &page)
@@ -151,22 +152,30 @@ fn scenarios(plan: &Plan) -> impl Iterator<Item = ScenarioId> {
     (0..plan.scenarios.len()).map(|s| ScenarioId(s as u32))
 }
 
-/// What the session has made of it, if the plan is the one it runs.
-fn observed<'a>(edition: &Edition, state: &'a SessionState, id: ScenarioId) -> Option<&'a Observed> {
-    (state.plan.digest() == edition.plan.digest()).then(|| state.scenarios.get(id.index())).flatten()
+/// What all scenarios of an edition come to.
+struct Sums {
+    weights: f64,
+    /// Made of all scenarios that the session runs.
+    traces: u64,
 }
 
-fn figures(edition: &Edition, state: &SessionState, id: ScenarioId) -> Figures {
+impl Sums {
+    fn of(plan: &Plan, state: &SessionState) -> Sums {
+        let weight = |id: ScenarioId| {
+            state.observed(plan, id).map_or(plan.scenarios[id.index()].weight, |observed| observed.weight)
+        };
+        let weights = scenarios(plan).map(weight).sum();
+        Sums { weights, traces: state.scenarios.iter().map(|s| s.traces).sum() }
+    }
+}
+
+fn figures(edition: &Edition, state: &SessionState, sums: &Sums, id: ScenarioId) -> Figures {
     let plan = &edition.plan;
     let (scenario, bound, expectation) = (&plan.scenarios[id.index()], plan.bound(id), plan.expectation(id));
-    let seen = observed(edition, state, id);
+    let seen = state.observed(plan, id);
     let weight = seen.map_or(scenario.weight, |seen| seen.weight);
-    let weights: f64 = match seen {
-        Some(_) => state.scenarios.iter().map(|s| s.weight).sum(),
-        None => plan.scenarios.iter().map(|s| s.weight).sum(),
-    };
+    let Sums { weights, traces: all } = *sums;
     let (made, failed, spans) = seen.map_or((0, 0, 0), |seen| (seen.traces, seen.failed, seen.spans));
-    let all: u64 = state.scenarios.iter().map(|s| s.traces).sum();
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let name = plan.text(scenario.name);
     Figures {

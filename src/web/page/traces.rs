@@ -260,7 +260,8 @@ fn choices(filter: &Filter, state: &SessionState, services: Vec<String>, operati
         names
     };
     // an empty name can't be chosen: it is that of no choice
-    let operations = operations.into_iter().filter(|name| !name.is_empty()).take(MOST_OPERATIONS).collect();
+    let some = |names: Vec<String>| names.into_iter().filter(|name| !name.is_empty());
+    let (services, operations) = (some(services).collect(), some(operations).take(MOST_OPERATIONS).collect());
     let scenarios = state.plan.scenarios.iter().map(|s| state.plan.text(s.name).to_string()).collect();
     let mut ranges: Vec<(String, String)> = RANGES.map(|(value, words)| (value.into(), words.into())).to_vec();
     let range = filter.given("range");

@@ -148,7 +148,7 @@ impl Span {
         let parent = references.first().is_some_and(is_parent).then(|| references.remove(0));
         let mut tags = Tags::new(attributes(&tags));
         let trace_state = tags.own("w3c.tracestate", text);
-        let status = tags.own("otel.status_code", text);
+        let status = tags.own("otel.status_code", |value| text(value).filter(|code| code == "ERROR" || code == "OK"));
         let status = match status.as_deref() {
             Some("ERROR") => {
                 tags.own("error", |value| (*value == OwnedDatum::Bool(true)).then_some(()));
@@ -263,11 +263,12 @@ fn kind(value: &OwnedDatum) -> Option<SpanKind> {
 
 /// Zeros in front may be missing. 0: not an id.
 fn trace_id(text: &str) -> TraceId {
-    u128::from_str_radix(text, 16).unwrap_or_default().to_be_bytes()
+    let is_sign = text.starts_with('+');
+    u128::from_str_radix(text, 16).ok().filter(|_| !is_sign).unwrap_or_default().to_be_bytes()
 }
 
 fn span_id(text: &str) -> u64 {
-    u64::from_str_radix(text, 16).unwrap_or_default()
+    u64::try_from(u128::from_be_bytes(trace_id(text))).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -56,11 +56,11 @@ pub fn interval(hits: u64, runs: u64) -> (f64, f64) {
 }
 
 pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>, palette: &Palette) -> Rates {
-    let mut figures = vec![];
+    let (observed, mut figures) = (observed.map(Observed::by_block).unwrap_or_default(), vec![]);
     for block in &expectation.blocks {
-        let seen = observed.and_then(|o| o.blocks.iter().find(|b| b.block == block.block.0));
+        let seen = observed.get(&block.block);
         for (n, (pc, share)) in block.hits.iter().enumerate() {
-            let hits = seen.and_then(|b| b.hits.iter().find(|(at, _)| at == pc)).map_or(0, |(_, hits)| *hits);
+            let hits = seen.map_or(0, |b| b.hits_at(*pc));
             figures.push((block.block, n, *pc, *share, seen.map_or(0, |b| b.runs), hits));
         }
     }

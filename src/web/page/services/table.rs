@@ -141,7 +141,7 @@ impl Table {
             // what is found inside shows itself
             let open = choice.open.contains(&service.name) || !whole;
             let link = choice.toggled(&service.name);
-            rows.push(Row { link, open: Some(open), ..row(&service.name, &service.figures, class) });
+            rows.push(Row { link, open: Some(open), ..row(named(&service.name), &service.figures, class) });
             if open {
                 let mut operations: Vec<_> = service.operations.iter().filter(|o| whole || found(&o.name)).collect();
                 operations.sort_by(|a, b| compare((&a.name, &a.figures), (&b.name, &b.figures)));

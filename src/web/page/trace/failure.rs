@@ -69,8 +69,8 @@ fn seen(app: &App, scenario: &str, block: BlockId, pc: usize) -> Option<String> 
     let state = app.session.state();
     let observed = state.scenarios.iter().find(|observed| observed.name == scenario)?;
     let block = observed.blocks.iter().find(|observed| observed.block == block.0)?;
-    let hits = block.hits.iter().find(|(at, _)| *at == pc).map_or(0, |(_, hits)| *hits);
-    (block.runs > 0).then(|| format!("seen in {} of {} runs", share(hits, block.runs), grouped(block.runs)))
+    (block.runs > 0)
+        .then(|| format!("seen in {} of {} runs", share(block.hits_at(pc), block.runs), grouped(block.runs)))
 }
 
 #[cfg(test)]
