@@ -17,11 +17,16 @@ pub use exchange::{Account, Books};
 pub use fault::{Amount, Faults, Injected};
 pub use server::Receiver;
 
+use crate::seats::Patience;
 use bytes::Bytes;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Requests that are read or taken at a time, in all connections together.
 pub const SLOTS: usize = 16;
+
+/// Where something has come, more is on its way for so long: until then a connection or a slot is not given to another.
+const WELCOME: Patience = Patience { first: Duration::from_secs(1), later: Duration::from_secs(1) };
 
 /// How requests are received.
 #[derive(Clone, Debug)]

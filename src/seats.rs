@@ -7,25 +7,27 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// Who has just come, or moved, is not idle for so long: the next part is on its way.
-const WELCOME: Duration = Duration::from_secs(1);
 /// How long a seat may take to become free before the next one is asked for.
 const ROOM: Duration = Duration::from_millis(50);
 
 /// A number of seats.
 pub struct Seats {
     most: u32,
+    welcome: Patience,
     free: Arc<Semaphore>,
     taken: Mutex<Vec<Weak<Seat>>>,
 }
 
-/// One of them, taken. Free when it is dropped.
+/// One of them, taken. It is free when it is dropped.
 pub struct Seat {
     _permit: OwnedSemaphorePermit,
+    /// For how long it is left alone while it is idle.
+    welcome: Patience,
     state: Mutex<State>,
     leave: Notify,
 }
 
+#[derive(Clone, Copy)]
 struct State {
     /// How much is under way on it that is not its holder's to speed up.
     busy: usize,
@@ -35,20 +37,30 @@ struct State {
     moved: Instant,
 }
 
-/// How long a seat may be idle while nobody waits for it.
+/// How long a seat may be idle.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// Before it was busy for the first time.
     pub first: Duration,
+    /// After it was busy.
     pub later: Duration,
 }
 
+impl State {
+    /// The time until which the seat may be idle; `None`: it is busy.
+    fn idle_until(&self, patience: Patience) -> Option<Instant> {
+        (self.busy == 0).then_some(self.moved + if self.served { patience.later } else { patience.first })
+    }
+}
+
 impl Seats {
-    pub fn new(most: u32) -> Seats {
-        Seats { most, free: Arc::new(Semaphore::new(most as usize)), taken: Mutex::default() }
+    /// Makes `most` seats, all of them free. While others wait for one, a seat that has been idle for longer than `welcome`
+    /// is asked for.
+    pub fn new(most: u32, welcome: Patience) -> Seats {
+        Seats { most, welcome, free: Arc::new(Semaphore::new(most as usize)), taken: Mutex::default() }
     }
 
-    /// Waits its turn while all are taken by who is busy, or was not idle for long enough.
+    /// Takes a seat; waits its turn while all are taken by who is busy, or was not idle for long enough.
     pub async fn take(&self) -> Arc<Seat> {
         let mut free = pin!(self.free.clone().acquire_owned());
         let permit = loop {
@@ -63,7 +75,7 @@ impl Seats {
             }
         };
         let state = Mutex::new(State { busy: 0, served: false, moved: Instant::now() });
-        let seat = Arc::new(Seat { _permit: permit, state, leave: Notify::new() });
+        let seat = Arc::new(Seat { _permit: permit, welcome: self.welcome, state, leave: Notify::new() });
         let mut taken = self.taken.lock();
         taken.retain(|seat| seat.strong_count() > 0);
         taken.push(Arc::downgrade(&seat));
@@ -71,9 +83,10 @@ impl Seats {
     }
 
     fn ask_idlest(&self) {
+        let now = Instant::now();
         let seats = self.taken.lock().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
-        let idle = seats.iter().filter_map(|seat| Some((seat.idle_since()?, seat)));
-        if let Some((_, seat)) = idle.min_by_key(|(since, _)| *since).filter(|(since, _)| since.elapsed() >= WELCOME) {
+        let idle = seats.iter().filter_map(|seat| Some((seat.state().idle_until(self.welcome)?, seat)));
+        if let Some((_, seat)) = idle.min_by_key(|(until, _)| *until).filter(|(until, _)| *until <= now) {
             seat.leave.notify_one();
         }
     }
@@ -91,42 +104,37 @@ impl Seat {
         self.leave.notified().await;
     }
 
-    /// Returns when it has been idle for too long, or was when the seat was asked for.
+    /// Returns when the seat has been idle for longer than `patience`, or is asked for and has been idle for longer than its
+    /// welcome: something may have come since it was asked for.
     pub async fn given_up(&self, patience: Patience) {
         loop {
-            let asked = tokio::select! {
-                () = self.leave.notified() => true,
-                () = sleep_until(self.waits_until(patience)) => false,
+            // While it is busy its time moves on.
+            let until = self.state().idle_until(patience).unwrap_or_else(|| Instant::now() + patience.later);
+            let allowed = tokio::select! {
+                () = self.leave.notified() => self.welcome,
+                () = sleep_until(until) => patience,
             };
-            if self.is_idle() && (asked || self.waits_until(patience) <= Instant::now()) {
+            if self.state().idle_until(allowed).is_some_and(|until| until <= Instant::now()) {
                 return;
             }
         }
     }
 
-    /// Until when it may be idle; while it is busy that moves on.
-    fn waits_until(&self, patience: Patience) -> Instant {
-        let State { busy, served, moved } = *self.state.lock();
-        let from = if busy > 0 { Instant::now() } else { moved };
-        from + if served { patience.later } else { patience.first }
+    fn state(&self) -> State {
+        *self.state.lock()
     }
 
-    /// `None`: it is busy.
-    fn idle_since(&self) -> Option<Instant> {
-        let State { busy, moved, .. } = *self.state.lock();
-        (busy == 0).then_some(moved)
-    }
-
+    /// Whether nothing is under way on it.
     pub fn is_idle(&self) -> bool {
-        self.idle_since().is_some()
+        self.state().busy == 0
     }
 
-    /// Something came, which shows that its holder goes on.
+    /// Notes that something came, which shows that its holder goes on.
     pub fn moved(&self) {
         self.state.lock().moved = Instant::now();
     }
 
-    /// Busy from now on, until what this returns is dropped.
+    /// Makes it busy from now on, until what this returns is dropped.
     pub fn busy(self: &Arc<Seat>) -> Busy {
         let mut state = self.state.lock();
         (state.busy, state.served) = (state.busy + 1, true);
@@ -148,56 +156,86 @@ impl Drop for Busy {
 mod tests {
     use super::*;
 
-    fn in_time<T>(work: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { timeout(Duration::from_secs(60), work).await.expect("in time") })
+    const WELCOME: Patience = Patience { first: Duration::from_secs(3), later: Duration::from_secs(1) };
+    const MS: Duration = Duration::from_millis(1);
+
+    async fn is_asked(seat: &Seat) -> bool {
+        timeout(MS, seat.asked()).await.is_ok()
     }
 
-    #[test]
-    fn who_is_idle_longest_makes_room_and_who_is_busy_stays() {
-        in_time(async {
-            let seats = Seats::new(3);
-            let [busy, idle, moved] = [seats.take().await, seats.take().await, seats.take().await];
-            let work = busy.busy();
-            sleep(Duration::from_millis(10)).await;
-            moved.moved();
-            let asked = async {
-                idle.asked().await;
-                drop(idle);
-            };
-            let (_new, ()) = tokio::join!(seats.take(), asked);
-            drop(work);
-            assert!(busy.is_idle() && moved.is_idle());
-        });
+    #[tokio::test(start_paused = true)]
+    async fn who_is_idle_longest_makes_room_and_who_is_busy_stays() {
+        let seats = Seats::new(3, WELCOME);
+        let [busy, idle, moved] = [seats.take().await, seats.take().await, seats.take().await];
+        let work = busy.busy();
+        sleep(MS).await;
+        moved.moved();
+        let asked = async {
+            idle.asked().await;
+            drop(idle);
+        };
+        let (_new, ()) = tokio::join!(seats.take(), asked);
+        drop(work);
+        assert!(busy.is_idle() && moved.is_idle());
     }
 
-    #[test]
-    fn who_has_just_come_is_not_sent_away() {
-        in_time(async {
-            let seats = Seats::new(1);
+    #[tokio::test(start_paused = true)]
+    async fn who_has_just_come_or_was_just_served_is_not_sent_away() {
+        let seats = Seats::new(1, WELCOME);
+        for (served, welcome) in [(false, WELCOME.first), (true, WELCOME.later)] {
+            let seat = seats.take().await;
+            if served {
+                drop(seat.busy());
+            }
             let began = Instant::now();
-            let first = seats.take().await;
             let leaves = async {
-                first.asked().await;
-                assert!(began.elapsed() >= WELCOME, "{:?}", began.elapsed());
-                drop(first);
+                seat.asked().await;
+                let took = began.elapsed();
+                assert!(took >= welcome && took <= welcome + 2 * ROOM, "{took:?}");
+                drop(seat);
             };
             tokio::join!(seats.take(), leaves);
-        });
+        }
     }
 
-    #[test]
-    fn patience_ends_and_work_extends_it() {
-        in_time(async {
-            let seats = Seats::new(1);
-            let seat = seats.take().await;
-            let patience = Patience { first: Duration::from_millis(20), later: Duration::from_secs(3_600) };
-            let work = seat.busy();
-            assert!(timeout(Duration::from_millis(100), seat.given_up(patience)).await.is_err(), "it is busy");
-            drop(work);
-            assert!(timeout(Duration::from_millis(100), seat.given_up(patience)).await.is_err(), "it was served");
-            drop(seat);
-            seats.take().await.given_up(patience).await;
-        });
+    #[tokio::test(start_paused = true)]
+    async fn the_one_that_is_asked_first_is_the_one_whose_welcome_is_over_first() {
+        let seats = Seats::new(3, Patience { later: Duration::ZERO, ..WELCOME });
+        let [first, second, third] = [seats.take().await, seats.take().await, seats.take().await];
+        seats.ask_idlest();
+        assert!(!is_asked(&first).await && !is_asked(&second).await && !is_asked(&third).await);
+        drop(second.busy());
+        seats.ask_idlest();
+        assert!(is_asked(&second).await && !is_asked(&first).await);
+        drop(second);
+        let _busy = first.busy();
+        sleep(WELCOME.first).await;
+        seats.ask_idlest();
+        assert!(is_asked(&third).await && !is_asked(&first).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_and_work_extends_it() {
+        let seats = Seats::new(1, WELCOME);
+        let seat = seats.take().await;
+        let patience = Patience { first: 20 * MS, later: Duration::from_secs(3_600) };
+        let work = seat.busy();
+        assert!(timeout(100 * MS, seat.given_up(patience)).await.is_err(), "it is busy");
+        drop(work);
+        assert!(timeout(100 * MS, seat.given_up(patience)).await.is_err(), "it was served");
+        drop(seat);
+        seats.take().await.given_up(patience).await;
+    }
+
+    /// A seat that waits for its connection is idle for as long as nobody comes: who comes then has not been.
+    #[tokio::test(start_paused = true)]
+    async fn what_came_after_the_seat_was_asked_for_is_served() {
+        let seats = Seats::new(1, WELCOME);
+        let seat = seats.take().await;
+        sleep(2 * WELCOME.first).await;
+        seats.ask_idlest();
+        seat.moved();
+        let patience = Patience { first: Duration::from_secs(30), later: Duration::from_secs(120) };
+        assert!(timeout(WELCOME.first, seat.given_up(patience)).await.is_err());
     }
 }

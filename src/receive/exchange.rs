@@ -3,7 +3,7 @@
 use super::fault::{Draws, Fate, Injected, count};
 use super::http::{self, Form, Response};
 use super::refusal::Refusal;
-use super::{Arrival, Complaint, Options, SLOTS, grpc};
+use super::{Arrival, Complaint, Options, SLOTS, WELCOME, grpc};
 use crate::clock::now;
 use crate::seats::{Seat, Seats};
 use bytes::Bytes;
@@ -62,7 +62,7 @@ enum Spoken {
 
 impl Exchange {
     pub fn new(options: Options, arrivals: mpsc::Sender<Arrival>) -> Exchange {
-        Exchange { options, arrivals, slots: Seats::new(SLOTS as u32), books: Books::default() }
+        Exchange { options, arrivals, slots: Seats::new(SLOTS as u32, WELCOME), books: Books::default() }
     }
 
     pub fn books(&self) -> Books {

@@ -1,7 +1,7 @@
 //! Connections: plain hyper, HTTP/1.1 and HTTP/2 without TLS.
 
 use super::exchange::{Books, Exchange};
-use super::{Arrival, Options, SLOTS};
+use super::{Arrival, Options, SLOTS, WELCOME};
 use crate::seats::{Patience, Seat, Seats};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -46,7 +46,7 @@ impl Receiver {
 
     /// Answer until `end`, then let requests under way finish. Every arrival has to be answered meanwhile.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let seats = Arc::new(Seats::new(CONNECTIONS));
+        let seats = Arc::new(Seats::new(CONNECTIONS, WELCOME));
         let (connected, mut connections) = mpsc::channel(1);
         let mut accepting = JoinSet::new();
         for listener in self.listeners {

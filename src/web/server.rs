@@ -2,11 +2,12 @@
 
 mod patient;
 mod room;
-mod seats;
+mod sending;
 
 use super::request::Request;
 use super::response::{self, Response};
 use super::{App, route};
+use crate::seats::{Patience, Seat, Seats};
 use crate::text::grouped;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -15,7 +16,7 @@ use hyper::{StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use patient::Patient;
 use room::{BODY, Room};
-use seats::{Seat, Seats, Sending};
+use sending::Sending;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -25,6 +26,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+/// Connections at a time; with the files and connections of stores and exporters, below the 1,024 files that a process
+/// usually may open.
+const CONNECTIONS: u32 = 512;
+/// The first request of a connection that was just accepted is on its way for so long; one that was answered may be asked to
+/// leave at once.
+const WELCOME: Patience = Patience { first: Duration::from_secs(3), later: Duration::ZERO };
 /// Most bytes of a request's head.
 const HEAD: usize = 64 << 10;
 /// For a request's head, for its body, for each part of a response, and for the next request on a connection.
@@ -50,7 +57,7 @@ impl Server {
 
     /// Answers until `end`, then lets requests under way finish, within two seconds.
     pub async fn run(self, app: Arc<App>, end: impl Future<Output = ()>) {
-        let (seats, room) = (Seats::default(), Arc::new(Room::default()));
+        let (seats, room) = (Seats::new(CONNECTIONS, WELCOME), Arc::new(Room::default()));
         let watch = tokio::spawn({
             let app = app.clone();
             async move { app.live.watch(&app).await }
