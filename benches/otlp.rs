@@ -7,6 +7,8 @@
 #[allow(dead_code)]
 #[path = "../tests/support/plans.rs"]
 mod plans;
+#[path = "../tests/support/sdk.rs"]
+mod sdk;
 #[path = "../tests/support/shipped.rs"]
 mod shipped;
 
@@ -20,7 +22,7 @@ use shipped::shipped;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
-use tracegen::export::{BATCH_SPANS, Batch, Encode, Json, Protobuf, sdk};
+use tracegen::export::{BATCH_SPANS, Batch, Encode, Json, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::{Plan, ResourceId};
 use tracegen::trace::{Resources, Trace, View};

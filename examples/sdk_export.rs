@@ -9,7 +9,6 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tracegen::export::sdk;
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::ResourceId;
 use tracegen::trace::{Trace, View};
@@ -17,6 +16,8 @@ use tracegen::trace::{Trace, View};
 #[allow(dead_code)]
 #[path = "../tests/support/plans.rs"]
 mod plans;
+#[path = "../tests/support/sdk.rs"]
+mod sdk;
 
 /// An exporter of one resource, and the spans that wait for it.
 struct Exporter {

@@ -3,6 +3,7 @@
 mod support {
     pub mod counting;
     pub mod plans;
+    pub mod sdk;
     pub mod shipped;
 }
 
@@ -11,8 +12,8 @@ use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use prost::Message;
 use std::sync::Arc;
-use support::{counting::allocations, plans, shipped::shipped};
-use tracegen::export::{Batch, Encode, Json, Protobuf, sdk};
+use support::{counting::allocations, plans, sdk, shipped::shipped};
+use tracegen::export::{Batch, Encode, Json, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::{Plan, ResourceId};
 use tracegen::trace::{Trace, View};

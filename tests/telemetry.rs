@@ -113,25 +113,45 @@ fn a_run_sends_its_account() {
     }
 }
 
-#[test]
-fn a_receiver_that_is_not_there_is_said_once_and_costs_nothing() {
-    let Some(collector) = Collector::start(Output::Nop) else { return };
+/// A run of a second without a collector, whose metrics go to `metrics`; what it says, and how long it took.
+fn run_with_metrics_to(metrics: &str, protocol: &str, timeout_ms: &str) -> (String, Duration) {
+    let begun = Instant::now();
     let output = tracegen()
-        .args(["run", "--seed", "42", "--rate", "1000/s", "--duration", "1s"])
-        .args(["--endpoint", &collector.grpc_url(), "--protocol", "grpc"])
+        .args(["run", "--seed", "42", "--rate", "1000/s", "--duration", "1s", "--exporter", "none"])
         .arg(scenarios().join("examples"))
         .envs([
             ("OTEL_METRICS_EXPORTER", "otlp"),
-            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:1"),
-            ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", metrics),
+            ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", timeout_ms),
             ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
         ])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert_eq!(said.matches("metrics don't reach http://127.0.0.1:1 (connection refused)").count(), 1, "{said}");
     assert!(said.contains("1,000 traces, "), "{said}");
+    (said, begun.elapsed())
+}
+
+#[test]
+fn a_receiver_that_is_not_there_is_said_once_and_costs_nothing() {
+    for protocol in ["grpc", "http/protobuf", "http/json"] {
+        let (said, _) = run_with_metrics_to("http://127.0.0.1:1", protocol, "1000");
+        assert_eq!(said.matches("metrics don't reach http://127.0.0.1:1 (").count(), 1, "{protocol}: {said}");
+        assert!(said.to_lowercase().contains("connection refused"), "{protocol}: {said}");
+    }
+}
+
+#[test]
+fn a_receiver_that_hangs_holds_up_the_end_for_a_few_seconds_at_most() {
+    for protocol in ["grpc", "http/protobuf"] {
+        // Connections come about, and nobody ever reads from them.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (said, took) = run_with_metrics_to(&url, protocol, "120000");
+        assert!(took < Duration::from_secs(60), "{protocol}: {took:?} {said}");
+    }
 }
 
 #[test]

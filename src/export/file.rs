@@ -4,46 +4,23 @@
 //! protobuf, a request after its length in 4 bytes, big-endian: both as the OpenTelemetry Collector's file exporter writes
 //! them. A `.gz` behind either is a gzip stream of that.
 
+mod error;
+mod format;
+
+pub use error::FileError;
+pub use format::FileFormat;
+
 use super::{Batch, gzip};
 use crate::disk;
 use flate2::write::GzEncoder;
+use format::{check_name, is_gzip, is_stdout};
 use std::{
-    fmt,
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 const BUFFER_BYTES: usize = 256 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileFormat {
-    /// OTLP JSON, a request a line. Batches must be JSON without line breaks.
-    JsonLines,
-    /// Length and protobuf.
-    Protobuf,
-    /// Whatever the batches hold, one after another: what a terminal shows.
-    Text,
-}
-
-impl FileFormat {
-    /// By the file's name, whether it is compressed or not.
-    pub fn of(path: &Path) -> FileFormat {
-        let path = if is_gzip(path) { path.with_extension("") } else { path.into() };
-        let is_json_lines = ["jsonl", "ndjson", "json"].iter().any(|known| has_extension(&path, known));
-        if is_stdout(&path) || is_json_lines { FileFormat::JsonLines } else { FileFormat::Protobuf }
-    }
-
-    /// How a file of this format begins, if it was written here; enough of it to be told from other files.
-    fn is_begun_by(self, head: &[u8]) -> bool {
-        match self {
-            FileFormat::JsonLines => head.starts_with(b"{\"resource"),
-            // A length below 16 MiB, and the first field of a request.
-            FileFormat::Protobuf => matches!(head, [0, _, _, _, 0x0a, ..]),
-            FileFormat::Text => false,
-        }
-    }
-}
 
 /// What becomes of a file that is there already, and holds something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,75 +59,6 @@ impl Stream {
             Stream::Plain(mut to) => to.flush(),
             Stream::Gzip(to) => to.finish()?.flush(),
         }
-    }
-}
-
-/// Writing failed.
-#[derive(Debug)]
-pub struct FileError {
-    pub path: PathBuf,
-    pub error: io::Error,
-}
-
-impl FileError {
-    /// It was asked for what must not be done, as to overwrite a file: nothing is wrong with the system.
-    pub fn is_misuse(&self) -> bool {
-        matches!(self.error.kind(), ErrorKind::AlreadyExists | ErrorKind::ResourceBusy | ErrorKind::InvalidInput)
-    }
-
-    /// Whoever read our output has gone: an end, not a mistake.
-    pub fn is_broken_pipe(&self) -> bool {
-        self.error.kind() == io::ErrorKind::BrokenPipe
-    }
-}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if is_stdout(&self.path) { "stdout".into() } else { self.path.display().to_string() };
-        let help = match self.error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                "; the file ends in the middle of a request"
-            }
-            ErrorKind::NotFound
-                if self.path.parent().is_some_and(|folder| folder.is_dir() || folder == Path::new("")) =>
-            {
-                "; the file that was to be continued is not there"
-            }
-            ErrorKind::NotFound => "; its directory must exist",
-            _ => "",
-        };
-        write!(f, "can't write {name}: {}{help}", self.error)
-    }
-}
-
-impl std::error::Error for FileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
-fn is_stdout(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
-
-fn is_gzip(path: &Path) -> bool {
-    has_extension(path, "gz")
-}
-
-/// # Errors
-/// The name promises a compression that is not written here.
-fn check_name(path: &Path) -> io::Result<()> {
-    const OTHERS: [&str; 8] = ["zst", "zstd", "xz", "bz2", "br", "lz4", "zip", "7z"];
-    match OTHERS.iter().find(|other| has_extension(path, other)) {
-        Some(other) => Err(io::Error::new(
-            ErrorKind::InvalidInput,
-            format!("files are compressed with gzip only: write .gz in place of .{other}, or leave it out"),
-        )),
-        None => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{
     gzip,
     outcome::{Cause, Failure, Outcome, shorten},
-    target::{Compression, Signal, Target, TargetError},
+    target::{Compression, Target, TargetError},
     tls::{self, Version},
 };
 use bytes::{Buf, Bytes, buf::Chain};
@@ -28,7 +28,6 @@ use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::StatusExt;
 
 const EXPORT_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-const EXPORT_METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
@@ -67,10 +66,7 @@ impl Client {
             headers.insert(GRPC_TIMEOUT, timeout_value(timeout));
         }
         let mut url = target.url.clone().into_parts();
-        url.path_and_query = Some(PathAndQuery::from_static(match target.signal {
-            Signal::Traces => EXPORT_TRACES,
-            Signal::Metrics => EXPORT_METRICS,
-        }));
+        url.path_and_query = Some(PathAndQuery::from_static(EXPORT_TRACES));
         let url = Uri::from_parts(url).map_err(|e| TargetError::runtime(e.to_string()))?;
         let connector = tls::connector(target, Version::Http2)?;
         let channel = Mutex::new(channel(connector.clone()));

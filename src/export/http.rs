@@ -105,7 +105,6 @@ struct JsonResponse {
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct JsonPartialSuccess {
-    #[serde(alias = "rejectedDataPoints")]
     rejected_spans: Option<JsonInt>,
     error_message: Option<String>,
 }

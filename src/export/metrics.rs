@@ -1,40 +1,49 @@
-//! tracegen's own metrics to an OTLP receiver: the SDK's reader collects, the clients that deliver traces send.
+//! tracegen's own metrics to an OTLP receiver: `opentelemetry-otlp` sends them, over connections like those of traces.
 
-use super::{
-    client::Client,
-    outcome::Outcome,
-    target::{DEFAULT_TIMEOUT, Protocol, Target, TargetError},
-};
+use super::USER_AGENT;
+use super::outcome::{Failure, shorten};
+use super::target::{Compression, DEFAULT_TIMEOUT, Protocol, Target, TargetError};
+use super::tls::{self, Version};
+use async_trait::async_trait;
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_sdk::{
-    error::{OTelSdkError, OTelSdkResult},
-    metrics::{Temporality, data::ResourceMetrics, exporter::PushMetricExporter},
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{HeaderValue, USER_AGENT as USER_AGENT_HEADER};
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_otlp::{
+    Compression as Packed, MetricExporter as Sender, Protocol as Spoken, RetryPolicy, WithExportConfig, WithHttpConfig,
+    WithTonicConfig,
 };
-use prost::Message;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::runtime::{Builder, Runtime};
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::{Temporality, data::ResourceMetrics, exporter::PushMetricExporter};
+use parking_lot::Mutex;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::timeout;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Endpoint;
+
+/// Longest answer that is read, bytes.
+const ANSWER_BYTES: usize = 256 << 10;
 
 /// What is to be told to a person; must not block.
 pub type Tell = Box<dyn Fn(String) + Send + Sync>;
 
 /// Sends what the SDK's reader collects. What does not get through is not sent again: the next figures tell more.
 pub struct MetricExporter {
-    client: Arc<Client>,
+    sender: Sender,
     url: String,
-    json: bool,
-    timeout: Duration,
-    temporality: Temporality,
-    /// `None` once it is dropped.
-    runtime: Option<Runtime>,
+    /// Why the last request over HTTP failed, which the sender does not say.
+    cause: Arc<Mutex<Option<String>>>,
     told: AtomicBool,
     tell: Tell,
+    /// Connections live on its thread, as the reader's own is none of tokio's. `None` once it is dropped.
+    runtime: Option<Runtime>,
 }
 
 impl MetricExporter {
@@ -49,56 +58,101 @@ impl MetricExporter {
             .enable_all()
             .build()
             .map_err(|e| TargetError::runtime(e.to_string()))?;
-        Ok(MetricExporter {
-            client: Arc::new(Client::new(target, 1)?),
-            url: target.url.to_string().trim_end_matches('/').to_string(),
-            json: target.protocol == Protocol::HttpJson,
-            timeout: target.timeout.unwrap_or(DEFAULT_TIMEOUT),
-            temporality,
-            runtime: Some(runtime),
-            told: AtomicBool::new(false),
-            tell,
-        })
+        let cause = Arc::default();
+        let sender = match target.protocol {
+            Protocol::Grpc => grpc(target, temporality, &runtime)?,
+            Protocol::HttpProtobuf => http(target, Spoken::HttpBinary, temporality, &runtime, &cause)?,
+            Protocol::HttpJson => http(target, Spoken::HttpJson, temporality, &runtime, &cause)?,
+        };
+        let url = target.url.to_string().trim_end_matches('/').to_string();
+        Ok(MetricExporter { sender, url, cause, told: AtomicBool::new(false), tell, runtime: Some(runtime) })
     }
+}
 
-    async fn send(&self, body: Vec<u8>) -> Result<(), String> {
-        let (client, limit) = (self.client.clone(), self.timeout);
-        let request = async move { client.export(client.prepare(&Bytes::from(body)), limit).await };
-        let Some(runtime) = &self.runtime else { return Ok(()) };
-        match runtime.spawn(request).await.map_err(|e| e.to_string())? {
-            Outcome::Accepted { rejected_spans: 0, .. } => Ok(()),
-            Outcome::Accepted { rejected_spans, message } => Err(format!("{rejected_spans} rejected: {message}")),
-            Outcome::Rejected(cause) => Err(cause.to_string()),
-            Outcome::Failed(failure) => Err(failure.cause.to_string()),
-        }
+fn grpc(target: &Target, temporality: Temporality, runtime: &Runtime) -> Result<Sender, TargetError> {
+    let limit = target.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let connector = tls::connector(target, Version::Http2)?;
+    let channel = {
+        let _inside = runtime.enter();
+        Endpoint::from(target.url.clone()).timeout(limit).connect_with_connector_lazy(connector)
+    };
+    let mut sender = Sender::builder()
+        .with_temporality(temporality)
+        .with_tonic()
+        .with_channel(channel)
+        .with_metadata(MetadataMap::from_headers(headers(target)))
+        .with_timeout(limit)
+        .with_retry_policy(RetryPolicy::disabled());
+    if target.compression == Compression::Gzip {
+        sender = sender.with_compression(Packed::Gzip);
     }
+    sender.build().map_err(|e| TargetError::runtime(e.to_string()))
+}
+
+fn http(
+    target: &Target,
+    spoken: Spoken,
+    temporality: Temporality,
+    runtime: &Runtime,
+    cause: &Arc<Mutex<Option<String>>>,
+) -> Result<Sender, TargetError> {
+    let limit = target.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let connector = tls::connector(target, Version::Http1)?;
+    let pool = Pool::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+    let client =
+        Client { pool, headers: headers(target), limit, cause: cause.clone(), runtime: runtime.handle().clone() };
+    let mut sender = Sender::builder()
+        .with_temporality(temporality)
+        .with_http()
+        .with_http_client(client)
+        .with_endpoint(target.url.to_string())
+        .with_protocol(spoken)
+        .with_timeout(limit)
+        .with_retry_policy(RetryPolicy::disabled());
+    if target.compression == Compression::Gzip {
+        sender = sender.with_compression(Packed::Gzip);
+    }
+    sender.build().map_err(|e| TargetError::runtime(e.to_string()))
+}
+
+/// Those of the user, and tracegen's name.
+fn headers(target: &Target) -> HeaderMap {
+    let mut headers = target.headers.clone();
+    headers.entry(USER_AGENT_HEADER).or_insert(HeaderValue::from_static(USER_AGENT));
+    headers
 }
 
 impl PushMetricExporter for MetricExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let request = ExportMetricsServiceRequest::from(metrics);
-        let body = match self.json {
-            true => serde_json::to_vec(&request).map_err(|e| OTelSdkError::InternalFailure(e.to_string()))?,
-            false => request.encode_to_vec(),
-        };
-        self.send(body).await.map_err(|problem| {
-            if !self.told.swap(true, Ordering::Relaxed) {
-                (self.tell)(format!("metrics don't reach {} ({problem}); traces are not affected", self.url));
-            }
-            OTelSdkError::InternalFailure(problem)
-        })
+        let sent = self.sender.export(metrics).await;
+        let cause = self.cause.lock().take();
+        if let Err(error) = &sent
+            && !self.told.swap(true, Ordering::Relaxed)
+        {
+            let why = cause.unwrap_or_else(|| shorten(&reason(error)));
+            (self.tell)(format!("metrics don't reach {} ({why}); traces are not affected", self.url));
+        }
+        sent
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
+        self.sender.force_flush()
     }
 
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.sender.shutdown_with_timeout(timeout)
     }
 
     fn temporality(&self) -> Temporality {
-        self.temporality
+        self.sender.temporality()
+    }
+}
+
+/// An error of the SDK without the SDK's own words around it.
+fn reason(error: &OTelSdkError) -> String {
+    match error {
+        OTelSdkError::InternalFailure(reason) => reason.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -108,5 +162,44 @@ impl Drop for MetricExporter {
             // Whoever drops it may be asynchronous code, which must not wait.
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Carries the sender's requests over HTTP/1.1.
+struct Client {
+    pool: Pool<tls::Connector, Full<Bytes>>,
+    headers: HeaderMap,
+    /// For a request, from its first byte to the last of its answer.
+    limit: Duration,
+    cause: Arc<Mutex<Option<String>>>,
+    runtime: Handle,
+}
+
+/// Says nothing of the headers, which may hold secrets.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+#[async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        request.headers_mut().extend(self.headers.clone());
+        let (pool, limit) = (self.pool.clone(), self.limit);
+        let answer = async move {
+            let (head, body) = pool.request(request.map(Full::new)).await?.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES).collect().await?.to_bytes();
+            Ok::<_, HttpError>(Response::from_parts(head, body))
+        };
+        let sent = self.runtime.spawn(async move { timeout(limit, answer).await }).await?;
+        let failure = match sent {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => Failure::transport(&*error),
+            Err(_) => Failure::timeout(limit),
+        };
+        let cause = failure.cause.to_string();
+        *self.cause.lock() = Some(cause.clone());
+        Err(cause.into())
     }
 }

@@ -77,3 +77,42 @@ fn any_value(datum: Datum<'_>) -> AnyValue {
     };
     AnyValue { value: Some(value) }
 }
+
+mod tests {
+    use super::super::fixture::fixtures;
+    use super::super::sdk;
+    use super::*;
+    use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+    use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+    use opentelemetry_sdk::trace::SpanData;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn an_sdk_exporter_sends_what_the_encoder_does(fixture in fixtures()) {
+            let mut groups = BTreeMap::<ResourceId, Vec<SpanData>>::new();
+            for (id, span) in fixture.views().flat_map(sdk::span_data) {
+                groups.entry(id).or_default().push(span);
+            }
+            for (id, spans) in groups {
+                let own = fixture.spans().into_iter().filter(|span| span.record().resource == id);
+                let mut expected = request(own).resource_spans;
+                // The SDK always sends a status.
+                expected[0].scope_spans[0].spans.iter_mut().for_each(|span| {
+                    span.status.get_or_insert(Status::default());
+                });
+                let attributes = ResourceAttributesWithSchema::from(&sdk::resource(&fixture.resources, id));
+                let sent = group_spans_by_resource_and_scope(spans, &attributes);
+                prop_assert_eq!(&sent[0].scope_spans, &expected[0].scope_spans);
+                // The SDK keeps no order of a resource's attributes, and no two of the same key.
+                let keys = |spans: &opentelemetry_proto::tonic::trace::v1::ResourceSpans| {
+                    let keys = spans.resource.iter().flat_map(|r| r.attributes.iter().map(|a| a.key.clone()));
+                    keys.collect::<std::collections::BTreeSet<_>>()
+                };
+                prop_assert_eq!(keys(&sent[0]), keys(&expected[0]));
+            }
+        }
+    }
+}

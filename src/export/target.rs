@@ -18,7 +18,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is sent to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
+enum Signal {
     Traces,
     Metrics,
 }
@@ -104,7 +104,6 @@ pub struct Certificates {
 /// A resolved OTLP receiver. Displays as `URL (protocol)`; headers are never shown.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub(super) signal: Signal,
     pub protocol: Protocol,
     /// For gRPC scheme, host and port; for HTTP the whole address that requests are posted to.
     pub url: Uri,
@@ -217,7 +216,7 @@ impl Target {
             }
         };
         let certificates = Certificates { authorities: file("CERTIFICATE"), client };
-        Ok(Target { signal, protocol, url, headers: all_headers, timeout, compression, certificates, is_default })
+        Ok(Target { protocol, url, headers: all_headers, timeout, compression, certificates, is_default })
     }
 }
 

@@ -83,9 +83,9 @@ fn resource(service_name: Option<String>) -> Resource {
     }
 }
 
-/// A random UUID, so that the counters of several processes are told apart.
+/// A random UUID, so that the counters of several processes are told apart; `None`: the system gives no random numbers.
 fn instance_id() -> Option<String> {
-    let (a, b) = (getrandom::u64().ok()?, getrandom::u64().ok()?);
-    let (variant, node) = (b >> 48 & 0x3fff | 0x8000, b & 0xffff_ffff_ffff);
-    Some(format!("{:08x}-{:04x}-4{:03x}-{variant:04x}-{node:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff))
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).ok()?;
+    Some(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
 }

@@ -3,13 +3,13 @@
 //! The SDK has one resource an exporter (`SpanExporter::set_resource`), so a span comes with the id of its resource: feed one
 //! exporter for each.
 
-use crate::plan::{ResourceId, SpanKind as Kind};
-use crate::trace::{Datum, Resources, SpanView, View};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tracegen::plan::{ResourceId, SpanKind as Kind};
+use tracegen::trace::{Datum, EventView, LinkView, Resources, SpanView, View};
 
 /// Every span of the trace, a parent before its children, with its resource.
 pub fn span_data(view: View<'_>) -> Vec<(ResourceId, SpanData)> {
@@ -29,15 +29,14 @@ fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
         // The rest of the flags is OTLP's own and follows from `remote`.
         SpanContext::new(ids.0, ids.1, TraceFlags::new(flags as u8), remote, TraceState::NONE)
     };
-    let event = |event: crate::trace::EventView<'_>| {
+    let event = |event: EventView<'_>| {
         Event::new(event.name.to_string(), time(event.time), key_values(event.attributes.into_iter()), 0)
     };
     let mut events = SpanEvents::default();
     events.events = span.events().into_iter().map(event).collect();
     let mut links = SpanLinks::default();
-    let link = |link: crate::trace::LinkView| {
-        Link::new(context(link.trace_id, link.span_id, link.flags, is_remote(link.flags)), vec![], 0)
-    };
+    let link =
+        |link: LinkView| Link::new(context(link.trace_id, link.span_id, link.flags, is_remote(link.flags)), vec![], 0);
     links.links = span.links().map(link).collect();
     SpanData {
         span_context: context(span.view.trace.id, record.id, span.flags(), false),
@@ -104,44 +103,4 @@ fn value(datum: Datum<'_>) -> Value {
 /// The elements of a list, which are of one type.
 fn typed<'a, T>(items: impl Iterator<Item = Datum<'a>>, get: impl Fn(Datum<'a>) -> Option<T>) -> Vec<T> {
     items.filter_map(get).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fixture::fixtures;
-    use super::super::reference;
-    use super::*;
-    use opentelemetry_proto::tonic::trace::v1::Status;
-    use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-    use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn an_sdk_exporter_sends_what_the_encoder_does(fixture in fixtures()) {
-            let mut groups = BTreeMap::<ResourceId, Vec<SpanData>>::new();
-            for (id, span) in fixture.views().flat_map(span_data) {
-                groups.entry(id).or_default().push(span);
-            }
-            for (id, spans) in groups {
-                let own = fixture.spans().into_iter().filter(|span| span.record().resource == id);
-                let mut expected = reference::request(own).resource_spans;
-                // The SDK always sends a status.
-                expected[0].scope_spans[0].spans.iter_mut().for_each(|span| {
-                    span.status.get_or_insert(Status::default());
-                });
-                let attributes = ResourceAttributesWithSchema::from(&resource(&fixture.resources, id));
-                let sent = group_spans_by_resource_and_scope(spans, &attributes);
-                prop_assert_eq!(&sent[0].scope_spans, &expected[0].scope_spans);
-                // The SDK keeps no order of a resource's attributes, and no two of the same key.
-                let keys = |spans: &opentelemetry_proto::tonic::trace::v1::ResourceSpans| {
-                    let keys = spans.resource.iter().flat_map(|r| r.attributes.iter().map(|a| a.key.clone()));
-                    keys.collect::<std::collections::BTreeSet<_>>()
-                };
-                prop_assert_eq!(keys(&sent[0]), keys(&expected[0]));
-            }
-        }
-    }
 }
