@@ -2,31 +2,90 @@
 //!
 //! A system's clock may be set back, by an hour or by a day. What runs then goes on in its own time, so that nothing stops
 //! before it has begun, and nothing is sent twice. A clock that is set forward is followed.
+//!
+//! What paces itself by a clock is handed one, a [`Clock`], so that it can be tested without waiting.
 
+use parking_lot::{Condvar, Mutex};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-static CLOCK: Clock = Clock::new();
+/// A step of the system's clock is noticed within this time, ns.
+const LONGEST_WAIT: u64 = 1_000_000_000;
+
+static STEADY: Steady = Steady::new();
 /// When time was first asked for.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A source of time that can be waited for.
+pub trait Clock: Send + Sync {
+    /// Returns the time, ns since 1970: never before one that was returned earlier.
+    fn now(&self) -> u64;
+
+    /// Waits until `time` (ns since 1970) has come or `over` holds, which is asked again whenever `bell` rings; returns
+    /// whether it holds.
+    fn wait(&self, time: u64, bell: &Bell, over: &dyn Fn() -> bool) -> bool;
+}
+
+/// Wakes those who wait for a time.
+#[derive(Default)]
+pub struct Bell {
+    lock: Mutex<()>,
+    rung: Condvar,
+}
+
+impl Bell {
+    /// Has all who wait ask again whether they have to.
+    pub fn ring(&self) {
+        let _guard = self.lock.lock();
+        self.rung.notify_all();
+    }
+
+    /// Waits again and again for as long as `pause` says at most, until it says that there is nothing to wait for. No ring
+    /// between the question and the wait is missed.
+    pub fn wait_while(&self, mut pause: impl FnMut() -> Option<Duration>) {
+        let mut guard = self.lock.lock();
+        while let Some(most) = pause() {
+            self.rung.wait_for(&mut guard, most);
+        }
+    }
+}
+
+/// The clock of this process.
+pub struct Process;
+
+impl Clock for Process {
+    fn now(&self) -> u64 {
+        now()
+    }
+
+    fn wait(&self, time: u64, bell: &Bell, over: &dyn Fn() -> bool) -> bool {
+        let mut held = false;
+        bell.wait_while(|| {
+            let now = now();
+            held = over();
+            (!held && now < time).then(|| Duration::from_nanos((time - now).min(LONGEST_WAIT)))
+        });
+        held
+    }
+}
 
 /// The time, ns since 1970: never before one that was returned earlier.
 pub fn now() -> u64 {
     let (wall, passed) = readings();
-    CLOCK.at(wall, passed)
+    STEADY.at(wall, passed)
 }
 
 /// How far the system's clock is behind [`now`], because it was set back, ns.
 pub fn ahead() -> u64 {
     let (wall, passed) = readings();
-    CLOCK.at(wall, passed).saturating_sub(wall)
+    STEADY.at(wall, passed).saturating_sub(wall)
 }
 
 /// Lets time go on from `time` (ns since 1970) at least, where the system's clock is before it.
 pub fn not_before(time: u64) {
     let (_, passed) = readings();
-    CLOCK.not_before(time, passed);
+    STEADY.not_before(time, passed);
 }
 
 /// The wall clock, ns since 1970, and then how long the process has run, ns. In this order: what is lost between the two
@@ -37,14 +96,14 @@ fn readings() -> (u64, u64) {
 }
 
 /// Time from a clock that may be set and one that only goes on.
-struct Clock {
+struct Steady {
     /// The most that the first was ever ahead of the second, ns.
     offset: AtomicU64,
 }
 
-impl Clock {
-    const fn new() -> Clock {
-        Clock { offset: AtomicU64::new(0) }
+impl Steady {
+    const fn new() -> Steady {
+        Steady { offset: AtomicU64::new(0) }
     }
 
     fn at(&self, wall: u64, passed: u64) -> u64 {
@@ -68,7 +127,7 @@ mod tests {
 
     #[test]
     fn time_goes_on_where_the_systems_clock_is_set_back_and_follows_where_it_is_set_forward() {
-        let clock = Clock::new();
+        let clock = Steady::new();
         assert_eq!(clock.at(START, 0), START);
         assert_eq!(clock.at(START + SECOND, SECOND), START + SECOND);
         // An hour back: a second later is a second later.
@@ -80,7 +139,7 @@ mod tests {
 
     #[test]
     fn time_goes_on_from_where_a_run_was_stopped() {
-        let clock = Clock::new();
+        let clock = Steady::new();
         clock.not_before(START + 60 * SECOND, 2 * SECOND);
         assert_eq!(clock.at(START, 3 * SECOND), START + 61 * SECOND);
         clock.not_before(START, 4 * SECOND);
@@ -102,5 +161,21 @@ mod tests {
             }
         });
         assert!(ahead() < 10 * SECOND, "nobody has set the clock back");
+    }
+
+    #[test]
+    fn who_waits_wakes_at_the_time_or_when_the_bell_rings() {
+        use std::sync::atomic::AtomicBool;
+        let (bell, over) = (Bell::default(), AtomicBool::new(false));
+        let is_over = || over.load(Ordering::SeqCst);
+        let time = now() + SECOND / 100;
+        assert!(!Process.wait(time, &bell, &is_over));
+        assert!(now() >= time);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| Process.wait(u64::MAX, &bell, &is_over));
+            over.store(true, Ordering::SeqCst);
+            bell.ring();
+            assert!(waits.join().unwrap());
+        });
     }
 }

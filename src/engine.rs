@@ -5,6 +5,7 @@
 //! any number of threads.
 
 mod chunks;
+mod full_speed;
 mod ordered;
 mod outbox;
 mod output;
@@ -13,7 +14,8 @@ mod session;
 mod stop;
 mod stream;
 
-pub use chunks::{FIRST_ARRIVALS, LONGEST_REACH};
+pub use chunks::LONGEST_REACH;
+pub use full_speed::FIRST_ARRIVALS;
 pub use output::{Closed, Output};
 pub use session::{
     ExporterState, Located, Observed, ObservedBlock, Pace, Phase, Session, SessionOptions, SessionState, Settings,
@@ -21,7 +23,7 @@ pub use session::{
 };
 pub use stop::Stop;
 
-use crate::clock::now;
+use crate::clock::Clock;
 use crate::export::{Batch, Encode};
 use crate::histogram::{self, Percentiles};
 use crate::interpreter::{Run, Schedule};
@@ -44,6 +46,8 @@ pub struct Job {
     pub ordered: bool,
     /// What is not to be sent again.
     pub sent: Sent,
+    /// By which traces begin and end.
+    pub clock: Arc<dyn Clock>,
     /// Told the schedule as it grows.
     pub on_epoch: Option<OnEpoch>,
 }
@@ -186,6 +190,9 @@ pub fn generate(
         Ok(true) if chunks.is_complete() => Ended::Complete,
         Ok(_) => Ended::Stopped,
     };
-    let stopped = (ended != Ended::Complete).then(|| stop.time().min(now()));
+    let stopped = (ended != Ended::Complete).then(|| stop.time().min(job.clock.now()));
     (ended, Ending { stopped, end, schedule: grown.unwrap_or_else(|| job.run.schedule().clone()) })
 }
+
+#[cfg(test)]
+mod tests;

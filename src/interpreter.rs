@@ -70,4 +70,4 @@ impl Interpreter {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

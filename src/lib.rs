@@ -4,6 +4,10 @@
 // the plans in `tests/support` name this crate from outside and from its own tests
 #[cfg(test)]
 extern crate self as tracegen;
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../tests/support/plans.rs"]
+mod plans;
 
 // The wall clock.
 pub mod clock;

@@ -1,10 +1,12 @@
 //! Sessions steered while they run: what reaches store and collector is exactly what the journal says, and can be made again.
 
 mod support {
+    pub mod lasting;
     pub mod peer;
     pub mod plans;
     pub mod ports;
     pub mod requests;
+    pub mod time;
 }
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +14,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use support::lasting::lasting;
 use support::peer::{Answer, Listen, Peer};
 use support::plans;
+use support::time::TestClock;
+use tracegen::clock::{Clock, Process};
 use tracegen::engine::{Pace, Phase, Session, SessionOptions, SessionState, Settings};
 use tracegen::export::deliver::Link;
 use tracegen::export::target::{Target, TargetFlags};
@@ -23,8 +28,8 @@ use tracegen::plan::Plan;
 use tracegen::store::{Database, Memory, Store, TraceQuery, Wanted, create_database};
 use tracegen::trace::{StoredTrace, TraceId};
 
-const MS: Duration = Duration::from_millis(1);
 const SECOND: u64 = 1_000_000_000;
+const MS: u64 = SECOND / 1_000;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -43,14 +48,48 @@ struct Started {
     database: Arc<Database>,
 }
 
-fn start(plan: &Arc<Plan>, seed: u64, settings: Settings, collector: Option<&str>) -> Started {
-    let target = collector.map(|url| {
-        let flags = TargetFlags { endpoint: Some(url.into()), protocol: Some("grpc".into()), ..Default::default() };
-        Target::resolve(flags, &|_| None).unwrap()
-    });
+/// A session that sends to a collector.
+fn start(plan: &Arc<Plan>, seed: u64, settings: Settings, collector: &str) -> Started {
+    let flags = TargetFlags { endpoint: Some(collector.into()), protocol: Some("grpc".into()), ..Default::default() };
+    let target = Target::resolve(flags, &|_| None).unwrap();
+    start_by(Arc::new(Process), plan, seed, settings, Some(target))
+}
+
+fn start_by(clock: Arc<dyn Clock>, plan: &Arc<Plan>, seed: u64, settings: Settings, target: Option<Target>) -> Started {
     let database = database();
-    let options = SessionOptions { plan: plan.clone(), seed, settings, target, database: database.clone() };
+    let options = SessionOptions { plan: plan.clone(), seed, settings, target, database: database.clone(), clock };
     Started { session: Session::start(options).unwrap(), database }
+}
+
+/// A session whose time goes on when the test says so.
+struct Still {
+    started: Started,
+    clock: Arc<TestClock>,
+}
+
+impl std::ops::Deref for Still {
+    type Target = Started;
+
+    fn deref(&self) -> &Started {
+        &self.started
+    }
+}
+
+/// A session that has made what lies in its past.
+fn still(plan: &Arc<Plan>, seed: u64, settings: Settings) -> Still {
+    const NOW: u64 = 1_767_225_600 * SECOND;
+    let clock = Arc::new(TestClock::new(NOW));
+    let still = Still { started: start_by(clock.clone(), plan, seed, settings, None), clock };
+    still.pass(0);
+    still
+}
+
+impl Still {
+    /// Lets so many ns pass; returns how it stands then.
+    fn pass(&self, ns: u64) -> SessionState {
+        self.clock.run_until(self.clock.now() + ns);
+        self.session.state()
+    }
 }
 
 impl Started {
@@ -78,14 +117,9 @@ impl Started {
             if holds(&state) {
                 return state;
             }
-            assert!(began.elapsed() < 120_000 * MS, "{state:#?}");
-            sleep(5 * MS);
+            assert!(began.elapsed() < Duration::from_secs(120), "{state:#?}");
+            sleep(Duration::from_millis(5));
         }
-    }
-
-    /// Wait until a change of the settings has taken effect: the journal has so many eras then.
-    fn until_eras(&self, count: usize) {
-        self.until(|_| self.session.manifest().eras.len() >= count);
     }
 }
 
@@ -152,16 +186,6 @@ fn shipped() -> Arc<Plan> {
     Arc::new(tracegen::compiler::compile_loaded(loaded).1.plan.expect("the shipped scenarios compile"))
 }
 
-/// A trace every `ms`, that lasts so long.
-fn lasting(ms: u64) -> Arc<Plan> {
-    let mut m = plans::Maker::new();
-    let call = plans::Node { service: "b", name: "half", delay: (ms / 2, ms / 2), ..Default::default() };
-    let root =
-        plans::Node { service: "a", name: "half", delay: (ms / 2, ms / 2), calls: vec![call], ..Default::default() };
-    m.scenario("lasting", 1.0, &[], root);
-    Arc::new(m.plan())
-}
-
 #[test]
 fn the_first_traces_show_at_once_whatever_the_seed() {
     let plan = shipped();
@@ -171,52 +195,54 @@ fn the_first_traces_show_at_once_whatever_the_seed() {
         weights: BTreeMap::new(),
     };
     for seed in 0..20 {
-        let shows_at_once = || {
-            let began = Instant::now();
-            let started = start(&plan, seed, settings.clone(), None);
-            while started.count() == 0 {
-                sleep(MS);
-            }
-            began.elapsed() < 1_000 * MS
-        };
-        // A busy machine may be late, but not each time.
-        assert!((0..20).any(|_| shows_at_once()), "seed {seed}");
+        assert!(still(&plan, seed, settings.clone()).count() > 0, "seed {seed}");
     }
 }
 
 #[test]
 fn a_pause_lets_traces_end_and_a_stop_does_not() {
-    let started = start(&lasting(400), 1, rate(1_000), None);
-    started.until(|s| s.pending >= 300 && s.traces > 0);
-    started.session.pause();
-    assert_eq!(started.session.state().phase, Phase::Paused);
-    let paused = started.until(|s| s.pending == 0);
-    assert_eq!(paused.traces, paused.next_index, "all ended");
-    sleep(450 * MS);
-    assert_eq!(started.session.state().next_index, paused.next_index, "none began");
+    // With 20 ms between traces there is time to tell how each has gone.
+    let still = still(&Arc::new(lasting(400)), 1, rate(50));
+    let state = still.pass(SECOND);
+    assert_eq!((state.pending, state.next_index - state.traces), (20, 20));
+    still.session.pause();
+    assert_eq!(still.session.state().phase, Phase::Paused);
+    let paused = still.pass(400 * MS);
+    assert_eq!((paused.pending, paused.traces), (0, paused.next_index), "all ended");
+    assert_eq!(still.pass(10 * SECOND).next_index, paused.next_index, "none began");
 
-    let began = Instant::now();
-    started.session.resume();
-    let resumed = started.until(|s| s.pending >= 100);
-    let (made, time) = (resumed.next_index - paused.next_index, began.elapsed());
-    assert!(u128::from(made) <= time.as_millis() + 50, "nothing is caught up: {made} in {time:?}");
-    started.session.stop();
-    assert_eq!(started.session.state().phase, Phase::Stopped);
-    let stopped = started.until(|s| s.pending == 0);
-    sleep(450 * MS);
-    assert_eq!(started.session.state().traces, stopped.traces);
-    assert!(stopped.traces < stopped.next_index, "some had not ended");
-    let state = started.session.finish(SECOND);
-    let manifest = started.session.manifest();
+    still.session.resume();
+    let resumed = still.pass(300 * MS);
+    assert_eq!(resumed.next_index - paused.next_index, resumed.pending);
+    assert!((15..=16).contains(&resumed.pending), "nothing is caught up: {}", resumed.pending);
+    still.session.stop();
+    assert_eq!(still.session.state().phase, Phase::Stopped);
+    let stopped = still.pass(0);
+    assert_eq!((stopped.pending, stopped.traces), (0, paused.traces), "none of them had ended");
+    assert_eq!(still.pass(10 * SECOND).traces, stopped.traces);
+    let state = still.session.finish(SECOND);
+    let manifest = still.session.manifest();
     assert_eq!(manifest.ended.as_ref().map(|totals| totals.traces), Some(state.traces));
     assert_eq!(manifest.eras.len(), 2);
-    check_store(&started, &manifest);
+    check_store(&still, &manifest);
+}
+
+#[test]
+fn a_clock_that_is_set_forward_is_caught_up_with() {
+    let still = still(&Arc::new(lasting(400)), 1, rate(50));
+    let before = still.pass(SECOND);
+    still.clock.step(60 * SECOND);
+    let after = still.pass(0);
+    assert_eq!(after.next_index - before.next_index, 3_000);
+    assert_eq!((before.pending, after.pending), (20, 20));
+    assert!(after.lateness.max > 50 * SECOND, "it is not hidden: {:?}", after.lateness);
+    still.session.finish(SECOND);
 }
 
 #[test]
 fn weights_take_effect_and_impossible_settings_are_refused() {
     let plan = Arc::new(plans::linked());
-    let started = start(&plan, 7, rate(500), None);
+    let started = still(&plan, 7, rate(500));
     let weights = |weights: &[(&str, f64)]| Settings {
         weights: weights.iter().map(|(name, weight)| (name.to_string(), *weight)).collect(),
         ..rate(500)
@@ -234,9 +260,9 @@ fn weights_take_effect_and_impossible_settings_are_refused() {
     assert_eq!(started.session.state().settings, rate(500));
     started.session.apply(weights(&[("producer", 0.0), ("mailer", 0.0)])).unwrap();
     // From the next era on all traces are of the consumer.
-    started.until_eras(2);
-    let before = started.session.state();
-    let after = started.until(|s| s.traces > before.traces + 700);
+    let before = started.pass(0);
+    assert_eq!(started.session.manifest().eras.len(), 2);
+    let after = started.pass(2 * SECOND);
     let made = |state: &SessionState| state.scenarios.iter().map(|s| s.traces).collect::<Vec<_>>();
     let grown: Vec<u64> = made(&after).iter().zip(made(&before)).map(|(a, b)| a - b).collect();
     assert!(grown[1] > 500 && grown[0] + grown[2] < 200, "{grown:?}");
@@ -249,8 +275,8 @@ fn weights_take_effect_and_impossible_settings_are_refused() {
 #[test]
 fn figures_are_those_of_the_traces() {
     let plan = Arc::new(plans::ecommerce());
-    let started = start(&plan, 3, rate(300), None);
-    started.until(|s| s.traces > 4_500);
+    let started = still(&plan, 3, rate(300));
+    started.pass(5 * SECOND);
     let state = started.session.finish(SECOND);
     let counts = wait(started.database.get_trace_counts()).unwrap();
     let observed = &state.scenarios[0];
@@ -269,17 +295,18 @@ fn figures_are_those_of_the_traces() {
 
 #[test]
 fn a_plan_is_replaced_while_traces_are_pending() {
-    let (first, second) = (lasting(300), Arc::new(plans::linked()));
-    let started = start(&first, 5, rate(400), None);
-    started.until(|s| s.pending >= 100);
+    let (first, second) = (Arc::new(lasting(300)), Arc::new(plans::linked()));
+    let started = still(&first, 5, rate(400));
+    assert!(started.pass(SECOND).pending >= 100);
     started.session.replace_plan(second.clone());
-    let state = started.until(|s| s.scenarios.iter().map(|o| o.traces).sum::<u64>() > 200);
+    let state = started.pass(2 * SECOND);
+    assert!(state.scenarios.iter().map(|o| o.traces).sum::<u64>() > 200);
     assert_eq!(state.plan.digest(), second.digest());
     assert!(state.scenarios.iter().map(|o| o.traces).sum::<u64>() < state.traces, "counted from the change on");
     // Executes the same: no change.
     started.session.replace_plan(Arc::new(plans::linked()));
     started.session.pause();
-    started.until(|s| s.pending == 0);
+    assert_eq!(started.pass(60 * SECOND).pending, 0);
     let state = started.session.finish(SECOND);
     let manifest = started.session.manifest();
     assert_eq!((manifest.eras.len(), manifest.plans.len()), (2, 2));
@@ -295,7 +322,7 @@ fn a_collector_may_come_and_go() {
     let peer = Peer::start(|_| Answer::Take);
     let (port, url) = (peer.address.port(), peer.url());
     drop(peer);
-    let started = start(&plan, 11, rate(200), Some(&url));
+    let started = start(&plan, 11, rate(200), &url);
     let exporter = |state: &SessionState| state.exporter.clone().unwrap();
     let state = started.until(|s| exporter(s).link == Link::Down);
     assert!(exporter(&state).last_error.is_some_and(|(_, error)| error.contains("refused")));
@@ -329,7 +356,7 @@ fn check_arrived(manifest: &Manifest, spans: &[u64]) {
 fn a_collector_that_hangs_never_holds_up_generation() {
     let plan = Arc::new(plans::wide());
     let peer = Peer::start(|_| Answer::Hang);
-    let started = start(&plan, 13, rate(2_000), Some(&peer.url()));
+    let started = start(&plan, 13, rate(2_000), &peer.url());
     // 30,000 traces of the head start fill the queue many times over.
     let state = started.until(|s| s.traces > 30_000);
     started.until(|s| s.traces > state.traces + 1_000);
@@ -355,9 +382,9 @@ impl Dice {
 /// A session under so many random commands, checked from end to end.
 fn random_commands(seed: u64, commands: u32) {
     let mut dice = Dice(seed);
-    let all = [Arc::new(plans::linked()), lasting(30), Arc::new(plans::ecommerce()), lasting(900)];
+    let all = [plans::linked(), lasting(30), plans::ecommerce(), lasting(900)].map(Arc::new);
     let peer = Peer::start(|_| Answer::Take);
-    let started = start(&all[0], seed, rate(100), Some(&peer.url()));
+    let started = start(&all[0], seed, rate(100), &peer.url());
     let session = &started.session;
     for _ in 0..commands {
         match dice.roll(8) {
@@ -408,8 +435,7 @@ fn a_few_changes_replay_whatever_they_are() {
 #[test]
 fn ids_of_others_are_refused() {
     let plan = Arc::new(plans::linked());
-    let started = start(&plan, 42, rate(100), None);
-    started.until(|s| s.traces > 10);
+    let started = still(&plan, 42, rate(100));
     started.session.finish(SECOND);
     let manifest = started.session.manifest();
     let archive = Archive::open(&manifest).unwrap();
@@ -430,10 +456,9 @@ type Edit<'a> = &'a dyn Fn(&mut serde_json::Value);
 
 #[test]
 fn manifests_that_do_not_belong_together_are_refused() {
-    let started = start(&lasting(10), 42, rate(50), None);
-    started.until(|s| s.traces > 10);
+    let started = still(&Arc::new(lasting(10)), 42, rate(50));
     started.session.apply(Settings { weights: [("lasting".to_string(), 2.0)].into(), ..rate(60) }).unwrap();
-    started.until_eras(2);
+    started.pass(0);
     started.session.finish(SECOND);
     let mut bytes = vec![];
     started.session.manifest().write(&mut bytes).unwrap();
@@ -471,8 +496,8 @@ fn manifests_that_do_not_belong_together_are_refused() {
 
 #[test]
 fn a_run_of_its_own_has_another_tag() {
-    let plan = lasting(10);
-    let started = start(&plan, 42, rate(50), None);
+    let plan = Arc::new(lasting(10));
+    let started = still(&plan, 42, rate(50));
     let manifest = started.session.manifest();
     let run = Run::new(plan, 42, tracegen::interpreter::Schedule::new(5, manifest.eras[0].epoch.arrivals).unwrap());
     assert_ne!(format!("{:08x}", run.tag()), manifest.tag);

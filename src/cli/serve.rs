@@ -9,6 +9,7 @@ use super::pace::ArrivalsFlag;
 use super::parse;
 use super::run::{open_manifest, rows};
 use super::{Exit, Failure, account, memory, output, scenarios};
+use crate::clock;
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
 use crate::journal::ManifestFile;
@@ -110,6 +111,7 @@ impl Serve {
                 settings: options.settings.clone(),
                 target: options.target.clone(),
                 database: database.clone(),
+                clock: Arc::new(clock::Process),
             });
             let session = session.map_err(|e| Failure::usage(e.to_string()))?;
             let app = Arc::new(App {
@@ -180,7 +182,7 @@ impl Serve {
 }
 
 fn summary(state: &SessionState, account: Option<&Account>) -> String {
-    let took = crate::clock::now().saturating_sub(state.began);
+    let took = clock::now().saturating_sub(state.began);
     let made = format!("{}, {} in {}", count(state.traces, "trace"), count(state.spans, "span"), duration(took));
     let mut lines = vec![made];
     lines.extend(account.into_iter().flat_map(account::lines));

@@ -1,8 +1,9 @@
 //! Work, cut into chunks of consecutive indices and handed out in order.
 
+use super::full_speed::FullSpeed;
 use super::{Job, OnEpoch, Sent, Stop};
-use crate::clock::now;
-use crate::interpreter::{Arrivals, Epoch, MAX_INDEX, Schedule, Starts};
+use crate::clock::Clock;
+use crate::interpreter::{MAX_INDEX, Schedule, Starts};
 use crate::plan::{Plan, ScenarioId};
 use parking_lot::Mutex;
 use std::ops::Range;
@@ -17,15 +18,6 @@ const SECOND: u64 = 1_000_000_000;
 /// The longest that traces without a start of their own (full speed, a count alone) begin in the past, so that the last has
 /// ended when it is made, ns.
 pub const LONGEST_REACH: u64 = 600 * SECOND;
-/// How the first epoch at full speed arrives: a trace every us, which few machines make and fewer receivers take.
-pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: FIRST_RATE, per_ns: SECOND };
-/// How far the last start of an epoch should lie before the first of the next, ns.
-const MARGIN: u64 = SECOND / 8;
-/// An epoch is at least so small a part of what has gone by: there are about so many in the first half hour, and again
-/// whenever the time has become 2.7 times as long.
-const EPOCHS: u64 = 1_024;
-/// Traces a second.
-const FIRST_RATE: u64 = 1_000_000;
 
 /// Consecutive indices.
 pub struct Chunk {
@@ -43,6 +35,7 @@ pub struct Chunks {
     limit: u64,
     before: u64,
     on_epoch: Option<OnEpoch>,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
@@ -51,16 +44,6 @@ struct State {
     next: u64,
     complete: bool,
     full_speed: Option<FullSpeed>,
-}
-
-struct FullSpeed {
-    /// Wall clock, ns since 1970, when the last epoch was opened.
-    opened: u64,
-    /// Traces a second of the last epoch's schedule.
-    rate: u64,
-    schedule: Arc<Schedule>,
-    starts: Starts,
-    reach: u64,
 }
 
 impl Chunks {
@@ -80,7 +63,7 @@ impl Chunks {
         let next = first_left(&mut starts, job.sent, plan.duration_bound());
         let full_speed = job.at_full_speed.then(|| {
             let reach = plan.duration_bound().min(LONGEST_REACH);
-            FullSpeed::new(starts, job.sent.end, reach, now())
+            FullSpeed::new(starts, job.sent.end, reach, job.clock.now())
         });
         let state = State { number: 0, next, complete: false, full_speed };
         Chunks {
@@ -88,6 +71,7 @@ impl Chunks {
             limit,
             before: selection.before.unwrap_or(u64::MAX),
             on_epoch: job.on_epoch.clone(),
+            clock: job.clock.clone(),
             state: Mutex::new(state),
         }
     }
@@ -114,7 +98,7 @@ impl Chunks {
         }
         let mut schedule = None;
         if let Some(full_speed) = &mut state.full_speed {
-            full_speed.open_epoch_if_due(first, now());
+            full_speed.open_epoch_if_due(first, self.clock.now());
             // What is left of the epoch starts later still, and so do all epochs to come.
             if full_speed.starts.start(first) >= self.before {
                 state.complete = true;
@@ -151,56 +135,6 @@ fn first_left(starts: &mut Starts, sent: Sent, longest: u64) -> u64 {
     lefts.find(|(left, end)| left < end).map_or(sent.end, |(left, _)| left.min(sent.end))
 }
 
-impl FullSpeed {
-    /// From trace `next` on, at the rate that the schedule ends with.
-    fn new(mut starts: Starts, next: u64, reach: u64, now: u64) -> FullSpeed {
-        let mut schedule = Schedule::clone(starts.schedule());
-        let last = schedule.epochs().last().copied();
-        let rate = last.map_or(FIRST_RATE, |epoch| epoch.arrivals.mean_rate() as u64);
-        if let Some(before) = next.checked_sub(1) {
-            let opening = now.saturating_sub(reach).max(starts.start(before));
-            let arrivals = Arrivals::Even { count: rate, per_ns: SECOND };
-            // Refused only where the schedule can hold no more: the last epoch goes on.
-            let _ = schedule.push_epoch(Epoch { first: next, opening, arrivals });
-        }
-        let schedule = Arc::new(schedule);
-        starts.update(&schedule);
-        FullSpeed { opened: now, rate, schedule, starts, reach }
-    }
-
-    /// An epoch a second, the first ones shorter, as it is not known yet what can be achieved, and later ones longer, so that
-    /// a schedule of days stays short. Its rate follows from what the
-    /// one before achieved: an eighth more, so that generation never has to wait for a trace to end, and more than that
-    /// where it came close to it. The rate at most halves, so that what held up a whole epoch (a target that was away) does
-    /// not hold up the next one.
-    fn open_epoch_if_due(&mut self, first: u64, now: u64) {
-        let took = now.saturating_sub(self.opened);
-        let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
-        let epochs = self.schedule.epochs();
-        let length = match epochs.len() {
-            n @ 0..8 => SECOND >> (8 - n),
-            _ => SECOND.max(now.saturating_sub(epochs[0].opening) / EPOCHS),
-        };
-        if took < length || first <= before {
-            return;
-        }
-        let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
-        let (wanted, last) = (now.saturating_sub(self.reach), self.starts.start(first - 1));
-        // How much of a second's starts the next second should get through.
-        let ahead = (last + MARGIN).saturating_sub(wanted);
-        let share = (SECOND - MARGIN).saturating_sub(4 * ahead).max(SECOND / 4);
-        let rate = (achieved * SECOND as u128 / share as u128).min(SECOND as u128) as u64;
-        self.rate = rate.max(self.rate / 2).max(1);
-        let mut schedule = Schedule::clone(&self.schedule);
-        let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
-        if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
-            self.schedule = schedule.into();
-            self.starts.update(&self.schedule);
-            self.opened = now;
-        }
-    }
-}
-
 /// About a second of traces, so that an ordered output is not behind by more; a power of two, within the bounds above.
 /// Depends on plan and schedule alone, so the chunks of a run are the same everywhere.
 fn length(plan: &Plan, per_second: f64) -> u64 {
@@ -213,39 +147,13 @@ fn length(plan: &Plan, per_second: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interpreter::Run;
+    use crate::clock::Process;
+    use crate::engine::full_speed::FIRST_ARRIVALS;
+    use crate::interpreter::{Arrivals, Epoch, Run};
     use crate::journal::Selection;
     use crate::plan::fixture;
 
     const NOW: u64 = 1_767_225_600 * SECOND;
-    const REACH: u64 = SECOND / 2;
-
-    fn full_speed() -> FullSpeed {
-        let schedule = Schedule::new(NOW - REACH, FIRST_ARRIVALS).unwrap();
-        FullSpeed::new(Starts::new(42, schedule), 0, REACH, NOW)
-    }
-
-    /// Seconds of a machine that makes `capacity` traces a second, as far as they have ended; how many it makes in each.
-    fn seconds(full_speed: &mut FullSpeed, capacity: u64, n: u64) -> Vec<u64> {
-        let mut first = 0;
-        let second = |i| {
-            let now = NOW + i * SECOND;
-            let ended = full_speed.starts.last_at_or_before(first, now - REACH).map_or(first, |last| last + 1);
-            let made = capacity.min(ended - first);
-            first += made;
-            full_speed.open_epoch_if_due(first, now);
-            made
-        };
-        (1..=n).map(second).collect()
-    }
-
-    #[test]
-    fn full_speed_is_found_and_kept() {
-        for capacity in [10, 200_000, 900_000, 20_000_000] {
-            let made = seconds(&mut full_speed(), capacity, 12);
-            assert!(made[4..].iter().all(|made| *made >= capacity / 10 * 9), "{capacity}: {made:?}");
-        }
-    }
 
     #[test]
     fn full_speed_ends_with_the_first_start_that_is_too_late() {
@@ -257,13 +165,15 @@ mod tests {
             at_full_speed: true,
             ordered: false,
             sent: Sent::default(),
+            clock: Arc::new(Process),
             on_epoch: None,
         };
         let (chunks, stop) = (Chunks::new(&job), Stop::default());
         let indices: Vec<_> = std::iter::from_fn(|| chunks.next(&stop)).map(|chunk| chunk.indices).collect();
         assert!(chunks.is_complete());
         let end = indices.last().unwrap().end;
-        assert!((FIRST_RATE / 100..FIRST_RATE / 100 + LONGEST).contains(&end), "{indices:?}");
+        let in_time = FIRST_ARRIVALS.mean_rate() as u64 / 100;
+        assert!((in_time..in_time + LONGEST).contains(&end), "{indices:?}");
     }
 
     #[test]
@@ -288,6 +198,7 @@ mod tests {
             at_full_speed: true,
             ordered: false,
             sent: Sent::default(),
+            clock: Arc::new(Process),
             on_epoch: Some(tell),
         };
         let (chunks, stop) = (Chunks::new(&job), Stop::default());
@@ -299,28 +210,6 @@ mod tests {
             release.send(()).unwrap();
             assert_eq!(held_up.join().unwrap(), 0);
         });
-    }
-
-    #[test]
-    fn a_pause_is_made_up_for() {
-        let mut full_speed = full_speed();
-        let made = *seconds(&mut full_speed, 500_000, 5).last().unwrap();
-        assert_eq!(made, 500_000);
-        let first = full_speed.schedule.epochs().last().unwrap().first;
-        full_speed.open_epoch_if_due(first + 10, NOW + 200 * SECOND);
-        assert!(full_speed.rate >= 250_000, "{}", full_speed.rate);
-    }
-
-    #[test]
-    fn full_speed_is_taken_up_again() {
-        let mut before = full_speed();
-        let sent: u64 = seconds(&mut before, 500_000, 5).iter().sum();
-        let (starts, later) = (before.starts, NOW + 3_600 * SECOND);
-        let after = FullSpeed::new(starts, sent, REACH, later);
-        let epoch = *after.schedule.epochs().last().unwrap();
-        assert_eq!((epoch.first, epoch.opening), (sent, later - REACH));
-        assert!(after.rate >= 450_000, "{}", after.rate);
-        assert_eq!(&after.schedule.epochs()[..5], &before.schedule.epochs()[..5]);
     }
 
     #[test]
@@ -351,23 +240,6 @@ mod tests {
         let mut starts = Starts::new(42, schedule);
         for (stopped, left) in [(SECOND + SECOND / 2, 151), (2 * SECOND, 201), (9 * SECOND, 250)] {
             assert_eq!(first_left(&mut starts, Sent { end: 250, stopped: NOW + stopped, traces: 0 }, 0), left);
-        }
-    }
-
-    #[test]
-    fn a_schedule_of_a_week_stays_short() {
-        let (mut full_speed, week) = (full_speed(), 7 * 86_400);
-        let made = seconds(&mut full_speed, 300_000, week);
-        assert!(full_speed.schedule.epochs().len() < 8 * EPOCHS as usize, "{}", full_speed.schedule.epochs().len());
-        assert!(made[4..].iter().all(|made| *made >= 270_000));
-    }
-
-    #[test]
-    fn epochs_never_go_back() {
-        let mut full_speed = full_speed();
-        seconds(&mut full_speed, 3_000_000, 10);
-        for epoch in &full_speed.schedule.epochs()[1..] {
-            assert!(full_speed.starts.start(epoch.first) >= full_speed.starts.start(epoch.first - 1));
         }
     }
 }

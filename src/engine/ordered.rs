@@ -3,7 +3,6 @@
 use super::chunks::{Chunk, Chunks};
 use super::output::{Closed, Output};
 use super::{Job, Progress, Stop};
-use crate::clock::now;
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
 use crate::trace::Trace;
@@ -45,7 +44,8 @@ pub fn work(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<bool, Closed> {
-    let began = now();
+    let clock = &*job.clock;
+    let began = clock.now();
     let mut all = true;
     let mut worker = Worker { job, encoder, interpreter: Interpreter::new(&job.run), trace: Trace::default() };
     while let Some(chunk) = chunks.next(stop) {
@@ -53,13 +53,13 @@ pub fn work(
             worker.interpreter.update(schedule);
         }
         let mut encoded = worker.encode(&chunk, u64::MAX);
-        progress.begun(encoded.start, now().max(encoded.start));
-        if stop.sleep_until(encoded.end) && stop.time() < encoded.end {
+        progress.begun(encoded.start, clock.now().max(encoded.start));
+        if stop.sleep_until(encoded.end, clock) && stop.time() < encoded.end {
             // What has not ended is not sent.
             all = false;
             encoded = worker.encode(&chunk, stop.time());
         } else if encoded.end >= began {
-            progress.lateness.record(now().saturating_sub(encoded.end));
+            progress.lateness.record(clock.now().saturating_sub(encoded.end));
         }
         turn.take(chunk.number, || {
             for batch in encoded.batches {

@@ -11,7 +11,7 @@ mod state;
 
 pub use state::{ExporterState, Located, Observed, ObservedBlock, Pace, Phase, SessionState, Settings, SettingsError};
 
-use crate::clock::now;
+use crate::clock::Clock;
 use crate::export::target::Target;
 use crate::histogram;
 use crate::interpreter::{Epoch, Interpreter, Run};
@@ -41,6 +41,8 @@ pub struct SessionOptions {
     /// Where traces are exported to besides the store.
     pub target: Option<Target>,
     pub database: Arc<Database>,
+    /// By which traces begin and end.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// A running session. Dropped, it stops.
@@ -53,6 +55,7 @@ pub struct Session {
 /// What the generator shares with those who look.
 struct Shared {
     database: Arc<Database>,
+    clock: Arc<dyn Clock>,
     seed: u64,
     tag: u32,
     began: u64,
@@ -68,9 +71,9 @@ impl Session {
     /// # Errors
     /// Settings that the plan can't have, a certificate of the target that can't be used, or a system that gives no threads.
     pub fn start(options: SessionOptions) -> Result<Session, SettingsError> {
-        let SessionOptions { plan, seed, settings, target, database } = options;
+        let SessionOptions { plan, seed, settings, target, database, clock } = options;
         let weighted = settings.on(&plan)?;
-        let began = now();
+        let began = clock.now();
         let epoch = Epoch { first: 0, opening: began.saturating_sub(HEAD_START), arrivals: settings.arrivals() };
         let schedule = journal::only(epoch).map_err(|e| SettingsError(e.to_string()))?;
         let run = Arc::new(Run::new(weighted.clone(), seed, schedule));
@@ -82,6 +85,7 @@ impl Session {
             Wanted { phase: Phase::Running, phase_since: began, settings, plan, weighted, discard: false, over: false };
         let shared = Arc::new(Shared {
             database,
+            clock,
             seed,
             tag: run.tag(),
             began,
@@ -99,22 +103,27 @@ impl Session {
 
     /// Begin traces again after a pause or a stop.
     pub fn resume(&self) {
-        self.shared.control.change(|wanted| wanted.enter(Phase::Running));
+        self.change(|wanted, now| wanted.enter(Phase::Running, now));
     }
 
     pub fn pause(&self) {
-        self.shared.control.change(|wanted| {
+        self.change(|wanted, now| {
             if wanted.phase == Phase::Running {
-                wanted.enter(Phase::Paused);
+                wanted.enter(Phase::Paused, now);
             }
         });
     }
 
     pub fn stop(&self) {
-        self.shared.control.change(|wanted| {
-            wanted.enter(Phase::Stopped);
+        self.change(|wanted, now| {
+            wanted.enter(Phase::Stopped, now);
             wanted.discard = true;
         });
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Wanted, u64) -> T) -> T {
+        let now = self.shared.clock.now();
+        self.shared.control.change(|wanted| change(wanted, now))
     }
 
     /// Change pace and weights with the next trace.
@@ -152,7 +161,7 @@ impl Session {
     pub fn state(&self) -> SessionState {
         let wanted = self.shared.control.wanted().clone();
         let mut figures = self.shared.figures.lock();
-        figures.reach(now());
+        figures.reach(self.shared.clock.now());
         // Counts of another plan say nothing of this one.
         let scenarios = if Arc::ptr_eq(&figures.tally.plan, &wanted.plan) {
             figures.tally.observed(&wanted.weighted)
@@ -199,7 +208,7 @@ impl Session {
     pub fn glance(&self) -> (Phase, f64) {
         let phase = self.shared.control.wanted().phase;
         let mut figures = self.shared.figures.lock();
-        figures.reach(now());
+        figures.reach(self.shared.clock.now());
         (phase, figures.achieved.rate(self.shared.began))
     }
 
@@ -249,8 +258,8 @@ impl Session {
     }
 
     fn end(&self) {
-        self.shared.control.change(|wanted| {
-            wanted.enter(Phase::Stopped);
+        self.change(|wanted, now| {
+            wanted.enter(Phase::Stopped, now);
             wanted.discard = true;
             wanted.over = true;
         });

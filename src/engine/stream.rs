@@ -5,7 +5,6 @@ use super::outbox::Outbox;
 use super::output::{Closed, Output};
 use super::pending::Pending;
 use super::{Job, Progress, Stop};
-use crate::clock::now;
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
 use crate::trace::Trace;
@@ -20,7 +19,7 @@ pub fn work(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<bool, Closed> {
-    let now = now();
+    let now = job.clock.now();
     let mut worker = Worker {
         job,
         output,
@@ -83,8 +82,8 @@ impl Worker<'_> {
                 Step::Waits(_) if stop.is_set() => return Ok(false),
                 Step::Waits(wake) => {
                     self.publish();
-                    stop.sleep_until(wake.min(flush_at));
-                    self.now = now();
+                    stop.sleep_until(wake.min(flush_at), &*self.job.clock);
+                    self.now = self.job.clock.now();
                 }
                 Step::Complete => return Ok(true),
             }
@@ -147,7 +146,7 @@ impl Worker<'_> {
     /// tell.
     fn has_come(&mut self, time: u64, stop: &Stop) -> bool {
         if time > self.now {
-            self.now = now();
+            self.now = self.job.clock.now();
         }
         time <= self.now && time <= stop.time()
     }

@@ -2,13 +2,11 @@
 
 use super::*;
 use crate::plan::Plan;
+use crate::plans::{self, ecommerce, linked, wide};
 use crate::trace::{Datum, NONE, View};
-use plans::{ecommerce, linked, wide};
 use std::collections::{HashMap, HashSet};
 
 mod mutants;
-#[path = "../../tests/support/plans.rs"]
-pub mod plans;
 
 const SECOND: u64 = 1_000_000_000;
 const OPENING: u64 = 1_767_225_600 * SECOND;

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::export::{Encode, Protobuf};
-use crate::interpreter::tests::plans;
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::journal::{Archive, Ending, Selection};
 use crate::otlp::stream::{Found, Groups};
 use crate::plan::Plan;
+use crate::plans;
 use crate::trace::{StoredSpan, Trace};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};

@@ -1,15 +1,11 @@
 //! What those who steer a session want of it. They never wait for the generator, and it is woken at once.
 
 use super::state::{Phase, Settings};
-use crate::clock::now;
+use crate::clock::{Bell, Clock};
 use crate::plan::Plan;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-/// A step of the system's clock is noticed within this time, ns.
-const LONGEST_SLEEP: u64 = 1_000_000_000;
 
 #[derive(Clone)]
 pub struct Wanted {
@@ -27,9 +23,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    pub fn enter(&mut self, phase: Phase) {
+    /// Another phase begins, `now`.
+    pub fn enter(&mut self, phase: Phase, now: u64) {
         if self.phase != phase {
-            (self.phase, self.phase_since) = (phase, now());
+            (self.phase, self.phase_since) = (phase, now);
         }
     }
 }
@@ -37,12 +34,12 @@ impl Wanted {
 pub struct Control {
     wanted: Mutex<Wanted>,
     changed: AtomicBool,
-    wake: Condvar,
+    bell: Bell,
 }
 
 impl Control {
     pub fn new(wanted: Wanted) -> Control {
-        Control { wanted: Mutex::new(wanted), changed: AtomicBool::new(false), wake: Condvar::new() }
+        Control { wanted: Mutex::new(wanted), changed: AtomicBool::new(false), bell: Bell::default() }
     }
 
     pub fn wanted(&self) -> MutexGuard<'_, Wanted> {
@@ -53,7 +50,8 @@ impl Control {
         let mut wanted = self.wanted();
         let result = change(&mut wanted);
         self.changed.store(true, Ordering::Release);
-        self.wake.notify_all();
+        drop(wanted);
+        self.bell.ring();
         result
     }
 
@@ -69,16 +67,8 @@ impl Control {
         Some(taken)
     }
 
-    /// For the generator: sleep until `time` (ns since 1970), or something else is wanted.
-    pub fn sleep_until(&self, time: u64) {
-        let mut wanted = self.wanted();
-        while !self.changed.load(Ordering::Acquire) {
-            let now = now();
-            if now >= time {
-                return;
-            }
-            let pause = Duration::from_nanos((time - now).min(LONGEST_SLEEP));
-            self.wake.wait_for(&mut wanted, pause);
-        }
+    /// For the generator: sleeps until `time` (ns since 1970) has come by `clock`, or something else is wanted.
+    pub fn sleep_until(&self, time: u64, clock: &dyn Clock) {
+        clock.wait(time, &self.bell, &|| self.changed.load(Ordering::Acquire));
     }
 }

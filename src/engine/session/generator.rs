@@ -5,7 +5,6 @@ use super::control::Wanted;
 use super::exporter::Exporter;
 use super::figures::{Figures, Tally};
 use super::state::Phase;
-use crate::clock::now;
 use crate::engine::outbox::Outbox;
 use crate::engine::pending::Pending;
 use crate::interpreter::{Epoch, Interpreter, Run};
@@ -79,7 +78,7 @@ impl Generator {
     /// Goes on until the session is over; gives the exporter back with what is on its way.
     pub fn run(mut self) -> Option<Exporter> {
         loop {
-            self.now = now();
+            self.now = self.shared.clock.now();
             if let Some(wanted) = self.shared.control.take() {
                 self.obey(wanted);
             }
@@ -94,7 +93,7 @@ impl Generator {
                 self.publish();
             }
             if idle > 0 {
-                self.shared.control.sleep_until(self.now.saturating_add(idle));
+                self.shared.control.sleep_until(self.now.saturating_add(idle), &*self.shared.clock);
             }
         }
         self.figures.ended = Some(self.now);

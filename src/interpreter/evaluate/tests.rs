@@ -1,8 +1,8 @@
 //! Every expression, by the value it gives.
 
-use crate::interpreter::tests::plans::{Maker, Node};
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::plan::{Chance, Constant, Expr, ExprId, Operator};
+use crate::plans::{Maker, Node};
 use crate::trace::{OwnedDatum, Trace};
 use std::sync::Arc;
 

@@ -1,0 +1,151 @@
+//! The schedule of a run that is as fast as it can be: epochs, by what was achieved.
+
+use crate::interpreter::{Arrivals, Epoch, Schedule, Starts};
+use std::sync::Arc;
+
+/// ns.
+const SECOND: u64 = 1_000_000_000;
+/// How the first epoch at full speed arrives: a trace every us, which few machines make and fewer receivers take.
+pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: FIRST_RATE, per_ns: SECOND };
+/// How far the last start of an epoch should lie before the first of the next, ns.
+const MARGIN: u64 = SECOND / 8;
+/// An epoch is at least so small a part of what has gone by: there are about so many in the first half hour, and again
+/// whenever the time has become 2.7 times as long.
+const EPOCHS: u64 = 1_024;
+/// Traces a second.
+const FIRST_RATE: u64 = 1_000_000;
+
+/// What the schedule has grown to, and what the next epoch follows from.
+pub struct FullSpeed {
+    /// Wall clock, ns since 1970, when the last epoch was opened.
+    opened: u64,
+    /// Traces a second of the last epoch's schedule.
+    rate: u64,
+    pub schedule: Arc<Schedule>,
+    pub starts: Starts,
+    reach: u64,
+}
+
+impl FullSpeed {
+    /// Goes on from trace `next`, at the rate that the schedule ends with.
+    pub fn new(mut starts: Starts, next: u64, reach: u64, now: u64) -> FullSpeed {
+        let mut schedule = Schedule::clone(starts.schedule());
+        let last = schedule.epochs().last().copied();
+        let rate = last.map_or(FIRST_RATE, |epoch| epoch.arrivals.mean_rate() as u64);
+        if let Some(before) = next.checked_sub(1) {
+            let opening = now.saturating_sub(reach).max(starts.start(before));
+            let arrivals = Arrivals::Even { count: rate, per_ns: SECOND };
+            // Refused only where the schedule can hold no more: the last epoch goes on.
+            let _ = schedule.push_epoch(Epoch { first: next, opening, arrivals });
+        }
+        let schedule = Arc::new(schedule);
+        starts.update(&schedule);
+        FullSpeed { opened: now, rate, schedule, starts, reach }
+    }
+
+    /// Opens an epoch with trace `first`, if one is due `now` (ns since 1970): one a second, the first ones shorter, as it is not
+    /// known yet what can be achieved, and later ones longer, so that a schedule of days stays short. Its rate follows from
+    /// what the one before achieved: an eighth more, so that generation never has to wait for a trace to end, and more than
+    /// that where it came close to it. The rate at most halves, so that what held up a whole epoch (a target that was away)
+    /// does not hold up the next one.
+    pub fn open_epoch_if_due(&mut self, first: u64, now: u64) {
+        let took = now.saturating_sub(self.opened);
+        let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
+        let epochs = self.schedule.epochs();
+        let length = match epochs.len() {
+            n @ 0..8 => SECOND >> (8 - n),
+            _ => SECOND.max(now.saturating_sub(epochs[0].opening) / EPOCHS),
+        };
+        if took < length || first <= before {
+            return;
+        }
+        let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
+        let (wanted, last) = (now.saturating_sub(self.reach), self.starts.start(first - 1));
+        // How much of a second's starts the next second should get through.
+        let ahead = (last + MARGIN).saturating_sub(wanted);
+        let share = (SECOND - MARGIN).saturating_sub(4 * ahead).max(SECOND / 4);
+        let rate = (achieved * SECOND as u128 / share as u128).min(SECOND as u128) as u64;
+        self.rate = rate.max(self.rate / 2).max(1);
+        let mut schedule = Schedule::clone(&self.schedule);
+        let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
+        if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
+            self.schedule = schedule.into();
+            self.starts.update(&self.schedule);
+            self.opened = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_767_225_600 * SECOND;
+    const REACH: u64 = SECOND / 2;
+
+    fn full_speed() -> FullSpeed {
+        let schedule = Schedule::new(NOW - REACH, FIRST_ARRIVALS).unwrap();
+        FullSpeed::new(Starts::new(42, schedule), 0, REACH, NOW)
+    }
+
+    /// Seconds of a machine that makes `capacity` traces a second, as far as they have ended; how many it makes in each.
+    fn seconds(full_speed: &mut FullSpeed, capacity: u64, n: u64) -> Vec<u64> {
+        let mut first = 0;
+        let second = |i| {
+            let now = NOW + i * SECOND;
+            let ended = full_speed.starts.last_at_or_before(first, now - REACH).map_or(first, |last| last + 1);
+            let made = capacity.min(ended - first);
+            first += made;
+            full_speed.open_epoch_if_due(first, now);
+            made
+        };
+        (1..=n).map(second).collect()
+    }
+
+    #[test]
+    fn full_speed_is_found_and_kept() {
+        for capacity in [10, 200_000, 900_000, 20_000_000] {
+            let made = seconds(&mut full_speed(), capacity, 12);
+            assert!(made[4..].iter().all(|made| *made >= capacity / 10 * 9), "{capacity}: {made:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_made_up_for() {
+        let mut full_speed = full_speed();
+        let made = *seconds(&mut full_speed, 500_000, 5).last().unwrap();
+        assert_eq!(made, 500_000);
+        let first = full_speed.schedule.epochs().last().unwrap().first;
+        full_speed.open_epoch_if_due(first + 10, NOW + 200 * SECOND);
+        assert!(full_speed.rate >= 250_000, "{}", full_speed.rate);
+    }
+
+    #[test]
+    fn full_speed_is_taken_up_again() {
+        let mut before = full_speed();
+        let sent: u64 = seconds(&mut before, 500_000, 5).iter().sum();
+        let (starts, later) = (before.starts, NOW + 3_600 * SECOND);
+        let after = FullSpeed::new(starts, sent, REACH, later);
+        let epoch = *after.schedule.epochs().last().unwrap();
+        assert_eq!((epoch.first, epoch.opening), (sent, later - REACH));
+        assert!(after.rate >= 450_000, "{}", after.rate);
+        assert_eq!(&after.schedule.epochs()[..5], &before.schedule.epochs()[..5]);
+    }
+
+    #[test]
+    fn a_schedule_of_a_week_stays_short() {
+        let (mut full_speed, week) = (full_speed(), 7 * 86_400);
+        let made = seconds(&mut full_speed, 300_000, week);
+        assert!(full_speed.schedule.epochs().len() < 8 * EPOCHS as usize, "{}", full_speed.schedule.epochs().len());
+        assert!(made[4..].iter().all(|made| *made >= 270_000));
+    }
+
+    #[test]
+    fn epochs_never_go_back() {
+        let mut full_speed = full_speed();
+        seconds(&mut full_speed, 3_000_000, 10);
+        for epoch in &full_speed.schedule.epochs()[1..] {
+            assert!(full_speed.starts.start(epoch.first) >= full_speed.starts.start(epoch.first - 1));
+        }
+    }
+}
