@@ -31,8 +31,10 @@ mod signal;
 mod sink;
 mod source;
 mod table;
+mod timing;
 mod verdict;
 mod verify;
+mod words;
 
 use clap::{Parser, Subcommand};
 use output::say;

@@ -20,7 +20,9 @@ mod outcome;
 mod probe;
 #[cfg(test)]
 mod reference;
-pub mod sdk;
+#[cfg(test)]
+#[path = "../tests/support/sdk.rs"]
+mod sdk;
 pub mod target;
 mod tls;
 mod tree;

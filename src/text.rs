@@ -9,6 +9,20 @@ pub fn count(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// `a`, `a and b`, `a, b and c`, where `last` is "and".
+pub fn listed(items: &[impl AsRef<str>], last: &str) -> String {
+    let mut listed = String::new();
+    for (at, item) in items.iter().enumerate() {
+        match items.len() - at {
+            _ if at == 0 => {}
+            1 => listed.extend([" ", last, " "]),
+            _ => listed.push_str(", "),
+        }
+        listed.push_str(item.as_ref());
+    }
+    listed
+}
+
 /// `1234567` as `1,234,567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
@@ -69,6 +83,15 @@ pub fn duration(ns: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_read_well() {
+        for (items, expected) in
+            [(&[][..], ""), (&["a"], "a"), (&["a", "b"], "a or b"), (&["a", "b", "c", "d"], "a, b, c or d")]
+        {
+            assert_eq!(listed(items, "or"), expected);
+        }
+    }
 
     #[test]
     fn figures_read_well() {

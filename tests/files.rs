@@ -4,6 +4,7 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod folder;
     pub mod ports;
     pub mod process;
 }
@@ -12,28 +13,18 @@ use flate2::read::MultiGzDecoder;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::binary::{json_requests, scenarios, spans};
 use support::collector::read_delimited;
+use support::folder::Folder;
 use support::process::Running;
-use tempfile::TempDir;
 use tracegen::journal::{Archive, Manifest};
 
 const RUN: [&str; 6] = ["run", "--seed=7", "--start=2026-01-01", "--count=200", "--rate=100/s", "--summary=json"];
 
-struct Folder(TempDir);
-
 impl Folder {
-    fn new() -> Folder {
-        Folder(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     /// Exit status of a run in this folder with these flags, and what it says.
     fn run(&self, flags: &[&str]) -> (Option<i32>, String) {
         self.command(&RUN, flags)
@@ -41,7 +32,7 @@ impl Folder {
 
     fn command(&self, words: &[&str], flags: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
-        command.args(words).args(flags).current_dir(&self.0);
+        command.args(words).args(flags).current_dir(self.path(""));
         if words[0] == "run" && !flags.iter().any(|flag| flag.starts_with("--resume")) {
             command.arg(scenarios().join("examples"));
         }
@@ -147,7 +138,7 @@ fn two_outputs_are_never_one_file() {
     for flags in [["--exporter=none", "--manifest=all.plan"], ["--exporter=file=all.plan", "--force"]] {
         let run = ["run", "all.plan", "--count=1", flags[0], flags[1]];
         let output =
-            Command::new(env!("CARGO_BIN_EXE_tracegen")).args(run).current_dir(&folder.0).output().expect("ran");
+            Command::new(env!("CARGO_BIN_EXE_tracegen")).args(run).current_dir(folder.path("")).output().expect("ran");
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(fs::read(&plan).expect("a plan") == whole);
     }

@@ -5,6 +5,7 @@
 mod support {
     pub mod binary;
     pub mod collector;
+    pub mod folder;
     pub mod peer;
     pub mod ports;
     pub mod process;
@@ -12,13 +13,13 @@ mod support {
 }
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::binary::{bare_spans, scenarios, spans, tracegen};
 use support::collector::{Collector, Output, read_delimited};
+use support::folder::Folder;
 use support::peer::{Answer, Peer};
 use support::process::Running;
-use tempfile::TempDir;
 use tracegen::interpreter::{Identity, Interpreter};
 use tracegen::journal::{Archive, Manifest};
 
@@ -50,17 +51,7 @@ fn roots(manifest: &Manifest, spans: &[u64]) -> Vec<u64> {
 }
 
 /// A folder with a manifest and a file of traces.
-struct Folder(TempDir);
-
 impl Folder {
-    fn new() -> Folder {
-        Folder(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
     fn argument(&self, flag: &str, name: &str) -> String {
         format!("--{flag}={}", self.path(name).display())
     }

@@ -2,6 +2,7 @@
 //! the variable, the value and what is allowed.
 
 use super::Failure;
+use crate::text::listed;
 use std::fmt::Display;
 
 /// A variable's text; `None`: unset or empty.
@@ -23,6 +24,6 @@ pub fn without_effect() -> Option<String> {
     match set[..] {
         [] => None,
         [one] => Some(format!("{one} is accepted and has no effect")),
-        _ => Some(format!("{} are accepted and have no effect", set.join(" and "))),
+        _ => Some(format!("{} are accepted and have no effect", listed(&set, "and"))),
     }
 }

@@ -4,8 +4,7 @@ use super::fetch::shown;
 use super::output::{print_with, say};
 use super::{Exit, Failure, source};
 use crate::journal::{Archive, Manifest, Merged};
-use crate::text::count;
-use crate::text::quantity;
+use crate::text::{self, count, quantity};
 use clap::Args;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,12 +139,11 @@ fn summary(merged: &Merged) -> String {
 /// `0/8, 3/8, 5/8 and 2 more`
 fn listed(missing: &[u64], of: u64) -> String {
     const SHOWN: usize = 10;
-    let shown: Vec<String> = missing.iter().take(SHOWN).map(|k| format!("{k}/{of}")).collect();
-    let more = match missing.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{}{more}", shown.join(", "))
+    let mut shown: Vec<String> = missing.iter().take(SHOWN).map(|k| format!("{k}/{of}")).collect();
+    if missing.len() > SHOWN {
+        shown.push(format!("{} more", missing.len() - SHOWN));
+    }
+    text::listed(&shown, "and")
 }
 
 #[cfg(test)]
@@ -154,7 +152,7 @@ mod tests {
 
     #[test]
     fn many_missing_shards_are_cut_short() {
-        assert_eq!(listed(&[1, 3], 4), "1/4, 3/4");
+        assert_eq!(listed(&[1, 3], 4), "1/4 and 3/4");
         let all: Vec<u64> = (0..12).collect();
         assert!(listed(&all, 20).ends_with("8/20, 9/20 and 2 more"));
     }

@@ -2,8 +2,7 @@
 
 use super::{Failure, environment};
 use crate::interpreter::MAX_LANES;
-use crate::text::quantity;
-use crate::text::quantity::{Rate, SECOND};
+use crate::text::quantity::{self, Rate, SECOND};
 use clap::ValueEnum;
 
 /// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.

@@ -1,7 +1,8 @@
 //! `tracegen replay`: one trace of a run, made again.
 
 use super::output::say;
-use super::run::exporter::{self, Exporter, ExporterFlags};
+use super::run::exporter::{Exporter, ExporterFlags};
+use super::run::outlet;
 use super::source::{Known, Source, trace_id};
 use super::{Exit, Failure};
 use crate::engine::Output;
@@ -63,7 +64,7 @@ impl Replay {
             say(format_args!("trace {index} had not ended when the run was stopped: it was not sent"));
         }
         let observer = Box::new(say);
-        let opened = exporter::open(&self.exporter, Exporter::Stdout, &run, observer)?;
+        let opened = outlet::open(&self.exporter, Exporter::Stdout, &run, observer)?;
         let mut batches: Vec<Batch> = vec![];
         let mut encoder = (opened.encoder)();
         encoder.add(run.origin().view(&trace), &mut |batch| batches.push(batch));

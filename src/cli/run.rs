@@ -3,13 +3,14 @@
 mod destination;
 pub(super) mod exporter;
 mod monitor;
+pub(super) mod outlet;
 mod progress;
 mod resume;
 pub(super) mod rows;
-pub(super) mod summary;
+mod summary;
 mod terminal;
-pub(super) mod timing;
 
+use super::timing::{Timing, TimingFlags};
 use super::{Exit, Failure, environment, memory, metrics, output, scenarios};
 use crate::clock;
 use crate::disk;
@@ -22,7 +23,6 @@ use monitor::Messages;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use timing::{Timing, TimingFlags};
 
 /// Replay a plan: the same seed and start give the same traces, byte for byte
 #[derive(Args)]
@@ -141,7 +141,7 @@ impl Run {
         let metrics = metrics::wanted()?;
         let messages = Messages::new();
         let manifest = self.manifest.as_deref().map(open_manifest).transpose()?.map(Arc::new);
-        let opened = exporter::open(&self.exporter, Exporter::Otlp, run, messages.observer())?;
+        let opened = outlet::open(&self.exporter, Exporter::Otlp, run, messages.observer())?;
         let destination = opened.destination.clone();
         self.say(|| prepared.summary(&opened.name));
         if let Some(note) = environment::without_effect() {
@@ -164,6 +164,7 @@ impl Run {
             at_full_speed: timing.at_full_speed,
             ordered: opened.ordered,
             sent: prepared.sent,
+            clock: Arc::new(clock::Process),
             on_epoch: manifest.clone().filter(|_| timing.at_full_speed).map(|file| journal(file, run.clone())),
         };
         let outcome = monitor::run(&self, &job, opened, timing, messages, metrics)?;

@@ -12,6 +12,7 @@ use super::signal::Signals;
 use super::verdict::{self, Format, VerdictFlags};
 use super::{Exit, Failure, memory, parse};
 use crate::receive::{Account, Faults, Options, Receiver};
+use crate::text::listed;
 use clap::Args;
 use faults::FaultFlags;
 use judge::{Bench, Judge};
@@ -115,7 +116,7 @@ impl Sink {
         };
         let mut page = Page::new(self.quiet, faults.clone());
         let at: Vec<String> = listeners.iter().filter_map(|l| Some(l.local_addr().ok()?.to_string())).collect();
-        page.say(&format!("listening at {}", at.join(" and ")));
+        page.say(&format!("listening at {}", listed(&at, "and")));
         if self.faults.is_given() {
             page.say(&format!("faults follow from --seed {}", faults.seed));
         }

@@ -1,7 +1,7 @@
 //! Which run a trace is of: a manifest, or the flags that the run was given.
 
-use super::run::summary::{quoted, words};
-use super::run::timing::{Timing, TimingFlags};
+use super::timing::{Timing, TimingFlags};
+use super::words::{naming, quoted};
 use super::{Failure, fetch, scenarios};
 use crate::clock;
 use crate::export::deliver::Account;
@@ -62,7 +62,7 @@ impl Source {
         let Some(schedule) = &timing.repeat else {
             return Err(Failure::usage("a run with --rate max makes its schedule as it goes: give its --manifest"));
         };
-        let words = words(paths, seed, schedule);
+        let words = naming(paths, seed, schedule);
         let run = Run::new(plan, seed, timing.schedule);
         let last = last_trace(&run, timing.selection);
         // Who gives the flags says that all of it was made.

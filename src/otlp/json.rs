@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 /// The message that a value stands for; the default one for none.
 ///
@@ -296,14 +297,21 @@ enum Either<N> {
     Text(String),
 }
 
+impl<N: FromStr<Err: fmt::Display>> Either<N> {
+    /// Returns the number, whichever way it is written.
+    fn number<E: Error>(self) -> Result<N, E> {
+        match self {
+            Either::Number(number) => Ok(number),
+            Either::Text(text) => text.parse().map_err(E::custom),
+        }
+    }
+}
+
 struct Int(i64);
 
 impl<'de> Deserialize<'de> for Int {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Int, D::Error> {
-        Ok(Int(match Either::deserialize(from)? {
-            Either::Number(v) => v,
-            Either::Text(text) => text.parse().map_err(D::Error::custom)?,
-        }))
+        Either::deserialize(from)?.number().map(Int)
     }
 }
 
@@ -312,10 +320,7 @@ struct Double(f64);
 
 impl<'de> Deserialize<'de> for Double {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Double, D::Error> {
-        Ok(Double(match Either::deserialize(from)? {
-            Either::Number(v) => v,
-            Either::Text(text) => text.parse().map_err(D::Error::custom)?,
-        }))
+        Either::deserialize(from)?.number().map(Double)
     }
 }
 
@@ -325,11 +330,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D)
 }
 
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    match Option::deserialize(from)? {
-        None => Ok(0),
-        Some(Either::Number(v)) => Ok(v),
-        Some(Either::Text(text)) => text.parse().map_err(D::Error::custom),
-    }
+    Option::deserialize(from)?.map_or(Ok(0), Either::number)
 }
 
 /// An id as OTLP writes it, in hexadecimal, or as protobuf's JSON does and Tempo with it, in base64: the lengths tell.

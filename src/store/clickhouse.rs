@@ -13,6 +13,7 @@ mod hours;
 mod list;
 mod parts;
 mod reach;
+mod roots;
 mod scan;
 mod scenario;
 mod schema;

@@ -43,6 +43,23 @@ impl Buckets {
         let at = (time.checked_sub(self.from)? / self.step) as usize;
         (at < self.count).then_some(at)
     }
+
+    /// Returns for each bucket how many there are in all and how many failed, given as pairs of a bucket and a count; what lies
+    /// in none of the buckets is left out.
+    pub fn series(&self, all: &[(u64, u64)], failed: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let mut series = vec![(0, 0); self.count];
+        for (bucket, n) in all {
+            if let Some(counts) = series.get_mut(*bucket as usize) {
+                counts.0 += n;
+            }
+        }
+        for (bucket, n) in failed {
+            if let Some(counts) = series.get_mut(*bucket as usize) {
+                counts.1 += n;
+            }
+        }
+        series
+    }
 }
 
 /// Traces that match a query, over time and by duration.

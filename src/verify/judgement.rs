@@ -6,6 +6,7 @@ use super::alterations::is_overflow;
 use super::fault::Fault;
 use super::policy::Policy;
 use super::report::{Report, Verdict};
+use crate::text::listed;
 
 /// What a report does not tell of how much is known.
 pub struct Knowledge {
@@ -103,7 +104,7 @@ fn hidden(report: &Report, missing: bool) -> Option<String> {
         (*deny_unexpected, "spans of others"),
     ];
     let parts = Vec::from_iter(parts.into_iter().filter(|(may_be, _)| *may_be).map(|(_, part)| part));
-    let (last, others) = parts.split_last()?;
-    let listed = if others.is_empty() { last.to_string() } else { format!("{} and {last}", others.join(", ")) };
-    Some(format!("what could not be read may hold {listed} (`--allow damaged` takes it for nothing)"))
+    let listed = listed(&parts, "and");
+    (!parts.is_empty())
+        .then(|| format!("what could not be read may hold {listed} (`--allow damaged` takes it for nothing)"))
 }

@@ -1,5 +1,7 @@
 //! Sentences with code in them, as messages are written: what stands between backticks is code.
 
+use crate::text;
+
 /// A part of a sentence, in words or as code.
 pub struct Words {
     pub code: bool,
@@ -13,11 +15,7 @@ pub fn words(sentence: &str) -> Vec<Words> {
 }
 
 /// Names as code, as a sentence lists them: "`a`, `b` and `c`", where `last` is "and".
-pub fn listed(names: &[&str], last: &str) -> String {
+pub fn listed_as_code(names: &[&str], last: &str) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match &names[..] {
-        [] => String::new(),
-        [only] => only.clone(),
-        [others @ .., end] => format!("{} {last} {end}", others.join(", ")),
-    }
+    text::listed(&names, last)
 }

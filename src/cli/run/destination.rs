@@ -1,15 +1,13 @@
 //! Where a run sends its traces, written down: in its manifest, and as the words of a command that sends others there, too.
 
-use super::exporter::{self, Exporter, ExporterFlags};
-use super::summary::quoted;
+use super::exporter::{self, Exporter, ExporterFlags, WHOLE_ENDPOINT};
+use crate::cli::words::quoted;
 use crate::cli::{Failure, database, environment};
 use crate::export::target::{Protocol, Target};
 use crate::journal::Destination;
 use crate::store::Connection;
 use std::path::Path;
 
-/// The variable that holds the whole address of a collector.
-pub const WHOLE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// Where a run sends by default.
 const DEFAULT: &str = "http://localhost:4317";
 

@@ -1,11 +1,12 @@
 //! A run while it goes on: progress, signals, what there is to say about the collector.
 
-use super::exporter::{Opened, Sink, Watch};
+use super::Run;
+use super::outlet::{Opened, Sink, Watch};
 use super::progress::Display;
-use super::{Run, Timing};
 use crate::cli::clock_watch::ClockWatch;
 use crate::cli::output::say;
 use crate::cli::recent::Recent;
+use crate::cli::timing::Timing;
 use crate::cli::{Failure, metrics, signal};
 use crate::clock;
 use crate::engine::{self, Ended, Figures, Job, Progress, Stop};
@@ -115,7 +116,7 @@ pub fn run(
                 Ok(Message::Generated) => display.generated(),
                 Ok(Message::Signal) => {
                     signals += 1;
-                    stop.set();
+                    stop.set(&*job.clock);
                     if signals == 1 {
                         display.say("stopping; what has ended is still delivered (once more to stop at once)");
                         deadline = Some(Instant::now() + DRAIN);

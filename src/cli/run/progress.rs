@@ -1,10 +1,11 @@
 //! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
 
-use super::exporter::Watch;
-use super::{Run, Timing};
+use super::Run;
+use super::outlet::Watch;
 use crate::cli::output::tell;
 use crate::cli::recent::Recent;
 use crate::cli::screen::{Screen, Turn};
+use crate::cli::timing::Timing;
 use crate::clock::now;
 use crate::engine::{Figures, Job};
 use crate::export::deliver::DeliveryEvent;

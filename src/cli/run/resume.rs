@@ -1,6 +1,6 @@
 //! `--resume`: the rest of a run that was stopped.
 
-use super::timing::Timing;
+use crate::cli::timing::Timing;
 use crate::cli::{Failure, source};
 use crate::clock;
 use crate::engine::Sent;

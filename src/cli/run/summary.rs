@@ -2,13 +2,14 @@
 
 use super::destination::command;
 use super::monitor::Outcome;
-use super::{Prepared, Run, SummaryFlag, Timing};
+use super::{Prepared, Run, SummaryFlag};
 use crate::cli::output::{print, tell};
-use crate::cli::{Failure, account, parse, scenarios};
+use crate::cli::timing::Timing;
+use crate::cli::words::{naming, quoted};
+use crate::cli::{Failure, account, parse};
 use crate::journal::Destination;
 use crate::text::{count, duration, foreign, scaled};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 /// The commands that make these traces again.
 pub struct Commands {
@@ -25,7 +26,7 @@ impl Commands {
         let seed = prepared.run.seed();
         let flags = prepared.timing.repeat.as_ref();
         let repeat =
-            flags.map(|flags| command(&format!("run {}", words(&prepared.paths, seed, flags)), destination, true));
+            flags.map(|flags| command(&format!("run {}", naming(&prepared.paths, seed, flags)), destination, true));
         let manifest = run.manifest.as_ref().filter(|_| outcome.ending.stopped.is_some());
         let resume = manifest
             .map(|path| command(&format!("run --resume {}", quoted(&path.display().to_string())), destination, false));
@@ -131,33 +132,4 @@ fn as_json(outcome: &Outcome, timing: &Timing, commands: &Commands, seed: u64) -
         summary["lateness_ns"] = json!({"p50": late.p50, "p99": late.p99, "max": late.max, "traces": late.count});
     }
     summary
-}
-
-/// What names these traces on a command line: paths, seed and schedule.
-pub fn words(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
-    let mut words = vec![];
-    if !scenarios::is_default(paths) {
-        words.extend(paths.iter().map(|path| quoted(&path.display().to_string())));
-    }
-    words.push(format!("--seed {seed}"));
-    words.extend(flags.iter().cloned());
-    words.join(" ")
-}
-
-/// As a shell takes it.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.into();
-    }
-    if word.chars().all(foreign::is_shown) {
-        return format!("'{}'", word.replace('\'', r"'\''"));
-    }
-    // What a terminal would obey, as Bash and zsh take it in `$'...'`.
-    let escaped = word.chars().map(|c| match c {
-        '\'' | '\\' => format!("\\{c}"),
-        c if foreign::is_shown(c) => c.to_string(),
-        c => format!("\\U{:08x}", u32::from(c)),
-    });
-    format!("$'{}'", escaped.collect::<String>())
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::parse::format_time;
 use crate::cli::source::Background;
-use crate::text::{count, grouped};
+use crate::text::{count, grouped, listed};
 use crate::verify::{Fault, Report, Sampled, Stranger};
 
 /// Of the reports' times, ns: a tenth of a second.
@@ -69,21 +69,13 @@ fn altered(report: &Report, background: &Background) -> String {
         named.push(count((fields.len() - NAMED) as u64, "more field"));
     }
     let spans = count(report.altered_not_allowed, "span");
-    format!("{spans} changed, in {}. first: {}", listed(&named), replay(&first.trace_id, background))
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(items: &[String]) -> String {
-    match items {
-        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => items.concat(),
-    }
+    format!("{spans} changed, in {}. first: {}", listed(&named, "and"), replay(&first.trace_id, background))
 }
 
 /// What is allowed, and there was nothing of it.
 pub fn unused(report: &Report) -> Option<String> {
     let unused = Vec::from_iter(report.unused_allowances.iter().map(|allowance| format!("`--allow {allowance}`")));
-    (!unused.is_empty()).then(|| format!("nothing was let pass by {}", listed(&unused)))
+    (!unused.is_empty()).then(|| format!("nothing was let pass by {}", listed(&unused, "and")))
 }
 
 fn are(spans: u64) -> String {

@@ -8,6 +8,7 @@ use super::{Binary, Expr, MAX_DEPTH, Node, Unary};
 use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
 use crate::language::yaml::Offsets;
+use crate::text::listed;
 
 #[derive(pest_derive::Parser)]
 #[grammar = "../grammar/template.pest"]
@@ -306,11 +307,7 @@ fn expected(rules: &[Rule]) -> String {
         names.retain(|name| *name != "an operator");
     }
     names.sort_by_key(|name| *name == "the end");
-    match names.split_last() {
-        None => "something else".into(),
-        Some((last, [])) => (*last).into(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-    }
+    if names.is_empty() { "something else".into() } else { listed(&names, "or") }
 }
 
 fn hint(text: &str, at: usize) -> Option<&'static str> {

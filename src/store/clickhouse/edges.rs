@@ -2,7 +2,7 @@
 
 use super::client::fetch;
 use super::filter::range;
-use super::hour::{Calls, HOUR};
+use super::hour::{Calls, Counted, HOUR};
 use super::parts::Parts;
 use super::sql::Sql;
 use crate::store::{Edge, StoreError, TimeRange};
@@ -29,6 +29,20 @@ struct Found {
     calls: u64,
     errors: u64,
     asynchronous: u8,
+}
+
+impl Counted for Calls {
+    async fn read(client: &Client, parts: &Parts, from: u64, until: u64) -> Result<Vec<(u64, Calls)>, StoreError> {
+        calls(client, parts, &Sql::default(), (from, until)).await
+    }
+
+    fn nothing() -> Calls {
+        Calls { edges: vec![], sampled: 1 }
+    }
+
+    fn weight(&self) -> usize {
+        self.edges.iter().map(|edge| size_of::<Edge>() + edge.from.len() + edge.to.len()).sum()
+    }
 }
 
 /// Calls of the hours between two times, of spans that are as `condition` (` AND ...`) says. A message counts with the trace it

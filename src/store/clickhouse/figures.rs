@@ -72,7 +72,7 @@ async fn in_one_pass(
         [p50, p95, p99] if counts.traces > 0 => Some(Percentiles { p50, p95, p99 }),
         _ => None,
     };
-    let series = series(buckets.count, &counts.arrivals, &counts.failed_arrivals);
+    let series = buckets.series(&counts.arrivals, &counts.failed_arrivals);
     Ok(Overview {
         traces: counts.traces,
         errors: counts.errors,
@@ -82,20 +82,4 @@ async fn in_one_pass(
         kept_only: true,
         counted_from: None,
     })
-}
-
-/// Counts of all and of the failed, by bucket.
-pub fn series(count: usize, all: &[(u64, u64)], bad: &[(u64, u64)]) -> Vec<(u64, u64)> {
-    let mut series = vec![(0, 0); count];
-    for (bucket, n) in all {
-        if let Some(counts) = series.get_mut(*bucket as usize) {
-            counts.0 += n;
-        }
-    }
-    for (bucket, n) in bad {
-        if let Some(counts) = series.get_mut(*bucket as usize) {
-            counts.1 += n;
-        }
-    }
-    series
 }

@@ -1,8 +1,6 @@
 //! What is counted of an hour of spans: traces, services, calls. Sums of hours are what the pages show of long times.
 
 use super::client::fetch;
-use super::edges;
-use super::figures::series;
 use super::filter::{around, matching, range};
 use super::parts::Parts;
 use super::sql::Sql;
@@ -136,7 +134,7 @@ pub fn overview<'a>(hours: impl Iterator<Item = &'a Traces>, buckets: Buckets) -
     Overview {
         traces,
         errors,
-        arrivals: Arrivals { from: buckets.from, step: buckets.step, buckets: series(buckets.count, &all, &failed) },
+        arrivals: Arrivals { from: buckets.from, step: buckets.step, buckets: buckets.series(&all, &failed) },
         durations: durations.bins(),
         percentiles: durations.percentiles(),
         kept_only: true,
@@ -239,19 +237,5 @@ impl Group {
             cells: row.cells.into_iter().map(|(cell, n, e)| (small(cell), small(n), small(e))).collect(),
             bins: row.bins.into_iter().map(|(bin, n)| (bin, small(n))).collect(),
         }
-    }
-}
-
-impl Counted for Calls {
-    async fn read(client: &Client, parts: &Parts, from: u64, until: u64) -> Result<Vec<(u64, Calls)>, StoreError> {
-        edges::calls(client, parts, &Sql::default(), (from, until)).await
-    }
-
-    fn nothing() -> Calls {
-        Calls { edges: vec![], sampled: 1 }
-    }
-
-    fn weight(&self) -> usize {
-        self.edges.iter().map(|edge| size_of::<Edge>() + edge.from.len() + edge.to.len()).sum()
     }
 }

@@ -1,10 +1,11 @@
 //! Lists of traces, and how many there are.
 
-use super::client::{fetch, fetch_one};
-use super::filter::{around, matching, range};
+use super::client::fetch;
+use super::filter::{around, range};
 use super::hour::{self, Group, Groups, Traces};
 use super::hours::{Hours, Known};
 use super::parts::Parts;
+use super::roots::{Root, roots};
 use super::sql::Sql;
 use super::whole::{parse_id, parse_parent, parse_span};
 use super::{reach, scenario};
@@ -26,16 +27,8 @@ const SPANS_A_TRACE: u64 = 20;
 /// Spans of a trace that its shape is made of, the first by time.
 const MOST_SPANS: usize = 1_000;
 
-/// What the order goes by, the trace's id, and the start of its root, ns since 1970.
-pub type Root = (i64, String, i64);
 /// Start, span, parent, duration, service.
 type Span = (i64, String, String, u64, String);
-#[derive(Row, Deserialize)]
-struct Part {
-    total: u64,
-    roots: Vec<Root>,
-}
-
 #[derive(Row, Deserialize)]
 struct Summary {
     id: String,
@@ -145,29 +138,6 @@ async fn longest(client: &Client, hours: &Hours, parts: &Parts, query: &TraceQue
     let long = hour::longer(known.hours.iter().map(Arc::as_ref), end);
     let query = TraceQuery { min_duration: Some(long), ..query.clone() };
     within(client, &query, Some(part)).await
-}
-
-/// A part of the traces that match, and how many there are.
-pub async fn roots(
-    client: &Client,
-    query: &TraceQuery,
-    offset: u64,
-    limit: u64,
-) -> Result<(Vec<Root>, u64), StoreError> {
-    let key = match query.order {
-        Order::Newest => "-Start",
-        Order::Oldest => "Start",
-        Order::Longest => "-toInt64(Length)",
-        Order::Shortest => "toInt64(Length)",
-    };
-    // One pass for both: the array holds no more than the end of the page.
-    let most = offset.saturating_add(limit).clamp(1, 1 << 23);
-    let mut sql = Sql::new("SELECT count() AS total, arraySlice(groupArraySorted(?)((");
-    sql.number(most).push(key);
-    sql.push(", TraceId, Start)), ?, ?) AS roots FROM (");
-    sql.number(offset.saturating_add(1)).number(limit).append(matching(query, None)).push(") LIMIT 1");
-    let part: Part = fetch_one(client, &sql).await?;
-    Ok((part.roots, part.total))
 }
 
 fn summaries(ids: Vec<String>, from: u64, until: u64) -> Sql {

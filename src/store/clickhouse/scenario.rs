@@ -1,8 +1,8 @@
 //! Traces of one scenario. Spans do not carry its name: what its roots can be narrows down, and each id tells.
 
 use super::hours::Hours;
-use super::list::{self, Root};
 use super::reach;
+use super::roots::{self, Root};
 use super::whole::parse_id;
 use crate::store::{ScenarioFilter, StoreError, TraceQuery};
 use clickhouse::Client;
@@ -27,7 +27,7 @@ pub async fn roots(
     query: &TraceQuery,
     filter: &ScenarioFilter,
 ) -> Result<(Vec<Root>, bool), StoreError> {
-    let (mut roots, total) = list::roots(client, query, 0, MOST_SCANNED).await?;
+    let (mut roots, total) = roots::roots(client, query, 0, MOST_SCANNED).await?;
     roots.retain(|root| parse_id(&root.1).is_some_and(|id| (filter.is_of)(id)));
     Ok((roots, total <= MOST_SCANNED))
 }

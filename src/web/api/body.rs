@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::language::diagnostic::nearest;
-use crate::web::words::listed;
+use crate::web::words::listed_as_code;
 use serde_json::{Map, Value};
 
 /// An object, and where it stands in the body.
@@ -35,7 +35,7 @@ impl<'a> Object<'a> {
 
     fn at(place: String, value: &'a Value, allowed: &[&str]) -> Result<Object<'a>, Problem> {
         let here = if place.is_empty() { "the body".into() } else { format!("`{place}`") };
-        let names = listed(allowed, "and");
+        let names = listed_as_code(allowed, "and");
         let Some(fields) = value.as_object() else {
             return Err(wrong(format!("Expected an object in {here}, with any of {names}.")));
         };
@@ -73,7 +73,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// It is none of the words.
     pub fn word(&self, name: &str, words: &[&str]) -> Result<Option<&'a str>, Problem> {
-        let allowed = listed(words, "or");
+        let allowed = listed_as_code(words, "or");
         self.read(name, &allowed, |value| value.as_str().filter(|text| words.contains(text)))
     }
 

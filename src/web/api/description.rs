@@ -4,7 +4,7 @@
 use super::Problem;
 use crate::language::diagnostic::nearest;
 use crate::web::request::Request;
-use crate::web::words::listed;
+use crate::web::words::listed_as_code;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
@@ -51,7 +51,7 @@ pub fn check(request: &Request, segments: &[&str]) -> Result<(), Problem> {
         let message = match (meant, &known[..]) {
             (Some(meant), _) => format!("There is no such parameter here; did you mean `{meant}`?"),
             (None, []) => "There is no such parameter here: this address takes none.".into(),
-            (None, known) => format!("There is no such parameter here. Allowed: {}.", listed(known, "and")),
+            (None, known) => format!("There is no such parameter here. Allowed: {}.", listed_as_code(known, "and")),
         };
         return Err(Problem::parameter(name, message));
     }

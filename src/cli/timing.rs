@@ -6,8 +6,7 @@ use crate::cli::{Failure, environment};
 use crate::engine;
 use crate::interpreter::{Arrivals, Schedule};
 use crate::journal::Selection;
-use crate::text::quantity;
-use crate::text::quantity::{Rate, SECOND, format_rate};
+use crate::text::quantity::{self, Rate, SECOND, format_rate};
 use clap::Args;
 
 /// The flags that say when which traces start.

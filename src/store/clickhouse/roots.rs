@@ -1,0 +1,40 @@
+//! The roots of the traces that match, in the order that is asked for.
+
+use super::client::fetch_one;
+use super::filter::matching;
+use super::sql::Sql;
+use crate::store::{Order, StoreError, TraceQuery};
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+
+/// What the order goes by, the trace's id, and the start of its root, ns since 1970.
+pub type Root = (i64, String, i64);
+
+#[derive(Row, Deserialize)]
+struct Part {
+    total: u64,
+    roots: Vec<Root>,
+}
+
+/// A part of the traces that match, and how many there are.
+pub async fn roots(
+    client: &Client,
+    query: &TraceQuery,
+    offset: u64,
+    limit: u64,
+) -> Result<(Vec<Root>, u64), StoreError> {
+    let key = match query.order {
+        Order::Newest => "-Start",
+        Order::Oldest => "Start",
+        Order::Longest => "-toInt64(Length)",
+        Order::Shortest => "toInt64(Length)",
+    };
+    // One pass for both: the array holds no more than the end of the page.
+    let most = offset.saturating_add(limit).clamp(1, 1 << 23);
+    let mut sql = Sql::new("SELECT count() AS total, arraySlice(groupArraySorted(?)((");
+    sql.number(most).push(key);
+    sql.push(", TraceId, Start)), ?, ?) AS roots FROM (");
+    sql.number(offset.saturating_add(1)).number(limit).append(matching(query, None)).push(") LIMIT 1");
+    let part: Part = fetch_one(client, &sql).await?;
+    Ok((part.roots, part.total))
+}
