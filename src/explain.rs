@@ -66,6 +66,8 @@ pub struct Part {
     pub spans: Spans,
     /// Probability that a trace of the part fails, which is that any of its spans does; of spans: that such a span does.
     pub failed: f64,
+    /// The mean of the time that a span of the part spends itself, ns; `None`: of traces, or it depends on values.
+    pub own: Option<f64>,
     /// Of a trace, or of a span, as OTLP protobuf, on average, resources aside; `None`: the sample has none.
     pub bytes: Option<f64>,
     /// Of traces, or of spans; `None`: the sample has none.
@@ -124,6 +126,7 @@ pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(
                 traces: figures.traces,
                 spans: figures.spans,
                 failed: figures.failed,
+                own: figures.own,
                 bytes: (units > 0).then(|| seen.bytes as f64 / units as f64),
                 durations: seen.durations.percentiles([50, 90, 99]).map(|[p50, p90, p99]| Percentiles {
                     p50,
@@ -146,6 +149,7 @@ struct Figures {
     traces: f64,
     spans: Spans,
     failed: f64,
+    own: Option<f64>,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod choice;
 mod code;
-mod distribution;
+mod dist;
 mod evaluate;
 mod glob;
 mod identity;

@@ -6,6 +6,8 @@
 //! Constructs that a program does not use take no part in its canonical bytes, so the language can grow without moving the
 //! digest of programs that stay as they are: new fields are skipped where they hold their default.
 
+pub mod dist;
+pub mod distribution;
 pub mod expr;
 pub mod id;
 pub mod inst;
@@ -22,10 +24,13 @@ mod notation;
 mod tree;
 mod verify;
 
+pub use dist::{Curve, Dist, DistForm, Percentile};
 pub use expectation::{BlockExpectation, Expectation, Extent};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
-pub use id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId};
+pub use id::{
+    AttrId, BlockId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId,
+};
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
 pub use verify::{Fault, Place, Violation, Violations};
@@ -61,6 +66,9 @@ pub struct Program {
     pub events: Vec<Event>,
     /// The errors that spans fail with.
     pub errors: Vec<Error>,
+    /// The distributions of times, each behind those it is a mix of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dists: Vec<Dist>,
     /// The links to earlier traces.
     pub links: Vec<Link>,
     /// The scenarios that traces are chosen from.
@@ -268,12 +276,14 @@ impl Error {
 }
 
 impl Program {
-    /// The expressions that are evaluated when an instruction runs, in order: its own, and those of its error and its event.
+    /// The expressions that are evaluated when an instruction runs, in order: its own, and those of its error, its event and its
+    /// distribution.
     pub fn evaluated(&self, inst: &Inst) -> impl Iterator<Item = ExprId> {
         let error = inst.error().map(|id| &self.errors[id.index()]);
         let event = if let Inst::Event { event } = inst { Some(&self.events[event.index()]) } else { None };
         let own = inst.expr().into_iter();
-        own.chain(error.into_iter().flat_map(Error::exprs)).chain(event.into_iter().flat_map(Event::exprs))
+        let time = inst.dist().into_iter().flat_map(|dist| self.evaluated_by(dist));
+        own.chain(error.into_iter().flat_map(Error::exprs)).chain(event.into_iter().flat_map(Event::exprs)).chain(time)
     }
 }
 

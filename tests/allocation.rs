@@ -32,7 +32,7 @@ fn a_warm_interpreter_allocates_nothing() {
         Arrivals::Interval { min_ns: 0, max_ns: 100_000_000, lanes: 5 },
         Arrivals::Poisson { count: 100, per_ns: 1_000_000_000 },
     ] {
-        for plan in [plans::ecommerce(), plans::wide(), plans::linked(), shipped()] {
+        for plan in [plans::ecommerce(), plans::wide(), plans::linked(), plans::timed(), shipped()] {
             let name = plan.text(plan.scenarios[0].name).to_owned();
             assert_eq!(allocations(plan, arrivals), 0, "{name} {arrivals:?}");
         }

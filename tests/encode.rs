@@ -105,7 +105,7 @@ fn the_direct_encoder_and_the_sdk_send_the_same() {
 
 #[test]
 fn nothing_is_allocated_once_warm() {
-    for plan in [plans::ecommerce(), plans::wide(), plans::linked(), shipped()] {
+    for plan in [plans::ecommerce(), plans::wide(), plans::linked(), plans::timed(), shipped()] {
         let allocated = allocations_of_passes(plan);
         assert_ne!(allocated[0], 0);
         assert_eq!(allocated[2], 0);

@@ -25,7 +25,7 @@ fn listings() {
 }
 
 /// Words that make sense somewhere, put anywhere.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 29] = [
     "<<vars.a>>",
     "<<random.uuid>>",
     "<<parent.attributes.user.id>>",
@@ -50,6 +50,11 @@ const WORDS: [&str; 24] = [
     "instances: 3",
     "attributes",
     "user.id",
+    "{p50: 5, p99: 80}",
+    "{mix: [{weight: 1, ms: <<rows>>}, {when: cold, ms: 5}], max: 5}",
+    "when: not cold",
+    "max: 0",
+    "delay_ms: <<random.normal(5, limit)>>",
 ];
 
 proptest::proptest! {
@@ -58,7 +63,7 @@ proptest::proptest! {
     /// However an input is changed, it is compiled or refused; the verifier never refuses what the compiler made.
     #[test]
     fn changed_inputs_are_compiled_or_refused(
-        input in 0..5usize,
+        input in 0..6usize,
         changes in proptest::collection::vec((0..10_000usize, 0..24usize, 0..WORDS.len()), 1..4),
     ) {
         let texts = [
@@ -67,6 +72,7 @@ proptest::proptest! {
             include_str!("plans/links.yaml"),
             include_str!("plans/order.yaml"),
             include_str!("plans/service_foo.yaml"),
+            include_str!("plans/times.yaml"),
         ];
         // Cut between words, so that most changes are of the scenario and not of its YAML.
         let mut words: Vec<&str> = texts[input].split_inclusive([' ', '\n', ':', '.', ',', '(']).collect();

@@ -34,6 +34,8 @@ JSON has all parts: total, scenarios, services, operations, edges. Each has
   traces_share                 of all traces, those of the scenario, or with such a span
   spans_per_trace              min, mean, max: in a trace of the scenario, or such spans in any trace
   failure_probability          of a trace, or of a span
+  own_time_ns                  of a span: mean of its own work, exact; null where that is computed from
+                               values, whose mean no formula gives: duration_ns has the sample's
   bytes_per_trace, _per_span   mean of OTLP protobuf, resources aside
   duration_ns                  p50, p90, p99
 and with --rate traces_per_second, spans_per_second, bytes_per_second, and failed_traces_per_second or

@@ -71,7 +71,7 @@ fn bounds(scenario: &Scenario, report: &mut Report) -> bool {
 
 fn span(span: &Span, report: &mut Report) {
     if let Some(delay) = &span.delay
-        && delay.max > limits::DELAY
+        && delay.longest() > limits::DELAY
     {
         report.add(Problem::DelayTooLong { limit: limits::DELAY / HOUR }, delay.loc);
     }

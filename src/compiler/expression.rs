@@ -3,6 +3,7 @@
 //! What can't be made is reported once, here, and becomes `None`; whatever is made of it becomes `None` in silence.
 
 mod argument;
+mod field;
 mod filter;
 mod function;
 mod operator;

@@ -4,7 +4,7 @@
 mod code;
 
 use super::source_map::{BlockSource, ScenarioSource, SourceMap};
-use super::typed::{Action, Conditions, Scenario, Span, Step};
+use super::typed::{Action, Conditions, Scenario, Span, Step, Time};
 use crate::plan::{Block, Inst, Program};
 use code::{Code, Label, PENDING};
 
@@ -41,7 +41,11 @@ fn block(span: Span) -> (Block, BlockSource) {
         code.push(inst, loc);
     }
     if let Some(delay) = &span.delay {
-        code.push(Inst::Delay { min: delay.min, max: delay.max }, delay.loc);
+        let inst = match delay.time {
+            Time::Uniform { min, max } => Inst::Delay { min, max },
+            Time::Dist(dist) => Inst::DelayDist { dist },
+        };
+        code.push(inst, delay.loc);
     }
     let (mut after_hit, mut end) = (Label::default(), Label::default());
     if let Some(Conditions { list, loc }) = &span.conditions {

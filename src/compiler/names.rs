@@ -295,6 +295,9 @@ impl<'m> Names<'m> {
         if let Some(template) = &span.export {
             each_path(template, &mut |path, loc| collect(self, Some(Step::Export), path, loc));
         }
+        if let Some(delay) = &span.delay {
+            delay.each_template(&mut |template| each_path(template, &mut |path, loc| collect(self, None, path, loc)));
+        }
         for condition in &span.error_conditions {
             each_path(&condition.r#type, &mut |path, loc| collect(self, None, path, loc));
             if let Some(message) = &condition.message {

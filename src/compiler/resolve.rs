@@ -1,6 +1,7 @@
 //! Scenarios to the typed tree: values get their types and, where others read them, slots; spans get their services and the
 //! numbers of their blocks. What a name means, and what comes before what, was found by [`super::names`].
 
+mod dist;
 mod span;
 
 use super::expression::{Expressions, Scope, SpanValues, Typed, Values};

@@ -3,7 +3,7 @@
 //! A short file can name a long text or list again and again, so what is copied is counted while it is made, and held to the
 //! limits that the verifier has for the whole.
 
-use crate::plan::{Constant, Expr, ExprId, Fault, Program, SEMANTICS, TextId, limits};
+use crate::plan::{Constant, Dist, DistId, Expr, ExprId, Fault, Program, SEMANTICS, TextId, limits};
 use foldhash::{HashMap, HashMapExt};
 use std::borrow::Cow;
 
@@ -13,6 +13,8 @@ pub struct Tables {
     /// By their JSON: expressions hold doubles, which have no hash of their own.
     exprs: HashMap<Vec<u8>, ExprId>,
     key: Vec<u8>,
+    /// By their JSON.
+    dists: HashMap<Vec<u8>, DistId>,
     /// The commonest expressions, found without their JSON.
     text_constants: HashMap<TextId, ExprId>,
     /// Bytes of text that were joined already.
@@ -28,6 +30,7 @@ impl Tables {
             texts: HashMap::new(),
             exprs: HashMap::new(),
             key: Vec::new(),
+            dists: HashMap::new(),
             text_constants: HashMap::new(),
             joined: 0,
             repeated: 0,
@@ -76,6 +79,20 @@ impl Tables {
         let id = ExprId(self.program.exprs.len() as u32);
         self.program.exprs.push(expr);
         self.exprs.insert(self.key.clone(), id);
+        id
+    }
+
+    pub fn dist(&mut self, dist: Dist) -> DistId {
+        self.key.clear();
+        // Writing numbers and ids to memory can't fail.
+        let written = serde_json::to_writer(&mut self.key, &dist);
+        debug_assert!(written.is_ok());
+        if let Some(&id) = self.dists.get(&self.key) {
+            return id;
+        }
+        let id = DistId(self.program.dists.len() as u32);
+        self.program.dists.push(dist);
+        self.dists.insert(self.key.clone(), id);
         id
     }
 

@@ -2,7 +2,7 @@
 //! number. [`super::resolve`] makes it; [`super::lower`] makes instructions of it, and needs nothing else to do so.
 
 use crate::language::source::Loc;
-use crate::plan::{AttrId, BlockId, Chance, ErrorId, EventId, ExprId, LinkId, SlotId, SpanForm, TextId};
+use crate::plan::{AttrId, BlockId, Chance, DistId, ErrorId, EventId, ExprId, LinkId, SlotId, SpanForm, TextId};
 
 /// A scenario.
 pub struct Scenario {
@@ -68,11 +68,18 @@ pub enum Action {
     Export(SlotId),
 }
 
-/// A delay, uniform from `min` to `max` ns.
+/// A span's own work.
 pub struct Delay {
-    pub min: u64,
-    pub max: u64,
+    pub time: Time,
     pub loc: Loc,
+}
+
+/// A time that is drawn.
+pub enum Time {
+    /// Uniform from `min` to `max` ns.
+    Uniform { min: u64, max: u64 },
+    /// By a distribution.
+    Dist(DistId),
 }
 
 /// The conditions of a span, which share one roll.

@@ -7,7 +7,7 @@ use crate::plan::{BlockId, Extent, Plan};
 /// By part. `None`: a scenario that it is of, or has spans in, can't be followed.
 pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
     let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
-    let mut sums: Vec<Sum> = vec![Sum::default(); parts.subjects.len()];
+    let mut sums: Vec<Sum> = vec![Sum { own: Some(0.0), ..Sum::default() }; parts.subjects.len()];
     let mut scenarios = 0;
     for id in plan.scenario_ids() {
         let share = plan.scenarios[id.index()].weight / weights;
@@ -30,6 +30,8 @@ pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
             for part in parts.of_block(block.block) {
                 sums[*part].spans += runs;
                 sums[*part].failed += runs * block.failed;
+                let own = sums[*part].own.zip(if runs > 0.0 { block.own } else { Some(0.0) });
+                sums[*part].own = own.map(|(sum, own)| sum + runs * own);
             }
         }
         for (part, extent) in extents.into_iter().filter(|(part, _)| *part != own) {
@@ -47,6 +49,8 @@ struct Sum {
     traces: f64,
     spans: f64,
     failed: f64,
+    /// The own time of all spans, ns; `None`: it depends on values.
+    own: Option<f64>,
     /// Scenarios with a share that have such spans.
     scenarios: u32,
     min: Option<u32>,
@@ -73,7 +77,8 @@ impl Sum {
             false if self.spans > 0.0 => self.failed / self.spans,
             _ => self.failed,
         };
+        let own = self.own.filter(|_| !of_traces && self.spans > 0.0).map(|own| own / self.spans);
         // sums of parts of 1 may be more by a rounding
-        (!self.unknown).then_some(Figures { traces: self.traces.min(1.0), spans, failed: failed.min(1.0) })
+        (!self.unknown).then_some(Figures { traces: self.traces.min(1.0), spans, failed: failed.min(1.0), own })
     }
 }

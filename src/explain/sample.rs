@@ -39,6 +39,7 @@ impl Seen {
             traces: share(self.traces, traces),
             spans: Spans { min, mean: share(self.spans, count), max },
             failed: share(self.failed, failing),
+            own: None,
         }
     }
 

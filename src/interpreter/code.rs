@@ -1,11 +1,12 @@
 //! A plan made ready to run: all instructions in a row, with what is static about them looked up, what the machine needs to
 //! begin a block in one place, and the tables of its expressions.
 
+use super::dist::Dists;
 use super::links::Links;
 use super::stable::Stable;
 use super::tables::Tables;
 use crate::plan::{
-    AttrId, Block, BlockId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Plan, ResourceId, SlotId, SpanKind,
+    AttrId, Block, BlockId, DistId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Plan, ResourceId, SlotId, SpanKind,
 };
 use crate::trace::{AttrRecord, Texts, Value};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub(super) struct Code {
     pub plan: Arc<Plan>,
     pub texts: Texts,
     pub tables: Tables,
+    pub dists: Dists,
     pub stable: Stable,
     pub links: Links,
     /// By block.
@@ -78,6 +80,10 @@ pub(super) enum Op {
         min: u64,
         range: u64,
     },
+    /// Moves time on by a time that is drawn.
+    DelayDist {
+        dist: DistId,
+    },
     /// Rolls. If the roll is not below `chances`, the sum of those of the fails behind it, these can't hit: goes on at `missed`.
     Roll {
         chances: u64,
@@ -127,6 +133,7 @@ impl Code {
             initial: initial.into(),
             texts: Texts::new(plan, usize::MAX),
             tables: Tables::new(plan),
+            dists: Dists::new(plan),
             stable: Stable::new(seed),
             links: Links::new(plan),
             slots: plan.scenarios.iter().map(|s| s.slots.len()).max().unwrap_or(0),
@@ -180,6 +187,7 @@ fn op(plan: &Plan, block: &Block, at: usize, base: u32) -> Op {
         Inst::Name { value } => Op::Name { value },
         Inst::Export { key } => Op::Export { key },
         Inst::Delay { min, max } => Op::Delay { min, range: max - min },
+        Inst::DelayDist { dist } => Op::DelayDist { dist },
         Inst::Roll => roll(&block.code, at, base),
         Inst::Fail { chance, error, target } => {
             Op::Fail { chance: chance.0, inst: at as u32, error, target: base + target }

@@ -3,13 +3,15 @@
 mod compare;
 mod convert;
 mod linked;
+mod time;
 
 pub(super) use linked::Found;
 
 use super::code::Code;
 use super::random::{Random, within};
 use super::stable::Use;
-use super::{distribution, text, user_agent};
+use super::{text, user_agent};
+use crate::plan::distribution;
 use crate::plan::{Constant, Expr, ExprId, Operator, TextId};
 use crate::trace::{Bytes, NONE, Read, Trace, Value};
 

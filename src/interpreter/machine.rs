@@ -104,6 +104,7 @@ impl Machine {
                     let own = if range == 0 { min } else { min + e.random.up_to(range) };
                     now = now.saturating_add(own);
                 }
+                Op::DelayDist { dist } => now = now.saturating_add(e.time(dist)),
                 Op::Roll { chances, missed } => {
                     frame.roll = e.random.u32() as i64;
                     if frame.roll >= chances as i64 {

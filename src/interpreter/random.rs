@@ -176,7 +176,7 @@ impl Random {
 
 /// A 64-bit draw scaled to `0..=last` by multiply and shift.
 #[inline(always)]
-fn scaled(draw: u64, last: u64) -> u64 {
+pub(super) fn scaled(draw: u64, last: u64) -> u64 {
     // The product of the draw and last + 1 fits.
     ((draw as u128 * last as u128 + draw as u128) >> 64) as u64
 }

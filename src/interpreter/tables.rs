@@ -47,7 +47,7 @@ impl Tables {
 }
 
 /// The ends of the items' shares, in units of 2^-32. The share of the last item with a weight, and of those behind it, ends at 2^32.
-fn cumulative(weights: &[f64]) -> Box<[u64]> {
+pub(super) fn cumulative(weights: &[f64]) -> Box<[u64]> {
     let total: f64 = weights.iter().sum();
     let last = weights.iter().rposition(|&w| w > 0.0).unwrap_or(0);
     let mut sum = 0.0;

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::plan::Plan;
-use crate::plans::{self, ecommerce, linked, wide};
+use crate::plans::{self, ecommerce, linked, timed, wide};
 use crate::trace::{Datum, NONE, View};
 use std::collections::{HashMap, HashSet};
 
 mod mutants;
+mod times;
 
 const SECOND: u64 = 1_000_000_000;
 const OPENING: u64 = 1_767_225_600 * SECOND;
@@ -51,7 +52,7 @@ fn shown(run: &Run, trace: &Trace) -> String {
 
 #[test]
 fn a_trace_depends_on_nothing_but_plan_seed_schedule_and_index() {
-    for plan in [ecommerce, wide, linked] {
+    for plan in [ecommerce, wide, linked, timed] {
         for arrivals in arrivals() {
             let run = run(plan(), 42, arrivals);
             let n = 600;
@@ -110,7 +111,7 @@ fn seed_plan_and_schedule_all_count() {
 
 #[test]
 fn the_shape_of_a_trace_is_sound() {
-    for plan in [ecommerce, wide, linked] {
+    for plan in [ecommerce, wide, linked, timed] {
         let run = run(plan(), 1, arrivals()[0]);
         let (mut interpreter, mut trace) = (Interpreter::new(&run), Trace::default());
         let mut ids = HashSet::new();

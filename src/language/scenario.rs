@@ -2,6 +2,7 @@
 //! right shape, in range); what takes more than one place to see (names, types, sums, cycles) is the compiler's.
 
 pub mod contents;
+pub mod dist;
 mod fields;
 mod number;
 pub mod read;
@@ -69,7 +70,7 @@ pub struct Span {
     pub service: Located<String>,
     pub operation: Template,
     pub kind: Kind,
-    pub delay: Option<Delay>,
+    pub delay: Option<dist::Dist>,
     pub attributes: Vec<Attribute>,
     pub events: Vec<Event>,
     pub error_conditions: Vec<ErrorCondition>,
@@ -87,14 +88,6 @@ pub enum Kind {
     Client,
     Producer,
     Consumer,
-}
-
-/// Uniform from `min` to `max` ns; one number: both the same.
-#[derive(Clone, Debug)]
-pub struct Delay {
-    pub min: u64,
-    pub max: u64,
-    pub loc: Loc,
 }
 
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ mod memo;
 mod parse;
 
 pub use memo::Memo;
-pub use parse::error;
 use parse::parse;
+pub use parse::{bare, error};
 
 use super::source::{Loc, Located};
 

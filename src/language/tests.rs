@@ -1,5 +1,6 @@
 //! The language as a whole: texts in, model and diagnostics out.
 
+use super::scenario::dist::Form;
 use super::scenario::{Kind, Scalar, Value};
 use super::template::{Expr, Part};
 use super::*;
@@ -26,8 +27,8 @@ fn steps_nest() {
     let root = &loaded.model.scenarios[0].root;
     assert_eq!(root.service.value, "a");
     assert_eq!(root.kind, Kind::Client);
-    let delay = root.delay.as_ref().unwrap();
-    assert_eq!((delay.min, delay.max), (500_000, 2_000_000));
+    let Form::Uniform { min, max } = root.delay.as_ref().unwrap().form else { panic!() };
+    assert_eq!((min, max), (500_000, 2_000_000));
     assert_eq!(root.calls[0].operation.constant(), Some("two"));
 }
 

@@ -52,6 +52,7 @@ impl Plan {
                 Inst::Name { value } => label += &format!("\n{}", self.show_expr(value)),
                 Inst::Delay { min, max } if min == max => label += &format!("\n{}", duration(min)),
                 Inst::Delay { min, max } => label += &format!("\n{} to {}", duration(min), duration(max)),
+                Inst::DelayDist { dist } => label += &format!("\n{}", self.show_dist(&self.dists[dist.index()])),
                 _ => {}
             }
         }

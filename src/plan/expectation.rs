@@ -1,4 +1,4 @@
-//! What to expect of a scenario's traces: how often each span runs and fails, and so how many spans a trace has and how often
+//! What to expect of a scenario's traces: how often each span runs and fails, how long it works itself, and so how many spans a trace has and how often
 //! any of it fails. Exact, as chances are constants and nothing branches on a value: no trace is made for it.
 
 mod extent;
@@ -6,7 +6,7 @@ mod ways;
 
 pub use extent::Extent;
 
-use super::{BlockId, Plan, ScenarioId};
+use super::{BlockId, Inst, Plan, ScenarioId};
 use std::collections::BTreeMap;
 use ways::{Flow, Step, steps, walk};
 
@@ -29,6 +29,8 @@ pub struct BlockExpectation {
     pub runs: f64,
     /// How often a span of the block fails, 0 to 1.
     pub failed: f64,
+    /// The mean of the time that a span of the block spends itself, ns; `None`: it depends on values.
+    pub own: Option<f64>,
     /// The instructions that may fail a span: where each stands in the block, and how often it fails a span of it, 0 to 1.
     pub hits: Vec<(usize, f64)>,
 }
@@ -50,21 +52,26 @@ impl Plan {
         }
         let failed = 1.0 - known[&root].clean;
         let blocks = order.iter().map(|block| {
-            let Followed { failed, hits, .. } = known.remove(block).unwrap_or_default();
-            BlockExpectation { block: *block, runs: runs[block], failed, hits }
+            let Followed { failed, hits, own, .. } = known.remove(block).unwrap_or_default();
+            BlockExpectation { block: *block, runs: runs[block], failed, own, hits }
         });
         Some(Expectation { failed, blocks: blocks.collect(), spans: runs.values().sum() })
     }
 
     fn follow(&self, id: BlockId, known: &BTreeMap<BlockId, Followed>) -> Option<Followed> {
-        let steps = steps(&self.block(id).code);
-        let mut followed = Followed::default();
+        let code = &self.block(id).code;
+        let steps = steps(code);
+        let mut followed = Followed { own: Some(0.0), ..Followed::default() };
         // The probabilities that arrive, by instruction and by call.
         let (mut hits, mut calls) = (BTreeMap::new(), BTreeMap::new());
         let ended = walk(&steps, Arrived { share: 1.0, clean: 1.0 }, |at, way, mut arrived| {
             match &steps[at] {
                 Step::Fail { pc, chance, .. } => {
                     *hits.entry(*pc).or_default() += arrived.share * way.chance_of(*chance);
+                }
+                Step::Delay { pc } => {
+                    let own = followed.own.zip(self.mean_delay(&code[*pc]));
+                    followed.own = own.map(|(own, time)| own + arrived.share * time);
                 }
                 Step::Calls(blocks) => {
                     for block in blocks {
@@ -92,6 +99,15 @@ impl Plan {
         followed.clean = ended?.clean;
         Some(followed)
     }
+
+    /// The mean of the time by which an instruction moves on, ns; `None`: it depends on values.
+    fn mean_delay(&self, inst: &Inst) -> Option<f64> {
+        match *inst {
+            Inst::Delay { min, max } => Some((min + max) as f64 / 2.0),
+            Inst::DelayDist { dist } => self.mean_time(dist, u64::MAX),
+            _ => Some(0.0),
+        }
+    }
 }
 
 /// What becomes of a block when it runs.
@@ -101,6 +117,8 @@ struct Followed {
     clean: f64,
     /// The probability that the block's own span fails.
     failed: f64,
+    /// The mean of the block's own time, ns; `None`: it depends on values.
+    own: Option<f64>,
     /// The probability that an instruction fails the span, with its position.
     hits: Vec<(usize, f64)>,
     /// The blocks that may be called, with the probability that they are.

@@ -335,6 +335,7 @@ mod tests {
         assert!(used.contains("vars") && text.matches("\"vars\"").count() == 1);
         assert_eq!(text.matches("\"constants\"").count(), 1);
         assert_eq!(text.matches("\"message\"").count(), 1);
+        assert!(!text.contains("dist"));
         program.blocks[0].span.name = None;
         program.blocks[0].span.attrs = Default::default();
         let block = serde_json::to_string(&program.blocks[0].span).unwrap();

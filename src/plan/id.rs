@@ -53,6 +53,8 @@ ids! {
     EventId "event"
     /// The type and message of an error condition, in [`super::Program::errors`].
     ErrorId "error"
+    /// A distribution of times, in [`super::Program::dists`].
+    DistId "dist"
     /// A link to an earlier trace, in [`super::Program::links`].
     LinkId "link"
 }

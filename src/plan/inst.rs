@@ -8,7 +8,7 @@
 //! `call`; repeat, retry, timeout, async, wait and propagate live in a call spec that `call` will name (absent: none);
 //! sequences and parallel groups are blocks without a span.
 
-use super::id::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, SlotId};
+use super::id::{AttrId, BlockId, DistId, ErrorId, EventId, ExprId, LinkId, SlotId};
 use serde::{Deserialize, Serialize};
 
 /// A probability in units of 2^-32, 0 to 2^32 (= always): compared with a 32-bit draw.
@@ -50,6 +50,8 @@ pub enum Inst {
     /// Does the span's own work: virtual time moves on by `min` to `max` ns, uniform, both ends included. Where `min` is `max`,
     /// nothing is drawn.
     Delay { min: u64, max: u64 },
+    /// Does the span's own work: virtual time moves on by a time that is drawn from `dist`.
+    DelayDist { dist: DistId },
     /// Draws the number that the `fail` instructions behind it are compared with, and sets the sum of their chances to 0.
     Roll,
     /// Adds `chance` to the sum since `roll`. If the roll is below the sum, the span fails with `error`, whose type and message
@@ -73,7 +75,8 @@ macro_rules! parts {
             Inst::Set { slot: _, value } | Inst::Attr { attr: _, value } | Inst::Name { value } => (Some(value), None),
             Inst::Fail { chance: _, error: _, target } | Inst::SkipIfFailed { target } => (None, Some(target)),
             Inst::Link { link: _ } | Inst::Export { key: _ } | Inst::Event { event: _ } => (None, None),
-            Inst::Delay { min: _, max: _ } | Inst::Roll | Inst::Call { block: _ } | Inst::End => (None, None),
+            Inst::Delay { min: _, max: _ } | Inst::DelayDist { dist: _ } => (None, None),
+            Inst::Roll | Inst::Call { block: _ } | Inst::End => (None, None),
         }
     };
 }
@@ -106,6 +109,11 @@ impl Inst {
     /// The block that the instruction calls.
     pub fn callee(&self) -> Option<BlockId> {
         if let Inst::Call { block } = self { Some(*block) } else { None }
+    }
+
+    /// The distribution that the instruction draws a time from.
+    pub fn dist(&self) -> Option<DistId> {
+        if let Inst::DelayDist { dist } = self { Some(*dist) } else { None }
     }
 
     /// The error with which the instruction may fail the span.

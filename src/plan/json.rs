@@ -11,6 +11,9 @@ struct Document<'a> {
     plan: String,
     semantics: u32,
     scenarios: Vec<ScenarioJson<'a>>,
+    /// As their ids count them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dists: Vec<String>,
     services: Vec<ServiceJson<'a>>,
 }
 
@@ -71,6 +74,7 @@ impl Plan {
             plan: self.digest_hex(),
             semantics: self.semantics,
             scenarios: scenarios.collect(),
+            dists: self.dists.iter().map(|dist| self.show_dist(dist).to_string()).collect(),
             services: self.services.iter().map(|service| self.service_json(service)).collect(),
         };
         serde_json::to_writer_pretty(&mut to, &document)?;

@@ -1,9 +1,11 @@
 //! The plan as people read it: what `compile --emit plan` prints and snapshots compare.
 
 use super::notation::{duration, name, percent};
-use super::{Block, BlockId, Constant, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Place, Plan, Program, ResourceId};
+use super::{
+    Block, BlockId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Place, Plan, Program, ResourceId,
+};
 use super::{ScenarioId, ServiceId, SlotId};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::{self, Display, Formatter, Write};
 
 /// A line of the listing, and the place in the plan that it shows.
@@ -13,8 +15,8 @@ pub struct ListingLine {
 }
 
 impl Plan {
-    /// The listing: a line for the plan, then each scenario with its slots and its blocks in the order they are called, then
-    /// the services with what each instance sends. Constant attributes stand before a block's first instruction, as they are
+    /// The listing: a line for the plan, then each scenario with its slots, the distributions it draws from and its blocks in the
+    /// order they are called, then the services with what each instance sends. Constant attributes stand before a block's first instruction, as they are
     /// sent before all others.
     pub fn listing(&self) -> impl Display {
         Listing { plan: self }
@@ -91,6 +93,7 @@ impl Program {
             Inst::Export { key } => write!(f, "export {key}"),
             Inst::Delay { min, max } if min == max => write!(f, "delay  {}", duration(min)),
             Inst::Delay { min, max } => write!(f, "delay  {} {}", duration(min), duration(max)),
+            Inst::DelayDist { dist } => write!(f, "delay  {dist}"),
             Inst::Roll => write!(f, "roll"),
             Inst::Fail { chance, error, target } => {
                 write!(f, "fail   {} {} -> {target}", percent(chance), self.show_error(error))
@@ -184,7 +187,20 @@ impl Listing<'_> {
         for (slot, title) in slots.filter(|(slot, _)| !vars.contains(slot)) {
             add(Place::Slot(id, slot), format_args!("  {slot} {}", name(title)))?;
         }
+        for dist in self.dists(id) {
+            let shown = plan.show_dist(&plan.dists[dist.index()]);
+            add(Place::Dist(dist), format_args!("  {dist} {shown}"))?;
+        }
         plan.blocks_of(id).iter().try_for_each(|block| self.block(*block, add))
+    }
+
+    /// The distributions that a scenario draws from, with their parts, in order.
+    fn dists(&self, id: ScenarioId) -> BTreeSet<DistId> {
+        let code = self.plan.blocks_of(id).iter().flat_map(|block| &self.plan.block(*block).code);
+        let mut dists: BTreeSet<DistId> = code.filter_map(Inst::dist).collect();
+        let parts: Vec<DistId> = dists.iter().flat_map(|dist| self.plan.dists[dist.index()].parts()).collect();
+        dists.extend(parts);
+        dists
     }
 
     fn block(&self, id: BlockId, add: &mut Add<'_>) -> fmt::Result {

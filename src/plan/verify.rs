@@ -1,5 +1,6 @@
 //! The verifier: the only way from a [`Program`] to a [`Plan`]. It trusts nothing, so that a plan file may come from anywhere.
 
+mod dists;
 mod flow;
 mod links;
 mod parameters;
@@ -47,11 +48,17 @@ impl Plan {
     /// 8. Vars read no span: no span id, nothing linked. Resources read no slot, draw, time or id.
     /// 9. All that is evaluated for one trace of each scenario, and the text one trace makes, are within the limits.
     ///
+    /// Distributions
+    /// 22. Parameters are in the ranges their form needs: ends not upside down, percentiles and their times rising, from 0 to 100 for points and
+    ///     strictly between for a lognormal, means, scales, shapes and units over 0, weights not all 0. The parts of a mix stand
+    ///     before it and are no mixes.
+    ///
     /// Scenarios and blocks
     /// 10. There is a scenario; names are unique; weights are finite, not negative, and sum to a finite number over 0.
     /// 11. Every block is the root of exactly one scenario or called from exactly one place, and leads back to a root: calls
     ///     form trees, at most [`super::limits::CALL_DEPTH`] deep.
-    /// 12. A trace has at most [`super::limits::SPANS`] spans and lasts less than 2^62 ns; `min <= max <= 24 h` for a delay.
+    /// 12. A trace has at most [`super::limits::SPANS`] spans and lasts less than 2^62 ns; `min <= max <= 24 h` for a delay; a
+    ///     distribution has an end of at most 24 h.
     ///
     /// Code
     /// 13. A block ends with `end`, and has no other; jumps go forward and stay in the block.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use tracegen::compiler::SourceMap;
+use tracegen::language::scenario::dist::{Dist, Form};
 use tracegen::language::scenario::{Model, Span};
 use tracegen::language::source::Loc;
 
@@ -35,7 +36,14 @@ fn expected(span: &Span, place: String) -> Expected {
     };
     Expected {
         place,
-        delay: span.delay.as_ref().map_or((0, 0), |delay| (delay.min, delay.max)),
+        delay: span.delay.as_ref().map_or((0, 0), ends),
         errors: span.error_conditions.iter().map(condition).collect(),
+    }
+}
+
+fn ends(delay: &Dist) -> (u64, u64) {
+    match delay.form {
+        Form::Uniform { min, max } => (min, max),
+        _ => panic!("{delay:?} is not uniform"),
     }
 }

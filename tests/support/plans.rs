@@ -23,6 +23,8 @@ pub struct Node {
     pub export: Option<ExprId>,
     /// ms
     pub delay: (u64, u64),
+    /// More of its own time.
+    pub times: Vec<DistId>,
     /// Percent, type, message.
     pub errors: Vec<(f64, &'static str, &'static str)>,
     pub events: Vec<(&'static str, Vec<(&'static str, ExprId)>)>,
@@ -96,6 +98,11 @@ impl Maker {
         ServiceId(self.program.services.len() as u32 - 1)
     }
 
+    pub fn dist(&mut self, form: DistForm, max: u64) -> DistId {
+        self.program.dists.push(Dist { form, max });
+        DistId(self.program.dists.len() as u32 - 1)
+    }
+
     pub fn link(&mut self, glob: &str, sources: &[BlockId]) -> LinkId {
         let glob = self.text(glob);
         self.program.links.push(Link { glob, sources: sources.to_vec() });
@@ -137,6 +144,7 @@ impl Maker {
         if node.delay.1 > 0 {
             code.push(Inst::Delay { min: node.delay.0 * MS, max: node.delay.1 * MS });
         }
+        code.extend(node.times.into_iter().map(|dist| Inst::DelayDist { dist }));
         if !node.errors.is_empty() {
             code.push(Inst::Roll);
             let target = (code.len() + node.errors.len()) as u32;
@@ -342,5 +350,45 @@ pub fn linked() -> Plan {
         ..Node::default()
     };
     m.scenario("mailer", 1.0, &[], root);
+    m.plan()
+}
+
+/// A span for each form of a distribution, two that are mixes.
+pub fn timed() -> Plan {
+    let mut m = Maker::new();
+    let rows = m.expr(Expr::RandomInt { min: -5, max: 40 });
+    let cold = m.expr(Expr::RandomBool { chance: Chance::from_percent(30.0) });
+    let (rows_slot, cold_slot) = (m.slot(0), m.slot(1));
+    let hour = 3_600_000 * MS;
+    let at = |percent, ms: u64| Percentile { percent, time: ms * MS };
+    let fixed = m.dist(DistForm::Uniform { min: 7 * MS, max: 7 * MS }, 7 * MS);
+    let uniform = m.dist(DistForm::Uniform { min: MS, max: 5 * MS }, 5 * MS);
+    let lognormal = m.dist(DistForm::Lognormal { low: at(50.0, 5), high: at(99.0, 80) }, 200 * MS);
+    let points = [at(0.0, 1), at(50.0, 5), at(90.0, 20), at(100.0, 500)].into();
+    let points = m.dist(DistForm::Points { points }, 500 * MS);
+    let normal = m.dist(DistForm::Normal { mean: 2 * MS, stddev: 2 * MS }, hour);
+    let exponential = m.dist(DistForm::Exponential { mean: 40 * MS }, hour);
+    let pareto = m.dist(DistForm::Pareto { min: 5 * MS, alpha: 0.9 }, 5_000 * MS);
+    let computed = m.dist(DistForm::Computed { value: rows_slot, unit: MS }, hour);
+    let weighted = [(95.0, uniform), (4.0, lognormal), (1.0, fixed)].into();
+    let mix = m.dist(DistForm::Mix { conditional: [].into(), weighted }, 100 * MS);
+    let conditional = [(cold_slot, exponential), (cold_slot, fixed)].into();
+    let weighted = [(1.0, computed), (1.0, points)].into();
+    let decided = m.dist(DistForm::Mix { conditional, weighted }, 500 * MS);
+    let node = |name, time| Node { service: "clock", name, times: vec![time], ..Node::default() };
+    let calls = [
+        ("uniform", uniform),
+        ("lognormal", lognormal),
+        ("points", points),
+        ("normal", normal),
+        ("exponential", exponential),
+        ("pareto", pareto),
+        ("computed", computed),
+        ("mix", mix),
+        ("decided", decided),
+    ];
+    let calls = calls.map(|(name, time)| node(name, time)).into();
+    let root = Node { calls, ..node("fixed", fixed) };
+    m.scenario("timed", 1.0, &[rows, cold], root);
     m.plan()
 }

@@ -49,6 +49,9 @@ fn figures(part: &Part, rate: Option<f64>) -> Map<String, Value> {
     let spans = part.spans;
     add("spans_per_trace", json!({ "min": spans.min, "mean": spans.mean, "max": spans.max }));
     add("failure_probability", part.failed.into());
+    if !part.subject.is_of_traces() {
+        add("own_time_ns", part.own.into());
+    }
     add(&format!("bytes_per_{unit}"), part.bytes.into());
     add("duration_ns", part.durations.map(|d| json!({ "p50": d.p50, "p90": d.p90, "p99": d.p99 })).into());
     if let Some(rate) = rate {

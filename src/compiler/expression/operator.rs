@@ -103,7 +103,7 @@ impl Expressions<'_> {
         self.add(Expr::In { of: of.expr, items: items.iter().map(|(item, _)| item.expr).collect() }, Kind::Bool)
     }
 
-    fn number(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {
+    pub(super) fn number(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {
         if typed.ty.kind.may_be_number() {
             return Some(());
         }
@@ -114,7 +114,7 @@ impl Expressions<'_> {
         None
     }
 
-    fn condition(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {
+    pub(super) fn condition(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {
         self.present(typed, loc);
         if matches!(typed.ty.kind, Kind::Bool | Kind::Unknown) {
             return Some(());

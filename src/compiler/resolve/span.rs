@@ -46,8 +46,9 @@ impl<'m> Resolver<'m> {
                 Step::Export => self.export(state, &mut draft, report),
             }
         }
-        let delay = span.delay.as_ref().filter(|delay| delay.max > 0);
-        let delay = delay.map(|delay| Delay { min: delay.min, max: delay.max, loc: delay.loc });
+        let site = Site::Span { span: at, step: None };
+        let delay = span.delay.as_ref();
+        let delay = delay.and_then(|delay| Some(Delay { time: self.time(state, site, delay, report)?, loc: delay.loc }));
         let conditions = self.conditions(state, at, report);
         let events = self.events(state, at, report);
         typed::Span {

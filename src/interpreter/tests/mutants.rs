@@ -42,7 +42,7 @@ fn mutate(program: &mut Value, places: &[String], random: &mut Random) {
 fn whatever_verifies_runs_within_its_bounds() {
     let mut random = Random::new([8; 32]);
     let mut ran = 0;
-    for plan in [ecommerce(), wide(), linked()] {
+    for plan in [ecommerce(), wide(), linked(), timed()] {
         let original = serde_json::to_value(&*plan).unwrap();
         let mut all = vec![];
         places(&original, "", &mut all);

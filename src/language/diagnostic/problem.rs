@@ -127,6 +127,18 @@ problems! {
         "E0221" ScenarioInBase { field: String },
         /// A directory's `_base.yaml` that was given as a scenario file.
         "E0222" NotAScenarioFile { name: String },
+        /// A percentile that is not below the next, or a `max` below what the distribution says. `least` is the value of `low`.
+        "E0223" NotIncreasing { low: String, high: String, least: String, value: String },
+        /// A distribution of no form, or of several.
+        "E0224" DistributionForm { found: Vec<&'static str> },
+        /// Percentiles that are neither two, nor have `p0` and `p100` among them.
+        "E0225" PercentileSet,
+        /// A mix as a part of a mix.
+        "E0226" NestedMix,
+        /// A mix whose parts all have a condition.
+        "E0227" MixWithoutWeight,
+        /// A distribution that is cut at an hour, and says that times are longer.
+        "E0228" NeedsMax { name: String, value: String },
 
         // E03xx: templates
 

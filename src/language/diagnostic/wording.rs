@@ -56,6 +56,18 @@ impl Problem {
             CallsTooDeep { limit } => format!("spans stand more than {limit} deep in each other"),
             ScenarioInBase { field } => format!("a _base.yaml holds no scenarios, but this one has {field}"),
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
+            NotIncreasing { low, high, least, value } if high == "max" => {
+                format!("`max` cuts off what `{low}` says: {value} is less than {least}")
+            }
+            NotIncreasing { low, high, least, value } => {
+                format!("`{high}` must be more than `{low}`: {value} is not more than {least}")
+            }
+            DistributionForm { found } if found.is_empty() => "nothing says what the distribution is".into(),
+            DistributionForm { found } => format!("a distribution has one form, not {}", found.join(" and ")),
+            PercentileSet => "two percentiles, or some with `p0` and `p100` among them, make a distribution".into(),
+            NestedMix => "a mix cannot be a part of a mix".into(),
+            MixWithoutWeight => "no part of the mix is left where no condition holds".into(),
+            NeedsMax { name, value } => format!("times are cut at an hour here, but `{name}` is {value}"),
 
             UnknownFunction { name, .. } => format!("there is no function `{name}`"),
             Unclosed { open, .. } => format!("`{open}` is never closed"),
@@ -237,6 +249,16 @@ impl Problem {
                 Some("move it to a file of its own; the base has `schema_version` and `services`".into())
             }
             NotAScenarioFile { .. } => Some("name the directory or a file beside it; the base goes with them".into()),
+
+            DistributionForm { .. } => Some(
+                "write two percentiles {p50: 5, p99: 80}, or {mean: 5, stddev: 1}, {exp: 5}, {pareto: {min: 5, alpha: 2}}, \
+                 {mix: [{weight: 9, ms: 5}, {weight: 1, ms: 80}]}"
+                    .into(),
+            ),
+            PercentileSet => Some("add `p0` and `p100`, the least and the most of all".into()),
+            NestedMix => Some("write its parts into the mix around it".into()),
+            MixWithoutWeight => Some("add a part for all else: {weight: 1, ms: ..}".into()),
+            NeedsMax { .. } => Some("add how long it may be at most: `max: ..`".into()),
 
             Unclosed { open, quote: true } => {
                 Some(format!("a quote after it opens a literal text, in which `{}` does not close", close(open)))

@@ -70,6 +70,29 @@ impl Context<'_> {
         self.templates.parse(text, loc, &offsets, self.diagnostics)
     }
 
+    /// A condition: an expression, bare or in `<<...>>`.
+    pub fn condition(&mut self, what: &str, node: &Node) -> Option<Template> {
+        let Kind::Scalar { text, style } = &node.kind else {
+            self.mistyped(what, "an expression", node, None);
+            return None;
+        };
+        if node.is_null() || text.trim().is_empty() {
+            self.report(Problem::Empty { what: what.to_owned() }, node.loc);
+            return None;
+        }
+        let begun = text.trim_start();
+        if !begun.starts_with("<<") && !begun.starts_with("{{") {
+            let offsets = Offsets::new(self.text, node.loc, *style, text);
+            return Some(template::bare(text, node.loc, &offsets, self.diagnostics));
+        }
+        let template = self.parse(text, *style, node.loc);
+        if template.single().is_none() {
+            self.mistyped(what, "one expression", node, None);
+            return None;
+        }
+        Some(template)
+    }
+
     /// A number, as a double.
     pub fn number(&mut self, what: &str, expected: &'static str, node: &Node) -> Option<f64> {
         let Kind::Scalar { text, style } = &node.kind else {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::fields::{Context, Fields};
-use super::{ErrorCondition, Event, Kind, Span, number, value};
+use super::{ErrorCondition, Event, Kind, Span, dist, number, value};
 use crate::language::diagnostic::{Problem, nearest, short};
 use crate::language::source::Located;
 use crate::language::template::{self, Template};
@@ -84,7 +84,7 @@ fn body(cx: &mut Context, fields: &Fields) -> Span {
         service: service.unwrap_or_else(|| Located::new(String::new(), at)),
         operation: operation.unwrap_or_else(|| Template { parts: vec![template::error(at)], loc: at }),
         kind: fields.optional("kind").and_then(|node| kind(cx, node)).unwrap_or(Kind::Internal),
-        delay: number::delay(cx, fields),
+        delay: dist::delay(cx, fields),
         attributes: value::attributes(cx, fields.optional("attributes")),
         events: list(cx, fields, "events", "`events`", event),
         error_conditions: list(cx, fields, "error_conditions", "`error_conditions`", error_condition),

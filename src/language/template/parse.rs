@@ -61,6 +61,16 @@ pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diag
     Template { parts, loc }
 }
 
+/// Parses a text that is an expression, without `<<` and `>>`. What is wrong is reported and becomes [`Expr::Error`].
+pub fn bare(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagnostic>) -> Template {
+    if text.len() > MAX_BYTES {
+        let problem = Problem::TemplateTooLarge { what: "bytes of text with expressions in it", limit: MAX_BYTES };
+        diagnostics.push(Diagnostic::new(problem, loc));
+        return Template { parts: vec![error(loc)], loc };
+    }
+    Template { parts: vec![part(expression::parse(text, 0, offsets), loc, diagnostics)], loc }
+}
+
 /// What stands in for a value that was wrong, so that nothing follows from it.
 pub fn error(loc: Loc) -> Part {
     Part::Expr(Located::new(Box::new(Expr::Error), loc))

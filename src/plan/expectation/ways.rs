@@ -19,6 +19,10 @@ pub enum Step {
     SkipIfFailed {
         target: usize,
     },
+    /// The delay at `pc`.
+    Delay {
+        pc: usize,
+    },
     /// Calls that are made one after another, on the same ways.
     Calls(Vec<BlockId>),
     End,
@@ -38,6 +42,7 @@ pub fn steps(code: &[Inst]) -> Vec<Step> {
             Inst::Roll => Step::Roll,
             Inst::Fail { chance, target, .. } => Step::Fail { pc, chance, target: target as usize },
             Inst::SkipIfFailed { target } => Step::SkipIfFailed { target: target as usize },
+            Inst::Delay { .. } | Inst::DelayDist { .. } => Step::Delay { pc },
             Inst::End => Step::End,
             Inst::Call { block } => match steps.last_mut() {
                 Some(Step::Calls(blocks)) if open => {
@@ -98,7 +103,7 @@ pub fn walk<F: Flow>(steps: &[Step], begun: F, mut visit: impl FnMut(usize, Way,
                     }
                 }
                 Step::SkipIfFailed { target } if way.failed => go(target, way, flow),
-                Step::SkipIfFailed { .. } | Step::Calls(_) => go(at + 1, way, flow),
+                Step::SkipIfFailed { .. } | Step::Delay { .. } | Step::Calls(_) => go(at + 1, way, flow),
                 Step::End => match &mut ended {
                     Some(ended) => ended.join(flow),
                     None => ended = Some(flow),

@@ -148,7 +148,8 @@ impl Follow<'_> {
                 self.forget(base, other.from);
             }
             self.values.site = Site::Span { linked: way.linked.then_some(linkable) };
-            if !way.named && matches!(inst, Inst::Delay { .. } | Inst::Call { .. } | Inst::End) {
+            if !way.named && matches!(inst, Inst::Delay { .. } | Inst::DelayDist { .. } | Inst::Call { .. } | Inst::End)
+            {
                 self.found.add(place.broken(Fault::Name("the span has no name on every way here")));
                 way.named = true;
             }
@@ -186,6 +187,10 @@ impl Follow<'_> {
                 }
                 Inst::Delay { max, .. } => {
                     now = self.later(place, now, max);
+                    None
+                }
+                Inst::DelayDist { dist } => {
+                    now = self.later(place, now, program.dists[dist.index()].max);
                     None
                 }
                 Inst::Roll => {

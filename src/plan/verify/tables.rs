@@ -1,12 +1,13 @@
 //! What can be seen in the tables alone: sizes, ids, texts, names, jumps.
 
+use super::dists::dists;
 use super::parameters::{WEIGHT, constant, exprs, weighted};
 use super::rule::{Checked, at_most, expr, key_text, named, require, text, twice, within};
 use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
-    AttrId, Block, BlockId, Constant, ERROR_TYPE, ErrorId, EventId, Expr, Inst, LinkId, Program, ResourceId, SEMANTICS,
-    ServiceId, SpanForm, TextId, limits,
+    AttrId, Block, BlockId, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr, Inst, LinkId, Program,
+    ResourceId, SEMANTICS, ServiceId, SpanForm, TextId, limits,
 };
 use std::collections::HashSet;
 
@@ -40,6 +41,7 @@ pub(super) fn check(program: &Program, found: &mut Found) {
             found.check(within(place, "block", source.0, program.blocks.len()));
         }
     }
+    dists(program, found);
     scenarios(program, found);
     for (id, block) in program.block_ids().zip(&program.blocks) {
         form(program, id, block, &mut owned, found);
@@ -52,6 +54,10 @@ fn sizes(program: &Program, found: &mut Found) {
         Expr::Const { value: Constant::List(items) } => items.len(),
         Expr::RandomWeighted { items, weights } => items.len().max(weights.len()),
         e => e.operands().count(),
+    };
+    let parts = |dist: &Dist| match &dist.form {
+        DistForm::Points { points } => points.len(),
+        _ => dist.parts().count(),
     };
     let constants = |block: &Block| -> usize {
         let len = |value: &Constant| if let Constant::List(items) = value { items.len() } else { 1 };
@@ -74,6 +80,8 @@ fn sizes(program: &Program, found: &mut Found) {
         ("events", program.events.len(), limits::TABLE),
         ("event attributes", program.events.iter().map(|e| e.attributes.len()).sum(), limits::TABLE),
         ("errors", program.errors.len(), limits::TABLE),
+        ("distributions", program.dists.len(), limits::TABLE),
+        ("parts of distributions", program.dists.iter().map(parts).sum(), limits::TABLE),
         ("links", program.links.len(), limits::TABLE),
         ("link sources", program.links.iter().map(|l| l.sources.len()).sum(), limits::TABLE),
         ("scenarios", program.scenarios.len(), limits::SCENARIOS),
@@ -252,6 +260,7 @@ fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
             Inst::Attr { attr, .. } if own.contains(&u64::from(attr.0)) => Ok(()),
             Inst::Attr { attr, .. } => Err(place.broken(Fault::Attribute { attr: attr.0 })),
             Inst::Delay { min, max } => delay(place, min, max),
+            Inst::DelayDist { dist } => within(place, "dist", dist.0, program.dists.len()),
             Inst::Fail { error, .. } => within(place, "error", error.0, program.errors.len()),
             Inst::Event { event } => within(place, "event", event.0, program.events.len()),
             Inst::Call { block } => within(place, "block", block.0, program.blocks.len()),

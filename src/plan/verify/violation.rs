@@ -1,7 +1,8 @@
 //! What is wrong with a program, as data, and the words for it.
 
 use crate::plan::{
-    AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId, limits,
+    AttrId, BlockId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId,
+    limits,
 };
 use std::fmt;
 
@@ -26,6 +27,7 @@ pub enum Place {
     Event(EventId),
     Error(ErrorId),
     Link(LinkId),
+    Dist(DistId),
     Scenario(ScenarioId),
     Slot(ScenarioId, SlotId),
     Block(BlockId),
@@ -72,6 +74,10 @@ pub enum Fault {
     /// An expression uses one that doesn't stand before it.
     Operand {
         operand: ExprId,
+    },
+    /// A mix has a part that doesn't stand before it.
+    Part {
+        part: DistId,
     },
     ExprDepth,
     /// The list has elements of several types, or lists.
@@ -138,6 +144,7 @@ impl Fault {
     pub(super) fn is_structural(&self) -> bool {
         match self {
             Fault::Semantics { .. } | Fault::TooMany { .. } | Fault::OutOfRange { .. } | Fault::Operand { .. } => true,
+            Fault::Part { .. } => true,
             Fault::ExprDepth | Fault::NoScenario | Fault::End | Fault::Jump { .. } => true,
             Fault::CalledTwice { .. } | Fault::NeverCalled | Fault::CallDepth => true,
             Fault::ResourceOrder { .. } | Fault::Attribute { .. } => false,
@@ -173,6 +180,7 @@ impl fmt::Display for Place {
             Place::Event(id) => write!(f, "{id}"),
             Place::Error(id) => write!(f, "{id}"),
             Place::Link(id) => write!(f, "{id}"),
+            Place::Dist(id) => write!(f, "{id}"),
             Place::Scenario(id) => write!(f, "{id}"),
             Place::Slot(id, slot) => write!(f, "{id} {slot}"),
             Place::Block(id) => write!(f, "{id}"),
@@ -195,6 +203,7 @@ impl fmt::Display for Fault {
             Fault::Twice { what, text } => write!(f, "{what} {text:?} occurs twice"),
             Fault::Empty { what } => write!(f, "{what} is empty"),
             Fault::Operand { operand } => write!(f, "uses {operand}, which doesn't stand before it"),
+            Fault::Part { part } => write!(f, "has the part {part}, which doesn't stand before it"),
             Fault::ExprDepth => write!(f, "more than {} expressions above one another", limits::EXPR_DEPTH),
             Fault::MixedList => write!(f, "a constant list must hold one type, and no lists"),
             Fault::NotHere(rule) => write!(f, "{rule}"),
@@ -203,7 +212,7 @@ impl fmt::Display for Fault {
             }
             Fault::Unwritten { slot } => write!(f, "{slot} is read, but not written on every way here"),
             Fault::NoScenario => write!(f, "the plan has no scenario"),
-            Fault::NoWeight => write!(f, "the weights of all scenarios sum to 0"),
+            Fault::NoWeight => write!(f, "all weights are 0"),
             Fault::CalledTwice { block } => write!(f, "{block} is already called elsewhere, or is a root"),
             Fault::NeverCalled => write!(f, "no scenario's root leads here"),
             Fault::CallDepth => write!(f, "more than {} spans above one another", limits::CALL_DEPTH),

@@ -242,3 +242,108 @@ fn invariant_10_scenarios() {
     }
     assert!(matches!(broken(|p| p.scenarios.iter_mut().for_each(|s| s.weight = f64::MAX)).fault, Fault::Range(_)));
 }
+
+/// The fixture with these distributions, the last of which its third block draws from.
+fn with_dists(dists: impl IntoIterator<Item = (DistForm, u64)>) -> Result<Plan, Violation> {
+    let mut program = fixture::program();
+    program.dists = dists.into_iter().map(|(form, max)| Dist { form, max }).collect();
+    program.blocks[2].code[2] = Inst::DelayDist { dist: DistId(program.dists.len() as u32 - 1) };
+    verified(program)
+}
+
+#[test]
+fn invariant_22_distributions_have_sound_parameters() {
+    let at = |percent, time| Percentile { percent, time };
+    let lognormal = |low, high| DistForm::Lognormal { low, high };
+    let points = |points: &[Percentile]| DistForm::Points { points: points.into() };
+    let day = limits::DELAY;
+    let sound = [
+        (DistForm::Uniform { min: 0, max: 0 }, 0),
+        (DistForm::Uniform { min: 1, max: day }, day),
+        (lognormal(at(0.001, 1), at(99.999, day)), 5),
+        (points(&[at(0.0, 0), at(100.0, 1)]), 1),
+        (points(&[at(0.0, 0), at(99.0, 1), at(99.5, 2), at(100.0, 3)]), 2),
+        (DistForm::Normal { mean: 0, stddev: u64::MAX }, day),
+        (DistForm::Exponential { mean: 1 }, 0),
+        (DistForm::Pareto { min: 1, alpha: 1e-300 }, day),
+        (DistForm::Computed { value: ExprId(0), unit: 1 }, day),
+    ];
+    for (form, max) in sound {
+        let plan = with_dists([(form.clone(), max)]).unwrap_or_else(|found| panic!("{form:?}: {found}"));
+        assert_eq!(plan.bound(ScenarioId(1)).duration, max, "{form:?}");
+    }
+    let broken = [
+        (DistForm::Uniform { min: 2, max: 1 }, 1, "min is greater than max"),
+        (DistForm::Uniform { min: 0, max: 1 }, 2, "a distribution's max is beyond the end of its form"),
+        (DistForm::Uniform { min: 0, max: day + 1 }, day + 1, "a delay is at most 24 h"),
+        (lognormal(at(50.0, 0), at(99.0, 5)), 5, "a lognormal percentile is over 0"),
+        (lognormal(at(50.0, 5), at(99.0, 5)), 5, "percentiles and their times rise"),
+        (lognormal(at(99.0, 5), at(50.0, 6)), 5, "percentiles and their times rise"),
+        (lognormal(at(0.0, 5), at(50.0, 6)), 5, "lognormal percentiles are over 0 and below 100"),
+        (lognormal(at(5.0, 5), at(100.0, 6)), 5, "lognormal percentiles are over 0 and below 100"),
+        (lognormal(at(50.0, 5), at(99.0, day + 1)), 5, "a percentile is 0 to 100, its time at most 24 h"),
+        (lognormal(at(f64::NAN, 5), at(99.0, 6)), 5, "a percentile is 0 to 100, its time at most 24 h"),
+        (points(&[]), 0, "points go from 0 to 100 percent"),
+        (points(&[at(0.0, 1)]), 1, "points go from 0 to 100 percent"),
+        (points(&[at(1.0, 1), at(100.0, 2)]), 1, "points go from 0 to 100 percent"),
+        (points(&[at(0.0, 1), at(100.0, 2)]), 3, "a distribution's max is beyond the end of its form"),
+        (DistForm::Exponential { mean: 0 }, 1, "a mean is over 0 and at most 24 h"),
+        (DistForm::Pareto { min: 0, alpha: 1.0 }, 1, "a Pareto scale is over 0 and at most 24 h"),
+        (DistForm::Pareto { min: 1, alpha: 0.0 }, 1, "a Pareto shape is over 0"),
+        (DistForm::Pareto { min: 1, alpha: f64::INFINITY }, 1, "a Pareto shape is over 0"),
+        (DistForm::Computed { value: ExprId(0), unit: 0 }, 1, "a unit of time is over 0 and at most 24 h"),
+        (DistForm::Mix { conditional: [].into(), weighted: [].into() }, 1, "all weights are 0"),
+    ];
+    for (form, max, rule) in broken {
+        let found = with_dists([(form.clone(), max)]).expect_err("a parameter is out of range");
+        assert_eq!((found.place, found.fault.to_string()), (Place::Dist(DistId(0)), rule.into()), "{form:?}");
+    }
+}
+
+#[test]
+fn invariant_22_the_parts_of_a_mix_stand_before_it_and_are_no_mixes() {
+    let fixed = || (DistForm::Uniform { min: 1, max: 1 }, 1);
+    let mix = |part| (DistForm::Mix { conditional: [].into(), weighted: [(1.0, DistId(part))].into() }, 1);
+    let when = |when, part| {
+        let conditional = [(ExprId(when), DistId(part))].into();
+        (DistForm::Mix { conditional, weighted: [(1.0, DistId(0))].into() }, 1)
+    };
+    assert!(with_dists([fixed(), mix(0)]).is_ok() && with_dists([fixed(), when(0, 0)]).is_ok());
+    let at = |dist| Place::Dist(DistId(dist));
+    let itself = with_dists([fixed(), mix(1)]).unwrap_err();
+    assert_eq!(itself, at(1).broken(Fault::Part { part: DistId(1) }));
+    assert_eq!(with_dists([mix(1), fixed()]).unwrap_err(), at(0).broken(Fault::Part { part: DistId(1) }));
+    assert!(matches!(with_dists([mix(9)]).unwrap_err().fault, Fault::OutOfRange { what: "dist", id: 9, len: 1 }));
+    assert!(matches!(with_dists([fixed(), when(0, 9)]).unwrap_err().fault, Fault::OutOfRange { what: "dist", .. }));
+    assert!(matches!(with_dists([fixed(), when(999, 0)]).unwrap_err().fault, Fault::OutOfRange { what: "expr", .. }));
+    let nested = with_dists([fixed(), mix(0), mix(1)]).unwrap_err();
+    assert_eq!(nested, at(2).broken(Fault::Range("no part of a mix is a mix")));
+    let computed = (DistForm::Computed { value: ExprId(999), unit: 1 }, 1);
+    assert!(matches!(with_dists([computed]).unwrap_err().fault, Fault::OutOfRange { what: "expr", .. }));
+    let missing = broken(|p| p.blocks[2].code[2] = Inst::DelayDist { dist: DistId(0) });
+    assert_eq!((missing.place, missing.fault.to_string()), (inst(2, 2), "dist0 is out of range, there are 0".into()));
+}
+
+/// What a distribution evaluates is looked at where it is drawn from, as all other expressions are.
+#[test]
+fn a_distribution_reads_what_its_instruction_may() {
+    let mut m = Maker { program: fixture::program() };
+    let slot = m.slot(1);
+    let computed = |value| Dist { form: DistForm::Computed { value, unit: 1 }, max: 1 };
+    m.program.dists = vec![computed(slot)];
+    m.program.scenarios[1].slots = vec!["a".into(), "b".into()];
+    m.program.blocks[2].code[2] = Inst::DelayDist { dist: DistId(0) };
+    assert_eq!(verified(m.program.clone()).unwrap_err(), inst(2, 2).broken(Fault::Unwritten { slot: SlotId(1) }));
+    // Inside a mix, too: its conditions and its parts.
+    let fixed = Dist { form: DistForm::Uniform { min: 1, max: 1 }, max: 1 };
+    let weighted = |part| [(1.0, DistId(part))].into();
+    let conditional = [(slot, DistId(1))].into();
+    for form in [
+        DistForm::Mix { conditional: [].into(), weighted: weighted(0) },
+        DistForm::Mix { conditional, weighted: weighted(1) },
+    ] {
+        m.program.dists = vec![computed(slot), fixed.clone(), Dist { form, max: 1 }];
+        m.program.blocks[2].code[2] = Inst::DelayDist { dist: DistId(2) };
+        assert_eq!(verified(m.program.clone()).unwrap_err(), inst(2, 2).broken(Fault::Unwritten { slot: SlotId(1) }));
+    }
+}

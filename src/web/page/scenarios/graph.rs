@@ -1,6 +1,6 @@
 //! The calls of a scenario as a tree: drawn from left to right, places computed here.
 
-use crate::plan::{BlockId, Expectation, Inst, Plan, ScenarioId};
+use crate::plan::{BlockId, Curve, DistForm, DistId, Expectation, Inst, Plan, ScenarioId};
 use crate::text::duration;
 use crate::web::palette::Palette;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
             // beside it stands how often it fails
             service: short(service, if fails.is_some() { 19 } else { 28 }),
             operation: short(&plan.block_name(place.block), 32),
-            delay: delay(&plan.block(place.block).code),
+            delay: delay(plan, &plan.block(place.block).code),
             fails: fails.map(|share| format!("fails {}", percent(share))),
         }
     });
@@ -120,9 +120,20 @@ fn layout(plan: &Plan, scenario: ScenarioId) -> (Vec<Placed>, u32) {
     (places, rows)
 }
 
-fn delay(code: &[Inst]) -> String {
-    let delays = code.iter().filter_map(|inst| match inst {
+fn delay(plan: &Plan, code: &[Inst]) -> String {
+    if let [only] = code.iter().filter_map(Inst::dist).map(|dist| &plan.dists[dist.index()]).collect::<Vec<_>>()[..]
+        && !code.iter().any(|inst| matches!(inst, Inst::Delay { .. }))
+    {
+        let time = |curve: &Curve, share| duration((curve.at(share) as u64).min(only.max));
+        match (&only.form, Curve::new(&only.form)) {
+            (DistForm::Computed { .. }, _) => return "computed".into(),
+            (DistForm::Uniform { .. }, _) | (_, None) => {}
+            (_, Some(curve)) => return format!("p50 {}, p99 {}", time(&curve, 0.5), time(&curve, 0.99)),
+        }
+    }
+    let delays = code.iter().filter_map(|inst| match *inst {
         Inst::Delay { min, max } => Some((min, max)),
+        Inst::DelayDist { dist } => Some(range(plan, dist)),
         _ => None,
     });
     match delays.fold((0, 0), |(least, most), (min, max)| (least + min, most + max)) {
@@ -130,6 +141,18 @@ fn delay(code: &[Inst]) -> String {
         (min, max) if min == max => duration(min),
         (min, max) => format!("{} to {}", duration(min), duration(max)),
     }
+}
+
+/// The least and the most of all times of a distribution.
+fn range(plan: &Plan, dist: DistId) -> (u64, u64) {
+    let dist = &plan.dists[dist.index()];
+    let min = match &dist.form {
+        DistForm::Uniform { min, .. } | DistForm::Pareto { min, .. } => *min,
+        DistForm::Points { points } => points.first().map_or(0, |first| first.time),
+        DistForm::Mix { .. } => dist.parts().map(|part| range(plan, part).0).min().unwrap_or(0),
+        _ => 0,
+    };
+    (min.min(dist.max), dist.max)
 }
 
 /// A share, in per cent.
@@ -150,7 +173,29 @@ fn short(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::fixture;
+    use crate::plan::{Dist, ExprId, Percentile, fixture};
+
+    #[test]
+    fn a_delay_is_told_by_its_percentiles_or_its_ends() {
+        const MS: u64 = 1_000_000;
+        let at = |percent, ms: u64| Percentile { percent, time: ms * MS };
+        let uniform = |min, max| Dist { form: DistForm::Uniform { min: min * MS, max: max * MS }, max: max * MS };
+        let lognormal = DistForm::Lognormal { low: at(50.0, 5), high: at(99.0, 80) };
+        let mix = DistForm::Mix { conditional: [].into(), weighted: [(9.0, DistId(0)), (1.0, DistId(1))].into() };
+        let computed = DistForm::Computed { value: ExprId(0), unit: MS };
+        let mut program = fixture::program();
+        program.dists = vec![uniform(5, 6), uniform(2, 90)];
+        program.dists.extend([lognormal, mix, computed].map(|form| Dist { form, max: 90 * MS }));
+        let plan = Plan::verify(program).unwrap();
+        let told = |code: &[Inst]| delay(&plan, code);
+        let dist = |dist| Inst::DelayDist { dist: DistId(dist) };
+        assert_eq!(told(&[]), "no delay");
+        assert_eq!(told(&[dist(0)]), "5.00 ms to 6.00 ms");
+        assert_eq!(told(&[Inst::End, dist(2)]), "p50 5.00 ms, p99 80.0 ms");
+        assert_eq!(told(&[dist(3)]), "2.00 ms to 90.0 ms");
+        assert_eq!(told(&[dist(4)]), "computed");
+        assert_eq!(told(&[dist(0), Inst::Delay { min: MS, max: 2 * MS }, dist(2)]), "6.00 ms to 98.0 ms");
+    }
 
     #[test]
     fn a_call_stands_right_of_its_caller() {

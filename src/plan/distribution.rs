@@ -3,7 +3,7 @@
 /// The normal distribution's percentage points: M. J. Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988).
 /// About 1 part in 10^16; `p` is in (0, 1).
 #[allow(clippy::excessive_precision)]
-pub(super) fn normal(p: f64) -> f64 {
+pub fn normal(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {
         let r = 0.180625 - q * q;
@@ -78,6 +78,11 @@ pub(super) fn normal(p: f64) -> f64 {
     if q < 0.0 { -size } else { size }
 }
 
+/// The share of a standard normal distribution that is below `z`.
+pub fn normal_share(z: f64) -> f64 {
+    libm::erfc(-z / std::f64::consts::SQRT_2) / 2.0
+}
+
 /// The value of a polynomial, whose coefficients go from the constant one up.
 fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
@@ -87,18 +92,18 @@ fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
 const Z99: f64 = 2.326_347_874_040_841;
 
 /// The value at a probability of the lognormal distribution with this median and 99th percentile, 0 < p50 <= p99.
-pub(super) fn lognormal(p: f64, p50: f64, p99: f64) -> Option<f64> {
+pub fn lognormal(p: f64, p50: f64, p99: f64) -> Option<f64> {
     let sigma = libm::log(p99 / p50) / Z99;
     (p50 > 0.0 && p99 >= p50).then(|| p50 * libm::exp(sigma * normal(p)))
 }
 
 /// The value at a probability of the exponential distribution with this mean, at least 0.
-pub(super) fn exponential(p: f64, mean: f64) -> Option<f64> {
+pub fn exponential(p: f64, mean: f64) -> Option<f64> {
     (mean >= 0.0).then(|| -mean * libm::log1p(-p))
 }
 
 /// The value at a probability of the Pareto distribution (type I) of scale `min > 0` and shape `alpha > 0`.
-pub(super) fn pareto(p: f64, min: f64, alpha: f64) -> Option<f64> {
+pub fn pareto(p: f64, min: f64, alpha: f64) -> Option<f64> {
     (min > 0.0 && alpha > 0.0).then(|| min * libm::exp(-libm::log1p(-p) / alpha))
 }
 
@@ -128,6 +133,7 @@ mod tests {
             (1e-20, -9.262_340_089_798_408),
         ] {
             close(normal(p), z, 1e-15 * 4.0);
+            close(normal_share(z), p, 1e-15);
         }
     }
 

@@ -1,0 +1,88 @@
+//! Times: distributions of the plan, with what they read resolved.
+
+use super::{Resolver, State};
+use crate::compiler::names::Site;
+use crate::compiler::report::Report;
+use crate::compiler::typed::Time;
+use crate::language::scenario::dist::{Dist as Written, Form, Percentile as Point};
+use crate::plan::{Constant, Dist, DistForm, Percentile};
+
+impl<'m> Resolver<'m> {
+    /// A time that is drawn; `None`: it is always 0, or wrong and reported.
+    pub(super) fn time(
+        &mut self,
+        state: &State<'_, 'm>,
+        site: Site,
+        written: &Written,
+        report: &mut Report,
+    ) -> Option<Time> {
+        Some(match self.dist(state, site, written, report)? {
+            Dist { max: 0, .. } => return None,
+            Dist { form: DistForm::Uniform { min, max }, .. } => Time::Uniform { min, max },
+            dist => Time::Dist(self.tables.dist(dist)),
+        })
+    }
+
+    /// The distribution that a time is. Its parts are in the table, itself not: what is uniform may do without.
+    fn dist(
+        &mut self,
+        state: &State<'_, 'm>,
+        site: Site,
+        written: &Written,
+        report: &mut Report,
+    ) -> Option<Dist> {
+        let form = match &written.form {
+            Form::Uniform { min, max } => DistForm::Uniform { min: *min, max: *max },
+            Form::Lognormal { low, high } => DistForm::Lognormal { low: percentile(low), high: percentile(high) },
+            Form::Points(points) => DistForm::Points { points: points.iter().map(percentile).collect() },
+            Form::Normal { mean, stddev } => DistForm::Normal { mean: *mean, stddev: *stddev },
+            Form::Exponential { mean } => DistForm::Exponential { mean: *mean },
+            Form::Pareto { min, alpha } => DistForm::Pareto { min: *min, alpha: *alpha },
+            Form::Computed { value, unit, field } => {
+                let value = self.expressions(state, site, report).number_field(field, value)?;
+                match self.tables.constant_of(value.expr).and_then(known) {
+                    Some(number) => {
+                        // As the interpreter would compute it.
+                        let time = ((number * *unit as f64).round() as u64).min(written.max);
+                        DistForm::Uniform { min: time, max: time }
+                    }
+                    None => DistForm::Computed { value: value.expr, unit: *unit },
+                }
+            }
+            Form::Mix { conditional, weighted } => {
+                // All of them, so that all that is wrong is reported.
+                let conditional: Vec<_> = (conditional.iter())
+                    .map(|(when, part)| {
+                        let when = self.expressions(state, site, report).condition_field("when", when);
+                        let part = self.dist(state, site, part, report);
+                        Some((when?.expr, self.tables.dist(part?)))
+                    })
+                    .collect();
+                let weighted: Vec<_> = (weighted.iter())
+                    .map(|(weight, part)| {
+                        let part = self.dist(state, site, part, report);
+                        Some((*weight, self.tables.dist(part?)))
+                    })
+                    .collect();
+                DistForm::Mix {
+                    conditional: conditional.into_iter().collect::<Option<_>>()?,
+                    weighted: weighted.into_iter().collect::<Option<_>>()?,
+                }
+            }
+        };
+        let max = if let DistForm::Uniform { max, .. } = form { max } else { written.max };
+        Some(Dist { form, max })
+    }
+}
+
+fn percentile(point: &Point) -> Percentile {
+    Percentile { percent: point.percent, time: point.time }
+}
+
+fn known(constant: &Constant) -> Option<f64> {
+    match constant {
+        Constant::Int(value) => Some(*value as f64),
+        Constant::Double(value) => Some(*value),
+        _ => None,
+    }
+}

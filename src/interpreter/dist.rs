@@ -1,0 +1,63 @@
+//! Distributions of times made ready to be sampled.
+
+use super::tables::cumulative;
+use crate::plan::{Curve, Dist, DistForm, DistId, ExprId, Plan};
+
+/// All distributions of a plan, by their ids.
+pub(super) struct Dists(Box<[Prepared]>);
+
+pub(super) struct Prepared {
+    pub source: Source,
+    /// The longest time, ns.
+    pub max: u64,
+}
+
+/// What a time comes from.
+pub(super) enum Source {
+    /// Uniform over `min..=min + range`.
+    Uniform {
+        min: u64,
+        range: u64,
+    },
+    Curve(Curve),
+    Mix {
+        conditional: Box<[(ExprId, DistId)]>,
+        weighted: Box<[DistId]>,
+        /// The ends of their shares, in units of 2^-32.
+        ends: Box<[u64]>,
+    },
+    /// So many `unit` ns.
+    Computed {
+        value: ExprId,
+        unit: f64,
+    },
+}
+
+impl Dists {
+    pub fn new(plan: &Plan) -> Self {
+        Dists(plan.dists.iter().map(prepare).collect())
+    }
+
+    pub fn get(&self, id: DistId) -> &Prepared {
+        &self.0[id.index()]
+    }
+}
+
+fn prepare(dist: &Dist) -> Prepared {
+    let source = match &dist.form {
+        DistForm::Uniform { min, max } => Source::Uniform { min: *min, range: max - min },
+        DistForm::Computed { value, unit } => Source::Computed { value: *value, unit: *unit as f64 },
+        DistForm::Mix { conditional, weighted } => {
+            let weights: Vec<f64> = weighted.iter().map(|(weight, _)| *weight).collect();
+            let weighted = weighted.iter().map(|(_, part)| *part).collect();
+            Source::Mix { conditional: conditional.clone(), weighted, ends: cumulative(&weights) }
+        }
+        DistForm::Lognormal { .. } | DistForm::Points { .. } | DistForm::Normal { .. } => curve(&dist.form),
+        DistForm::Exponential { .. } | DistForm::Pareto { .. } => curve(&dist.form),
+    };
+    Prepared { source, max: dist.max }
+}
+
+fn curve(form: &DistForm) -> Source {
+    Source::Curve(Curve::new(form).expect("only mixes and what is computed have no curve"))
+}

@@ -1,0 +1,155 @@
+//! Distributions of times: how long a span's own work takes, and whatever else has a time that is drawn.
+//!
+//! A sample is drawn by inverse CDF: one 64-bit draw becomes a number in (0, 1), and that the time below which so many of all
+//! times are. A mix takes one 32-bit draw before it, whichever of its parts is taken; what is fixed or computed leaves the draw
+//! unused inside a mix and draws nothing elsewhere. So the number of draws never depends on a value.
+
+mod curve;
+
+pub use curve::Curve;
+
+use super::Program;
+use super::id::{DistId, ExprId};
+use super::notation::duration;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display};
+
+/// A distribution of times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dist {
+    pub form: DistForm,
+    /// The longest time, ns: what would be longer is cut to it. A form with an end of its own ends no later.
+    pub max: u64,
+}
+
+/// How a time is drawn. All times are in ns; what would be below 0 is 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DistForm {
+    /// Uniform from `min` to `max`, both included.
+    Uniform { min: u64, max: u64 },
+    /// The lognormal distribution through two percentiles.
+    Lognormal { low: Percentile, high: Percentile },
+    /// Uniform between each two neighbours of some percentiles, which go from 0 to 100.
+    Points { points: Box<[Percentile]> },
+    /// The normal distribution.
+    Normal { mean: u64, stddev: u64 },
+    /// The exponential distribution.
+    Exponential { mean: u64 },
+    /// The Pareto distribution (type I) of scale `min` and shape `alpha`.
+    Pareto { min: u64, alpha: f64 },
+    /// One of other distributions, which stand before this one and are no mixes: the first whose condition is true (all are
+    /// evaluated, in order), and if none is, one of the weighted.
+    Mix { conditional: Box<[(ExprId, DistId)]>, weighted: Box<[(f64, DistId)]> },
+    /// The number that the expression gives, times `unit` ns; 0 if it gives none.
+    Computed { value: ExprId, unit: u64 },
+}
+
+/// A time below which so many of a hundred are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Percentile {
+    /// 0 to 100.
+    pub percent: f64,
+    /// ns
+    pub time: u64,
+}
+
+impl Dist {
+    /// The distributions that this one is a mix of.
+    pub fn parts(&self) -> impl Iterator<Item = DistId> {
+        let (conditional, weighted) = match &self.form {
+            DistForm::Mix { conditional, weighted } => (&conditional[..], &weighted[..]),
+            _ => (&[][..], &[][..]),
+        };
+        let conditional = conditional.iter().map(|(_, part)| *part);
+        conditional.chain(weighted.iter().map(|(_, part)| *part))
+    }
+
+    /// The expressions that the distribution itself evaluates, in order: its conditions, or the one that computes the time.
+    pub fn exprs(&self) -> impl Iterator<Item = ExprId> {
+        let (conditional, value) = match &self.form {
+            DistForm::Mix { conditional, .. } => (&conditional[..], None),
+            DistForm::Computed { value, .. } => (&[][..], Some(*value)),
+            _ => (&[][..], None),
+        };
+        conditional.iter().map(|(when, _)| *when).chain(value)
+    }
+
+    /// The expressions that the distribution itself evaluates, to be changed.
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
+        let (conditional, value) = match &mut self.form {
+            DistForm::Mix { conditional, .. } => (&mut conditional[..], None),
+            DistForm::Computed { value, .. } => (&mut [][..], Some(value)),
+            _ => (&mut [][..], None),
+        };
+        conditional.iter_mut().map(|(when, _)| when).chain(value)
+    }
+}
+
+impl Program {
+    /// The expressions that are evaluated when a distribution is sampled, at most: its own, and then those of its parts.
+    pub(super) fn evaluated_by(&self, dist: DistId) -> impl Iterator<Item = ExprId> {
+        let dist = &self.dists[dist.index()];
+        // A part is no mix, so it has no parts.
+        dist.exprs().chain(dist.parts().flat_map(|part| self.dists[part.index()].exprs()))
+    }
+}
+
+impl Program {
+    /// The mean of the times of a distribution, ns, where none is longer than `max`; `None`: it depends on values.
+    pub(super) fn mean_time(&self, dist: DistId, max: u64) -> Option<f64> {
+        let dist = &self.dists[dist.index()];
+        let max = max.min(dist.max);
+        match &dist.form {
+            DistForm::Mix { conditional, weighted } if conditional.is_empty() => {
+                let sum: f64 = weighted.iter().map(|(weight, _)| weight).sum();
+                let parts = weighted.iter().map(|(weight, part)| Some(weight / sum * self.mean_time(*part, max)?));
+                parts.sum()
+            }
+            form => Some(Curve::new(form)?.mean(max as f64)),
+        }
+    }
+}
+
+/// What is shown need not be verified.
+impl Program {
+    /// Shows a distribution.
+    pub(super) fn show_dist(&self, dist: &Dist) -> impl Display {
+        fmt::from_fn(move |f| {
+            let point = |at: &Percentile| format!("p{} {}", at.percent, duration(at.time));
+            let mut end = None;
+            match &dist.form {
+                DistForm::Uniform { min, max } if min == max => write!(f, "{}", duration(*min))?,
+                DistForm::Uniform { min, max } => write!(f, "uniform {} {}", duration(*min), duration(*max))?,
+                DistForm::Lognormal { low, high } => write!(f, "lognormal {} {}", point(low), point(high))?,
+                DistForm::Points { points } => {
+                    f.write_str("points")?;
+                    points.iter().try_for_each(|at| write!(f, " {}", point(at)))?;
+                }
+                DistForm::Normal { mean, stddev } => {
+                    write!(f, "normal mean {} stddev {}", duration(*mean), duration(*stddev))?;
+                }
+                DistForm::Exponential { mean } => write!(f, "exp mean {}", duration(*mean))?,
+                DistForm::Pareto { min, alpha } => write!(f, "pareto min {} alpha {alpha}", duration(*min))?,
+                DistForm::Mix { conditional, weighted } => {
+                    f.write_str("mix")?;
+                    for (when, part) in conditional {
+                        write!(f, " when {} {part}", self.show_operand(*when))?;
+                    }
+                    weighted.iter().try_for_each(|(weight, part)| write!(f, " {weight} {part}"))?;
+                    end = dist.parts().filter_map(|part| self.dists.get(part.index())).map(|part| part.max).max();
+                }
+                DistForm::Computed { value, unit } => {
+                    write!(f, "{} times {}", self.show_operand(*value), duration(*unit))?;
+                }
+            }
+            match (&dist.form, end) {
+                (DistForm::Uniform { .. } | DistForm::Points { .. }, _) => Ok(()),
+                (DistForm::Mix { .. }, Some(end)) if end <= dist.max => Ok(()),
+                _ => write!(f, " max {}", duration(dist.max)),
+            }
+        })
+    }
+}
