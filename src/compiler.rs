@@ -8,6 +8,7 @@
 mod check;
 mod compact;
 mod expression;
+mod interval;
 mod link;
 mod lower;
 mod names;

@@ -20,6 +20,7 @@ mod stable;
 mod tables;
 mod text;
 mod user_agent;
+mod words;
 mod zipf;
 
 pub use identity::{Identity, MAX_INDEX};

@@ -25,7 +25,7 @@ fn listings() {
 }
 
 /// Words that make sense somewhere, put anywhere.
-const WORDS: [&str; 29] = [
+const WORDS: [&str; 34] = [
     "<<vars.a>>",
     "<<random.uuid>>",
     "<<parent.attributes.user.id>>",
@@ -55,6 +55,11 @@ const WORDS: [&str; 29] = [
     "when: not cold",
     "max: 0",
     "delay_ms: <<random.normal(5, limit)>>",
+    "{choice: [1, 2], weights: [0, 1]}",
+    "{choice: [{a: 1}, {a: 2}]}",
+    "<<n % 0 if coin else market.vat>>",
+    "<<random.text(n)>>",
+    "<<n | nth([1, 'a'])>>",
 ];
 
 proptest::proptest! {
@@ -63,7 +68,7 @@ proptest::proptest! {
     /// However an input is changed, it is compiled or refused; the verifier never refuses what the compiler made.
     #[test]
     fn changed_inputs_are_compiled_or_refused(
-        input in 0..6usize,
+        input in 0..8usize,
         changes in proptest::collection::vec((0..10_000usize, 0..24usize, 0..WORDS.len()), 1..4),
     ) {
         let texts = [
@@ -73,6 +78,8 @@ proptest::proptest! {
             include_str!("plans/order.yaml"),
             include_str!("plans/service_foo.yaml"),
             include_str!("plans/times.yaml"),
+            include_str!("plans/values.yaml"),
+            include_str!("plans/choices.yaml"),
         ];
         // Cut between words, so that most changes are of the scenario and not of its YAML.
         let mut words: Vec<&str> = texts[input].split_inclusive([' ', '\n', ':', '.', ',', '(']).collect();

@@ -3,6 +3,7 @@
 mod support {
     pub mod lasting;
     pub mod peer;
+    #[allow(dead_code)]
     pub mod plans;
     pub mod ports;
     pub mod requests;

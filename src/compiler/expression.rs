@@ -3,6 +3,7 @@
 //! What can't be made is reported once, here, and becomes `None`; whatever is made of it becomes `None` in silence.
 
 mod argument;
+mod choice;
 mod field;
 mod filter;
 mod function;
@@ -12,6 +13,7 @@ mod text;
 use super::names::{Linked, Miss, Names, Site, Target};
 use super::report::Report;
 use super::tables::Tables;
+use super::typed::Slot;
 use super::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
@@ -61,12 +63,11 @@ pub enum Scope<'a> {
         names: &'a Names<'a>,
         site: Site,
         values: &'a Values,
+        /// The scenario's slots so far.
+        slots: &'a [Slot],
     },
     /// In a service's attributes. The instance's number and id, where `instances` is written.
-    Service {
-        name: &'a str,
-        instance: Option<(u32, &'a str)>,
-    },
+    Service { name: &'a str, instance: Option<(u32, &'a str)> },
 }
 
 pub struct Expressions<'a> {
@@ -143,6 +144,7 @@ impl<'a> Expressions<'a> {
             Ast::Path(path) => self.path(path, node.loc),
             Ast::Call { path, arguments } => self.function(&path.join("."), node.loc, arguments),
             Ast::Filter { input, name, arguments } => self.filter(input, name, arguments, node.loc),
+            Ast::If { condition, then, otherwise } => self.branch(condition, then, otherwise),
             Ast::Unary { operator, operand } => self.unary(*operator, operand),
             Ast::Binary { operator, left, right } => self.binary(*operator, left, right, node.loc),
         }
@@ -195,11 +197,12 @@ impl<'a> Expressions<'a> {
     fn path(&mut self, path: &[String], loc: Loc) -> Option<Typed> {
         match self.scope {
             Scope::Service { name, instance } => self.path_in_service(path, loc, name, instance),
-            Scope::Trace { names, site, values } => match names.find(site, path) {
+            Scope::Trace { names, site, values, .. } => match names.find(site, path) {
                 Ok(target) => self.read(target, path, loc, names, values),
                 Err(miss) => {
                     let (problem, related) = self.explain(miss, path, names, site);
-                    self.report.add_related(problem, loc, Role::Span, related);
+                    let (role, place) = related.unzip();
+                    self.report.add_related(problem, loc, role.unwrap_or(Role::Span), place);
                     None
                 }
             },
@@ -230,6 +233,10 @@ impl<'a> Expressions<'a> {
     fn read(&mut self, target: Target, path: &[String], loc: Loc, names: &Names, values: &Values) -> Option<Typed> {
         match target {
             Target::Var(var) => *values.vars.get(var)?,
+            Target::Column { var, column } => {
+                let row = (*values.vars.get(var)?)?;
+                self.column(row, &names.rows(var)?.columns[column], loc)
+            }
             Target::Attribute { span, attribute } => *values.spans.get(span)?.attributes.get(attribute)?,
             Target::ContextKey { span } => values.spans.get(span)?.context_key,
             Target::Linked { span, read } => {
@@ -244,7 +251,7 @@ impl<'a> Expressions<'a> {
     }
 
     /// The words for a name that means nothing, and the places that have to do with it.
-    fn explain(&mut self, miss: Miss, path: &[String], names: &Names, site: Site) -> (Problem, Option<Loc>) {
+    fn explain(&mut self, miss: Miss, path: &[String], names: &Names, site: Site) -> (Problem, Option<(Role, Loc)>) {
         let name = path.join(".");
         match miss {
             Miss::Name => {
@@ -256,11 +263,21 @@ impl<'a> Expressions<'a> {
                 let nearest = self.report.nearest(&name, vars);
                 (Problem::UnknownVariable { name, nearest }, None)
             }
+            Miss::Row { var } => {
+                let column = names.rows(var).and_then(|rows| rows.columns.first());
+                let column = column.map_or_else(String::new, |column| column.name.clone());
+                (Problem::RowNotAValue { name, column }, Some((Role::Rows, names.scenario.vars[var].name.loc)))
+            }
+            Miss::Column { var, name } => {
+                let columns = names.rows(var).into_iter().flat_map(|rows| &rows.columns);
+                let nearest = self.report.nearest(&name, columns.map(|column| column.name.as_str()));
+                (Problem::UnknownColumn { name, nearest }, Some((Role::Rows, names.scenario.vars[var].name.loc)))
+            }
             Miss::Attribute { of, span, key } => {
                 let nearest = self.report.nearest(&key, names.keys(span));
                 let above = nearest.is_none() && names.owner(span, &key).is_some();
                 let place = names.spans[span].span.service.loc;
-                (Problem::UnknownAttribute { of, key, nearest, above }, Some(place))
+                (Problem::UnknownAttribute { of, key, nearest, above }, Some((Role::Span, place)))
             }
             Miss::Unavailable(why) => (Problem::NotAvailable { name, why }, None),
             Miss::NotAValue(instead) => (Problem::NotAValue { name, instead }, None),

@@ -7,6 +7,7 @@
 use super::order;
 use super::report::Report;
 use crate::language::diagnostic::{Problem, Role, Unavailable};
+use crate::language::scenario::choice::{Choice, Options, Rows};
 use crate::language::scenario::{Scalar, Scenario, Span, Value};
 use crate::language::source::Loc;
 use crate::language::template::{Expr, Node as ExprNode, Part, Template};
@@ -64,6 +65,11 @@ pub enum Linked {
 #[derive(Debug, PartialEq)]
 pub enum Target {
     Var(usize),
+    /// A column of a var that is a row.
+    Column {
+        var: usize,
+        column: usize,
+    },
     Attribute {
         span: usize,
         attribute: usize,
@@ -89,6 +95,15 @@ pub enum Target {
 pub enum Miss {
     Name,
     Var(String),
+    /// A var that is a row, without a column.
+    Row {
+        var: usize,
+    },
+    /// A column that the row lacks.
+    Column {
+        var: usize,
+        name: String,
+    },
     /// `of` is `parent` or `root`, which is this span.
     Attribute {
         of: &'static str,
@@ -106,6 +121,7 @@ pub fn is_computed(value: &Value) -> bool {
     match value {
         Value::Scalar(scalar) => is_template(scalar),
         Value::List { items, .. } => items.iter().any(is_template),
+        Value::Choice(_) => true,
     }
 }
 
@@ -143,7 +159,7 @@ impl<'m> Names<'m> {
             "vars" if rest.is_empty() => Err(Miss::NotAValue("vars.NAME")),
             "vars" => {
                 let name = rest.join(".");
-                self.vars.get(&*name).map(|&var| Target::Var(var)).ok_or(Miss::Var(name))
+                self.var(&name).unwrap_or(Err(Miss::Var(name)))
             }
             "scenario" if rest == ["name"] => Ok(Target::ScenarioName),
             "scenario" => Err(Miss::NotAValue("scenario.name")),
@@ -196,10 +212,13 @@ impl<'m> Names<'m> {
 
     /// Vars, then the span's own attributes but the one being defined, then the nearest ancestor's.
     fn find_bare(&self, site: Site, name: &str) -> Result<Target, Miss> {
-        if let Some(&var) = self.vars.get(name) {
-            return Ok(Target::Var(var));
-        }
-        let Site::Span { span, step } = site else { return Err(Miss::Name) };
+        let missed = match self.var(name) {
+            // An attribute may have the name that no column has.
+            Some(Err(Miss::Column { var, name })) => Miss::Column { var, name },
+            Some(found) => return found,
+            None => Miss::Name,
+        };
+        let Site::Span { span, step } = site else { return Err(missed) };
         for at in self.ancestry(span) {
             if let Some(&attribute) = self.spans[at].attributes.get(name)
                 && !(at == span && step == Some(Step::Attribute(attribute)))
@@ -207,7 +226,30 @@ impl<'m> Names<'m> {
                 return Ok(Target::Attribute { span: at, attribute });
             }
         }
-        Err(Miss::Name)
+        Err(missed)
+    }
+
+    /// The var of this name, or the column of one that is a row.
+    fn var(&self, name: &str) -> Option<Result<Target, Miss>> {
+        if let Some(&var) = self.vars.get(name) {
+            return Some(if self.rows(var).is_some() { Err(Miss::Row { var }) } else { Ok(Target::Var(var)) });
+        }
+        // Of several that fit, the longest is meant.
+        let rows = name.rmatch_indices('.').find_map(|(dot, _)| {
+            let var = *self.vars.get(&name[..dot])?;
+            Some((var, self.rows(var)?, &name[dot + 1..]))
+        });
+        let (var, rows, column) = rows?;
+        let found = rows.columns.iter().position(|other| other.name == column);
+        Some(found.map(|column| Target::Column { var, column }).ok_or(Miss::Column { var, name: column.to_owned() }))
+    }
+
+    /// The rows that a var is one of.
+    pub fn rows(&self, var: usize) -> Option<&'m Rows> {
+        match &self.scenario.vars[var].value {
+            Value::Choice(Choice { options: Options::Rows(rows), .. }) => Some(rows),
+            _ => None,
+        }
     }
 
     /// The span, its parent, and so on up to the root.
@@ -244,7 +286,7 @@ impl<'m> Names<'m> {
             .map(|var| {
                 let mut reads = Vec::new();
                 each_path_of_value(&var.value, &mut |path, _| {
-                    if let Ok(Target::Var(read)) = self.find(Site::Var, path) {
+                    if let Ok(Target::Var(read) | Target::Column { var: read, .. }) = self.find(Site::Var, path) {
                         reads.push(read);
                     }
                 });
@@ -406,6 +448,9 @@ fn each_path_of_value(value: &Value, f: &mut impl FnMut(&[String], Loc)) {
     match value {
         Value::Scalar(value) => scalar(value),
         Value::List { items, .. } => items.iter().for_each(scalar),
+        Value::Choice(Choice { options: Options::Values(items), .. }) => items.iter().for_each(scalar),
+        // Rows are constant.
+        Value::Choice(_) => {}
     }
 }
 
@@ -430,6 +475,7 @@ fn each_path(template: &Template, f: &mut impl FnMut(&[String], Loc)) {
                     waiting.extend(arguments.iter().rev());
                     waiting.push(input);
                 }
+                Expr::If { condition, then, otherwise } => waiting.extend([otherwise, condition, then]),
                 Expr::Unary { operand, .. } => waiting.push(operand),
                 Expr::Binary { left, right, .. } => waiting.extend([right, left]),
             }

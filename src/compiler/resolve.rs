@@ -111,7 +111,7 @@ impl<'m> Resolver<'m> {
     }
 
     fn expressions<'a>(&'a mut self, state: &'a State<'_, 'm>, site: Site, report: &'a mut Report) -> Expressions<'a> {
-        let scope = Scope::Trace { names: state.names, site, values: &state.values };
+        let scope = Scope::Trace { names: state.names, site, values: &state.values, slots: &state.slots };
         Expressions::new(&mut self.tables, report, scope)
     }
 

@@ -10,7 +10,7 @@ pub(super) use linked::Found;
 use super::code::Code;
 use super::random::{Random, within};
 use super::stable::Use;
-use super::{text, user_agent};
+use super::{text, user_agent, words};
 use crate::plan::distribution;
 use crate::plan::{Constant, Expr, ExprId, Operator, TextId};
 use crate::trace::{Bytes, NONE, Read, Trace, Value};
@@ -113,6 +113,18 @@ impl Evaluation<'_> {
                 text::put_hex(&mut self.trace.text, *digits, || self.random.u64());
                 Value::text(at, self.trace.text.len())
             }
+            Expr::RandomHexUpTo { count, max } => {
+                let Some(digits) = self.count(*count, *max) else { return Value::ABSENT };
+                let at = self.trace.text.len();
+                text::put_hex(&mut self.trace.text, digits, || self.random.u64());
+                Value::text(at, self.trace.text.len())
+            }
+            Expr::RandomText { count, max } => {
+                let Some(characters) = self.count(*count, *max) else { return Value::ABSENT };
+                let at = self.trace.text.len();
+                words::put_words(&mut self.trace.text, characters as usize, || self.random.u64());
+                Value::text(at, self.trace.text.len())
+            }
             Expr::RandomIpv4 => {
                 let bits = self.random.u32();
                 self.write(|out| text::put_ipv4(out, bits))
@@ -206,6 +218,26 @@ impl Evaluation<'_> {
                 this.value(items[at as usize])
             }),
 
+            Expr::If { condition, then, otherwise } => match self.value(*condition).read() {
+                Read::Bool(true) => self.value(*then),
+                Read::Bool(false) => self.value(*otherwise),
+                _ => Value::ABSENT,
+            },
+            Expr::Lookup { of, items } => {
+                let of = self.value(*of);
+                for pair in items.chunks_exact(2) {
+                    let key = self.value(pair[0]);
+                    if self.equal(of, key) == Some(true) {
+                        return self.value(pair[1]);
+                    }
+                }
+                Value::ABSENT
+            }
+            Expr::Nth { of, items } => {
+                let at = convert::int(self.value(*of)).and_then(|at| usize::try_from(at).ok());
+                at.and_then(|at| items.get(at)).map_or(Value::ABSENT, |item| self.value(*item))
+            }
+
             Expr::Not { of } => match self.value(*of).read() {
                 Read::Bool(v) => Value::bool(!v),
                 _ => Value::ABSENT,
@@ -227,6 +259,12 @@ impl Evaluation<'_> {
                 if of.is_absent() { Value::ABSENT } else { Value::bool(found) }
             }
         }
+    }
+
+    /// A number of characters, from 0 to `max`; `None`: the expression gives no number.
+    fn count(&mut self, id: ExprId, max: u32) -> Option<u32> {
+        let count = convert::int(self.value(id))?;
+        Some(count.clamp(0, max.into()) as u32)
     }
 
     /// The text that `put` appends, as a value.
@@ -391,7 +429,9 @@ impl Evaluation<'_> {
             Operator::Gt => self.order(a, b).map_or(Value::ABSENT, |o| Value::bool(o.is_gt())),
             Operator::Ge => self.order(a, b).map_or(Value::ABSENT, |o| Value::bool(o.is_ge())),
             Operator::Add if self.is_text(a) && self.is_text(b) => self.write_both(a, b),
-            Operator::Add | Operator::Sub | Operator::Mul | Operator::Div => convert::arithmetic(operator, a, b),
+            Operator::Add | Operator::Sub | Operator::Mul | Operator::Div | Operator::Rem => {
+                convert::arithmetic(operator, a, b)
+            }
             Operator::Or | Operator::And => Value::ABSENT,
         }
     }

@@ -46,6 +46,8 @@ pub enum Role {
     Anchor,
     /// An item of this type, with which another does not go together, is here.
     Item(&'static str),
+    /// The rows that the var is one of are here.
+    Rows,
     /// The span that lacks the attribute is here.
     Span,
     /// A span that can be linked to, and that lacks the attribute, is here.

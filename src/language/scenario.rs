@@ -1,11 +1,13 @@
 //! The scenario model: what the files say, field by field, with places. Fields are checked on their own here (known, of the
 //! right shape, in range); what takes more than one place to see (names, types, sums, cycles) is the compiler's.
 
+pub mod choice;
 pub mod contents;
 pub mod dist;
 mod fields;
 mod number;
 pub mod read;
+mod scalar;
 pub mod services;
 mod span;
 mod value;
@@ -117,6 +119,7 @@ pub struct ErrorCondition {
 pub enum Value {
     Scalar(Scalar),
     List { items: Vec<Scalar>, loc: Loc },
+    Choice(choice::Choice),
 }
 
 #[derive(Clone, Debug)]

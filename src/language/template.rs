@@ -81,6 +81,12 @@ pub enum Expr {
         name: Located<String>,
         arguments: Vec<Node>,
     },
+    /// `then if condition else otherwise`.
+    If {
+        condition: Node,
+        then: Node,
+        otherwise: Node,
+    },
     Unary {
         operator: Unary,
         operand: Node,
@@ -113,4 +119,5 @@ pub enum Binary {
     Sub,
     Mul,
     Div,
+    Rem,
 }

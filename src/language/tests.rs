@@ -51,6 +51,7 @@ fn scalars_keep_their_types() {
             Value::Scalar(Scalar::Text(_)) => 't',
             Value::Scalar(Scalar::Expr(_)) => 'e',
             Value::List { .. } => 'l',
+            Value::Choice(_) => 'c',
         })
         .collect();
     assert_eq!(shapes, "itetetlbi");

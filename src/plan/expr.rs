@@ -87,6 +87,18 @@ pub enum Expr {
     RandomHex {
         digits: u32,
     },
+    /// A text of as many lower-case hexadecimal digits as `count` says, 0 to `max` (at most 1,024). One 64-bit draw for each 16
+    /// digits begun.
+    RandomHexUpTo {
+        count: ExprId,
+        max: u32,
+    },
+    /// A text of words with as many characters as `count` says, 0 to `max` (at most 1,048,576). One 64-bit draw for each ten words
+    /// begun.
+    RandomText {
+        count: ExprId,
+        max: u32,
+    },
     /// A unicast IPv4 address. One 32-bit draw.
     RandomIpv4,
     /// A global unicast IPv6 address (2000::/3). Two 64-bit draws.
@@ -205,6 +217,23 @@ pub enum Expr {
         items: Box<[ExprId]>,
     },
 
+    /// The value of `then` where `condition` is true, of `otherwise` where it is false; only that one is evaluated.
+    If {
+        condition: ExprId,
+        then: ExprId,
+        otherwise: ExprId,
+    },
+    /// Of the items, which are a key and its value in turns, the value behind the first key that `of` equals; absent if it equals none.
+    /// Only that value is evaluated.
+    Lookup {
+        of: ExprId,
+        items: Box<[ExprId]>,
+    },
+    /// The item at the position `of`, from 0; absent beyond the last. Only that item is evaluated.
+    Nth {
+        of: ExprId,
+        items: Box<[ExprId]>,
+    },
     /// The other bool.
     Not {
         of: ExprId,
@@ -268,6 +297,7 @@ macro_rules! parts {
             ToInt { of } | ToDouble { of } | ToBool { of } | Not { of } | Neg { of } => Parts::one(of),
             StableUuid { of } | StableHex { of, .. } | StableIpv4 { of } => Parts::one(of),
             RandomExp { mean } => Parts::one(mean),
+            RandomHexUpTo { count, .. } | RandomText { count, .. } => Parts::one(count),
             RandomIntBetween { min, max } | RandomFloatBetween { min, max, .. } => Parts::two(min, max),
             RandomNormal { mean, stddev } => Parts::two(mean, stddev),
             RandomLognormal { p50, p99 } => Parts::two(p50, p99),
@@ -278,7 +308,10 @@ macro_rules! parts {
             Clamp { of, min, max } => Parts { fields: [Some(of), Some(min), Some(max)], ..Parts::none() },
             Concat { parts: items } | List { items } | RandomChoice { items } => Parts::row(items),
             RandomWeighted { items, .. } => Parts::row(items),
-            StablePick { of, items } | In { of, items } => {
+            If { condition, then, otherwise } => {
+                Parts { fields: [Some(condition), Some(then), Some(otherwise)], ..Parts::none() }
+            }
+            StablePick { of, items } | In { of, items } | Lookup { of, items } | Nth { of, items } => {
                 Parts { fields: [Some(of), None, None], ..Parts::row(items) }
             }
         }
@@ -318,7 +351,7 @@ impl Constant {
 }
 
 /// An operator of two operands. `and` and `or` evaluate the right one only where it decides. Int arithmetic saturates; `int / int` is a double;
-/// division by zero is absent; text + text joins.
+/// the remainder has the sign of the divisor; division by zero, and its remainder, are absent; text + text joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operator {
@@ -334,4 +367,5 @@ pub enum Operator {
     Sub,
     Mul,
     Div,
+    Rem,
 }

@@ -158,6 +158,21 @@ impl Shown<'_> {
                 write!(f, "{} in ", self.operand(*of, Around::Others))?;
                 return self.row(f, items);
             }
+            Expr::If { condition, then, otherwise } => {
+                let [condition, then, otherwise] =
+                    [*condition, *then, *otherwise].map(|id| self.operand(id, Around::Others));
+                return write!(f, "{then} if {condition} else {otherwise}");
+            }
+            Expr::Lookup { of, items } => {
+                write!(f, "lookup {} {{", self.operand(*of, Around::Others))?;
+                for (i, pair) in items.chunks(2).enumerate() {
+                    f.write_str(if i > 0 { ", " } else { "" })?;
+                    pair.iter().enumerate().try_for_each(|(k, item)| {
+                        write!(f, "{}{}", if k > 0 { ": " } else { "" }, self.operand(*item, Around::Others))
+                    })?;
+                }
+                return f.write_str("}");
+            }
             Expr::RandomWeighted { items, weights } => {
                 f.write_str("weighted")?;
                 for (weight, item) in weights.iter().zip(items) {
@@ -182,7 +197,7 @@ impl Display for Shown<'_> {
             Expr::Concat { .. } => false,
             expr => expr.operands().next().is_none(),
         };
-        let infix = matches!(expr, Expr::Binary { .. } | Expr::In { .. });
+        let infix = matches!(expr, Expr::Binary { .. } | Expr::In { .. } | Expr::If { .. });
         let bare = match self.around {
             Around::Nothing => true,
             Around::Name => !infix,
@@ -206,6 +221,7 @@ fn symbol(operator: Operator) -> &'static str {
         Operator::Sub => "-",
         Operator::Mul => "*",
         Operator::Div => "/",
+        Operator::Rem => "%",
     }
 }
 
@@ -216,6 +232,8 @@ fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
         | Expr::List { .. }
         | Expr::Binary { .. }
         | Expr::In { .. }
+        | Expr::If { .. }
+        | Expr::Lookup { .. }
         | Expr::RandomWeighted { .. } => {
             unreachable!("written in a form of their own")
         }
@@ -230,6 +248,8 @@ fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
         Expr::RandomFloatBetween { digits, .. } => return write!(f, "float_between {digits}"),
         Expr::RandomBool { chance } => return write!(f, "bool {}", percent(*chance)),
         Expr::RandomHex { digits } => return write!(f, "hex {digits}"),
+        Expr::RandomHexUpTo { max, .. } => return write!(f, "hex_up_to {max}"),
+        Expr::RandomText { max, .. } => return write!(f, "words_up_to {max}"),
         Expr::RandomZipf { n, s } => return write!(f, "zipf {n} {s}"),
         Expr::Linked { key } => return write!(f, "linked {}", program.show_name(*key)),
         Expr::Round { digits, .. } => return write!(f, "round {digits}"),
@@ -266,6 +286,7 @@ fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
         Expr::StableUuid { .. } => "stable_uuid",
         Expr::StableIpv4 { .. } => "stable_ipv4",
         Expr::StablePick { .. } => "stable_pick",
+        Expr::Nth { .. } => "nth",
         Expr::Not { .. } => "not",
         Expr::Neg { .. } => "neg",
     };
@@ -334,6 +355,15 @@ mod tests {
             (Expr::List { items: [int, uuid].into() }, "[int -1 9, uuid]"),
             (Expr::StablePick { of: slot, items: [one, int].into() }, "stable_pick slot0 1 (int -1 9)"),
             (Expr::RandomBool { chance: Chance::from_percent(12.5) }, "bool 12.5%"),
+            (Expr::If { condition: slot, then: int, otherwise: one }, "(int -1 9) if slot0 else 1"),
+            (
+                Expr::Lookup { of: slot, items: [one, int, a, uuid].into() },
+                r#"lookup slot0 {1: (int -1 9), "a \"quoted\" text": uuid}"#,
+            ),
+            (Expr::RandomText { count: int, max: 9 }, "words_up_to 9 int -1 9"),
+            (Expr::RandomHexUpTo { count: slot, max: 64 }, "hex_up_to 64 slot0"),
+            (Expr::Nth { of: int, items: [one, uuid].into() }, "nth (int -1 9) 1 uuid"),
+            (Expr::Binary { operator: Operator::Rem, left: int, right: one }, "(int -1 9) % 1"),
         ];
         for (expr, shown) in cases {
             let mut program = m.program.clone();

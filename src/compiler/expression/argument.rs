@@ -1,6 +1,7 @@
 //! Arguments of functions and filters: how many, of which type, and which must be known when compiling.
 
-use super::{Expressions, Typed};
+use super::{Expressions, Scope, Typed};
+use crate::compiler::interval::{Interval, interval};
 use crate::compiler::types::Kind;
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::source::Loc;
@@ -96,6 +97,12 @@ impl Expressions<'_> {
             Vec::from(known).into_iter().filter_map(|item| Some((self.constant(item)?, node.loc))).collect()
         };
         if items.is_empty() { self.fail(Problem::EmptyList { usage }, node.loc) } else { Some(items) }
+    }
+
+    /// Where a number lies, as far as that is known.
+    pub(super) fn interval(&self, typed: Typed) -> Option<Interval> {
+        let slots = if let Scope::Trace { slots, .. } = self.scope { slots } else { &[] };
+        interval(&self.tables.program.exprs, slots, typed.expr)
     }
 
     pub(super) fn int_of(&self, argument: Argument) -> Option<i64> {

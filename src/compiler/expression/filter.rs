@@ -4,16 +4,17 @@ use super::argument::{Argument, Signature};
 use super::function::either;
 use super::{Expressions, Typed};
 use crate::compiler::types::{Kind, Type};
-use crate::language::diagnostic::Problem;
+use crate::language::diagnostic::{Problem, Role};
 use crate::language::source::{Loc, Located};
-use crate::language::template::Node;
+use crate::language::template::{Expr as Ast, Node};
 use crate::plan::{Expr, limits};
+use std::collections::HashMap;
 
 const fn signature(name: &'static str, usage: &'static str, arguments: usize) -> Signature {
     Signature { name, usage, least: arguments, most: arguments }
 }
 
-const FILTERS: [Signature; 15] = [
+const FILTERS: [Signature; 17] = [
     signature("upper", "upper", 0),
     signature("lower", "lower", 0),
     signature("default", "default(x)", 1),
@@ -29,6 +30,8 @@ const FILTERS: [Signature; 15] = [
     signature("hex", "hex(n)", 1),
     signature("ipv4", "ipv4", 0),
     signature("pick", "pick(['a', 'b'])", 1),
+    signature("lookup", "lookup({'a': 1, 'b': 2})", 1),
+    signature("nth", "nth(['a', 'b'])", 1),
 ];
 
 impl Expressions<'_> {
@@ -118,9 +121,58 @@ impl Expressions<'_> {
                 let ty = Type { optional: picked.optional || ty.optional, ..picked };
                 self.add(Expr::StablePick { of, items }, ty)
             }
+            ("lookup", [entries]) => self.lookup(signature, input, entries),
+            ("nth", [items]) => {
+                if !matches!(ty.kind, Kind::Int | Kind::Unknown) {
+                    return self.wrong_type(signature, "an int", ty.kind, input);
+                }
+                let items = self.items(signature.usage, items)?;
+                let kind = either(&items).kind;
+                let items = items.iter().map(|(item, _)| item.expr).collect();
+                self.add(Expr::Nth { of, items }, Type { kind, optional: true })
+            }
             // The table has no other name, and each has the arguments the table says.
             _ => None,
         }
+    }
+
+    /// `value | lookup({key: value, ..})`
+    fn lookup(&mut self, signature: &'static Signature, input: Argument, node: &Node) -> Option<Typed> {
+        let Ast::Map(entries) = &*node.value else {
+            let argument = self.argument(node)?;
+            return self.wrong_type(signature, "a mapping of values to values", argument.typed.ty.kind, argument);
+        };
+        if entries.is_empty() {
+            return self.fail(Problem::EmptyList { usage: signature.usage }, node.loc);
+        }
+        let (mut items, mut values) = (Vec::with_capacity(2 * entries.len()), Vec::with_capacity(entries.len()));
+        let mut seen = HashMap::new();
+        // An input that may be absent is no mistake: what is looked up may be, too.
+        let of = Typed { ty: input.typed.ty.kind.into(), ..input.typed };
+        let mut whole = true;
+        for (key_node, value_node) in entries {
+            let (key, value) = (self.node(key_node), self.node(value_node));
+            let (Some(key), Some(value)) = (key, value) else {
+                whole = false;
+                continue;
+            };
+            if self.comparable("==", (of, input.loc), (key, key_node.loc), key_node.loc).is_none() {
+                whole = false;
+            } else if self.tables.constant_of(key.expr).is_none() {
+                self.fail::<()>(Problem::KeyNotConstant, key_node.loc);
+                whole = false;
+            } else if let Some(first) = seen.insert(key.expr, key_node.loc) {
+                self.report.add_related(Problem::DuplicateChoice, key_node.loc, Role::First, [first]);
+                whole = false;
+            }
+            items.extend([key.expr, value.expr]);
+            values.push((value, value_node.loc));
+        }
+        if !whole {
+            return None;
+        }
+        let kind = either(&values).kind;
+        self.add(Expr::Lookup { of: of.expr, items: items.into() }, Type { kind, optional: true })
     }
 
     fn numeric(&mut self, signature: &'static Signature, input: Argument) -> Option<()> {

@@ -14,7 +14,7 @@ const fn signature(name: &'static str, usage: &'static str, least: usize, most: 
     Signature { name, usage, least, most }
 }
 
-const FUNCTIONS: [Signature; 22] = [
+const FUNCTIONS: [Signature; 23] = [
     signature("random.int", "random.int(min, max)", 2, 2),
     signature("random.float", "random.float(min, max, digits)", 2, 3),
     signature("random.bool", "random.bool(percent)", 0, 1),
@@ -22,6 +22,7 @@ const FUNCTIONS: [Signature; 22] = [
     signature("random.weighted", "random.weighted({'a': 9, 'b': 1})", 1, 1),
     signature("random.uuid", "random.uuid", 0, 0),
     signature("random.hex", "random.hex(n)", 1, 1),
+    signature("random.text", "random.text(n)", 1, 1),
     signature("random.ipv4", "random.ipv4", 0, 0),
     signature("random.ipv6", "random.ipv6", 0, 0),
     signature("random.user_agent", "random.user_agent", 0, 0),
@@ -68,9 +69,19 @@ impl Expressions<'_> {
             }
             ("random.weighted", [weights]) => self.random_weighted(signature, weights),
             ("random.uuid", _) => self.add(Expr::RandomUuid, Kind::Text),
-            ("random.hex", [digits]) => {
-                let digits = self.known_int(signature, digits, 1, limits::WIDTH.into())? as u32;
-                self.add(Expr::RandomHex { digits }, Kind::Text)
+            ("random.hex", [digits]) => match self.counted(signature, digits, 1, limits::WIDTH as usize)? {
+                (count, max) if count.typed.ty.kind == Kind::Int && self.int_of(count).is_some() => {
+                    self.add(Expr::RandomHex { digits: max }, Kind::Text)
+                }
+                (count, max) => {
+                    let ty = Type { kind: Kind::Text, optional: count.typed.ty.optional };
+                    self.add(Expr::RandomHexUpTo { count: count.typed.expr, max }, ty)
+                }
+            },
+            ("random.text", [characters]) => {
+                let (count, max) = self.counted(signature, characters, 0, limits::TEXT_BYTES)?;
+                let ty = Type { kind: Kind::Text, optional: count.typed.ty.optional };
+                self.add(Expr::RandomText { count: count.typed.expr, max }, ty)
             }
             ("random.ipv4", _) => self.add(Expr::RandomIpv4, Kind::Text),
             ("random.ipv6", _) => self.add(Expr::RandomIpv6, Kind::Text),
@@ -128,6 +139,31 @@ impl Expressions<'_> {
             // The table has no other name, and each has the arguments the table says.
             _ => None,
         }
+    }
+
+    /// A number of characters, known or computed, with the most that it may be.
+    fn counted(
+        &mut self,
+        signature: &'static Signature,
+        node: &Node,
+        least: i64,
+        most: usize,
+    ) -> Option<(Argument, u32)> {
+        let argument = self.int(signature, node)?;
+        let found = match self.int_of(argument) {
+            Some(value) if value < least => value as f64,
+            _ => match self.interval(argument.typed) {
+                Some(interval) => interval.max,
+                None => return self.fail(Problem::Unbounded { usage: signature.usage }, argument.loc),
+            },
+        };
+        let is_known = self.int_of(argument).is_some();
+        if found > most as f64 || is_known && found < least as f64 {
+            let allowed = if is_known { format!("{least} to {most}") } else { format!("at most {most}") };
+            return self.out_of_range(signature, allowed, found.to_string(), argument.loc);
+        }
+        // A number below 0 is as good as 0.
+        Some((argument, found.max(0.0) as u32))
     }
 
     fn numbers(&mut self, signature: &'static Signature, a: &Node, b: &Node) -> Option<(Argument, Argument)> {

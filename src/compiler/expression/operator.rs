@@ -69,7 +69,7 @@ impl Expressions<'_> {
                 }
                 self.add(plan(Operator::Add), Type { kind: Kind::Text, optional })
             }
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div => {
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem => {
                 let checked = (self.number(sign, a, left.loc), self.number(sign, b, right.loc));
                 checked.0.and(checked.1)?;
                 let kind = a.ty.kind.or(b.ty.kind);
@@ -83,7 +83,11 @@ impl Expressions<'_> {
                             Some(Constant::Double(value)) => *value != 0.0,
                             _ => false,
                         };
-                        (Operator::Div, Type { kind: Kind::Double, optional: optional || !never_zero })
+                        let optional = optional || !never_zero;
+                        match operator {
+                            Binary::Rem => (Operator::Rem, Type { kind, optional }),
+                            _ => (Operator::Div, Type { kind: Kind::Double, optional }),
+                        }
                     }
                 };
                 self.add(plan(operator), ty)
@@ -91,6 +95,20 @@ impl Expressions<'_> {
             // Taken above.
             Binary::In => None,
         }
+    }
+
+    /// `then if condition else otherwise`.
+    pub(super) fn branch(&mut self, condition: &Node, then: &Node, otherwise: &Node) -> Option<Typed> {
+        let (decides, a, b) = (self.node(condition), self.node(then), self.node(otherwise));
+        let checked = decides.and_then(|decides| self.condition("if", decides, condition.loc));
+        let (decides, a, b) = (decides?, a?, b?);
+        checked?;
+        if let Some(Constant::Bool(holds)) = self.tables.constant_of(decides.expr) {
+            return Some(if *holds { a } else { b });
+        }
+        let optional = decides.ty.optional || a.ty.optional || b.ty.optional;
+        let expr = Expr::If { condition: decides.expr, then: a.expr, otherwise: b.expr };
+        self.add(expr, Type { kind: a.ty.kind.or(b.ty.kind), optional })
     }
 
     /// `x in [..]`.
@@ -176,5 +194,6 @@ fn sign(operator: Binary) -> &'static str {
         Binary::Sub => "-",
         Binary::Mul => "*",
         Binary::Div => "/",
+        Binary::Rem => "%",
     }
 }

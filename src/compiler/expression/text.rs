@@ -20,10 +20,11 @@ impl Expressions<'_> {
                     items.iter().map(|item| (self.scalar(item), place(item), is_template(item))).collect();
                 self.list(items)
             }
+            Value::Choice(choice) => self.choice(choice),
         }
     }
 
-    fn scalar(&mut self, scalar: &Scalar) -> Option<Typed> {
+    pub(super) fn scalar(&mut self, scalar: &Scalar) -> Option<Typed> {
         match scalar {
             Scalar::Bool(value) => self.constant(Constant::Bool(value.value)),
             Scalar::Int(value) => self.constant(Constant::Int(value.value)),
@@ -123,7 +124,7 @@ fn keeps_type(expr: &Ast) -> bool {
     matches!(expr, Ast::Filter { name, .. } if matches!(&*name.value, "int" | "double" | "bool"))
 }
 
-fn place(scalar: &Scalar) -> Loc {
+pub(super) fn place(scalar: &Scalar) -> Loc {
     match scalar {
         Scalar::Bool(value) => value.loc,
         Scalar::Int(value) => value.loc,

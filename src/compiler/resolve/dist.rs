@@ -24,13 +24,7 @@ impl<'m> Resolver<'m> {
     }
 
     /// The distribution that a time is. Its parts are in the table, itself not: what is uniform may do without.
-    fn dist(
-        &mut self,
-        state: &State<'_, 'm>,
-        site: Site,
-        written: &Written,
-        report: &mut Report,
-    ) -> Option<Dist> {
+    fn dist(&mut self, state: &State<'_, 'm>, site: Site, written: &Written, report: &mut Report) -> Option<Dist> {
         let form = match &written.form {
             Form::Uniform { min, max } => DistForm::Uniform { min: *min, max: *max },
             Form::Lognormal { low, high } => DistForm::Lognormal { low: percentile(low), high: percentile(high) },

@@ -48,7 +48,8 @@ impl<'m> Resolver<'m> {
         }
         let site = Site::Span { span: at, step: None };
         let delay = span.delay.as_ref();
-        let delay = delay.and_then(|delay| Some(Delay { time: self.time(state, site, delay, report)?, loc: delay.loc }));
+        let delay =
+            delay.and_then(|delay| Some(Delay { time: self.time(state, site, delay, report)?, loc: delay.loc }));
         let conditions = self.conditions(state, at, report);
         let events = self.events(state, at, report);
         typed::Span {

@@ -47,6 +47,12 @@ pub(super) fn arithmetic(operator: Operator, a: Value, b: Value) -> Value {
         return Value::int(match operator {
             Operator::Add => a.saturating_add(b),
             Operator::Sub => a.saturating_sub(b),
+            Operator::Rem if b == 0 => return Value::ABSENT,
+            // With the sign of the divisor.
+            Operator::Rem => match a.wrapping_rem(b) {
+                rest if rest != 0 && (rest < 0) != (b < 0) => rest + b,
+                rest => rest,
+            },
             _ => a.saturating_mul(b),
         });
     }
@@ -56,6 +62,11 @@ pub(super) fn arithmetic(operator: Operator, a: Value, b: Value) -> Value {
         Operator::Sub => finite(a - b),
         Operator::Mul => finite(a * b),
         _ if b == 0.0 => Value::ABSENT,
+        Operator::Rem => match libm::fmod(a, b) {
+            rest if rest != 0.0 && (rest < 0.0) != (b < 0.0) => finite(rest + b),
+            // The sum makes 0.0 of -0.0.
+            rest => finite(rest + 0.0),
+        },
         _ => finite(a / b),
     }
 }

@@ -474,3 +474,104 @@ fn parameters_that_make_no_sense_give_nothing() {
         None
     );
 }
+
+#[test]
+fn a_branch_evaluates_the_value_it_takes_and_no_other() {
+    use OwnedDatum::*;
+    let branch = |condition: Constant| {
+        value(move |m| {
+            let (condition, then, otherwise) = (m.c(condition.clone()), m.c(int(1)), m.c(int(2)));
+            m.expr(Expr::If { condition, then, otherwise })
+        })
+    };
+    assert_eq!(branch(Constant::Bool(true)), Some(Int(1)));
+    assert_eq!(branch(Constant::Bool(false)), Some(Int(2)));
+    assert_eq!(branch(int(1)), None, "only a bool decides");
+    // What comes after it draws what the other value would have drawn.
+    let after = |holds: bool| {
+        text(move |m| {
+            let (condition, drawn, none) = (m.c(Constant::Bool(holds)), m.expr(Expr::RandomUuid), m.constant(""));
+            let branch = m.expr(Expr::If { condition, then: drawn, otherwise: none });
+            m.concat(&[branch, drawn])
+        })
+    };
+    assert_eq!(after(true)[..36], after(false)[..]);
+}
+
+#[test]
+fn a_key_is_looked_up_and_an_item_counted_off() {
+    use OwnedDatum::*;
+    let lookup = |of: Constant| {
+        value(move |m| {
+            let of = m.c(of.clone());
+            let items = [
+                m.c(int(1)),
+                m.constant("one"),
+                m.c(double(2.5)),
+                m.constant("more"),
+                m.c(int(1)),
+                m.constant("again"),
+            ];
+            m.expr(Expr::Lookup { of, items: items.into() })
+        })
+    };
+    assert_eq!(lookup(int(1)), words("one"));
+    assert_eq!(lookup(double(1.0)), words("one"));
+    assert_eq!(lookup(double(2.5)), words("more"));
+    assert_eq!((lookup(int(2)), lookup(Constant::Bool(true))), (None, None));
+    let texts = |key: &'static str| {
+        value(move |m| {
+            let (of, a, b) = (m.made(key), m.constant("ch"), m.constant("de"));
+            let items = [a, m.c(int(41)), b, m.c(int(49))].into();
+            m.expr(Expr::Lookup { of, items })
+        })
+    };
+    assert_eq!((texts("de"), texts("ch"), texts("d")), (Some(Int(49)), Some(Int(41)), None));
+    let nth = |at: Constant| {
+        value(move |m| {
+            let (of, items) = (m.c(at.clone()), [m.constant("a"), m.constant("b")].into());
+            m.expr(Expr::Nth { of, items })
+        })
+    };
+    assert_eq!((nth(int(0)), nth(int(1)), nth(double(1.9))), (words("a"), words("b"), words("b")));
+    for beyond in [int(2), int(-1), int(i64::MAX), int(i64::MIN), Constant::Bool(true)] {
+        assert_eq!(nth(beyond.clone()), None, "{beyond:?}");
+    }
+}
+
+#[test]
+fn a_remainder_has_the_sign_of_the_divisor() {
+    use OwnedDatum::*;
+    let rest = |a: Constant, b: Constant| {
+        value(move |m| {
+            let (left, right) = (m.c(a.clone()), m.c(b.clone()));
+            m.expr(Expr::Binary { operator: Operator::Rem, left, right })
+        })
+    };
+    for (a, b, want) in [(7, 3, 1), (-7, 3, 2), (7, -3, -2), (-7, -3, -1), (6, 3, 0), (-6, 3, 0), (i64::MIN, -1, 0)] {
+        assert_eq!(rest(int(a), int(b)), Some(Int(want)), "{a} % {b}");
+    }
+    assert_eq!(rest(double(7.5), int(2)), Some(Double(1.5)));
+    assert_eq!(rest(double(-7.5), int(2)), Some(Double(0.5)));
+    assert_eq!(rest(int(-4), double(2.0)), Some(Double(0.0)));
+    assert_eq!((rest(int(7), int(0)), rest(double(7.0), double(0.0))), (None, None));
+}
+
+#[test]
+fn a_text_is_as_long_as_it_is_counted() {
+    let length = |make: fn(ExprId) -> Expr, count: Constant| {
+        let made = value(move |m| {
+            let count = m.c(count.clone());
+            m.expr(make(count))
+        });
+        made.map(|made| if let OwnedDatum::Text(text) = made { text.len() } else { panic!("{made:?} is no text") })
+    };
+    let makes: [fn(ExprId) -> Expr; 2] =
+        [|count| Expr::RandomText { count, max: 100 }, |count| Expr::RandomHexUpTo { count, max: 100 }];
+    for make in makes {
+        for (count, want) in [(int(0), 0), (int(37), 37), (int(101), 100), (int(-5), 0), (double(9.9), 9)] {
+            assert_eq!(length(make, count.clone()), Some(want), "{count:?}");
+        }
+        assert_eq!(length(make, Constant::Bool(true)), None);
+    }
+}

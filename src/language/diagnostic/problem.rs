@@ -139,6 +139,12 @@ problems! {
         "E0227" MixWithoutWeight,
         /// A distribution that is cut at an hour, and says that times are longer.
         "E0228" NeedsMax { name: String, value: String },
+        /// More or fewer weights than choices.
+        "E0229" ChoiceWeights { choices: usize, weights: usize },
+        /// A row that lacks a column of the first, or has one that the first lacks.
+        "E0230" RowColumns { column: String, missing: bool },
+        /// Rows to choose from where one value is wanted.
+        "E0231" RowsInAttribute,
 
         // E03xx: templates
 
@@ -184,6 +190,10 @@ problems! {
         "E0409" DuplicateScenario { name: String },
         /// A service attribute that tracegen writes itself.
         "E0410" ServiceAttributeTaken { key: String, field: &'static str },
+        /// A var that is a row, read without a column; `column` is one.
+        "E0411" RowNotAValue { name: String, column: String },
+        /// A column that the row does not have.
+        "E0412" UnknownColumn { name: String, nearest: Option<String> },
 
         // E05xx: types and figures
 
@@ -205,7 +215,7 @@ problems! {
         "E0512" JoinedWithText { found: &'static str },
         "E0513" ListInText,
         "E0514" NestedList,
-        /// `{...}` anywhere but in `random.weighted`.
+        /// `{...}` anywhere but in `random.weighted` and `lookup`.
         "E0515" MapOutOfPlace,
         /// Probabilities of a span's error conditions that sum to more than 100.
         "E0516" ProbabilitySum { sum: f64 },
@@ -213,6 +223,10 @@ problems! {
         "E0517" DelayTooLong { limit: u64 },
         /// Weights, of scenarios or of a choice, that sum to infinity.
         "E0518" WeightOverflow,
+        /// A key of `lookup` that is computed.
+        "E0519" KeyNotConstant,
+        /// A computed number that has no known end.
+        "E0520" Unbounded { usage: &'static str },
 
         // E06xx: links, bounds, the whole
 
@@ -269,6 +283,7 @@ impl Problem {
             | UnknownFunction { name, nearest }
             | UnknownName { name, nearest }
             | UnknownVariable { name, nearest }
+            | UnknownColumn { name, nearest }
             | UnknownFilter { name, nearest } => (name, nearest),
             UnknownField { field, nearest, .. } => (field, nearest),
             UnknownKind { kind, nearest } => (kind, nearest),

@@ -56,6 +56,14 @@ impl Problem {
             CallsTooDeep { limit } => format!("spans stand more than {limit} deep in each other"),
             ScenarioInBase { field } => format!("a _base.yaml holds no scenarios, but this one has {field}"),
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
+            ChoiceWeights { choices, weights } => {
+                let are =
+                    if *weights == 1 { "there is 1 weight".into() } else { format!("there are {weights} weights") };
+                format!("{are} for {choices} choice{}", if *choices == 1 { "" } else { "s" })
+            }
+            RowColumns { column, missing: true } => format!("the row lacks the column `{column}` of the first"),
+            RowColumns { column, missing: false } => format!("the first row has no column `{column}`"),
+            RowsInAttribute => "rows are chosen in `vars`; an attribute has one value".into(),
             NotIncreasing { low, high, least, value } if high == "max" => {
                 format!("`max` cuts off what `{low}` says: {value} is less than {least}")
             }
@@ -103,6 +111,8 @@ impl Problem {
             AttributeCycle { path, .. } => format!("attributes of the span need each other: {}", circle(path)),
             UnknownFilter { name, .. } => format!("there is no filter `{name}`"),
             DuplicateScenario { name } => format!("there are two scenarios named `{}`", super::short(name)),
+            RowNotAValue { name, .. } => format!("`{name}` is a row of values"),
+            UnknownColumn { name, .. } => format!("there is no column `{name}`"),
             ServiceAttributeTaken { key, .. } => format!("tracegen writes the attribute `{key}` itself"),
 
             ArgumentCount { usage, least, most, found } => {
@@ -126,6 +136,8 @@ impl Problem {
             WeightSum => "the weights must sum to a number above 0".into(),
             WeightOverflow => "the weights sum to more than a number can hold".into(),
             DuplicateChoice => "the choice is there twice".into(),
+            Unbounded { .. } => "nothing says how large this may be at most".into(),
+            KeyNotConstant => "a key is a value that is written out".into(),
             Incomparable { left, right, quoted: true } => {
                 format!("{left} is compared with {right}: its value is quoted, so it is text")
             }
@@ -136,7 +148,7 @@ impl Problem {
             JoinedWithText { found } => format!("`+` joins text with text, and this is {found}"),
             ListInText => "a list cannot stand in a text".into(),
             NestedList => "a list cannot stand in a list".into(),
-            MapOutOfPlace => "a mapping stands only in `random.weighted`".into(),
+            MapOutOfPlace => "a mapping stands only in `random.weighted` and `lookup`".into(),
             ProbabilitySum { sum } => {
                 format!("the probabilities of this span's error conditions sum to {}, more than 100", round(*sum))
             }
@@ -195,7 +207,9 @@ impl Problem {
             CutAtComma { .. } => "YAML ends the value here".into(),
             DuplicateService { .. } => "again".into(),
             MixedList { other, .. } => (*other).into(),
-            UnknownName { .. } | UnknownVariable { .. } | UnknownAttribute { .. } => "not known".into(),
+            UnknownName { .. } | UnknownVariable { .. } | UnknownColumn { .. } | UnknownAttribute { .. } => {
+                "not known".into()
+            }
             UnknownLinkedAttribute { .. } => "not known".into(),
             UnknownFilter { .. } => "not a filter".into(),
             DuplicateScenario { .. } | DuplicateChoice => "again".into(),
@@ -255,6 +269,10 @@ impl Problem {
                  {mix: [{weight: 9, ms: 5}, {weight: 1, ms: 80}]}"
                     .into(),
             ),
+            ChoiceWeights { .. } => Some("write a weight for each choice".into()),
+            RowColumns { .. } => Some("all rows have the same columns".into()),
+            RowsInAttribute => Some("make it a var, and read its columns: `market.currency`".into()),
+            RowNotAValue { name, column } => Some(format!("write one of its columns: `{name}.{column}`")),
             PercentileSet => Some("add `p0` and `p100`, the least and the most of all".into()),
             NestedMix => Some("write its parts into the mix around it".into()),
             MixWithoutWeight => Some("add a part for all else: {weight: 1, ms: ..}".into()),
@@ -280,6 +298,7 @@ impl Problem {
 
             UnknownName { nearest, .. }
             | UnknownVariable { nearest, .. }
+            | UnknownColumn { nearest, .. }
             | UnknownFilter { nearest, .. }
             | UnknownLinkedAttribute { nearest, .. } => did_you_mean(nearest),
             UnknownAttribute { nearest, key, above, .. } => did_you_mean(nearest).or_else(|| {
@@ -320,6 +339,7 @@ impl Problem {
             | ArgumentsUpsideDown { usage, .. }
             | EmptyList { usage } => Some(format!("it is written `{usage}`")),
             ArgumentNotConstant { .. } => Some("write a number, or the name of a var whose value is a number".into()),
+            Unbounded { .. } => Some("give it an end: `(x | clamp(0, 100))`".into()),
             NotAList { usage: "in" } => Some("write `x in ['a', 'b']`".into()),
             NotAList { usage } => Some(format!("it is written `{usage}`")),
             Incomparable { quoted: true, .. } => Some("end the quoted value with `| int` or `| double`".into()),
@@ -376,6 +396,7 @@ impl Role {
             Role::List => "services are listed here",
             Role::Anchor => "the anchor",
             Role::Item(kind) => kind,
+            Role::Rows => "a row of these",
             Role::Span => "this span",
             Role::Linkable => "it can link to this span",
             Role::Member => "and this",

@@ -91,7 +91,7 @@ impl Builder<'_> {
 
     fn value(&self, pair: Pair<Rule>) -> Result_ {
         let mut inner = pair.into_inner();
-        let mut built = self.binary(inner.next().expect("a value has an operand"))?;
+        let mut built = self.branches(inner.next().expect("a value has an operand"))?;
         for filter in inner {
             let end = self.at(&filter).end;
             let mut parts = filter.into_inner();
@@ -101,6 +101,23 @@ impl Builder<'_> {
             let loc = Loc { end, ..built.node.loc };
             let below = built.depth.max(depth);
             built = self.node(Expr::Filter { input: built.node, name, arguments }, loc, below)?;
+        }
+        Ok(built)
+    }
+
+    /// One value, or several with the conditions under which each is taken.
+    fn branches(&self, pair: Pair<Rule>) -> Result_ {
+        if pair.as_rule() != Rule::branches {
+            return self.binary(pair);
+        }
+        let operands = pair.into_inner().filter(|pair| pair.as_rule() == Rule::or);
+        let mut operands = operands.map(|operand| self.binary(operand)).collect::<Result<Vec<_>, _>>()?;
+        let mut built = operands.pop().expect("a value has an operand");
+        while let (Some(condition), Some(then)) = (operands.pop(), operands.pop()) {
+            let loc = Loc { end: built.node.loc.end, ..then.node.loc };
+            let below = built.depth.max(condition.depth).max(then.depth);
+            let expr = Expr::If { condition: condition.node, then: then.node, otherwise: built.node };
+            built = self.node(expr, loc, below)?;
         }
         Ok(built)
     }
@@ -249,6 +266,7 @@ fn operator(sign: &str) -> Binary {
         "+" => Binary::Add,
         "-" => Binary::Sub,
         "*" => Binary::Mul,
+        "%" => Binary::Rem,
         _ => Binary::Div,
     }
 }
@@ -294,7 +312,9 @@ fn expected(rules: &[Rule]) -> String {
             Rule::name => "a filter's name",
             Rule::EOI => "the end",
             Rule::pair => "a key and its value",
-            Rule::or_word | Rule::and_word | Rule::compare | Rule::add | Rule::multiply | Rule::filter => "an operator",
+            Rule::or_word | Rule::and_word | Rule::compare | Rule::add | Rule::multiply => "an operator",
+            Rule::filter | Rule::if_word => "an operator",
+            Rule::else_word => "`else`",
             Rule::arguments => continue,
             _ => "a value",
         };
@@ -310,6 +330,8 @@ fn expected(rules: &[Rule]) -> String {
     if names.is_empty() { "something else".into() } else { listed(&names, "or") }
 }
 
+const PERCENTAGE: &str = "a percentage is a plain number here: `random.bool(5)`";
+
 fn hint(text: &str, at: usize) -> Option<&'static str> {
     let rest = &text[at..];
     let before = text[..at].trim_end();
@@ -319,8 +341,8 @@ fn hint(text: &str, at: usize) -> Option<&'static str> {
         ("==", "a comparison stands between two values, and only one of them"),
         ("=", "write `==` to compare"),
         ("!", "write `not x`, or `!=` to compare"),
-        ("?", "there is no `a ? b : c`"),
-        ("%", "a percentage is a plain number here: `random.bool(5)`"),
+        ("?", "write `b if a else c`"),
+        ("%", PERCENTAGE),
         ("<<", "one expression cannot stand in another; for the two characters write `\\<<`"),
         ("{{", "one expression cannot stand in another; for the two characters write `\\{{`"),
         ("$", "names are written without a sign: `user_id`"),
@@ -330,6 +352,9 @@ fn hint(text: &str, at: usize) -> Option<&'static str> {
         if rest.starts_with(sign) {
             return Some(hint);
         }
+    }
+    if before.ends_with('%') {
+        return Some(PERCENTAGE);
     }
     if rest.starts_with(|c: char| c.is_ascii_digit()) && before.len() == at {
         return Some("a number is written with digits and at most one dot: `1000`, `0.5`, `1e3`");

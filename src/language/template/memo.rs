@@ -66,6 +66,9 @@ fn shift(node: &mut Node, by: u32) {
             name.loc = shifted(name.loc);
             arguments.iter_mut().for_each(|argument| shift(argument, by));
         }
+        Expr::If { condition, then, otherwise } => {
+            [condition, then, otherwise].into_iter().for_each(|operand| shift(operand, by));
+        }
         Expr::Unary { operand, .. } => shift(operand, by),
         Expr::Binary { left, right, .. } => {
             shift(left, by);
@@ -86,6 +89,7 @@ mod tests {
             "<<a>>",
             "a <<f(1, {'x': 2, y: [3, 'z']}) | default(-b)>> b",
             "{{ not a.b and 1 + 2 * 3 == c | round(1) }}<<time.unix>>",
+            "<<a if b else c % 2>>",
             "<<a",
             "<<a +>> and <<b>>",
             "plain",

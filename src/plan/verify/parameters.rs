@@ -43,6 +43,15 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
             require(place, *digits <= limits::DECIMALS, DECIMALS)
         }
         Expr::RandomBool { chance } => require(place, *chance <= Chance::ONE, "a chance is at most 2^32"),
+        Expr::Lookup { items, .. } => {
+            require(place, !items.is_empty(), NO_ITEMS)?;
+            require(place, items.len().is_multiple_of(2), "there must be a value for each key")?;
+            let mut keys = items.iter().step_by(2).map(|key| program.exprs.get(key.index()));
+            let scalar =
+                |key: Option<&Expr>| matches!(key, Some(Expr::Const { value }) if !matches!(value, Constant::List(_)));
+            require(place, keys.all(scalar), "a key must be a constant, and no list")
+        }
+        Expr::Nth { items, .. } => require(place, !items.is_empty(), NO_ITEMS),
         Expr::RandomChoice { items } | Expr::StablePick { items, .. } => require(place, !items.is_empty(), NO_ITEMS),
         Expr::RandomWeighted { items, weights } => {
             require(place, !items.is_empty(), NO_ITEMS)?;
@@ -51,6 +60,10 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
         }
         Expr::RandomHex { digits } | Expr::StableHex { digits, .. } => {
             require(place, (1..=limits::WIDTH).contains(digits), WIDTH)
+        }
+        Expr::RandomHexUpTo { max, .. } => require(place, *max <= limits::WIDTH, "digits must be at most 1,024"),
+        Expr::RandomText { max, .. } => {
+            require(place, *max as usize <= limits::TEXT_BYTES, "a text has at most 1,048,576 characters")
         }
         Expr::Pad { width, .. } => require(place, *width <= limits::WIDTH, "width must be at most 1,024"),
         Expr::RandomZipf { n, s } => {

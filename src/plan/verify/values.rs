@@ -162,6 +162,7 @@ impl<'a> Values<'a> {
             Expr::RandomChoice { .. } | Expr::RandomWeighted { .. } | Expr::StablePick { .. } => (max, false),
             Expr::RandomUuid | Expr::StableUuid { .. } => (36, true),
             Expr::RandomHex { digits } | Expr::StableHex { digits, .. } => (u64::from(*digits), true),
+            Expr::RandomHexUpTo { max, .. } | Expr::RandomText { max, .. } => (u64::from(*max), true),
             Expr::RandomIpv4 | Expr::StableIpv4 { .. } => (15, true),
             Expr::RandomIpv6 => (39, true),
             Expr::RandomUserAgent => (USER_AGENT, true),
@@ -176,11 +177,14 @@ impl<'a> Values<'a> {
             },
             Expr::Upper { .. } | Expr::Lower { .. } => (first.saturating_mul(CASE), true),
             Expr::Default { .. } | Expr::Clamp { .. } => (max, false),
+            Expr::If { .. } | Expr::Lookup { .. } | Expr::Nth { .. } => (max, false),
             Expr::Omit { .. } => (first, false),
             Expr::Pad { width, .. } => (first.saturating_add(u64::from(*width)), true),
             Expr::ToDouble { .. } | Expr::Neg { .. } => (DOUBLE, false),
             Expr::Binary { operator: Operator::Add, .. } => (sum.max(DOUBLE), true),
-            Expr::Binary { operator: Operator::Sub | Operator::Mul | Operator::Div, .. } => (DOUBLE, false),
+            Expr::Binary { operator: Operator::Sub | Operator::Mul | Operator::Div | Operator::Rem, .. } => {
+                (DOUBLE, false)
+            }
             Expr::Binary { operator: Operator::And | Operator::Or, .. } => (max.max(BOOL), false),
             Expr::Binary { .. } => (BOOL, false),
         };
@@ -230,6 +234,7 @@ fn is_stable(expr: &Expr) -> bool {
         Expr::RandomInt { .. } | Expr::RandomIntBetween { .. } | Expr::RandomZipf { .. } => false,
         Expr::RandomFloat { .. } | Expr::RandomFloatBetween { .. } | Expr::RandomBool { .. } => false,
         Expr::RandomChoice { .. } | Expr::RandomWeighted { .. } | Expr::RandomUuid | Expr::RandomHex { .. } => false,
+        Expr::RandomHexUpTo { .. } | Expr::RandomText { .. } => false,
         Expr::RandomIpv4 | Expr::RandomIpv6 | Expr::RandomUserAgent | Expr::RandomNormal { .. } => false,
         Expr::RandomLognormal { .. } | Expr::RandomExp { .. } | Expr::RandomPareto { .. } => false,
         Expr::TimeUnix | Expr::TimeUnixMs | Expr::TimeUnixNano | Expr::TimeIso => false,
@@ -237,6 +242,7 @@ fn is_stable(expr: &Expr) -> bool {
         Expr::Upper { .. } | Expr::Lower { .. } | Expr::Default { .. } | Expr::Round { .. } | Expr::Pad { .. } => true,
         Expr::ToInt { .. } | Expr::ToDouble { .. } | Expr::ToBool { .. } | Expr::Clamp { .. } => true,
         Expr::Omit { .. } | Expr::StableUuid { .. } | Expr::StableHex { .. } | Expr::StableIpv4 { .. } => true,
+        Expr::If { .. } | Expr::Lookup { .. } | Expr::Nth { .. } => true,
         Expr::StablePick { .. } | Expr::Not { .. } | Expr::Neg { .. } | Expr::Binary { .. } | Expr::In { .. } => true,
     }
 }

@@ -1,0 +1,44 @@
+//! Values and rows that are chosen.
+
+use super::function::either;
+use super::text::place;
+use super::{Expressions, Typed};
+use crate::compiler::types::{Kind, Type};
+use crate::language::scenario::choice::{Choice, Column, Options};
+use crate::language::source::Loc;
+use crate::plan::{Constant, Expr};
+
+impl Expressions<'_> {
+    /// The value that is chosen; of rows, the number of the row, from 0.
+    pub(super) fn choice(&mut self, choice: &Choice) -> Option<Typed> {
+        let (items, ty) = match (&choice.options, &choice.weights) {
+            (Options::Values(values), _) => {
+                let items: Vec<_> = values.iter().map(|value| Some((self.scalar(value)?, place(value)))).collect();
+                let items = items.into_iter().collect::<Option<Vec<(Typed, Loc)>>>()?;
+                let ty = either(&items);
+                (items.iter().map(|(item, _)| item.expr).collect(), ty)
+            }
+            (Options::Rows(rows), None) => {
+                return self.add(Expr::RandomInt { min: 0, max: rows.count as i64 - 1 }, Kind::Int);
+            }
+            (Options::Rows(rows), Some(_)) => {
+                let rows = 0..rows.count as i64;
+                (rows.map(|row| self.tables.constant(Constant::Int(row))).collect(), Kind::Int.into())
+            }
+        };
+        match &choice.weights {
+            Some(weights) => self.add(Expr::RandomWeighted { items, weights: weights.as_slice().into() }, ty),
+            None => self.add(Expr::RandomChoice { items }, ty),
+        }
+    }
+
+    /// A column of the row whose number is given.
+    pub(super) fn column(&mut self, row: Typed, column: &Column, loc: Loc) -> Option<Typed> {
+        let grown = self.tables.repeat(column.values.len());
+        self.within(grown, loc)?;
+        let values: Vec<_> = column.values.iter().map(|value| Some((self.scalar(value)?, loc))).collect();
+        let values = values.into_iter().collect::<Option<Vec<(Typed, Loc)>>>()?;
+        let items = values.iter().map(|(value, _)| value.expr).collect();
+        self.add(Expr::Nth { of: row.expr, items }, Type { optional: false, ..either(&values) })
+    }
+}
