@@ -132,7 +132,7 @@ bench: ## Run the benchmarks
 
 .PHONY: bench-store
 bench-store: ## Ask ClickHouse all that the pages ask, with 10 M and 40 M spans in it (Python is needed; ROUNDS=100 SPANS="10 40")
-	@export $$(scripts/clickhouse.sh) && cargo bench --locked --bench store
+	@export $$(scripts/clickhouse.sh) && cargo bench --locked --profile release --bench store
 
 .PHONY: bench-peers
 bench-peers: ## Compare with telemetrygen and the SDK on one collector (Go and curl are needed; DURATION=10 ROUNDS=3)

@@ -1,7 +1,7 @@
 //! Every question that a page asks of ClickHouse, with 10 M and with 40 M spans of all scenarios over seven days in the
 //! collector's table, on a real server of its own: `make bench-store`.
 //!
-//! Before each question some traces come in at the end, as with a collector that is at work. `SPANS="10 40"`: the sizes, in
+//! Before each question ten seconds go by: as many traces come in at the end as in ten seconds of the week. `SPANS="10 40"`: the sizes, in
 //! millions; `ROUNDS=100`: how often each question is asked, by turns; `SERVER=127.0.0.1:8123`: a server that is there
 //! already, whose databases `spans_10m` and so on are filled where they are not.
 
@@ -28,6 +28,10 @@ const WEEK: u64 = 7 * 86_400 * SECOND;
 const TRACES: u64 = 20_160;
 /// Spans of those, about.
 const SPANS: u64 = 168_000;
+/// Copies of them that lie behind each other in the week.
+const BEHIND: u64 = 60;
+/// Stretches of ten seconds that they are cut into when they come in.
+const STRETCHES: u64 = 1_000;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -50,7 +54,7 @@ async fn main() {
     for millions in sizes.split_whitespace().map(|size| size.parse::<u64>().expect("SPANS: millions")) {
         let connection = Connection { database: format!("spans_{millions}m"), ..base.clone() };
         fill(&connection, millions).await;
-        for (at, (name, figures)) in measure(&connection, rounds).await.into_iter().enumerate() {
+        for (at, (name, figures)) in measure(&connection, millions, rounds).await.into_iter().enumerate() {
             table.entry(at).or_insert((name, vec![])).1.push(figures);
         }
     }
@@ -66,6 +70,11 @@ async fn main() {
     }
 }
 
+/// Copies that lie beside each other, so that the rate grows with the size and not the time.
+fn beside(millions: u64) -> u64 {
+    (millions * 1_000_000).div_ceil(SPANS * BEHIND)
+}
+
 fn variable(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.into())
 }
@@ -78,7 +87,6 @@ fn load() -> String {
 async fn fill(connection: &Connection, millions: u64) {
     let database = &connection.database;
     let there = ask(connection, &format!("EXISTS TABLE {database}.otel_traces")).await;
-    let copies = (millions * 1_000_000).div_ceil(SPANS);
     if there.trim() == "1" {
         let count: u64 = ask(connection, &format!("SELECT count() FROM {database}.otel_traces"))
             .await
@@ -89,16 +97,16 @@ async fn fill(connection: &Connection, millions: u64) {
         return;
     }
     let began = Instant::now();
-    // as many copies lie beside each other as are more than 60, so that the rate grows and not the time
-    let (beside, behind) = (copies.div_ceil(60), 60);
-    let step = WEEK / behind;
+    let (beside, step) = (beside(millions), WEEK / BEHIND);
     tokio::task::block_in_place(|| write(connection, step));
-    let base = format!("CREATE TABLE {database}.base ENGINE = Memory AS SELECT * FROM {database}.otel_traces");
+    let base = format!(
+        "CREATE TABLE {database}.base ENGINE = MergeTree ORDER BY Timestamp AS SELECT * FROM {database}.otel_traces"
+    );
     ask(connection, &base).await;
     ask(connection, &format!("TRUNCATE TABLE {database}.otel_traces")).await;
     ask(connection, &format!("TRUNCATE TABLE {database}.otel_traces_trace_id_ts")).await;
-    for copy in 0..behind * beside {
-        insert(connection, copy, copy / beside * step / 1_000_000, "1").await;
+    for copy in 0..BEHIND * beside {
+        insert(connection, copy, 1, copy / beside * step / 1_000_000, "1").await;
     }
     println!("{database}: filled in {:.0?}", began.elapsed());
 }
@@ -121,17 +129,18 @@ fn write(connection: &Connection, step: u64) {
     assert!(writer.finish().lost.is_empty());
 }
 
-/// A copy of the traces made, or of some, so many ms later.
-async fn insert(connection: &Connection, salt: u64, later: u64, condition: &str) {
+/// Copies of the traces made, or of some, beside each other, so many ms later.
+async fn insert(connection: &Connection, salt: u64, copies: u64, later: u64, condition: &str) {
     let database = &connection.database;
     let statement = format!(
-        "INSERT INTO {database}.otel_traces SELECT * REPLACE (Timestamp + toIntervalMillisecond({later}) AS Timestamp, \
-         lower(hex(sipHash128(TraceId, {salt}))) AS TraceId, lower(hex(sipHash64(SpanId, {salt}))) AS SpanId, \
-         if(ParentSpanId = '', '', lower(hex(sipHash64(ParentSpanId, {salt})))) AS ParentSpanId, \
-         arrayMap(t -> lower(hex(sipHash128(t, {salt}))), `Links.TraceId`) AS `Links.TraceId`, \
-         arrayMap(s -> lower(hex(sipHash64(s, {salt}))), `Links.SpanId`) AS `Links.SpanId`, \
+        "INSERT INTO {database}.otel_traces SELECT made.* REPLACE (Timestamp + toIntervalMillisecond({later}) AS Timestamp, \
+         lower(hex(sipHash128(TraceId, {salt} + number))) AS TraceId, \
+         leftPad(lower(hex(sipHash64(SpanId, {salt} + number))), 16, '0') AS SpanId, \
+         if(ParentSpanId = '', '', leftPad(lower(hex(sipHash64(ParentSpanId, {salt} + number))), 16, '0')) AS ParentSpanId, \
+         arrayMap(t -> lower(hex(sipHash128(t, {salt} + number))), `Links.TraceId`) AS `Links.TraceId`, \
+         arrayMap(s -> leftPad(lower(hex(sipHash64(s, {salt} + number))), 16, '0'), `Links.SpanId`) AS `Links.SpanId`, \
          arrayMap(t -> t + toIntervalMillisecond({later}), `Events.Timestamp`) AS `Events.Timestamp`) \
-         FROM (SELECT * FROM {database}.base WHERE {condition}) SETTINGS prefer_column_name_to_alias = 1"
+         FROM (SELECT * FROM {database}.base WHERE {condition}) AS made CROSS JOIN numbers({copies}) AS copy SETTINGS prefer_column_name_to_alias = 1"
     );
     ask(connection, &statement).await;
 }
@@ -142,7 +151,7 @@ fn percentile(mut figures: Vec<f64>, percent: usize) -> f64 {
 }
 
 /// p50 and p99 in ms, the server's work in ms of a core (p50), and rows read, of each question.
-async fn measure(connection: &Connection, rounds: usize) -> Vec<(&'static str, [f64; 4])> {
+async fn measure(connection: &Connection, millions: u64, rounds: usize) -> Vec<(&'static str, [f64; 4])> {
     let wanted = Wanted { max_traces: 1, clickhouse: Some(connection.clone()), written: false };
     let database = create_database(&wanted).expect("threads");
     let began = Instant::now();
@@ -153,32 +162,46 @@ async fn measure(connection: &Connection, rounds: usize) -> Vec<(&'static str, [
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     println!("{}: all is counted after {:.1?}", connection.database, began.elapsed());
+    while ask(connection, "SELECT count() FROM system.merges").await.trim() != "0" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let newest = database.fetch_unique_traces(&TraceQuery::default()).await.expect("a page").traces.remove(0);
-    let questions = questions(newest.start);
-    let mut times = vec![vec![]; questions.len()];
-    let mut work = vec![vec![]; questions.len()];
-    let mut rows = vec![0; questions.len()];
-    let newest_traces =
-        format!("Timestamp > (SELECT max(Timestamp) - toIntervalSecond(20) FROM {}.base)", connection.database);
+    let count = questions(0).len();
+    let (mut times, mut work, mut rows) = (vec![vec![]; count], vec![vec![]; count], vec![vec![]; count]);
     for round in 0..rounds {
-        for (at, (_, question)) in questions.iter().enumerate() {
-            let salt = 1_000_000 + (round * questions.len() + at) as u64;
-            let last = WEEK / SECOND * 1_000 / 60 * 59;
-            insert(connection, salt, last, &newest_traces).await;
+        for at in 0..count {
+            let now = come_in(connection, (round * count + at) as u64, millions).await;
+            let (_, question) = questions(now).swap_remove(at);
             let before = spent(connection).await;
             let began = Instant::now();
             question.ask(&database, newest.id).await;
             times[at].push(began.elapsed().as_secs_f64() * 1e3);
             let after = spent(connection).await;
-            rows[at] = after[0] - before[0];
+            rows[at].push((after[0] - before[0]) as f64);
             work[at].push((after[1] - before[1]) as f64 / 1e3);
         }
     }
-    let names = questions.into_iter().map(|(name, _)| name);
     let figures = times.into_iter().zip(work).zip(rows).map(|((times, work), rows)| {
-        [percentile(times.clone(), 50), percentile(times, 99), percentile(work, 50), rows as f64]
+        [percentile(times.clone(), 50), percentile(times, 99), percentile(work, 50), percentile(rows, 50)]
     });
-    names.zip(figures).collect()
+    questions(0).into_iter().map(|(name, _)| name).zip(figures).collect()
+}
+
+/// The traces of the next ten seconds come in behind the week, as many as came in ten seconds of it; until when, ns since
+/// 1970. Time goes on with `turn`.
+async fn come_in(connection: &Connection, turn: u64, millions: u64) -> u64 {
+    const LENGTH: u64 = 10 * SECOND;
+    // a stretch of the traces made after the other
+    let (from, later) = (turn % STRETCHES * LENGTH, WEEK + turn / STRETCHES * STRETCHES * LENGTH);
+    let time = |at: u64| format!("fromUnixTimestamp64Nano(toInt64({}))", OPENING + at);
+    let condition = format!(
+        "TraceId IN (SELECT TraceId FROM {}.base WHERE ParentSpanId = '' AND Timestamp >= {} AND Timestamp < {})",
+        connection.database,
+        time(from),
+        time(from + LENGTH)
+    );
+    insert(connection, 1_000_000 + turn * 1_000, beside(millions), later / 1_000_000, &condition).await;
+    OPENING + from + later + LENGTH
 }
 
 /// Rows that the server has read until now, and the us of a core that it has spent.
@@ -218,13 +241,15 @@ impl Question {
     }
 }
 
-/// `now`: the start of the newest trace, ns since 1970.
+/// `now`: until when traces have come in, ns since 1970.
 fn questions(now: u64) -> Vec<(&'static str, Question)> {
     use Question::*;
     const MINUTE: u64 = 60 * SECOND;
     let none = TraceQuery::default;
-    let last = |minutes: u64| TimeRange { from: Some((now - minutes * MINUTE) / MINUTE * MINUTE), until: None };
-    let past = TimeRange { from: Some(now - 4 * WEEK / 7), until: Some(now - 4 * WEEK / 7 + 10 * 60 * MINUTE) };
+    let last =
+        |minutes: u64| TimeRange { from: Some(now.saturating_sub(minutes * MINUTE) / MINUTE * MINUTE), until: None };
+    let past = now.saturating_sub(4 * WEEK / 7);
+    let past = TimeRange { from: Some(past), until: Some(past + 10 * 60 * MINUTE) };
     let text = |text: &str| Some(text.to_string());
     let pair = |key: &str, value: &str| vec![(key.to_string(), value.to_string())];
     let service = || TraceQuery { service: text("api-gateway"), ..none() };

@@ -2,7 +2,7 @@
 
 use super::client::fetch;
 use super::filter::range;
-use super::hour::{Calls, Counted, HOUR};
+use super::hour::{Calls, Counted, HOUR, Reading};
 use super::parts::Parts;
 use super::sql::Sql;
 use crate::store::{Edge, StoreError, TimeRange};
@@ -32,12 +32,17 @@ struct Found {
 }
 
 impl Counted for Calls {
-    async fn read(client: &Client, parts: &Parts, from: u64, until: u64) -> Result<Vec<(u64, Calls)>, StoreError> {
-        calls(client, parts, &Sql::default(), (from, until)).await
+    async fn read(client: &Client, parts: &Parts, reading: Reading) -> Result<Vec<(u64, Calls)>, StoreError> {
+        calls(client, parts, &Sql::default(), reading).await
     }
 
     fn nothing() -> Calls {
         Calls { edges: vec![], sampled: 1 }
+    }
+
+    fn sum<'a>(pieces: impl Iterator<Item = &'a Calls>) -> Calls {
+        let (edges, sampled) = sum(pieces);
+        Calls { edges, sampled: sampled.into() }
     }
 
     fn weight(&self) -> usize {
@@ -45,13 +50,13 @@ impl Counted for Calls {
     }
 }
 
-/// Calls of the hours between two times, of spans that are as `condition` (` AND ...`) says. A message counts with the trace it
+/// Calls of stretches, of spans that are as `condition` (` AND ...`) says. A message counts with the trace it
 /// is linked to. One pass, and no join: the spans of a trace are put into an array, and each finds its parent there.
 pub async fn calls(
     client: &Client,
     parts: &Parts,
     condition: &Sql,
-    (from, until): (u64, u64),
+    Reading { from, until, length, .. }: Reading,
 ) -> Result<Vec<(u64, Calls)>, StoreError> {
     let k = parts.about(from, until).div_ceil(MOST_READ).max(1);
     let farthest = from.saturating_sub(BEHIND.1);
@@ -73,14 +78,14 @@ pub async fn calls(
          StatusCode = 'Error' AS Bad, SpanKind = 'Consumer' AS Message, \
          if(toUnixTimestamp64Nano(Timestamp) < ?, 0, toUInt64(intDiv(toUnixTimestamp64Nano(Timestamp), ?))) AS Hour ",
     );
-    sql.number(k).number(k).number(MOST_SPANS).number(MOST_SPANS).number(MOST_SPANS).number(from).number(HOUR);
+    sql.number(k).number(k).number(MOST_SPANS).number(MOST_SPANS).number(MOST_SPANS).number(from).number(length);
     sql.append(rows).push(
         " AND cityHash64(TraceId) % ? = 0 UNION ALL SELECT cityHash64(Linked.1), 0, cityHash64(Linked.2), Service, Bad, \
          1, Hour FROM (SELECT arrayJoin(arrayZip(Links.TraceId, Links.SpanId)) AS Linked, \
          toString(ServiceName) AS Service, StatusCode = 'Error' AS Bad, \
          toUInt64(intDiv(toUnixTimestamp64Nano(Timestamp), ?)) AS Hour ",
     );
-    sql.number(k).number(HOUR).append(linking).push(
+    sql.number(k).number(length).append(linking).push(
         " AND notEmpty(Links.TraceId)) WHERE cityHash64(Linked.1) % ? = 0) GROUP BY Trace)) \
          WHERE Source != '' AND Source != Target GROUP BY Hour, Source, Target, Message \
          ORDER BY hour, calls DESC, from, to, asynchronous LIMIT ? BY hour",

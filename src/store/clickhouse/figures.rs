@@ -33,7 +33,7 @@ pub async fn overview(client: &Client, hours: &Hours, query: &TraceQuery) -> Res
     };
     let buckets = Buckets::cut(from, until, SECOND);
     if query.is_plain() && buckets.step >= CELL {
-        let Known { hours, since } = hours.ask::<Traces>(client, query.range).await?;
+        let Known { hours, since } = hours.ask::<Traces>(client, &parts, query.range, true).await?;
         let buckets = Buckets::cut(since.unwrap_or(from).min(until), until, CELL);
         return Ok(Overview { counted_from: since, ..hour::overview(hours.iter().map(Arc::as_ref), buckets) });
     }

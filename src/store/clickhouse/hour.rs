@@ -10,24 +10,54 @@ use crate::store::report::{Buckets, MOST_NAMES};
 use crate::store::{Arrivals, Edge, Overview, StoreError, TimeRange, TraceQuery};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// ns.
 pub const HOUR: u64 = 3_600_000_000_000;
+pub const DAY: u64 = 24 * HOUR;
 /// Counts are kept for each so many ns of an hour: what buckets of this length and longer are made of.
 pub const CELL: u64 = HOUR / 6;
 /// Services and operations of an hour that are kept, services first, then those with the most spans.
 pub const MOST_GROUPS: u64 = 2 * MOST_NAMES as u64;
 
-/// One of the three things that are counted of an hour.
-pub trait Counted: Sized {
-    /// The hours between two times in which there is any, by the number of the hour since 1970. An hour that is not whole has
-    /// what lies between the times.
-    async fn read(client: &Client, parts: &Parts, from: u64, until: u64) -> Result<Vec<(u64, Self)>, StoreError>;
+/// What is read: stretches of `length` ns, an hour or a cell, between two times.
+#[derive(Clone, Copy)]
+pub struct Reading {
+    pub from: u64,
+    pub until: u64,
+    pub length: u64,
+    /// How long after a root a span of its trace is looked for, ns.
+    pub behind: u64,
+    /// Whether it is asked which traces have a failed span: that is looked for in all spans around.
+    pub failures: bool,
+}
 
-    /// An hour without spans.
+impl Reading {
+    /// Stretches from the first to the last, of `length` ns each, with all that is known of them.
+    pub fn whole(first: u64, last: u64, length: u64) -> Reading {
+        Reading { from: first * length, until: (last + 1) * length, length, behind: DAY, failures: true }
+    }
+
+    fn when(&self) -> TimeRange {
+        TimeRange { from: Some(self.from), until: Some(self.until) }
+    }
+}
+
+/// One of the three things that are counted of an hour, or of a piece of one.
+pub trait Counted: Sized {
+    /// The stretches in which there is any, by the number of the stretch since 1970. A stretch that is not whole has what lies
+    /// between the times.
+    async fn read(client: &Client, parts: &Parts, reading: Reading) -> Result<Vec<(u64, Self)>, StoreError>;
+
+    /// A stretch without spans.
     fn nothing() -> Self;
+
+    /// Of stretches together what there is of each.
+    fn sum<'a>(pieces: impl Iterator<Item = &'a Self>) -> Self
+    where
+        Self: 'a;
 
     /// Bytes in memory, about.
     fn weight(&self) -> usize;
@@ -48,7 +78,7 @@ pub struct Traces {
 }
 
 /// Spans of a service, or of one of its operations.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Group {
     pub service: Arc<str>,
     pub operation: Arc<str>,
@@ -56,9 +86,9 @@ pub struct Group {
     pub whole: bool,
     pub spans: u64,
     pub errors: u64,
-    /// Cells that have any: number since 1970, spans, failed ones.
+    /// Cells that have any, in order: number since 1970, spans, failed ones.
     pub cells: Vec<(u32, u32, u32)>,
-    /// Durations: bin of [`Decimal`], spans.
+    /// Durations, in order: bin of [`Decimal`], spans.
     pub bins: Vec<(u16, u32)>,
 }
 
@@ -84,8 +114,8 @@ struct TracesRow {
 }
 
 impl Counted for Traces {
-    async fn read(client: &Client, _: &Parts, from: u64, until: u64) -> Result<Vec<(u64, Traces)>, StoreError> {
-        let when = TimeRange { from: Some(from), until: Some(until) };
+    async fn read(client: &Client, _: &Parts, reading: Reading) -> Result<Vec<(u64, Traces)>, StoreError> {
+        let when = reading.when();
         let query = TraceQuery { range: when, ..TraceQuery::default() };
         let mut sql = Sql::new(
             "SELECT hour, traces, errors, longest, arrayZip(a.1, a.2) AS arrivals, arrayZip(f.1, f.2) AS failed, \
@@ -93,11 +123,17 @@ impl Counted for Traces {
              countIf(Bad) AS errors, max(Length) AS longest, sumMap([Cell], [toUInt64(1)]) AS a, \
              sumMapIf([Cell], [toUInt64(1)], Bad) AS f, sumMap([Bin], [toUInt64(1)]) AS b FROM (SELECT Start, Length, \
              toUInt64(intDiv(Start, ?)) AS Cell, toUInt16(log10(greatest(Length, 1)) * ?) AS Bin, \
-             cityHash64(TraceId) IN (SELECT cityHash64(TraceId) FROM otel_traces WHERE StatusCode = 'Error'",
+             ",
         );
-        sql.number(HOUR).number(CELL).number(Decimal::PER_DECADE as u64);
-        range(&mut sql, around(when));
-        sql.push(") AS Bad FROM (").append(matching(&query, None)).push(")) GROUP BY hour)");
+        sql.number(reading.length).number(CELL).number(Decimal::PER_DECADE as u64);
+        if reading.failures {
+            sql.push("cityHash64(TraceId) IN (SELECT cityHash64(TraceId) FROM otel_traces WHERE StatusCode = 'Error'");
+            range(&mut sql, TimeRange { until: Some(reading.until.saturating_add(reading.behind)), ..around(when) });
+            sql.push(")");
+        } else {
+            sql.push("false");
+        }
+        sql.push(" AS Bad FROM (").append(matching(&query, None)).push(")) GROUP BY hour)");
         let rows: Vec<TracesRow> = fetch(client, &sql).await?;
         let hour = |row: TracesRow| {
             let errors = |cell| row.failed.iter().find(|(of, _)| *of == cell).map_or(0, |(_, errors)| *errors);
@@ -110,6 +146,23 @@ impl Counted for Traces {
 
     fn nothing() -> Traces {
         Traces::default()
+    }
+
+    fn sum<'a>(pieces: impl Iterator<Item = &'a Traces>) -> Traces {
+        let (mut sum, mut cells, mut bins) = (Traces::default(), BTreeMap::new(), BTreeMap::new());
+        for piece in pieces {
+            sum.traces += piece.traces;
+            sum.errors += piece.errors;
+            sum.longest = sum.longest.max(piece.longest);
+            for (cell, traces, errors) in &piece.cells {
+                let known: &mut (u64, u64) = cells.entry(*cell).or_default();
+                *known = (known.0 + traces, known.1 + errors);
+            }
+            piece.bins.iter().for_each(|(bin, count)| *bins.entry(*bin).or_default() += count);
+        }
+        sum.cells = cells.into_iter().map(|(cell, (traces, errors))| (cell, traces, errors)).collect();
+        sum.bins = bins.into_iter().collect();
+        sum
     }
 
     fn weight(&self) -> usize {
@@ -170,12 +223,30 @@ struct GroupRow {
 }
 
 impl Counted for Groups {
-    async fn read(client: &Client, _: &Parts, from: u64, until: u64) -> Result<Vec<(u64, Groups)>, StoreError> {
-        groups(client, &Sql::default(), (from, until), CELL).await
+    async fn read(client: &Client, _: &Parts, reading: Reading) -> Result<Vec<(u64, Groups)>, StoreError> {
+        groups(client, &Sql::default(), reading, CELL).await
     }
 
     fn nothing() -> Groups {
         Groups::default()
+    }
+
+    /// Of more than [`MOST_GROUPS`] those with the most spans, as it is read.
+    fn sum<'a>(pieces: impl Iterator<Item = &'a Groups>) -> Groups {
+        let mut sums: HashMap<(Arc<str>, Arc<str>, bool), Group> = HashMap::new();
+        for group in pieces.flat_map(|piece| &piece.0) {
+            match sums.entry((group.service.clone(), group.operation.clone(), group.whole)) {
+                Entry::Vacant(place) => drop(place.insert(group.clone())),
+                Entry::Occupied(mut known) => known.get_mut().add(group),
+            }
+        }
+        let mut groups: Vec<Group> = sums.into_values().collect();
+        groups.sort_by(|a, b| {
+            let names = |group: &Group| (group.service.clone(), group.operation.clone());
+            (b.whole, b.spans).cmp(&(a.whole, a.spans)).then_with(|| names(a).cmp(&names(b)))
+        });
+        groups.truncate(MOST_GROUPS as usize);
+        Groups(groups)
     }
 
     fn weight(&self) -> usize {
@@ -187,12 +258,12 @@ impl Counted for Groups {
     }
 }
 
-/// Services and operations of the hours between two times, of spans that are as `condition` (` AND ...`) says, in cells of
-/// `cell` ns, which is a part of an hour.
+/// Services and operations of stretches, of spans that are as `condition` (` AND ...`) says, in cells of `cell` ns, of which a
+/// stretch is made.
 pub async fn groups(
     client: &Client,
     condition: &Sql,
-    (from, until): (u64, u64),
+    reading: Reading,
     cell: u64,
 ) -> Result<Vec<(u64, Groups)>, StoreError> {
     let mut sql = Sql::new(
@@ -204,8 +275,11 @@ pub async fn groups(
          toUInt16(log10(greatest(Duration, 1)) * ?) AS Bin, count() AS n, countIf(StatusCode = 'Error') AS e \
          FROM otel_traces WHERE 1",
     );
-    sql.number((HOUR / cell).max(1)).number(cell).number(Decimal::PER_DECADE as u64).append(condition.clone());
-    range(&mut sql, TimeRange { from: Some(from), until: Some(until) });
+    sql.number((reading.length / cell).max(1))
+        .number(cell)
+        .number(Decimal::PER_DECADE as u64)
+        .append(condition.clone());
+    range(&mut sql, reading.when());
     sql.push(
         " GROUP BY ServiceName, SpanName, Cell, Bin) \
          GROUP BY GROUPING SETS ((hour, ServiceName), (hour, ServiceName, SpanName)) \
@@ -226,6 +300,26 @@ pub async fn groups(
 }
 
 impl Group {
+    fn add(&mut self, other: &Group) {
+        self.spans += other.spans;
+        self.errors += other.errors;
+        for (cell, spans, errors) in &other.cells {
+            match self.cells.binary_search_by_key(cell, |known| known.0) {
+                Ok(at) => {
+                    let known = &mut self.cells[at];
+                    *known = (*cell, known.1.saturating_add(*spans), known.2.saturating_add(*errors));
+                }
+                Err(at) => self.cells.insert(at, (*cell, *spans, *errors)),
+            }
+        }
+        for (bin, spans) in &other.bins {
+            match self.bins.binary_search_by_key(bin, |known| known.0) {
+                Ok(at) => self.bins[at].1 = self.bins[at].1.saturating_add(*spans),
+                Err(at) => self.bins.insert(at, (*bin, *spans)),
+            }
+        }
+    }
+
     fn of(row: GroupRow) -> Group {
         let small = |count: u64| count.min(u32::MAX.into()) as u32;
         Group {
@@ -237,5 +331,39 @@ impl Group {
             cells: row.cells.into_iter().map(|(cell, n, e)| (small(cell), small(n), small(e))).collect(),
             bins: row.bins.into_iter().map(|(bin, n)| (bin, small(n))).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_come_to_what_is_in_each() {
+        let one = Traces { traces: 3, errors: 1, cells: vec![(7, 3, 1)], bins: vec![(1, 1), (4, 2)], longest: 9 };
+        let two = Traces { traces: 2, errors: 2, cells: vec![(6, 1, 1), (7, 1, 1)], bins: vec![(4, 2)], longest: 5 };
+        let sum = Traces::sum([&one, &two].into_iter());
+        assert_eq!((sum.traces, sum.errors, sum.longest), (5, 3, 9));
+        assert_eq!((sum.cells, sum.bins), (vec![(6, 1, 1), (7, 4, 2)], vec![(1, 1), (4, 4)]));
+    }
+
+    #[test]
+    fn services_come_first_then_what_has_most_spans() {
+        let group = |service: &str, operation: &str, spans: u64, cell: u32| Group {
+            service: service.into(),
+            operation: operation.into(),
+            whole: operation.is_empty(),
+            spans,
+            errors: 1,
+            cells: vec![(cell, spans as u32, 1)],
+            bins: vec![(cell as u16, spans as u32)],
+        };
+        let one = Groups(vec![group("a", "", 5, 2), group("a", "get", 5, 2)]);
+        let two =
+            Groups(vec![group("b", "", 9, 1), group("a", "", 2, 1), group("b", "put", 9, 1), group("a", "get", 2, 1)]);
+        let sum = Groups::sum([&one, &two].into_iter()).0;
+        let told: Vec<(&str, &str, u64)> = sum.iter().map(|g| (&*g.service, &*g.operation, g.spans)).collect();
+        assert_eq!(told, [("b", "", 9), ("a", "", 7), ("b", "put", 9), ("a", "get", 7)]);
+        assert_eq!((&sum[1].cells, &sum[1].bins), (&vec![(1, 2, 1), (2, 5, 1)], &vec![(1, 2), (2, 5)]));
     }
 }

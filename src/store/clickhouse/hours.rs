@@ -5,15 +5,19 @@
 //! changed since they were last asked for, and the parts of an hour at the ends of its range. Nothing is written, and the
 //! table stays as the collector made it.
 //!
+//! An hour that has changed since it was counted is the newest, mostly, and changes all the time. It is made of pieces that are kept
+//! in the same way, so that only the last minutes of it are read again.
+//!
 //! Hours that nobody has counted yet are counted from the newest back, a few by each question and the others in the
 //! background. Until all are, an answer is about those that are, and says so.
 
-use super::hour::{Calls, Counted, Groups, HOUR, Traces};
+use super::hour::{CELL, Calls, Counted, DAY, Groups, HOUR, Reading, Traces};
 use super::parts::Parts;
 use crate::store::{Counting, StoreError, TimeRange};
 use clickhouse::Client;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Spans that are read at once, about.
@@ -21,11 +25,19 @@ const AT_ONCE: u64 = 1_000_000;
 /// Hours that are kept, and the bytes that they take, about: older ones are not counted.
 const MOST_HOURS: usize = 24 * 400;
 const MOST_BYTES: usize = 64 << 20;
+/// Pieces of hours that are kept, the newest, and the bytes that they take, about.
+const MOST_PIECES: usize = 24;
+const MOST_PIECES_BYTES: usize = 16 << 20;
+/// Pieces of an hour.
+const PIECES: u64 = HOUR / CELL;
+/// Hours that are read by the piece at once.
+const MOST_PIECED: u64 = 2;
 /// A trace has its spans within so many times the longest root duration of its hour, which is taken to be at least and at most
 /// so long, ns.
 const LONGEST: u64 = 2;
+/// A span begins before its root only where clocks differ, by so much, ns.
+const EARLY: u64 = HOUR / 60;
 const MINUTES: u64 = HOUR / 6;
-const DAY: u64 = 24 * HOUR;
 /// Changes that are remembered, for hours that are being counted meanwhile.
 const MOST_CHANGES: usize = 256;
 
@@ -39,38 +51,46 @@ pub struct Hours {
 #[derive(Default)]
 struct State {
     parts: Arc<Parts>,
-    hours: BTreeMap<u64, Hour>,
-    bytes: usize,
+    hours: Shelf<HOUR>,
+    pieces: Shelf<CELL>,
     /// Hours before this one are not counted: there is no room for them.
     oldest: u64,
-    /// Number of the last change, and the hours (first and last) that the last ones were about.
+    /// Number of the last change, and the times (first and last) that the last ones were about.
     changes: u64,
     changed: VecDeque<(u64, u64)>,
 }
 
-/// What is known of an hour.
+/// What is known of stretches of so many ns, by the number of the stretch since 1970.
 #[derive(Default)]
-pub struct Hour {
+struct Shelf<const LENGTH: u64> {
+    stretches: BTreeMap<u64, Stretch>,
+    /// In memory, about.
+    bytes: usize,
+}
+
+/// What is known of an hour or of a piece of one.
+#[derive(Default)]
+pub struct Stretch {
     traces: Option<Arc<Traces>>,
     groups: Option<Arc<Groups>>,
     calls: Option<Arc<Calls>>,
 }
 
-/// A thing that an hour knows.
+/// A thing that is known of a stretch.
 pub trait Kept: Counted {
-    fn place(hour: &mut Hour) -> &mut Option<Arc<Self>>;
-    fn known(hour: &Hour) -> Option<&Arc<Self>>;
+    fn place(stretch: &mut Stretch) -> &mut Option<Arc<Self>>;
+    fn known(stretch: &Stretch) -> Option<&Arc<Self>>;
 }
 
 macro_rules! kept {
     ($($thing:ident in $place:ident),*) => {$(
         impl Kept for $thing {
-            fn place(hour: &mut Hour) -> &mut Option<Arc<Self>> {
-                &mut hour.$place
+            fn place(stretch: &mut Stretch) -> &mut Option<Arc<Self>> {
+                &mut stretch.$place
             }
 
-            fn known(hour: &Hour) -> Option<&Arc<Self>> {
-                hour.$place.as_ref()
+            fn known(stretch: &Stretch) -> Option<&Arc<Self>> {
+                stretch.$place.as_ref()
             }
         }
     )*};
@@ -105,28 +125,35 @@ impl Hours {
         Ok(state.parts.clone())
     }
 
-    /// What there is to say of a range. A question reads a part of what is missing.
-    pub async fn ask<T: Kept>(&self, client: &Client, range: TimeRange) -> Result<Known<T>, StoreError> {
-        let parts = self.parts(client).await?;
+    /// What there is to say of a range, of the table as it is made of `parts`. A question reads a part of what is missing. Without
+    /// `failures` those of traces are not looked for in an hour that is there in part.
+    pub async fn ask<T: Kept>(
+        &self,
+        client: &Client,
+        parts: &Parts,
+        range: TimeRange,
+        failures: bool,
+    ) -> Result<Known<T>, StoreError> {
         let (from, until) = (range.from.unwrap_or(0), range.until.unwrap_or(u64::MAX));
         let Some((first, last)) = parts.extent(from, until) else { return Ok(Known { hours: vec![], since: None }) };
         // Where nothing lies behind an end, it is as good as a whole hour's.
         let (open, endless) = (parts.extent(0, from).is_none(), parts.extent(until, u64::MAX).is_none());
         let begin = if open { first / HOUR } else { from.div_ceil(HOUR) };
         let end = if endless { last / HOUR + 1 } else { until / HOUR };
-        let piece = async |from: u64, until: u64| {
-            let piece = T::read(client, &parts, from, until).await?;
-            Ok::<_, StoreError>(piece.into_iter().map(|(_, piece)| Arc::new(piece)).collect::<Vec<_>>())
+        let part = async |from: u64, until: u64| {
+            let behind = self.state.lock().hours.reach(from, until);
+            let part = T::read(client, parts, Reading { from, until, behind, length: HOUR, failures }).await?;
+            Ok::<_, StoreError>(part.into_iter().map(|(_, part)| Arc::new(part)).collect::<Vec<_>>())
         };
         if begin >= end {
-            return Ok(Known { hours: piece(from, until).await?, since: None });
+            return Ok(Known { hours: part(from, until).await?, since: None });
         }
-        let (mut hours, since) = self.whole(client, &hours_of(&parts, begin, end)).await?;
+        let (mut hours, since) = self.whole(client, &hours_of(parts, begin, end)).await?;
         if !endless && end * HOUR < until {
-            hours.extend(piece(end * HOUR, until).await?);
+            hours.extend(part(end * HOUR, until).await?);
         }
         if !open && from < begin * HOUR && since.is_none() {
-            hours.extend(piece(from, begin * HOUR).await?);
+            hours.extend(part(from, begin * HOUR).await?);
         }
         Ok(Known { hours, since })
     }
@@ -164,17 +191,50 @@ impl Hours {
 
     /// Read hours, and keep those that have not changed again meanwhile.
     async fn read<T: Kept>(&self, client: &Client, gap: Gap) -> Result<BTreeMap<u64, Arc<T>>, StoreError> {
-        let (changes, parts) = self.state.lock().now();
-        let found = T::read(client, &parts, gap.first * HOUR, (gap.last + 1) * HOUR).await?;
-        let mut found: BTreeMap<u64, Arc<T>> = found.into_iter().map(|(hour, thing)| (hour, Arc::new(thing))).collect();
+        let (changes, parts, is_live) = self.state.lock().now(&gap);
+        let mut found = match is_live {
+            true => self.read_pieces(client, &parts, changes, &gap).await?,
+            false => {
+                let found = T::read(client, &parts, Reading::whole(gap.first, gap.last, HOUR)).await?;
+                found.into_iter().map(|(hour, thing)| (hour, Arc::new(thing))).collect()
+            }
+        };
         let mut state = self.state.lock();
         for hour in (gap.first..=gap.last).rev() {
-            let thing = found.entry(hour).or_insert_with(|| Arc::new(T::nothing()));
-            if !state.has_changed(hour, changes) {
-                state.keep(hour, thing.clone());
+            let thing = found.entry(hour).or_insert_with(|| Arc::new(T::nothing())).clone();
+            if !state.has_changed(hour * HOUR, HOUR, changes) {
+                state.keep(hour, thing);
             }
         }
         Ok(found)
+    }
+
+    /// The same of hours that change all the time, from their pieces. Of those, what is not known is read.
+    async fn read_pieces<T: Kept>(
+        &self,
+        client: &Client,
+        parts: &Parts,
+        changes: u64,
+        gap: &Gap,
+    ) -> Result<BTreeMap<u64, Arc<T>>, StoreError> {
+        let pieces = gap.first * PIECES..(gap.last + 1) * PIECES;
+        let mut known: BTreeMap<u64, Arc<T>> = self.state.lock().pieces.known(pieces.clone());
+        let missing = |piece: &u64| !known.contains_key(piece);
+        if let (Some(first), Some(last)) = (pieces.clone().find(missing), pieces.clone().rfind(missing)) {
+            let found = T::read(client, parts, Reading::whole(first, last, CELL)).await?;
+            let mut found: BTreeMap<u64, T> = found.into_iter().collect();
+            let mut state = self.state.lock();
+            for piece in first..=last {
+                let thing = Arc::new(found.remove(&piece).unwrap_or_else(T::nothing));
+                if !state.has_changed(piece * CELL, CELL, changes) {
+                    state.pieces.keep(piece, thing.clone());
+                }
+                known.insert(piece, thing);
+            }
+            state.pieces.make_room(MOST_PIECES, MOST_PIECES_BYTES);
+        }
+        let sum = |hour: u64| T::sum(known.range(hour * PIECES..(hour + 1) * PIECES).map(|(_, piece)| &**piece));
+        Ok((gap.first..=gap.last).map(|hour| (hour, Arc::new(sum(hour)))).collect())
     }
 
     /// Count some of what nobody has asked for yet; whether there is more.
@@ -226,7 +286,7 @@ impl State {
     /// What is known from the newest hour back to the first that is not, and the newest that are not, as many as are read at
     /// once. `fresh` is known, too.
     fn look<T: Kept>(&self, wanted: &BTreeMap<u64, u64>, fresh: &BTreeMap<u64, Arc<T>>) -> (Vec<Arc<T>>, Option<Gap>) {
-        let find = |hour: &u64| self.hours.get(hour).and_then(T::known).or_else(|| fresh.get(hour));
+        let find = |hour: &u64| self.hours.stretches.get(hour).and_then(T::known).or_else(|| fresh.get(hour));
         let known: Vec<Arc<T>> = wanted.keys().rev().map_while(|hour| find(hour).cloned()).collect();
         let mut gap: Option<Gap> = None;
         for (hour, spans) in wanted.iter().rev().skip(known.len()) {
@@ -242,14 +302,17 @@ impl State {
         (known, gap)
     }
 
-    /// The number of changes, and the parts that they have led to.
-    fn now(&self) -> (u64, Arc<Parts>) {
-        (self.changes, self.parts.clone())
+    /// The number of changes, the parts that they have led to, and whether hours are of those that change all the time.
+    fn now(&self, gap: &Gap) -> (u64, Arc<Parts>, bool) {
+        let (begin, end) = (gap.first * HOUR, (gap.last + 1) * HOUR);
+        let is_live = gap.last - gap.first < MOST_PIECED
+            && self.changed.iter().any(|(first, last)| *first < end && *last >= begin);
+        (self.changes, self.parts.clone(), is_live)
     }
 
     fn lacks(&self, hour: u64) -> bool {
-        let known = |hour: &Hour| hour.traces.is_some() && hour.groups.is_some() && hour.calls.is_some();
-        hour >= self.oldest && !self.hours.get(&hour).is_some_and(known)
+        let known = |hour: &Stretch| hour.traces.is_some() && hour.groups.is_some() && hour.calls.is_some();
+        hour >= self.oldest && !self.hours.stretches.get(&hour).is_some_and(known)
     }
 
     fn missing(&self, wanted: &BTreeMap<u64, u64>) -> usize {
@@ -257,47 +320,91 @@ impl State {
     }
 
     fn keep<T: Kept>(&mut self, hour: u64, thing: Arc<T>) {
-        self.bytes += thing.weight();
-        if let Some(old) = T::place(self.hours.entry(hour).or_default()).replace(thing) {
-            self.bytes -= old.weight();
-        }
-        while self.bytes > MOST_BYTES || self.hours.len() > MOST_HOURS {
-            let Some((oldest, hour)) = self.hours.pop_first() else { return };
-            self.bytes -= hour.weight();
+        self.hours.keep(hour, thing);
+        if let Some(oldest) = self.hours.make_room(MOST_HOURS, MOST_BYTES) {
             self.oldest = self.oldest.max(oldest + 1);
         }
     }
 
-    /// Spans that begin between two times came or went. Failures count for the hour of their root, and calls for that of the
-    /// called.
+    /// Spans that begin between two times came or went.
     fn forget(&mut self, first: u64, last: u64) {
-        let reaches = |(hour, known): &(&u64, &Hour)| {
-            let longest = known.traces.as_ref().map_or(0, |traces| traces.longest);
-            let reach = longest.saturating_mul(LONGEST).clamp(MINUTES, DAY);
-            let (begin, end) = (**hour * HOUR, (**hour + 1) * HOUR);
-            end.saturating_add(reach) > first && begin.saturating_sub(reach) <= last
-        };
-        let near = first.saturating_sub(DAY + HOUR) / HOUR..=last.saturating_add(DAY) / HOUR;
-        let changed: Vec<u64> = self.hours.range(near).filter(reaches).map(|(hour, _)| *hour).collect();
-        for hour in changed {
-            self.bytes -= self.hours.remove(&hour).map_or(0, |hour| hour.weight());
-        }
+        self.hours.forget(first, last);
+        self.pieces.forget(first, last);
         self.changes += 1;
-        self.changed.push_back((first.saturating_sub(MINUTES) / HOUR, last.saturating_add(MINUTES) / HOUR));
+        self.changed.push_back((first, last));
         if self.changed.len() > MOST_CHANGES {
             self.changed.pop_front();
         }
     }
 
-    /// Whether an hour may have changed since a number of changes.
-    fn has_changed(&self, hour: u64, since: u64) -> bool {
+    /// Whether a stretch may have changed since a number of changes.
+    fn has_changed(&self, begin: u64, length: u64, since: u64) -> bool {
         let newer = (self.changes - since) as usize;
-        newer > self.changed.len()
-            || self.changed.iter().rev().take(newer).any(|(first, last)| (*first..=*last).contains(&hour))
+        let near = |(first, last): &(u64, u64)| {
+            *first < (begin + length).saturating_add(MINUTES) && last.saturating_add(MINUTES) >= begin
+        };
+        newer > self.changed.len() || self.changed.iter().rev().take(newer).any(near)
     }
 }
 
-impl Hour {
+impl<const LENGTH: u64> Shelf<LENGTH> {
+    fn known<T: Kept>(&self, stretches: Range<u64>) -> BTreeMap<u64, Arc<T>> {
+        let known = |(at, stretch): (&u64, &Stretch)| Some((*at, T::known(stretch)?.clone()));
+        self.stretches.range(stretches).filter_map(known).collect()
+    }
+
+    fn keep<T: Kept>(&mut self, at: u64, thing: Arc<T>) {
+        self.bytes += thing.weight();
+        if let Some(old) = T::place(self.stretches.entry(at).or_default()).replace(thing) {
+            self.bytes -= old.weight();
+        }
+    }
+
+    /// Drop the oldest until the others are few enough; which was the last to go.
+    fn make_room(&mut self, most: usize, most_bytes: usize) -> Option<u64> {
+        let mut gone = None;
+        while self.bytes > most_bytes || self.stretches.len() > most {
+            let Some((oldest, stretch)) = self.stretches.pop_first() else { break };
+            self.bytes -= stretch.weight();
+            gone = Some(oldest);
+        }
+        gone
+    }
+
+    /// How long after its root a span of a trace begins at most, of the traces between two times, ns: as long as can be where a
+    /// stretch is not known.
+    fn reach(&self, from: u64, until: u64) -> u64 {
+        let stretches = from / LENGTH..=until.saturating_sub(1) / LENGTH;
+        let known = self.stretches.range(stretches.clone()).filter_map(|(_, stretch)| stretch.traces.as_ref());
+        let reaches: Vec<u64> = known.map(|traces| reach(traces.longest)).collect();
+        let all = stretches.end() - stretches.start() + 1 == reaches.len() as u64;
+        reaches.into_iter().max().filter(|_| all).unwrap_or(DAY)
+    }
+
+    /// Spans that begin between two times came or went: they count where they are. Besides, a failure counts where the root is,
+    /// and a call where the called is, which may come before the caller.
+    fn forget(&mut self, first: u64, last: u64) {
+        let near = first.saturating_sub(DAY + LENGTH) / LENGTH..=last.saturating_add(DAY) / LENGTH;
+        for (at, stretch) in self.stretches.range_mut(near) {
+            let (begin, end) = (at * LENGTH, (at + 1) * LENGTH);
+            let reach = reach(stretch.traces.as_ref().map_or(0, |traces| traces.longest));
+            let is_near =
+                |back: u64, forth: u64| begin <= last.saturating_add(forth) && end.saturating_add(back) > first;
+            let before = stretch.weight();
+            stretch.traces.take_if(|_| is_near(reach, EARLY));
+            stretch.groups.take_if(|_| is_near(0, 0));
+            stretch.calls.take_if(|_| is_near(0, reach));
+            self.bytes -= before - stretch.weight();
+        }
+    }
+}
+
+/// How long after its root a span of a trace begins at most, where roots last so long at most, ns.
+fn reach(longest: u64) -> u64 {
+    longest.saturating_mul(LONGEST).clamp(MINUTES, DAY)
+}
+
+impl Stretch {
     fn weight(&self) -> usize {
         let weights = [
             self.traces.as_ref().map(|thing| thing.weight()),
@@ -305,5 +412,60 @@ impl Hour {
             self.calls.as_ref().map(|thing| thing.weight()),
         ];
         weights.into_iter().flatten().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = HOUR / 60;
+
+    fn traces(longest: u64) -> Arc<Traces> {
+        let mut traces = Traces::default();
+        traces.longest = longest;
+        Arc::new(traces)
+    }
+
+    /// Which of ten pieces still know each of the three things, where roots last so long at most, after spans came in.
+    fn known_after(longest: u64, first: u64, last: u64) -> [Vec<u64>; 3] {
+        let mut shelf: Shelf<CELL> = Shelf::default();
+        for at in 10..20 {
+            shelf.keep(at, traces(longest));
+            shelf.keep(at, Arc::new(Groups::nothing()));
+            shelf.keep(at, Arc::new(Calls::nothing()));
+        }
+        let before = shelf.bytes;
+        shelf.forget(first, last);
+        assert!(shelf.bytes < before);
+        let weights: usize = shelf.stretches.values().map(Stretch::weight).sum();
+        assert_eq!(shelf.bytes, weights);
+        fn kept<T: Kept>(shelf: &Shelf<CELL>) -> Vec<u64> {
+            shelf.known::<T>(0..100).into_keys().collect()
+        }
+        [kept::<Traces>(&shelf), kept::<Groups>(&shelf), kept::<Calls>(&shelf)]
+    }
+
+    #[test]
+    fn what_comes_in_changes_only_what_it_may_count_for() {
+        let all_but = |gone: Range<u64>| (10..20).filter(|at| !gone.contains(at)).collect::<Vec<u64>>();
+        // In the middle of piece 15: a root may have begun ten minutes before, a call ten minutes behind.
+        let at = 15 * CELL + 5 * MINUTE;
+        assert_eq!(known_after(0, at, at), [all_but(14..16), all_but(15..16), all_but(15..17)]);
+        // Where roots last longer, farther.
+        assert_eq!(known_after(8 * MINUTE, at, at), [all_but(13..16), all_but(15..16), all_but(15..18)]);
+        // Spans that are spread over two pieces; the next one's root may begin a minute later by another clock.
+        let last = 17 * CELL - MINUTE;
+        assert_eq!(known_after(0, at, last), [all_but(14..18), all_but(15..17), all_but(15..18)]);
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_the_reach_of_what_is_not_known_is_a_day() {
+        let mut shelf: Shelf<HOUR> = Shelf::default();
+        (1..=5).for_each(|at| shelf.keep(at, traces(at * 10 * MINUTE)));
+        assert_eq!(shelf.reach(2 * HOUR + 1, 4 * HOUR), 60 * MINUTE);
+        assert_eq!(shelf.reach(2 * HOUR + 1, 7 * HOUR), DAY);
+        assert_eq!((shelf.make_room(3, usize::MAX), shelf.make_room(3, usize::MAX)), (Some(2), None));
+        assert_eq!((shelf.make_room(3, 0), shelf.bytes), (Some(5), 0));
     }
 }

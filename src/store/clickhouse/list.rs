@@ -90,7 +90,7 @@ async fn find(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Foun
         return Ok(found);
     }
     // What is counted by the hour needs no search.
-    let Known { hours, since } = hours.ask::<Traces>(client, query.range).await?;
+    let Known { hours, since } = hours.ask::<Traces>(client, &parts, query.range, false).await?;
     let total = hours.iter().map(|hour| hour.traces).sum();
     let searched = since.map(|from| TimeRange { from: Some(from), ..query.range });
     Ok(Found { total, searched, ..found })
@@ -133,7 +133,7 @@ async fn longest(client: &Client, hours: &Hours, parts: &Parts, query: &TraceQue
     if parts.about(from, until) <= FIRST_WINDOW {
         return within(client, query, None).await;
     }
-    let known = hours.ask::<Traces>(client, query.range).await?;
+    let known = hours.ask::<Traces>(client, parts, query.range, false).await?;
     let part = TimeRange { from: known.since.or(query.range.from), ..query.range };
     let long = hour::longer(known.hours.iter().map(Arc::as_ref), end);
     let query = TraceQuery { min_duration: Some(long), ..query.clone() };
@@ -189,11 +189,11 @@ fn summary(id: TraceId, found: Summary) -> TraceSummary {
 
 /// Traces and spans of everything, and traces with errors.
 pub async fn counts(client: &Client, hours: &Hours) -> Result<TraceCounts, StoreError> {
-    let total_spans = hours.parts(client).await?.spans();
-    let Known { hours, since } = hours.ask::<Traces>(client, TimeRange::default()).await?;
+    let parts = hours.parts(client).await?;
+    let Known { hours, since } = hours.ask::<Traces>(client, &parts, TimeRange::default(), true).await?;
     Ok(TraceCounts {
         total_traces: hours.iter().map(|hour| hour.traces).sum(),
-        total_spans,
+        total_spans: parts.spans(),
         error_traces: hours.iter().map(|hour| hour.errors).sum(),
         counted_from: since,
     })
@@ -205,7 +205,8 @@ pub async fn names(
     hours: &Hours,
     name: impl Fn(&Group) -> Option<&Arc<str>>,
 ) -> Result<Vec<String>, StoreError> {
-    let hours = hours.ask::<Groups>(client, TimeRange::default()).await?.hours;
+    let parts = hours.parts(client).await?;
+    let hours = hours.ask::<Groups>(client, &parts, TimeRange::default(), true).await?.hours;
     let names: BTreeSet<&Arc<str>> = hours.iter().flat_map(|hour| &hour.0).filter_map(name).collect();
     Ok(names.into_iter().take(MOST_NAMES).map(|name| name.to_string()).collect())
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// The newest spans that are read, about: of every attribute, of the attributes asked for, and of narrow columns alone.
 const MOST_TEXTS: u64 = 200_000;
 const MOST_ATTRIBUTES: u64 = 600_000;
-const MOST: u64 = 1_500_000;
+const MOST: u64 = 1_000_000;
 
 /// Spans that a query may read, about.
 pub fn most(query: &TraceQuery) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::edges;
 use super::figures::bounds;
-use super::hour::{self, CELL, Calls, Group, Groups, HOUR, MOST_GROUPS};
+use super::hour::{self, CELL, Calls, DAY, Group, Groups, HOUR, MOST_GROUPS, Reading};
 use super::hours::Hours;
 use super::scenario;
 use super::sql::Sql;
@@ -14,9 +14,6 @@ use crate::store::{
 use clickhouse::Client;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// ns.
-const DAY: u64 = 24 * HOUR;
 
 /// Of a long time by the hour; of a short one, or of a scenario, in one pass.
 pub async fn services(
@@ -35,8 +32,8 @@ pub async fn services(
     let covered =
         |since: Option<u64>| of.until.unwrap_or(now).min(now).saturating_sub(since.unwrap_or(first).max(first));
     if scenario.is_none() && buckets.step >= CELL {
-        let groups = hours.ask::<Groups>(client, of).await?;
-        let calls = hours.ask::<Calls>(client, of).await?;
+        let groups = hours.ask::<Groups>(client, &parts, of, true).await?;
+        let calls = hours.ask::<Calls>(client, &parts, of, true).await?;
         let since = groups.since.max(calls.since);
         let buckets = Buckets::cut(groups.since.unwrap_or(from).min(until), until, CELL);
         let (edges, edges_sampled) = edges::sum(calls.hours.iter().map(Arc::as_ref));
@@ -60,10 +57,11 @@ pub async fn services(
         condition.push(" AND TraceId IN ?").texts(found.ids);
         since = found.since;
     }
-    let times = (when.from.unwrap_or(from), when.until.unwrap_or(until));
-    let calls = edges::calls(client, &parts, &condition, times).await?;
+    let (from, until) = (when.from.unwrap_or(from), when.until.unwrap_or(until));
+    let reading = Reading { from, until, length: HOUR, behind: DAY, failures: true };
+    let calls = edges::calls(client, &parts, &condition, reading).await?;
     let (edges, edges_sampled) = edges::sum(calls.iter().map(|(_, calls)| calls));
-    let groups = hour::groups(client, &condition, times, buckets.step).await?;
+    let groups = hour::groups(client, &condition, reading, buckets.step).await?;
     Ok(ServicesReport {
         from: buckets.from,
         step: buckets.step,
