@@ -68,7 +68,7 @@ proptest::proptest! {
     /// However an input is changed, it is compiled or refused; the verifier never refuses what the compiler made.
     #[test]
     fn changed_inputs_are_compiled_or_refused(
-        input in 0..8usize,
+        input in 0..9usize,
         changes in proptest::collection::vec((0..10_000usize, 0..24usize, 0..WORDS.len()), 1..4),
     ) {
         let texts = [
@@ -80,6 +80,7 @@ proptest::proptest! {
             include_str!("plans/times.yaml"),
             include_str!("plans/values.yaml"),
             include_str!("plans/choices.yaml"),
+            include_str!("plans/instances.yaml"),
         ];
         // Cut between words, so that most changes are of the scenario and not of its YAML.
         let mut words: Vec<&str> = texts[input].split_inclusive([' ', '\n', ':', '.', ',', '(']).collect();

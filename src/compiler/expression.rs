@@ -10,7 +10,7 @@ mod function;
 mod operator;
 mod text;
 
-use super::names::{Linked, Miss, Names, Site, Target};
+use super::names::{INSTANCE_ID, Linked, Miss, Names, Site, Target};
 use super::report::Report;
 use super::tables::Tables;
 use super::typed::Slot;
@@ -18,7 +18,7 @@ use super::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
-use crate::plan::{Constant, Expr, ExprId, Fault, SlotId};
+use crate::plan::{Constant, Expr, ExprId, Fault, Resource, ServiceId, SlotId};
 
 /// Deepest expression: a bound of its own, so that recursion here doesn't lean on the parser's.
 const MOST_NESTED: usize = 100;
@@ -45,6 +45,8 @@ pub struct SpanValues {
     /// By attribute.
     pub attributes: Vec<Option<Typed>>,
     pub context_key: Option<Typed>,
+    /// The span's service; `None`: not found yet, or wrong and reported.
+    pub service: Option<ServiceId>,
     /// The slots of what is read of the linked span, as [`super::names::SpanNode::linked`] lists it.
     pub linked: Vec<SlotId>,
 }
@@ -52,7 +54,7 @@ pub struct SpanValues {
 impl SpanValues {
     /// The values of a span with so many attributes, before any of them is known.
     pub fn new(attributes: usize) -> SpanValues {
-        SpanValues { attributes: vec![None; attributes], context_key: None, linked: Vec::new() }
+        SpanValues { attributes: vec![None; attributes], context_key: None, service: None, linked: Vec::new() }
     }
 }
 
@@ -246,8 +248,44 @@ impl<'a> Expressions<'a> {
             }
             Target::ScenarioName => self.text_constant(&names.scenario.name.value),
             Target::ServiceName { span } => self.text_constant(&names.spans[span].span.service.value),
+            Target::Resource { span, key } => {
+                let service = values.spans.get(span)?.service?;
+                self.resource(service, key, path, loc)
+            }
+            Target::InstanceIndex { span } => {
+                let service = values.spans.get(span)?.service?;
+                // Only where instances are counted do they have an id.
+                self.resource(service, INSTANCE_ID, path, loc)?;
+                if self.tables.program.services[service.index()].instances == 1 {
+                    return self.constant(Constant::Int(0));
+                }
+                self.add(Expr::InstanceIndex, Kind::Int)
+            }
             Target::Function => self.function(&path.join("."), loc, &[]),
         }
+    }
+
+    /// What the current span's instance of a service says of itself under a key.
+    fn resource(&mut self, service: ServiceId, key: &str, path: &[String], loc: Loc) -> Option<Typed> {
+        let program = &self.tables.program;
+        let service = &program.services[service.index()];
+        let resources = &program.resources[service.first_resource.index()..][..service.instances as usize];
+        let value = |resource: &Resource| {
+            let found = resource.attributes.iter().find(|(name, _)| program.texts[name.index()] == key);
+            found.map(|(_, value)| *value)
+        };
+        let Some(values) = resources.iter().map(value).collect::<Option<Box<[ExprId]>>>() else {
+            let why = if key == INSTANCE_ID { Unavailable::NoInstances } else { Unavailable::NoVersion };
+            return self.fail(Problem::NotAvailable { name: path.join("."), why }, loc);
+        };
+        let first = *values.first()?;
+        if values.iter().all(|value| *value == first) {
+            return Some(Typed { expr: first, ty: Kind::Text.into(), quoted: None });
+        }
+        let grown = self.tables.repeat(values.len());
+        self.within(grown, loc)?;
+        let of = self.tables.expr(Expr::InstanceIndex);
+        self.add(Expr::Nth { of, items: values }, Kind::Text)
     }
 
     /// The words for a name that means nothing, and the places that have to do with it.

@@ -152,6 +152,8 @@ impl Search<'_> {
                     _ => None,
                 }
             }
+            // No service has more than 10,000 instances.
+            Expr::InstanceIndex => Some(Interval::ints(0, 9_999)),
             Expr::TraceIndex => Some(Interval::ints(0, 1 << 48)),
             _ => None,
         }

@@ -61,6 +61,9 @@ pub enum Linked {
     ContextKey,
 }
 
+/// The key under which a resource says which instance it is.
+pub const INSTANCE_ID: &str = "service.instance.id";
+
 /// What a path means.
 #[derive(Debug, PartialEq)]
 pub enum Target {
@@ -84,6 +87,15 @@ pub enum Target {
     },
     ScenarioName,
     ServiceName {
+        span: usize,
+    },
+    /// What the span's service instance says of itself under this key.
+    Resource {
+        span: usize,
+        key: &'static str,
+    },
+    /// The number of the span's service instance.
+    InstanceIndex {
         span: usize,
     },
     /// A function without arguments: `random.uuid`, `time.now`.
@@ -163,9 +175,8 @@ impl<'m> Names<'m> {
             }
             "scenario" if rest == ["name"] => Ok(Target::ScenarioName),
             "scenario" => Err(Miss::NotAValue("scenario.name")),
-            "instance" => Err(Miss::Unavailable(Unavailable::OutsideServices)),
             "callee" | "repeat" | "retry" | "error" | "ok" => Err(Miss::Unavailable(Unavailable::NotYet)),
-            "parent" | "root" | "linked" | "service" | "context_key" => match site {
+            "parent" | "root" | "linked" | "service" | "instance" | "context_key" => match site {
                 Site::Var => Err(Miss::Unavailable(Unavailable::BeforeSpans)),
                 Site::Span { span, .. } => self.find_of_span(span, head, rest),
             },
@@ -196,7 +207,11 @@ impl<'m> Names<'m> {
                 linking.map(|span| Target::Linked { span, read }).ok_or(Miss::LinkedWithoutLink)
             }
             ("service", _) if rest == ["name"] => Ok(Target::ServiceName { span }),
-            ("service", _) => Err(Miss::NotAValue("service.name")),
+            ("service", _) if rest == ["version"] => Ok(Target::Resource { span, key: "service.version" }),
+            ("service", _) => Err(Miss::NotAValue("service.name or service.version")),
+            ("instance", _) if rest == ["index"] => Ok(Target::InstanceIndex { span }),
+            ("instance", _) if rest == ["id"] => Ok(Target::Resource { span, key: INSTANCE_ID }),
+            ("instance", _) => Err(Miss::NotAValue("instance.index or instance.id")),
             _ if !rest.is_empty() => Err(Miss::NotAValue("context_key")),
             _ if self.spans[span].span.export.is_none() => Err(Miss::Unavailable(Unavailable::NoContextKey)),
             _ => Ok(Target::ContextKey { span }),

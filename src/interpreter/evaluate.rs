@@ -172,6 +172,12 @@ impl Evaluation<'_> {
                 let id = self.trace.spans[self.span as usize].id;
                 self.write(|out| text::put_hex(out, 16, || id.swap_bytes()))
             }
+            Expr::InstanceIndex if self.span == NONE => Value::ABSENT,
+            Expr::InstanceIndex => {
+                let span = &self.trace.spans[self.span as usize];
+                let first = code.entry(span.block).resource;
+                Value::int((span.resource.0 - first.0).into())
+            }
             Expr::Linked { key } => self.linked_attribute(*key),
             Expr::LinkedKey => self.linked_key(),
 

@@ -204,6 +204,33 @@ fn scenarios_and_instances_have_their_shares() {
 }
 
 #[test]
+fn a_span_knows_the_instance_it_runs_on() {
+    let mut m = plans::Maker::new();
+    m.service_of("front", 3);
+    let index = m.expr(crate::plan::Expr::InstanceIndex);
+    let node = |service| plans::Node { service, name: "n", attrs: vec![("i", index)], ..Default::default() };
+    let root = plans::Node {
+        kind: Some(crate::plan::SpanKind::Server),
+        calls: vec![node("back"), node("front")],
+        ..node("front")
+    };
+    m.scenario("s", 1.0, &[], root);
+    let run = run(m.plan(), 4, arrivals()[0]);
+    let (mut interpreter, mut trace) = (Interpreter::new(&run), Trace::default());
+    let mut seen = HashSet::new();
+    for at in 0..50 {
+        interpreter.trace(at, &mut trace);
+        let indices: Vec<u32> = trace.spans.iter().map(|span| span.resource.0 % 3).collect();
+        for (span, index) in trace.spans.iter().zip([indices[0], 0, indices[0]]) {
+            let value = trace.attrs[span.attrs as usize].value.read();
+            assert_eq!(format!("{value:?}"), format!("Int({index})"));
+        }
+        seen.insert(indices[0]);
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
 fn editing_one_scenario_leaves_the_others_as_they_were() {
     // without ids, times and links, which the tag and what is linked to change
     let values = |run: &Arc<Run>, index: u64| {

@@ -145,6 +145,9 @@ pub enum Expr {
     TraceIndex,
     /// The current span's id, 16 hexadecimal digits; absent before the first span.
     SpanId,
+    /// The number of the current span's service instance among those of the service, from 0, an int; absent before the first
+    /// span.
+    InstanceIndex,
     /// The attribute `key` of the span that the block's `link` found.
     Linked {
         key: TextId,
@@ -292,7 +295,7 @@ macro_rules! parts {
             Slot { .. } | RandomInt { .. } | RandomFloat { .. } | RandomBool { .. } | RandomUuid => Parts::none(),
             RandomHex { .. } | RandomIpv4 | RandomIpv6 | RandomUserAgent | RandomZipf { .. } => Parts::none(),
             TimeUnix | TimeUnixMs | TimeUnixNano | TimeIso | TraceId | TraceIndex | SpanId => Parts::none(),
-            LinkedKey => Parts::none(),
+            LinkedKey | InstanceIndex => Parts::none(),
             Text { of } | Upper { of } | Lower { of } | Round { of, .. } | Pad { of, .. } => Parts::one(of),
             ToInt { of } | ToDouble { of } | ToBool { of } | Not { of } | Neg { of } => Parts::one(of),
             StableUuid { of } | StableHex { of, .. } | StableIpv4 { of } => Parts::one(of),

@@ -274,6 +274,7 @@ fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
         Expr::TraceId => "trace.id",
         Expr::TraceIndex => "trace.index",
         Expr::SpanId => "span.id",
+        Expr::InstanceIndex => "instance.index",
         Expr::LinkedKey => "linked_key",
         Expr::Upper { .. } => "upper",
         Expr::Lower { .. } => "lower",

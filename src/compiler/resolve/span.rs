@@ -37,6 +37,7 @@ impl<'m> Resolver<'m> {
         let names = state.names;
         let (node, span) = (&names.spans[at], names.spans[at].span);
         let service = self.services.find(names.scenario.scope, &span.service, &mut self.tables, report);
+        state.values.spans[at].service = service;
         let mut draft = self.draft(state, at);
         self.link(state, &mut draft, span);
         for step in &node.order {

@@ -303,9 +303,9 @@ pub enum Unavailable {
     BeforeSpans,
     /// `context_key` in a span without `export_context_as`.
     NoContextKey,
-    /// `instance` in a span or var.
-    OutsideServices,
-    /// `instance` in a service without `instances`.
+    /// `service.version` in a span of a service that has none.
+    NoVersion,
+    /// `instance` in a service, or in a span of one, without `instances`.
     NoInstances,
     /// Something of a trace, in a service's attributes.
     InServices,

@@ -101,7 +101,7 @@ impl Problem {
                 Unavailable::NoParent => format!("`{name}`: the root span has no parent"),
                 Unavailable::BeforeSpans => format!("`{name}` has no value in `vars`: they are drawn before any span"),
                 Unavailable::NoContextKey => format!("`{name}` has no value in a span without `export_context_as`"),
-                Unavailable::OutsideServices => format!("`{name}` has a value only in the attributes of a service"),
+                Unavailable::NoVersion => format!("`{name}` has no value in a span of a service without `version`"),
                 Unavailable::NoInstances => format!("`{name}` has no value in a service without `instances`"),
                 Unavailable::InServices => format!("`{name}` has no value here: a service is the same in every trace"),
                 Unavailable::NotYet => format!("`{name}` is a reserved word, and has no value in this version"),
@@ -306,6 +306,7 @@ impl Problem {
             }),
             NotAvailable { why, .. } => match why {
                 Unavailable::NoContextKey => Some("add `export_context_as` to the span".into()),
+                Unavailable::NoVersion => Some("say which there is, in `services`: `version: 1.4.0`".into()),
                 Unavailable::NoInstances => Some("write how many there are: `instances: 3`".into()),
                 Unavailable::NotYet => Some("to read an attribute of this name, write `parent.attributes.NAME`".into()),
                 Unavailable::InServices => {

@@ -166,9 +166,12 @@ impl<'a> Values<'a> {
             Expr::RandomIpv4 | Expr::StableIpv4 { .. } => (15, true),
             Expr::RandomIpv6 => (39, true),
             Expr::RandomUserAgent => (USER_AGENT, true),
-            Expr::TimeUnix | Expr::TimeUnixMs | Expr::TimeUnixNano | Expr::TraceIndex | Expr::ToInt { .. } => {
-                (INT, false)
-            }
+            Expr::TimeUnix
+            | Expr::TimeUnixMs
+            | Expr::TimeUnixNano
+            | Expr::TraceIndex
+            | Expr::InstanceIndex
+            | Expr::ToInt { .. } => (INT, false),
             Expr::TimeIso | Expr::TraceId => (32, true),
             Expr::SpanId => (16, true),
             Expr::Linked { .. } | Expr::LinkedKey => match self.site {
@@ -215,7 +218,7 @@ impl<'a> Values<'a> {
             self.allow(place, is_stable(expr), "a resource's attributes are constants and stable functions of them")?;
         }
         if self.site == Site::Vars {
-            let of_span = matches!(expr, Expr::SpanId | Expr::Linked { .. } | Expr::LinkedKey);
+            let of_span = matches!(expr, Expr::SpanId | Expr::InstanceIndex | Expr::Linked { .. } | Expr::LinkedKey);
             self.allow(place, !of_span, "vars are drawn before there is a span")?;
         }
         Ok(())
@@ -238,7 +241,7 @@ fn is_stable(expr: &Expr) -> bool {
         Expr::RandomIpv4 | Expr::RandomIpv6 | Expr::RandomUserAgent | Expr::RandomNormal { .. } => false,
         Expr::RandomLognormal { .. } | Expr::RandomExp { .. } | Expr::RandomPareto { .. } => false,
         Expr::TimeUnix | Expr::TimeUnixMs | Expr::TimeUnixNano | Expr::TimeIso => false,
-        Expr::TraceId | Expr::TraceIndex | Expr::SpanId => false,
+        Expr::TraceId | Expr::TraceIndex | Expr::SpanId | Expr::InstanceIndex => false,
         Expr::Upper { .. } | Expr::Lower { .. } | Expr::Default { .. } | Expr::Round { .. } | Expr::Pad { .. } => true,
         Expr::ToInt { .. } | Expr::ToDouble { .. } | Expr::ToBool { .. } | Expr::Clamp { .. } => true,
         Expr::Omit { .. } | Expr::StableUuid { .. } | Expr::StableHex { .. } | Expr::StableIpv4 { .. } => true,
