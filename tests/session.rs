@@ -483,7 +483,7 @@ fn manifests_that_do_not_belong_together_are_refused() {
         (&|json| json["eras"] = serde_json::json!([]), "an epoch that begins with trace 0"),
         (&|json| json["plans"] = serde_json::json!({}), "which is not in it"),
         (&|json| json["plans"][digest]["program"]["blocks"][0]["span"]["kind"] = "CLIENT".into(), "was changed"),
-        (&|json| json["eras"][1]["weights"]["lasting"] = 0.0.into(), "sum to 0"),
+        (&|json| json["eras"][1]["weights"]["lasting"] = 0.0.into(), "all weights are 0"),
     ];
     for (edit, why) in cases {
         let error = refused(edit);
