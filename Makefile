@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Passed on: to tracegen by `run`, to the test binaries' runner by `test`, to the benchmarks by `bench`.
 ARGS ?=
 # Seconds of fuzzing in `make test-long`, all targets together.
-FUZZ_SECONDS ?= 1200
+FUZZ_SECONDS ?= 3600
 
 # Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
 define REAL_PARTS
@@ -106,6 +106,8 @@ lint: ## Check formatting, clippy, licences and sources of dependencies, and the
 	cargo clippy --locked --all-targets -- -D warnings
 	@# Of all platforms: what none of this machine's builds needs is not there yet.
 	@cargo fetch --locked --quiet
+	@# The fuzz targets have a lock file of their own, which is to follow.
+	@cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml
 	@deny=$$(scripts/cargo-tool.sh cargo-deny) && $$deny --offline --log-level error check licenses bans sources
 	scripts/lint-files.sh
 	scripts/kubernetes-check.sh

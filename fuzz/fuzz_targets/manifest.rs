@@ -1,19 +1,6 @@
-//! Any bytes as a manifest: refused, or opened, and what is opened writes itself down again.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use tracegen::journal::{Archive, Manifest};
+#[path = "../../tests/fuzzed/manifest.rs"]
+mod manifest;
 
-fuzz_target!(|bytes: &[u8]| {
-    let manifest = match Manifest::read(bytes) {
-        Ok(manifest) => manifest,
-        Err(error) => return drop(error.to_string()),
-    };
-    match Archive::open(&manifest) {
-        Ok(mut archive) => {
-            let _ = (archive.run(0).is_some(), archive.remake(0).is_some(), archive.missing_shards());
-        }
-        Err(error) => drop(error.to_string()),
-    }
-    let _ = Manifest::merge(vec![("one".into(), manifest.clone()), ("two".into(), manifest)]);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| manifest::run(bytes));

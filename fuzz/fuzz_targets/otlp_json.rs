@@ -1,45 +1,6 @@
-//! Any bytes as OTLP JSON: as a stream, every span of it decoded or damage at a place inside; as one request, the same spans in
-//! protobuf.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use tracegen::otlp::json;
-use tracegen::otlp::request::{ResourceSpans, ScopeSpans, for_each_span, to_protobuf};
-use tracegen::otlp::stream::{Found, Groups};
+#[path = "../../tests/fuzzed/otlp_json.rs"]
+mod otlp_json;
 
-fuzz_target!(|bytes: &[u8]| {
-    let mut groups = Groups::new(bytes);
-    let mut spans = 0_u64;
-    while let Some(found) = groups.read().expect("memory can be read") {
-        match found {
-            Found::Group(at, text) => {
-                assert!(bytes[at as usize..].starts_with(text));
-                spans += decoded(text);
-            }
-            Found::Damaged(damage) => assert!(damage.at <= bytes.len() as u64, "{damage}"),
-        }
-    }
-    if let Ok(request) = to_protobuf(bytes, 1 << 20) {
-        let mut found = 0;
-        let read = for_each_span(&request, |_, _| {
-            found += 1;
-            Ok(())
-        });
-        assert!(read.is_ok() && found <= spans, "{found} of {spans}");
-    }
-});
-
-/// How many spans of a `ResourceSpans` can be decoded.
-fn decoded(text: &[u8]) -> u64 {
-    let mut spans = 0;
-    let Ok(group) = ResourceSpans::read(text) else { return 0 };
-    for scope in group.scope_spans().map_while(Result::ok) {
-        let Ok(scope) = ScopeSpans::read(scope.text) else { continue };
-        for span in scope.spans().map_while(Result::ok) {
-            let message = json::message::<json::Ids, json::Ids>(Some(span));
-            spans += 1;
-            drop(message.map(json::Ids::known));
-        }
-    }
-    spans
-}
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| otlp_json::run(bytes));

@@ -1,25 +1,6 @@
-//! Any bytes as a request in protobuf: its spans are found where they stand, and all or none of them are kept.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use tracegen::otlp::request::for_each_span;
-use tracegen::otlp::write::retain;
+#[path = "../../tests/fuzzed/otlp_protobuf.rs"]
+mod otlp_protobuf;
 
-fuzz_target!(|bytes: &[u8]| {
-    let count = |request: &[u8]| {
-        let mut spans = 0_u64;
-        for_each_span(request, |_, _| {
-            spans += 1;
-            Ok(())
-        })
-        .map(|()| spans)
-    };
-    let mut kept = vec![];
-    let Ok(spans) = count(bytes) else { return };
-    // What stands beside the spans may be damaged all the same.
-    if retain(bytes, &mut kept, || true).is_ok() {
-        assert_eq!(count(&kept), Ok(spans));
-        let mut none = vec![];
-        assert_eq!((retain(bytes, &mut none, || false), count(&none)), (Ok(spans), Ok(0)));
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| otlp_protobuf::run(bytes));

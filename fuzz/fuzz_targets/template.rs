@@ -1,18 +1,6 @@
-//! Any text as a template: parsed or refused, with every place inside the text.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use tracegen::language::source::{FileId, Loc};
-use tracegen::language::template;
-use tracegen::language::yaml::{Offsets, Style};
+#[path = "../../tests/fuzzed/template.rs"]
+mod template;
 
-fuzz_target!(|text: &str| {
-    let loc = Loc { file: FileId(0), start: 0, end: text.len() as u32 };
-    let mut diagnostics = vec![];
-    let offsets = Offsets::new(text, loc, Style::Plain, text);
-    let parsed = template::parse(text, loc, &offsets, &mut diagnostics);
-    assert_eq!(parsed.loc, loc);
-    for diagnostic in diagnostics {
-        assert!(text.get(diagnostic.at.range()).is_some(), "{diagnostic:?} is not in the text");
-    }
-});
+libfuzzer_sys::fuzz_target!(|text: &str| template::run(text));
