@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::store::{
-    Connection, Database, Order, Patience, Store, TimeRange, TraceQuery, Wanted, Writer, WriterOptions, create_database,
+    Connection, Database, MemoryLimits, Order, Patience, Store, TimeRange, TraceQuery, Wanted, Writer, WriterOptions,
+    create_database,
 };
 use tracegen::trace::{Trace, TraceId};
 use tracegen::{compiler, language};
@@ -152,7 +153,7 @@ fn percentile(mut figures: Vec<f64>, percent: usize) -> f64 {
 
 /// p50 and p99 in ms, the server's work in ms of a core (p50), and rows read, of each question.
 async fn measure(connection: &Connection, millions: u64, rounds: usize) -> Vec<(&'static str, [f64; 4])> {
-    let wanted = Wanted { max_traces: 1, clickhouse: Some(connection.clone()), written: false };
+    let wanted = Wanted { memory: MemoryLimits::new(1), clickhouse: Some(connection.clone()), written: false };
     let database = create_database(&wanted).expect("threads");
     let began = Instant::now();
     database.connect().await.expect("reached");

@@ -15,14 +15,14 @@ pub use clickhouse::{
     ClickHouse, Connection, Patience, Rows, Scan, Scanned, Writer, WriterFault, WriterOptions, Written,
 };
 pub use database::{Database, DatabaseStatus, Outage, Wanted, create_database};
-pub use memory::{Memory, MemorySize};
+pub use memory::{Memory, MemoryLimits, MemorySize};
 pub use query::{Order, ScenarioFilter, TimeRange, TraceQuery};
 pub use record::{FirstError, ShapeSpan, TraceSummary};
 pub use report::{
     Arrivals, DurationBins, Edge, Figures, OperationReport, Overview, Percentiles, ServiceReport, ServicesReport,
 };
 
-use crate::trace::{Origin, StoredTrace, Trace, TraceId};
+use crate::trace::{Origin, StoredTrace, TooLarge, Trace, TraceId};
 use serde::Serialize as _;
 use std::fmt;
 use std::sync::Arc;
@@ -85,6 +85,16 @@ pub struct TracePage {
     pub searched: Option<TimeRange>,
 }
 
+impl TracePage {
+    /// The most memory that the rows of a page take, bytes.
+    const MOST_BYTES: usize = 64 << 20;
+
+    fn too_large() -> StoreError {
+        let most = TracePage::MOST_BYTES >> 20;
+        StoreError::TooLarge(format!("the names of these traces take more than {most} MiB: ask for fewer at a time"))
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct TraceCounts {
     pub total_traces: u64,
@@ -134,6 +144,8 @@ pub enum StoreError {
     Schema(String),
     /// It answered with an error, or with something that can't be read.
     Failed(String),
+    /// What is asked for takes more memory than an answer may.
+    TooLarge(String),
 }
 
 impl fmt::Display for StoreError {
@@ -142,9 +154,16 @@ impl fmt::Display for StoreError {
             StoreError::Unreachable(why)
             | StoreError::Refused(why)
             | StoreError::Schema(why)
-            | StoreError::Failed(why) => f.write_str(why),
+            | StoreError::Failed(why)
+            | StoreError::TooLarge(why) => f.write_str(why),
         }
     }
 }
 
 impl std::error::Error for StoreError {}
+
+impl From<TooLarge> for StoreError {
+    fn from(error: TooLarge) -> StoreError {
+        StoreError::TooLarge(error.to_string())
+    }
+}

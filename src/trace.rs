@@ -13,7 +13,7 @@ mod view;
 
 pub use amount::{Amount, Loss};
 pub use bytes::Bytes;
-pub use stored::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId, tree_order};
+pub use stored::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId, tree_order};
 pub use texts::Texts;
 pub use value::{Read, Value};
 pub use view::{Datum, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};

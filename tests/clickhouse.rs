@@ -21,7 +21,7 @@ use support::pki::Pki;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tracegen::store::{
-    ClickHouse, Connection, Database, Patience, Store, StoreError, TimeRange, TraceQuery, Wanted, Writer,
+    ClickHouse, Connection, Database, MemoryLimits, Patience, Store, StoreError, TimeRange, TraceQuery, Wanted, Writer,
     WriterOptions, create_database,
 };
 use tracegen::trace::{Attributes, OwnedDatum, StoredTrace};
@@ -64,7 +64,7 @@ async fn whole(store: &impl Store, corpus: &Corpus, step: usize) {
 
 async fn whole_but(store: &impl Store, corpus: &Corpus, step: usize, change: fn(StoredTrace) -> StoredTrace) {
     for trace in corpus.traces.iter().step_by(step) {
-        let expected = as_kept(StoredTrace::of(corpus.origin.view(trace)));
+        let expected = as_kept(StoredTrace::of(corpus.origin.view(trace)).expect("a small trace"));
         let found = store.trace(trace.id).await.expect("an answer").expect("kept");
         assert_eq!(change(found), change(expected));
     }
@@ -259,7 +259,8 @@ async fn nothing_that_is_asked_becomes_a_part_of_the_statement() {
 }
 
 fn database(connection: &Connection, written: bool) -> std::sync::Arc<Database> {
-    create_database(&Wanted { max_traces: 100, clickhouse: Some(connection.clone()), written }).expect("threads")
+    create_database(&Wanted { memory: MemoryLimits::new(100), clickhouse: Some(connection.clone()), written })
+        .expect("threads")
 }
 
 async fn cause(connection: &Connection) -> StoreError {
@@ -312,7 +313,7 @@ async fn memory_stands_in_while_it_is_away() {
     let total = async || database.fetch_unique_traces(&TraceQuery::default()).await.expect("a page").total;
     add(0, 50);
     until("the first are written", async || total().await == 50).await;
-    assert_eq!(database.status().memory_traces, 0);
+    assert_eq!(database.status().memory.traces, 0);
 
     server.kill();
     assert_eq!(total().await, 0, "memory answers at once, and has nothing yet");

@@ -26,7 +26,7 @@ use tracegen::export::target::{Target, TargetFlags};
 use tracegen::interpreter::{Identity, Run};
 use tracegen::journal::{Archive, Identified, Manifest};
 use tracegen::plan::Plan;
-use tracegen::store::{Database, Memory, Store, TraceQuery, Wanted, create_database};
+use tracegen::store::{Database, Memory, MemoryLimits, Store, TraceQuery, Wanted, create_database};
 use tracegen::trace::{StoredTrace, TraceId};
 
 const SECOND: u64 = 1_000_000_000;
@@ -41,7 +41,7 @@ fn rate(count: u64) -> Settings {
 }
 
 fn database() -> Arc<Database> {
-    create_database(&Wanted { max_traces: 1_000_000, clickhouse: None, written: false }).unwrap()
+    create_database(&Wanted { memory: MemoryLimits::new(1_000_000), clickhouse: None, written: false }).unwrap()
 }
 
 struct Started {
@@ -143,7 +143,7 @@ fn sent(manifest: &Manifest) -> BTreeSet<u64> {
 /// What a store makes of trace `index`, made again from a manifest.
 fn remade(archive: &mut Archive, index: u64) -> StoredTrace {
     let (run, trace) = archive.remake(index).unwrap();
-    let memory = Memory::new(1);
+    let memory = Memory::new(MemoryLimits::new(1));
     memory.add_trace(run.origin(), &trace).unwrap();
     wait(memory.trace(trace.id)).unwrap().expect("it was just added")
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::contract::{Corpus, OPENING, SECOND, answers, is_empty};
-use tracegen::store::{Memory, Order, Store, TimeRange, TraceQuery};
+use tracegen::store::{Memory, MemoryLimits, Order, Store, StoreError, TimeRange, TraceQuery};
 
 fn filled(corpus: &Corpus, capacity: usize) -> Memory {
-    let store = Memory::new(capacity);
+    let store = Memory::new(MemoryLimits::new(capacity));
     corpus.traces.iter().for_each(|trace| store.add_trace(&corpus.origin, trace).expect("kept"));
     store
 }
@@ -21,16 +21,16 @@ fn filled(corpus: &Corpus, capacity: usize) -> Memory {
 async fn memory_keeps_the_contract() {
     let corpus = Corpus::new();
     let store = filled(&corpus, corpus.traces.len());
-    is_empty(&Memory::new(10)).await;
+    is_empty(&Memory::new(MemoryLimits::new(10))).await;
     answers(&store, &corpus).await;
     let traces = corpus.traces.len() as u64;
-    assert_eq!((store.size().traces, store.size().capacity), (traces, traces));
+    assert_eq!((store.size().traces, store.size().limits.traces as u64), (traces, traces));
 }
 
 #[tokio::test]
 async fn with_others_before_it_the_same() {
     let corpus = Corpus::new();
-    let store = Memory::new(corpus.traces.len());
+    let store = Memory::new(MemoryLimits::new(corpus.traces.len()));
     // Traces of another origin, all of which go again; the rolling figures have them an hour before.
     for trace in &corpus.traces {
         let mut other = trace.clone();
@@ -82,8 +82,61 @@ async fn the_oldest_goes_first_and_nothing_of_it_stays() {
     assert_eq!((messages.calls, messages.asynchronous), (links as u64, true), "also to what is no longer kept");
 }
 
+#[tokio::test]
+async fn what_is_kept_takes_no_more_bytes_than_there_are() {
+    let corpus = Corpus::new();
+    let whole = filled(&corpus, 50).size().bytes;
+    let limits = MemoryLimits { bytes: whole, ..MemoryLimits::new(corpus.traces.len()) };
+    let store = Memory::new(limits);
+    for (at, trace) in corpus.traces.iter().enumerate() {
+        store.add_trace(&corpus.origin, trace).expect("kept");
+        let size = store.size();
+        assert!(size.bytes <= whole && size.traces > 0, "{size:?} after trace {at}");
+    }
+    let newest = corpus.traces.last().expect("traces");
+    assert!(store.trace(newest.id).await.expect("an answer").is_some(), "the oldest go first");
+    assert_eq!(store.trace(corpus.traces[0].id).await, Ok(None));
+    assert!((10..=100).contains(&store.size().traces), "{:?}", store.size());
+}
+
+/// Its text is copied for nobody.
+#[tokio::test]
+async fn a_trace_that_is_larger_than_the_memory_is_counted_and_not_kept() {
+    let corpus = Corpus::new();
+    let store = Memory::new(MemoryLimits { bytes: 1_000_000, ..MemoryLimits::new(100) });
+    corpus.traces.iter().for_each(|trace| store.add_trace(&corpus.origin, trace).expect("kept"));
+    let before = store.size();
+    let mut large = corpus.traces[0].clone();
+    large.id[0] ^= 0x80;
+    large.text.append(&[b'x'; 1_000_000]);
+    store.add_trace(&corpus.origin, &large).expect("counted");
+    assert_eq!(store.trace(large.id).await, Ok(None));
+    let after = store.size();
+    assert_eq!((after.traces, after.bytes, after.too_large), (before.traces, before.bytes, 1));
+    let overview = store.overview(&TraceQuery::default()).await.expect("an overview");
+    assert_eq!(overview.traces, corpus.traces.len() as u64 + 1);
+}
+
+/// A text that stands in the plan once, and in a trace many times: neither is copied before it is refused.
+#[tokio::test]
+async fn what_a_trace_repeats_is_counted_before_it_is_copied() {
+    let long = "x".repeat(1_000_000);
+    let calls = vec!["{service: *s, operation: o}"; 20].join(", ");
+    let attributes: Vec<String> = (0..100).map(|i| format!("k{i}: <<v>>")).collect();
+    let attributes = attributes.join(", ");
+    let span = format!("{{service: &s {long}, operation: o, attributes: {{{attributes}}}, calls: [{calls}]}}");
+    let corpus = Corpus::of(&format!("{{name: a, vars: {{v: {long}}}, root_span: {span}}}"));
+    let store = filled_with(&corpus, &corpus.traces[..100]);
+    assert!(store.size().traces == 100 && store.size().bytes < 10_000_000, "{:?}", store.size());
+    let whole = store.trace(corpus.traces[0].id).await;
+    assert!(matches!(whole, Err(StoreError::TooLarge(_))), "more than 100 MB");
+    let page = async |limit| store.fetch_unique_traces(&TraceQuery { limit, ..TraceQuery::default() }).await;
+    assert!(page(2).await.is_ok(), "44 MB");
+    assert!(matches!(page(4).await, Err(StoreError::TooLarge(_))), "88 MB");
+}
+
 fn filled_with(corpus: &Corpus, traces: &[tracegen::trace::Trace]) -> Memory {
-    let store = Memory::new(traces.len());
+    let store = Memory::new(MemoryLimits::new(traces.len()));
     traces.iter().for_each(|trace| store.add_trace(&corpus.origin, trace).expect("kept"));
     store
 }
@@ -161,7 +214,7 @@ async fn readers_see_one_moment() {
 #[ignore = "needs a release build and a quiet machine"]
 async fn with_100_000_traces_it_is_quick() {
     let corpus = Corpus::new();
-    let store = Memory::new(100_000);
+    let store = Memory::new(MemoryLimits::new(100_000));
     let mut traces = corpus.traces.clone();
     let mut spent = Duration::ZERO;
     for round in 0..500u64 {

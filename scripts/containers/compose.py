@@ -32,6 +32,7 @@ PASSED = {
     "DATABASE_PASSWORD": ("s3cret&<", to_all("DATABASE_PASSWORD", "CLICKHOUSE_PASSWORD")),
     "DATABASE_NAME": ("spans", to_all("DATABASE_NAME", "CLICKHOUSE_DB")),
     "INMEMORY_MAX_TRACES": ("321", {"tracegen": ["INMEMORY_MAX_TRACES"]}),
+    "INMEMORY_MAX_MIB": ("123", {"tracegen": ["INMEMORY_MAX_MIB"]}),
     "TRACE_INTERVAL_MIN": ("0.25", {"tracegen": ["TRACE_INTERVAL_MIN"]}),
     "TRACE_INTERVAL_MAX": ("0.75", {"tracegen": ["TRACE_INTERVAL_MAX"]}),
     "TRACE_NUM_WORKERS": ("3", {"tracegen": ["TRACE_NUM_WORKERS"]}),

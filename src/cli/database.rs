@@ -1,19 +1,19 @@
 //! Which database, from the environment.
 
 use super::{Failure, environment};
-use crate::store::{Connection, Wanted};
+use crate::store::{Connection, MemoryLimits, Wanted};
 use crate::text::host;
 
-/// What `DATABASE_TYPE` and the variables beside it ask for, with so many traces in memory. `exporting`: traces go to a
+/// What `DATABASE_TYPE` and the variables beside it ask for, with so much in memory. `exporting`: traces go to a
 /// collector, which writes ClickHouse.
-pub fn wanted(max_traces: usize, exporting: bool) -> Result<Wanted, Failure> {
+pub fn wanted(memory: MemoryLimits, exporting: bool) -> Result<Wanted, Failure> {
     let clickhouse = environment::value("DATABASE_TYPE", |text| match text.to_lowercase().as_str() {
         "inmemory" => Ok(false),
         "clickhouse" => Ok(true),
         _ => Err("expected inmemory or clickhouse"),
     })?;
     let clickhouse = clickhouse.unwrap_or(false).then(connection).transpose()?;
-    Ok(Wanted { max_traces, written: clickhouse.is_some() && !exporting, clickhouse })
+    Ok(Wanted { memory, written: clickhouse.is_some() && !exporting, clickhouse })
 }
 
 /// Where ClickHouse is.

@@ -11,7 +11,7 @@ use super::serve::{self, Serve, options::Options};
 use super::{Exit, Failure, environment, scenarios};
 use crate::export::target::{Target, TargetFlags};
 use crate::store::{ClickHouse, Connection, Store, StoreError, Wanted};
-use crate::text::count;
+use crate::text::{self, count};
 use clap::{Args, ValueEnum};
 use report::Finding;
 use std::path::PathBuf;
@@ -121,8 +121,10 @@ fn check_scenarios(paths: &[PathBuf]) -> Finding {
 /// With the server's time, and when it was asked for; ns since 1970.
 async fn check_store(wanted: &Wanted) -> (Finding, Option<clock::Told>) {
     let Some(connection) = &wanted.clickhouse else {
-        let kept = count(wanted.max_traces as u64, "trace");
-        return (Finding::ok("store", format!("the newest {kept} in memory (DATABASE_TYPE=inmemory)")), None);
+        let kept = count(wanted.memory.traces as u64, "trace");
+        let most = text::bytes(wanted.memory.bytes);
+        let finding = format!("the newest {kept} in memory, in {most} at most (DATABASE_TYPE=inmemory)");
+        return (Finding::ok("store", finding), None);
     };
     let reached = async {
         let store = ClickHouse::reading(connection.clone())?;
@@ -153,7 +155,9 @@ fn store_finding(connection: &Connection, wanted: &Wanted, error: StoreError) ->
             let advice = "`tracegen serve` makes what is missing when it starts, and leaves what is there as it is";
             Finding::note("store", format!("{connection}: {why}")).advise(advice)
         }
-        StoreError::Schema(why) | StoreError::Failed(why) => Finding::fix("store", format!("{connection}: {why}")),
+        StoreError::Schema(why) | StoreError::Failed(why) | StoreError::TooLarge(why) => {
+            Finding::fix("store", format!("{connection}: {why}"))
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use super::run::outlet;
 use super::source::{Known, Source, trace_id};
 use super::{Exit, Failure};
 use crate::engine::Output;
-use crate::export::Batch;
 use crate::interpreter::MAX_INDEX;
 use crate::journal::{Archive, Identified};
 use clap::Args;
@@ -65,14 +64,11 @@ impl Replay {
         }
         let observer = Box::new(say);
         let opened = outlet::open(&self.exporter, Exporter::Stdout, &run, observer)?;
-        let mut batches: Vec<Batch> = vec![];
+        // A batch at a time: what the plan has once may be in the trace many times. The account says what came of each.
+        let mut send = |batch| drop(opened.sink.send(batch));
         let mut encoder = (opened.encoder)();
-        encoder.add(run.origin().view(&trace), &mut |batch| batches.push(batch));
-        encoder.flush(&mut |batch| batches.push(batch));
-        for batch in batches {
-            // The account says what came of it.
-            let _ = opened.sink.send(batch);
-        }
+        encoder.add(run.origin().view(&trace), &mut send);
+        encoder.flush(&mut send);
         let account = opened.sink.finish();
         let failed = account.rejected.iter().chain(&account.undelivered).filter(|(cause, _)| *cause != "reader gone");
         let mut exit = Exit::Done;

@@ -171,7 +171,9 @@ impl Run {
         save(&|| {
             let engine::Figures { traces, spans, .. } = outcome.figures;
             let now = Totals { traces, spans, at: clock::now(), account: Some(outcome.account.clone()) };
-            written(Some(&outcome.ending), Some(prepared.totals.clone().into_iter().fold(now, Totals::and)))
+            // A manifest that was read leaves room for what this run can come to.
+            let all = prepared.totals.iter().try_fold(now, |sum, before| sum.checked_add(before));
+            written(Some(&outcome.ending), all)
         })?;
         summary::show(&self, &outcome, &prepared, &destination)?;
         Ok(self.exit(&outcome, timing))

@@ -45,7 +45,7 @@ const LAST: Duration = Duration::from_secs(7);
 Changed scenario files are taken over while it runs; while they don't compile, the plan of before stays.
 
 Variables: DATABASE_TYPE (inmemory, clickhouse), DATABASE_HOST, _PORT, _USER, _PASSWORD, _NAME, INMEMORY_MAX_TRACES,
-TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX, TRACE_NUM_WORKERS, SERVER_HOST, SERVER_PORT, SERVER_NAMES, SERVER_TOKEN,
+INMEMORY_MAX_MIB, TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX, TRACE_NUM_WORKERS, SERVER_HOST, SERVER_PORT, SERVER_NAMES, SERVER_TOKEN,
 TRACE_FETCH_LIMIT, CARD_DISPLAY_LIMIT, STATUS_UPDATE_INTERVAL, JAEGER_URL, LOG_LEVEL (error, warn, info, debug), and the collector variables
 of `tracegen run`. OTEL_METRICS_EXPORTER=otlp sends the figures of /metrics over OTLP. The status page shows them all as
 they are in effect.")]

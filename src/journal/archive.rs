@@ -1,6 +1,6 @@
 //! The traces of a run, made again: from a journal to the run that stood behind an index or an id.
 
-use super::manifest::{Era, Manifest, ManifestError, Totals};
+use super::manifest::{Era, Manifest, ManifestError, Plans, Totals};
 use super::{Ending, Selection};
 use crate::interpreter::{Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError};
 use crate::plan::{Plan, Violations};
@@ -8,9 +8,9 @@ use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Eras and plans that a session keeps; beyond them the oldest but the first, which the tag follows from, are forgotten.
+/// Eras that a session keeps, and so with [`Plans::MOST`]; beyond them the oldest but the first, which the tag follows from, are
+/// forgotten.
 const MOST_ERAS: usize = 10_000;
-const MOST_PLANS: usize = 100;
 /// Most shards of a run, as `--shard` takes them.
 const MOST_SHARDS: u64 = 1_000_000;
 /// Runs kept ready: an index is likely to be near the last that was asked for.
@@ -85,17 +85,17 @@ impl Archive {
             }
         }
         // Before anything is done with each.
-        if documents.len() > MOST_PLANS || !of_shards(eras) && eras.len() > MOST_ERAS {
-            return Err(ManifestError::TooMany { eras: MOST_ERAS, plans: MOST_PLANS });
+        if !of_shards(eras) && eras.len() > MOST_ERAS {
+            return Err(ManifestError::TooMany { eras: MOST_ERAS });
         }
         let mut plans = BTreeMap::new();
-        for (digest, document) in documents {
-            let plan = Plan::read_file(document.to_string().as_bytes())
-                .map_err(|error| ManifestError::Plan { digest: digest.clone(), error })?;
-            if plan.digest_hex() != *digest {
-                return Err(ManifestError::Digest { written: digest.clone(), found: plan.digest_hex() });
+        for (digest, file) in documents.iter() {
+            let plan = Plan::read_file(file.as_bytes())
+                .map_err(|error| ManifestError::Plan { digest: digest.into(), error })?;
+            if plan.digest_hex() != digest {
+                return Err(ManifestError::Digest { written: digest.into(), found: plan.digest_hex() });
             }
-            plans.insert(digest.clone(), Arc::new(plan));
+            plans.insert(digest.into(), Arc::new(plan));
         }
         if of_shards(eras) {
             check_shards(eras, selection)?
@@ -248,7 +248,7 @@ impl Archive {
 
     /// Forget what is too much to keep for as long as a session may go on.
     pub(crate) fn forget(&mut self) {
-        while self.eras.len() > MOST_ERAS || self.plans.len() > MOST_PLANS {
+        while self.eras.len() > MOST_ERAS || self.plans.len() > Plans::MOST {
             self.eras.remove(1);
             self.forget_unused_plans();
         }

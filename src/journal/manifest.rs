@@ -5,9 +5,11 @@
 
 mod file;
 mod merge;
+mod plans;
 
 pub use file::ManifestFile;
 pub use merge::{MergeError, Merged};
+pub use plans::Plans;
 
 use super::Selection;
 use crate::disk;
@@ -15,10 +17,14 @@ use crate::export::deliver::Account;
 use crate::interpreter::{Epoch, ScheduleError};
 use crate::plan::PlanFileError;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
+
+/// Values that a manifest lists beside its plans: a million eras are more than its bytes hold.
+const MOST_VALUES: usize = 1 << 21;
 
 /// The journal of a run: seed, plans, and from which trace on which of them and which arrivals hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +46,7 @@ pub struct Manifest {
     /// stand side by side, by shard.
     pub eras: Vec<Era>,
     /// Plan files, by digest.
-    pub plans: BTreeMap<String, serde_json::Value>,
+    pub plans: Plans,
     /// Where its traces went, so that the rest of a run that was stopped goes there, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Destination>,
@@ -104,18 +110,23 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Of two parts of one run.
-    pub fn and(self, other: Totals) -> Totals {
-        let accounts = self.account.zip(other.account);
-        Totals {
-            traces: self.traces + other.traces,
-            spans: self.spans + other.spans,
+    /// The totals of two parts of one run; `None`: a sum is beyond 64 bits.
+    pub fn checked_add(&self, other: &Totals) -> Option<Totals> {
+        let account = match (&self.account, &other.account) {
+            (Some(one), Some(other)) => Some(one.checked_add(other)?),
+            _ => None,
+        };
+        Some(Totals {
+            traces: self.traces.checked_add(other.traces)?,
+            spans: self.spans.checked_add(other.spans)?,
             at: self.at.max(other.at),
-            account: accounts.map(|(mut sum, other)| {
-                sum += other;
-                sum
-            }),
-        }
+            account,
+        })
+    }
+
+    /// Whether a run can have come to as much: half of what 64 bits can count, so that another part can be added.
+    fn is_plausible(&self) -> bool {
+        self.checked_add(self).is_some()
     }
 }
 
@@ -129,9 +140,18 @@ impl Era {
 
 /// Read first, and on its own: a manifest of another format may hold what this tracegen can't read.
 #[derive(Deserialize)]
-struct Header {
+struct Header<'a> {
     format: Option<u32>,
     tracegen: Option<String>,
+    #[serde(borrow)]
+    eras: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ended: Option<&'a RawValue>,
+}
+
+/// How many values a text of JSON lists at most: what has a comma behind it.
+fn values(text: &[u8]) -> usize {
+    memchr::memchr_iter(b',', text).count()
 }
 
 impl Manifest {
@@ -150,20 +170,28 @@ impl Manifest {
         if bytes.len() as u64 > Manifest::MOST_BYTES {
             return Err(ManifestError::TooLarge);
         }
-        let mut header = serde_json::Deserializer::from_slice(&bytes);
-        let header = Header::deserialize(&mut header).map_err(|error| match error.classify() {
+        let mut headers = serde_json::Deserializer::from_slice(&bytes).into_iter::<Header>();
+        let Some(header) = headers.next() else { return Err(ManifestError::NotAManifest) };
+        let header = header.map_err(|error| match error.classify() {
             serde_json::error::Category::Data => ManifestError::NotAManifest,
             _ => ManifestError::Json(error),
         })?;
+        let (_, journal) = bytes.split_at(headers.byte_offset());
         match header {
-            Header { format: Some(Manifest::FORMAT), tracegen: Some(_) } => {}
-            Header { format: Some(found), tracegen: Some(_) } => return Err(ManifestError::Format(found)),
+            Header { format: Some(Manifest::FORMAT), tracegen: Some(_), .. } => {}
+            Header { format: Some(found), tracegen: Some(_), .. } => return Err(ManifestError::Format(found)),
             _ => return Err(ManifestError::NotAManifest),
         }
-        let mut documents = serde_json::Deserializer::from_slice(&bytes).into_iter::<Manifest>();
-        let Some(manifest) = documents.next() else { return Err(ManifestError::NotAManifest) };
-        let mut manifest = manifest.map_err(ManifestError::Json)?;
-        manifest.add_journal(&bytes[documents.byte_offset()..])?;
+        let texts = [header.eras, header.ended].into_iter().flatten().map(|raw| raw.get().as_bytes());
+        if texts.chain([journal]).map(values).sum::<usize>() > MOST_VALUES {
+            return Err(ManifestError::TooManyValues);
+        }
+        let mut document = serde_json::Deserializer::from_slice(&bytes);
+        let mut manifest = Manifest::deserialize(&mut document).map_err(ManifestError::Json)?;
+        manifest.add_journal(journal)?;
+        if !manifest.ended.as_ref().is_none_or(Totals::is_plausible) {
+            return Err(ManifestError::Totals);
+        }
         Ok(manifest)
     }
 
@@ -193,11 +221,14 @@ pub enum ManifestError {
     Io(io::Error),
     /// More bytes than a manifest may have.
     TooLarge,
-    /// More eras or plans than any run keeps; as many as it may have.
+    /// More values beside the plans than any run writes.
+    TooManyValues,
+    /// More eras than any run keeps; as many as it may have.
     TooMany {
         eras: usize,
-        plans: usize,
     },
+    /// More traces or spans than any run comes to.
+    Totals,
     /// No JSON, or cut off, or not the fields of a manifest: line and column are in the error.
     Json(serde_json::Error),
     /// JSON, but no manifest.
@@ -251,9 +282,11 @@ impl fmt::Display for ManifestError {
             ManifestError::TooLarge => {
                 write!(f, "a manifest has at most {} MiB", Manifest::MOST_BYTES >> 20)
             }
-            ManifestError::TooMany { eras, plans } => {
-                write!(f, "a manifest has at most {eras} eras and {plans} plans; {edited}")
+            ManifestError::TooManyValues => {
+                write!(f, "a manifest lists at most {MOST_VALUES} values beside its plans; {edited}")
             }
+            ManifestError::TooMany { eras } => write!(f, "a manifest has at most {eras} eras; {edited}"),
+            ManifestError::Totals => write!(f, "the manifest's run came to more than can be counted; {edited}"),
             ManifestError::Json(error) if error.is_eof() => {
                 write!(f, "the manifest is cut off ({error}): take it whole from the run that wrote it")
             }

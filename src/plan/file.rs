@@ -3,13 +3,16 @@
 
 use super::{Plan, Program, Violations};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{self, Read, Write};
 
-/// The largest plan file, bytes; a span takes about 1 KiB. Reading one takes at most some 36 times as much memory (measured: one
-/// constant list of ints, which serde buffers to find the tag; ordinary plans take 4 times).
+/// The largest plan file, bytes; a span takes about 1 KiB. Reading an ordinary one takes 4 times as much memory.
 const MAX_BYTES: u64 = 32 << 20;
+/// The most values in a plan file, counted by the commas behind them: an ordinary plan has one in 13 bytes. They take some 70 bytes
+/// each where serde has to buffer them to find a tag, as in one constant list of ints.
+const MAX_VALUES: usize = 1 << 22;
 const FORMAT: &str = "tracegen plan";
 /// The version of the document. What the program means has its own: [`super::SEMANTICS`].
 const VERSION: u32 = 1;
@@ -45,7 +48,7 @@ struct Body {
 pub enum PlanFileError {
     /// The file can't be read or written.
     Io(io::Error),
-    /// The file has more bytes than a plan file may have.
+    /// The file has more bytes or values than a plan file may have.
     TooLarge,
     /// The file is no JSON, or cut off, or has not the fields of a plan: line and column are in the error.
     Json(serde_json::Error),
@@ -61,8 +64,8 @@ pub enum PlanFileError {
 
 impl Plan {
     /// The plan file's content, to stand in another document.
-    pub fn document(&self) -> serde_json::Value {
-        serde_json::to_value(self.as_document()).expect("a program is plain data")
+    pub fn document(&self) -> Box<RawValue> {
+        serde_json::value::to_raw_value(&self.as_document()).expect("a program is plain data")
     }
 
     fn as_document(&self) -> Document<'_> {
@@ -76,7 +79,7 @@ impl Plan {
     /// The file can't be written, or the plan is too large for one.
     pub fn write_file(&self, to: impl Write) -> Result<(), PlanFileError> {
         let document = self.as_document();
-        let mut to = Limited { to: io::BufWriter::new(to), left: MAX_BYTES };
+        let mut to = Limited { to: io::BufWriter::new(to), bytes: MAX_BYTES, values: MAX_VALUES };
         let written = serde_json::to_writer(&mut to, &document).map_err(io::Error::from);
         match written.and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush()) {
             // The system says the same where a file may not grow as far (`ulimit -f`).
@@ -95,7 +98,7 @@ impl Plan {
     pub fn read_file(from: impl Read) -> Result<Plan, PlanFileError> {
         let mut bytes = vec![];
         from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(PlanFileError::Io)?;
-        if bytes.len() as u64 > MAX_BYTES {
+        if bytes.len() as u64 > MAX_BYTES || values(&bytes) > MAX_VALUES {
             return Err(PlanFileError::TooLarge);
         }
         // Nesting is limited by the JSON reader: 128 deep.
@@ -128,7 +131,9 @@ impl fmt::Display for PlanFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PlanFileError::Io(error) => write!(f, "{error}"),
-            PlanFileError::TooLarge => write!(f, "a plan file has at most {} MiB", MAX_BYTES >> 20),
+            PlanFileError::TooLarge => {
+                write!(f, "a plan file has at most {} MiB and {MAX_VALUES} values", MAX_BYTES >> 20)
+            }
             PlanFileError::Json(error) if error.is_eof() => {
                 write!(f, "the plan file is cut off ({error}): write it again with `tracegen compile -o`")
             }
@@ -145,15 +150,22 @@ impl fmt::Display for PlanFileError {
     }
 }
 
-/// A writer that refuses more than `left` bytes.
+/// Values in a part of a plan file, by the commas behind them.
+fn values(bytes: &[u8]) -> usize {
+    memchr::memchr_iter(b',', bytes).count()
+}
+
+/// A writer that refuses more than so many bytes and values.
 struct Limited<W> {
     to: W,
-    left: u64,
+    bytes: u64,
+    values: usize,
 }
 
 impl<W: Write> Write for Limited<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.bytes = self.bytes.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.values = self.values.checked_sub(values(bytes)).ok_or(io::ErrorKind::FileTooLarge)?;
         self.to.write_all(bytes)?;
         Ok(bytes.len())
     }
@@ -267,6 +279,18 @@ mod tests {
     #[test]
     fn size_and_nesting_are_limited() {
         assert!(matches!(Plan::read_file(io::repeat(b' ')), Err(PlanFileError::TooLarge)));
+        let numbers = |n: usize| format!("[{}1]", "1,".repeat(n));
+        assert!(matches!(Plan::read_file(numbers(MAX_VALUES).as_bytes()), Err(PlanFileError::NotAPlan)));
+        assert!(matches!(Plan::read_file(numbers(MAX_VALUES + 1).as_bytes()), Err(PlanFileError::TooLarge)));
+        let mut program = fixture::program();
+        program.texts.push("x,".repeat(MAX_VALUES / 8));
+        let written = |program: &Program| {
+            let mut to = Limited { to: io::sink(), bytes: MAX_BYTES, values: MAX_VALUES };
+            serde_json::to_writer(&mut to, program).map_err(io::Error::from)
+        };
+        assert!(written(&program).is_ok());
+        (0..8).for_each(|_| program.texts.push("x,".repeat(MAX_VALUES / 8)));
+        assert_eq!(written(&program).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         let deep = "[".repeat(100_000);
         assert!(matches!(Plan::read_file(deep.as_bytes()), Err(PlanFileError::NotAPlan)));
         let ignored = format!("{{\"extra\": {deep}");

@@ -11,6 +11,7 @@ mod filter;
 mod hour;
 mod hours;
 mod list;
+mod meter;
 mod parts;
 mod reach;
 mod roots;

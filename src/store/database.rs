@@ -4,8 +4,8 @@ mod watch;
 
 use super::report::Overview;
 use super::{
-    Backlink, ClickHouse, Connection, Counting, Memory, MemorySize, ScenarioFilter, ServicesReport, Store, StoreError,
-    TimeRange, TraceCounts, TracePage, TraceQuery, Written,
+    Backlink, ClickHouse, Connection, Counting, Memory, MemoryLimits, MemorySize, ScenarioFilter, ServicesReport,
+    Store, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery, Written,
 };
 use crate::trace::{Origin, StoredTrace, Trace, TraceId};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use watch::Watched;
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Most traces in memory.
-    pub max_traces: usize,
+    /// How much is kept in memory.
+    pub memory: MemoryLimits,
     /// `None`: memory is asked for.
     pub clickhouse: Option<Connection>,
     /// ClickHouse is written from here; else a collector writes it, and it is only read.
@@ -37,10 +37,7 @@ pub struct DatabaseStatus {
     pub wanted: Option<String>,
     /// Why memory is used instead; `None`: what was asked for is in use.
     pub outage: Option<Outage>,
-    /// Traces in memory, the most there can be, and the bytes they take.
-    pub memory_traces: u64,
-    pub memory_capacity: u64,
-    pub memory_bytes: u64,
+    pub memory: MemorySize,
     /// What became of the spans for ClickHouse; `None`: it is not written from here.
     pub written: Option<Written>,
     /// How much of what ClickHouse had before is counted; `None`: all, or it is not in use.
@@ -70,7 +67,7 @@ pub fn create_database(wanted: &Wanted) -> Result<Arc<Database>, StoreError> {
         Some(connection) => Some(ClickHouse::reading(connection.clone())?),
     };
     Ok(Arc::new(Database {
-        memory: Memory::new(wanted.max_traces),
+        memory: Memory::new(wanted.memory),
         clickhouse: clickhouse.map(Watched::start).transpose()?,
         wanted: wanted.clickhouse.as_ref().map(Connection::to_string),
     }))
@@ -78,13 +75,10 @@ pub fn create_database(wanted: &Wanted) -> Result<Arc<Database>, StoreError> {
 
 impl Database {
     pub fn status(&self) -> DatabaseStatus {
-        let MemorySize { traces, capacity, bytes } = self.memory.size();
         DatabaseStatus {
             wanted: self.wanted.clone(),
             outage: self.clickhouse.as_ref().and_then(Watched::outage),
-            memory_traces: traces,
-            memory_capacity: capacity,
-            memory_bytes: bytes,
+            memory: self.memory.size(),
             written: self.clickhouse.as_ref().and_then(|clickhouse| clickhouse.store().written()),
             counting: self.clickhouse().and_then(|clickhouse| clickhouse.store().counting()),
         }

@@ -1,4 +1,4 @@
-//! Traces in memory: bounded, oldest out first.
+//! Traces in memory: bounded in traces and in bytes, oldest out first.
 //!
 //! The lock is held to add a trace, or to take a snapshot or copy some names, never while traces are read. What came in the
 //! last hour is counted beside the traces, so that figures do not end with what is kept.
@@ -18,7 +18,7 @@ use super::{
     Backlink, ScenarioFilter, ServicesReport, Store, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery,
 };
 use crate::clock::now;
-use crate::trace::{Origin, StoredTrace, Trace, TraceId};
+use crate::trace::{Origin, SpanView, StoredTrace, Trace, TraceId};
 use kept::Kept;
 use parking_lot::RwLock;
 use rolling::Rolling;
@@ -26,33 +26,60 @@ use shelf::{Shelf, Snapshot};
 use sieve::Sieve;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The store that needs nothing else.
 pub struct Memory {
-    capacity: usize,
+    limits: MemoryLimits,
     shelf: RwLock<Shelf>,
+    /// Traces that were not kept, each larger than all of the memory.
+    too_large: AtomicU64,
     rolling: Rolling,
+}
+
+/// How much a [`Memory`] keeps at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    pub traces: usize,
+    /// Bytes of all traces: of their records and texts, of the names of spans that were made at run time, and of what finds
+    /// them. What they share, the plan and the attributes of resources, is not counted.
+    pub bytes: u64,
+}
+
+impl MemoryLimits {
+    /// Bytes, where nothing else is asked for.
+    pub const BYTES: u64 = 256 << 20;
+
+    /// For so many traces, in [`MemoryLimits::BYTES`] at most.
+    pub fn new(traces: usize) -> MemoryLimits {
+        MemoryLimits { traces, bytes: MemoryLimits::BYTES }
+    }
 }
 
 /// What a [`Memory`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemorySize {
     pub traces: u64,
-    /// The most traces there can be.
-    pub capacity: u64,
-    /// That the traces take.
+    /// That the traces take, counted as [`MemoryLimits::bytes`] are.
     pub bytes: u64,
+    /// Traces that were not kept, each larger than all of the memory.
+    pub too_large: u64,
+    pub limits: MemoryLimits,
 }
 
 impl Memory {
-    /// For so many traces.
-    pub fn new(capacity: usize) -> Memory {
-        Memory { capacity, shelf: RwLock::default(), rolling: Rolling::default() }
+    pub fn new(limits: MemoryLimits) -> Memory {
+        Memory { limits, shelf: RwLock::default(), too_large: AtomicU64::new(0), rolling: Rolling::default() }
     }
 
     pub fn size(&self) -> MemorySize {
         let shelf = self.shelf.read();
-        MemorySize { traces: shelf.counts().total_traces, capacity: self.capacity as u64, bytes: shelf.bytes() }
+        MemorySize {
+            traces: shelf.counts().total_traces,
+            bytes: shelf.bytes(),
+            too_large: self.too_large.load(Ordering::Relaxed),
+            limits: self.limits,
+        }
     }
 
     fn get(&self, id: TraceId) -> Option<Arc<Kept>> {
@@ -89,7 +116,7 @@ impl Store for Memory {
     }
 
     async fn fetch_unique_traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError> {
-        self.scan(query, pick::page).await
+        self.scan(query, pick::page).await?
     }
 
     async fn get_trace_counts(&self) -> Result<TraceCounts, StoreError> {
@@ -119,23 +146,28 @@ impl Store for Memory {
             kept.view().spans().find(|other| other.record().id == span).map(|span| span.service().to_string())
         };
         self.rolling.add(origin, trace, linked);
-        let gone = self.shelf.write().add(self.capacity, origin, trace);
+        let bytes = kept::bytes(origin.view(trace));
+        if bytes > self.limits.bytes {
+            self.too_large.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        let kept = Kept::new(origin, trace, bytes);
+        let gone = self.shelf.write().add(self.limits, kept);
         drop(gone);
         Ok(())
     }
 
     async fn trace(&self, id: TraceId) -> Result<Option<StoredTrace>, StoreError> {
-        Ok(self.get(id).map(|kept| StoredTrace::of(kept.view())))
+        Ok(self.get(id).map(|kept| StoredTrace::of(kept.view())).transpose()?)
     }
 
     async fn links_to(&self, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
         let mut linking: Vec<Arc<Kept>> = self.shelf.read().linking(id).cloned().collect();
         // A trace stands there for each of its links.
         linking.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        let mut links: Vec<Backlink> = linking.iter().flat_map(|kept| backlinks(kept, id)).collect();
-        links.sort_by_key(|link| (link.start, link.trace_id));
-        links.truncate(MOST_BACKLINKS);
-        Ok(links)
+        let mut links: Vec<(SpanView<'_>, u64)> = linking.iter().flat_map(|kept| links(kept, id)).collect();
+        links.sort_by_key(|(span, _)| (span.record().start, span.view.trace.id));
+        Ok(links.into_iter().take(MOST_BACKLINKS).map(|(span, target)| backlink(span, target)).collect())
     }
 
     async fn overview(&self, query: &TraceQuery) -> Result<Overview, StoreError> {
@@ -154,15 +186,19 @@ impl Store for Memory {
     }
 }
 
-/// Links to spans of trace `id`.
-fn backlinks(kept: &Kept, id: TraceId) -> impl Iterator<Item = Backlink> {
+/// Spans that link to spans of trace `id`, and the ids of those.
+fn links(kept: &Kept, id: TraceId) -> impl Iterator<Item = (SpanView<'_>, u64)> {
     let links = kept.view().spans().flat_map(|span| span.links().map(move |link| (span, link)));
-    links.filter(move |(_, link)| link.trace_id == id).map(|(span, link)| Backlink {
-        trace_id: kept.trace.id,
+    links.filter(move |(_, link)| link.trace_id == id).map(|(span, link)| (span, link.span_id))
+}
+
+fn backlink(span: SpanView<'_>, target_span: u64) -> Backlink {
+    Backlink {
+        trace_id: span.view.trace.id,
         span_id: span.record().id,
         service: span.service().into(),
         name: span.name().into(),
         start: span.record().start,
-        target_span: link.span_id,
-    })
+        target_span,
+    }
 }

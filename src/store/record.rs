@@ -44,6 +44,14 @@ pub struct ShapeSpan {
 }
 
 impl TraceSummary {
+    /// Memory that it takes, bytes.
+    pub fn bytes(&self) -> usize {
+        let names = self.service.len() + self.operation.len() + self.scenario.as_ref().map_or(0, String::len);
+        let error = self.first_error.as_ref().map_or(0, |error| error.service.len() + error.r#type.len());
+        let shape = self.shape.iter().map(|span| size_of::<ShapeSpan>() + span.service.len());
+        size_of::<TraceSummary>() + names + error + shape.sum::<usize>()
+    }
+
     /// The row of a trace.
     pub fn of(view: View<'_>) -> TraceSummary {
         let root = view.span(0);

@@ -5,7 +5,7 @@ use crate::clock::now;
 use crate::engine::{Figures, Phase, SessionState};
 use crate::export::deliver::{Account, Link, Standing};
 use crate::histogram::Percentiles;
-use crate::store::DatabaseStatus;
+use crate::store::{DatabaseStatus, MemorySize};
 use crate::trace::Amount;
 
 /// A run at one moment.
@@ -154,13 +154,26 @@ fn outcomes(
 
 fn database(list: &mut Vec<Metric>, status: &DatabaseStatus) {
     let outage = status.outage.as_ref().map_or(0, |outage| now().saturating_sub(outage.since));
-    let (traces, capacity, bytes) = (status.memory_traces, status.memory_capacity, status.memory_bytes);
+    let MemorySize { traces, bytes, too_large, limits } = status.memory;
     list.extend([
         Metric::flag("tracegen.store.up", "1 while the store that was asked for is in use.", status.outage.is_none()),
         Metric::gauge("tracegen.store.outage", "s", "Since when it is not.", seconds(outage)),
         Metric::gauge("tracegen.store.memory.traces", "{trace}", "Traces in memory.", traces as f64),
-        Metric::gauge("tracegen.store.memory.capacity.traces", "{trace}", "The most there can be.", capacity as f64),
+        Metric::gauge(
+            "tracegen.store.memory.capacity.traces",
+            "{trace}",
+            "The most there can be.",
+            limits.traces as f64,
+        ),
         Metric::gauge("tracegen.store.memory.bytes", "By", "Bytes they take.", bytes as f64),
+        Metric::gauge("tracegen.store.memory.capacity.bytes", "By", "The most they may take.", limits.bytes as f64),
+        Metric::new(
+            "tracegen.store.memory.too_large.traces",
+            Kind::Counter,
+            "{trace}",
+            "Traces that were not kept, each larger than all of the memory.",
+        )
+        .with([], too_large as f64),
     ]);
     if let Some(written) = &status.written {
         let waiting = written.waiting.spans as f64;

@@ -11,10 +11,19 @@ pub struct Amount {
     pub traces: u64,
 }
 
+impl Amount {
+    /// The sum of two amounts; `None`: it is beyond 64 bits.
+    pub fn checked_add(self, other: Amount) -> Option<Amount> {
+        let spans = self.spans.checked_add(other.spans)?;
+        Some(Amount { spans, traces: self.traces.checked_add(other.traces)? })
+    }
+}
+
+/// A sum beyond 64 bits, which only a damaged manifest asks for, stays at the most there can be.
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Amount) {
-        self.spans += other.spans;
-        self.traces += other.traces;
+        self.spans = self.spans.saturating_add(other.spans);
+        self.traces = self.traces.saturating_add(other.traces);
     }
 }
 

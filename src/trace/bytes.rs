@@ -22,7 +22,12 @@ impl Default for Bytes {
 impl Bytes {
     /// An empty vector with room for `n` bytes.
     pub fn with_capacity(n: usize) -> Self {
-        Bytes { store: vec![0; n + SLACK], len: 0 }
+        Bytes { store: vec![0; Bytes::size(n)], len: 0 }
+    }
+
+    /// The memory that a vector with room for `n` bytes takes, bytes.
+    pub fn size(n: usize) -> usize {
+        n + SLACK
     }
 
     /// The number of bytes in use.

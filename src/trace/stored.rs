@@ -5,6 +5,7 @@ mod view;
 use super::OwnedDatum;
 use crate::plan::SpanKind;
 use std::collections::HashMap;
+use std::fmt;
 
 pub type TraceId = [u8; 16];
 
@@ -68,7 +69,23 @@ pub struct StoredLink {
     pub attributes: Attributes,
 }
 
+/// A trace takes more than [`StoredTrace::MOST_BYTES`].
+#[derive(Debug)]
+pub struct TooLarge;
+
+impl std::error::Error for TooLarge {}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = StoredTrace::MOST_BYTES >> 20;
+        write!(f, "the trace would take more than {most} MiB: it is not shown whole")
+    }
+}
+
 impl StoredTrace {
+    /// The most memory that a whole trace takes, bytes.
+    pub const MOST_BYTES: usize = 64 << 20;
+
     /// Of spans in any order.
     pub fn new(id: TraceId, scenario: Option<String>, spans: Vec<StoredSpan>) -> StoredTrace {
         StoredTrace { id, scenario, spans: arrange(spans) }

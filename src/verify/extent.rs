@@ -97,6 +97,32 @@ pub fn indices(extents: Vec<Extent>) -> impl Iterator<Item = u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interpreter::{Arrivals, Run};
+    use crate::journal::{Ending, Selection};
+    use crate::plan::fixture;
+    use std::sync::Arc;
+
+    /// How many indices a run of `end` traces is gone through for, and why not for all.
+    fn gone_through(end: u64, shard: (u64, u64)) -> (u64, Vec<String>) {
+        let schedule = Schedule::new(0, Arrivals::Even { count: 1, per_ns: 1 }).unwrap();
+        let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
+        let ending = Ending { stopped: None, end, schedule: schedule.into() };
+        let selection = Selection { count: Some(end), before: None, shard };
+        let (extents, unknown) = extent(&Archive::of(&run, selection, Some(&ending)), 0);
+        (extents.iter().map(Extent::traces).sum(), unknown)
+    }
+
+    #[test]
+    fn a_run_of_more_traces_than_can_be_gone_through_is_gone_through_for_none() {
+        let whole = (0, 1);
+        assert_eq!(gone_through(MOST_TRACES, whole), (MOST_TRACES, vec![]));
+        assert_eq!(gone_through(1 << 40, (0, 1 << 8)), (MOST_TRACES, vec![]));
+        for (end, shard) in [(MOST_TRACES + 1, whole), (1 << 40, whole), ((1 << 40) + 1, (0, 1 << 8))] {
+            let (traces, unknown) = gone_through(end, shard);
+            let [why] = &unknown[..] else { panic!("{unknown:?}") };
+            assert!(traces == 0 && why.contains("no more than 4294967296 are gone through"), "{end}: {why}");
+        }
+    }
 
     #[test]
     fn a_shard_has_its_indices_of_every_range() {

@@ -107,9 +107,13 @@ impl Problem {
 }
 
 impl From<StoreError> for Problem {
-    /// The store can't answer now; what it said names the part and the cause.
+    /// The store can't answer now, or not with so much; what it said names the part and the cause.
     fn from(error: StoreError) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        let status = match error {
+            StoreError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::new(status, error.to_string())
     }
 }
 

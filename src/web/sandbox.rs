@@ -10,7 +10,7 @@ use crate::language::files::BASE;
 use crate::language::scenario::Scenario;
 use crate::language::source::{FileId, Sources};
 use crate::plan::{Place, Plan, ScenarioId};
-use crate::trace::{Datum, Origin, SpanView, Trace};
+use crate::trace::{Origin, Trace};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,27 +75,6 @@ pub struct Sample {
     pub index: u64,
     pub origin: Arc<Origin>,
     pub trace: Trace,
-}
-
-impl Sample {
-    /// Bytes of the texts in it: in any form, it is longer than that. A text that the plan has once may be in it many times.
-    pub fn text_bytes(&self) -> usize {
-        let attribute = |(key, value): (&str, Datum)| key.len() + bytes(value);
-        let span = |span: SpanView| {
-            let events =
-                span.events().into_iter().map(|event| event.attributes.into_iter().map(attribute).sum::<usize>());
-            span.name().len() + span.attributes().map(attribute).sum::<usize>() + events.sum::<usize>()
-        };
-        self.origin.view(&self.trace).spans().map(span).sum()
-    }
-}
-
-fn bytes(value: Datum) -> usize {
-    match value {
-        Datum::Text(text) => text.len(),
-        Datum::List(items) => items.iter().map(bytes).sum(),
-        _ => 0,
-    }
 }
 
 /// The name and text of the file in which the library has a scenario.

@@ -48,6 +48,11 @@ impl Sink {
         self.directory.path().join("run.json")
     }
 
+    /// Its id with the system.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn port(&self) -> u16 {
         self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
     }

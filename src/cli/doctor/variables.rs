@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use strsim::damerau_levenshtein;
 
 /// All that tracegen reads, those of the collector aside.
-const READ: [&str; 32] = [
+const READ: [&str; 33] = [
     "CARD_DISPLAY_LIMIT",
     "CLICKHOUSE_DATABASE",
     "CLICKHOUSE_HOST",
@@ -20,6 +20,7 @@ const READ: [&str; 32] = [
     "DATABASE_PORT",
     "DATABASE_TYPE",
     "DATABASE_USER",
+    "INMEMORY_MAX_MIB",
     "INMEMORY_MAX_TRACES",
     "JAEGER_URL",
     "LOG_LEVEL",

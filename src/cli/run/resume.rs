@@ -76,7 +76,7 @@ impl Stopped {
     /// What will not be sent again although it did not arrive.
     pub fn losses(&self) -> Option<String> {
         let account = self.totals.account.as_ref()?;
-        let lost = account.total_rejected().spans + account.total_undelivered().spans;
+        let lost = account.total_rejected().spans.saturating_add(account.total_undelivered().spans);
         (lost > 0).then(|| {
             format!("{} were not delivered before it was stopped, and are not sent again", count(lost, "span"))
         })

@@ -8,9 +8,9 @@ use crate::cli::{environment, output};
 use crate::engine::{Pace, Phase};
 use crate::export::deliver::Link;
 use crate::journal::{Manifest, ManifestFile};
-use crate::store::DatabaseStatus;
-use crate::text::count;
+use crate::store::{DatabaseStatus, MemoryLimits};
 use crate::text::foreign::foreign;
+use crate::text::{self, count};
 use crate::web::{App, Change};
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -209,7 +209,8 @@ fn pace(pace: Pace, lanes: u32) -> String {
 }
 
 fn store(status: &DatabaseStatus) -> String {
-    let memory = format!("memory, the last {}", count(status.memory_capacity, "trace"));
+    let MemoryLimits { traces, bytes } = status.memory.limits;
+    let memory = format!("memory, the last {} in {} at most", count(traces as u64, "trace"), text::bytes(bytes));
     match (&status.wanted, &status.outage) {
         (None, _) => memory,
         (Some(wanted), None) => wanted.clone(),

@@ -3,7 +3,7 @@
 use crate::export::outcome::Cause;
 use crate::trace::{Amount, Loss};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, ops::AddAssign, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Always true: generated = delivered + rejected + undelivered + in flight, in spans and in traces.
 ///
@@ -92,25 +92,43 @@ impl Account {
     }
 }
 
-/// Of several deliveries of one run.
-impl AddAssign for Account {
-    fn add_assign(&mut self, other: Account) {
-        self.generated += other.generated;
-        self.delivered += other.delivered;
-        for (mine, theirs) in [(&mut self.rejected, other.rejected), (&mut self.undelivered, other.undelivered)] {
-            for (cause, loss) in theirs {
-                book(mine, loss.amount, &cause, &loss.message);
-            }
-        }
-        self.in_flight += other.in_flight;
-        self.resent_unknown += other.resent_unknown;
-        for (cause, requests) in other.retries {
-            *self.retries.entry(cause).or_default() += requests;
-        }
-        self.longest_wait_ms = self.longest_wait_ms.max(other.longest_wait_ms);
-        self.requests += other.requests;
-        self.bytes += other.bytes;
+impl Account {
+    /// The account of two deliveries of one run together; `None`: a sum is beyond 64 bits.
+    pub fn checked_add(&self, other: &Account) -> Option<Account> {
+        Some(Account {
+            generated: self.generated.checked_add(other.generated)?,
+            delivered: self.delivered.checked_add(other.delivered)?,
+            rejected: losses_of_both(&self.rejected, &other.rejected)?,
+            undelivered: losses_of_both(&self.undelivered, &other.undelivered)?,
+            in_flight: self.in_flight.checked_add(other.in_flight)?,
+            resent_unknown: self.resent_unknown.checked_add(other.resent_unknown)?,
+            retries: retries_of_both(&self.retries, &other.retries)?,
+            longest_wait_ms: self.longest_wait_ms.max(other.longest_wait_ms),
+            requests: self.requests.checked_add(other.requests)?,
+            bytes: self.bytes.checked_add(other.bytes)?,
+        })
     }
+}
+
+/// Losses of two deliveries, cause by cause, with the words that the first has for a cause.
+fn losses_of_both(one: &BTreeMap<String, Loss>, other: &BTreeMap<String, Loss>) -> Option<BTreeMap<String, Loss>> {
+    let mut sum = one.clone();
+    for (cause, loss) in other {
+        match sum.get_mut(cause) {
+            Some(known) => known.amount = known.amount.checked_add(loss.amount)?,
+            None => drop(sum.insert(cause.clone(), loss.clone())),
+        }
+    }
+    Some(sum)
+}
+
+fn retries_of_both(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> Option<BTreeMap<String, u64>> {
+    let mut sum = one.clone();
+    for (cause, requests) in other {
+        let known = sum.entry(cause.clone()).or_default();
+        *known = known.checked_add(*requests)?;
+    }
+    Some(sum)
 }
 
 fn total(losses: &BTreeMap<String, Loss>) -> Amount {
@@ -178,13 +196,34 @@ mod tests {
             account.lose(Amount { spans: 1, traces: 0 }, &cause);
             account
         };
-        let mut sum = of("timeout", 5);
-        sum += of("UNAVAILABLE", 7);
-        sum += of("timeout", 3);
+        let sum = of("timeout", 5).checked_add(&of("UNAVAILABLE", 7)).unwrap();
+        let sum = sum.checked_add(&of("timeout", 3)).unwrap();
         assert_eq!(balance(&sum), sum.generated);
         assert_eq!((sum.generated, sum.longest_wait_ms), (Amount { spans: 15, traces: 3 }, 7));
         assert_eq!(sum.rejected["timeout"].amount, Amount { spans: 6, traces: 2 });
         assert_eq!((sum.undelivered["UNAVAILABLE"].amount.spans, sum.retries["timeout"]), (1, 2));
+    }
+
+    #[test]
+    fn sums_beyond_64_bits_are_none() {
+        let most = Amount { spans: u64::MAX, traces: 1 };
+        let loss = || BTreeMap::from([("timeout".to_string(), Loss { amount: most, message: String::new() })]);
+        let account = Account { generated: Amount { spans: 1, traces: 1 }, ..Account::default() };
+        assert!(account.checked_add(&account).is_some());
+        for full in [
+            Account { generated: most, ..account.clone() },
+            Account { delivered: most, ..account.clone() },
+            Account { rejected: loss(), ..account.clone() },
+            Account { undelivered: loss(), ..account.clone() },
+            Account { in_flight: most, ..account.clone() },
+            Account { resent_unknown: most, ..account.clone() },
+            Account { retries: BTreeMap::from([("timeout".into(), u64::MAX)]), ..account.clone() },
+            Account { requests: u64::MAX, ..account.clone() },
+            Account { bytes: u64::MAX, ..account.clone() },
+        ] {
+            assert_eq!(full.checked_add(&full), None, "{full:?}");
+        }
+        assert_eq!(Account { rejected: loss(), ..account }.total_rejected(), most);
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn what_is_forgotten_is_missing_and_the_rest_replays() {
         archive.forget();
     }
     let manifest = archive.manifest(None);
-    assert_eq!((manifest.plans.len(), manifest.eras.len()), (MOST_PLANS, MOST_PLANS));
+    assert_eq!((manifest.plans.len(), manifest.eras.len()), (Plans::MOST, Plans::MOST));
     let mut opened = Archive::open(&manifest).unwrap();
     for (index, known) in [(0, true), (9, true), (10, false), (519, false), (520, true), (1_509, true)] {
         assert_eq!(opened.remake(index).is_some(), known, "{index}");

@@ -1,6 +1,6 @@
 //! The manifests of a run's shards, merged into that of the run.
 
-use super::{Era, Manifest, Selection, whole};
+use super::{Era, Manifest, Selection, Totals, whole};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -26,6 +26,8 @@ pub enum MergeError {
     OtherRun { name: String, first: String, differs: &'static str },
     /// Both have this shard.
     Twice { name: String, first: String, shard: (u64, u64) },
+    /// What it came to, and those before it, is more than 64 bits count.
+    TooMuch { name: String },
 }
 
 impl std::error::Error for MergeError {}
@@ -40,6 +42,11 @@ impl fmt::Display for MergeError {
             MergeError::OtherRun { name, first, differs } => {
                 write!(f, "{name} is of another run than {first}: its {differs} is another one")
             }
+            MergeError::TooMuch { name } => write!(
+                f,
+                "{name}: with what the manifests before it came to, it is more than can be counted; was one of them edited, or \
+                 is it damaged?"
+            ),
             MergeError::Twice { name, first, shard: (k, n) } => {
                 write!(f, "{name} has shard {k}/{n}, and so has {first}: was it run twice, or given twice?")
             }
@@ -54,7 +61,7 @@ impl Manifest {
     /// Each is taken to belong together, which [`crate::journal::Archive::open`] sees.
     ///
     /// # Errors
-    /// They are not different shards of one run.
+    /// They are not different shards of one run, or together come to more than can be counted.
     pub fn merge(parts: Vec<(String, Manifest)>) -> Result<Merged, MergeError> {
         let (first_name, first) = parts.first().ok_or(MergeError::Nothing)?;
         let not_a_shard = |name: &String| MergeError::NotAShard(name.clone());
@@ -75,16 +82,30 @@ impl Manifest {
         let missing: Vec<u64> = (0..of).filter(|k| !eras.contains_key(k)).collect();
         let eras: Vec<Era> = eras.into_values().map(|(_, era)| era).collect();
         let one = if missing.is_empty() { as_one(&eras) } else { None };
-        let ended = parts.iter().map(|(_, part)| part.ended.clone()).reduce(|sum, other| Some(sum?.and(other?)));
+        let ended = totals(&parts)?;
         let manifest = Manifest {
             selection: Selection { shard: whole(), ..first.selection },
             eras: one.map_or(eras, |era| vec![era]),
-            ended: ended.flatten(),
+            ended,
             destination: None,
             ..first.clone()
         };
         Ok(Merged { manifest, of, missing })
     }
+}
+
+/// What the parts came to together; `None`: one of them has not ended.
+fn totals(parts: &[(String, Manifest)]) -> Result<Option<Totals>, MergeError> {
+    let mut all: Option<Totals> = None;
+    for (name, part) in parts {
+        let Some(totals) = &part.ended else { return Ok(None) };
+        let sum = match &all {
+            Some(before) => before.checked_add(totals).filter(Totals::is_plausible),
+            None => Some(totals.clone()),
+        };
+        all = Some(sum.ok_or_else(|| MergeError::TooMuch { name: name.clone() })?);
+    }
+    Ok(all)
 }
 
 /// How many shards its run has, and the eras of those that it has.
@@ -118,6 +139,7 @@ fn as_one(eras: &[Era]) -> Option<Era> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ManifestError;
     use super::*;
     use crate::interpreter::{Arrivals, Run, Schedule};
     use crate::journal::{Archive, Ending, Totals};
@@ -191,6 +213,27 @@ mod tests {
         (open.1.ended, open.1.eras[0].end) = (None, None);
         let merged = merged([shard(0, None), open, shard(2, None)]);
         assert_eq!((merged.manifest.ended, merged.manifest.eras[1].end), (None, None));
+    }
+
+    #[test]
+    fn counts_that_no_run_comes_to_are_refused() {
+        let with = |k, traces| {
+            let mut part = shard(k, None);
+            part.1.ended = Some(Totals { traces, ..Totals::default() });
+            part
+        };
+        let most = (1 << 63) - 1;
+        let sum = |parts| Manifest::merge(parts).map(|merged| merged.manifest.ended.unwrap().traces);
+        assert_eq!(sum(vec![with(0, most - 1), with(1, 1)]), Ok(most));
+        let error = sum(vec![with(0, most - 1), with(1, 1), with(2, 1)]).unwrap_err();
+        assert_eq!(error, MergeError::TooMuch { name: "2.json".into() });
+        let read = |traces| {
+            let mut bytes = vec![];
+            with(0, traces).1.write(&mut bytes).unwrap();
+            Manifest::read(&bytes[..])
+        };
+        assert!(read(most).is_ok());
+        assert!(matches!(read(most + 1), Err(ManifestError::Totals)));
     }
 
     #[test]

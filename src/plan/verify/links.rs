@@ -65,10 +65,14 @@ fn replayed_spans(
 ) -> Result<(), Violation> {
     let mut spans = vec![0u64; program.scenarios.len()];
     program.block_ids().for_each(|block| spans[tree.scenario(block).index()] += 1);
+    // Many scenarios may share a link with many sources, all of which come before those scenarios: each link is looked at once.
+    let mut dearest: Vec<Option<u64>> = vec![None; program.links.len()];
     for scenario in order {
         for link in &links_of[scenario.index()] {
-            let sources = &program.links[link.index()].sources;
-            let dearest = sources.iter().map(|block| spans[tree.scenario(*block).index()]).max().unwrap_or(0);
+            let dearest = *dearest[link.index()].get_or_insert_with(|| {
+                let sources = program.links[link.index()].sources.iter();
+                sources.map(|block| spans[tree.scenario(*block).index()]).max().unwrap_or(0)
+            });
             let candidates = u64::from(limits::REPLAYED).saturating_mul(dearest);
             spans[scenario.index()] = spans[scenario.index()].saturating_add(candidates);
         }

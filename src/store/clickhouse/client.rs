@@ -1,5 +1,6 @@
 //! The connection to a ClickHouse server, and what its errors mean.
 
+use super::meter::{Endless, Meter, Metered};
 use super::sql::Sql;
 use crate::store::StoreError;
 use clickhouse::error::Error;
@@ -18,6 +19,8 @@ const ANSWER: Duration = Duration::from_secs(15);
 const MOST_STATEMENT: &str = "1048576";
 /// An idle connection is given up before the server does it: its default is 3 s in old versions.
 const IDLE: Duration = Duration::from_secs(2);
+/// Longest answer, bytes: a trace as large as any that is shown whole, and more than any page asks for.
+const MOST_ANSWER: u64 = 32 << 20;
 /// Longest message of a server that is kept, in characters.
 const MESSAGE: usize = 300;
 
@@ -50,6 +53,11 @@ impl fmt::Display for Connection {
 impl Connection {
     /// A client with connections of its own, to be used by one runtime. `database`: statements are about this database.
     pub(super) fn client(&self, database: bool) -> Result<Client, StoreError> {
+        self.metered_client(database, Meter::new(MOST_ANSWER))
+    }
+
+    /// A client whose answers are as long as the meter lets them be.
+    pub(super) fn metered_client(&self, database: bool, meter: Meter) -> Result<Client, StoreError> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -60,12 +68,16 @@ impl Connection {
             let tls = hyper_rustls::HttpsConnectorBuilder::new()
                 .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
                 .map_err(|e| StoreError::Unreachable(format!("{self}: no certificates to trust: {e}")))?;
-            Client::with_http_client(builder.build(tls.https_only().enable_http1().wrap_connector(tcp)))
+            let connector = tls.https_only().enable_http1().wrap_connector(tcp);
+            Client::with_http_client(builder.build(Metered { connector, meter }))
         } else {
-            Client::with_http_client(builder.build(tcp))
+            Client::with_http_client(builder.build(Metered { connector: tcp, meter }))
         };
         let scheme = if self.https { "https" } else { "http" };
+        // Without the columns' names and types before the rows: the crate makes room for as many as are announced, which ends the
+        // process where they are 2^42. What is asked for has its types by its text.
         let client = client
+            .with_validation(false)
             .with_url(format!("{scheme}://{}:{}", self.host, self.port))
             .with_user(&self.user)
             .with_password(&self.password)
@@ -108,6 +120,9 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
         match error {
             Error::Network(cause) => {
+                if let Some(endless) = Endless::behind(&*cause) {
+                    return Fault { error: StoreError::TooLarge(endless.to_string()), passing: false, unknown: false };
+                }
                 let connecting = cause.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect);
                 Fault { error: StoreError::Unreachable(innermost(&*cause)), passing: true, unknown: !connecting }
             }

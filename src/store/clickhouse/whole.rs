@@ -1,13 +1,15 @@
 //! One trace, and what links to it.
 
-use super::client::{fetch, fetch_one};
+use super::client::{Fault, fetch, fetch_one, within};
 use super::filter::range;
 use super::hours::Hours;
 use super::sql::Sql;
 use crate::plan::SpanKind;
 use crate::store::report::MOST_BACKLINKS;
 use crate::store::{Backlink, StoreError, TimeRange};
-use crate::trace::{Attributes, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TraceId};
+use crate::trace::{
+    Attributes, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId,
+};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
@@ -86,11 +88,24 @@ pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTr
     sql.push(FIELDS).push(" FROM otel_traces WHERE TraceId = ?").text(&text).append(when);
     // A span that was written twice is one.
     sql.push(" ORDER BY Timestamp, SpanId LIMIT 1 BY SpanId LIMIT ?").number(MOST_SPANS);
-    let rows: Vec<SpanRow> = fetch(client, &sql).await?;
-    if rows.is_empty() {
-        return Ok(None);
+    let mut rows = sql.query(client).fetch::<SpanRow>().map_err(Fault::from)?;
+    let (mut spans, mut left) = (vec![], Some(StoredTrace::MOST_BYTES));
+    within(async {
+        while left.is_some()
+            && let Some(row) = rows.next().await?
+        {
+            let span = stored(row);
+            left = left.and_then(|left| left.checked_sub(span.bytes()));
+            spans.push(span);
+        }
+        Ok(())
+    })
+    .await?;
+    match left {
+        Some(_) if spans.is_empty() => Ok(None),
+        Some(_) => Ok(Some(StoredTrace::new(id, None, spans))),
+        None => Err(TooLarge.into()),
     }
-    Ok(Some(StoredTrace::new(id, None, rows.into_iter().map(stored).collect())))
 }
 
 impl SpanRow {

@@ -8,8 +8,10 @@ use crate::trace::{Amount, Loss, View};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use clickhouse::Client;
+use lz4_flex::frame::FrameEncoder;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -106,7 +108,8 @@ impl Writer {
     pub fn start(connection: Connection, options: WriterOptions) -> Result<Writer, StoreError> {
         let failed = |e: std::io::Error| StoreError::Failed(format!("can't start to write: {e}"));
         // Both before the thread, so that what is wrong is told at once.
-        let (server, client) = (connection.client(false)?, connection.client(true)?);
+        let client = connection.client(true)?.with_header("Content-Encoding", "lz4");
+        let server = connection.client(false)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, _) = tokio::sync::watch::channel(false);
         let WriterOptions { patience, full, observer } = options;
@@ -306,7 +309,10 @@ impl Work {
             .build();
         let (began, mut again) = (Instant::now(), false);
         let mut stop = self.shared.stop.subscribe();
-        let body = Bytes::from(std::mem::take(&mut rows.body));
+        let body = match packed(&std::mem::take(&mut rows.body)) {
+            Ok(body) => body,
+            Err(error) => return self.shared.state.lock().lose(&rows, "failed", &error.to_string()),
+        };
         loop {
             let attempt = tokio::select! {
                 attempt = self.attempt(body.clone(), &token) => attempt,
@@ -379,11 +385,18 @@ impl Work {
     }
 }
 
+/// A body in LZ4.
+fn packed(body: &[u8]) -> io::Result<Bytes> {
+    let mut encoder = FrameEncoder::new(vec![]);
+    encoder.write_all(body)?;
+    Ok(encoder.finish()?.into())
+}
+
 fn cause(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unreachable(_) => "out of reach",
         StoreError::Refused(_) => "refused",
         StoreError::Schema(_) => "wrong schema",
-        StoreError::Failed(_) => "failed",
+        StoreError::Failed(_) | StoreError::TooLarge(_) => "failed",
     }
 }

@@ -1,6 +1,5 @@
 //! A kept trace, and the row that stands for it where traces are scanned.
 
-use super::source::Source;
 use crate::plan::{BlockId, ScenarioId};
 use crate::trace::{Bytes, Origin, Trace, TraceId, View};
 use std::sync::Arc;
@@ -16,6 +15,8 @@ pub struct Kept {
     pub arrival: u64,
     /// [`Source::number`].
     pub source: u32,
+    /// As [`bytes`] counts them.
+    pub bytes: u64,
 }
 
 /// What most conditions are about. Lies beside others in memory.
@@ -36,8 +37,9 @@ pub struct Row {
 }
 
 impl Kept {
-    /// A copy of a trace that takes no more than it needs; what later traces could link to is left out.
-    pub fn new(origin: &Arc<Origin>, trace: &Trace, source: &Source, arrival: u64) -> Kept {
+    /// A copy of a trace that takes no more than it needs, to be given its place; what later traces could link to is left out.
+    /// It takes as many bytes as [`bytes`] says.
+    pub fn new(origin: &Arc<Origin>, trace: &Trace, bytes: u64) -> Kept {
         let mut text = Bytes::with_capacity(trace.text.len());
         text.append(trace.text.as_slice());
         let trace = Trace {
@@ -51,27 +53,30 @@ impl Kept {
             text,
             ..*trace
         };
-        Kept { origin: origin.clone(), trace, arrival, source: source.number }
+        Kept { origin: origin.clone(), trace, arrival: 0, source: 0, bytes }
     }
 
     pub fn view(&self) -> View<'_> {
         self.origin.view(&self.trace)
     }
+}
 
-    /// Memory that goes when the trace goes: its records, its row, its places in the indices.
-    pub fn bytes(&self) -> u64 {
-        let Trace { spans, attrs, events, links, failures, exports: _, values, text, .. } = &self.trace;
-        let records = size_of_val(&spans[..])
-            + size_of_val(&attrs[..])
-            + size_of_val(&events[..])
-            + size_of_val(&links[..])
-            + size_of_val(&failures[..])
-            + size_of_val(&values[..]);
-        // An Arc's counts; ids and Arcs in the map of all and, for each link, in that of links, which are half empty at worst.
-        let place = 2 * size_of::<(TraceId, Arc<Kept>)>();
-        let whole = size_of::<Kept>() + 2 * size_of::<usize>() + size_of::<Row>() + place;
-        (whole + records + text.padded().len() + links.len() * 2 * place) as u64
-    }
+/// Memory that a trace takes when it is kept, and that goes when it goes: its records, its row, its places in the indices, and the
+/// names of its spans that were made at run time, which are counted as if no other trace had them.
+pub fn bytes(view: View<'_>) -> u64 {
+    let Trace { spans, attrs, events, links, failures, exports: _, values, text, .. } = view.trace;
+    let records = size_of_val(&spans[..])
+        + size_of_val(&attrs[..])
+        + size_of_val(&events[..])
+        + size_of_val(&links[..])
+        + size_of_val(&failures[..])
+        + size_of_val(&values[..]);
+    // An Arc's counts; ids and Arcs in the map of all and, for each link, in that of links, which are half empty at worst.
+    let place = 2 * size_of::<(TraceId, Arc<Kept>)>();
+    let whole = size_of::<Kept>() + 2 * size_of::<usize>() + size_of::<Row>() + place;
+    let made = view.spans().filter(|span| view.plan.span(span.record().block).name.is_none());
+    let names = made.map(|span| span.name().len() + 2 * size_of::<(Box<str>, u64)>()).sum::<usize>();
+    (whole + records + Bytes::size(text.len()) + links.len() * 2 * place + names) as u64
 }
 
 impl Row {

@@ -4,7 +4,9 @@ use super::kept::Row;
 use super::shelf::Snapshot;
 use super::sieve::Sieve;
 use crate::store::report::{Buckets, SECOND};
-use crate::store::{Arrivals, DurationBins, Order, Overview, Percentiles, TracePage, TraceQuery, TraceSummary};
+use crate::store::{
+    Arrivals, DurationBins, Order, Overview, Percentiles, StoreError, TracePage, TraceQuery, TraceSummary,
+};
 
 /// What a row is ordered by; the smallest comes first.
 type Rank = (u64, [u8; 16]);
@@ -53,7 +55,10 @@ impl<'s> First<'s> {
 }
 
 /// The query's page of the rows that its sieve lets through.
-pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> TracePage {
+///
+/// # Errors
+/// [`StoreError::TooLarge`]: their names take more than [`TracePage::MOST_BYTES`].
+pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Result<TracePage, StoreError> {
     let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
     let most = offset.saturating_add(query.limit as usize).min(snapshot.total as usize);
     let mut first = First { most, rows: vec![], end: None };
@@ -75,11 +80,14 @@ pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Trace
             first.offer(rank(query.order, row), row);
         }
     }
-    TracePage {
-        traces: first.sorted().skip(offset).map(|row| TraceSummary::of(row.kept.view())).collect(),
-        total: if all { snapshot.total } else { total },
-        searched: None,
-    }
+    let mut left = TracePage::MOST_BYTES;
+    let summaries = first.sorted().skip(offset).map(|row| {
+        let summary = TraceSummary::of(row.kept.view());
+        left = left.checked_sub(summary.bytes()).ok_or_else(TracePage::too_large)?;
+        Ok(summary)
+    });
+    let traces = summaries.collect::<Result<_, StoreError>>()?;
+    Ok(TracePage { traces, total: if all { snapshot.total } else { total }, searched: None })
 }
 
 /// Figures of the rows that the query's sieve lets through.

@@ -1,9 +1,10 @@
 //! The kept traces, the oldest first, with what finds them.
 
+use super::MemoryLimits;
 use super::kept::{Kept, Row};
 use super::source::Source;
 use crate::store::{TimeRange, TraceCounts};
-use crate::trace::{Origin, Trace, TraceId};
+use crate::trace::{Origin, TraceId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -54,16 +55,19 @@ pub struct Snapshot {
 }
 
 impl Shelf {
-    /// Keep at most `capacity` traces. What went is returned: its memory is freed outside of the lock.
-    pub fn add(&mut self, capacity: usize, origin: &Arc<Origin>, trace: &Trace) -> Vec<Row> {
-        let mut gone: Vec<Row> =
-            self.by_id.get(&trace.id).map(|kept| kept.arrival).and_then(|at| self.take(at)).into_iter().collect();
+    /// Adds a trace, and takes out the oldest where there is no room for it. What went is returned: its memory is freed outside
+    /// of the lock.
+    pub fn add(&mut self, limits: MemoryLimits, mut kept: Kept) -> Vec<Row> {
+        let before = self.by_id.get(&kept.trace.id).map(|kept| kept.arrival);
+        let mut gone: Vec<Row> = before.and_then(|at| self.take(at)).into_iter().collect();
+        let origin = &kept.origin;
         let at = self.sources.iter().rposition(|source| Arc::ptr_eq(&source.origin, origin)).unwrap_or_else(|| {
             self.sources.push(Source::new(self.new_sources, origin));
             self.new_sources += 1;
             self.sources.len() - 1
         });
-        let kept = Arc::new(Kept::new(origin, trace, &self.sources[at], self.arrivals));
+        (kept.arrival, kept.source) = (self.arrivals, self.sources[at].number);
+        let kept = Arc::new(kept);
         self.arrivals += 1;
         self.sources[at].add(kept.view());
         self.push(Row::new(&kept));
@@ -73,9 +77,9 @@ impl Shelf {
         self.counts.total_traces += 1;
         self.counts.total_spans += kept.trace.spans.len() as u64;
         self.counts.error_traces += !kept.trace.failures.is_empty() as u64;
-        self.bytes += kept.bytes();
+        self.bytes += kept.bytes;
         self.by_id.insert(kept.trace.id, kept);
-        while self.by_id.len() > capacity {
+        while self.by_id.len() > limits.traces || self.bytes > limits.bytes {
             let Some(oldest) = self.segments.front().and_then(|segment| segment.rows.front()) else { break };
             gone.extend(self.take(oldest.kept.arrival));
         }
@@ -124,7 +128,7 @@ impl Shelf {
         self.counts.total_traces -= 1;
         self.counts.total_spans -= kept.trace.spans.len() as u64;
         self.counts.error_traces -= row.failed as u64;
-        self.bytes -= kept.bytes();
+        self.bytes -= kept.bytes;
         Some(row)
     }
 

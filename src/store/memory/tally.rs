@@ -11,6 +11,8 @@ use std::sync::Arc;
 const MOST: usize = 1_000;
 /// Of these, for the others of a scenario's service each.
 const MOST_OTHERS: usize = 100;
+/// Bytes of a name; names that begin alike and are longer are one.
+const MOST_NAME: usize = 512;
 const OTHER: &str = "(other)";
 /// Bins of the durations of all operations in one minute.
 const BINS: usize = 1 << 14;
@@ -111,6 +113,11 @@ fn producer(plan: &Plan, block: BlockId) -> Option<&str> {
     services.all(|service| service == first).then(|| plan.service_name(first))
 }
 
+/// As much of a name as is kept: one that was made at run time may be as long as a trace's text.
+fn shown(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MOST_NAME)]
+}
+
 fn key(names: [&str; 3]) -> String {
     names.join("\0")
 }
@@ -124,6 +131,7 @@ impl Table {
 
     /// The entry of these names, or the one that they are counted under because there are too many.
     fn get(&mut self, names: [&str; 3]) -> Arc<Entry> {
+        let names = names.map(shown);
         let [scenario, first, _] = names;
         let places = [(MOST - MOST_OTHERS, names), (MOST, [scenario, first, OTHER])];
         let has_place =

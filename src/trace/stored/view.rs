@@ -1,16 +1,66 @@
 //! What the interpreter made, as it is stored where nothing of it is lost.
 
-use super::{Status, StoredEvent, StoredLink, StoredSpan, StoredTrace};
+use super::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge};
 use crate::trace::{Datum, EventView, OwnedDatum, SpanView, View};
 
 impl StoredTrace {
-    /// A whole trace, as a store gives it back that lost nothing of it.
-    pub fn of(view: View<'_>) -> StoredTrace {
-        StoredTrace::new(view.trace.id, Some(view.scenario().into()), view.spans().map(StoredSpan::of).collect())
+    /// A whole trace, as a store gives it back that lost nothing of it. It is measured before it is copied: a text that the plan
+    /// has once may be in it many times.
+    ///
+    /// # Errors
+    /// It takes more than [`StoredTrace::MOST_BYTES`].
+    pub fn of(view: View<'_>) -> Result<StoredTrace, TooLarge> {
+        let mut left = StoredTrace::MOST_BYTES;
+        for span in view.spans() {
+            left = left.checked_sub(span_bytes(span)).ok_or(TooLarge)?;
+        }
+        Ok(StoredTrace::new(view.trace.id, Some(view.scenario().into()), view.spans().map(StoredSpan::of).collect()))
+    }
+}
+
+/// Memory that [`StoredSpan::of`] takes, bytes.
+fn span_bytes(span: SpanView<'_>) -> usize {
+    let (r#type, message) = span.failure().unwrap_or_default();
+    let texts = span.name().len() + span.service().len() + r#type.len() + message.len();
+    let events = span.events().into_iter();
+    let events = events
+        .map(|event| size_of::<StoredEvent>() + event.name.len() + attributes_bytes(event.attributes.into_iter()));
+    size_of::<StoredSpan>()
+        + texts
+        + attributes_bytes(span.view.resources.get(span.record().resource))
+        + attributes_bytes(span.attributes())
+        + events.sum::<usize>()
+        + span.links().count() * size_of::<StoredLink>()
+}
+
+/// Memory that attributes take which stand alone, bytes.
+fn attributes_bytes<'a>(attributes: impl Iterator<Item = (&'a str, Datum<'a>)>) -> usize {
+    attributes.map(|(key, value)| size_of::<(String, OwnedDatum)>() + key.len() + datum_bytes(value)).sum()
+}
+
+/// Those of a value beside what stands in its place.
+fn datum_bytes(value: Datum<'_>) -> usize {
+    match value {
+        Datum::Text(text) => text.len(),
+        Datum::List(items) => items.iter().map(|item| size_of::<OwnedDatum>() + datum_bytes(item)).sum(),
+        Datum::Int(_) | Datum::Double(_) | Datum::Bool(_) => 0,
     }
 }
 
 impl StoredSpan {
+    /// Memory that the span takes, bytes.
+    pub fn bytes(&self) -> usize {
+        let attributes =
+            |list: &Attributes| attributes_bytes(list.iter().map(|(key, value)| (key.as_str(), value.as_datum())));
+        let StoredSpan { name, service, scope, trace_state, status, resource, events, links, .. } = self;
+        let message = if let Status::Error(message) = status { message.len() } else { 0 };
+        let texts = name.len() + service.len() + scope.len() + trace_state.len() + message;
+        let event = |event: &StoredEvent| size_of::<StoredEvent>() + event.name.len() + attributes(&event.attributes);
+        let link = |link: &StoredLink| size_of::<StoredLink>() + link.trace_state.len() + attributes(&link.attributes);
+        let parts = events.iter().map(event).sum::<usize>() + links.iter().map(link).sum::<usize>();
+        size_of::<StoredSpan>() + texts + attributes(resource) + attributes(&self.attributes) + parts
+    }
+
     /// A span, as a store gives it back that lost nothing of it.
     pub fn of(span: SpanView<'_>) -> StoredSpan {
         let record = span.record();

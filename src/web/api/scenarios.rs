@@ -7,7 +7,7 @@ use crate::language::budget::Budget;
 use crate::language::diagnostic::{Diagnostic, render};
 use crate::language::source::Sources;
 use crate::plan::{Plan, ScenarioId};
-use crate::trace::StoredTrace;
+use crate::trace::{StoredTrace, TooLarge};
 use crate::web::App;
 use crate::web::library::Edition;
 use crate::web::request::Request;
@@ -186,10 +186,11 @@ fn outcome(app: &App, question: &Question, budget: Budget) -> Response {
         PlanOutcome { digest: plan.digest_hex(), listing: lines.into_iter().map(|line| line.text).collect() }
     });
     let sample = trial.sample(seed, question.index);
-    if sample.as_ref().is_some_and(|sample| sample.text_bytes() > response::LONGEST) {
-        return response::too_long();
-    }
-    let stored = sample.as_ref().map(|sample| (sample.index, StoredTrace::of(sample.origin.view(&sample.trace))));
+    let stored = sample.as_ref().map(|sample| {
+        let trace = StoredTrace::of(sample.origin.view(&sample.trace))?;
+        Ok::<_, TooLarge>((sample.index, trace))
+    });
+    let Ok(stored) = stored.transpose() else { return response::too_long() };
     ok(&Outcome {
         diagnostics: diagnostics(&trial.sources, &trial.diagnostics),
         plan,

@@ -30,6 +30,9 @@ impl Outage {
                     blank: error.is_some(),
                 })
             }
+            (None, Some(StoreError::TooLarge(why))) => {
+                Some(Outage { title: "That is too much to be shown.", text: format!("{part}: {why}."), blank: true })
+            }
             (None, Some(error)) => Some(Outage {
                 title: "The store did not answer.",
                 text: format!("{part}: {error}. The engine keeps generating; load the page again for another try."),
@@ -43,7 +46,7 @@ impl Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Outage as Cause;
+    use crate::store::{Memory, MemoryLimits, Outage as Cause};
 
     #[test]
     fn a_notice_names_part_cause_time_and_next_try() {
@@ -51,15 +54,15 @@ mod tests {
         let mut status = DatabaseStatus {
             wanted: Some("ClickHouse, otel.otel_traces at localhost:8123".into()),
             outage: None,
-            memory_traces: 0,
-            memory_capacity: 100,
-            memory_bytes: 0,
+            memory: Memory::new(MemoryLimits::new(100)).size(),
             written: None,
             counting: None,
         };
         assert!(Outage::of(&status, None, 0).is_none());
         let error = StoreError::Failed("too many parts".into());
         assert!(Outage::of(&status, Some(&error), 0).is_some_and(|o| o.blank && o.text.contains("too many parts")));
+        let large = StoreError::TooLarge("more than 64 MiB".into());
+        assert!(Outage::of(&status, Some(&large), 0).is_some_and(|o| o.text.ends_with(": more than 64 MiB.")));
         let cause = StoreError::Unreachable("connection refused".into());
         status.outage = Some(Cause { since: 7 * second, cause, tries: 2, next_try: 20 * second });
         let notice = Outage::of(&status, None, 12 * second + 1).unwrap();

@@ -248,11 +248,13 @@ impl Exporter {
 
 impl StoreFacts {
     fn of(database: &DatabaseStatus, counts: &account::Counts) -> StoreFacts {
+        let kept = database.memory;
         let memory = format!(
-            "memory, {} of {}, {}",
-            grouped(database.memory_traces),
-            count(database.memory_capacity, "trace"),
-            text::bytes(database.memory_bytes)
+            "memory, {} of {}, {} of {}",
+            grouped(kept.traces),
+            count(kept.limits.traces as u64, "trace"),
+            text::bytes(kept.bytes),
+            text::bytes(kept.limits.bytes)
         );
         let mut facts = vec![];
         match (&database.wanted, &database.outage) {
@@ -281,6 +283,10 @@ impl StoreFacts {
             ),
             Err(error) => ("Kept", format!("not known: {error}")),
         });
+        if kept.too_large > 0 {
+            let larger = format!("{}, each larger than all of the memory", count(kept.too_large, "trace"));
+            facts.push(("Not kept", larger));
+        }
         if let Some(Counting { hours, all }) = database.counting {
             let done = format!("{} of {} are done, the newest first", grouped(hours), count(all, "hour"));
             facts.push(("Counting what was there", done));

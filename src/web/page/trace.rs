@@ -16,9 +16,9 @@ use super::{Chrome, Tab, problem};
 use crate::clock::now;
 use crate::engine::Located;
 use crate::engine::Phase;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::text;
-use crate::trace::{StoredTrace, TraceId};
+use crate::trace::{StoredTrace, TooLarge, TraceId};
 use crate::web::filter;
 use crate::web::palette::Palette;
 use crate::web::request::{Fields, Request};
@@ -127,11 +127,16 @@ pub async fn show(app: &Arc<App>, request: &Request, id: &str) -> Response {
     let located = app.session.locate(id);
     let (kept, error) = match app.database.trace(id).await {
         Ok(kept) => (kept, None),
+        Err(StoreError::TooLarge(why)) => return too_large(app, &why),
         Err(error) => (None, Some(error)),
     };
     let outage = Outage::of(&app.database.status(), error.as_ref(), now());
     let remade = kept.is_none();
-    let trace = kept.or_else(|| remake(app, located.as_ref()?)).filter(|trace| !trace.spans.is_empty());
+    let trace = kept.map(Ok).or_else(|| remake(app, located.as_ref()?)).transpose();
+    let trace = match trace {
+        Ok(trace) => trace.filter(|trace| !trace.spans.is_empty()),
+        Err(error) => return too_large(app, &error.to_string()),
+    };
     let Some(trace) = trace else { return unknown(app, id, outage) };
     let tree = Tree::new(&trace.spans);
     let (look, selected) = Look::read(&request.query, &tree, id);
@@ -224,9 +229,13 @@ impl Page {
 }
 
 /// A trace of this session, made again.
-fn remake(app: &App, located: &Located) -> Option<StoredTrace> {
+fn remake(app: &App, located: &Located) -> Option<Result<StoredTrace, TooLarge>> {
     let (origin, trace) = app.session.remake(located.index)?;
     Some(StoredTrace::of(origin.view(&trace)))
+}
+
+fn too_large(app: &App, why: &str) -> Response {
+    problem::page(app, StatusCode::PAYLOAD_TOO_LARGE, "This trace is too large to be shown.", why)
 }
 
 fn unknown(app: &App, id: TraceId, outage: Option<Outage>) -> Response {

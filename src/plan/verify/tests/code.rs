@@ -257,3 +257,18 @@ fn invariant_21_links_go_back_but_not_far() {
     assert_eq!(chain(1, true).unwrap_err().fault, Fault::LinkCycle);
     assert_eq!(chain(3, true).unwrap_err().fault, Fault::LinkCycle);
 }
+
+/// A link is looked at once, however many follow it: once for each scenario would be 10^11 steps.
+#[test]
+fn a_link_with_many_sources_that_many_scenarios_follow_is_looked_at_once() {
+    let mut m = Maker { program: fixture::program() };
+    m.program.links[0].sources = vec![BlockId(1); 1 << 21];
+    let form = SpanForm { attrs: AttrRange::default(), ..m.program.blocks[2].span.clone() };
+    for i in 0..50_000 {
+        let (name, root) = (TextId(m.program.texts.len() as u32), BlockId(m.program.blocks.len() as u32));
+        m.program.texts.push(format!("linking {i}"));
+        m.program.scenarios.push(Scenario { name, weight: 1.0, slots: vec![], vars: vec![], root });
+        m.program.blocks.push(Block { span: form.clone(), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
+    }
+    assert!(verified(m.program).is_ok());
+}

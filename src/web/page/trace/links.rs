@@ -66,7 +66,7 @@ struct Target {
 /// The span a link leads to: kept, or of this session and made again.
 async fn target(app: &App, id: TraceId, span: u64) -> Option<Target> {
     let kept = app.database.trace(id).await.ok().flatten();
-    let trace = kept.or_else(|| super::remake(app, &app.session.locate(id)?))?;
+    let trace = kept.or_else(|| super::remake(app, &app.session.locate(id)?)?.ok())?;
     let span = trace.spans.into_iter().find(|s| s.id == span)?;
     Some(Target { service: span.service, name: span.name, start: span.start })
 }
