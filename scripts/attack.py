@@ -46,13 +46,13 @@ class Process:
     def __init__(self, binary, arguments, most_mib, **pipes):
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         environment.update(pipes.pop("environment", {}))
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | pipes
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | pipes
         self.child = subprocess.Popen([binary, *arguments], env=environment, **pipes)
         self.peak_kib, self.most_kib = 0, most_mib << 10
         self.lines, self.spoken = [], threading.Event()
         threading.Thread(target=self.watch, daemon=True).start()
-        if self.child.stderr:
-            threading.Thread(target=self.listen, daemon=True).start()
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
 
     def watch(self):
         while self.child.poll() is None:
@@ -85,7 +85,8 @@ class Process:
     def end(self, seconds):
         """The exit status; None: it did not end."""
         try:
-            self.child.communicate(timeout=seconds)
+            self.child.wait(timeout=seconds)
+            self.listener.join(timeout=10)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
@@ -700,7 +701,7 @@ def serve_bodies_for_nothing(bench):
     return None if statuses <= {0, 404, 503} else f"statuses {statuses}"
 
 
-@case("510 bodies of 1 MiB at once, for the playground", 192, 90)
+@case("510 bodies of 1 MiB at once, for the playground", 256, 90)
 def serve_bodies(bench):
     body = b"[" * MIB
     with bench.serve() as (address, _):
@@ -758,9 +759,9 @@ def serve_wrong_tokens(bench):
 @case("traces of 130 MB, five a second for 10 s, in 256 MiB of memory", 1_024, 30)
 def serve_large_traces(bench):
     # Made at run time, for a text that is known is in the plan alone.
-    span = f"{{service: s, operation: o, attributes: {{{', '.join(f'a{i}: <<long>>x<<random.int(1, 9)>>' for i in range(30))}}}}}"
+    span = f"{{service: s, operation: o, attributes: {{{', '.join(f'a{i}: <<long>>x<<random.uuid>>' for i in range(50))}}}}}"
     calls = "\n".join(["  - &c " + span] + ["  - *c"] * 43)
-    text = f"name: large\nvars:\n  long: <<random.uuid>>{'x' * 60_000}{'y' * 40_000}\nroot_span:\n  service: s\n  operation: o\n  calls:\n{calls}\n"
+    text = f"name: large\nvars:\n  long: <<random.uuid>>{'x' * 60_000}\nroot_span:\n  service: s\n  operation: o\n  calls:\n{calls}\n"
     with bench.serve("--rate", "5/s", text=text) as (address, _):
         most = 0
         for _ in range(20):
