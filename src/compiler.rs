@@ -5,6 +5,7 @@
 //! resources); `lower` makes instructions of it; `link` finds what the links can lead to; `compact` leaves out what nothing
 //! uses; and the plan's verifier has the last word.
 
+mod bound;
 mod check;
 mod compact;
 mod expression;
@@ -77,7 +78,7 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     let mut resolver = Resolver::new(Services::new(model));
     let mut map = SourceMap::default();
     // The largest tables of all: growing them would copy them again and again.
-    let blocks = names.iter().map(|names| names.spans.len()).sum();
+    let blocks = names.iter().map(|names| names.blocks.len()).sum();
     resolver.tables.program.blocks.reserve_exact(blocks);
     map.blocks.reserve_exact(blocks);
     for (at, names) in names.iter().enumerate() {
@@ -94,6 +95,7 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     if !report.is_full() {
         link::find_sources(&mut program, &names, &exports, &links, budget, &mut report)?;
     }
+    bound::check(&program, &map, &mut report);
     let plan = if model.scenarios.is_empty() || report.failed() {
         None
     } else {

@@ -1,8 +1,8 @@
 //! What a plan's traces will be, before one is sent: shares, numbers of spans, failures, bytes and durations.
 //!
 //! Shares, spans and failures follow from the plan and are exact (`exact`); bytes and durations are those of a seeded sample
-//! (`sample`), the traces that a run with that seed begins with. Where a plan branches in more ways than are followed, as no
-//! compiled one does, the sample stands in for what is exact elsewhere, and the part says so.
+//! (`sample`), the traces that a run with that seed begins with. Where a scenario branches on a value, repeats
+//! or retries calls, or passes failures on, the sample stands in for what is exact elsewhere, and the part says so.
 
 mod exact;
 mod parts;

@@ -3,10 +3,12 @@
 //!
 //! A [`Run`] is what all traces are a function of, shared by all threads; an [`Interpreter`] makes them, one a thread.
 
+mod calls;
 mod choice;
 mod code;
 mod dist;
 mod evaluate;
+mod failure;
 mod glob;
 mod identity;
 mod link;
@@ -16,6 +18,7 @@ mod random;
 mod resources;
 mod run;
 mod schedule;
+mod site;
 mod stable;
 mod tables;
 mod text;

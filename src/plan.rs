@@ -6,6 +6,8 @@
 //! Constructs that a program does not use take no part in its canonical bytes, so the language can grow without moving the
 //! digest of programs that stay as they are: new fields are skipped where they hold their default.
 
+pub mod block;
+pub mod call;
 pub mod dist;
 pub mod distribution;
 pub mod expr;
@@ -24,12 +26,15 @@ mod notation;
 mod tree;
 mod verify;
 
+pub use block::{Block, Form};
+pub use call::{CallSpec, Group, Outcome, Repeat, Retry, Timeout};
 pub use dist::{Curve, Dist, DistForm, Percentile};
 pub use expectation::{BlockExpectation, Expectation, Extent};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{
-    AttrId, BlockId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId,
+    AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId,
+    TextId,
 };
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
@@ -71,6 +76,9 @@ pub struct Program {
     pub dists: Vec<Dist>,
     /// The links to earlier traces.
     pub links: Vec<Link>,
+    /// The terms of calls. They are interned: none occurs twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub specs: Vec<CallSpec>,
     /// The scenarios that traces are chosen from.
     pub scenarios: Vec<Scenario>,
     /// The blocks of all scenarios.
@@ -111,14 +119,6 @@ pub struct Scenario {
     pub vars: Vec<(SlotId, ExprId)>,
     /// The block of the root span.
     pub root: BlockId,
-}
-
-/// The code of one span. A block is called from exactly one place, or is a scenario's root.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Block {
-    pub span: SpanForm,
-    pub code: Vec<Inst>,
 }
 
 /// What is known of a span before it runs.
@@ -170,6 +170,11 @@ pub enum SpanKind {
 }
 
 impl SpanKind {
+    /// Whether a span of this kind runs in another process than its caller.
+    pub fn is_remote(self) -> bool {
+        matches!(self, SpanKind::Server | SpanKind::Consumer)
+    }
+
     /// The kind as OpenTelemetry writes it: `SERVER`.
     pub fn name(self) -> &'static str {
         match self {
@@ -201,6 +206,9 @@ pub struct Error {
     /// The message of the status, and the value of `exception.message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<ExprId>,
+    /// The attributes that the failure sets or replaces, which are the span's own, in the order they are evaluated, after the message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<(AttrId, ExprId)>,
 }
 
 /// A link to a span of an earlier trace that exported a context.
@@ -229,28 +237,6 @@ pub struct Plan {
     error_type: Vec<Option<AttrId>>,
 }
 
-impl Block {
-    /// The blocks that this one calls, in order.
-    pub fn calls(&self) -> impl DoubleEndedIterator<Item = BlockId> {
-        self.code.iter().filter_map(Inst::callee)
-    }
-
-    /// The instructions that may fail the span, by their position, and the error of each.
-    pub fn failures(&self) -> impl Iterator<Item = (usize, ErrorId)> {
-        self.code.iter().enumerate().filter_map(|(pc, inst)| Some((pc, inst.error()?)))
-    }
-
-    /// The link by which the block looks for a span of an earlier trace.
-    pub fn link(&self) -> Option<LinkId> {
-        self.code.iter().find_map(|inst| if let Inst::Link { link } = inst { Some(*link) } else { None })
-    }
-
-    /// The expression that makes the span's name, where it is not constant.
-    fn computed_name(&self) -> Option<ExprId> {
-        self.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(*value) } else { None })
-    }
-}
-
 impl Event {
     /// The expressions of the event, in the order they are evaluated.
     fn exprs(&self) -> impl Iterator<Item = ExprId> {
@@ -266,12 +252,13 @@ impl Event {
 impl Error {
     /// The expressions of the error, in the order they are evaluated.
     fn exprs(&self) -> impl Iterator<Item = ExprId> {
-        std::iter::once(self.r#type).chain(self.message)
+        std::iter::once(self.r#type).chain(self.message).chain(self.attributes.iter().map(|(_, value)| *value))
     }
 
     /// The expressions of the error, to be changed.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
-        std::iter::once(&mut self.r#type).chain(&mut self.message)
+        let attributes = self.attributes.iter_mut().map(|(_, value)| value);
+        std::iter::once(&mut self.r#type).chain(&mut self.message).chain(attributes)
     }
 }
 
@@ -281,8 +268,10 @@ impl Program {
     pub fn evaluated(&self, inst: &Inst) -> impl Iterator<Item = ExprId> {
         let error = inst.error().map(|id| &self.errors[id.index()]);
         let event = if let Inst::Event { event } = inst { Some(&self.events[event.index()]) } else { None };
-        let own = inst.expr().into_iter();
-        let time = inst.dist().into_iter().flat_map(|dist| self.evaluated_by(dist));
+        let spec = inst.spec().map(|id| &self.specs[id.index()]);
+        let own = inst.expr().into_iter().chain(spec.into_iter().flat_map(CallSpec::exprs));
+        let dists = inst.dist().into_iter().chain(spec.into_iter().flat_map(CallSpec::dists));
+        let time = dists.flat_map(|dist| self.evaluated_by(dist));
         own.chain(error.into_iter().flat_map(Error::exprs)).chain(event.into_iter().flat_map(Event::exprs)).chain(time)
     }
 }

@@ -99,7 +99,9 @@ pub struct LinkRecord {
 pub struct FailureRecord {
     /// When the span failed, ns since 1970.
     pub time: u64,
-    /// The instruction that failed the span, by its position in the span's block.
+    /// The block of the instruction that failed the span: the span's own, or a group in it.
+    pub block: BlockId,
+    /// The instruction that failed the span, by its position in that block.
     pub inst: u32,
     pub error: ErrorId,
     /// The type of the error; a text.

@@ -65,6 +65,8 @@ const NEVER: [&str; 1] = ["E0699"];
 /// An input is named by the code it is for, and raises it.
 #[test]
 fn every_code_has_an_input() {
+    let codes_once: BTreeSet<_> = Problem::CODES.iter().collect();
+    assert_eq!(codes_once.len(), Problem::CODES.len(), "two problems share a code");
     let mut raised = BTreeSet::from(NEVER);
     for input in inputs() {
         let name = input.file_stem().unwrap().to_string_lossy().into_owned();

@@ -2,7 +2,8 @@
 
 use super::report::Report;
 use crate::language::diagnostic::{Problem, Role};
-use crate::language::scenario::{Model, Scenario, Span};
+use crate::language::scenario::dist::Dist;
+use crate::language::scenario::{Body, Item, Model, Scenario, Span};
 use crate::plan::limits;
 use std::collections::HashMap;
 
@@ -45,45 +46,67 @@ pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
     model.scenarios.iter().map(|scenario| bounds(scenario, report)).collect()
 }
 
-/// Depth and number of spans, and what each span says on its own. Without recursion: steps nest as deep as there are many.
+/// Depth and number of spans and groups, and what each span says on its own. Without recursion: steps nest as deep as there are
+/// many.
 fn bounds(scenario: &Scenario, report: &mut Report) -> bool {
-    let mut waiting = vec![(&scenario.root, 1)];
-    let mut spans = 0;
+    span(&scenario.root, report);
+    let mut waiting = below(&scenario.root.calls, 2);
+    let mut found = 1;
     let mut shallow = true;
-    while let Some((at, depth)) = waiting.pop() {
-        spans += 1;
+    while let Some((item, depth)) = waiting.pop() {
+        // One that repeats may need a group around it.
+        found += 1 + usize::from(item.repeat.is_some());
+        let depth = depth + usize::from(item.repeat.is_some());
         if depth > limits::CALL_DEPTH {
             if shallow {
-                report.add(Problem::CallsTooDeep { limit: limits::CALL_DEPTH }, at.loc);
+                report.add(Problem::CallsTooDeep { limit: limits::CALL_DEPTH }, item.loc);
             }
             shallow = false;
             continue;
         }
-        span(at, report);
-        waiting.extend(at.calls.iter().rev().map(|call| (call, depth + 1)));
+        match &item.body {
+            Body::Span(at) => {
+                span(at, report);
+                waiting.extend(below(&at.calls, depth + 1));
+            }
+            Body::Group(list) => waiting.extend(below(&list.items, depth + 1)),
+            Body::Work(delay) => check_delay(delay, report),
+        }
     }
-    if spans > limits::SPANS as usize {
-        report.add(Problem::TooManySpans { found: spans, limit: limits::SPANS }, scenario.name.loc);
+    if found > limits::BLOCKS {
+        report.add(Problem::TooManySpans { found, limit: limits::BLOCKS }, scenario.name.loc);
         return false;
     }
     shallow
 }
 
-fn span(span: &Span, report: &mut Report) {
-    if let Some(delay) = &span.delay
-        && delay.longest() > limits::DELAY
-    {
+fn below(items: &[Item], depth: usize) -> Vec<(&Item, usize)> {
+    items.iter().rev().map(|item| (item, depth)).collect()
+}
+
+fn check_delay(delay: &Dist, report: &mut Report) {
+    if delay.longest() > limits::DELAY {
         report.add(Problem::DelayTooLong { limit: limits::DELAY / HOUR }, delay.loc);
     }
-    let mut sum = 0.0;
-    for condition in &span.error_conditions {
-        let before = sum;
-        sum += condition.probability.value;
-        if sum > 100.0 + TOLERANCE && before <= 100.0 + TOLERANCE {
-            let total = span.error_conditions.iter().map(|c| c.probability.value).sum();
-            let at = condition.probability.loc;
-            let others = span.error_conditions.iter().map(|c| c.probability.loc).filter(|loc| *loc != at).take(8);
-            report.add_related(Problem::ProbabilitySum { sum: total }, at, Role::Summand, others);
+}
+
+fn span(span: &Span, report: &mut Report) {
+    if let Some(delay) = &span.delay {
+        check_delay(delay, report);
+    }
+    for at_end in [false, true] {
+        let list =
+            span.error_conditions.iter().filter(|condition| condition.at_end == at_end && condition.when.is_none());
+        let percents: Vec<_> = list.filter_map(|condition| condition.probability.as_ref()).collect();
+        let mut sum = 0.0;
+        for percent in &percents {
+            let before = sum;
+            sum += percent.value;
+            if sum > 100.0 + TOLERANCE && before <= 100.0 + TOLERANCE {
+                let total = percents.iter().map(|percent| percent.value).sum();
+                let others = percents.iter().map(|other| other.loc).filter(|loc| *loc != percent.loc).take(8);
+                report.add_related(Problem::ProbabilitySum { sum: total }, percent.loc, Role::Summand, others);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What nothing uses is left out: texts and expressions that folding left behind, so that the digest covers what executes and
 //! nothing else. The others keep their order.
 
-use crate::plan::{Dist, Error, Event, ExprId, Inst, Program, TextId};
+use crate::plan::{CallSpec, Dist, Error, Event, ExprId, Form, Inst, Program, TextId};
 
 /// Leaves out what nothing uses, and renumbers the rest.
 pub fn compact(program: &mut Program) {
@@ -41,6 +41,7 @@ fn retain<T>(table: &mut Vec<T>, used: &[bool]) -> Vec<u32> {
 fn each_root(program: &mut Program, visit: &mut impl FnMut(&mut ExprId)) {
     program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(_, value)| visit(value));
     program.scenarios.iter_mut().flat_map(|s| &mut s.vars).for_each(|(_, value)| visit(value));
+    program.specs.iter_mut().flat_map(CallSpec::exprs_mut).for_each(&mut *visit);
     program.events.iter_mut().flat_map(Event::exprs_mut).for_each(&mut *visit);
     program.errors.iter_mut().flat_map(Error::exprs_mut).for_each(&mut *visit);
     program.dists.iter_mut().flat_map(Dist::exprs_mut).for_each(&mut *visit);
@@ -55,8 +56,9 @@ fn each_text(program: &mut Program, visit: &mut impl FnMut(&mut TextId)) {
     program.links.iter_mut().for_each(|link| visit(&mut link.glob));
     program.scenarios.iter_mut().for_each(|scenario| visit(&mut scenario.name));
     for block in &mut program.blocks {
-        block.span.name.iter_mut().for_each(&mut *visit);
-        for (key, value) in &mut block.span.constants {
+        let Form::Span(span) = &mut block.form else { continue };
+        span.name.iter_mut().for_each(&mut *visit);
+        for (key, value) in &mut span.constants {
             visit(key);
             value.each_text_mut(visit);
         }

@@ -10,15 +10,15 @@ mod function;
 mod operator;
 mod text;
 
-use super::names::{INSTANCE_ID, Linked, Miss, Names, Site, Target};
+use super::names::{INSTANCE_ID, Linked, Miss, Names, OutcomePart, Site, Target};
 use super::report::Report;
 use super::tables::Tables;
-use super::typed::Slot;
+use super::typed::{Failing, Slot};
 use super::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
-use crate::plan::{Constant, Expr, ExprId, Fault, Resource, ServiceId, SlotId};
+use crate::plan::{Constant, Expr, ExprId, Fault, Outcome, Resource, ServiceId, SlotId};
 
 /// Deepest expression: a bound of its own, so that recursion here doesn't lean on the parser's.
 const MOST_NESTED: usize = 100;
@@ -38,6 +38,14 @@ pub struct Values {
     pub vars: Vec<Option<Typed>>,
     /// By span.
     pub spans: Vec<SpanValues>,
+    /// By item: the slots of the number of the turn and of the number of all.
+    pub turns: Vec<(Option<SlotId>, Option<SlotId>)>,
+    /// By item: the slot of the number of the attempt.
+    pub attempts: Vec<Option<SlotId>>,
+    /// By block: the slots of what became of the call before, in its list.
+    pub outcomes: Vec<Option<Outcome>>,
+    /// By block: what says whether a failure was passed on in its list.
+    pub failing: Vec<Option<Failing>>,
 }
 
 /// The values that a span's names stand for. `None`: not evaluated yet, or wrong and reported.
@@ -112,6 +120,11 @@ impl<'a> Expressions<'a> {
     fn fail<T>(&mut self, problem: Problem, at: Loc) -> Option<T> {
         self.report.add(problem, at);
         None
+    }
+
+    /// An expression that stands alone.
+    pub fn expression(&mut self, node: &Node) -> Option<Typed> {
+        self.node(node)
     }
 
     fn node(&mut self, node: &Node) -> Option<Typed> {
@@ -246,6 +259,20 @@ impl<'a> Expressions<'a> {
                 let kind = if read == Linked::ContextKey { Kind::Text } else { Kind::Unknown };
                 self.add(Expr::Slot { slot }, Type { kind, optional: true })
             }
+            Target::RepeatIndex { item } => self.int_in(values.turns.get(item)?.0?),
+            Target::RepeatCount { item } => self.int_in(values.turns.get(item)?.1?),
+            Target::Attempt { item } => self.int_in((*values.attempts.get(item)?)?),
+            Target::Outcome { list, read } => {
+                let outcome = (*values.outcomes.get(list)?)?;
+                match read {
+                    OutcomePart::Error => self.add(Expr::Slot { slot: outcome.failed }, Kind::Bool),
+                    OutcomePart::Ok => {
+                        let failed = self.tables.expr(Expr::Slot { slot: outcome.failed });
+                        self.add(Expr::Not { of: failed }, Kind::Bool)
+                    }
+                    OutcomePart::Type => self.add(Expr::Slot { slot: outcome.r#type }, Kind::Text),
+                }
+            }
             Target::ScenarioName => self.text_constant(&names.scenario.name.value),
             Target::ServiceName { span } => self.text_constant(&names.spans[span].span.service.value),
             Target::Resource { span, key } => {
@@ -263,6 +290,10 @@ impl<'a> Expressions<'a> {
             }
             Target::Function => self.function(&path.join("."), loc, &[]),
         }
+    }
+
+    fn int_in(&mut self, slot: SlotId) -> Option<Typed> {
+        self.add(Expr::Slot { slot }, Kind::Int)
     }
 
     /// What the current span's instance of a service says of itself under a key.
@@ -297,19 +328,18 @@ impl<'a> Expressions<'a> {
                 (Problem::UnknownName { name, nearest }, None)
             }
             Miss::Var(name) => {
-                let vars = names.scenario.vars.iter().map(|var| var.name.value.as_str());
-                let nearest = self.report.nearest(&name, vars);
+                let nearest = self.report.nearest(&name, names.var_names(site));
                 (Problem::UnknownVariable { name, nearest }, None)
             }
             Miss::Row { var } => {
                 let column = names.rows(var).and_then(|rows| rows.columns.first());
                 let column = column.map_or_else(String::new, |column| column.name.clone());
-                (Problem::RowNotAValue { name, column }, Some((Role::Rows, names.scenario.vars[var].name.loc)))
+                (Problem::RowNotAValue { name, column }, Some((Role::Rows, names.vars[var].var.name.loc)))
             }
             Miss::Column { var, name } => {
                 let columns = names.rows(var).into_iter().flat_map(|rows| &rows.columns);
                 let nearest = self.report.nearest(&name, columns.map(|column| column.name.as_str()));
-                (Problem::UnknownColumn { name, nearest }, Some((Role::Rows, names.scenario.vars[var].name.loc)))
+                (Problem::UnknownColumn { name, nearest }, Some((Role::Rows, names.vars[var].var.name.loc)))
             }
             Miss::Attribute { of, span, key } => {
                 let nearest = self.report.nearest(&key, names.keys(span));
@@ -319,6 +349,7 @@ impl<'a> Expressions<'a> {
             }
             Miss::Unavailable(why) => (Problem::NotAvailable { name, why }, None),
             Miss::NotAValue(instead) => (Problem::NotAValue { name, instead }, None),
+            Miss::NoCallBefore => (Problem::NoCallBefore { name }, None),
             Miss::LinkedWithoutLink => (Problem::LinkedWithoutLink { name }, None),
         }
     }

@@ -4,22 +4,25 @@
 mod code;
 
 use super::source_map::{BlockSource, ScenarioSource, SourceMap};
-use super::typed::{Action, Conditions, Scenario, Span, Step, Time};
-use crate::plan::{Block, Inst, Program};
+use super::typed::{
+    Act, Action, Block, Body, Conditions, Delay, Failing, Item, List, Propagation, Scenario, Span, Step, Time,
+};
+use crate::language::source::Loc;
+use crate::plan::{self, Chance, Form, Group, Inst, Program};
 use code::{Code, Label, PENDING};
 
 /// Adds a scenario and its blocks to the program, and their places to the map.
 pub fn scenario(scenario: Scenario, program: &mut Program, map: &mut SourceMap) {
-    let Some(root) = scenario.spans.first().map(|span| span.block) else { return };
-    for span in scenario.spans {
-        debug_assert_eq!(span.block.index(), program.blocks.len());
-        let (block, source) = block(span);
+    let Some(root) = scenario.blocks.first().map(|block| block.id) else { return };
+    for typed in scenario.blocks {
+        debug_assert_eq!(typed.id.index(), program.blocks.len());
+        let (block, source) = block(typed);
         program.blocks.push(block);
         map.blocks.push(source);
     }
     let (names, slots) = scenario.slots.into_iter().map(|slot| (slot.name, slot.loc)).unzip();
     map.scenarios.push(ScenarioSource { scenario: scenario.loc, slots });
-    program.scenarios.push(crate::plan::Scenario {
+    program.scenarios.push(plan::Scenario {
         name: scenario.name,
         weight: scenario.weight,
         slots: names,
@@ -28,51 +31,157 @@ pub fn scenario(scenario: Scenario, program: &mut Program, map: &mut SourceMap) 
     });
 }
 
-fn block(span: Span) -> (Block, BlockSource) {
-    let mut code = Code::default();
-    for Step { action, loc } in span.steps {
-        let inst = match action {
-            Action::Link(link) => Inst::Link { link },
-            Action::Keep(slot, value) => Inst::Set { slot, value },
-            Action::Attribute(attr, value) => Inst::Attr { attr, value },
-            Action::Name(value) => Inst::Name { value },
-            Action::Export(key) => Inst::Export { key },
-        };
-        code.push(inst, loc);
-    }
-    if let Some(delay) = &span.delay {
-        let inst = match delay.time {
-            Time::Uniform { min, max } => Inst::Delay { min, max },
-            Time::Dist(dist) => Inst::DelayDist { dist },
-        };
-        code.push(inst, delay.loc);
-    }
-    let (mut after_hit, mut end) = (Label::default(), Label::default());
-    if let Some(Conditions { list, loc }) = &span.conditions {
-        code.push(Inst::Roll, *loc);
-        for condition in list {
-            let fail = Inst::Fail { chance: condition.chance, error: condition.error, target: PENDING };
-            code.jump(fail, &mut after_hit, condition.loc);
+fn block(block: Block) -> (plan::Block, BlockSource) {
+    let (mut code, mut end) = (Code::default(), Label::default());
+    let (form, constants, end_conditions) = match block.body {
+        Body::Span(mut span) => {
+            let end_conditions = span.end_conditions.take();
+            let goes_on = !block.list.items.is_empty() || end_conditions.is_some();
+            let (form, constants) = start(&mut code, *span, goes_on, &mut end, block.loc);
+            (form, constants, end_conditions)
         }
+        Body::Group(group) => (Form::Group(group), vec![], None),
+    };
+    let side_by_side = matches!(form, Form::Group(Group::Parallel { .. }));
+    calls(&mut code, block.list, side_by_side, block.loc);
+    if let Some(conditions) = end_conditions {
+        fails(&mut code, &conditions, &mut end);
+    }
+    code.bind(end);
+    code.push(Inst::End, block.loc);
+    let Code { insts, places } = code;
+    (plan::Block { form, code: insts }, BlockSource { span: block.loc, constants, code: places })
+}
+
+/// What a span does before its calls; `goes_on`: there is something after that, and `end` is where it goes on once it has failed.
+/// Returns its form, and the places of its constants.
+fn start(code: &mut Code, span: Span, goes_on: bool, end: &mut Label, loc: Loc) -> (Form, Vec<Loc>) {
+    span.steps.into_iter().for_each(|one| step(code, one));
+    if let Some(delay) = span.delay {
+        work(code, &delay);
+    }
+    let mut after_hit = Label::default();
+    if let Some(conditions) = &span.conditions {
+        fails(code, conditions, &mut after_hit);
     }
     if span.events.is_empty() {
-        end = after_hit;
+        *end = after_hit;
     } else {
         // Events come after a hit too, calls don't.
         code.bind(after_hit);
         for (event, loc) in span.events {
             code.push(Inst::Event { event }, loc);
         }
-        if span.conditions.is_some() && !span.calls.is_empty() {
-            code.jump(Inst::SkipIfFailed { target: PENDING }, &mut end, span.loc);
+        if span.conditions.is_some() && goes_on {
+            code.jump(Inst::SkipIfFailed { target: PENDING }, end, loc);
         }
     }
-    for (block, loc) in span.calls {
-        code.push(Inst::Call { block }, loc);
+    (Form::Span(span.form), span.constant_places)
+}
+
+/// Conditions under which a span fails, and goes on at `hit`. One that never is to be rolled for draws nothing.
+fn fails(code: &mut Code, Conditions { list, loc }: &Conditions, hit: &mut Label) {
+    if list.iter().any(|condition| condition.chance.is_some()) {
+        code.push(Inst::Roll, *loc);
     }
-    code.bind(end);
-    code.push(Inst::End, span.loc);
-    let Code { insts, places } = code;
-    let source = BlockSource { span: span.loc, constants: span.constant_places, code: places };
-    (Block { span: span.form, code: insts }, source)
+    for condition in list {
+        let mut skip = Label::default();
+        if let Some((value, loc)) = condition.when {
+            code.jump(Inst::Test { value, target: PENDING }, &mut skip, loc);
+        }
+        let chance = condition.chance.unwrap_or(Chance::ONE);
+        code.jump(Inst::Fail { chance, error: condition.error, target: PENDING }, hit, condition.loc);
+        code.bind(skip);
+    }
+}
+
+fn step(code: &mut Code, Step { action, loc }: Step) {
+    let inst = match action {
+        Action::Link(link) => Inst::Link { link },
+        Action::Keep(slot, value) => Inst::Set { slot, value },
+        Action::Attribute(attr, value) => Inst::Attr { attr, value },
+        Action::Name(value) => Inst::Name { value },
+        Action::Export(key) => Inst::Export { key },
+    };
+    code.push(inst, loc);
+}
+
+fn work(code: &mut Code, delay: &Delay) {
+    let inst = match delay.time {
+        Time::Uniform { min, max } => Inst::Delay { min, max },
+        Time::Dist(dist) => Inst::DelayDist { dist },
+    };
+    code.push(inst, delay.loc);
+}
+
+/// The items of a list. Once a failure was passed on, only those run that handle one; but side by side all of them run.
+fn calls(code: &mut Code, list: List, side_by_side: bool, loc: Loc) {
+    for (slot, value) in list.initial {
+        code.push(Inst::Set { slot, value }, loc);
+    }
+    let (failing, mut next_handler) = (list.failing, Label::default());
+    for item in list.items {
+        if item.handles.is_some() {
+            code.bind(std::mem::take(&mut next_handler));
+        }
+        self::item(code, item, failing, &mut next_handler);
+        if side_by_side {
+            code.bind(std::mem::take(&mut next_handler));
+        }
+    }
+    code.bind(next_handler);
+}
+
+fn item(code: &mut Code, item: Item, failing: Option<Failing>, next_handler: &mut Label) {
+    let Item { steps, when, chance, act, propagation, inner, handles, loc } = item;
+    let mut skip = Label::default();
+    steps.into_iter().for_each(|one| step(code, one));
+    if let Some((value, loc)) = when {
+        code.jump(Inst::Test { value, target: PENDING }, &mut skip, loc);
+    }
+    if let Some((chance, loc)) = chance {
+        code.jump(Inst::Chance { chance, target: PENDING }, &mut skip, loc);
+    }
+    match act {
+        Act::Call { block, spec } => code.push(Inst::Call { block, spec }, loc),
+        Act::Work(delays) => delays.iter().for_each(|delay| work(code, delay)),
+        Act::Nothing => {}
+    }
+    if let Some(propagation) = propagation {
+        pass_on(code, &propagation, failing, next_handler);
+    }
+    if let Some(inner) = inner {
+        // A group in which a failure was passed on passes it on.
+        let mut stays = Label::default();
+        code.jump(Inst::Test { value: inner.is, target: PENDING }, &mut stays, loc);
+        if let Some(Failing { slot, .. }) = failing {
+            code.push(Inst::Set { slot, value: inner.is }, loc);
+        }
+        code.jump(Inst::Test { value: inner.is_not, target: PENDING }, next_handler, loc);
+        code.bind(stays);
+    }
+    match (handles, failing) {
+        (Some(own), Some(failing)) => {
+            let stop = Inst::Test { value: failing.is_not, target: PENDING };
+            code.jump(stop, next_handler, loc);
+            own.into_iter().for_each(|one| step(code, one));
+            code.bind(skip);
+            code.jump(stop, next_handler, loc);
+        }
+        _ => code.bind(skip),
+    }
+}
+
+/// Passes the failure of the call before on to the span.
+fn pass_on(code: &mut Code, propagation: &Propagation, failing: Option<Failing>, next_handler: &mut Label) {
+    let (loc, mut stays) = (propagation.loc, Label::default());
+    code.jump(Inst::Test { value: propagation.failed, target: PENDING }, &mut stays, loc);
+    if let Some(chance) = propagation.chance {
+        code.jump(Inst::Chance { chance, target: PENDING }, &mut stays, loc);
+    }
+    if let Some(Failing { slot, .. }) = failing {
+        code.push(Inst::Set { slot, value: propagation.yes }, loc);
+    }
+    code.jump(Inst::Propagate { error: propagation.error, target: PENDING }, next_handler, loc);
+    code.bind(stays);
 }

@@ -2,18 +2,19 @@
 //! numbers of their blocks. What a name means, and what comes before what, was found by [`super::names`].
 
 mod dist;
+mod list;
 mod span;
 
 use super::expression::{Expressions, Scope, SpanValues, Typed, Values};
 use super::link::{self, Piece};
-use super::names::{Names, Site};
+use super::names::{BlockKind, Names, Site};
 use super::report::Report;
 use super::service::Services;
 use super::tables::Tables;
-use super::typed::{self, Slot};
+use super::typed::{self, Block, Body, Slot};
 use crate::language::budget::{Budget, Spent};
 use crate::language::source::Loc;
-use crate::plan::{BlockId, ErrorId, Expr, ExprId, LinkId, SlotId, TextId};
+use crate::plan::{AttrId, BlockId, ErrorId, Expr, ExprId, LinkId, SlotId, TextId};
 use foldhash::{HashMap, HashMapExt};
 
 /// The most parts of a key that are looked at: vars of vars can be joined of more than can be counted.
@@ -36,15 +37,17 @@ struct State<'t, 'm> {
     names: &'t Names<'m>,
     /// The scenario's position among all.
     scenario: usize,
-    /// The root's block; the others follow in the order of the spans.
+    /// The root's block; the others follow in their order.
     root: BlockId,
     values: Values,
+    /// By span: the attributes that a failure may set or replace.
+    rows: Vec<HashMap<&'m str, AttrId>>,
     slots: Vec<Slot>,
 }
 
 impl State<'_, '_> {
-    fn block(&self, span: usize) -> BlockId {
-        BlockId(self.root.0 + span as u32)
+    fn block(&self, at: usize) -> BlockId {
+        BlockId(self.root.0 + at as u32)
     }
 }
 
@@ -76,8 +79,16 @@ impl<'m> Resolver<'m> {
     ) -> Result<typed::Scenario, Spent> {
         let model = names.scenario;
         let spans = names.spans.iter().map(|node| SpanValues::new(node.span.attributes.len())).collect();
-        let values = Values { vars: vec![None; model.vars.len()], spans };
-        let mut state = State { names, scenario, root, values, slots: Vec::new() };
+        let values = Values {
+            vars: vec![None; names.vars.len()],
+            spans,
+            turns: vec![(None, None); names.items.len()],
+            attempts: vec![None; names.items.len()],
+            outcomes: vec![None; names.blocks.len()],
+            failing: vec![None; names.blocks.len()],
+        };
+        let rows = vec![HashMap::new(); names.spans.len()];
+        let mut state = State { names, scenario, root, values, rows, slots: Vec::new() };
         let mut vars = Vec::new();
         for &at in &names.var_order {
             budget.check()?;
@@ -92,20 +103,32 @@ impl<'m> Resolver<'m> {
             };
             state.values.vars[at] = Some(read);
         }
-        let mut spans = Vec::with_capacity(names.spans.len());
-        for span in 0..names.spans.len() {
+        let mut blocks = Vec::with_capacity(names.blocks.len());
+        for (at, node) in names.blocks.iter().enumerate() {
             budget.check()?;
             if report.is_full() {
                 break;
             }
-            spans.push(self.span(&mut state, span, report));
+            let span = match node.kind {
+                BlockKind::Span(span) => Some((span, self.span(&mut state, span, report))),
+                BlockKind::Sequence | BlockKind::Parallel(_) => None,
+            };
+            let list = self.list(&mut state, at, report);
+            let body = match span {
+                Some((at, mut span)) => {
+                    span.end_conditions = self.conditions(&state, at, true, report);
+                    Body::Span(Box::new(span))
+                }
+                None => Body::Group(self.group(&state, at)),
+            };
+            blocks.push(Block { id: state.block(at), body, list, loc: node.loc });
         }
         Ok(typed::Scenario {
             name: self.tables.text(&model.name.value),
             weight: model.weight.as_ref().map_or(1.0, |weight| weight.value),
             slots: state.slots,
             vars,
-            spans,
+            blocks,
             loc: model.loc,
         })
     }

@@ -3,7 +3,9 @@
 //! A short file can name a long text or list again and again, so what is copied is counted while it is made, and held to the
 //! limits that the verifier has for the whole.
 
-use crate::plan::{Constant, Dist, DistId, Expr, ExprId, Fault, Program, SEMANTICS, TextId, limits};
+use crate::plan::{
+    CallSpec, CallSpecId, Constant, Dist, DistId, Expr, ExprId, Fault, Program, SEMANTICS, TextId, limits,
+};
 use foldhash::{HashMap, HashMapExt};
 use std::borrow::Cow;
 
@@ -17,6 +19,7 @@ pub struct Tables {
     dists: HashMap<Vec<u8>, DistId>,
     /// The commonest expressions, found without their JSON.
     text_constants: HashMap<TextId, ExprId>,
+    specs: HashMap<CallSpec, CallSpecId>,
     /// Bytes of text that were joined already.
     joined: usize,
     /// Values that were named again already.
@@ -32,6 +35,7 @@ impl Tables {
             key: Vec::new(),
             dists: HashMap::new(),
             text_constants: HashMap::new(),
+            specs: HashMap::new(),
             joined: 0,
             repeated: 0,
         }
@@ -108,6 +112,14 @@ impl Tables {
         let id = self.constant(Constant::Text(text));
         self.text_constants.insert(text, id);
         id
+    }
+
+    pub fn spec(&mut self, spec: CallSpec) -> CallSpecId {
+        let specs = &mut self.program.specs;
+        *self.specs.entry(spec).or_insert_with(|| {
+            specs.push(spec);
+            CallSpecId(specs.len() as u32 - 1)
+        })
     }
 
     pub fn text_of(&self, id: TextId) -> &str {

@@ -76,7 +76,7 @@ fn attributes_are_evaluated_in_the_order_of_their_references_ties_in_file_order(
         code(&plan, 0),
         "attr b random_bool; set slot0 random_ipv4; attr c slot0; attr a slot0; attr d random_ipv6; end"
     );
-    let keys: Vec<_> = plan.blocks[0].span.attrs.ids().map(|id| plan.attr_key(id)).collect();
+    let keys: Vec<_> = plan.blocks[0].attrs().ids().map(|id| plan.attr_key(id)).collect();
     assert_eq!(keys, ["a", "b", "c", "d"]);
 }
 
@@ -93,7 +93,7 @@ root_span:
     - {service: s, operation: o, attributes: {copy: \"<<parent.attributes.k>>\", sum: \"x<<parent.attributes.n>>\"}}
 ",
     );
-    assert_eq!(plan.blocks[0].span.name, Some(text_id(&plan, "shop/s/eu")));
+    assert_eq!(plan.blocks[0].span().unwrap().name, Some(text_id(&plan, "shop/s/eu")));
     assert_eq!(code(&plan, 0), "call; end");
     assert_eq!(code(&plan, 1), r#"attr copy "v"; attr sum "x5"; end"#);
     assert!(plan.scenarios[0].slots.is_empty());

@@ -2,7 +2,9 @@
 //! number. [`super::resolve`] makes it; [`super::lower`] makes instructions of it, and needs nothing else to do so.
 
 use crate::language::source::Loc;
-use crate::plan::{AttrId, BlockId, Chance, DistId, ErrorId, EventId, ExprId, LinkId, SlotId, SpanForm, TextId};
+use crate::plan::{
+    AttrId, BlockId, CallSpecId, Chance, DistId, ErrorId, EventId, ExprId, Group, LinkId, SlotId, SpanForm, TextId,
+};
 
 /// A scenario.
 pub struct Scenario {
@@ -12,8 +14,8 @@ pub struct Scenario {
     pub slots: Vec<Slot>,
     /// The values that are drawn at the trace's start, in order, and the slots that keep them.
     pub vars: Vec<(SlotId, ExprId)>,
-    /// The spans in the order of their blocks: the root first, each span before its calls, siblings in file order.
-    pub spans: Vec<Span>,
+    /// The blocks in the order of their numbers: the root first, each before what it calls, siblings in file order.
+    pub blocks: Vec<Block>,
     /// The scenario's mapping.
     pub loc: Loc,
 }
@@ -28,9 +30,23 @@ pub struct Slot {
     pub loc: Loc,
 }
 
+/// What becomes a block.
+pub struct Block {
+    pub id: BlockId,
+    pub body: Body,
+    pub list: List,
+    /// The mapping of the span, or the list of the group.
+    pub loc: Loc,
+}
+
+/// What a block makes.
+pub enum Body {
+    Span(Box<Span>),
+    Group(Group),
+}
+
 /// A span.
 pub struct Span {
-    pub block: BlockId,
     pub form: SpanForm,
     /// The places of the form's constant attributes.
     pub constant_places: Vec<Loc>,
@@ -38,17 +54,14 @@ pub struct Span {
     pub steps: Vec<Step>,
     /// The span's own work, where it takes time.
     pub delay: Option<Delay>,
-    /// The conditions under which the span fails.
+    /// The conditions under which the span fails before its calls, and after them.
     pub conditions: Option<Conditions>,
+    pub end_conditions: Option<Conditions>,
     /// The span's events, in file order, each with its place.
     pub events: Vec<(EventId, Loc)>,
-    /// The blocks of the spans that it calls, in order, each with its place.
-    pub calls: Vec<(BlockId, Loc)>,
-    /// The span's mapping.
-    pub loc: Loc,
 }
 
-/// A thing that is done at a span's start.
+/// A thing that is done at a place.
 pub struct Step {
     pub action: Action,
     pub loc: Loc,
@@ -92,7 +105,72 @@ pub struct Conditions {
 
 /// A condition under which a span fails.
 pub struct Condition {
-    pub chance: Chance,
+    /// What must be true for it.
+    pub when: Option<(ExprId, Loc)>,
+    /// How likely it fails the span; `None`: always.
+    pub chance: Option<Chance>,
     pub error: ErrorId,
     pub loc: Loc,
+}
+
+/// What a block does in turn.
+#[derive(Default)]
+pub struct List {
+    /// The values that slots have before the first item.
+    pub initial: Vec<(SlotId, ExprId)>,
+    pub items: Vec<Item>,
+    /// The slot that says whether a failure was passed on, with what reads that it was not; `None`: nothing needs to know.
+    pub failing: Option<Failing>,
+}
+
+/// A slot that says whether a failure was passed on.
+#[derive(Clone, Copy)]
+pub struct Failing {
+    pub slot: SlotId,
+    /// Reads the slot.
+    pub is: ExprId,
+    /// Reads the opposite.
+    pub is_not: ExprId,
+}
+
+/// An item of a list. Each word that is there is asked in this order.
+pub struct Item {
+    /// What is evaluated for it.
+    pub steps: Vec<Step>,
+    /// The condition under which it runs.
+    pub when: Option<(ExprId, Loc)>,
+    /// How likely it runs.
+    pub chance: Option<(Chance, Loc)>,
+    pub act: Act,
+    /// How its failure is passed on.
+    pub propagation: Option<Propagation>,
+    /// Whether a failure was passed on in the group that it calls.
+    pub inner: Option<Failing>,
+    /// What makes its outcome the list's, where it may run after a failure that was passed on, whose outcome stays the list's.
+    pub handles: Option<Vec<Step>>,
+    pub loc: Loc,
+}
+
+/// How a failure is passed on to the span.
+pub struct Propagation {
+    /// Reads whether the call failed.
+    pub failed: ExprId,
+    /// How likely its failure is passed on; `None`: always.
+    pub chance: Option<Chance>,
+    pub error: ErrorId,
+    /// The value `true`.
+    pub yes: ExprId,
+    pub loc: Loc,
+}
+
+/// What an item does.
+pub enum Act {
+    Call {
+        block: BlockId,
+        spec: Option<CallSpecId>,
+    },
+    /// Work of the span that the list is in: what is waited for, and the work itself.
+    Work(Vec<Delay>),
+    /// Nothing, since what was written is wrong, and reported.
+    Nothing,
 }

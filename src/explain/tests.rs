@@ -87,7 +87,7 @@ fn where_nothing_is_exact_the_sample_stands_in() {
         code.push(Inst::Fail { chance: Chance(code.len() as u64), error, target: pc + 5 });
         code.push(Inst::SkipIfFailed { target: end - 1 });
     }
-    code.push(Inst::Call { block: crate::plan::BlockId(1) });
+    code.push(Inst::Call { block: crate::plan::BlockId(1), spec: None });
     code.push(Inst::End);
     assert_eq!(code.len() as u32, end + 1);
     program.blocks[0].code = code;

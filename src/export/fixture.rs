@@ -50,7 +50,7 @@ pub(super) fn service(make: &mut Maker, name: &str, instances: u32) -> ServiceId
 pub(super) fn error(make: &mut Maker, r#type: &str, message: &str) -> ErrorId {
     let r#type = make.constant(r#type);
     let message = (!message.is_empty()).then(|| make.constant(message));
-    make.program.errors.push(Error { r#type, message });
+    make.program.errors.push(Error { r#type, message, attributes: vec![] });
     ErrorId(make.program.errors.len() as u32 - 1)
 }
 
@@ -61,7 +61,7 @@ pub(super) fn attrs(make: &mut Maker, keys: &[impl AsRef<str>]) -> AttrRange {
 }
 
 pub(super) fn block(make: &mut Maker, span: SpanForm, code: Vec<Inst>) -> BlockId {
-    make.program.blocks.push(Block { span, code });
+    make.program.blocks.push(Block { form: Form::Span(span), code });
     BlockId(make.program.blocks.len() as u32 - 1)
 }
 
@@ -102,7 +102,7 @@ pub fn checkout() -> Fixture {
         let attrs = attrs(&mut make, if i == 3 { &["order.total", "order.items"] } else { &[][..] });
         let code = match i {
             3 => vec![Inst::End],
-            _ => vec![Inst::Call { block: BlockId(i as u32 + 1) }, Inst::End],
+            _ => vec![Inst::Call { block: BlockId(i as u32 + 1), spec: None }, Inst::End],
         };
         block(&mut make, SpanForm { service, kind: *kind, name: Some(name), constants, attrs }, code);
     }
@@ -132,7 +132,15 @@ pub fn checkout() -> Fixture {
     let form = &plan.errors[error.index()];
     let (r#type, message) =
         (constant_text(&plan, form.r#type).unwrap(), form.message.and_then(|m| constant_text(&plan, m)).unwrap());
-    trace.failures.push(FailureRecord { time: start + 497_200_000, inst: 0, error, r#type, message, exception: true });
+    trace.failures.push(FailureRecord {
+        time: start + 497_200_000,
+        block: BlockId(0),
+        inst: 0,
+        error,
+        r#type,
+        message,
+        exception: true,
+    });
     let name = |service: &Service| ("service.name".to_string(), OwnedDatum::Text(plan.text(service.name).to_string()));
     let resources = Resources { attributes: plan.services.iter().map(|service| vec![name(service)]).collect() };
     Fixture { plan, resources, traces: vec![trace] }

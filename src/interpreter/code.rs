@@ -3,10 +3,11 @@
 
 use super::dist::Dists;
 use super::links::Links;
+use super::site::Site;
 use super::stable::Stable;
 use super::tables::Tables;
 use crate::plan::{
-    AttrId, Block, BlockId, DistId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Plan, ResourceId, SlotId, SpanKind,
+    AttrId, Block, BlockId, DistId, ErrorId, EventId, Expr, ExprId, Form, Inst, LinkId, Plan, ResourceId, SlotId,
 };
 use crate::trace::{AttrRecord, Texts, Value};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(super) struct Code {
     entries: Box<[Entry]>,
     /// The instructions of all blocks, each block's in a row.
     pub ops: Box<[Op]>,
+    /// The calls that are more than running a block.
+    pub sites: Box<[Site]>,
     /// By attribute: the slot that it is a copy of as the span begins, or [`NO_SLOT`].
     initial: Box<[SlotId]>,
     /// The number of slots of the scenario that has most.
@@ -102,19 +105,66 @@ pub(super) enum Op {
     SkipIfFailed {
         target: u32,
     },
+    Test {
+        value: ExprId,
+        target: u32,
+    },
+    Chance {
+        chance: u64,
+        target: u32,
+    },
+    Propagate {
+        block: BlockId,
+        inst: u32,
+        error: ErrorId,
+        target: u32,
+    },
+    /// Runs a block whose span starts now.
     Call {
         block: BlockId,
     },
+    /// Runs a sequence, which begins at this instruction.
+    Enter {
+        pc: u32,
+    },
+    /// Calls by the terms of one of [`Code::sites`].
+    CallBy {
+        site: u32,
+    },
+    /// Ends a span that [`Op::Call`] has begun, or a root.
     End,
+    /// Ends a sequence that [`Op::Enter`] has begun.
+    Leave,
+    /// Ends a block that [`Op::CallBy`] has begun.
+    Return {
+        site: u32,
+    },
+}
+
+impl Entry {
+    /// The entry of what makes no span.
+    const NONE: Entry = Entry {
+        pc: 0,
+        name: Value::ABSENT,
+        attrs: AttrId(0),
+        attr_count: 0,
+        resource: ResourceId(0),
+        instances: 1,
+        arrives: false,
+    };
 }
 
 impl Code {
     pub fn new(plan: &Arc<Plan>, seed: u64) -> Self {
         let mut ops = Vec::new();
         let mut initial = vec![NO_SLOT; plan.attrs.len()];
-        let entries = plan.blocks.iter().map(|block| {
-            let base = ops.len();
-            ops.extend((0..block.code.len()).map(|at| op(plan, block, at, base as u32)));
+        let (sites, called_by) = sites(plan);
+        let entries = plan.block_ids().map(|id| {
+            let (block, base) = (plan.block(id), ops.len());
+            ops.extend((0..block.code.len()).map(|at| op(plan, id, at, base as u32)));
+            if let (Some(Op::End), Some(end)) = (ops.last(), ending(block, called_by[id.index()])) {
+                *ops.last_mut().expect("it was there") = end;
+            }
             // The copies that a block begins with are made as the span begins.
             let copies = ops[base..].iter().map_while(|op| match *op {
                 Op::AttrOfSlot { at, slot } => Some((at, slot)),
@@ -122,14 +172,25 @@ impl Code {
             });
             let mut pc = base as u32;
             for (at, slot) in copies {
-                initial[(block.span.attrs.first + at) as usize] = slot;
+                initial[(block.attrs().first + at) as usize] = slot;
                 pc += 1;
             }
             entry(plan, block, pc)
         });
+        let entries: Box<[Entry]> = entries.collect();
+        // Which calls there is more to, and where a sequence begins, is known now.
+        for op in &mut ops {
+            let Op::Call { block } = *op else { continue };
+            match called_by[block.index()] {
+                Some(site) => *op = Op::CallBy { site },
+                None if plan.block(block).span().is_none() => *op = Op::Enter { pc: entries[block.index()].pc },
+                None => {}
+            }
+        }
         Code {
-            entries: entries.collect(),
+            entries,
             ops: ops.into(),
+            sites: sites.into(),
             initial: initial.into(),
             texts: Texts::new(plan, usize::MAX),
             tables: Tables::new(plan),
@@ -159,7 +220,7 @@ impl Code {
 }
 
 fn entry(plan: &Plan, block: &Block, pc: u32) -> Entry {
-    let span = &block.span;
+    let Form::Span(span) = &block.form else { return Entry { pc, ..Entry::NONE } };
     let service = &plan.services[span.service.index()];
     Entry {
         pc,
@@ -168,17 +229,18 @@ fn entry(plan: &Plan, block: &Block, pc: u32) -> Entry {
         attr_count: span.attrs.count,
         resource: service.first_resource,
         instances: service.instances,
-        arrives: matches!(span.kind, SpanKind::Server | SpanKind::Consumer),
+        arrives: span.kind.is_remote(),
     }
 }
 
 /// The instruction at position `at` of a block whose first is at `base` in [`Code::ops`].
-fn op(plan: &Plan, block: &Block, at: usize, base: u32) -> Op {
+fn op(plan: &Plan, id: BlockId, at: usize, base: u32) -> Op {
+    let block = plan.block(id);
     match block.code[at] {
         Inst::Set { slot, value } => Op::Set { slot, value },
         Inst::Link { link } => Op::Link { link },
         Inst::Attr { attr, value } => {
-            let at = attr.0 - block.span.attrs.first;
+            let at = attr.0 - block.attrs().first;
             match plan.exprs[value.index()] {
                 Expr::Slot { slot } => Op::AttrOfSlot { at, slot },
                 _ => Op::Attr { at, value },
@@ -194,8 +256,38 @@ fn op(plan: &Plan, block: &Block, at: usize, base: u32) -> Op {
         }
         Inst::Event { event } => Op::Event { event },
         Inst::SkipIfFailed { target } => Op::SkipIfFailed { target: base + target },
-        Inst::Call { block } => Op::Call { block },
+        Inst::Test { value, target } => Op::Test { value, target: base + target },
+        Inst::Chance { chance, target } => Op::Chance { chance: chance.0, target: base + target },
+        Inst::Propagate { error, target } => Op::Propagate { block: id, inst: at as u32, error, target: base + target },
+        Inst::Call { block, spec: _ } => Op::Call { block },
         Inst::End => Op::End,
+    }
+}
+
+/// The calls that are more than running a block, and by block the one that calls it.
+fn sites(plan: &Plan) -> (Vec<Site>, Vec<Option<u32>>) {
+    let (mut sites, mut called_by) = (vec![], vec![None; plan.blocks.len()]);
+    // By block: whether it may be cut short. Each stands before what it calls.
+    let mut may_be_cut = vec![false; plan.blocks.len()];
+    for caller in plan.scenario_ids().flat_map(|scenario| plan.blocks_of(scenario).iter().copied()) {
+        for (pc, inst) in plan.block(caller).code.iter().enumerate() {
+            let Some(callee) = inst.callee() else { continue };
+            if let Some(site) = Site::new(plan, caller, pc as u32, may_be_cut[caller.index()]) {
+                may_be_cut[callee.index()] = plan.may_be_cut(callee, &site.spec, may_be_cut[caller.index()]);
+                called_by[callee.index()] = Some(sites.len() as u32);
+                sites.push(site);
+            }
+        }
+    }
+    (sites, called_by)
+}
+
+/// How a block ends that ends otherwise than a span after a plain call.
+fn ending(block: &Block, called_by: Option<u32>) -> Option<Op> {
+    match (called_by, &block.form) {
+        (Some(site), _) => Some(Op::Return { site }),
+        (None, Form::Group(_)) => Some(Op::Leave),
+        (None, Form::Span(_)) => None,
     }
 }
 

@@ -267,8 +267,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// A number of characters, from 0 to `max`; `None`: the expression gives no number.
-    fn count(&mut self, id: ExprId, max: u32) -> Option<u32> {
+    /// A number of characters or turns, from 0 to `max`; `None`: the expression gives no number.
+    pub fn count(&mut self, id: ExprId, max: u32) -> Option<u32> {
         let count = convert::int(self.value(id))?;
         Some(count.clamp(0, max.into()) as u32)
     }

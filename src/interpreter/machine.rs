@@ -1,13 +1,16 @@
 //! Executes one trace's instructions. Each instruction's doc in [`crate::plan::Inst`] says what it does.
 
+use super::calls::{Calls, Next, is_true};
 use super::code::Op;
 use super::evaluate::{Evaluation, Found};
+use super::failure::{Origin, record};
 use super::identity::TraceIds;
 use super::link::{Candidate, Finder};
 use super::random::Random;
 use super::run::Run;
+use super::site::Site;
 use crate::plan::{BlockId, ErrorId, EventId, LinkId, ResourceId, ScenarioId, limits};
-use crate::trace::{AttrRecord, EventRecord, ExportRecord, FailureRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
+use crate::trace::{AttrRecord, EventRecord, ExportRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
 /// What runs traces: registers, slots and a stack, used again for each.
 pub(super) struct Machine {
@@ -15,6 +18,7 @@ pub(super) struct Machine {
     ids: TraceIds,
     slots: Vec<Value>,
     frames: Vec<Frame>,
+    calls: Calls,
     /// The trace that was last replayed for a link.
     earlier: Trace,
     /// The machine that replays it, which has one of its own for the links of that trace, and so on.
@@ -59,6 +63,7 @@ impl Machine {
             ids: TraceIds::new(),
             slots: vec![Value::ABSENT; run.code().slots],
             frames: Vec::with_capacity(limits::CALL_DEPTH),
+            calls: Calls::new(),
             earlier: Trace::default(),
             replayer: replayers.checked_sub(1).map(|fewer| Box::new(Machine::with_replayers(run, fewer))),
         }
@@ -66,7 +71,7 @@ impl Machine {
 
     /// Clears `trace` and makes it the one that `subject` says.
     pub fn run(&mut self, run: &Run, finder: &mut Finder, subject: Subject, trace: &mut Trace) {
-        let Machine { random, ids, slots, frames, earlier, replayer } = self;
+        let Machine { random, ids, slots, frames, calls, earlier, replayer } = self;
         let Subject { scenario, index, start, replay } = subject;
         let code = run.code();
         let plan = &*code.plan;
@@ -84,6 +89,7 @@ impl Machine {
         }
 
         frames.clear();
+        calls.clear();
         let mut now = start;
         let mut frame = begin(run, &mut e, scenario.root, NONE, now);
         let ops = &code.ops[..];
@@ -124,6 +130,53 @@ impl Machine {
                         frame.pc = target;
                     }
                 }
+                Op::Test { value, target } => {
+                    if !is_true(e.value(value)) {
+                        frame.pc = target;
+                    }
+                }
+                Op::Chance { chance, target } => {
+                    if e.random.u32() as u64 >= chance {
+                        frame.pc = target;
+                    }
+                }
+                Op::Propagate { block, inst, error, target } => {
+                    propagate(&mut e, block, inst, error, calls.returned);
+                    frame.pc = target;
+                }
+                Op::CallBy { site } => match calls.call(&mut e, site, now) {
+                    Next::Run(start) => {
+                        let site = &code.sites[site as usize];
+                        now = start;
+                        frames.push(frame);
+                        frame = enter(run, &mut e, site, &frame, now);
+                    }
+                    Next::Return(time) => now = time,
+                },
+                Op::Return { site } => {
+                    let next = calls.end(&mut e, site, frame.span, now);
+                    let Some(caller) = frames.last() else { return };
+                    e.span = caller.span;
+                    match next {
+                        Next::Run(start) => {
+                            now = start;
+                            frame = enter(run, &mut e, &code.sites[site as usize], caller, now);
+                        }
+                        Next::Return(time) => {
+                            now = time;
+                            frame = *caller;
+                            frames.pop();
+                        }
+                    }
+                }
+                Op::Enter { pc } => {
+                    frames.push(frame);
+                    frame.pc = pc;
+                }
+                Op::Leave => {
+                    let Some(caller) = frames.pop() else { return };
+                    frame = caller;
+                }
                 Op::Call { block } => {
                     frames.push(frame);
                     frame = begin(run, &mut e, block, frame.span, now);
@@ -135,7 +188,11 @@ impl Machine {
                     frame = caller;
                     e.span = frame.span;
                 }
-                Op::Event { event } => frame.last_event = add_event(&mut e, frame.last_event, event, now),
+                Op::Event { event } => {
+                    if now <= calls.deadline.time {
+                        frame.last_event = add_event(&mut e, frame.last_event, event, now);
+                    }
+                }
                 Op::Name { value } => {
                     let name = e.text(value);
                     let name = if name.is_absent() { Value::text(0, 0) } else { name };
@@ -187,6 +244,15 @@ fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -
     Frame { pc: entry.pc, span, attrs, last_event: NONE, roll: 0 }
 }
 
+/// Starts the block that `site` calls.
+#[inline(never)]
+fn enter(run: &Run, e: &mut Evaluation, site: &Site, caller: &Frame, now: u64) -> Frame {
+    if site.makes_span() {
+        return begin(run, e, site.block, caller.span, now);
+    }
+    Frame { pc: e.code.entry(site.block).pc, ..*caller }
+}
+
 /// Chooses the instance that a span runs on, of several: its parent's if that is of the same service and calls it in the process, else a
 /// draw.
 fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
@@ -224,24 +290,22 @@ fn find(
     None
 }
 
+/// Fails the current span by the instruction at `inst` of `block`, which is its own or a group in it, as the call did that returned
+/// at `time` (ns since 1970), unless it failed earlier.
+#[inline(never)]
+fn propagate(e: &mut Evaluation, block: BlockId, inst: u32, error: ErrorId, time: u64) {
+    let failure = e.trace.spans[e.span as usize].failure;
+    if failure != NONE && e.trace.failures[failure as usize].time <= time {
+        return;
+    }
+    record(e, Origin { block, inst, error, exception: false }, e.span, time);
+}
+
 /// Fails the current span by the instruction at `inst` of its block.
 #[inline(never)]
 fn fail(e: &mut Evaluation, inst: u32, error: ErrorId, now: u64) {
-    let plan = &e.code.plan;
-    let form = &plan.errors[error.index()];
-    let r#type = e.text(form.r#type);
-    let r#type = if r#type.is_absent() { Value::text(0, 0) } else { r#type };
-    let message = form.message.map_or(Value::ABSENT, |message| e.text(message));
-    let span = &mut e.trace.spans[e.span as usize];
-    span.failure = e.trace.failures.len() as u32;
-    e.trace.failures.push(FailureRecord { time: now, inst, error, r#type, message, exception: true });
-    if let Some(attr) = plan.error_type_attr(span.block) {
-        let at = attr.0 - e.code.entry(span.block).attrs.0;
-        e.trace.attrs[(span.attrs + at) as usize].value = r#type;
-    }
-    while e.trace.exports.last().is_some_and(|export| export.span == e.span) {
-        e.trace.exports.pop();
-    }
+    let block = e.trace.spans[e.span as usize].block;
+    record(e, Origin { block, inst, error, exception: true }, e.span, now);
 }
 
 /// Adds an event behind the span's `last` one. Returns its number.

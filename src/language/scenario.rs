@@ -76,11 +76,98 @@ pub struct Span {
     pub attributes: Vec<Attribute>,
     pub events: Vec<Event>,
     pub error_conditions: Vec<ErrorCondition>,
-    pub calls: Vec<Span>,
+    pub calls: Vec<Item>,
     pub export: Option<Template>,
     /// A glob over export keys.
     pub link: Option<Located<String>>,
     pub loc: Loc,
+}
+
+/// What is called, one after another or side by side.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// `None`: one after another.
+    pub pool: Option<Pool>,
+    pub items: Vec<Item>,
+    pub loc: Loc,
+}
+
+/// Calls side by side.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// The most that run at a time, from 1; `None`: all.
+    pub max: Option<u32>,
+}
+
+/// An entry of a list, with the words that say when and how often it runs.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub body: Body,
+    pub repeat: Option<Repeat>,
+    /// The values that are drawn anew for each turn.
+    pub vars: Vec<Var>,
+    /// The condition of a turn: a template that is one expression.
+    pub when: Option<Template>,
+    /// The percentage of turns that are run, 0 to 100.
+    pub probability: Option<Located<f64>>,
+    /// Whether nobody waits for it.
+    pub is_async: bool,
+    /// The time between the call and the start of what is called.
+    pub wait: Option<dist::Dist>,
+    /// How long its caller waits for it.
+    pub timeout: Option<dist::Dist>,
+    /// What happens when it has failed.
+    pub retry: Option<Retry>,
+    /// How its failure becomes that of the span around it.
+    pub propagate: Option<Propagate>,
+    pub loc: Loc,
+}
+
+/// Attempts of a call: while one fails, the next is made.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// The most attempts, the first included; 2 to 20.
+    pub attempts: u32,
+    /// The time between two attempts.
+    pub backoff: Option<dist::Dist>,
+    /// What that time is multiplied by from attempt to attempt, in thousandths; 1,000 to 100,000.
+    pub factor: u32,
+    /// By how much of itself that time is longer or shorter at most, as a percentage.
+    pub jitter: f64,
+    /// The condition for the next attempt: a template that is one expression.
+    pub when: Option<Template>,
+    pub loc: Loc,
+}
+
+/// How the failure of a call becomes that of the span that makes it.
+#[derive(Clone, Debug)]
+pub struct Propagate {
+    /// The percentage of failures that do, 0 to 100; `None`: all.
+    pub probability: Option<Located<f64>>,
+    /// The type of the error; `None`: the callee's, with its message.
+    pub r#type: Option<Template>,
+    pub message: Option<Template>,
+    pub attributes: Vec<Attribute>,
+    pub loc: Loc,
+}
+
+/// What an item does.
+#[derive(Clone, Debug)]
+pub enum Body {
+    Span(Box<Span>),
+    /// Calls that make no span of their own.
+    Group(List),
+    /// Own work of the span that the list stands in.
+    Work(dist::Dist),
+}
+
+/// How often an item runs.
+#[derive(Clone, Debug)]
+pub enum Repeat {
+    /// Uniform from `min` to `max`; one number: both the same.
+    Range { min: u32, max: u32, loc: Loc },
+    /// As often as a template says, which is one expression.
+    Computed(Template),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,10 +194,16 @@ pub struct Event {
 
 #[derive(Clone, Debug)]
 pub struct ErrorCondition {
-    /// 0 to 100.
-    pub probability: Located<f64>,
+    /// 0 to 100; `None`: always, if the condition in `when` holds, which is then there.
+    pub probability: Option<Located<f64>>,
+    /// The condition under which it counts: a template that is one expression.
+    pub when: Option<Template>,
+    /// Whether it is looked at after the calls, not before them.
+    pub at_end: bool,
     pub r#type: Template,
     pub message: Option<Template>,
+    /// What is set or replaced among the span's attributes.
+    pub attributes: Vec<Attribute>,
     pub loc: Loc,
 }
 

@@ -1,7 +1,7 @@
 //! The language as a whole: texts in, model and diagnostics out.
 
 use super::scenario::dist::Form;
-use super::scenario::{Kind, Scalar, Value};
+use super::scenario::{Body, Kind, Scalar, Value};
 use super::template::{Expr, Part};
 use super::*;
 
@@ -29,7 +29,8 @@ fn steps_nest() {
     assert_eq!(root.kind, Kind::Client);
     let Form::Uniform { min, max } = root.delay.as_ref().unwrap().form else { panic!() };
     assert_eq!((min, max), (500_000, 2_000_000));
-    assert_eq!(root.calls[0].operation.constant(), Some("two"));
+    let Body::Span(called) = &root.calls[0].body else { panic!() };
+    assert_eq!(called.operation.constant(), Some("two"));
 }
 
 #[test]

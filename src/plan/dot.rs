@@ -28,9 +28,9 @@ impl Plan {
             writeln!(f, "    {block} [label={}]", quoted(&self.node_label(*block)))?;
         }
         for block in blocks {
-            let calls = || self.block(*block).calls();
-            let several = calls().nth(1).is_some();
-            for (n, called) in calls().enumerate() {
+            let calls = self.children_of(*block);
+            let several = calls.len() > 1;
+            for (n, called) in calls.iter().enumerate() {
                 match several {
                     true => writeln!(f, "    {block} -> {called} [label=\"{}\"]", n + 1)?,
                     false => writeln!(f, "    {block} -> {called}")?,
@@ -123,12 +123,14 @@ mod tests {
     #[test]
     fn several_calls_are_numbered() {
         let mut program = fixture::program();
-        let form = program.blocks[2].span.clone();
+        let form = program.blocks[2].span().unwrap().clone();
         let form = crate::plan::SpanForm { attrs: Default::default(), ..form };
         for block in 3..5 {
-            program.blocks.push(crate::plan::Block { span: form.clone(), code: vec![Inst::End] });
+            program
+                .blocks
+                .push(crate::plan::Block { form: crate::plan::Form::Span(form.clone()), code: vec![Inst::End] });
             let at = program.blocks[2].code.len() - 1;
-            program.blocks[2].code.insert(at, Inst::Call { block: BlockId(block) });
+            program.blocks[2].code.insert(at, Inst::Call { block: BlockId(block), spec: None });
         }
         let dot = Plan::verify(program).unwrap().dot().to_string();
         assert!(dot.contains("    block2 -> block3 [label=\"1\"]\n    block2 -> block4 [label=\"2\"]\n"), "{dot}");

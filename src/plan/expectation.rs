@@ -1,5 +1,5 @@
 //! What to expect of a scenario's traces: how often each span runs and fails, how long it works itself, and so how many spans a trace has and how often
-//! any of it fails. Exact, as chances are constants and nothing branches on a value: no trace is made for it.
+//! any of it fails. Exact, and only of scenarios in which nothing but constant chances decides: no trace is made for it.
 
 mod extent;
 mod ways;
@@ -36,7 +36,8 @@ pub struct BlockExpectation {
 }
 
 impl Plan {
-    /// What to expect of a scenario's traces; `None`: a block branches in more ways than are followed, as no compiled one does.
+    /// What to expect of a scenario's traces; `None`: more than constant chances decides about them, or a block
+    /// branches in more ways than are followed.
     pub fn expectation(&self, scenario: ScenarioId) -> Option<Expectation> {
         let order = self.blocks_of(scenario);
         let mut known: BTreeMap<BlockId, Followed> = BTreeMap::new();
@@ -51,7 +52,8 @@ impl Plan {
             runs.extend(known[block].calls.iter().map(|(called, share)| (*called, own * share)));
         }
         let failed = 1.0 - known[&root].clean;
-        let blocks = order.iter().map(|block| {
+        runs.retain(|block, _| self.block(*block).span().is_some());
+        let blocks = self.spans_of(scenario).iter().map(|block| {
             let Followed { failed, hits, own, .. } = known.remove(block).unwrap_or_default();
             BlockExpectation { block: *block, runs: runs[block], failed, own, hits }
         });
@@ -60,7 +62,7 @@ impl Plan {
 
     fn follow(&self, id: BlockId, known: &BTreeMap<BlockId, Followed>) -> Option<Followed> {
         let code = &self.block(id).code;
-        let steps = steps(code);
+        let steps = steps(code)?;
         let mut followed = Followed { own: Some(0.0), ..Followed::default() };
         // The probabilities that arrive, by instruction and by call.
         let (mut hits, mut calls) = (BTreeMap::new(), BTreeMap::new());
@@ -97,6 +99,12 @@ impl Plan {
             }
         }
         followed.clean = ended?.clean;
+        // The work in a group is that of the span around it.
+        for (group, share) in &followed.calls {
+            if self.block(*group).span().is_none() {
+                followed.own = followed.own.zip(known[group].own).map(|(own, inside)| own + share * inside);
+            }
+        }
         Some(followed)
     }
 

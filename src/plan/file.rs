@@ -360,9 +360,9 @@ mod tests {
         assert_eq!(text.matches("\"constants\"").count(), 1);
         assert_eq!(text.matches("\"message\"").count(), 1);
         assert!(!text.contains("dist"));
-        program.blocks[0].span.name = None;
-        program.blocks[0].span.attrs = Default::default();
-        let block = serde_json::to_string(&program.blocks[0].span).unwrap();
+        let form = fixture::span(&mut program, 0);
+        (form.name, form.attrs) = Default::default();
+        let block = serde_json::to_string(&*fixture::span(&mut program, 0)).unwrap();
         assert!(!block.contains("name") && !block.contains("attrs"), "{block}");
         insta::assert_snapshot!(fixture::plan().digest_hex(), @"81ad01c1f3fc121f2bf88263845d47f74c5b756a67729e06813c2fdea47cf08a");
     }

@@ -50,6 +50,14 @@ impl Maker {
     }
 }
 
+/// The form of a block that makes a span.
+pub(crate) fn span(program: &mut Program, block: usize) -> &mut SpanForm {
+    match &mut program.blocks[block].form {
+        Form::Span(form) => form,
+        Form::Group(_) => panic!("block {block} is a group"),
+    }
+}
+
 /// Two scenarios: an order whose second span exports a context, and a shipment that links to it.
 pub(crate) fn program() -> Program {
     let mut m = Maker::default();
@@ -70,22 +78,22 @@ pub(crate) fn program() -> Program {
     let user_attr = m.attr("user.id");
     let user = m.slot(0);
     let (r#type, message) = (m.constant("RateLimitExceeded"), m.constant("API rate limit exceeded for user."));
-    m.program.errors.push(Error { r#type, message: Some(message) });
+    m.program.errors.push(Error { r#type, message: Some(message), attributes: vec![] });
     m.program.blocks.push(Block {
-        span: SpanForm {
+        form: Form::Span(SpanForm {
             service: gateway,
             kind: SpanKind::Server,
             name: Some(name),
             constants: vec![(method, Constant::Text(post))],
             attrs: AttrRange { first: user_attr.0, count: 1 },
-        },
+        }),
         code: vec![
             Inst::Attr { attr: user_attr, value: user },
             Inst::Delay { min: 5 * MS, max: 15 * MS },
             Inst::Roll,
             Inst::Fail { chance: Chance::from_percent(2.0), error: ErrorId(0), target: 4 },
             Inst::SkipIfFailed { target: 6 },
-            Inst::Call { block: BlockId(1) },
+            Inst::Call { block: BlockId(1), spec: None },
             Inst::End,
         ],
     });
@@ -100,13 +108,13 @@ pub(crate) fn program() -> Program {
     let process = m.constant("process ");
     let name = m.expr(Expr::Concat { parts: [process, order].into() });
     m.program.blocks.push(Block {
-        span: SpanForm {
+        form: Form::Span(SpanForm {
             service: orders,
             kind: SpanKind::Producer,
             name: None,
             constants: vec![],
             attrs: AttrRange { first: order_attr.0, count: 2 },
-        },
+        }),
         code: vec![
             Inst::Attr { attr: order_attr, value: order },
             Inst::Attr { attr: type_attr, value: none },
@@ -126,13 +134,13 @@ pub(crate) fn program() -> Program {
     let linked_attr = m.attr("order.id");
     let linked = m.expr(Expr::Linked { key });
     m.program.blocks.push(Block {
-        span: SpanForm {
+        form: Form::Span(SpanForm {
             service: shipping,
             kind: SpanKind::Consumer,
             name: Some(name),
             constants: vec![],
             attrs: AttrRange { first: linked_attr.0, count: 1 },
-        },
+        }),
         code: vec![
             Inst::Link { link: LinkId(0) },
             Inst::Attr { attr: linked_attr, value: linked },

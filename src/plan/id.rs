@@ -57,4 +57,6 @@ ids! {
     DistId "dist"
     /// A link to an earlier trace, in [`super::Program::links`].
     LinkId "link"
+    /// The terms of a call, in [`super::Program::specs`].
+    CallSpecId "spec"
 }

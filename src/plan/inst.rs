@@ -2,17 +2,16 @@
 //!
 //! The order in which the compiler emits them is the language's order of evaluation: vars, link, attributes with operation
 //! and export key in dependency order, delay, early roll, the hit's type and message, event attributes, calls, end. Draws
-//! happen where an expression is evaluated and nowhere else, so this order is also the order of draws.
+//! happen where an expression is evaluated, and where an instruction says that it draws, so this order is also the order of draws.
 //!
-//! What the realism layer adds fits beside these and moves none of them: `test` and `chance` are forward jumps before a
-//! `call`; repeat, retry, timeout, async, wait and propagate live in a call spec that `call` will name (absent: none);
-//! sequences and parallel groups are blocks without a span.
+//! What decides whether a call is made stands before it as a jump that goes forward; what it does again and again, or that
+//! nobody waits for, stands in the call's [`super::CallSpec`]. So no jump goes back, and calls form trees.
 
-use super::id::{AttrId, BlockId, DistId, ErrorId, EventId, ExprId, LinkId, SlotId};
+use super::id::{AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, SlotId};
 use serde::{Deserialize, Serialize};
 
 /// A probability in units of 2^-32, 0 to 2^32 (= always): compared with a 32-bit draw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Chance(pub u64);
 
@@ -54,15 +53,26 @@ pub enum Inst {
     DelayDist { dist: DistId },
     /// Draws the number that the `fail` instructions behind it are compared with, and sets the sum of their chances to 0.
     Roll,
-    /// Adds `chance` to the sum since `roll`. If the roll is below the sum, the span fails with `error`, whose type and message
-    /// are evaluated now, and execution goes on at `target`.
+    /// Adds `chance` to the sum since `roll`. If the roll is below the sum, the span fails with `error`, whose type, message and
+    /// attributes are evaluated now, and execution goes on at `target`. What always hits needs no roll.
     Fail { chance: Chance, error: ErrorId, target: u32 },
     /// Gives the span `event` at the current time, and evaluates its attributes in order.
     Event { event: EventId },
     /// Goes on at `target` if the span has failed: a failed span makes no calls.
     SkipIfFailed { target: u32 },
-    /// Runs `block` as a child span that starts now, and goes on at the time the child ends.
-    Call { block: BlockId },
+    /// Goes on at `target` unless `value` is true.
+    Test { value: ExprId, target: u32 },
+    /// Goes on at `target` unless a draw is below `chance`. One 32-bit draw.
+    Chance { chance: Chance, target: u32 },
+    /// Fails the span with `error`, as the last call that returned did, and goes on at `target`. There is no exception event: where it
+    /// happened there is one. Of several failures the earliest counts, and of those at the same time the first.
+    Propagate { error: ErrorId, target: u32 },
+    /// Runs `block` by the terms of `spec`. Without any it starts now, and execution goes on at the time it ends.
+    Call {
+        block: BlockId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spec: Option<CallSpecId>,
+    },
     /// Ends the block and its span.
     End,
 }
@@ -74,9 +84,11 @@ macro_rules! parts {
         match $inst {
             Inst::Set { slot: _, value } | Inst::Attr { attr: _, value } | Inst::Name { value } => (Some(value), None),
             Inst::Fail { chance: _, error: _, target } | Inst::SkipIfFailed { target } => (None, Some(target)),
+            Inst::Test { value, target } => (Some(value), Some(target)),
+            Inst::Chance { chance: _, target } | Inst::Propagate { error: _, target } => (None, Some(target)),
             Inst::Link { link: _ } | Inst::Export { key: _ } | Inst::Event { event: _ } => (None, None),
             Inst::Delay { min: _, max: _ } | Inst::DelayDist { dist: _ } => (None, None),
-            Inst::Roll | Inst::Call { block: _ } | Inst::End => (None, None),
+            Inst::Roll | Inst::Call { block: _, spec: _ } | Inst::End => (None, None),
         }
     };
 }
@@ -108,7 +120,12 @@ impl Inst {
 
     /// The block that the instruction calls.
     pub fn callee(&self) -> Option<BlockId> {
-        if let Inst::Call { block } = self { Some(*block) } else { None }
+        if let Inst::Call { block, .. } = self { Some(*block) } else { None }
+    }
+
+    /// The terms on which the instruction calls.
+    pub fn spec(&self) -> Option<CallSpecId> {
+        if let Inst::Call { spec, .. } = self { *spec } else { None }
     }
 
     /// The distribution that the instruction draws a time from.
@@ -118,7 +135,7 @@ impl Inst {
 
     /// The error with which the instruction may fail the span.
     pub fn error(&self) -> Option<ErrorId> {
-        if let Inst::Fail { error, .. } = self { Some(*error) } else { None }
+        if let Inst::Fail { error, .. } | Inst::Propagate { error, .. } = self { Some(*error) } else { None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The listing's content as JSON, for tools: what `compile --emit json` prints. Names in place of ids, expressions and
 //! instructions as the listing writes them. Not a plan file: nothing reads it back.
 
-use super::{BlockId, Plan, ScenarioId, Service};
+use super::{BlockId, Form, Group, Plan, ScenarioId, Service};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -34,7 +34,7 @@ struct ScenarioJson<'a> {
     max_spans: u32,
     max_duration_ns: u64,
     slots: Vec<Slot<'a>>,
-    root: Span<'a>,
+    root: BlockJson<'a>,
 }
 
 #[derive(Serialize)]
@@ -46,19 +46,24 @@ struct Slot<'a> {
 }
 
 #[derive(Serialize)]
-struct Span<'a> {
+struct BlockJson<'a> {
     block: u32,
-    service: &'a str,
-    kind: &'static str,
+    /// The block's group, where it makes no span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<Group>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
-    /// The latest end of such a span, ns from the trace's start.
+    /// The latest end of the block, ns from the trace's start.
     max_end_ns: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     constants: BTreeMap<&'a str, String>,
     code: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    calls: Vec<Span<'a>>,
+    calls: Vec<BlockJson<'a>>,
 }
 
 impl Plan {
@@ -105,23 +110,28 @@ impl Plan {
             max_spans: bound.max_spans,
             max_duration_ns: bound.duration,
             slots,
-            root: self.span_json(scenario.root),
+            root: self.block_json(scenario.root),
         }
     }
 
-    /// A span with those it calls. Recursion is as deep as calls are, which the verifier bounds.
-    fn span_json(&self, id: BlockId) -> Span<'_> {
-        let (block, span) = (self.block(id), self.span(id));
-        let constants = span.constants.iter();
-        Span {
+    /// A block with those it calls. Recursion is as deep as calls are, which the verifier bounds.
+    fn block_json(&self, id: BlockId) -> BlockJson<'_> {
+        let block = self.block(id);
+        let (span, group) = match &block.form {
+            Form::Span(span) => (Some(span), None),
+            Form::Group(group) => (None, Some(*group)),
+        };
+        let constants = span.into_iter().flat_map(|span| &span.constants);
+        BlockJson {
             block: id.0,
-            service: self.service_name(span.service),
-            kind: span.kind.name(),
-            name: span.name.map(|name| self.text(name)),
+            group,
+            service: span.map(|span| self.service_name(span.service)),
+            kind: span.map(|span| span.kind.name()),
+            name: span.and_then(|span| span.name).map(|name| self.text(name)),
             max_end_ns: self.end_bound(id),
             constants: constants.map(|(key, v)| (self.text(*key), self.show_constant(v).to_string())).collect(),
             code: block.code.iter().map(|inst| self.show_inst(inst).to_string()).collect(),
-            calls: block.calls().map(|block| self.span_json(block)).collect(),
+            calls: block.calls().map(|block| self.block_json(block)).collect(),
         }
     }
 }

@@ -11,8 +11,18 @@ pub const TEXTS_BYTES: usize = 1 << 26;
 pub const SCENARIOS: usize = 1 << 16;
 /// The most slots of one scenario.
 pub const SLOTS: usize = 1 << 16;
-/// The most spans of one trace.
-pub const SPANS: u32 = 10_000;
+/// The most spans of one trace: as many as a span id counts.
+pub const SPANS: u32 = 1 << 16;
+/// The most blocks of one scenario.
+pub const BLOCKS: usize = 10_000;
+/// The most instructions run for one trace, those of groups too, each as often as it can be.
+pub const STEPS: u64 = 1 << 24;
+/// The longest time between two attempts, ns: an hour.
+pub const BACKOFF: u64 = 3_600 * 1_000_000_000;
+/// The most attempts of one turn.
+pub const ATTEMPTS: u32 = 20;
+/// The most turns of one call.
+pub const TURNS: u32 = 10_000;
 /// The most spans above one another: a root counts 1, its child 2.
 pub const CALL_DEPTH: usize = 64;
 /// The most instructions of one block.

@@ -2,7 +2,8 @@
 
 use super::notation::{duration, name, percent};
 use super::{
-    Block, BlockId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Inst, LinkId, Place, Plan, Program, ResourceId,
+    AttrId, BlockId, CallSpecId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Form, Group, Inst, LinkId, Place,
+    Plan, Program, ResourceId,
 };
 use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::{BTreeSet, HashSet};
@@ -76,7 +77,9 @@ impl Plan {
     /// The type of the error with which an instruction may fail its span; where it is computed, the expression. Empty if the
     /// instruction fails nothing.
     pub fn failure_name(&self, block: BlockId, pc: usize) -> String {
-        let error = self.block(block).code.get(pc).and_then(Inst::error);
+        let inst = self.block(block).code.get(pc);
+        let timeout = inst.and_then(Inst::spec).and_then(|spec| self.specs[spec.index()].timeout);
+        let error = inst.and_then(Inst::error).or(timeout.map(|timeout| timeout.error));
         error.map_or_else(String::new, |id| self.show_name_expr(self.errors[id.index()].r#type).to_string())
     }
 }
@@ -100,8 +103,46 @@ impl Program {
             }
             Inst::Event { event } => write!(f, "event  {}", self.show_event(event)),
             Inst::SkipIfFailed { target } => write!(f, "failed -> {target}"),
-            Inst::Call { block } => write!(f, "call   {block}"),
+            Inst::Test { value, target } => write!(f, "test   {} else -> {target}", self.show_expr(value)),
+            Inst::Chance { chance, target } => write!(f, "chance {} else -> {target}", percent(chance)),
+            Inst::Propagate { error, target } => write!(f, "propagate {} -> {target}", self.show_error(error)),
+            Inst::Call { block, spec } => {
+                write!(f, "call   {block}")?;
+                spec.map_or(Ok(()), |spec| self.show_spec(spec).fmt(f))
+            }
             Inst::End => write!(f, "end"),
+        })
+    }
+
+    fn show_spec(&self, id: CallSpecId) -> impl Display {
+        fmt::from_fn(move |f| {
+            let Some(spec) = self.specs.get(id.index()) else { return write!(f, " {id}") };
+            if let Some(repeat) = spec.repeat {
+                write!(f, " repeat {} max {}", self.show_operand(repeat.count), repeat.max)?;
+                repeat.index.map_or(Ok(()), |slot| write!(f, " index {slot}"))?;
+                repeat.total.map_or(Ok(()), |slot| write!(f, " count {slot}"))?;
+                repeat.until.map_or(Ok(()), |slot| write!(f, " until {slot}"))?;
+            }
+            f.write_str(if spec.is_async { " async" } else { "" })?;
+            spec.wait.map_or(Ok(()), |dist| write!(f, " wait {dist}"))?;
+            if let Some(timeout) = spec.timeout {
+                write!(f, " timeout {} {}", timeout.after, self.show_error(timeout.error))?;
+            }
+            if let Some(retry) = spec.retry {
+                write!(f, " retry {}", retry.attempts)?;
+                retry.backoff.map_or(Ok(()), |dist| write!(f, " backoff {dist}"))?;
+                let factor = f64::from(retry.factor) / 1e3;
+                if factor > 1.0 {
+                    write!(f, " factor {factor}")?;
+                }
+                if retry.jitter.0 > 0 {
+                    write!(f, " jitter {}", percent(retry.jitter))?;
+                }
+                retry.when.map_or(Ok(()), |when| write!(f, " when {}", self.show_operand(when)))?;
+                retry.attempt.map_or(Ok(()), |slot| write!(f, " attempt {slot}"))?;
+            }
+            let Some(outcome) = spec.outcome else { return Ok(()) };
+            write!(f, " failed {} type {} message {}", outcome.failed, outcome.r#type, outcome.message)
         })
     }
 
@@ -117,7 +158,8 @@ impl Program {
         fmt::from_fn(move |f| {
             let Some(error) = self.errors.get(id.index()) else { return id.fmt(f) };
             write!(f, "{}", self.show_name_expr(error.r#type))?;
-            error.message.map_or(Ok(()), |message| write!(f, " {}", self.show_operand(message)))
+            error.message.map_or(Ok(()), |message| write!(f, " {}", self.show_operand(message)))?;
+            self.show_attributes(f, &error.attributes)
         })
     }
 
@@ -125,12 +167,16 @@ impl Program {
         fmt::from_fn(move |f| {
             let Some(event) = self.events.get(id.index()) else { return id.fmt(f) };
             write!(f, "{}", self.show_name_expr(event.name))?;
-            for (i, (attr, value)) in event.attributes.iter().enumerate() {
-                let (key, value) = (self.show_key(*attr), self.show_expr(*value));
-                write!(f, "{}{key} = {value}", if i > 0 { ", " } else { " {" })?;
-            }
-            f.write_str(if event.attributes.is_empty() { "" } else { "}" })
+            self.show_attributes(f, &event.attributes)
         })
+    }
+
+    fn show_attributes(&self, f: &mut Formatter<'_>, attributes: &[(AttrId, ExprId)]) -> fmt::Result {
+        for (i, (attr, value)) in attributes.iter().enumerate() {
+            let (key, value) = (self.show_key(*attr), self.show_expr(*value));
+            write!(f, "{}{key} = {value}", if i > 0 { ", " } else { " {" })?;
+        }
+        f.write_str(if attributes.is_empty() { "" } else { "}" })
     }
 }
 
@@ -205,19 +251,27 @@ impl Listing<'_> {
 
     fn block(&self, id: BlockId, add: &mut Add<'_>) -> fmt::Result {
         let (plan, block) = (self.plan, self.plan.block(id));
-        let Block { span, code } = block;
-        let title = fmt::from_fn(|f| {
-            let service = plan.show_name(plan.services[span.service.index()].name);
-            write!(f, "{id} span {} {} {service}", span.kind.name(), span.service)?;
-            span.name.map_or(Ok(()), |name| write!(f, " {}", plan.show_text(name)))
+        let title = fmt::from_fn(|f| match &block.form {
+            Form::Span(span) => {
+                let service = plan.show_name(plan.services[span.service.index()].name);
+                write!(f, "{id} span {} {} {service}", span.kind.name(), span.service)?;
+                span.name.map_or(Ok(()), |name| write!(f, " {}", plan.show_text(name)))
+            }
+            Form::Group(Group::Sequence { outcome: None }) => write!(f, "{id} sequence"),
+            Form::Group(Group::Sequence { outcome: Some(outcome) }) => {
+                write!(f, "{id} sequence failed {}", outcome.failed)
+            }
+            Form::Group(Group::Parallel { max: 0 }) => write!(f, "{id} parallel"),
+            Form::Group(Group::Parallel { max }) => write!(f, "{id} parallel max {max}"),
         });
         add(Place::Block(id), format_args!("  {title}"))?;
-        let width = 3.max(code.len().to_string().len());
-        for (at, (key, value)) in span.constants.iter().enumerate() {
+        let width = 3.max(block.code.len().to_string().len());
+        let constants = block.span().into_iter().flat_map(|span| &span.constants);
+        for (at, (key, value)) in constants.enumerate() {
             let (key, value) = (plan.show_name(*key), plan.show_constant(value));
             add(Place::Constant(id, at), format_args!("  {:width$}  const  {key} = {value}", ""))?;
         }
-        for (pc, inst) in code.iter().enumerate() {
+        for (pc, inst) in block.code.iter().enumerate() {
             add(Place::Instruction(id, pc), format_args!("  {pc:width$}  {}", plan.show_inst(inst)))?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The shape of a plan: one tree of calls a scenario. The verifier finds it; whoever wants to know which scenario a block is
 //! of, what calls it, or which spans there are, asks the [`Plan`].
 
-use super::{BlockId, Plan, Program, ScenarioId, ServiceId, SpanForm};
+use super::{BlockId, Form, Plan, Program, ScenarioId, ServiceId, SpanForm};
 
 /// Where every block of a program stands in the trees of calls.
 #[derive(Clone, Debug)]
@@ -12,27 +12,46 @@ pub(super) struct Tree {
     order: Vec<BlockId>,
     /// By scenario: where its row ends in `order`.
     ends: Vec<usize>,
+    /// The blocks of `order` that make a span.
+    spans: Vec<BlockId>,
+    /// By scenario: where its row ends in `spans`.
+    span_ends: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
     scenario: ScenarioId,
     caller: Option<BlockId>,
+    /// The block of the span that the block works for: itself, or the nearest caller that makes one.
+    span: BlockId,
+    /// How often a trace runs the block, at most.
+    turns: u64,
 }
 
 impl Tree {
     /// A tree of `blocks` blocks of which none is known yet. They come in by scenario, in the order of the rows.
     pub fn new(blocks: usize) -> Tree {
-        let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None };
-        Tree { nodes: vec![unknown; blocks], order: Vec::with_capacity(blocks), ends: vec![] }
+        let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None, span: BlockId(0), turns: 0 };
+        let (order, spans) = (Vec::with_capacity(blocks), Vec::with_capacity(blocks));
+        Tree { nodes: vec![unknown; blocks], order, ends: vec![], spans, span_ends: vec![] }
     }
 
-    /// Puts a block behind those of its scenario that are known.
-    pub fn push(&mut self, scenario: ScenarioId, caller: Option<BlockId>, block: BlockId) {
-        self.nodes[block.index()] = Node { scenario, caller };
+    /// Puts a block of this form, which has so many turns a call, behind those of its scenario that are known.
+    pub fn push(&mut self, scenario: ScenarioId, caller: Option<BlockId>, block: BlockId, form: &Form, turns: u32) {
+        let span = match (form, caller) {
+            (Form::Group(_), Some(caller)) => self.nodes[caller.index()].span,
+            _ => block,
+        };
+        let outside = caller.map_or(1, |caller| self.nodes[caller.index()].turns);
+        self.nodes[block.index()] = Node { scenario, caller, span, turns: outside.saturating_mul(turns.into()) };
         self.order.push(block);
         self.ends.resize(scenario.index() + 1, 0);
         self.ends[scenario.index()] = self.order.len();
+        if let Form::Span(_) = form {
+            self.spans.push(block);
+        }
+        self.span_ends.resize(scenario.index() + 1, 0);
+        self.span_ends[scenario.index()] = self.spans.len();
     }
 
     /// The scenario of a block.
@@ -40,10 +59,37 @@ impl Tree {
         self.nodes[block.index()].scenario
     }
 
-    fn blocks(&self, scenario: ScenarioId) -> &[BlockId] {
-        let before = scenario.index().checked_sub(1);
-        &self.order[before.map_or(0, |before| self.ends[before])..self.ends[scenario.index()]]
+    /// The block of the span that a block works for.
+    pub fn span(&self, block: BlockId) -> BlockId {
+        self.nodes[block.index()].span
     }
+
+    /// The block that calls a block.
+    pub fn caller(&self, block: BlockId) -> Option<BlockId> {
+        self.nodes[block.index()].caller
+    }
+
+    /// The most spans that a trace of a scenario can have.
+    pub fn most_spans(&self, scenario: ScenarioId) -> u64 {
+        let spans = row(&self.spans, &self.span_ends, scenario).iter();
+        spans.fold(0, |sum, block| sum.saturating_add(self.nodes[block.index()].turns))
+    }
+
+    /// How often a trace runs a block, at most.
+    pub fn turns(&self, block: BlockId) -> u64 {
+        self.nodes[block.index()].turns
+    }
+
+    /// A scenario's blocks, each before those it calls.
+    pub fn blocks(&self, scenario: ScenarioId) -> &[BlockId] {
+        row(&self.order, &self.ends, scenario)
+    }
+}
+
+/// The row of a scenario, where each row but the first begins where the one before ends.
+fn row<'a>(all: &'a [BlockId], ends: &[usize], scenario: ScenarioId) -> &'a [BlockId] {
+    let before = scenario.index().checked_sub(1);
+    &all[before.map_or(0, |before| ends[before])..ends[scenario.index()]]
 }
 
 impl Program {
@@ -65,23 +111,41 @@ impl Plan {
     }
 
     /// A scenario's blocks, each before those it calls, and these in the order of their calls.
-    pub(super) fn blocks_of(&self, scenario: ScenarioId) -> &[BlockId] {
+    pub fn blocks_of(&self, scenario: ScenarioId) -> &[BlockId] {
         self.tree.blocks(scenario)
     }
 
     /// The blocks of a scenario that make a span: each before those whose spans are children of its own, and these in order.
     pub fn spans_of(&self, scenario: ScenarioId) -> &[BlockId] {
-        self.tree.blocks(scenario)
+        row(&self.tree.spans, &self.tree.span_ends, scenario)
     }
 
-    /// What is known of a block's spans before they run.
+    /// The block of the span that a block works for: itself, or, where it is a group, the one that the group stands in.
+    pub fn span_block(&self, block: BlockId) -> BlockId {
+        self.tree.nodes[block.index()].span
+    }
+
+    /// What is known, before they run, of the spans that a block works for.
     pub fn span(&self, block: BlockId) -> &SpanForm {
-        &self.block(block).span
+        self.block(self.span_block(block)).span().expect("the verifier has found that roots are spans")
     }
 
     /// The block of the parent of a block's spans; `None`: they are roots.
     pub fn parent_of(&self, block: BlockId) -> Option<BlockId> {
-        self.tree.nodes[block.index()].caller
+        self.tree.caller(self.span_block(block)).map(|caller| self.span_block(caller))
+    }
+
+    /// The blocks that a block calls, with those that its groups call in the groups' place, in order.
+    pub fn children_of(&self, block: BlockId) -> Vec<BlockId> {
+        let mut children = vec![];
+        let mut waiting: Vec<BlockId> = self.block(block).calls().rev().collect();
+        while let Some(called) = waiting.pop() {
+            match self.block(called).form {
+                Form::Span(_) => children.push(called),
+                Form::Group(_) => waiting.extend(self.block(called).calls().rev()),
+            }
+        }
+        children
     }
 
     /// Whether the parent of a block's spans runs in another process, which is where it is of another service.
@@ -91,7 +155,14 @@ impl Plan {
 
     /// Whether a block's spans can fail.
     pub fn can_fail(&self, block: BlockId) -> bool {
-        self.block(block).failures().next().is_some()
+        let mut waiting = vec![block];
+        while let Some(next) = waiting.pop() {
+            if self.block(next).failures().next().is_some() {
+                return true;
+            }
+            waiting.extend(self.block(next).calls().filter(|called| self.block(*called).span().is_none()));
+        }
+        false
     }
 
     /// The name of a scenario.
@@ -118,12 +189,12 @@ mod tests {
     /// The fixture with blocks 3 to 5 in its second scenario: 2 calls 4 and 3, 4 calls 5.
     fn plan() -> Plan {
         let mut program = fixture::program();
-        let form = SpanForm { attrs: Default::default(), ..program.blocks[2].span.clone() };
-        let call = |block| Inst::Call { block: BlockId(block) };
+        let form = SpanForm { attrs: Default::default(), ..program.blocks[2].span().unwrap().clone() };
+        let call = |block| Inst::Call { block: BlockId(block), spec: None };
         for code in [vec![Inst::End], vec![call(5), Inst::End], vec![Inst::End]] {
-            program.blocks.push(Block { span: form.clone(), code });
+            program.blocks.push(Block { form: Form::Span(form.clone()), code });
         }
-        program.blocks[5].span.service = ServiceId(0);
+        fixture::span(&mut program, 5).service = ServiceId(0);
         program.blocks[2].code.splice(3..3, [call(4), call(3)]);
         Plan::verify(program).unwrap()
     }

@@ -57,16 +57,23 @@ impl Plan {
     /// 10. There is a scenario; names are unique; weights are finite, not negative, and sum to a finite number over 0.
     /// 11. Every block is the root of exactly one scenario or called from exactly one place, and leads back to a root: calls
     ///     form trees, at most [`super::limits::CALL_DEPTH`] deep.
-    /// 12. A trace has at most [`super::limits::SPANS`] spans and lasts less than 2^62 ns; `min <= max <= 24 h` for a delay; a
-    ///     distribution has an end of at most 24 h.
+    /// 12. A trace has at most [`super::limits::SPANS`] spans, counted with all turns, and lasts less than 2^62 ns, to the end of its
+    ///     last span; `min <= max <= 24 h` for a delay; a distribution has an end of at most 24 h.
+    /// 22. A root is a span. A group sets, tests and calls, and nothing else; side by side it has no delay.
+    /// 23. A call has 1 to [`super::limits::TURNS`] turns and 1 to [`super::limits::ATTEMPTS`] attempts; one that nobody waits for has
+    ///     no outcome and no timeout, and the error of a timeout is a constant type.
     ///
     /// Code
+    /// 24. One trace runs at most [`super::limits::STEPS`] instructions; a pool has at most [`super::limits::TURNS`] workers.
     /// 13. A block ends with `end`, and has no other; jumps go forward and stay in the block.
     /// 14. A slot is written before it is read, on every way: by the vars, by an ancestor before its call, or by the block. At
-    ///     a jump's target counts what was written before the jump and never since taken for unwritten.
-    /// 15. `attr` writes the block's own attributes.
+    ///     a jump's target counts what was written before the jump and never since taken for unwritten. Jumps only leave out, so
+    ///     the way that never jumps is the longest. The slots of a call's outcome are set before, in the same block; a slot
+    ///     that an outer block wrote is set again to no longer a text, since a turn may read what the one before it wrote.
+    /// 15. `attr` writes the block's own attributes, and so does an error, where it fails a span from within a group, too.
     /// 16. A span whose form has no name has one `name` on every way, before its first delay and call; one with a name has none.
-    /// 17. `fail` comes after `roll` on every way; the chances since `roll` sum to at most 1.
+    /// 17. A `fail` that does not always hit comes after `roll` on every way; the chances since `roll` sum to at most 1, but for those
+    ///     that a `test` may leave out.
     /// 18. A span that can fail has no constant `error.type`, so that the failure's own can take its place.
     ///
     /// Links
@@ -93,5 +100,5 @@ impl Plan {
 /// Finds each block's computed attribute with the key [`ERROR_TYPE`].
 fn error_type_attrs(program: &Program) -> Vec<Option<AttrId>> {
     let is_error_type = |id: &AttrId| program.texts[program.attrs[id.index()].index()] == ERROR_TYPE;
-    program.blocks.iter().map(|block| block.span.attrs.ids().find(is_error_type)).collect()
+    program.blocks.iter().map(|block| block.attrs().ids().find(is_error_type)).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use tracegen::compiler::SourceMap;
 use tracegen::language::scenario::dist::{Dist, Form};
-use tracegen::language::scenario::{Model, Span};
+use tracegen::language::scenario::{Body, Model, Span};
 use tracegen::language::source::Loc;
 
 /// One span of a scenario file.
@@ -16,13 +16,28 @@ pub struct Expected {
     pub errors: Vec<(String, f64)>,
 }
 
+/// The spans that a span calls, with those of its groups.
+pub fn callees(span: &Span) -> Vec<&Span> {
+    let (mut callees, mut waiting) = (vec![], vec![&span.calls]);
+    while let Some(items) = waiting.pop() {
+        for item in items {
+            match &item.body {
+                Body::Span(span) => callees.push(&**span),
+                Body::Group(list) => waiting.push(&list.items),
+                Body::Work(_) => {}
+            }
+        }
+    }
+    callees
+}
+
 /// By block of the plan.
 pub fn spans(model: &Model, operations: impl Fn(Loc) -> String, map: &SourceMap) -> Vec<Expected> {
     let mut written = HashMap::new();
     for scenario in &model.scenarios {
         let mut next = vec![&scenario.root];
         while let Some(span) = next.pop() {
-            next.extend(&span.calls);
+            next.extend(callees(span));
             let operation = operations(span.operation.loc);
             written.insert(span.loc, expected(span, format!("{}: {operation}", scenario.name.value)));
         }
@@ -32,7 +47,10 @@ pub fn spans(model: &Model, operations: impl Fn(Loc) -> String, map: &SourceMap)
 
 fn expected(span: &Span, place: String) -> Expected {
     let condition = |c: &tracegen::language::scenario::ErrorCondition| {
-        (c.r#type.constant().expect("shipped types are constant").to_string(), c.probability.value)
+        (
+            c.r#type.constant().expect("shipped types are constant").to_string(),
+            c.probability.as_ref().expect("shipped conditions have one").value,
+        )
     };
     Expected {
         place,

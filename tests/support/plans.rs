@@ -134,7 +134,7 @@ impl Maker {
             constants,
             attrs: AttrRange { first, count: attrs.len() as u32 },
         };
-        self.program.blocks.push(Block { span, code: vec![] });
+        self.program.blocks.push(Block { form: Form::Span(span), code: vec![] });
         let mut code = vec![];
         code.extend(node.link.map(|link| Inst::Link { link }));
         code.extend(attrs.into_iter().map(|(attr, value)| Inst::Attr { attr, value }));
@@ -150,7 +150,7 @@ impl Maker {
             let target = (code.len() + node.errors.len()) as u32;
             for (percent, r#type, message) in node.errors {
                 let (r#type, message) = (self.constant(r#type), Some(self.constant(message)));
-                self.program.errors.push(Error { r#type, message });
+                self.program.errors.push(Error { r#type, message, attributes: vec![] });
                 let error = ErrorId(self.program.errors.len() as u32 - 1);
                 code.push(Inst::Fail { chance: Chance::from_percent(percent), error, target });
             }
@@ -164,7 +164,7 @@ impl Maker {
         if !node.calls.is_empty() {
             code.push(Inst::SkipIfFailed { target: (code.len() + 1 + node.calls.len()) as u32 });
             for call in node.calls {
-                code.push(Inst::Call { block: self.block(call, key) });
+                code.push(Inst::Call { block: self.block(call, key), spec: None });
             }
         }
         code.push(Inst::End);

@@ -5,7 +5,7 @@ use crate::compiler::names::Site;
 use crate::compiler::report::Report;
 use crate::compiler::typed::Time;
 use crate::language::scenario::dist::{Dist as Written, Form, Percentile as Point};
-use crate::plan::{Constant, Dist, DistForm, Percentile};
+use crate::plan::{Constant, Dist, DistForm, DistId, Percentile};
 
 impl<'m> Resolver<'m> {
     /// A time that is drawn; `None`: it is always 0, or wrong and reported.
@@ -21,6 +21,18 @@ impl<'m> Resolver<'m> {
             Dist { form: DistForm::Uniform { min, max }, .. } => Time::Uniform { min, max },
             dist => Time::Dist(self.tables.dist(dist)),
         })
+    }
+
+    /// A time that is drawn, in the table whatever its form; `None`: it is wrong, and reported.
+    pub(super) fn dist_id(
+        &mut self,
+        state: &State<'_, 'm>,
+        site: Site,
+        written: &Written,
+        report: &mut Report,
+    ) -> Option<DistId> {
+        let dist = self.dist(state, site, written, report)?;
+        Some(self.tables.dist(dist))
     }
 
     /// The distribution that a time is. Its parts are in the table, itself not: what is uniform may do without.

@@ -2,11 +2,11 @@
 
 use super::{Resolver, State, new_slot};
 use crate::compiler::link;
-use crate::compiler::names::{Linked, Site, Step, is_computed};
+use crate::compiler::names::{Linked, Site, Step, condition_site, is_computed};
 use crate::compiler::report::Report;
 use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
 use crate::language::diagnostic::Problem;
-use crate::language::scenario::{Kind, Span};
+use crate::language::scenario::{Attribute, ErrorCondition, Kind, Span};
 use crate::language::source::Loc;
 use crate::plan::{
     AttrId, AttrRange, Chance, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Link, LinkId,
@@ -51,10 +51,9 @@ impl<'m> Resolver<'m> {
         let delay = span.delay.as_ref();
         let delay =
             delay.and_then(|delay| Some(Delay { time: self.time(state, site, delay, report)?, loc: delay.loc }));
-        let conditions = self.conditions(state, at, report);
+        let conditions = self.conditions(state, at, false, report);
         let events = self.events(state, at, report);
         typed::Span {
-            block: state.block(at),
             form: SpanForm {
                 // Without a service there is an error, and this program goes no further.
                 service: service.unwrap_or(ServiceId(0)),
@@ -67,25 +66,34 @@ impl<'m> Resolver<'m> {
             steps: draft.steps,
             delay,
             conditions,
+            // They may read what becomes of the calls, which are yet to come.
+            end_conditions: None,
             events,
-            calls: node.calls.iter().map(|call| (state.block(*call), names.spans[*call].span.loc)).collect(),
-            loc: span.loc,
         }
     }
 
-    fn draft(&mut self, state: &State, at: usize) -> Draft {
-        let span = state.names.spans[at].span;
+    fn draft(&mut self, state: &mut State<'_, 'm>, at: usize) -> Draft {
+        let node = &state.names.spans[at];
         let first = self.tables.program.attrs.len() as u32;
-        let can_fail = !span.error_conditions.is_empty();
-        let attr_ids = span
-            .attributes
-            .iter()
-            .map(|attribute| {
-                // A hit replaces the attribute, so it can't be among the constant ones.
-                let replaced = can_fail && attribute.key.value == ERROR_TYPE;
-                (replaced || is_computed(&attribute.value)).then(|| self.new_attr(&attribute.key.value))
-            })
-            .collect();
+        let can_fail = !node.span.error_conditions.is_empty() || state.names.blocks[node.block].propagates;
+        let attributes = node.span.attributes.iter();
+        let attr_ids = attributes.map(|attribute| {
+            let key = attribute.key.value.as_str();
+            // What a failure replaces can't be among the constant ones.
+            let is_replaced = can_fail && key == ERROR_TYPE || node.replaced.contains(&key);
+            let attr = (is_replaced || is_computed(&attribute.value)).then(|| self.new_attr(key));
+            if is_replaced && let Some(attr) = attr {
+                state.rows[at].insert(key, attr);
+            }
+            attr
+        });
+        let attr_ids = attr_ids.collect();
+        for key in &node.replaced {
+            if !state.rows[at].contains_key(key) {
+                let attr = self.new_attr(key);
+                state.rows[at].insert(key, attr);
+            }
+        }
         let count = self.tables.program.attrs.len() as u32 - first;
         Draft {
             at,
@@ -197,33 +205,77 @@ impl<'m> Resolver<'m> {
             // Wrong, and reported: no glob is wrong because of it.
             None => key.push(link::Piece::Any),
         }
-        let block = state.block(draft.at);
+        let block = state.block(state.names.spans[draft.at].block);
         self.exports.push(link::Export { scenario: state.scenario, span: draft.at, block, key });
     }
 
-    fn conditions(&mut self, state: &State<'_, 'm>, at: usize, report: &mut Report) -> Option<Conditions> {
-        let written = &state.names.spans[at].span.error_conditions;
+    /// The conditions of a span that are looked at before its calls, or those that are after them.
+    pub(super) fn conditions(
+        &mut self,
+        state: &State<'_, 'm>,
+        at: usize,
+        at_end: bool,
+        report: &mut Report,
+    ) -> Option<Conditions> {
+        let written = state.names.spans[at].span.error_conditions.iter();
+        let written: Vec<&ErrorCondition> = written.filter(|condition| condition.at_end == at_end).collect();
         let loc = written.first()?.loc;
-        let site = Site::Span { span: at, step: None };
         let mut left = Chance::ONE.0;
         let mut list = Vec::with_capacity(written.len());
         for condition in written {
+            let site = condition_site(at, condition);
+            let when = condition.when.as_ref().map(|when| Some((self.condition(state, site, when, report)?, when.loc)));
             let r#type = self.expressions(state, site, report).required_text(&condition.r#type);
             let message = condition.message.as_ref().map(|m| self.expressions(state, site, report).text(m));
             let (Some(r#type), Some(message)) = (r#type, message.map_or(Some(None), |m| m.map(Some))) else { continue };
-            let error = self.error(r#type.expr, message.map(|m| m.expr));
-            // Probabilities that sum to 100 can be rounded to a little more.
-            let chance = Chance::from_percent(condition.probability.value).0.min(left);
-            left -= chance;
-            list.push(Condition { chance: Chance(chance), error, loc: condition.loc });
+            let error =
+                self.error(state, site, at, r#type.expr, message.map(|m| m.expr), &condition.attributes, report);
+            let chance = condition.probability.as_ref().map(|percent| {
+                let chance = Chance::from_percent(percent.value).0;
+                // Probabilities that sum to 100 can be rounded to a little more. What has a condition of its own is no part of the sum.
+                let chance = if condition.when.is_some() { chance } else { chance.min(left) };
+                left -= if condition.when.is_some() { 0 } else { chance };
+                Chance(chance)
+            });
+            if let Some(when) = when.map_or(Some(None), |when| when.map(Some)) {
+                list.push(Condition { when, chance, error, loc: condition.loc });
+            }
         }
         Some(Conditions { list, loc })
     }
 
-    fn error(&mut self, r#type: ExprId, message: Option<ExprId>) -> ErrorId {
+    /// An error with which the span at `at` fails, whose attributes are written at `site`.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn error(
+        &mut self,
+        state: &State<'_, 'm>,
+        site: Site,
+        at: usize,
+        r#type: ExprId,
+        message: Option<ExprId>,
+        written: &'m [Attribute],
+        report: &mut Report,
+    ) -> ErrorId {
+        let mut attributes = Vec::with_capacity(written.len());
+        for attribute in written {
+            let value = self.expressions(state, site, report).value(&attribute.value);
+            let attr = state.rows[at].get(attribute.key.value.as_str());
+            attributes.extend(attr.copied().zip(value.map(|value| value.expr)));
+        }
+        if attributes.is_empty() {
+            return self.shared_error(r#type, message);
+        }
+        // The attributes are a span's own, so an error that has some is of that span alone.
+        let errors = &mut self.tables.program.errors;
+        errors.push(Error { r#type, message, attributes });
+        ErrorId(errors.len() as u32 - 1)
+    }
+
+    /// An error without attributes, which all that fail alike share.
+    pub(super) fn shared_error(&mut self, r#type: ExprId, message: Option<ExprId>) -> ErrorId {
         let errors = &mut self.tables.program.errors;
         *self.error_ids.entry((r#type, message)).or_insert_with(|| {
-            errors.push(Error { r#type, message });
+            errors.push(Error { r#type, message, attributes: Vec::new() });
             ErrorId(errors.len() as u32 - 1)
         })
     }

@@ -88,8 +88,10 @@ impl Tally {
             let block = &mut self.blocks[span.block.index()];
             block.runs += 1;
             if span.failure != NONE {
-                let inst = trace.failures[span.failure as usize].inst as usize;
-                block.hits.iter_mut().filter(|(pc, _)| *pc == inst).for_each(|(_, hits)| *hits += 1);
+                let failure = &trace.failures[span.failure as usize];
+                let hits = &mut self.blocks[failure.block.index()].hits;
+                let at = failure.inst as usize;
+                hits.iter_mut().filter(|(pc, _)| *pc == at).for_each(|(_, hits)| *hits += 1);
             }
         }
     }

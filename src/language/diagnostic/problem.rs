@@ -125,6 +125,10 @@ problems! {
         "E0220" CallsTooDeep { limit: usize },
         /// Scenarios, or what belongs to them, in a `_base.yaml`.
         "E0221" ScenarioInBase { field: String },
+        /// A group of calls with a delay of its own.
+        "E0240" DelayOfGroup,
+        /// A word that only a call of a span may have, on a group or on work between calls.
+        "E0241" WordOfCall { word: String },
         /// A directory's `_base.yaml` that was given as a scenario file.
         "E0222" NotAScenarioFile { name: String },
         /// A percentile that is not below the next, or a `max` below what the distribution says. `least` is the value of `low`.
@@ -195,6 +199,9 @@ problems! {
         /// A column that the row does not have.
         "E0412" UnknownColumn { name: String, nearest: Option<String> },
 
+        /// `error` or `ok` where no call stands before it whose outcome it could be.
+        "E0413" NoCallBefore { name: String },
+
         // E05xx: types and figures
 
         "E0501" ArgumentCount { usage: &'static str, least: usize, most: usize, found: usize },
@@ -221,6 +228,8 @@ problems! {
         "E0516" ProbabilitySum { sum: f64 },
         /// A delay longer than `limit`, in hours.
         "E0517" DelayTooLong { limit: u64 },
+        /// A number of turns that nothing bounds, or by more than `limit`.
+        "E0530" TurnsWithoutBound { most: Option<i64>, limit: u32 },
         /// Weights, of scenarios or of a choice, that sum to infinity.
         "E0518" WeightOverflow,
         /// A key of `lookup` that is computed.
@@ -238,13 +247,15 @@ problems! {
         /// None of the spans that the link can find has the attribute.
         "E0604" UnknownLinkedAttribute { key: String, nearest: Option<String> },
         "E0605" LinkChain { path: Vec<String>, limit: u32 },
-        "E0606" TooManySpans { found: usize, limit: u32 },
+        "E0606" TooManySpans { found: usize, limit: usize },
         "E0607" AllWeightsZero,
         "E0608" NoScenario,
         /// What the scenario makes is beyond a bound of the plan.
         "E0609" BeyondLimits { fault: String },
         /// The time that the compilation was given is over, or it was cancelled (`after`: none).
         "E0610" Stopped { after: Option<Duration> },
+        /// A trace may have more spans than a span id counts; `factors`: the turns on the way to the spans that there are most of.
+        "E0612" TraceTooLarge { spans: u64, limit: u32, factors: Vec<u64> },
         /// Comparing the globs of links with the keys is more work than is allowed.
         "E0611" LinksTakeLong { globs: usize, keys: usize },
         /// The verifier refused what the compiler made.
@@ -309,6 +320,12 @@ pub enum Unavailable {
     NoInstances,
     /// Something of a trace, in a service's attributes.
     InServices,
+    /// `repeat` outside of an item that has one.
+    NoRepeat,
+    /// `retry` outside of a call that has one.
+    NoRetry,
+    /// `error` or `ok` anywhere but in the words of an item.
+    OutsideItems,
     /// A reserved word of a later version.
     NotYet,
 }

@@ -55,6 +55,8 @@ impl Problem {
             DuplicateService { name } => format!("the service `{name}` has two sets of properties"),
             CallsTooDeep { limit } => format!("spans stand more than {limit} deep in each other"),
             ScenarioInBase { field } => format!("a _base.yaml holds no scenarios, but this one has {field}"),
+            WordOfCall { word } => format!("`{word}` belongs to the call of a span"),
+            DelayOfGroup => "a group of calls has no delay of its own".into(),
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
             ChoiceWeights { choices, weights } => {
                 let are =
@@ -104,12 +106,18 @@ impl Problem {
                 Unavailable::NoVersion => format!("`{name}` has no value in a span of a service without `version`"),
                 Unavailable::NoInstances => format!("`{name}` has no value in a service without `instances`"),
                 Unavailable::InServices => format!("`{name}` has no value here: a service is the same in every trace"),
+                Unavailable::NoRepeat => format!("`{name}` has no value outside of an item with `repeat`"),
+                Unavailable::NoRetry => format!("`{name}` has no value outside of a call with `retry`"),
+                Unavailable::OutsideItems => {
+                    format!("`{name}` has a value only in the words of an item of `calls`, such as `when`")
+                }
                 Unavailable::NotYet => format!("`{name}` is a reserved word, and has no value in this version"),
             },
             NotAValue { name, .. } => format!("`{name}` is not a value"),
             VariableCycle { path } => format!("vars need each other: {}", circle(path)),
             AttributeCycle { path, .. } => format!("attributes of the span need each other: {}", circle(path)),
             UnknownFilter { name, .. } => format!("there is no filter `{name}`"),
+            NoCallBefore { name } => format!("`{name}`: no call stands before this one in its list"),
             DuplicateScenario { name } => format!("there are two scenarios named `{}`", super::short(name)),
             RowNotAValue { name, .. } => format!("`{name}` is a row of values"),
             UnknownColumn { name, .. } => format!("there is no column `{name}`"),
@@ -134,6 +142,8 @@ impl Problem {
             NotAList { .. } => "a list is needed here, with its items written out".into(),
             EmptyList { .. } => "there is nothing to choose from".into(),
             WeightSum => "the weights must sum to a number above 0".into(),
+            TurnsWithoutBound { most: None, .. } => "nothing bounds this number of turns".into(),
+            TurnsWithoutBound { most: Some(most), limit } => format!("there may be {most} turns, more than {limit}"),
             WeightOverflow => "the weights sum to more than a number can hold".into(),
             DuplicateChoice => "the choice is there twice".into(),
             Unbounded { .. } => "nothing says how large this may be at most".into(),
@@ -164,6 +174,9 @@ impl Problem {
             UnknownLinkedAttribute { key, .. } => format!("no span that this can link to has an attribute `{key}`"),
             LinkChain { path, limit } => {
                 format!("more than {limit} links one after another: {}", names(path).join(" -> "))
+            }
+            TraceTooLarge { spans, limit, .. } => {
+                format!("a trace of the scenario may have {spans} spans, more than {limit}")
             }
             TooManySpans { found, limit } => format!("the scenario has {found} spans, more than {limit}"),
             AllWeightsZero => "the weights of all scenarios are 0, so none would ever be chosen".into(),
@@ -262,6 +275,8 @@ impl Problem {
             ScenarioInBase { .. } => {
                 Some("move it to a file of its own; the base has `schema_version` and `services`".into())
             }
+            WordOfCall { .. } => Some("put it on the calls in the group".into()),
+            DelayOfGroup => Some("work between calls is an item of its own: `- delay_ms: 5`".into()),
             NotAScenarioFile { .. } => Some("name the directory or a file beside it; the base goes with them".into()),
 
             DistributionForm { .. } => Some(
@@ -306,6 +321,8 @@ impl Problem {
             }),
             NotAvailable { why, .. } => match why {
                 Unavailable::NoContextKey => Some("add `export_context_as` to the span".into()),
+                Unavailable::NoRetry => Some("write how often the call is tried: `retry: {attempts: 3}`".into()),
+                Unavailable::NoRepeat => Some("write how often the item runs: `repeat: 3`".into()),
                 Unavailable::NoVersion => Some("say which there is, in `services`: `version: 1.4.0`".into()),
                 Unavailable::NoInstances => Some("write how many there are: `instances: 3`".into()),
                 Unavailable::NotYet => Some("to read an attribute of this name, write `parent.attributes.NAME`".into()),
@@ -321,6 +338,9 @@ impl Problem {
                 Some(format!("to read the parent's, write `parent.attributes.{key}`"))
             }
             AttributeCycle { .. } => Some("give one of them a value that reads none of the others".into()),
+            NoCallBefore { .. } => {
+                Some("it is the outcome of the call before, in the same list and one after another".into())
+            }
             DuplicateScenario { .. } => Some("names are unique over all files: change one".into()),
             ServiceAttributeTaken { field, .. } => Some(format!("it comes from the service's `{field}`: take one out")),
             ArgumentType { quoted: true, expected: "an int", .. } => {
@@ -362,6 +382,13 @@ impl Problem {
             }
             LinkCycle { .. } => Some("links go one way: take one of these out".into()),
             LinkChain { .. } => Some("looking for a link replays the trace it leads to: take a link out".into()),
+            TurnsWithoutBound { limit, .. } => {
+                Some(format!("bound it: `<<... | clamp(0, {limit})>>`, with as few as will do"))
+            }
+            TraceTooLarge { factors, .. } => {
+                let factors: Vec<String> = factors.iter().map(u64::to_string).collect();
+                Some(format!("the most come of {} turns: make fewer of them", factors.join(" x ")))
+            }
             WeightOverflow => Some("only their proportions count: divide all of them by the same number".into()),
             AllWeightsZero => Some("give one a weight above 0, or none a weight".into()),
             LinksTakeLong { .. } => {

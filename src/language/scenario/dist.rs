@@ -115,6 +115,11 @@ pub(super) fn delay(cx: &mut Context, fields: &Fields) -> Option<Dist> {
     read(cx, Field { what, unit, in_mix: false }, &entry.value)
 }
 
+/// The time that a field is, in ms; `what` is its name in backticks.
+pub(super) fn ms(cx: &mut Context, what: &'static str, node: &Node) -> Option<Dist> {
+    read(cx, Field { what, unit: MS, in_mix: false }, node)
+}
+
 fn read(cx: &mut Context, field: Field, node: &Node) -> Option<Dist> {
     match &node.kind {
         Kind::Sequence(items) => range(cx, field, node, items),

@@ -137,6 +137,10 @@ pub struct Fields<'n> {
     foreign: bool,
 }
 
+/// The words of an item of `calls`, whatever it is.
+pub const ITEM_WORDS: [&str; 9] =
+    ["repeat", "vars", "when", "probability", "wait_ms", "async", "timeout_ms", "retry", "propagate"];
+
 /// What one mapping or another must have.
 const REQUIRED: [&str; 8] =
     ["service", "operation", "name", "scenario_name", "root_span", "steps", "probability", "type"];
@@ -217,7 +221,10 @@ impl<'n> Fields<'n> {
 
 /// Where a field belongs that is not known here.
 fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
-    if of == "a span" || of == "a step" {
+    if of != "a span" && ITEM_WORDS.contains(&field) && field != "vars" {
+        return Some("it is a word for an item of `calls`");
+    }
+    if matches!(of, "a span" | "a root span" | "a step") {
         match field {
             "duration" | "duration_ms" | "latency" | "latency_ms" => {
                 return Some("a span's own time is its `delay_ms`");
@@ -235,9 +242,8 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
         "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
             Some("it belongs into an item of `scenarios`")
         }
-        "when" | "repeat" | "wait_ms" | "async" | "parallel" | "client" | "timeout_ms" | "retry" | "propagate"
-        | "use" | "with" | "spans" | "load" | "incidents" | "malform" | "probability" | "vars" | "at" | "match"
-        | "count" | "lag_ms" => Some("this version of tracegen does not support it"),
+        "client" | "use" | "with" | "spans" | "load" | "incidents" | "malform" | "at" | "match" | "count"
+        | "lag_ms" => Some("this version of tracegen does not support it"),
         _ => None,
     }
 }

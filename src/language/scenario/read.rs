@@ -219,7 +219,7 @@ impl Reader<'_> {
         };
         let (key, node) = (entry.key.loc, &*entry.value);
         if &*entry.key.value == "root_span" {
-            return span::span(cx, node, 1);
+            return span::root(cx, node);
         }
         match &node.kind {
             Kind::Sequence(items) if !items.is_empty() => span::steps(cx, items),

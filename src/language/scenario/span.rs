@@ -1,9 +1,11 @@
 //! Spans: an item of `calls`, a step, a root.
 
+mod item;
+
 use std::rc::Rc;
 
 use super::fields::{Context, Fields};
-use super::{ErrorCondition, Event, Kind, Span, dist, number, value};
+use super::{Body, ErrorCondition, Event, Kind, Span, dist, number, value};
 use crate::language::diagnostic::{Problem, nearest, short};
 use crate::language::source::Located;
 use crate::language::template::{self, Template};
@@ -12,7 +14,7 @@ use crate::language::yaml::{self, Node};
 /// Spans below each other.
 pub const MAX_DEPTH: usize = 64;
 
-const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 12] = [
     "service",
     "operation",
     "kind",
@@ -22,6 +24,7 @@ const FIELDS: [&str; 11] = [
     "events",
     "error_conditions",
     "calls",
+    "parallel",
     "export_context_as",
     "link_from_context",
 ];
@@ -34,12 +37,17 @@ const KINDS: [(&str, Kind); 5] = [
     ("CONSUMER", Kind::Consumer),
 ];
 
-/// A span and what it calls; the root is at depth 1.
-pub fn span(cx: &mut Context, node: &Node, depth: usize) -> Option<Span> {
-    let fields = Fields::read(cx, node, "a span", &FIELDS)?;
-    let mut span = body(cx, &fields);
-    span.calls = calls(cx, &fields, depth);
-    Some(span)
+/// The root span of a scenario and what it calls, at depth 1.
+pub fn root(cx: &mut Context, node: &Node) -> Option<Span> {
+    let fields = Fields::read(cx, node, "a root span", &FIELDS)?;
+    Some(span_of(cx, &fields, 1))
+}
+
+/// The span that has these fields, with what it calls.
+pub fn span_of(cx: &mut Context, fields: &Fields, depth: usize) -> Span {
+    let mut span = body(cx, fields);
+    span.calls = item::calls(cx, fields, depth + 1);
+    span
 }
 
 /// `steps`: each is the one call of the step before.
@@ -47,7 +55,7 @@ pub fn steps(cx: &mut Context, steps: &[Rc<Node>]) -> Option<Span> {
     let mut spans = vec![];
     for node in steps {
         let Some(fields) = Fields::read(cx, node, "a step", &FIELDS) else { continue };
-        if let Some(calls) = fields.get("calls") {
+        if let Some(calls) = fields.get("calls").or(fields.get("parallel")) {
             cx.report(Problem::StepWithCalls, calls.key.loc);
         }
         spans.push(body(cx, &fields));
@@ -57,22 +65,10 @@ pub fn steps(cx: &mut Context, steps: &[Rc<Node>]) -> Option<Span> {
         spans.truncate(MAX_DEPTH);
     }
     spans.into_iter().rev().reduce(|callee, mut caller| {
-        caller.calls = vec![callee];
+        let loc = callee.loc;
+        caller.calls = vec![item::plain(Body::Span(Box::new(callee)), loc)];
         caller
     })
-}
-
-fn calls(cx: &mut Context, fields: &Fields, depth: usize) -> Vec<Span> {
-    let Some(node) = fields.optional("calls") else { return vec![] };
-    let yaml::Kind::Sequence(items) = &node.kind else {
-        cx.mistyped("`calls`", "a list of spans", node, None);
-        return vec![];
-    };
-    if depth >= MAX_DEPTH && !items.is_empty() {
-        cx.report(Problem::CallsTooDeep { limit: MAX_DEPTH }, fields.head());
-        return vec![];
-    }
-    items.iter().filter_map(|item| span(cx, item, depth + 1)).collect()
 }
 
 /// Everything but the calls. A service that is missing or wrong is empty, an operation a broken template.
@@ -114,12 +110,33 @@ fn event(cx: &mut Context, node: &Node) -> Option<Event> {
 }
 
 fn error_condition(cx: &mut Context, node: &Node) -> Option<ErrorCondition> {
-    let fields = Fields::read(cx, node, "an error condition", &["probability", "type", "message"])?;
-    let probability =
-        fields.required(cx, "probability").and_then(|entry| number::percent(cx, "`probability`", &entry.value));
+    let known = ["probability", "when", "at", "type", "message", "attributes"];
+    let fields = Fields::read(cx, node, "an error condition", &known)?;
+    let when = fields.get("when").and_then(|entry| cx.condition("`when`", &entry.value));
+    let entry =
+        if fields.get("when").is_some() { fields.get("probability") } else { fields.required(cx, "probability") };
+    let probability = entry.map(|entry| number::percent(cx, "`probability`", &entry.value));
+    let at_end = fields.optional("at").is_some_and(|node| at_end(cx, node));
     let kind = fields.required(cx, "type").and_then(|entry| cx.template("`type`", &entry.value));
     let message = fields.optional("message").and_then(|node| cx.template("`message`", node));
-    Some(ErrorCondition { probability: probability?, r#type: kind?, message, loc: fields.loc })
+    let attributes = value::attributes(cx, fields.optional("attributes"));
+    if entry.is_none() && when.is_none() {
+        return None;
+    }
+    let probability = match probability {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    Some(ErrorCondition { probability, when, at_end, r#type: kind?, message, attributes, loc: fields.loc })
+}
+
+/// Whether a condition says `at: end`, the only time that it can name.
+fn at_end(cx: &mut Context, node: &Node) -> bool {
+    let is_end = matches!(&node.kind, yaml::Kind::Scalar { text, .. } if text == "end");
+    if !is_end {
+        cx.mistyped("`at`", "`end`", node, Some("leave it out for a condition that is rolled before the calls".into()));
+    }
+    is_end
 }
 
 fn list<T>(

@@ -31,8 +31,9 @@ impl Plan {
         let order = self.blocks_of(scenario);
         let mut known: BTreeMap<BlockId, Extents> = BTreeMap::new();
         for block in order.iter().rev() {
-            let mut extents = called(&steps(&self.block(*block).code), &mut known)?;
-            for part in parts_of(*block) {
+            let mut extents = called(&steps(&self.block(*block).code)?, &mut known)?;
+            let parts = self.block(*block).span().map(|_| parts_of(*block));
+            for part in parts.into_iter().flatten() {
                 let below = extents.get(&part).copied().unwrap_or(Extent::NOTHING);
                 extents.insert(part, below.and(Extent { min: 1, max: 1, none: 0.0 }));
             }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::plan::fixture;
-use crate::plan::{AttrRange, Chance, ErrorId, Inst, Program, SpanForm};
+use crate::plan::{AttrRange, Chance, ErrorId, Form, Inst, Program, SpanForm};
 
 fn near(found: f64, expected: f64) {
     assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
@@ -32,7 +32,7 @@ fn a_hit_makes_no_calls() {
 
 #[test]
 fn conditions_of_one_roll_add_up() {
-    let call = Inst::Call { block: BlockId(1) };
+    let call = Inst::Call { block: BlockId(1), spec: None };
     let plan = with(vec![Inst::Roll, fail(10.0, 5), fail(25.0, 5), call, Inst::End]);
     let expected = plan.expectation(ScenarioId(0)).unwrap();
     near(expected.failed, 0.35);
@@ -42,7 +42,7 @@ fn conditions_of_one_roll_add_up() {
 
 #[test]
 fn rolls_multiply_and_a_failed_span_may_go_on() {
-    let call = Inst::Call { block: BlockId(1) };
+    let call = Inst::Call { block: BlockId(1), spec: None };
     let code = vec![Inst::Roll, fail(50.0, 3), Inst::Roll, fail(20.0, 6), call, Inst::End];
     let expected = with(code).expectation(ScenarioId(0)).unwrap();
     near(expected.failed, 1.0 - 0.5 * 0.8);
@@ -53,7 +53,8 @@ fn rolls_multiply_and_a_failed_span_may_go_on() {
 
 #[test]
 fn a_condition_that_always_hits_leaves_nothing_to_the_next() {
-    let plan = with(vec![Inst::Roll, fail(100.0, 5), fail(0.0, 5), Inst::Call { block: BlockId(1) }, Inst::End]);
+    let plan =
+        with(vec![Inst::Roll, fail(100.0, 5), fail(0.0, 5), Inst::Call { block: BlockId(1), spec: None }, Inst::End]);
     let expected = plan.expectation(ScenarioId(0)).unwrap();
     near(expected.failed, 1.0);
     near(expected.spans, 1.0);
@@ -70,7 +71,7 @@ fn an_extent_is_of_what_can_happen() {
     near(all(&plan).none, 0.0);
     assert_eq!((called(&plan).min, called(&plan).max), (0, 1));
     near(called(&plan).none, 0.02);
-    let call = Inst::Call { block: BlockId(1) };
+    let call = Inst::Call { block: BlockId(1), spec: None };
     let never = with(vec![Inst::Roll, fail(0.0, 4), call, Inst::End]);
     assert_eq!(all(&never), Extent { min: 2, max: 2, none: 0.0 });
     let always = with(vec![Inst::Roll, fail(100.0, 4), call, Inst::End]);
@@ -83,7 +84,9 @@ fn calling(copies: u32, code: impl Fn(u32) -> Vec<Inst>) -> Plan {
     let attr = program.blocks[0].code[0];
     let mut called = program.blocks[1].clone();
     called.code = vec![Inst::End];
-    called.span = SpanForm { name: program.blocks[0].span.name, attrs: AttrRange::default(), ..called.span };
+    let form = called.span().unwrap().clone();
+    called.form =
+        Form::Span(SpanForm { name: program.blocks[0].span().unwrap().name, attrs: AttrRange::default(), ..form });
     let first = program.blocks.len() as u32;
     program.blocks.extend((1..copies).map(|_| called.clone()));
     program.blocks[0].code = [vec![attr], code(first)].concat();
@@ -93,7 +96,7 @@ fn calling(copies: u32, code: impl Fn(u32) -> Vec<Inst>) -> Plan {
 /// A part whose calls stand on different ways is followed as a whole, one whose calls stand together as one of them.
 #[test]
 fn parts_are_followed_wherever_they_are_called() {
-    let call = |block: u32| Inst::Call { block: BlockId(block) };
+    let call = |block: u32| Inst::Call { block: BlockId(block), spec: None };
     let plan = calling(4, |first| {
         vec![
             call(1),

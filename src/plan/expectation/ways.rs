@@ -19,6 +19,11 @@ pub enum Step {
     SkipIfFailed {
         target: usize,
     },
+    /// A jump to `target` but for a chance.
+    Chance {
+        chance: Chance,
+        target: usize,
+    },
     /// The delay at `pc`.
     Delay {
         pc: usize,
@@ -28,8 +33,8 @@ pub enum Step {
     End,
 }
 
-/// The steps of a block's code. Their targets are steps, too.
-pub fn steps(code: &[Inst]) -> Vec<Step> {
+/// The steps of a block's code. Their targets are steps, too. `None`: how it goes on depends on more than chances.
+pub fn steps(code: &[Inst]) -> Option<Vec<Step>> {
     let mut at: BTreeMap<u32, usize> = code.iter().filter_map(Inst::target).map(|target| (target, 0)).collect();
     let mut steps = vec![];
     // whether the last step takes the next call
@@ -44,24 +49,30 @@ pub fn steps(code: &[Inst]) -> Vec<Step> {
             Inst::SkipIfFailed { target } => Step::SkipIfFailed { target: target as usize },
             Inst::Delay { .. } | Inst::DelayDist { .. } => Step::Delay { pc },
             Inst::End => Step::End,
-            Inst::Call { block } => match steps.last_mut() {
+            Inst::Chance { chance, target } => Step::Chance { chance, target: target as usize },
+            // What a value decides, and what a call does more than once, is not followed.
+            Inst::Test { .. } | Inst::Propagate { .. } | Inst::Call { spec: Some(_), .. } => return None,
+            Inst::Call { block, spec: None } => match steps.last_mut() {
                 Some(Step::Calls(blocks)) if open => {
                     blocks.push(block);
                     continue;
                 }
                 _ => Step::Calls(vec![block]),
             },
-            _ => continue,
+            Inst::Set { .. } | Inst::Link { .. } | Inst::Attr { .. } | Inst::Name { .. } | Inst::Export { .. } => {
+                continue;
+            }
+            Inst::Event { .. } => continue,
         };
         open = matches!(step, Step::Calls(_));
         steps.push(step);
     }
     for step in &mut steps {
-        if let Step::Fail { target, .. } | Step::SkipIfFailed { target } = step {
+        if let Step::Fail { target, .. } | Step::SkipIfFailed { target } | Step::Chance { target, .. } = step {
             *target = at[&(*target as u32)];
         }
     }
-    steps
+    Some(steps)
 }
 
 /// What is followed along the ways, and joined where they meet.
@@ -101,6 +112,11 @@ pub fn walk<F: Flow>(steps: &[Step], begun: F, mut visit: impl FnMut(usize, Way,
                         let roll = way.roll.map(|sum| sum + chance.0);
                         go(at + 1, Way { roll, ..way }, flow.times(1.0 - part));
                     }
+                }
+                Step::Chance { chance, target } => {
+                    let part = chance.0 as f64 / Chance::ONE.0 as f64;
+                    go(at + 1, way, flow.times(part));
+                    go(target, way, flow.times(1.0 - part));
                 }
                 Step::SkipIfFailed { target } if way.failed => go(target, way, flow),
                 Step::SkipIfFailed { .. } | Step::Delay { .. } | Step::Calls(_) => go(at + 1, way, flow),

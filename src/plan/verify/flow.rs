@@ -1,11 +1,14 @@
 //! Follows every block once along all its ways. Jumps go forward and every instruction can be fallen through, so one walk in
 //! order sees each way: what a jump carries waits at its target and is merged there.
 
-use super::values::{Site, Values};
+use super::values::{self, Values};
 use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::tree::Tree;
-use crate::plan::{BlockId, Bound, Chance, ExprId, Inst, LinkId, Program, ResourceId, ScenarioId, SlotId, limits};
+use crate::plan::{
+    AttrId, BlockId, Bound, CallSpec, Chance, Constant, DistId, ERROR_TYPE, ErrorId, Expr, ExprId, Form, Group, Inst,
+    LinkId, Program, ResourceId, Retry, ScenarioId, SlotId, limits,
+};
 use foldhash::{HashMap, HashMapExt};
 
 /// What is known of the program's traces.
@@ -22,10 +25,13 @@ pub(super) fn check(program: &Program, tree: &Tree, order: &[ScenarioId], found:
         program,
         values: Values::new(program),
         written: vec![],
-        ends: vec![0; program.blocks.len()],
+        own: vec![0; program.blocks.len()],
+        may_be_cut: vec![false; program.blocks.len()],
+        starts: vec![0; program.blocks.len()],
         longest: vec![0; program.scenarios.len()],
         linkable: vec![None; program.links.len()],
         is_too_late: false,
+        error_types: 0,
         tree,
         found,
     };
@@ -39,7 +45,8 @@ pub(super) fn check(program: &Program, tree: &Tree, order: &[ScenarioId], found:
     for id in order {
         bounds[id.index()] = follow.scenario(*id);
     }
-    Flow { bounds, ends: follow.ends }
+    let ends = follow.own.iter().zip(&follow.starts).map(|(own, start)| start.saturating_add(*own)).collect();
+    Flow { bounds, ends }
 }
 
 struct Follow<'a> {
@@ -48,8 +55,14 @@ struct Follow<'a> {
     values: Values<'a>,
     /// The slots that the open blocks have written, with the instruction that did, each block's in ascending order.
     written: Vec<(SlotId, u32)>,
-    /// By block: the latest end found so far, ns from the trace's start.
-    ends: Vec<u64>,
+    /// By block: the longest it may last, ns.
+    own: Vec<u64>,
+    /// By block: whether it may be cut short because a time is over.
+    may_be_cut: Vec<bool>,
+    /// By block: the latest it may start, ns from the start of the block that calls it, and in the end from the trace's.
+    starts: Vec<u64>,
+    /// The bytes of the longest type or message of an error in this scenario, so far.
+    error_types: u64,
     /// By scenario: the bytes of the longest text that an attribute or export key may have.
     longest: Vec<u64>,
     /// By link: the bytes of the longest text that may be read of what it finds, once that was asked for.
@@ -57,6 +70,29 @@ struct Follow<'a> {
     /// A trace of this scenario was found to last too long.
     is_too_late: bool,
     found: &'a mut Found,
+}
+
+/// The sum of the longest times between the attempts of a call, the first of which is at most `longest`, ns.
+fn backoffs(retry: Retry, longest: u64) -> u64 {
+    let jitter = 1.0 + retry.jitter.0 as f64 / Chance::ONE.0 as f64;
+    let (mut sum, mut wait) = (0_u64, longest as f64 * jitter);
+    for _ in 1..retry.attempts {
+        // A wait is cut to an hour, and rounded up here, so that the sum is no less than what is drawn.
+        sum = sum.saturating_add(wait.ceil().min(limits::BACKOFF as f64) as u64);
+        wait *= f64::from(retry.factor) / 1e3;
+    }
+    sum
+}
+
+/// An instruction that writes slots.
+#[derive(Clone, Copy)]
+struct Writing {
+    place: Place,
+    block: BlockId,
+    /// The position in its block.
+    pc: u32,
+    /// Where the slots that its block has written begin.
+    base: usize,
 }
 
 /// What is true of all ways to an instruction.
@@ -94,8 +130,17 @@ impl Way {
 struct Totals {
     min_spans: u64,
     max_spans: u64,
-    /// The latest end, ns from the trace's start.
-    end: u64,
+    /// The longest until its caller goes on, ns.
+    time: u64,
+    /// The longest until its last span ends, ns.
+    latest: u64,
+}
+
+/// How far a block has come, at the latest, ns from its start.
+struct Clock {
+    now: u64,
+    /// The latest end of a span in it.
+    latest: u64,
 }
 
 impl Follow<'_> {
@@ -104,40 +149,57 @@ impl Follow<'_> {
         let scenario = &self.program.scenarios[id.index()];
         self.values.begin(scenario.slots.len());
         self.is_too_late = false;
+        self.error_types = 0;
         for (slot, value) in &scenario.vars {
             let longest = self.evaluate(place, [*value]);
             self.write(place, *slot, longest);
         }
-        let totals = self.block(scenario.root, 0);
+        let totals = self.block(scenario.root);
+        for block in self.tree.blocks(id) {
+            if let Some(caller) = self.tree.caller(*block) {
+                self.starts[block.index()] = self.starts[block.index()].saturating_add(self.starts[caller.index()]);
+            }
+        }
+        let steps = |block: &BlockId| {
+            self.tree.turns(*block).saturating_mul(self.program.blocks[block.index()].code.len() as u64)
+        };
+        let count = self.tree.blocks(id).iter().map(steps).fold(0, u64::saturating_add);
+        if count > limits::STEPS {
+            let (what, max) = ("instructions to run for a trace", limits::STEPS);
+            self.found.add(place.broken(Fault::TooMany { what, count, max }));
+        }
         if totals.max_spans > u64::from(limits::SPANS) {
             self.found.add(place.broken(Fault::Spans { max: totals.max_spans }));
         }
         let (min_spans, max_spans) = (totals.min_spans as u32, totals.max_spans as u32);
-        Bound { min_spans, max_spans, duration: totals.end }
+        Bound { min_spans, max_spans, duration: totals.latest }
     }
 
-    /// Follows a block and all that it calls. `start`: latest start of the span. Recursion is as deep as the calls, which the
-    /// tree has bounded.
-    fn block(&mut self, id: BlockId, start: u64) -> Totals {
+    /// Follows a block and all that it calls. Recursion is as deep as the calls, which the tree has bounded.
+    fn block(&mut self, id: BlockId) -> Totals {
         let program = self.program;
         let block = &program.blocks[id.index()];
         let scenario = self.tree.scenario(id).index();
         let base = self.written.len();
         let mut waiting: HashMap<u32, Way> = HashMap::new();
+        let (own_spans, named) = match &block.form {
+            Form::Span(span) => (1, span.name.is_some()),
+            Form::Group(_) => (0, true),
+        };
         let mut way = Way {
-            min_spans: 1,
+            min_spans: own_spans,
             rolled: false,
             chances: 0,
             linked: false,
-            named: block.span.name.is_some(),
-            may_be_named: block.span.name.is_some(),
+            named,
+            may_be_named: named,
             may_have_failed: false,
             from: u32::MAX,
         };
         // Every jump leaves something out, so the longest way is the one that never jumps.
-        let (mut max_spans, mut now) = (1, start);
+        let (mut max_spans, mut clock) = (own_spans, Clock { now: 0, latest: 0 });
         let mut linkable = 0;
-        for (_, value) in &block.span.constants {
+        for (_, value) in block.span().iter().flat_map(|span| &span.constants) {
             let longest = self.values.constant(value);
             self.longest[scenario] = self.longest[scenario].max(longest);
         }
@@ -147,7 +209,7 @@ impl Follow<'_> {
                 way.merge(other);
                 self.forget(base, other.from);
             }
-            self.values.site = Site::Span { linked: way.linked.then_some(linkable) };
+            self.values.site = values::Site::Span { linked: way.linked.then_some(linkable) };
             if !way.named && matches!(inst, Inst::Delay { .. } | Inst::DelayDist { .. } | Inst::Call { .. } | Inst::End)
             {
                 self.found.add(place.broken(Fault::Name("the span has no name on every way here")));
@@ -160,14 +222,18 @@ impl Follow<'_> {
                 (way.named, way.may_be_named) = (true, true);
             }
             if let Inst::Fail { chance, .. } = inst {
-                self.fail(place, &mut way, *chance);
+                // A condition of its own may leave it out, so it is no part of the sum.
+                let is_guarded =
+                    pc > 0 && matches!(block.code[pc as usize - 1], Inst::Test { target, .. } if target == pc + 1);
+                self.fail(place, &mut way, *chance, is_guarded);
+            }
+            if let Some(error) = inst.error() {
+                self.error_attributes(place, id, error);
             }
             let longest = self.evaluate(place, program.evaluated(inst));
             let jumping = match *inst {
                 Inst::Set { slot, .. } => {
-                    if self.write(place, slot, longest) {
-                        self.written.push((slot, pc));
-                    }
+                    self.set(Writing { place, block: id, pc, base }, slot, longest);
                     None
                 }
                 Inst::Link { link } => {
@@ -186,31 +252,45 @@ impl Follow<'_> {
                     None
                 }
                 Inst::Delay { max, .. } => {
-                    now = self.later(place, now, max);
+                    clock.now = self.later(place, clock.now, max);
                     None
                 }
                 Inst::DelayDist { dist } => {
-                    now = self.later(place, now, program.dists[dist.index()].max);
+                    clock.now = self.later(place, clock.now, program.dists[dist.index()].max);
                     None
                 }
                 Inst::Roll => {
                     (way.rolled, way.chances) = (true, 0);
                     None
                 }
-                Inst::Fail { .. } => Some(Way { may_have_failed: true, ..way }),
+                Inst::Fail { .. } | Inst::Propagate { .. } => {
+                    self.error_types = self.error_types.max(longest);
+                    Some(Way { may_have_failed: true, ..way })
+                }
+                Inst::Test { .. } | Inst::Chance { .. } => Some(way),
                 Inst::SkipIfFailed { .. } => {
                     let jumping = way.may_have_failed.then_some(way);
                     way.may_have_failed = false;
                     jumping
                 }
-                Inst::Call { block } => {
-                    let called = self.block(block, now);
-                    way.min_spans += called.min_spans;
-                    max_spans += called.max_spans;
-                    now = called.end;
+                Inst::Call { block: called, spec } => {
+                    let spec = spec.map_or(CallSpec::default(), |spec| program.specs[spec.index()]);
+                    let at = Writing { place, block: id, pc, base };
+                    let (min, max) = self.call(at, &block.form, called, spec, &mut clock);
+                    way.min_spans += min;
+                    max_spans = u64::saturating_add(max_spans, max);
                     None
                 }
-                Inst::Name { .. } | Inst::Event { .. } | Inst::End => None,
+                Inst::End => {
+                    if let Form::Group(Group::Sequence { outcome: Some(outcome) }) = &block.form {
+                        for slot in outcome.slots() {
+                            let read = self.values.read(place, slot);
+                            self.found.check(read);
+                        }
+                    }
+                    None
+                }
+                Inst::Name { .. } | Inst::Event { .. } => None,
             };
             if let Some((target, jumping)) = inst.target().zip(jumping) {
                 let jumping = Way { from: pc, ..jumping };
@@ -218,8 +298,81 @@ impl Follow<'_> {
             }
         }
         self.forget(base, 0);
-        self.ends[id.index()] = now;
-        Totals { min_spans: way.min_spans, max_spans, end: now }
+        self.own[id.index()] = clock.now;
+        Totals { min_spans: way.min_spans, max_spans, time: clock.now, latest: clock.latest.max(clock.now) }
+    }
+
+    /// Follows a call. Returns the fewest and the most spans that it makes.
+    fn call(&mut self, at: Writing, caller: &Form, block: BlockId, spec: CallSpec, clock: &mut Clock) -> (u64, u64) {
+        let turns = u64::from(spec.turns());
+        let least = match spec.repeat.map(|repeat| &self.program.exprs[repeat.count.index()]) {
+            None => 1,
+            Some(Expr::Const { value: Constant::Int(count) }) => u64::try_from(*count).unwrap_or(0).min(turns),
+            Some(_) => 0,
+        };
+        if let Some(repeat) = spec.repeat {
+            for slot in repeat.index.into_iter().chain(repeat.total) {
+                self.set(at, slot, values::INT);
+            }
+            let until = repeat.until.map(|slot| self.values.read(at.place, slot));
+            until.map(|read| self.found.check(read));
+        }
+        if let Some(slot) = spec.retry.and_then(|retry| retry.attempt) {
+            self.set(at, slot, values::INT);
+        }
+        let (caller_may, attempts) = (self.may_be_cut[at.block.index()], u64::from(spec.attempts()));
+        self.may_be_cut[block.index()] = self.program.may_be_cut(block, &spec, caller_may);
+        // Once its time is over, a block makes no calls.
+        let least = if caller_may { 0 } else { least };
+        let outside = self.values.begin_turns(turns.saturating_mul(attempts));
+        let called = self.block(block);
+        self.values.end_turns(outside);
+        for slot in spec.outcome.into_iter().flat_map(|outcome| outcome.slots()) {
+            if !self.is_own(at.base, slot) {
+                self.found.add(at.place.broken(Fault::Outcome { slot }));
+            }
+            let result = self.values.raise(at.place, slot, self.error_types.max(values::BOOL));
+            self.found.check(result);
+        }
+        // In a pool calls may come one after another, however many there are at a time.
+        let all_at_once = matches!(caller, Form::Group(Group::Parallel { max: 0 }));
+        // From a turn's call to its last attempt, and to the time when the caller goes on.
+        let longest = |dist: Option<DistId>| dist.map_or(0, |dist| self.program.dists[dist.index()].max);
+        let time = spec.timeout.map_or(called.time, |timeout| called.time.min(longest(Some(timeout.after))));
+        let to_last = longest(spec.wait)
+            .saturating_add(time.saturating_mul(attempts - 1))
+            .saturating_add(spec.retry.map_or(0, |retry| backoffs(retry, longest(retry.backoff))));
+        let turn = self.later(at.place, to_last, time);
+        let before = if all_at_once || spec.is_async { 0 } else { self.times(at.place, turn, turns - 1) };
+        let start = if all_at_once { 0 } else { clock.now };
+        let start = self.later(at.place, start, before);
+        let start = self.later(at.place, start, to_last);
+        self.starts[block.index()] = start;
+        clock.latest = clock.latest.max(self.later(at.place, start, called.latest));
+        if !spec.is_async {
+            clock.now = clock.now.max(self.later(at.place, start, time));
+        }
+        (least * called.min_spans, turns.saturating_mul(attempts).saturating_mul(called.max_spans))
+    }
+
+    /// Sets a slot by the instruction at `pc` of the open block, whose own slots begin at `base`.
+    fn set(&mut self, at: Writing, slot: SlotId, longest: u64) {
+        if self.values.outgrows(slot, longest) && !self.is_own(at.base, slot) {
+            self.found.add(at.place.broken(Fault::Longer { slot }));
+        }
+        if self.write(at.place, slot, longest) {
+            self.written.push((slot, at.pc));
+        }
+    }
+
+    /// Whether the open block, whose slots begin at `base`, has written a slot.
+    fn is_own(&self, base: usize, slot: SlotId) -> bool {
+        self.written[base..].iter().any(|(written, _)| *written == slot)
+    }
+
+    /// So many times a time; 0 where that makes the trace too long.
+    fn times(&mut self, place: Place, time: u64, times: u64) -> u64 {
+        self.later(place, 0, time.checked_mul(times).unwrap_or(limits::DURATION))
     }
 
     /// Evaluates expressions. Returns the length of the longest text that any of them may be, in bytes.
@@ -239,14 +392,37 @@ impl Follow<'_> {
     }
 
     /// A chance that is rolled for, and that leaves the sum below 1.
-    fn fail(&mut self, place: Place, way: &mut Way, chance: Chance) {
-        if !way.rolled {
+    fn fail(&mut self, place: Place, way: &mut Way, chance: Chance, is_guarded: bool) {
+        if !way.rolled && chance < Chance::ONE {
             self.found.add(place.broken(Fault::NotRolled));
+        }
+        if chance > Chance::ONE {
+            self.found.add(place.broken(Fault::ChanceSum));
+        }
+        if is_guarded {
+            return;
         }
         way.chances = way.chances.saturating_add(chance.0);
         if way.chances > Chance::ONE.0 {
             self.found.add(place.broken(Fault::ChanceSum));
             way.chances = 0;
+        }
+    }
+
+    /// The attributes of an error with which `block` fails the span that it works for are that span's own; and where it has no row for
+    /// `error.type`, it has no constant of that name.
+    fn error_attributes(&mut self, place: Place, block: BlockId, error: ErrorId) {
+        let span = self.tree.span(block);
+        let row = self.program.blocks[span.index()].attrs();
+        let is_own = |attr: &AttrId| attr.0 >= row.first && attr.0 - row.first < row.count;
+        for (attr, _) in &self.program.errors[error.index()].attributes {
+            if !is_own(attr) {
+                self.found.add(place.broken(Fault::Attribute { attr: attr.0 }));
+            }
+        }
+        let constants = self.program.blocks[span.index()].span().into_iter().flat_map(|form| &form.constants);
+        if span != block && constants.into_iter().any(|(key, _)| self.program.texts[key.index()] == ERROR_TYPE) {
+            self.found.add(place.broken(Fault::ConstantErrorType));
         }
     }
 

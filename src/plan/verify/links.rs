@@ -63,8 +63,7 @@ fn replayed_spans(
     links_of: &[Vec<LinkId>],
     order: &[ScenarioId],
 ) -> Result<(), Violation> {
-    let mut spans = vec![0u64; program.scenarios.len()];
-    program.block_ids().for_each(|block| spans[tree.scenario(block).index()] += 1);
+    let mut spans: Vec<u64> = program.scenario_ids().map(|scenario| tree.most_spans(scenario)).collect();
     // Many scenarios may share a link with many sources, all of which come before those scenarios: each link is looked at once.
     let mut dearest: Vec<Option<u64>> = vec![None; program.links.len()];
     for scenario in order {

@@ -6,8 +6,8 @@ use super::rule::{Checked, at_most, expr, key_text, named, require, text, twice,
 use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
-    AttrId, Block, BlockId, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr, Inst, LinkId, Program,
-    ResourceId, SEMANTICS, ServiceId, SpanForm, TextId, limits,
+    AttrId, Block, BlockId, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr, Form,
+    Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ServiceId, SpanForm, TextId, limits,
 };
 use std::collections::HashSet;
 
@@ -33,6 +33,9 @@ pub(super) fn check(program: &Program, found: &mut Found) {
         for id in error.exprs() {
             found.check(expr(program, place, id));
         }
+        for (attr, _) in &error.attributes {
+            found.check(within(place, "attr", attr.0, program.attrs.len()));
+        }
     }
     for (i, link) in program.links.iter().enumerate() {
         let place = Place::Link(LinkId(i as u32));
@@ -41,6 +44,7 @@ pub(super) fn check(program: &Program, found: &mut Found) {
             found.check(within(place, "block", source.0, program.blocks.len()));
         }
     }
+    specs(program, found);
     dists(program, found);
     scenarios(program, found);
     for (id, block) in program.block_ids().zip(&program.blocks) {
@@ -61,7 +65,7 @@ fn sizes(program: &Program, found: &mut Found) {
     };
     let constants = |block: &Block| -> usize {
         let len = |value: &Constant| if let Constant::List(items) = value { items.len() } else { 1 };
-        block.span.constants.iter().map(|(_, value)| len(value)).sum()
+        block.span().iter().flat_map(|span| &span.constants).map(|(_, value)| len(value)).sum()
     };
     let tables = [
         ("texts", program.texts.len(), limits::TABLE),
@@ -80,10 +84,12 @@ fn sizes(program: &Program, found: &mut Found) {
         ("events", program.events.len(), limits::TABLE),
         ("event attributes", program.events.iter().map(|e| e.attributes.len()).sum(), limits::TABLE),
         ("errors", program.errors.len(), limits::TABLE),
+        ("error attributes", program.errors.iter().map(|e| e.attributes.len()).sum(), limits::TABLE),
         ("distributions", program.dists.len(), limits::TABLE),
         ("parts of distributions", program.dists.iter().map(parts).sum(), limits::TABLE),
         ("links", program.links.len(), limits::TABLE),
         ("link sources", program.links.iter().map(|l| l.sources.len()).sum(), limits::TABLE),
+        ("call specs", program.specs.len(), limits::TABLE),
         ("scenarios", program.scenarios.len(), limits::SCENARIOS),
         ("slots", program.scenarios.iter().map(|s| s.slots.len()).sum(), limits::TABLE),
         ("vars", program.scenarios.iter().map(|s| s.vars.len()).sum(), limits::TABLE),
@@ -178,6 +184,39 @@ fn events(program: &Program, owned: &mut [bool], found: &mut Found) {
     }
 }
 
+fn specs(program: &Program, found: &mut Found) {
+    let mut seen = HashSet::with_capacity(program.specs.len());
+    for (i, spec) in program.specs.iter().enumerate() {
+        let place = Place::CallSpec(CallSpecId(i as u32));
+        if !seen.insert(spec) {
+            found.add(twice(place, "call spec", ""));
+        }
+        if let Some(repeat) = spec.repeat {
+            found.check(expr(program, place, repeat.count));
+            found.check(require(place, (1..=limits::TURNS).contains(&repeat.max), "a call has 1 to 10,000 turns"));
+        }
+        for dist in spec.dists() {
+            found.check(within(place, "dist", dist.0, program.dists.len()));
+        }
+        if let Some(timeout) = spec.timeout {
+            found.check(timeout_error(program, place, timeout.error));
+            found.check(require(place, !spec.is_async, "a call that nobody waits for has no timeout"));
+        }
+        if let Some(retry) = spec.retry {
+            found.check(require(
+                place,
+                (2..=limits::ATTEMPTS).contains(&retry.attempts),
+                "a retry makes 2 to 20 attempts",
+            ));
+            found.check(require(place, (1_000..=100_000).contains(&retry.factor), "a factor is 1 to 100"));
+            found.check(require(place, retry.jitter <= Chance::ONE, "a jitter is at most 100 %"));
+            found.check(retry.when.map_or(Ok(()), |when| expr(program, place, when)));
+        }
+        let waits = !spec.is_async || spec.outcome.is_none();
+        found.check(require(place, waits, "a call that nobody waits for has no outcome"));
+    }
+}
+
 fn scenarios(program: &Program, found: &mut Found) {
     if program.scenarios.is_empty() {
         return found.add(Place::Program.broken(Fault::NoScenario));
@@ -199,6 +238,10 @@ fn scenarios(program: &Program, found: &mut Found) {
             found.check(expr(program, place, *value));
         }
         found.check(within(place, "block", scenario.root.0, program.blocks.len()));
+        let is_group = program.blocks.get(scenario.root.index()).is_some_and(|root| root.span().is_none());
+        if is_group {
+            found.add(place.broken(Fault::RootGroup));
+        }
     }
     let weights = || program.scenarios.iter().map(|s| s.weight);
     // A weight that is wrong by itself has been told above.
@@ -208,7 +251,8 @@ fn scenarios(program: &Program, found: &mut Found) {
 }
 
 fn form(program: &Program, id: BlockId, block: &Block, owned: &mut [bool], found: &mut Found) {
-    let (place, span) = (Place::Block(id), &block.span);
+    let place = Place::Block(id);
+    let Form::Span(span) = &block.form else { return };
     found.check(within(place, "service", span.service.0, program.services.len()));
     if let Some(name) = span.name {
         found.check(text(program, place, name));
@@ -244,7 +288,8 @@ fn computed(
 /// Checks ids, jumps, delays and the end; slots are checked where the ways are followed.
 fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
     let last = block.code.len().wrapping_sub(1);
-    let own = u64::from(block.span.attrs.first)..u64::from(block.span.attrs.first) + u64::from(block.span.attrs.count);
+    let attrs = block.attrs();
+    let own = u64::from(attrs.first)..u64::from(attrs.first) + u64::from(attrs.count);
     for (pc, inst) in block.code.iter().enumerate() {
         let place = Place::Instruction(id, pc);
         if let Some(value) = inst.expr() {
@@ -262,17 +307,50 @@ fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
             Inst::Delay { min, max } => delay(place, min, max),
             Inst::DelayDist { dist } => within(place, "dist", dist.0, program.dists.len()),
             Inst::Fail { error, .. } => within(place, "error", error.0, program.errors.len()),
+            Inst::Propagate { error, .. } => within(place, "error", error.0, program.errors.len()),
             Inst::Event { event } => within(place, "event", event.0, program.events.len()),
-            Inst::Call { block } => within(place, "block", block.0, program.blocks.len()),
-            Inst::Set { .. } | Inst::Name { .. } | Inst::Export { .. } | Inst::Roll => Ok(()),
+            Inst::Call { block, spec } => called(program, place, block, spec),
+            Inst::Chance { chance, .. } => require(place, chance <= Chance::ONE, "a chance is at most 100 %"),
+            Inst::Set { .. } | Inst::Name { .. } | Inst::Export { .. } | Inst::Roll | Inst::Test { .. } => Ok(()),
             Inst::SkipIfFailed { .. } | Inst::End => Ok(()),
         });
+        if let Form::Group(group) = &block.form {
+            let fits = !matches!(group, Group::Parallel { max } if *max > limits::TURNS);
+            found.check(require(place, fits, "a pool has at most 10,000 workers"));
+            found.check(require(place, may_group(group, inst), "a group only sets, tests and calls"));
+        }
         if matches!(inst, Inst::End) != (pc == last) {
             found.add(place.broken(Fault::End));
         }
     }
     if block.code.is_empty() {
         found.add(Place::Block(id).broken(Fault::End));
+    }
+}
+
+/// The error of a timeout needs no evaluation.
+fn timeout_error(program: &Program, place: Place, id: ErrorId) -> Checked {
+    within(place, "error", id.0, program.errors.len())?;
+    let error = &program.errors[id.index()];
+    expr(program, place, error.r#type)?;
+    let is_text = matches!(program.exprs[error.r#type.index()], Expr::Const { value: Constant::Text(_) });
+    let is_plain = is_text && error.message.is_none() && error.attributes.is_empty();
+    require(place, is_plain, "the error of a timeout is a constant type")
+}
+
+fn called(program: &Program, place: Place, block: BlockId, spec: Option<CallSpecId>) -> Checked {
+    within(place, "block", block.0, program.blocks.len())?;
+    spec.map_or(Ok(()), |spec| within(place, "spec", spec.0, program.specs.len()))
+}
+
+/// Whether an instruction may stand in a group. Calls side by side have no time between them.
+fn may_group(group: &Group, inst: &Inst) -> bool {
+    match inst {
+        Inst::Set { .. } | Inst::Test { .. } | Inst::Chance { .. } | Inst::Propagate { .. } => true,
+        Inst::Call { .. } | Inst::End => true,
+        Inst::Delay { .. } | Inst::DelayDist { .. } => matches!(group, Group::Sequence { .. }),
+        Inst::Link { .. } | Inst::Attr { .. } | Inst::Name { .. } | Inst::Export { .. } => false,
+        Inst::Roll | Inst::Fail { .. } | Inst::Event { .. } | Inst::SkipIfFailed { .. } => false,
     }
 }
 

@@ -5,7 +5,7 @@ mod code;
 mod tables;
 
 use super::*;
-use crate::plan::fixture::{self, Maker};
+use crate::plan::fixture::{self, Maker, span};
 use crate::plan::*;
 use proptest::prelude::*;
 
@@ -102,7 +102,7 @@ fn all_violations_are_told_at_once_with_their_instructions() {
 #[test]
 fn what_only_follows_from_a_violation_is_not_told() {
     let mut program = fixture::program();
-    program.blocks[0].code[5] = Inst::Call { block: BlockId(999) };
+    program.blocks[0].code[5] = Inst::Call { block: BlockId(999), spec: None };
     program.blocks[1].code[2] = Inst::Name { value: ExprId(999) };
     insta::assert_snapshot!(Plan::verify(program).unwrap_err(), @r#"
     2 violations
@@ -110,7 +110,7 @@ fn what_only_follows_from_a_violation_is_not_told() {
       block1 instruction 2 `name   expr999`: expr999 is out of range, there are 18
     "#);
     let mut program = fixture::program();
-    program.blocks[0].code[5] = Inst::Call { block: BlockId(0) };
+    program.blocks[0].code[5] = Inst::Call { block: BlockId(0), spec: None };
     insta::assert_snapshot!(Plan::verify(program).unwrap_err(), @r#"
     2 violations
       block0 instruction 5 `call   block0`: block0 is already called elsewhere, or is a root

@@ -4,11 +4,11 @@ use super::violation::{Fault, Place, Violation};
 use crate::plan::{Constant, Expr, ExprId, Operator, Program, SlotId, limits};
 
 /// Bytes of the longest decimal text of an int.
-const INT: u64 = 20;
+pub(super) const INT: u64 = 20;
 /// Bytes of the longest text of a double: sign, 309 digits before the point, and those behind it; or 1 and 323 zeros before it.
 const DOUBLE: u64 = 352;
 /// Bytes of the longest text of a bool.
-const BOOL: u64 = 5;
+pub(super) const BOOL: u64 = 5;
 /// Bytes of the longest User-Agent that the interpreter has.
 const USER_AGENT: u64 = 512;
 /// How many times its bytes a character takes at most in the other case.
@@ -37,6 +37,8 @@ pub(super) struct Values<'a> {
     evaluations: u64,
     /// By expression: how many evaluations it takes, which is its own and those of its operands as often as it names them.
     costs: Vec<u64>,
+    /// How often a trace runs what is followed now, at most.
+    turns: u64,
     /// The bytes of text that one trace of this scenario has made so far.
     text: u64,
     /// The evaluations are used up: nothing is followed any more.
@@ -59,6 +61,7 @@ impl<'a> Values<'a> {
             longest: vec![],
             evaluations: 0,
             costs,
+            turns: 1,
             text: 0,
             is_exhausted: false,
             is_too_long: false,
@@ -70,8 +73,39 @@ impl<'a> Values<'a> {
         self.site = Site::Vars;
         self.written = vec![false; slots];
         self.longest = vec![0; slots];
+        self.turns = 1;
         self.text = 0;
         self.is_too_long = false;
+    }
+
+    /// Takes what follows for run so many times as often. Returns what [`Values::end_turns`] takes.
+    pub fn begin_turns(&mut self, turns: u64) -> u64 {
+        let all = self.turns.saturating_mul(turns);
+        std::mem::replace(&mut self.turns, all)
+    }
+
+    /// Takes what follows for run as often as before the turns.
+    pub fn end_turns(&mut self, outside: u64) {
+        self.turns = outside;
+    }
+
+    /// Whether what is followed now may run more than once, and the slot already holds something that a text of so many bytes is
+    /// longer than.
+    pub fn outgrows(&self, slot: SlotId, longest: u64) -> bool {
+        let at = slot.index();
+        self.turns > 1 && self.written.get(at) == Some(&true) && longest > self.longest[at]
+    }
+
+    /// Takes a slot, written or not, for one that may hold a text of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// The scenario has no such slot.
+    pub fn raise(&mut self, place: Place, slot: SlotId, longest: u64) -> Result<(), Violation> {
+        self.slot(place, slot)?;
+        let kept = &mut self.longest[slot.index()];
+        *kept = longest.max(*kept);
+        Ok(())
     }
 
     /// Takes a slot for unwritten again.
@@ -85,9 +119,7 @@ impl<'a> Values<'a> {
     ///
     /// The scenario has no such slot.
     pub fn write(&mut self, place: Place, slot: SlotId, longest: u64) -> Result<bool, Violation> {
-        self.slot(place, slot)?;
-        let kept = &mut self.longest[slot.index()];
-        *kept = longest.max(*kept);
+        self.raise(place, slot, longest)?;
         Ok(!std::mem::replace(&mut self.written[slot.index()], true))
     }
 
@@ -121,7 +153,8 @@ impl<'a> Values<'a> {
         if self.is_exhausted {
             return Ok(0);
         }
-        self.evaluations = self.evaluations.saturating_add(self.costs[id.index()]);
+        let cost = self.costs[id.index()].saturating_mul(self.turns);
+        self.evaluations = self.evaluations.saturating_add(cost);
         if self.evaluations > limits::EVALUATIONS {
             self.is_exhausted = true;
             let (count, max) = (self.evaluations, limits::EVALUATIONS);
@@ -193,7 +226,8 @@ impl<'a> Values<'a> {
         };
         if makes_text {
             // The stable functions and `pad` may write their operand's text first.
-            self.text = self.text.saturating_add(longest).saturating_add(first);
+            let made = longest.saturating_add(first).saturating_mul(self.turns);
+            self.text = self.text.saturating_add(made);
             if self.text > limits::TRACE_TEXT_BYTES && !std::mem::replace(&mut self.is_too_long, true) {
                 let (count, max) = (self.text, limits::TRACE_TEXT_BYTES);
                 return Err(place.broken(Fault::TooMany { what: "bytes of text in a trace", count, max }));

@@ -1,8 +1,8 @@
 //! What is wrong with a program, as data, and the words for it.
 
 use crate::plan::{
-    AttrId, BlockId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId, TextId,
-    limits,
+    AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId,
+    TextId, limits,
 };
 use std::fmt;
 
@@ -27,6 +27,7 @@ pub enum Place {
     Event(EventId),
     Error(ErrorId),
     Link(LinkId),
+    CallSpec(CallSpecId),
     Dist(DistId),
     Scenario(ScenarioId),
     Slot(ScenarioId, SlotId),
@@ -136,6 +137,16 @@ pub enum Fault {
         max: u64,
     },
     Duration,
+    /// A scenario's root is a group.
+    RootGroup,
+    /// A slot that the outcome of a call goes to is not set by the block that calls.
+    Outcome {
+        slot: SlotId,
+    },
+    /// A slot that may hold a text already is set to one that may be longer.
+    Longer {
+        slot: SlotId,
+    },
 }
 
 impl Fault {
@@ -152,6 +163,8 @@ impl Fault {
             Fault::Unwritten { .. } | Fault::NoWeight | Fault::Name(_) | Fault::NotRolled | Fault::ChanceSum => false,
             Fault::Second { .. } | Fault::NoSource | Fault::NoExport { .. } | Fault::LinkCycle => false,
             Fault::LinkChain | Fault::ConstantErrorType | Fault::Spans { .. } | Fault::Duration => false,
+            Fault::RootGroup => true,
+            Fault::Outcome { .. } | Fault::Longer { .. } => false,
         }
     }
 }
@@ -180,6 +193,7 @@ impl fmt::Display for Place {
             Place::Event(id) => write!(f, "{id}"),
             Place::Error(id) => write!(f, "{id}"),
             Place::Link(id) => write!(f, "{id}"),
+            Place::CallSpec(id) => write!(f, "{id}"),
             Place::Dist(id) => write!(f, "{id}"),
             Place::Scenario(id) => write!(f, "{id}"),
             Place::Slot(id, slot) => write!(f, "{id} {slot}"),
@@ -230,6 +244,9 @@ impl fmt::Display for Fault {
             Fault::ConstantErrorType => write!(f, "a span that can fail has a constant `error.type`"),
             Fault::Spans { max } => write!(f, "a trace may have {max} spans, at most {} are allowed", limits::SPANS),
             Fault::Duration => write!(f, "a trace may last longer than 2^62 ns"),
+            Fault::RootGroup => write!(f, "a scenario's root is a group, and makes no span"),
+            Fault::Outcome { slot } => write!(f, "{slot} takes an outcome, and is not set in this block before"),
+            Fault::Longer { slot } => write!(f, "{slot} was written before, and its text may be longer now"),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Source {
 
     fn forms(&self) -> impl Iterator<Item = &SpanForm> {
         let blocks = self.origin.plan.blocks.iter().zip(&self.spans);
-        blocks.filter(|(_, spans)| **spans > 0).map(|(block, _)| &block.span)
+        blocks.filter(|(_, spans)| **spans > 0).filter_map(|(block, _)| block.span())
     }
 
     /// Add the services that occur.

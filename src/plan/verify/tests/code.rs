@@ -5,11 +5,11 @@ use super::*;
 /// The fixture with `n` more blocks under its third, each called by the one `caller` says.
 fn with_calls(n: u32, caller: impl Fn(u32) -> u32) -> Result<Plan, Violation> {
     let mut program = fixture::program();
-    let form = SpanForm { attrs: AttrRange::default(), ..program.blocks[2].span.clone() };
+    let form = SpanForm { attrs: AttrRange::default(), ..program.blocks[2].span().unwrap().clone() };
     for block in 3..3 + n {
-        program.blocks.push(Block { span: form.clone(), code: vec![Inst::End] });
+        program.blocks.push(Block { form: Form::Span(form.clone()), code: vec![Inst::End] });
         let code = &mut program.blocks[caller(block) as usize].code;
-        code.insert(code.len() - 1, Inst::Call { block: BlockId(block) });
+        code.insert(code.len() - 1, Inst::Call { block: BlockId(block), spec: None });
     }
     verified(program)
 }
@@ -17,11 +17,11 @@ fn with_calls(n: u32, caller: impl Fn(u32) -> u32) -> Result<Plan, Violation> {
 #[test]
 fn invariant_11_calls_form_trees() {
     let called = |block| Fault::CalledTwice { block: BlockId(block) };
-    let twice = broken(|p| p.blocks[0].code.insert(5, Inst::Call { block: BlockId(1) }));
+    let twice = broken(|p| p.blocks[0].code.insert(5, Inst::Call { block: BlockId(1), spec: None }));
     assert_eq!(twice, inst(0, 6).broken(called(1)));
-    let root = broken(|p| p.blocks[1].code.insert(7, Inst::Call { block: BlockId(2) }));
+    let root = broken(|p| p.blocks[1].code.insert(7, Inst::Call { block: BlockId(2), spec: None }));
     assert_eq!(root.fault, called(2));
-    let itself = broken(|p| p.blocks[2].code.insert(3, Inst::Call { block: BlockId(2) }));
+    let itself = broken(|p| p.blocks[2].code.insert(3, Inst::Call { block: BlockId(2), spec: None }));
     assert_eq!(itself, inst(2, 3).broken(called(2)));
     let two_roots = broken(|p| p.scenarios[1].root = BlockId(0));
     assert_eq!(two_roots, Place::Scenario(ScenarioId(1)).broken(called(0)));
@@ -36,9 +36,26 @@ fn invariant_11_calls_form_trees() {
 
 #[test]
 fn invariant_12_spans_and_time_are_bounded() {
-    assert_eq!(with_calls(9_999, |_| 2).unwrap().bound(ScenarioId(1)).max_spans, 10_000);
-    let found = with_calls(10_000, |_| 2).unwrap_err();
-    assert_eq!(found, Place::Scenario(ScenarioId(1)).broken(Fault::Spans { max: 10_001 }));
+    let turns = |max: u32| {
+        move |p: &mut Program| {
+            let count = ExprId(p.exprs.len() as u32);
+            p.exprs.push(Expr::Const { value: Constant::Int(3) });
+            let repeat = Repeat { count, max, index: None, total: None, until: None };
+            p.specs = vec![CallSpec { repeat: Some(repeat), ..CallSpec::default() }];
+            let form = SpanForm { attrs: AttrRange::default(), ..span(p, 2).clone() };
+            let called = |code| Block { form: Form::Span(form.clone()), code };
+            let call = |block| Inst::Call { block: BlockId(block), spec: Some(CallSpecId(0)) };
+            p.blocks.extend([called(vec![call(4), Inst::End]), called(vec![Inst::End])]);
+            p.blocks[2].code.insert(3, call(3));
+        }
+    };
+    // The root, its callee's turns, and the turns of each of these.
+    assert_eq!(
+        valid(turns(255)).bound(ScenarioId(1)),
+        Bound { min_spans: 1 + 3 + 9, max_spans: 65_281, duration: 2_000_000_000 }
+    );
+    let found = broken(turns(256));
+    assert_eq!(found, Place::Scenario(ScenarioId(1)).broken(Fault::Spans { max: 65_793 }));
     let upside_down = broken(|p| p.blocks[2].code[2] = Inst::Delay { min: 2, max: 1 });
     assert_eq!(upside_down, inst(2, 2).broken(Fault::Range("min is greater than max")));
     let long = broken(|p| p.blocks[2].code[2] = Inst::Delay { min: 0, max: limits::DELAY + 1 });
@@ -135,7 +152,7 @@ fn invariant_15_a_block_writes_its_own_attributes() {
 
 #[test]
 fn invariant_16_a_span_has_one_name() {
-    let none = broken(|p| p.blocks[0].span.name = None);
+    let none = broken(|p| span(p, 0).name = None);
     assert_eq!(none, inst(0, 1).broken(Fault::Name("the span has no name on every way here")));
     let late = broken(|p| p.blocks[1].code[2..6].rotate_left(1));
     assert_eq!(late, inst(1, 4).broken(Fault::Name("the span has no name on every way here")));
@@ -145,7 +162,7 @@ fn invariant_16_a_span_has_one_name() {
         p.blocks[1].code.insert(3, name);
     });
     assert_eq!(twice, inst(1, 3).broken(second.clone()));
-    let both = broken(|p| p.blocks[1].span.name = Some(TextId(0)));
+    let both = broken(|p| span(p, 1).name = Some(TextId(0)));
     assert_eq!(both, inst(1, 2).broken(second));
     let left_out = broken(|p| {
         let jump = Inst::Fail { chance: Chance(1), error: ErrorId(0), target: 4 };
@@ -180,11 +197,11 @@ fn invariant_17_chances_are_rolled_for_and_sum_to_one() {
 #[test]
 fn invariant_18_no_constant_error_type_where_a_span_can_fail() {
     let error_type = |p: &mut Program| p.attrs[2];
-    let found = broken(|p| p.blocks[0].span.constants[0].0 = error_type(p));
+    let found = broken(|p| span(p, 0).constants[0].0 = error_type(p));
     assert_eq!(found, Place::Block(BlockId(0)).broken(Fault::ConstantErrorType));
     valid(|p| {
         let key = error_type(p);
-        p.blocks[2].span.constants.push((key, Constant::Bool(true)));
+        span(p, 2).constants.push((key, Constant::Bool(true)));
     });
 }
 
@@ -215,10 +232,12 @@ fn invariant_20_links_have_sources_that_export() {
     assert_eq!(no_export, Place::Link(LinkId(0)).broken(Fault::NoExport { block: BlockId(0) }));
     let many = |n: u32| {
         let mut program = fixture::program();
-        let form = SpanForm { attrs: AttrRange::default(), ..program.blocks[2].span.clone() };
+        let form = SpanForm { attrs: AttrRange::default(), ..program.blocks[2].span().unwrap().clone() };
         for block in 3..3 + n {
-            program.blocks.push(Block { span: form.clone(), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
-            program.blocks[2].code.insert(3, Inst::Call { block: BlockId(block) });
+            program
+                .blocks
+                .push(Block { form: Form::Span(form.clone()), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
+            program.blocks[2].code.insert(3, Inst::Call { block: BlockId(block), spec: None });
         }
         verified(program)
     };
@@ -232,7 +251,7 @@ fn invariant_20_links_have_sources_that_export() {
 fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
     let mut m = Maker { program: fixture::program() };
     let value = m.constant("key");
-    let form = SpanForm { attrs: AttrRange::default(), ..m.program.blocks[2].span.clone() };
+    let form = SpanForm { attrs: AttrRange::default(), ..m.program.blocks[2].span().unwrap().clone() };
     for i in 0..n {
         let (name, block) = (TextId(m.program.texts.len() as u32), m.program.blocks.len() as u32);
         m.program.texts.push(format!("chain {i}"));
@@ -244,7 +263,7 @@ fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
             m.program.links.push(Link { glob: name, sources: vec![BlockId(source)] });
             code.insert(0, Inst::Link { link: LinkId(m.program.links.len() as u32 - 1) });
         }
-        m.program.blocks.push(Block { span: form.clone(), code });
+        m.program.blocks.push(Block { form: Form::Span(form.clone()), code });
     }
     verified(m.program)
 }
@@ -263,12 +282,14 @@ fn invariant_21_links_go_back_but_not_far() {
 fn a_link_with_many_sources_that_many_scenarios_follow_is_looked_at_once() {
     let mut m = Maker { program: fixture::program() };
     m.program.links[0].sources = vec![BlockId(1); 1 << 21];
-    let form = SpanForm { attrs: AttrRange::default(), ..m.program.blocks[2].span.clone() };
+    let form = SpanForm { attrs: AttrRange::default(), ..m.program.blocks[2].span().unwrap().clone() };
     for i in 0..50_000 {
         let (name, root) = (TextId(m.program.texts.len() as u32), BlockId(m.program.blocks.len() as u32));
         m.program.texts.push(format!("linking {i}"));
         m.program.scenarios.push(Scenario { name, weight: 1.0, slots: vec![], vars: vec![], root });
-        m.program.blocks.push(Block { span: form.clone(), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
+        m.program
+            .blocks
+            .push(Block { form: Form::Span(form.clone()), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
     }
     assert!(verified(m.program).is_ok());
 }

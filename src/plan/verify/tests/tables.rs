@@ -35,16 +35,16 @@ fn invariant_2_every_id_is_in_range() {
         (Place::Scenario(ScenarioId(0)), "slot", |p| p.scenarios[0].vars[0].0 = SlotId(999)),
         (Place::Scenario(ScenarioId(0)), "expr", |p| p.scenarios[0].vars[0].1 = ExprId(999)),
         (Place::Scenario(ScenarioId(0)), "block", |p| p.scenarios[0].root = BlockId(999)),
-        (Place::Block(BlockId(0)), "service", |p| p.blocks[0].span.service = ServiceId(999)),
-        (Place::Block(BlockId(0)), "text", |p| p.blocks[0].span.name = Some(TextId(999))),
-        (Place::Block(BlockId(0)), "text", |p| p.blocks[0].span.constants[0].1 = Constant::Text(TextId(999))),
-        (Place::Block(BlockId(2)), "attr", |p| p.blocks[2].span.attrs.count = 2),
-        (Place::Block(BlockId(2)), "attr", |p| p.blocks[2].span.attrs = AttrRange { first: u32::MAX, count: u32::MAX }),
+        (Place::Block(BlockId(0)), "service", |p| span(p, 0).service = ServiceId(999)),
+        (Place::Block(BlockId(0)), "text", |p| span(p, 0).name = Some(TextId(999))),
+        (Place::Block(BlockId(0)), "text", |p| span(p, 0).constants[0].1 = Constant::Text(TextId(999))),
+        (Place::Block(BlockId(2)), "attr", |p| span(p, 2).attrs.count = 2),
+        (Place::Block(BlockId(2)), "attr", |p| span(p, 2).attrs = AttrRange { first: u32::MAX, count: u32::MAX }),
         (inst(0, 0), "expr", |p| p.blocks[0].code[0] = Inst::Attr { attr: AttrId(0), value: ExprId(999) }),
         (inst(0, 3), "error", |p| {
             p.blocks[0].code[3] = Inst::Fail { chance: Chance(0), error: ErrorId(999), target: 4 };
         }),
-        (inst(0, 5), "block", |p| p.blocks[0].code[5] = Inst::Call { block: BlockId(999) }),
+        (inst(0, 5), "block", |p| p.blocks[0].code[5] = Inst::Call { block: BlockId(999), spec: None }),
         (inst(1, 2), "expr", |p| p.blocks[1].code[2] = Inst::Name { value: ExprId(999) }),
         (inst(1, 3), "slot", |p| p.blocks[1].code[3] = Inst::Set { slot: SlotId(3), value: ExprId(0) }),
         (inst(1, 4), "slot", |p| p.blocks[1].code[4] = Inst::Export { key: SlotId(3) }),
@@ -72,7 +72,7 @@ fn invariant_3_texts() {
         ("a service's name", |p, empty| p.services[0].name = empty),
         ("a scenario's name", |p, empty| p.scenarios[0].name = empty),
         ("an attribute's key", |p, empty| p.attrs[0] = empty),
-        ("an attribute's key", |p, empty| p.blocks[0].span.constants[0].0 = empty),
+        ("an attribute's key", |p, empty| span(p, 0).constants[0].0 = empty),
         ("an attribute's key", |p, empty| p.resources[0].attributes[0].0 = empty),
     ];
     for (what, edit) in edits {
@@ -96,12 +96,12 @@ fn invariant_4_resources_follow_one_another() {
 
 #[test]
 fn invariant_5_attributes_have_one_owner_and_keys_are_unique() {
-    let shared = broken(|p| p.blocks[2].span.attrs = p.blocks[1].span.attrs);
+    let shared = broken(|p| p.blocks[2].form = Form::Span(SpanForm { attrs: span(p, 1).attrs, ..span(p, 2).clone() }));
     assert_eq!(shared, Place::Block(BlockId(2)).broken(Fault::Attribute { attr: 1 }));
     let with_event = broken(|p| p.events[0].attributes[0].0 = AttrId(0));
     assert_eq!(with_event, Place::Block(BlockId(0)).broken(Fault::Attribute { attr: 0 }));
     let twice = |what: &str| Fault::Twice { what: "attribute", text: what.into() };
-    let both = broken(|p| p.attrs[0] = p.blocks[0].span.constants[0].0);
+    let both = broken(|p| p.attrs[0] = span(p, 0).constants[0].0);
     assert_eq!(both, Place::Block(BlockId(0)).broken(twice("http.request.method")));
     let computed = broken(|p| p.attrs[2] = p.attrs[1]);
     assert_eq!(computed, Place::Block(BlockId(1)).broken(twice("order.id")));
@@ -183,7 +183,7 @@ fn invariant_7_parameters_are_in_range() {
     let nested = Constant::List([Constant::List([].into())].into());
     for value in [mixed, nested] {
         assert_eq!(with_var(|_| Expr::Const { value: value.clone() }).unwrap_err().fault, Fault::MixedList);
-        let constant = broken(|p| p.blocks[0].span.constants[0].1 = value);
+        let constant = broken(|p| span(p, 0).constants[0].1 = value);
         assert_eq!(constant, Place::Block(BlockId(0)).broken(Fault::MixedList));
     }
 }

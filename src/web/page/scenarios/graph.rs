@@ -44,7 +44,7 @@ pub struct Edge {
 
 pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation>, palette: &Palette) -> Graph {
     let (places, rows) = layout(plan, scenario);
-    let all = plan.bound(scenario).max_spans as usize;
+    let all = plan.spans_of(scenario).len();
     let expected: BTreeMap<BlockId, _> =
         expectation.iter().flat_map(|e| &e.blocks).map(|block| (block.block, block)).collect();
     let nodes = places.iter().map(|place| {

@@ -1,0 +1,302 @@
+//! Lists of calls: what says whether, how often and how each is made, and what becomes of it.
+
+use super::{Resolver, State, new_slot};
+use crate::compiler::interval::interval;
+use crate::compiler::names::{BlockKind, ItemNode, Site};
+use crate::compiler::report::Report;
+use crate::compiler::typed::{Act, Action, Delay, Failing, Item, List, Propagation, Step};
+use crate::compiler::types::Kind;
+use crate::language::diagnostic::Problem;
+use crate::language::scenario::dist::Dist;
+use crate::language::scenario::{self, Body};
+use crate::language::source::Loc;
+use crate::language::template::Template;
+use crate::plan::{CallSpec, Chance, Constant, Expr, ExprId, Group, Outcome, Repeat, Retry, SlotId, Timeout, limits};
+
+/// The type of the error of a call that took too long, by the semantic conventions' word for it.
+const TIMEOUT: &str = "timeout";
+
+impl<'m> Resolver<'m> {
+    /// The form of a block that is a group.
+    pub(super) fn group(&mut self, state: &State<'_, 'm>, block: usize) -> Group {
+        match state.names.blocks[block].kind {
+            BlockKind::Parallel(max) => Group::Parallel { max },
+            BlockKind::Sequence | BlockKind::Span(_) => Group::Sequence { outcome: state.values.outcomes[block] },
+        }
+    }
+
+    /// The calls of a block.
+    pub(super) fn list(&mut self, state: &mut State<'_, 'm>, block: usize, report: &mut Report) -> List {
+        let names = state.names;
+        let node = &names.blocks[block];
+        let mut list = List::default();
+        if node.items.is_empty() {
+            return list;
+        }
+        if let Some(loc) = self.outcome_read_at(state, block) {
+            let outcome = self.outcome(state, loc);
+            state.values.outcomes[block] = Some(outcome);
+            list.initial.extend(self.before(outcome));
+        }
+        let handles = node.items.iter().any(|at| names.items[*at].handles);
+        if matches!(node.kind, BlockKind::Span(_)) && node.propagates && handles {
+            self.begin_failing(state, &mut list, block);
+        }
+        for callee in node.items.iter().filter_map(|at| names.items[*at].callee) {
+            // It keeps that it failed from turn to turn, so it begins here.
+            if names.blocks[callee].propagates && !matches!(names.blocks[callee].kind, BlockKind::Span(_)) {
+                self.begin_failing(state, &mut list, callee);
+            }
+        }
+        list.failing = state.values.failing[block];
+        for at in &node.items {
+            let item = self.item(state, *at, &mut list.initial, report);
+            list.items.push(item);
+        }
+        list
+    }
+
+    /// Gives `block` a slot that says whether a failure was passed on in its list; none was before the first item of `list`.
+    fn begin_failing(&mut self, state: &mut State, list: &mut List, block: usize) {
+        let no = self.tables.constant(Constant::Bool(false));
+        let slot = new_slot(state, "failing", no, state.names.blocks[block].loc);
+        list.initial.push((slot, no));
+        let is = self.tables.expr(Expr::Slot { slot });
+        let is_not = self.tables.expr(Expr::Not { of: is });
+        state.values.failing[block] = Some(Failing { slot, is, is_not });
+    }
+
+    /// Where the outcome of a block's calls is read first: in its own list, or, if it is a sequence, in the one that it stands in.
+    fn outcome_read_at(&self, state: &State, block: usize) -> Option<Loc> {
+        let node = &state.names.blocks[block];
+        let outside = || {
+            let list = state.names.items[node.caller?].list;
+            state.values.outcomes[list].map(|_| node.loc)
+        };
+        node.reads_outcome.or_else(|| if node.kind == BlockKind::Sequence { outside() } else { None })
+    }
+
+    /// What the slots of an outcome hold before there is a call.
+    fn before(&mut self, outcome: Outcome) -> [(SlotId, ExprId); 3] {
+        let (not_failed, nothing) = (self.tables.constant(Constant::Bool(false)), self.tables.text_constant(""));
+        [(outcome.failed, not_failed), (outcome.r#type, nothing), (outcome.message, nothing)]
+    }
+
+    fn outcome(&mut self, state: &mut State, loc: Loc) -> Outcome {
+        let (not_failed, nothing) = (self.tables.constant(Constant::Bool(false)), self.tables.text_constant(""));
+        Outcome {
+            failed: new_slot(state, "error", not_failed, loc),
+            r#type: new_slot(state, "error.type", nothing, loc),
+            message: new_slot(state, "error.message", nothing, loc),
+        }
+    }
+
+    /// An item; `initial` takes what its slots hold before the first item of the list.
+    fn item(
+        &mut self,
+        state: &mut State<'_, 'm>,
+        at: usize,
+        initial: &mut Vec<(SlotId, ExprId)>,
+        report: &mut Report,
+    ) -> Item {
+        let names = state.names;
+        let node = &names.items[at];
+        let (model, mut steps) = (node.item, Vec::new());
+        let repeat = if node.repeats { self.repeat(state, at, node, report) } else { None };
+        let site = Site::Turn { item: at };
+        for var in &node.vars {
+            let model = state.names.vars[*var].var;
+            let Some(typed) = self.expressions(state, site, report).value(&model.value) else { continue };
+            let read = if self.tables.constant_of(typed.expr).is_some() {
+                typed
+            } else {
+                let slot = new_slot(state, &model.name.value, typed.expr, model.name.loc);
+                steps.push(Step { action: Action::Keep(slot, typed.expr), loc: model.name.loc });
+                self.read_slot(slot, typed)
+            };
+            state.values.vars[*var] = Some(read);
+        }
+        let words = Some(model).filter(|_| node.has_words);
+        let when = words.and_then(|item| item.when.as_ref()).and_then(|when| {
+            let value = self.condition(state, site, when, report)?;
+            Some((value, when.loc))
+        });
+        let chance = words.and_then(|item| item.probability.as_ref());
+        let handles = node.handles && state.values.failing[node.list].is_some();
+        let outcome = match state.values.outcomes[node.list] {
+            // After a failure that was passed on, `error` goes on to speak of that one.
+            Some(_) if handles => {
+                let own = self.outcome(state, model.loc);
+                initial.extend(self.before(own));
+                Some(own)
+            }
+            outcome => outcome,
+        };
+        let inner = node.callee.and_then(|callee| match state.names.blocks[callee].kind {
+            BlockKind::Span(_) => None,
+            BlockKind::Sequence | BlockKind::Parallel(_) => state.values.failing[callee],
+        });
+        let act = match (node.callee, &model.body) {
+            (Some(callee), _) => {
+                let is_inner = node.has_words && model.repeat.is_some() && !node.repeats;
+                let is_async = model.is_async && !is_inner;
+                let repeat = repeat.map(|repeat| Repeat { until: inner.map(|inner| inner.slot), ..repeat });
+                let outcome = outcome.filter(|_| !is_async);
+                let terms = words.map_or(CallSpec::default(), |item| self.terms(state, at, item, report));
+                let spec = CallSpec { repeat, is_async, outcome, ..terms };
+                let spec = (spec != CallSpec::default()).then(|| self.tables.spec(spec));
+                Act::Call { block: state.block(callee), spec }
+            }
+            (None, Body::Work(work)) => {
+                let times = words.and_then(|item| item.wait.as_ref()).into_iter().chain([work]);
+                let delay =
+                    |written: &Dist| Some(Delay { time: self.time(state, site, written, report)?, loc: written.loc });
+                Act::Work(times.filter_map(delay).collect())
+            }
+            (None, _) => Act::Nothing,
+        };
+        let chance = chance.map(|percent| (Chance::from_percent(percent.value), percent.loc));
+        let propagate = words.and_then(|item| item.propagate.as_ref());
+        let propagation = propagate
+            .zip(outcome)
+            .and_then(|(propagate, outcome)| self.propagation(state, at, propagate, outcome, report));
+        let handles = handles.then(|| {
+            let pairs = outcome.zip(state.values.outcomes[node.list]);
+            let pairs = pairs.into_iter().flat_map(|(own, list)| own.slots().into_iter().zip(list.slots()));
+            let keep = |(own, list)| Action::Keep(list, self.tables.expr(Expr::Slot { slot: own }));
+            pairs.map(keep).map(|action| Step { action, loc: model.loc }).collect()
+        });
+        Item { steps, when, chance, act, propagation, inner, handles, loc: place(model) }
+    }
+
+    /// The terms of an item's call that are asked in each turn.
+    fn terms(
+        &mut self,
+        state: &mut State<'_, 'm>,
+        at: usize,
+        item: &'m scenario::Item,
+        report: &mut Report,
+    ) -> CallSpec {
+        let site = Site::Turn { item: at };
+        let wait = item.wait.as_ref().and_then(|wait| self.dist_id(state, site, wait, report));
+        let timeout = item.timeout.as_ref().and_then(|timeout| {
+            let after = self.dist_id(state, site, timeout, report)?;
+            let r#type = self.tables.text_constant(TIMEOUT);
+            Some(Timeout { after, error: self.shared_error(r#type, None) })
+        });
+        let retry = item.retry.as_ref().map(|retry| {
+            let backoff = retry.backoff.as_ref().and_then(|backoff| self.dist_id(state, site, backoff, report));
+            if state.names.items[at].reads_attempt {
+                let most = i64::from(retry.attempts) - 1;
+                let number = self.tables.expr(Expr::RandomInt { min: 0, max: most });
+                state.values.attempts[at] = Some(new_slot(state, "retry.attempt", number, retry.loc));
+            }
+            let site = Site::Failure { item: at };
+            let when = retry.when.as_ref().and_then(|when| self.condition(state, site, when, report));
+            Retry {
+                attempts: retry.attempts,
+                backoff,
+                factor: retry.factor,
+                jitter: Chance::from_percent(retry.jitter),
+                when,
+                attempt: state.values.attempts[at],
+            }
+        });
+        CallSpec { wait, timeout, retry, ..CallSpec::default() }
+    }
+
+    /// How the failure of an item is passed on, whose outcome goes to these slots.
+    fn propagation(
+        &mut self,
+        state: &State<'_, 'm>,
+        at: usize,
+        model: &'m scenario::Propagate,
+        outcome: Outcome,
+        report: &mut Report,
+    ) -> Option<Propagation> {
+        let site = Site::Failure { item: at };
+        let span = state.names.blocks[state.names.items[at].list].span;
+        let (r#type, callees) = match &model.r#type {
+            Some(text) => (self.expressions(state, site, report).required_text(text)?.expr, None),
+            None => {
+                let message = self.tables.expr(Expr::Slot { slot: outcome.message });
+                (self.tables.expr(Expr::Slot { slot: outcome.r#type }), Some(message))
+            }
+        };
+        let message = match &model.message {
+            Some(text) => Some(self.expressions(state, site, report).text(text)?.expr),
+            None => callees,
+        };
+        let error = self.error(state, site, span, r#type, message, &model.attributes, report);
+        Some(Propagation {
+            failed: self.tables.expr(Expr::Slot { slot: outcome.failed }),
+            chance: model.probability.as_ref().map(|percent| Chance::from_percent(percent.value)),
+            error,
+            yes: self.tables.constant(Constant::Bool(true)),
+            loc: model.loc,
+        })
+    }
+
+    /// A bool.
+    pub(super) fn condition(
+        &mut self,
+        state: &State<'_, 'm>,
+        site: Site,
+        when: &Template,
+        report: &mut Report,
+    ) -> Option<ExprId> {
+        Some(self.expressions(state, site, report).condition_field("when", when)?.expr)
+    }
+
+    /// How often an item runs.
+    fn repeat(
+        &mut self,
+        state: &mut State<'_, 'm>,
+        at: usize,
+        node: &ItemNode<'m>,
+        report: &mut Report,
+    ) -> Option<Repeat> {
+        let (count, loc) = match node.item.repeat.as_ref()? {
+            scenario::Repeat::Range { min, max, loc } if min == max => {
+                (self.tables.constant(Constant::Int((*min).into())), *loc)
+            }
+            scenario::Repeat::Range { min, max, loc } => {
+                (self.tables.expr(Expr::RandomInt { min: (*min).into(), max: (*max).into() }), *loc)
+            }
+            scenario::Repeat::Computed(template) => {
+                let expression = template.single()?;
+                let typed = self.expressions(state, Site::Repeat { item: at }, report).expression(expression)?;
+                if !matches!(typed.ty.kind, Kind::Int | Kind::Unknown) {
+                    let (expected, found) = ("an int", typed.ty.kind.name());
+                    let quoted = typed.quoted.is_some();
+                    report.add(Problem::ArgumentType { usage: "repeat: N", expected, found, quoted }, expression.loc);
+                    return None;
+                }
+                (typed.expr, expression.loc)
+            }
+        };
+        let most = interval(&self.tables.program.exprs, &state.slots, count).map(|interval| interval.max);
+        let limit = limits::TURNS;
+        let Some(most) = most.filter(|most| *most <= limit.into()) else {
+            report.add(Problem::TurnsWithoutBound { most: most.map(|most| most as i64), limit }, loc);
+            return None;
+        };
+        // An item that never runs is one whose turns are none.
+        let max = (most as u32).max(1);
+        // What stands for the number of the turn is as large as that can be.
+        let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
+        let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, value, loc));
+        let index: Option<SlotId> = slot(node.reads_index, "repeat.index", turn);
+        let total = slot(node.reads_count, "repeat.count", count);
+        state.values.turns[at] = (index, total);
+        Some(Repeat { count, max, index, total, until: None })
+    }
+}
+
+/// The place to point at for an item as a whole.
+fn place(item: &scenario::Item) -> Loc {
+    match &item.body {
+        Body::Span(span) => span.loc,
+        Body::Group(_) | Body::Work(_) => item.loc,
+    }
+}

@@ -1,0 +1,309 @@
+//! Calls that are more than one run, here and now: turns, calls side by side, calls that nobody waits for, outcomes. What the
+//! plan's [`crate::plan::CallSpec`]s and groups say is done here; the machine only knows where to go on.
+
+use super::evaluate::Evaluation;
+use super::failure::{Origin, record};
+use super::site::{Callee, Site};
+use crate::plan::{Chance, ErrorId, Outcome, SlotId, limits};
+use crate::trace::{NONE, Read, Value};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What is open of such calls, innermost last.
+pub(super) struct Calls {
+    active: Vec<Active>,
+    joins: Vec<Join>,
+    /// By depth of parallel groups: when each worker of a pool that waits for work is free, ns since 1970. They are kept from trace
+    /// to trace, since each has memory of its own.
+    pools: Vec<BinaryHeap<Reverse<u64>>>,
+    /// When the call that returned last did, ns since 1970.
+    pub returned: u64,
+    pub deadline: Deadline,
+}
+
+/// When what runs now ends at the latest.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    /// ns since 1970
+    pub time: u64,
+    /// The place of the call that set it.
+    site: u32,
+}
+
+impl Deadline {
+    const NEVER: Deadline = Deadline { time: u64::MAX, site: 0 };
+}
+
+/// An open call.
+struct Active {
+    /// When the caller made it; where turns come one after another, when the caller would make the next; ns since 1970.
+    called: u64,
+    turn: u32,
+    turns: u32,
+    attempt: u32,
+    /// When the caller's patience with this attempt ends, ns since 1970.
+    patience: u64,
+    /// The deadline of the caller.
+    outer: Deadline,
+}
+
+/// An open parallel group.
+struct Join {
+    /// ns since 1970.
+    start: u64,
+    /// Whether calls wait for a worker of a pool.
+    is_pool: bool,
+    /// The latest end of a call that is waited for, ns since 1970.
+    end: u64,
+    /// The earliest failure of such a call, and its time, ns since 1970.
+    failure: Option<(u64, Failure)>,
+}
+
+/// What became of a call that failed.
+#[derive(Clone, Copy)]
+struct Failure {
+    r#type: Value,
+    message: Value,
+}
+
+/// How a call goes on.
+pub(super) enum Next {
+    /// The block runs, from this time on.
+    Run(u64),
+    /// The caller goes on, at this time.
+    Return(u64),
+}
+
+impl Calls {
+    pub fn new() -> Calls {
+        Calls { active: vec![], joins: vec![], pools: vec![], returned: 0, deadline: Deadline::NEVER }
+    }
+
+    pub fn clear(&mut self) {
+        self.active.clear();
+        self.joins.clear();
+        self.deadline = Deadline::NEVER;
+    }
+
+    /// Makes the call of the site with number `at`, at `now`.
+    pub fn call(&mut self, e: &mut Evaluation, at: u32, now: u64) -> Next {
+        let site = &e.code.sites[at as usize];
+        let turns = match site.spec.repeat {
+            None => 1,
+            Some(repeat) => {
+                let count = e.count(repeat.count, repeat.max).unwrap_or(0);
+                if let Some(slot) = repeat.total {
+                    e.slots[slot.index()] = Value::int(count.into());
+                }
+                count
+            }
+        };
+        if turns == 0 {
+            return Next::Return(now);
+        }
+        let outer = self.deadline;
+        self.active.push(Active { called: now, turn: 0, turns, attempt: 0, patience: u64::MAX, outer });
+        self.turn(e, at)
+    }
+
+    /// Begins a turn of the innermost call.
+    fn turn(&mut self, e: &mut Evaluation, at: u32) -> Next {
+        let site = &e.code.sites[at as usize];
+        let Some(active) = self.active.last_mut() else { return Next::Return(self.returned) };
+        active.attempt = 0;
+        if let Some(slot) = site.spec.repeat.and_then(|repeat| repeat.index) {
+            e.slots[slot.index()] = Value::int(active.turn.into());
+        }
+        let mut start = active.called;
+        if site.side_by_side
+            && let (Some(join), Some(workers)) = (self.joins.last(), self.pools.get_mut(self.joins.len() - 1))
+        {
+            // What nobody waits for keeps no worker busy.
+            let free = if site.spec.is_async { workers.peek().copied() } else { workers.pop() };
+            start = free.map_or(join.start, |Reverse(free)| free);
+        }
+        if let Some(wait) = site.spec.wait {
+            start = start.saturating_add(e.time(wait));
+        }
+        self.attempt(e, at, start)
+    }
+
+    /// Begins an attempt of the innermost call, unless the time of the caller is over by then.
+    fn attempt(&mut self, e: &mut Evaluation, at: u32, start: u64) -> Next {
+        let site = &e.code.sites[at as usize];
+        let Some(active) = self.active.last_mut() else { return Next::Return(start) };
+        if start >= active.outer.time {
+            // The caller is past its time, too, even if only this call tells.
+            let start = start.max(active.outer.time.saturating_add(1));
+            self.deadline = active.outer;
+            self.active.pop();
+            if site.side_by_side {
+                self.join(site, start, None);
+            }
+            return Next::Return(start);
+        }
+        if let Some(slot) = site.spec.retry.and_then(|retry| retry.attempt) {
+            e.slots[slot.index()] = Value::int(active.attempt.into());
+        }
+        let timeout = site.spec.timeout.map(|timeout| start.saturating_add(e.time(timeout.after)));
+        active.patience = timeout.unwrap_or(u64::MAX);
+        self.deadline = match site.callee {
+            Callee::Remote => Deadline::NEVER,
+            _ if site.spec.is_async => Deadline::NEVER,
+            Callee::Local if active.patience < active.outer.time => Deadline { time: active.patience, site: at },
+            _ => active.outer,
+        };
+        if let Callee::Parallel(max) = site.callee {
+            let depth = self.joins.len();
+            if self.pools.len() == depth {
+                self.pools.push(BinaryHeap::new());
+            }
+            self.pools[depth].clear();
+            self.pools[depth].extend((0..max).map(|_| Reverse(start)));
+            self.joins.push(Join { start, is_pool: max > 0, end: start, failure: None });
+        }
+        Next::Run(start)
+    }
+
+    /// Takes the end of the block that the call of site `at` runs, at `now`; `span`: what it made, if it makes one.
+    pub fn end(&mut self, e: &mut Evaluation, at: u32, span: u32, now: u64) -> Next {
+        let site = &e.code.sites[at as usize];
+        // What is cut with its caller does not tell the caller so: that is past its time, too.
+        let (end, mut failure) = match site.callee {
+            Callee::Local | Callee::Remote => {
+                let end = now.min(self.deadline.time);
+                if now > end {
+                    self.cut(e, span);
+                }
+                e.trace.spans[span as usize].end = end;
+                e.trace.end = e.trace.end.max(end);
+                (now, failure_of(e, span))
+            }
+            Callee::Sequence(outcome) => (now, outcome.and_then(|outcome| failure_in(e, outcome))),
+            Callee::Parallel(_) => {
+                self.joins.pop().map_or((now, None), |join| (join.end, join.failure.map(|(_, f)| f)))
+            }
+        };
+        let Some(active) = self.active.last_mut() else { return Next::Return(end) };
+        let end = end.min(active.patience);
+        if let Some(timeout) = site.spec.timeout
+            && now > active.patience
+        {
+            failure = Some(Failure { r#type: constant_type(e, timeout.error), message: Value::ABSENT });
+        }
+        self.returned = end;
+        if !site.spec.is_async {
+            if let Some(outcome) = site.spec.outcome {
+                keep(e, outcome, failure);
+            }
+            if let Some(next) = self.retry(e, at, failure.is_some(), end) {
+                return next;
+            }
+        }
+        let Some(active) = self.active.last_mut() else { return Next::Return(end) };
+        active.turn += 1;
+        let mut is_over = active.turn == active.turns;
+        if !site.spec.is_async && !site.side_by_side {
+            active.called = end;
+            let until = site.spec.repeat.and_then(|repeat| repeat.until);
+            is_over |= until.is_some_and(|slot| is_true(e.slots[slot.index()]));
+        }
+        let called = active.called;
+        if is_over {
+            self.deadline = active.outer;
+            self.active.pop();
+        }
+        if site.side_by_side {
+            self.join(site, end, failure);
+        }
+        if is_over { Next::Return(called) } else { self.turn(e, at) }
+    }
+
+    /// Takes the end of a call into the group that it is part of, and lets the worker of it go.
+    fn join(&mut self, site: &Site, end: u64, failure: Option<Failure>) {
+        if site.spec.is_async {
+            return;
+        }
+        let depth = self.joins.len();
+        if let Some(join) = self.joins.last_mut() {
+            join.take(end, failure);
+            if join.is_pool {
+                self.pools[depth - 1].push(Reverse(end));
+            }
+        }
+    }
+
+    /// The next attempt of the innermost call, if the last has failed, ended at `end`, and is to be made again.
+    fn retry(&mut self, e: &mut Evaluation, at: u32, has_failed: bool, end: u64) -> Option<Next> {
+        let retry = e.code.sites[at as usize].spec.retry.filter(|_| has_failed)?;
+        let active = self.active.last_mut()?;
+        if active.attempt + 1 == retry.attempts || retry.when.is_some_and(|when| !is_true(e.value(when))) {
+            return None;
+        }
+        let backoff = retry.backoff.map_or(0, |backoff| e.time(backoff)) as f64;
+        let mut wait = backoff * libm::pow(f64::from(retry.factor) / 1e3, active.attempt.into());
+        if retry.jitter.0 > 0 {
+            let jitter = retry.jitter.0 as f64 / Chance::ONE.0 as f64;
+            wait *= 1.0 + jitter * (2.0 * e.random.unit() - 1.0);
+        }
+        active.attempt += 1;
+        let wait = libm::round(wait.clamp(0.0, limits::BACKOFF as f64)) as u64;
+        Some(self.attempt(e, at, end.saturating_add(wait)))
+    }
+
+    /// Fails a span whose time is over, unless it failed before that.
+    fn cut(&self, e: &mut Evaluation, span: u32) {
+        let failure = e.trace.spans[span as usize].failure;
+        if failure != NONE && e.trace.failures[failure as usize].time <= self.deadline.time {
+            return;
+        }
+        let site = &e.code.sites[self.deadline.site as usize];
+        let Some(timeout) = site.spec.timeout else { return };
+        let (block, inst) = site.caller;
+        record(e, Origin { block, inst, error: timeout.error, exception: false }, span, self.deadline.time);
+    }
+}
+
+impl Join {
+    /// Takes the end of a call that is waited for.
+    fn take(&mut self, end: u64, failure: Option<Failure>) {
+        self.end = self.end.max(end);
+        if let Some(failure) = failure
+            && self.failure.is_none_or(|(earliest, _)| end < earliest)
+        {
+            self.failure = Some((end, failure));
+        }
+    }
+}
+
+/// Puts what became of a call into its slots.
+fn keep(e: &mut Evaluation, outcome: Outcome, failure: Option<Failure>) {
+    let (r#type, message) = failure.map_or((Value::text(0, 0), Value::ABSENT), |f| (f.r#type, f.message));
+    e.slots[outcome.failed.index()] = Value::bool(failure.is_some());
+    e.slots[outcome.r#type.index()] = r#type;
+    e.slots[outcome.message.index()] = message;
+}
+
+/// The type of an error that is a constant.
+fn constant_type(e: &mut Evaluation, error: ErrorId) -> Value {
+    let r#type = e.code.plan.errors[error.index()].r#type;
+    e.text(r#type)
+}
+
+/// Whether a value is the bool `true`.
+pub(super) fn is_true(value: Value) -> bool {
+    matches!(value.read(), Read::Bool(true))
+}
+
+/// The failure of a span that has ended.
+fn failure_of(e: &Evaluation, span: u32) -> Option<Failure> {
+    let failure = e.trace.spans[span as usize].failure;
+    let record = (failure != NONE).then(|| &e.trace.failures[failure as usize])?;
+    Some(Failure { r#type: record.r#type, message: record.message })
+}
+
+/// The failure that the slots of an outcome hold.
+fn failure_in(e: &Evaluation, outcome: Outcome) -> Option<Failure> {
+    let value = |slot: SlotId| e.slots[slot.index()];
+    is_true(value(outcome.failed)).then(|| Failure { r#type: value(outcome.r#type), message: value(outcome.message) })
+}

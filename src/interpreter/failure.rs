@@ -1,0 +1,44 @@
+//! How a span fails.
+
+use super::evaluate::Evaluation;
+use crate::plan::{BlockId, ErrorId};
+use crate::trace::{FailureRecord, NONE, Value};
+
+/// What fails a span.
+pub(super) struct Origin {
+    /// The instruction that does: its block, and its position there.
+    pub block: BlockId,
+    pub inst: u32,
+    pub error: ErrorId,
+    /// Whether the failure brings an exception event.
+    pub exception: bool,
+}
+
+/// Fails a span at `time` (ns since 1970), in place of any earlier reason.
+pub(super) fn record(e: &mut Evaluation, origin: Origin, span: u32, time: u64) {
+    let Origin { block, inst, error, exception } = origin;
+    let plan = &e.code.plan;
+    let form = &plan.errors[error.index()];
+    let r#type = e.text(form.r#type);
+    let r#type = if r#type.is_absent() { Value::text(0, 0) } else { r#type };
+    let message = form.message.map_or(Value::ABSENT, |message| e.text(message));
+    let failed = &mut e.trace.spans[span as usize];
+    let record = FailureRecord { time, block, inst, error, r#type, message, exception };
+    match failed.failure {
+        NONE => {
+            failed.failure = e.trace.failures.len() as u32;
+            e.trace.failures.push(record);
+        }
+        failure => e.trace.failures[failure as usize] = record,
+    }
+    let (row, first) = (failed.attrs, e.code.entry(failed.block).attrs.0);
+    if let Some(attr) = plan.error_type_attr(failed.block) {
+        e.trace.attrs[(row + attr.0 - first) as usize].value = r#type;
+    }
+    for (attr, value) in &form.attributes {
+        let value = e.value(*value);
+        e.trace.attrs[(row + attr.0 - first) as usize].value = value;
+    }
+    // Spans that it called may have exported since.
+    e.trace.exports.retain(|export| export.span != span);
+}
