@@ -171,7 +171,8 @@ impl Manifest {
             return Err(ManifestError::TooLarge);
         }
         let mut headers = serde_json::Deserializer::from_slice(&bytes).into_iter::<Header>();
-        let Some(header) = headers.next() else { return Err(ManifestError::NotAManifest) };
+        // Of nothing there is no document, and an error that says so.
+        let header = headers.next().unwrap_or_else(|| serde_json::from_slice(&bytes));
         let header = header.map_err(|error| match error.classify() {
             serde_json::error::Category::Data => ManifestError::NotAManifest,
             _ => ManifestError::Json(error),

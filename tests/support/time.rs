@@ -63,10 +63,14 @@ impl Clock for TestClock {
     fn wait(&self, time: u64, bell: &Bell, over: &dyn Fn() -> bool) -> bool {
         let mut held = false;
         bell.wait_while(|| {
-            held = over();
+            // Under the lock, so that time does not go on to a limit that was set after what ends the wait.
             let mut state = self.state.lock();
+            held = over();
+            if held {
+                return None;
+            }
             state.now = state.now.max(time.min(state.limit));
-            let waits = !held && state.now < time;
+            let waits = state.now < time;
             if waits && !std::mem::replace(&mut state.waits, true) {
                 self.idle.notify_all();
             }
