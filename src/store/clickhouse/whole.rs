@@ -11,7 +11,10 @@ use crate::trace::{
     Attributes, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId,
 };
 use clickhouse::{Client, Row};
-use serde::Deserialize;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// Spans of one trace that are read: as many as an interpreter's trace can have.
 const MOST_SPANS: u64 = 65_536;
@@ -20,7 +23,44 @@ const MOST_LINKING: u64 = 1_500_000;
 /// Times are kept in whole seconds there, s.
 const SECOND: i64 = 1_000_000_000;
 
-type Pairs = Vec<(String, String)>;
+type Pairs = List<(String, String)>;
+
+/// A list of a row, of at most [`MOST_ELEMENTS`]. One that says it has more is refused before the first of them: a row is read from
+/// its beginning whenever more of it has come.
+struct List<T>(Vec<T>);
+
+/// The most attributes, events or links of a span that are read.
+const MOST_ELEMENTS: usize = 65_536;
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Elements<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list of at most {MOST_ELEMENTS}")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<List<T>, A::Error> {
+                let length = elements.size_hint().unwrap_or(0);
+                let mut list = vec![];
+                while length <= MOST_ELEMENTS
+                    && let Some(element) = elements.next_element()?
+                {
+                    list.push(element);
+                }
+                if length.max(list.len()) > MOST_ELEMENTS {
+                    return Err(A::Error::invalid_length(length.max(list.len()), &self));
+                }
+                Ok(List(list))
+            }
+        }
+
+        deserializer.deserialize_seq(Elements(PhantomData))
+    }
+}
 
 /// What is read of `otel_traces`, in this order.
 #[derive(Row, Deserialize)]
@@ -40,9 +80,9 @@ pub(super) struct SpanRow {
     code: String,
     message: String,
     /// Time, name, attributes.
-    events: Vec<(i64, String, Pairs)>,
+    events: List<(i64, String, Pairs)>,
     /// Trace, span, trace state, attributes.
-    links: Vec<(String, String, String, Pairs)>,
+    links: List<(String, String, String, Pairs)>,
 }
 
 pub(super) const FIELDS: &str = "TraceId AS trace, toUnixTimestamp64Nano(Timestamp) AS start, SpanId AS span, ParentSpanId AS parent, \
@@ -139,11 +179,13 @@ fn stored(row: SpanRow) -> StoredSpan {
         attributes: attributes(row.attributes),
         events: row
             .events
+            .0
             .into_iter()
             .map(|(time, name, pairs)| StoredEvent { time: time as u64, name, attributes: attributes(pairs) })
             .collect(),
         links: row
             .links
+            .0
             .into_iter()
             .map(|(trace, span, trace_state, pairs)| StoredLink {
                 trace_id: parse_id(&trace).unwrap_or_default(),
@@ -156,7 +198,7 @@ fn stored(row: SpanRow) -> StoredSpan {
 }
 
 fn attributes(pairs: Pairs) -> Attributes {
-    pairs.into_iter().map(|(key, value)| (key, OwnedDatum::Text(value))).collect()
+    pairs.0.into_iter().map(|(key, value)| (key, OwnedDatum::Text(value))).collect()
 }
 
 /// As the exporter writes it.
