@@ -668,7 +668,7 @@ def playground_of_bombs(bench):
 
 @case("a text for the playground beside a library of 25 MB, 4 at once: 2 s each", 2_048, 60)
 def playground_in_a_large_library(bench):
-    span = "{service: t, operation: 'o <<random.int(1, 9)>>', attributes: {a: '<<random.uuid>> <<v>>', b: <<v + 1>>}}"
+    span = "{service: t, operation: 'o <<random.int(1, 9)>>', attributes: {a: '<<random.uuid>> <<v>>', b: '<<v>>-<<v>>'}}"
     one = "- {name: NAME, vars: {v: '<<random.int(1, 9)>>'}, root_span: {service: s, operation: o, calls: [CALLS]}}\n"
     one = one.replace("CALLS", ", ".join([span] * 40))
     parts = ["scenarios:\n" + "".join(one.replace("NAME", f"n{part}x{i}") for i in range(1_900)) for part in range(3)]
