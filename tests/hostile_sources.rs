@@ -166,7 +166,6 @@ fn framed(packed_body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "takes minutes in a debug build"]
 fn files_that_unpack_to_much_are_read_in_bounded_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, body) in bombs() {
@@ -192,7 +191,6 @@ fn post(address: &str, kind: &str, body: &[u8]) -> u16 {
 }
 
 #[test]
-#[ignore = "takes minutes in a debug build"]
 fn requests_that_unpack_to_much_are_taken_in_bounded_memory() {
     let sink = Sink::counting(&[]);
     for (name, body) in bombs() {
@@ -203,7 +201,7 @@ fn requests_that_unpack_to_much_are_taken_in_bounded_memory() {
         assert!(most < MOST, "{name}: {most} MiB");
     }
     let (_, counted) = sink.end();
-    assert!(counted["requests"].as_u64() >= Some(1), "{counted}");
+    assert!(counted["sink"]["received"]["requests"].as_u64() >= Some(1), "{counted}");
 }
 
 /// What a request is answered with: a head, and what follows it again and again, if that is not empty.
