@@ -1,0 +1,227 @@
+//! The lookup: what a path means where it is written.
+
+use super::{BlockKind, INSTANCE_ID, Linked, Miss, Names, OutcomePart, Site, Step, Target};
+use crate::language::diagnostic::Unavailable;
+
+impl Names<'_> {
+    /// What `path` means at `site`.
+    pub fn find(&self, site: Site, path: &[String]) -> Result<Target, Miss> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let Some((&head, rest)) = path.split_first() else { return Err(Miss::Name) };
+        match head {
+            "random" | "time" | "trace" | "span" => Ok(Target::Function),
+            "vars" if rest.is_empty() => Err(Miss::NotAValue("vars.NAME")),
+            "vars" => {
+                let name = rest.join(".");
+                self.var(site, &name).unwrap_or(Err(Miss::Var(name)))
+            }
+            "scenario" if rest == ["name"] => Ok(Target::ScenarioName),
+            "scenario" => Err(Miss::NotAValue("scenario.name")),
+            "repeat" => self.find_turn(site, rest),
+            "error" | "ok" => self.find_outcome(site, head, rest),
+            "retry" => self.find_attempt(site, rest),
+            "callee" => Err(Miss::Unavailable(Unavailable::NotYet)),
+            "parent" | "root" | "linked" | "service" | "instance" | "context_key" => match self.span_at(site) {
+                None => Err(Miss::Unavailable(Unavailable::BeforeSpans)),
+                Some(span) => self.find_of_span(span, head, rest),
+            },
+            _ => self.find_bare(site, &path.join(".")),
+        }
+    }
+
+    /// The scope of what is written at `site`.
+    fn scope(&self, site: Site) -> usize {
+        match site {
+            Site::Var => 0,
+            Site::Repeat { item } => self.list_scope(self.items[item].list),
+            Site::Turn { item } | Site::Failure { item } => self.items[item].scope,
+            Site::Span { span, .. } | Site::End { span } => self.spans[span].scope,
+        }
+    }
+
+    /// The scope of the list of a block, but for the vars of its items.
+    fn list_scope(&self, block: usize) -> usize {
+        self.blocks[block].caller.map_or(0, |item| self.items[item].scope)
+    }
+
+    /// The span that what is written at `site` works for.
+    fn span_at(&self, site: Site) -> Option<usize> {
+        match site {
+            Site::Var => None,
+            Site::Repeat { item } | Site::Turn { item } | Site::Failure { item } => {
+                Some(self.blocks[self.items[item].list].span)
+            }
+            Site::Span { span, .. } | Site::End { span } => Some(span),
+        }
+    }
+
+    fn find_var(&self, scope: usize, name: &str) -> Option<usize> {
+        let mut scopes = std::iter::successors(Some(scope), |&scope| self.scopes[scope].outer);
+        scopes.find_map(|scope| self.scopes[scope].vars.get(name).copied())
+    }
+
+    /// The items around what is written at `site`, the nearest first.
+    fn items_around(&self, site: Site) -> impl Iterator<Item = usize> {
+        let caller = |block: usize| self.blocks[block].caller;
+        let first = match site {
+            Site::Var => None,
+            Site::Repeat { item } => caller(self.items[item].list),
+            Site::Turn { item } | Site::Failure { item } => Some(item),
+            Site::Span { span, .. } | Site::End { span } => caller(self.spans[span].block),
+        };
+        std::iter::successors(first, move |&item| caller(self.items[item].list))
+    }
+
+    /// `retry.attempt`, of the nearest item that is tried again.
+    fn find_attempt(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
+        let tries = |&item: &usize| self.items[item].has_words && self.items[item].item.retry.is_some();
+        match (rest, self.items_around(site).find(tries)) {
+            (["attempt"], Some(item)) => Ok(Target::Attempt { item }),
+            (["attempt"], None) => Err(Miss::Unavailable(Unavailable::NoRetry)),
+            _ => Err(Miss::NotAValue("retry.attempt")),
+        }
+    }
+
+    /// `repeat.index` and `repeat.count`, of the nearest item that repeats.
+    fn find_turn(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
+        let item = self.items_around(site).find(|&item| self.items[item].repeats);
+        match (rest, item) {
+            (["index"], Some(item)) => Ok(Target::RepeatIndex { item }),
+            (["count"], Some(item)) => Ok(Target::RepeatCount { item }),
+            (["index" | "count"], None) => Err(Miss::Unavailable(Unavailable::NoRepeat)),
+            _ => Err(Miss::NotAValue("repeat.index or repeat.count")),
+        }
+    }
+
+    /// `error`, `ok` and `error.type`, of the call before in the list of an item.
+    fn find_outcome(&self, site: Site, head: &str, rest: &[&str]) -> Result<Target, Miss> {
+        let read = match (head, rest) {
+            ("error", []) => OutcomePart::Error,
+            ("ok", []) => OutcomePart::Ok,
+            ("error", ["type"]) => OutcomePart::Type,
+            ("error", _) => return Err(Miss::NotAValue("error or error.type")),
+            _ => return Err(Miss::NotAValue("ok")),
+        };
+        let item = match site {
+            Site::Repeat { item } | Site::Turn { item } => item,
+            Site::Failure { item } => return Ok(Target::Outcome { list: self.items[item].list, read }),
+            Site::End { span } if self.blocks[self.spans[span].block].items.is_empty() => {
+                return Err(Miss::NoCallBefore);
+            }
+            Site::End { span } => return Ok(Target::Outcome { list: self.spans[span].block, read }),
+            Site::Var | Site::Span { .. } => return Err(Miss::Unavailable(Unavailable::OutsideItems)),
+        };
+        let item = self.items[item].wrapper.unwrap_or(item);
+        let list = self.items[item].list;
+        let is_first = self.blocks[list].items.first() == Some(&item);
+        if is_first || matches!(self.blocks[list].kind, BlockKind::Parallel(_)) {
+            return Err(Miss::NoCallBefore);
+        }
+        Ok(Target::Outcome { list, read })
+    }
+
+    fn find_of_span(&self, span: usize, head: &str, rest: &[&str]) -> Result<Target, Miss> {
+        let key = match rest {
+            ["attributes", key @ ..] if !key.is_empty() => Some(key.join(".")),
+            _ => None,
+        };
+        match (head, key) {
+            ("parent", Some(key)) => {
+                let parent = self.spans[span].parent.ok_or(Miss::Unavailable(Unavailable::NoParent))?;
+                self.attribute(parent, "parent", key)
+            }
+            ("parent", None) => Err(Miss::NotAValue("parent.attributes.KEY")),
+            ("root", Some(key)) => self.attribute(0, "root", key),
+            ("root", None) => Err(Miss::NotAValue("root.attributes.KEY")),
+            ("linked", key) => {
+                let read = match (key, rest) {
+                    (Some(key), _) => Linked::Attribute(key),
+                    (None, ["context_key"]) => Linked::ContextKey,
+                    _ => return Err(Miss::NotAValue("linked.attributes.KEY or linked.context_key")),
+                };
+                let linking = self.ancestry(span).find(|&s| self.spans[s].span.link.is_some());
+                linking.map(|span| Target::Linked { span, read }).ok_or(Miss::LinkedWithoutLink)
+            }
+            ("service", _) if rest == ["name"] => Ok(Target::ServiceName { span }),
+            ("service", _) if rest == ["version"] => Ok(Target::Resource { span, key: "service.version" }),
+            ("service", _) => Err(Miss::NotAValue("service.name or service.version")),
+            ("instance", _) if rest == ["index"] => Ok(Target::InstanceIndex { span }),
+            ("instance", _) if rest == ["id"] => Ok(Target::Resource { span, key: INSTANCE_ID }),
+            ("instance", _) => Err(Miss::NotAValue("instance.index or instance.id")),
+            _ if !rest.is_empty() => Err(Miss::NotAValue("context_key")),
+            _ if self.spans[span].span.export.is_none() => Err(Miss::Unavailable(Unavailable::NoContextKey)),
+            _ => Ok(Target::ContextKey { span }),
+        }
+    }
+
+    fn attribute(&self, span: usize, of: &'static str, key: String) -> Result<Target, Miss> {
+        match self.spans[span].attributes.get(&*key) {
+            Some(&attribute) => Ok(Target::Attribute { span, attribute }),
+            None => Err(Miss::Attribute { of, span, key }),
+        }
+    }
+
+    /// Vars, then the span's own attributes but the one being defined, then the nearest ancestor's.
+    fn find_bare(&self, site: Site, name: &str) -> Result<Target, Miss> {
+        let missed = match self.var(site, name) {
+            // An attribute may have the name that no column has.
+            Some(Err(Miss::Column { var, name })) => Miss::Column { var, name },
+            Some(found) => return found,
+            None => Miss::Name,
+        };
+        let Some(span) = self.span_at(site) else { return Err(missed) };
+        let step = if let Site::Span { step, .. } = site { step } else { None };
+        for at in self.ancestry(span) {
+            if let Some(&attribute) = self.spans[at].attributes.get(name)
+                && !(at == span && step == Some(Step::Attribute(attribute)))
+            {
+                return Ok(Target::Attribute { span: at, attribute });
+            }
+        }
+        Err(missed)
+    }
+
+    /// The var of this name, or the column of one that is a row.
+    fn var(&self, site: Site, name: &str) -> Option<Result<Target, Miss>> {
+        let scope = self.scope(site);
+        if let Some(var) = self.find_var(scope, name) {
+            return Some(if self.rows(var).is_some() { Err(Miss::Row { var }) } else { Ok(Target::Var(var)) });
+        }
+        // Of several that fit, the longest is meant.
+        let rows = name.rmatch_indices('.').find_map(|(dot, _)| {
+            let var = self.find_var(scope, &name[..dot])?;
+            Some((var, self.rows(var)?, &name[dot + 1..]))
+        });
+        let (var, rows, column) = rows?;
+        let found = rows.columns.iter().position(|other| other.name == column);
+        Some(found.map(|column| Target::Column { var, column }).ok_or(Miss::Column { var, name: column.to_owned() }))
+    }
+
+    /// The span, its parent, and so on up to the root.
+    fn ancestry(&self, span: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(span), |&s| self.spans[s].parent)
+    }
+
+    /// All names a bare name could mean at `site`, the nearest first.
+    pub fn names(&self, site: Site) -> impl Iterator<Item = &str> {
+        let defined = match site {
+            Site::Span { span, step: Some(Step::Attribute(defined)) } => Some((span, defined)),
+            _ => None,
+        };
+        let vars = self.var_names(site);
+        let spans = self.span_at(site).into_iter().flat_map(|span| self.ancestry(span));
+        let keys = spans.flat_map(move |span| self.keys(span).enumerate().map(move |(i, key)| ((span, i), key)));
+        vars.chain(keys.filter(move |(at, _)| Some(*at) != defined).map(|(_, key)| key))
+    }
+
+    /// The names of the vars that are known at `site`, the nearest first.
+    pub fn var_names(&self, site: Site) -> impl Iterator<Item = &str> {
+        let scopes = std::iter::successors(Some(self.scope(site)), |&scope| self.scopes[scope].outer);
+        scopes.flat_map(|scope| self.scopes[scope].vars.keys().copied())
+    }
+
+    /// The nearest ancestor of `span` that has the attribute.
+    pub fn owner(&self, span: usize, key: &str) -> Option<usize> {
+        self.ancestry(span).find(|&at| self.spans[at].attributes.contains_key(key))
+    }
+}

@@ -1,0 +1,221 @@
+//! The reads: who reads what, and the order of evaluation that follows.
+
+use super::paths::{each_path, each_path_of_value};
+use super::{BlockKind, BlockNode, Linked, Miss, Names, Site, SpanNode, Step, Target, condition_site};
+use crate::compiler::order;
+use crate::compiler::report::Report;
+use crate::language::diagnostic::{Problem, Role};
+use crate::language::scenario::{Attribute, Body, Repeat};
+use crate::language::source::Loc;
+use crate::language::template::Template;
+
+impl<'m> Names<'m> {
+    /// The order in which these vars are evaluated, which all stand at `site`.
+    pub(super) fn order_vars(&mut self, own: &[usize], site: Site, report: &mut Report) -> Vec<usize> {
+        let mut dependencies = Vec::with_capacity(own.len());
+        for &at in own {
+            let (var, mut reads) = (self.vars[at].var, Vec::new());
+            each_path_of_value(&var.value, &mut |path, loc| {
+                let found = self.find(site, path);
+                if let Ok(Target::Var(read) | Target::Column { var: read, .. }) = &found {
+                    reads.extend(own.binary_search(read));
+                }
+                self.note(found, loc);
+            });
+            dependencies.push(dedup(reads));
+        }
+        let order = order::sort(&dependencies);
+        for cycle in order.cycles {
+            let name = |&at: &usize| &self.vars[own[at]].var.name;
+            let path = cycle.iter().map(|at| name(at).value.clone()).collect();
+            report_cycle(Problem::VariableCycle { path }, cycle.iter().map(|at| name(at).loc), report);
+        }
+        order.nodes.into_iter().map(|at| own[at]).collect()
+    }
+
+    /// Notes what others than its owner need of what was found.
+    fn note(&mut self, found: Result<Target, Miss>, loc: Loc) {
+        match found {
+            Ok(Target::Attribute { span, attribute }) => self.spans[span].read[attribute] = true,
+            Ok(Target::Linked { span, read }) => self.spans[span].add_linked(read, loc),
+            Ok(Target::RepeatIndex { item }) => self.items[item].reads_index = true,
+            Ok(Target::RepeatCount { item }) => self.items[item].reads_count = true,
+            Ok(Target::Attempt { item }) => self.items[item].reads_attempt = true,
+            Ok(Target::Outcome { list, .. }) => {
+                self.blocks[list].reads_outcome.get_or_insert(loc);
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what the failure of a span reads and replaces, which is written at `site`.
+    fn note_failure<'t>(
+        &mut self,
+        span: usize,
+        site: Site,
+        texts: impl Iterator<Item = &'t Template>,
+        attributes: &'m [Attribute],
+    ) {
+        texts.for_each(|text| each_path(text, &mut |path, loc| self.note(self.find(site, path), loc)));
+        for attribute in attributes {
+            each_path_of_value(&attribute.value, &mut |path, loc| self.note(self.find(site, path), loc));
+        }
+        self.spans[span].replace(attributes);
+    }
+
+    /// Collects what the words of an item read, and orders its vars.
+    pub(super) fn order_item(&mut self, at: usize, report: &mut Report) {
+        let (item, has_words, repeats) = (self.items[at].item, self.items[at].has_words, self.items[at].repeats);
+        if repeats && let Some(Repeat::Computed(count)) = &item.repeat {
+            each_path(count, &mut |path, loc| self.note(self.find(Site::Repeat { item: at }, path), loc));
+        }
+        if !has_words {
+            return;
+        }
+        let site = Site::Turn { item: at };
+        let own = self.items[at].vars.clone();
+        self.items[at].vars = self.order_vars(&own, site, report);
+        let backoff = item.retry.as_ref().and_then(|retry| retry.backoff.as_ref());
+        for time in item.wait.iter().chain(&item.timeout).chain(backoff) {
+            time.each_template(&mut |text| each_path(text, &mut |path, loc| self.note(self.find(site, path), loc)));
+        }
+        if let Some(when) = item.retry.as_ref().and_then(|retry| retry.when.as_ref()) {
+            let site = Site::Failure { item: at };
+            each_path(when, &mut |path, loc| self.note(self.find(site, path), loc));
+        }
+        if let Body::Work(work) = &item.body {
+            work.each_template(&mut |template| {
+                each_path(template, &mut |path, loc| self.note(self.find(site, path), loc))
+            });
+        }
+        if let Some(when) = &item.when {
+            each_path(when, &mut |path, loc| {
+                let found = self.find(site, path);
+                self.items[at].handles |= matches!(found, Ok(Target::Outcome { .. }));
+                self.note(found, loc);
+            });
+        }
+        if let Some(propagate) = &item.propagate {
+            let list = self.items[at].list;
+            self.blocks[list].propagates = true;
+            self.blocks[list].reads_outcome.get_or_insert(propagate.loc);
+            let texts = propagate.r#type.iter().chain(&propagate.message);
+            self.note_failure(self.blocks[list].span, Site::Failure { item: at }, texts, &propagate.attributes);
+        }
+    }
+
+    /// Passes on from each group to the list that it stands in whether a failure in it can be. A block stands before what it calls.
+    pub(super) fn spread_failures(&mut self) {
+        for block in (0..self.blocks.len()).rev() {
+            let BlockNode { kind, propagates, caller: Some(caller), .. } = self.blocks[block] else { continue };
+            if propagates && !matches!(kind, BlockKind::Span(_)) {
+                self.blocks[self.items[caller].list].propagates = true;
+            }
+        }
+    }
+
+    /// Collect what the span's templates read, of itself for the order and of others for their slots.
+    pub(super) fn order_span(&mut self, at: usize, report: &mut Report) {
+        let span = self.spans[at].span;
+        let (operation, export) = (span.attributes.len(), span.attributes.len() + 1);
+        let mut dependencies = vec![Vec::new(); export + 1];
+        let mut collect = |names: &mut Names<'m>, step: Option<Step>, path: &[String], loc: Loc| {
+            let reads = match step {
+                Some(Step::Attribute(attribute)) => Some(&mut dependencies[attribute]),
+                Some(Step::Operation) => Some(&mut dependencies[operation]),
+                Some(Step::Export) => Some(&mut dependencies[export]),
+                None => None,
+            };
+            match names.find(Site::Span { span: at, step }, path) {
+                Ok(Target::Attribute { span, attribute }) => {
+                    names.spans[span].read[attribute] = true;
+                    if let (Some(reads), true) = (reads, span == at) {
+                        reads.push(attribute);
+                    }
+                }
+                Ok(Target::ContextKey { .. }) => {
+                    if let Some(reads) = reads {
+                        reads.push(export);
+                    }
+                }
+                found => names.note(found, loc),
+            }
+        };
+        for (i, attribute) in span.attributes.iter().enumerate() {
+            each_path_of_value(&attribute.value, &mut |path, loc| collect(self, Some(Step::Attribute(i)), path, loc));
+        }
+        each_path(&span.operation, &mut |path, loc| collect(self, Some(Step::Operation), path, loc));
+        if let Some(template) = &span.export {
+            each_path(template, &mut |path, loc| collect(self, Some(Step::Export), path, loc));
+        }
+        if let Some(delay) = &span.delay {
+            delay.each_template(&mut |template| each_path(template, &mut |path, loc| collect(self, None, path, loc)));
+        }
+        for condition in &span.error_conditions {
+            let texts = condition.when.iter().chain([&condition.r#type]).chain(&condition.message);
+            self.note_failure(at, condition_site(at, condition), texts, &condition.attributes);
+        }
+        for event in &span.events {
+            each_path(&event.name, &mut |path, loc| collect(self, None, path, loc));
+            for attribute in &event.attributes {
+                each_path_of_value(&attribute.value, &mut |path, loc| collect(self, None, path, loc));
+            }
+        }
+
+        let dependencies: Vec<Vec<usize>> = dependencies.into_iter().map(dedup).collect();
+        let order = order::sort(&dependencies);
+        let has_parent = self.spans[at].parent.is_some();
+        for cycle in order.cycles {
+            let name = |&node: &usize| match span.attributes.get(node) {
+                Some(attribute) => attribute.key.value.clone(),
+                None => "context_key".to_owned(),
+            };
+            let path: Vec<String> = cycle.iter().map(name).collect();
+            let loc = |&node: &usize| match (span.attributes.get(node), &span.export) {
+                (Some(attribute), _) => attribute.key.loc,
+                (None, Some(export)) => export.loc,
+                (None, None) => span.loc,
+            };
+            report_cycle(Problem::AttributeCycle { path, has_parent }, cycle.iter().map(loc), report);
+        }
+        self.spans[at].order = (order.nodes.into_iter())
+            .filter_map(|node| match node {
+                n if n == operation => Some(Step::Operation),
+                n if n == export => span.export.is_some().then_some(Step::Export),
+                n => Some(Step::Attribute(n)),
+            })
+            .collect();
+    }
+}
+
+impl<'m> SpanNode<'m> {
+    /// Notes that a failure may set or replace these attributes.
+    fn replace(&mut self, attributes: &'m [Attribute]) {
+        for attribute in attributes {
+            let key = attribute.key.value.as_str();
+            if !self.replaced.contains(&key) {
+                self.replaced.push(key);
+            }
+        }
+    }
+
+    fn add_linked(&mut self, read: Linked, loc: Loc) {
+        if !self.linked_at.contains_key(&read) {
+            self.linked_at.insert(read.clone(), self.linked.len());
+            self.linked.push((read, loc));
+        }
+    }
+}
+
+fn report_cycle(problem: Problem, places: impl Iterator<Item = Loc>, report: &mut Report) {
+    let mut places = places;
+    if let Some(at) = places.next() {
+        report.add_related(problem, at, Role::Member, places.take(8));
+    }
+}
+
+fn dedup(mut nodes: Vec<usize>) -> Vec<usize> {
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
+}
