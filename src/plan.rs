@@ -27,14 +27,14 @@ mod tree;
 mod verify;
 
 pub use block::{Block, Form};
-pub use call::{CallSpec, Group, Outcome, Repeat, Retry, Timeout};
+pub use call::{Answer, CallSpec, Exchange, Group, Outcome, Repeat, Retry, Timeout};
 pub use dist::{Curve, Dist, DistForm, Percentile};
 pub use expectation::{BlockExpectation, Expectation, Extent};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{
-    AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId,
-    TextId,
+    AnswerId, AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId,
+    SlotId, TextId,
 };
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
@@ -79,6 +79,9 @@ pub struct Program {
     /// The terms of calls. They are interned: none occurs twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub specs: Vec<CallSpec>,
+    /// What clients read of the answers to their calls, each client's in a row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
     /// The scenarios that traces are chosen from.
     pub scenarios: Vec<Scenario>,
     /// The blocks of all scenarios.
@@ -150,6 +153,11 @@ impl AttrRange {
     /// Whether the row has no attributes.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Whether the attribute is of the row.
+    pub fn has(self, attr: AttrId) -> bool {
+        attr.0 >= self.first && attr.0 - self.first < self.count
     }
 
     /// The attributes of the row, in order.
@@ -263,6 +271,12 @@ impl Error {
 }
 
 impl Program {
+    /// The distributions that an instruction draws times from, by itself and by the terms of its call.
+    fn drawn(&self, inst: &Inst) -> impl Iterator<Item = DistId> {
+        let spec = inst.spec().map(|id| &self.specs[id.index()]);
+        inst.dist().into_iter().chain(spec.into_iter().flat_map(CallSpec::dists))
+    }
+
     /// The expressions that are evaluated when an instruction runs, in order: its own, and those of its error, its event and its
     /// distribution.
     pub fn evaluated(&self, inst: &Inst) -> impl Iterator<Item = ExprId> {
@@ -270,8 +284,7 @@ impl Program {
         let event = if let Inst::Event { event } = inst { Some(&self.events[event.index()]) } else { None };
         let spec = inst.spec().map(|id| &self.specs[id.index()]);
         let own = inst.expr().into_iter().chain(spec.into_iter().flat_map(CallSpec::exprs));
-        let dists = inst.dist().into_iter().chain(spec.into_iter().flat_map(CallSpec::dists));
-        let time = dists.flat_map(|dist| self.evaluated_by(dist));
+        let time = self.drawn(inst).flat_map(|dist| self.evaluated_by(dist));
         own.chain(error.into_iter().flat_map(Error::exprs)).chain(event.into_iter().flat_map(Event::exprs)).chain(time)
     }
 }

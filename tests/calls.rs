@@ -2,66 +2,12 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
-use tracegen::language::diagnostic::render;
+use support::spans::{MS, Span, compile, each_trace};
 use tracegen::plan::{BlockId, Form, Group, Plan, ScenarioId, SpanKind};
-use tracegen::trace::{Datum, NONE, Trace};
 use tracegen::{compiler, language};
 
-const MS: u64 = 1_000_000;
-const START: u64 = 1_772_409_600_000_000_000;
-
-fn compile(text: &str) -> Plan {
-    let loaded = language::load_texts(vec![("calls.yaml".into(), text.into())]);
-    let (sources, compiled) = compiler::compile_loaded(loaded);
-    let found = render::human(&sources, &compiled.diagnostics, false);
-    compiled.plan.unwrap_or_else(|| panic!("{found}\n{text}"))
-}
-
-/// A span with its times in ns from its trace's start.
-#[derive(Clone, Debug, PartialEq)]
-struct Span {
-    name: String,
-    parent: Option<usize>,
-    block: BlockId,
-    start: u64,
-    end: u64,
-    failed: bool,
-    /// The type and the message of its failure, and how many exceptions it recorded.
-    error: Option<(String, String, usize)>,
-    /// `http.response.status_code`
-    status: Option<i64>,
-}
-
-/// Makes the first `count` traces of a plan, and looks at each.
-fn each_trace(plan: Plan, count: u64, mut look: impl FnMut(&Plan, &Trace, Vec<Span>)) {
-    let schedule = Schedule::new(START, Arrivals::Even { count, per_ns: 60_000 * MS }).expect("a sound schedule");
-    let run = Arc::new(Run::new(Arc::new(plan), 7, schedule));
-    let (mut interpreter, mut trace) = (Interpreter::new(&run), Trace::default());
-    for index in 0..count {
-        interpreter.trace(index, &mut trace);
-        let spans = run.origin().view(&trace).spans().map(|span| {
-            let record = span.record();
-            Span {
-                name: span.name().into(),
-                parent: (record.parent != NONE).then_some(record.parent as usize),
-                block: record.block,
-                start: record.start - trace.start,
-                end: record.end - trace.start,
-                failed: record.failure != NONE,
-                error: span.failure().map(|(kind, message)| {
-                    let exceptions = span.events().iter().filter(|event| event.name == "exception").count();
-                    (kind.into(), message.into(), exceptions)
-                }),
-                status: span.attributes().find_map(|(key, value)| match value {
-                    Datum::Int(value) if key == "http.response.status_code" => Some(value),
-                    _ => None,
-                }),
-            }
-        });
-        look(run.plan(), &trace, spans.collect());
-    }
+mod support {
+    pub mod spans;
 }
 
 /// The calls of a root without own work, and the first trace that they make: name, start and end in ms.
@@ -72,6 +18,11 @@ fn times(calls: &str) -> Vec<(String, u64, u64)> {
         all = spans.into_iter().map(|span| (span.name, span.start / MS, span.end / MS)).collect();
     });
     all
+}
+
+/// The span's `http.response.status_code`.
+fn status(span: &Span) -> Option<i64> {
+    span.attribute("http.response.status_code").parse().ok()
 }
 
 fn named(spans: &[(String, u64, u64)]) -> Vec<(&str, u64, u64)> {
@@ -285,7 +236,7 @@ root_span:
             Some(Some("Down")) => (Some(("Down", 0)), Some(200)),
             Some(_) => (None, Some(200)),
         };
-        assert_eq!((error, root.status), expected);
+        assert_eq!((error, status(root)), expected);
     });
 }
 
@@ -297,7 +248,7 @@ fn a_probability_is_the_share_of_failures_that_are_passed_on() {
     each_trace(plan, 10_000, |_, _, spans| {
         let root = &spans[0];
         assert_eq!(
-            (root.status, root.failed),
+            (status(root), root.failed),
             (root.failed.then_some(502), root.error == Some(("Mine".into(), String::new(), 0)))
         );
         failed += u32::from(root.failed);
@@ -404,6 +355,9 @@ fn list(depth: u32) -> BoxedStrategy<String> {
             format!("{word}CALL retry: {{attempts: 3, backoff_ms: {{p50: 1, p99: 5}}, jitter: 10}}, ")
         }
         2 if !word.contains("async") => format!("{word}CALL propagate: 50, "),
+        3 => format!(
+            "{word}CLIENT client: {{network_ms: [0, 3], error_conditions: [{{probability: 20, type: Refused}}]}}, "
+        ),
         _ => word,
     });
     let body = if depth == 0 {
@@ -418,6 +372,7 @@ fn list(depth: u32) -> BoxedStrategy<String> {
         prop_oneof![
             3 => (0u32..9).prop_map(|ms| format!("service: s, operation: leaf, delay_ms: {ms}")),
             2 => inner().prop_map(|calls| format!("service: s, operation: node, delay_ms: 1, calls: {calls}")),
+            2 => inner().prop_map(|calls| format!("service: t, operation: far, kind: SERVER, delay_ms: 1, calls: {calls}")),
             1 => inner().prop_map(|calls| format!("service: s, operation: side, parallel: {calls}")),
             1 => inner().prop_map(|calls| format!("calls: {calls}")),
             1 => inner().prop_map(|calls| format!("parallel: {calls}")),
@@ -427,8 +382,9 @@ fn list(depth: u32) -> BoxedStrategy<String> {
     };
     let items = proptest::collection::vec((word, body), 1..4);
     let item = |(word, body): (String, String)| {
-        let (words, of_call) = word.split_once("CALL ").unwrap_or((&word, ""));
-        let of_call = if body.starts_with("service") { of_call } else { "" };
+        let (words, of_call) = word.split_once("CALL ").or(word.split_once("CLIENT ")).unwrap_or((&word, ""));
+        let is_fit = body.starts_with("service") && (!word.contains("CLIENT") || body[10..].starts_with(", operation: far,"));
+        let of_call = if is_fit { of_call } else { "" };
         format!("{{{words}{of_call}{body}}}")
     };
     items.prop_map(move |items| format!("[{}]", items.into_iter().map(item).collect::<Vec<_>>().join(", "))).boxed()

@@ -236,6 +236,12 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
         (", link_from_context: \"c-?\"}", "}\n- name: other\n  root_span: {service: shop, operation: o, link_from_context: \"c-?\"}"),
     ]),
     ("E0604-unknown-linked-attribute", &[]),
+    ("E0242-client-of-no-server", &[
+        ("client: true", "kind: SERVER\n      client: true"),
+        ("      client: {}\n", ""),
+    ]),
+    ("E0404-callee", &[("<<callee.name>>", "<<callee.service.name>>")]),
+    ("E0414-operation-of-callee", &[("client: true", "client: {operation: GET}")]),
     ("E0241-word-of-call", &[("timeout_ms: 20\n      ", ""), ("propagate: true, ", "")]),
     ("E0240-delay-of-group", &[("5\n      parallel", "5\n    - parallel")]),
     ("E0413-no-call-before", &[("when: error, ", ""), ("when: ok, ", "")]),

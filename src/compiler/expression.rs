@@ -19,6 +19,7 @@ use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
 use crate::plan::{Constant, Expr, ExprId, Fault, Outcome, Resource, ServiceId, SlotId};
+use foldhash::HashMap;
 
 /// Deepest expression: a bound of its own, so that recursion here doesn't lean on the parser's.
 const MOST_NESTED: usize = 100;
@@ -46,6 +47,8 @@ pub struct Values {
     pub outcomes: Vec<Option<Outcome>>,
     /// By block: what says whether a failure was passed on in its list.
     pub failing: Vec<Option<Failing>>,
+    /// By span and its attribute: the value that an answer brings to the client.
+    pub answers: HashMap<(usize, usize), Typed>,
 }
 
 /// The values that a span's names stand for. `None`: not evaluated yet, or wrong and reported.
@@ -274,7 +277,13 @@ impl<'a> Expressions<'a> {
                 }
             }
             Target::ScenarioName => self.text_constant(&names.scenario.name.value),
-            Target::ServiceName { span } => self.text_constant(&names.spans[span].span.service.value),
+            Target::ServiceName { span } => {
+                let service = values.spans.get(span)?.service?;
+                let name = self.tables.program.services[service.index()].name;
+                Some(Typed { expr: self.tables.constant(Constant::Text(name)), ty: Kind::Text.into(), quoted: None })
+            }
+            Target::CalleeName { span } => self.text_constant(&names.spans[span].span.service.value),
+            Target::Answer { span, attribute } => values.answers.get(&(span, attribute)).copied(),
             Target::Resource { span, key } => {
                 let service = values.spans.get(span)?.service?;
                 self.resource(service, key, path, loc)

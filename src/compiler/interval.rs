@@ -98,7 +98,7 @@ impl Search<'_> {
         match &exprs[id.index()] {
             Expr::Const { value: Constant::Int(value) } => Some(Interval::ints(*value, *value)),
             Expr::Const { value: Constant::Double(value) } => Some(Interval { min: *value, max: *value, whole: false }),
-            Expr::Slot { slot } => self.find(self.slots.get(slot.index())?.value),
+            Expr::Slot { slot } => self.find(self.slots.get(slot.index())?.value?),
             Expr::RandomInt { min, max } => Some(Interval::ints(*min, *max)),
             Expr::RandomIntBetween { min, max } => {
                 let ends = self.either([*min, *max])?.map(f64::trunc);
@@ -189,7 +189,7 @@ mod tests {
 
     /// Where the last of some expressions lies, of which the slots hold the first ones.
     fn ends(exprs: &[Expr]) -> Option<(f64, f64)> {
-        let slot = |i| Slot { name: String::new(), value: ExprId(i), loc: START };
+        let slot = |i| Slot { name: String::new(), value: Some(ExprId(i)), loc: START };
         let slots: Vec<Slot> = (0..2).map(slot).collect();
         let found = interval(exprs, &slots, ExprId(exprs.len() as u32 - 1))?;
         Some((found.min, found.max))

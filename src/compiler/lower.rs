@@ -33,17 +33,18 @@ pub fn scenario(scenario: Scenario, program: &mut Program, map: &mut SourceMap) 
 
 fn block(block: Block) -> (plan::Block, BlockSource) {
     let (mut code, mut end) = (Code::default(), Label::default());
-    let (form, constants, end_conditions) = match block.body {
+    let (form, constants, late, end_conditions) = match block.body {
         Body::Span(mut span) => {
-            let end_conditions = span.end_conditions.take();
+            let (late, end_conditions) = (std::mem::take(&mut span.late), span.end_conditions.take());
             let goes_on = !block.list.items.is_empty() || end_conditions.is_some();
             let (form, constants) = start(&mut code, *span, goes_on, &mut end, block.loc);
-            (form, constants, end_conditions)
+            (form, constants, late, end_conditions)
         }
-        Body::Group(group) => (Form::Group(group), vec![], None),
+        Body::Group(group) => (Form::Group(group), vec![], vec![], None),
     };
     let side_by_side = matches!(form, Form::Group(Group::Parallel { .. }));
     calls(&mut code, block.list, side_by_side, block.loc);
+    late.into_iter().for_each(|one| step(&mut code, one));
     if let Some(conditions) = end_conditions {
         fails(&mut code, &conditions, &mut end);
     }

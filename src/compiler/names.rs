@@ -70,6 +70,8 @@ pub struct ItemNode<'m> {
     pub repeats: bool,
     /// Whether it has what the item says of each turn.
     pub has_words: bool,
+    /// Whether it is the request that a client sends.
+    pub is_request: bool,
     /// The item that repeats it, where that is another one.
     wrapper: Option<usize>,
     /// What it calls; `None`: it is own work of the span.
@@ -106,12 +108,22 @@ pub struct SpanNode<'m> {
     attributes: HashMap<&'m str, usize>,
     /// For each attribute: whether something other than the span itself needs its value.
     pub read: Vec<bool>,
+    /// For each attribute: whether the span's client reads it in the answer.
+    pub sent: Vec<bool>,
+    /// For each attribute of a client: whether it reads the answer, itself or by another.
+    late: Vec<bool>,
+    /// The client that calls this span.
+    pub client: Option<usize>,
+    /// The span that this client calls.
+    pub server: Option<usize>,
+    /// Whether the span is a client whose name would be its server's, which reads attributes that only the server has.
+    pub lacks_operation: bool,
     /// What this span or one below reads of the linked span, in file order.
     /// Each with the place of its first read.
     pub linked: Vec<(Linked, Loc)>,
     linked_at: HashMap<Linked, usize>,
-    /// Everything evaluated at the span's start, in order.
-    pub order: Vec<Step>,
+    /// Everything that is evaluated for the span, in order: at its start, and, of a client, once the answer is there.
+    order: Vec<Step>,
     /// The keys of the attributes that a failure may set or replace, in the order they were written.
     pub replaced: Vec<&'m str>,
     scope: usize,
@@ -176,6 +188,15 @@ pub enum Target {
     ScenarioName,
     ServiceName {
         span: usize,
+    },
+    /// The name of the service of a server.
+    CalleeName {
+        span: usize,
+    },
+    /// What an attribute of a server is in the answer to its client.
+    Answer {
+        span: usize,
+        attribute: usize,
     },
     /// What the span's service instance says of itself under this key.
     Resource {
@@ -306,6 +327,20 @@ impl<'m> Names<'m> {
 }
 
 impl<'m> SpanNode<'m> {
+    /// What is evaluated at the span's start, in order.
+    pub fn early_steps(&self) -> impl Iterator<Item = &Step> {
+        self.order.iter().filter(|step| !self.is_late(step))
+    }
+
+    /// What is evaluated once the answer to a client is there, in order.
+    pub fn late_steps(&self) -> impl Iterator<Item = &Step> {
+        self.order.iter().filter(|step| self.is_late(step))
+    }
+
+    fn is_late(&self, step: &Step) -> bool {
+        matches!(step, Step::Attribute(attribute) if self.late[*attribute])
+    }
+
     /// Where a read of the linked span stands in [`SpanNode::linked`].
     pub fn linked_index(&self, read: &Linked) -> Option<usize> {
         self.linked_at.get(read).copied()

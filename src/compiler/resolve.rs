@@ -1,6 +1,7 @@
 //! Scenarios to the typed tree: values get their types and, where others read them, slots; spans get their services and the
 //! numbers of their blocks. What a name means, and what comes before what, was found by [`super::names`].
 
+mod client;
 mod dist;
 mod list;
 mod span;
@@ -11,7 +12,7 @@ use super::names::{BlockKind, Names, Site};
 use super::report::Report;
 use super::service::Services;
 use super::tables::Tables;
-use super::typed::{self, Block, Body, Slot};
+use super::typed::{self, Block, Body, List, Slot};
 use crate::language::budget::{Budget, Spent};
 use crate::language::source::Loc;
 use crate::plan::{AttrId, BlockId, ErrorId, Expr, ExprId, LinkId, SlotId, TextId};
@@ -40,8 +41,10 @@ struct State<'t, 'm> {
     /// The root's block; the others follow in their order.
     root: BlockId,
     values: Values,
-    /// By span: the attributes that a failure may set or replace.
+    /// By span: the attributes that a failure may set or replace, and those that its client reads.
     rows: Vec<HashMap<&'m str, AttrId>>,
+    /// The client whose server is yet to come.
+    client: Option<span::Draft>,
     slots: Vec<Slot>,
 }
 
@@ -86,9 +89,10 @@ impl<'m> Resolver<'m> {
             attempts: vec![None; names.items.len()],
             outcomes: vec![None; names.blocks.len()],
             failing: vec![None; names.blocks.len()],
+            answers: HashMap::new(),
         };
         let rows = vec![HashMap::new(); names.spans.len()];
-        let mut state = State { names, scenario, root, values, rows, slots: Vec::new() };
+        let mut state = State { names, scenario, root, values, rows, client: None, slots: Vec::new() };
         let mut vars = Vec::new();
         for &at in &names.var_order {
             budget.check()?;
@@ -97,7 +101,7 @@ impl<'m> Resolver<'m> {
             let read = if self.tables.constant_of(typed.expr).is_some() {
                 typed
             } else {
-                let slot = new_slot(&mut state, &var.name.value, typed.expr, var.name.loc);
+                let slot = new_slot(&mut state, &var.name.value, Some(typed.expr), var.name.loc);
                 vars.push((slot, typed.expr));
                 self.read_slot(slot, typed)
             };
@@ -113,15 +117,23 @@ impl<'m> Resolver<'m> {
                 BlockKind::Span(span) => Some((span, self.span(&mut state, span, report))),
                 BlockKind::Sequence | BlockKind::Parallel(_) => None,
             };
-            let list = self.list(&mut state, at, report);
+            let is_client = |span: usize| names.spans[span].server.is_some();
+            let waits = span.as_ref().is_some_and(|(span, _)| is_client(*span));
+            let list = if waits { List::default() } else { self.list(&mut state, at, report) };
             let body = match span {
                 Some((at, mut span)) => {
-                    span.end_conditions = self.conditions(&state, at, true, report);
+                    span.end_conditions = if waits { None } else { self.conditions(&state, at, true, report) };
                     Body::Span(Box::new(span))
                 }
                 None => Body::Group(self.group(&state, at)),
             };
             blocks.push(Block { id: state.block(at), body, list, loc: node.loc });
+            if let BlockKind::Span(span) = node.kind
+                && let Some(client) = names.spans[span].client
+            {
+                let block = &mut blocks[names.spans[client].block];
+                self.client(&mut state, client, block, report);
+            }
         }
         Ok(typed::Scenario {
             name: self.tables.text(&model.name.value),
@@ -165,7 +177,7 @@ impl<'m> Resolver<'m> {
             match &self.tables.program.exprs[part.index()] {
                 Expr::Concat { parts } => waiting.extend(parts.iter().rev()),
                 Expr::Text { of } => waiting.push(*of),
-                Expr::Slot { slot } => waiting.push(slots[slot.index()].value),
+                Expr::Slot { slot } if let Some(value) = slots[slot.index()].value => waiting.push(value),
                 _ if pieces.last() == Some(&Piece::Any) => {}
                 _ => pieces.push(Piece::Any),
             }
@@ -177,7 +189,7 @@ impl<'m> Resolver<'m> {
     }
 }
 
-fn new_slot(state: &mut State, name: &str, value: ExprId, loc: Loc) -> SlotId {
+fn new_slot(state: &mut State, name: &str, value: Option<ExprId>, loc: Loc) -> SlotId {
     let slot = SlotId(state.slots.len() as u32);
     state.slots.push(Slot { name: name.to_owned(), value, loc });
     slot

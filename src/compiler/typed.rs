@@ -24,8 +24,8 @@ pub struct Scenario {
 pub struct Slot {
     /// The name of the value it keeps, for people.
     pub name: String,
-    /// The expression that fills it.
-    pub value: ExprId,
+    /// The expression that fills it; `None`: a call does.
+    pub value: Option<ExprId>,
     /// The place at which the value was written.
     pub loc: Loc,
 }
@@ -54,6 +54,8 @@ pub struct Span {
     pub steps: Vec<Step>,
     /// The span's own work, where it takes time.
     pub delay: Option<Delay>,
+    /// What is evaluated once the span's calls are over.
+    pub late: Vec<Step>,
     /// The conditions under which the span fails before its calls, and after them.
     pub conditions: Option<Conditions>,
     pub end_conditions: Option<Conditions>,

@@ -4,7 +4,7 @@
 use super::evaluate::Evaluation;
 use super::failure::{Origin, record};
 use super::site::{Callee, Site};
-use crate::plan::{Chance, ErrorId, Outcome, SlotId, limits};
+use crate::plan::{Chance, ErrorId, Exchange, Outcome, SlotId, limits};
 use crate::trace::{NONE, Read, Value};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,6 +19,8 @@ pub(super) struct Calls {
     /// When the call that returned last did, ns since 1970.
     pub returned: u64,
     pub deadline: Deadline,
+    /// When the answer would have come that the innermost client no longer waits for, ns since 1970; 0: there is none.
+    late_answer: u64,
 }
 
 /// When what runs now ends at the latest.
@@ -76,7 +78,7 @@ pub(super) enum Next {
 
 impl Calls {
     pub fn new() -> Calls {
-        Calls { active: vec![], joins: vec![], pools: vec![], returned: 0, deadline: Deadline::NEVER }
+        Calls { active: vec![], joins: vec![], pools: vec![], returned: 0, deadline: Deadline::NEVER, late_answer: 0 }
     }
 
     pub fn clear(&mut self) {
@@ -125,6 +127,12 @@ impl Calls {
         if let Some(wait) = site.spec.wait {
             start = start.saturating_add(e.time(wait));
         }
+        if let Some(exchange) = site.spec.exchange {
+            for answer in exchange.answers().map(|id| e.code.plan.answers[id.index()]) {
+                e.slots[answer.slot.index()] = Value::ABSENT;
+            }
+            start = start.saturating_add(e.time(exchange.network));
+        }
         self.attempt(e, at, start)
     }
 
@@ -133,6 +141,9 @@ impl Calls {
         let site = &e.code.sites[at as usize];
         let Some(active) = self.active.last_mut() else { return Next::Return(start) };
         if start >= active.outer.time {
+            if site.spec.exchange.is_some() {
+                return self.give_up(e, site, start);
+            }
             // The caller is past its time, too, even if only this call tells.
             let start = start.max(active.outer.time.saturating_add(1));
             self.deadline = active.outer;
@@ -150,7 +161,9 @@ impl Calls {
         self.deadline = match site.callee {
             Callee::Remote => Deadline::NEVER,
             _ if site.spec.is_async => Deadline::NEVER,
-            Callee::Local if active.patience < active.outer.time => Deadline { time: active.patience, site: at },
+            Callee::Local | Callee::Client if active.patience < active.outer.time => {
+                Deadline { time: active.patience, site: at }
+            }
             _ => active.outer,
         };
         if let Callee::Parallel(max) = site.callee {
@@ -170,26 +183,31 @@ impl Calls {
         let site = &e.code.sites[at as usize];
         // What is cut with its caller does not tell the caller so: that is past its time, too.
         let (end, mut failure) = match site.callee {
-            Callee::Local | Callee::Remote => {
+            Callee::Local | Callee::Client | Callee::Remote => {
                 let end = now.min(self.deadline.time);
                 if now > end {
                     self.cut(e, span);
                 }
                 e.trace.spans[span as usize].end = end;
                 e.trace.end = e.trace.end.max(end);
-                (now, failure_of(e, span))
+                let late = if let Callee::Client = site.callee { std::mem::take(&mut self.late_answer) } else { 0 };
+                (now.max(late), failure_of(e, span))
             }
             Callee::Sequence(outcome) => (now, outcome.and_then(|outcome| failure_in(e, outcome))),
             Callee::Parallel(_) => {
                 self.joins.pop().map_or((now, None), |join| (join.end, join.failure.map(|(_, f)| f)))
             }
         };
+        if let Some(exchange) = site.spec.exchange {
+            return self.answer(e, site, exchange, span, failure, end);
+        }
         let Some(active) = self.active.last_mut() else { return Next::Return(end) };
+        let is_late = end > active.patience;
         let end = end.min(active.patience);
-        if let Some(timeout) = site.spec.timeout
-            && now > active.patience
-        {
-            failure = Some(Failure { r#type: constant_type(e, timeout.error), message: Value::ABSENT });
+        if let Some(timeout) = site.spec.timeout.filter(|_| is_late) {
+            let own = Failure { r#type: constant_type(e, timeout.error), message: Value::ABSENT };
+            // A client says itself how it failed.
+            failure = if let Callee::Client = site.callee { failure.or(Some(own)) } else { Some(own) };
         }
         self.returned = end;
         if !site.spec.is_async {
@@ -217,6 +235,50 @@ impl Calls {
             self.join(site, end, failure);
         }
         if is_over { Next::Return(called) } else { self.turn(e, at) }
+    }
+
+    /// Brings a client the answer of the server's `span`, which has ended at `now`.
+    fn answer(
+        &mut self,
+        e: &mut Evaluation,
+        site: &Site,
+        exchange: Exchange,
+        span: u32,
+        failure: Option<Failure>,
+        now: u64,
+    ) -> Next {
+        let end = now.saturating_add(e.time(exchange.network));
+        let Some(active) = self.active.last() else { return Next::Return(end) };
+        if end > active.outer.time {
+            return self.give_up(e, site, end);
+        }
+        let (row, first) = (e.trace.spans[span as usize].attrs, e.code.entry(site.block).attrs.0);
+        for answer in exchange.answers().map(|id| e.code.plan.answers[id.index()]) {
+            e.slots[answer.slot.index()] = e.trace.attrs[(row + answer.attr.0 - first) as usize].value;
+        }
+        self.go_on(e, site, failure, end)
+    }
+
+    /// Lets a client go on at its own deadline, before the answer comes, which does at `late`.
+    fn give_up(&mut self, e: &mut Evaluation, site: &Site, late: u64) -> Next {
+        let Some(Active { outer, .. }) = self.active.last() else { return Next::Return(late) };
+        let outer = *outer;
+        self.late_answer = late.max(outer.time.saturating_add(1));
+        let timeout = e.code.sites[outer.site as usize].spec.timeout;
+        let failure = timeout.map(|timeout| constant_type(e, timeout.error));
+        self.go_on(e, site, failure.map(|r#type| Failure { r#type, message: Value::ABSENT }), outer.time)
+    }
+
+    /// Lets a client go on at `end`, once this has become of its request.
+    fn go_on(&mut self, e: &mut Evaluation, site: &Site, failure: Option<Failure>, end: u64) -> Next {
+        if let Some(outcome) = site.spec.outcome {
+            keep(e, outcome, failure);
+        }
+        self.returned = end;
+        if let Some(active) = self.active.pop() {
+            self.deadline = active.outer;
+        }
+        Next::Return(end)
     }
 
     /// Takes the end of a call into the group that it is part of, and lets the worker of it go.

@@ -18,6 +18,8 @@ pub(super) struct Site {
 pub(super) enum Callee {
     /// A span in the caller's process, which ends when the caller's time is over.
     Local,
+    /// A span in the caller's process that sends a request, and so knows itself when its time is over.
+    Client,
     /// A span in another process, which goes on then.
     Remote,
     Sequence(Option<Outcome>),
@@ -32,6 +34,7 @@ impl Site {
         let Inst::Call { block, spec } = plan.block(caller).code[pc as usize] else { return None };
         let callee = match &plan.block(block).form {
             Form::Span(span) if span.kind.is_remote() => Callee::Remote,
+            Form::Span(_) if plan.block(block).code.iter().any(|inst| is_request(plan, inst)) => Callee::Client,
             Form::Span(_) => Callee::Local,
             Form::Group(Group::Sequence { outcome }) => Callee::Sequence(*outcome),
             Form::Group(Group::Parallel { max }) => Callee::Parallel(*max),
@@ -43,6 +46,10 @@ impl Site {
     }
 
     pub fn makes_span(&self) -> bool {
-        matches!(self.callee, Callee::Local | Callee::Remote)
+        matches!(self.callee, Callee::Local | Callee::Client | Callee::Remote)
     }
+}
+
+fn is_request(plan: &Plan, inst: &Inst) -> bool {
+    inst.spec().is_some_and(|spec| plan.specs[spec.index()].exchange.is_some())
 }

@@ -120,7 +120,20 @@ pub struct Item {
     pub retry: Option<Retry>,
     /// How its failure becomes that of the span around it.
     pub propagate: Option<Propagate>,
+    /// The span that stands around the call in the caller's service.
+    pub client: Option<Box<Client>>,
     pub loc: Loc,
+}
+
+/// The CLIENT span around a call of a SERVER. Timeouts and retries are of it, with the server's span below.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The span, whose service is the caller's and not written. It calls nothing but the server.
+    pub span: Span,
+    /// Whether its operation is the server's, since none is written for it.
+    pub copies_operation: bool,
+    /// The time that a request or an answer is on its way.
+    pub network: dist::Dist,
 }
 
 /// Attempts of a call: while one fails, the next is made.

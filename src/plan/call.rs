@@ -1,6 +1,6 @@
 //! How a block is called that is not simply run once, here and now.
 
-use super::id::{DistId, ErrorId, ExprId, SlotId};
+use super::id::{AnswerId, AttrId, DistId, ErrorId, ExprId, SlotId};
 use super::inst::Chance;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,9 @@ pub struct CallSpec {
     /// Whether nobody waits for the block: the caller's time does not move on, and its outcome is not looked at.
     #[serde(default, rename = "async", skip_serializing_if = "std::ops::Not::not")]
     pub is_async: bool,
+    /// What lies between a client and the server that it calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
     /// The slots that take what became of the block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -42,7 +45,8 @@ impl CallSpec {
     /// The distributions that are drawn from.
     pub fn dists(&self) -> impl Iterator<Item = DistId> {
         let timeout = self.timeout.map(|timeout| timeout.after);
-        self.wait.into_iter().chain(timeout).chain(self.retry.and_then(|retry| retry.backoff))
+        let network = self.exchange.map(|exchange| exchange.network);
+        self.wait.into_iter().chain(timeout).chain(self.retry.and_then(|retry| retry.backoff)).chain(network)
     }
 
     /// The expressions of the terms themselves.
@@ -87,6 +91,36 @@ pub struct Retry {
     /// The slot that takes the attempt's number, from 0, before each attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<SlotId>,
+}
+
+/// A request and its answer. The server's span starts when the request has arrived, and the client goes on when the answer has, or when its
+/// own time is over: then the call has failed with the error of that time-out, and there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// The time that a message is on its way, drawn for the request and for the answer.
+    pub network: DistId,
+    /// The first of the [`Answer`]s that the client reads, which stand in a row.
+    pub first_answer: AnswerId,
+    /// The number of these answers.
+    pub answers: u32,
+}
+
+impl Exchange {
+    /// The answers that the client reads, in order.
+    pub fn answers(self) -> impl ExactSizeIterator<Item = AnswerId> {
+        (self.first_answer.0..self.first_answer.0 + self.answers).map(AnswerId)
+    }
+}
+
+/// A value that a server's answer brings: what an attribute of its span holds at its end. Without an answer the value is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The computed attribute of the server's span.
+    pub attr: AttrId,
+    /// The slot that takes its value.
+    pub slot: SlotId,
 }
 
 /// Turns of a call: one after another in a span or a sequence, side by side in a parallel group or where nobody waits for them.

@@ -59,4 +59,6 @@ ids! {
     LinkId "link"
     /// The terms of a call, in [`super::Program::specs`].
     CallSpecId "spec"
+    /// What a client reads of an answer, in [`super::Program::answers`].
+    AnswerId "answer"
 }

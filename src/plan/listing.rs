@@ -141,6 +141,12 @@ impl Program {
                 retry.when.map_or(Ok(()), |when| write!(f, " when {}", self.show_operand(when)))?;
                 retry.attempt.map_or(Ok(()), |slot| write!(f, " attempt {slot}"))?;
             }
+            if let Some(exchange) = spec.exchange {
+                write!(f, " network {}", exchange.network)?;
+                for answer in exchange.answers().filter_map(|id| self.answers.get(id.index())) {
+                    write!(f, " {} = {}", answer.slot, self.show_key(answer.attr))?;
+                }
+            }
             let Some(outcome) = spec.outcome else { return Ok(()) };
             write!(f, " failed {} type {} message {}", outcome.failed, outcome.r#type, outcome.message)
         })
@@ -243,7 +249,7 @@ impl Listing<'_> {
     /// The distributions that a scenario draws from, with their parts, in order.
     fn dists(&self, id: ScenarioId) -> BTreeSet<DistId> {
         let code = self.plan.blocks_of(id).iter().flat_map(|block| &self.plan.block(*block).code);
-        let mut dists: BTreeSet<DistId> = code.filter_map(Inst::dist).collect();
+        let mut dists: BTreeSet<DistId> = code.flat_map(|inst| self.plan.drawn(inst)).collect();
         let parts: Vec<DistId> = dists.iter().flat_map(|dist| self.plan.dists[dist.index()].parts()).collect();
         dists.extend(parts);
         dists

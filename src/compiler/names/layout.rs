@@ -1,7 +1,7 @@
 //! The layout: the blocks, spans and items of a scenario in their order, and where its vars are known.
 
 use super::{BlockKind, BlockNode, ItemNode, Names, Scope, SpanNode, VarNode};
-use crate::language::scenario::{Body, Item, List, Span, Var};
+use crate::language::scenario::{Body, Client, Item, List, Span, Var};
 use foldhash::{HashMap, HashMapExt};
 
 /// A block that is yet to be added.
@@ -17,6 +17,8 @@ struct Waiting<'m> {
 /// What an item calls.
 enum Callable<'m> {
     Span(&'m Span),
+    /// The client of the item that stands around this span.
+    Client(&'m Client, &'m Item, &'m Span),
     Group(&'m List),
     /// The sequence of an item that repeats and has words for each turn.
     Turn(&'m Item),
@@ -30,6 +32,7 @@ impl<'m> ItemNode<'m> {
             list,
             repeats: false,
             has_words: false,
+            is_request: false,
             wrapper: None,
             callee: None,
             handles: false,
@@ -64,12 +67,23 @@ impl<'m> Names<'m> {
             }
             let (kind, loc) = match body {
                 Callable::Span(model) => (BlockKind::Span(self.add_span(model, span, block, scope)), model.loc),
+                Callable::Client(client, ..) => {
+                    (BlockKind::Span(self.add_span(&client.span, span, block, scope)), client.span.loc)
+                }
                 Callable::Group(list) => match &list.pool {
                     None => (BlockKind::Sequence, list.loc),
                     Some(pool) => (BlockKind::Parallel(pool.max.unwrap_or(0)), list.loc),
                 },
                 Callable::Turn(item) => (BlockKind::Sequence, item.loc),
             };
+            if let (Some(caller), BlockKind::Span(server), Some(client)) = (caller, kind, span)
+                && self.items[caller].is_request
+            {
+                self.spans[client].server = Some(server);
+                self.spans[server].client = Some(client);
+                // A client changes nothing of what names mean below it.
+                self.spans[server].parent = self.spans[client].parent;
+            }
             let span = if let BlockKind::Span(own) = kind { own } else { span.unwrap_or(0) };
             self.blocks.push(BlockNode {
                 kind,
@@ -88,6 +102,18 @@ impl<'m> Names<'m> {
                 Callable::Group(list) => {
                     waiting.extend(list.items.iter().filter_map(|item| self.add_item(item, block, scope)));
                 }
+                Callable::Client(_, item, server) => {
+                    let node = ItemNode { is_request: true, ..ItemNode::new(item, block, scope) };
+                    let caller = Some(self.push_item(node));
+                    self.blocks[block].propagates = true;
+                    self.blocks[block].reads_outcome = Some(loc);
+                    waiting.push(Waiting {
+                        body: Callable::Span(server),
+                        caller,
+                        span: Some(self.blocks[block].span),
+                        scope,
+                    });
+                }
                 Callable::Turn(item) => waiting.extend(self.add_turn(item, block, scope, caller)),
             }
             waiting[first..].reverse();
@@ -105,6 +131,11 @@ impl<'m> Names<'m> {
             block,
             attributes,
             read: vec![false; span.attributes.len()],
+            sent: vec![false; span.attributes.len()],
+            late: vec![false; span.attributes.len()],
+            client: None,
+            server: None,
+            lacks_operation: false,
             linked: Vec::new(),
             linked_at: HashMap::new(),
             order: Vec::new(),
@@ -140,7 +171,10 @@ impl<'m> Names<'m> {
         let node = ItemNode { repeats, has_words: true, wrapper, vars, ..ItemNode::new(item, block, scope) };
         let at = self.push_item(node);
         let body = match &item.body {
-            Body::Span(span) => Callable::Span(span),
+            Body::Span(span) => match &item.client {
+                Some(client) => Callable::Client(client, item, span),
+                None => Callable::Span(span),
+            },
             Body::Group(list) => Callable::Group(list),
             Body::Work(_) => return None,
         };

@@ -20,12 +20,12 @@ impl Names<'_> {
             "repeat" => self.find_turn(site, rest),
             "error" | "ok" => self.find_outcome(site, head, rest),
             "retry" => self.find_attempt(site, rest),
-            "callee" => Err(Miss::Unavailable(Unavailable::NotYet)),
+            "callee" => self.find_callee(site, rest),
             "parent" | "root" | "linked" | "service" | "instance" | "context_key" => match self.span_at(site) {
                 None => Err(Miss::Unavailable(Unavailable::BeforeSpans)),
                 Some(span) => self.find_of_span(span, head, rest),
             },
-            _ => self.find_bare(site, &path.join(".")),
+            _ => self.find_bare(site, &path.join(".")).and_then(|target| self.in_time(site, target)),
         }
     }
 
@@ -90,6 +90,35 @@ impl Names<'_> {
             (["count"], Some(item)) => Ok(Target::RepeatCount { item }),
             (["index" | "count"], None) => Err(Miss::Unavailable(Unavailable::NoRepeat)),
             _ => Err(Miss::NotAValue("repeat.index or repeat.count")),
+        }
+    }
+
+    /// `callee.attributes.K` and `callee.service.name`, of the span that a client calls.
+    fn find_callee(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
+        let client = match site {
+            Site::End { span } | Site::Span { span, step: Some(Step::Attribute(_)) } => Some(span),
+            _ => None,
+        };
+        let server = client.and_then(|client| self.spans[client].server);
+        let Some(span) = server else { return Err(Miss::Unavailable(Unavailable::NoCallee)) };
+        match rest {
+            ["service", "name"] => Ok(Target::CalleeName { span }),
+            ["attributes", key @ ..] if !key.is_empty() => match self.attribute(span, "called", key.join("."))? {
+                Target::Attribute { span, attribute } => Ok(Target::Answer { span, attribute }),
+                found => Ok(found),
+            },
+            _ => Err(Miss::NotAValue("callee.attributes.KEY or callee.service.name")),
+        }
+    }
+
+    /// An attribute of a client that reads the answer has no value before that.
+    fn in_time(&self, site: Site, target: Target) -> Result<Target, Miss> {
+        match target {
+            Target::Attribute { span, attribute } if self.spans[span].late[attribute] => match site {
+                Site::End { .. } | Site::Span { step: Some(Step::Attribute(_)), .. } => Ok(target),
+                _ => Err(Miss::Unavailable(Unavailable::NoAnswer)),
+            },
+            _ => Ok(target),
         }
     }
 

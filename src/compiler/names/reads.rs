@@ -5,7 +5,7 @@ use super::{BlockKind, BlockNode, Linked, Miss, Names, Site, SpanNode, Step, Tar
 use crate::compiler::order;
 use crate::compiler::report::Report;
 use crate::language::diagnostic::{Problem, Role};
-use crate::language::scenario::{Attribute, Body, Repeat};
+use crate::language::scenario::{Attribute, Body, Item, Repeat};
 use crate::language::source::Loc;
 use crate::language::template::Template;
 
@@ -37,6 +37,7 @@ impl<'m> Names<'m> {
     fn note(&mut self, found: Result<Target, Miss>, loc: Loc) {
         match found {
             Ok(Target::Attribute { span, attribute }) => self.spans[span].read[attribute] = true,
+            Ok(Target::Answer { span, attribute }) => self.spans[span].sent[attribute] = true,
             Ok(Target::Linked { span, read }) => self.spans[span].add_linked(read, loc),
             Ok(Target::RepeatIndex { item }) => self.items[item].reads_index = true,
             Ok(Target::RepeatCount { item }) => self.items[item].reads_count = true,
@@ -118,6 +119,8 @@ impl<'m> Names<'m> {
     pub(super) fn order_span(&mut self, at: usize, report: &mut Report) {
         let span = self.spans[at].span;
         let (operation, export) = (span.attributes.len(), span.attributes.len() + 1);
+        let (mut reads_answer, mut lacks_operation) = (vec![false; span.attributes.len()], false);
+        let copies_operation = self.copies_operation(at);
         let mut dependencies = vec![Vec::new(); export + 1];
         let mut collect = |names: &mut Names<'m>, step: Option<Step>, path: &[String], loc: Loc| {
             let reads = match step {
@@ -126,7 +129,11 @@ impl<'m> Names<'m> {
                 Some(Step::Export) => Some(&mut dependencies[export]),
                 None => None,
             };
-            match names.find(Site::Span { span: at, step }, path) {
+            let found = names.find(Site::Span { span: at, step }, path);
+            if let (Ok(Target::Answer { .. }), Some(Step::Attribute(attribute))) = (&found, step) {
+                reads_answer[attribute] = true;
+            }
+            match found {
                 Ok(Target::Attribute { span, attribute }) => {
                     names.spans[span].read[attribute] = true;
                     if let (Some(reads), true) = (reads, span == at) {
@@ -144,12 +151,16 @@ impl<'m> Names<'m> {
         for (i, attribute) in span.attributes.iter().enumerate() {
             each_path_of_value(&attribute.value, &mut |path, loc| collect(self, Some(Step::Attribute(i)), path, loc));
         }
-        each_path(&span.operation, &mut |path, loc| collect(self, Some(Step::Operation), path, loc));
+        each_path(&span.operation, &mut |path, loc| {
+            lacks_operation |= copies_operation && self.server_has(at, path);
+            collect(self, Some(Step::Operation), path, loc);
+        });
         if let Some(template) = &span.export {
             each_path(template, &mut |path, loc| collect(self, Some(Step::Export), path, loc));
         }
-        if let Some(delay) = &span.delay {
-            delay.each_template(&mut |template| each_path(template, &mut |path, loc| collect(self, None, path, loc)));
+        let network = self.request(at).and_then(|item| item.client.as_deref()).map(|client| &client.network);
+        for time in span.delay.iter().chain(network) {
+            time.each_template(&mut |template| each_path(template, &mut |path, loc| collect(self, None, path, loc)));
         }
         for condition in &span.error_conditions {
             let texts = condition.when.iter().chain([&condition.r#type]).chain(&condition.message);
@@ -178,6 +189,11 @@ impl<'m> Names<'m> {
             };
             report_cycle(Problem::AttributeCycle { path, has_parent }, cycle.iter().map(loc), report);
         }
+        for node in &order.nodes {
+            if *node < reads_answer.len() {
+                reads_answer[*node] |= dependencies[*node].iter().any(|read| reads_answer.get(*read) == Some(&true));
+            }
+        }
         self.spans[at].order = (order.nodes.into_iter())
             .filter_map(|node| match node {
                 n if n == operation => Some(Step::Operation),
@@ -185,6 +201,27 @@ impl<'m> Names<'m> {
                 n => Some(Step::Attribute(n)),
             })
             .collect();
+        self.spans[at].late = reads_answer;
+        self.spans[at].lacks_operation = lacks_operation;
+    }
+
+    /// Whether the span is a client of which no operation is written.
+    fn copies_operation(&self, span: usize) -> bool {
+        let client = self.request(span).and_then(|item| item.client.as_deref());
+        client.is_some_and(|client| client.copies_operation)
+    }
+
+    /// The item that a client stands around, if the span is one.
+    fn request(&self, span: usize) -> Option<&'m Item> {
+        let server = self.spans[span].server?;
+        self.blocks[self.spans[server].block].caller.map(|item| self.items[item].item)
+    }
+
+    /// Whether a path in the operation of the server that `client` calls reads an attribute of that server.
+    fn server_has(&self, client: usize, path: &[String]) -> bool {
+        let Some(server) = self.spans[client].server else { return false };
+        let site = Site::Span { span: server, step: Some(Step::Operation) };
+        matches!(self.find(site, path), Ok(Target::Attribute { span, .. }) if span == server)
     }
 }
 

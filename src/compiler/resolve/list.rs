@@ -11,7 +11,9 @@ use crate::language::scenario::dist::Dist;
 use crate::language::scenario::{self, Body};
 use crate::language::source::Loc;
 use crate::language::template::Template;
-use crate::plan::{CallSpec, Chance, Constant, Expr, ExprId, Group, Outcome, Repeat, Retry, SlotId, Timeout, limits};
+use crate::plan::{
+    CallSpec, Chance, Constant, ErrorId, Expr, ExprId, Group, Outcome, Repeat, Retry, SlotId, Timeout, limits,
+};
 
 /// The type of the error of a call that took too long, by the semantic conventions' word for it.
 const TIMEOUT: &str = "timeout";
@@ -59,7 +61,7 @@ impl<'m> Resolver<'m> {
     /// Gives `block` a slot that says whether a failure was passed on in its list; none was before the first item of `list`.
     fn begin_failing(&mut self, state: &mut State, list: &mut List, block: usize) {
         let no = self.tables.constant(Constant::Bool(false));
-        let slot = new_slot(state, "failing", no, state.names.blocks[block].loc);
+        let slot = new_slot(state, "failing", Some(no), state.names.blocks[block].loc);
         list.initial.push((slot, no));
         let is = self.tables.expr(Expr::Slot { slot });
         let is_not = self.tables.expr(Expr::Not { of: is });
@@ -77,17 +79,16 @@ impl<'m> Resolver<'m> {
     }
 
     /// What the slots of an outcome hold before there is a call.
-    fn before(&mut self, outcome: Outcome) -> [(SlotId, ExprId); 3] {
+    pub(super) fn before(&mut self, outcome: Outcome) -> [(SlotId, ExprId); 3] {
         let (not_failed, nothing) = (self.tables.constant(Constant::Bool(false)), self.tables.text_constant(""));
         [(outcome.failed, not_failed), (outcome.r#type, nothing), (outcome.message, nothing)]
     }
 
-    fn outcome(&mut self, state: &mut State, loc: Loc) -> Outcome {
-        let (not_failed, nothing) = (self.tables.constant(Constant::Bool(false)), self.tables.text_constant(""));
+    pub(super) fn outcome(&mut self, state: &mut State, loc: Loc) -> Outcome {
         Outcome {
-            failed: new_slot(state, "error", not_failed, loc),
-            r#type: new_slot(state, "error.type", nothing, loc),
-            message: new_slot(state, "error.message", nothing, loc),
+            failed: new_slot(state, "error", None, loc),
+            r#type: new_slot(state, "error.type", None, loc),
+            message: new_slot(state, "error.message", None, loc),
         }
     }
 
@@ -110,7 +111,7 @@ impl<'m> Resolver<'m> {
             let read = if self.tables.constant_of(typed.expr).is_some() {
                 typed
             } else {
-                let slot = new_slot(state, &model.name.value, typed.expr, model.name.loc);
+                let slot = new_slot(state, &model.name.value, Some(typed.expr), model.name.loc);
                 steps.push(Step { action: Action::Keep(slot, typed.expr), loc: model.name.loc });
                 self.read_slot(slot, typed)
             };
@@ -189,7 +190,7 @@ impl<'m> Resolver<'m> {
             if state.names.items[at].reads_attempt {
                 let most = i64::from(retry.attempts) - 1;
                 let number = self.tables.expr(Expr::RandomInt { min: 0, max: most });
-                state.values.attempts[at] = Some(new_slot(state, "retry.attempt", number, retry.loc));
+                state.values.attempts[at] = Some(new_slot(state, "retry.attempt", Some(number), retry.loc));
             }
             let site = Site::Failure { item: at };
             let when = retry.when.as_ref().and_then(|when| self.condition(state, site, when, report));
@@ -218,23 +219,34 @@ impl<'m> Resolver<'m> {
         let span = state.names.blocks[state.names.items[at].list].span;
         let (r#type, callees) = match &model.r#type {
             Some(text) => (self.expressions(state, site, report).required_text(text)?.expr, None),
-            None => {
-                let message = self.tables.expr(Expr::Slot { slot: outcome.message });
-                (self.tables.expr(Expr::Slot { slot: outcome.r#type }), Some(message))
-            }
+            None => self.error_in(outcome),
         };
         let message = match &model.message {
             Some(text) => Some(self.expressions(state, site, report).text(text)?.expr),
             None => callees,
         };
         let error = self.error(state, site, span, r#type, message, &model.attributes, report);
-        Some(Propagation {
-            failed: self.tables.expr(Expr::Slot { slot: outcome.failed }),
-            chance: model.probability.as_ref().map(|percent| Chance::from_percent(percent.value)),
-            error,
-            yes: self.tables.constant(Constant::Bool(true)),
-            loc: model.loc,
-        })
+        let chance = model.probability.as_ref().map(|percent| Chance::from_percent(percent.value));
+        Some(Propagation { chance, ..self.passed_on(outcome, error, model.loc) })
+    }
+
+    /// What passes every failure on as it is, which goes to these slots.
+    pub(super) fn callees_failure(&mut self, outcome: Outcome, loc: Loc) -> Propagation {
+        let (r#type, message) = self.error_in(outcome);
+        let error = self.shared_error(r#type, message);
+        self.passed_on(outcome, error, loc)
+    }
+
+    /// What passes every failure on as `error`.
+    fn passed_on(&mut self, outcome: Outcome, error: ErrorId, loc: Loc) -> Propagation {
+        let failed = self.tables.expr(Expr::Slot { slot: outcome.failed });
+        Propagation { failed, chance: None, error, yes: self.tables.constant(Constant::Bool(true)), loc }
+    }
+
+    /// The type and the message of the error that these slots hold.
+    fn error_in(&mut self, outcome: Outcome) -> (ExprId, Option<ExprId>) {
+        let message = self.tables.expr(Expr::Slot { slot: outcome.message });
+        (self.tables.expr(Expr::Slot { slot: outcome.r#type }), Some(message))
     }
 
     /// A bool.
@@ -285,7 +297,7 @@ impl<'m> Resolver<'m> {
         let max = (most as u32).max(1);
         // What stands for the number of the turn is as large as that can be.
         let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
-        let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, value, loc));
+        let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, Some(value), loc));
         let index: Option<SlotId> = slot(node.reads_index, "repeat.index", turn);
         let total = slot(node.reads_count, "repeat.count", count);
         state.values.turns[at] = (index, total);

@@ -14,7 +14,7 @@ use crate::plan::{
 };
 
 /// A span in the making.
-struct Draft {
+pub(super) struct Draft {
     /// The span's position in its scenario.
     at: usize,
     name: Option<TextId>,
@@ -23,7 +23,7 @@ struct Draft {
     attrs: AttrRange,
     /// By attribute of the model; `None`: constant.
     attr_ids: Vec<Option<AttrId>>,
-    steps: Vec<typed::Step>,
+    pub steps: Vec<typed::Step>,
 }
 
 impl Draft {
@@ -36,11 +36,14 @@ impl<'m> Resolver<'m> {
     pub(super) fn span(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) -> typed::Span {
         let names = state.names;
         let (node, span) = (&names.spans[at], names.spans[at].span);
-        let service = self.services.find(names.scenario.scope, &span.service, &mut self.tables, report);
+        let service = match (node.server, node.parent) {
+            (Some(_), Some(caller)) => state.values.spans[caller].service,
+            _ => self.services.find(names.scenario.scope, &span.service, &mut self.tables, report),
+        };
         state.values.spans[at].service = service;
         let mut draft = self.draft(state, at);
         self.link(state, &mut draft, span);
-        for step in &node.order {
+        for step in node.early_steps() {
             match *step {
                 Step::Attribute(attribute) => self.attribute(state, &mut draft, attribute, report),
                 Step::Operation => self.operation(state, &mut draft, report),
@@ -53,23 +56,28 @@ impl<'m> Resolver<'m> {
             delay.and_then(|delay| Some(Delay { time: self.time(state, site, delay, report)?, loc: delay.loc }));
         let conditions = self.conditions(state, at, false, report);
         let events = self.events(state, at, report);
-        typed::Span {
+        let typed = typed::Span {
             form: SpanForm {
                 // Without a service there is an error, and this program goes no further.
                 service: service.unwrap_or(ServiceId(0)),
                 kind: kind(span.kind),
                 name: draft.name,
-                constants: draft.constants,
+                constants: std::mem::take(&mut draft.constants),
                 attrs: draft.attrs,
             },
-            constant_places: draft.constant_places,
-            steps: draft.steps,
+            constant_places: std::mem::take(&mut draft.constant_places),
+            steps: std::mem::take(&mut draft.steps),
             delay,
             conditions,
             // They may read what becomes of the calls, which are yet to come.
+            late: vec![],
             end_conditions: None,
             events,
+        };
+        if node.server.is_some() {
+            state.client = Some(draft);
         }
+        typed
     }
 
     fn draft(&mut self, state: &mut State<'_, 'm>, at: usize) -> Draft {
@@ -77,12 +85,12 @@ impl<'m> Resolver<'m> {
         let first = self.tables.program.attrs.len() as u32;
         let can_fail = !node.span.error_conditions.is_empty() || state.names.blocks[node.block].propagates;
         let attributes = node.span.attributes.iter();
-        let attr_ids = attributes.map(|attribute| {
+        let attr_ids = attributes.zip(&node.sent).map(|(attribute, is_sent)| {
             let key = attribute.key.value.as_str();
-            // What a failure replaces can't be among the constant ones.
-            let is_replaced = can_fail && key == ERROR_TYPE || node.replaced.contains(&key);
-            let attr = (is_replaced || is_computed(&attribute.value)).then(|| self.new_attr(key));
-            if is_replaced && let Some(attr) = attr {
+            // What a failure replaces, or a client reads, can't be among the constant ones.
+            let is_shared = can_fail && key == ERROR_TYPE || node.replaced.contains(&key) || *is_sent;
+            let attr = (is_shared || is_computed(&attribute.value)).then(|| self.new_attr(key));
+            if is_shared && let Some(attr) = attr {
                 state.rows[at].insert(key, attr);
             }
             attr
@@ -145,7 +153,13 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    fn attribute(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, index: usize, report: &mut Report) {
+    pub(super) fn attribute(
+        &mut self,
+        state: &mut State<'_, 'm>,
+        draft: &mut Draft,
+        index: usize,
+        report: &mut Report,
+    ) {
         let node = &state.names.spans[draft.at];
         let attribute = &node.span.attributes[index];
         let place = attribute.key.loc;
@@ -173,7 +187,12 @@ impl<'m> Resolver<'m> {
     }
 
     fn operation(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
-        let operation = &state.names.spans[draft.at].span.operation;
+        let node = &state.names.spans[draft.at];
+        let operation = &node.span.operation;
+        if node.lacks_operation {
+            report.add(Problem::OperationOfServer, node.span.loc);
+            return;
+        }
         let site = Site::Span { span: draft.at, step: Some(Step::Operation) };
         let Some(typed) = self.expressions(state, site, report).required_text(operation) else { return };
         match self.tables.constant_of(typed.expr) {
@@ -305,7 +324,7 @@ impl<'m> Resolver<'m> {
 
 /// Keeps a value in a new slot.
 fn keep(state: &mut State, draft: &mut Draft, name: &str, value: ExprId, loc: Loc) -> SlotId {
-    let slot = new_slot(state, name, value, loc);
+    let slot = new_slot(state, name, Some(value), loc);
     draft.push(Action::Keep(slot, value), loc);
     slot
 }

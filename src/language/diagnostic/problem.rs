@@ -129,6 +129,8 @@ problems! {
         "E0240" DelayOfGroup,
         /// A word that only a call of a span may have, on a group or on work between calls.
         "E0241" WordOfCall { word: String },
+        /// `client` on a span that is no SERVER.
+        "E0242" ClientOfNoServer,
         /// A directory's `_base.yaml` that was given as a scenario file.
         "E0222" NotAScenarioFile { name: String },
         /// A percentile that is not below the next, or a `max` below what the distribution says. `least` is the value of `low`.
@@ -199,6 +201,8 @@ problems! {
         /// A column that the row does not have.
         "E0412" UnknownColumn { name: String, nearest: Option<String> },
 
+        /// A client without an operation of its own, whose server's reads the server's attributes.
+        "E0414" OperationOfServer,
         /// `error` or `ok` where no call stands before it whose outcome it could be.
         "E0413" NoCallBefore { name: String },
 
@@ -326,6 +330,8 @@ pub enum Unavailable {
     NoRetry,
     /// `error` or `ok` anywhere but in the words of an item.
     OutsideItems,
-    /// A reserved word of a later version.
-    NotYet,
+    /// An attribute that reads the answer, before there is one.
+    NoAnswer,
+    /// `callee` anywhere but in what a `client` says of its attributes and of what comes after its call.
+    NoCallee,
 }

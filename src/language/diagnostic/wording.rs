@@ -56,6 +56,10 @@ impl Problem {
             CallsTooDeep { limit } => format!("spans stand more than {limit} deep in each other"),
             ScenarioInBase { field } => format!("a _base.yaml holds no scenarios, but this one has {field}"),
             WordOfCall { word } => format!("`{word}` belongs to the call of a span"),
+            ClientOfNoServer => "a client calls a SERVER, and this span is of another kind".into(),
+            OperationOfServer => {
+                "the client has no operation of its own, and the callee's reads attributes of the callee".into()
+            }
             DelayOfGroup => "a group of calls has no delay of its own".into(),
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
             ChoiceWeights { choices, weights } => {
@@ -111,7 +115,10 @@ impl Problem {
                 Unavailable::OutsideItems => {
                     format!("`{name}` has a value only in the words of an item of `calls`, such as `when`")
                 }
-                Unavailable::NotYet => format!("`{name}` is a reserved word, and has no value in this version"),
+                Unavailable::NoAnswer => format!("`{name}` has no value before the call: it reads the answer"),
+                Unavailable::NoCallee => {
+                    format!("`{name}` has a value only in a `client`: in its attributes and its `at: end` conditions")
+                }
             },
             NotAValue { name, .. } => format!("`{name}` is not a value"),
             VariableCycle { path } => format!("vars need each other: {}", circle(path)),
@@ -276,6 +283,8 @@ impl Problem {
                 Some("move it to a file of its own; the base has `schema_version` and `services`".into())
             }
             WordOfCall { .. } => Some("put it on the calls in the group".into()),
+            ClientOfNoServer => Some("add `kind: SERVER`, or take `client` out".into()),
+            OperationOfServer => Some("say what the client is called: `client: {operation: GET}`".into()),
             DelayOfGroup => Some("work between calls is an item of its own: `- delay_ms: 5`".into()),
             NotAScenarioFile { .. } => Some("name the directory or a file beside it; the base goes with them".into()),
 
@@ -325,7 +334,6 @@ impl Problem {
                 Unavailable::NoRepeat => Some("write how often the item runs: `repeat: 3`".into()),
                 Unavailable::NoVersion => Some("say which there is, in `services`: `version: 1.4.0`".into()),
                 Unavailable::NoInstances => Some("write how many there are: `instances: 3`".into()),
-                Unavailable::NotYet => Some("to read an attribute of this name, write `parent.attributes.NAME`".into()),
                 Unavailable::InServices => {
                     Some("`instance.index`, `instance.id`, `service.name` and the filters can be used".into())
                 }

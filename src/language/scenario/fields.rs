@@ -138,8 +138,8 @@ pub struct Fields<'n> {
 }
 
 /// The words of an item of `calls`, whatever it is.
-pub const ITEM_WORDS: [&str; 9] =
-    ["repeat", "vars", "when", "probability", "wait_ms", "async", "timeout_ms", "retry", "propagate"];
+pub const ITEM_WORDS: [&str; 10] =
+    ["repeat", "vars", "when", "probability", "wait_ms", "async", "timeout_ms", "retry", "propagate", "client"];
 
 /// What one mapping or another must have.
 const REQUIRED: [&str; 8] =
@@ -242,8 +242,9 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
         "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
             Some("it belongs into an item of `scenarios`")
         }
-        "client" | "use" | "with" | "spans" | "load" | "incidents" | "malform" | "at" | "match" | "count"
-        | "lag_ms" => Some("this version of tracegen does not support it"),
+        "use" | "with" | "spans" | "load" | "incidents" | "malform" | "at" | "match" | "count" | "lag_ms" => {
+            Some("this version of tracegen does not support it")
+        }
         _ => None,
     }
 }

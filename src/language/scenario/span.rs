@@ -1,5 +1,6 @@
 //! Spans: an item of `calls`, a step, a root.
 
+mod client;
 mod item;
 
 use std::rc::Rc;

@@ -6,7 +6,7 @@ use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::tree::Tree;
 use crate::plan::{
-    AttrId, BlockId, Bound, CallSpec, Chance, Constant, DistId, ERROR_TYPE, ErrorId, Expr, ExprId, Form, Group, Inst,
+    BlockId, Bound, CallSpec, Chance, Constant, DistId, ERROR_TYPE, ErrorId, Exchange, Expr, ExprId, Form, Group, Inst,
     LinkId, Program, ResourceId, Retry, ScenarioId, SlotId, limits,
 };
 use foldhash::{HashMap, HashMapExt};
@@ -327,6 +327,9 @@ impl Follow<'_> {
         let outside = self.values.begin_turns(turns.saturating_mul(attempts));
         let called = self.block(block);
         self.values.end_turns(outside);
+        if let Some(exchange) = spec.exchange {
+            self.answers(at, block, exchange);
+        }
         for slot in spec.outcome.into_iter().flat_map(|outcome| outcome.slots()) {
             if !self.is_own(at.base, slot) {
                 self.found.add(at.place.broken(Fault::Outcome { slot }));
@@ -339,7 +342,9 @@ impl Follow<'_> {
         // From a turn's call to its last attempt, and to the time when the caller goes on.
         let longest = |dist: Option<DistId>| dist.map_or(0, |dist| self.program.dists[dist.index()].max);
         let time = spec.timeout.map_or(called.time, |timeout| called.time.min(longest(Some(timeout.after))));
+        let network = longest(spec.exchange.map(|exchange| exchange.network));
         let to_last = longest(spec.wait)
+            .saturating_add(network)
             .saturating_add(time.saturating_mul(attempts - 1))
             .saturating_add(spec.retry.map_or(0, |retry| backoffs(retry, longest(retry.backoff))));
         let turn = self.later(at.place, to_last, time);
@@ -350,9 +355,23 @@ impl Follow<'_> {
         self.starts[block.index()] = start;
         clock.latest = clock.latest.max(self.later(at.place, start, called.latest));
         if !spec.is_async {
-            clock.now = clock.now.max(self.later(at.place, start, time));
+            let end = self.later(at.place, start, time);
+            clock.now = clock.now.max(self.later(at.place, end, network));
         }
         (least * called.min_spans, turns.saturating_mul(attempts).saturating_mul(called.max_spans))
+    }
+
+    /// Writes what the answer of `server` brings. It comes of that span's own row, so it is no longer than what was followed there.
+    fn answers(&mut self, at: Writing, server: BlockId, exchange: Exchange) {
+        let row = self.program.blocks[server.index()].attrs();
+        let longest = self.longest[self.tree.scenario(server).index()].max(self.error_types);
+        for id in exchange.answers() {
+            let answer = self.program.answers[id.index()];
+            if !row.has(answer.attr) {
+                self.found.add(at.place.broken(Fault::Attribute { attr: answer.attr.0 }));
+            }
+            self.set(at, answer.slot, longest);
+        }
     }
 
     /// Sets a slot by the instruction at `pc` of the open block, whose own slots begin at `base`.
@@ -414,9 +433,8 @@ impl Follow<'_> {
     fn error_attributes(&mut self, place: Place, block: BlockId, error: ErrorId) {
         let span = self.tree.span(block);
         let row = self.program.blocks[span.index()].attrs();
-        let is_own = |attr: &AttrId| attr.0 >= row.first && attr.0 - row.first < row.count;
         for (attr, _) in &self.program.errors[error.index()].attributes {
-            if !is_own(attr) {
+            if !row.has(*attr) {
                 self.found.add(place.broken(Fault::Attribute { attr: attr.0 }));
             }
         }

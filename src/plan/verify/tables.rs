@@ -6,8 +6,8 @@ use super::rule::{Checked, at_most, expr, key_text, named, require, text, twice,
 use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
-    AttrId, Block, BlockId, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr, Form,
-    Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ServiceId, SpanForm, TextId, limits,
+    AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
+    Form, Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ServiceId, SpanForm, SpanKind, TextId, limits,
 };
 use std::collections::HashSet;
 
@@ -90,6 +90,7 @@ fn sizes(program: &Program, found: &mut Found) {
         ("links", program.links.len(), limits::TABLE),
         ("link sources", program.links.iter().map(|l| l.sources.len()).sum(), limits::TABLE),
         ("call specs", program.specs.len(), limits::TABLE),
+        ("answers", program.answers.len(), limits::TABLE),
         ("scenarios", program.scenarios.len(), limits::SCENARIOS),
         ("slots", program.scenarios.iter().map(|s| s.slots.len()).sum(), limits::TABLE),
         ("vars", program.scenarios.iter().map(|s| s.vars.len()).sum(), limits::TABLE),
@@ -212,6 +213,16 @@ fn specs(program: &Program, found: &mut Found) {
             found.check(require(place, retry.jitter <= Chance::ONE, "a jitter is at most 100 %"));
             found.check(retry.when.map_or(Ok(()), |when| expr(program, place, when)));
         }
+        if let Some(exchange) = spec.exchange {
+            let end = u64::from(exchange.first_answer.0) + u64::from(exchange.answers);
+            let last = end.saturating_sub(1).try_into().unwrap_or(u32::MAX);
+            if exchange.answers > 0 {
+                found.check(within(place, "answer", last, program.answers.len()));
+            }
+            let alone = CallSpec { exchange: Some(exchange), outcome: spec.outcome, ..CallSpec::default() };
+            found.check(require(place, *spec == alone, "a request has no other terms than its outcome"));
+            found.check(require(place, spec.outcome.is_some(), "a request has an outcome"));
+        }
         let waits = !spec.is_async || spec.outcome.is_none();
         found.check(require(place, waits, "a call that nobody waits for has no outcome"));
     }
@@ -309,7 +320,7 @@ fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
             Inst::Fail { error, .. } => within(place, "error", error.0, program.errors.len()),
             Inst::Propagate { error, .. } => within(place, "error", error.0, program.errors.len()),
             Inst::Event { event } => within(place, "event", event.0, program.events.len()),
-            Inst::Call { block, spec } => called(program, place, block, spec),
+            Inst::Call { block: callee, spec } => called(program, place, &block.form, callee, spec),
             Inst::Chance { chance, .. } => require(place, chance <= Chance::ONE, "a chance is at most 100 %"),
             Inst::Set { .. } | Inst::Name { .. } | Inst::Export { .. } | Inst::Roll | Inst::Test { .. } => Ok(()),
             Inst::SkipIfFailed { .. } | Inst::End => Ok(()),
@@ -338,9 +349,20 @@ fn timeout_error(program: &Program, place: Place, id: ErrorId) -> Checked {
     require(place, is_plain, "the error of a timeout is a constant type")
 }
 
-fn called(program: &Program, place: Place, block: BlockId, spec: Option<CallSpecId>) -> Checked {
+fn called(program: &Program, place: Place, caller: &Form, block: BlockId, spec: Option<CallSpecId>) -> Checked {
     within(place, "block", block.0, program.blocks.len())?;
-    spec.map_or(Ok(()), |spec| within(place, "spec", spec.0, program.specs.len()))
+    let Some(spec) = spec else { return Ok(()) };
+    within(place, "spec", spec.0, program.specs.len())?;
+    if program.specs[spec.index()].exchange.is_none() {
+        return Ok(());
+    }
+    let is = |form: &Form, kind| matches!(form, Form::Span(span) if span.kind == kind);
+    let called = &program.blocks[block.index()].form;
+    require(
+        place,
+        is(caller, SpanKind::Client) && is(called, SpanKind::Server),
+        "a CLIENT sends a request, to a SERVER",
+    )
 }
 
 /// Whether an instruction may stand in a group. Calls side by side have no time between them.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{FIELDS as SPAN_FIELDS, MAX_DEPTH, span_of};
+use super::{FIELDS as SPAN_FIELDS, MAX_DEPTH, client, span_of};
 use crate::language::diagnostic::{Diagnostic, Problem, Role};
 use crate::language::scenario::fields::{Context, Fields, ITEM_WORDS};
 use crate::language::scenario::{Body, Item, List, Pool, Propagate, Repeat, Retry, dist, number, value};
@@ -10,7 +10,9 @@ use crate::language::source::{Loc, Located};
 use crate::language::yaml::{Core, Kind, Node, Style, core, is_template};
 
 /// Those of them that only an item which is a span may have.
-const CALL_WORDS: [&str; 3] = ["timeout_ms", "retry", "propagate"];
+const CALL_WORDS: [&str; 4] = ["timeout_ms", "retry", "propagate", "client"];
+/// The words that need somebody to wait for the call.
+const WAITING_WORDS: [&str; 3] = ["timeout_ms", "retry", "propagate"];
 /// The fields of an item: a span's, and the words.
 const FIELDS: [&str; SPAN_FIELDS.len() + ITEM_WORDS.len()] = {
     let mut fields = [""; SPAN_FIELDS.len() + ITEM_WORDS.len()];
@@ -108,14 +110,19 @@ fn item(cx: &mut Context, node: &Node, depth: usize) -> Option<Item> {
     }
     let propagate = fields.optional("propagate").and_then(|node| propagate(cx, node));
     let is_async = fields.optional("async").is_some_and(|node| flag(cx, "`async`", node));
-    for other in CALL_WORDS.into_iter().filter(|_| is_async) {
+    for other in WAITING_WORDS.into_iter().filter(|_| is_async) {
         if let (Some(entry), Some(word)) = (fields.get("async"), fields.optional(other)) {
             let problem = Problem::Conflict { field: "async", other };
             cx.add(Diagnostic::new(problem, entry.key.loc).related(Role::First, word.loc));
         }
     }
+    let client = match (&body, fields.get("client")) {
+        (Body::Span(server), Some(entry)) => client::client(cx, entry, server),
+        _ => None,
+    };
     Some(Item {
         body,
+        client: client.map(Box::new),
         repeat: fields.optional("repeat").and_then(|node| repeat(cx, node)),
         vars: value::vars(cx, fields.optional("vars")),
         when: fields.get("when").and_then(|entry| cx.condition("`when`", &entry.value)),
@@ -277,6 +284,7 @@ pub fn plain(body: Body, loc: Loc) -> Item {
         timeout: None,
         retry: None,
         propagate: None,
+        client: None,
         loc,
     }
 }

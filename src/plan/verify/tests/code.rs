@@ -67,6 +67,60 @@ fn invariant_12_spans_and_time_are_bounded() {
     assert_eq!(broken(days(most + 1)), inst(2, most + 2).broken(Fault::Duration));
 }
 
+/// The fixture whose third block is a client that calls a server by these terms, and reads an answer of it.
+fn with_client(change: impl Fn(&mut Program)) -> impl Fn(&mut Program) {
+    move |p: &mut Program| {
+        let slots = p.scenarios[1].slots.len() as u32;
+        p.scenarios[1].slots.extend(["error", "error.type", "error.message", "answer"].map(String::from));
+        let [failed, r#type, message, slot] = [0, 1, 2, 3].map(|at| SlotId(slots + at));
+        let (attr, value) = (AttrId(p.attrs.len() as u32), ExprId(p.exprs.len() as u32));
+        p.attrs.push(p.services[0].name);
+        p.exprs.push(Expr::Const { value: Constant::Bool(false) });
+        p.dists.push(Dist { form: DistForm::Uniform { min: 1, max: 5 }, max: 5 });
+        p.answers.push(Answer { attr, slot });
+        let exchange = Exchange { network: DistId(p.dists.len() as u32 - 1), first_answer: AnswerId(0), answers: 1 };
+        let outcome = Some(Outcome { failed, r#type, message });
+        p.specs = vec![CallSpec { exchange: Some(exchange), outcome, ..CallSpec::default() }];
+        let server =
+            SpanForm { kind: SpanKind::Server, attrs: AttrRange { first: attr.0, count: 1 }, ..span(p, 2).clone() };
+        p.blocks.push(Block { form: Form::Span(server), code: vec![Inst::Attr { attr, value }, Inst::End] });
+        span(p, 2).kind = SpanKind::Client;
+        let set = |slot| Inst::Set { slot, value };
+        let call = Inst::Call { block: BlockId(3), spec: Some(CallSpecId(0)) };
+        p.blocks[2].code.splice(3..3, [set(failed), set(r#type), set(message), call]);
+        change(p);
+    }
+}
+
+#[test]
+fn a_request_is_a_clients_to_a_server_and_brings_what_is_the_servers() {
+    valid(with_client(|_| {}));
+    let at = inst(2, 6);
+    let rule = "a CLIENT sends a request, to a SERVER";
+    assert_eq!(broken(with_client(|p| span(p, 2).kind = SpanKind::Internal)), at.broken(Fault::Range(rule)));
+    assert_eq!(broken(with_client(|p| span(p, 3).kind = SpanKind::Consumer)), at.broken(Fault::Range(rule)));
+    let foreign = broken(with_client(|p| p.answers[0].attr = AttrId(0)));
+    assert_eq!(foreign, at.broken(Fault::Attribute { attr: 0 }));
+    let spec = |change: fn(&mut CallSpec)| broken(with_client(move |p| change(&mut p.specs[0])));
+    let of_spec = |rule| Place::CallSpec(CallSpecId(0)).broken(Fault::Range(rule));
+    assert_eq!(spec(|spec| spec.outcome = None), of_spec("a request has an outcome"));
+    let alone = of_spec("a request has no other terms than its outcome");
+    assert_eq!(spec(|spec| spec.wait = spec.exchange.map(|exchange| exchange.network)), alone);
+    for (first, answers) in [(0, 2), (1, 1), (u32::MAX, u32::MAX)] {
+        let found = broken(with_client(move |p| {
+            let exchange = p.specs[0].exchange.as_mut().unwrap();
+            (exchange.first_answer, exchange.answers) = (AnswerId(first), answers);
+        }));
+        assert!(matches!(found.fault, Fault::OutOfRange { what: "answer", len: 1, .. }), "{found}");
+    }
+    let early = broken(with_client(|p| {
+        let answer = p.exprs.len() as u32;
+        p.exprs.push(Expr::Slot { slot: p.answers[0].slot });
+        p.blocks[2].code.insert(6, Inst::Set { slot: p.answers[0].slot, value: ExprId(answer) });
+    }));
+    assert!(matches!(early.fault, Fault::Unwritten { .. }), "{early}");
+}
+
 #[test]
 fn invariant_13_code_ends_and_goes_forward() {
     assert_eq!(broken(|p| p.blocks[0].code.clear()), Place::Block(BlockId(0)).broken(Fault::End));
