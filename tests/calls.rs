@@ -383,7 +383,8 @@ fn list(depth: u32) -> BoxedStrategy<String> {
     let items = proptest::collection::vec((word, body), 1..4);
     let item = |(word, body): (String, String)| {
         let (words, of_call) = word.split_once("CALL ").or(word.split_once("CLIENT ")).unwrap_or((&word, ""));
-        let is_fit = body.starts_with("service") && (!word.contains("CLIENT") || body[10..].starts_with(", operation: far,"));
+        let is_fit =
+            body.starts_with("service") && (!word.contains("CLIENT") || body[10..].starts_with(", operation: far,"));
         let of_call = if is_fit { of_call } else { "" };
         format!("{{{words}{of_call}{body}}}")
     };
