@@ -37,6 +37,8 @@ pub enum Output {
         tcp_port: u16,
         database: String,
     },
+    /// Metrics of calls between services and of spans, by its connectors.
+    CallMetrics,
     /// OTLP/gRPC to that port of this machine.
     Otlp {
         port: u16,
@@ -57,7 +59,7 @@ impl Output {
         };
         // Without a queue, what the others acknowledge is written.
         match self {
-            Output::Nop => ("nop", "{}".into()),
+            Output::Nop | Output::CallMetrics => ("nop", "{}".into()),
             Output::Json => ("file/json", file(JSON, "json")),
             Output::Protobuf => ("file/protobuf", file(PROTOBUF, "proto")),
             Output::ZstdJson => ("file/zstd-json", file(ZSTD_JSON, "json, compression: zstd")),
@@ -82,6 +84,11 @@ impl Output {
 /// answer may be late on a machine that is busy: what is given up too soon is sent twice.
 const AT_ONCE: &str = "sending_queue: {enabled: false}, timeout: 60s, \
                        retry_on_failure: {initial_interval: 50ms, max_interval: 200ms, max_elapsed_time: 0}";
+
+/// A call that nobody answered counts as one of the service that its `server.address` names.
+const CONNECTORS: &str = "servicegraph: {store: {ttl: 5s, max_items: 1000000}, store_expiration_loop: 500ms, \
+                          virtual_node_peer_attributes: [server.address], metrics_flush_interval: 500ms}, \
+                          spanmetrics: {metrics_flush_interval: 500ms}";
 
 const JSON: &str = "traces.json";
 const PROTOBUF: &str = "traces.bin";
@@ -140,12 +147,15 @@ impl Collector {
         let (exporter_names, exporters) = written(exporters);
         let (processor_names, processors) = written(self.processors.iter().copied());
         let [grpc, http] = self.ports;
+        let connectors =
+            if self.outputs.iter().any(|output| matches!(output, Output::CallMetrics)) { CONNECTORS } else { "" };
+        let connector_names = if connectors.is_empty() { "" } else { ", servicegraph, spanmetrics" };
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             processors: {{{processors}}}\nexporters: {{{exporters}, file/metrics: {{path: '{}'}}}}\n\
+             processors: {{{processors}}}\nexporters: {{{exporters}, file/metrics: {{path: '{}'}}}}\nconnectors: {{{connectors}}}\n\
              service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
-             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}]}}\n    \
-             metrics: {{receivers: [otlp], exporters: [file/metrics]}}\n",
+             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}{connector_names}]}}\n    \
+             metrics: {{receivers: [otlp{connector_names}], exporters: [file/metrics]}}\n",
             self.metrics_file().display()
         );
         let config_file = self.folder.path().join("config.yaml");
