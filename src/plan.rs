@@ -199,6 +199,18 @@ impl SpanKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
+    /// How often it happens, without `until`; `None`: once. The rest is evaluated in each turn, in this order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+    /// What must be true for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<ExprId>,
+    /// How likely it happens, by one 32-bit draw; `None`: always, and nothing is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chance: Option<Chance>,
+    /// The time from the span's start; what is beyond the span's end happens at its end. `None`: it happens now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DistId>,
     pub name: ExprId,
     /// The attributes, in the order they are evaluated, after the name: constant ones first, then the others, each in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -217,17 +229,43 @@ pub struct Error {
     /// The attributes that the failure sets or replaces, which are the span's own, in the order they are evaluated, after the message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(AttrId, ExprId)>,
+    /// The time that passes before the span fails, drawn before all else; only a `fail` takes it. `None`: the span fails at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<DistId>,
 }
 
-/// A link to a span of an earlier trace that exported a context.
+/// Links to spans that exported a context and had ended: of earlier traces, or of this one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// The keys that the link looks for: `*` is any run of characters, `?` is any one; all else stands for itself.
     pub glob: TextId,
     /// The blocks whose `export` can match the glob; at least one. The graph from linking scenario to exporting scenario has no
-    /// cycle.
+    /// cycle; in the same trace, they stand before the block that links, and do not call it.
     pub sources: Vec<BlockId>,
+    /// How long before the linking span's start the spans had ended at least, drawn first. `None`: they had by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<DistId>,
+    /// How many spans are linked to at most, the latest first; `None`: one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<LinkCount>,
+    /// The attributes of each link, in the order they are evaluated: constant ones first, then the others, each in file order. They may
+    /// read what was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<(AttrId, ExprId)>,
+    /// Whether the spans are of this trace.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same_trace: bool,
+}
+
+/// A number of links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkCount {
+    /// The number, evaluated behind the lag; a number below 0, or none, is 0.
+    pub value: ExprId,
+    /// The most that there can be: a greater number is cut to it.
+    pub max: u32,
 }
 
 /// A verified program. It reads as its tables do, and can't be changed.
@@ -246,14 +284,50 @@ pub struct Plan {
 }
 
 impl Event {
-    /// The expressions of the event, in the order they are evaluated.
-    fn exprs(&self) -> impl Iterator<Item = ExprId> {
-        std::iter::once(self.name).chain(self.attributes.iter().map(|(_, value)| *value))
+    /// An event that happens once, at the current time.
+    pub fn plain(name: ExprId, attributes: Vec<(AttrId, ExprId)>) -> Event {
+        Event { repeat: None, when: None, chance: None, at: None, name, attributes }
     }
 
-    /// The expressions of the event, to be changed.
+    /// The expressions of the event itself.
+    fn exprs(&self) -> impl Iterator<Item = ExprId> {
+        let turns = self.repeat.map(|repeat| repeat.count).into_iter().chain(self.when);
+        turns.chain([self.name]).chain(self.attributes.iter().map(|(_, value)| *value))
+    }
+
+    /// The expressions of the event itself, to be changed.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
-        std::iter::once(&mut self.name).chain(self.attributes.iter_mut().map(|(_, value)| value))
+        let turns = self.repeat.as_mut().map(|repeat| &mut repeat.count).into_iter().chain(&mut self.when);
+        turns.chain([&mut self.name]).chain(self.attributes.iter_mut().map(|(_, value)| value))
+    }
+
+    /// The most turns of the event.
+    pub fn turns(&self) -> u32 {
+        self.repeat.map_or(1, |repeat| repeat.max)
+    }
+}
+
+impl Link {
+    /// A link to the latest span of an earlier trace.
+    pub fn plain(glob: TextId, sources: Vec<BlockId>) -> Link {
+        Link { glob, sources, lag: None, count: None, attributes: vec![], same_trace: false }
+    }
+
+    /// The expressions of the link itself.
+    fn exprs(&self) -> impl Iterator<Item = ExprId> {
+        let count = self.count.map(|count| count.value);
+        count.into_iter().chain(self.attributes.iter().map(|(_, value)| *value))
+    }
+
+    /// The expressions of the link itself, to be changed.
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
+        let count = self.count.as_mut().map(|count| &mut count.value);
+        count.into_iter().chain(self.attributes.iter_mut().map(|(_, value)| value))
+    }
+
+    /// The most spans that are linked to.
+    pub fn most(&self) -> u32 {
+        self.count.map_or(1, |count| count.max)
     }
 }
 
@@ -271,21 +345,28 @@ impl Error {
 }
 
 impl Program {
-    /// The distributions that an instruction draws times from, by itself and by the terms of its call.
-    fn drawn(&self, inst: &Inst) -> impl Iterator<Item = DistId> {
-        let spec = inst.spec().map(|id| &self.specs[id.index()]);
-        inst.dist().into_iter().chain(spec.into_iter().flat_map(CallSpec::dists))
-    }
-
-    /// The expressions that are evaluated when an instruction runs, in order: its own, and those of its error, its event and its
-    /// distribution.
+    /// The expressions that are evaluated when an instruction runs: its own, and those of its error, its event, its link, its terms
+    /// and its distributions.
     pub fn evaluated(&self, inst: &Inst) -> impl Iterator<Item = ExprId> {
         let error = inst.error().map(|id| &self.errors[id.index()]);
-        let event = if let Inst::Event { event } = inst { Some(&self.events[event.index()]) } else { None };
+        let event = inst.event().map(|id| &self.events[id.index()]);
+        let link = inst.link().map(|id| &self.links[id.index()]);
         let spec = inst.spec().map(|id| &self.specs[id.index()]);
         let own = inst.expr().into_iter().chain(spec.into_iter().flat_map(CallSpec::exprs));
+        let own = own.chain(error.into_iter().flat_map(Error::exprs)).chain(event.into_iter().flat_map(Event::exprs));
         let time = self.drawn(inst).flat_map(|dist| self.evaluated_by(dist));
-        own.chain(error.into_iter().flat_map(Error::exprs)).chain(event.into_iter().flat_map(Event::exprs)).chain(time)
+        own.chain(link.into_iter().flat_map(Link::exprs)).chain(time)
+    }
+
+    /// The distributions that are drawn from when an instruction runs: its own, and those of its error, its event, its link and its
+    /// terms.
+    pub fn drawn(&self, inst: &Inst) -> impl Iterator<Item = DistId> {
+        let spec = inst.spec().map(|id| &self.specs[id.index()]);
+        let error = inst.error().and_then(|id| self.errors[id.index()].delay);
+        let event = inst.event().and_then(|id| self.events[id.index()].at);
+        let link = inst.link().and_then(|id| self.links[id.index()].lag);
+        let dists = inst.dist().into_iter().chain(spec.into_iter().flat_map(CallSpec::dists));
+        dists.chain(error).chain(event).chain(link)
     }
 }
 

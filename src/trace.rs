@@ -73,7 +73,7 @@ pub struct AttrRecord {
 /// An event of a span.
 #[derive(Clone, Copy, Debug)]
 pub struct EventRecord {
-    /// When the event happened, ns since 1970.
+    /// When the event happened, ns since 1970; what is beyond the span's end happened at its end ([`EventRecord::happened`]).
     pub time: u64,
     pub name: Value,
     pub event: EventId,
@@ -85,11 +85,23 @@ pub struct EventRecord {
     pub next: u32,
 }
 
-/// A link to a span of an earlier trace.
+impl EventRecord {
+    /// When the event of a span happened that ended at `end`, both ns since 1970.
+    #[inline(always)]
+    pub fn happened(&self, end: u64) -> u64 {
+        self.time.min(end)
+    }
+}
+
+/// A link to a span of an earlier trace, or of this one.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkRecord {
     pub trace_id: [u8; 16],
     pub span_id: u64,
+    /// The first of the link's records in [`Trace::attrs`].
+    pub attrs: u32,
+    /// The end of the link's records in [`Trace::attrs`].
+    pub attrs_end: u32,
     /// The span's next link, or [`NONE`].
     pub next: u32,
 }

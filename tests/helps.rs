@@ -61,6 +61,7 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
         ("1_000", "1000"),
         ("a: {b: c}", "a.b: c"),
     ]),
+    ("E0203-link", &[(", trace: another", ""), ("5s", "5000"), (", at: start", "")]),
     ("E0203-time", &[
         ("20ms", "20"),
         ("5-20", "[5, 20]"),
@@ -155,6 +156,7 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
         ("shop: {", "shop: {version: 1.4.0, "),
         ("shop: {", "shop: {instances: 3, "),
     ]),
+    ("E0404-links", &[("<<count>>", "<<size>>"), ("<<context_key>>", "<<linked.context_key>>")]),
     ("E0405-not-a-value", &[
         ("<<vars>>", "<<vars.x>>"),
         ("<<parent.user>>", "<<parent.attributes.user>>"),
@@ -231,6 +233,10 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ("E0518-weight-overflow", &[("1e308, 'silver': 1e308", "1, 'silver': 1"), ("1e308", "1")]),
     ("E0601-linked-without-link", &[("  attributes:", "  link_from_context: order-*\n  attributes:")]),
     ("E0602-glob-matches-nothing", &[("orders-*", "order-*")]),
+    ("E0602-nothing-before", &[
+        ("calls:\n", "calls:\n      - {service: shop, operation: first, export_context_as: picked/0}\n"),
+        ("packed/*", "picked/*"),
+    ]),
     ("E0603-link-cycle", &[
         (", link_from_context: b-*", ""),
         (", link_from_context: \"c-?\"}", "}\n- name: other\n  root_span: {service: shop, operation: o, link_from_context: \"c-?\"}"),
@@ -244,10 +250,16 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ("E0414-operation-of-callee", &[("client: true", "client: {operation: GET}")]),
     ("E0241-word-of-call", &[("timeout_ms: 20\n      ", ""), ("propagate: true, ", "")]),
     ("E0240-delay-of-group", &[("5\n      parallel", "5\n    - parallel")]),
+    ("E0243-delay-at-end", &[(", delay_ms: 5", "")]),
     ("E0413-no-call-before", &[("when: error, ", ""), ("when: ok, ", "")]),
     ("E0530-turns-without-bound", &[
         ("<<size>>", r#""<<size | clamp(0, 20) | int>>""#),
         ("<<many>>", r#""<<many | clamp(0, 20) | int>>""#),
+    ]),
+    ("E0530-links-without-bound", &[
+        ("<<size>>", r#""<<size | clamp(0, 20) | int>>""#),
+        ("<<many>>", r#""<<many | clamp(0, 20) | int>>""#),
+        ("<<size>>", r#""<<size | clamp(0, 20) | int>>""#),
     ]),
     ("E0612-trace-too-large", &[("repeat: 250", "repeat: 25")]),
     ("E0605-link-chain", &[(", link_from_context: k3", "")]),

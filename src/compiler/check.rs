@@ -3,7 +3,7 @@
 use super::report::Report;
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::dist::Dist;
-use crate::language::scenario::{Body, Item, Model, Scenario, Span};
+use crate::language::scenario::{Body, EventTime, Item, Model, Scenario, Span};
 use crate::plan::limits;
 use std::collections::HashMap;
 
@@ -91,9 +91,14 @@ fn check_delay(delay: &Dist, report: &mut Report) {
 }
 
 fn span(span: &Span, report: &mut Report) {
-    if let Some(delay) = &span.delay {
-        check_delay(delay, report);
-    }
+    let refusals = span.error_conditions.iter().filter_map(|condition| condition.delay.as_ref());
+    let events = span.events.iter().filter_map(|event| match &event.at {
+        EventTime::After(time) => Some(time),
+        EventTime::AfterWork | EventTime::End => None,
+    });
+    let lags = span.links.iter().filter_map(|link| link.lag.as_ref());
+    let times = span.delay.iter().chain(refusals).chain(events).chain(lags);
+    times.for_each(|delay| check_delay(delay, report));
     for at_end in [false, true] {
         let list =
             span.error_conditions.iter().filter(|condition| condition.at_end == at_end && condition.when.is_none());

@@ -1,7 +1,7 @@
 //! What nothing uses is left out: texts and expressions that folding left behind, so that the digest covers what executes and
 //! nothing else. The others keep their order.
 
-use crate::plan::{CallSpec, Dist, Error, Event, ExprId, Form, Inst, Program, TextId};
+use crate::plan::{CallSpec, Dist, Error, Event, ExprId, Form, Inst, Link, Program, TextId};
 
 /// Leaves out what nothing uses, and renumbers the rest.
 pub fn compact(program: &mut Program) {
@@ -43,6 +43,7 @@ fn each_root(program: &mut Program, visit: &mut impl FnMut(&mut ExprId)) {
     program.scenarios.iter_mut().flat_map(|s| &mut s.vars).for_each(|(_, value)| visit(value));
     program.specs.iter_mut().flat_map(CallSpec::exprs_mut).for_each(&mut *visit);
     program.events.iter_mut().flat_map(Event::exprs_mut).for_each(&mut *visit);
+    program.links.iter_mut().flat_map(Link::exprs_mut).for_each(&mut *visit);
     program.errors.iter_mut().flat_map(Error::exprs_mut).for_each(&mut *visit);
     program.dists.iter_mut().flat_map(Dist::exprs_mut).for_each(&mut *visit);
     program.blocks.iter_mut().flat_map(|b| &mut b.code).filter_map(Inst::expr_mut).for_each(visit);

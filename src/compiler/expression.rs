@@ -60,12 +60,20 @@ pub struct SpanValues {
     pub service: Option<ServiceId>,
     /// The slots of what is read of the linked span, as [`super::names::SpanNode::linked`] lists it.
     pub linked: Vec<SlotId>,
+    /// By event: the slots of the number of the turn and of the number of all.
+    pub event_turns: Vec<(Option<SlotId>, Option<SlotId>)>,
 }
 
 impl SpanValues {
-    /// The values of a span with so many attributes, before any of them is known.
-    pub fn new(attributes: usize) -> SpanValues {
-        SpanValues { attributes: vec![None; attributes], context_key: None, service: None, linked: Vec::new() }
+    /// The values of a span with so many attributes and events, before any of them is known.
+    pub fn new(attributes: usize, events: usize) -> SpanValues {
+        SpanValues {
+            attributes: vec![None; attributes],
+            context_key: None,
+            service: None,
+            linked: Vec::new(),
+            event_turns: vec![(None, None); events],
+        }
     }
 }
 
@@ -262,6 +270,15 @@ impl<'a> Expressions<'a> {
                 let kind = if read == Linked::ContextKey { Kind::Text } else { Kind::Unknown };
                 self.add(Expr::Slot { slot }, Type { kind, optional: true })
             }
+            Target::Found { read, .. } => {
+                let (found, kind) = match read {
+                    Linked::Attribute(key) => (Expr::Linked { key: self.tables.text(&key) }, Kind::Unknown),
+                    Linked::ContextKey => (Expr::LinkedKey, Kind::Text),
+                };
+                self.add(found, Type { kind, optional: true })
+            }
+            Target::EventIndex { span, event } => self.int_in(values.spans.get(span)?.event_turns.get(event)?.0?),
+            Target::EventCount { span, event } => self.int_in(values.spans.get(span)?.event_turns.get(event)?.1?),
             Target::RepeatIndex { item } => self.int_in(values.turns.get(item)?.0?),
             Target::RepeatCount { item } => self.int_in(values.turns.get(item)?.1?),
             Target::Attempt { item } => self.int_in((*values.attempts.get(item)?)?),

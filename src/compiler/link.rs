@@ -34,6 +34,10 @@ pub struct Use {
     pub scenario: usize,
     pub span: usize,
     pub link: LinkId,
+    /// Whether it is to spans of the same trace; then no other span has this link.
+    pub same_trace: bool,
+    /// What is read of what it finds.
+    pub reads: Vec<(Linked, Loc)>,
     /// Of the glob.
     pub loc: Loc,
 }
@@ -56,8 +60,11 @@ pub fn find_sources(
     let globs: Vec<String> = program.links.iter().map(|link| program.texts[link.glob.index()].clone()).collect();
     let keys = Keys::new(exports);
     let work = Work::new(budget);
-    let sources = parallel::map(&globs, globs.len() / GLOBS_A_THREAD, |_, glob| keys.matched_by(glob, &work));
+    let mut sources = parallel::map(&globs, globs.len() / GLOBS_A_THREAD, |_, glob| keys.matched_by(glob, &work));
     budget.check()?;
+    for link in uses.iter().filter(|link| link.same_trace) {
+        sources[link.link.index()].retain(|&export| is_within_reach(link, &exports[export], names));
+    }
     for (link, sources) in program.links.iter_mut().zip(&sources) {
         link.sources = sources.iter().map(|&export| exports[export].block).collect();
     }
@@ -66,9 +73,10 @@ pub fn find_sources(
             budget.check()?;
             let sources = &sources[link.link.index()];
             if sources.is_empty() {
-                let exported = exports.iter().take(SHOWN_KEYS).map(|export| shown(&export.key)).collect();
-                let glob = globs[link.link.index()].clone();
-                report.add(Problem::GlobMatchesNothing { glob, exported }, link.loc);
+                let exported = exports.iter().filter(|export| is_within_reach(link, export, names));
+                let exported = exported.take(SHOWN_KEYS).map(|export| shown(&export.key)).collect();
+                let (glob, same_trace) = (globs[link.link.index()].clone(), link.same_trace);
+                report.add(Problem::GlobMatchesNothing { glob, same_trace, exported }, link.loc);
             } else {
                 check_reads(link, sources.iter().map(|&export| &exports[export]), names, &work, report);
             }
@@ -82,6 +90,16 @@ pub fn find_sources(
     Ok(())
 }
 
+/// Whether a link may lead to a span at all: in the same trace, to one that stands before it and not around it.
+fn is_within_reach(link: &Use, export: &Export, names: &[Names]) -> bool {
+    let is_before = || {
+        let spans = &names[link.scenario].spans;
+        let mut around = std::iter::successors(Some(link.span), |&span| spans[span].parent);
+        export.scenario == link.scenario && export.span < link.span && !around.any(|span| span == export.span)
+    };
+    !link.same_trace || is_before()
+}
+
 /// Every attribute that is read of a linked span must be one that some span it can be has.
 fn check_reads<'e>(
     link: &Use,
@@ -90,7 +108,7 @@ fn check_reads<'e>(
     work: &Work,
     report: &mut Report,
 ) {
-    for (read, loc) in &names[link.scenario].spans[link.span].linked {
+    for (read, loc) in &link.reads {
         let Linked::Attribute(key) = read else { continue };
         let has = |e: &Export| names[e.scenario].spans[e.span].find_attribute(key).is_some();
         let looked_at = sources.clone().position(has);

@@ -33,14 +33,15 @@ pub fn scenario(scenario: Scenario, program: &mut Program, map: &mut SourceMap) 
 
 fn block(block: Block) -> (plan::Block, BlockSource) {
     let (mut code, mut end) = (Code::default(), Label::default());
-    let (form, constants, late, end_conditions) = match block.body {
+    let (form, constants, late, end_conditions, end_events) = match block.body {
         Body::Span(mut span) => {
             let (late, end_conditions) = (std::mem::take(&mut span.late), span.end_conditions.take());
+            let end_events = std::mem::take(&mut span.end_events);
             let goes_on = !block.list.items.is_empty() || end_conditions.is_some();
             let (form, constants) = start(&mut code, *span, goes_on, &mut end, block.loc);
-            (form, constants, late, end_conditions)
+            (form, constants, late, end_conditions, end_events)
         }
-        Body::Group(group) => (Form::Group(group), vec![], vec![], None),
+        Body::Group(group) => (Form::Group(group), vec![], vec![], None, vec![]),
     };
     let side_by_side = matches!(form, Form::Group(Group::Parallel { .. }));
     calls(&mut code, block.list, side_by_side, block.loc);
@@ -49,6 +50,9 @@ fn block(block: Block) -> (plan::Block, BlockSource) {
         fails(&mut code, &conditions, &mut end);
     }
     code.bind(end);
+    for (event, loc) in end_events {
+        code.push(Inst::Event { event }, loc);
+    }
     code.push(Inst::End, block.loc);
     let Code { insts, places } = code;
     (plan::Block { form, code: insts }, BlockSource { span: block.loc, constants, code: places })
@@ -58,11 +62,18 @@ fn block(block: Block) -> (plan::Block, BlockSource) {
 /// Returns its form, and the places of its constants.
 fn start(code: &mut Code, span: Span, goes_on: bool, end: &mut Label, loc: Loc) -> (Form, Vec<Loc>) {
     span.steps.into_iter().for_each(|one| step(code, one));
+    for (slot, value) in span.without_calls {
+        code.push(Inst::Set { slot, value }, loc);
+    }
+    let mut after_hit = Label::default();
+    let before_work = span.conditions.as_ref().filter(|conditions| conditions.before_work);
+    if let Some(conditions) = before_work {
+        fails(code, conditions, &mut after_hit);
+    }
     if let Some(delay) = span.delay {
         work(code, &delay);
     }
-    let mut after_hit = Label::default();
-    if let Some(conditions) = &span.conditions {
+    if let Some(conditions) = span.conditions.as_ref().filter(|conditions| !conditions.before_work) {
         fails(code, conditions, &mut after_hit);
     }
     if span.events.is_empty() {
@@ -81,7 +92,7 @@ fn start(code: &mut Code, span: Span, goes_on: bool, end: &mut Label, loc: Loc) 
 }
 
 /// Conditions under which a span fails, and goes on at `hit`. One that never is to be rolled for draws nothing.
-fn fails(code: &mut Code, Conditions { list, loc }: &Conditions, hit: &mut Label) {
+fn fails(code: &mut Code, Conditions { list, loc, .. }: &Conditions, hit: &mut Label) {
     if list.iter().any(|condition| condition.chance.is_some()) {
         code.push(Inst::Roll, *loc);
     }

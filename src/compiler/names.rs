@@ -122,6 +122,10 @@ pub struct SpanNode<'m> {
     /// Each with the place of its first read.
     pub linked: Vec<(Linked, Loc)>,
     linked_at: HashMap<Linked, usize>,
+    /// What of what a link finds its own attributes read, in file order: the position of the link, and the place of the read.
+    pub link_reads: Vec<(usize, Linked, Loc)>,
+    /// By event: whether something reads the number of the turn, and the number of all.
+    pub event_reads: Vec<(bool, bool)>,
     /// Everything that is evaluated for the span, in order: at its start, and, of a client, once the answer is there.
     order: Vec<Step>,
     /// The keys of the attributes that a failure may set or replace, in the order they were written.
@@ -150,7 +154,11 @@ pub enum Site {
     Failure { item: usize },
     /// In an error condition of a span that is looked at after its calls.
     End { span: usize },
-    /// In this span: in what is evaluated at its start, or (`None`) in its events and error conditions.
+    /// In a link of a span.
+    Link { span: usize, link: usize },
+    /// In what an event of a span says of each turn.
+    Event { span: usize, event: usize },
+    /// In this span: in what is evaluated at its start, or (`None`) in its error conditions and other words.
     Span { span: usize, step: Option<Step> },
 }
 
@@ -185,6 +193,12 @@ pub enum Target {
         span: usize,
         read: Linked,
     },
+    /// In a link: of the span that it found.
+    Found {
+        span: usize,
+        link: usize,
+        read: Linked,
+    },
     ScenarioName,
     ServiceName {
         span: usize,
@@ -216,6 +230,16 @@ pub enum Target {
     /// The number of turns of an item.
     RepeatCount {
         item: usize,
+    },
+    /// The number of the turn of an event, from 0.
+    EventIndex {
+        span: usize,
+        event: usize,
+    },
+    /// The number of turns of an event.
+    EventCount {
+        span: usize,
+        event: usize,
     },
     /// The number of the attempt of an item, from 0.
     Attempt {

@@ -3,11 +3,13 @@
 
 mod client;
 mod dist;
+mod event;
+mod link;
 mod list;
 mod span;
 
 use super::expression::{Expressions, Scope, SpanValues, Typed, Values};
-use super::link::{self, Piece};
+use super::link::{Export, Piece, Use};
 use super::names::{BlockKind, Names, Site};
 use super::report::Report;
 use super::service::Services;
@@ -26,11 +28,11 @@ pub struct Resolver<'m> {
     pub tables: Tables,
     pub services: Services<'m>,
     /// The spans that export a context.
-    pub exports: Vec<link::Export>,
+    pub exports: Vec<Export>,
     /// The spans that link.
-    pub links: Vec<link::Use>,
+    pub links: Vec<Use>,
     link_ids: HashMap<TextId, LinkId>,
-    error_ids: HashMap<(ExprId, Option<ExprId>), ErrorId>,
+    error_ids: HashMap<span::Terms, ErrorId>,
 }
 
 /// The scenario that is being resolved.
@@ -81,7 +83,8 @@ impl<'m> Resolver<'m> {
         report: &mut Report,
     ) -> Result<typed::Scenario, Spent> {
         let model = names.scenario;
-        let spans = names.spans.iter().map(|node| SpanValues::new(node.span.attributes.len())).collect();
+        let spans = names.spans.iter().map(|node| SpanValues::new(node.span.attributes.len(), node.span.events.len()));
+        let spans = spans.collect();
         let values = Values {
             vars: vec![None; names.vars.len()],
             spans,
@@ -123,6 +126,10 @@ impl<'m> Resolver<'m> {
             let body = match span {
                 Some((at, mut span)) => {
                     span.end_conditions = if waits { None } else { self.conditions(&state, at, true, report) };
+                    span.end_events = self.events(&mut state, at, true, report);
+                    let outcome = state.values.outcomes[names.spans[at].block];
+                    let outcome = outcome.filter(|_| span.conditions.is_some() && !span.end_events.is_empty());
+                    span.without_calls = outcome.map_or_else(Vec::new, |outcome| self.absent(outcome));
                     Body::Span(Box::new(span))
                 }
                 None => Body::Group(self.group(&state, at)),

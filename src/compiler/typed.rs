@@ -52,6 +52,8 @@ pub struct Span {
     pub constant_places: Vec<Loc>,
     /// What is evaluated at the span's start, in order.
     pub steps: Vec<Step>,
+    /// What events at the end read of calls that were not made, because the span failed before them.
+    pub without_calls: Vec<(SlotId, ExprId)>,
     /// The span's own work, where it takes time.
     pub delay: Option<Delay>,
     /// What is evaluated once the span's calls are over.
@@ -59,8 +61,9 @@ pub struct Span {
     /// The conditions under which the span fails before its calls, and after them.
     pub conditions: Option<Conditions>,
     pub end_conditions: Option<Conditions>,
-    /// The span's events, in file order, each with its place.
+    /// The span's events before its calls, in file order, each with its place, and those at its end.
     pub events: Vec<(EventId, Loc)>,
+    pub end_events: Vec<(EventId, Loc)>,
 }
 
 /// A thing that is done at a place.
@@ -99,6 +102,8 @@ pub enum Time {
 
 /// The conditions of a span, which share one roll.
 pub struct Conditions {
+    /// Whether it is rolled before the span's own work: what fails takes a time of its own.
+    pub before_work: bool,
     /// The conditions in file order.
     pub list: Vec<Condition>,
     /// The place of the first one, which is the roll's.

@@ -50,7 +50,7 @@ pub(super) fn service(make: &mut Maker, name: &str, instances: u32) -> ServiceId
 pub(super) fn error(make: &mut Maker, r#type: &str, message: &str) -> ErrorId {
     let r#type = make.constant(r#type);
     let message = (!message.is_empty()).then(|| make.constant(message));
-    make.program.errors.push(Error { r#type, message, attributes: vec![] });
+    make.program.errors.push(Error { r#type, message, attributes: vec![], delay: None });
     ErrorId(make.program.errors.len() as u32 - 1)
 }
 
@@ -128,7 +128,7 @@ pub fn checkout() -> Fixture {
     for (attr, value) in plan.span(BlockId(3)).attrs.ids().zip([Value::fixed(250.0, 2), Value::int(3)]) {
         trace.attrs.push(AttrRecord { attr, value });
     }
-    trace.links.push(LinkRecord { trace_id: [9; 16], span_id: 9, next: NONE });
+    trace.links.push(LinkRecord { trace_id: [9; 16], span_id: 9, attrs: 0, attrs_end: 0, next: NONE });
     let form = &plan.errors[error.index()];
     let (r#type, message) =
         (constant_text(&plan, form.r#type).unwrap(), form.message.and_then(|m| constant_text(&plan, m)).unwrap());

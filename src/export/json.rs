@@ -169,10 +169,11 @@ message!(self: Event<'_>, fields, {
     fields.list("attributes", self.0.attributes.iter().map(|(key, value)| KeyValue(key, *value)))?;
 });
 
-struct Link(LinkView);
-message!(self: Link, fields, {
+struct Link<'a>(LinkView<'a>);
+message!(self: Link<'_>, fields, {
     fields.put("traceId", &trace_id(self.0.trace_id))?;
     fields.put("spanId", &span_id(self.0.span_id))?;
+    fields.list("attributes", self.0.attributes.iter().map(|(key, value)| KeyValue(key, *value)))?;
     fields.put("flags", &self.0.flags)?;
 });
 

@@ -53,6 +53,7 @@ fn span(view: SpanView<'_>) -> Span {
                 trace_id: link.trace_id.to_vec(),
                 span_id: link.span_id.to_be_bytes().to_vec(),
                 flags: link.flags,
+                attributes: key_values(link.attributes.into_iter()),
                 ..Default::default()
             })
             .collect(),

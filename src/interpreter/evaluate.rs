@@ -21,7 +21,7 @@ pub(super) struct Evaluation<'a> {
     pub random: &'a mut Random,
     pub slots: &'a mut [Value],
     pub trace: &'a mut Trace,
-    /// The trace that `linked` is in.
+    /// The trace that `linked` is in, unless it is in this one.
     pub earlier: &'a mut Trace,
     /// The ordinal of the current span, or [`NONE`].
     pub span: u32,

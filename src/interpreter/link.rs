@@ -5,6 +5,7 @@
 //! for links itself comes to an end. Nothing here depends on what was generated before or by whom.
 
 use super::choice::Chosen;
+use super::code::Code;
 use super::evaluate::Found;
 use super::glob;
 use super::run::Run;
@@ -27,12 +28,12 @@ pub(super) struct Finder {
 /// A search that is under way.
 pub(super) struct Search {
     link: LinkId,
-    /// When the linking span starts, ns since 1970: the exporting span must have ended by then.
+    /// When the exporting span must have ended, ns since 1970.
     time: u64,
     /// The indices to look at, the latest first: `first..end`.
     first: u64,
     end: u64,
-    /// Candidates so far, those known as misses among them.
+    /// The number of candidates that may yet be looked at, those known as misses among them.
     candidates: u32,
 }
 
@@ -70,16 +71,17 @@ impl Finder {
         Finder { starts, chosen: Chosen::new(), misses: Misses(vec![(0, u64::MAX); misses].into()) }
     }
 
-    /// A search for what `link` leads to from trace `index` at `time` (ns since 1970); `None`: there is nothing to look at.
+    /// A search for `most` spans that `link` leads to from trace `index`, which had ended by `time` (ns since 1970); `None`: there is
+    /// nothing to look at.
     ///
     /// Candidates are the traces that started early enough for the exporting span to have ended, latest index first, all of
     /// them before `index`, so that they are part of every run that trace `index` is part of.
-    pub fn search(&mut self, run: &Run, link: LinkId, index: u64, time: u64) -> Option<Search> {
+    pub fn search(&mut self, run: &Run, link: LinkId, most: u32, index: u64, time: u64) -> Option<Search> {
         let reach = run.code().links.sources(link).reach;
         let first = self.starts.first_of_epoch(index);
         let latest = self.starts.last_at_or_before(index, time.checked_sub(reach)?)?.min(index.checked_sub(1)?);
         let first = first.max((latest + 1).saturating_sub(SCANNED));
-        Some(Search { link, time, first, end: latest + 1, candidates: 0 })
+        Some(Search { link, time, first, end: latest + 1, candidates: limits::REPLAYED + most })
     }
 
     /// The next candidate of a search, to be replayed and judged.
@@ -92,10 +94,7 @@ impl Finder {
             if scenarios.binary_search(&scenario).is_err() {
                 continue;
             }
-            search.candidates += 1;
-            if search.candidates > limits::REPLAYED {
-                return None;
-            }
+            search.candidates = search.candidates.checked_sub(1)?;
             if !self.misses.contains(search.link, index) {
                 return Some(Candidate { scenario, index, start: self.starts.start(index) });
             }
@@ -103,22 +102,29 @@ impl Finder {
         None
     }
 
-    /// The first span of a replayed candidate that exported a matching key, did not fail, and had ended in time.
-    pub fn judge(&mut self, run: &Run, search: &Search, trace: &Trace) -> Option<Found> {
-        let mut exported = exports(run, search.link, trace).peekable();
-        if exported.peek().is_none() {
+    /// Of the exports of a replayed candidate from the one at `from` on, the first whose key matches, and whose span did not fail and had
+    /// ended in time.
+    pub fn judge(&mut self, run: &Run, search: &Search, trace: &Trace, from: usize) -> Option<Found> {
+        let mut exported = exports(run.code(), search.link, trace, from).peekable();
+        if from == 0 && exported.peek().is_none() {
             self.misses.add(search.link, trace.index);
         }
         exported.find(|found| trace.spans[found.span as usize].end <= search.time)
     }
 }
 
-/// The spans of `trace` that exported a matching key and did not fail.
-fn exports<'a>(run: &'a Run, link: LinkId, trace: &'a Trace) -> impl Iterator<Item = Found> {
-    let plan = run.plan();
-    let glob = plan.text(plan.links[link.index()].glob);
-    let blocks = &run.code().links.sources(link).blocks;
-    trace.exports.iter().filter_map(move |export| {
+/// The spans of `trace` that exported a matching key and did not fail; the exports before the one at `from` are left out.
+pub(super) fn exports<'a>(
+    code: &'a Code,
+    link: LinkId,
+    trace: &'a Trace,
+    from: usize,
+) -> impl DoubleEndedIterator<Item = Found> {
+    let plan = &code.plan;
+    let form = &plan.links[link.index()];
+    let (glob, same_trace) = (plan.text(form.glob), form.same_trace);
+    let blocks = &code.links.sources(link).blocks;
+    trace.exports.iter().enumerate().skip(from).filter_map(move |(at, export)| {
         let span = &trace.spans[export.span as usize];
         let text = match export.key.read() {
             Read::Text { at, len } => &trace.text.as_slice()[at..at + len],
@@ -128,6 +134,6 @@ fn exports<'a>(run: &'a Run, link: LinkId, trace: &'a Trace) -> impl Iterator<It
         let fits = span.failure == NONE
             && blocks.binary_search(&span.block).is_ok()
             && glob::matches(glob, std::str::from_utf8(text).ok()?);
-        fits.then_some(Found { span: export.span, key: export.key })
+        fits.then_some(Found { span: export.span, key: export.key, export: at, same_trace })
     })
 }

@@ -1,6 +1,6 @@
 //! What is static of a plan's links: where each may lead, and which blocks read what they found.
 
-use crate::plan::{Block, BlockId, Expr, LinkId, Plan, ScenarioId};
+use crate::plan::{Block, BlockId, Expr, ExprId, LinkId, Plan, ScenarioId};
 
 /// A link looks no further back than this for the exporting span's end, ns.
 const REACH: u64 = 60_000_000_000;
@@ -8,7 +8,7 @@ const REACH: u64 = 60_000_000_000;
 /// The links of a plan, made ready for the search.
 pub(super) struct Links {
     links: Box<[Sources]>,
-    /// By block: whether its expressions read what its link found.
+    /// By block: whether its expressions read what a link of it found, or are evaluated for each span found.
     read: Box<[bool]>,
 }
 
@@ -47,7 +47,7 @@ impl Links {
         &self.links[link.index()]
     }
 
-    /// Whether the block's expressions read what its link found.
+    /// Whether the block's expressions read what a link of it found, or are evaluated for each span found.
     pub fn is_read(&self, block: BlockId) -> bool {
         self.read[block.index()]
     }
@@ -61,5 +61,11 @@ fn blocks_that_read<'a>(plan: &'a Plan) -> Box<[bool]> {
         reads.push(itself || expr.operands().any(|id| reads[id.index()]));
     }
     let evaluated = |block: &'a Block| block.code.iter().flat_map(|inst| plan.evaluated(inst));
-    plan.blocks.iter().map(|block| evaluated(block).any(|id| reads[id.index()])).collect()
+    let is_constant = |id: ExprId| matches!(plan.exprs[id.index()], Expr::Const { .. });
+    let for_each_found = |block: &Block| {
+        let attributes = block.links().flat_map(|link| &plan.links[link.index()].attributes);
+        attributes.into_iter().any(|(_, value)| !is_constant(*value))
+    };
+    let is_read = |block: &'a Block| evaluated(block).any(|id| reads[id.index()]) || for_each_found(block);
+    plan.blocks.iter().map(is_read).collect()
 }

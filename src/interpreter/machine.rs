@@ -5,11 +5,11 @@ use super::code::Op;
 use super::evaluate::{Evaluation, Found};
 use super::failure::{Origin, record};
 use super::identity::TraceIds;
-use super::link::{Candidate, Finder};
+use super::link::{self, Candidate, Finder};
 use super::random::Random;
 use super::run::Run;
 use super::site::Site;
-use crate::plan::{BlockId, ErrorId, EventId, LinkId, ResourceId, ScenarioId, limits};
+use crate::plan::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, limits};
 use crate::trace::{AttrRecord, EventRecord, ExportRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
 /// What runs traces: registers, slots and a stack, used again for each.
@@ -21,6 +21,8 @@ pub(super) struct Machine {
     calls: Calls,
     /// The trace that was last replayed for a link.
     earlier: Trace,
+    /// The first trace in which a link found something, while it looks for more.
+    first: Trace,
     /// The machine that replays it, which has one of its own for the links of that trace, and so on.
     replayer: Option<Box<Machine>>,
 }
@@ -65,13 +67,14 @@ impl Machine {
             frames: Vec::with_capacity(limits::CALL_DEPTH),
             calls: Calls::new(),
             earlier: Trace::default(),
+            first: Trace::default(),
             replayer: replayers.checked_sub(1).map(|fewer| Box::new(Machine::with_replayers(run, fewer))),
         }
     }
 
     /// Clears `trace` and makes it the one that `subject` says.
     pub fn run(&mut self, run: &Run, finder: &mut Finder, subject: Subject, trace: &mut Trace) {
-        let Machine { random, ids, slots, frames, calls, earlier, replayer } = self;
+        let Machine { random, ids, slots, frames, calls, earlier, first, replayer } = self;
         let Subject { scenario, index, start, replay } = subject;
         let code = run.code();
         let plan = &*code.plan;
@@ -121,7 +124,7 @@ impl Machine {
                 Op::Fail { chance, inst, error, target } => {
                     frame.roll -= chance as i64;
                     if frame.roll < 0 {
-                        fail(&mut e, inst, error, now);
+                        now = fail(&mut e, inst, error, now);
                         frame.pc = target;
                     }
                 }
@@ -189,9 +192,7 @@ impl Machine {
                     e.span = frame.span;
                 }
                 Op::Event { event } => {
-                    if now <= calls.deadline.time {
-                        frame.last_event = add_event(&mut e, frame.last_event, event, now);
-                    }
+                    frame.last_event = events(&mut e, frame.last_event, event, now, calls.deadline.time);
                 }
                 Op::Name { value } => {
                     let name = e.text(value);
@@ -205,13 +206,8 @@ impl Machine {
                     }
                 }
                 Op::Link { link } => {
-                    e.linked = None;
-                    if !replay || code.links.is_read(e.trace.spans[frame.span as usize].block) {
-                        e.linked = find(run, finder, replayer.as_deref_mut(), e.earlier, link, index, now);
-                    }
-                    if let Some(found) = e.linked {
-                        add_link(run, &mut e, found);
-                    }
+                    let seek = Seek { run, finder, replayer: replayer.as_deref_mut(), first, replay };
+                    seek.link(&mut e, link, now);
                 }
             }
         }
@@ -266,28 +262,74 @@ fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
     ResourceId(entry.resource.0 + e.random.below32(entry.instances))
 }
 
-/// Finds what the link of trace `index` at `time` (ns since 1970) leads to, and leaves its trace in `earlier`.
-#[cold]
-#[inline(never)]
-fn find(
-    run: &Run,
-    finder: &mut Finder,
-    replayer: Option<&mut Machine>,
-    earlier: &mut Trace,
-    link: LinkId,
-    index: u64,
-    time: u64,
-) -> Option<Found> {
-    let (mut search, replayer) = (finder.search(run, link, index, time)?, replayer?);
-    while let Some(candidate) = finder.candidate(run, &mut search) {
-        let Candidate { scenario, index, start } = candidate;
-        replayer.run(run, finder, Subject { scenario, index, start, replay: true }, earlier);
-        let found = finder.judge(run, &search, earlier);
-        if found.is_some() {
-            return found;
+/// What it takes to look for what a span links to.
+struct Seek<'a> {
+    run: &'a Run,
+    finder: &'a mut Finder,
+    replayer: Option<&'a mut Machine>,
+    first: &'a mut Trace,
+    replay: bool,
+}
+
+impl Seek<'_> {
+    /// Links the current span, which starts at `now` (ns since 1970), and leaves the first of what it found in `e`.
+    #[cold]
+    #[inline(never)]
+    fn link(mut self, e: &mut Evaluation, id: LinkId, now: u64) {
+        let code = e.code;
+        let form = &code.plan.links[id.index()];
+        e.linked = None;
+        let lag = form.lag.map_or(0, |lag| e.time(lag));
+        let most = form.count.map_or(1, |count| e.count(count.value, count.max).unwrap_or(0));
+        let Some(time) = now.checked_sub(lag).filter(|_| most > 0) else { return };
+        if form.same_trace {
+            self.in_this_trace(e, id, most, time);
+        } else if !self.replay || code.links.is_read(e.trace.spans[e.span as usize].block) {
+            self.in_earlier_traces(e, id, most, time);
         }
     }
-    None
+
+    /// Links to the latest `most` spans of this trace that had ended by `time`.
+    fn in_this_trace(&self, e: &mut Evaluation, id: LinkId, most: u32, time: u64) {
+        let (mut first, mut left, mut before) = (None, most, e.trace.exports.len());
+        while left > 0 {
+            let has_ended = |found: &Found| found.export < before && e.trace.spans[found.span as usize].end <= time;
+            let Some(found) = link::exports(e.code, id, e.trace, 0).rev().find(has_ended) else { break };
+            (before, left) = (found.export, left - 1);
+            first = first.or(Some(found));
+            add_link(self.run, e, id, found);
+        }
+        e.linked = first;
+    }
+
+    /// Links to the latest `most` spans of earlier traces that had ended by `time`. The trace of the first of them is in `e.earlier` then.
+    fn in_earlier_traces(&mut self, e: &mut Evaluation, id: LinkId, most: u32, time: u64) {
+        let Seek { run, finder, replayer: Some(replayer), first: kept, .. } = self else { return };
+        let Some(mut search) = finder.search(run, id, most, e.trace.index, time) else { return };
+        let (mut first, mut left, mut is_kept) = (None, most, false);
+        while left > 0
+            && let Some(Candidate { scenario, index, start }) = finder.candidate(run, &mut search)
+        {
+            replayer.run(run, finder, Subject { scenario, index, start, replay: true }, e.earlier);
+            let mut from = 0;
+            while left > 0
+                && let Some(found) = finder.judge(run, &search, e.earlier, from)
+            {
+                (from, left) = (found.export + 1, left - 1);
+                first = first.or(Some(found));
+                add_link(run, e, id, found);
+            }
+            // What follows reads the first that was found, so that trace is kept while others are made.
+            if first.is_some() && !is_kept && left > 0 {
+                std::mem::swap(e.earlier, kept);
+                is_kept = true;
+            }
+        }
+        if is_kept {
+            std::mem::swap(e.earlier, kept);
+        }
+        e.linked = first;
+    }
 }
 
 /// Fails the current span by the instruction at `inst` of `block`, which is its own or a group in it, as the call did that returned
@@ -301,27 +343,53 @@ fn propagate(e: &mut Evaluation, block: BlockId, inst: u32, error: ErrorId, time
     record(e, Origin { block, inst, error, exception: false }, e.span, time);
 }
 
-/// Fails the current span by the instruction at `inst` of its block.
+/// Fails the current span by the instruction at `inst` of its block. Returns the time that it is then, ns since 1970.
 #[inline(never)]
-fn fail(e: &mut Evaluation, inst: u32, error: ErrorId, now: u64) {
+fn fail(e: &mut Evaluation, inst: u32, error: ErrorId, now: u64) -> u64 {
+    let delay = e.code.plan.errors[error.index()].delay;
+    let now = delay.map_or(now, |dist| now.saturating_add(e.time(dist)));
     let block = e.trace.spans[e.span as usize].block;
     record(e, Origin { block, inst, error, exception: true }, e.span, now);
+    now
 }
 
-/// Adds an event behind the span's `last` one. Returns its number.
+/// Lets an event of the current span happen as often as it does, behind the span's `last` one. Returns the number of the last one then. What
+/// happens now does not once the `deadline` is over; what has a time of its own happens by the span's end.
 #[inline(never)]
-fn add_event(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
+fn events(e: &mut Evaluation, mut last: u32, event: EventId, now: u64, deadline: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
+    if now > deadline && form.at.is_none() {
+        return last;
+    }
+    let Some(repeat) = form.repeat else { return turn(e, last, event, now) };
+    let turns = e.count(repeat.count, repeat.max).unwrap_or(0);
+    if let Some(slot) = repeat.total {
+        e.slots[slot.index()] = Value::int(turns.into());
+    }
+    for number in 0..turns {
+        if let Some(slot) = repeat.index {
+            e.slots[slot.index()] = Value::int(number.into());
+        }
+        last = turn(e, last, event, now);
+    }
+    last
+}
+
+/// A turn of an event: it happens, unless what it asks says no.
+#[inline(always)]
+fn turn(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
+    let form = &e.code.plan.events[event.index()];
+    let is_left_out = form.when.is_some_and(|when| !is_true(e.value(when)))
+        || form.chance.is_some_and(|chance| e.random.u32() as u64 >= chance.0);
+    if is_left_out {
+        return last;
+    }
+    let time = form.at.map_or(now, |at| e.trace.spans[e.span as usize].start.saturating_add(e.time(at)));
     let name = e.text(form.name);
     let name = if name.is_absent() { Value::text(0, 0) } else { name };
-    let attrs = e.trace.attrs.len() as u32;
-    for (attr, value) in &form.attributes {
-        let value = e.value(*value);
-        e.trace.attrs.push(AttrRecord { attr: *attr, value });
-    }
-    let attrs_end = e.trace.attrs.len() as u32;
+    let (attrs, attrs_end) = row(e, &form.attributes);
     let number = e.trace.events.len() as u32;
-    e.trace.events.push(EventRecord { time: now, name, event, attrs, attrs_end, next: NONE });
+    e.trace.events.push(EventRecord { time, name, event, attrs, attrs_end, next: NONE });
     match last {
         NONE => e.trace.spans[e.span as usize].event = number,
         last => e.trace.events[last as usize].next = number,
@@ -329,10 +397,29 @@ fn add_event(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
     number
 }
 
+/// Evaluates the attributes of an event or a link. Returns where their records begin and end.
+fn row(e: &mut Evaluation, attributes: &[(AttrId, ExprId)]) -> (u32, u32) {
+    let first = e.trace.attrs.len() as u32;
+    for (attr, value) in attributes {
+        let value = e.value(*value);
+        e.trace.attrs.push(AttrRecord { attr: *attr, value });
+    }
+    (first, e.trace.attrs.len() as u32)
+}
+
+/// Adds a link to what was found behind those that the current span has.
 #[cold]
-fn add_link(run: &Run, e: &mut Evaluation, found: Found) {
-    let span_id = run.identity().span_id(e.earlier.index, found.span);
-    let next = e.trace.spans[e.span as usize].link;
-    e.trace.spans[e.span as usize].link = e.trace.links.len() as u32;
-    e.trace.links.push(LinkRecord { trace_id: e.earlier.id, span_id, next });
+fn add_link(run: &Run, e: &mut Evaluation, id: LinkId, found: Found) {
+    e.linked = Some(found);
+    let code = e.code;
+    let (attrs, attrs_end) = row(e, &code.plan.links[id.index()].attributes);
+    let trace = if found.same_trace { &*e.trace } else { &*e.earlier };
+    let (trace_id, span_id) = (trace.id, run.identity().span_id(trace.index, found.span));
+    let number = e.trace.links.len() as u32;
+    // All links of a span are looked for before another span begins, so the last one is its own.
+    match e.trace.spans[e.span as usize].link {
+        NONE => e.trace.spans[e.span as usize].link = number,
+        _ => e.trace.links[number as usize - 1].next = number,
+    }
+    e.trace.links.push(LinkRecord { trace_id, span_id, attrs, attrs_end, next: NONE });
 }

@@ -78,8 +78,22 @@ pub struct Span {
     pub error_conditions: Vec<ErrorCondition>,
     pub calls: Vec<Item>,
     pub export: Option<Template>,
+    pub links: Vec<Link>,
+    pub loc: Loc,
+}
+
+/// Links to spans that exported a context.
+#[derive(Clone, Debug)]
+pub struct Link {
     /// A glob over export keys.
-    pub link: Option<Located<String>>,
+    pub glob: Located<String>,
+    /// How many spans are linked to at most; `None`: one.
+    pub count: Option<Repeat>,
+    /// How long ago they had ended at least.
+    pub lag: Option<dist::Dist>,
+    pub attributes: Vec<Attribute>,
+    /// Whether they are of this trace, not of earlier ones.
+    pub same_trace: bool,
     pub loc: Loc,
 }
 
@@ -174,7 +188,7 @@ pub enum Body {
     Work(dist::Dist),
 }
 
-/// How often an item runs.
+/// How often an item runs or an event happens, or how many links there are.
 #[derive(Clone, Debug)]
 pub enum Repeat {
     /// Uniform from `min` to `max`; one number: both the same.
@@ -202,7 +216,25 @@ pub struct Attribute {
 pub struct Event {
     pub name: Template,
     pub attributes: Vec<Attribute>,
+    pub at: EventTime,
+    /// How often it happens.
+    pub repeat: Option<Repeat>,
+    /// The condition of a turn: a template that is one expression.
+    pub when: Option<Template>,
+    /// The percentage of turns in which it happens, 0 to 100.
+    pub probability: Option<Located<f64>>,
     pub loc: Loc,
+}
+
+/// When an event happens.
+#[derive(Clone, Debug)]
+pub enum EventTime {
+    /// At the end of the span's own work.
+    AfterWork,
+    /// So long after the span's start, or at its end if that is earlier.
+    After(dist::Dist),
+    /// At the end of the span.
+    End,
 }
 
 #[derive(Clone, Debug)]
@@ -213,6 +245,8 @@ pub struct ErrorCondition {
     pub when: Option<Template>,
     /// Whether it is looked at after the calls, not before them.
     pub at_end: bool,
+    /// The time that the failure takes, in place of the span's own work.
+    pub delay: Option<dist::Dist>,
     pub r#type: Template,
     pub message: Option<Template>,
     /// What is set or replaced among the span's attributes.

@@ -42,9 +42,9 @@ impl Block {
         self.code.iter().enumerate().filter_map(|(pc, inst)| Some((pc, inst.error()?)))
     }
 
-    /// The link by which the block looks for a span of an earlier trace.
-    pub fn link(&self) -> Option<LinkId> {
-        self.code.iter().find_map(|inst| if let Inst::Link { link } = inst { Some(*link) } else { None })
+    /// The links that the block looks for, in order.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.code.iter().filter_map(Inst::link)
     }
 
     /// The expression that makes the span's name, where it is not constant.

@@ -60,11 +60,13 @@ impl Plan {
     }
 
     fn link_edges(&self, f: &mut Formatter<'_>, id: BlockId) -> fmt::Result {
-        let Some(link) = self.block(id).link() else { return Ok(()) };
-        let link = &self.links[link.index()];
-        let glob = quoted(self.text(link.glob)).to_string();
-        let mut sources = link.sources.iter();
-        sources.try_for_each(|source| writeln!(f, "  {id} -> {source} [style=dashed constraint=false label={glob}]"))
+        self.block(id).links().try_for_each(|link| {
+            let link = &self.links[link.index()];
+            let glob = quoted(self.text(link.glob)).to_string();
+            let mut sources = link.sources.iter();
+            sources
+                .try_for_each(|source| writeln!(f, "  {id} -> {source} [style=dashed constraint=false label={glob}]"))
+        })
     }
 }
 

@@ -69,7 +69,10 @@ impl Plan {
         let ended = walk(&steps, Arrived { share: 1.0, clean: 1.0 }, |at, way, mut arrived| {
             match &steps[at] {
                 Step::Fail { pc, chance, .. } => {
-                    *hits.entry(*pc).or_default() += arrived.share * way.chance_of(*chance);
+                    let hit = arrived.share * way.chance_of(*chance);
+                    *hits.entry(*pc).or_default() += hit;
+                    let own = followed.own.zip(self.mean_time_to_fail(&code[*pc]));
+                    followed.own = own.map(|(own, time)| own + hit * time);
                 }
                 Step::Delay { pc } => {
                     let own = followed.own.zip(self.mean_delay(&code[*pc]));
@@ -106,6 +109,14 @@ impl Plan {
             }
         }
         Some(followed)
+    }
+
+    /// The mean of the time that passes before the span fails by an instruction, ns; `None`: it depends on values.
+    fn mean_time_to_fail(&self, inst: &Inst) -> Option<f64> {
+        match inst.error().and_then(|error| self.errors[error.index()].delay) {
+            Some(delay) => self.mean_time(delay, u64::MAX),
+            None => Some(0.0),
+        }
     }
 
     /// The mean of the time by which an instruction moves on, ns; `None`: it depends on values.

@@ -78,7 +78,7 @@ pub(crate) fn program() -> Program {
     let user_attr = m.attr("user.id");
     let user = m.slot(0);
     let (r#type, message) = (m.constant("RateLimitExceeded"), m.constant("API rate limit exceeded for user."));
-    m.program.errors.push(Error { r#type, message: Some(message), attributes: vec![] });
+    m.program.errors.push(Error { r#type, message: Some(message), attributes: vec![], delay: None });
     m.program.blocks.push(Block {
         form: Form::Span(SpanForm {
             service: gateway,
@@ -104,7 +104,7 @@ pub(crate) fn program() -> Program {
     let (order, none) = (m.slot(1), m.constant("none"));
     let total = m.expr(Expr::RandomFloat { min: 1_000, max: 99_999, digits: 2 });
     let event_name = m.constant("order.validated");
-    m.program.events.push(Event { name: event_name, attributes: vec![(event_attr, total)] });
+    m.program.events.push(Event::plain(event_name, vec![(event_attr, total)]));
     let process = m.constant("process ");
     let name = m.expr(Expr::Concat { parts: [process, order].into() });
     m.program.blocks.push(Block {
@@ -130,7 +130,7 @@ pub(crate) fn program() -> Program {
     let name = m.text("Shipping");
     m.program.scenarios.push(Scenario { name, weight: 0.5, slots: vec![], vars: vec![], root: BlockId(2) });
     let (glob, key, name) = (m.text("order-*"), m.text("order.id"), m.text("ship"));
-    m.program.links.push(Link { glob, sources: vec![BlockId(1)] });
+    m.program.links.push(Link::plain(glob, vec![BlockId(1)]));
     let linked_attr = m.attr("order.id");
     let linked = m.expr(Expr::Linked { key });
     m.program.blocks.push(Block {

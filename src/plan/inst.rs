@@ -36,8 +36,8 @@ impl Chance {
 pub enum Inst {
     /// Evaluates `value` and keeps it in `slot`, where later expressions of the scenario read it.
     Set { slot: SlotId, value: ExprId },
-    /// Looks for the trace that this span links to. The `Linked` expressions that follow in this block read what was found; where
-    /// nothing was, they are absent, and the span has no link.
+    /// Looks for the spans that this span links to. The `Linked` expressions that follow, up to the next `link` of this block, read the
+    /// latest of those that were found; where nothing was, they are absent, and the span has no link.
     Link { link: LinkId },
     /// Evaluates `value` into the attribute `attr` of the current span; a second write replaces the first in its place. An absent
     /// value leaves the attribute out.
@@ -56,7 +56,7 @@ pub enum Inst {
     /// Adds `chance` to the sum since `roll`. If the roll is below the sum, the span fails with `error`, whose type, message and
     /// attributes are evaluated now, and execution goes on at `target`. What always hits needs no roll.
     Fail { chance: Chance, error: ErrorId, target: u32 },
-    /// Gives the span `event` at the current time, and evaluates its attributes in order.
+    /// Gives the span `event`, at the current time unless it says another, and evaluates its attributes in order.
     Event { event: EventId },
     /// Goes on at `target` if the span has failed: a failed span makes no calls.
     SkipIfFailed { target: u32 },
@@ -126,6 +126,16 @@ impl Inst {
     /// The terms on which the instruction calls.
     pub fn spec(&self) -> Option<CallSpecId> {
         if let Inst::Call { spec, .. } = self { *spec } else { None }
+    }
+
+    /// The event that the instruction gives its span.
+    pub fn event(&self) -> Option<EventId> {
+        if let Inst::Event { event } = self { Some(*event) } else { None }
+    }
+
+    /// The link that the instruction looks for.
+    pub fn link(&self) -> Option<LinkId> {
+        if let Inst::Link { link } = self { Some(*link) } else { None }
     }
 
     /// The distribution that the instruction draws a time from.

@@ -43,8 +43,10 @@ pub const DURATION: u64 = 1 << 62;
 pub const LINKS: u32 = 64;
 /// The most links one after another: a scenario links to one that links to one ...
 pub const LINK_CHAIN: u32 = 3;
-/// The most candidates that are made again to find one link: 64, and one for each link wanted.
-pub const REPLAYED: u32 = 64 + 1;
+/// The most spans that one `link` instruction links to.
+pub const LINKED: u32 = 1_000;
+/// The most candidates that are made again to find links, besides one for each link wanted.
+pub const REPLAYED: u32 = 64;
 /// The most spans that are made for one trace, with all candidates for its links, and for the links of those: they take a second
 /// or two.
 pub const REPLAYED_SPANS: u64 = 1 << 24;

@@ -3,7 +3,7 @@
 use super::notation::{duration, name, percent};
 use super::{
     AttrId, BlockId, CallSpecId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Form, Group, Inst, LinkId, Place,
-    Plan, Program, ResourceId,
+    Plan, Program, Repeat, ResourceId,
 };
 use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::{BTreeSet, HashSet};
@@ -117,12 +117,7 @@ impl Program {
     fn show_spec(&self, id: CallSpecId) -> impl Display {
         fmt::from_fn(move |f| {
             let Some(spec) = self.specs.get(id.index()) else { return write!(f, " {id}") };
-            if let Some(repeat) = spec.repeat {
-                write!(f, " repeat {} max {}", self.show_operand(repeat.count), repeat.max)?;
-                repeat.index.map_or(Ok(()), |slot| write!(f, " index {slot}"))?;
-                repeat.total.map_or(Ok(()), |slot| write!(f, " count {slot}"))?;
-                repeat.until.map_or(Ok(()), |slot| write!(f, " until {slot}"))?;
-            }
+            spec.repeat.map_or(Ok(()), |repeat| self.show_repeat(f, repeat))?;
             f.write_str(if spec.is_async { " async" } else { "" })?;
             spec.wait.map_or(Ok(()), |dist| write!(f, " wait {dist}"))?;
             if let Some(timeout) = spec.timeout {
@@ -152,11 +147,23 @@ impl Program {
         })
     }
 
+    fn show_repeat(&self, f: &mut Formatter<'_>, repeat: Repeat) -> fmt::Result {
+        write!(f, " repeat {} max {}", self.show_operand(repeat.count), repeat.max)?;
+        repeat.index.map_or(Ok(()), |slot| write!(f, " index {slot}"))?;
+        repeat.total.map_or(Ok(()), |slot| write!(f, " count {slot}"))?;
+        repeat.until.map_or(Ok(()), |slot| write!(f, " until {slot}"))
+    }
+
     fn show_link(&self, id: LinkId) -> impl Display {
         fmt::from_fn(move |f| {
             let Some(link) = self.links.get(id.index()) else { return id.fmt(f) };
             write!(f, "{} from", self.show_text(link.glob))?;
-            link.sources.iter().try_for_each(|block| write!(f, " {block}"))
+            link.sources.iter().try_for_each(|block| write!(f, " {block}"))?;
+            f.write_str(if link.same_trace { " in this trace" } else { "" })?;
+            link.lag.map_or(Ok(()), |dist| write!(f, " lag {dist}"))?;
+            link.count
+                .map_or(Ok(()), |count| write!(f, " count {} max {}", self.show_operand(count.value), count.max))?;
+            self.show_attributes(f, &link.attributes)
         })
     }
 
@@ -165,6 +172,7 @@ impl Program {
             let Some(error) = self.errors.get(id.index()) else { return id.fmt(f) };
             write!(f, "{}", self.show_name_expr(error.r#type))?;
             error.message.map_or(Ok(()), |message| write!(f, " {}", self.show_operand(message)))?;
+            error.delay.map_or(Ok(()), |dist| write!(f, " after {dist}"))?;
             self.show_attributes(f, &error.attributes)
         })
     }
@@ -173,6 +181,10 @@ impl Program {
         fmt::from_fn(move |f| {
             let Some(event) = self.events.get(id.index()) else { return id.fmt(f) };
             write!(f, "{}", self.show_name_expr(event.name))?;
+            event.repeat.map_or(Ok(()), |repeat| self.show_repeat(f, repeat))?;
+            event.when.map_or(Ok(()), |when| write!(f, " when {}", self.show_operand(when)))?;
+            event.chance.map_or(Ok(()), |chance| write!(f, " chance {}", percent(chance)))?;
+            event.at.map_or(Ok(()), |dist| write!(f, " at {dist}"))?;
             self.show_attributes(f, &event.attributes)
         })
     }

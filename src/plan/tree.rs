@@ -26,12 +26,14 @@ struct Node {
     span: BlockId,
     /// How often a trace runs the block, at most.
     turns: u64,
+    /// The position in the order of all blocks.
+    at: usize,
 }
 
 impl Tree {
     /// A tree of `blocks` blocks of which none is known yet. They come in by scenario, in the order of the rows.
     pub fn new(blocks: usize) -> Tree {
-        let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None, span: BlockId(0), turns: 0 };
+        let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None, span: BlockId(0), turns: 0, at: 0 };
         let (order, spans) = (Vec::with_capacity(blocks), Vec::with_capacity(blocks));
         Tree { nodes: vec![unknown; blocks], order, ends: vec![], spans, span_ends: vec![] }
     }
@@ -43,7 +45,8 @@ impl Tree {
             _ => block,
         };
         let outside = caller.map_or(1, |caller| self.nodes[caller.index()].turns);
-        self.nodes[block.index()] = Node { scenario, caller, span, turns: outside.saturating_mul(turns.into()) };
+        let turns = outside.saturating_mul(turns.into());
+        self.nodes[block.index()] = Node { scenario, caller, span, turns, at: self.order.len() };
         self.order.push(block);
         self.ends.resize(scenario.index() + 1, 0);
         self.ends[scenario.index()] = self.order.len();
@@ -73,6 +76,11 @@ impl Tree {
     pub fn most_spans(&self, scenario: ScenarioId) -> u64 {
         let spans = row(&self.spans, &self.span_ends, scenario).iter();
         spans.fold(0, |sum, block| sum.saturating_add(self.nodes[block.index()].turns))
+    }
+
+    /// Whether a block stands before another one of its scenario: it calls that, or is called before it.
+    pub fn stands_before(&self, block: BlockId, other: BlockId) -> bool {
+        self.nodes[block.index()].at < self.nodes[other.index()].at
     }
 
     /// How often a trace runs a block, at most.

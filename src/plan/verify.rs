@@ -37,8 +37,8 @@ impl Plan {
     /// 2. Every id is in range of its table; slots are of the block's own scenario.
     /// 3. Texts are unique, no longer than the limits one by one and together; names and keys are not empty.
     /// 4. A service has at least one instance; its resources follow those of the service before, and none is left over.
-    /// 5. Each attribute belongs to at most one span or event; keys are unique in a span (constant and computed together), in
-    ///    an event and in a resource.
+    /// 5. Each attribute belongs to at most one span, event or link; keys are unique in a span (constant and computed together), in
+    ///    an event, in a link and in a resource.
     ///
     /// Expressions
     /// 6. Operands stand before the expression that uses them, at most [`super::limits::EXPR_DEPTH`] above one another.
@@ -64,21 +64,24 @@ impl Plan {
     ///     no outcome and no timeout, and the error of a timeout is a constant type.
     ///
     /// Code
-    /// 24. One trace runs at most [`super::limits::STEPS`] instructions; a pool has at most [`super::limits::TURNS`] workers.
+    /// 24. One trace runs at most [`super::limits::STEPS`] instructions, an event counted with its turns, of which there are 1 to
+    ///     [`super::limits::TURNS`], and a link as often as it finds a span; a pool has at most [`super::limits::TURNS`] workers.
     /// 13. A block ends with `end`, and has no other; jumps go forward and stay in the block.
     /// 14. A slot is written before it is read, on every way: by the vars, by an ancestor before its call, or by the block. At
     ///     a jump's target counts what was written before the jump and never since taken for unwritten. Jumps only leave out, so
     ///     the way that never jumps is the longest. The slots of a call's outcome are set before, in the same block; a slot
     ///     that an outer block wrote is set again to no longer a text, since a turn may read what the one before it wrote.
-    /// 15. `attr` writes the block's own attributes, and so does an error, where it fails a span from within a group, too.
+    /// 15. `attr` writes the block's own attributes, and so does an error, where it fails a span from within a group, too. Only the error
+    ///     of a `fail` takes time.
     /// 16. A span whose form has no name has one `name` on every way, before its first delay and call; one with a name has none.
     /// 17. A `fail` that does not always hit comes after `roll` on every way; the chances since `roll` sum to at most 1, but for those
     ///     that a `test` may leave out.
     /// 18. A span that can fail has no constant `error.type`, so that the failure's own can take its place.
     ///
     /// Links
-    /// 19. At most one `link` and one `export` in a block; `Linked` only after the `link` on every way.
-    /// 20. A link has sources, each of which exports; at most [`super::limits::LINKS`] in a scenario.
+    /// 19. At most one `export` in a block; `Linked` only after a `link` on every way, or in one.
+    /// 20. A link has sources, each of which exports; in the same trace they stand before it and not around it; it finds at most
+    ///     [`super::limits::LINKED`] spans; at most [`super::limits::LINKS`] in a scenario.
     /// 21. The graph of linking scenario to exporting scenario has no cycle and no chain of more than
     ///     [`super::limits::LINK_CHAIN`]; finding the links of a trace makes at most [`super::limits::REPLAYED_SPANS`] again.
     pub fn verify(program: Program) -> Result<Plan, Violations> {

@@ -184,17 +184,25 @@ pub struct EventView<'a> {
     pub attributes: Vec<(&'a str, Datum<'a>)>,
 }
 
-/// A link to a span of another trace.
-pub struct LinkView {
+/// A link to another span; attributes in the order they are sent.
+pub struct LinkView<'a> {
     pub trace_id: [u8; 16],
     pub span_id: u64,
     pub flags: u32,
+    pub attributes: Vec<(&'a str, Datum<'a>)>,
 }
 
 impl<'a> SpanView<'a> {
     /// The record of the span.
     pub fn record(self) -> &'a SpanRecord {
         &self.view.trace.spans[self.ordinal]
+    }
+
+    /// The attributes of an event or a link, which stand in a row.
+    fn row(self, first: u32, end: u32) -> Vec<(&'a str, Datum<'a>)> {
+        let View { plan, trace, .. } = self.view;
+        let records = trace.attrs[first as usize..end as usize].iter();
+        records.filter_map(|r| Some((plan.attr_key(r.attr), self.view.datum(r.value)?))).collect()
     }
 
     fn form(self) -> &'a SpanForm {
@@ -261,9 +269,8 @@ impl<'a> SpanView<'a> {
         let mut next = self.record().event;
         while next != NONE {
             let event = &view.trace.events[next as usize];
-            let attrs = &view.trace.attrs[event.attrs as usize..event.attrs_end as usize];
-            let attributes = attrs.iter().filter_map(|r| Some((view.plan.attr_key(r.attr), view.datum(r.value)?)));
-            events.push(EventView { time: event.time, name: view.text(event.name), attributes: attributes.collect() });
+            let (time, attributes) = (event.happened(self.record().end), self.row(event.attrs, event.attrs_end));
+            events.push(EventView { time, name: view.text(event.name), attributes });
             next = event.next;
         }
         if self.record().failure != NONE {
@@ -273,14 +280,15 @@ impl<'a> SpanView<'a> {
         events
     }
 
-    /// The links to spans of earlier traces.
-    pub fn links(self) -> impl Iterator<Item = LinkView> {
+    /// The links to other spans. A context that was exported is remote, wherever it is read.
+    pub fn links(self) -> impl Iterator<Item = LinkView<'a>> {
         let links = &self.view.trace.links;
         let mut next = self.record().link;
         std::iter::from_fn(move || {
             let link = (next != NONE).then(|| &links[next as usize])?;
             next = link.next;
-            Some(LinkView { trace_id: link.trace_id, span_id: link.span_id, flags: FLAGS_REMOTE })
+            let attributes = self.row(link.attrs, link.attrs_end);
+            Some(LinkView { trace_id: link.trace_id, span_id: link.span_id, flags: FLAGS_REMOTE, attributes })
         })
     }
 }

@@ -105,7 +105,7 @@ impl Maker {
 
     pub fn link(&mut self, glob: &str, sources: &[BlockId]) -> LinkId {
         let glob = self.text(glob);
-        self.program.links.push(Link { glob, sources: sources.to_vec() });
+        self.program.links.push(Link::plain(glob, sources.to_vec()));
         LinkId(self.program.links.len() as u32 - 1)
     }
 
@@ -150,7 +150,7 @@ impl Maker {
             let target = (code.len() + node.errors.len()) as u32;
             for (percent, r#type, message) in node.errors {
                 let (r#type, message) = (self.constant(r#type), Some(self.constant(message)));
-                self.program.errors.push(Error { r#type, message, attributes: vec![] });
+                self.program.errors.push(Error { r#type, message, attributes: vec![], delay: None });
                 let error = ErrorId(self.program.errors.len() as u32 - 1);
                 code.push(Inst::Fail { chance: Chance::from_percent(percent), error, target });
             }
@@ -158,7 +158,7 @@ impl Maker {
         for (name, attributes) in node.events {
             let name = self.constant(name);
             let attributes = attributes.into_iter().map(|(k, value)| (self.attr(k), value)).collect();
-            self.program.events.push(Event { name, attributes });
+            self.program.events.push(Event::plain(name, attributes));
             code.push(Inst::Event { event: EventId(self.program.events.len() as u32 - 1) });
         }
         if !node.calls.is_empty() {

@@ -35,8 +35,10 @@ fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
     let mut events = SpanEvents::default();
     events.events = span.events().into_iter().map(event).collect();
     let mut links = SpanLinks::default();
-    let link =
-        |link: LinkView| Link::new(context(link.trace_id, link.span_id, link.flags, is_remote(link.flags)), vec![], 0);
+    let link = |link: LinkView<'_>| {
+        let linked = context(link.trace_id, link.span_id, link.flags, is_remote(link.flags));
+        Link::new(linked, key_values(link.attributes.into_iter()), 0)
+    };
     links.links = span.links().map(link).collect();
     SpanData {
         span_context: context(span.view.trace.id, record.id, span.flags(), false),

@@ -16,7 +16,7 @@ pub fn check(names: &[Names], exports: &[Export], uses: &[Use], sources: &[Vec<u
     let scenarios = names.len();
     let mut needs = vec![Vec::new(); scenarios];
     let mut globs: HashMap<(usize, usize), Loc> = HashMap::new();
-    for link in uses {
+    for link in uses.iter().filter(|link| !link.same_trace) {
         let node = scenarios + link.link.index();
         if let std::collections::hash_map::Entry::Vacant(place) = globs.entry((link.scenario, node)) {
             place.insert(link.loc);

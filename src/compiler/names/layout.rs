@@ -138,6 +138,8 @@ impl<'m> Names<'m> {
             lacks_operation: false,
             linked: Vec::new(),
             linked_at: HashMap::new(),
+            link_reads: Vec::new(),
+            event_reads: vec![(false, false); span.events.len()],
             order: Vec::new(),
             replaced: Vec::new(),
             scope,

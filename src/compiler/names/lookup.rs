@@ -2,6 +2,7 @@
 
 use super::{BlockKind, INSTANCE_ID, Linked, Miss, Names, OutcomePart, Site, Step, Target};
 use crate::language::diagnostic::Unavailable;
+use crate::language::scenario::EventTime;
 
 impl Names<'_> {
     /// What `path` means at `site`.
@@ -23,7 +24,11 @@ impl Names<'_> {
             "callee" => self.find_callee(site, rest),
             "parent" | "root" | "linked" | "service" | "instance" | "context_key" => match self.span_at(site) {
                 None => Err(Miss::Unavailable(Unavailable::BeforeSpans)),
-                Some(span) => self.find_of_span(span, head, rest),
+                Some(span) => match (site, head) {
+                    (Site::Link { link, .. }, "linked") => linked(rest).map(|read| Target::Found { span, link, read }),
+                    (Site::Link { .. }, "context_key") => Err(Miss::Unavailable(Unavailable::BeforeAttributes)),
+                    _ => self.find_of_span(span, head, rest),
+                },
             },
             _ => self.find_bare(site, &path.join(".")).and_then(|target| self.in_time(site, target)),
         }
@@ -36,6 +41,7 @@ impl Names<'_> {
             Site::Repeat { item } => self.list_scope(self.items[item].list),
             Site::Turn { item } | Site::Failure { item } => self.items[item].scope,
             Site::Span { span, .. } | Site::End { span } => self.spans[span].scope,
+            Site::Link { span, .. } | Site::Event { span, .. } => self.spans[span].scope,
         }
     }
 
@@ -52,6 +58,7 @@ impl Names<'_> {
                 Some(self.blocks[self.items[item].list].span)
             }
             Site::Span { span, .. } | Site::End { span } => Some(span),
+            Site::Link { span, .. } | Site::Event { span, .. } => Some(span),
         }
     }
 
@@ -68,6 +75,7 @@ impl Names<'_> {
             Site::Repeat { item } => caller(self.items[item].list),
             Site::Turn { item } | Site::Failure { item } => Some(item),
             Site::Span { span, .. } | Site::End { span } => caller(self.spans[span].block),
+            Site::Link { span, .. } | Site::Event { span, .. } => caller(self.spans[span].block),
         };
         std::iter::successors(first, move |&item| caller(self.items[item].list))
     }
@@ -84,6 +92,15 @@ impl Names<'_> {
 
     /// `repeat.index` and `repeat.count`, of the nearest item that repeats.
     fn find_turn(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
+        if let Site::Event { span, event } = site
+            && self.spans[span].span.events[event].repeat.is_some()
+        {
+            return match rest {
+                ["index"] => Ok(Target::EventIndex { span, event }),
+                ["count"] => Ok(Target::EventCount { span, event }),
+                _ => Err(Miss::NotAValue("repeat.index or repeat.count")),
+            };
+        }
         let item = self.items_around(site).find(|&item| self.items[item].repeats);
         match (rest, item) {
             (["index"], Some(item)) => Ok(Target::RepeatIndex { item }),
@@ -131,6 +148,11 @@ impl Names<'_> {
             ("error", _) => return Err(Miss::NotAValue("error or error.type")),
             _ => return Err(Miss::NotAValue("ok")),
         };
+        let is_at_end = |span: usize, event: usize| matches!(self.spans[span].span.events[event].at, EventTime::End);
+        let site = match site {
+            Site::Event { span, event } if is_at_end(span, event) => Site::End { span },
+            site => site,
+        };
         let item = match site {
             Site::Repeat { item } | Site::Turn { item } => item,
             Site::Failure { item } => return Ok(Target::Outcome { list: self.items[item].list, read }),
@@ -138,7 +160,9 @@ impl Names<'_> {
                 return Err(Miss::NoCallBefore);
             }
             Site::End { span } => return Ok(Target::Outcome { list: self.spans[span].block, read }),
-            Site::Var | Site::Span { .. } => return Err(Miss::Unavailable(Unavailable::OutsideItems)),
+            Site::Var | Site::Span { .. } | Site::Link { .. } | Site::Event { .. } => {
+                return Err(Miss::Unavailable(Unavailable::OutsideItems));
+            }
         };
         let item = self.items[item].wrapper.unwrap_or(item);
         let list = self.items[item].list;
@@ -162,13 +186,9 @@ impl Names<'_> {
             ("parent", None) => Err(Miss::NotAValue("parent.attributes.KEY")),
             ("root", Some(key)) => self.attribute(0, "root", key),
             ("root", None) => Err(Miss::NotAValue("root.attributes.KEY")),
-            ("linked", key) => {
-                let read = match (key, rest) {
-                    (Some(key), _) => Linked::Attribute(key),
-                    (None, ["context_key"]) => Linked::ContextKey,
-                    _ => return Err(Miss::NotAValue("linked.attributes.KEY or linked.context_key")),
-                };
-                let linking = self.ancestry(span).find(|&s| self.spans[s].span.link.is_some());
+            ("linked", _) => {
+                let read = linked(rest)?;
+                let linking = self.ancestry(span).find(|&s| !self.spans[s].span.links.is_empty());
                 linking.map(|span| Target::Linked { span, read }).ok_or(Miss::LinkedWithoutLink)
             }
             ("service", _) if rest == ["name"] => Ok(Target::ServiceName { span }),
@@ -204,6 +224,9 @@ impl Names<'_> {
             if let Some(&attribute) = self.spans[at].attributes.get(name)
                 && !(at == span && step == Some(Step::Attribute(attribute)))
             {
+                if at == span && matches!(site, Site::Link { .. }) {
+                    return Err(Miss::Unavailable(Unavailable::BeforeAttributes));
+                }
                 return Ok(Target::Attribute { span: at, attribute });
             }
         }
@@ -252,5 +275,14 @@ impl Names<'_> {
     /// The nearest ancestor of `span` that has the attribute.
     pub fn owner(&self, span: usize, key: &str) -> Option<usize> {
         self.ancestry(span).find(|&at| self.spans[at].attributes.contains_key(key))
+    }
+}
+
+/// What of a linked span a path behind `linked` reads.
+fn linked(rest: &[&str]) -> Result<Linked, Miss> {
+    match rest {
+        ["attributes", key @ ..] if !key.is_empty() => Ok(Linked::Attribute(key.join("."))),
+        ["context_key"] => Ok(Linked::ContextKey),
+        _ => Err(Miss::NotAValue("linked.attributes.KEY or linked.context_key")),
     }
 }

@@ -5,7 +5,7 @@ use super::{BlockKind, BlockNode, Linked, Miss, Names, Site, SpanNode, Step, Tar
 use crate::compiler::order;
 use crate::compiler::report::Report;
 use crate::language::diagnostic::{Problem, Role};
-use crate::language::scenario::{Attribute, Body, Item, Repeat};
+use crate::language::scenario::{Attribute, Body, EventTime, Item, Repeat};
 use crate::language::source::Loc;
 use crate::language::template::Template;
 
@@ -42,6 +42,9 @@ impl<'m> Names<'m> {
             Ok(Target::RepeatIndex { item }) => self.items[item].reads_index = true,
             Ok(Target::RepeatCount { item }) => self.items[item].reads_count = true,
             Ok(Target::Attempt { item }) => self.items[item].reads_attempt = true,
+            Ok(Target::Found { span, link, read }) => self.spans[span].link_reads.push((link, read, loc)),
+            Ok(Target::EventIndex { span, event }) => self.spans[span].event_reads[event].0 = true,
+            Ok(Target::EventCount { span, event }) => self.spans[span].event_reads[event].1 = true,
             Ok(Target::Outcome { list, .. }) => {
                 self.blocks[list].reads_outcome.get_or_insert(loc);
             }
@@ -105,6 +108,38 @@ impl<'m> Names<'m> {
         }
     }
 
+    /// Collects what the links of a span read.
+    fn note_links(&mut self, span: usize) {
+        for (link, written) in self.spans[span].span.links.iter().enumerate() {
+            let site = Site::Link { span, link };
+            let mut note = |path: &[String], loc: Loc| self.note(self.find(site, path), loc);
+            if let Some(Repeat::Computed(count)) = &written.count {
+                each_path(count, &mut note);
+            }
+            if let Some(lag) = &written.lag {
+                lag.each_template(&mut |text| each_path(text, &mut note));
+            }
+            written.attributes.iter().for_each(|attribute| each_path_of_value(&attribute.value, &mut note));
+        }
+    }
+
+    /// Collects what the events of a span read.
+    fn note_events(&mut self, span: usize) {
+        for (event, written) in self.spans[span].span.events.iter().enumerate() {
+            if let Some(Repeat::Computed(count)) = &written.repeat {
+                let site = Site::Span { span, step: None };
+                each_path(count, &mut |path, loc| self.note(self.find(site, path), loc));
+            }
+            let site = Site::Event { span, event };
+            let mut note = |path: &[String], loc: Loc| self.note(self.find(site, path), loc);
+            if let EventTime::After(time) = &written.at {
+                time.each_template(&mut |text| each_path(text, &mut note));
+            }
+            written.when.iter().chain([&written.name]).for_each(|text| each_path(text, &mut note));
+            written.attributes.iter().for_each(|attribute| each_path_of_value(&attribute.value, &mut note));
+        }
+    }
+
     /// Passes on from each group to the list that it stands in whether a failure in it can be. A block stands before what it calls.
     pub(super) fn spread_failures(&mut self) {
         for block in (0..self.blocks.len()).rev() {
@@ -164,14 +199,15 @@ impl<'m> Names<'m> {
         }
         for condition in &span.error_conditions {
             let texts = condition.when.iter().chain([&condition.r#type]).chain(&condition.message);
-            self.note_failure(at, condition_site(at, condition), texts, &condition.attributes);
-        }
-        for event in &span.events {
-            each_path(&event.name, &mut |path, loc| collect(self, None, path, loc));
-            for attribute in &event.attributes {
-                each_path_of_value(&attribute.value, &mut |path, loc| collect(self, None, path, loc));
+            let site = condition_site(at, condition);
+            self.note_failure(at, site, texts, &condition.attributes);
+            if let Some(delay) = &condition.delay {
+                delay
+                    .each_template(&mut |text| each_path(text, &mut |path, loc| self.note(self.find(site, path), loc)));
             }
         }
+        self.note_links(at);
+        self.note_events(at);
 
         let dependencies: Vec<Vec<usize>> = dependencies.into_iter().map(dedup).collect();
         let order = order::sort(&dependencies);

@@ -1,5 +1,6 @@
 //! Lists of calls: what says whether, how often and how each is made, and what becomes of it.
 
+use super::span::Terms;
 use super::{Resolver, State, new_slot};
 use crate::compiler::interval::interval;
 use crate::compiler::names::{BlockKind, ItemNode, Site};
@@ -82,6 +83,13 @@ impl<'m> Resolver<'m> {
     pub(super) fn before(&mut self, outcome: Outcome) -> [(SlotId, ExprId); 3] {
         let (not_failed, nothing) = (self.tables.constant(Constant::Bool(false)), self.tables.text_constant(""));
         [(outcome.failed, not_failed), (outcome.r#type, nothing), (outcome.message, nothing)]
+    }
+
+    /// What the slots of an outcome hold where no call is made.
+    pub(super) fn absent(&mut self, outcome: Outcome) -> Vec<(SlotId, ExprId)> {
+        let of = self.tables.text_constant("");
+        let absent = self.tables.expr(Expr::Omit { of, value: of });
+        outcome.slots().into_iter().map(|slot| (slot, absent)).collect()
     }
 
     pub(super) fn outcome(&mut self, state: &mut State, loc: Loc) -> Outcome {
@@ -183,7 +191,7 @@ impl<'m> Resolver<'m> {
         let timeout = item.timeout.as_ref().and_then(|timeout| {
             let after = self.dist_id(state, site, timeout, report)?;
             let r#type = self.tables.text_constant(TIMEOUT);
-            Some(Timeout { after, error: self.shared_error(r#type, None) })
+            Some(Timeout { after, error: self.shared_error(Terms { r#type, message: None, delay: None }) })
         });
         let retry = item.retry.as_ref().map(|retry| {
             let backoff = retry.backoff.as_ref().and_then(|backoff| self.dist_id(state, site, backoff, report));
@@ -225,7 +233,8 @@ impl<'m> Resolver<'m> {
             Some(text) => Some(self.expressions(state, site, report).text(text)?.expr),
             None => callees,
         };
-        let error = self.error(state, site, span, r#type, message, &model.attributes, report);
+        let terms = Terms { r#type, message, delay: None };
+        let error = self.error(state, site, span, terms, &model.attributes, report);
         let chance = model.probability.as_ref().map(|percent| Chance::from_percent(percent.value));
         Some(Propagation { chance, ..self.passed_on(outcome, error, model.loc) })
     }
@@ -233,7 +242,7 @@ impl<'m> Resolver<'m> {
     /// What passes every failure on as it is, which goes to these slots.
     pub(super) fn callees_failure(&mut self, outcome: Outcome, loc: Loc) -> Propagation {
         let (r#type, message) = self.error_in(outcome);
-        let error = self.shared_error(r#type, message);
+        let error = self.shared_error(Terms { r#type, message, delay: None });
         self.passed_on(outcome, error, loc)
     }
 
@@ -268,7 +277,29 @@ impl<'m> Resolver<'m> {
         node: &ItemNode<'m>,
         report: &mut Report,
     ) -> Option<Repeat> {
-        let (count, loc) = match node.item.repeat.as_ref()? {
+        let site = Site::Repeat { item: at };
+        let what = ("turns", "repeat: N", limits::TURNS);
+        let (count, max, loc) = self.counted(state, site, node.item.repeat.as_ref()?, what, report)?;
+        // What stands for the number of the turn is as large as that can be.
+        let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
+        let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, Some(value), loc));
+        let index: Option<SlotId> = slot(node.reads_index, "repeat.index", turn);
+        let total = slot(node.reads_count, "repeat.count", count);
+        state.values.turns[at] = (index, total);
+        Some(Repeat { count, max, index, total, until: None })
+    }
+
+    /// A number of turns or links that is written at `site`, with the most that it can be, at least 1, and its place; `what` it counts, how
+    /// that is written, and how many there may be.
+    pub(super) fn counted(
+        &mut self,
+        state: &State<'_, 'm>,
+        site: Site,
+        written: &scenario::Repeat,
+        (what, usage, limit): (&'static str, &'static str, u32),
+        report: &mut Report,
+    ) -> Option<(ExprId, u32, Loc)> {
+        let (count, loc) = match written {
             scenario::Repeat::Range { min, max, loc } if min == max => {
                 (self.tables.constant(Constant::Int((*min).into())), *loc)
             }
@@ -277,31 +308,23 @@ impl<'m> Resolver<'m> {
             }
             scenario::Repeat::Computed(template) => {
                 let expression = template.single()?;
-                let typed = self.expressions(state, Site::Repeat { item: at }, report).expression(expression)?;
+                let typed = self.expressions(state, site, report).expression(expression)?;
                 if !matches!(typed.ty.kind, Kind::Int | Kind::Unknown) {
                     let (expected, found) = ("an int", typed.ty.kind.name());
                     let quoted = typed.quoted.is_some();
-                    report.add(Problem::ArgumentType { usage: "repeat: N", expected, found, quoted }, expression.loc);
+                    report.add(Problem::ArgumentType { usage, expected, found, quoted }, expression.loc);
                     return None;
                 }
                 (typed.expr, expression.loc)
             }
         };
         let most = interval(&self.tables.program.exprs, &state.slots, count).map(|interval| interval.max);
-        let limit = limits::TURNS;
         let Some(most) = most.filter(|most| *most <= limit.into()) else {
-            report.add(Problem::TurnsWithoutBound { most: most.map(|most| most as i64), limit }, loc);
+            report.add(Problem::TurnsWithoutBound { what, most: most.map(|most| most as i64), limit }, loc);
             return None;
         };
-        // An item that never runs is one whose turns are none.
-        let max = (most as u32).max(1);
-        // What stands for the number of the turn is as large as that can be.
-        let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
-        let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, Some(value), loc));
-        let index: Option<SlotId> = slot(node.reads_index, "repeat.index", turn);
-        let total = slot(node.reads_count, "repeat.count", count);
-        state.values.turns[at] = (index, total);
-        Some(Repeat { count, max, index, total, until: None })
+        // What never runs is what has no turns.
+        Some((count, (most as u32).max(1), loc))
     }
 }
 

@@ -1,22 +1,22 @@
 //! One span: its form, what is evaluated at its start, its conditions and events.
 
 use super::{Resolver, State, new_slot};
-use crate::compiler::link;
-use crate::compiler::names::{Linked, Site, Step, condition_site, is_computed};
+use crate::compiler::link::{Export, Piece};
+use crate::compiler::names::{Site, Step, condition_site, is_computed};
 use crate::compiler::report::Report;
 use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
 use crate::language::diagnostic::Problem;
-use crate::language::scenario::{Attribute, ErrorCondition, Kind, Span};
+use crate::language::scenario::{Attribute, ErrorCondition, Kind};
 use crate::language::source::Loc;
 use crate::plan::{
-    AttrId, AttrRange, Chance, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Link, LinkId,
-    ServiceId, SlotId, SpanForm, SpanKind, TextId,
+    AttrId, AttrRange, Chance, Constant, DistId, ERROR_TYPE, Error, ErrorId, Expr, ExprId, ServiceId, SlotId, SpanForm,
+    SpanKind, TextId,
 };
 
 /// A span in the making.
 pub(super) struct Draft {
     /// The span's position in its scenario.
-    at: usize,
+    pub at: usize,
     name: Option<TextId>,
     constants: Vec<(TextId, Constant)>,
     constant_places: Vec<Loc>,
@@ -26,8 +26,23 @@ pub(super) struct Draft {
     pub steps: Vec<typed::Step>,
 }
 
+/// What an error is without its attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Terms {
+    pub r#type: ExprId,
+    pub message: Option<ExprId>,
+    pub delay: Option<DistId>,
+}
+
+impl Terms {
+    fn error(self, attributes: Vec<(AttrId, ExprId)>) -> Error {
+        let Terms { r#type, message, delay } = self;
+        Error { r#type, message, attributes, delay }
+    }
+}
+
 impl Draft {
-    fn push(&mut self, action: Action, loc: Loc) {
+    pub fn push(&mut self, action: Action, loc: Loc) {
         self.steps.push(typed::Step { action, loc });
     }
 }
@@ -42,7 +57,7 @@ impl<'m> Resolver<'m> {
         };
         state.values.spans[at].service = service;
         let mut draft = self.draft(state, at);
-        self.link(state, &mut draft, span);
+        self.links(state, &mut draft, report);
         for step in node.early_steps() {
             match *step {
                 Step::Attribute(attribute) => self.attribute(state, &mut draft, attribute, report),
@@ -55,7 +70,7 @@ impl<'m> Resolver<'m> {
         let delay =
             delay.and_then(|delay| Some(Delay { time: self.time(state, site, delay, report)?, loc: delay.loc }));
         let conditions = self.conditions(state, at, false, report);
-        let events = self.events(state, at, report);
+        let events = self.events(state, at, false, report);
         let typed = typed::Span {
             form: SpanForm {
                 // Without a service there is an error, and this program goes no further.
@@ -67,11 +82,13 @@ impl<'m> Resolver<'m> {
             },
             constant_places: std::mem::take(&mut draft.constant_places),
             steps: std::mem::take(&mut draft.steps),
+            without_calls: Vec::new(),
             delay,
             conditions,
             // They may read what becomes of the calls, which are yet to come.
             late: vec![],
             end_conditions: None,
+            end_events: Vec::new(),
             events,
         };
         if node.server.is_some() {
@@ -114,35 +131,10 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    fn new_attr(&mut self, key: &str) -> AttrId {
+    pub(super) fn new_attr(&mut self, key: &str) -> AttrId {
         let key = self.tables.text(key);
         self.tables.program.attrs.push(key);
         AttrId(self.tables.program.attrs.len() as u32 - 1)
-    }
-
-    /// What is read of the linked span, here or below, is put into slots at once: a read below is a slot read.
-    fn link(&mut self, state: &mut State, draft: &mut Draft, span: &Span) {
-        let Some(glob) = &span.link else { return };
-        let text = self.tables.text(&glob.value);
-        let links = &mut self.tables.program.links;
-        let link = *self.link_ids.entry(text).or_insert_with(|| {
-            links.push(Link { glob: text, sources: Vec::new() });
-            LinkId(links.len() as u32 - 1)
-        });
-        self.links.push(link::Use { scenario: state.scenario, span: draft.at, link, loc: glob.loc });
-        draft.push(Action::Link(link), glob.loc);
-        for (read, loc) in &state.names.spans[draft.at].linked {
-            let (name, value) = match read {
-                Linked::Attribute(key) => {
-                    let text = self.tables.text(key);
-                    (format!("linked.attributes.{key}"), Expr::Linked { key: text })
-                }
-                Linked::ContextKey => ("linked.context_key".to_owned(), Expr::LinkedKey),
-            };
-            let value = self.tables.expr(value);
-            let slot = keep(state, draft, &name, value, *loc);
-            state.values.spans[draft.at].linked.push(slot);
-        }
     }
 
     /// The slot, if the value is one's already: slots are written once, so it can be read instead of a copy.
@@ -222,10 +214,10 @@ impl<'m> Resolver<'m> {
                 state.values.spans[draft.at].context_key = Some(read);
             }
             // Wrong, and reported: no glob is wrong because of it.
-            None => key.push(link::Piece::Any),
+            None => key.push(Piece::Any),
         }
         let block = state.block(state.names.spans[draft.at].block);
-        self.exports.push(link::Export { scenario: state.scenario, span: draft.at, block, key });
+        self.exports.push(Export { scenario: state.scenario, span: draft.at, block, key });
     }
 
     /// The conditions of a span that are looked at before its calls, or those that are after them.
@@ -239,6 +231,9 @@ impl<'m> Resolver<'m> {
         let written = state.names.spans[at].span.error_conditions.iter();
         let written: Vec<&ErrorCondition> = written.filter(|condition| condition.at_end == at_end).collect();
         let loc = written.first()?.loc;
+        // Once one of them takes a time of its own, all are rolled before the work; what has none takes as long as the work does.
+        let before_work = written.iter().any(|condition| condition.delay.is_some());
+        let work = state.names.spans[at].span.delay.as_ref().filter(|_| before_work);
         let mut left = Chance::ONE.0;
         let mut list = Vec::with_capacity(written.len());
         for condition in written {
@@ -247,8 +242,9 @@ impl<'m> Resolver<'m> {
             let r#type = self.expressions(state, site, report).required_text(&condition.r#type);
             let message = condition.message.as_ref().map(|m| self.expressions(state, site, report).text(m));
             let (Some(r#type), Some(message)) = (r#type, message.map_or(Some(None), |m| m.map(Some))) else { continue };
-            let error =
-                self.error(state, site, at, r#type.expr, message.map(|m| m.expr), &condition.attributes, report);
+            let delay = condition.delay.as_ref().or(work).and_then(|delay| self.dist_id(state, site, delay, report));
+            let terms = Terms { r#type: r#type.expr, message: message.map(|m| m.expr), delay };
+            let error = self.error(state, site, at, terms, &condition.attributes, report);
             let chance = condition.probability.as_ref().map(|percent| {
                 let chance = Chance::from_percent(percent.value).0;
                 // Probabilities that sum to 100 can be rounded to a little more. What has a condition of its own is no part of the sum.
@@ -260,18 +256,16 @@ impl<'m> Resolver<'m> {
                 list.push(Condition { when, chance, error, loc: condition.loc });
             }
         }
-        Some(Conditions { list, loc })
+        Some(Conditions { before_work, list, loc })
     }
 
     /// An error with which the span at `at` fails, whose attributes are written at `site`.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn error(
         &mut self,
         state: &State<'_, 'm>,
         site: Site,
         at: usize,
-        r#type: ExprId,
-        message: Option<ExprId>,
+        terms: Terms,
         written: &'m [Attribute],
         report: &mut Report,
     ) -> ErrorId {
@@ -282,48 +276,26 @@ impl<'m> Resolver<'m> {
             attributes.extend(attr.copied().zip(value.map(|value| value.expr)));
         }
         if attributes.is_empty() {
-            return self.shared_error(r#type, message);
+            return self.shared_error(terms);
         }
         // The attributes are a span's own, so an error that has some is of that span alone.
         let errors = &mut self.tables.program.errors;
-        errors.push(Error { r#type, message, attributes });
+        errors.push(terms.error(attributes));
         ErrorId(errors.len() as u32 - 1)
     }
 
     /// An error without attributes, which all that fail alike share.
-    pub(super) fn shared_error(&mut self, r#type: ExprId, message: Option<ExprId>) -> ErrorId {
+    pub(super) fn shared_error(&mut self, terms: Terms) -> ErrorId {
         let errors = &mut self.tables.program.errors;
-        *self.error_ids.entry((r#type, message)).or_insert_with(|| {
-            errors.push(Error { r#type, message, attributes: Vec::new() });
+        *self.error_ids.entry(terms).or_insert_with(|| {
+            errors.push(terms.error(Vec::new()));
             ErrorId(errors.len() as u32 - 1)
         })
-    }
-
-    fn events(&mut self, state: &State<'_, 'm>, at: usize, report: &mut Report) -> Vec<(EventId, Loc)> {
-        let site = Site::Span { span: at, step: None };
-        let mut ids = Vec::new();
-        for event in &state.names.spans[at].span.events {
-            let name = self.expressions(state, site, report).required_text(&event.name);
-            let (constant, computed): (Vec<_>, Vec<_>) = event.attributes.iter().partition(|a| !is_computed(&a.value));
-            let mut attributes = Vec::with_capacity(event.attributes.len());
-            for attribute in constant.into_iter().chain(computed) {
-                let value = self.expressions(state, site, report).value(&attribute.value);
-                if let Some(value) = value {
-                    attributes.push((self.new_attr(&attribute.key.value), value.expr));
-                }
-            }
-            if let Some(name) = name {
-                let events = &mut self.tables.program.events;
-                events.push(Event { name: name.expr, attributes });
-                ids.push((EventId(events.len() as u32 - 1), event.loc));
-            }
-        }
-        ids
     }
 }
 
 /// Keeps a value in a new slot.
-fn keep(state: &mut State, draft: &mut Draft, name: &str, value: ExprId, loc: Loc) -> SlotId {
+pub(super) fn keep(state: &mut State, draft: &mut Draft, name: &str, value: ExprId, loc: Loc) -> SlotId {
     let slot = new_slot(state, name, Some(value), loc);
     draft.push(Action::Keep(slot, value), loc);
     slot

@@ -13,6 +13,8 @@ pub const LINK: u8 = delimited(13);
 pub const STATUS: u8 = delimited(15);
 /// An event's attributes.
 pub const EVENT_ATTRIBUTE: u8 = delimited(3);
+/// A link's attributes.
+pub const LINK_ATTRIBUTE: u8 = delimited(4);
 
 /// Bytes of all forms together, at most; what is over that is written anew for each span. (A short plan can use a long text
 /// in many places.)

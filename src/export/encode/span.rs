@@ -1,6 +1,6 @@
 //! One span. The common case is inlined in the encoder's loop; what few spans have stands below it, out of line.
 
-use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK, SpanForm};
+use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK, LINK_ATTRIBUTE, SpanForm};
 use super::wire::{self, delimited};
 use crate::trace::{AttrRecord, Bytes, FLAGS_REMOTE, NONE, Read, SpanRecord, Value, View, constant};
 
@@ -191,7 +191,7 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
     }
     let mut next = record.event;
     while next != NONE {
-        next = event(out, forms, view, next);
+        next = event(out, forms, view, next, record.end);
     }
     let message = |value| (!Value::is_absent(value)).then(|| view.text(value));
     match failure.filter(|(failure, _)| failure.exception) {
@@ -207,7 +207,7 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
     }
     let mut next = record.link;
     while next != NONE {
-        next = link(out, view, next);
+        next = link(out, forms, view, next);
     }
     match failure {
         Some((_, Some(error))) => from_form(out, error.at + error.attribute_len + error.event_len, error.status_len),
@@ -217,39 +217,47 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
     out.room(16);
 }
 
-/// Append an event; the next one of the span.
-fn event(out: &mut Bytes, forms: &Forms, view: View<'_>, event: u32) -> u32 {
+/// Append an event of a span that ended at `end`; the next one of the span.
+fn event(out: &mut Bytes, forms: &Forms, view: View<'_>, event: u32, end: u64) -> u32 {
     let record = &view.trace.events[event as usize];
-    let at = out.len();
-    match forms.event_form(record.event).filter(|form| form.name == record.name && record.time != 0) {
+    let (at, time) = (out.len(), record.happened(end));
+    match forms.event_form(record.event).filter(|form| form.name == record.name && time != 0) {
         Some(form) => {
             out.room(form.len as usize);
             out.copy::<64>(forms.pool.padded(), form.at as usize, form.len as usize);
-            out.set(at + 3, record.time.to_le_bytes());
+            out.set(at + 3, time.to_le_bytes());
         }
         None => {
             form::begin(out, EVENT);
-            wire::fixed64(out, 0x09, record.time);
+            wire::fixed64(out, 0x09, time);
             wire::text(out, delimited(2), view.bytes(record.name).unwrap_or_default());
         }
     }
-    for attr in &view.trace.attrs[record.attrs as usize..record.attrs_end as usize] {
-        out.room(256);
-        attribute::<EVENT_ATTRIBUTE>(out, forms, 0, view, attr);
-    }
+    row::<EVENT_ATTRIBUTE>(out, forms, view, record.attrs, record.attrs_end);
     form::end(out, at + 1, 1);
     record.next
 }
 
+/// Append the attributes of an event or a link.
+fn row<const TAG: u8>(out: &mut Bytes, forms: &Forms, view: View<'_>, first: u32, end: u32) {
+    for attr in &view.trace.attrs[first as usize..end as usize] {
+        out.room(256);
+        attribute::<TAG>(out, forms, 0, view, attr);
+    }
+}
+
 /// Append a link; the next one of the span.
-fn link(out: &mut Bytes, view: View<'_>, link: u32) -> u32 {
+fn link(out: &mut Bytes, forms: &Forms, view: View<'_>, link: u32) -> u32 {
     let record = &view.trace.links[link as usize];
-    out.append(&[LINK, 33, delimited(1), 16]);
+    let at = form::begin(out, LINK);
+    out.append(&[delimited(1), 16]);
     out.append(&record.trace_id);
     out.append(&[delimited(2), 8]);
     out.append(&record.span_id.to_be_bytes());
+    row::<LINK_ATTRIBUTE>(out, forms, view, record.attrs, record.attrs_end);
     // Field 6, `fixed32`.
     out.append(&[0x35]);
     out.append(&FLAGS_REMOTE.to_le_bytes());
+    form::end(out, at, 1);
     record.next
 }

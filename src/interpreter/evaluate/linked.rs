@@ -4,33 +4,44 @@ use super::Evaluation;
 use crate::plan::TextId;
 use crate::trace::{Read, Value};
 
-/// The span that a link found: an ordinal in [`Evaluation::earlier`], and the key it exported.
+/// A span that a link found, and the key it exported.
 #[derive(Clone, Copy)]
 pub(in crate::interpreter) struct Found {
+    /// The ordinal of the span in its trace.
     pub span: u32,
     pub key: Value,
+    /// The position among the exports of its trace.
+    pub export: usize,
+    /// Whether its trace is the current one, not [`Evaluation::earlier`].
+    pub same_trace: bool,
 }
 
 impl Evaluation<'_> {
     /// The key under which the linked span exported its context.
     pub(super) fn linked_key(&mut self) -> Value {
-        self.linked.map_or(Value::ABSENT, |found| self.copy_from_earlier(found.key))
+        self.linked.map_or(Value::ABSENT, |found| self.taken(found, found.key))
     }
 
     /// The attribute `key` of the linked span, as it was sent.
     pub(super) fn linked_attribute(&mut self, key: TextId) -> Value {
         let Some(found) = self.linked else { return Value::ABSENT };
-        let span = &self.earlier.spans[found.span as usize];
+        let trace = if found.same_trace { &*self.trace } else { &*self.earlier };
+        let span = &trace.spans[found.span as usize];
         let plan = &self.code.plan;
         let form = plan.span(span.block);
         if let Some(at) = form.attrs.ids().position(|attr| plan.attrs[attr.index()] == key) {
-            let value = self.earlier.attrs[span.attrs as usize + at].value;
-            return self.copy_from_earlier(value);
+            let value = trace.attrs[span.attrs as usize + at].value;
+            return self.taken(found, value);
         }
         match form.constants.iter().find(|(k, _)| *k == key) {
             Some((_, constant)) => self.constant(constant),
             None => Value::ABSENT,
         }
+    }
+
+    /// A value of the trace of a linked span, as one of this trace.
+    fn taken(&mut self, found: Found, value: Value) -> Value {
+        if found.same_trace { value } else { self.copy_from_earlier(value) }
     }
 
     /// A value of the linked trace, copied into this one.

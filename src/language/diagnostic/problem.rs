@@ -131,6 +131,8 @@ problems! {
         "E0241" WordOfCall { word: String },
         /// `client` on a span that is no SERVER.
         "E0242" ClientOfNoServer,
+        /// An error condition at the end of its span that takes time in place of the span's work, which is over.
+        "E0243" DelayAtEnd,
         /// A directory's `_base.yaml` that was given as a scenario file.
         "E0222" NotAScenarioFile { name: String },
         /// A percentile that is not below the next, or a `max` below what the distribution says. `least` is the value of `low`.
@@ -232,8 +234,8 @@ problems! {
         "E0516" ProbabilitySum { sum: f64 },
         /// A delay longer than `limit`, in hours.
         "E0517" DelayTooLong { limit: u64 },
-        /// A number of turns that nothing bounds, or by more than `limit`.
-        "E0530" TurnsWithoutBound { most: Option<i64>, limit: u32 },
+        /// A number of turns or links (`what`) that nothing bounds, or by more than `limit`.
+        "E0530" TurnsWithoutBound { what: &'static str, most: Option<i64>, limit: u32 },
         /// Weights, of scenarios or of a choice, that sum to infinity.
         "E0518" WeightOverflow,
         /// A key of `lookup` that is computed.
@@ -245,7 +247,7 @@ problems! {
 
         "E0601" LinkedWithoutLink { name: String },
         /// `exported`: what the keys look like that there are.
-        "E0602" GlobMatchesNothing { glob: String, exported: Vec<String> },
+        "E0602" GlobMatchesNothing { glob: String, same_trace: bool, exported: Vec<String> },
         /// Scenarios that link to each other in a circle.
         "E0603" LinkCycle { path: Vec<String> },
         /// None of the spans that the link can find has the attribute.
@@ -318,6 +320,8 @@ pub enum Unavailable {
     BeforeSpans,
     /// `context_key` in a span without `export_context_as`.
     NoContextKey,
+    /// What is evaluated only once the span's links are found, in one of them.
+    BeforeAttributes,
     /// `service.version` in a span of a service that has none.
     NoVersion,
     /// `instance` in a service, or in a span of one, without `instances`.

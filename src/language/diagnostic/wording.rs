@@ -61,6 +61,7 @@ impl Problem {
                 "the client has no operation of its own, and the callee's reads attributes of the callee".into()
             }
             DelayOfGroup => "a group of calls has no delay of its own".into(),
+            DelayAtEnd => "at the end of its span a failure takes no time: the span's work is done".into(),
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
             ChoiceWeights { choices, weights } => {
                 let are =
@@ -106,6 +107,11 @@ impl Problem {
             NotAvailable { name, why } => match why {
                 Unavailable::NoParent => format!("`{name}`: the root span has no parent"),
                 Unavailable::BeforeSpans => format!("`{name}` has no value in `vars`: they are drawn before any span"),
+                Unavailable::BeforeAttributes => {
+                    format!(
+                        "`{name}` has no value yet: links are looked for before the span's own attributes are evaluated"
+                    )
+                }
                 Unavailable::NoContextKey => format!("`{name}` has no value in a span without `export_context_as`"),
                 Unavailable::NoVersion => format!("`{name}` has no value in a span of a service without `version`"),
                 Unavailable::NoInstances => format!("`{name}` has no value in a service without `instances`"),
@@ -149,8 +155,10 @@ impl Problem {
             NotAList { .. } => "a list is needed here, with its items written out".into(),
             EmptyList { .. } => "there is nothing to choose from".into(),
             WeightSum => "the weights must sum to a number above 0".into(),
-            TurnsWithoutBound { most: None, .. } => "nothing bounds this number of turns".into(),
-            TurnsWithoutBound { most: Some(most), limit } => format!("there may be {most} turns, more than {limit}"),
+            TurnsWithoutBound { what, most: None, .. } => format!("nothing bounds this number of {what}"),
+            TurnsWithoutBound { what, most: Some(most), limit } => {
+                format!("there may be {most} {what}, more than {limit}")
+            }
             WeightOverflow => "the weights sum to more than a number can hold".into(),
             DuplicateChoice => "the choice is there twice".into(),
             Unbounded { .. } => "nothing says how large this may be at most".into(),
@@ -173,6 +181,9 @@ impl Problem {
 
             LinkedWithoutLink { name } => {
                 format!("`{}` is read where no span has a link", super::short(name))
+            }
+            GlobMatchesNothing { glob, same_trace: true, .. } => {
+                format!("a glob no span before this one in its trace can match: `{}`", super::short(glob))
             }
             GlobMatchesNothing { glob, .. } => {
                 format!("a glob no scenario can ever match: `{}`", super::short(glob))
@@ -285,6 +296,7 @@ impl Problem {
             WordOfCall { .. } => Some("put it on the calls in the group".into()),
             ClientOfNoServer => Some("add `kind: SERVER`, or take `client` out".into()),
             OperationOfServer => Some("say what the client is called: `client: {operation: GET}`".into()),
+            DelayAtEnd => Some("leave it out, or leave out `at: end`".into()),
             DelayOfGroup => Some("work between calls is an item of its own: `- delay_ms: 5`".into()),
             NotAScenarioFile { .. } => Some("name the directory or a file beside it; the base goes with them".into()),
 
@@ -330,6 +342,7 @@ impl Problem {
             }),
             NotAvailable { why, .. } => match why {
                 Unavailable::NoContextKey => Some("add `export_context_as` to the span".into()),
+                Unavailable::BeforeAttributes => Some("a var, or an attribute of a span above, has one".into()),
                 Unavailable::NoRetry => Some("write how often the call is tried: `retry: {attempts: 3}`".into()),
                 Unavailable::NoRepeat => Some("write how often the item runs: `repeat: 3`".into()),
                 Unavailable::NoVersion => Some("say which there is, in `services`: `version: 1.4.0`".into()),
@@ -378,6 +391,9 @@ impl Problem {
             JoinedWithText { .. } => Some("make it text, in brackets: `(x | text)`".into()),
             ListInText => Some("let the list stand alone, without quotes and without text around it".into()),
             LinkedWithoutLink { .. } => Some("add `link_from_context` to the span, or to one above it".into()),
+            GlobMatchesNothing { same_trace: true, exported, .. } if exported.is_empty() => {
+                Some("no span that stands before it has `export_context_as`".into())
+            }
             GlobMatchesNothing { exported, .. } if exported.is_empty() => {
                 Some("no span has `export_context_as`".into())
             }

@@ -221,7 +221,7 @@ impl<'n> Fields<'n> {
 
 /// Where a field belongs that is not known here.
 fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
-    if of != "a span" && ITEM_WORDS.contains(&field) && field != "vars" {
+    if !matches!(of, "a span" | "a link") && ITEM_WORDS.contains(&field) && field != "vars" {
         return Some("it is a word for an item of `calls`");
     }
     if matches!(of, "a span" | "a root span" | "a step") {
@@ -242,7 +242,7 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
         "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
             Some("it belongs into an item of `scenarios`")
         }
-        "use" | "with" | "spans" | "load" | "incidents" | "malform" | "at" | "match" | "count" | "lag_ms" => {
+        "use" | "with" | "spans" | "load" | "incidents" | "malform" => {
             Some("this version of tracegen does not support it")
         }
         _ => None,

@@ -2,11 +2,12 @@
 
 mod client;
 mod item;
+mod link;
 
 use std::rc::Rc;
 
 use super::fields::{Context, Fields};
-use super::{Body, ErrorCondition, Event, Kind, Span, dist, number, value};
+use super::{Body, ErrorCondition, Event, EventTime, Kind, Span, dist, number, value};
 use crate::language::diagnostic::{Problem, nearest, short};
 use crate::language::source::Located;
 use crate::language::template::{self, Template};
@@ -87,7 +88,7 @@ fn body(cx: &mut Context, fields: &Fields) -> Span {
         error_conditions: list(cx, fields, "error_conditions", "`error_conditions`", error_condition),
         calls: vec![],
         export: fields.get("export_context_as").and_then(|entry| cx.template("`export_context_as`", &entry.value)),
-        link: fields.get("link_from_context").and_then(|entry| cx.text("`link_from_context`", &entry.value)),
+        links: fields.get("link_from_context").map_or_else(Vec::new, |entry| link::links(cx, &entry.value)),
         loc: fields.loc,
     }
 }
@@ -104,20 +105,41 @@ fn kind(cx: &mut Context, node: &Node) -> Option<Kind> {
 }
 
 fn event(cx: &mut Context, node: &Node) -> Option<Event> {
-    let fields = Fields::read(cx, node, "an event", &["name", "attributes"])?;
+    let known = ["name", "attributes", "at", "at_ms", "repeat", "when", "probability"];
+    let fields = Fields::read(cx, node, "an event", &known)?;
     let name = fields.required(cx, "name").and_then(|entry| cx.template("`name`", &entry.value));
     let attributes = value::attributes(cx, fields.optional("attributes"));
-    Some(Event { name: name?, attributes, loc: fields.loc })
+    let at = match fields.either(cx, "at", "at_ms") {
+        Some(entry) if &*entry.key.value == "at_ms" => {
+            dist::ms(cx, "`at_ms`", &entry.value).map_or(EventTime::AfterWork, EventTime::After)
+        }
+        Some(entry) if at_end(cx, &entry.value, "an event at the end of the span's own work") => EventTime::End,
+        _ => EventTime::AfterWork,
+    };
+    Some(Event {
+        name: name?,
+        attributes,
+        at,
+        repeat: fields.optional("repeat").and_then(|node| item::repeat(cx, "`repeat`", node)),
+        when: fields.get("when").and_then(|entry| cx.condition("`when`", &entry.value)),
+        probability: fields.optional("probability").and_then(|node| number::percent(cx, "`probability`", node)),
+        loc: fields.loc,
+    })
 }
 
 fn error_condition(cx: &mut Context, node: &Node) -> Option<ErrorCondition> {
-    let known = ["probability", "when", "at", "type", "message", "attributes"];
+    let known = ["probability", "when", "at", "delay_ms", "type", "message", "attributes"];
     let fields = Fields::read(cx, node, "an error condition", &known)?;
     let when = fields.get("when").and_then(|entry| cx.condition("`when`", &entry.value));
     let entry =
         if fields.get("when").is_some() { fields.get("probability") } else { fields.required(cx, "probability") };
     let probability = entry.map(|entry| number::percent(cx, "`probability`", &entry.value));
-    let at_end = fields.optional("at").is_some_and(|node| at_end(cx, node));
+    let at_end =
+        fields.optional("at").is_some_and(|node| at_end(cx, node, "a condition that is rolled before the calls"));
+    if at_end && let Some(delay) = fields.get("delay_ms") {
+        cx.report(Problem::DelayAtEnd, delay.key.loc);
+    }
+    let delay = fields.get("delay_ms").and_then(|entry| dist::ms(cx, "`delay_ms`", &entry.value));
     let kind = fields.required(cx, "type").and_then(|entry| cx.template("`type`", &entry.value));
     let message = fields.optional("message").and_then(|node| cx.template("`message`", node));
     let attributes = value::attributes(cx, fields.optional("attributes"));
@@ -128,14 +150,14 @@ fn error_condition(cx: &mut Context, node: &Node) -> Option<ErrorCondition> {
         Some(read) => Some(read?),
         None => None,
     };
-    Some(ErrorCondition { probability, when, at_end, r#type: kind?, message, attributes, loc: fields.loc })
+    Some(ErrorCondition { probability, when, at_end, delay, r#type: kind?, message, attributes, loc: fields.loc })
 }
 
-/// Whether a condition says `at: end`, the only time that it can name.
-fn at_end(cx: &mut Context, node: &Node) -> bool {
+/// Whether what stands in `at` is `end`, the only time that it can name; `otherwise`: what there is without it.
+fn at_end(cx: &mut Context, node: &Node, otherwise: &str) -> bool {
     let is_end = matches!(&node.kind, yaml::Kind::Scalar { text, .. } if text == "end");
     if !is_end {
-        cx.mistyped("`at`", "`end`", node, Some("leave it out for a condition that is rolled before the calls".into()));
+        cx.mistyped("`at`", "`end`", node, Some(format!("leave it out for {otherwise}")));
     }
     is_end
 }

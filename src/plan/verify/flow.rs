@@ -111,6 +111,8 @@ struct Way {
     may_have_failed: bool,
     /// The first instruction of those that jump here.
     from: u32,
+    /// The latest time at which one of them does, ns from the block's start.
+    late: u64,
 }
 
 impl Way {
@@ -123,6 +125,7 @@ impl Way {
         self.may_be_named |= other.may_be_named;
         self.may_have_failed |= other.may_have_failed;
         self.from = self.from.min(other.from);
+        self.late = self.late.max(other.late);
     }
 }
 
@@ -161,7 +164,8 @@ impl Follow<'_> {
             }
         }
         let steps = |block: &BlockId| {
-            self.tree.turns(*block).saturating_mul(self.program.blocks[block.index()].code.len() as u64)
+            let code = self.program.blocks[block.index()].code.iter();
+            self.tree.turns(*block).saturating_mul(code.map(|inst| self.turns(inst)).sum())
         };
         let count = self.tree.blocks(id).iter().map(steps).fold(0, u64::saturating_add);
         if count > limits::STEPS {
@@ -195,8 +199,9 @@ impl Follow<'_> {
             may_be_named: named,
             may_have_failed: false,
             from: u32::MAX,
+            late: 0,
         };
-        // Every jump leaves something out, so the longest way is the one that never jumps.
+        // Every jump leaves something out, so the longest way is the one that never jumps; but for a failure that takes time.
         let (mut max_spans, mut clock) = (own_spans, Clock { now: 0, latest: 0 });
         let mut linkable = 0;
         for (_, value) in block.span().iter().flat_map(|span| &span.constants) {
@@ -207,6 +212,7 @@ impl Follow<'_> {
             let (place, pc) = (Place::Instruction(id, pc), pc as u32);
             if let Some(other) = waiting.remove(&pc) {
                 way.merge(other);
+                clock.now = clock.now.max(other.late);
                 self.forget(base, other.from);
             }
             self.values.site = values::Site::Span { linked: way.linked.then_some(linkable) };
@@ -230,15 +236,20 @@ impl Follow<'_> {
             if let Some(error) = inst.error() {
                 self.error_attributes(place, id, error);
             }
+            if let Some(link) = inst.link() {
+                (linkable, way.linked) = (self.linkable(link), true);
+                self.values.site = values::Site::Span { linked: Some(linkable) };
+            }
+            let repeat = inst.event().and_then(|event| program.events[event.index()].repeat);
+            for slot in repeat.into_iter().flat_map(|repeat| repeat.index.into_iter().chain(repeat.total)) {
+                self.set(Writing { place, block: id, pc, base }, slot, values::INT);
+            }
+            let outside = self.values.begin_turns(self.turns(inst));
             let longest = self.evaluate(place, program.evaluated(inst));
+            self.values.end_turns(outside);
             let jumping = match *inst {
                 Inst::Set { slot, .. } => {
                     self.set(Writing { place, block: id, pc, base }, slot, longest);
-                    None
-                }
-                Inst::Link { link } => {
-                    linkable = self.linkable(link);
-                    way.linked = true;
                     None
                 }
                 Inst::Attr { .. } => {
@@ -265,7 +276,9 @@ impl Follow<'_> {
                 }
                 Inst::Fail { .. } | Inst::Propagate { .. } => {
                     self.error_types = self.error_types.max(longest);
-                    Some(Way { may_have_failed: true, ..way })
+                    let delay = inst.error().and_then(|error| program.errors[error.index()].delay);
+                    let takes = delay.map_or(0, |dist| program.dists[dist.index()].max);
+                    Some(Way { may_have_failed: true, late: self.later(place, clock.now, takes), ..way })
                 }
                 Inst::Test { .. } | Inst::Chance { .. } => Some(way),
                 Inst::SkipIfFailed { .. } => {
@@ -290,16 +303,23 @@ impl Follow<'_> {
                     }
                     None
                 }
-                Inst::Name { .. } | Inst::Event { .. } => None,
+                Inst::Name { .. } | Inst::Event { .. } | Inst::Link { .. } => None,
             };
             if let Some((target, jumping)) = inst.target().zip(jumping) {
-                let jumping = Way { from: pc, ..jumping };
+                let jumping = Way { from: pc, late: jumping.late.max(clock.now), ..jumping };
                 waiting.entry(target).and_modify(|there| there.merge(jumping)).or_insert(jumping);
             }
         }
         self.forget(base, 0);
         self.own[id.index()] = clock.now;
         Totals { min_spans: way.min_spans, max_spans, time: clock.now, latest: clock.latest.max(clock.now) }
+    }
+
+    /// How often an instruction does what it does, at most.
+    fn turns(&self, inst: &Inst) -> u64 {
+        let event = inst.event().map(|event| self.program.events[event.index()].turns());
+        let link = inst.link().map(|link| self.program.links[link.index()].most());
+        event.or(link).unwrap_or(1).into()
     }
 
     /// Follows a call. Returns the fewest and the most spans that it makes.
@@ -466,10 +486,13 @@ impl Follow<'_> {
         }
     }
 
+    /// The bytes of the longest text that may be read of what a link finds. In the same trace that is in what was followed so far.
     fn linkable(&mut self, id: LinkId) -> u64 {
-        let (program, tree, longest) = (self.program, self.tree, &self.longest);
-        let sources = program.links[id.index()].sources.iter();
-        *self.linkable[id.index()]
-            .get_or_insert_with(|| sources.map(|source| longest[tree.scenario(*source).index()]).max().unwrap_or(0))
+        let (tree, longest, link) = (self.tree, &self.longest, &self.program.links[id.index()]);
+        let of = |source: &BlockId| longest[tree.scenario(*source).index()];
+        if link.same_trace {
+            return link.sources.first().map_or(0, of);
+        }
+        *self.linkable[id.index()].get_or_insert_with(|| link.sources.iter().map(of).max().unwrap_or(0))
     }
 }

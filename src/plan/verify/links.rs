@@ -7,10 +7,12 @@ use crate::plan::{Block, BlockId, Inst, LinkId, Program, ScenarioId, limits};
 
 /// The scenarios, each after all that it links to; where a circle leaves no such order, in the program's.
 pub(super) fn order(program: &Program, tree: &Tree, found: &mut Found) -> Vec<ScenarioId> {
-    let mut links_of: Vec<Vec<LinkId>> = vec![vec![]; program.scenarios.len()];
+    let mut links_of: Vec<Vec<Linking>> = vec![vec![]; program.scenarios.len()];
     for (id, block) in program.block_ids().zip(&program.blocks) {
         only_once(id, block, found);
-        links_of[tree.scenario(id).index()].extend(block.code.iter().filter_map(link_of));
+        let linking = |link| Linking { link, turns: tree.turns(id) };
+        links_of[tree.scenario(id).index()].extend(block.links().map(linking));
+        same_trace(program, tree, id, block, found);
     }
     for (scenario, links) in program.scenario_ids().zip(&links_of) {
         if links.len() > limits::LINKS as usize {
@@ -36,22 +38,35 @@ pub(super) fn order(program: &Program, tree: &Tree, found: &mut Found) -> Vec<Sc
     order
 }
 
-fn link_of(inst: &Inst) -> Option<LinkId> {
-    if let Inst::Link { link } = inst { Some(*link) } else { None }
+/// An instruction of a scenario that links.
+#[derive(Clone, Copy)]
+struct Linking {
+    link: LinkId,
+    /// How often a trace runs it, at most.
+    turns: u64,
 }
 
-/// A block has at most one `link`, and at most one `export`.
+/// A block has at most one `export`.
 fn only_once(id: BlockId, block: &Block, found: &mut Found) {
-    let (mut links, mut exports) = (0, 0);
-    for (pc, inst) in block.code.iter().enumerate() {
-        let (seen, what) = match inst {
-            Inst::Link { .. } => (&mut links, "link"),
-            Inst::Export { .. } => (&mut exports, "export"),
-            _ => continue,
+    let exports = block.code.iter().enumerate().filter(|(_, inst)| matches!(inst, Inst::Export { .. }));
+    for (pc, _) in exports.skip(1) {
+        found.add(Place::Instruction(id, pc).broken(Fault::Second { what: "export" }));
+    }
+}
+
+/// What links to spans of its own trace stands behind the blocks of these, and is not called by them.
+fn same_trace(program: &Program, tree: &Tree, id: BlockId, block: &Block, found: &mut Found) {
+    for (pc, link) in block.code.iter().enumerate().filter_map(|(pc, inst)| Some((pc, inst.link()?))) {
+        let link = &program.links[link.index()];
+        if !link.same_trace {
+            continue;
+        }
+        let around: Vec<BlockId> = std::iter::successors(Some(id), |block| tree.caller(*block)).collect();
+        let is_before = |source: &BlockId| {
+            tree.scenario(*source) == tree.scenario(id) && tree.stands_before(*source, id) && !around.contains(source)
         };
-        *seen += 1;
-        if *seen > 1 {
-            found.add(Place::Instruction(id, pc).broken(Fault::Second { what }));
+        if let Some(source) = link.sources.iter().find(|source| !is_before(source)) {
+            found.add(Place::Instruction(id, pc).broken(Fault::LinkAhead { block: *source }));
         }
     }
 }
@@ -60,19 +75,23 @@ fn only_once(id: BlockId, block: &Block, found: &mut Found) {
 fn replayed_spans(
     program: &Program,
     tree: &Tree,
-    links_of: &[Vec<LinkId>],
+    links_of: &[Vec<Linking>],
     order: &[ScenarioId],
 ) -> Result<(), Violation> {
     let mut spans: Vec<u64> = program.scenario_ids().map(|scenario| tree.most_spans(scenario)).collect();
     // Many scenarios may share a link with many sources, all of which come before those scenarios: each link is looked at once.
     let mut dearest: Vec<Option<u64>> = vec![None; program.links.len()];
     for scenario in order {
-        for link in &links_of[scenario.index()] {
+        for Linking { link, turns } in &links_of[scenario.index()] {
+            let form = &program.links[link.index()];
+            if form.same_trace {
+                continue;
+            }
             let dearest = *dearest[link.index()].get_or_insert_with(|| {
-                let sources = program.links[link.index()].sources.iter();
+                let sources = form.sources.iter();
                 sources.map(|block| spans[tree.scenario(*block).index()]).max().unwrap_or(0)
             });
-            let candidates = u64::from(limits::REPLAYED).saturating_mul(dearest);
+            let candidates = u64::from(limits::REPLAYED + form.most()).saturating_mul(*turns).saturating_mul(dearest);
             spans[scenario.index()] = spans[scenario.index()].saturating_add(candidates);
         }
         let (count, max) = (spans[scenario.index()], limits::REPLAYED_SPANS);
@@ -110,7 +129,7 @@ enum Rank {
 struct Graph<'a> {
     program: &'a Program,
     tree: &'a Tree,
-    links_of: Vec<Vec<LinkId>>,
+    links_of: Vec<Vec<Linking>>,
     scenarios: Vec<Rank>,
     links: Vec<Rank>,
 }
@@ -127,7 +146,7 @@ impl Graph<'_> {
         }
         let mut rank = 0;
         for i in 0..self.links_of[id.index()].len() {
-            rank = rank.max(1 + self.link(self.links_of[id.index()][i], above + 1)?);
+            rank = rank.max(self.link(self.links_of[id.index()][i].link, above + 1)?);
         }
         if rank > limits::LINK_CHAIN {
             return Err(place.broken(Fault::LinkChain));
@@ -136,14 +155,19 @@ impl Graph<'_> {
         Ok(rank)
     }
 
+    /// The rank of a link: one more than that of the scenarios that it leads to; 0 if it stays in its trace.
     fn link(&mut self, id: LinkId, above: u32) -> Result<u32, Violation> {
         if let Rank::Known(rank) = self.links[id.index()] {
             return Ok(rank);
         }
         let (program, tree) = (self.program, self.tree);
-        let mut rank = 0;
-        for source in &program.links[id.index()].sources {
-            rank = rank.max(self.scenario(tree.scenario(*source), above)?);
+        let link = &program.links[id.index()];
+        if link.same_trace {
+            return Ok(0);
+        }
+        let mut rank = 1;
+        for source in &link.sources {
+            rank = rank.max(1 + self.scenario(tree.scenario(*source), above)?);
         }
         self.links[id.index()] = Rank::Known(rank);
         Ok(rank)

@@ -7,7 +7,7 @@ use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
     AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
-    Form, Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ServiceId, SpanForm, SpanKind, TextId, limits,
+    ExprId, Form, Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ServiceId, SpanForm, SpanKind, TextId, limits,
 };
 use std::collections::HashSet;
 
@@ -36,6 +36,9 @@ pub(super) fn check(program: &Program, found: &mut Found) {
         for (attr, _) in &error.attributes {
             found.check(within(place, "attr", attr.0, program.attrs.len()));
         }
+        if let Some(dist) = error.delay {
+            found.check(within(place, "dist", dist.0, program.dists.len()));
+        }
     }
     for (i, link) in program.links.iter().enumerate() {
         let place = Place::Link(LinkId(i as u32));
@@ -43,6 +46,14 @@ pub(super) fn check(program: &Program, found: &mut Found) {
         for source in &link.sources {
             found.check(within(place, "block", source.0, program.blocks.len()));
         }
+        if let Some(lag) = link.lag {
+            found.check(within(place, "dist", lag.0, program.dists.len()));
+        }
+        if let Some(count) = link.count {
+            found.check(expr(program, place, count.value));
+            found.check(require(place, (1..=limits::LINKED).contains(&count.max), "a link finds 1 to 1,000 spans"));
+        }
+        attributes(program, place, &link.attributes, &mut owned, found);
     }
     specs(program, found);
     dists(program, found);
@@ -88,6 +99,7 @@ fn sizes(program: &Program, found: &mut Found) {
         ("distributions", program.dists.len(), limits::TABLE),
         ("parts of distributions", program.dists.iter().map(parts).sum(), limits::TABLE),
         ("links", program.links.len(), limits::TABLE),
+        ("link attributes", program.links.iter().map(|l| l.attributes.len()).sum(), limits::TABLE),
         ("link sources", program.links.iter().map(|l| l.sources.len()).sum(), limits::TABLE),
         ("call specs", program.specs.len(), limits::TABLE),
         ("answers", program.answers.len(), limits::TABLE),
@@ -172,16 +184,32 @@ fn own(place: Place, owned: &mut [bool], attr: AttrId) -> Checked {
 }
 
 fn events(program: &Program, owned: &mut [bool], found: &mut Found) {
-    let mut seen = HashSet::new();
     for (i, event) in program.events.iter().enumerate() {
         let place = Place::Event(EventId(i as u32));
         found.check(expr(program, place, event.name));
-        seen.clear();
-        for (attr, value) in &event.attributes {
-            let own = own(place, owned, *attr);
-            found.check(own.and_then(|()| key(program, place, program.attrs[attr.index()], &mut seen)));
-            found.check(expr(program, place, *value));
+        if let Some(repeat) = event.repeat {
+            found.check(expr(program, place, repeat.count));
+            let fits = (1..=limits::TURNS).contains(&repeat.max);
+            found.check(require(place, fits, "an event has 1 to 10,000 turns"));
+            found.check(require(place, repeat.until.is_none(), "nothing ends the turns of an event"));
         }
+        found.check(event.when.map_or(Ok(()), |when| expr(program, place, when)));
+        let is_likely = event.chance.is_none_or(|chance| chance <= Chance::ONE);
+        found.check(require(place, is_likely, "a chance is at most 100 %"));
+        if let Some(at) = event.at {
+            found.check(within(place, "dist", at.0, program.dists.len()));
+        }
+        attributes(program, place, &event.attributes, owned, found);
+    }
+}
+
+/// The attributes of an event or a link, which belong to it alone.
+fn attributes(program: &Program, place: Place, of: &[(AttrId, ExprId)], owned: &mut [bool], found: &mut Found) {
+    let mut seen = HashSet::new();
+    for (attr, value) in of {
+        let own = own(place, owned, *attr);
+        found.check(own.and_then(|()| key(program, place, program.attrs[attr.index()], &mut seen)));
+        found.check(expr(program, place, *value));
     }
 }
 
@@ -318,7 +346,7 @@ fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
             Inst::Delay { min, max } => delay(place, min, max),
             Inst::DelayDist { dist } => within(place, "dist", dist.0, program.dists.len()),
             Inst::Fail { error, .. } => within(place, "error", error.0, program.errors.len()),
-            Inst::Propagate { error, .. } => within(place, "error", error.0, program.errors.len()),
+            Inst::Propagate { error, .. } => propagated(program, place, error),
             Inst::Event { event } => within(place, "event", event.0, program.events.len()),
             Inst::Call { block: callee, spec } => called(program, place, &block.form, callee, spec),
             Inst::Chance { chance, .. } => require(place, chance <= Chance::ONE, "a chance is at most 100 %"),
@@ -345,8 +373,14 @@ fn timeout_error(program: &Program, place: Place, id: ErrorId) -> Checked {
     let error = &program.errors[id.index()];
     expr(program, place, error.r#type)?;
     let is_text = matches!(program.exprs[error.r#type.index()], Expr::Const { value: Constant::Text(_) });
-    let is_plain = is_text && error.message.is_none() && error.attributes.is_empty();
+    let is_plain = is_text && error.message.is_none() && error.attributes.is_empty() && error.delay.is_none();
     require(place, is_plain, "the error of a timeout is a constant type")
+}
+
+/// A failure that is passed on takes no time.
+fn propagated(program: &Program, place: Place, id: ErrorId) -> Checked {
+    within(place, "error", id.0, program.errors.len())?;
+    require(place, program.errors[id.index()].delay.is_none(), "only a `fail` has an error that takes time")
 }
 
 fn called(program: &Program, place: Place, caller: &Form, block: BlockId, spec: Option<CallSpecId>) -> Checked {

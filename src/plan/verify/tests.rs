@@ -85,16 +85,18 @@ fn all_violations_are_told_at_once_with_their_instructions() {
     program.blocks[0].code[1] = Inst::Delay { min: 2, max: 1 };
     program.blocks[0].code[2] = Inst::Delay { min: 0, max: 0 };
     program.blocks[1].code.remove(3);
-    program.blocks[2].code.insert(1, Inst::Link { link: LinkId(0) });
+    let export = program.blocks[1].code[3];
+    program.blocks[1].code.insert(4, export);
     insta::assert_snapshot!(Plan::verify(program).unwrap_err(), @r#"
-    7 violations
+    8 violations
       service0: a service has at least one instance
       service1: the resources of a service follow those of the one before: 0 expected
       scenario1: a weight is a finite number, at least 0
       block0 instruction 1 `delay  2ns 1ns`: min is greater than max
-      block2 instruction 1 `link   "order-*" from block1`: a second `link` in the block
+      block1 instruction 4 `export slot2`: a second `export` in the block
       block0 instruction 3 `fail   2% RateLimitExceeded "API rate limit exceeded for user." -> 4`: `fail` without a `roll` on every way here
       block1 instruction 3 `export slot2`: slot2 is read, but not written on every way here
+      block1 instruction 4 `export slot2`: slot2 is read, but not written on every way here
     "#);
 }
 

@@ -122,6 +122,10 @@ pub enum Fault {
     Second {
         what: &'static str,
     },
+    /// A link within a trace to a span that does not stand before it, or is around it.
+    LinkAhead {
+        block: BlockId,
+    },
     /// A link that nothing exports to.
     NoSource,
     /// The block that a link names exports no context.
@@ -164,7 +168,7 @@ impl Fault {
             Fault::Second { .. } | Fault::NoSource | Fault::NoExport { .. } | Fault::LinkCycle => false,
             Fault::LinkChain | Fault::ConstantErrorType | Fault::Spans { .. } | Fault::Duration => false,
             Fault::RootGroup => true,
-            Fault::Outcome { .. } | Fault::Longer { .. } => false,
+            Fault::Outcome { .. } | Fault::Longer { .. } | Fault::LinkAhead { .. } => false,
         }
     }
 }
@@ -237,6 +241,7 @@ impl fmt::Display for Fault {
             Fault::NotRolled => write!(f, "`fail` without a `roll` on every way here"),
             Fault::ChanceSum => write!(f, "the chances since `roll` sum to over 100 %"),
             Fault::Second { what } => write!(f, "a second `{what}` in the block"),
+            Fault::LinkAhead { block } => write!(f, "links in its trace to {block}, which is not behind it"),
             Fault::NoSource => write!(f, "nothing can be linked to"),
             Fault::NoExport { block } => write!(f, "links to {block}, which exports no context"),
             Fault::LinkCycle => write!(f, "links to itself, by way of other scenarios"),

@@ -44,7 +44,7 @@ impl Rows {
     fn span(&mut self, trace: &str, span: SpanView<'_>) {
         let record = span.record();
         let failure = span.failure();
-        let (events, links): (Vec<EventView<'_>>, Vec<LinkView>) = (span.events(), span.links().collect());
+        let (events, links): (Vec<EventView<'_>>, Vec<LinkView<'_>>) = (span.events(), span.links().collect());
         self.fixed(record.start);
         self.text(trace);
         self.text(&format!("{:016x}", record.id));
@@ -66,7 +66,7 @@ impl Rows {
         self.array(&links, |rows, link| rows.text(&id_text(link.trace_id)));
         self.array(&links, |rows, link| rows.text(&format!("{:016x}", link.span_id)));
         self.array(&links, |rows, _| rows.text(""));
-        self.array(&links, |rows, _| rows.length(0));
+        self.array(&links, |rows, link| rows.map(link.attributes.iter().copied()));
     }
 
     fn fixed(&mut self, value: u64) {

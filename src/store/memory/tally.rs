@@ -107,8 +107,8 @@ impl Tally {
 
 /// The only service that a block's spans can link to.
 fn producer(plan: &Plan, block: BlockId) -> Option<&str> {
-    let link = plan.block(block).link()?;
-    let mut services = plan.links[link.index()].sources.iter().map(|source| plan.span(*source).service);
+    let sources = plan.block(block).links().flat_map(|link| &plan.links[link.index()].sources);
+    let mut services = sources.map(|source| plan.span(*source).service);
     let first = services.next()?;
     services.all(|service| service == first).then(|| plan.service_name(first))
 }

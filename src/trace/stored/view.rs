@@ -30,7 +30,10 @@ fn span_bytes(span: SpanView<'_>) -> usize {
         + attributes_bytes(span.view.resources.get(span.record().resource))
         + attributes_bytes(span.attributes())
         + events.sum::<usize>()
-        + span.links().count() * size_of::<StoredLink>()
+        + span
+            .links()
+            .map(|link| size_of::<StoredLink>() + attributes_bytes(link.attributes.into_iter()))
+            .sum::<usize>()
 }
 
 /// Memory that attributes take which stand alone, bytes.
@@ -85,7 +88,7 @@ impl StoredSpan {
                     trace_id: link.trace_id,
                     span_id: link.span_id,
                     trace_state: String::new(),
-                    attributes: vec![],
+                    attributes: owned(link.attributes.into_iter()),
                 })
                 .collect(),
         }

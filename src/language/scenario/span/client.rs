@@ -61,7 +61,7 @@ fn plain(server: &Span, at: Loc) -> Client {
         error_conditions: vec![],
         calls: vec![],
         export: None,
-        link: None,
+        links: vec![],
         loc: at,
     };
     let (min, max) = NETWORK;

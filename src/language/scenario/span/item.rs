@@ -123,7 +123,7 @@ fn item(cx: &mut Context, node: &Node, depth: usize) -> Option<Item> {
     Some(Item {
         body,
         client: client.map(Box::new),
-        repeat: fields.optional("repeat").and_then(|node| repeat(cx, node)),
+        repeat: fields.optional("repeat").and_then(|node| repeat(cx, "`repeat`", node)),
         vars: value::vars(cx, fields.optional("vars")),
         when: fields.get("when").and_then(|entry| cx.condition("`when`", &entry.value)),
         probability: fields.optional("probability").and_then(|node| number::percent(cx, "`probability`", node)),
@@ -203,17 +203,17 @@ fn propagate(cx: &mut Context, node: &Node) -> Option<Propagate> {
     }
 }
 
-/// A number of turns, `[min, max]`, or an expression.
-fn repeat(cx: &mut Context, node: &Node) -> Option<Repeat> {
+/// A number of turns or links, `[min, max]`, or an expression; `what` is the field's name in backticks.
+pub fn repeat(cx: &mut Context, what: &str, node: &Node) -> Option<Repeat> {
     if let Kind::Sequence(ends) = &node.kind {
         let [min, max] = ends.as_slice() else {
             let found = format!("a list of {}", ends.len());
-            let expected = "a number of turns, or [min, max]";
-            cx.report(Problem::Mistyped { what: "`repeat`".into(), expected, found, instead: None }, node.loc);
+            let expected = "a whole number, or [min, max]";
+            cx.report(Problem::Mistyped { what: what.into(), expected, found, instead: None }, node.loc);
             return None;
         };
         // Both, so that both are reported.
-        let (low, high) = (whole(cx, "`repeat`", min, 0), whole(cx, "`repeat`", max, 0));
+        let (low, high) = (whole(cx, what, min, 0), whole(cx, what, max, 0));
         let (low, high) = (low?, high?);
         if low.value > high.value {
             let problem = Problem::RangeUpsideDown { min: low.value.to_string(), max: high.value.to_string() };
@@ -225,9 +225,9 @@ fn repeat(cx: &mut Context, node: &Node) -> Option<Repeat> {
     if let Kind::Scalar { text, .. } = &node.kind
         && is_template(text)
     {
-        return cx.condition("`repeat`", node).map(Repeat::Computed);
+        return cx.condition(what, node).map(Repeat::Computed);
     }
-    let turns = whole(cx, "`repeat`", node, 0)?;
+    let turns = whole(cx, what, node, 0)?;
     Some(Repeat::Range { min: turns.value, max: turns.value, loc: turns.loc })
 }
 

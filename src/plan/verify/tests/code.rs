@@ -204,6 +204,27 @@ fn invariant_15_a_block_writes_its_own_attributes() {
     }
 }
 
+/// A failure may take longer than the work in whose place it is.
+#[test]
+fn invariant_12_the_time_of_a_failure_counts() {
+    let delayed = |p: &mut Program| {
+        p.dists = vec![Dist { form: DistForm::Uniform { min: 0, max: 40_000_000 }, max: 40_000_000 }];
+        p.errors[0].delay = Some(DistId(0));
+    };
+    let refused = |p: &mut Program| {
+        delayed(p);
+        p.blocks[0].code[1..4].rotate_left(1);
+        p.blocks[0].code[2] = Inst::Fail { chance: Chance::from_percent(2.0), error: ErrorId(0), target: 4 };
+    };
+    assert_eq!(valid(delayed).bound(ScenarioId(0)).duration, 15_000_000 + 40_000_000 + 1_500_000);
+    assert_eq!(valid(refused).bound(ScenarioId(0)).duration, 40_000_000 + 1_500_000);
+    let passed_on = broken(|p| {
+        delayed(p);
+        p.blocks[0].code.insert(6, Inst::Propagate { error: ErrorId(0), target: 7 });
+    });
+    assert_eq!(passed_on, inst(0, 6).broken(Fault::Range("only a `fail` has an error that takes time")));
+}
+
 #[test]
 fn invariant_16_a_span_has_one_name() {
     let none = broken(|p| span(p, 0).name = None);
@@ -260,9 +281,7 @@ fn invariant_18_no_constant_error_type_where_a_span_can_fail() {
 }
 
 #[test]
-fn invariant_19_one_link_and_one_export_before_they_are_read() {
-    let link = broken(|p| p.blocks[2].code.insert(1, Inst::Link { link: LinkId(0) }));
-    assert_eq!(link, inst(2, 1).broken(Fault::Second { what: "link" }));
+fn invariant_19_links_before_they_are_read_and_one_export() {
     let export = broken(|p| {
         let export = p.blocks[1].code[4];
         p.blocks[1].code.insert(5, export);
@@ -301,6 +320,89 @@ fn invariant_20_links_have_sources_that_export() {
     assert!(matches!(found.fault, Fault::TooMany { what: "links", count: 65, max: 64 }));
 }
 
+/// A link of the fixture's second scenario to its own trace: from one block to another that exports.
+fn within_a_trace(from: u32, to: u32) -> Result<Plan, Violation> {
+    let mut m = Maker { program: fixture::program() };
+    let (name, glob) = (m.text("s"), m.text("k"));
+    let value = m.expr(Expr::Const { value: Constant::Text(name) });
+    for block in 3..6 {
+        let form = Form::Span(SpanForm { attrs: AttrRange::default(), ..span(&mut m.program, 2).clone() });
+        let mut code = vec![Inst::Set { slot: SlotId(0), value }, Inst::Export { key: SlotId(0) }, Inst::End];
+        if block == from {
+            code.insert(0, Inst::Link { link: LinkId(1) });
+        }
+        m.program.blocks.push(Block { form, code });
+    }
+    m.program.scenarios[1].slots.push("key".into());
+    let call = |block| Inst::Call { block: BlockId(block), spec: None };
+    m.program.blocks[2].code.splice(3..3, [call(3), call(4)]);
+    m.program.blocks[4].code.insert(2, call(5));
+    m.program.links.push(Link { same_trace: true, ..Link::plain(glob, vec![BlockId(to)]) });
+    verified(m.program)
+}
+
+#[test]
+fn invariant_20_a_link_within_a_trace_leads_back() {
+    for (from, to) in [(4, 3), (5, 3)] {
+        assert!(within_a_trace(from, to).is_ok(), "{from} to {to}");
+    }
+    for (from, to) in [(3, 4), (3, 3), (5, 4), (4, 1)] {
+        let found = within_a_trace(from, to).unwrap_err();
+        assert_eq!(found, inst(from, 0).broken(Fault::LinkAhead { block: BlockId(to) }), "{from} to {to}");
+    }
+}
+
+#[test]
+fn invariant_20_how_many_spans_a_link_finds_is_bounded() {
+    let count = |max| move |p: &mut Program| p.links[0].count = Some(LinkCount { value: ExprId(0), max });
+    valid(count(limits::LINKED));
+    for max in [0, limits::LINKED + 1] {
+        let fault = Fault::Range("a link finds 1 to 1,000 spans");
+        assert_eq!(broken(count(max)), Place::Link(LinkId(0)).broken(fault));
+    }
+    let lag = broken(|p| p.links[0].lag = Some(DistId(0)));
+    assert!(matches!(lag.fault, Fault::OutOfRange { what: "dist", .. }));
+    // What stands in a loop looks for its links again and again.
+    let dear = broken(|p| {
+        let count = ExprId(p.exprs.len() as u32);
+        p.exprs.push(Expr::Const { value: Constant::Int(9) });
+        let repeat = Repeat { count, max: limits::TURNS, index: None, total: None, until: None };
+        p.specs = vec![CallSpec { repeat: Some(repeat), ..CallSpec::default() }];
+        let form = Form::Span(SpanForm { attrs: AttrRange::default(), ..span(p, 2).clone() });
+        p.blocks.push(Block { form, code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });
+        p.blocks[2].code.insert(3, Inst::Call { block: BlockId(3), spec: Some(CallSpecId(0)) });
+        p.links[0].count = Some(LinkCount { value: ExprId(0), max: limits::LINKED });
+    });
+    let what = "spans to be made again to find the links of a trace";
+    assert!(matches!(dear.fault, Fault::TooMany { what: found, .. } if found == what), "{}", dear.fault);
+}
+
+#[test]
+fn invariant_24_an_event_has_so_many_turns() {
+    let turns = |max: u32, until: Option<SlotId>| {
+        move |p: &mut Program| {
+            let count = ExprId(p.exprs.len() as u32);
+            p.exprs.push(Expr::Const { value: Constant::Int(3) });
+            p.events[0].repeat = Some(Repeat { count, max, index: Some(SlotId(2)), total: None, until });
+        }
+    };
+    valid(turns(limits::TURNS, None));
+    let place = Place::Event(EventId(0));
+    let fault = Fault::Range("an event has 1 to 10,000 turns");
+    assert_eq!(broken(turns(0, None)), place.broken(fault.clone()));
+    assert_eq!(broken(turns(limits::TURNS + 1, None)), place.broken(fault));
+    let ended = broken(turns(3, Some(SlotId(2))));
+    assert_eq!(ended, place.broken(Fault::Range("nothing ends the turns of an event")));
+    let chance = broken(|p| p.events[0].chance = Some(Chance((1 << 32) + 1)));
+    assert_eq!(chance, place.broken(Fault::Range("a chance is at most 100 %")));
+    let often = broken(|p| {
+        turns(limits::TURNS, None)(p);
+        let event = Inst::Event { event: EventId(0) };
+        p.blocks[1].code.splice(7..7, vec![event; 1_700]);
+    });
+    assert!(matches!(often.fault, Fault::TooMany { .. }), "{}", often.fault);
+}
+
 /// `n` scenarios, each linking to the one before; the first, if `circle`, to the last.
 fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
     let mut m = Maker { program: fixture::program() };
@@ -314,7 +416,7 @@ fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
         let mut code = vec![Inst::Set { slot: SlotId(0), value }, Inst::Export { key: SlotId(0) }, Inst::End];
         if i > 0 || circle {
             let source = if i > 0 { block - 1 } else { block + n - 1 };
-            m.program.links.push(Link { glob: name, sources: vec![BlockId(source)] });
+            m.program.links.push(Link::plain(name, vec![BlockId(source)]));
             code.insert(0, Inst::Link { link: LinkId(m.program.links.len() as u32 - 1) });
         }
         m.program.blocks.push(Block { form: Form::Span(form.clone()), code });

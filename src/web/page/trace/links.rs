@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 use crate::text;
-use crate::trace::{StoredSpan, StoredTrace, TraceId};
+use crate::trace::{Attributes, StoredSpan, StoredTrace, TraceId};
 use crate::web::palette::Palette;
 use crate::web::{App, format};
 
@@ -18,6 +18,8 @@ pub struct LinkRow {
     pub href: Option<String>,
     /// `billing-service, trace 18,440, 1.9 s later`.
     pub about: String,
+    /// What the link says itself.
+    pub attributes: Attributes,
 }
 
 pub async fn of(app: &App, trace: &StoredTrace, span: &StoredSpan, palette: &Palette) -> Vec<LinkRow> {
@@ -31,6 +33,7 @@ pub async fn of(app: &App, trace: &StoredTrace, span: &StoredSpan, palette: &Pal
                 direction: "links to",
                 class: palette.class(&target.service),
                 about: format!("{}, {trace_words}, {}", target.service, apart(target.start, span.start)),
+                attributes: link.attributes.clone(),
                 name: target.name,
                 href: Some(href),
             },
@@ -39,6 +42,7 @@ pub async fn of(app: &App, trace: &StoredTrace, span: &StoredSpan, palette: &Pal
                 class: "k-bar",
                 name: format::span_id(link.span_id),
                 about: format!("{trace_words}, not kept"),
+                attributes: link.attributes.clone(),
                 href: None,
             },
         });
@@ -52,6 +56,7 @@ pub async fn of(app: &App, trace: &StoredTrace, span: &StoredSpan, palette: &Pal
             href: Some(format!("/traces/{}?span={}", format::trace_id(link.trace_id), format::span_id(link.span_id))),
             about: format!("{}, {}, {}", link.service, number(app, link.trace_id), apart(link.start, span.start)),
             name: link.name,
+            attributes: vec![],
         });
     }
     rows

@@ -21,7 +21,8 @@ pub struct Panel {
     pub figures: [(&'static str, String); 4],
     pub attributes: Vec<Attribute>,
     pub events: Vec<Event>,
-    pub links: Vec<LinkRow>,
+    /// Each with the attributes that it has itself.
+    pub links: Vec<(LinkRow, Vec<Attribute>)>,
     pub why: Option<Why>,
     pub resource: Vec<Attribute>,
     /// Name, text, and the span it leads to.
@@ -58,6 +59,7 @@ impl Panel {
         span: usize,
     ) -> Panel {
         let record = &tree.spans[span];
+        let links = links::of(app, trace, record, palette).await;
         let own: u64 = tree.own_work(span).iter().map(|(from, to)| to - from).sum();
         Panel {
             id: format::span_id(record.id),
@@ -87,12 +89,17 @@ impl Panel {
                     attributes: attributes(&e.attributes),
                 })
                 .collect(),
-            links: links::of(app, trace, record, palette).await,
+            links: links.into_iter().map(with_attributes).collect(),
             why: located.filter(|_| record.failed()).and_then(|located| failure::why(app, located, record.id)),
             resource: attributes(&record.resource),
             identity: identity(tree, span),
         }
     }
+}
+
+fn with_attributes(link: LinkRow) -> (LinkRow, Vec<Attribute>) {
+    let attributes = attributes(&link.attributes);
+    (link, attributes)
 }
 
 fn failed_with(span: &StoredSpan) -> Option<Failure> {
