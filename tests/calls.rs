@@ -190,6 +190,17 @@ fn what_handles_a_failure_runs_and_changes_nothing_of_it() {
     assert_eq!((names, error), (["root", "a", "c", "d"].map(String::from).to_vec(), error_of("a")));
 }
 
+/// The condition of its retry and the error that it passes on are of the call itself, and its `when` of the one before.
+#[test]
+fn what_is_made_when_all_was_well_is_tried_again_and_fails_as_other_calls_do() {
+    let more = ", when: ok, retry: {attempts: 3, backoff_ms: 1, when: error.type == 'bError'}, \
+        propagate: {probability: 100, type: 'made of <<error.type>>'}";
+    let calls = format!("  calls: [{{service: s, operation: a}}, {}]\n", failing("b", 1, more));
+    let (names, error) = made(&calls);
+    assert_eq!(names, ["root", "a", "b", "b", "b"]);
+    assert_eq!(error.map(|(r#type, ..)| r#type), Some("made of bError".into()));
+}
+
 #[test]
 fn side_by_side_all_run_and_the_earliest_failure_counts() {
     let (a, b) = (failing("a", 5, ", propagate: true"), failing("b", 2, ", propagate: true"));

@@ -141,6 +141,8 @@ impl<'m> Resolver<'m> {
             }
             outcome => outcome,
         };
+        // What is asked after the call, a retry's condition or how its failure is passed on, speaks of this call.
+        let of_list = std::mem::replace(&mut state.values.outcomes[node.list], outcome);
         let inner = node.callee.and_then(|callee| match state.names.blocks[callee].kind {
             BlockKind::Span(_) => None,
             BlockKind::Sequence | BlockKind::Parallel(_) => state.values.failing[callee],
@@ -169,8 +171,9 @@ impl<'m> Resolver<'m> {
         let propagation = propagate
             .zip(outcome)
             .and_then(|(propagate, outcome)| self.propagation(state, at, propagate, outcome, report));
+        state.values.outcomes[node.list] = of_list;
         let handles = handles.then(|| {
-            let pairs = outcome.zip(state.values.outcomes[node.list]);
+            let pairs = outcome.zip(of_list);
             let pairs = pairs.into_iter().flat_map(|(own, list)| own.slots().into_iter().zip(list.slots()));
             let keep = |(own, list)| Action::Keep(list, self.tables.expr(Expr::Slot { slot: own }));
             pairs.map(keep).map(|action| Step { action, loc: model.loc }).collect()
