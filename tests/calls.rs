@@ -181,6 +181,17 @@ fn a_failure_that_is_passed_on_is_the_spans_and_ends_its_list() {
 }
 
 #[test]
+fn a_condition_says_which_failures_are_passed_on() {
+    let passed = |kind: &str| {
+        let a = failing("a", 1, &format!(", propagate: {{when: error.type == '{kind}', type: Mine}}"));
+        made(&format!("  calls: [{a}, {{service: s, operation: b}}]\n"))
+    };
+    let (names, error) = passed("aError");
+    assert_eq!((names.len(), error), (2, Some(("Mine".into(), String::new(), 0))));
+    assert_eq!((passed("other").0.len(), passed("other").1), (3, None));
+}
+
+#[test]
 fn what_handles_a_failure_runs_and_changes_nothing_of_it() {
     let (a, c) = (failing("a", 1, ", propagate: true"), failing("c", 1, ", when: error"));
     let b = |name: &str, when: &str| format!("{{service: s, operation: {name}{when}}}");

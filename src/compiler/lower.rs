@@ -188,6 +188,9 @@ fn item(code: &mut Code, item: Item, failing: Option<Failing>, next_handler: &mu
 fn pass_on(code: &mut Code, propagation: &Propagation, failing: Option<Failing>, next_handler: &mut Label) {
     let (loc, mut stays) = (propagation.loc, Label::default());
     code.jump(Inst::Test { value: propagation.failed, target: PENDING }, &mut stays, loc);
+    if let Some((value, loc)) = propagation.when {
+        code.jump(Inst::Test { value, target: PENDING }, &mut stays, loc);
+    }
     if let Some(chance) = propagation.chance {
         code.jump(Inst::Chance { chance, target: PENDING }, &mut stays, loc);
     }

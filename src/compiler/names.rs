@@ -60,6 +60,13 @@ pub enum BlockKind {
     Parallel(u32),
 }
 
+impl BlockKind {
+    /// Whether the block makes no span of its own.
+    pub fn is_group(self) -> bool {
+        !matches!(self, BlockKind::Span(_))
+    }
+}
+
 /// An entry of a list. One that repeats and has words for each turn is two: one that repeats a sequence, and the only one in that
 /// sequence, which has the words.
 pub struct ItemNode<'m> {

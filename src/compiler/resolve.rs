@@ -99,16 +99,7 @@ impl<'m> Resolver<'m> {
         let mut vars = Vec::new();
         for &at in &names.var_order {
             budget.check()?;
-            let var = &model.vars[at];
-            let Some(typed) = self.expressions(&state, Site::Var, report).value(&var.value) else { continue };
-            let read = if self.tables.constant_of(typed.expr).is_some() {
-                typed
-            } else {
-                let slot = new_slot(&mut state, &var.name.value, Some(typed.expr), var.name.loc);
-                vars.push((slot, typed.expr));
-                self.read_slot(slot, typed)
-            };
-            state.values.vars[at] = Some(read);
+            vars.extend(self.var(&mut state, at, Site::Var, report));
         }
         let mut blocks = Vec::with_capacity(names.blocks.len());
         for (at, node) in names.blocks.iter().enumerate() {
@@ -155,6 +146,25 @@ impl<'m> Resolver<'m> {
     fn expressions<'a>(&'a mut self, state: &'a State<'_, 'm>, site: Site, report: &'a mut Report) -> Expressions<'a> {
         let scope = Scope::Trace { names: state.names, site, values: &state.values, slots: &state.slots };
         Expressions::new(&mut self.tables, report, scope)
+    }
+
+    /// Evaluates a var that is written at `site`. Returns the slot that keeps it, with its value; none where it is constant.
+    fn var(
+        &mut self,
+        state: &mut State<'_, 'm>,
+        at: usize,
+        site: Site,
+        report: &mut Report,
+    ) -> Option<(SlotId, ExprId)> {
+        let var = state.names.vars[at].var;
+        let typed = self.expressions(state, site, report).value(&var.value)?;
+        if self.tables.constant_of(typed.expr).is_some() {
+            state.values.vars[at] = Some(typed);
+            return None;
+        }
+        let slot = new_slot(state, &var.name.value, Some(typed.expr), var.name.loc);
+        state.values.vars[at] = Some(self.read_slot(slot, typed));
+        Some((slot, typed.expr))
     }
 
     /// What later expressions use for a value that is kept in a slot.

@@ -162,6 +162,8 @@ pub struct Item {
 pub struct Propagation {
     /// Reads whether the call failed.
     pub failed: ExprId,
+    /// What must be true of the failure.
+    pub when: Option<(ExprId, Loc)>,
     /// How likely its failure is passed on; `None`: always.
     pub chance: Option<Chance>,
     pub error: ErrorId,

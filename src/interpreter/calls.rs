@@ -5,7 +5,7 @@ use super::evaluate::Evaluation;
 use super::failure::{Origin, record};
 use super::site::{Callee, Site};
 use crate::plan::{Chance, ErrorId, Exchange, Outcome, SlotId, limits};
-use crate::trace::{NONE, Read, Value};
+use crate::trace::{NONE, Value};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -224,7 +224,7 @@ impl Calls {
         if !site.spec.is_async && !site.side_by_side {
             active.called = end;
             let until = site.spec.repeat.and_then(|repeat| repeat.until);
-            is_over |= until.is_some_and(|slot| is_true(e.slots[slot.index()]));
+            is_over |= until.is_some_and(|slot| e.is_set(slot));
         }
         let called = active.called;
         if is_over {
@@ -299,7 +299,7 @@ impl Calls {
     fn retry(&mut self, e: &mut Evaluation, at: u32, has_failed: bool, end: u64) -> Option<Next> {
         let retry = e.code.sites[at as usize].spec.retry.filter(|_| has_failed)?;
         let active = self.active.last_mut()?;
-        if active.attempt + 1 == retry.attempts || retry.when.is_some_and(|when| !is_true(e.value(when))) {
+        if active.attempt + 1 == retry.attempts || retry.when.is_some_and(|when| !e.holds(when)) {
             return None;
         }
         let backoff = retry.backoff.map_or(0, |backoff| e.time(backoff)) as f64;
@@ -352,11 +352,6 @@ fn constant_type(e: &mut Evaluation, error: ErrorId) -> Value {
     e.text(r#type)
 }
 
-/// Whether a value is the bool `true`.
-pub(super) fn is_true(value: Value) -> bool {
-    matches!(value.read(), Read::Bool(true))
-}
-
 /// The failure of a span that has ended.
 fn failure_of(e: &Evaluation, span: u32) -> Option<Failure> {
     let failure = e.trace.spans[span as usize].failure;
@@ -367,5 +362,5 @@ fn failure_of(e: &Evaluation, span: u32) -> Option<Failure> {
 /// The failure that the slots of an outcome hold.
 fn failure_in(e: &Evaluation, outcome: Outcome) -> Option<Failure> {
     let value = |slot: SlotId| e.slots[slot.index()];
-    is_true(value(outcome.failed)).then(|| Failure { r#type: value(outcome.r#type), message: value(outcome.message) })
+    e.is_set(outcome.failed).then(|| Failure { r#type: value(outcome.r#type), message: value(outcome.message) })
 }

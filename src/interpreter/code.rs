@@ -162,8 +162,8 @@ impl Code {
         let entries = plan.block_ids().map(|id| {
             let (block, base) = (plan.block(id), ops.len());
             ops.extend((0..block.code.len()).map(|at| op(plan, id, at, base as u32)));
-            if let (Some(Op::End), Some(end)) = (ops.last(), ending(block, called_by[id.index()])) {
-                *ops.last_mut().expect("it was there") = end;
+            if let (Some(last @ Op::End), Some(end)) = (ops.last_mut(), ending(block, called_by[id.index()])) {
+                *last = end;
             }
             // The copies that a block begins with are made as the span begins.
             let copies = ops[base..].iter().map_while(|op| match *op {

@@ -12,7 +12,7 @@ use super::random::{Random, within};
 use super::stable::Use;
 use super::{text, user_agent, words};
 use crate::plan::distribution;
-use crate::plan::{Constant, Expr, ExprId, Operator, TextId};
+use crate::plan::{Constant, Expr, ExprId, Operator, SlotId, TextId};
 use crate::trace::{Bytes, NONE, Read, Trace, Value};
 
 /// All that an expression can read, and the trace its texts go to.
@@ -37,6 +37,17 @@ impl Evaluation<'_> {
             Expr::Const { value: Constant::Text(text) } => self.constant_text(*text),
             _ => self.compute(id),
         }
+    }
+
+    /// Whether a condition is true; one whose value is absent is not.
+    #[inline(always)]
+    pub fn holds(&mut self, condition: ExprId) -> bool {
+        matches!(self.value(condition).read(), Read::Bool(true))
+    }
+
+    /// Whether a slot holds `true`.
+    pub fn is_set(&self, slot: SlotId) -> bool {
+        matches!(self.slots[slot.index()].read(), Read::Bool(true))
     }
 
     /// The value as text, which is a copy only if it is no text yet. An absent value stays absent.

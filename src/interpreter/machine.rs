@@ -1,6 +1,6 @@
 //! Executes one trace's instructions. Each instruction's doc in [`crate::plan::Inst`] says what it does.
 
-use super::calls::{Calls, Next, is_true};
+use super::calls::{Calls, Next};
 use super::code::Op;
 use super::evaluate::{Evaluation, Found};
 use super::failure::{Origin, record};
@@ -134,7 +134,7 @@ impl Machine {
                     }
                 }
                 Op::Test { value, target } => {
-                    if !is_true(e.value(value)) {
+                    if !e.holds(value) {
                         frame.pc = target;
                     }
                 }
@@ -379,7 +379,7 @@ fn events(e: &mut Evaluation, mut last: u32, event: EventId, now: u64, deadline:
 #[inline(always)]
 fn turn(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
-    let is_left_out = form.when.is_some_and(|when| !is_true(e.value(when)))
+    let is_left_out = form.when.is_some_and(|when| !e.holds(when))
         || form.chance.is_some_and(|chance| e.random.u32() as u64 >= chance.0);
     if is_left_out {
         return last;

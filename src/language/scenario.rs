@@ -169,6 +169,8 @@ pub struct Retry {
 /// How the failure of a call becomes that of the span that makes it.
 #[derive(Clone, Debug)]
 pub struct Propagate {
+    /// The condition under which it does: a template that is one expression.
+    pub when: Option<Template>,
     /// The percentage of failures that do, 0 to 100; `None`: all.
     pub probability: Option<Located<f64>>,
     /// The type of the error; `None`: the callee's, with its message.

@@ -1,7 +1,7 @@
 //! The reads: who reads what, and the order of evaluation that follows.
 
 use super::paths::{each_path, each_path_of_value};
-use super::{BlockKind, BlockNode, Linked, Miss, Names, Site, SpanNode, Step, Target, condition_site};
+use super::{BlockNode, Linked, Miss, Names, Site, SpanNode, Step, Target, condition_site};
 use crate::compiler::order;
 use crate::compiler::report::Report;
 use crate::language::diagnostic::{Problem, Role};
@@ -103,7 +103,7 @@ impl<'m> Names<'m> {
             let list = self.items[at].list;
             self.blocks[list].propagates = true;
             self.blocks[list].reads_outcome.get_or_insert(propagate.loc);
-            let texts = propagate.r#type.iter().chain(&propagate.message);
+            let texts = propagate.when.iter().chain(&propagate.r#type).chain(&propagate.message);
             self.note_failure(self.blocks[list].span, Site::Failure { item: at }, texts, &propagate.attributes);
         }
     }
@@ -144,7 +144,7 @@ impl<'m> Names<'m> {
     pub(super) fn spread_failures(&mut self) {
         for block in (0..self.blocks.len()).rev() {
             let BlockNode { kind, propagates, caller: Some(caller), .. } = self.blocks[block] else { continue };
-            if propagates && !matches!(kind, BlockKind::Span(_)) {
+            if propagates && kind.is_group() {
                 self.blocks[self.items[caller].list].propagates = true;
             }
         }

@@ -42,12 +42,12 @@ impl<'m> Resolver<'m> {
             list.initial.extend(self.before(outcome));
         }
         let handles = node.items.iter().any(|at| names.items[*at].handles);
-        if matches!(node.kind, BlockKind::Span(_)) && node.propagates && handles {
+        if !node.kind.is_group() && node.propagates && handles {
             self.begin_failing(state, &mut list, block);
         }
         for callee in node.items.iter().filter_map(|at| names.items[*at].callee) {
             // It keeps that it failed from turn to turn, so it begins here.
-            if names.blocks[callee].propagates && !matches!(names.blocks[callee].kind, BlockKind::Span(_)) {
+            if names.blocks[callee].propagates && names.blocks[callee].kind.is_group() {
                 self.begin_failing(state, &mut list, callee);
             }
         }
@@ -114,16 +114,10 @@ impl<'m> Resolver<'m> {
         let repeat = if node.repeats { self.repeat(state, at, node, report) } else { None };
         let site = Site::Turn { item: at };
         for var in &node.vars {
-            let model = state.names.vars[*var].var;
-            let Some(typed) = self.expressions(state, site, report).value(&model.value) else { continue };
-            let read = if self.tables.constant_of(typed.expr).is_some() {
-                typed
-            } else {
-                let slot = new_slot(state, &model.name.value, Some(typed.expr), model.name.loc);
-                steps.push(Step { action: Action::Keep(slot, typed.expr), loc: model.name.loc });
-                self.read_slot(slot, typed)
-            };
-            state.values.vars[*var] = Some(read);
+            if let Some((slot, value)) = self.var(state, *var, site, report) {
+                let loc = names.vars[*var].var.name.loc;
+                steps.push(Step { action: Action::Keep(slot, value), loc });
+            }
         }
         let words = Some(model).filter(|_| node.has_words);
         let when = words.and_then(|item| item.when.as_ref()).and_then(|when| {
@@ -143,10 +137,8 @@ impl<'m> Resolver<'m> {
         };
         // What is asked after the call, a retry's condition or how its failure is passed on, speaks of this call.
         let of_list = std::mem::replace(&mut state.values.outcomes[node.list], outcome);
-        let inner = node.callee.and_then(|callee| match state.names.blocks[callee].kind {
-            BlockKind::Span(_) => None,
-            BlockKind::Sequence | BlockKind::Parallel(_) => state.values.failing[callee],
-        });
+        let group = node.callee.filter(|callee| state.names.blocks[*callee].kind.is_group());
+        let inner = group.and_then(|group| state.values.failing[group]);
         let act = match (node.callee, &model.body) {
             (Some(callee), _) => {
                 let is_inner = node.has_words && model.repeat.is_some() && !node.repeats;
@@ -239,7 +231,11 @@ impl<'m> Resolver<'m> {
         let terms = Terms { r#type, message, delay: None };
         let error = self.error(state, site, span, terms, &model.attributes, report);
         let chance = model.probability.as_ref().map(|percent| Chance::from_percent(percent.value));
-        Some(Propagation { chance, ..self.passed_on(outcome, error, model.loc) })
+        let when = match &model.when {
+            Some(when) => Some((self.condition(state, site, when, report)?, when.loc)),
+            None => None,
+        };
+        Some(Propagation { when, chance, ..self.passed_on(outcome, error, model.loc) })
     }
 
     /// What passes every failure on as it is, which goes to these slots.
@@ -252,7 +248,7 @@ impl<'m> Resolver<'m> {
     /// What passes every failure on as `error`.
     fn passed_on(&mut self, outcome: Outcome, error: ErrorId, loc: Loc) -> Propagation {
         let failed = self.tables.expr(Expr::Slot { slot: outcome.failed });
-        Propagation { failed, chance: None, error, yes: self.tables.constant(Constant::Bool(true)), loc }
+        Propagation { failed, when: None, chance: None, error, yes: self.tables.constant(Constant::Bool(true)), loc }
     }
 
     /// The type and the message of the error that these slots hold.

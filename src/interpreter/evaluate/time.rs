@@ -5,7 +5,6 @@ use super::convert::double;
 use crate::interpreter::dist::Source;
 use crate::interpreter::random::{scaled, unit};
 use crate::plan::DistId;
-use crate::trace::Read;
 
 impl Evaluation<'_> {
     /// Samples a distribution. Returns a time in ns.
@@ -18,7 +17,7 @@ impl Evaluation<'_> {
             let mut part = None;
             for (when, candidate) in conditional {
                 // All are evaluated, so that the number of draws is always the same.
-                let holds = matches!(self.value(*when).read(), Read::Bool(true));
+                let holds = self.holds(*when);
                 part = part.or(holds.then_some(*candidate));
             }
             let pick = u64::from(self.random.u32());

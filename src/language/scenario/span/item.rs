@@ -180,18 +180,21 @@ fn retry(cx: &mut Context, node: &Node) -> Option<Retry> {
     })
 }
 
-/// `true`, a percentage, or `{probability, type, message, attributes}`.
+/// `true`, a percentage, or `{when, probability, type, message, attributes}`.
 fn propagate(cx: &mut Context, node: &Node) -> Option<Propagate> {
     let loc = node.loc;
-    let plain = |probability| Propagate { probability, r#type: None, message: None, attributes: vec![], loc };
+    let plain =
+        |probability| Propagate { when: None, probability, r#type: None, message: None, attributes: vec![], loc };
     match &node.kind {
         Kind::Scalar { text, style: Style::Plain } if matches!(core(text), Core::Bool(_)) => {
             (core(text) == Core::Bool(true)).then(|| plain(None))
         }
         Kind::Mapping(_) => {
-            let fields = Fields::read(cx, node, "`propagate`", &["probability", "type", "message", "attributes"])?;
+            let known = ["when", "probability", "type", "message", "attributes"];
+            let fields = Fields::read(cx, node, "`propagate`", &known)?;
             let probability = fields.optional("probability");
             Some(Propagate {
+                when: fields.get("when").and_then(|entry| cx.condition("`when`", &entry.value)),
                 probability: probability.and_then(|node| number::percent(cx, "`probability`", node)),
                 r#type: fields.optional("type").and_then(|node| cx.template("`type`", node)),
                 message: fields.optional("message").and_then(|node| cx.template("`message`", node)),
