@@ -1,12 +1,15 @@
 //! What a plan's traces will be, before one is sent: shares, numbers of spans, failures, bytes and durations.
 //!
 //! Shares, spans and failures follow from the plan and are exact (`exact`); bytes and durations are those of a seeded sample
-//! (`sample`), the traces that a run with that seed begins with. Where a scenario branches on a value, repeats
-//! or retries calls, or passes failures on, the sample stands in for what is exact elsewhere, and the part says so.
+//! (`sample`), the traces that a run with that seed begins with. Where a scenario can't be followed
+//! ([`Plan::expectation`]), the sample stands in for what is exact elsewhere, with an interval for each figure.
 
 mod exact;
+mod figure;
 mod parts;
 mod sample;
+
+pub use figure::Figure;
 
 use crate::histogram::{Binary, Histogram};
 use crate::interpreter::Run;
@@ -56,16 +59,14 @@ impl Subject {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     pub subject: Subject,
-    /// `share`, `traces`, `spans` and `failed` follow from the plan; else they are the sample's.
-    pub exact: bool,
     /// Of all traces, or of all spans, 0 to 1.
-    pub share: f64,
+    pub share: Figure,
     /// Share of all traces that are of the part, or have such a span, 0 to 1.
-    pub traces: f64,
+    pub traces: Figure,
     /// In a trace of the part; of spans: in any trace.
     pub spans: Spans,
     /// Probability that a trace of the part fails, which is that any of its spans does; of spans: that such a span does.
-    pub failed: f64,
+    pub failed: Figure,
     /// The mean of the time that a span of the part spends itself, ns; `None`: of traces, or it depends on values.
     pub own: Option<f64>,
     /// Of a trace, or of a span, as OTLP protobuf, on average, resources aside; `None`: the sample has none.
@@ -86,22 +87,41 @@ pub struct Percentiles {
 }
 
 /// How many there are in a trace.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spans {
+    /// The fewest, as the mean is known: exactly, or as far as the sample goes.
     pub min: u32,
-    pub mean: f64,
+    pub mean: Figure,
+    /// The most.
     pub max: u32,
 }
 
 impl Part {
+    /// Whether its shares, spans and failures follow from the plan.
+    pub fn is_exact(&self) -> bool {
+        [self.share, self.traces, self.spans.mean, self.failed].into_iter().all(Figure::is_exact)
+    }
+
     /// How many of its traces, or of its spans, there are for each trace of the whole: what turns a rate of traces into its.
-    pub fn frequency(&self) -> f64 {
+    pub fn frequency(&self) -> Figure {
         if self.subject.is_of_traces() { self.traces } else { self.spans.mean }
     }
 
+    /// How many of its traces, or of its spans, fail for each trace of the whole.
+    pub fn failure_frequency(&self) -> Figure {
+        match self.frequency() {
+            Figure::Exact(frequency) => self.failed.times(frequency),
+            // The interval is that of the failures: the larger part, since they are fewer.
+            frequency => frequency.value().map_or(Figure::Unknown, |frequency| self.failed.times(frequency)),
+        }
+    }
+
     /// Its spans for each trace of the whole.
-    pub fn span_frequency(&self) -> f64 {
-        if self.subject.is_of_traces() { self.traces * self.spans.mean } else { self.spans.mean }
+    pub fn span_frequency(&self) -> Figure {
+        match self.traces {
+            Figure::Exact(traces) if self.subject.is_of_traces() => self.spans.mean.times(traces),
+            _ => self.spans.mean,
+        }
     }
 }
 
@@ -113,42 +133,33 @@ pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(
     let parts = Parts::of(plan);
     let exact = exact::figures(plan, &parts);
     let seen = sample::take(run, &parts, samples, threads, progress);
-    let rows = parts.subjects.iter().zip(exact).zip(seen);
+    let rows = parts.subjects.iter().zip(exact).zip(&seen);
+    let all = &seen[parts::TOTAL];
     let mut explained: Vec<Part> = rows
         .map(|((subject, exact), seen)| {
-            let is_exact = exact.is_some();
-            let figures = exact.unwrap_or_else(|| seen.figures(subject, samples));
-            let units = if subject.is_of_traces() { seen.traces } else { seen.spans };
-            Part {
-                subject: subject.clone(),
-                exact: is_exact,
-                share: figures.traces,
-                traces: figures.traces,
-                spans: figures.spans,
-                failed: figures.failed,
-                own: figures.own,
-                bytes: (units > 0).then(|| seen.bytes as f64 / units as f64),
-                durations: seen.durations.percentiles([50, 90, 99]).map(|[p50, p90, p99]| Percentiles {
-                    p50,
-                    p90,
-                    p99,
-                }),
+            let Figures { mut share, traces, spans, failed, own } =
+                exact.unwrap_or_else(|share| seen.figures(share, all));
+            if share == Figure::Unknown {
+                share = seen.figures(None, all).share;
             }
+            let units = if subject.is_of_traces() { seen.traces } else { seen.spans };
+            let durations =
+                seen.durations.percentiles([50, 90, 99]).map(|[p50, p90, p99]| Percentiles { p50, p90, p99 });
+            let bytes = (units > 0).then(|| seen.bytes as f64 / units as f64);
+            Part { subject: subject.clone(), share, traces, spans, failed, own, bytes, durations }
         })
         .collect();
-    let spans = explained[0].spans.mean;
-    for part in explained.iter_mut().filter(|part| !part.subject.is_of_traces()) {
-        part.share = if spans > 0.0 { part.spans.mean / spans } else { 0.0 };
-    }
-    explained.sort_by(|a, b| parts::rank(&a.subject).cmp(&parts::rank(&b.subject)).then(b.share.total_cmp(&a.share)));
+    let key = |part: &Part| part.share.value().unwrap_or(0.0);
+    explained.sort_by(|a, b| parts::rank(&a.subject).cmp(&parts::rank(&b.subject)).then(key(b).total_cmp(&key(a))));
     Explanation { traces: samples, parts: explained }
 }
 
-/// Of a part, as far as they can be exact.
+/// The figures of a part that can be exact.
 struct Figures {
-    traces: f64,
+    share: Figure,
+    traces: Figure,
     spans: Spans,
-    failed: f64,
+    failed: Figure,
     own: Option<f64>,
 }
 

@@ -23,13 +23,14 @@ pub(crate) mod fixture;
 mod json;
 mod listing;
 mod notation;
+mod number;
 mod tree;
 mod verify;
 
 pub use block::{Block, Form};
 pub use call::{Answer, CallSpec, Exchange, Group, Outcome, Repeat, Retry, Timeout};
 pub use dist::{Curve, Dist, DistForm, Percentile};
-pub use expectation::{BlockExpectation, Expectation, Extent};
+pub use expectation::{BlockExpectation, Expectation, Extent, Hits};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{
@@ -38,6 +39,7 @@ pub use id::{
 };
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
+pub use number::Number;
 pub use verify::{Fault, Place, Violation, Violations};
 
 use serde::{Deserialize, Serialize};
@@ -277,6 +279,8 @@ pub struct Plan {
     tree: Tree,
     /// By scenario.
     bounds: Vec<Bound>,
+    /// By block: the longest from its start until its caller goes on, ns.
+    longest: Vec<u64>,
     /// By block: the latest end of its spans, ns from the trace's start.
     end_bounds: Vec<u64>,
     /// By block: its own computed attribute with the key [`ERROR_TYPE`].
@@ -423,6 +427,11 @@ impl Plan {
     /// The longest that any trace can last, ns.
     pub fn duration_bound(&self) -> u64 {
         self.bounds.iter().map(|b| b.duration).max().unwrap_or(0)
+    }
+
+    /// The longest from a block's start until its caller goes on, ns, were there no time-out.
+    fn longest(&self, block: BlockId) -> u64 {
+        self.longest[block.index()]
     }
 
     /// The latest that a block's span can end, ns from its trace's start.

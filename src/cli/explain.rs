@@ -24,12 +24,14 @@ use std::sync::Arc;
   tracegen explain --by edge                      calls from service to service
   tracegen explain orders.plan --format json | jq '.services[] | {service, failure_probability}'
 
-Shares, numbers of spans and failures follow from the plan and are exact. Durations and bytes are those
-of the first traces that `tracegen run --seed 42` makes. A figure with ~ could not be computed: it is the
-sample's, too.
+Shares, numbers of spans and failures follow from the plan and are exact; what conditions read is gone
+through value by value. Durations and bytes are those of the first traces that `tracegen run --seed 42`
+makes. A figure with ~ can't be computed, since a condition reads what has very many values, or a time-out
+may be reached: it is the sample's, too, ± its 99.9 % interval.
 
 JSON has all parts: total, scenarios, services, operations, edges. Each has
-  exact                        the figures are computed, not counted
+  exact                        the shares, spans and failures are computed, not counted
+  intervals_99_9               of each that is counted: the ends of its 99.9 % interval
   share                        of all traces, or of all spans; as all shares and probabilities from 0 to 1
   traces_share                 of all traces, those of the scenario, or with such a span
   spans_per_trace              min, mean, max: in a trace of the scenario, or such spans in any trace

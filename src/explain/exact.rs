@@ -1,11 +1,12 @@
 //! What follows from the plan alone, by following every scenario's calls.
 
 use super::parts::{Parts, TOTAL};
-use super::{Figures, Spans};
+use super::{Figure, Figures, Spans};
 use crate::plan::{BlockId, Extent, Plan};
 
-/// By part. `None`: a scenario that it is of, or has spans in, can't be followed.
-pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
+/// By part. An error: a scenario that it is of, or has spans in, can't be followed; with the share of traces that are of the part,
+/// where that is known all the same.
+pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Result<Figures, Option<f64>>> {
     let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
     let mut sums: Vec<Sum> = vec![Sum { own: Some(0.0), ..Sum::default() }; parts.subjects.len()];
     let mut scenarios = 0;
@@ -13,13 +14,15 @@ pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
         let share = plan.scenarios[id.index()].weight / weights;
         scenarios += u32::from(share > 0.0);
         let own = parts.of_scenario(id);
-        let of_block = |block: BlockId| parts.of_block(block).iter().copied().chain([own]);
-        let Some((expected, extents)) = plan.expectation(id).zip(plan.extents(id, of_block)) else {
+        let of_block = |block: BlockId| parts.of_block(block).iter().copied().chain([own]).collect();
+        let Some(expected) = plan.expectation_by_part(id, of_block) else {
             let touched = plan.spans_of(id).iter().flat_map(|block| of_block(*block)).chain([TOTAL]);
             touched.for_each(|part| sums[part].unknown = true);
+            sums[own].traces = share;
             continue;
         };
-        let whole = extents[&own];
+        let mut extents = expected.extents;
+        let whole = extents.remove(&own).unwrap_or(Extent::NOTHING);
         sums[own] = Sum { failed: expected.failed, ..Sum::default() };
         sums[own].add(1.0, whole, expected.spans);
         sums[own].traces = share;
@@ -34,12 +37,14 @@ pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Option<Figures>> {
                 sums[*part].own = own.map(|(sum, own)| sum + runs * own);
             }
         }
-        for (part, extent) in extents.into_iter().filter(|(part, _)| *part != own) {
+        for (part, extent) in extents {
             sums[part].add(share, extent, 0.0);
         }
     }
+    sums[TOTAL].traces = 1.0;
+    let all = (!sums[TOTAL].unknown).then_some(sums[TOTAL].spans);
     let known = sums.into_iter().enumerate();
-    known.map(|(part, sum)| sum.figures(parts.subjects[part].is_of_traces(), scenarios)).collect()
+    known.map(|(part, sum)| sum.figures(parts.subjects[part].is_of_traces(), scenarios, all)).collect()
 }
 
 /// Over scenarios, by their shares.
@@ -68,17 +73,28 @@ impl Sum {
         }
     }
 
-    fn figures(self, of_traces: bool, scenarios: u32) -> Option<Figures> {
+    /// `all`: spans of a trace on average; `None`: that is not known.
+    fn figures(self, of_traces: bool, scenarios: u32, all: Option<f64>) -> Result<Figures, Option<f64>> {
+        // Sums of parts of 1 may be more by a rounding.
+        let traces = self.traces.min(1.0);
+        if self.unknown {
+            return Err(of_traces.then_some(traces));
+        }
         let everywhere = of_traces || self.scenarios == scenarios;
         let min = self.min.filter(|_| everywhere).unwrap_or(0);
-        let spans = Spans { min, mean: self.spans, max: self.max };
-        // failed spans, of all such spans
+        let of_all = |spans: f64, all: f64| if all > 0.0 { Figure::Exact(spans / all) } else { Figure::Exact(0.0) };
+        let share = match all {
+            _ if of_traces => Figure::Exact(traces),
+            Some(all) => of_all(self.spans, all),
+            None => Figure::Unknown,
+        };
+        // Failed spans, of all such spans.
         let failed = match of_traces {
             false if self.spans > 0.0 => self.failed / self.spans,
             _ => self.failed,
         };
         let own = self.own.filter(|_| !of_traces && self.spans > 0.0).map(|own| own / self.spans);
-        // sums of parts of 1 may be more by a rounding
-        (!self.unknown).then_some(Figures { traces: self.traces.min(1.0), spans, failed: failed.min(1.0), own })
+        let spans = Spans { min, mean: Figure::Exact(self.spans), max: self.max };
+        Ok(Figures { share, traces: Figure::Exact(traces), spans, failed: Figure::Exact(failed.min(1.0)), own })
     }
 }

@@ -1,7 +1,8 @@
 //! The first traces of a run, counted. All counts are sums, least and greatest figures, so threads may share the work in any way.
 
+use super::figure::Ratio;
 use super::parts::{Parts, TOTAL};
-use super::{Durations, Figures, Spans, Subject};
+use super::{Durations, Figure, Figures, Spans, Subject};
 use crate::export;
 use crate::interpreter::{Interpreter, Run};
 use crate::plan::BlockId;
@@ -20,33 +21,50 @@ pub struct Seen {
     /// That are of the part, or have such a span.
     pub traces: u64,
     pub spans: u64,
-    /// Traces, or spans.
-    failed: u64,
+    /// Of these traces, those in which any span failed.
+    failed_traces: u64,
     pub bytes: u64,
     /// Fewest and most spans in one of these traces.
     extent: Option<(u32, u32)>,
     pub durations: Durations,
+    /// The spans of the part for each trace, for each span, and the failed ones for each of the part.
+    per_trace: Ratio,
+    per_span: Ratio,
+    failing: Ratio,
 }
 
 impl Seen {
-    /// `traces`: in the sample.
-    pub fn figures(&self, subject: &Subject, traces: u64) -> Figures {
-        let of_traces = subject.is_of_traces();
-        let (count, failing) = if of_traces { (self.traces, self.traces) } else { (traces, self.spans) };
+    /// The figures of a part; `all`: what was seen of all traces. `share`: of all traces, where the part is of traces.
+    pub fn figures(&self, share: Option<f64>, all: &Seen) -> Figures {
         let (min, max) = self.extent.unwrap_or_default();
-        let min = if self.traces < count { 0 } else { min };
+        if let Some(share) = share {
+            let spans = Spans { min, mean: self.per_trace.figure(self.traces), max };
+            let (share, failed) = (Figure::Exact(share), Figure::of_trials(self.failed_traces, self.traces));
+            return Figures { share, traces: share, spans, failed, own: None };
+        }
+        // Traces without such a span count, too.
+        let per_trace = Ratio { below: all.traces, below_squared: all.traces, ..self.per_trace };
+        let below_squared = all.per_trace.above_squared;
+        let per_span = Ratio { below: all.spans, below_squared, ..self.per_span };
+        let min = if self.traces < all.traces { 0 } else { min };
         Figures {
-            traces: share(self.traces, traces),
-            spans: Spans { min, mean: share(self.spans, count), max },
-            failed: share(self.failed, failing),
+            share: per_span.share(all.traces),
+            traces: Figure::of_trials(self.traces, all.traces),
+            spans: Spans { min, mean: per_trace.figure(all.traces), max },
+            failed: self.failing.share(self.traces),
             own: None,
         }
     }
 
-    /// A trace with so many of its spans.
-    fn trace(&mut self, spans: u32) {
+    /// A trace with so many spans, of which so many are of the part, and so many of these failed.
+    fn trace(&mut self, all: u64, spans: u64, failed: u64) {
         self.traces += 1;
-        self.cover(spans, spans);
+        self.spans += spans;
+        self.failed_traces += u64::from(failed > 0);
+        self.cover(spans as u32, spans as u32);
+        self.per_trace.add(spans, 1);
+        self.per_span.add(spans, all);
+        self.failing.add(failed, spans);
     }
 
     fn cover(&mut self, min: u32, max: u32) {
@@ -57,17 +75,16 @@ impl Seen {
     fn merge(&mut self, other: &Seen) {
         self.traces += other.traces;
         self.spans += other.spans;
-        self.failed += other.failed;
+        self.failed_traces += other.failed_traces;
         self.bytes += other.bytes;
         if let Some((min, max)) = other.extent {
             self.cover(min, max);
         }
         self.durations.merge(&other.durations);
+        self.per_trace.merge(&other.per_trace);
+        self.per_span.merge(&other.per_span);
+        self.failing.merge(&other.failing);
     }
-}
-
-fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// By part.
@@ -113,10 +130,10 @@ struct Counter<'a> {
     trace: Trace,
     /// Scenarios, and of the parts of spans what is of whole traces.
     seen: Vec<Seen>,
-    /// By block: the rest.
+    /// By block: bytes and durations.
     blocks: Vec<Seen>,
-    /// By part: spans of the trace at hand; and the parts that have some.
-    counts: Vec<u32>,
+    /// By part: spans of the trace at hand, and failed ones; and the parts that have some.
+    counts: Vec<(u64, u64)>,
     touched: Vec<usize>,
 }
 
@@ -131,7 +148,7 @@ impl<'a> Counter<'a> {
             trace: Trace::default(),
             seen: vec![Seen::default(); parts.subjects.len()],
             blocks: vec![Seen::default(); run.plan().blocks.len()],
-            counts: vec![0; parts.subjects.len()],
+            counts: vec![(0, 0); parts.subjects.len()],
             touched: vec![],
         }
     }
@@ -147,24 +164,24 @@ impl<'a> Counter<'a> {
             let size = self.encoded.len() as u64;
             bytes += size;
             let block = &mut self.blocks[span.block.index()];
-            block.spans += 1;
-            block.failed += u64::from(span.failure != NONE);
             block.bytes += size;
             block.durations.record(span.end - span.start);
             for part in parts.of_block(span.block) {
-                if self.counts[*part] == 0 {
+                let (spans, failed) = &mut self.counts[*part];
+                if *spans == 0 {
                     self.touched.push(*part);
                 }
-                self.counts[*part] += 1;
+                *spans += 1;
+                *failed += u64::from(span.failure != NONE);
             }
         }
+        let all = trace.spans.len() as u64;
         for part in self.touched.drain(..) {
-            self.seen[part].trace(std::mem::take(&mut self.counts[part]));
+            let (spans, failed) = std::mem::take(&mut self.counts[part]);
+            self.seen[part].trace(all, spans, failed);
         }
         let scenario = &mut self.seen[parts.of_scenario(trace.scenario)];
-        scenario.trace(trace.spans.len() as u32);
-        scenario.spans += trace.spans.len() as u64;
-        scenario.failed += u64::from(!trace.failures.is_empty());
+        scenario.trace(all, all, trace.failures.len() as u64);
         scenario.bytes += bytes;
         scenario.durations.record(trace.end - trace.start);
     }

@@ -113,6 +113,20 @@ impl Program {
     }
 }
 
+impl Program {
+    /// The least and the longest of all times of a distribution, ns, as far as they follow from its form.
+    pub fn time_range(&self, dist: DistId) -> (u64, u64) {
+        let dist = &self.dists[dist.index()];
+        let min = match &dist.form {
+            DistForm::Uniform { min, .. } | DistForm::Pareto { min, .. } => *min,
+            DistForm::Points { points } => points.first().map_or(0, |first| first.time),
+            DistForm::Mix { .. } => dist.parts().map(|part| self.time_range(part).0).min().unwrap_or(0),
+            _ => 0,
+        };
+        (min.min(dist.max), dist.max)
+    }
+}
+
 /// What is shown need not be verified.
 impl Program {
     /// Shows a distribution.

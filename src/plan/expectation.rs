@@ -1,14 +1,28 @@
-//! What to expect of a scenario's traces: how often each span runs and fails, how long it works itself, and so how many spans a trace has and how often
-//! any of it fails. Exact, and only of scenarios in which nothing but constant chances decides: no trace is made for it.
+//! What to expect of a scenario's traces: how often each span runs and fails, how long it works itself, and so how many spans a
+//! trace has and how often any of it fails. Exact, and no trace is made for it: all ways through the scenario's blocks are
+//! followed with their probabilities, and what decides which way is taken is gone through value by value.
+//!
+//! A scenario can't be followed where a condition reads what is drawn from very many values, or known only when a trace is made;
+//! where a time-out may be reached, since that depends on which of two times is the longer; and where there are more than
+//! [`MAX_COMBINATIONS`] states to be told apart at one place.
 
-mod extent;
-mod ways;
+mod call;
+mod flow;
+mod ledger;
+mod reads;
+mod value;
+mod walk;
 
-pub use extent::Extent;
+pub use ledger::{Extent, Extents};
 
 use super::{BlockId, Inst, Plan, ScenarioId};
-use std::collections::BTreeMap;
-use ways::{Flow, Step, steps, walk};
+use flow::{Entry, Origin};
+use reads::Knowledge;
+use std::collections::{BTreeMap, BTreeSet};
+use walk::{Unforeseen, Walk};
+
+/// The most states that are told apart at one place, and the most values of one expression.
+const MAX_COMBINATIONS: usize = 4_096;
 
 /// What to expect of a trace of one scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +31,10 @@ pub struct Expectation {
     pub failed: f64,
     /// The mean number of its spans.
     pub spans: f64,
-    /// What to expect of its blocks, each before those it calls.
+    /// What to expect of its spans' blocks, each before those whose spans are children of its own.
     pub blocks: Vec<BlockExpectation>,
+    /// How many of its spans are of each part; one that is not there has none.
+    pub extents: Extents,
 }
 
 /// What to expect of a block's spans.
@@ -31,91 +47,114 @@ pub struct BlockExpectation {
     pub failed: f64,
     /// The mean of the time that a span of the block spends itself, ns; `None`: it depends on values.
     pub own: Option<f64>,
-    /// The instructions that may fail a span: where each stands in the block, and how often it fails a span of it, 0 to 1.
-    pub hits: Vec<(usize, f64)>,
+    /// The instructions that may fail a span of the block.
+    pub hits: Vec<Hits>,
+}
+
+/// How often an instruction fails a span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hits {
+    /// The block that the instruction stands in: the span's, or a group's in it.
+    pub block: BlockId,
+    /// Its position in that block.
+    pub pc: usize,
+    /// The share of the spans, 0 to 1; `None`: of two failures side by side the earlier counts, and which that is depends on
+    /// times.
+    pub share: Option<f64>,
 }
 
 impl Plan {
-    /// What to expect of a scenario's traces; `None`: more than constant chances decides about them, or a block
-    /// branches in more ways than are followed.
+    /// What to expect of a scenario's traces; `None`: it can't be followed.
     pub fn expectation(&self, scenario: ScenarioId) -> Option<Expectation> {
-        let order = self.blocks_of(scenario);
-        let mut known: BTreeMap<BlockId, Followed> = BTreeMap::new();
-        for block in order.iter().rev() {
-            let followed = self.follow(*block, &known)?;
-            known.insert(*block, followed);
-        }
+        self.expectation_by_part(scenario, |_| vec![])
+    }
+
+    /// What to expect of a scenario's traces, and how many spans they have of each of some parts, such as services or operations.
+    /// `parts_of` names the parts that a block's spans are of, each once. `None`: it can't be followed.
+    pub fn expectation_by_part(
+        &self,
+        scenario: ScenarioId,
+        parts_of: impl Fn(BlockId) -> Vec<usize>,
+    ) -> Option<Expectation> {
+        self.foresee(scenario, parts_of).ok()
+    }
+
+    fn foresee(
+        &self,
+        scenario: ScenarioId,
+        parts_of: impl Fn(BlockId) -> Vec<usize>,
+    ) -> Result<Expectation, Unforeseen> {
+        let knowledge = Knowledge::new(self, scenario);
+        let mut walk = Walk::new(self, &knowledge, parts_of);
         let root = self.scenarios[scenario.index()].root;
-        let mut runs = BTreeMap::from([(root, 1.0)]);
-        for block in order {
-            let own = runs[block];
-            runs.extend(known[block].calls.iter().map(|(called, share)| (*called, own * share)));
+        let entries = walk.entries(scenario)?;
+        let (mut share, mut clean, mut extents) = (0.0, 0.0, None);
+        for (entry, part) in &entries {
+            for (_, ended) in &walk.block(root, entry)?.ends {
+                let before = share;
+                share += part * ended.share;
+                clean += part * ended.clean;
+                extents = Some(match extents {
+                    None => ended.extents.clone(),
+                    Some(extents) => ledger::either(before / share, &extents, &ended.extents),
+                });
+            }
         }
-        let failed = 1.0 - known[&root].clean;
-        runs.retain(|block, _| self.block(*block).span().is_some());
-        let blocks = self.spans_of(scenario).iter().map(|block| {
-            let Followed { failed, hits, own, .. } = known.remove(block).unwrap_or_default();
-            BlockExpectation { block: *block, runs: runs[block], failed, own, hits }
-        });
-        Some(Expectation { failed, blocks: blocks.collect(), spans: runs.values().sum() })
+        let sums = self.sums(scenario, &mut walk, entries)?;
+        let blocks: Vec<BlockExpectation> = self
+            .spans_of(scenario)
+            .iter()
+            .map(|block| self.block_expectation(*block, &sums, &walk.contested))
+            .collect();
+        let spans = blocks.iter().map(|block| block.runs).sum();
+        // Sums of parts of 1 may be more by a rounding.
+        Ok(Expectation { failed: (1.0 - clean).clamp(0.0, 1.0), spans, blocks, extents: extents.unwrap_or_default() })
     }
 
-    fn follow(&self, id: BlockId, known: &BTreeMap<BlockId, Followed>) -> Option<Followed> {
-        let code = &self.block(id).code;
-        let steps = steps(code)?;
-        let mut followed = Followed { own: Some(0.0), ..Followed::default() };
-        // The probabilities that arrive, by instruction and by call.
-        let (mut hits, mut calls) = (BTreeMap::new(), BTreeMap::new());
-        let ended = walk(&steps, Arrived { share: 1.0, clean: 1.0 }, |at, way, mut arrived| {
-            match &steps[at] {
-                Step::Fail { pc, chance, .. } => {
-                    let hit = arrived.share * way.chance_of(*chance);
-                    *hits.entry(*pc).or_default() += hit;
-                    let own = followed.own.zip(self.mean_time_to_fail(&code[*pc]));
-                    followed.own = own.map(|(own, time)| own + hit * time);
+    /// Adds up what happens in the blocks of a scenario, by the blocks of their spans.
+    fn sums<P: Fn(BlockId) -> Vec<usize>>(
+        &self,
+        scenario: ScenarioId,
+        walk: &mut Walk<'_, P>,
+        entries: BTreeMap<Entry, f64>,
+    ) -> Result<Sums, Unforeseen> {
+        let mut sums = Sums::new();
+        let mut runs = BTreeMap::from([(self.scenarios[scenario.index()].root, entries)]);
+        for block in self.blocks_of(scenario) {
+            let own = sums.entry(self.span_block(*block)).or_default();
+            own.failures.extend(self.block(*block).failures().map(|(pc, _)| (*block, pc)));
+            for (entry, times) in runs.remove(block).unwrap_or_default() {
+                let summary = walk.block(*block, &entry)?;
+                for ((callee, entry), mean) in &summary.tally.calls {
+                    *runs.entry(*callee).or_default().entry(entry.clone()).or_default() += times * mean;
                 }
-                Step::Delay { pc } => {
-                    let own = followed.own.zip(self.mean_delay(&code[*pc]));
-                    followed.own = own.map(|(own, time)| own + arrived.share * time);
+                if self.block(*block).span().is_some() {
+                    own.runs += times;
                 }
-                Step::Calls(blocks) => {
-                    for block in blocks {
-                        *calls.entry(*block).or_default() += arrived.share;
-                        arrived.clean *= known[block].clean;
-                    }
-                }
-                Step::End if way.failed => {
-                    followed.failed += arrived.share;
-                    arrived.clean = 0.0;
-                }
-                _ => {}
-            }
-            arrived
-        });
-        for step in &steps {
-            match step {
-                Step::Fail { pc, .. } => followed.hits.push((*pc, hits.remove(pc).unwrap_or_default())),
-                Step::Calls(blocks) => {
-                    followed.calls.extend(blocks.iter().map(|block| (*block, calls.remove(block).unwrap_or_default())));
-                }
-                _ => {}
+                own.failed += times * summary.tally.failed;
+                own.own = own.own.zip(summary.tally.own).map(|(sum, own)| sum + times * own);
+                summary.tally.hits.iter().for_each(|(at, share)| *own.hits.entry(*at).or_default() += times * share);
             }
         }
-        followed.clean = ended?.clean;
-        // The work in a group is that of the span around it.
-        for (group, share) in &followed.calls {
-            if self.block(*group).span().is_none() {
-                followed.own = followed.own.zip(known[group].own).map(|(own, inside)| own + share * inside);
-            }
-        }
-        Some(followed)
+        Ok(sums)
     }
 
-    /// The mean of the time that passes before the span fails by an instruction, ns; `None`: it depends on values.
-    fn mean_time_to_fail(&self, inst: &Inst) -> Option<f64> {
-        match inst.error().and_then(|error| self.errors[error.index()].delay) {
-            Some(delay) => self.mean_time(delay, u64::MAX),
-            None => Some(0.0),
+    fn block_expectation(&self, block: BlockId, sums: &Sums, contested: &BTreeSet<BlockId>) -> BlockExpectation {
+        let Some(sum) = sums.get(&block) else {
+            return BlockExpectation { block, runs: 0.0, failed: 0.0, own: None, hits: vec![] };
+        };
+        let mean = |of: f64| if sum.runs > 0.0 { of / sum.runs } else { 0.0 };
+        let hits = sum.failures.iter().map(|(at, pc)| {
+            let is_clear = !contested.contains(&block) || !matches!(self.block(*at).code[*pc], Inst::Propagate { .. });
+            let share = is_clear.then(|| mean(sum.hits.get(&(*at, *pc)).copied().unwrap_or(0.0)).min(1.0));
+            Hits { block: *at, pc: *pc, share }
+        });
+        BlockExpectation {
+            block,
+            runs: sum.runs,
+            failed: mean(sum.failed).min(1.0),
+            own: sum.own.map(mean),
+            hits: hits.collect(),
         }
     }
 
@@ -129,38 +168,23 @@ impl Plan {
     }
 }
 
-/// What becomes of a block when it runs.
-#[derive(Default)]
-struct Followed {
-    /// The probability that neither the block's span nor one that it called fails.
-    clean: f64,
-    /// The probability that the block's own span fails.
+/// Sums over a scenario's traces, by the block of a span.
+type Sums = BTreeMap<BlockId, Sum>;
+
+/// What happens in a block and in the groups of its span, in a trace on average.
+struct Sum {
+    runs: f64,
     failed: f64,
-    /// The mean of the block's own time, ns; `None`: it depends on values.
+    hits: BTreeMap<Origin, f64>,
+    /// The instructions that may fail the span.
+    failures: Vec<Origin>,
+    /// ns; `None`: it depends on values.
     own: Option<f64>,
-    /// The probability that an instruction fails the span, with its position.
-    hits: Vec<(usize, f64)>,
-    /// The blocks that may be called, with the probability that they are.
-    calls: Vec<(BlockId, f64)>,
 }
 
-/// What has come of a block and of what it called, on the ways that arrive at an instruction.
-#[derive(Clone, Copy)]
-struct Arrived {
-    /// The probability to arrive there.
-    share: f64,
-    /// The probability to arrive there without a failure in what was called; at the end, also without one in the block itself.
-    clean: f64,
-}
-
-impl Flow for Arrived {
-    fn join(&mut self, other: Arrived) {
-        self.share += other.share;
-        self.clean += other.clean;
-    }
-
-    fn times(self, part: f64) -> Arrived {
-        Arrived { share: self.share * part, clean: self.clean * part }
+impl Default for Sum {
+    fn default() -> Sum {
+        Sum { runs: 0.0, failed: 0.0, hits: BTreeMap::new(), failures: vec![], own: Some(0.0) }
     }
 }
 

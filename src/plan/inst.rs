@@ -24,9 +24,14 @@ impl Chance {
         Chance((percent / 100.0 * Chance::ONE.0 as f64 + 0.5) as u64)
     }
 
+    /// The chance as a share, 0.0 to 1.0.
+    pub fn share(self) -> f64 {
+        self.0 as f64 / Chance::ONE.0 as f64
+    }
+
     /// The chance as a percentage, 0.0 to 100.0.
     pub fn percent(self) -> f64 {
-        self.0 as f64 / Chance::ONE.0 as f64 * 100.0
+        self.share() * 100.0
     }
 }
 

@@ -96,7 +96,8 @@ impl Plan {
         found.result(&program)?;
         let (tree, flow) = known.expect("what is not sound has a violation");
         let error_type = error_type_attrs(&program);
-        Ok(Plan { program, digest: OnceLock::new(), tree, bounds: flow.bounds, end_bounds: flow.ends, error_type })
+        let flow::Flow { bounds, longest, ends } = flow;
+        Ok(Plan { program, digest: OnceLock::new(), tree, bounds, longest, end_bounds: ends, error_type })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{By, Explain};
 use crate::cli::table::Table;
-use crate::explain::{Explanation, Part, Subject};
+use crate::explain::{Explanation, Figure, Part, Subject};
 use crate::text::{bytes, count, duration, grouped, three_figures};
 
 /// `rate`: traces a second.
@@ -15,14 +15,20 @@ pub fn text(flags: &Explain, explanation: &Explanation, rate: Option<f64>) -> St
         parts.for_each(|part| table.row(cells(part, rate, sampled)));
         out += &format!("{table}\n");
     }
-    out += "exact: shares, spans and failures.";
+    let all_exact = explanation.parts.iter().all(Part::is_exact);
+    out +=
+        if all_exact { "exact: shares, spans and failures." } else { "exact: shares, spans and failures without ~." };
     if sampled {
         let traces = count(explanation.traces, "trace");
         out +=
             &format!(" from {traces} of seed {}: durations, and bytes (OTLP protobuf, resources aside).", flags.seed);
     }
-    if explanation.parts.iter().any(|part| !part.exact) {
-        out += "\n~: can't be computed, and is the sample's.";
+    if !all_exact {
+        let why = "what decides is drawn from very many values, or is which of two times is the longer";
+        out += &match sampled {
+            true => format!("\n~: of these traces, ± the 99.9 % interval, as it can't be computed: {why}."),
+            false => format!("\n-: can't be computed, and there is no sample: {why}."),
+        };
     }
     out + "\n"
 }
@@ -71,38 +77,52 @@ fn cells(part: &Part, rate: Option<f64>, sampled: bool) -> Vec<String> {
         Subject::Operation { service, operation } => vec![service.clone(), operation.clone()],
         Subject::Edge { caller, callee } => vec![caller.clone(), callee.clone()],
     };
-    let mark = |figure: String| if part.exact { figure } else { format!("~{figure}") };
-    let units = rate.map(|rate| rate * part.frequency());
-    cells.push(mark(percent(part.share)));
-    if let Some(units) = units {
-        cells.extend([mark(figure(units)), mark(figure(units * part.failed))]);
+    cells.push(percent(part.share));
+    if let Some(rate) = rate {
+        cells.extend([number(part.frequency().times(rate)), number(part.failure_frequency().times(rate))]);
     }
     let spans = part.spans;
-    cells.push(mark(format!("{} .. {}", grouped(spans.min.into()), grouped(spans.max.into()))));
-    cells.extend([mark(figure(spans.mean)), mark(percent(part.failed))]);
+    let extent = format!("{} .. {}", grouped(spans.min.into()), grouped(spans.max.into()));
+    cells.push(match spans.mean {
+        Figure::Exact(_) => extent,
+        Figure::Sampled { .. } => format!("~{extent}"),
+        Figure::Unknown => "-".into(),
+    });
+    cells.extend([number(spans.mean), percent(part.failed)]);
     if sampled {
         let none = || "-".to_string();
-        cells.push(part.bytes.map_or_else(none, |mean| bytes((mean * units.unwrap_or(1.0)).round() as u64)));
+        let units = rate.map_or(Some(1.0), |rate| part.frequency().times(rate).value());
+        let size = part.bytes.zip(units);
+        cells.push(size.map_or_else(none, |(mean, units)| bytes((mean * units).round() as u64)));
         let durations = part.durations.map(|d| [d.p50, d.p90, d.p99].map(duration));
         cells.extend(durations.unwrap_or_else(|| std::array::from_fn(|_| none())));
     }
     cells
 }
 
-/// `18.2 %`
-fn percent(share: f64) -> String {
-    match share * 100.0 {
-        0.0 => "0 %".into(),
-        percent if percent < 0.05 => "< 0.1 %".into(),
-        percent => format!("{percent:.1} %"),
+/// A figure as it is shown by itself; with `~` and the larger distance to the ends of its interval where it is a sample's.
+fn marked(figure: Figure, show: impl Fn(f64) -> String) -> String {
+    match figure {
+        Figure::Exact(value) => show(value),
+        Figure::Sampled { value, low, high } => format!("~{} ± {}", show(value), show((value - low).max(high - value))),
+        Figure::Unknown => "-".into(),
     }
 }
 
-fn figure(value: f64) -> String {
-    match value {
+/// `18.2 %`, `~18.2 ± 0.3 %`
+fn percent(share: Figure) -> String {
+    marked(share, |share| match share * 100.0 {
+        0.0 => "0 %".into(),
+        percent if percent < 0.05 => "< 0.1 %".into(),
+        percent => format!("{percent:.1} %"),
+    })
+}
+
+fn number(value: Figure) -> String {
+    marked(value, |value| match value {
         0.0 => "0".into(),
         v if v < 0.005 => "< 0.01".into(),
         v if v < 999.5 => three_figures(v),
         v => grouped(v.round() as u64),
-    }
+    })
 }

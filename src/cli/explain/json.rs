@@ -43,23 +43,40 @@ fn figures(part: &Part, rate: Option<f64>) -> Map<String, Value> {
     let unit = if part.subject.is_of_traces() { "trace" } else { "span" };
     let mut object = Map::new();
     let mut add = |key: &str, value: Value| object.insert(key.into(), value);
-    add("exact", part.exact.into());
-    add("share", part.share.into());
-    add("traces_share", part.traces.into());
+    add("exact", part.is_exact().into());
+    add("share", part.share.value().into());
+    add("traces_share", part.traces.value().into());
     let spans = part.spans;
-    add("spans_per_trace", json!({ "min": spans.min, "mean": spans.mean, "max": spans.max }));
-    add("failure_probability", part.failed.into());
+    add(
+        "spans_per_trace",
+        match spans.mean.value() {
+            Some(mean) => json!({ "min": spans.min, "mean": mean, "max": spans.max }),
+            None => Value::Null,
+        },
+    );
+    add("failure_probability", part.failed.value().into());
+    let known = [
+        ("share", part.share),
+        ("traces_share", part.traces),
+        ("spans_per_trace", spans.mean),
+        ("failure_probability", part.failed),
+    ];
+    let intervals = known.iter().filter_map(|(key, figure)| Some((key.to_string(), json!(figure.interval()?))));
+    let intervals: Map<String, Value> = intervals.collect();
+    if !intervals.is_empty() {
+        add("intervals_99_9", intervals.into());
+    }
     if !part.subject.is_of_traces() {
         add("own_time_ns", part.own.into());
     }
     add(&format!("bytes_per_{unit}"), part.bytes.into());
     add("duration_ns", part.durations.map(|d| json!({ "p50": d.p50, "p90": d.p90, "p99": d.p99 })).into());
     if let Some(rate) = rate {
-        let units = rate * part.frequency();
-        add("traces_per_second", (rate * part.traces).into());
-        add("spans_per_second", (rate * part.span_frequency()).into());
-        add("bytes_per_second", part.bytes.map(|bytes| bytes * units).into());
-        add(&format!("failed_{unit}s_per_second"), (part.failed * units).into());
+        let units = part.frequency().times(rate).value();
+        add("traces_per_second", part.traces.times(rate).value().into());
+        add("spans_per_second", part.span_frequency().times(rate).value().into());
+        add("bytes_per_second", part.bytes.zip(units).map(|(bytes, units)| bytes * units).into());
+        add(&format!("failed_{unit}s_per_second"), part.failure_frequency().times(rate).value().into());
     }
     object
 }

@@ -3,30 +3,32 @@
 use super::Evaluation;
 use super::text::POWERS;
 use crate::interpreter::stable::Use;
-use crate::plan::{ExprId, Operator};
+use crate::plan::{ExprId, Number, Operator};
 use crate::trace::{Bytes, Read, Value};
 
 /// A double as a value, absent if it is not a number.
 pub(super) fn finite(v: f64) -> Value {
-    if v.is_nan() { Value::ABSENT } else { Value::double(v.clamp(f64::MIN, f64::MAX)) }
+    Number::finite(v).map_or(Value::ABSENT, |v| Value::double(v.double()))
+}
+
+/// The number that a value is.
+#[inline]
+pub(super) fn number(value: Value) -> Option<Number> {
+    match value.read() {
+        Read::Int(v) => Some(Number::Int(v)),
+        Read::Double { value, .. } => Some(Number::Double(value)),
+        _ => None,
+    }
 }
 
 /// An int, or a double's whole part (saturating).
 pub(super) fn int(value: Value) -> Option<i64> {
-    match value.read() {
-        Read::Int(v) => Some(v),
-        Read::Double { value, .. } => Some(value as i64),
-        _ => None,
-    }
+    number(value).map(Number::int)
 }
 
 /// An int or a double as a double.
 pub(super) fn double(value: Value) -> Option<f64> {
-    match value.read() {
-        Read::Int(v) => Some(v as f64),
-        Read::Double { value, .. } => Some(value),
-        _ => None,
-    }
+    number(value).map(Number::double)
 }
 
 /// A number rounded half away from zero to so many decimals.
@@ -40,34 +42,13 @@ pub(super) fn round(value: Value, digits: u8) -> Value {
     Value::fixed(rounded + 0.0, digits)
 }
 
+/// What an arithmetic operator makes of two values.
 pub(super) fn arithmetic(operator: Operator, a: Value, b: Value) -> Value {
-    if let (Read::Int(a), Read::Int(b)) = (a.read(), b.read())
-        && operator != Operator::Div
-    {
-        return Value::int(match operator {
-            Operator::Add => a.saturating_add(b),
-            Operator::Sub => a.saturating_sub(b),
-            Operator::Rem if b == 0 => return Value::ABSENT,
-            // With the sign of the divisor.
-            Operator::Rem => match a.wrapping_rem(b) {
-                rest if rest != 0 && (rest < 0) != (b < 0) => rest + b,
-                rest => rest,
-            },
-            _ => a.saturating_mul(b),
-        });
-    }
-    let (Some(a), Some(b)) = (double(a), double(b)) else { return Value::ABSENT };
-    match operator {
-        Operator::Add => finite(a + b),
-        Operator::Sub => finite(a - b),
-        Operator::Mul => finite(a * b),
-        _ if b == 0.0 => Value::ABSENT,
-        Operator::Rem => match libm::fmod(a, b) {
-            rest if rest != 0.0 && (rest < 0.0) != (b < 0.0) => finite(rest + b),
-            // The sum makes 0.0 of -0.0.
-            rest => finite(rest + 0.0),
-        },
-        _ => finite(a / b),
+    let result = number(a).zip(number(b)).and_then(|(a, b)| a.arithmetic(operator, b));
+    match result {
+        Some(Number::Int(value)) => Value::int(value),
+        Some(Number::Double(value)) => Value::double(value),
+        None => Value::ABSENT,
     }
 }
 

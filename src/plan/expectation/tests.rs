@@ -25,7 +25,7 @@ fn a_hit_makes_no_calls() {
     near(expected.spans, 1.98);
     let [root, called] = &expected.blocks[..] else { panic!("{expected:?}") };
     assert_eq!((root.block, called.block, &called.hits), (BlockId(0), BlockId(1), &vec![]));
-    assert_eq!(root.hits[0].0, 3);
+    assert_eq!((root.hits[0].block, root.hits[0].pc), (BlockId(0), 3));
     near(root.failed, 0.02);
     near(called.runs, 0.98);
 }
@@ -36,7 +36,7 @@ fn conditions_of_one_roll_add_up() {
     let plan = with(vec![Inst::Roll, fail(10.0, 5), fail(25.0, 5), call, Inst::End]);
     let expected = plan.expectation(ScenarioId(0)).unwrap();
     near(expected.failed, 0.35);
-    near(expected.blocks[0].hits[1].1, 0.25);
+    near(expected.blocks[0].hits[1].share.unwrap(), 0.25);
     near(expected.blocks[1].runs, 0.65);
 }
 
@@ -58,13 +58,16 @@ fn a_condition_that_always_hits_leaves_nothing_to_the_next() {
     let expected = plan.expectation(ScenarioId(0)).unwrap();
     near(expected.failed, 1.0);
     near(expected.spans, 1.0);
-    near(expected.blocks[0].hits[1].1, 0.0);
+    near(expected.blocks[0].hits[1].share.unwrap(), 0.0);
 }
 
 #[test]
 fn an_extent_is_of_what_can_happen() {
     // part 0 has all blocks, and each block is a part
-    let extent = |plan: &Plan, part: usize| plan.extents(ScenarioId(0), |block| [0, 1 + block.index()]).unwrap()[&part];
+    let extent = |plan: &Plan, part: usize| {
+        let expected = plan.expectation_by_part(ScenarioId(0), |block| vec![0, 1 + block.index()]).unwrap();
+        expected.extents.get(&part).copied().unwrap_or(Extent::NOTHING)
+    };
     let (all, called) = (|plan: &Plan| extent(plan, 0), |plan: &Plan| extent(plan, 2));
     let plan = fixture::plan();
     assert_eq!((all(&plan).min, all(&plan).max), (1, 2));
@@ -121,7 +124,7 @@ fn parts_are_followed_wherever_they_are_called() {
         (&[1], 1, 1, 0.0),
     ];
     let of_block = |block: BlockId| (0..6).filter(|part| parts[*part].0.contains(&block.0)).collect::<Vec<_>>();
-    let extents = plan.extents(ScenarioId(0), of_block).unwrap();
+    let extents = plan.expectation_by_part(ScenarioId(0), of_block).unwrap().extents;
     for (part, (_, min, max, none)) in parts.into_iter().enumerate() {
         let found = extents[&part];
         assert_eq!((found.min, found.max), (min, max), "part {part}");

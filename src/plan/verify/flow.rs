@@ -15,6 +15,8 @@ use foldhash::{HashMap, HashMapExt};
 pub(super) struct Flow {
     /// By scenario.
     pub bounds: Vec<Bound>,
+    /// By block: the longest from its start until its caller goes on, ns.
+    pub longest: Vec<u64>,
     /// By block: its latest end, ns from the trace's start.
     pub ends: Vec<u64>,
 }
@@ -45,8 +47,8 @@ pub(super) fn check(program: &Program, tree: &Tree, order: &[ScenarioId], found:
     for id in order {
         bounds[id.index()] = follow.scenario(*id);
     }
-    let ends = follow.own.iter().zip(&follow.starts).map(|(own, start)| start.saturating_add(*own)).collect();
-    Flow { bounds, ends }
+    let ends: Vec<u64> = follow.own.iter().zip(&follow.starts).map(|(own, start)| start.saturating_add(*own)).collect();
+    Flow { bounds, longest: follow.own, ends }
 }
 
 struct Follow<'a> {

@@ -6,7 +6,7 @@ use crate::engine::{Observed, SessionState};
 use crate::language::budget::Budget;
 use crate::language::diagnostic::{Diagnostic, render};
 use crate::language::source::Sources;
-use crate::plan::{Plan, ScenarioId};
+use crate::plan::{Hits, Plan, ScenarioId};
 use crate::trace::{StoredTrace, TooLarge};
 use crate::web::App;
 use crate::web::library::Edition;
@@ -86,16 +86,17 @@ fn errors(plan: &Plan, id: ScenarioId, seen: Option<&Observed>) -> Value {
     let blocks = plan.expectation(id).into_iter().flat_map(|expectation| expectation.blocks);
     let rows = blocks.flat_map(|expected| {
         let id = expected.block;
-        let runs = seen.get(&id).copied();
+        let runs = seen.get(&id).map_or(0, |block| block.runs);
+        let seen = &seen;
         let (service, operation) = (plan.service_of(id), plan.block_name(id));
-        expected.hits.into_iter().map(move |(at, share)| {
+        expected.hits.into_iter().map(move |Hits { block, pc, share }| {
             json!({
                 "service": service,
                 "operation": operation,
-                "error": plan.failure_name(id, at),
+                "error": plan.failure_name(block, pc),
                 "expected": share,
-                "runs": runs.map_or(0, |runs| runs.runs),
-                "hits": runs.map_or(0, |runs| runs.hits_at(at)),
+                "runs": runs,
+                "hits": seen.get(&block).map_or(0, |block| block.hits_at(pc)),
             })
         })
     });

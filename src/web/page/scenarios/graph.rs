@@ -1,6 +1,6 @@
 //! The calls of a scenario as a tree: drawn from left to right, places computed here.
 
-use crate::plan::{BlockId, Curve, DistForm, DistId, Expectation, Inst, Plan, ScenarioId};
+use crate::plan::{BlockId, Curve, DistForm, Expectation, Inst, Plan, ScenarioId};
 use crate::text::duration;
 use crate::web::palette::Palette;
 use std::collections::BTreeMap;
@@ -133,7 +133,7 @@ fn delay(plan: &Plan, code: &[Inst]) -> String {
     }
     let delays = code.iter().filter_map(|inst| match *inst {
         Inst::Delay { min, max } => Some((min, max)),
-        Inst::DelayDist { dist } => Some(range(plan, dist)),
+        Inst::DelayDist { dist } => Some(plan.time_range(dist)),
         _ => None,
     });
     match delays.fold((0, 0), |(least, most), (min, max)| (least + min, most + max)) {
@@ -141,18 +141,6 @@ fn delay(plan: &Plan, code: &[Inst]) -> String {
         (min, max) if min == max => duration(min),
         (min, max) => format!("{} to {}", duration(min), duration(max)),
     }
-}
-
-/// The least and the most of all times of a distribution.
-fn range(plan: &Plan, dist: DistId) -> (u64, u64) {
-    let dist = &plan.dists[dist.index()];
-    let min = match &dist.form {
-        DistForm::Uniform { min, .. } | DistForm::Pareto { min, .. } => *min,
-        DistForm::Points { points } => points.first().map_or(0, |first| first.time),
-        DistForm::Mix { .. } => dist.parts().map(|part| range(plan, part).0).min().unwrap_or(0),
-        _ => 0,
-    };
-    (min.min(dist.max), dist.max)
 }
 
 /// A share, in per cent.
@@ -173,7 +161,7 @@ fn short(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Dist, ExprId, Percentile, fixture};
+    use crate::plan::{Dist, DistId, ExprId, Percentile, fixture};
 
     #[test]
     fn a_delay_is_told_by_its_percentiles_or_its_ends() {

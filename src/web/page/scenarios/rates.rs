@@ -25,10 +25,8 @@ pub struct Rate {
     pub error: String,
     pub runs: String,
     pub hits: String,
-    /// Per cent.
-    pub expected: String,
-    /// On the scale, per cent of its width.
-    pub want: f64,
+    /// Per cent, and where that is on the scale, per cent of its width; `None`: it depends on times.
+    pub expected: Option<(String, f64)>,
     /// `None`: the span did not run yet.
     pub observed: Option<Seen>,
 }
@@ -59,21 +57,22 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
     let (observed, mut figures) = (observed.map(Observed::by_block).unwrap_or_default(), vec![]);
     for block in &expectation.blocks {
         let seen = observed.get(&block.block);
-        for (n, (pc, share)) in block.hits.iter().enumerate() {
-            let hits = seen.map_or(0, |b| b.hits_at(*pc));
-            figures.push((block.block, n, *pc, *share, seen.map_or(0, |b| b.runs), hits));
+        for (n, at) in block.hits.iter().enumerate() {
+            let hits = observed.get(&at.block).map_or(0, |b| b.hits_at(at.pc));
+            figures.push((block.block, n, at, seen.map_or(0, |b| b.runs), hits));
         }
     }
-    let top = figures.iter().map(|(_, _, _, share, runs, hits)| {
+    let top = figures.iter().map(|(_, _, at, runs, hits)| {
+        let share = at.share.unwrap_or(0.0);
         if *runs == 0 {
-            return *share;
+            return share;
         }
         // of few runs the interval is wide: it must not make all others small
         let top = share.max(*hits as f64 / *runs as f64);
         interval(*hits, *runs).1.min(2.5 * top)
     });
     let scale = Scale::up_to(100.0 * top.fold(0.0, f64::max));
-    let rows = figures.into_iter().map(|(id, n, pc, share, runs, hits)| {
+    let rows = figures.into_iter().map(|(id, n, at, runs, hits)| {
         let service = plan.service_of(id);
         let seen = (runs > 0).then(|| {
             let (low, high) = interval(hits, runs);
@@ -83,7 +82,7 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
                 at: scale.at(share_seen),
                 low: scale.at(low),
                 high: scale.at(high),
-                within: (low..=high).contains(&share),
+                within: at.share.is_none_or(|share| (low..=high).contains(&share)),
             }
         });
         Rate {
@@ -91,11 +90,10 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
             class: palette.class(service),
             repeated: n > 0,
             operation: plan.block_name(id),
-            error: plan.failure_name(id, pc),
+            error: plan.failure_name(at.block, at.pc),
             runs: grouped(runs),
             hits: grouped(hits),
-            expected: percent(share),
-            want: scale.at(share),
+            expected: at.share.map(|share| (percent(share), scale.at(share))),
             observed: seen,
         }
     });

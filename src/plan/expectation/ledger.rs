@@ -1,0 +1,186 @@
+//! How many spans of each part there are, on ways that part and meet again.
+//!
+//! A way notes only what it adds. Where it parts from others, what it has noted so far is put into the book, once for all
+//! of them; where two ways meet, only what each noted since they parted is looked at. So the time is in proportion to what is
+//! noted, however many parts there are and however often ways part.
+
+use std::collections::BTreeMap;
+
+/// How many of a trace's spans are of a part.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extent {
+    /// Fewest and most. What has probability 0 does not happen.
+    pub min: u32,
+    pub max: u32,
+    /// Probability that there is none.
+    pub none: f64,
+}
+
+/// By part. A part that is not there has no spans.
+pub type Extents = BTreeMap<usize, Extent>;
+
+impl Extent {
+    /// No span.
+    pub const NOTHING: Extent = Extent { min: 0, max: 0, none: 1.0 };
+
+    /// A span, for sure.
+    pub const ONE: Extent = Extent { min: 1, max: 1, none: 0.0 };
+
+    fn and(self, other: Extent) -> Extent {
+        Extent {
+            min: self.min.saturating_add(other.min),
+            max: self.max.saturating_add(other.max),
+            none: self.none * other.none,
+        }
+    }
+
+    /// Of what happens with probability `share`, and else with `other`'s.
+    fn or(self, share: f64, other: Extent) -> Extent {
+        let none = share * self.none + (1.0 - share) * other.none;
+        Extent { min: self.min.min(other.min), max: self.max.max(other.max), none }
+    }
+
+    /// So many times, each with its probability.
+    fn repeated(self, counts: &[(u32, f64)]) -> Extent {
+        let of = |count: u32| Extent {
+            min: self.min.saturating_mul(count),
+            max: self.max.saturating_mul(count),
+            none: self.none.powi(count as i32),
+        };
+        let none = counts.iter().map(|(count, share)| share * of(*count).none).sum();
+        let ends = counts.iter().map(|(count, _)| of(*count));
+        let (min, max) = ends.fold((u32::MAX, 0), |(min, max), of| (min.min(of.min), max.max(of.max)));
+        Extent { min, max, none }
+    }
+}
+
+/// Adds what comes next.
+pub fn add(sum: &mut Extents, next: &Extents) {
+    for (part, extent) in next {
+        sum.entry(*part).and_modify(|there| *there = there.and(*extent)).or_insert(*extent);
+    }
+}
+
+/// What is `one` with probability `share` and else `other`.
+pub fn either(share: f64, one: &Extents, other: &Extents) -> Extents {
+    let mut sum = Extents::new();
+    for part in one.keys().chain(other.keys()) {
+        let of = |extents: &Extents| extents.get(part).copied().unwrap_or(Extent::NOTHING);
+        sum.entry(*part).or_insert_with(|| of(one).or(share, of(other)));
+    }
+    sum
+}
+
+/// What comes of something that happens so many times, each with its probability.
+pub fn repeated(once: &Extents, counts: &[(u32, f64)]) -> Extents {
+    once.iter().map(|(part, extent)| (*part, extent.repeated(counts))).collect()
+}
+
+/// What a way has noted.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// The page of the book that it goes on from.
+    page: Option<usize>,
+    since: Extents,
+}
+
+impl Notes {
+    /// Notes what comes next.
+    pub fn add(&mut self, next: &Extents) {
+        add(&mut self.since, next);
+    }
+}
+
+/// What ways noted before they parted.
+#[derive(Default)]
+pub struct Book(Vec<Page>);
+
+struct Page {
+    before: Option<usize>,
+    /// Pages before it.
+    depth: usize,
+    noted: Extents,
+}
+
+impl Book {
+    /// Makes a way ready to part: it may be cloned for next to nothing.
+    pub fn part(&mut self, notes: &mut Notes) {
+        if notes.since.is_empty() {
+            return;
+        }
+        let depth = notes.page.map_or(0, |page| self.0[page].depth + 1);
+        self.0.push(Page { before: notes.page, depth, noted: std::mem::take(&mut notes.since) });
+        notes.page = Some(self.0.len() - 1);
+    }
+
+    /// The way that is `one` with probability `share` and else `other`.
+    pub fn meet(&self, share: f64, one: Notes, other: Notes) -> Notes {
+        let page = self.common(one.page, other.page);
+        Notes { page, since: either(share, &self.since(one, page), &self.since(other, page)) }
+    }
+
+    /// All that a way has noted.
+    pub fn all(&self, notes: Notes) -> Extents {
+        self.since(notes, None)
+    }
+
+    fn since(&self, notes: Notes, from: Option<usize>) -> Extents {
+        let Notes { mut page, since: mut sum } = notes;
+        while page != from
+            && let Some(at) = page
+        {
+            add(&mut sum, &self.0[at].noted);
+            page = self.0[at].before;
+        }
+        sum
+    }
+
+    /// The last page that two ways have in common.
+    fn common(&self, mut one: Option<usize>, mut other: Option<usize>) -> Option<usize> {
+        while one != other {
+            let depth = |page: Option<usize>| page.map(|page| self.0[page].depth);
+            // The deeper of two can't be before the other; none at all is the beginning.
+            let deeper = if depth(one) >= depth(other) { &mut one } else { &mut other };
+            *deeper = deeper.and_then(|page| self.0[page].before);
+        }
+        one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(parts: &[usize]) -> Extents {
+        parts.iter().map(|part| (*part, Extent::ONE)).collect()
+    }
+
+    #[test]
+    fn what_was_noted_before_ways_parted_counts_once() {
+        let mut book = Book::default();
+        let mut one = Notes::default();
+        one.add(&note(&[1]));
+        book.part(&mut one);
+        let mut other = one.clone();
+        one.add(&note(&[1, 2]));
+        book.part(&mut one);
+        let mut third = one.clone();
+        one.add(&note(&[3]));
+        third.add(&note(&[2]));
+        other.add(&note(&[4]));
+        let met = book.meet(0.25, one, third);
+        let all = book.all(book.meet(0.5, met, other));
+        let extent = |min, max, none| Extent { min, max, none };
+        assert_eq!(all[&1], extent(1, 2, 0.0));
+        assert_eq!(all[&2], extent(0, 2, 0.5));
+        assert_eq!(all[&3], extent(0, 1, 0.5 * 0.75 + 0.5));
+        assert_eq!(all[&4], extent(0, 1, 0.5));
+    }
+
+    #[test]
+    fn turns_multiply() {
+        let once = Extents::from([(0, Extent { min: 0, max: 2, none: 0.5 })]);
+        let turns = repeated(&once, &[(0, 0.25), (3, 0.75)]);
+        assert_eq!(turns[&0], Extent { min: 0, max: 6, none: 0.25 + 0.75 * 0.125 });
+    }
+}

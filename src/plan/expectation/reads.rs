@@ -1,0 +1,300 @@
+//! What decides about a scenario's traces: which slots, where they are read for the last time, and which blocks' outcomes
+//! anybody asks for. All else that is drawn is not looked at.
+
+use crate::plan::{BlockId, CallSpec, CallSpecId, Expr, ExprId, Form, Group, Inst, Plan, ScenarioId, SlotId};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+
+/// What is asked of a block's outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asked {
+    #[default]
+    Nothing,
+    /// Whether it failed.
+    Failed,
+    /// And the type of its error.
+    Type,
+}
+
+/// What is known of a block before it is followed.
+#[derive(Debug, Default)]
+pub struct Reads {
+    pub asked: Asked,
+    /// Blocks above it.
+    depth: usize,
+    /// The deciding slots that it reads, and what it calls does, and that were written outside of it.
+    pub inputs: HashSet<SlotId>,
+    /// By slot: the last instruction that reads it, or calls what does.
+    last: HashMap<SlotId, usize>,
+    /// By instruction: whether the roll before it is still compared with.
+    pub rolled: Vec<bool>,
+    /// By instruction: the next, itself included, that matters.
+    pub next: Vec<usize>,
+    /// Whether it runs while others of its span may, so that a later instruction may run earlier.
+    pub is_beside: bool,
+    /// Whether it, or a group in it, passes failures on to the span around it.
+    pub propagates: bool,
+}
+
+/// What is known of a scenario before it is followed.
+pub struct Knowledge {
+    pub blocks: HashMap<BlockId, Reads>,
+    /// The slots that decide something.
+    pub slots: HashSet<SlotId>,
+    /// By slot: how deep the innermost block lies that has all who read or write it in it.
+    homes: HashMap<SlotId, usize>,
+}
+
+impl Knowledge {
+    pub fn new(plan: &Plan, scenario: ScenarioId) -> Knowledge {
+        let mut search =
+            Search { plan, asked: HashMap::new(), slots: HashSet::new(), seen: HashSet::new(), grew: true };
+        let order = plan.blocks_of(scenario);
+        while std::mem::take(&mut search.grew) {
+            // What is asked goes from callers to callees, what decides from later instructions to earlier ones.
+            order.iter().for_each(|block| search.block(*block));
+            order.iter().rev().for_each(|block| search.block(*block));
+            for (slot, value) in plan.scenarios[scenario.index()].vars.iter().rev() {
+                if search.slots.contains(slot) {
+                    search.value(*value);
+                }
+            }
+        }
+        let Search { asked, slots, .. } = search;
+        let mut knowledge = Knowledge { blocks: HashMap::new(), slots, homes: HashMap::new() };
+        let specs: HashMap<BlockId, CallSpecId> = order
+            .iter()
+            .flat_map(|block| &plan.block(*block).code)
+            .filter_map(|inst| inst.callee().zip(inst.spec()))
+            .collect();
+        for block in order {
+            let is_async = specs.get(block).is_some_and(|spec| plan.specs[spec.index()].is_async);
+            let reads = knowledge.shape(plan, *block, is_async, asked.get(block).copied().unwrap_or_default());
+            knowledge.blocks.insert(*block, reads);
+        }
+        knowledge.find_homes(plan, order);
+        order.iter().rev().for_each(|block| knowledge.find_reads(plan, *block));
+        knowledge
+    }
+
+    pub fn of(&self, block: BlockId) -> &Reads {
+        &self.blocks[&block]
+    }
+
+    /// Whether the value of a slot still matters when `block` is at `pc`, or after it.
+    pub fn matters(&self, block: &Reads, slot: SlotId, pc: usize) -> bool {
+        block.last.get(&slot).is_some_and(|last| *last >= pc) || self.leaves(block, slot)
+    }
+
+    /// Whether the value of a slot matters to others once `block` has ended.
+    pub fn leaves(&self, block: &Reads, slot: SlotId) -> bool {
+        self.homes.get(&slot).is_some_and(|home| *home < block.depth)
+    }
+
+    /// What the code of a block says by itself. Its caller is known.
+    fn shape(&self, plan: &Plan, id: BlockId, is_async: bool, asked: Asked) -> Reads {
+        let (block, caller) = (plan.block(id), plan.tree.caller(id));
+        let depth = caller.map_or(0, |caller| self.of(caller).depth + 1);
+        let is_group = block.span().is_none();
+        let is_beside =
+            is_group && (is_async || is_parallel(plan, id) || caller.is_some_and(|caller| self.of(caller).is_beside));
+        let (mut rolled, mut next) = (vec![false; block.code.len()], vec![0; block.code.len()]);
+        for (pc, inst) in block.code.iter().enumerate().rev() {
+            let after = |at: usize| rolled.get(at).copied().unwrap_or(false);
+            rolled[pc] = match inst {
+                Inst::Roll => false,
+                Inst::Fail { .. } => true,
+                inst => after(pc + 1) || inst.target().is_some_and(|target| after(target as usize)),
+            };
+            next[pc] = if self.is_idle(inst) { next[pc + 1] } else { pc };
+        }
+        let propagates = block.code.iter().any(|inst| matches!(inst, Inst::Propagate { .. }));
+        Reads { asked, depth, rolled, next, is_beside, propagates, ..Reads::default() }
+    }
+
+    /// Whether an instruction changes nothing that is looked at. A block ends with one that does.
+    fn is_idle(&self, inst: &Inst) -> bool {
+        match inst {
+            Inst::Set { slot, .. } => !self.slots.contains(slot),
+            Inst::Link { .. } | Inst::Attr { .. } | Inst::Name { .. } | Inst::Export { .. } | Inst::Event { .. } => {
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn find_homes(&mut self, plan: &Plan, order: &[BlockId]) {
+        let mut homes: HashMap<SlotId, BlockId> = HashMap::new();
+        for block in order {
+            for inst in &plan.block(*block).code {
+                let (read, written) = self.touched(plan, *block, inst);
+                for slot in read.into_iter().chain(written) {
+                    let home = homes.get(&slot).map_or(*block, |home| self.common(plan, *home, *block));
+                    homes.insert(slot, home);
+                }
+            }
+        }
+        self.homes = homes.into_iter().map(|(slot, home)| (slot, self.of(home).depth)).collect();
+        // Vars are written before the root begins.
+        let vars = plan.scenarios[plan.scenario_of(order[0]).index()].vars.iter().map(|(slot, _)| *slot);
+        self.homes.extend(vars.map(|slot| (slot, 0)));
+    }
+
+    /// The innermost block that two blocks are in.
+    fn common(&self, plan: &Plan, mut one: BlockId, mut other: BlockId) -> BlockId {
+        while one != other {
+            let deeper = if self.of(one).depth >= self.of(other).depth { &mut one } else { &mut other };
+            match plan.tree.caller(*deeper) {
+                Some(caller) => *deeper = caller,
+                None => return *deeper,
+            }
+        }
+        one
+    }
+
+    /// Takes what is read in a block. What it calls is known.
+    fn find_reads(&mut self, plan: &Plan, id: BlockId) {
+        let (mut last, mut propagates) = (HashMap::new(), self.of(id).propagates);
+        for (pc, inst) in plan.block(id).code.iter().enumerate() {
+            last.extend(self.touched(plan, id, inst).0.into_iter().map(|slot| (slot, pc)));
+            if let Some(callee) = inst.callee() {
+                let called = self.of(callee);
+                last.extend(called.inputs.iter().map(|slot| (*slot, pc)));
+                propagates |= called.propagates && plan.block(callee).span().is_none();
+            }
+        }
+        let depth = self.of(id).depth;
+        let is_outer = |slot: &&SlotId| depth == 0 || self.homes.get(slot).is_some_and(|home| *home < depth);
+        let inputs = last.keys().filter(is_outer).copied().collect();
+        if let Some(reads) = self.blocks.get_mut(&id) {
+            (reads.inputs, reads.last, reads.propagates) = (inputs, last, propagates);
+        }
+    }
+
+    /// The deciding slots that an instruction reads for a decision, and those that it writes.
+    fn touched(&self, plan: &Plan, block: BlockId, inst: &Inst) -> (Vec<SlotId>, Vec<SlotId>) {
+        let (mut values, mut read, mut written) = (vec![], vec![], vec![]);
+        match *inst {
+            Inst::Test { value, .. } => values.push(value),
+            Inst::Set { slot, value } if self.slots.contains(&slot) => {
+                values.push(value);
+                written.push(slot);
+            }
+            Inst::End => {
+                if let Form::Group(Group::Sequence { outcome: Some(outcome) }) = &plan.block(block).form {
+                    read.extend(outcome.slots());
+                }
+            }
+            _ => {}
+        }
+        values.extend(inst.error().map(|error| plan.errors[error.index()].r#type));
+        if let Some(spec) = inst.spec().map(|spec| &plan.specs[spec.index()]) {
+            values.extend(spec.exprs());
+            read.extend(spec.repeat.and_then(|repeat| repeat.until));
+            written.extend(outputs(spec));
+        }
+        let mut seen = HashSet::new();
+        values.into_iter().for_each(|value| each_slot(plan, value, &mut seen, &mut |slot| read.push(slot)));
+        read.retain(|slot| self.slots.contains(slot));
+        written.retain(|slot| self.slots.contains(slot));
+        (read, written)
+    }
+}
+
+/// Whether a block is a group whose calls run side by side.
+pub fn is_parallel(plan: &Plan, block: BlockId) -> bool {
+    matches!(plan.block(block).form, Form::Group(Group::Parallel { .. }))
+}
+
+/// The slots that a call writes.
+fn outputs(spec: &CallSpec) -> impl Iterator<Item = SlotId> {
+    let turns = spec.repeat.into_iter().flat_map(|repeat| repeat.index.into_iter().chain(repeat.total));
+    let outcome = spec.outcome.into_iter().flat_map(|outcome| outcome.slots());
+    turns.chain(spec.retry.and_then(|retry| retry.attempt)).chain(outcome)
+}
+
+/// Calls `visit` with the slots that an expression reads, but for expressions that were seen.
+fn each_slot(plan: &Plan, value: ExprId, seen: &mut HashSet<ExprId>, visit: &mut impl FnMut(SlotId)) {
+    let mut waiting = vec![value];
+    while let Some(value) = waiting.pop() {
+        if !seen.insert(value) {
+            continue;
+        }
+        let expr = &plan.exprs[value.index()];
+        if let Expr::Slot { slot } = expr {
+            visit(*slot);
+        }
+        waiting.extend(expr.operands());
+    }
+}
+
+/// Looks for what decides, until nothing more is found.
+struct Search<'a> {
+    plan: &'a Plan,
+    asked: HashMap<BlockId, Asked>,
+    slots: HashSet<SlotId>,
+    seen: HashSet<ExprId>,
+    grew: bool,
+}
+
+impl Search<'_> {
+    fn value(&mut self, value: ExprId) {
+        let Search { plan, slots, seen, grew, .. } = self;
+        each_slot(plan, value, seen, &mut |slot| *grew |= slots.insert(slot));
+    }
+
+    fn slot(&mut self, slot: SlotId) {
+        self.grew |= self.slots.insert(slot);
+    }
+
+    fn asked(&self, block: BlockId) -> Asked {
+        self.asked.get(&block).copied().unwrap_or_default()
+    }
+
+    fn block(&mut self, id: BlockId) {
+        let plan = self.plan;
+        for inst in plan.block(id).code.iter().rev() {
+            match *inst {
+                Inst::Test { value, .. } => self.value(value),
+                Inst::Set { slot, value } if self.slots.contains(&slot) => self.value(value),
+                Inst::Call { block, spec } => {
+                    let spec = spec.map_or(CallSpec::default(), |spec| plan.specs[spec.index()]);
+                    self.call(id, block, &spec);
+                }
+                _ => {}
+            }
+            if let Some(error) = inst.error()
+                && self.asked(plan.span_block(id)) == Asked::Type
+            {
+                self.value(plan.errors[error.index()].r#type);
+            }
+        }
+    }
+
+    fn call(&mut self, caller: BlockId, callee: BlockId, spec: &CallSpec) {
+        spec.exprs().for_each(|value| self.value(value));
+        if let Some(until) = spec.repeat.and_then(|repeat| repeat.until) {
+            self.slot(until);
+        }
+        let asked = match spec.outcome {
+            _ if spec.is_async => Asked::Nothing,
+            Some(outcome) if self.slots.contains(&outcome.r#type) => Asked::Type,
+            Some(outcome) if [outcome.failed, outcome.message].iter().any(|slot| self.slots.contains(slot)) => {
+                Asked::Failed
+            }
+            _ if spec.retry.is_some() => Asked::Failed,
+            _ => Asked::Nothing,
+        };
+        let beside = if is_parallel(self.plan, caller) && !spec.is_async { self.asked(caller) } else { Asked::Nothing };
+        let asked = asked.max(beside);
+        if let Form::Group(Group::Sequence { outcome: Some(outcome) }) = &self.plan.block(callee).form {
+            if asked >= Asked::Failed {
+                self.slot(outcome.failed);
+            }
+            if asked == Asked::Type {
+                self.slot(outcome.r#type);
+            }
+        }
+        let before = self.asked.insert(callee, asked).unwrap_or_default();
+        self.grew |= before != asked;
+    }
+}

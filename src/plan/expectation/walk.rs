@@ -1,0 +1,312 @@
+//! Follows the blocks of a scenario along all ways that are told apart. A block is followed once for each set of values that it
+//! reads; what it comes to then is known wherever it is called with the same.
+
+use super::MAX_COMBINATIONS;
+use super::flow::{End, Ended, Entry, Failure, Flow, Flows, Standing, State, Tally, meet};
+use super::ledger::{Book, Extent};
+use super::reads::{Asked, Knowledge, Reads};
+use super::value::{Evaluation, Known, Outcomes, Slots};
+use crate::plan::{BlockId, CallSpec, ErrorId, ExprId, Form, Group, Inst, Plan, ScenarioId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// The most that is looked at for a scenario: instructions in their states, and values.
+const MAX_WORK: usize = 1 << 22;
+
+/// A scenario can't be followed.
+#[derive(Debug)]
+pub struct Unforeseen;
+
+/// What a block comes to that began with an entry. All figures are of one run.
+#[derive(Debug)]
+pub struct Summary {
+    pub ends: Vec<(End, Ended)>,
+    pub tally: Tally,
+}
+
+pub struct Walk<'a, P> {
+    pub(super) plan: &'a Plan,
+    pub(super) knowledge: &'a Knowledge,
+    /// The parts that a block's spans are of, each once.
+    parts_of: P,
+    known: BTreeMap<(BlockId, Entry), Rc<Summary>>,
+    /// The blocks whose spans may have two failures, of which it can't be told which one counts.
+    pub contested: BTreeSet<BlockId>,
+    work: usize,
+}
+
+/// A block that is being followed.
+pub(super) struct Frame<'a> {
+    pub id: BlockId,
+    pub reads: &'a Reads,
+    /// By instruction: what arrives there.
+    waiting: BTreeMap<usize, Flows>,
+    pub tally: Tally,
+    pub book: Book,
+}
+
+/// Where a flow goes on, and in which state.
+type Target = (usize, State);
+
+impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
+    pub fn new(plan: &'a Plan, knowledge: &'a Knowledge, parts_of: P) -> Walk<'a, P> {
+        Walk { plan, knowledge, parts_of, known: BTreeMap::new(), contested: BTreeSet::new(), work: 0 }
+    }
+
+    /// What the root of a scenario finds, and how likely.
+    pub fn entries(&mut self, scenario: ScenarioId) -> Result<BTreeMap<Entry, f64>, Unforeseen> {
+        let mut drawn = BTreeMap::from([(Slots::new(), 1.0)]);
+        let scenario = &self.plan.scenarios[scenario.index()];
+        for (slot, value) in scenario.vars.iter().filter(|(slot, _)| self.knowledge.slots.contains(slot)) {
+            let mut next = BTreeMap::new();
+            for (slots, share) in drawn {
+                for (value, part) in self.outcomes(&slots, *value)?.iter() {
+                    let mut slots = slots.clone();
+                    slots.insert(*slot, value.clone());
+                    *next.entry(slots).or_default() += share * part;
+                }
+                if next.len() > MAX_COMBINATIONS {
+                    return Err(Unforeseen);
+                }
+            }
+            drawn = next;
+        }
+        let root = self.knowledge.of(scenario.root);
+        let mut entries = BTreeMap::new();
+        for (slots, share) in drawn {
+            *entries.entry(Entry::of(root, &State { slots, ..State::default() })).or_default() += share;
+        }
+        Ok(entries)
+    }
+
+    /// Follows a block. Recursion is as deep as the calls, which the verifier bounds.
+    pub fn block(&mut self, id: BlockId, entry: &Entry) -> Result<Rc<Summary>, Unforeseen> {
+        let key = (id, entry.clone());
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let summary = Rc::new(self.follow(id, entry)?);
+        self.known.insert(key, summary.clone());
+        Ok(summary)
+    }
+
+    fn follow(&mut self, id: BlockId, entry: &Entry) -> Result<Summary, Unforeseen> {
+        let (waiting, tally, book) = (BTreeMap::new(), Tally::default(), Book::default());
+        let mut frame = Frame { id, reads: self.knowledge.of(id), waiting, tally, book };
+        let state = State { slots: entry.slots.clone(), failure: entry.failure.clone(), ..State::default() };
+        self.go(&mut frame, (0, state), Flow::whole())?;
+        let mut ends = vec![];
+        while let Some((pc, flows)) = frame.waiting.pop_first() {
+            let is_end = matches!(self.plan.block(id).code[pc], Inst::End);
+            for (state, flow) in flows {
+                self.look(1)?;
+                match is_end {
+                    true => self.end(&mut frame, state, flow, &mut ends)?,
+                    false => self.step(&mut frame, pc, state, flow)?,
+                }
+            }
+        }
+        let Frame { tally, book, .. } = frame;
+        let ends = ends.into_iter().map(|(end, flow)| (end, flow.end(&book))).collect();
+        Ok(Summary { ends, tally })
+    }
+
+    /// Counts what is looked at.
+    pub(super) fn look(&mut self, work: usize) -> Result<(), Unforeseen> {
+        self.work = self.work.saturating_add(work);
+        if self.work > MAX_WORK { Err(Unforeseen) } else { Ok(()) }
+    }
+
+    pub(super) fn outcomes(&mut self, slots: &Slots, value: ExprId) -> Result<Rc<Outcomes>, Unforeseen> {
+        let mut evaluation = Evaluation::new(self.plan, slots);
+        let outcomes = evaluation.outcomes(value);
+        self.look(evaluation.work)?;
+        Ok(outcomes)
+    }
+
+    /// How likely a condition is true.
+    pub(super) fn chance(&mut self, slots: &Slots, condition: ExprId) -> Result<f64, Unforeseen> {
+        let outcomes = self.outcomes(slots, condition)?;
+        if outcomes.contains_key(&Known::Unclear) {
+            return Err(Unforeseen);
+        }
+        Ok(outcomes.get(&Known::Bool(true)).copied().unwrap_or(0.0))
+    }
+
+    fn go(&self, frame: &mut Frame, (pc, mut state): Target, flow: Flow) -> Result<(), Unforeseen> {
+        if flow.share <= 0.0 {
+            return Ok(());
+        }
+        let (reads, pc) = (frame.reads, frame.reads.next[pc]);
+        state.slots.retain(|slot, _| self.knowledge.matters(reads, *slot, pc));
+        state.roll = state.roll.filter(|_| reads.rolled[pc]);
+        let there = frame.waiting.entry(pc).or_default();
+        meet(&frame.book, there, state, flow);
+        if there.len() > MAX_COMBINATIONS { Err(Unforeseen) } else { Ok(()) }
+    }
+
+    /// Lets a flow go on at `one` with probability `share`, and else at `other`.
+    fn part(
+        &self,
+        frame: &mut Frame,
+        share: f64,
+        one: Target,
+        other: Target,
+        mut flow: Flow,
+    ) -> Result<(), Unforeseen> {
+        frame.book.part(&mut flow.notes);
+        self.go(frame, other, flow.clone().times(1.0 - share))?;
+        self.go(frame, one, flow.times(share))
+    }
+
+    fn step(&mut self, frame: &mut Frame<'a>, pc: usize, mut state: State, mut flow: Flow) -> Result<(), Unforeseen> {
+        let (plan, next) = (self.plan, pc + 1);
+        let inst = &plan.block(frame.id).code[pc];
+        match *inst {
+            Inst::Set { slot, value } => {
+                let outcomes = self.outcomes(&state.slots, value)?;
+                frame.book.part(&mut flow.notes);
+                for (value, share) in &*outcomes {
+                    state.slots.insert(slot, value.clone());
+                    self.go(frame, (next, state.clone()), flow.clone().times(*share))?;
+                }
+                return Ok(());
+            }
+            Inst::Delay { .. } | Inst::DelayDist { .. } => {
+                let own = frame.tally.own.zip(plan.mean_delay(inst));
+                frame.tally.own = own.map(|(own, time)| own + flow.share * time);
+            }
+            Inst::Roll => state.roll = Some(0),
+            Inst::Fail { chance, error, target } => {
+                let share = state.chance_of(chance);
+                let roll = state.roll.map(|sum| sum.saturating_add(chance.0));
+                frame.book.part(&mut flow.notes);
+                self.go(frame, (next, State { roll, ..state.clone() }), flow.clone().times(1.0 - share))?;
+                return self.fail(
+                    frame,
+                    pc,
+                    error,
+                    (target as usize, State { roll: None, ..state }),
+                    flow.times(share),
+                );
+            }
+            Inst::SkipIfFailed { target } if state.failure.is_some() => {
+                return self.go(frame, (target as usize, state), flow);
+            }
+            Inst::Test { value, target } => {
+                let share = self.chance(&state.slots, value)?;
+                return self.part(frame, share, (next, state.clone()), (target as usize, state), flow);
+            }
+            Inst::Chance { chance, target } => {
+                return self.part(frame, chance.share(), (next, state.clone()), (target as usize, state), flow);
+            }
+            Inst::Propagate { error, target } => {
+                return self.propagate(frame, pc, error, (target as usize, state), flow);
+            }
+            Inst::Call { block, spec } => {
+                let spec = spec.map_or(CallSpec::default(), |spec| plan.specs[spec.index()]);
+                let ends = self.call(frame, pc, block, &spec, state, flow)?;
+                return ends.into_iter().try_for_each(|(state, flow)| self.go(frame, (next, state), flow));
+            }
+            Inst::SkipIfFailed { .. } | Inst::Event { .. } | Inst::Link { .. } | Inst::End => {}
+            Inst::Attr { .. } | Inst::Name { .. } | Inst::Export { .. } => {}
+        }
+        self.go(frame, (next, state), flow)
+    }
+
+    /// What the types of an error can be that a frame's span fails with, where that is asked for.
+    fn types(&mut self, frame: &Frame, error: ErrorId, slots: &Slots) -> Result<Vec<(Known, f64)>, Unforeseen> {
+        if self.knowledge.of(self.plan.span_block(frame.id)).asked < Asked::Type {
+            return Ok(vec![(Known::Absent, 1.0)]);
+        }
+        let outcomes = self.outcomes(slots, self.plan.errors[error.index()].r#type)?;
+        let text = |value: &Known| if *value == Known::Absent { "".into() } else { value.text() };
+        Ok(outcomes.iter().map(|(value, share)| (text(value), *share)).collect())
+    }
+
+    /// Fails the span by the instruction at `pc`, in place of any earlier failure.
+    fn fail(
+        &mut self,
+        frame: &mut Frame,
+        pc: usize,
+        error: ErrorId,
+        (target, state): Target,
+        mut flow: Flow,
+    ) -> Result<(), Unforeseen> {
+        let origin = (frame.id, pc);
+        let standing = if frame.reads.is_beside { Standing::Beside(Some(origin)) } else { Standing::Settled };
+        frame.book.part(&mut flow.notes);
+        for (r#type, share) in self.types(frame, error, &state.slots)? {
+            let failure = Some(Failure { r#type, standing });
+            self.go(frame, (target, State { failure, ..state.clone() }), flow.clone().times(share).fail(origin))?;
+        }
+        Ok(())
+    }
+
+    /// Fails the span by the instruction at `pc`, unless it failed earlier.
+    fn propagate(
+        &mut self,
+        frame: &mut Frame,
+        pc: usize,
+        error: ErrorId,
+        (target, state): Target,
+        mut flow: Flow,
+    ) -> Result<(), Unforeseen> {
+        let origin = (frame.id, pc);
+        let (before, other) = match &state.failure {
+            None => return self.fail(frame, pc, error, (target, state), flow),
+            Some(Failure { standing: Standing::Settled, .. }) => return self.go(frame, (target, state), flow),
+            Some(Failure { r#type, standing: Standing::Beside(other) }) => (r#type.clone(), *other),
+        };
+        let one = other.filter(|other| *other == origin);
+        if one.is_none() {
+            self.contested.insert(self.plan.span_block(frame.id));
+        }
+        frame.book.part(&mut flow.notes);
+        for (r#type, share) in self.types(frame, error, &state.slots)? {
+            let r#type = if r#type == before { r#type } else { Known::Unclear };
+            let failure = Some(Failure { r#type, standing: Standing::Beside(one) });
+            self.go(frame, (target, State { failure, ..state.clone() }), flow.clone().times(share))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what arrives at a block's end.
+    fn end(
+        &self,
+        frame: &mut Frame,
+        state: State,
+        mut flow: Flow,
+        ends: &mut Vec<(End, Flow)>,
+    ) -> Result<(), Unforeseen> {
+        let Frame { id, reads, .. } = *frame;
+        let State { mut slots, failure, joined, .. } = state;
+        let outcome = match &self.plan.block(id).form {
+            Form::Span(_) => {
+                for (origin, share) in std::mem::take(&mut flow.origins) {
+                    frame.tally.failed += share;
+                    *frame.tally.hits.entry(origin).or_default() += share;
+                }
+                let parts = (self.parts_of)(id).into_iter().map(|part| (part, Extent::ONE));
+                flow.notes.add(&parts.collect());
+                failure.as_ref().map(|failure| failure.r#type.clone())
+            }
+            Form::Group(Group::Parallel { .. }) => joined,
+            Form::Group(Group::Sequence { outcome: None }) => None,
+            Form::Group(Group::Sequence { outcome: Some(outcome) }) if reads.asked > Asked::Nothing => {
+                let r#type = slots.get(&outcome.r#type).filter(|_| reads.asked == Asked::Type);
+                match slots.get(&outcome.failed) {
+                    Some(Known::Bool(true)) => Some(r#type.cloned().unwrap_or(Known::Absent)),
+                    Some(Known::Unclear) | None => return Err(Unforeseen),
+                    Some(_) => None,
+                }
+            }
+            Form::Group(Group::Sequence { outcome: Some(_) }) => None,
+        };
+        slots.retain(|slot, _| self.knowledge.leaves(reads, *slot));
+        let failure = failure.filter(|_| reads.propagates && self.plan.block(id).span().is_none());
+        let end = End { slots, failure, outcome: outcome.filter(|_| reads.asked > Asked::Nothing) };
+        ends.push((end, flow));
+        Ok(())
+    }
+}
