@@ -158,6 +158,14 @@ impl Plan {
         }
     }
 
+    /// The mean of the time that passes before the span fails by an instruction, ns; `None`: it depends on values.
+    fn mean_time_to_fail(&self, inst: &Inst) -> Option<f64> {
+        match inst.error().and_then(|error| self.errors[error.index()].delay) {
+            Some(delay) => self.mean_time(delay, u64::MAX),
+            None => Some(0.0),
+        }
+    }
+
     /// The mean of the time by which an instruction moves on, ns; `None`: it depends on values.
     fn mean_delay(&self, inst: &Inst) -> Option<f64> {
         match *inst {

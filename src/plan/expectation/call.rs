@@ -2,8 +2,8 @@
 
 use super::flow::{Calls, Ended, Entry, Flow, Flows, Standing, State, meet};
 use super::ledger::{self, Book};
-use super::reads::{Asked, is_parallel};
-use super::value::Known;
+use super::reads::{Asked, answers, is_parallel};
+use super::value::{Cell, Known};
 use super::walk::{Frame, Unforeseen, Walk};
 use crate::plan::{BlockId, CallSpec, SlotId};
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
             return self.turns(frame, site, state, flow, &Counts::from([(1, 1.0)]));
         };
         let mut counts = Counts::new();
-        for (count, share) in self.outcomes(&state.slots, repeat.count)?.iter() {
+        for (count, share) in self.outcomes(&state.values, repeat.count)?.iter() {
             let count = match count {
                 Known::Unclear => return Err(Unforeseen),
                 count => count.int().map_or(0, |count| count.clamp(0, repeat.max.into()) as u32),
@@ -59,7 +59,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         frame.book.part(&mut flow.notes);
         for (count, share) in counts {
             let mut state = state.clone();
-            state.slots.insert(total, Known::Int(count.into()));
+            state.values.insert(total, Known::Int(count.into()));
             let part = flow.clone().times(share);
             for (state, flow) in self.turns(frame, site, state, part, &Counts::from([(count, 1.0)]))? {
                 meet(&frame.book, &mut ends, state, flow);
@@ -68,8 +68,8 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(ends)
     }
 
-    fn deciding(&self, slot: Option<SlotId>) -> Option<SlotId> {
-        slot.filter(|slot| self.knowledge.slots.contains(slot))
+    fn deciding(&self, slot: Option<SlotId>) -> Option<Cell> {
+        slot.map(Cell::Slot).filter(|cell| self.knowledge.decides(*cell))
     }
 
     /// Follows all turns of a call.
@@ -83,7 +83,8 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
     ) -> Result<Flows, Unforeseen> {
         let is_in_turn = !site.spec.is_async && !is_parallel(self.plan, frame.id);
         let until = site.spec.repeat.and_then(|repeat| repeat.until).filter(|_| is_in_turn);
-        let is_over = |state: &State| until.is_some_and(|slot| state.slots.get(&slot) == Some(&Known::Bool(true)));
+        let is_over =
+            |state: &State| until.is_some_and(|slot| state.values.get(&Cell::Slot(slot)) == Some(&Known::Bool(true)));
         let index = self.deciding(site.spec.repeat.and_then(|repeat| repeat.index));
         let (mut done, mut now) = (Flows::new(), Flows::from([(state, flow)]));
         let (mut known, mut left) = (BTreeMap::<State, Rc<Turn>>::new(), 1.0);
@@ -107,8 +108,8 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                 if flow.share <= 0.0 {
                     continue;
                 }
-                if let Some(slot) = index {
-                    state.slots.insert(slot, Known::Int(number.into()));
+                if let Some(cell) = index {
+                    state.values.insert(cell, Known::Int(number.into()));
                 }
                 let turn = match known.get(&state) {
                     Some(turn) => turn.clone(),
@@ -166,8 +167,8 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         let mut now = Flows::from([(begun.clone(), Flow::whole())]);
         for number in 0..retry.map_or(1, |retry| retry.attempts) {
             for (mut state, mut flow) in std::mem::take(&mut now) {
-                if let Some(slot) = attempt {
-                    state.slots.insert(slot, Known::Int(number.into()));
+                if let Some(cell) = attempt {
+                    state.values.insert(cell, Known::Int(number.into()));
                 }
                 let entry = Entry::of(reads, &state);
                 let summary = self.block(callee, &entry)?;
@@ -178,7 +179,8 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                     let mut state = state.clone();
                     let fails = passes_on && state.failure.is_none() && end.failure.is_some();
                     let mut flow = flow.clone().through(ended, fails);
-                    state.slots.extend(end.slots.iter().map(|(slot, value)| (*slot, value.clone())));
+                    state.values.extend(end.values.iter().map(|(cell, value)| (*cell, value.clone())));
+                    self.answer(&mut state, spec);
                     if passes_on {
                         state.failure = end.failure.clone();
                         if let Some(failure) = state.failure.as_mut().filter(|_| settles) {
@@ -190,7 +192,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                     }
                     let again = match retry {
                         Some(retry) if end.outcome.is_some() && number + 1 < retry.attempts => match retry.when {
-                            Some(when) => self.chance(&state.slots, when)?,
+                            Some(when) => self.chance(&state.values, when)?,
                             None => 1.0,
                         },
                         _ => 0.0,
@@ -204,7 +206,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                             let is_same = state.joined.as_ref().is_none_or(|joined| joined == r#type);
                             state.joined = Some(if is_same { r#type.clone() } else { Known::Unclear });
                         }
-                        state.slots.retain(|slot, _| self.knowledge.matters(frame.reads, *slot, pc));
+                        state.values.retain(|cell, _| self.knowledge.matters(frame.reads, *cell, pc));
                         meet(&book, &mut ends, state, flow.times(1.0 - again));
                     }
                 }
@@ -220,8 +222,18 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         let r#type = outcome.cloned().unwrap_or_else(|| "".into());
         let message = if outcome.is_some() { Known::Unclear } else { Known::Absent };
         let values = [Known::Bool(outcome.is_some()), r#type, message];
-        let deciding = slots.slots().into_iter().zip(values).filter(|(slot, _)| self.knowledge.slots.contains(slot));
-        state.slots.extend(deciding);
+        let cells = slots.slots().into_iter().map(Cell::Slot).zip(values);
+        state.values.extend(cells.filter(|(cell, _)| self.knowledge.decides(*cell)));
+    }
+
+    /// Brings a client what it reads of the answer.
+    fn answer(&self, state: &mut State, spec: &CallSpec) {
+        for answer in answers(self.plan, spec) {
+            let value = state.values.remove(&Cell::Attr(answer.attr)).unwrap_or(Known::Absent);
+            if let Some(cell) = self.deciding(Some(answer.slot)) {
+                state.values.insert(cell, value);
+            }
+        }
     }
 }
 

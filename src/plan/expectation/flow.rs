@@ -2,15 +2,15 @@
 
 use super::ledger::{Book, Extents, Notes};
 use super::reads::Reads;
-use super::value::{Known, Slots};
+use super::value::{Known, Values};
 use crate::plan::{BlockId, Chance};
 use std::collections::BTreeMap;
 
 /// What decides how a block goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
-    /// The slots that decide something.
-    pub slots: Slots,
+    /// What decides something.
+    pub values: Values,
     /// How the span has failed.
     pub failure: Option<Failure>,
     /// The type of the earliest failure, in a parallel group, of the calls that are waited for.
@@ -41,7 +41,7 @@ pub type Origin = (BlockId, usize);
 /// What a block finds when it begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    pub slots: Slots,
+    pub values: Values,
     /// How the span has failed, for a group that may pass a failure on to it.
     pub failure: Option<Failure>,
 }
@@ -49,8 +49,8 @@ pub struct Entry {
 /// How a block ends: what its caller can tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct End {
-    /// The slots that others read.
-    pub slots: Slots,
+    /// What others read.
+    pub values: Values,
     /// How the span has failed, after a group that may pass a failure on to it.
     pub failure: Option<Failure>,
     /// The type of the error that the block has failed with; `None`: it has not, or nobody asks.
@@ -110,9 +110,9 @@ impl State {
 impl Entry {
     /// What a block finds that is called in a state.
     pub fn of(reads: &Reads, state: &State) -> Entry {
-        let slots = state.slots.iter().filter(|(slot, _)| reads.inputs.contains(slot));
+        let values = state.values.iter().filter(|(cell, _)| reads.inputs.contains(cell));
         let failure = state.failure.as_ref().filter(|_| reads.propagates);
-        Entry { slots: slots.map(|(slot, value)| (*slot, value.clone())).collect(), failure: failure.cloned() }
+        Entry { values: values.map(|(cell, value)| (*cell, value.clone())).collect(), failure: failure.cloned() }
     }
 }
 

@@ -1,7 +1,8 @@
-//! What decides about a scenario's traces: which slots, where they are read for the last time, and which blocks' outcomes
-//! anybody asks for. All else that is drawn is not looked at.
+//! What decides about a scenario's traces: which slots and attributes, where they are read for the last time, and which blocks'
+//! outcomes anybody asks for. All else that is drawn is not looked at.
 
-use crate::plan::{BlockId, CallSpec, CallSpecId, Expr, ExprId, Form, Group, Inst, Plan, ScenarioId, SlotId};
+use super::value::Cell;
+use crate::plan::{Answer, BlockId, CallSpec, CallSpecId, Expr, ExprId, Form, Group, Inst, Plan, ScenarioId, SlotId};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 /// What is asked of a block's outcome.
@@ -21,10 +22,10 @@ pub struct Reads {
     pub asked: Asked,
     /// Blocks above it.
     depth: usize,
-    /// The deciding slots that it reads, and what it calls does, and that were written outside of it.
-    pub inputs: HashSet<SlotId>,
-    /// By slot: the last instruction that reads it, or calls what does.
-    last: HashMap<SlotId, usize>,
+    /// What decides and is read by it, or by what it calls, and was written outside of it.
+    pub inputs: HashSet<Cell>,
+    /// By cell: the last instruction that reads it, or calls what does.
+    last: HashMap<Cell, usize>,
     /// By instruction: whether the roll before it is still compared with.
     pub rolled: Vec<bool>,
     /// By instruction: the next, itself included, that matters.
@@ -38,29 +39,29 @@ pub struct Reads {
 /// What is known of a scenario before it is followed.
 pub struct Knowledge {
     pub blocks: HashMap<BlockId, Reads>,
-    /// The slots that decide something.
-    pub slots: HashSet<SlotId>,
-    /// By slot: how deep the innermost block lies that has all who read or write it in it.
-    homes: HashMap<SlotId, usize>,
+    /// What decides something.
+    cells: HashSet<Cell>,
+    /// By cell: how deep the innermost block lies that has all who read or write it in it.
+    homes: HashMap<Cell, usize>,
 }
 
 impl Knowledge {
     pub fn new(plan: &Plan, scenario: ScenarioId) -> Knowledge {
         let mut search =
-            Search { plan, asked: HashMap::new(), slots: HashSet::new(), seen: HashSet::new(), grew: true };
+            Search { plan, asked: HashMap::new(), cells: HashSet::new(), seen: HashSet::new(), grew: true };
         let order = plan.blocks_of(scenario);
         while std::mem::take(&mut search.grew) {
             // What is asked goes from callers to callees, what decides from later instructions to earlier ones.
             order.iter().for_each(|block| search.block(*block));
             order.iter().rev().for_each(|block| search.block(*block));
             for (slot, value) in plan.scenarios[scenario.index()].vars.iter().rev() {
-                if search.slots.contains(slot) {
+                if search.cells.contains(&Cell::Slot(*slot)) {
                     search.value(*value);
                 }
             }
         }
-        let Search { asked, slots, .. } = search;
-        let mut knowledge = Knowledge { blocks: HashMap::new(), slots, homes: HashMap::new() };
+        let Search { asked, cells, .. } = search;
+        let mut knowledge = Knowledge { blocks: HashMap::new(), cells, homes: HashMap::new() };
         let specs: HashMap<BlockId, CallSpecId> = order
             .iter()
             .flat_map(|block| &plan.block(*block).code)
@@ -80,14 +81,19 @@ impl Knowledge {
         &self.blocks[&block]
     }
 
-    /// Whether the value of a slot still matters when `block` is at `pc`, or after it.
-    pub fn matters(&self, block: &Reads, slot: SlotId, pc: usize) -> bool {
-        block.last.get(&slot).is_some_and(|last| *last >= pc) || self.leaves(block, slot)
+    /// Whether what a cell holds decides something.
+    pub fn decides(&self, cell: Cell) -> bool {
+        self.cells.contains(&cell)
     }
 
-    /// Whether the value of a slot matters to others once `block` has ended.
-    pub fn leaves(&self, block: &Reads, slot: SlotId) -> bool {
-        self.homes.get(&slot).is_some_and(|home| *home < block.depth)
+    /// Whether what a cell holds still matters when `block` is at `pc`, or after it.
+    pub fn matters(&self, block: &Reads, cell: Cell, pc: usize) -> bool {
+        block.last.get(&cell).is_some_and(|last| *last >= pc) || self.leaves(block, cell)
+    }
+
+    /// Whether what a cell holds matters to others once `block` has ended.
+    pub fn leaves(&self, block: &Reads, cell: Cell) -> bool {
+        self.homes.get(&cell).is_some_and(|home| *home < block.depth)
     }
 
     /// What the code of a block says by itself. Its caller is known.
@@ -105,38 +111,37 @@ impl Knowledge {
                 Inst::Fail { .. } => true,
                 inst => after(pc + 1) || inst.target().is_some_and(|target| after(target as usize)),
             };
-            next[pc] = if self.is_idle(inst) { next[pc + 1] } else { pc };
+            next[pc] = if self.is_idle(plan, id, inst) { next[pc + 1] } else { pc };
         }
         let propagates = block.code.iter().any(|inst| matches!(inst, Inst::Propagate { .. }));
         Reads { asked, depth, rolled, next, is_beside, propagates, ..Reads::default() }
     }
 
     /// Whether an instruction changes nothing that is looked at. A block ends with one that does.
-    fn is_idle(&self, inst: &Inst) -> bool {
-        match inst {
-            Inst::Set { slot, .. } => !self.slots.contains(slot),
-            Inst::Link { .. } | Inst::Attr { .. } | Inst::Name { .. } | Inst::Export { .. } | Inst::Event { .. } => {
-                true
-            }
+    fn is_idle(&self, plan: &Plan, block: BlockId, inst: &Inst) -> bool {
+        let may_be = match inst {
+            Inst::Set { .. } | Inst::Attr { .. } | Inst::Event { .. } => true,
+            Inst::Link { .. } | Inst::Name { .. } | Inst::Export { .. } => true,
             _ => false,
-        }
+        };
+        may_be && !writes(plan, block, inst).iter().any(|(cell, _)| self.cells.contains(cell))
     }
 
     fn find_homes(&mut self, plan: &Plan, order: &[BlockId]) {
-        let mut homes: HashMap<SlotId, BlockId> = HashMap::new();
+        let mut homes: HashMap<Cell, BlockId> = HashMap::new();
         for block in order {
             for inst in &plan.block(*block).code {
                 let (read, written) = self.touched(plan, *block, inst);
-                for slot in read.into_iter().chain(written) {
-                    let home = homes.get(&slot).map_or(*block, |home| self.common(plan, *home, *block));
-                    homes.insert(slot, home);
+                for cell in read.into_iter().chain(written) {
+                    let home = homes.get(&cell).map_or(*block, |home| self.common(plan, *home, *block));
+                    homes.insert(cell, home);
                 }
             }
         }
-        self.homes = homes.into_iter().map(|(slot, home)| (slot, self.of(home).depth)).collect();
+        self.homes = homes.into_iter().map(|(cell, home)| (cell, self.of(home).depth)).collect();
         // Vars are written before the root begins.
-        let vars = plan.scenarios[plan.scenario_of(order[0]).index()].vars.iter().map(|(slot, _)| *slot);
-        self.homes.extend(vars.map(|slot| (slot, 0)));
+        let vars = plan.scenarios[plan.scenario_of(order[0]).index()].vars.iter().map(|(slot, _)| Cell::Slot(*slot));
+        self.homes.extend(vars.map(|cell| (cell, 0)));
     }
 
     /// The innermost block that two blocks are in.
@@ -155,33 +160,32 @@ impl Knowledge {
     fn find_reads(&mut self, plan: &Plan, id: BlockId) {
         let (mut last, mut propagates) = (HashMap::new(), self.of(id).propagates);
         for (pc, inst) in plan.block(id).code.iter().enumerate() {
-            last.extend(self.touched(plan, id, inst).0.into_iter().map(|slot| (slot, pc)));
+            last.extend(self.touched(plan, id, inst).0.into_iter().map(|cell| (cell, pc)));
             if let Some(callee) = inst.callee() {
                 let called = self.of(callee);
-                last.extend(called.inputs.iter().map(|slot| (*slot, pc)));
+                last.extend(called.inputs.iter().map(|cell| (*cell, pc)));
                 propagates |= called.propagates && plan.block(callee).span().is_none();
             }
         }
         let depth = self.of(id).depth;
-        let is_outer = |slot: &&SlotId| depth == 0 || self.homes.get(slot).is_some_and(|home| *home < depth);
+        let is_outer = |cell: &&Cell| depth == 0 || self.homes.get(cell).is_some_and(|home| *home < depth);
         let inputs = last.keys().filter(is_outer).copied().collect();
         if let Some(reads) = self.blocks.get_mut(&id) {
             (reads.inputs, reads.last, reads.propagates) = (inputs, last, propagates);
         }
     }
 
-    /// The deciding slots that an instruction reads for a decision, and those that it writes.
-    fn touched(&self, plan: &Plan, block: BlockId, inst: &Inst) -> (Vec<SlotId>, Vec<SlotId>) {
-        let (mut values, mut read, mut written) = (vec![], vec![], vec![]);
-        match *inst {
-            Inst::Test { value, .. } => values.push(value),
-            Inst::Set { slot, value } if self.slots.contains(&slot) => {
-                values.push(value);
-                written.push(slot);
-            }
+    /// What decides and is read by an instruction for a decision, and what is written by it.
+    fn touched(&self, plan: &Plan, block: BlockId, inst: &Inst) -> (Vec<Cell>, Vec<Cell>) {
+        let mut writes = writes(plan, block, inst);
+        writes.retain(|(cell, _)| self.cells.contains(cell));
+        let mut values: Vec<ExprId> = writes.iter().filter_map(|(_, value)| *value).collect();
+        let mut read = vec![];
+        match inst {
+            Inst::Test { value, .. } => values.push(*value),
             Inst::End => {
                 if let Form::Group(Group::Sequence { outcome: Some(outcome) }) = &plan.block(block).form {
-                    read.extend(outcome.slots());
+                    read.extend(outcome.slots().map(Cell::Slot));
                 }
             }
             _ => {}
@@ -189,27 +193,50 @@ impl Knowledge {
         values.extend(inst.error().map(|error| plan.errors[error.index()].r#type));
         if let Some(spec) = inst.spec().map(|spec| &plan.specs[spec.index()]) {
             values.extend(spec.exprs());
-            read.extend(spec.repeat.and_then(|repeat| repeat.until));
-            written.extend(outputs(spec));
+            read.extend(spec.repeat.and_then(|repeat| repeat.until).map(Cell::Slot));
+            read.extend(answers(plan, spec).map(|answer| Cell::Attr(answer.attr)));
         }
         let mut seen = HashSet::new();
-        values.into_iter().for_each(|value| each_slot(plan, value, &mut seen, &mut |slot| read.push(slot)));
-        read.retain(|slot| self.slots.contains(slot));
-        written.retain(|slot| self.slots.contains(slot));
-        (read, written)
+        values.into_iter().for_each(|value| each_slot(plan, value, &mut seen, &mut |slot| read.push(Cell::Slot(slot))));
+        read.retain(|cell| self.cells.contains(cell));
+        (read, writes.into_iter().map(|(cell, _)| cell).collect())
     }
+}
+
+/// What an instruction of a block writes, and the expression that gives it, where one does.
+pub fn writes(plan: &Plan, block: BlockId, inst: &Inst) -> Vec<(Cell, Option<ExprId>)> {
+    let mut writes = match *inst {
+        Inst::Set { slot, value } => vec![(Cell::Slot(slot), Some(value))],
+        Inst::Attr { attr, value } => vec![(Cell::Attr(attr), Some(value))],
+        Inst::Event { event } => {
+            let turns = plan.events[event.index()].repeat;
+            let slots = turns.into_iter().flat_map(|repeat| repeat.index.into_iter().chain(repeat.total));
+            slots.map(|slot| (Cell::Slot(slot), None)).collect()
+        }
+        _ => vec![],
+    };
+    if let Some(error) = inst.error().map(|error| &plan.errors[error.index()]) {
+        let own = plan.error_type_attr(plan.span_block(block));
+        writes.extend(own.map(|attr| (Cell::Attr(attr), Some(error.r#type))));
+        writes.extend(error.attributes.iter().map(|(attr, value)| (Cell::Attr(*attr), Some(*value))));
+    }
+    if let Some(spec) = inst.spec().map(|spec| &plan.specs[spec.index()]) {
+        let turns = spec.repeat.into_iter().flat_map(|repeat| repeat.index.into_iter().chain(repeat.total));
+        let outcome = spec.outcome.into_iter().flat_map(|outcome| outcome.slots());
+        let slots = turns.chain(spec.retry.and_then(|retry| retry.attempt)).chain(outcome);
+        writes.extend(slots.chain(answers(plan, spec).map(|answer| answer.slot)).map(|slot| (Cell::Slot(slot), None)));
+    }
+    writes
+}
+
+/// What a client reads of the answer to its call.
+pub fn answers(plan: &Plan, spec: &CallSpec) -> impl Iterator<Item = Answer> {
+    spec.exchange.into_iter().flat_map(|exchange| exchange.answers()).map(|id| plan.answers[id.index()])
 }
 
 /// Whether a block is a group whose calls run side by side.
 pub fn is_parallel(plan: &Plan, block: BlockId) -> bool {
     matches!(plan.block(block).form, Form::Group(Group::Parallel { .. }))
-}
-
-/// The slots that a call writes.
-fn outputs(spec: &CallSpec) -> impl Iterator<Item = SlotId> {
-    let turns = spec.repeat.into_iter().flat_map(|repeat| repeat.index.into_iter().chain(repeat.total));
-    let outcome = spec.outcome.into_iter().flat_map(|outcome| outcome.slots());
-    turns.chain(spec.retry.and_then(|retry| retry.attempt)).chain(outcome)
 }
 
 /// Calls `visit` with the slots that an expression reads, but for expressions that were seen.
@@ -231,19 +258,23 @@ fn each_slot(plan: &Plan, value: ExprId, seen: &mut HashSet<ExprId>, visit: &mut
 struct Search<'a> {
     plan: &'a Plan,
     asked: HashMap<BlockId, Asked>,
-    slots: HashSet<SlotId>,
+    cells: HashSet<Cell>,
     seen: HashSet<ExprId>,
     grew: bool,
 }
 
 impl Search<'_> {
     fn value(&mut self, value: ExprId) {
-        let Search { plan, slots, seen, grew, .. } = self;
-        each_slot(plan, value, seen, &mut |slot| *grew |= slots.insert(slot));
+        let Search { plan, cells, seen, grew, .. } = self;
+        each_slot(plan, value, seen, &mut |slot| *grew |= cells.insert(Cell::Slot(slot)));
     }
 
-    fn slot(&mut self, slot: SlotId) {
-        self.grew |= self.slots.insert(slot);
+    fn cell(&mut self, cell: Cell) {
+        self.grew |= self.cells.insert(cell);
+    }
+
+    fn decides(&self, slot: SlotId) -> bool {
+        self.cells.contains(&Cell::Slot(slot))
     }
 
     fn asked(&self, block: BlockId) -> Asked {
@@ -253,14 +284,17 @@ impl Search<'_> {
     fn block(&mut self, id: BlockId) {
         let plan = self.plan;
         for inst in plan.block(id).code.iter().rev() {
-            match *inst {
-                Inst::Test { value, .. } => self.value(value),
-                Inst::Set { slot, value } if self.slots.contains(&slot) => self.value(value),
-                Inst::Call { block, spec } => {
-                    let spec = spec.map_or(CallSpec::default(), |spec| plan.specs[spec.index()]);
-                    self.call(id, block, &spec);
+            if let Inst::Test { value, .. } = *inst {
+                self.value(value);
+            }
+            for (cell, value) in writes(plan, id, inst) {
+                if let Some(value) = value.filter(|_| self.cells.contains(&cell)) {
+                    self.value(value);
                 }
-                _ => {}
+            }
+            if let Inst::Call { block, spec } = *inst {
+                let spec = spec.map_or(CallSpec::default(), |spec| plan.specs[spec.index()]);
+                self.call(id, block, &spec);
             }
             if let Some(error) = inst.error()
                 && self.asked(plan.span_block(id)) == Asked::Type
@@ -273,14 +307,15 @@ impl Search<'_> {
     fn call(&mut self, caller: BlockId, callee: BlockId, spec: &CallSpec) {
         spec.exprs().for_each(|value| self.value(value));
         if let Some(until) = spec.repeat.and_then(|repeat| repeat.until) {
-            self.slot(until);
+            self.cell(Cell::Slot(until));
+        }
+        for answer in answers(self.plan, spec).filter(|answer| self.decides(answer.slot)).collect::<Vec<_>>() {
+            self.cell(Cell::Attr(answer.attr));
         }
         let asked = match spec.outcome {
             _ if spec.is_async => Asked::Nothing,
-            Some(outcome) if self.slots.contains(&outcome.r#type) => Asked::Type,
-            Some(outcome) if [outcome.failed, outcome.message].iter().any(|slot| self.slots.contains(slot)) => {
-                Asked::Failed
-            }
+            Some(outcome) if self.decides(outcome.r#type) => Asked::Type,
+            Some(outcome) if self.decides(outcome.failed) || self.decides(outcome.message) => Asked::Failed,
             _ if spec.retry.is_some() => Asked::Failed,
             _ => Asked::Nothing,
         };
@@ -288,10 +323,10 @@ impl Search<'_> {
         let asked = asked.max(beside);
         if let Form::Group(Group::Sequence { outcome: Some(outcome) }) = &self.plan.block(callee).form {
             if asked >= Asked::Failed {
-                self.slot(outcome.failed);
+                self.cell(Cell::Slot(outcome.failed));
             }
             if asked == Asked::Type {
-                self.slot(outcome.r#type);
+                self.cell(Cell::Slot(outcome.r#type));
             }
         }
         let before = self.asked.insert(callee, asked).unwrap_or_default();

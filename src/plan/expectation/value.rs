@@ -5,7 +5,7 @@
 //! followed.
 
 use super::MAX_COMBINATIONS;
-use crate::plan::{Chance, Constant, Expr, ExprId, Number, Operator, Program, SlotId};
+use crate::plan::{AttrId, Chance, Constant, Expr, ExprId, Number, Operator, Program, SlotId};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -31,8 +31,16 @@ pub struct Bits(u64);
 /// What a value can be, each with its probability. They sum to 1, and none is 0.
 pub type Outcomes = BTreeMap<Known, f64>;
 
-/// The values of slots that decide something.
-pub type Slots = BTreeMap<SlotId, Known>;
+/// What holds a value that decides something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cell {
+    Slot(SlotId),
+    /// An attribute of a server's span, which its client reads.
+    Attr(AttrId),
+}
+
+/// What is held, by those that decide something.
+pub type Values = BTreeMap<Cell, Known>;
 
 impl Known {
     /// The bool that the value is.
@@ -134,10 +142,10 @@ fn one_of(choices: Choices) -> Outcomes {
     weighted(choices.iter().flat_map(|(of, share)| of.iter().map(move |(value, part)| (value.clone(), share * part))))
 }
 
-/// Evaluates expressions of a program where slots have certain values.
+/// Evaluates expressions of a program where cells have certain values.
 pub struct Evaluation<'a> {
     program: &'a Program,
-    slots: &'a Slots,
+    values: &'a Values,
     /// What was evaluated before: each place draws anew, but what it can draw is the same.
     known: BTreeMap<ExprId, Rc<Outcomes>>,
     /// How many combinations of operands were gone through.
@@ -145,8 +153,8 @@ pub struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub fn new(program: &'a Program, slots: &'a Slots) -> Evaluation<'a> {
-        Evaluation { program, slots, known: BTreeMap::new(), work: 0 }
+    pub fn new(program: &'a Program, values: &'a Values) -> Evaluation<'a> {
+        Evaluation { program, values, known: BTreeMap::new(), work: 0 }
     }
 
     /// What an expression can be. Recursion is as deep as expressions are, which the verifier bounds.
@@ -163,7 +171,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn compute(&mut self, id: ExprId) -> Outcomes {
-        let (program, slots) = (self.program, self.slots);
+        let (program, values) = (self.program, self.values);
         match &program.exprs[id.index()] {
             Expr::Const { value } => always(match value {
                 Constant::Bool(value) => Known::Bool(*value),
@@ -172,7 +180,7 @@ impl<'a> Evaluation<'a> {
                 Constant::Text(text) => program.texts[text.index()].as_str().into(),
                 Constant::List(_) => Known::Unclear,
             }),
-            Expr::Slot { slot } => always(slots.get(slot).cloned().unwrap_or(Known::Unclear)),
+            Expr::Slot { slot } => always(values.get(&Cell::Slot(*slot)).cloned().unwrap_or(Known::Unclear)),
             Expr::Text { of } => self.map(*of, Known::text),
             Expr::Concat { parts } => {
                 let join = |a: &Known, b: &Known| match (a, b.text()) {

@@ -4,8 +4,8 @@
 use super::MAX_COMBINATIONS;
 use super::flow::{End, Ended, Entry, Failure, Flow, Flows, Standing, State, Tally, meet};
 use super::ledger::{Book, Extent};
-use super::reads::{Asked, Knowledge, Reads};
-use super::value::{Evaluation, Known, Outcomes, Slots};
+use super::reads::{Asked, Knowledge, Reads, writes};
+use super::value::{Cell, Evaluation, Known, Outcomes, Values};
 use crate::plan::{BlockId, CallSpec, ErrorId, ExprId, Form, Group, Inst, Plan, ScenarioId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -55,15 +55,15 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
 
     /// What the root of a scenario finds, and how likely.
     pub fn entries(&mut self, scenario: ScenarioId) -> Result<BTreeMap<Entry, f64>, Unforeseen> {
-        let mut drawn = BTreeMap::from([(Slots::new(), 1.0)]);
+        let mut drawn = BTreeMap::from([(Values::new(), 1.0)]);
         let scenario = &self.plan.scenarios[scenario.index()];
-        for (slot, value) in scenario.vars.iter().filter(|(slot, _)| self.knowledge.slots.contains(slot)) {
+        for (slot, value) in scenario.vars.iter().filter(|(slot, _)| self.knowledge.decides(Cell::Slot(*slot))) {
             let mut next = BTreeMap::new();
-            for (slots, share) in drawn {
-                for (value, part) in self.outcomes(&slots, *value)?.iter() {
-                    let mut slots = slots.clone();
-                    slots.insert(*slot, value.clone());
-                    *next.entry(slots).or_default() += share * part;
+            for (values, share) in drawn {
+                for (value, part) in self.outcomes(&values, *value)?.iter() {
+                    let mut values = values.clone();
+                    values.insert(Cell::Slot(*slot), value.clone());
+                    *next.entry(values).or_default() += share * part;
                 }
                 if next.len() > MAX_COMBINATIONS {
                     return Err(Unforeseen);
@@ -73,8 +73,8 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         }
         let root = self.knowledge.of(scenario.root);
         let mut entries = BTreeMap::new();
-        for (slots, share) in drawn {
-            *entries.entry(Entry::of(root, &State { slots, ..State::default() })).or_default() += share;
+        for (values, share) in drawn {
+            *entries.entry(Entry::of(root, &State { values, ..State::default() })).or_default() += share;
         }
         Ok(entries)
     }
@@ -93,7 +93,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
     fn follow(&mut self, id: BlockId, entry: &Entry) -> Result<Summary, Unforeseen> {
         let (waiting, tally, book) = (BTreeMap::new(), Tally::default(), Book::default());
         let mut frame = Frame { id, reads: self.knowledge.of(id), waiting, tally, book };
-        let state = State { slots: entry.slots.clone(), failure: entry.failure.clone(), ..State::default() };
+        let state = State { values: entry.values.clone(), failure: entry.failure.clone(), ..State::default() };
         self.go(&mut frame, (0, state), Flow::whole())?;
         let mut ends = vec![];
         while let Some((pc, flows)) = frame.waiting.pop_first() {
@@ -117,16 +117,16 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         if self.work > MAX_WORK { Err(Unforeseen) } else { Ok(()) }
     }
 
-    pub(super) fn outcomes(&mut self, slots: &Slots, value: ExprId) -> Result<Rc<Outcomes>, Unforeseen> {
-        let mut evaluation = Evaluation::new(self.plan, slots);
+    pub(super) fn outcomes(&mut self, values: &Values, value: ExprId) -> Result<Rc<Outcomes>, Unforeseen> {
+        let mut evaluation = Evaluation::new(self.plan, values);
         let outcomes = evaluation.outcomes(value);
         self.look(evaluation.work)?;
         Ok(outcomes)
     }
 
     /// How likely a condition is true.
-    pub(super) fn chance(&mut self, slots: &Slots, condition: ExprId) -> Result<f64, Unforeseen> {
-        let outcomes = self.outcomes(slots, condition)?;
+    pub(super) fn chance(&mut self, values: &Values, condition: ExprId) -> Result<f64, Unforeseen> {
+        let outcomes = self.outcomes(values, condition)?;
         if outcomes.contains_key(&Known::Unclear) {
             return Err(Unforeseen);
         }
@@ -138,7 +138,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
             return Ok(());
         }
         let (reads, pc) = (frame.reads, frame.reads.next[pc]);
-        state.slots.retain(|slot, _| self.knowledge.matters(reads, *slot, pc));
+        state.values.retain(|cell, _| self.knowledge.matters(reads, *cell, pc));
         state.roll = state.roll.filter(|_| reads.rolled[pc]);
         let there = frame.waiting.entry(pc).or_default();
         meet(&frame.book, there, state, flow);
@@ -163,12 +163,10 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         let (plan, next) = (self.plan, pc + 1);
         let inst = &plan.block(frame.id).code[pc];
         match *inst {
-            Inst::Set { slot, value } => {
-                let outcomes = self.outcomes(&state.slots, value)?;
+            Inst::Set { .. } | Inst::Attr { .. } | Inst::Event { .. } => {
                 frame.book.part(&mut flow.notes);
-                for (value, share) in &*outcomes {
-                    state.slots.insert(slot, value.clone());
-                    self.go(frame, (next, state.clone()), flow.clone().times(*share))?;
+                for (state, share) in self.written(frame.id, inst, state)? {
+                    self.go(frame, (next, state), flow.clone().times(share))?;
                 }
                 return Ok(());
             }
@@ -194,7 +192,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                 return self.go(frame, (target as usize, state), flow);
             }
             Inst::Test { value, target } => {
-                let share = self.chance(&state.slots, value)?;
+                let share = self.chance(&state.values, value)?;
                 return self.part(frame, share, (next, state.clone()), (target as usize, state), flow);
             }
             Inst::Chance { chance, target } => {
@@ -208,18 +206,44 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                 let ends = self.call(frame, pc, block, &spec, state, flow)?;
                 return ends.into_iter().try_for_each(|(state, flow)| self.go(frame, (next, state), flow));
             }
-            Inst::SkipIfFailed { .. } | Inst::Event { .. } | Inst::Link { .. } | Inst::End => {}
-            Inst::Attr { .. } | Inst::Name { .. } | Inst::Export { .. } => {}
+            Inst::SkipIfFailed { .. } | Inst::Link { .. } | Inst::Name { .. } | Inst::Export { .. } | Inst::End => {}
         }
         self.go(frame, (next, state), flow)
     }
 
+    /// What an instruction of a block can write, with its probability.
+    fn written(&mut self, block: BlockId, inst: &Inst, state: State) -> Result<Vec<(State, f64)>, Unforeseen> {
+        let mut states = vec![(state, 1.0)];
+        for (cell, value) in writes(self.plan, block, inst) {
+            if !self.knowledge.decides(cell) {
+                continue;
+            }
+            let mut next = vec![];
+            for (state, share) in states {
+                let outcomes = match value {
+                    Some(value) => self.outcomes(&state.values, value)?,
+                    None => Rc::new(Outcomes::from([(Known::Unclear, 1.0)])),
+                };
+                for (value, part) in &*outcomes {
+                    let mut state = state.clone();
+                    state.values.insert(cell, value.clone());
+                    next.push((state, share * part));
+                }
+            }
+            if next.len() > MAX_COMBINATIONS {
+                return Err(Unforeseen);
+            }
+            states = next;
+        }
+        Ok(states)
+    }
+
     /// What the types of an error can be that a frame's span fails with, where that is asked for.
-    fn types(&mut self, frame: &Frame, error: ErrorId, slots: &Slots) -> Result<Vec<(Known, f64)>, Unforeseen> {
+    fn types(&mut self, frame: &Frame, error: ErrorId, values: &Values) -> Result<Vec<(Known, f64)>, Unforeseen> {
         if self.knowledge.of(self.plan.span_block(frame.id)).asked < Asked::Type {
             return Ok(vec![(Known::Absent, 1.0)]);
         }
-        let outcomes = self.outcomes(slots, self.plan.errors[error.index()].r#type)?;
+        let outcomes = self.outcomes(values, self.plan.errors[error.index()].r#type)?;
         let text = |value: &Known| if *value == Known::Absent { "".into() } else { value.text() };
         Ok(outcomes.iter().map(|(value, share)| (text(value), *share)).collect())
     }
@@ -233,12 +257,16 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         (target, state): Target,
         mut flow: Flow,
     ) -> Result<(), Unforeseen> {
-        let origin = (frame.id, pc);
+        let (origin, inst) = ((frame.id, pc), &self.plan.block(frame.id).code[pc]);
         let standing = if frame.reads.is_beside { Standing::Beside(Some(origin)) } else { Standing::Settled };
+        let own = frame.tally.own.zip(self.plan.mean_time_to_fail(inst));
+        frame.tally.own = own.map(|(own, time)| own + flow.share * time);
         frame.book.part(&mut flow.notes);
-        for (r#type, share) in self.types(frame, error, &state.slots)? {
+        for (r#type, share) in self.types(frame, error, &state.values)? {
             let failure = Some(Failure { r#type, standing });
-            self.go(frame, (target, State { failure, ..state.clone() }), flow.clone().times(share).fail(origin))?;
+            for (state, part) in self.written(frame.id, inst, State { failure, ..state.clone() })? {
+                self.go(frame, (target, state), flow.clone().times(share * part).fail(origin))?;
+            }
         }
         Ok(())
     }
@@ -252,7 +280,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         (target, state): Target,
         mut flow: Flow,
     ) -> Result<(), Unforeseen> {
-        let origin = (frame.id, pc);
+        let (origin, inst) = ((frame.id, pc), &self.plan.block(frame.id).code[pc]);
         let (before, other) = match &state.failure {
             None => return self.fail(frame, pc, error, (target, state), flow),
             Some(Failure { standing: Standing::Settled, .. }) => return self.go(frame, (target, state), flow),
@@ -263,10 +291,18 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
             self.contested.insert(self.plan.span_block(frame.id));
         }
         frame.book.part(&mut flow.notes);
-        for (r#type, share) in self.types(frame, error, &state.slots)? {
+        for (r#type, share) in self.types(frame, error, &state.values)? {
             let r#type = if r#type == before { r#type } else { Known::Unclear };
             let failure = Some(Failure { r#type, standing: Standing::Beside(one) });
-            self.go(frame, (target, State { failure, ..state.clone() }), flow.clone().times(share))?;
+            for (mut written, part) in self.written(frame.id, inst, State { failure, ..state.clone() })? {
+                // Which of two failures sets an attribute is not clear where they set it differently.
+                for (cell, value) in written.values.iter_mut().filter(|(cell, _)| matches!(cell, Cell::Attr(_))) {
+                    if state.values.get(cell) != Some(value) {
+                        *value = Known::Unclear;
+                    }
+                }
+                self.go(frame, (target, written), flow.clone().times(share * part))?;
+            }
         }
         Ok(())
     }
@@ -280,7 +316,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         ends: &mut Vec<(End, Flow)>,
     ) -> Result<(), Unforeseen> {
         let Frame { id, reads, .. } = *frame;
-        let State { mut slots, failure, joined, .. } = state;
+        let State { mut values, failure, joined, .. } = state;
         let outcome = match &self.plan.block(id).form {
             Form::Span(_) => {
                 for (origin, share) in std::mem::take(&mut flow.origins) {
@@ -294,8 +330,8 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
             Form::Group(Group::Parallel { .. }) => joined,
             Form::Group(Group::Sequence { outcome: None }) => None,
             Form::Group(Group::Sequence { outcome: Some(outcome) }) if reads.asked > Asked::Nothing => {
-                let r#type = slots.get(&outcome.r#type).filter(|_| reads.asked == Asked::Type);
-                match slots.get(&outcome.failed) {
+                let r#type = values.get(&Cell::Slot(outcome.r#type)).filter(|_| reads.asked == Asked::Type);
+                match values.get(&Cell::Slot(outcome.failed)) {
                     Some(Known::Bool(true)) => Some(r#type.cloned().unwrap_or(Known::Absent)),
                     Some(Known::Unclear) | None => return Err(Unforeseen),
                     Some(_) => None,
@@ -303,9 +339,9 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
             }
             Form::Group(Group::Sequence { outcome: Some(_) }) => None,
         };
-        slots.retain(|slot, _| self.knowledge.leaves(reads, *slot));
+        values.retain(|cell, _| self.knowledge.leaves(reads, *cell));
         let failure = failure.filter(|_| reads.propagates && self.plan.block(id).span().is_none());
-        let end = End { slots, failure, outcome: outcome.filter(|_| reads.asked > Asked::Nothing) };
+        let end = End { values, failure, outcome: outcome.filter(|_| reads.asked > Asked::Nothing) };
         ends.push((end, flow));
         Ok(())
     }
