@@ -17,10 +17,12 @@ mod order;
 mod report;
 mod resolve;
 mod service;
+mod shared;
 mod source_map;
 mod tables;
 mod typed;
 mod types;
+mod unused;
 
 pub use source_map::{BlockSource, ScenarioSource, SourceMap};
 
@@ -35,6 +37,7 @@ use names::Names;
 use report::Report;
 use resolve::Resolver;
 use service::Services;
+use shared::Shared;
 
 /// Scenarios to resolve for which a thread is worth its start.
 const SCENARIOS_A_THREAD: usize = 64;
@@ -61,13 +64,14 @@ pub fn compile(model: &Model, budget: &Budget) -> Compiled {
 
 fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     let mut report = Report::default();
-    let within_bounds = check::model(model, &mut report);
+    let shared = Shared::new(model, &mut report);
+    let within_bounds = check::model(model, &shared, &mut report);
     let scenarios = model.scenarios.iter().zip(within_bounds).filter(|(_, within)| *within);
     let scenarios: Vec<&Scenario> = scenarios.map(|(scenario, _)| scenario).collect();
     let resolved = parallel::map(&scenarios, scenarios.len() / SCENARIOS_A_THREAD, |_, scenario| {
         budget.check()?;
         let mut report = Report::default();
-        Ok((Names::new(scenario, &mut report), report))
+        Ok((Names::new(scenario, &shared, &mut report), report))
     });
     let mut names = Vec::with_capacity(resolved.len());
     for resolved in resolved {
@@ -96,6 +100,10 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
         link::find_sources(&mut program, &names, &exports, &links, budget, &mut report)?;
     }
     bound::check(&program, &map, &mut report);
+    if !report.failed() {
+        unused::report_vars(&names, &mut report);
+        shared.check_unused(&mut report);
+    }
     let plan = if model.scenarios.is_empty() || report.failed() {
         None
     } else {
@@ -123,6 +131,8 @@ pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
     }
     if diagnostics.iter().any(|d| d.severity() == Severity::Error) {
         compiled.plan = None;
+        // What could not be read may have used it.
+        compiled.diagnostics.retain(|d| !d.problem.is_unused());
     } else if model.scenarios.is_empty() && sources.files().len() > 0 {
         diagnostics.push(Diagnostic::new(Problem::NoScenario, START));
     }

@@ -21,9 +21,9 @@ use std::path::PathBuf;
 use budget::Budget;
 use diagnostic::{Diagnostic, Problem};
 use files::Input;
-use scenario::contents::{Contents, in_force};
+use scenario::Model;
+use scenario::contents::{Contents, scope};
 use scenario::read;
-use scenario::{Model, Scope};
 use source::{FileId, Loc, START, Sources};
 
 /// Mistakes that are shown.
@@ -93,10 +93,12 @@ pub fn load_texts_within(files: Vec<(String, String)>, budget: Budget) -> Loaded
             let all = bytes <= files::MAX_FILE_BYTES;
             let limit = if all { files::MAX_TOTAL_BYTES } else { files::MAX_FILE_BYTES };
             let problem = Problem::TooLarge { bytes: if all { total } else { bytes }, limit, all };
-            Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory }
+            Input { problem: Some((problem, 0, 0)), ..files::text(name, vec![]) }
         } else {
-            Input { base, directory, ..files::text(name, text.into_bytes()) }
+            files::text(name, text.into_bytes())
         };
+        // Only those who have the directory know whether these are all of its files.
+        let input = Input { base, is_partial: true, directory, ..input };
         inputs.push(input);
     }
     // A base comes before the files it is for.
@@ -115,16 +117,16 @@ fn assemble(inputs: Vec<Input>, budget: Budget) -> Loaded {
         read_one(FileId(file as u32), input, limits)
     });
     for (input, (mut contents, mut diagnostics)) in inputs.into_iter().zip(read) {
-        let Input { name, text, base, directory, .. } = input;
+        let Input { name, text, base, is_partial, directory, .. } = input;
         let file = loaded.sources.add(name, text);
         loaded.diagnostics.append(&mut diagnostics);
         if base {
+            loaded.model.partial.extend(Some(file).filter(|_| is_partial));
             bases.push((directory, contents));
-        } else if !contents.scenarios.is_empty() {
+        } else if !contents.scenarios.is_empty() || !contents.shared.own().is_empty() {
             let base = bases.iter().find(|(of, _)| *of == directory).map(|(_, contents)| contents);
-            let (services, lists) = in_force(base, &contents, &mut loaded.diagnostics);
             contents.scenarios.iter_mut().for_each(|scenario| scenario.scope = loaded.model.scopes.len());
-            loaded.model.scopes.push(Scope { file, services, lists });
+            loaded.model.scopes.push(scope(file, base, &mut contents, &mut loaded.diagnostics));
             loaded.model.scenarios.append(&mut contents.scenarios);
         }
     }
@@ -155,7 +157,9 @@ fn read_one(file: FileId, input: &Input, limits: Limits) -> (Contents, Vec<Diagn
         Some((problem, start, end)) => {
             let at = Loc { file, start: *start as u32, end: *end as u32 };
             diagnostics.push(Diagnostic::new(problem.clone(), at));
-            Contents { services_unsure: true, ..Contents::default() }
+            let mut contents = Contents::default();
+            contents.mark_short();
+            contents
         }
         None => read::read(file, &input.text, input.base, limits, &mut diagnostics),
     };

@@ -194,6 +194,15 @@ fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
     let texts = vec![(path("late.yaml").display().to_string(), root.to_owned())];
     made.push(("E0610", check_loaded(language::load_texts_within(texts, spent))));
 
+    let shared = path("shared.yaml");
+    let attributes: String = (0..1_000).map(|i| format!("      a{i}: {i}\n")).collect();
+    let uses = "    - {use: large}\n".repeat(4_300);
+    let text = format!(
+        "spans:\n  large:\n    service: s\n    operation: o\n    attributes:\n{attributes}name: a\nroot_span:\n  service: s\n  operation: o\n  calls:\n{uses}"
+    );
+    std::fs::write(&shared, text).unwrap();
+    made.push(("E0707", check(&shared)));
+
     // Every glob matches every key, which is more than a plan may hold.
     let links = path("links.yaml");
     let mut text = String::new();

@@ -41,7 +41,7 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ("E0201-unknown-field", &[
         ("  when: error\n", ""),
         ("duration:", "delay_ms:"),
-        ("services: [shop]\n", ""),
+        ("  services: [shop]\n", ""),
         ("load: {rate: 40/s}\n", ""),
     ]),
     ("E0201-distribution", &[
@@ -264,6 +264,24 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ("E0612-trace-too-large", &[("repeat: 250", "repeat: 25")]),
     ("E0605-link-chain", &[(", link_from_context: k3", "")]),
     ("E0607-all-weights-zero", &[("weight: 0", "weight: 1")]),
+    ("E0404-given", &[("      link_from_context: stock/*\n", "")]),
+    ("E0701-unknown-shared", &[("{use: charge, service: payment}", "{use: reserve}")]),
+    ("E0703-missing-parameter", &[
+        ("use: http.server\n", "use: http.server\n    with: {route: /reservations}\n"),
+        ("use: reserve\n", "use: reserve\n  with: {sku: 5}\n"),
+        ("{use: db.query}", "{use: db.query, with: {collection: orders}}"),
+    ]),
+    ("E0704-use-cycle", &[("a: {use: b}", "a: {use: fine}"), (", calls: [{use: itself}]", "")]),
+    ("E0705-calls-twice", &[(", calls: [{service: stock, operation: p}]", "")]),
+    ("E0510-in-the-prelude", &[("\"200\"", "200"), ("'fine'", "200")]),
+    ("W0502-unused-var", &[(", note: none", ""), (", unread: 5", ""), (", price: 5", "")]),
+    ("W0503-unused-service", &[(", payment", "")]),
+    ("W0701-unused-shared", &[
+        ("  used by none: {use: of one}\n", ""),
+        ("  of one: {service: shop, operation: o}\n", ""),
+        ("spans: {of no scenario: {service: shop, operation: o}}\n", ""),
+    ]),
+    ("W0702-hides-shared", &[("  query:", "  other:"), ("  http.server:", "  http.other:")]),
     ("W0101-comment-hides-template", &[("order #<<id>>", r#""order #<<id>>""#)]),
     ("W0103-unused-anchor", &[("&amp sand", "'&amp sand'")]),
     ("W0201-fractional-percent", &[("0.05", "5")]),
@@ -289,7 +307,9 @@ fn files(path: &Path) -> Files {
     if path.is_file() {
         return vec![read(path)];
     }
-    fs::read_dir(path).unwrap().map(|entry| read(&entry.unwrap().path())).collect()
+    let mut paths: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
 }
 
 fn diagnostics(files: &Files) -> (Sources, Vec<Diagnostic>) {

@@ -94,18 +94,19 @@ fn span_kinds_come_in_pairs() {
     let mut next: Vec<&Span> = loaded.model.scenarios.iter().map(|s| &s.root).collect();
     while let Some(span) = next.pop() {
         for callee in expected::callees(span) {
-            let place =
-                format!("{} calls {}", loaded.sources.text(span.loc), loaded.sources.text(callee.operation.loc));
-            let remote = span.service.value != callee.service.value;
-            let expected = match span.kind {
+            let place = format!("{} calls {}", loaded.sources.text(span.loc), loaded.sources.text(callee.loc));
+            let service = |span: &Span| span.service.as_ref().map(|service| service.value.clone());
+            let remote = service(span) != service(callee);
+            let kind = |span: &Span| span.kind.unwrap_or(Kind::Internal);
+            let expected = match kind(span) {
                 Kind::Client => Some(Kind::Server),
                 Kind::Producer => Some(Kind::Consumer),
                 _ => None,
             };
             assert_eq!(remote, expected.is_some(), "{place}");
             match expected {
-                Some(kind) => assert_eq!(callee.kind, kind, "{place}"),
-                None => assert!(!matches!(callee.kind, Kind::Server | Kind::Consumer), "{place}"),
+                Some(expected) => assert_eq!(kind(callee), expected, "{place}"),
+                None => assert!(!matches!(kind(callee), Kind::Server | Kind::Consumer), "{place}"),
             }
         }
         next.extend(expected::callees(span));

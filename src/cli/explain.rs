@@ -8,6 +8,7 @@ use super::pace::{self, Pace};
 use super::{Exit, Failure, scenarios};
 use crate::explain::{Explanation, explain};
 use crate::interpreter::{Arrivals, Run, Schedule};
+use crate::language::source;
 use crate::text::quantity::{self, Rate, SECOND};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -61,6 +62,9 @@ pub struct Explain {
     /// JSON has all tables
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    /// Print the shared spans that every scenario file may use, as they are written, and nothing else
+    #[arg(long, exclusive = true)]
+    prelude: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,6 +86,10 @@ const START: u64 = 1_767_225_600 * SECOND;
 
 impl Explain {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
+        if self.prelude {
+            print(source::prelude())?;
+            return Ok(Exit::Done);
+        }
         self.check_paths()?;
         let plan = Arc::new(scenarios::plan(&scenarios::paths(self.paths.clone()))?);
         let arrivals = match pace::resolve(self.rate, None, None)? {

@@ -1,9 +1,12 @@
 //! What takes more than one place to see: names that clash, sums, bounds.
 
 use super::report::Report;
+use super::shared::{Shared, blocks, each_item};
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::dist::Dist;
-use crate::language::scenario::{Body, EventTime, Item, Model, Scenario, Span};
+use crate::language::scenario::shared::Library;
+use crate::language::scenario::{Body, ErrorCondition, EventTime, Model, Scenario, Span};
+use crate::language::source::Loc;
 use crate::plan::limits;
 use std::collections::HashMap;
 
@@ -11,9 +14,12 @@ use std::collections::HashMap;
 const TOLERANCE: f64 = 1e-9;
 const HOUR: u64 = 3_600 * 1_000_000_000;
 
+/// The most values that scenarios may have together, once all shared spans stand where they are used.
+const VALUES: usize = 1 << 23;
+
 /// Checks the whole, and each scenario on its own. The answer: which scenarios are within the bounds that the compiler
 /// leans on.
-pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
+pub fn model(model: &Model, shared: &Shared, report: &mut Report) -> Vec<bool> {
     let mut names = HashMap::new();
     for scenario in &model.scenarios {
         if scenario.name.value.is_empty() {
@@ -43,45 +49,86 @@ pub fn model(model: &Model, report: &mut Report) -> Vec<bool> {
             break;
         }
     }
-    model.scenarios.iter().map(|scenario| bounds(scenario, report)).collect()
+    let mut values = 0;
+    let scenarios = model.scenarios.iter();
+    scenarios.map(|scenario| Bounds::new(scenario, shared, &mut values).check(scenario, report)).collect()
 }
 
-/// Depth and number of spans and groups, and what each span says on its own. Without recursion: steps nest as deep as there are
-/// many.
-fn bounds(scenario: &Scenario, report: &mut Report) -> bool {
-    span(&scenario.root, report);
-    let mut waiting = below(&scenario.root.calls, 2);
-    let mut found = 1;
-    let mut shallow = true;
-    while let Some((item, depth)) = waiting.pop() {
-        // One that repeats may need a group around it.
-        found += 1 + usize::from(item.repeat.is_some());
-        let depth = depth + usize::from(item.repeat.is_some());
-        if depth > limits::CALL_DEPTH {
-            if shallow {
-                report.add(Problem::CallsTooDeep { limit: limits::CALL_DEPTH }, item.loc);
-            }
-            shallow = false;
-            continue;
-        }
-        match &item.body {
-            Body::Span(at) => {
-                span(at, report);
-                waiting.extend(below(&at.calls, depth + 1));
-            }
-            Body::Group(list) => waiting.extend(below(&list.items, depth + 1)),
-            Body::Work(delay) => check_delay(delay, report),
-        }
-    }
-    if found > limits::BLOCKS {
-        report.add(Problem::TooManySpans { found, limit: limits::BLOCKS }, scenario.name.loc);
-        return false;
-    }
-    shallow
+/// How large a scenario is, with the shared spans where they are used.
+struct Bounds<'a, 'm> {
+    shared: &'a Shared<'m>,
+    library: &'m Library,
+    /// The spans and groups so far.
+    blocks: usize,
+    /// The values so far that come from shared spans, in this scenario and in those before it.
+    values: &'a mut usize,
+    is_shallow: bool,
+    /// The use of a shared span that the blocks became too many with.
+    crossed: Option<Loc>,
 }
 
-fn below(items: &[Item], depth: usize) -> Vec<(&Item, usize)> {
-    items.iter().rev().map(|item| (item, depth)).collect()
+impl<'a, 'm> Bounds<'a, 'm> {
+    fn new(scenario: &Scenario, shared: &'a Shared<'m>, values: &'a mut usize) -> Self {
+        Bounds { shared, library: shared.library(scenario.scope), blocks: 1, values, is_shallow: true, crossed: None }
+    }
+
+    /// Depth and number of spans and groups, and what each span says on its own. Returns whether the scenario is within the
+    /// bounds.
+    fn check(mut self, scenario: &Scenario, report: &mut Report) -> bool {
+        self.span(&scenario.root, 0, report);
+        each_item(&scenario.root, |item, depth| {
+            self.blocks = self.blocks.saturating_add(blocks(item));
+            if depth >= limits::CALL_DEPTH {
+                self.too_deep(item.loc, report);
+            }
+            match &item.body {
+                Body::Span(span) => self.span(span, depth, report),
+                Body::Group(_) => {}
+                Body::Work(delay) => check_delay(delay, report),
+            }
+        });
+        if self.blocks > limits::BLOCKS {
+            let problem = Problem::TooManySpans { found: self.blocks, limit: limits::BLOCKS };
+            report.add(problem, self.crossed.unwrap_or(scenario.name.loc));
+        }
+        self.is_shallow && self.blocks <= limits::BLOCKS && *self.values <= VALUES
+    }
+
+    /// Looks at a span so many calls below the root.
+    fn span(&mut self, span: &Span, depth: usize, report: &mut Report) {
+        let refusals = span.error_conditions.iter().filter_map(|condition| condition.delay.as_ref());
+        let events = span.events.iter().filter_map(|event| match &event.at {
+            EventTime::After(time) => Some(time),
+            EventTime::AfterWork | EventTime::End => None,
+        });
+        let lags = span.links.iter().filter_map(|link| link.lag.as_ref());
+        let times = span.delay.iter().chain(refusals).chain(events).chain(lags);
+        times.for_each(|delay| check_delay(delay, report));
+        self.shared.check(self.library, span, report);
+        let Some(used) = &span.shared else { return };
+        let Some(extent) = self.shared.extent(self.library, used) else { return };
+        let at = used.name.loc;
+        if depth + extent.depth >= limits::CALL_DEPTH {
+            self.too_deep(at, report);
+        }
+        let had_room = self.blocks <= limits::BLOCKS;
+        self.blocks = self.blocks.saturating_add(extent.blocks);
+        if had_room && self.blocks > limits::BLOCKS {
+            self.crossed = Some(at);
+        }
+        let had_room = *self.values <= VALUES;
+        *self.values = self.values.saturating_add(extent.values);
+        if had_room && *self.values > VALUES {
+            report.add(Problem::SharedTooMuch { limit: VALUES }, at);
+        }
+    }
+
+    fn too_deep(&mut self, at: Loc, report: &mut Report) {
+        if self.is_shallow {
+            report.add(Problem::CallsTooDeep { limit: limits::CALL_DEPTH }, at);
+        }
+        self.is_shallow = false;
+    }
 }
 
 fn check_delay(delay: &Dist, report: &mut Report) {
@@ -90,18 +137,10 @@ fn check_delay(delay: &Dist, report: &mut Report) {
     }
 }
 
-fn span(span: &Span, report: &mut Report) {
-    let refusals = span.error_conditions.iter().filter_map(|condition| condition.delay.as_ref());
-    let events = span.events.iter().filter_map(|event| match &event.at {
-        EventTime::After(time) => Some(time),
-        EventTime::AfterWork | EventTime::End => None,
-    });
-    let lags = span.links.iter().filter_map(|link| link.lag.as_ref());
-    let times = span.delay.iter().chain(refusals).chain(events).chain(lags);
-    times.for_each(|delay| check_delay(delay, report));
+/// Checks that the probabilities of the conditions of a span, which share a roll, sum to no more than 100.
+pub fn probabilities<'c>(conditions: impl Iterator<Item = &'c ErrorCondition> + Clone, report: &mut Report) {
     for at_end in [false, true] {
-        let list =
-            span.error_conditions.iter().filter(|condition| condition.at_end == at_end && condition.when.is_none());
+        let list = conditions.clone().filter(|condition| condition.at_end == at_end && condition.when.is_none());
         let percents: Vec<_> = list.filter_map(|condition| condition.probability.as_ref()).collect();
         let mut sum = 0.0;
         for percent in &percents {

@@ -47,6 +47,8 @@ pub struct Values {
     pub outcomes: Vec<Option<Outcome>>,
     /// By block: what says whether a failure was passed on in its list.
     pub failing: Vec<Option<Failing>>,
+    /// By block: the slot of whether a failure was passed on as it was; `None`: none can be, or nothing reads it.
+    pub propagated: Vec<Option<SlotId>>,
     /// By span and its attribute: the value that an answer brings to the client.
     pub answers: HashMap<(usize, usize), Typed>,
 }
@@ -281,6 +283,13 @@ impl<'a> Expressions<'a> {
             Target::EventCount { span, event } => self.int_in(values.spans.get(span)?.event_turns.get(event)?.1?),
             Target::RepeatIndex { item } => self.int_in(values.turns.get(item)?.0?),
             Target::RepeatCount { item } => self.int_in(values.turns.get(item)?.1?),
+            Target::Number(number) => self.constant(Constant::Int(number)),
+            Target::Propagated { list } => match *values.propagated.get(list)? {
+                Some(slot) => self.add(Expr::Slot { slot }, Kind::Bool),
+                None => self.constant(Constant::Bool(false)),
+            },
+            Target::NoOutcome(OutcomePart::Type) => self.text_constant(""),
+            Target::NoOutcome(part) => self.constant(Constant::Bool(part == OutcomePart::Ok)),
             Target::Attempt { item } => self.int_in((*values.attempts.get(item)?)?),
             Target::Outcome { list, read } => {
                 let outcome = (*values.outcomes.get(list)?)?;
@@ -294,13 +303,8 @@ impl<'a> Expressions<'a> {
                 }
             }
             Target::ScenarioName => self.text_constant(&names.scenario.name.value),
-            Target::ServiceName { span } => {
-                let service = values.spans.get(span)?.service?;
-                let name = self.tables.program.services[service.index()].name;
-                Some(Typed { expr: self.tables.constant(Constant::Text(name)), ty: Kind::Text.into(), quoted: None })
-            }
-            Target::CalleeName { span } => self.text_constant(&names.spans[span].span.service.value),
             Target::Answer { span, attribute } => values.answers.get(&(span, attribute)).copied(),
+            Target::ServiceName { span } => self.text_constant(&names.spans[span].service.value),
             Target::Resource { span, key } => {
                 let service = values.spans.get(span)?.service?;
                 self.resource(service, key, path, loc)
@@ -360,17 +364,17 @@ impl<'a> Expressions<'a> {
             Miss::Row { var } => {
                 let column = names.rows(var).and_then(|rows| rows.columns.first());
                 let column = column.map_or_else(String::new, |column| column.name.clone());
-                (Problem::RowNotAValue { name, column }, Some((Role::Rows, names.vars[var].var.name.loc)))
+                (Problem::RowNotAValue { name, column }, Some((Role::Rows, names.vars[var].name.loc)))
             }
             Miss::Column { var, name } => {
                 let columns = names.rows(var).into_iter().flat_map(|rows| &rows.columns);
                 let nearest = self.report.nearest(&name, columns.map(|column| column.name.as_str()));
-                (Problem::UnknownColumn { name, nearest }, Some((Role::Rows, names.vars[var].var.name.loc)))
+                (Problem::UnknownColumn { name, nearest }, Some((Role::Rows, names.vars[var].name.loc)))
             }
             Miss::Attribute { of, span, key } => {
                 let nearest = self.report.nearest(&key, names.keys(span));
                 let above = nearest.is_none() && names.owner(span, &key).is_some();
-                let place = names.spans[span].span.service.loc;
+                let place = names.spans[span].place;
                 (Problem::UnknownAttribute { of, key, nearest, above }, Some((Role::Span, place)))
             }
             Miss::Unavailable(why) => (Problem::NotAvailable { name, why }, None),

@@ -118,7 +118,7 @@ fn check_reads<'e>(
         }
         let keys = sources.clone().flat_map(|e| names[e.scenario].keys(e.span));
         let nearest = report.nearest(key, keys);
-        let places = sources.clone().take(SHOWN_KEYS).map(|e| names[e.scenario].spans[e.span].span.service.loc);
+        let places = sources.clone().take(SHOWN_KEYS).map(|e| names[e.scenario].spans[e.span].place);
         let problem = Problem::UnknownLinkedAttribute { key: key.clone(), nearest };
         report.add_related(problem, *loc, Role::Linkable, places);
     }

@@ -197,6 +197,9 @@ fn pass_on(code: &mut Code, propagation: &Propagation, failing: Option<Failing>,
     if let Some(Failing { slot, .. }) = failing {
         code.push(Inst::Set { slot, value: propagation.yes }, loc);
     }
+    if let Some(slot) = propagation.noted {
+        code.push(Inst::Set { slot, value: propagation.yes }, loc);
+    }
     code.jump(Inst::Propagate { error: propagation.error, target: PENDING }, next_handler, loc);
     code.bind(stays);
 }

@@ -2,15 +2,25 @@
 
 use crate::language::MAX_FOUND;
 use crate::language::diagnostic::{self, Diagnostic, Problem, Role, Severity};
-use crate::language::source::Loc;
+use crate::language::source::{Loc, PRELUDE};
 use crate::plan::Fault;
 
 /// Searches for a similar name after which no more are made, so that a broken file of any size stays cheap.
 const MOST_SUGGESTIONS: u32 = 200;
 
+/// A shared span, and a place at which it is used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UsedAt {
+    /// The mapping of its definition.
+    pub definition: Loc,
+    pub place: Loc,
+}
+
 #[derive(Default)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
+    /// The shared spans that are being looked at, each behind the one that it is used in.
+    uses: Vec<UsedAt>,
     suggestions: u32,
     /// There is an error, here or before.
     failed: bool,
@@ -28,7 +38,26 @@ impl Report {
         self.push(places.into_iter().fold(diagnostic, |diagnostic, at| diagnostic.related(role, at)));
     }
 
-    fn push(&mut self, diagnostic: Diagnostic) {
+    /// Tells that what comes next is in these shared spans, each behind the one that it is used in.
+    pub fn enter(&mut self, uses: Vec<UsedAt>) {
+        self.uses = uses;
+    }
+
+    /// What is wrong in a shared span is so for the places that use it. The prelude is nobody's to change: there, the mistake is
+    /// the place's.
+    fn push(&mut self, mut diagnostic: Diagnostic) {
+        if let Some(last) = self.uses.iter().rposition(|used| used.definition.contains(diagnostic.at)) {
+            let written = diagnostic.at;
+            let places = self.uses[..=last].iter().rev().map(|used| used.place);
+            let mut places = places.skip_while(|place| written.file == PRELUDE && place.file == PRELUDE);
+            if written.file == PRELUDE
+                && let Some(place) = places.next()
+            {
+                diagnostic.at = place;
+                diagnostic = diagnostic.related(Role::Definition, written);
+            }
+            diagnostic = places.fold(diagnostic, |diagnostic, place| diagnostic.related(Role::Use, place));
+        }
         self.failed |= diagnostic.severity() == Severity::Error;
         // Far more than will be shown.
         if self.diagnostics.len() < MAX_FOUND {
@@ -73,10 +102,17 @@ impl Report {
         self.failed
     }
 
-    /// In file order; what was found at one place more than once (a base file is read for every file beside it), once.
+    /// In file order; what was found at one place more than once (a base file is read for every file beside it, a shared span for
+    /// every use), once.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|d| (d.at, d.problem.code()));
-        self.diagnostics.dedup();
-        self.diagnostics
+        let mut kept: Vec<Diagnostic> = Vec::with_capacity(self.diagnostics.len());
+        for found in self.diagnostics {
+            let mut same_place = kept.iter().rev().take_while(|other| other.at == found.at);
+            if !same_place.any(|other| other.problem == found.problem) {
+                kept.push(found);
+            }
+        }
+        kept
     }
 }

@@ -83,7 +83,7 @@ impl<'m> Resolver<'m> {
         report: &mut Report,
     ) -> Result<typed::Scenario, Spent> {
         let model = names.scenario;
-        let spans = names.spans.iter().map(|node| SpanValues::new(node.span.attributes.len(), node.span.events.len()));
+        let spans = names.spans.iter().map(|node| SpanValues::new(node.attributes.len(), node.events.len()));
         let spans = spans.collect();
         let values = Values {
             vars: vec![None; names.vars.len()],
@@ -92,6 +92,7 @@ impl<'m> Resolver<'m> {
             attempts: vec![None; names.items.len()],
             outcomes: vec![None; names.blocks.len()],
             failing: vec![None; names.blocks.len()],
+            propagated: vec![None; names.blocks.len()],
             answers: HashMap::new(),
         };
         let rows = vec![HashMap::new(); names.spans.len()];
@@ -99,7 +100,7 @@ impl<'m> Resolver<'m> {
         let mut vars = Vec::new();
         for &at in &names.var_order {
             budget.check()?;
-            vars.extend(self.var(&mut state, at, Site::Var, report));
+            vars.extend(self.var(&mut state, at, report));
         }
         let mut blocks = Vec::with_capacity(names.blocks.len());
         for (at, node) in names.blocks.iter().enumerate() {
@@ -107,11 +108,12 @@ impl<'m> Resolver<'m> {
             if report.is_full() {
                 break;
             }
+            report.enter(names.uses_around(at));
             let span = match node.kind {
                 BlockKind::Span(span) => Some((span, self.span(&mut state, span, report))),
                 BlockKind::Sequence | BlockKind::Parallel(_) => None,
             };
-            let is_client = |span: usize| names.spans[span].server.is_some();
+            let is_client = |span: usize| names.spans[span].request.is_some();
             let waits = span.as_ref().is_some_and(|(span, _)| is_client(*span));
             let list = if waits { List::default() } else { self.list(&mut state, at, report) };
             let body = match span {
@@ -133,6 +135,7 @@ impl<'m> Resolver<'m> {
                 self.client(&mut state, client, block, report);
             }
         }
+        report.enter(vec![]);
         Ok(typed::Scenario {
             name: self.tables.text(&model.name.value),
             weight: model.weight.as_ref().map_or(1.0, |weight| weight.value),
@@ -148,17 +151,13 @@ impl<'m> Resolver<'m> {
         Expressions::new(&mut self.tables, report, scope)
     }
 
-    /// Evaluates a var that is written at `site`. Returns the slot that keeps it, with its value; none where it is constant.
-    fn var(
-        &mut self,
-        state: &mut State<'_, 'm>,
-        at: usize,
-        site: Site,
-        report: &mut Report,
-    ) -> Option<(SlotId, ExprId)> {
-        let var = state.names.vars[at].var;
-        let typed = self.expressions(state, site, report).value(&var.value)?;
-        if self.tables.constant_of(typed.expr).is_some() {
+    /// Evaluates a var. Returns the slot that keeps it, with its value; none where it is constant, or a parameter that is kept
+    /// already.
+    fn var(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) -> Option<(SlotId, ExprId)> {
+        let var = &state.names.vars[at];
+        let typed = self.expressions(state, var.site, report).value(var.value)?;
+        let is_kept = var.is_parameter && self.slot_of(typed.expr).is_some();
+        if is_kept || self.tables.constant_of(typed.expr).is_some() {
             state.values.vars[at] = Some(typed);
             return None;
         }

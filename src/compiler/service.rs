@@ -11,6 +11,7 @@ use crate::plan::{ExprId, Resource, ResourceId, ServiceId, TextId, limits};
 use foldhash::{HashMap, HashMapExt};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 type Attributes = Vec<(TextId, ExprId)>;
@@ -102,7 +103,8 @@ impl<'m> Services<'m> {
         Some(id)
     }
 
-    /// Looks at the services that no span uses too. What they lower to is thrown away.
+    /// Looks at the services that no span uses, too, and reports them where nothing else is wrong. What they lower to is thrown
+    /// away.
     ///
     /// # Errors
     ///
@@ -110,14 +112,19 @@ impl<'m> Services<'m> {
     pub fn check_unused(&mut self, budget: &Budget, report: &mut Report) -> Result<(), Spent> {
         let mut scratch = Tables::new();
         let mut seen = HashSet::new();
+        let is_right = !report.failed();
         for scope in &self.model.scopes {
             // A directory's services are in the scope of every file in it.
             let layers = std::iter::successors(scope.services.as_ref(), |services| services.base());
             for service in layers.take_while(|services| seen.insert(Arc::as_ptr(services))).flat_map(|s| s.own()) {
                 budget.check()?;
-                if !service.attributes.is_empty() && !self.listed.contains_key(&service.name.loc) {
+                let Entry::Vacant(unused) = self.listed.entry(service.name.loc) else { continue };
+                if !service.attributes.is_empty() {
                     listed_resource(service, 0, &mut scratch, report);
-                    self.listed.insert(service.name.loc, None);
+                    unused.insert(None);
+                }
+                if is_right && !self.model.partial.contains(&service.name.loc.file) {
+                    report.add(Problem::UnusedService { name: service.name.value.clone() }, service.name.loc);
                 }
             }
         }

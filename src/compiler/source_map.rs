@@ -1,6 +1,6 @@
 //! Where each part of a plan was written. Beside the plan, not in it: places execute nothing.
 
-use crate::language::source::Loc;
+use crate::language::source::{Loc, PRELUDE};
 use crate::plan::Place;
 
 /// Places, by the plan's ids.
@@ -31,7 +31,7 @@ pub struct BlockSource {
 }
 
 impl SourceMap {
-    /// The nearest written place to one of the plan; `None` for tables that many share.
+    /// The nearest place that the user wrote to one of the plan; `None` for tables that many share.
     pub fn find(&self, place: Place) -> Option<Loc> {
         match place {
             Place::Scenario(id) => Some(self.scenarios.get(id.index())?.scenario),
@@ -42,13 +42,20 @@ impl SourceMap {
             Place::Block(id) => Some(self.blocks.get(id.index())?.span),
             Place::Constant(id, at) => {
                 let block = self.blocks.get(id.index())?;
-                Some(block.constants.get(at).copied().unwrap_or(block.span))
+                Some(block.place(block.constants.get(at)))
             }
             Place::Instruction(id, at) => {
                 let block = self.blocks.get(id.index())?;
-                Some(block.code.get(at).copied().unwrap_or(block.span))
+                Some(block.place(block.code.get(at)))
             }
             _ => None,
         }
+    }
+}
+
+impl BlockSource {
+    /// A place in the block, or the block's own, where that one is in the prelude or unknown.
+    fn place(&self, inside: Option<&Loc>) -> Loc {
+        inside.copied().filter(|loc| loc.file != PRELUDE).unwrap_or(self.span)
     }
 }

@@ -167,6 +167,8 @@ pub struct Propagation {
     /// How likely its failure is passed on; `None`: always.
     pub chance: Option<Chance>,
     pub error: ErrorId,
+    /// The slot of whether a failure was passed on as it was, where something reads it and this one is.
+    pub noted: Option<SlotId>,
     /// The value `true`.
     pub yes: ExprId,
     pub loc: Loc,

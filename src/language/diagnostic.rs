@@ -60,6 +60,10 @@ pub enum Role {
     Summand,
     /// Another weight of 0 is here.
     ZeroWeight,
+    /// The shared span is defined here, or the part of it that the mistake is about.
+    Definition,
+    /// The shared span is used here.
+    Use,
 }
 
 impl Diagnostic {

@@ -28,6 +28,8 @@ pub struct Input {
     /// Why the text is not all there, and the bytes of it to point at.
     pub problem: Option<(Problem, usize, usize)>,
     pub base: bool,
+    /// Whether there may be more files in the directory that were not read.
+    pub is_partial: bool,
     /// Files with the same number share a base.
     pub directory: usize,
 }
@@ -39,7 +41,11 @@ pub fn read(paths: &[PathBuf]) -> Vec<Input> {
         reader.path(path);
     }
     let total = AtomicU64::new(reader.total);
-    parallel::map(&reader.found, reader.found.len() / FILES_A_THREAD, |_, found| found.read(&total))
+    let whole = &reader.whole;
+    parallel::map(&reader.found, reader.found.len() / FILES_A_THREAD, |_, found| Input {
+        is_partial: !whole.contains(&found.directory),
+        ..found.read(&total)
+    })
 }
 
 /// What will be an [`Input`].
@@ -77,7 +83,7 @@ impl Found {
         let name = self.name.clone();
         match self.room.clone().and_then(|room| self.bytes(room, total)) {
             Ok(bytes) => Input { base, directory, ..text(name, bytes) },
-            Err(problem) => Input { name, text: String::new(), problem: Some((problem, 0, 0)), base, directory },
+            Err(problem) => Input { base, directory, problem: Some((problem, 0, 0)), ..text(name, vec![]) },
         }
     }
 
@@ -101,6 +107,8 @@ impl Found {
 struct Reader {
     found: Vec<Found>,
     directories: HashMap<PathBuf, usize>,
+    /// The directories that are read as a whole.
+    whole: HashSet<usize>,
     seen: HashSet<PathBuf>,
     total: u64,
 }
@@ -140,6 +148,7 @@ impl Reader {
             return self.broken(path, Problem::NoFiles);
         }
         let directory = self.base(path, true);
+        self.whole.insert(directory);
         let whole = fs::canonicalize(path).ok();
         for (name, entry) in files {
             // Asking for each takes longer than reading it.
@@ -216,7 +225,7 @@ pub fn text(name: String, bytes: Vec<u8>) -> Input {
             (text, Some((Problem::NotUtf8, start, end)))
         }
     };
-    Input { name, text, problem, base: false, directory: 0 }
+    Input { name, text, problem, base: false, is_partial: false, directory: 0 }
 }
 
 /// The first character that is not [`c-printable`](https://yaml.org/spec/1.2.2/#51-character-set).

@@ -6,9 +6,11 @@ pub mod contents;
 pub mod dist;
 mod fields;
 mod number;
+pub mod prelude;
 pub mod read;
 mod scalar;
 pub mod services;
+pub mod shared;
 mod span;
 mod value;
 
@@ -24,6 +26,8 @@ pub struct Model {
     pub scopes: Vec<Scope>,
     /// In file order.
     pub scenarios: Vec<Scenario>,
+    /// The base files of directories of which not all files were read: what those files define may be used by the others.
+    pub partial: Vec<FileId>,
 }
 
 /// The services that a file's spans may name: those of its directory's `_base.yaml` and its own.
@@ -34,6 +38,8 @@ pub struct Scope {
     pub services: Option<Arc<services::Services>>,
     /// The `services` keys whose lists these are.
     pub lists: Vec<Loc>,
+    /// The shared spans that the file may use.
+    pub shared: Arc<shared::Library>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +61,8 @@ pub struct Scenario {
     /// Finite, >= 0.
     pub weight: Option<Located<f64>>,
     pub vars: Vec<Var>,
+    /// The vars of the root span, which are drawn after those of the scenario and may hide them.
+    pub root_vars: Vec<Var>,
     /// `steps` are already nested: each is the one call of the step before.
     pub root: Span,
     /// The scenario's mapping.
@@ -67,16 +75,23 @@ pub struct Var {
     pub value: Value,
 }
 
+/// A span as it was written. What it leaves out may come from the shared span that it uses.
 #[derive(Clone, Debug)]
 pub struct Span {
-    pub service: Located<String>,
-    pub operation: Template,
-    pub kind: Kind,
+    /// The shared span that it is made from.
+    pub shared: Option<shared::Use>,
+    /// There without a shared span. One that was missing or wrong is empty.
+    pub service: Option<Located<String>>,
+    /// There without a shared span. One that was missing or wrong is a broken template.
+    pub operation: Option<Template>,
+    pub kind: Option<Kind>,
     pub delay: Option<dist::Dist>,
     pub attributes: Vec<Attribute>,
     pub events: Vec<Event>,
     pub error_conditions: Vec<ErrorCondition>,
     pub calls: Vec<Item>,
+    /// The span that stands around the call of this one, in the caller's service.
+    pub client: Option<Box<Client>>,
     pub export: Option<Template>,
     pub links: Vec<Link>,
     pub loc: Loc,
@@ -134,20 +149,23 @@ pub struct Item {
     pub retry: Option<Retry>,
     /// How its failure becomes that of the span around it.
     pub propagate: Option<Propagate>,
-    /// The span that stands around the call in the caller's service.
-    pub client: Option<Box<Client>>,
     pub loc: Loc,
 }
 
-/// The CLIENT span around a call of a SERVER. Timeouts and retries are of it, with the server's span below.
+/// The CLIENT span around a call of a SERVER, as it was written. Timeouts and retries are of it, with the server's span below.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// The span, whose service is the caller's and not written. It calls nothing but the server.
-    pub span: Span,
-    /// Whether its operation is the server's, since none is written for it.
-    pub copies_operation: bool,
+    /// Whether there is one; what else is written is then of use for those who want it.
+    pub is_wanted: bool,
+    /// `None`: it is the server's.
+    pub operation: Option<Template>,
+    pub attributes: Vec<Attribute>,
+    /// The attribute that says whom it calls, where none is written.
+    pub address: Attribute,
+    pub error_conditions: Vec<ErrorCondition>,
     /// The time that a request or an answer is on its way.
-    pub network: dist::Dist,
+    pub network: Option<dist::Dist>,
+    pub loc: Loc,
 }
 
 /// Attempts of a call: while one fails, the next is made.

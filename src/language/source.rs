@@ -1,6 +1,7 @@
 //! The files of a compilation, and places in them.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// A file in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +18,23 @@ pub struct Loc {
 /// The beginning of the first file, where nothing nearer is known.
 pub const START: Loc = Loc { file: FileId(0), start: 0, end: 0 };
 
+/// The shared spans that tracegen brings along, as a file of every [`Sources`].
+pub const PRELUDE: FileId = FileId(u32::MAX);
+
+static PRELUDE_FILE: LazyLock<SourceFile> =
+    LazyLock::new(|| SourceFile { name: "<prelude>".into(), text: include_str!("prelude.yaml").into() });
+
+/// The text of the file that tracegen brings along.
+pub fn prelude() -> &'static str {
+    &PRELUDE_FILE.text
+}
+
 impl Loc {
+    /// Whether another place lies in this one.
+    pub fn contains(self, other: Loc) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -57,7 +74,7 @@ impl Sources {
     }
 
     pub fn file(&self, id: FileId) -> &SourceFile {
-        &self.files[id.0 as usize]
+        if id == PRELUDE { &PRELUDE_FILE } else { &self.files[id.0 as usize] }
     }
 
     pub fn files(&self) -> impl ExactSizeIterator<Item = (FileId, &SourceFile)> {

@@ -4,6 +4,7 @@ use super::scenario::dist::Form;
 use super::scenario::{Body, Kind, Scalar, Value};
 use super::template::{Expr, Part};
 use super::*;
+use crate::language::scenario::Scope;
 
 fn load_one(text: &str) -> Loaded {
     load_texts(vec![("test.yaml".into(), text.into())])
@@ -25,12 +26,12 @@ fn steps_nest() {
     );
     assert_eq!(codes(&loaded), [""; 0]);
     let root = &loaded.model.scenarios[0].root;
-    assert_eq!(root.service.value, "a");
-    assert_eq!(root.kind, Kind::Client);
+    assert_eq!(root.service.as_ref().unwrap().value, "a");
+    assert_eq!(root.kind, Some(Kind::Client));
     let Form::Uniform { min, max } = root.delay.as_ref().unwrap().form else { panic!() };
     assert_eq!((min, max), (500_000, 2_000_000));
     let Body::Span(called) = &root.calls[0].body else { panic!() };
-    assert_eq!(called.operation.constant(), Some("two"));
+    assert_eq!(called.operation.as_ref().unwrap().constant(), Some("two"));
 }
 
 #[test]
@@ -40,8 +41,8 @@ fn scalars_keep_their_types() {
     );
     assert_eq!(codes(&loaded), [""; 0]);
     let root = &loaded.model.scenarios[0].root;
-    assert_eq!(root.service.value, "007");
-    assert_eq!(root.operation.constant(), Some("1.10"));
+    assert_eq!(root.service.as_ref().unwrap().value, "007");
+    assert_eq!(root.operation.as_ref().unwrap().constant(), Some("1.10"));
     let shapes: String = root
         .attributes
         .iter()
@@ -62,7 +63,7 @@ fn scalars_keep_their_types() {
 fn expressions_are_located_in_the_file() {
     let text = "name: a\nroot_span:\n  service: s\n  operation: \"\\u00e9 <<vars.x | upper>>\"\n";
     let loaded = load_one(text);
-    let Part::Expr(node) = &loaded.model.scenarios[0].root.operation.parts[1] else { panic!() };
+    let Part::Expr(node) = &loaded.model.scenarios[0].root.operation.as_ref().unwrap().parts[1] else { panic!() };
     assert_eq!(loaded.sources.text(node.loc), "vars.x | upper");
     let Expr::Filter { input, name, .. } = &*node.value else { panic!() };
     assert_eq!(loaded.sources.text(input.loc), "vars.x");
@@ -74,7 +75,7 @@ fn what_was_reported_is_still_there() {
     let loaded = load_one("name: a\nroot_span:\n  service: s\n  attributes: {a: <<f(1, 2)>>, b: 1}\n");
     assert_eq!(codes(&loaded), ["E0202", "E0311"]);
     let root = &loaded.model.scenarios[0].root;
-    assert!(root.operation.is_broken());
+    assert!(root.operation.as_ref().unwrap().is_broken());
     assert_eq!(root.attributes.iter().map(|a| a.key.value.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 }
 
@@ -115,7 +116,7 @@ fn merge_keys_and_aliases() {
     );
     assert_eq!(codes(&loaded), [""; 0]);
     let root = &loaded.model.scenarios[1].root;
-    assert_eq!((root.operation.constant(), root.attributes.len()), (Some("p"), 1));
+    assert_eq!((root.operation.as_ref().unwrap().constant(), root.attributes.len()), (Some("p"), 1));
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn spans(model: &Model, operations: impl Fn(Loc) -> String, map: &SourceMap)
         let mut next = vec![&scenario.root];
         while let Some(span) = next.pop() {
             next.extend(callees(span));
-            let operation = operations(span.operation.loc);
+            let operation = operations(span.operation.as_ref().expect("shipped spans have one").loc);
             written.insert(span.loc, expected(span, format!("{}: {operation}", scenario.name.value)));
         }
     }

@@ -51,7 +51,7 @@ impl Expressions<'_> {
         };
         let why = match self.scope {
             Scope::Service { .. } => Some(Unavailable::InServices),
-            Scope::Trace { site: Site::Var, .. } if name == "span.id" => Some(Unavailable::BeforeSpans),
+            Scope::Trace { site: Site::Var { .. }, .. } if name == "span.id" => Some(Unavailable::BeforeSpans),
             Scope::Trace { .. } => None,
         };
         if let Some(why) = why {

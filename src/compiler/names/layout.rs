@@ -1,7 +1,11 @@
-//! The layout: the blocks, spans and items of a scenario in their order, and where its vars are known.
+//! The layout: the blocks, spans and items of a scenario in their order, and where its vars are known. Each use of a shared span is
+//! replaced by its body here.
 
-use super::{BlockKind, BlockNode, ItemNode, Names, Scope, SpanNode, VarNode};
-use crate::language::scenario::{Body, Client, Item, List, Span, Var};
+use super::made::Layers;
+use super::{BlockKind, BlockNode, ItemNode, Names, Scope, Site, VarNode};
+use crate::compiler::report::Report;
+use crate::language::scenario::{Body, Item, List, Span, Var};
+use crate::language::source::Loc;
 use foldhash::{HashMap, HashMapExt};
 
 /// A block that is yet to be added.
@@ -17,8 +21,8 @@ struct Waiting<'m> {
 /// What an item calls.
 enum Callable<'m> {
     Span(&'m Span),
-    /// The client of the item that stands around this span.
-    Client(&'m Client, &'m Item, &'m Span),
+    /// The span that this client calls.
+    Server(usize, Layers<'m>),
     Group(&'m List),
     /// The sequence of an item that repeats and has words for each turn.
     Turn(&'m Item),
@@ -32,7 +36,6 @@ impl<'m> ItemNode<'m> {
             list,
             repeats: false,
             has_words: false,
-            is_request: false,
             wrapper: None,
             callee: None,
             handles: false,
@@ -46,105 +49,105 @@ impl<'m> ItemNode<'m> {
 }
 
 impl<'m> Names<'m> {
-    /// Adds a scope in which these vars are known beside those of the outer one.
-    pub(super) fn add_scope(&mut self, outer: Option<usize>, vars: &'m [Var]) -> usize {
+    /// Adds a scope in which these vars are known beside those of the outer one; `site` says where their values are written.
+    pub(super) fn add_vars(&mut self, outer: Option<usize>, vars: &'m [Var], site: impl Fn(usize) -> Site) -> usize {
+        let (scope, body) = (self.scopes.len(), outer.and_then(|outer| self.scopes[outer].body));
         let mut known = HashMap::with_capacity(vars.len());
         for var in vars {
             known.entry(var.name.value.as_str()).or_insert(self.vars.len());
-            self.vars.push(VarNode { var });
+            self.vars.push(VarNode {
+                name: &var.name,
+                value: &var.value,
+                site: site(scope),
+                is_read: false,
+                is_parameter: false,
+            });
         }
-        self.scopes.push(Scope { outer, vars: known });
-        self.scopes.len() - 1
+        self.scopes.push(Scope { outer, vars: known, body });
+        scope
     }
 
     /// Adds the blocks of the scenario. Without recursion: a list of steps is as deep as it is long.
-    pub(super) fn add_blocks(&mut self, scope: usize) {
+    pub(super) fn add_blocks(&mut self, scope: usize, report: &mut Report) {
         let mut waiting = vec![Waiting { body: Callable::Span(&self.scenario.root), caller: None, span: None, scope }];
         while let Some(Waiting { body, caller, span, scope }) = waiting.pop() {
             let block = self.blocks.len();
             if let Some(caller) = caller {
                 self.items[caller].callee = Some(block);
             }
-            let (kind, loc) = match body {
-                Callable::Span(model) => (BlockKind::Span(self.add_span(model, span, block, scope)), model.loc),
-                Callable::Client(client, ..) => {
-                    (BlockKind::Span(self.add_span(&client.span, span, block, scope)), client.span.loc)
-                }
-                Callable::Group(list) => match &list.pool {
-                    None => (BlockKind::Sequence, list.loc),
-                    Some(pool) => (BlockKind::Parallel(pool.max.unwrap_or(0)), list.loc),
-                },
-                Callable::Turn(item) => (BlockKind::Sequence, item.loc),
-            };
-            if let (Some(caller), BlockKind::Span(server), Some(client)) = (caller, kind, span)
-                && self.items[caller].is_request
-            {
-                self.spans[client].server = Some(server);
-                self.spans[server].client = Some(client);
-                // A client changes nothing of what names mean below it.
-                self.spans[server].parent = self.spans[client].parent;
-            }
-            let span = if let BlockKind::Span(own) = kind { own } else { span.unwrap_or(0) };
-            self.blocks.push(BlockNode {
-                kind,
-                span,
-                caller,
-                items: Vec::new(),
-                reads_outcome: None,
-                propagates: false,
-                loc,
-            });
             let first = waiting.len();
             match body {
                 Callable::Span(model) => {
-                    waiting.extend(model.calls.iter().filter_map(|item| self.add_item(item, block, scope)));
+                    let mut layers = self.layers(model, scope);
+                    match (layers.client(), span) {
+                        (Some(client), Some(parent)) => {
+                            let own = self.add_client(client, &mut layers, parent, block, report);
+                            self.push_block(BlockKind::Span(own), own, caller, scope, client.loc);
+                            waiting.extend(self.add_request(own, layers));
+                        }
+                        (_, parent) => waiting.extend(self.add_span_block(layers, parent, caller, report)),
+                    }
+                }
+                Callable::Server(client, layers) => {
+                    // A client changes nothing of what names mean below it.
+                    let parent = self.spans[client].parent;
+                    waiting.extend(self.add_span_block(layers, parent, caller, report));
+                    let server = self.blocks[block].span;
+                    self.spans[server].client = Some(client);
                 }
                 Callable::Group(list) => {
+                    let kind = match &list.pool {
+                        None => BlockKind::Sequence,
+                        Some(pool) => BlockKind::Parallel(pool.max.unwrap_or(0)),
+                    };
+                    self.push_block(kind, span.unwrap_or(0), caller, scope, list.loc);
                     waiting.extend(list.items.iter().filter_map(|item| self.add_item(item, block, scope)));
                 }
-                Callable::Client(_, item, server) => {
-                    let node = ItemNode { is_request: true, ..ItemNode::new(item, block, scope) };
-                    let caller = Some(self.push_item(node));
-                    self.blocks[block].propagates = true;
-                    self.blocks[block].reads_outcome = Some(loc);
-                    waiting.push(Waiting {
-                        body: Callable::Span(server),
-                        caller,
-                        span: Some(self.blocks[block].span),
-                        scope,
-                    });
+                Callable::Turn(item) => {
+                    self.push_block(BlockKind::Sequence, span.unwrap_or(0), caller, scope, item.loc);
+                    waiting.extend(self.add_turn(item, block, scope, caller));
                 }
-                Callable::Turn(item) => waiting.extend(self.add_turn(item, block, scope, caller)),
             }
             waiting[first..].reverse();
         }
     }
 
-    fn add_span(&mut self, span: &'m Span, parent: Option<usize>, block: usize, scope: usize) -> usize {
-        let mut attributes = HashMap::with_capacity(span.attributes.len());
-        for (i, attribute) in span.attributes.iter().enumerate() {
-            attributes.entry(attribute.key.value.as_str()).or_insert(i);
-        }
-        self.spans.push(SpanNode {
+    /// Adds a span, its block and the items of its list. Returns what they call.
+    fn add_span_block(
+        &mut self,
+        mut layers: Layers<'m>,
+        parent: Option<usize>,
+        caller: Option<usize>,
+        report: &mut Report,
+    ) -> Vec<Waiting<'m>> {
+        let block = self.blocks.len();
+        let (own, calls) = (self.add_span(&mut layers, parent, block, report), layers.calls());
+        self.push_block(BlockKind::Span(own), own, caller, calls.scope, layers.loc());
+        calls.part.iter().filter_map(|item| self.add_item(item, block, calls.scope)).collect()
+    }
+
+    /// Adds the request of a client, which is the one item of its list. Returns the span that it calls, which is made of `layers`.
+    fn add_request(&mut self, client: usize, layers: Layers<'m>) -> Option<Waiting<'m>> {
+        let block = self.spans[client].block;
+        let (caller, scope) = (&self.items[self.blocks[block].caller?], self.blocks[block].scope);
+        let caller = Some(self.push_item(ItemNode::new(caller.item, block, scope)));
+        self.blocks[block].propagates = true;
+        self.blocks[block].reads_outcome = Some(self.blocks[block].loc);
+        Some(Waiting { body: Callable::Server(client, layers), caller, span: Some(client), scope })
+    }
+
+    fn push_block(&mut self, kind: BlockKind, span: usize, caller: Option<usize>, scope: usize, loc: Loc) {
+        self.blocks.push(BlockNode {
+            kind,
             span,
-            parent,
-            block,
-            attributes,
-            read: vec![false; span.attributes.len()],
-            sent: vec![false; span.attributes.len()],
-            late: vec![false; span.attributes.len()],
-            client: None,
-            server: None,
-            lacks_operation: false,
-            linked: Vec::new(),
-            linked_at: HashMap::new(),
-            link_reads: Vec::new(),
-            event_reads: vec![(false, false); span.events.len()],
-            order: Vec::new(),
-            replaced: Vec::new(),
+            caller,
+            items: Vec::new(),
+            reads_outcome: None,
+            propagates: false,
+            reads_propagated: None,
             scope,
+            loc,
         });
-        self.spans.len() - 1
     }
 
     /// Adds an item of the list of `block`. Returns what it calls.
@@ -166,17 +169,17 @@ impl<'m> Names<'m> {
     /// Adds an item of the list of `block` with the words for each turn; `wrapper`: the item that repeats it, if that is another.
     /// Returns what it calls.
     fn add_turn(&mut self, item: &'m Item, block: usize, scope: usize, wrapper: Option<usize>) -> Option<Waiting<'m>> {
-        let first_var = self.vars.len();
-        let scope = if item.vars.is_empty() { scope } else { self.add_scope(Some(scope), &item.vars) };
+        let (first_var, at) = (self.vars.len(), self.items.len());
+        let scope = match item.vars.is_empty() {
+            true => scope,
+            false => self.add_vars(Some(scope), &item.vars, |_| Site::Turn { item: at }),
+        };
         let vars = (first_var..self.vars.len()).collect();
         let repeats = wrapper.is_none() && item.repeat.is_some();
         let node = ItemNode { repeats, has_words: true, wrapper, vars, ..ItemNode::new(item, block, scope) };
-        let at = self.push_item(node);
+        self.push_item(node);
         let body = match &item.body {
-            Body::Span(span) => match &item.client {
-                Some(client) => Callable::Client(client, item, span),
-                None => Callable::Span(span),
-            },
+            Body::Span(span) => Callable::Span(span),
             Body::Group(list) => Callable::Group(list),
             Body::Work(_) => return None,
         };

@@ -1,6 +1,6 @@
 //! The lookup: what a path means where it is written.
 
-use super::{BlockKind, INSTANCE_ID, Linked, Miss, Names, OutcomePart, Site, Step, Target};
+use super::{BlockKind, BodyNode, INSTANCE_ID, Linked, Miss, Names, OutcomePart, Site, Step, Target};
 use crate::language::diagnostic::Unavailable;
 use crate::language::scenario::EventTime;
 
@@ -27,7 +27,7 @@ impl Names<'_> {
                 Some(span) => match (site, head) {
                     (Site::Link { link, .. }, "linked") => linked(rest).map(|read| Target::Found { span, link, read }),
                     (Site::Link { .. }, "context_key") => Err(Miss::Unavailable(Unavailable::BeforeAttributes)),
-                    _ => self.find_of_span(span, head, rest),
+                    _ => self.find_of_span(site, span, head, rest),
                 },
             },
             _ => self.find_bare(site, &path.join(".")).and_then(|target| self.in_time(site, target)),
@@ -37,27 +37,29 @@ impl Names<'_> {
     /// The scope of what is written at `site`.
     fn scope(&self, site: Site) -> usize {
         match site {
-            Site::Var => 0,
-            Site::Repeat { item } => self.list_scope(self.items[item].list),
+            Site::Repeat { item } => self.blocks[self.items[item].list].scope,
             Site::Turn { item } | Site::Failure { item } => self.items[item].scope,
-            Site::Span { span, .. } | Site::End { span } => self.spans[span].scope,
-            Site::Link { span, .. } | Site::Event { span, .. } => self.spans[span].scope,
+            Site::Var { scope } | Site::Given { scope, .. } | Site::Span { scope, .. } | Site::End { scope, .. } => {
+                scope
+            }
+            Site::Link { span, link } => self.spans[span].links[link].scope,
+            Site::Event { span, event } => self.spans[span].events[event].scope,
         }
     }
 
-    /// The scope of the list of a block, but for the vars of its items.
-    fn list_scope(&self, block: usize) -> usize {
-        self.blocks[block].caller.map_or(0, |item| self.items[item].scope)
+    /// The body of a shared span that `site` stands in, the innermost.
+    fn body(&self, site: Site) -> Option<&BodyNode<'_>> {
+        self.scopes[self.scope(site)].body.map(|body| &self.bodies[body])
     }
 
     /// The span that what is written at `site` works for.
     fn span_at(&self, site: Site) -> Option<usize> {
         match site {
-            Site::Var => None,
+            Site::Var { .. } => None,
             Site::Repeat { item } | Site::Turn { item } | Site::Failure { item } => {
                 Some(self.blocks[self.items[item].list].span)
             }
-            Site::Span { span, .. } | Site::End { span } => Some(span),
+            Site::Given { span, .. } | Site::Span { span, .. } | Site::End { span, .. } => Some(span),
             Site::Link { span, .. } | Site::Event { span, .. } => Some(span),
         }
     }
@@ -67,17 +69,20 @@ impl Names<'_> {
         scopes.find_map(|scope| self.scopes[scope].vars.get(name).copied())
     }
 
-    /// The items around what is written at `site`, the nearest first.
+    /// The items around what is written at `site`, the nearest first. In a shared span, the one that uses it is the last.
     fn items_around(&self, site: Site) -> impl Iterator<Item = usize> {
         let caller = |block: usize| self.blocks[block].caller;
+        let caller_of_span = move |span: usize| caller(self.spans[span].block);
         let first = match site {
-            Site::Var => None,
+            Site::Var { .. } => None,
             Site::Repeat { item } => caller(self.items[item].list),
             Site::Turn { item } | Site::Failure { item } => Some(item),
-            Site::Span { span, .. } | Site::End { span } => caller(self.spans[span].block),
-            Site::Link { span, .. } | Site::Event { span, .. } => caller(self.spans[span].block),
+            Site::Given { span, .. } | Site::Span { span, .. } | Site::End { span, .. } => caller_of_span(span),
+            Site::Link { span, .. } | Site::Event { span, .. } => caller_of_span(span),
         };
-        std::iter::successors(first, move |&item| caller(self.items[item].list))
+        let user = self.body(site).and_then(|body| caller_of_span(body.span));
+        let last = user.map(|item| self.items[item].wrapper.unwrap_or(item));
+        std::iter::successors(first, move |&item| if Some(item) == last { None } else { caller(self.items[item].list) })
     }
 
     /// `retry.attempt`, of the nearest item that is tried again.
@@ -85,6 +90,7 @@ impl Names<'_> {
         let tries = |&item: &usize| self.items[item].has_words && self.items[item].item.retry.is_some();
         match (rest, self.items_around(site).find(tries)) {
             (["attempt"], Some(item)) => Ok(Target::Attempt { item }),
+            (["attempt"], None) if self.body(site).is_some() => Ok(Target::Number(0)),
             (["attempt"], None) => Err(Miss::Unavailable(Unavailable::NoRetry)),
             _ => Err(Miss::NotAValue("retry.attempt")),
         }
@@ -93,7 +99,7 @@ impl Names<'_> {
     /// `repeat.index` and `repeat.count`, of the nearest item that repeats.
     fn find_turn(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
         if let Site::Event { span, event } = site
-            && self.spans[span].span.events[event].repeat.is_some()
+            && self.spans[span].events[event].part.repeat.is_some()
         {
             return match rest {
                 ["index"] => Ok(Target::EventIndex { span, event }),
@@ -105,6 +111,8 @@ impl Names<'_> {
         match (rest, item) {
             (["index"], Some(item)) => Ok(Target::RepeatIndex { item }),
             (["count"], Some(item)) => Ok(Target::RepeatCount { item }),
+            (["index"], None) if self.body(site).is_some() => Ok(Target::Number(0)),
+            (["count"], None) if self.body(site).is_some() => Ok(Target::Number(1)),
             (["index" | "count"], None) => Err(Miss::Unavailable(Unavailable::NoRepeat)),
             _ => Err(Miss::NotAValue("repeat.index or repeat.count")),
         }
@@ -113,13 +121,15 @@ impl Names<'_> {
     /// `callee.attributes.K` and `callee.service.name`, of the span that a client calls.
     fn find_callee(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
         let client = match site {
-            Site::End { span } | Site::Span { span, step: Some(Step::Attribute(_)) } => Some(span),
+            Site::End { span, .. } | Site::Span { span, step: Some(Step::Attribute(_)), .. } => Some(span),
             _ => None,
         };
-        let server = client.and_then(|client| self.spans[client].server);
-        let Some(span) = server else { return Err(Miss::Unavailable(Unavailable::NoCallee)) };
+        let request = client.and_then(|client| self.spans[client].request.as_ref());
+        let Some(span) = request.map(|request| request.server) else {
+            return Err(Miss::Unavailable(Unavailable::NoCallee));
+        };
         match rest {
-            ["service", "name"] => Ok(Target::CalleeName { span }),
+            ["service", "name"] => Ok(Target::ServiceName { span }),
             ["attributes", key @ ..] if !key.is_empty() => match self.attribute(span, "called", key.join("."))? {
                 Target::Attribute { span, attribute } => Ok(Target::Answer { span, attribute }),
                 found => Ok(found),
@@ -131,11 +141,19 @@ impl Names<'_> {
     /// An attribute of a client that reads the answer has no value before that.
     fn in_time(&self, site: Site, target: Target) -> Result<Target, Miss> {
         match target {
-            Target::Attribute { span, attribute } if self.spans[span].late[attribute] => match site {
+            Target::Attribute { span, attribute } if self.spans[span].attributes[attribute].is_late => match site {
                 Site::End { .. } | Site::Span { step: Some(Step::Attribute(_)), .. } => Ok(target),
                 _ => Err(Miss::Unavailable(Unavailable::NoAnswer)),
             },
             _ => Ok(target),
+        }
+    }
+
+    /// `error.propagated`, of the span whose end it is.
+    fn find_propagated(&self, site: Site) -> Result<Target, Miss> {
+        match site {
+            Site::End { span, .. } => Ok(Target::Propagated { list: self.spans[span].block }),
+            _ => Err(Miss::Unavailable(Unavailable::BeforeEnd)),
         }
     }
 
@@ -145,22 +163,30 @@ impl Names<'_> {
             ("error", []) => OutcomePart::Error,
             ("ok", []) => OutcomePart::Ok,
             ("error", ["type"]) => OutcomePart::Type,
+            ("error", ["propagated"]) => return self.find_propagated(site),
             ("error", _) => return Err(Miss::NotAValue("error or error.type")),
             _ => return Err(Miss::NotAValue("ok")),
         };
-        let is_at_end = |span: usize, event: usize| matches!(self.spans[span].span.events[event].at, EventTime::End);
+        let is_at_end = |span: usize, event: usize| matches!(self.spans[span].events[event].part.at, EventTime::End);
         let site = match site {
-            Site::Event { span, event } if is_at_end(span, event) => Site::End { span },
+            Site::Event { span, event } if is_at_end(span, event) => Site::End { span, scope: self.scope(site) },
             site => site,
         };
         let item = match site {
             Site::Repeat { item } | Site::Turn { item } => item,
             Site::Failure { item } => return Ok(Target::Outcome { list: self.items[item].list, read }),
-            Site::End { span } if self.blocks[self.spans[span].block].items.is_empty() => {
-                return Err(Miss::NoCallBefore);
+            Site::End { span, .. } => {
+                let list = self.spans[span].block;
+                return if !self.blocks[list].items.is_empty() {
+                    Ok(Target::Outcome { list, read })
+                } else if self.body(site).is_some_and(|body| self.is_made_from(span, body)) {
+                    // Another use of the shared span may make calls.
+                    Ok(Target::NoOutcome(read))
+                } else {
+                    Err(Miss::NoCallBefore)
+                };
             }
-            Site::End { span } => return Ok(Target::Outcome { list: self.spans[span].block, read }),
-            Site::Var | Site::Span { .. } | Site::Link { .. } | Site::Event { .. } => {
+            Site::Var { .. } | Site::Given { .. } | Site::Span { .. } | Site::Link { .. } | Site::Event { .. } => {
                 return Err(Miss::Unavailable(Unavailable::OutsideItems));
             }
         };
@@ -173,7 +199,9 @@ impl Names<'_> {
         Ok(Target::Outcome { list, read })
     }
 
-    fn find_of_span(&self, span: usize, head: &str, rest: &[&str]) -> Result<Target, Miss> {
+    fn find_of_span(&self, site: Site, span: usize, head: &str, rest: &[&str]) -> Result<Target, Miss> {
+        // What the span itself has is evaluated after what it is given.
+        let is_given = matches!(site, Site::Given { .. });
         let key = match rest {
             ["attributes", key @ ..] if !key.is_empty() => Some(key.join(".")),
             _ => None,
@@ -184,11 +212,15 @@ impl Names<'_> {
                 self.attribute(parent, "parent", key)
             }
             ("parent", None) => Err(Miss::NotAValue("parent.attributes.KEY")),
+            ("root", Some(_)) if is_given && span == 0 => Err(Miss::Unavailable(Unavailable::BeforeSpan)),
             ("root", Some(key)) => self.attribute(0, "root", key),
             ("root", None) => Err(Miss::NotAValue("root.attributes.KEY")),
             ("linked", _) => {
                 let read = linked(rest)?;
-                let linking = self.ancestry(span).find(|&s| !self.spans[s].span.links.is_empty());
+                let linking = self.ancestry(span).find(|&s| !self.spans[s].links.is_empty());
+                if is_given && linking == Some(span) {
+                    return Err(Miss::Unavailable(Unavailable::BeforeSpan));
+                }
                 linking.map(|span| Target::Linked { span, read }).ok_or(Miss::LinkedWithoutLink)
             }
             ("service", _) if rest == ["name"] => Ok(Target::ServiceName { span }),
@@ -198,14 +230,15 @@ impl Names<'_> {
             ("instance", _) if rest == ["id"] => Ok(Target::Resource { span, key: INSTANCE_ID }),
             ("instance", _) => Err(Miss::NotAValue("instance.index or instance.id")),
             _ if !rest.is_empty() => Err(Miss::NotAValue("context_key")),
-            _ if self.spans[span].span.export.is_none() => Err(Miss::Unavailable(Unavailable::NoContextKey)),
+            _ if is_given => Err(Miss::Unavailable(Unavailable::BeforeSpan)),
+            _ if self.spans[span].export.is_none() => Err(Miss::Unavailable(Unavailable::NoContextKey)),
             _ => Ok(Target::ContextKey { span }),
         }
     }
 
     fn attribute(&self, span: usize, of: &'static str, key: String) -> Result<Target, Miss> {
-        match self.spans[span].attributes.get(&*key) {
-            Some(&attribute) => Ok(Target::Attribute { span, attribute }),
+        match self.spans[span].find_attribute(&key) {
+            Some(attribute) => Ok(Target::Attribute { span, attribute }),
             None => Err(Miss::Attribute { of, span, key }),
         }
     }
@@ -218,19 +251,46 @@ impl Names<'_> {
             Some(found) => return found,
             None => Miss::Name,
         };
-        let Some(span) = self.span_at(site) else { return Err(missed) };
-        let step = if let Site::Span { step, .. } = site { step } else { None };
-        for at in self.ancestry(span) {
-            if let Some(&attribute) = self.spans[at].attributes.get(name)
-                && !(at == span && step == Some(Step::Attribute(attribute)))
-            {
-                if at == span && matches!(site, Site::Link { .. }) {
-                    return Err(Miss::Unavailable(Unavailable::BeforeAttributes));
-                }
-                return Ok(Target::Attribute { span: at, attribute });
+        let found = self.spans_known(site).find_map(|span| {
+            let attribute = self.spans[span].find_attribute(name)?;
+            self.is_known(site, span, attribute).then_some((span, attribute))
+        });
+        match (found, site) {
+            (Some((found, _)), Site::Link { span, .. }) if found == span => {
+                Err(Miss::Unavailable(Unavailable::BeforeAttributes))
             }
+            (Some((span, attribute)), _) => Ok(Target::Attribute { span, attribute }),
+            (None, _) => Err(missed),
         }
-        Err(missed)
+    }
+
+    /// The spans whose attributes are known by their keys alone at `site`, the nearest first: in a shared span, none beyond the one
+    /// that is made from it.
+    fn spans_known(&self, site: Site) -> impl Iterator<Item = usize> {
+        let body = self.body(site);
+        let is_last = move |span: usize| body.is_some_and(|body| self.is_made_from(span, body));
+        let outer = move |span: usize| if is_last(span) { None } else { self.spans[span].parent };
+        let first = match site {
+            Site::Given { span, .. } => outer(span),
+            _ => self.span_at(site),
+        };
+        std::iter::successors(first, move |&span| outer(span))
+    }
+
+    /// Whether a span is the one that is made from a shared span with this body, or its client is.
+    fn is_made_from(&self, span: usize, body: &BodyNode) -> bool {
+        body.span == span || self.spans[span].client == Some(body.span)
+    }
+
+    /// Whether an attribute is known by its key alone at `site`, to which its span is: it is not the one that is being defined, and
+    /// not one that a shared span, in which the site is, knows nothing of.
+    fn is_known(&self, site: Site, span: usize, attribute: usize) -> bool {
+        let defined = match site {
+            Site::Span { span, step: Some(Step::Attribute(defined)), .. } => Some((span, defined)),
+            _ => None,
+        };
+        let layer = self.body(site).map_or(0, |body| if self.is_made_from(span, body) { body.layer } else { 0 });
+        defined != Some((span, attribute)) && self.spans[span].attributes[attribute].layer >= layer
     }
 
     /// The var of this name, or the column of one that is a row.
@@ -256,14 +316,11 @@ impl Names<'_> {
 
     /// All names a bare name could mean at `site`, the nearest first.
     pub fn names(&self, site: Site) -> impl Iterator<Item = &str> {
-        let defined = match site {
-            Site::Span { span, step: Some(Step::Attribute(defined)) } => Some((span, defined)),
-            _ => None,
-        };
-        let vars = self.var_names(site);
-        let spans = self.span_at(site).into_iter().flat_map(|span| self.ancestry(span));
-        let keys = spans.flat_map(move |span| self.keys(span).enumerate().map(move |(i, key)| ((span, i), key)));
-        vars.chain(keys.filter(move |(at, _)| Some(*at) != defined).map(|(_, key)| key))
+        let keys = self.spans_known(site).flat_map(move |span| {
+            let known = self.keys(span).enumerate().filter(move |(at, _)| self.is_known(site, span, *at));
+            known.map(|(_, key)| key)
+        });
+        self.var_names(site).chain(keys)
     }
 
     /// The names of the vars that are known at `site`, the nearest first.
@@ -274,7 +331,7 @@ impl Names<'_> {
 
     /// The nearest ancestor of `span` that has the attribute.
     pub fn owner(&self, span: usize, key: &str) -> Option<usize> {
-        self.ancestry(span).find(|&at| self.spans[at].attributes.contains_key(key))
+        self.ancestry(span).find(|&at| self.spans[at].find_attribute(key).is_some())
     }
 }
 

@@ -1,21 +1,21 @@
 //! The reads: who reads what, and the order of evaluation that follows.
 
 use super::paths::{each_path, each_path_of_value};
-use super::{BlockNode, Linked, Miss, Names, Site, SpanNode, Step, Target, condition_site};
-use crate::compiler::order;
+use super::{BlockNode, Linked, Miss, Names, Scoped, Site, SpanNode, Step, Target};
 use crate::compiler::report::Report;
+use crate::compiler::{check, order};
 use crate::language::diagnostic::{Problem, Role};
-use crate::language::scenario::{Attribute, Body, EventTime, Item, Repeat};
+use crate::language::scenario::{Attribute, Body, EventTime, Repeat};
 use crate::language::source::Loc;
 use crate::language::template::Template;
 
 impl<'m> Names<'m> {
-    /// The order in which these vars are evaluated, which all stand at `site`.
-    pub(super) fn order_vars(&mut self, own: &[usize], site: Site, report: &mut Report) -> Vec<usize> {
+    /// The order in which these vars are evaluated.
+    pub(super) fn order_vars(&mut self, own: &[usize], report: &mut Report) -> Vec<usize> {
         let mut dependencies = Vec::with_capacity(own.len());
         for &at in own {
-            let (var, mut reads) = (self.vars[at].var, Vec::new());
-            each_path_of_value(&var.value, &mut |path, loc| {
+            let (value, site, mut reads) = (self.vars[at].value, self.vars[at].site, Vec::new());
+            each_path_of_value(value, &mut |path, loc| {
                 let found = self.find(site, path);
                 if let Ok(Target::Var(read) | Target::Column { var: read, .. }) = &found {
                     reads.extend(own.binary_search(read));
@@ -26,7 +26,7 @@ impl<'m> Names<'m> {
         }
         let order = order::sort(&dependencies);
         for cycle in order.cycles {
-            let name = |&at: &usize| &self.vars[own[at]].var.name;
+            let name = |&at: &usize| self.vars[own[at]].name;
             let path = cycle.iter().map(|at| name(at).value.clone()).collect();
             report_cycle(Problem::VariableCycle { path }, cycle.iter().map(|at| name(at).loc), report);
         }
@@ -36,8 +36,9 @@ impl<'m> Names<'m> {
     /// Notes what others than its owner need of what was found.
     fn note(&mut self, found: Result<Target, Miss>, loc: Loc) {
         match found {
-            Ok(Target::Attribute { span, attribute }) => self.spans[span].read[attribute] = true,
-            Ok(Target::Answer { span, attribute }) => self.spans[span].sent[attribute] = true,
+            Ok(Target::Var(var) | Target::Column { var, .. }) => self.vars[var].is_read = true,
+            Ok(Target::Attribute { span, attribute }) => self.spans[span].attributes[attribute].is_read = true,
+            Ok(Target::Answer { span, attribute }) => self.spans[span].attributes[attribute].is_sent = true,
             Ok(Target::Linked { span, read }) => self.spans[span].add_linked(read, loc),
             Ok(Target::RepeatIndex { item }) => self.items[item].reads_index = true,
             Ok(Target::RepeatCount { item }) => self.items[item].reads_count = true,
@@ -45,6 +46,9 @@ impl<'m> Names<'m> {
             Ok(Target::Found { span, link, read }) => self.spans[span].link_reads.push((link, read, loc)),
             Ok(Target::EventIndex { span, event }) => self.spans[span].event_reads[event].0 = true,
             Ok(Target::EventCount { span, event }) => self.spans[span].event_reads[event].1 = true,
+            Ok(Target::Propagated { list }) => {
+                self.blocks[list].reads_propagated.get_or_insert(loc);
+            }
             Ok(Target::Outcome { list, .. }) => {
                 self.blocks[list].reads_outcome.get_or_insert(loc);
             }
@@ -78,7 +82,7 @@ impl<'m> Names<'m> {
         }
         let site = Site::Turn { item: at };
         let own = self.items[at].vars.clone();
-        self.items[at].vars = self.order_vars(&own, site, report);
+        self.items[at].vars = self.order_vars(&own, report);
         let backoff = item.retry.as_ref().and_then(|retry| retry.backoff.as_ref());
         for time in item.wait.iter().chain(&item.timeout).chain(backoff) {
             time.each_template(&mut |text| each_path(text, &mut |path, loc| self.note(self.find(site, path), loc)));
@@ -110,7 +114,8 @@ impl<'m> Names<'m> {
 
     /// Collects what the links of a span read.
     fn note_links(&mut self, span: usize) {
-        for (link, written) in self.spans[span].span.links.iter().enumerate() {
+        for link in 0..self.spans[span].links.len() {
+            let written = self.spans[span].links[link].part;
             let site = Site::Link { span, link };
             let mut note = |path: &[String], loc: Loc| self.note(self.find(site, path), loc);
             if let Some(Repeat::Computed(count)) = &written.count {
@@ -125,9 +130,10 @@ impl<'m> Names<'m> {
 
     /// Collects what the events of a span read.
     fn note_events(&mut self, span: usize) {
-        for (event, written) in self.spans[span].span.events.iter().enumerate() {
+        for event in 0..self.spans[span].events.len() {
+            let (written, site) =
+                (self.spans[span].events[event].part, self.spans[span].events[event].site(span, None));
             if let Some(Repeat::Computed(count)) = &written.repeat {
-                let site = Site::Span { span, step: None };
                 each_path(count, &mut |path, loc| self.note(self.find(site, path), loc));
             }
             let site = Site::Event { span, event };
@@ -150,56 +156,59 @@ impl<'m> Names<'m> {
         }
     }
 
-    /// Collect what the span's templates read, of itself for the order and of others for their slots.
+    /// Collects what the span's templates read, of itself for the order and of others for their slots.
     pub(super) fn order_span(&mut self, at: usize, report: &mut Report) {
-        let span = self.spans[at].span;
-        let (operation, export) = (span.attributes.len(), span.attributes.len() + 1);
-        let (mut reads_answer, mut lacks_operation) = (vec![false; span.attributes.len()], false);
-        let copies_operation = self.copies_operation(at);
+        check::probabilities(self.spans[at].error_conditions.iter().map(|condition| condition.part), report);
+        let given = std::mem::take(&mut self.spans[at].given);
+        self.spans[at].given = self.order_vars(&given, report);
+        let attributes = self.spans[at].attributes.len();
+        let (operation, export) = (attributes, attributes + 1);
+        let mut reads_answer = vec![false; export + 1];
         let mut dependencies = vec![Vec::new(); export + 1];
-        let mut collect = |names: &mut Names<'m>, step: Option<Step>, path: &[String], loc: Loc| {
-            let reads = match step {
-                Some(Step::Attribute(attribute)) => Some(&mut dependencies[attribute]),
-                Some(Step::Operation) => Some(&mut dependencies[operation]),
-                Some(Step::Export) => Some(&mut dependencies[export]),
-                None => None,
+        let mut collect = |names: &mut Names<'m>, site: Site, path: &[String], loc: Loc| {
+            let reads = match site {
+                Site::Span { step: Some(Step::Attribute(attribute)), .. } => Some(&mut dependencies[attribute]),
+                Site::Span { step: Some(Step::Operation), .. } => Some(&mut dependencies[operation]),
+                Site::Span { step: Some(Step::Export), .. } => Some(&mut dependencies[export]),
+                _ => None,
             };
-            let found = names.find(Site::Span { span: at, step }, path);
-            if let (Ok(Target::Answer { .. }), Some(Step::Attribute(attribute))) = (&found, step) {
+            let found = names.find(site, path);
+            match (&found, reads) {
+                (Ok(Target::Attribute { span, attribute }), Some(reads)) if *span == at => reads.push(*attribute),
+                (Ok(Target::ContextKey { .. }), Some(reads)) => reads.push(export),
+                _ => {}
+            }
+            if let (Ok(Target::Answer { .. }), Site::Span { step: Some(Step::Attribute(attribute)), .. }) =
+                (&found, site)
+            {
                 reads_answer[attribute] = true;
             }
-            match found {
-                Ok(Target::Attribute { span, attribute }) => {
-                    names.spans[span].read[attribute] = true;
-                    if let (Some(reads), true) = (reads, span == at) {
-                        reads.push(attribute);
-                    }
-                }
-                Ok(Target::ContextKey { .. }) => {
-                    if let Some(reads) = reads {
-                        reads.push(export);
-                    }
-                }
-                found => names.note(found, loc),
-            }
+            names.note(found, loc);
         };
-        for (i, attribute) in span.attributes.iter().enumerate() {
-            each_path_of_value(&attribute.value, &mut |path, loc| collect(self, Some(Step::Attribute(i)), path, loc));
+        for index in 0..attributes {
+            let attribute = &self.spans[at].attributes[index];
+            let (value, site) = (&attribute.model.value, attribute.site(at, index));
+            each_path_of_value(value, &mut |path, loc| collect(self, site, path, loc));
         }
-        each_path(&span.operation, &mut |path, loc| {
-            lacks_operation |= copies_operation && self.server_has(at, path);
-            collect(self, Some(Step::Operation), path, loc);
+        let name = self.spans[at].operation;
+        let mut lacks_operation = false;
+        each_path(name.part, &mut |path, loc| {
+            lacks_operation |= self.server_has(at, &name, path);
+            collect(self, name.site(at, Some(Step::Operation)), path, loc);
         });
-        if let Some(template) = &span.export {
-            each_path(template, &mut |path, loc| collect(self, Some(Step::Export), path, loc));
+        let key = self.spans[at].export;
+        if let Some(key) = key {
+            each_path(key.part, &mut |path, loc| collect(self, key.site(at, Some(Step::Export)), path, loc));
         }
-        let network = self.request(at).and_then(|item| item.client.as_deref()).map(|client| &client.network);
-        for time in span.delay.iter().chain(network) {
-            time.each_template(&mut |template| each_path(template, &mut |path, loc| collect(self, None, path, loc)));
+        let network = self.spans[at].request.as_ref().map(|request| request.network);
+        for time in self.spans[at].delay.into_iter().chain(network) {
+            let site = time.site(at, None);
+            time.part.each_template(&mut |text| each_path(text, &mut |path, loc| collect(self, site, path, loc)));
         }
-        for condition in &span.error_conditions {
+        for index in 0..self.spans[at].error_conditions.len() {
+            let condition = self.spans[at].error_conditions[index];
+            let (site, condition) = (condition.condition_site(at), condition.part);
             let texts = condition.when.iter().chain([&condition.r#type]).chain(&condition.message);
-            let site = condition_site(at, condition);
             self.note_failure(at, site, texts, &condition.attributes);
             if let Some(delay) = &condition.delay {
                 delay
@@ -213,51 +222,42 @@ impl<'m> Names<'m> {
         let order = order::sort(&dependencies);
         let has_parent = self.spans[at].parent.is_some();
         for cycle in order.cycles {
-            let name = |&node: &usize| match span.attributes.get(node) {
-                Some(attribute) => attribute.key.value.clone(),
-                None => "context_key".to_owned(),
-            };
+            let attribute = |node: usize| self.spans[at].attributes.get(node).map(|attribute| &attribute.model.key);
+            let name =
+                |&node: &usize| attribute(node).map_or_else(|| "context_key".to_owned(), |key| key.value.clone());
             let path: Vec<String> = cycle.iter().map(name).collect();
-            let loc = |&node: &usize| match (span.attributes.get(node), &span.export) {
-                (Some(attribute), _) => attribute.key.loc,
-                (None, Some(export)) => export.loc,
-                (None, None) => span.loc,
+            let loc = |&node: &usize| match (attribute(node), key) {
+                (Some(attribute), _) => attribute.loc,
+                (None, Some(key)) => key.part.loc,
+                (None, None) => self.spans[at].place,
             };
             report_cycle(Problem::AttributeCycle { path, has_parent }, cycle.iter().map(loc), report);
         }
-        for node in &order.nodes {
-            if *node < reads_answer.len() {
-                reads_answer[*node] |= dependencies[*node].iter().any(|read| reads_answer.get(*read) == Some(&true));
-            }
+        for &node in &order.nodes {
+            reads_answer[node] |= dependencies[node].iter().any(|&read| reads_answer[read]);
+        }
+        for (attribute, is_late) in self.spans[at].attributes.iter_mut().zip(reads_answer) {
+            attribute.is_late = is_late;
+        }
+        if let Some(request) = &mut self.spans[at].request {
+            request.lacks_operation = lacks_operation;
         }
         self.spans[at].order = (order.nodes.into_iter())
             .filter_map(|node| match node {
                 n if n == operation => Some(Step::Operation),
-                n if n == export => span.export.is_some().then_some(Step::Export),
+                n if n == export => key.is_some().then_some(Step::Export),
                 n => Some(Step::Attribute(n)),
             })
             .collect();
-        self.spans[at].late = reads_answer;
-        self.spans[at].lacks_operation = lacks_operation;
     }
 
-    /// Whether the span is a client of which no operation is written.
-    fn copies_operation(&self, span: usize) -> bool {
-        let client = self.request(span).and_then(|item| item.client.as_deref());
-        client.is_some_and(|client| client.copies_operation)
-    }
-
-    /// The item that a client stands around, if the span is one.
-    fn request(&self, span: usize) -> Option<&'m Item> {
-        let server = self.spans[span].server?;
-        self.blocks[self.spans[server].block].caller.map(|item| self.items[item].item)
-    }
-
-    /// Whether a path in the operation of the server that `client` calls reads an attribute of that server.
-    fn server_has(&self, client: usize, path: &[String]) -> bool {
-        let Some(server) = self.spans[client].server else { return false };
-        let site = Site::Span { span: server, step: Some(Step::Operation) };
-        matches!(self.find(site, path), Ok(Target::Attribute { span, .. }) if span == server)
+    /// Whether the operation of a client is its server's, and a path in it reads an attribute of that server.
+    fn server_has(&self, client: usize, operation: &Scoped<&Template>, path: &[String]) -> bool {
+        let Some(request) = self.spans[client].request.as_ref().filter(|request| request.copies_operation) else {
+            return false;
+        };
+        let site = operation.site(request.server, Some(Step::Operation));
+        matches!(self.find(site, path), Ok(Target::Attribute { span, .. }) if span == request.server)
     }
 }
 

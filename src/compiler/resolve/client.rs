@@ -2,7 +2,7 @@
 
 use super::{Resolver, State, new_slot};
 use crate::compiler::expression::Typed;
-use crate::compiler::names::{Site, Step};
+use crate::compiler::names::Step;
 use crate::compiler::report::Report;
 use crate::compiler::typed::{Act, Block, Body, Item, List};
 use crate::compiler::types::{Kind, Type};
@@ -34,19 +34,19 @@ impl<'m> Resolver<'m> {
     /// The one call of the client at `at`. A failure of it is always passed on.
     fn request(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) -> Option<List> {
         let names = state.names;
-        let (node, loc) = (&names.spans[at], names.spans[at].span.loc);
+        let (node, loc) = (&names.spans[at], names.spans[at].place);
         let item = &names.items[*names.blocks[node.block].items.first()?];
-        let client = item.item.client.as_deref()?;
+        let request = node.request.as_ref()?;
         let outcome = self.outcome(state, loc);
         state.values.outcomes[node.block] = Some(outcome);
-        let network = self.dist_id(state, Site::Span { span: at, step: None }, &client.network, report);
+        let network = self.dist_id(state, request.network.site(at, None), request.network.part, report);
         let first_answer = AnswerId(self.tables.program.answers.len() as u32);
-        let server = node.server?;
-        for (i, attribute) in names.spans[server].span.attributes.iter().enumerate() {
-            let key = attribute.key.value.as_str();
-            let attr = state.rows[server].get(key).filter(|_| names.spans[server].sent[i]);
+        let server = request.server;
+        for (i, attribute) in names.spans[server].attributes.iter().enumerate() {
+            let key = attribute.model.key.value.as_str();
+            let attr = state.rows[server].get(key).filter(|_| attribute.is_sent);
             let Some(&attr) = attr else { continue };
-            let slot = new_slot(state, &format!("callee.attributes.{key}"), None, attribute.key.loc);
+            let slot = new_slot(state, &format!("callee.attributes.{key}"), None, attribute.model.key.loc);
             self.tables.program.answers.push(Answer { attr, slot });
             let kind = state.values.spans[server].attributes[i].map_or(Kind::Unknown, |typed| typed.ty.kind);
             // An error may replace it by a value of another type.

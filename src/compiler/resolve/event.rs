@@ -16,7 +16,7 @@ impl<'m> Resolver<'m> {
         at_end: bool,
         report: &mut Report,
     ) -> Vec<(EventId, Loc)> {
-        let written = state.names.spans[span].span.events.iter().enumerate();
+        let written = state.names.spans[span].events.iter().map(|event| event.part).enumerate();
         let written = written.filter(|(_, event)| matches!(event.at, EventTime::End) == at_end);
         written.filter_map(|(at, event)| Some((self.event(state, span, at, event, report)?, event.loc))).collect()
     }
@@ -57,7 +57,7 @@ impl<'m> Resolver<'m> {
         written: &'m scenario::Repeat,
         report: &mut Report,
     ) -> Option<Repeat> {
-        let site = Site::Span { span, step: None };
+        let site = state.names.spans[span].events[at].site(span, None);
         let (count, max, loc) = self.counted(state, site, written, ("turns", "repeat: N", limits::TURNS), report)?;
         let (reads_index, reads_count) = state.names.spans[span].event_reads[at];
         // What stands for the number of the turn is as large as that can be.

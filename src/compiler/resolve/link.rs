@@ -14,7 +14,7 @@ impl<'m> Resolver<'m> {
     /// below is a slot read.
     pub(super) fn links(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
         let node = &state.names.spans[draft.at];
-        for (number, written) in node.span.links.iter().enumerate() {
+        for (number, written) in node.links.iter().map(|link| link.part).enumerate() {
             let is_first = number == 0;
             let Some(link) = self.link(state, draft.at, number, written, report) else { continue };
             let below = node.linked.iter().filter(|_| is_first).cloned();

@@ -45,6 +45,12 @@ impl<'m> Resolver<'m> {
         if !node.kind.is_group() && node.propagates && handles {
             self.begin_failing(state, &mut list, block);
         }
+        if let Some(loc) = node.reads_propagated.filter(|_| node.propagates) {
+            let no = self.tables.constant(Constant::Bool(false));
+            let slot = new_slot(state, "error.propagated", None, loc);
+            list.initial.push((slot, no));
+            state.values.propagated[block] = Some(slot);
+        }
         for callee in node.items.iter().filter_map(|at| names.items[*at].callee) {
             // It keeps that it failed from turn to turn, so it begins here.
             if names.blocks[callee].propagates && names.blocks[callee].kind.is_group() {
@@ -113,12 +119,7 @@ impl<'m> Resolver<'m> {
         let (model, mut steps) = (node.item, Vec::new());
         let repeat = if node.repeats { self.repeat(state, at, node, report) } else { None };
         let site = Site::Turn { item: at };
-        for var in &node.vars {
-            if let Some((slot, value)) = self.var(state, *var, site, report) {
-                let loc = names.vars[*var].var.name.loc;
-                steps.push(Step { action: Action::Keep(slot, value), loc });
-            }
-        }
+        self.vars(state, &node.vars, &mut steps, report);
         let words = Some(model).filter(|_| node.has_words);
         let when = words.and_then(|item| item.when.as_ref()).and_then(|when| {
             let value = self.condition(state, site, when, report)?;
@@ -171,6 +172,21 @@ impl<'m> Resolver<'m> {
             pairs.map(keep).map(|action| Step { action, loc: model.loc }).collect()
         });
         Item { steps, when, chance, act, propagation, inner, handles, loc: place(model) }
+    }
+
+    /// Evaluates vars, in this order, as the first of `steps`. Those that are not constant are kept in slots.
+    pub(super) fn vars(
+        &mut self,
+        state: &mut State<'_, 'm>,
+        vars: &[usize],
+        steps: &mut Vec<Step>,
+        report: &mut Report,
+    ) {
+        for &at in vars {
+            if let Some((slot, value)) = self.var(state, at, report) {
+                steps.push(Step { action: Action::Keep(slot, value), loc: state.names.vars[at].name.loc });
+            }
+        }
     }
 
     /// The terms of an item's call that are asked in each turn.
@@ -235,7 +251,9 @@ impl<'m> Resolver<'m> {
             Some(when) => Some((self.condition(state, site, when, report)?, when.loc)),
             None => None,
         };
-        Some(Propagation { when, chance, ..self.passed_on(outcome, error, model.loc) })
+        let is_as_it_was = model.r#type.is_none() && model.attributes.is_empty();
+        let noted = state.values.propagated[state.names.spans[span].block].filter(|_| is_as_it_was);
+        Some(Propagation { when, chance, noted, ..self.passed_on(outcome, error, model.loc) })
     }
 
     /// What passes every failure on as it is, which goes to these slots.
@@ -248,7 +266,8 @@ impl<'m> Resolver<'m> {
     /// What passes every failure on as `error`.
     fn passed_on(&mut self, outcome: Outcome, error: ErrorId, loc: Loc) -> Propagation {
         let failed = self.tables.expr(Expr::Slot { slot: outcome.failed });
-        Propagation { failed, when: None, chance: None, error, yes: self.tables.constant(Constant::Bool(true)), loc }
+        let yes = self.tables.constant(Constant::Bool(true));
+        Propagation { failed, when: None, chance: None, noted: None, error, yes, loc }
     }
 
     /// The type and the message of the error that these slots hold.

@@ -2,7 +2,7 @@
 
 use super::{Resolver, State, new_slot};
 use crate::compiler::link::{Export, Piece};
-use crate::compiler::names::{Site, Step, condition_site, is_computed};
+use crate::compiler::names::{Scoped, Site, Step, is_computed};
 use crate::compiler::report::Report;
 use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
 use crate::language::diagnostic::Problem;
@@ -50,13 +50,11 @@ impl Draft {
 impl<'m> Resolver<'m> {
     pub(super) fn span(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) -> typed::Span {
         let names = state.names;
-        let (node, span) = (&names.spans[at], names.spans[at].span);
-        let service = match (node.server, node.parent) {
-            (Some(_), Some(caller)) => state.values.spans[caller].service,
-            _ => self.services.find(names.scenario.scope, &span.service, &mut self.tables, report),
-        };
+        let node = &names.spans[at];
+        let service = self.services.find(names.scenario.scope, node.service, &mut self.tables, report);
         state.values.spans[at].service = service;
         let mut draft = self.draft(state, at);
+        self.vars(state, &node.given, &mut draft.steps, report);
         self.links(state, &mut draft, report);
         for step in node.early_steps() {
             match *step {
@@ -65,17 +63,17 @@ impl<'m> Resolver<'m> {
                 Step::Export => self.export(state, &mut draft, report),
             }
         }
-        let site = Site::Span { span: at, step: None };
-        let delay = span.delay.as_ref();
-        let delay =
-            delay.and_then(|delay| Some(Delay { time: self.time(state, site, delay, report)?, loc: delay.loc }));
+        let delay = node.delay.and_then(|delay| {
+            let time = self.time(state, delay.site(at, None), delay.part, report)?;
+            Some(Delay { time, loc: delay.part.loc })
+        });
         let conditions = self.conditions(state, at, false, report);
         let events = self.events(state, at, false, report);
         let typed = typed::Span {
             form: SpanForm {
                 // Without a service there is an error, and this program goes no further.
                 service: service.unwrap_or(ServiceId(0)),
-                kind: kind(span.kind),
+                kind: kind(node.kind),
                 name: draft.name,
                 constants: std::mem::take(&mut draft.constants),
                 attrs: draft.attrs,
@@ -91,7 +89,7 @@ impl<'m> Resolver<'m> {
             end_events: Vec::new(),
             events,
         };
-        if node.server.is_some() {
+        if node.request.is_some() {
             state.client = Some(draft);
         }
         typed
@@ -100,12 +98,12 @@ impl<'m> Resolver<'m> {
     fn draft(&mut self, state: &mut State<'_, 'm>, at: usize) -> Draft {
         let node = &state.names.spans[at];
         let first = self.tables.program.attrs.len() as u32;
-        let can_fail = !node.span.error_conditions.is_empty() || state.names.blocks[node.block].propagates;
-        let attributes = node.span.attributes.iter();
-        let attr_ids = attributes.zip(&node.sent).map(|(attribute, is_sent)| {
+        let can_fail = !node.error_conditions.is_empty() || state.names.blocks[node.block].propagates;
+        let attributes = node.attributes.iter().map(|node| (node.model, node.is_sent));
+        let attr_ids = attributes.map(|(attribute, is_sent)| {
             let key = attribute.key.value.as_str();
             // What a failure replaces, or a client reads, can't be among the constant ones.
-            let is_shared = can_fail && key == ERROR_TYPE || node.replaced.contains(&key) || *is_sent;
+            let is_shared = can_fail && key == ERROR_TYPE || node.replaced.contains(&key) || is_sent;
             let attr = (is_shared || is_computed(&attribute.value)).then(|| self.new_attr(key));
             if is_shared && let Some(attr) = attr {
                 state.rows[at].insert(key, attr);
@@ -138,7 +136,7 @@ impl<'m> Resolver<'m> {
     }
 
     /// The slot, if the value is one's already: slots are written once, so it can be read instead of a copy.
-    fn slot_of(&self, value: ExprId) -> Option<SlotId> {
+    pub(super) fn slot_of(&self, value: ExprId) -> Option<SlotId> {
         match self.tables.program.exprs[value.index()] {
             Expr::Slot { slot } => Some(slot),
             _ => None,
@@ -153,9 +151,8 @@ impl<'m> Resolver<'m> {
         report: &mut Report,
     ) {
         let node = &state.names.spans[draft.at];
-        let attribute = &node.span.attributes[index];
+        let (attribute, site) = (node.attributes[index].model, node.attributes[index].site(draft.at, index));
         let place = attribute.key.loc;
-        let site = Site::Span { span: draft.at, step: Some(Step::Attribute(index)) };
         let Some(mut typed) = self.expressions(state, site, report).value(&attribute.value) else { return };
         let constant = self.tables.constant_of(typed.expr);
         match draft.attr_ids[index] {
@@ -168,7 +165,7 @@ impl<'m> Resolver<'m> {
                 }
             }
             Some(attr) => {
-                if node.read[index] && constant.is_none() && self.slot_of(typed.expr).is_none() {
+                if node.attributes[index].is_read && constant.is_none() && self.slot_of(typed.expr).is_none() {
                     let slot = keep(state, draft, &attribute.key.value, typed.expr, place);
                     typed = self.read_slot(slot, typed);
                 }
@@ -180,12 +177,11 @@ impl<'m> Resolver<'m> {
 
     fn operation(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
         let node = &state.names.spans[draft.at];
-        let operation = &node.span.operation;
-        if node.lacks_operation {
-            report.add(Problem::OperationOfServer, node.span.loc);
+        if node.request.as_ref().is_some_and(|request| request.lacks_operation) {
+            report.add(Problem::OperationOfServer, node.place);
             return;
         }
-        let site = Site::Span { span: draft.at, step: Some(Step::Operation) };
+        let (operation, site) = (node.operation.part, node.operation.site(draft.at, Some(Step::Operation)));
         let Some(typed) = self.expressions(state, site, report).required_text(operation) else { return };
         match self.tables.constant_of(typed.expr) {
             Some(Constant::Text(name)) if self.tables.text_of(*name).is_empty() => {
@@ -197,8 +193,8 @@ impl<'m> Resolver<'m> {
     }
 
     fn export(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
-        let Some(template) = &state.names.spans[draft.at].span.export else { return };
-        let site = Site::Span { span: draft.at, step: Some(Step::Export) };
+        let Some(export) = state.names.spans[draft.at].export else { return };
+        let (template, site) = (export.part, export.site(draft.at, Some(Step::Export)));
         let typed = self.expressions(state, site, report).required_text(template);
         let mut key = Vec::new();
         match typed {
@@ -228,21 +224,29 @@ impl<'m> Resolver<'m> {
         at_end: bool,
         report: &mut Report,
     ) -> Option<Conditions> {
-        let written = state.names.spans[at].span.error_conditions.iter();
-        let written: Vec<&ErrorCondition> = written.filter(|condition| condition.at_end == at_end).collect();
-        let loc = written.first()?.loc;
+        let written = state.names.spans[at].error_conditions.iter();
+        let written: Vec<&Scoped<&'m ErrorCondition>> =
+            written.filter(|condition| condition.part.at_end == at_end).collect();
+        let loc = written.first()?.part.loc;
         // Once one of them takes a time of its own, all are rolled before the work; what has none takes as long as the work does.
-        let before_work = written.iter().any(|condition| condition.delay.is_some());
-        let work = state.names.spans[at].span.delay.as_ref().filter(|_| before_work);
+        let before_work = written.iter().any(|condition| condition.part.delay.is_some());
+        let work = state.names.spans[at].delay.filter(|_| before_work);
         let mut left = Chance::ONE.0;
         let mut list = Vec::with_capacity(written.len());
         for condition in written {
-            let site = condition_site(at, condition);
+            let (site, condition) = (condition.condition_site(at), condition.part);
             let when = condition.when.as_ref().map(|when| Some((self.condition(state, site, when, report)?, when.loc)));
+            let is_never = |when: ExprId| matches!(self.tables.constant_of(when), Some(Constant::Bool(false)));
+            if when.flatten().is_some_and(|(when, _)| is_never(when)) {
+                continue;
+            }
             let r#type = self.expressions(state, site, report).required_text(&condition.r#type);
             let message = condition.message.as_ref().map(|m| self.expressions(state, site, report).text(m));
             let (Some(r#type), Some(message)) = (r#type, message.map_or(Some(None), |m| m.map(Some))) else { continue };
-            let delay = condition.delay.as_ref().or(work).and_then(|delay| self.dist_id(state, site, delay, report));
+            let delay = match &condition.delay {
+                Some(delay) => self.dist_id(state, site, delay, report),
+                None => work.and_then(|work| self.dist_id(state, work.site(at, None), work.part, report)),
+            };
             let terms = Terms { r#type: r#type.expr, message: message.map(|m| m.expr), delay };
             let error = self.error(state, site, at, terms, &condition.attributes, report);
             let chance = condition.probability.as_ref().map(|percent| {
@@ -256,7 +260,7 @@ impl<'m> Resolver<'m> {
                 list.push(Condition { when, chance, error, loc: condition.loc });
             }
         }
-        Some(Conditions { before_work, list, loc })
+        Some(Conditions { before_work, list, loc }).filter(|conditions| !conditions.list.is_empty())
     }
 
     /// An error with which the span at `at` fails, whose attributes are written at `site`.

@@ -266,6 +266,22 @@ problems! {
         "E0611" LinksTakeLong { globs: usize, keys: usize },
         /// The verifier refused what the compiler made.
         "E0699" Internal { violation: String },
+
+        // E07xx: shared spans
+
+        "E0701" UnknownShared { name: String, nearest: Option<String> },
+        /// A value for something that the shared span does not ask for.
+        "E0702" UnknownParameter { name: String, shared: String, nearest: Option<String> },
+        /// No value for a parameter that has none of its own.
+        "E0703" MissingParameter { name: String, shared: String },
+        /// Shared spans that are made from, or call, each other in a circle.
+        "E0704" UseCycle { path: Vec<String> },
+        /// Calls in the span and in the shared one that it is made from.
+        "E0705" CallsTwice { shared: String },
+        /// A shared span that is made from another, which is made from another, ...
+        "E0706" UsesTooLong { limit: usize },
+        /// More than is compiled, once all shared spans stand where they are used.
+        "E0707" SharedTooMuch { limit: usize },
     }
 
     Warning {
@@ -287,6 +303,14 @@ problems! {
         "W0301" NewlineAfterExpression,
         /// A value that may be absent, in a text or a condition.
         "W0501" MayBeAbsent,
+        /// A var, or a parameter of a shared span, that no expression reads.
+        "W0502" UnusedVar { name: String },
+        /// A service in a list that no span is of.
+        "W0503" UnusedService { name: String },
+        /// A shared span that no scenario uses.
+        "W0701" UnusedShared { name: String },
+        /// A shared span with the name of one of the prelude's (`is_prelude`), or of the directory's.
+        "W0702" HidesShared { name: String, is_prelude: bool },
     }
 }
 
@@ -301,13 +325,22 @@ impl Problem {
             | UnknownName { name, nearest }
             | UnknownVariable { name, nearest }
             | UnknownColumn { name, nearest }
-            | UnknownFilter { name, nearest } => (name, nearest),
+            | UnknownFilter { name, nearest }
+            | UnknownShared { name, nearest }
+            | UnknownParameter { name, nearest, .. } => (name, nearest),
             UnknownField { field, nearest, .. } => (field, nearest),
             UnknownKind { kind, nearest } => (kind, nearest),
             UnknownAttribute { key, nearest, .. } | UnknownLinkedAttribute { key, nearest } => (key, nearest),
             _ => return None,
         };
         Some((wrong, right.as_deref()?))
+    }
+}
+
+impl Problem {
+    /// Whether it is that nothing uses what is written.
+    pub fn is_unused(&self) -> bool {
+        matches!(self, Problem::UnusedVar { .. } | Problem::UnusedService { .. } | Problem::UnusedShared { .. })
     }
 }
 
@@ -318,6 +351,8 @@ pub enum Unavailable {
     NoParent,
     /// Something of a span, in `vars`.
     BeforeSpans,
+    /// Something of a span, in what is given to the shared spans that it is made from.
+    BeforeSpan,
     /// `context_key` in a span without `export_context_as`.
     NoContextKey,
     /// What is evaluated only once the span's links are found, in one of them.
@@ -334,6 +369,8 @@ pub enum Unavailable {
     NoRetry,
     /// `error` or `ok` anywhere but in the words of an item.
     OutsideItems,
+    /// `error.propagated` anywhere but in a condition `at: end`.
+    BeforeEnd,
     /// An attribute that reads the answer, before there is one.
     NoAnswer,
     /// `callee` anywhere but in what a `client` says of its attributes and of what comes after its call.

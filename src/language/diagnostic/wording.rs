@@ -62,6 +62,15 @@ impl Problem {
             }
             DelayOfGroup => "a group of calls has no delay of its own".into(),
             DelayAtEnd => "at the end of its span a failure takes no time: the span's work is done".into(),
+            UnknownShared { name, .. } => format!("there is no shared span `{name}`"),
+            UnknownParameter { name, shared, .. } => format!("the shared span `{shared}` has no parameter `{name}`"),
+            MissingParameter { name, shared } => format!("the shared span `{shared}` needs the parameter `{name}`"),
+            UseCycle { path } => format!("shared spans use each other: {}", circle(path)),
+            CallsTwice { shared } => format!("the span has calls, and so has the shared span `{shared}`"),
+            UsesTooLong { limit } => format!("more than {limit} shared spans are made from one another"),
+            SharedTooMuch { limit } => {
+                format!("with all that is shared written out, the scenarios have more than {limit} values")
+            }
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
             ChoiceWeights { choices, weights } => {
                 let are =
@@ -112,6 +121,9 @@ impl Problem {
                         "`{name}` has no value yet: links are looked for before the span's own attributes are evaluated"
                     )
                 }
+                Unavailable::BeforeSpan => {
+                    format!("`{name}` has no value in `with`: that is evaluated before all else of the span")
+                }
                 Unavailable::NoContextKey => format!("`{name}` has no value in a span without `export_context_as`"),
                 Unavailable::NoVersion => format!("`{name}` has no value in a span of a service without `version`"),
                 Unavailable::NoInstances => format!("`{name}` has no value in a service without `instances`"),
@@ -121,6 +133,7 @@ impl Problem {
                 Unavailable::OutsideItems => {
                     format!("`{name}` has a value only in the words of an item of `calls`, such as `when`")
                 }
+                Unavailable::BeforeEnd => format!("`{name}` has a value only in an error condition `at: end`"),
                 Unavailable::NoAnswer => format!("`{name}` has no value before the call: it reads the answer"),
                 Unavailable::NoCallee => {
                     format!("`{name}` has a value only in a `client`: in its attributes and its `at: end` conditions")
@@ -213,6 +226,13 @@ impl Problem {
                 format!("`{}` is a comment, so nothing in it is computed", super::short(text))
             }
             NoScenarios => "the file has no scenarios".into(),
+            UnusedShared { name } => format!("nothing uses the shared span `{name}`"),
+            HidesShared { name, is_prelude } => {
+                let other = if *is_prelude { "the prelude's" } else { "the one in _base.yaml" };
+                format!("this shared span hides {other}, `{name}`")
+            }
+            UnusedVar { name } => format!("nothing reads the var `{name}`"),
+            UnusedService { name } => format!("no span is of the service `{name}`"),
             FractionalPercent { value } => format!("{value} is {value} %"),
             LeadingZero { written, value } => format!("`{written}` is the number {value}"),
             LooksBoolean { word } => format!("`{word}` is text, not a boolean"),
@@ -276,9 +296,15 @@ impl Problem {
                 Some("`root_span` is a tree of spans, `steps` a flat list".into())
             }
             Mistyped { instead, .. } => instead.clone(),
-            UnknownService { nearest, .. } | UnknownKind { nearest, .. } | UnknownFunction { nearest, .. } => {
-                did_you_mean(nearest)
-            }
+            UnknownService { nearest, .. }
+            | UnknownKind { nearest, .. }
+            | UnknownFunction { nearest, .. }
+            | UnknownParameter { nearest, .. } => did_you_mean(nearest),
+            UnknownShared { nearest, .. } => did_you_mean(nearest)
+                .or_else(|| Some("shared spans are defined in `spans`, beside `services` or in `_base.yaml`".into())),
+            MissingParameter { name, .. } => Some(format!("give it a value: `with: {{{name}: ..}}`")),
+            UseCycle { .. } => Some("take one of these uses out".into()),
+            CallsTwice { .. } => Some("keep one of the two lists".into()),
             RangeUpsideDown { min, max } => Some(format!("write [{max}, {min}]")),
             SchemaVersion { .. } => Some("this version of tracegen reads schema_version 1".into()),
             NullValue { hint: Some(hint), .. } => Some((*hint).into()),
@@ -421,6 +447,8 @@ impl Problem {
             Stopped { after: Some(_) } => Some("`tracegen compile` gives it as long as it takes".into()),
             Internal { .. } => Some("this is a mistake of tracegen's: please report it with the file".into()),
 
+            UnusedShared { .. } | UnusedVar { .. } | UnusedService { .. } => Some("take it out".into()),
+            HidesShared { .. } => Some("give it another name, if both are wanted".into()),
             CommentHidesTemplate { .. } => Some("quote the whole value if `#` belongs to it".into()),
             FractionalPercent { value } => Some(match value.parse::<f64>() {
                 Ok(share) => format!("did you mean {}? write `{value}%` if not", round(share * 100.0)),
@@ -455,6 +483,8 @@ impl Role {
             Role::Quotes => "quoted here",
             Role::Summand => "added up with this",
             Role::ZeroWeight => "also 0",
+            Role::Definition => "in the shared span",
+            Role::Use => "used here",
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn is_choice(entries: &[Entry]) -> bool {
     entries.iter().any(|entry| matches!(&*entry.key.value, "choice" | "weights"))
 }
 
-/// Reads a choice, which `key` names; only a var may be one of rows.
+/// Reads a choice, which `key` names; an attribute cannot be one of rows.
 pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Option<Choice> {
     let fields = Fields::read(cx, node, "a choice", &["choice", "weights"])?;
     let (list, weights) = (fields.required(cx, "choice"), fields.get("weights"));
@@ -63,7 +63,7 @@ pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static s
     };
     let mappings: Option<Vec<&[Entry]>> = items.iter().map(|item| as_mapping(item)).collect();
     let options = match mappings {
-        Some(_) if what != "a var" => {
+        Some(_) if what == "an attribute" => {
             cx.report(Problem::RowsInAttribute, list?.value.loc);
             return None;
         }

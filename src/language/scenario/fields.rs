@@ -221,10 +221,10 @@ impl<'n> Fields<'n> {
 
 /// Where a field belongs that is not known here.
 fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
-    if !matches!(of, "a span" | "a link") && ITEM_WORDS.contains(&field) && field != "vars" {
+    if !matches!(of, "a span" | "a link" | "a shared span") && ITEM_WORDS.contains(&field) && field != "vars" {
         return Some("it is a word for an item of `calls`");
     }
-    if matches!(of, "a span" | "a root span" | "a step") {
+    if matches!(of, "a span" | "a root span" | "a step" | "a shared span") {
         match field {
             "duration" | "duration_ms" | "latency" | "latency_ms" => {
                 return Some("a span's own time is its `delay_ms`");
@@ -236,15 +236,16 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
         }
     }
     match field {
-        "services" | "scenarios" | "schema_version" if of == "a scenario" => {
+        "services" | "spans" | "scenarios" | "schema_version" if of == "a scenario" => {
             Some("it stands at the top of a file, beside `scenarios`, not in a scenario")
         }
         "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
             Some("it belongs into an item of `scenarios`")
         }
-        "use" | "with" | "spans" | "load" | "incidents" | "malform" => {
-            Some("this version of tracegen does not support it")
+        word if of == "a shared span" && ITEM_WORDS.contains(&word) => {
+            Some("it is a word of the call: write it where the span is used")
         }
+        "load" | "incidents" | "malform" => Some("this version of tracegen does not support it"),
         _ => None,
     }
 }

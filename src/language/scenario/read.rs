@@ -1,22 +1,35 @@
-//! A file's documents to scenarios and services.
+//! A file's documents to scenarios, services and shared spans.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::contents::Contents;
 use super::fields::{Context, Fields, is_free};
-use super::{Scenario, Service, Span, number, span, value};
+use super::{Scenario, Service, Span, Var, number, span, value};
 use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
 use crate::language::template::Memo;
 use crate::language::yaml::{self, Core, Kind, Node, core};
 
-const FILE_FIELDS: [&str; 3] = ["schema_version", "services", "scenarios"];
+const FILE_FIELDS: [&str; 4] = ["schema_version", "services", "spans", "scenarios"];
 /// With one of these, a mapping is a file's; else it is a scenario.
 const FILE_MARKS: [&str; 7] = ["schema_version", "services", "scenarios", "spans", "load", "incidents", "malform"];
 const SCENARIO_MARKS: [&str; 4] = ["name", "scenario_name", "root_span", "steps"];
 const SCENARIO_FIELDS: [&str; 7] = ["name", "scenario_name", "description", "weight", "vars", "root_span", "steps"];
+/// Those of a scenario that is a whole document.
+const DOCUMENT_FIELDS: [&str; 10] = [
+    "name",
+    "scenario_name",
+    "description",
+    "weight",
+    "vars",
+    "root_span",
+    "steps",
+    "schema_version",
+    "services",
+    "spans",
+];
 
 /// Reads a file; `base` says that it is a `_base.yaml`. Once the budget is spent, the rest of it is left out.
 pub(in crate::language) fn read(
@@ -30,8 +43,11 @@ pub(in crate::language) fn read(
     let mut reader = Reader {
         cx: Context { text, limits, templates: Memo::default(), diagnostics },
         base,
-        contents: Contents { services_unsure: !parsed.complete, ..Contents::default() },
+        contents: Contents::default(),
     };
+    if !parsed.complete {
+        reader.contents.mark_short();
+    }
     let empty = parsed.complete && parsed.documents.iter().all(|node| node.is_null());
     for document in &parsed.documents {
         reader.document(document);
@@ -55,11 +71,11 @@ impl Reader<'_> {
             Kind::Mapping(entries) => {
                 let has = |marks: &[&str]| entries.iter().any(|entry| marks.contains(&&*entry.key.value));
                 let only_free = !entries.is_empty() && entries.iter().all(|entry| is_free(&entry.key.value));
-                // What has a scenario's fields is one, even with a file's field among them, which is an error there.
+                // What has a scenario's fields is one, beside whose own a file's may stand.
                 if self.base || !has(&SCENARIO_MARKS) && has(&FILE_MARKS) || only_free {
                     self.file(node);
                 } else {
-                    self.scenario(node);
+                    self.scenario(node, &DOCUMENT_FIELDS);
                 }
             }
             Kind::Sequence(items) if self.base => {
@@ -67,8 +83,8 @@ impl Reader<'_> {
                     self.cx.report(Problem::ScenarioInBase { field: "a list".into() }, item.loc);
                 }
             }
-            Kind::Sequence(items) => items.iter().for_each(|item| self.scenario(item)),
-            Kind::Broken => self.contents.services_unsure = true,
+            Kind::Sequence(items) => items.iter().for_each(|item| self.scenario(item, &SCENARIO_FIELDS)),
+            Kind::Broken => self.contents.mark_short(),
             Kind::Scalar { .. } if node.is_null() => {}
             Kind::Scalar { .. } => {
                 let expected = "a scenario, a list of scenarios, or `services` and `scenarios`";
@@ -88,22 +104,32 @@ impl Reader<'_> {
             if let Some(entry) = entries.iter().find(scenario) {
                 let problem = Problem::ScenarioInBase { field: format!("`{}`", entry.key.value) };
                 self.cx.report(problem, entry.key.loc);
-                self.contents.services_unsure = true;
+                self.contents.mark_short();
                 return;
             }
         }
-        let known = if self.base { &FILE_FIELDS[..2] } else { &FILE_FIELDS[..] };
+        let known = if self.base { &FILE_FIELDS[..3] } else { &FILE_FIELDS[..] };
         let Some(fields) = Fields::read(&mut self.cx, node, "a file", known) else { return };
+        self.shared_by_all(&fields);
+        match fields.optional("scenarios").map(|node| (node, &node.kind)) {
+            Some((_, Kind::Sequence(items))) => items.iter().for_each(|item| self.scenario(item, &SCENARIO_FIELDS)),
+            Some((node, _)) => self.cx.mistyped("`scenarios`", "a list of scenarios", node, None),
+            None => {}
+        }
+    }
+
+    /// What is not one scenario's, but holds for the whole file.
+    fn shared_by_all(&mut self, fields: &Fields) {
         if let Some(entry) = fields.get("schema_version") {
             self.schema_version(&entry.value);
         }
         if let Some(entry) = fields.get("services") {
             self.services(&entry.value, entry.key.loc);
         }
-        match fields.optional("scenarios").map(|node| (node, &node.kind)) {
-            Some((_, Kind::Sequence(items))) => items.iter().for_each(|item| self.scenario(item)),
-            Some((node, _)) => self.cx.mistyped("`scenarios`", "a list of scenarios", node, None),
-            None => {}
+        if let Some(entry) = fields.get("spans") {
+            span::read_shared(&mut self.cx, &entry.value, Arc::make_mut(&mut self.contents.shared));
+        } else if fields.is_misspelt("spans") {
+            Arc::make_mut(&mut self.contents.shared).mark_short();
         }
     }
 
@@ -179,9 +205,12 @@ impl Reader<'_> {
         }
     }
 
-    fn scenario(&mut self, node: &Rc<Node>) {
+    fn scenario(&mut self, node: &Rc<Node>, known: &[&'static str]) {
+        let Some(fields) = Fields::read(&mut self.cx, node, "a scenario", known) else { return };
+        if known.contains(&"spans") {
+            self.shared_by_all(&fields);
+        }
         let cx = &mut self.cx;
-        let Some(fields) = Fields::read(cx, node, "a scenario", &SCENARIO_FIELDS) else { return };
         let name = match fields.either(cx, "name", "scenario_name") {
             Some(entry) => cx.text(&format!("`{}`", entry.key.value), &entry.value),
             None => {
@@ -198,7 +227,7 @@ impl Reader<'_> {
         });
         let weight = fields.get("weight").and_then(|entry| number::weight(cx, &entry.value));
         let vars = value::vars(cx, fields.optional("vars"));
-        let Some(root) = self.root(&fields) else { return };
+        let Some((root_vars, root)) = self.root(&fields) else { return };
         self.contents.scenarios.push(Scenario {
             // Known when the files are put together.
             scope: 0,
@@ -206,12 +235,14 @@ impl Reader<'_> {
             description,
             weight,
             vars,
+            root_vars,
             root,
             loc: fields.loc,
         });
     }
 
-    fn root(&mut self, fields: &Fields) -> Option<Span> {
+    /// The root span and its vars.
+    fn root(&mut self, fields: &Fields) -> Option<(Vec<Var>, Span)> {
         let cx = &mut self.cx;
         let Some(entry) = fields.either(cx, "root_span", "steps") else {
             fields.missing(cx, "root_span");
@@ -222,7 +253,7 @@ impl Reader<'_> {
             return span::root(cx, node);
         }
         match &node.kind {
-            Kind::Sequence(items) if !items.is_empty() => span::steps(cx, items),
+            Kind::Sequence(items) if !items.is_empty() => Some((vec![], span::steps(cx, items)?)),
             Kind::Sequence(_) => {
                 cx.report(Problem::Empty { what: "`steps`".into() }, key);
                 None

@@ -3,11 +3,14 @@
 mod client;
 mod item;
 mod link;
+mod shared;
+
+pub use shared::read as read_shared;
 
 use std::rc::Rc;
 
 use super::fields::{Context, Fields};
-use super::{Body, ErrorCondition, Event, EventTime, Kind, Span, dist, number, value};
+use super::{Body, ErrorCondition, Event, EventTime, Kind, Span, Var, dist, number, value};
 use crate::language::diagnostic::{Problem, nearest, short};
 use crate::language::source::Located;
 use crate::language::template::{self, Template};
@@ -16,7 +19,9 @@ use crate::language::yaml::{self, Node};
 /// Spans below each other.
 pub const MAX_DEPTH: usize = 64;
 
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 14] = [
+    "use",
+    "with",
     "service",
     "operation",
     "kind",
@@ -31,6 +36,19 @@ pub const FIELDS: [&str; 12] = [
     "link_from_context",
 ];
 
+/// The fields of a root span.
+const ROOT_FIELDS: [&str; FIELDS.len() + 1] = {
+    let mut fields = ["vars"; FIELDS.len() + 1];
+    fields.split_at_mut(1).1.copy_from_slice(&FIELDS);
+    fields
+};
+/// The fields of a shared span.
+const SHARED_FIELDS: [&str; ROOT_FIELDS.len() + 1] = {
+    let mut fields = ["client"; ROOT_FIELDS.len() + 1];
+    fields.split_at_mut(1).1.copy_from_slice(&ROOT_FIELDS);
+    fields
+};
+
 const KINDS: [(&str, Kind); 5] = [
     ("INTERNAL", Kind::Internal),
     ("SERVER", Kind::Server),
@@ -39,10 +57,11 @@ const KINDS: [(&str, Kind); 5] = [
     ("CONSUMER", Kind::Consumer),
 ];
 
-/// The root span of a scenario and what it calls, at depth 1.
-pub fn root(cx: &mut Context, node: &Node) -> Option<Span> {
-    let fields = Fields::read(cx, node, "a root span", &FIELDS)?;
-    Some(span_of(cx, &fields, 1))
+/// The root span of a scenario and what it calls, at depth 1; and its vars.
+pub fn root(cx: &mut Context, node: &Node) -> Option<(Vec<Var>, Span)> {
+    let fields = Fields::read(cx, node, "a root span", &ROOT_FIELDS)?;
+    let vars = value::vars(cx, fields.optional("vars"));
+    Some((vars, span_of(cx, &fields, 1)))
 }
 
 /// The span that has these fields, with what it calls.
@@ -63,7 +82,8 @@ pub fn steps(cx: &mut Context, steps: &[Rc<Node>]) -> Option<Span> {
         spans.push(body(cx, &fields));
     }
     if let Some(span) = spans.get(MAX_DEPTH) {
-        cx.report(Problem::CallsTooDeep { limit: MAX_DEPTH }, span.service.loc);
+        let at = span.service.as_ref().map_or(span.loc, |service| service.loc);
+        cx.report(Problem::CallsTooDeep { limit: MAX_DEPTH }, at);
         spans.truncate(MAX_DEPTH);
     }
     spans.into_iter().rev().reduce(|callee, mut caller| {
@@ -73,20 +93,45 @@ pub fn steps(cx: &mut Context, steps: &[Rc<Node>]) -> Option<Span> {
     })
 }
 
-/// Everything but the calls. A service that is missing or wrong is empty, an operation a broken template.
+/// Everything but the calls.
 fn body(cx: &mut Context, fields: &Fields) -> Span {
-    let service = fields.required(cx, "service").and_then(|entry| cx.text("`service`", &entry.value));
-    let operation = fields.required(cx, "operation").and_then(|entry| cx.template("`operation`", &entry.value));
-    let at = fields.head();
+    let mut span = partial(cx, fields);
+    if span.shared.is_none() {
+        let is_meant_to_use = fields.get("use").or(fields.get("with")).is_some() || fields.is_misspelt("use");
+        if !is_meant_to_use {
+            let missing = ["service", "operation"].into_iter().filter(|field| fields.get(field).is_none());
+            missing.for_each(|field| fields.missing(cx, field));
+        }
+        let at = fields.head();
+        span.service.get_or_insert_with(|| Located::new(String::new(), at));
+        span.operation.get_or_insert_with(|| Template { parts: vec![template::error(at)], loc: at });
+    }
+    span
+}
+
+/// What is written of a span but for its calls, be it all that a span must have or not. A service that is wrong is empty, an
+/// operation a broken template.
+fn partial(cx: &mut Context, fields: &Fields) -> Span {
+    let service = fields.get("service").map(|entry| {
+        let name = cx.text("`service`", &entry.value);
+        name.unwrap_or_else(|| Located::new(String::new(), entry.value.loc))
+    });
+    let operation = fields.get("operation").map(|entry| {
+        let at = entry.value.loc;
+        let broken = || Template { parts: vec![template::error(at)], loc: at };
+        cx.template("`operation`", &entry.value).unwrap_or_else(broken)
+    });
     Span {
-        service: service.unwrap_or_else(|| Located::new(String::new(), at)),
-        operation: operation.unwrap_or_else(|| Template { parts: vec![template::error(at)], loc: at }),
-        kind: fields.optional("kind").and_then(|node| kind(cx, node)).unwrap_or(Kind::Internal),
+        shared: shared::used(cx, fields),
+        service,
+        operation,
+        kind: fields.optional("kind").and_then(|node| kind(cx, node)),
         delay: dist::delay(cx, fields),
         attributes: value::attributes(cx, fields.optional("attributes")),
         events: list(cx, fields, "events", "`events`", event),
         error_conditions: list(cx, fields, "error_conditions", "`error_conditions`", error_condition),
         calls: vec![],
+        client: fields.get("client").and_then(|entry| client::client(cx, entry)).map(Box::new),
         export: fields.get("export_context_as").and_then(|entry| cx.template("`export_context_as`", &entry.value)),
         links: fields.get("link_from_context").map_or_else(Vec::new, |entry| link::links(cx, &entry.value)),
         loc: fields.loc,

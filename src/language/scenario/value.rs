@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::fields::Context;
 use super::scalar::{one_type, scalar, unknown};
+use super::shared::Parameter;
 use super::{Attribute, Scalar, Value, Var, choice};
 use crate::language::diagnostic::{Problem, short};
 use crate::language::source::Located;
@@ -63,16 +64,44 @@ pub fn vars(cx: &mut Context, node: Option<&Node>) -> Vec<Var> {
     let Some(node) = node else { return vec![] };
     let mut vars = vec![];
     for Entry { key, value } in entries(cx, "`vars`", node) {
-        let name = &*key.value;
-        if RESERVED.contains(&name.split('.').next().unwrap_or_default()) {
-            cx.report(Problem::ReservedName { name: name.to_owned() }, key.loc);
-        } else if !is_name(name) {
-            cx.report(Problem::BadVarName { name: short(name) }, key.loc);
-        }
+        check_name(cx, key);
         let value = value_of(cx, key, "a var", value);
         vars.push(Var { name: owned(key), value });
     }
     vars
+}
+
+/// The `vars` of a shared span. One without a value must be given by whoever uses the span.
+pub fn parameters(cx: &mut Context, node: Option<&Node>) -> Vec<Parameter> {
+    let Some(node) = node else { return vec![] };
+    let mut parameters = vec![];
+    for Entry { key, value } in entries(cx, "`vars`", node) {
+        check_name(cx, key);
+        let default = if value.is_null() { None } else { Some(value_of(cx, key, "a var", value)) };
+        parameters.push(Parameter { name: owned(key), default });
+    }
+    parameters
+}
+
+/// The values that a use gives to the parameters of a shared span.
+pub fn with(cx: &mut Context, node: Option<&Node>) -> Vec<Var> {
+    let Some(node) = node else { return vec![] };
+    let mut given = vec![];
+    for Entry { key, value } in entries(cx, "`with`", node) {
+        let value = value_of(cx, key, "a parameter", value);
+        given.push(Var { name: owned(key), value });
+    }
+    given
+}
+
+/// Reports the name of a var that no expression can read.
+fn check_name(cx: &mut Context, key: &Located<Cow<str>>) {
+    let name = &*key.value;
+    if RESERVED.contains(&name.split('.').next().unwrap_or_default()) {
+        cx.report(Problem::ReservedName { name: name.to_owned() }, key.loc);
+    } else if !is_name(name) {
+        cx.report(Problem::BadVarName { name: short(name) }, key.loc);
+    }
 }
 
 fn owned(key: &Located<Cow<str>>) -> Located<String> {

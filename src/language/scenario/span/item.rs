@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{FIELDS as SPAN_FIELDS, MAX_DEPTH, client, span_of};
+use super::{FIELDS as SPAN_FIELDS, MAX_DEPTH, span_of};
 use crate::language::diagnostic::{Diagnostic, Problem, Role};
 use crate::language::scenario::fields::{Context, Fields, ITEM_WORDS};
 use crate::language::scenario::{Body, Item, List, Pool, Propagate, Repeat, Retry, dist, number, value};
@@ -116,13 +116,8 @@ fn item(cx: &mut Context, node: &Node, depth: usize) -> Option<Item> {
             cx.add(Diagnostic::new(problem, entry.key.loc).related(Role::First, word.loc));
         }
     }
-    let client = match (&body, fields.get("client")) {
-        (Body::Span(server), Some(entry)) => client::client(cx, entry, server),
-        _ => None,
-    };
     Some(Item {
         body,
-        client: client.map(Box::new),
         repeat: fields.optional("repeat").and_then(|node| repeat(cx, "`repeat`", node)),
         vars: value::vars(cx, fields.optional("vars")),
         when: fields.get("when").and_then(|entry| cx.condition("`when`", &entry.value)),
@@ -287,7 +282,6 @@ pub fn plain(body: Body, loc: Loc) -> Item {
         timeout: None,
         retry: None,
         propagate: None,
-        client: None,
         loc,
     }
 }
