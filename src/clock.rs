@@ -1,33 +1,33 @@
-//! The clock of this process: the wall clock, which never goes back while the process runs.
+//! The clock of this process: the wall clock, except that it never goes back while the process runs.
 //!
-//! A system's clock may be set back, by an hour or by a day. What runs then goes on in its own time, so that nothing stops
-//! before it has begun, and nothing is sent twice. A clock that is set forward is followed.
+//! A system's clock may be set back by an hour or a day. Then this clock goes on at its own pace, so that nothing stops
+//! before it has begun, and nothing is sent twice. When the system's clock is set forward, this clock follows.
 //!
-//! What paces itself by a clock is handed one, a [`Clock`], so that it can be tested without waiting.
+//! Code that is paced by a clock is given one, a [`Clock`], so that it can be tested without waiting.
 
 use parking_lot::{Condvar, Mutex};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A step of the system's clock is noticed within this time, ns.
+/// The maximum time until a step of the system's clock is noticed, in ns.
 const LONGEST_WAIT: u64 = 1_000_000_000;
 
 static STEADY: Steady = Steady::new();
-/// When time was first asked for.
+/// The time of the first call.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A source of time that can be waited for.
 pub trait Clock: Send + Sync {
-    /// Returns the time, ns since 1970: never before one that was returned earlier.
+    /// Returns the time in ns since 1970, which is never before a time that was returned earlier.
     fn now(&self) -> u64;
 
-    /// Waits until `time` (ns since 1970) has come or `over` holds, which is asked again whenever `bell` rings; returns
-    /// whether it holds.
-    fn wait(&self, time: u64, bell: &Bell, over: &dyn Fn() -> bool) -> bool;
+    /// Waits until `time` (in ns since 1970) has come or `is_over` returns true, and returns whether it did. `is_over` is
+    /// called again whenever `bell` rings.
+    fn wait(&self, time: u64, bell: &Bell, is_over: &dyn Fn() -> bool) -> bool;
 }
 
-/// Wakes those who wait for a time.
+/// A bell that wakes threads that wait for a time.
 #[derive(Default)]
 pub struct Bell {
     lock: Mutex<()>,
@@ -35,14 +35,14 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// Has all who wait ask again whether they have to.
+    /// Makes all waiting threads check again whether they have to wait.
     pub fn ring(&self) {
         let _guard = self.lock.lock();
         self.rung.notify_all();
     }
 
-    /// Waits again and again for as long as `pause` says at most, until it says that there is nothing to wait for. No ring
-    /// between the question and the wait is missed.
+    /// Waits repeatedly, each time at most as long as `pause` returns, until `pause` returns `None`. A ring between that
+    /// call and the wait is not missed.
     pub fn wait_while(&self, mut pause: impl FnMut() -> Option<Duration>) {
         let mut guard = self.lock.lock();
         while let Some(most) = pause() {
@@ -59,45 +59,45 @@ impl Clock for Process {
         now()
     }
 
-    fn wait(&self, time: u64, bell: &Bell, over: &dyn Fn() -> bool) -> bool {
+    fn wait(&self, time: u64, bell: &Bell, is_over: &dyn Fn() -> bool) -> bool {
         let mut held = false;
         bell.wait_while(|| {
             let now = now();
-            held = over();
+            held = is_over();
             (!held && now < time).then(|| Duration::from_nanos((time - now).min(LONGEST_WAIT)))
         });
         held
     }
 }
 
-/// The time, ns since 1970: never before one that was returned earlier.
+/// Returns the time in ns since 1970, which is never before a time that was returned earlier.
 pub fn now() -> u64 {
     let (wall, passed) = readings();
     STEADY.at(wall, passed)
 }
 
-/// How far the system's clock is behind [`now`], because it was set back, ns.
+/// Returns how far the system's clock is behind [`now`] because it was set back, in ns.
 pub fn ahead() -> u64 {
     let (wall, passed) = readings();
     STEADY.at(wall, passed).saturating_sub(wall)
 }
 
-/// Lets time go on from `time` (ns since 1970) at least, where the system's clock is before it.
+/// Makes time continue at `time` (in ns since 1970) or later, if the system's clock is before it.
 pub fn not_before(time: u64) {
     let (_, passed) = readings();
     STEADY.not_before(time, passed);
 }
 
-/// The wall clock, ns since 1970, and then how long the process has run, ns. In this order: what is lost between the two
-/// makes time seem earlier for once, and never later for good.
+/// Returns the wall clock in ns since 1970, and then the time for which the process has run, in ns. In this order, a delay
+/// between the two makes a single reading seem earlier, and never makes all later ones late.
 fn readings() -> (u64, u64) {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_nanos() as u64);
     (wall, BEGAN.elapsed().as_nanos() as u64)
 }
 
-/// Time from a clock that may be set and one that only goes on.
+/// A time source made of a clock that may be set and one that only goes on.
 struct Steady {
-    /// The most that the first was ever ahead of the second, ns.
+    /// The largest difference so far between the first clock and the second, in ns.
     offset: AtomicU64,
 }
 
@@ -126,13 +126,13 @@ mod tests {
     const START: u64 = 1_767_225_600 * SECOND;
 
     #[test]
-    fn time_goes_on_where_the_systems_clock_is_set_back_and_follows_where_it_is_set_forward() {
+    fn time_goes_on_when_the_clock_is_set_back_and_follows_when_it_is_set_forward() {
         let clock = Steady::new();
         assert_eq!(clock.at(START, 0), START);
         assert_eq!(clock.at(START + SECOND, SECOND), START + SECOND);
-        // An hour back: a second later is a second later.
+        // The clock is set back an hour; a second later is still a second later.
         assert_eq!(clock.at(START + 2 * SECOND - 3_600 * SECOND, 2 * SECOND), START + 2 * SECOND);
-        // A machine that slept.
+        // The machine slept.
         assert_eq!(clock.at(START + 900 * SECOND, 3 * SECOND), START + 900 * SECOND);
         assert_eq!(clock.at(START + 901 * SECOND, 4 * SECOND), START + 901 * SECOND);
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_never_see_time_go_back() {
+    fn time_never_goes_back_between_threads() {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_wakes_at_the_time_or_when_the_bell_rings() {
+    fn a_waiting_thread_wakes_at_the_time_or_when_the_bell_rings() {
         use std::sync::atomic::AtomicBool;
         let (bell, over) = (Bell::default(), AtomicBool::new(false));
         let is_over = || over.load(Ordering::SeqCst);

@@ -1,42 +1,42 @@
-//! Files that tracegen writes: whole or not at all, and by one process at a time.
+//! Files that tracegen writes: as a whole or not at all, and by one process at a time.
 //!
-//! A path may lead to anything. What is no regular file (`/dev/null`, a FIFO, a terminal) is written in place, never
-//! replaced by a file and never locked. Of a symbolic link, the file that it leads to is replaced, and the link stays.
+//! A path may lead to anything. Anything but a regular file (`/dev/null`, a FIFO, a terminal) is written in place, never
+//! replaced and never locked. For a symbolic link, the file that it leads to is replaced, and the link stays.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Most symbolic links that are followed from one path (as Linux has it).
+/// The maximum number of symbolic links that are followed from one path (the same as on Linux).
 const MOST_LINKS: usize = 40;
 
-/// Replaces what a file holds by what `write` writes, all at once: who reads it meets the whole old content or the whole
-/// new one.
+/// Replaces the content of a file by what `write` writes, all at once: concurrent readers see either the whole old or the
+/// whole new content.
 ///
 /// # Errors
-/// The system's. The file is then as it was, and is not there if it was not. [`ErrorKind::ResourceBusy`]: another process
-/// writes it.
+/// The system reports an error; the file is then unchanged, or does not exist if it did not before.
+/// [`ErrorKind::ResourceBusy`] means that another process writes the file.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     Claim::new(path)?.replace(write)
 }
 
-/// A file that no other process of tracegen's writes while this one does.
+/// A file that no other tracegen process writes while this claim exists.
 pub struct Claim {
-    /// With all links followed.
+    /// The path with all links followed.
     path: PathBuf,
-    /// Open at its end, and locked if it is a regular file.
+    /// The file, opened at its end, and locked if it is a regular file.
     file: File,
     regular: bool,
-    /// It was made for this claim, and nothing has been written to it.
+    /// The file was created for this claim, and nothing has been written to it.
     unused: bool,
 }
 
 impl Claim {
-    /// Claims a file, which is created if it is not there, and otherwise left as it is.
+    /// Claims a file, which is created if it does not exist, and otherwise left unchanged.
     ///
     /// # Errors
-    /// The system's, or [`ErrorKind::ResourceBusy`]: another process has claimed it.
+    /// The system reports an error; [`ErrorKind::ResourceBusy`] means that another process has claimed the file.
     pub fn new(path: &Path) -> io::Result<Claim> {
         let path = followed(path)?;
         loop {
@@ -48,17 +48,17 @@ impl Claim {
             if regular {
                 lock(&file)?;
             }
-            // Between opening and locking, who had claimed it may have replaced it.
+            // The previous owner may have replaced the file between opening and locking.
             if !regular || is_at(&file, &path) {
                 return Ok(Claim { path, file, regular, unused });
             }
         }
     }
 
-    /// As [`replace`]; the claim goes over to the new content.
+    /// Replaces the content as [`replace`] does; the claim then holds for the new file.
     ///
     /// # Errors
-    /// The system's. The file is then as it was.
+    /// The system reports an error; the file is then unchanged.
     pub fn replace(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         if !self.regular {
             return buffered(&self.file, write);
@@ -66,7 +66,7 @@ impl Claim {
         let mut name = OsString::from(&self.path);
         name.push(".new");
         let beside = PathBuf::from(name);
-        // What a process that was killed has left.
+        // A process that was killed may have left such a file.
         let _ = fs::remove_file(&beside);
         let file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
         let replaced = lock(&file)
@@ -76,16 +76,16 @@ impl Claim {
             .and_then(|()| fs::rename(&beside, &self.path));
         match replaced {
             Ok(()) => (self.file, self.unused) = (file, false),
-            // The first error is the one to tell.
+            // The first error is the one to report.
             Err(_) => drop(fs::remove_file(&beside)),
         }
         replaced
     }
 
-    /// Writes behind what the file holds.
+    /// Appends bytes to the file.
     ///
     /// # Errors
-    /// The system's. Some of the bytes may have been written.
+    /// The system reports an error; some of the bytes may have been written.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.unused = false;
         (&self.file).write_all(bytes)
@@ -95,16 +95,16 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if self.unused && self.regular {
-            // An empty file would say that something was written.
+            // An empty file would suggest that something was written.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Locks a regular file for as long as it is open. Where the file system knows no locks, nothing keeps others away.
+/// Locks a regular file for as long as it is open. On a file system without locks, other processes are not kept away.
 ///
 /// # Errors
-/// [`ErrorKind::ResourceBusy`]: another process has locked it.
+/// [`ErrorKind::ResourceBusy`] means that another process has locked the file.
 pub fn lock(file: &File) -> io::Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::Error::new(ErrorKind::ResourceBusy, "another process is writing it")),
@@ -112,15 +112,15 @@ pub fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// Whether it is a file that holds what is written to it, and not a device or a pipe.
+/// Reports whether the file is a regular one, and not a device or a pipe.
 ///
 /// # Errors
-/// The system's.
+/// The system reports an error.
 pub fn is_regular(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.is_file())
 }
 
-/// Whether a regular file is there, and holds something that does not begin with `head`, white space aside.
+/// Reports whether a regular file exists and holds something that does not begin with `head`, apart from white space.
 pub fn holds_other(path: &Path, head: &str) -> bool {
     const LOOK: u64 = 256;
     let mut found = vec![];
@@ -130,19 +130,19 @@ pub fn holds_other(path: &Path, head: &str) -> bool {
     read && !found.is_empty() && !found.starts_with(head.as_bytes())
 }
 
-/// Whether two paths lead to one regular file, or would once it is made.
-pub fn is_same(one: &Path, other: &Path) -> bool {
+/// Reports whether two paths lead to the same regular file, or would once it is created.
+pub fn is_same(first: &Path, second: &Path) -> bool {
     let place = |path: &Path| {
         let path = followed(path).ok()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
     };
     let is_device = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file());
-    !is_device(one) && place(one).is_some_and(|one| place(other) == Some(one))
+    !is_device(first) && place(first).is_some_and(|first| place(second) == Some(first))
 }
 
-/// A path with its last links followed, whether there is a file at their end or not. One to a pipe or a device is left as
-/// it is.
+/// Returns a path with all links at its end followed, whether or not there is a file. A path to a pipe or a device is
+/// returned unchanged.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_path_buf();
     for _ in 0..MOST_LINKS {
@@ -150,7 +150,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
             return Ok(path);
         }
         match fs::read_link(&path) {
-            // A link is relative to its folder.
+            // A link is relative to its directory.
             Ok(to) => path = path.parent().map_or(to.clone(), |folder| folder.join(&to)),
             Err(_) => return Ok(path),
         }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_whole_or_left_as_it_was() {
+    fn a_file_is_replaced_as_a_whole_or_left_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let failing = |to: &mut dyn Write| to.write_all(b"half").and(Err(io::Error::other("on purpose")));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claimed_file_is_nobody_elses_also_after_it_was_replaced() {
+    fn a_claimed_file_stays_claimed_after_it_was_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let mut claim = Claim::new(&path).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_to_one_file_are_told_before_it_is_there() {
+    fn paths_to_one_file_are_recognized_before_it_exists() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         assert!(is_same(&path, &folder.path().join(".").join("a")));
@@ -262,7 +262,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_pipe_gets_what_is_written() {
+    fn a_pipe_receives_what_is_written() {
         use std::io::Read;
         use std::os::fd::AsRawFd;
         let (mut reader, writer) = io::pipe().unwrap();

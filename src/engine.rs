@@ -1,8 +1,9 @@
-//! Start, stop, pace: drives interpreters on several threads and hands what they make to an output.
+//! The engine, which starts, paces and stops the generation of traces: it runs interpreters on several threads and hands
+//! their traces to an output.
 //!
-//! A trace leaves when its last span has ended, so no timestamp lies in the future; what lies in the past goes out at full
-//! speed. Work is cut into chunks of fixed index ranges, so that an output that keeps index order gets the same bytes from
-//! any number of threads.
+//! A trace is sent when its last span has ended, so that no timestamp lies in the future. Traces that lie in the past are
+//! sent at full speed. Work is cut into chunks of fixed index ranges, so that an output that keeps the order of indices
+//! gets the same bytes from any number of threads.
 
 mod chunks;
 mod full_speed;
@@ -34,35 +35,36 @@ use ordered::Turn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What to generate.
+/// The parameters of a generation.
 pub struct Job {
     pub run: Arc<Run>,
     pub selection: Selection,
-    /// At least 1. Never changes a byte.
+    /// The number of threads, at least 1; it does not affect the output's bytes.
     pub threads: usize,
-    /// As fast as traces can be made and taken: the schedule gets epochs, by what was achieved.
+    /// Generate traces as fast as they can be made and sent; epochs are added to the schedule by what was achieved.
     pub at_full_speed: bool,
-    /// Keep index order, and close a batch at a chunk's end and never by time.
+    /// Keep the order of indices, and close a batch at the end of a chunk and never by time.
     pub ordered: bool,
-    /// What is not to be sent again.
+    /// The traces that were sent before and are not sent again.
     pub sent: Sent,
-    /// By which traces begin and end.
+    /// The clock by which traces begin and end.
     pub clock: Arc<dyn Clock>,
-    /// Told the schedule as it grows.
+    /// The callback for new epochs of the schedule.
     pub on_epoch: Option<OnEpoch>,
 }
 
-/// Is told the schedule whenever it has got an epoch, before any trace of that leaves: by every thread that comes to the
-/// epoch, so it may be told the same one several times, from several threads, which wait for it.
+/// A callback that gets the schedule when an epoch was added, before any trace of that epoch is sent. Every thread that
+/// reaches the epoch calls it and waits for it, so it may get the same schedule several times, from several threads.
 pub type OnEpoch = Arc<dyn Fn(&Schedule) + Send + Sync>;
 
-/// What a run had sent when it was stopped: of the traces before `end`, those that had ended. By default nothing.
+/// The traces that a stopped run has sent: those before `end` that had ended by `stopped`. By default there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
+    /// The index after the last trace that was begun.
     pub end: u64,
-    /// ns since 1970.
+    /// The time of the stop in ns since 1970.
     pub stopped: u64,
-    /// How many they were.
+    /// The number of traces that were sent.
     pub traces: u64,
 }
 
@@ -72,39 +74,45 @@ impl Sent {
     }
 }
 
-/// Live figures of a run; read while it goes on.
+/// The live figures of a run, which can be read while it goes on.
 #[derive(Default)]
 pub struct Progress {
     traces: AtomicU64,
     spans: AtomicU64,
     bytes: AtomicU64,
     lateness: histogram::Shared,
-    /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970.
+    /// The virtual start of the latest trace begun, in ns since 1970.
     reached: AtomicU64,
+    /// The wall clock when that trace was begun, in ns since 1970.
     reached_at: AtomicU64,
-    /// Traces that have begun and not ended, and the latest end of any trace begun, ns since 1970.
+    /// The number of traces that have begun and not ended.
     pending: AtomicU64,
+    /// The latest end of any trace begun, in ns since 1970.
     last_end: AtomicU64,
-    /// Times generation had to wait because too many traces had begun and not ended.
+    /// The number of times that generation had to wait because too many traces had begun and not ended.
     full: AtomicU64,
 }
 
-/// What [`Progress`] showed at one moment.
+/// The values of [`Progress`] at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Figures {
-    /// Handed to the output.
+    /// The number of traces handed to the output.
     pub traces: u64,
+    /// The number of spans handed to the output.
     pub spans: u64,
+    /// The number of bytes handed to the output.
     pub bytes: u64,
-    /// Of traces that ended after the run began.
+    /// The lateness of the traces that ended after the run began.
     pub lateness: Percentiles,
-    /// Virtual start of the latest trace begun, and the wall clock then, ns since 1970; 0: none yet.
+    /// The virtual start of the latest trace begun, in ns since 1970; 0 if there is none.
     pub reached: u64,
+    /// The wall clock when that trace was begun, in ns since 1970; 0 if there is none.
     pub reached_at: u64,
-    /// Traces that have begun and not ended, and the latest end of any trace begun, ns since 1970.
+    /// The number of traces that have begun and not ended.
     pub pending: u64,
+    /// The latest end of any trace begun, in ns since 1970.
     pub last_end: u64,
-    /// Times generation had to wait because too many had.
+    /// The number of times that generation had to wait because too many traces had begun and not ended.
     pub full: u64,
 }
 
@@ -133,9 +141,9 @@ impl Progress {
         self.full.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many more, or fewer, traces of a worker have begun and not ended.
-    fn pending(&self, before: u64, now: u64, last_end: u64) {
-        self.pending.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    /// Records that a worker's number of traces that have begun and not ended went from `earlier` to `current`.
+    fn pending(&self, earlier: u64, current: u64, last_end: u64) {
+        self.pending.fetch_add(current.wrapping_sub(earlier), Ordering::Relaxed);
         self.last_end.fetch_max(last_end, Ordering::Relaxed);
     }
 
@@ -145,19 +153,19 @@ impl Progress {
     }
 }
 
-/// How generation ended.
+/// How a generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All that was selected has been handed over.
+    /// All selected traces have been handed over.
     Complete,
-    /// [`Stop`] was set before; what had not ended by then was not sent.
+    /// [`Stop`] was set before the end; traces that had not ended by then were not sent.
     Stopped,
     /// The output takes no more.
     Closed,
 }
 
-/// Generate until the selection is complete, `stop` is set, or the output closes. Blocks; `encoder` makes one for each
-/// worker.
+/// Generates traces until the selection is complete, `stop` is set, or the output closes. It blocks until then. `encoder`
+/// makes an encoder for each worker.
 pub fn generate(
     job: &Job,
     encoder: &(dyn Fn() -> Box<dyn Encode> + Sync),

@@ -1,8 +1,8 @@
-//! Traces to OTLP, and OTLP out of the process.
+//! Encoding of traces as OTLP, and the delivery of OTLP to receivers and files.
 //!
-//! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`; `deliver` carries
-//! batches to a `target` over `grpc` or `http` and keeps the account; `file` writes them in order. `metrics` sends
-//! tracegen's own.
+//! `encode` (protobuf) and `json` turn traces into [`Batch`]es, each a whole `ExportTraceServiceRequest`. `deliver` carries
+//! batches to a `target` over `grpc` or `http`, and accounts for every span. `file` writes batches in order. `metrics`
+//! sends tracegen's own metrics.
 
 mod batch;
 mod client;
@@ -36,20 +36,20 @@ pub use tree::write_tree;
 
 use crate::trace::{Amount, View};
 
-/// A batch closes when it holds this many spans.
+/// The number of spans at which a batch is closed.
 pub const BATCH_SPANS: usize = 8_192;
-/// A batch closes when it holds this many bytes or more.
+/// The number of bytes at or beyond which a batch is closed.
 pub const BATCH_BYTES: usize = 1_000_000;
 
-/// Sent with every request, unless a header of the user's replaces it.
+/// The `User-Agent` of every request, unless a header of the user replaces it.
 const USER_AGENT: &str = concat!("tracegen/", env!("CARGO_PKG_VERSION"));
 
-/// One encoded `ExportTraceServiceRequest`.
+/// An encoded `ExportTraceServiceRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     pub body: Vec<u8>,
     pub spans: u64,
-    /// Traces whose last span is in this batch.
+    /// The number of traces whose last span is in this batch.
     pub traces: u64,
 }
 
@@ -59,12 +59,13 @@ impl Batch {
     }
 }
 
-/// Turns traces into batches. A batch closes right after the span that fills it, even inside a trace.
+/// An encoder that turns traces into batches. A batch is closed right after the span that fills it, even in the middle of a
+/// trace.
 pub trait Encode: Send {
-    /// Add a trace; `emit` gets each batch that it fills.
+    /// Adds a trace, and calls `emit` with each batch that it fills.
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch));
-    /// Emit what is left, if anything is.
+    /// Emits the last batch, unless it is empty.
     fn flush(&mut self, emit: &mut dyn FnMut(Batch));
-    /// Take back a batch's memory.
+    /// Takes back the memory of a batch for reuse.
     fn recycle(&mut self, body: Vec<u8>);
 }

@@ -1,4 +1,4 @@
-//! Durations counted in buckets on a logarithmic axis, and the percentiles that follow from the counts.
+//! Histograms of durations with buckets on a logarithmic axis, and the percentiles that follow from them.
 
 mod scale;
 mod shared;
@@ -8,15 +8,15 @@ pub use shared::{Percentiles, Shared};
 
 use std::marker::PhantomData;
 
-/// Buckets that are allocated together.
+/// The number of buckets that are allocated together.
 const ROW: usize = 64;
 
-/// The counts of one owner. Only the parts of the axis that are counted in take memory. Sums of counts are the same in any
-/// order, so the histograms of several threads make one.
+/// A histogram. Only the parts of the axis in which something was counted take memory. The sum of counts does not depend on
+/// their order, so the histograms of several threads can be merged.
 #[derive(Clone)]
 pub struct Histogram<S> {
     rows: Vec<Option<Box<[u64; ROW]>>>,
-    /// The least and the most that was counted.
+    /// The shortest and the longest duration that was counted.
     range: Option<(u64, u64)>,
     scale: PhantomData<S>,
 }
@@ -35,7 +35,7 @@ impl<S: Scale> Histogram<S> {
         self.cover(ns, ns);
     }
 
-    /// Counts `count` durations of a bucket, of which no more is known.
+    /// Counts `count` durations of a bucket whose exact values are unknown.
     pub fn add(&mut self, bucket: usize, count: u64) {
         if count > 0 {
             self.count(bucket, count);
@@ -43,7 +43,7 @@ impl<S: Scale> Histogram<S> {
         }
     }
 
-    /// Counts all that `other` has counted.
+    /// Counts everything that `other` has counted.
     pub fn merge(&mut self, other: &Histogram<S>) {
         for (at, row) in other.rows.iter().enumerate() {
             if let Some(row) = row {
@@ -55,14 +55,15 @@ impl<S: Scale> Histogram<S> {
         }
     }
 
-    /// Returns the buckets that hold any durations, ascending, and how many.
+    /// Returns the buckets that hold any durations, ascending, with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (usize, u64)> {
         let rows = self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, row.as_ref()?)));
         let counts = rows.flat_map(|(at, row)| row.iter().enumerate().map(move |(step, n)| (at * ROW + step, *n)));
         counts.filter(|(_, n)| *n > 0)
     }
 
-    /// Returns the percentiles `percents` by nearest rank, ns, each as the middle of its bucket; `None`: nothing was counted.
+    /// Returns the percentiles `percents` by nearest rank, in ns, each as the middle of its bucket, or `None` if nothing
+    /// was counted.
     pub fn percentiles<const N: usize>(&self, percents: [u64; N]) -> Option<[u64; N]> {
         let (min, max) = self.range?;
         let buckets = nearest_ranks(|| self.counts(), percents)?;
@@ -74,11 +75,11 @@ impl<S: Scale> Histogram<S> {
         *counted = counted.saturating_add(count);
     }
 
-    fn row(&mut self, at: usize) -> &mut [u64; ROW] {
-        if self.rows.len() <= at {
-            self.rows.resize(at + 1, None);
+    fn row(&mut self, index: usize) -> &mut [u64; ROW] {
+        if self.rows.len() <= index {
+            self.rows.resize(index + 1, None);
         }
-        self.rows[at].get_or_insert_with(|| Box::new([0; ROW]))
+        self.rows[index].get_or_insert_with(|| Box::new([0; ROW]))
     }
 
     fn cover(&mut self, min: u64, max: u64) {
@@ -87,7 +88,7 @@ impl<S: Scale> Histogram<S> {
     }
 }
 
-/// Finds the buckets in which `percents` of all that `counts` tells lie, by nearest rank; `None`: there is nothing.
+/// Returns the buckets in which `percents` of all counted durations lie, by nearest rank, or `None` if nothing was counted.
 fn nearest_ranks<C, const N: usize>(counts: impl Fn() -> C, percents: [u64; N]) -> Option<[usize; N]>
 where
     C: Iterator<Item = (usize, u64)>,
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_off_by_little() {
+    fn the_error_of_a_percentile_is_small() {
         assert_eq!(Histogram::<Binary<8>>::default().percentiles([50]), None);
         let (mut all, mut other) = (Histogram::<Binary<8>>::default(), Histogram::default());
         for k in 1..=10_000u64 {
@@ -125,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_constant_is_told_as_it_is() {
+    fn the_percentiles_of_a_constant_are_exact() {
         let mut histogram = Histogram::<Binary<5>>::default();
         (0..9).for_each(|_| histogram.record(1_234_567));
         assert_eq!(histogram.percentiles([1, 50, 100]), Some([1_234_567; 3]));
     }
 
     #[test]
-    fn counts_of_buckets_are_as_counts_of_durations() {
+    fn counting_buckets_gives_the_same_as_counting_durations() {
         let (mut one, mut other) = (Histogram::<Decimal>::default(), Histogram::<Decimal>::default());
         for ns in [0, 1, 1_000, 1_000, u64::MAX] {
             one.record(ns);

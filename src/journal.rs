@@ -1,4 +1,4 @@
-//! What makes a run again: its manifest, the eras in it, and the archive that turns an index or an id back into its trace.
+//! The journal of a run: its manifest, the eras in it, and the archive that regenerates a trace from its index or id.
 
 mod archive;
 mod manifest;
@@ -12,41 +12,42 @@ use crate::interpreter::Schedule;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Which traces of a run are made.
+/// The traces of a run that are generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
-    /// Indices below this one.
+    /// Traces with an index below this; `None` for no limit.
     pub count: Option<u64>,
-    /// Starts before this time, ns since 1970.
-    pub before: Option<u64>,
-    /// Indices that leave `shard.0` when divided by `shard.1`.
+    /// Traces that start before this time, in ns since 1970; `None` for no limit.
+    #[serde(rename = "before")]
+    pub started_before: Option<u64>,
+    /// Traces whose index leaves the remainder `shard.0` when divided by `shard.1`.
     pub shard: (u64, u64),
 }
 
 impl Default for Selection {
-    /// All.
+    /// Selects all traces.
     fn default() -> Self {
-        Selection { count: None, before: None, shard: (0, 1) }
+        Selection { count: None, started_before: None, shard: (0, 1) }
     }
 }
 
 impl Selection {
-    /// Returns the start of trace `index`, which `start` computes, if the trace is selected. `count` is not looked at.
+    /// Returns the start of trace `index`, as computed by `start`, if the trace is selected; `count` is ignored.
     pub fn select(&self, index: u64, start: impl FnOnce() -> u64) -> Option<u64> {
         let (k, n) = self.shard;
         let start = (n == 1 || index % n == k).then(start)?;
-        self.before.is_none_or(|before| start < before).then_some(start)
+        self.started_before.is_none_or(|time| start < time).then_some(start)
     }
 }
 
-/// How far a run came.
+/// How far a run has come.
 pub struct Ending {
-    /// When it was stopped or its output closed, ns since 1970: of the traces before `end`, those that had not ended by then
-    /// were not sent. `None`: it is complete.
+    /// The time when the run was stopped or its output was closed, in ns since 1970. Of the traces before `end`, those that
+    /// had not ended by then were not sent. `None` if the run is complete.
     pub stopped: Option<u64>,
-    /// Index after the last trace.
+    /// The index after the last trace.
     pub end: u64,
-    /// With all epochs.
+    /// The schedule with all epochs.
     pub schedule: Arc<Schedule>,
 }

@@ -1,5 +1,6 @@
-//! OTLP as others write it, in protobuf or JSON, read where it stands: any bytes are taken, nothing is decoded that is not asked
-//! for, and what decoding makes is bounded by [`MOST_PARTS`], not by what a text of some bytes may unfold to.
+//! Reading OTLP that other programs wrote, in protobuf or JSON, without copying it. Any input is accepted, only requested
+//! parts are decoded, and the memory that decoding needs is bounded by [`MOST_PARTS`], however much a small input expands
+//! to.
 
 pub mod damage;
 pub mod json;
@@ -9,6 +10,7 @@ pub mod text;
 pub mod wire;
 pub mod write;
 
-/// Most messages inside of one that is decoded whole: the attributes, events, links and nested values of a span, a resource or a
-/// scope. One takes up to some hundred bytes in memory, and as few as two on its way.
+/// The maximum number of messages inside one message that is decoded whole: the attributes, events, links and nested values
+/// of a span, a resource or a scope. A part takes up to some hundred bytes in memory, but can be as short as two encoded
+/// bytes.
 pub const MOST_PARTS: usize = 65_536;

@@ -1,10 +1,12 @@
-//! OTLP into the process: gRPC and HTTP on any port, protobuf and JSON, plain and gzip; and what a bad receiver does.
+//! A receiver of OTLP over gRPC and HTTP on any port, in protobuf or JSON, plain or gzip, which can also play a faulty
+//! receiver.
 //!
-//! A request goes `server` -> `exchange`, which reads it (`grpc` and `http` know how each is spoken), lets the `fault` that is
-//! drawn for it happen, and hands the others on as an [`Arrival`]. It is answered when whoever takes arrivals has said what it
-//! thinks of it: who is too fast waits. Memory is bounded: [`SLOTS`] requests at a time are read and taken, each of at most
-//! [`Options::most_bytes`], twice while it is unpacked; of the others, no more than the windows of HTTP/2 let through. Who sends
-//! nothing, or stalls, holds neither a connection nor a slot that another could have.
+//! A request goes from `server` to `exchange`, which reads it (`grpc` and `http` know the two protocols), applies the
+//! `fault` that is drawn for it, and otherwise hands it on as an [`Arrival`]. It is answered when the consumer of arrivals
+//! has judged it, so senders that are too fast have to wait. Memory is bounded: at most [`SLOTS`] requests are read and
+//! processed at a time, each of at most [`Options::max_bytes`], twice that while it is decompressed; other requests can
+//! send no more than the HTTP/2 windows allow. A client that sends nothing, or stalls, keeps neither a connection nor a
+//! slot that another client needs.
 
 mod exchange;
 mod fault;
@@ -22,42 +24,43 @@ use bytes::Bytes;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Requests that are read or taken at a time, in all connections together.
+/// The number of requests that are read or processed at a time, in all connections together.
 pub const SLOTS: usize = 16;
 
-/// Where something has come, more is on its way for so long: until then a connection or a slot is not given to another.
+/// The time for which more data is expected after some has come. Until it is over, a connection or a slot is not given to
+/// another client.
 const WELCOME: Patience = Patience { first: Duration::from_secs(1), later: Duration::from_secs(1) };
 
-/// How requests are received.
+/// Options for receiving requests.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Largest request, bytes, before and after it is unpacked.
-    pub most_bytes: usize,
+    /// The maximum size of a request in bytes, before and after decompression.
+    pub max_bytes: usize,
     pub faults: Faults,
 }
 
-/// An `ExportTraceServiceRequest` in protobuf, not looked into.
+/// An `ExportTraceServiceRequest` in protobuf, not decoded.
 #[derive(Debug)]
 pub struct Arrival {
     pub body: Bytes,
-    /// When it was read whole, ns since 1970.
-    pub at: u64,
+    /// The time when the request was completely read, in ns since 1970.
+    pub time: u64,
     reply: oneshot::Sender<Result<(), Complaint>>,
 }
 
-/// Why an arrival is not taken.
+/// The reason why a consumer does not accept an arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Complaint {
-    /// It is damaged: it is not to be sent again.
+    /// The request is damaged, and must not be sent again.
     Damaged(String),
-    /// Nothing is wrong with it: it is to be sent again.
+    /// Nothing is wrong with the request, and it should be sent again.
     NotNow(String),
 }
 
 impl Arrival {
-    /// Answer the request. One that is dropped without is told to come again.
-    pub fn answer(self, with: Result<(), Complaint>) {
+    /// Answers the request. The sender of a request that is dropped without an answer is told to send it again.
+    pub fn answer(self, result: Result<(), Complaint>) {
         // The sender may have hung up.
-        let _ = self.reply.send(with);
+        let _ = self.reply.send(result);
     }
 }

@@ -1,4 +1,4 @@
-//! Who is served: so many at a time; who has been idle longest makes room for who comes.
+//! Seats for clients: only so many are served at a time, and the one that has been idle longest makes room for a new one.
 
 use parking_lot::Mutex;
 use std::pin::pin;
@@ -7,21 +7,22 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How long a seat may take to become free before the next one is asked for.
+/// The time that a seat may take to become free before the next one is asked for.
 const ROOM: Duration = Duration::from_millis(50);
 
-/// A number of seats.
+/// A limited number of seats.
 pub struct Seats {
-    most: u32,
+    count: u32,
     welcome: Patience,
     free: Arc<Semaphore>,
+    /// The seats that are taken.
     taken: Mutex<Vec<Weak<Seat>>>,
 }
 
-/// One of them, taken. It is free when it is dropped.
+/// A seat that is taken. It becomes free when it is dropped.
 pub struct Seat {
     _permit: OwnedSemaphorePermit,
-    /// For how long it is left alone while it is idle.
+    /// The time for which the seat may be idle before it is asked for.
     welcome: Patience,
     state: Mutex<State>,
     leave: Notify,
@@ -29,38 +30,38 @@ pub struct Seat {
 
 #[derive(Clone, Copy)]
 struct State {
-    /// How much is under way on it that is not its holder's to speed up.
+    /// The number of pieces of work under way that the seat's holder can't speed up.
     busy: usize,
-    /// It has been busy before.
+    /// The seat has been busy before.
     served: bool,
-    /// When something came last.
+    /// The time when something last came.
     moved: Instant,
 }
 
-/// How long a seat may be idle.
+/// The time for which a seat may be idle.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Before it was busy for the first time.
+    /// The time before the seat was busy for the first time.
     pub first: Duration,
-    /// After it was busy.
+    /// The time after the seat was busy.
     pub later: Duration,
 }
 
 impl State {
-    /// The time until which the seat may be idle; `None`: it is busy.
+    /// Returns the time until which the seat may be idle, or `None` if it is busy.
     fn idle_until(&self, patience: Patience) -> Option<Instant> {
         (self.busy == 0).then_some(self.moved + if self.served { patience.later } else { patience.first })
     }
 }
 
 impl Seats {
-    /// Makes `most` seats, all of them free. While others wait for one, a seat that has been idle for longer than `welcome`
-    /// is asked for.
-    pub fn new(most: u32, welcome: Patience) -> Seats {
-        Seats { most, welcome, free: Arc::new(Semaphore::new(most as usize)), taken: Mutex::default() }
+    /// Makes `count` free seats. While others wait for a seat, one that has been idle for longer than `welcome` is asked
+    /// for.
+    pub fn new(count: u32, welcome: Patience) -> Seats {
+        Seats { count, welcome, free: Arc::new(Semaphore::new(count as usize)), taken: Mutex::default() }
     }
 
-    /// Takes a seat; waits its turn while all are taken by who is busy, or was not idle for long enough.
+    /// Takes a seat. Waits while all are taken by holders that are busy, or have not been idle for long enough.
     pub async fn take(&self) -> Arc<Seat> {
         let mut free = pin!(self.free.clone().acquire_owned());
         let permit = loop {
@@ -91,24 +92,24 @@ impl Seats {
         }
     }
 
-    /// Asks everybody to leave, and waits for it, no longer than `wait`.
+    /// Asks all holders to leave, and waits for that, up to `wait`.
     pub async fn close(&self, wait: Duration) {
         self.taken.lock().iter().filter_map(Weak::upgrade).for_each(|seat| seat.leave.notify_one());
-        let _ = timeout(wait, self.free.acquire_many(self.most)).await;
+        let _ = timeout(wait, self.free.acquire_many(self.count)).await;
     }
 }
 
 impl Seat {
-    /// Returns when the seat is asked for.
+    /// Completes when the seat is asked for.
     pub async fn asked(&self) {
         self.leave.notified().await;
     }
 
-    /// Returns when the seat has been idle for longer than `patience`, or is asked for and has been idle for longer than its
+    /// Completes when the seat has been idle for longer than `patience`, or is asked for and still idle for longer than its
     /// welcome: something may have come since it was asked for.
     pub async fn given_up(&self, patience: Patience) {
         loop {
-            // While it is busy its time moves on.
+            // While the seat is busy, the end of its patience moves on.
             let until = self.state().idle_until(patience).unwrap_or_else(|| Instant::now() + patience.later);
             let allowed = tokio::select! {
                 () = self.leave.notified() => self.welcome,
@@ -124,17 +125,17 @@ impl Seat {
         *self.state.lock()
     }
 
-    /// Whether nothing is under way on it.
+    /// Reports whether no work is under way on the seat.
     pub fn is_idle(&self) -> bool {
         self.state().busy == 0
     }
 
-    /// Notes that something came, which shows that its holder goes on.
+    /// Records that something came, which shows that the holder goes on.
     pub fn moved(&self) {
         self.state.lock().moved = Instant::now();
     }
 
-    /// Makes it busy from now on, until what this returns is dropped.
+    /// Makes the seat busy until the returned value is dropped.
     pub fn busy(self: &Arc<Seat>) -> Busy {
         let mut state = self.state.lock();
         (state.busy, state.served) = (state.busy + 1, true);
@@ -142,7 +143,7 @@ impl Seat {
     }
 }
 
-/// While it lives its seat is busy.
+/// A guard that keeps its seat busy.
 pub struct Busy(Arc<Seat>);
 
 impl Drop for Busy {
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_idle_longest_makes_room_and_who_is_busy_stays() {
+    async fn the_longest_idle_seat_makes_room_and_busy_ones_stay() {
         let seats = Seats::new(3, WELCOME);
         let [busy, idle, moved] = [seats.take().await, seats.take().await, seats.take().await];
         let work = busy.busy();
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_just_come_or_was_just_served_is_not_sent_away() {
+    async fn a_seat_that_was_just_taken_or_served_is_not_asked_for() {
         let seats = Seats::new(1, WELCOME);
         for (served, welcome) in [(false, WELCOME.first), (true, WELCOME.later)] {
             let seat = seats.take().await;
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_one_that_is_asked_first_is_the_one_whose_welcome_is_over_first() {
+    async fn the_seat_whose_welcome_ends_first_is_asked_first() {
         let seats = Seats::new(3, Patience { later: Duration::ZERO, ..WELCOME });
         let [first, second, third] = [seats.take().await, seats.take().await, seats.take().await];
         seats.ask_idlest();
@@ -227,9 +228,9 @@ mod tests {
         seats.take().await.given_up(patience).await;
     }
 
-    /// A seat that waits for its connection is idle for as long as nobody comes: who comes then has not been.
+    /// A seat that waits for its connection is idle while nothing comes. A request that comes then must be served.
     #[tokio::test(start_paused = true)]
-    async fn what_came_after_the_seat_was_asked_for_is_served() {
+    async fn a_request_that_comes_after_the_seat_was_asked_for_is_served() {
         let seats = Seats::new(1, WELCOME);
         let seat = seats.take().await;
         sleep(2 * WELCOME.first).await;

@@ -1,7 +1,7 @@
-//! What tracegen tells of itself: one list of metrics, read by scrapers as text and sent over OTLP through the SDK.
+//! tracegen's metrics of itself: one list, which is served as text to scrapers and sent over OTLP through the SDK.
 //!
-//! Names and units are OpenTelemetry's; the text has them as Prometheus does, by the rules with which a collector
-//! translates them: `tracegen.export.spans` is `tracegen_export_spans_total` in both.
+//! Names and units follow OpenTelemetry's conventions. In the text they follow those of Prometheus, by the rules with which
+//! a collector translates them: both yield `tracegen_export_spans_total` for `tracegen.export.spans`.
 
 mod figures;
 mod otlp;
@@ -13,12 +13,12 @@ pub use prometheus::text;
 
 use crate::histogram::Percentiles;
 
-/// A metric with its figures at one moment.
+/// A metric with its values at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     name: &'static str,
     kind: Kind,
-    /// UCUM; empty where there is none.
+    /// The UCUM unit; empty if there is none.
     unit: &'static str,
     description: &'static str,
     points: Vec<Point>,
@@ -26,10 +26,10 @@ pub struct Metric {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Only grows.
+    /// A value that only grows.
     Counter,
     Gauge,
-    /// Points by `quantile`, of so many observations.
+    /// Points by `quantile`, with the number of observations.
     Summary(u64),
 }
 
@@ -52,14 +52,14 @@ impl Metric {
         Metric::new(name, Kind::Gauge, unit, description).with([], value)
     }
 
-    /// 1 for yes.
+    /// Makes a gauge that is 1 for true and 0 for false.
     fn flag(name: &'static str, description: &'static str, value: bool) -> Metric {
         Metric::gauge(name, "", description, f64::from(u8::from(value)))
     }
 
-    fn summary(name: &'static str, description: &'static str, of: Percentiles) -> Metric {
-        let quantiles = [("0.5", of.p50), ("0.99", of.p99), ("1", of.max)];
-        let metric = Metric::new(name, Kind::Summary(of.count), "s", description);
+    fn summary(name: &'static str, description: &'static str, percentiles: Percentiles) -> Metric {
+        let quantiles = [("0.5", percentiles.p50), ("0.99", percentiles.p99), ("1", percentiles.max)];
+        let metric = Metric::new(name, Kind::Summary(percentiles.count), "s", description);
         quantiles.into_iter().fold(metric, |metric, (quantile, ns)| metric.with([("quantile", quantile)], seconds(ns)))
     }
 

@@ -1,15 +1,15 @@
-//! Figures and words as people read and write them, in the terminal and on the pages.
+//! Figures and words as people read and write them, on the terminal and on pages.
 
 pub mod foreign;
 pub mod host;
 pub mod quantity;
 
-/// `1 error`, `2 errors`, `1,234 errors`.
+/// Formats a number with its noun: `1 error`, `2 errors`, `1,234 errors`.
 pub fn count(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
-/// `a`, `a and b`, `a, b and c`, where `last` is "and".
+/// Joins words: `a`, `a and b`, `a, b and c`, with "and" as `last`.
 pub fn listed(items: &[impl AsRef<str>], last: &str) -> String {
     let mut listed = String::new();
     for (at, item) in items.iter().enumerate() {
@@ -23,7 +23,7 @@ pub fn listed(items: &[impl AsRef<str>], last: &str) -> String {
     listed
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -36,10 +36,10 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
-/// Three figures and a unit: `406 k`, `1.52 M`.
+/// Formats a number with three figures and a unit: `406 k`, `1.52 M`.
 pub fn scaled(n: f64) -> String {
     let (value, unit) = match n {
-        // What would be rounded to 1,000 of a unit is 1 of the next.
+        // A number that would be rounded to 1,000 of a unit becomes 1 of the next.
         n if n < 999.5 => (n, ""),
         n if n < 999.5e3 => (n / 1e3, " k"),
         n if n < 999.5e6 => (n / 1e6, " M"),
@@ -48,12 +48,12 @@ pub fn scaled(n: f64) -> String {
     format!("{}{unit}", three_figures(value))
 }
 
-/// `512 B`, `1.40 MB`.
+/// Formats a number of bytes: `512 B`, `1.40 MB`.
 pub fn bytes(n: u64) -> String {
     if n < 1_000 { format!("{n} B") } else { scaled(n as f64) + "B" }
 }
 
-/// `9.81`, `66.6`, `617`.
+/// Formats a number with three figures: `9.81`, `66.6`, `617`.
 pub fn three_figures(value: f64) -> String {
     match value {
         v if v >= 99.95 => format!("{v:.0}"),
@@ -62,7 +62,7 @@ pub fn three_figures(value: f64) -> String {
     }
 }
 
-/// A duration in ns: `4.20 ms`, `1.52 s`, `2 min 5 s`.
+/// Formats a duration in ns: `4.20 ms`, `1.52 s`, `2 min 5 s`.
 pub fn duration(ns: u64) -> String {
     match ns {
         0..1_000 => format!("{ns} ns"),

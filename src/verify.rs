@@ -1,8 +1,9 @@
-//! What arrived, held against what was sent: what a pipeline lost, doubled or changed.
+//! Comparison of what arrived with what was sent: it finds what a pipeline lost, duplicated or changed.
 //!
-//! Every trace id of a run decrypts to its index, and every index replays: nothing of what was sent is kept but a few bits a
-//! span (`ledger`). A span that arrives is found in its trace made again (`remake`), marked, and compared field by field
-//! (`compare`); what is left unmarked at the end was lost.
+//! Every trace id of a run decrypts to the trace's index, and every trace can be generated again from its index. So nothing
+//! of what was sent is kept except a few bits a span (`ledger`). For a span that arrives, its trace is regenerated
+//! (`remake`), the span is marked in the ledger, and its fields are compared (`compare`). Spans that are still unmarked at
+//! the end were lost.
 
 mod allowance;
 mod alterations;
@@ -35,19 +36,21 @@ pub use source::{Source, SourceError};
 pub use tally::{ScenarioTally, Tally};
 pub use verifier::{Progress, Verifier};
 
-/// What a source keeps of a span, and so what is compared: what it is known to round or flatten is no alteration.
+/// How faithfully a source stores a span, and so what can be compared: a value that the source is known to round or flatten
+/// is not reported as altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fidelity {
-    /// OTLP: everything.
+    /// OTLP, which keeps everything.
     Otlp,
-    /// The tables that the collector's ClickHouse exporter writes: attributes as text; no flags, no dropped counts.
+    /// The tables of the collector's ClickHouse exporter, in which attributes are text and there are no flags and no
+    /// dropped counts.
     ClickHouse,
-    /// Jaeger's HTTP API: microseconds; kind, status and scope as tags of its own.
+    /// Jaeger's HTTP API, which has microseconds, and stores kind, status and scope as tags.
     Jaeger,
 }
 
 impl Fidelity {
-    /// What times are cut to, ns.
+    /// Returns the precision of times in nanoseconds.
     fn nanoseconds(self) -> u64 {
         match self {
             Fidelity::Otlp | Fidelity::ClickHouse => 1,
@@ -55,7 +58,7 @@ impl Fidelity {
         }
     }
 
-    /// What it does not keep as it was, in words.
+    /// Returns names for what the source does not keep unchanged.
     pub fn not_compared(self) -> &'static [&'static str] {
         match self {
             Fidelity::Otlp => &[],

@@ -55,7 +55,7 @@ fn a_file_is_overwritten_only_where_that_is_asked_for() {
     let folder = Folder::new();
     assert_eq!(folder.run(&["--exporter=file=a.bin"]).0, Some(0));
     let whole = fs::read(folder.path("a.bin")).expect("a file");
-    folder.refused(&["--exporter=file=a.bin"], 2, "can't write a.bin: it is there already; --force overwrites it");
+    folder.refused(&["--exporter=file=a.bin"], 2, "can't write a.bin: it exists already; --force overwrites it");
     assert!(fs::read(folder.path("a.bin")).expect("a file") == whole);
     fs::write(folder.path("a.bin"), "precious").expect("written");
     folder.refused(&["--exporter=file=a.bin"], 2, "--force");

@@ -50,7 +50,7 @@ impl Station {
             let said = request.map(|request| keep.lock().unwrap().push(request));
             arrival.answer(said.map_err(|e| Complaint::Damaged(e.to_string())));
         };
-        Station::start_with(Options { most_bytes: 1 << 20, faults }, taken, take)
+        Station::start_with(Options { max_bytes: 1 << 20, faults }, taken, take)
     }
 
     fn start_with(options: Options, taken: Requests, mut take: impl FnMut(Arrival) + Send + 'static) -> Station {
@@ -153,13 +153,13 @@ fn what_can_not_be_taken_is_refused_with_the_reason() {
     let typed = |of| vec![("content-type", of)];
     let packed = |of, how| vec![("content-type", of), ("content-encoding", how)];
     for (path, headers, body, status, why) in [
-        ("/v1/metrics", typed(protobuf), &whole[..], 404, "traces are taken at /v1/traces"),
+        ("/v1/metrics", typed(protobuf), &whole[..], 404, "traces are accepted at /v1/traces"),
         ("/v1/traces", vec![], &whole, 415, "application/x-protobuf or application/json"),
         ("/v1/traces", typed("text/plain"), &whole, 415, "application/x-protobuf or application/json"),
         ("/v1/traces", packed(protobuf, "zstd"), &whole, 415, "only gzip"),
-        ("/v1/traces", packed(protobuf, "gzip"), &whole, 400, "no gzip"),
+        ("/v1/traces", packed(protobuf, "gzip"), &whole, 400, "not gzip"),
         ("/v1/traces", typed(protobuf), &whole[..20], 400, "decode"),
-        ("/v1/traces", typed(json), b"{\"resourceSpans\":[", 400, "no OTLP JSON"),
+        ("/v1/traces", typed(json), b"{\"resourceSpans\":[", 400, "not OTLP JSON"),
         ("/v1/traces", typed(protobuf), &large, 413, "1048576 bytes"),
         ("/v1/traces", packed(json, "gzip"), &bomb, 413, "1048576 bytes"),
     ] {
@@ -317,7 +317,7 @@ fn answers_are_delayed_and_arrivals_are_not() {
 fn who_is_too_fast_waits() {
     let (seen, waiting) = std::sync::mpsc::channel();
     let take = move |arrival: Arrival| seen.send(arrival).unwrap();
-    let options = Options { most_bytes: 1 << 20, faults: Faults::default() };
+    let options = Options { max_bytes: 1 << 20, faults: Faults::default() };
     let station = Station::start_with(options, Requests::default(), take);
     // As many a connection as it takes at a time, and of a size that fills windows.
     let (url, body) = (station.url.clone(), framed(0, &request(0..4_000).encode_to_vec()));
@@ -362,7 +362,7 @@ fn what_nobody_takes_is_to_be_sent_again() {
             arrival.answer(Ok(()));
         }
     };
-    let station = Station::start_with(Options { most_bytes: 1 << 20, faults: Faults::default() }, taken, take);
+    let station = Station::start_with(Options { max_bytes: 1 << 20, faults: Faults::default() }, taken, take);
     let account = station.deliver(Protocol::Grpc, "none", 1);
     assert!(account.is_whole() && account.retries["UNAVAILABLE"] == 1, "{account:#?}");
     let (taken, books) = station.end();

@@ -127,7 +127,7 @@ impl Merge {
 }
 
 fn summary(merged: &Merged) -> String {
-    let Merged { manifest, of, missing } = merged;
+    let Merged { manifest, shard_count: of, missing } = merged;
     let there = of - missing.len() as u64;
     let amount = manifest.ended.as_ref().map_or(String::new(), |totals| {
         format!(", {}, {}", count(totals.traces, "trace"), count(totals.spans, "span"))

@@ -38,7 +38,7 @@ pub enum Pace {
 pub fn resolve(rate: Option<Rate>, interval: Option<(u64, u64)>, lanes: Option<u32>) -> Result<Pace, Failure> {
     match (rate, interval) {
         (Some(Rate::Max), _) => return Ok(Pace::Max),
-        (Some(Rate::Of { count, per }), _) => return Ok(Pace::Even { count, per }),
+        (Some(Rate::Fixed { count, period: per }), _) => return Ok(Pace::Even { count, per }),
         (None, Some((min, max))) => return Ok(Pace::Interval { min, max, lanes: self::lanes(lanes)? }),
         (None, None) => {}
     }

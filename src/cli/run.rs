@@ -170,7 +170,7 @@ impl Run {
         let outcome = monitor::run(&self, &job, opened, timing, messages, metrics)?;
         save(&|| {
             let engine::Figures { traces, spans, .. } = outcome.figures;
-            let now = Totals { traces, spans, at: clock::now(), account: Some(outcome.account.clone()) };
+            let now = Totals { traces, spans, time: clock::now(), account: Some(outcome.account.clone()) };
             // A manifest that was read leaves room for what this run can come to.
             let all = prepared.totals.iter().try_fold(now, |sum, before| sum.checked_add(before));
             written(Some(&outcome.ending), all)
@@ -250,7 +250,7 @@ impl Run {
 
     /// Anything rejected or undelivered beats an interruption; an endless run that was stopped is done.
     fn exit(&self, outcome: &monitor::Outcome, timing: &Timing) -> Exit {
-        let endless = timing.selection.count.is_none() && timing.selection.before.is_none();
+        let endless = timing.selection.count.is_none() && timing.selection.started_before.is_none();
         match outcome {
             o if o.lost() => Exit::Wrong,
             o if o.interrupted && !endless => Exit::Interrupted,

@@ -106,7 +106,7 @@ impl Sink {
         let policy = self.verdict.policy()?;
         memory::take_small_pages();
         let faults = self.faults.resolve()?;
-        let options = Options { most_bytes: (self.max_request as usize) << 20, faults: faults.clone() };
+        let options = Options { max_bytes: (self.max_request as usize) << 20, faults: faults.clone() };
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to receive with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         let listeners = runtime.block_on(self.bind())?;

@@ -73,7 +73,7 @@ impl Source {
 }
 
 /// The index after the last trace of a selection, and when that starts, ns since 1970; `None`: there is no last one.
-fn last_trace(run: &Run, Selection { count, before, .. }: Selection) -> Option<(u64, u64)> {
+fn last_trace(run: &Run, Selection { count, started_before: before, .. }: Selection) -> Option<(u64, u64)> {
     let mut starts = Starts::new(run.seed(), run.schedule().clone());
     let before = before.map(|before| {
         let last = before.checked_sub(1).and_then(|time| starts.last_at_or_before(0, time));

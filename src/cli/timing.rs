@@ -149,7 +149,7 @@ impl Timing {
         Ok(Timing {
             start,
             schedule: Schedule::new(start, arrivals).map_err(|e| Failure::usage(e.to_string()))?,
-            selection: Selection { count: flags.count, before, shard: (shard.k, shard.n) },
+            selection: Selection { count: flags.count, started_before: before, shard: (shard.k, shard.n) },
             at_full_speed: full_speed,
             target: target
                 .filter(|_| start >= now)

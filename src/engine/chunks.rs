@@ -1,4 +1,4 @@
-//! Work, cut into chunks of consecutive indices and handed out in order.
+//! The work of a run, cut into chunks of consecutive indices that are handed out in order.
 
 use super::full_speed::FullSpeed;
 use super::{Job, OnEpoch, Sent, Stop};
@@ -9,31 +9,33 @@ use parking_lot::Mutex;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Most traces in a chunk.
+/// The maximum number of traces in a chunk.
 const LONGEST: u64 = 4_096;
-/// Most spans in a chunk, by the plan's bound: what a worker holds encoded while it waits for its turn.
+/// The maximum number of spans in a chunk, by the bound of the plan. A worker holds so many encoded spans while it waits
+/// for its turn.
 const MOST_SPANS: u64 = 262_144;
-/// ns.
+/// A second in ns.
 const SECOND: u64 = 1_000_000_000;
-/// The longest that traces without a start of their own (full speed, a count alone) begin in the past, so that the last has
-/// ended when it is made, ns.
+/// The furthest in the past that traces without a given start (at full speed, or with a count only) begin, in ns. They
+/// begin in the past so that the last one has ended when it is generated.
 pub const LONGEST_REACH: u64 = 600 * SECOND;
 
-/// Consecutive indices.
+/// A range of consecutive indices.
 pub struct Chunk {
-    /// Counts from 0.
+    /// The number of the chunk, counted from 0.
     pub number: u64,
     pub indices: Range<u64>,
-    /// The schedule as it stands, if it has grown since the run began.
+    /// The current schedule, if it has grown since the run began.
     pub schedule: Option<Arc<Schedule>>,
 }
 
-/// Hands out chunks. One lock a chunk.
+/// The source of chunks, which takes one lock for each.
 pub struct Chunks {
     length: u64,
-    /// Indices below this one.
+    /// The index after the last trace of the run.
     limit: u64,
-    before: u64,
+    /// Only traces that start before this time are generated, in ns since 1970.
+    started_before: u64,
     on_epoch: Option<OnEpoch>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -51,9 +53,9 @@ impl Chunks {
         let (plan, schedule, selection) = (job.run.plan(), job.run.schedule(), &job.selection);
         let mut starts = Starts::new(job.run.seed(), schedule.clone());
         let mut limit = selection.count.unwrap_or(MAX_INDEX);
-        if let (Some(before), false) = (selection.before, job.at_full_speed) {
-            // Starts are out of order by a few indices: the last one in time bounds them, the others are asked one by one.
-            let last = before.checked_sub(1).and_then(|t| starts.last_at_or_before(0, t));
+        if let (Some(started_before), false) = (selection.started_before, job.at_full_speed) {
+            // Starts are out of order by a few indices. The last start in time bounds them, and the workers check each one.
+            let last = started_before.checked_sub(1).and_then(|t| starts.last_at_or_before(0, t));
             limit = limit.min(last.map_or(0, |i| i + 1));
         }
         let per_second = match job.at_full_speed {
@@ -69,17 +71,17 @@ impl Chunks {
         Chunks {
             length: length(plan, per_second),
             limit,
-            before: selection.before.unwrap_or(u64::MAX),
+            started_before: selection.started_before.unwrap_or(u64::MAX),
             on_epoch: job.on_epoch.clone(),
             clock: job.clock.clone(),
             state: Mutex::new(state),
         }
     }
 
-    /// The next chunk; `None`: all have been handed out, or `stop` is set.
+    /// Returns the next chunk, or `None` if all have been handed out or `stop` is set.
     pub fn next(&self, stop: &Stop) -> Option<Chunk> {
         let chunk = self.take(stop)?;
-        // Outside of the lock: the others go on meanwhile.
+        // The callback runs outside of the lock, so that other workers are not blocked.
         if let (Some(tell), Some(schedule)) = (&self.on_epoch, &chunk.schedule) {
             tell(schedule);
         }
@@ -99,8 +101,8 @@ impl Chunks {
         let mut schedule = None;
         if let Some(full_speed) = &mut state.full_speed {
             full_speed.open_epoch_if_due(first, self.clock.now());
-            // What is left of the epoch starts later still, and so do all epochs to come.
-            if full_speed.starts.start(first) >= self.before {
+            // The remaining traces of the epoch start still later, as do all later epochs.
+            if full_speed.starts.start(first) >= self.started_before {
                 state.complete = true;
                 return None;
             }
@@ -113,20 +115,21 @@ impl Chunks {
         Some(Chunk { number, indices: first..end, schedule })
     }
 
-    /// The index after the last that was handed out, and the schedule if it has grown since the run began.
+    /// Returns the index after the last one that was handed out, and the schedule if it has grown since the run began.
     pub fn end(&self) -> (u64, Option<Arc<Schedule>>) {
         let state = self.state.lock();
         (state.next, state.full_speed.as_ref().map(|full_speed| full_speed.schedule.clone()))
     }
 
-    /// Whether all chunks have been handed out.
+    /// Reports whether all chunks have been handed out.
     pub fn is_complete(&self) -> bool {
         let state = self.state.lock();
         state.complete || state.next >= self.limit
     }
 }
 
-/// The first index that may not have been sent: all traces before it had ended, none lasting longer than `longest` ns.
+/// Returns the first index that may not have been sent. All traces before it had ended, as no trace lasts longer than
+/// `longest` ns.
 fn first_left(starts: &mut Starts, sent: Sent, longest: u64) -> u64 {
     let by = sent.stopped.saturating_sub(longest);
     let firsts: Vec<u64> = starts.schedule().epochs().iter().map(|epoch| epoch.first).collect();
@@ -135,8 +138,9 @@ fn first_left(starts: &mut Starts, sent: Sent, longest: u64) -> u64 {
     lefts.find(|(left, end)| left < end).map_or(sent.end, |(left, _)| left.min(sent.end))
 }
 
-/// About a second of traces, so that an ordered output is not behind by more; a power of two, within the bounds above.
-/// Depends on plan and schedule alone, so the chunks of a run are the same everywhere.
+/// Returns the number of traces in a chunk: about a second of traces, so that an ordered output lags by no more, and a
+/// power of two within the bounds above. It depends on plan and schedule only, so the chunks of a run are the same
+/// everywhere.
 fn length(plan: &Plan, per_second: f64) -> u64 {
     let most = plan.scenarios.iter().enumerate().map(|(i, _)| plan.bound(ScenarioId(i as u32)).max_spans);
     let most = most.max().unwrap_or(1).max(1) as u64;
@@ -160,7 +164,7 @@ mod tests {
         let schedule = Schedule::new(NOW, FIRST_ARRIVALS).unwrap();
         let job = Job {
             run: Arc::new(Run::new(Arc::new(fixture::plan()), 42, schedule)),
-            selection: Selection { before: Some(NOW + SECOND / 100), ..Selection::default() },
+            selection: Selection { started_before: Some(NOW + SECOND / 100), ..Selection::default() },
             threads: 1,
             at_full_speed: true,
             ordered: false,
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_while_another_is_told_an_epoch() {
+    fn no_worker_waits_while_another_reports_an_epoch() {
         use std::sync::atomic::{AtomicBool, Ordering};
         use std::sync::mpsc::channel;
         use std::time::Duration;
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_begins_with_the_first_that_may_not_have_ended() {
+    fn a_resumed_run_begins_with_the_first_trace_that_may_not_have_ended() {
         const LONGEST: u64 = 3 * SECOND;
         let even = Arrivals::Even { count: 100, per_ns: SECOND };
         let interval = Arrivals::Interval { min_ns: 0, max_ns: SECOND, lanes: 7 };
@@ -231,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_may_begin_in_an_earlier_epoch() {
+    fn a_resumed_run_may_begin_in_an_earlier_epoch() {
         let mut schedule = Schedule::new(NOW, FIRST_ARRIVALS).unwrap();
         for (first, seconds) in [(100, 1), (200, 2)] {
             let arrivals = Arrivals::Even { count: 100, per_ns: SECOND };

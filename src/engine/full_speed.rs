@@ -1,25 +1,25 @@
-//! The schedule of a run that is as fast as it can be: epochs, by what was achieved.
+//! The schedule of a run at full speed, whose epochs follow from what was achieved.
 
 use crate::interpreter::{Arrivals, Epoch, Schedule, Starts};
 use std::sync::Arc;
 
-/// ns.
+/// A second in ns.
 const SECOND: u64 = 1_000_000_000;
-/// How the first epoch at full speed arrives: a trace every us, which few machines make and fewer receivers take.
+/// The arrivals of the first epoch: a trace each us, which few machines can generate and fewer receivers can take.
 pub const FIRST_ARRIVALS: Arrivals = Arrivals::Even { count: FIRST_RATE, per_ns: SECOND };
-/// How far the last start of an epoch should lie before the first of the next, ns.
+/// The intended distance from the last start of an epoch to the first start of the next, in ns.
 const MARGIN: u64 = SECOND / 8;
-/// An epoch is at least so small a part of what has gone by: there are about so many in the first half hour, and again
-/// whenever the time has become 2.7 times as long.
+/// The reciprocal of the smallest share of the elapsed time that an epoch takes. There are about so many epochs in the
+/// first half hour, and as many again each time the elapsed time has grown by a factor of 2.7.
 const EPOCHS: u64 = 1_024;
-/// Traces a second.
+/// The rate of the first epoch in traces a second.
 const FIRST_RATE: u64 = 1_000_000;
 
-/// What the schedule has grown to, and what the next epoch follows from.
+/// The schedule so far, and the state from which the next epoch follows.
 pub struct FullSpeed {
-    /// Wall clock, ns since 1970, when the last epoch was opened.
+    /// The time when the last epoch was opened, in ns since 1970.
     opened: u64,
-    /// Traces a second of the last epoch's schedule.
+    /// The rate of the last epoch's schedule in traces a second.
     rate: u64,
     pub schedule: Arc<Schedule>,
     pub starts: Starts,
@@ -27,7 +27,7 @@ pub struct FullSpeed {
 }
 
 impl FullSpeed {
-    /// Goes on from trace `next`, at the rate that the schedule ends with.
+    /// Continues with trace `next`, at the rate with which the schedule ends.
     pub fn new(mut starts: Starts, next: u64, reach: u64, now: u64) -> FullSpeed {
         let mut schedule = Schedule::clone(starts.schedule());
         let last = schedule.epochs().last().copied();
@@ -35,7 +35,7 @@ impl FullSpeed {
         if let Some(before) = next.checked_sub(1) {
             let opening = now.saturating_sub(reach).max(starts.start(before));
             let arrivals = Arrivals::Even { count: rate, per_ns: SECOND };
-            // Refused only where the schedule can hold no more: the last epoch goes on.
+            // The epoch is refused only if the schedule can hold no more; then the last epoch goes on.
             let _ = schedule.push_epoch(Epoch { first: next, opening, arrivals });
         }
         let schedule = Arc::new(schedule);
@@ -43,11 +43,13 @@ impl FullSpeed {
         FullSpeed { opened: now, rate, schedule, starts, reach }
     }
 
-    /// Opens an epoch with trace `first`, if one is due `now` (ns since 1970): one a second, the first ones shorter, as it is not
-    /// known yet what can be achieved, and later ones longer, so that a schedule of days stays short. Its rate follows from
-    /// what the one before achieved: an eighth more, so that generation never has to wait for a trace to end, and more than
-    /// that where it came close to it. The rate at most halves, so that what held up a whole epoch (a target that was away)
-    /// does not hold up the next one.
+    /// Opens an epoch with trace `first` if one is due at `now`, in ns since 1970. One is due each second; the first ones
+    /// are shorter because the achievable rate is not known yet, and later ones longer so that the schedule of several days
+    /// stays short.
+    ///
+    /// The rate follows from what the previous epoch achieved. It is an eighth higher, so that generation never has to wait
+    /// for a trace to end, and higher still if the last rate was nearly reached. It at most halves, so that a pause of a
+    /// whole epoch (a target that was away) does not slow down the next one.
     pub fn open_epoch_if_due(&mut self, first: u64, now: u64) {
         let took = now.saturating_sub(self.opened);
         let before = self.schedule.epochs().last().map_or(0, |epoch| epoch.first);
@@ -61,7 +63,7 @@ impl FullSpeed {
         }
         let achieved = (first - before) as u128 * SECOND as u128 / took as u128;
         let (wanted, last) = (now.saturating_sub(self.reach), self.starts.start(first - 1));
-        // How much of a second's starts the next second should get through.
+        // The share of a second's starts that the next second should get through.
         let ahead = (last + MARGIN).saturating_sub(wanted);
         let share = (SECOND - MARGIN).saturating_sub(4 * ahead).max(SECOND / 4);
         let rate = (achieved * SECOND as u128 / share as u128).min(SECOND as u128) as u64;
@@ -88,7 +90,8 @@ mod tests {
         FullSpeed::new(Starts::new(42, schedule), 0, REACH, NOW)
     }
 
-    /// Seconds of a machine that makes `capacity` traces a second, as far as they have ended; how many it makes in each.
+    /// Simulates `n` seconds on a machine that generates `capacity` traces a second, as far as they have ended. Returns the
+    /// number of traces in each second.
     fn seconds(full_speed: &mut FullSpeed, capacity: u64, n: u64) -> Vec<u64> {
         let mut first = 0;
         let second = |i| {
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn full_speed_is_found_and_kept() {
+    fn the_achievable_rate_is_found_and_kept() {
         for capacity in [10, 200_000, 900_000, 20_000_000] {
             let made = seconds(&mut full_speed(), capacity, 12);
             assert!(made[4..].iter().all(|made| *made >= capacity / 10 * 9), "{capacity}: {made:?}");
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn full_speed_is_taken_up_again() {
+    fn a_run_continues_at_its_last_rate() {
         let mut before = full_speed();
         let sent: u64 = seconds(&mut before, 500_000, 5).iter().sum();
         let (starts, later) = (before.starts, NOW + 3_600 * SECOND);

@@ -1,4 +1,4 @@
-//! A worker for an output that keeps index order: whole chunks, each written when its turn has come.
+//! A worker for an output that keeps the order of indices: it encodes whole chunks and writes each when its turn has come.
 
 use super::chunks::{Chunk, Chunks};
 use super::output::{Closed, Output};
@@ -8,10 +8,10 @@ use crate::interpreter::Interpreter;
 use crate::trace::Trace;
 use parking_lot::{Condvar, Mutex};
 
-/// Whose turn it is to write.
+/// The turn of the workers to write.
 #[derive(Default)]
 pub struct Turn {
-    /// Number of the chunk to be written next; `None`: the output takes no more.
+    /// The number of the chunk to be written next; `None` if the output takes no more.
     next: Mutex<Option<u64>>,
     changed: Condvar,
 }
@@ -21,7 +21,7 @@ impl Turn {
         Turn { next: Mutex::new(Some(0)), changed: Condvar::new() }
     }
 
-    /// Run `write` once all chunks before `number` are written. If it fails, all later calls do.
+    /// Runs `write` once all chunks before `number` are written. If it fails, all later calls fail.
     fn take(&self, number: u64, write: impl FnOnce() -> Result<(), Closed>) -> Result<(), Closed> {
         let mut next = self.next.lock();
         while next.ok_or(Closed)? < number {
@@ -34,7 +34,10 @@ impl Turn {
     }
 }
 
-/// Returns whether all that was taken on has been handed over.
+/// Generates chunks until there are no more, and returns whether all traces that were begun have been handed over.
+///
+/// # Errors
+/// The output takes no more.
 pub fn work(
     job: &Job,
     chunks: &Chunks,
@@ -55,7 +58,7 @@ pub fn work(
         let mut encoded = worker.encode(&chunk, u64::MAX);
         progress.begun(encoded.start, clock.now().max(encoded.start));
         if stop.sleep_until(encoded.end, clock) && stop.time() < encoded.end {
-            // What has not ended is not sent.
+            // Traces that have not ended are not sent.
             all = false;
             encoded = worker.encode(&chunk, stop.time());
         } else if encoded.end >= began {
@@ -81,23 +84,25 @@ struct Worker<'j> {
     trace: Trace,
 }
 
-/// A chunk's batches, its latest start and its last end (ns since 1970).
+/// The batches of a chunk.
 struct Encoded {
+    /// The latest start of a trace, in ns since 1970.
     batches: Vec<Batch>,
     start: u64,
+    /// The latest end of a trace, in ns since 1970.
     end: u64,
 }
 
 impl Worker<'_> {
-    /// The traces of a chunk that end by `until`.
-    fn encode(&mut self, chunk: &Chunk, until: u64) -> Encoded {
+    /// Generates and encodes the traces of a chunk that end by `deadline`, in ns since 1970.
+    fn encode(&mut self, chunk: &Chunk, deadline: u64) -> Encoded {
         let mut encoded = Encoded { batches: vec![], start: 0, end: 0 };
         for index in chunk.indices.clone() {
             if self.job.selection.select(index, || self.interpreter.start(index)).is_none() {
                 continue;
             }
             self.interpreter.trace(index, &mut self.trace);
-            if self.trace.end > until || self.job.sent.has(&self.trace) {
+            if self.trace.end > deadline || self.job.sent.has(&self.trace) {
                 continue;
             }
             encoded.start = encoded.start.max(self.trace.start);

@@ -1,14 +1,15 @@
-//! Traces on their way into a batch that leaves when it is full, or shortly after its first trace came.
+//! Traces on their way into a batch, which is sent when it is full or shortly after its first trace was added.
 
 use crate::export::{Batch, Encode};
 use crate::trace::View;
 
-/// The longest a trace that has ended waits for its batch to fill, ns.
+/// The maximum time that a trace waits for its batch to fill, in ns.
 const FLUSH_AFTER: u64 = 200_000_000;
 
+/// An encoder with the time at which its open batch was begun.
 pub struct Outbox {
     encoder: Box<dyn Encode>,
-    /// When the first trace of the open batch was added, ns since 1970.
+    /// The time when the first trace of the open batch was added, in ns since 1970.
     open_since: Option<u64>,
 }
 
@@ -17,7 +18,7 @@ impl Outbox {
         Outbox { encoder, open_since: None }
     }
 
-    /// Add a trace at `now`, ns since 1970; the batches that it fills.
+    /// Adds a trace at the time `now`, in ns since 1970, and returns the batches that it fills.
     pub fn add(&mut self, view: View<'_>, now: u64) -> Vec<Batch> {
         let mut full = vec![];
         self.encoder.add(view, &mut |batch| full.push(batch));
@@ -28,17 +29,17 @@ impl Outbox {
         full
     }
 
-    /// When what is in the open batch has to leave, ns since 1970; `u64::MAX`: there is nothing.
+    /// Returns the time when the open batch has to be sent, in ns since 1970; `u64::MAX` if it is empty.
     pub fn flush_at(&self) -> u64 {
         self.open_since.map_or(u64::MAX, |since| since + FLUSH_AFTER)
     }
 
-    /// Keep the batch open for as long again, from `now` on.
+    /// Keeps the batch open for the full waiting time from `now` on.
     pub fn put_off(&mut self, now: u64) {
         self.open_since = Some(now);
     }
 
-    /// What is in the open batch.
+    /// Closes the open batch.
     pub fn flush(&mut self) -> Vec<Batch> {
         let mut last = vec![];
         self.encoder.flush(&mut |batch| last.push(batch));

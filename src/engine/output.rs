@@ -1,13 +1,16 @@
-//! Where batches go.
+//! The interface to the outputs of the engine.
 
 use crate::export::Batch;
 
-/// The output takes no more: its account says why.
+/// The error of an output that takes no more; its account says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
-/// Takes batches from several threads.
+/// An output, which takes batches from several threads.
 pub trait Output: Sync {
-    /// Take a batch; blocks while there is no room. Gives memory back to be used again, if there is some.
+    /// Takes a batch, and blocks while there is no room. Returns the memory of an earlier batch for reuse, if there is any.
+    ///
+    /// # Errors
+    /// The output takes no more.
     fn send(&self, batch: Batch) -> Result<Option<Vec<u8>>, Closed>;
 }

@@ -1,32 +1,33 @@
-//! Traces that have begun and not ended, kept as (due, index) and made again when due.
+//! Traces that have begun and not ended, which are kept as (due, index) and generated again when they are due.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Most bytes that they may take, over all workers.
+/// The maximum memory in bytes of the pending traces of all workers.
 const BYTES: usize = 64 << 20;
 
+/// The pending traces of a worker.
 pub struct Pending {
     heap: BinaryHeap<Reverse<(u64, u64)>>,
-    most: usize,
-    /// The latest end of any that was ever added, ns since 1970.
+    capacity: usize,
+    /// The latest end of all traces that were ever added, in ns since 1970.
     pub last_end: u64,
 }
 
 impl Pending {
-    /// Of one of so many workers.
+    /// Makes the list of one worker among `workers`.
     pub fn new(workers: usize) -> Pending {
-        let most = BYTES / size_of::<(u64, u64)>() / workers;
-        Pending { heap: BinaryHeap::new(), most, last_end: 0 }
+        let capacity = BYTES / size_of::<(u64, u64)>() / workers;
+        Pending { heap: BinaryHeap::new(), capacity, last_end: 0 }
     }
 
-    /// `due`: when the trace ends, ns since 1970.
+    /// Adds a trace that ends at `due`, in ns since 1970.
     pub fn push(&mut self, due: u64, index: u64) {
         self.last_end = self.last_end.max(due);
         self.heap.push(Reverse((due, index)));
     }
 
-    /// The next to end: when, and its index.
+    /// Returns the end and the index of the trace that ends next.
     pub fn first(&self) -> Option<(u64, u64)> {
         self.heap.peek().map(|first| first.0)
     }
@@ -47,8 +48,8 @@ impl Pending {
         self.heap.is_empty()
     }
 
-    /// No more may begin until one has ended.
+    /// Reports whether no more traces may begin until one has ended.
     pub fn is_full(&self) -> bool {
-        self.heap.len() >= self.most
+        self.heap.len() >= self.capacity
     }
 }

@@ -1,7 +1,7 @@
-//! A run that can be started, paused, stopped and changed while it goes on: what `serve` drives.
+//! A run that can be started, paused, stopped and changed while it goes on, as `serve` needs it.
 //!
-//! Each change begins an era: an epoch of the schedule with the plan that holds in it. Ids keep the tag of the first. One
-//! thread makes all traces; those who steer and look never wait for it.
+//! Each change begins an era: an epoch of the schedule with the plan that applies in it. All ids keep the tag of the first
+//! era. One thread generates all traces; callers that steer or observe never wait for it.
 
 mod control;
 mod exporter;
@@ -29,30 +29,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A session opens its schedule so far in the past, ns, and catches up at once: there is something to look at from the
+/// How far in the past a session opens its schedule, in ns. It catches up at once, so that there are traces from the
 /// beginning.
 const HEAD_START: u64 = 15_000_000_000;
 
-/// What a session begins with.
+/// The parameters of a session.
 pub struct SessionOptions {
     pub plan: Arc<Plan>,
     pub seed: u64,
     pub settings: Settings,
-    /// Where traces are exported to besides the store.
+    /// The receiver of the traces besides the store.
     pub target: Option<Target>,
     pub database: Arc<Database>,
-    /// By which traces begin and end.
+    /// The clock by which traces begin and end.
     pub clock: Arc<dyn Clock>,
 }
 
-/// A running session. Dropped, it stops.
+/// A running session, which stops when it is dropped.
 pub struct Session {
     shared: Arc<Shared>,
     watch: Option<Watch>,
     thread: Mutex<Option<JoinHandle<Option<Exporter>>>>,
 }
 
-/// What the generator shares with those who look.
+/// The state that the generator shares with observers.
 struct Shared {
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
@@ -61,15 +61,17 @@ struct Shared {
     began: u64,
     control: Control,
     archive: Mutex<Archive>,
-    /// The next index to begin.
-    next: AtomicU64,
+    /// The index of the next trace to begin.
+    next_index: AtomicU64,
     lateness: histogram::Shared,
     figures: Mutex<Figures>,
 }
 
 impl Session {
+    /// Starts a session.
+    ///
     /// # Errors
-    /// Settings that the plan can't have, a certificate of the target that can't be used, or a system that gives no threads.
+    /// The plan can't have the settings, a certificate of the target can't be used, or the system gives no threads.
     pub fn start(options: SessionOptions) -> Result<Session, SettingsError> {
         let SessionOptions { plan, seed, settings, target, database, clock } = options;
         let weighted = settings.on(&plan)?;
@@ -81,8 +83,15 @@ impl Session {
         archive.begin(epoch, &plan, settings.weights.clone());
         archive.keep(0, run.clone());
         let (exporter, watch) = target.map(Exporter::start).transpose()?.unzip();
-        let wanted =
-            Wanted { phase: Phase::Running, phase_since: began, settings, plan, weighted, discard: false, over: false };
+        let wanted = Wanted {
+            phase: Phase::Running,
+            phase_since: began,
+            settings,
+            plan,
+            weighted,
+            discard: false,
+            is_over: false,
+        };
         let shared = Arc::new(Shared {
             database,
             clock,
@@ -92,7 +101,7 @@ impl Session {
             figures: Mutex::new(Figures::new(&wanted.plan, began)),
             control: Control::new(wanted.clone()),
             archive: Mutex::new(archive),
-            next: AtomicU64::new(0),
+            next_index: AtomicU64::new(0),
             lateness: histogram::Shared::default(),
         });
         let generator = Generator::new(shared.clone(), wanted, run, exporter);
@@ -101,11 +110,12 @@ impl Session {
         Ok(Session { shared, watch, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Begin traces again after a pause or a stop.
+    /// Begins traces again after a pause or a stop.
     pub fn resume(&self) {
         self.change(|wanted, now| wanted.enter(Phase::Running, now));
     }
 
+    /// Begins no more traces, and lets those that have begun go on.
     pub fn pause(&self) {
         self.change(|wanted, now| {
             if wanted.phase == Phase::Running {
@@ -114,6 +124,7 @@ impl Session {
         });
     }
 
+    /// Begins no more traces, and drops those that have begun.
     pub fn stop(&self) {
         self.change(|wanted, now| {
             wanted.enter(Phase::Stopped, now);
@@ -126,7 +137,7 @@ impl Session {
         self.shared.control.change(|wanted| change(wanted, now))
     }
 
-    /// Change pace and weights with the next trace.
+    /// Changes pace and weights from the next trace on.
     ///
     /// # Errors
     /// The plan can't have them; nothing is changed.
@@ -141,8 +152,8 @@ impl Session {
         })
     }
 
-    /// Go on with another plan; the weights that were set stay for the scenarios that are still there, unless that would
-    /// leave none.
+    /// Continues with another plan. The weights that were set stay for scenarios that still exist, unless that would leave
+    /// no scenario with a weight.
     pub fn replace_plan(&self, plan: Arc<Plan>) {
         self.shared.control.change(|wanted| {
             if plan.digest() == wanted.plan.digest() {
@@ -162,7 +173,7 @@ impl Session {
         let wanted = self.shared.control.wanted().clone();
         let mut figures = self.shared.figures.lock();
         figures.reach(self.shared.clock.now());
-        // Counts of another plan say nothing of this one.
+        // Counts of another plan do not apply to this one.
         let scenarios = if Arc::ptr_eq(&figures.tally.plan, &wanted.plan) {
             figures.tally.observed(&wanted.weighted)
         } else {
@@ -177,7 +188,7 @@ impl Session {
             target_rate: wanted.settings.arrivals().mean_rate(),
             plan: wanted.plan,
             settings: wanted.settings,
-            next_index: self.shared.next.load(Ordering::Acquire),
+            next_index: self.shared.next_index.load(Ordering::Acquire),
             achieved_rate: figures.achieved.rate(self.shared.began),
             lateness: self.shared.lateness.percentiles(),
             traces: figures.traces,
@@ -191,7 +202,7 @@ impl Session {
         }
     }
 
-    /// As compiled, with the weights of its files.
+    /// Returns the plan as compiled, with the weights that its files give.
     pub fn plan(&self) -> Arc<Plan> {
         self.shared.control.wanted().plan.clone()
     }
@@ -204,7 +215,7 @@ impl Session {
         self.shared.seed
     }
 
-    /// The phase, and traces a second as achieved: what stands on every page.
+    /// Returns the phase and the achieved rate in traces a second, which every page shows.
     pub fn glance(&self) -> (Phase, f64) {
         let phase = self.shared.control.wanted().phase;
         let mut figures = self.shared.figures.lock();
@@ -212,23 +223,28 @@ impl Session {
         (phase, figures.achieved.rate(self.shared.began))
     }
 
-    /// The journal so far.
+    /// Returns the journal so far.
     pub fn manifest(&self) -> Manifest {
         let ended = {
             let figures = self.shared.figures.lock();
             let account = || self.watch.as_ref().map(|watch| watch.state().account);
-            figures.ended.map(|at| Totals { traces: figures.traces, spans: figures.spans, at, account: account() })
+            figures.ended.map(|at| Totals {
+                traces: figures.traces,
+                spans: figures.spans,
+                time: at,
+                account: account(),
+            })
         };
-        // Plans are written out without holding up anyone.
+        // The plans are serialized without holding the lock.
         let archive = self.shared.archive.lock().clone();
         archive.manifest(ended)
     }
 
-    /// Whether an id is of this session, and of what.
+    /// Returns the trace with this id, if it is one of this session.
     pub fn locate(&self, id: TraceId) -> Option<Located> {
         let mut archive = self.shared.archive.lock();
         let Identified::Ours { index } = archive.identify(id) else { return None };
-        if index >= self.shared.next.load(Ordering::Acquire) {
+        if index >= self.shared.next_index.load(Ordering::Acquire) {
             return None;
         }
         let run = archive.run(index)?;
@@ -238,9 +254,9 @@ impl Session {
         Some(Located { index, origin: run.origin().clone(), scenario: run.scenario(index), current })
     }
 
-    /// Make a trace of this session again.
+    /// Generates a trace of this session again.
     pub fn remake(&self, index: u64) -> Option<(Arc<Origin>, Trace)> {
-        if index >= self.shared.next.load(Ordering::Acquire) {
+        if index >= self.shared.next_index.load(Ordering::Acquire) {
             return None;
         }
         let run = self.shared.archive.lock().run(index)?;
@@ -249,7 +265,7 @@ impl Session {
         Some((run.origin().clone(), trace))
     }
 
-    /// Stop for good, and deliver what was made, within `wait` ns. The manifest is complete then.
+    /// Stops for good, and waits up to `wait` ns for the delivery of the traces. The manifest is complete then.
     pub fn finish(&self, wait: u64) -> SessionState {
         self.end();
         let exporter = self.thread.lock().take().and_then(|thread| thread.join().unwrap_or_default());
@@ -261,7 +277,7 @@ impl Session {
         self.change(|wanted, now| {
             wanted.enter(Phase::Stopped, now);
             wanted.discard = true;
-            wanted.over = true;
+            wanted.is_over = true;
         });
     }
 }

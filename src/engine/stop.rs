@@ -1,6 +1,7 @@
-//! The signal that ends a run: set once, seen by all, wakes who sleeps.
+//! The signal that ends a run. It is set once, and wakes all sleepers.
 //!
-//! Who reads the clock first, and then sees that it is not set, read no later a time than [`Stop::time`].
+//! A thread that reads the clock and afterwards sees that the signal is not set has read a time no later than
+//! [`Stop::time`].
 
 use crate::clock::{Bell, Clock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[derive(Default)]
 pub struct Stop {
     set: AtomicBool,
-    /// ns since 1970; 0 until it is known.
+    /// The time of the stop in ns since 1970; 0 until it is known.
     time: AtomicU64,
     bell: Bell,
 }
@@ -27,21 +28,21 @@ impl Stop {
         self.set.load(Ordering::SeqCst)
     }
 
-    /// When it was set, ns since 1970; `u64::MAX`: it is not.
+    /// Returns the time when the signal was set, in ns since 1970; `u64::MAX` if it is not set.
     pub fn time(&self) -> u64 {
         if !self.is_set() {
             return u64::MAX;
         }
         loop {
             match self.time.load(Ordering::SeqCst) {
-                // It is being set just now.
+                // Another thread is setting it right now.
                 0 => std::thread::yield_now(),
                 time => return time,
             }
         }
     }
 
-    /// Sleeps until `time` (ns since 1970) has come by `clock`, or the signal is set; returns whether it is set.
+    /// Sleeps until `clock` reaches `time` (ns since 1970) or the signal is set, and returns whether it is set.
     pub fn sleep_until(&self, time: u64, clock: &dyn Clock) -> bool {
         clock.wait(time, &self.bell, &|| self.is_set())
     }

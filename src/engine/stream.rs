@@ -1,4 +1,4 @@
-//! A worker for an output that takes batches as they come: each trace leaves when its last span has ended.
+//! A worker for an output that takes batches as they come: each trace is sent when its last span has ended.
 
 use super::chunks::Chunks;
 use super::outbox::Outbox;
@@ -10,7 +10,10 @@ use crate::interpreter::Interpreter;
 use crate::trace::Trace;
 use std::ops::Range;
 
-/// Returns whether all that was taken on has been handed over.
+/// Generates traces until there are no more, and returns whether all traces that were begun have been handed over.
+///
+/// # Errors
+/// The output takes no more.
 pub fn work(
     job: &Job,
     chunks: &Chunks,
@@ -30,7 +33,7 @@ pub fn work(
         pending: Pending::new(job.threads),
         indices: 0..0,
         began: now,
-        now,
+        last_reading: now,
         begun: (0, 0),
         published: 0,
     };
@@ -47,22 +50,24 @@ struct Worker<'j> {
     interpreter: Interpreter,
     trace: Trace,
     pending: Pending,
-    /// What is left of the current chunk.
+    /// The indices of the current chunk that have not been begun.
     indices: Range<u64>,
-    /// Wall clock when the worker began, ns since 1970: what ended before has no lateness.
+    /// The wall clock when the worker began, in ns since 1970. Traces that ended before have no lateness.
     began: u64,
-    /// The wall clock when it was last asked.
-    now: u64,
-    /// Latest start of a trace begun, and when that was; published with a batch and before a pause.
+    /// The last reading of the wall clock.
+    last_reading: u64,
+    /// The latest start of a trace begun, and the wall clock then, both in ns since 1970. They are published with a batch
+    /// and before a pause.
     begun: (u64, u64),
-    /// How many pending traces were last published.
+    /// The number of pending traces that was last published.
     published: u64,
 }
 
-/// What to do next.
+/// What a worker does next.
 enum Step {
+    // Work goes on at once.
     Goes,
-    /// Nothing until this time, ns since 1970.
+    /// There is nothing to do until this time, in ns since 1970.
     Waits(u64),
     Complete,
 }
@@ -72,18 +77,18 @@ impl Worker<'_> {
         loop {
             let step = self.step(chunks, stop)?;
             let flush_at = self.outbox.flush_at();
-            if flush_at <= self.now {
+            if flush_at <= self.last_reading {
                 self.flush()?;
                 continue;
             }
             match step {
                 Step::Goes => {}
-                // What had ended by then has been sent, what had not is not.
+                // Traces that had ended by then have been sent; the others are not sent.
                 Step::Waits(_) if stop.is_set() => return Ok(false),
                 Step::Waits(wake) => {
                     self.publish();
                     stop.sleep_until(wake.min(flush_at), &*self.job.clock);
-                    self.now = self.job.clock.now();
+                    self.last_reading = self.job.clock.now();
                 }
                 Step::Complete => return Ok(true),
             }
@@ -112,7 +117,7 @@ impl Worker<'_> {
             return Ok(Step::Waits(wake.min(start)));
         }
         self.indices.start += 1;
-        self.begun = (start.max(self.begun.0), self.now);
+        self.begun = (start.max(self.begun.0), self.last_reading);
         self.interpreter.trace(index, &mut self.trace);
         if self.job.sent.has(&self.trace) {
             // Nothing is left to do.
@@ -124,7 +129,7 @@ impl Worker<'_> {
         Ok(Step::Goes)
     }
 
-    /// The next index that is selected, and its start; it stays the next until `indices` moves on.
+    /// Returns the next selected index and its start. It stays the next one until `indices` moves on.
     fn next_start(&mut self, chunks: &Chunks, stop: &Stop) -> Option<(u64, u64)> {
         loop {
             if self.indices.is_empty() {
@@ -142,22 +147,22 @@ impl Worker<'_> {
         }
     }
 
-    /// Whether the wall clock has reached `time`, and had before the stop; it is asked only where the last answer does not
-    /// tell.
+    /// Reports whether the wall clock has reached `time`, and did so before the stop. The clock is read only if its last
+    /// reading does not decide that.
     fn has_come(&mut self, time: u64, stop: &Stop) -> bool {
-        if time > self.now {
-            self.now = self.job.clock.now();
+        if time > self.last_reading {
+            self.last_reading = self.job.clock.now();
         }
-        time <= self.now && time <= stop.time()
+        time <= self.last_reading && time <= stop.time()
     }
 
-    /// Add the trace just made.
+    /// Adds the trace just generated.
     fn add(&mut self) -> Result<(), Closed> {
         if self.trace.end >= self.began && !self.job.at_full_speed {
-            self.progress.lateness.record(self.now - self.trace.end);
+            self.progress.lateness.record(self.last_reading - self.trace.end);
         }
         let view = self.job.run.origin().view(&self.trace);
-        let full = self.outbox.add(view, self.now);
+        let full = self.outbox.add(view, self.last_reading);
         self.send(full)
     }
 

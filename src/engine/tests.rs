@@ -1,4 +1,4 @@
-//! Runs by a clock that the tests turn.
+//! Runs with a clock that the tests turn.
 
 #[path = "../../tests/support/lasting.rs"]
 mod lasting;
@@ -19,12 +19,12 @@ use time::TestClock;
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 const NOW: u64 = 1_767_225_600 * SECOND;
-/// How long each trace lasts.
+/// The duration of each trace.
 const LASTS: u64 = 400 * MS;
-/// How long a trace that has ended may wait for its batch to fill.
+/// The maximum time that a trace waits for its batch to fill.
 const FLUSH: u64 = 200 * MS;
 
-/// A run of a trace every 100 ms, by a clock that begins when its schedule does.
+/// Makes a run of a trace every 100 ms, whose clock begins at the same time as its schedule.
 fn job(clock: &Arc<TestClock>, selection: Selection, ordered: bool) -> Job {
     let schedule = Schedule::new(NOW, Arrivals::Even { count: 10, per_ns: SECOND }).unwrap();
     job_by(clock, schedule, selection, ordered)
@@ -43,13 +43,13 @@ fn job_by(clock: &Arc<TestClock>, schedule: Schedule, selection: Selection, orde
     }
 }
 
-/// An output that notes what it takes.
+/// An output that records what it takes.
 struct Taken<'c> {
     clock: &'c TestClock,
     batches: Mutex<Vec<(u64, Ends)>>,
 }
 
-/// When traces ended, by their ids, ns since 1970.
+/// The ends of traces by their ids, in ns since 1970.
 type Ends = BTreeMap<Vec<u8>, u64>;
 
 impl<'c> Taken<'c> {
@@ -57,7 +57,7 @@ impl<'c> Taken<'c> {
         Taken { clock, batches: Mutex::default() }
     }
 
-    /// The times at which traces ended, ascending, each with the time at which it left.
+    /// Returns the times at which traces ended, ascending, each with the time at which it was sent.
     fn ends(&self) -> Vec<(u64, u64)> {
         let batches = self.batches.lock();
         let ends = batches.iter().flat_map(|(at, ends)| ends.values().map(|end| (*end, *at)));
@@ -106,13 +106,13 @@ fn a_trace_leaves_when_its_last_span_has_ended() {
     assert!(taken.batches.lock().len() as u64 > count / 4, "they do not wait for a batch to fill");
 }
 
-/// The ends of traces by index, ns since 1970.
+/// Returns the ends of traces by index, in ns since 1970.
 fn ends_of(indices: std::ops::Range<u64>) -> Vec<u64> {
     indices.map(|index| NOW + index * 100 * MS + LASTS).collect()
 }
 
 #[test]
-fn what_has_not_ended_at_the_stop_is_not_sent() {
+fn traces_that_have_not_ended_at_the_stop_are_not_sent() {
     for ordered in [false, true] {
         let clock = Arc::new(TestClock::new(NOW));
         let (job, taken) = (job(&clock, Selection::default(), ordered), Taken::new(&clock));
@@ -122,7 +122,7 @@ fn what_has_not_ended_at_the_stop_is_not_sent() {
             stop.set(&*clock);
         });
         assert_eq!((ended, ending.stopped), (Ended::Stopped, Some(stopped)));
-        // 2,050 ms hold the ends of the traces that began in the first 1,650.
+        // The first 2,050 ms contain the ends of the traces that began in the first 1,650.
         let sent: Vec<u64> = taken.ends().into_iter().map(|(end, _)| end).collect();
         assert_eq!((sent, figures.traces), (ends_of(0..17), 17), "{ordered}");
         assert!(ending.end >= 21, "{}", ending.end);
@@ -151,13 +151,13 @@ fn a_clock_that_is_set_forward_is_caught_up_with() {
         clock.run_until(NOW + 61 * SECOND);
         stop.set(&*clock);
     });
-    // All that ended within 61 s.
+    // The expected traces are all that ended within 61 s.
     assert_eq!((figures.traces, ending.stopped), (607, Some(NOW + 61 * SECOND)));
     assert!(figures.lateness.max > 59 * SECOND, "it is not hidden: {:?}", figures.lateness);
 }
 
 #[test]
-fn at_full_speed_epochs_follow_what_is_achieved_and_nothing_leaves_early() {
+fn at_full_speed_epochs_follow_the_achieved_rate_and_no_trace_leaves_early() {
     let clock = Arc::new(TestClock::ticking(NOW, u64::MAX, 100 * MS));
     let (count, taken, told) = (60_000, Taken::new(&clock), Arc::new(Mutex::new(vec![])));
     let heard = told.clone();

@@ -1,24 +1,26 @@
-//! Spans on their way into one request, grouped by resource: a `ResourceSpans` a span would cost the receiver twice the CPU.
+//! The spans that go into one request, grouped by resource. A `ResourceSpans` for each span would cost the receiver twice
+//! the CPU time.
 
 use super::{BATCH_BYTES, BATCH_SPANS, Batch};
 use crate::plan::ResourceId;
 use crate::trace::Bytes;
 
-/// Bodies kept for reuse, at most.
+/// The maximum number of bodies that are kept for reuse.
 const SPARE: usize = 16;
-/// What the memory of a body is a multiple of, in bytes.
+/// The memory of a body is a multiple of this, in bytes.
 const BODY_STEP: usize = 64 << 10;
-/// Memory kept from one batch to the next, in bytes, of all groups together and of one spare body.
+/// The maximum memory in bytes that is kept from one batch to the next, for all groups together and for each spare body.
 const KEEP: usize = 4 * BATCH_BYTES;
 
-/// The spans of each resource, encoded, in the order in which the resources were first seen.
+/// The encoded spans of each resource, in the order in which the resources occurred.
 pub(super) struct Groups {
-    /// By resource: what stands before its spans and does not depend on them.
+    /// The constant bytes before the spans of each resource.
     heads: Vec<Vec<u8>>,
-    /// By resource.
+    /// The encoded spans of each resource.
     spans: Vec<Bytes>,
+    /// The resources that occur in the batch, in the order of their first spans.
     seen: Vec<ResourceId>,
-    /// Heads and spans, in bytes.
+    /// The length of the heads and spans in bytes.
     size: usize,
     batch: Batch,
     spare: Vec<Vec<u8>>,
@@ -30,7 +32,7 @@ impl Groups {
         Groups { heads, spans, seen: vec![], size: 0, batch: Batch::default(), spare: vec![] }
     }
 
-    /// Where the next span of `resource` goes.
+    /// Returns the buffer for the next span of `resource`.
     #[inline(always)]
     pub fn group(&mut self, resource: ResourceId) -> &mut Bytes {
         let spans = &mut self.spans[resource.index()];
@@ -41,7 +43,7 @@ impl Groups {
         spans
     }
 
-    /// A span of `bytes` bytes was added. `true`: the batch is full.
+    /// Counts a span of `bytes` bytes, and returns whether the batch is full.
     #[inline(always)]
     pub fn added(&mut self, bytes: usize) -> bool {
         self.size += bytes;
@@ -49,7 +51,7 @@ impl Groups {
         self.size >= BATCH_BYTES || self.batch.spans >= BATCH_SPANS as u64
     }
 
-    /// The trace's last span was added.
+    /// Counts a trace whose last span has been added.
     #[inline(always)]
     pub fn trace_ended(&mut self) {
         self.batch.traces += 1;
@@ -59,11 +61,11 @@ impl Groups {
         self.batch.spans == 0
     }
 
-    /// The batch, and an empty one begun. `write` appends to the body one group: its head and its spans.
+    /// Closes the batch and begins an empty one. `write` appends a group to the body, given its head and its spans.
     pub fn close(&mut self, mut write: impl FnMut(&mut Vec<u8>, &[u8], &[u8])) -> Batch {
         let mut batch = std::mem::take(&mut self.batch);
         batch.body = self.spare.pop().unwrap_or_default();
-        // A group's own lengths and brackets are few bytes. Rounded up, so that a body fits again and never grows, which would
+        // The lengths and brackets of a group are few bytes. Rounding up lets a reused body fit again: growing it would
         // double it.
         let most = self.size + 32 * (self.seen.len() + 1);
         batch.body.reserve_exact(most.next_multiple_of(BODY_STEP));

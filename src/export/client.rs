@@ -1,4 +1,4 @@
-//! A client of either protocol.
+//! A client of either OTLP protocol.
 
 use super::{
     grpc, http,
@@ -14,7 +14,7 @@ pub(super) enum Client {
 }
 
 impl Client {
-    /// For up to `in_flight` requests at the same time.
+    /// Makes a client for up to `in_flight` requests at the same time.
     pub fn new(target: &Target, in_flight: usize) -> Result<Client, TargetError> {
         Ok(match target.protocol {
             Protocol::Grpc => Client::Grpc(grpc::Client::new(target)?),
@@ -22,7 +22,7 @@ impl Client {
         })
     }
 
-    /// The bytes to send for a request body: made once, sent as often as needed.
+    /// Returns the bytes to send for a request body. They are made once, and sent as often as needed.
     pub fn prepare(&self, body: &Bytes) -> Bytes {
         match self {
             Client::Grpc(client) => client.prepare(body),
@@ -30,7 +30,7 @@ impl Client {
         }
     }
 
-    /// Sends a request, and knows within `limit` what became of it.
+    /// Sends a request, and returns within `limit` what became of it.
     pub async fn export(&self, prepared: Bytes, limit: Duration) -> Outcome {
         match self {
             Client::Grpc(client) => client.export(prepared, limit).await,

@@ -1,11 +1,12 @@
-//! Carries batches to a target and keeps the account.
+//! Delivery of batches to a target, with an account of every span.
 //!
-//! Callers are plain threads; requests run on a small runtime of the delivery's own. Memory is bounded: at most
-//! `queue` + `in_flight` batches, and one for each thread that waits in [`Delivery::send`]; with gzip the
-//! compressed body of each request in flight besides.
+//! Callers are plain threads; requests run on a small runtime of their own. Memory is bounded: there are at most `queue` +
+//! `in_flight` batches, one more for each thread that waits in [`Delivery::send`], and with gzip the compressed body of
+//! each request in flight.
 //!
-//! A request that fails in a way the OTLP specification calls retryable is sent again until it gets through, the target is
-//! given up (10 s if nothing ever answered, 5 min after it was lost), or the delivery is stopped. A batch that fails for as
+//! A request that fails in a way that the OTLP specification calls retryable is sent again until it gets through, the
+//! target is given up (after 10 s if nothing ever answered, 5 min after it was lost), or the delivery is stopped. A single
+//! batch that fails for that long is given up alone. [`Delivery::offer`] has a limit on how long it waits;
 //! long as that is given up alone. [`Delivery::offer`] instead of [`Delivery::send`] never waits for longer than it is told.
 
 mod account;
@@ -36,19 +37,21 @@ use tokio::{
     time::timeout,
 };
 
-/// Most requests at the same time, and most batches that wait.
+/// The maximum number of requests at the same time, and of batches that wait.
 const MOST: usize = 256;
 
-/// How to deliver.
+/// Options of a delivery.
 pub struct Options {
-    /// Requests at the same time; unset: 2 over gRPC, 4 over HTTP.
+    /// The number of requests at the same time; if unset, 2 over gRPC and 4 over HTTP.
     pub in_flight: Option<usize>,
-    /// Batches that wait.
+    /// The number of batches that can wait.
     pub queue: usize,
-    /// Patience with a target that has not answered yet. `Duration::MAX`, here and below: without end.
+    /// The time to wait for a target that has never answered; `Duration::MAX` is without end.
     pub wait: Duration,
-    /// Patience with one that has. Also the limit of a request when the target sets none.
+    /// The time to wait for a target that has answered before; `Duration::MAX` is without end. It also limits a request if
+    /// the target sets no time-out.
     pub lost: Duration,
+    /// The receiver of events.
     pub observer: Observer,
 }
 
@@ -64,7 +67,7 @@ impl Default for Options {
     }
 }
 
-/// A running delivery. Dropped unfinished, it stops at once.
+/// A running delivery. If it is dropped before [`Delivery::finish`], it stops at once.
 pub struct Delivery {
     courier: Arc<Courier>,
     queue: Option<mpsc::Sender<Batch>>,
@@ -72,20 +75,20 @@ pub struct Delivery {
     runtime: Option<Runtime>,
 }
 
-/// Watches a delivery, and can stop it, from other threads.
+/// A handle for watching and stopping a delivery from other threads.
 #[derive(Clone)]
 pub struct Monitor(Arc<Courier>);
 
 impl Delivery {
-    /// Start; the first connection is made with the first batch.
+    /// Starts a delivery. The first connection is made with the first batch.
     ///
     /// # Errors
-    /// A certificate that can't be used, or a system that gives no threads.
+    /// A certificate can't be used, or the system gives no threads.
     pub fn start(target: Target, options: Options) -> Result<Delivery, TargetError> {
         let by_protocol = if target.protocol == Protocol::Grpc { 2 } else { 4 };
         let in_flight = options.in_flight.unwrap_or(by_protocol).clamp(1, MOST);
         let waiting = options.queue.clamp(1, MOST);
-        // One thread carries several million spans a second; compression takes more than sending does.
+        // One thread carries several million spans a second, but compression takes more time than sending.
         let threads = if target.compression == Compression::Gzip { in_flight.min(4) } else { 1 };
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
@@ -111,10 +114,10 @@ impl Delivery {
         Ok(Delivery { courier, queue: Some(queue), workers, runtime: Some(runtime) })
     }
 
-    /// Hand over a batch; blocks while the queue is full. Returns the memory of an earlier one, empty, if there is any.
-    /// Once [`Monitor::is_over`], the batch is undelivered at once.
+    /// Hands over a batch, and blocks while the queue is full. Returns the memory of an earlier batch, emptied, if there is
+    /// any. Once [`Monitor::is_over`], the batch is undelivered at once.
     ///
-    /// Not to be called from asynchronous code.
+    /// It must not be called from asynchronous code.
     pub fn send(&self, batch: Batch) -> Option<Vec<u8>> {
         let amount = batch.amount();
         self.courier.account().generate(amount);
@@ -129,18 +132,18 @@ impl Delivery {
         self.lose(refused, amount, &cause)
     }
 
-    /// As [`Delivery::send`], but what finds no room `within` this time is undelivered; while the target is down, nobody
-    /// waits.
-    pub fn offer(&self, batch: Batch, within: Duration) -> Option<Vec<u8>> {
+    /// Hands over a batch as [`Delivery::send`] does, but counts it as undelivered if it finds no room within `limit`, or
+    /// at once while the target is down.
+    pub fn offer(&self, batch: Batch, limit: Duration) -> Option<Vec<u8>> {
         let amount = batch.amount();
         self.courier.account().generate(amount);
         let down = self.courier.health.standing().link == Link::Down;
-        let within = if down { Duration::ZERO } else { within };
+        let limit = if down { Duration::ZERO } else { limit };
         let (refused, full) = match (self.courier.over(), &self.queue, &self.runtime) {
             (None, Some(queue), Some(runtime)) => match queue.try_send(batch) {
                 Ok(()) => return self.courier.spare.lock().pop(),
                 Err(TrySendError::Closed(batch)) => (batch, false),
-                Err(TrySendError::Full(batch)) => match runtime.block_on(queue.send_timeout(batch, within)) {
+                Err(TrySendError::Full(batch)) => match runtime.block_on(queue.send_timeout(batch, limit)) {
                     Ok(()) => return self.courier.spare.lock().pop(),
                     Err(SendTimeoutError::Closed(batch)) => (batch, false),
                     Err(SendTimeoutError::Timeout(batch)) => (batch, true),
@@ -156,7 +159,7 @@ impl Delivery {
         self.lose(refused, amount, &cause)
     }
 
-    /// Whether a batch would find room in the queue now.
+    /// Reports whether the queue has room for a batch now.
     pub fn has_room(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| queue.capacity() > 0)
     }
@@ -172,14 +175,14 @@ impl Delivery {
         Monitor(self.courier.clone())
     }
 
-    /// Wait until every batch is delivered, rejected or given up, and close the account.
+    /// Waits until every batch is delivered, rejected or given up, and returns the final account.
     ///
-    /// Not to be called from asynchronous code.
+    /// It must not be called from asynchronous code.
     pub fn finish(self) -> Account {
         self.close(None)
     }
 
-    /// As [`Delivery::finish`], but what is not delivered after `limit` is undelivered.
+    /// Does the same as [`Delivery::finish`], but counts what is not delivered within `limit` as undelivered.
     pub fn finish_within(self, limit: Duration) -> Account {
         self.close(Some(limit))
     }
@@ -210,29 +213,29 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         self.courier.stop();
         if let Some(runtime) = self.runtime.take() {
-            // A name look-up can't be interrupted; nobody waits for it.
+            // A name look-up can't be interrupted, but nobody waits for it.
             runtime.shutdown_background();
         }
     }
 }
 
 impl Monitor {
-    /// How it stands now.
+    /// Returns the current account.
     pub fn account(&self) -> Account {
         self.0.account().clone()
     }
 
-    /// What is known of the target.
+    /// Returns what is known of the target.
     pub fn standing(&self) -> Standing {
         self.0.health.standing()
     }
 
-    /// The target was given up, or the delivery stopped: nothing more will be delivered.
+    /// Reports whether nothing more will be delivered, because the target was given up or the delivery stopped.
     pub fn is_over(&self) -> bool {
         self.0.over().is_some()
     }
 
-    /// Stop at once: what is not acknowledged yet is undelivered. [`Delivery::finish`] then returns at once, too.
+    /// Stops at once. What is not acknowledged yet is undelivered, and [`Delivery::finish`] returns at once.
     pub fn abort(&self) {
         self.0.stop();
     }

@@ -1,6 +1,6 @@
-//! Traces to OTLP protobuf, straight from their records. What is constant in a plan's spans is made once (`form`) and copied,
-//! ids and times are set into the copy, the rest follows; lengths are guessed and set at the end. The bytes are those that
-//! prost would write for the same request.
+//! The encoder for OTLP protobuf. The constant bytes of a plan's spans are made once (`form`) and copied for each span; ids
+//! and times are set into the copy, and the variable parts follow. Lengths are guessed first and corrected at the end. The
+//! bytes are the same as prost writes for the same request.
 
 mod form;
 mod span;
@@ -24,7 +24,7 @@ pub struct Protobuf {
 }
 
 impl Protobuf {
-    /// For traces of this plan and these resources only.
+    /// Makes an encoder for traces of this plan and these resources only.
     pub fn new(plan: &Plan, resources: &Resources) -> Protobuf {
         Protobuf { forms: Forms::new(plan), groups: Groups::new(form::resource_heads(resources)) }
     }
@@ -74,24 +74,24 @@ impl Encode for Protobuf {
     }
 }
 
-/// The parts of a request one by one, for who compares them.
+/// An encoder for single parts of a request, which are used for comparison.
 pub struct Parts {
     forms: Forms,
     heads: Vec<Vec<u8>>,
 }
 
 impl Parts {
-    /// For traces of this plan and these resources only.
+    /// Makes an encoder for traces of this plan and these resources only.
     pub fn new(plan: &Plan, resources: &Resources) -> Parts {
         Parts { forms: Forms::new(plan), heads: form::resource_heads(resources) }
     }
 
-    /// Append a span, as field 2 of `ScopeSpans`.
+    /// Appends a span, as field 2 of `ScopeSpans`.
     pub fn span(&mut self, view: View<'_>, ordinal: usize, out: &mut Bytes) {
         span::span(out, &mut self.forms, view, &view.trace.spans[ordinal]);
     }
 
-    /// The `Resource` of spans, as field 1 of `ResourceSpans`.
+    /// Returns the `Resource` of spans, as field 1 of `ResourceSpans`.
     pub fn resource(&self, id: ResourceId) -> &[u8] {
         &self.heads[id.index()]
     }

@@ -1,8 +1,8 @@
-//! Batches into a file or to stdout, in order.
+//! Output of batches to a file or to stdout, in order.
 //!
-//! A name that ends in `.jsonl`, `.ndjson` or `.json`, and stdout, hold OTLP JSON, a request a line; any other file holds
-//! protobuf, a request after its length in 4 bytes, big-endian: both as the OpenTelemetry Collector's file exporter writes
-//! them. A `.gz` behind either is a gzip stream of that.
+//! A file whose name ends in `.jsonl`, `.ndjson` or `.json`, and stdout, hold OTLP JSON, a request a line. Any other file
+//! holds protobuf, each request after its length in 4 bytes, big-endian. Both are as the OpenTelemetry Collector's file
+//! exporter writes them. A further `.gz` means a gzip stream of either.
 
 mod error;
 mod format;
@@ -22,22 +22,24 @@ use std::{
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// What becomes of a file that is there already, and holds something.
+/// What to do with an existing file that is not empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// It is left as it is: an error.
+    /// Leave the file as it is, and report an error.
     #[default]
     Kept,
+    /// Replace the file.
     Overwritten,
-    /// More is written behind what it holds; it must be there.
+    /// Append to the file, which must exist.
     Continued,
 }
 
-/// Writes batches in the order they come.
+/// A writer of batches, in the order in which they come.
 pub struct FileSink {
     path: PathBuf,
     format: FileFormat,
-    to: Stream,
+    stream: Stream,
+    /// The number of bytes written, before compression.
     bytes: u64,
 }
 
@@ -49,15 +51,15 @@ enum Stream {
 impl Stream {
     fn writer(&mut self) -> &mut dyn Write {
         match self {
-            Stream::Plain(to) => to,
-            Stream::Gzip(to) => to,
+            Stream::Plain(stream) => stream,
+            Stream::Gzip(stream) => stream,
         }
     }
 
     fn finish(self) -> io::Result<()> {
         match self {
-            Stream::Plain(mut to) => to.flush(),
-            Stream::Gzip(to) => to.finish()?.flush(),
+            Stream::Plain(mut stream) => stream.flush(),
+            Stream::Gzip(stream) => stream.finish()?.flush(),
         }
     }
 }
@@ -66,33 +68,36 @@ impl FileSink {
     /// Opens the file in the format that its name tells; `-` is stdout.
     ///
     /// # Errors
-    /// It can't be created or written; or [`FileError::is_misuse`]: it holds something and is to be kept, what it holds was
-    /// not written here and is to be continued, another process writes it, or its name promises what is not written.
+    /// The file can't be created or written. Or the request is a misuse, see [`FileError::is_misuse`]: the file is not
+    /// empty and must be kept, its content can't be continued, another process writes it, or its name promises a format
+    /// that is not supported.
     pub fn open(path: &Path, existing: Existing) -> Result<FileSink, FileError> {
         let opened = check_name(path).and_then(|()| match is_stdout(path) {
             true => Ok(Box::new(io::stdout()) as Box<dyn Write + Send>),
             false => Ok(Box::new(open(path, existing)?)),
         });
-        let to =
+        let stream =
             BufWriter::with_capacity(BUFFER_BYTES, opened.map_err(|error| FileError { path: path.into(), error })?);
-        let to = if is_gzip(path) { Stream::Gzip(Box::new(gzip::stream(to))) } else { Stream::Plain(to) };
-        Ok(FileSink { path: path.into(), format: FileFormat::of(path), to, bytes: 0 })
+        let stream = if is_gzip(path) { Stream::Gzip(Box::new(gzip::stream(stream))) } else { Stream::Plain(stream) };
+        Ok(FileSink { path: path.into(), format: FileFormat::of(path), stream, bytes: 0 })
     }
 
-    /// What a terminal shows, on stdout.
+    /// Makes a writer to stdout for text that people read.
     pub fn terminal() -> FileSink {
-        let to: Box<dyn Write + Send> = Box::new(io::stdout());
-        let to = Stream::Plain(BufWriter::with_capacity(BUFFER_BYTES, to));
-        FileSink { path: "-".into(), format: FileFormat::Text, to, bytes: 0 }
+        let stream: Box<dyn Write + Send> = Box::new(io::stdout());
+        let stream = Stream::Plain(BufWriter::with_capacity(BUFFER_BYTES, stream));
+        FileSink { path: "-".into(), format: FileFormat::Text, stream, bytes: 0 }
     }
 
-    /// How batches must be encoded.
+    /// Returns the format in which batches must be encoded.
     pub fn format(&self) -> FileFormat {
         self.format
     }
 
+    /// Writes a batch.
+    ///
     /// # Errors
-    /// The system's, among them a body too long for its length to be written (4 GiB).
+    /// The system reports an error, or the body is too long for its length to be written (4 GiB).
     pub fn write(&mut self, batch: &Batch) -> Result<(), FileError> {
         let written = self.put(&batch.body);
         self.bytes += written.map_err(|error| FileError { path: self.path.clone(), error })?;
@@ -100,49 +105,49 @@ impl FileSink {
     }
 
     fn put(&mut self, body: &[u8]) -> io::Result<u64> {
-        let to = self.to.writer();
+        let stream = self.stream.writer();
         match self.format {
             FileFormat::JsonLines => {
-                to.write_all(body)?;
-                to.write_all(b"\n")?;
+                stream.write_all(body)?;
+                stream.write_all(b"\n")?;
                 Ok(body.len() as u64 + 1)
             }
             FileFormat::Text => {
-                to.write_all(body)?;
+                stream.write_all(body)?;
                 Ok(body.len() as u64)
             }
             FileFormat::Protobuf => {
                 let length = u32::try_from(body.len()).map_err(|_| io::Error::other("a request of 4 GiB or more"))?;
-                to.write_all(&length.to_be_bytes())?;
-                to.write_all(body)?;
+                stream.write_all(&length.to_be_bytes())?;
+                stream.write_all(body)?;
                 Ok(body.len() as u64 + 4)
             }
         }
     }
 
-    /// Write what is buffered, so that a reader of stdout sees it.
+    /// Writes out all buffered bytes, so that a reader of stdout sees them.
     ///
     /// # Errors
-    /// The system's.
+    /// The system reports an error.
     pub fn flush(&mut self) -> Result<(), FileError> {
-        self.to.writer().flush().map_err(|error| FileError { path: self.path.clone(), error })
+        self.stream.writer().flush().map_err(|error| FileError { path: self.path.clone(), error })
     }
 
-    /// Writes what is left; returns the bytes written, before compression.
+    /// Closes the file, and returns the number of bytes written, before compression.
     ///
     /// # Errors
-    /// The system's.
+    /// The system reports an error.
     pub fn finish(self) -> Result<u64, FileError> {
-        let FileSink { path, to, bytes, .. } = self;
-        to.finish().map_err(|error| FileError { path, error })?;
+        let FileSink { path, stream, bytes, .. } = self;
+        stream.finish().map_err(|error| FileError { path, error })?;
         Ok(bytes)
     }
 }
 
-/// Opens a file, which is locked if it is a regular one; anything else is written as it comes.
+/// Opens a file. A regular file is locked; anything else is written as it is.
 fn open(path: &Path, existing: Existing) -> io::Result<File> {
     let continued = existing == Existing::Continued;
-    // A pipe that is also read from never tells that its reader has gone.
+    // A pipe that is opened for reading too would never report that its reader has gone.
     let reads = continued && fs::metadata(path).is_ok_and(|found| found.is_file());
     let mut file = OpenOptions::new().read(reads).write(true).truncate(false).create(!continued).open(path)?;
     if !disk::is_regular(&file)? {
@@ -152,7 +157,7 @@ fn open(path: &Path, existing: Existing) -> io::Result<File> {
     let length = file.metadata()?.len();
     match existing {
         Existing::Kept if length > 0 => {
-            let problem = "it is there already; --force overwrites it";
+            let problem = "it exists already; --force overwrites it";
             return Err(io::Error::new(ErrorKind::AlreadyExists, problem));
         }
         Existing::Kept => {}
@@ -165,8 +170,10 @@ fn open(path: &Path, existing: Existing) -> io::Result<File> {
     Ok(file)
 }
 
+/// Checks that the file's content is of the format that its name tells.
+///
 /// # Errors
-/// What the file holds is nothing that was written here under such a name.
+/// The content is not traces in this format.
 fn check_head(file: &mut File, path: &Path, length: u64) -> io::Result<()> {
     let mut head = [0; 10];
     let head = &mut head[..length.min(10) as usize];
@@ -177,7 +184,7 @@ fn check_head(file: &mut File, path: &Path, length: u64) -> io::Result<()> {
     }
     Err(io::Error::new(
         ErrorKind::InvalidInput,
-        "what it holds are no traces in the format of its name, so it is not continued",
+        "its content is not traces in the format that its name tells, so it is not continued",
     ))
 }
 
@@ -221,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_compressed_is_compressed() {
+    fn a_file_named_as_compressed_is_compressed() {
         for (name, plain) in [("a.jsonl.gz", &b"{}\n"[..]), ("a.bin.gz", b"\0\0\0\x02{}"), ("a.gz", b"\0\0\0\x02{}")] {
             let (bytes, packed) = written(name, &[b"{}"]);
             assert_eq!(bytes, plain.len() as u64);
@@ -255,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_holds_is_not_lost_by_chance() {
+    fn the_content_of_a_file_is_not_lost_by_accident() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.bin");
         std::fs::write(&path, "").unwrap();
@@ -279,7 +286,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_said() {
+    fn a_full_disk_is_reported() {
         let mut sink = FileSink::open(Path::new("/dev/full"), Existing::Kept).unwrap();
         sink.write(&batch(b"x")).unwrap();
         let error = sink.finish().unwrap_err().to_string();
@@ -288,7 +295,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_reader_that_leaves_is_no_mistake() {
+    fn a_reader_that_leaves_is_not_an_error() {
         use std::os::fd::AsRawFd;
         let (reader, writer) = io::pipe().unwrap();
         let mut sink =

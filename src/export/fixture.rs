@@ -1,4 +1,4 @@
-//! Plans and traces for tests, made by hand or (`random`) at random.
+//! Plans and traces for tests, made by hand or at random (`random`).
 
 mod random;
 
@@ -11,7 +11,7 @@ use crate::trace::{
     AttrRecord, FailureRecord, LinkRecord, NONE, OwnedDatum, Resources, SpanRecord, SpanView, Trace, Value, View,
 };
 
-/// A plan, its resources, and traces of it.
+/// A plan with its resources and with traces of it.
 #[derive(Debug)]
 pub struct Fixture {
     pub plan: Plan,
@@ -28,7 +28,7 @@ impl Fixture {
         self.views().flat_map(View::spans).collect()
     }
 
-    /// All batches that `encoder` makes of the traces.
+    /// Returns all batches that `encoder` makes of the traces.
     pub fn batches(&self, encoder: &mut impl Encode) -> Vec<Batch> {
         let mut batches = vec![];
         self.views().for_each(|view| encoder.add(view, &mut |batch| batches.push(batch)));
@@ -37,7 +37,7 @@ impl Fixture {
     }
 }
 
-/// A service; its resources are without attributes.
+/// Adds a service whose resources have no attributes.
 pub(super) fn service(make: &mut Maker, name: &str, instances: u32) -> ServiceId {
     let name = make.text(name);
     let first_resource = ResourceId(make.program.resources.len() as u32);
@@ -46,7 +46,7 @@ pub(super) fn service(make: &mut Maker, name: &str, instances: u32) -> ServiceId
     ServiceId(make.program.services.len() as u32 - 1)
 }
 
-/// A constant condition; without a message if that is empty.
+/// Adds a constant error condition; an empty `message` means none.
 pub(super) fn error(make: &mut Maker, r#type: &str, message: &str) -> ErrorId {
     let r#type = make.constant(r#type);
     let message = (!message.is_empty()).then(|| make.constant(message));
@@ -65,7 +65,7 @@ pub(super) fn block(make: &mut Maker, span: SpanForm, code: Vec<Inst>) -> BlockI
     BlockId(make.program.blocks.len() as u32 - 1)
 }
 
-/// The plan with one scenario, whose root is block 0.
+/// Makes a plan with one scenario, whose root is block 0.
 pub(super) fn plan(mut make: Maker, scenario: &str) -> Plan {
     let name = make.text(scenario);
     make.program.semantics = SEMANTICS;
@@ -73,7 +73,7 @@ pub(super) fn plan(mut make: Maker, scenario: &str) -> Plan {
     Plan::verify(make.program).expect("the fixture is a sound program")
 }
 
-/// What an expression evaluates to, if it is a constant text.
+/// Returns the value of an expression if it is a constant text.
 pub fn constant_text(plan: &Plan, expr: ExprId) -> Option<Value> {
     match &plan.exprs[expr.index()] {
         Expr::Const { value: Constant::Text(id) } => Some(Value::constant(plan, *id)),
@@ -81,7 +81,7 @@ pub fn constant_text(plan: &Plan, expr: ExprId) -> Option<Value> {
     }
 }
 
-/// The trace of an order whose payment is declined, as a person would draw it.
+/// Makes the trace of an order whose payment is declined.
 pub fn checkout() -> Fixture {
     let mut make = Maker::default();
     let spans = [

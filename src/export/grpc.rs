@@ -1,5 +1,5 @@
 //! OTLP/gRPC over a shared HTTP/2 connection. A call is one message each way ("gRPC over HTTP2"), so it is framed here: the
-//! body goes out as it is, without the copy that a codec makes, and is compressed at a level of our choice.
+//! body is sent without the copy that a codec makes, and compressed at a level of our choice.
 
 use super::{
     gzip,
@@ -33,13 +33,13 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Longest answer that is read, bytes.
+/// The maximum length of an answer that is read, in bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
 
-/// Before a message: whether it is compressed, and its length in 4 bytes, big-endian.
+/// The number of bytes before a message: a flag for compression, and the message's length in 4 bytes, big-endian.
 const PREFIX_BYTES: usize = 5;
 
-/// The prefix, and the message.
+/// A request body: the prefix and the message.
 type Body = Full<Chain<Bytes, Bytes>>;
 type Channel = Pool<tls::Connector, Body>;
 
@@ -73,24 +73,24 @@ impl Client {
         Ok(Client { connector, url, headers, gzip, channel })
     }
 
-    /// The message to send for a request body: made once, sent as often as needed.
+    /// Returns the message for a request body. It is made once, and sent as often as needed.
     pub fn prepare(&self, body: &Bytes) -> Bytes {
         if self.gzip { gzip::compress(body) } else { body.clone() }
     }
 
-    /// Sends a message, and knows within `limit` what became of it.
+    /// Sends a message, and returns within `limit` what became of it.
     pub async fn export(&self, prepared: Bytes, limit: Duration) -> Outcome {
         if let Ok(outcome) = timeout(limit, self.outcome(prepared)).await {
             return outcome;
         }
-        // Perhaps nothing comes back on the connection any more: the next requests open a new one.
+        // The connection may be dead, so the next requests open a new one.
         *self.channel.lock() = channel(self.connector.clone());
         Outcome::Failed(Failure::timeout(limit))
     }
 
     async fn outcome(&self, prepared: Bytes) -> Outcome {
         let mut answer = self.call(prepared.clone()).await;
-        // Without another's connection, it takes one of its own to learn why.
+        // The request waited for a connection that another request failed to make; it makes its own to learn the reason.
         if answer.as_ref().is_err_and(|e| waited_in_vain(&**e)) {
             answer = self.call(prepared).await;
         }
@@ -101,7 +101,7 @@ impl Client {
         }
     }
 
-    /// The answer, framed; or the status that came instead of it; or what went wrong with the connection.
+    /// Makes a call. Returns the framed answer or the status that came instead, or the error of the connection.
     async fn call(&self, message: Bytes) -> Result<Result<Vec<u8>, Status>, Box<dyn Error + Send + Sync>> {
         let channel = self.channel.lock().clone();
         let mut prefix = vec![u8::from(self.gzip)];
@@ -114,7 +114,7 @@ impl Client {
         let (mut answer, mut trailers) = (vec![], None);
         while let Some(frame) = body.frame().await {
             match frame?.into_data() {
-                // The rest of an answer that is too long only delays its status.
+                // The remainder of an answer that is too long would only delay its status.
                 Ok(data) if answer.len() + data.len() <= ANSWER_BYTES => answer.extend_from_slice(&data),
                 Ok(_) => {}
                 Err(frame) => trailers = frame.into_trailers().ok(),
@@ -130,22 +130,22 @@ fn channel(connector: tls::Connector) -> Channel {
     Pool::builder(TokioExecutor::new()).http2_only(true).build(connector)
 }
 
-/// At most 8 digits and a unit.
+/// Returns the value of the time-out header, which has at most 8 digits and a unit.
 fn timeout_value(timeout: Duration) -> HeaderValue {
     let ms = timeout.as_millis();
     let text = if ms < 100_000_000 { format!("{ms}m") } else { format!("{}S", timeout.as_secs().min(99_999_999)) };
     text.parse().expect("digits and a letter")
 }
 
-/// It waited for the connection that another request was making, and that came to nothing: a failure to connect that no
-/// failure of the system stands behind.
+/// Reports whether the request failed only because another request could not make the connection: a failure to connect
+/// without a cause in the system.
 fn waited_in_vain(error: &(dyn Error + 'static)) -> bool {
     let chain = || std::iter::successors(Some(error), |&e| e.source());
     chain().any(|e| e.downcast_ref().is_some_and(legacy::Error::is_connect))
         && !chain().any(|e| e.is::<std::io::Error>())
 }
 
-/// What the trailers, or the headers of an answer without a message, say of the call.
+/// Returns the status of a call, from the trailers or from the headers of an answer without a message.
 fn status(headers: &HeaderMap) -> Option<Status> {
     let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
     let message = headers.get("grpc-message").map(HeaderValue::as_bytes).unwrap_or_default();
@@ -155,7 +155,7 @@ fn status(headers: &HeaderMap) -> Option<Status> {
     Some(Status::with_details(code, message, details.unwrap_or_default()))
 }
 
-/// Where nothing speaks gRPC: the "HTTP to gRPC Status Code Mapping" of the gRPC documents.
+/// Converts the HTTP status of an answer that is not gRPC, by the "HTTP to gRPC Status Code Mapping" of the gRPC documents.
 fn status_of_http(status: StatusCode) -> Status {
     let code = match status.as_u16() {
         400 => Code::Internal,
@@ -165,11 +165,11 @@ fn status_of_http(status: StatusCode) -> Status {
         429 | 502..=504 => Code::Unavailable,
         _ => Code::Unknown,
     };
-    Status::new(code, format!("an answer without grpc-status: HTTP {status}"))
+    Status::new(code, format!("the answer has no grpc-status: HTTP {status}"))
 }
 
-/// What the answer to an acknowledged call says. One that is no OTLP response is no acknowledgement: how many spans were
-/// taken is not known, and what answers is hardly an OTLP receiver.
+/// Returns the outcome of an acknowledged call. An answer that is not an OTLP response does not count as an
+/// acknowledgement: it does not say how many spans were accepted, and hardly comes from an OTLP receiver.
 fn accepted(answer: &[u8]) -> Outcome {
     let message = answer.get(PREFIX_BYTES..).unwrap_or_default();
     let message = match answer.first() {
@@ -185,9 +185,9 @@ fn accepted(answer: &[u8]) -> Outcome {
     Outcome::Accepted { rejected_spans, message: shorten(&partial.error_message) }
 }
 
-/// What is retried is the OTLP specification's ("OTLP/gRPC Response", table of retryable codes). A receiver may have taken
-/// the spans, or handed some of them on, and fail only then: after all codes but that of one who is too busy to look at
-/// them, the outcome is not known.
+/// Returns the outcome of a refused call. The codes that are retried are those of the OTLP specification ("OTLP/gRPC
+/// Response", table of retryable codes). A receiver may fail after it has accepted some spans, so the outcome is unknown
+/// after all codes but that of a receiver that is too busy to look at them.
 fn refused(status: &Status) -> Outcome {
     let cause = Cause::new(name(status.code()), status.message());
     let wait = status.get_details_retry_info().and_then(|info| info.retry_delay);
@@ -205,7 +205,7 @@ fn refused(status: &Status) -> Outcome {
     }
 }
 
-/// As the gRPC documents write it.
+/// Returns the name of a code as the gRPC documents write it.
 fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_read_whatever_stands_in_it() {
+    fn a_status_is_read_with_any_content() {
         let status = |headers: &[(&'static str, &'static str)]| {
             let headers = headers.iter().map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v)));
             status(&headers.collect()).map(|status| (status.code(), status.message().to_string()))
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_who_is_too_busy_has_certainly_not_taken_the_spans() {
+    fn only_a_receiver_that_is_too_busy_has_certainly_not_accepted_the_spans() {
         for code in (0..17).map(Code::from_i32) {
             if let Outcome::Failed(failure) = refused(&Status::new(code, "")) {
                 assert!(failure.unknown, "{code:?}");

@@ -1,6 +1,6 @@
 //! OTLP/HTTP, protobuf or JSON, over HTTP/1.1 with keep-alive.
 //!
-//! What is retried, and how an answer reads, is the OTLP specification's ("OTLP/HTTP Response").
+//! The rules for retries and for reading answers are those of the OTLP specification ("OTLP/HTTP Response").
 
 use super::{
     gzip,
@@ -26,7 +26,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// Longest answer that is read, bytes.
+/// The maximum length of an answer that is read, in bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
 
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Keeps up to `connections` connections open.
+    /// Makes a client that keeps up to `connections` connections open.
     pub fn new(target: &Target, connections: usize) -> Result<Self, TargetError> {
         let content_type = match target.protocol {
             Protocol::HttpJson => "application/json",
@@ -58,17 +58,17 @@ impl Client {
         Ok(Client { pool, url: target.url.clone(), headers, gzip })
     }
 
-    /// The bytes to send for a request body: made once, sent as often as needed.
+    /// Returns the bytes to send for a request body. They are made once, and sent as often as needed.
     pub fn prepare(&self, body: &Bytes) -> Bytes {
         if self.gzip { gzip::compress(body) } else { body.clone() }
     }
 
-    /// Sends a body, and knows within `limit` what became of it.
+    /// Sends a body, and returns within `limit` what became of it.
     pub async fn export(&self, prepared: Bytes, limit: Duration) -> Outcome {
         self.export_dated(prepared, limit).await.0
     }
 
-    /// As [`Client::export`], with when the peer answered, by its own clock.
+    /// Does the same as [`Client::export`], and also returns the time of the answer by the peer's clock.
     pub async fn export_dated(&self, prepared: Bytes, limit: Duration) -> (Outcome, Option<Timestamp>) {
         let deadline = Instant::now() + limit;
         let mut request = Request::new(Full::new(prepared));
@@ -84,14 +84,14 @@ impl Client {
         let answer = timeout_at(deadline, read(body)).await.unwrap_or(None);
         let outcome = match parts.status.is_success() {
             true => accepted(parts.status, &parts.headers, answer.as_deref()),
-            // The status alone decides; the body only says more.
+            // The status alone decides; the body only explains it.
             false => refused(parts.status, &parts.headers, &answer.unwrap_or_default()),
         };
         (outcome, parts.headers.get(header::DATE).and_then(|date| http_date(date.to_str().ok()?)))
     }
 }
 
-/// The body of an answer; `None`: it breaks off, or is longer than is read.
+/// Reads the body of an answer; `None` if it breaks off, or is too long.
 async fn read(body: Incoming) -> Option<Bytes> {
     Limited::new(body, ANSWER_BYTES).collect().await.ok().map(|body| body.to_bytes())
 }
@@ -109,7 +109,7 @@ struct JsonPartialSuccess {
     error_message: Option<String>,
 }
 
-/// 64-bit integers may come as text (protobuf's JSON mapping).
+/// A 64-bit integer, which protobuf's JSON mapping allows to be written as a string.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum JsonInt {
@@ -117,15 +117,15 @@ enum JsonInt {
     Text(String),
 }
 
-/// The content type of an answer, in lower case and without its parameters; empty: it names none.
+/// Returns the content type of an answer, in lower case and without its parameters; empty if it has none.
 fn content_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     String::from_utf8_lossy(value).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// What becomes of a request that is answered with a status of 2xx: the receiver has taken it, also where the rest of its
-/// answer (`None`) never came. Who answers with something else than an OTLP response is no OTLP receiver, but a proxy with
-/// a page to log in, for one.
+/// Returns the outcome of a request that was answered with a status of 2xx. The receiver has accepted it even if its
+/// `answer` broke off. An answer that is not an OTLP response does not come from an OTLP receiver, but for example from a
+/// proxy with a log-in page.
 fn accepted(status: StatusCode, headers: &HeaderMap, answer: Option<&[u8]>) -> Outcome {
     let read = match (content_type(headers).as_str(), answer) {
         ("application/json" | "application/x-protobuf" | "", None) => Ok((0, String::new())),
@@ -145,20 +145,20 @@ fn accepted(status: StatusCode, headers: &HeaderMap, answer: Option<&[u8]>) -> O
     }
 }
 
-/// How many spans were rejected, and a message.
+/// Returns the number of rejected spans and a message.
 fn json_response(answer: &[u8]) -> Result<(i64, String), String> {
     let response: JsonResponse =
         serde_json::from_slice(answer).map_err(|e| format!("its JSON can't be decoded ({e})"))?;
     let partial = response.partial_success.unwrap_or_default();
     let rejected = match partial.rejected_spans {
         Some(JsonInt::Number(n)) => n,
-        Some(JsonInt::Text(text)) => text.parse().map_err(|_| "its number of rejected spans is none")?,
+        Some(JsonInt::Text(text)) => text.parse().map_err(|_| "its number of rejected spans is not a number")?,
         None => 0,
     };
     Ok((rejected, partial.error_message.unwrap_or_default()))
 }
 
-/// As [`json_response`].
+/// Does the same as [`json_response`] for protobuf.
 fn protobuf_response(answer: &[u8]) -> Result<(i64, String), String> {
     let response = ExportTraceServiceResponse::decode(answer);
     let partial = response.map_err(|e| format!("its protobuf can't be decoded ({e})"))?.partial_success;
@@ -175,8 +175,8 @@ fn refused(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Outcome {
             | StatusCode::GATEWAY_TIMEOUT
     ) {
         let wait = headers.get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
-        // A receiver may have taken the spans and fail only then, or a gateway before it give up. Only one who is too busy
-        // to look at them has not taken them.
+        // A receiver may fail, or a gateway before it give up, after the spans were accepted. Only one that is too busy to
+        // look at them has certainly not accepted them.
         let unknown = status != StatusCode::TOO_MANY_REQUESTS;
         Outcome::Failed(Failure { cause, unknown, answered: true, wait })
     } else {
@@ -184,7 +184,7 @@ fn refused(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Outcome {
     }
 }
 
-/// What the peer says of a refusal: a `google.rpc.Status` by specification, a line of text from others.
+/// Returns what the peer says of a refusal: a `google.rpc.Status` by the specification, a line of text from others.
 fn message_of(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> String {
     #[derive(Deserialize)]
     struct JsonStatus {
@@ -204,13 +204,13 @@ fn message_of(status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> String 
     }
 }
 
-/// Seconds, or an HTTP date.
+/// Parses a number of seconds, or an HTTP date.
 fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    // A date that has passed is no wait.
+    // A date that has passed demands no wait.
     Some(http_date(value)?.duration_since(Timestamp::now()).try_into().unwrap_or(Duration::ZERO))
 }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_otlp_response_is_a_rejection_with_its_reason() {
+    fn an_answer_that_is_not_an_otlp_response_is_a_rejection_with_a_reason() {
         for (headers, answer, reason) in [
             (typed("text/html; charset=utf-8"), &b"<html>log in"[..], "its content type is text/html"),
             (typed("text/plain"), b"", "its content type is text/plain"),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_breaks_off_acknowledges_all_the_same() {
+    fn an_answer_that_breaks_off_is_still_an_acknowledgement() {
         for headers in [HeaderMap::new(), json(), typed("application/x-protobuf")] {
             assert_eq!(accepted(StatusCode::ACCEPTED, &headers, None), accepts(0, ""));
         }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_the_peer_said() {
+    fn a_refusal_contains_the_message_of_the_peer() {
         let Outcome::Rejected(cause) = refused(StatusCode::BAD_REQUEST, &json(), br#"{"code":3,"message":"bad"}"#)
         else {
             panic!("400 is not retried");

@@ -1,8 +1,9 @@
-//! Traces to OTLP/JSON, a request a line: the protobuf JSON mapping with OTLP's deviations (ids in hexadecimal, enums as
-//! numbers; 64-bit integers are text). <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>
+//! The encoder for OTLP/JSON, a request a line. It follows the protobuf JSON mapping with OTLP's deviations: ids are
+//! hexadecimal, enums are numbers; 64-bit integers are strings.
+//! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>
 //!
-//! Which fields are written and in which order is as the collector's file exporter does it: defaults are left out, `status`
-//! is always there, a whole double has no fraction.
+//! The choice of fields and their order are those of the collector's file exporter: defaults are left out, `status` is
+//! always present, and a whole double has no fraction.
 
 use super::batch::Groups;
 use super::{Batch, Encode};
@@ -17,7 +18,7 @@ pub struct Json {
 }
 
 impl Json {
-    /// For traces with these resources only.
+    /// Makes an encoder for traces with these resources only.
     pub fn new(resources: &Resources) -> Json {
         let heads = (0..resources.attributes.len()).map(|id| {
             let mut head = Bytes::default();
@@ -29,12 +30,12 @@ impl Json {
         Json { groups: Groups::new(heads.collect()) }
     }
 
-    /// Append a span alone, as it stands in a request.
+    /// Appends a single span in the form that it has in a request.
     pub fn span(span: SpanView<'_>, out: &mut Bytes) {
         append(out, &Span(span));
     }
 
-    /// Append a resource alone, as it stands in a request.
+    /// Appends a single resource in the form that it has in a request.
     pub fn resource(resources: &Resources, id: ResourceId, out: &mut Bytes) {
         append(out, &Resource(&resources.attributes[id.index()]));
     }
@@ -86,7 +87,7 @@ fn append(out: &mut Bytes, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("memory takes all that is written, and all keys are text");
 }
 
-/// Anything by its `Display`, as a JSON string.
+/// A value that is written as a JSON string of its `Display`.
 struct Quoted<T>(T);
 
 impl<T: fmt::Display> Serialize for Quoted<T> {
@@ -103,7 +104,7 @@ fn span_id(id: u64) -> impl Serialize {
     Quoted(fmt::from_fn(move |f| write!(f, "{id:016x}")))
 }
 
-/// A message's fields; those that hold their default are left out.
+/// The fields of a message; those that hold their default are left out.
 struct Fields<M>(M);
 
 impl<M: SerializeMap> Fields<M> {
@@ -125,7 +126,7 @@ impl<M: SerializeMap> Fields<M> {
     }
 }
 
-/// `Serialize` for a message by the fields it writes.
+/// Implements `Serialize` for a message by the fields that it writes.
 macro_rules! message {
     ($self:ident: $of:ty, $fields:ident, $body:block) => {
         impl Serialize for $of {
@@ -177,7 +178,7 @@ message!(self: Link<'_>, fields, {
     fields.put("flags", &self.0.flags)?;
 });
 
-/// ERROR with a message, or unset.
+/// A status: ERROR with the message, or unset.
 struct Status<'a>(Option<&'a str>);
 message!(self: Status<'_>, fields, {
     if let Some(message) = self.0 {
@@ -192,7 +193,7 @@ message!(self: KeyValue<'_>, fields, {
     fields.put("value", &AnyValue(self.1))?;
 });
 
-/// A value of an attribute, as OTLP JSON has it.
+/// The value of an attribute in OTLP JSON.
 pub struct AnyValue<'a>(pub Datum<'a>);
 message!(self: AnyValue<'_>, fields, {
     match self.0 {
@@ -236,7 +237,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    /// `opentelemetry-proto` reads no list without its elements' field, which the mapping allows to be left out.
+    /// Adds the missing field of lists without elements: the mapping allows to leave it out, but `opentelemetry-proto`
+    /// requires it.
     fn say_empty_lists(value: &mut Value) {
         match value {
             Value::Object(fields) => {
@@ -258,7 +260,7 @@ mod tests {
             let mut value: Value = serde_json::from_slice(&batch.body).unwrap();
             say_empty_lists(&mut value);
             let mut expected = reference::request(spans.by_ref().take(batch.spans as usize));
-            // In JSON, status is always there.
+            // In JSON, the status is always present.
             for span in expected.resource_spans.iter_mut().flat_map(|r| &mut r.scope_spans).flat_map(|s| &mut s.spans) {
                 span.status.get_or_insert(StatusMessage::default());
             }
@@ -272,7 +274,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn a_decoder_reads_what_was_meant(fixture in fixtures()) {
+        fn a_decoder_reads_the_original_spans(fixture in fixtures()) {
             let mut encoder = Json::new(&fixture.resources);
             let first = check(&fixture, &mut encoder);
             first.iter().for_each(|batch| encoder.recycle(batch.body.clone()));

@@ -1,4 +1,5 @@
-//! tracegen's own metrics to an OTLP receiver: `opentelemetry-otlp` sends them, over connections like those of traces.
+//! The export of tracegen's own metrics to an OTLP receiver: `opentelemetry-otlp` sends them, over connections like those
+//! of traces.
 
 use super::USER_AGENT;
 use super::outcome::{Failure, shorten};
@@ -28,30 +29,33 @@ use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Endpoint;
 
-/// Longest answer that is read, bytes.
+/// The maximum length of an answer that is read, in bytes.
 const ANSWER_BYTES: usize = 256 << 10;
 
-/// What is to be told to a person; must not block.
-pub type Tell = Box<dyn Fn(String) + Send + Sync>;
+/// A function that shows a message to the user; it must not block.
+pub type Report = Box<dyn Fn(String) + Send + Sync>;
 
-/// Sends what the SDK's reader collects. What does not get through is not sent again: the next figures tell more.
+/// An exporter for the SDK's metric reader. Failed requests are not sent again, because later figures include the earlier
+/// ones.
 pub struct MetricExporter {
     sender: Sender,
     url: String,
-    /// Why the last request over HTTP failed, which the sender does not say.
+    /// The reason why the last request over HTTP failed, which the sender does not report.
     cause: Arc<Mutex<Option<String>>>,
-    told: AtomicBool,
-    tell: Tell,
-    /// Connections live on its thread, as the reader's own is none of tokio's. `None` once it is dropped.
+    /// A failure has been reported.
+    reported: AtomicBool,
+    report: Report,
+    /// The runtime with the connections, because the thread of the SDK's reader is not one of tokio's. `None` once the
+    /// exporter is dropped.
     runtime: Option<Runtime>,
 }
 
 impl MetricExporter {
-    /// `tell` gets the first thing that goes wrong, and no other.
+    /// Makes an exporter. `report` is called with the first failure only.
     ///
     /// # Errors
-    /// A certificate that can't be used, or a system that gives no threads.
-    pub fn new(target: &Target, temporality: Temporality, tell: Tell) -> Result<MetricExporter, TargetError> {
+    /// A certificate can't be used, or the system gives no threads.
+    pub fn new(target: &Target, temporality: Temporality, report: Report) -> Result<MetricExporter, TargetError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("metrics")
@@ -65,7 +69,7 @@ impl MetricExporter {
             Protocol::HttpJson => http(target, Spoken::HttpJson, temporality, &runtime, &cause)?,
         };
         let url = target.url.to_string().trim_end_matches('/').to_string();
-        Ok(MetricExporter { sender, url, cause, told: AtomicBool::new(false), tell, runtime: Some(runtime) })
+        Ok(MetricExporter { sender, url, cause, reported: AtomicBool::new(false), report, runtime: Some(runtime) })
     }
 }
 
@@ -115,7 +119,7 @@ fn http(
     sender.build().map_err(|e| TargetError::runtime(e.to_string()))
 }
 
-/// Those of the user, and tracegen's name.
+/// Returns the user's headers and tracegen's user agent.
 fn headers(target: &Target) -> HeaderMap {
     let mut headers = target.headers.clone();
     headers.entry(USER_AGENT_HEADER).or_insert(HeaderValue::from_static(USER_AGENT));
@@ -127,10 +131,10 @@ impl PushMetricExporter for MetricExporter {
         let sent = self.sender.export(metrics).await;
         let cause = self.cause.lock().take();
         if let Err(error) = &sent
-            && !self.told.swap(true, Ordering::Relaxed)
+            && !self.reported.swap(true, Ordering::Relaxed)
         {
             let why = cause.unwrap_or_else(|| shorten(&reason(error)));
-            (self.tell)(format!("metrics don't reach {} ({why}); traces are not affected", self.url));
+            (self.report)(format!("metrics don't reach {} ({why}); traces are not affected", self.url));
         }
         sent
     }
@@ -148,7 +152,7 @@ impl PushMetricExporter for MetricExporter {
     }
 }
 
-/// An error of the SDK without the SDK's own words around it.
+/// Returns the message of an SDK error without the SDK's framing.
 fn reason(error: &OTelSdkError) -> String {
     match error {
         OTelSdkError::InternalFailure(reason) => reason.clone(),
@@ -159,23 +163,23 @@ fn reason(error: &OTelSdkError) -> String {
 impl Drop for MetricExporter {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Whoever drops it may be asynchronous code, which must not wait.
+            // The exporter may be dropped in asynchronous code, which must not wait.
             runtime.shutdown_background();
         }
     }
 }
 
-/// Carries the sender's requests over HTTP/1.1.
+/// A client that sends the exporter's requests over HTTP/1.1.
 struct Client {
     pool: Pool<tls::Connector, Full<Bytes>>,
     headers: HeaderMap,
-    /// For a request, from its first byte to the last of its answer.
+    /// The time allowed for a request, from its first byte to the last of its answer.
     limit: Duration,
     cause: Arc<Mutex<Option<String>>>,
     runtime: Handle,
 }
 
-/// Says nothing of the headers, which may hold secrets.
+/// The debug output omits the headers, which may hold secrets.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client")

@@ -1,19 +1,19 @@
-//! What became of one request.
+//! The outcome of one request.
 
 use hyper_util::client::legacy;
 use std::{error::Error, fmt, io, time::Duration};
 
-/// Longest message of a peer that is kept, in characters.
+/// The maximum length of a peer's message that is kept, in characters.
 const MESSAGE_CHARS: usize = 300;
 
 const TIMEOUT: &str = "timeout";
 
-/// Why a request did not go through.
+/// The reason why a request did not go through.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cause {
-    /// One of few: `UNAVAILABLE`, `HTTP 429 Too Many Requests`, `connection refused`, ..
+    /// A name out of a small set, such as `UNAVAILABLE`, `HTTP 429 Too Many Requests` or `connection refused`.
     pub name: String,
-    /// What the peer or the system said; may be empty.
+    /// The message of the peer or the system; may be empty.
     pub message: String,
 }
 
@@ -37,45 +37,48 @@ impl fmt::Display for Cause {
     }
 }
 
-/// A line of what a peer said: bounded, without control characters.
+/// Returns a message of a peer, bounded in length and without control characters.
 pub(super) fn shorten(message: &str) -> String {
     message.trim().chars().take(MESSAGE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The outcome of one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// Acknowledged. Some spans may be rejected all the same (OTLP's partial success); a message without any is a warning.
+    /// The request was acknowledged. Some spans may still be rejected (OTLP's partial success); a message without rejected
+    /// spans is a warning.
     Accepted { rejected_spans: u64, message: String },
-    /// Refused for good.
+    /// The request was refused for good.
     Rejected(Cause),
-    /// Not acknowledged, but worth another try.
+    /// The request was not acknowledged, but is worth another try.
     Failed(Failure),
 }
 
+/// A failure after which a request can be tried again.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Failure {
     pub cause: Cause,
-    /// The peer may have taken the spans all the same.
+    /// The peer may have accepted the spans all the same.
     pub unknown: bool,
     /// An OTLP receiver, or something before it, has answered.
     pub answered: bool,
-    /// How long the peer asked to wait.
+    /// The wait that the peer demands.
     pub wait: Option<Duration>,
 }
 
 impl Failure {
-    /// A connection was there and broke.
+    /// Reports whether an existing connection broke.
     pub fn is_broken_connection(&self) -> bool {
         self.unknown && !self.answered && self.cause.name != TIMEOUT
     }
 
-    /// No answer within the time-out.
+    /// Makes the failure of a request without an answer within the time-out.
     pub fn timeout(limit: Duration) -> Self {
         let message = format!("no answer within {} ms", limit.as_millis());
         Failure { cause: Cause::new(TIMEOUT, &message), unknown: true, answered: false, wait: None }
     }
 
-    /// No connection, or one that broke.
+    /// Makes the failure of a request whose connection could not be made, or broke.
     pub fn transport(error: &(dyn Error + 'static)) -> Self {
         let connect = chain(error).any(|e| e.downcast_ref::<legacy::Error>().is_some_and(legacy::Error::is_connect));
         let last = || chain(error).last().map(ToString::to_string).unwrap_or_default();
@@ -94,7 +97,7 @@ fn io_name(kind: io::ErrorKind, connect: bool) -> String {
     let name = kind.to_string();
     match kind {
         io::ErrorKind::TimedOut if connect => "connect timeout".into(),
-        // A host name that is not known has no kind of its own.
+        // An unknown host name has no error kind of its own.
         _ if connect && (name == "other error" || name == "uncategorized error") => "can't connect".into(),
         _ => name,
     }
@@ -104,7 +107,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |&e| e.source())
 }
 
-/// An `io::Error` does not name the error it wraps as its source, but that one's source.
+/// An `io::Error` does not return the error it wraps as its source, but that error's source.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut error = error;
     loop {

@@ -1,4 +1,4 @@
-//! What a receiver says to a request without a span: whether traces would arrive.
+//! A probe that sends a receiver a request without spans, to find out whether traces would be accepted.
 
 use super::outcome::{Cause, Failure, Outcome};
 use super::target::{Protocol, Target, TargetError};
@@ -7,32 +7,36 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What came back.
+/// The result of a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     pub answer: Answer,
-    /// When it answered, by its own clock; to the second, and only over HTTP.
+    /// The time of the answer by the receiver's clock, in whole seconds; only over HTTP.
     pub date: Option<Timestamp>,
 }
 
+/// The answer to a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Traces would be taken; it may say something all the same.
+    /// Traces would be accepted; there may be a message all the same.
     Taken { message: String },
-    /// It wants other credentials.
+    /// The receiver demands other credentials.
     Forbidden { cause: String },
-    /// It answers, and refuses: for good, or for the time being.
+    /// The receiver answers and refuses, for good or (`passing`) for now.
     Refused { cause: String, passing: bool },
-    /// TLS did not come about.
+    /// No TLS connection could be made.
     Untrusted { cause: String },
-    /// No connection, or one that broke or stayed silent. `connected`: there was one.
+    /// There was no connection, or (`connected`) one that broke or stayed silent.
     Silent { cause: String, connected: bool },
 }
 
-/// Send `target` a request without a span, and wait so long for the answer. From a tokio runtime.
+/// Sends `target` a request without spans, and waits up to `patience` for the answer.
 ///
 /// # Errors
-/// A certificate file that can't be used.
+/// A certificate file can't be used.
+///
+/// # Panics
+/// It is called outside of a Tokio runtime.
 pub async fn probe(target: &Target, patience: Duration) -> Result<Probe, TargetError> {
     let (outcome, date) = match target.protocol {
         Protocol::Grpc => {

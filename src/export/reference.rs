@@ -1,4 +1,4 @@
-//! The reference encoder: traces to `opentelemetry-proto`'s messages, field by field, the long way.
+//! The reference encoder, which converts traces field by field to the messages of `opentelemetry-proto`.
 
 use crate::plan::ResourceId;
 use crate::trace::{Datum, SpanView};
@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-/// One request of these spans.
+/// Makes a request with these spans.
 pub fn request<'a>(spans: impl IntoIterator<Item = SpanView<'a>>) -> ExportTraceServiceRequest {
     let mut groups: Vec<(ResourceId, ResourceSpans)> = vec![];
     for view in spans {
@@ -107,7 +107,7 @@ mod tests {
                 let attributes = ResourceAttributesWithSchema::from(&sdk::resource(&fixture.resources, id));
                 let sent = group_spans_by_resource_and_scope(spans, &attributes);
                 prop_assert_eq!(&sent[0].scope_spans, &expected[0].scope_spans);
-                // The SDK keeps no order of a resource's attributes, and no two of the same key.
+                // The SDK keeps neither the order of a resource's attributes nor two with the same key.
                 let keys = |spans: &opentelemetry_proto::tonic::trace::v1::ResourceSpans| {
                     let keys = spans.resource.iter().flat_map(|r| r.attributes.iter().map(|a| a.key.clone()));
                     keys.collect::<std::collections::BTreeSet<_>>()

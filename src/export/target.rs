@@ -1,8 +1,9 @@
-//! Where traces, and tracegen's own metrics, go: flags and the `OTEL_EXPORTER_OTLP_*` variables become one [`Target`].
+//! The receiver of traces or of tracegen's own metrics: flags and the `OTEL_EXPORTER_OTLP_*` variables are resolved to a
+//! [`Target`].
 //!
-//! Precedence is the specification's (OpenTelemetry Protocol Exporter): `OTEL_EXPORTER_OTLP_TRACES_*`, or `_METRICS_*`,
-//! beats `OTEL_EXPORTER_OTLP_*`; a flag beats both. Headers given by flag are added to those of the variable and replace the ones
-//! of the same name. An empty variable counts as unset.
+//! The precedence is that of the specification (OpenTelemetry Protocol Exporter): `OTEL_EXPORTER_OTLP_TRACES_*`, or
+//! `_METRICS_*`, beats `OTEL_EXPORTER_OTLP_*`; a flag beats both. Headers from flags are added to those from variables and
+//! replace those with the same name. An empty variable counts as unset.
 
 mod error;
 mod headers;
@@ -13,10 +14,10 @@ pub use error::TargetError;
 use hyper::{HeaderMap, Uri};
 use std::{fmt, path::PathBuf, time::Duration};
 
-/// How long a request may take when no variable says so (the specification's default).
+/// The time-out of a request if no variable sets one (the specification's default).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is sent to a target.
+/// The kind of telemetry that is sent to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Signal {
     Traces,
@@ -24,7 +25,7 @@ enum Signal {
 }
 
 impl Signal {
-    /// As the variables have it.
+    /// Returns the signal's name in variables.
     fn name(self) -> &'static str {
         match self {
             Signal::Traces => "TRACES",
@@ -32,7 +33,7 @@ impl Signal {
         }
     }
 
-    /// Behind the base of an HTTP receiver.
+    /// Returns the signal's path behind the base URL of an HTTP receiver.
     fn path(self) -> &'static str {
         match self {
             Signal::Traces => "/v1/traces",
@@ -41,14 +42,15 @@ impl Signal {
     }
 }
 
-/// What the command line says about the target.
+/// The flags about the target.
 #[derive(Clone, Debug, Default)]
 pub struct TargetFlags {
-    /// `--endpoint`. Treated as the general endpoint: `/v1/traces` is appended for HTTP, unless it is there already.
+    /// The value of `--endpoint`. It is treated as the general endpoint: for HTTP, `/v1/traces` is appended unless it is
+    /// there already.
     pub endpoint: Option<String>,
-    /// `--protocol`.
+    /// The value of `--protocol`.
     pub protocol: Option<String>,
-    /// `--header NAME=VALUE`, each taken literally.
+    /// The values of `--header NAME=VALUE`, each taken literally.
     pub headers: Vec<String>,
 }
 
@@ -85,7 +87,7 @@ pub enum Compression {
     Gzip,
 }
 
-/// A file that a variable names.
+/// A file named by a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFile {
     pub variable: String,
@@ -95,37 +97,37 @@ pub struct NamedFile {
 /// PEM files for TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificates {
-    /// Authorities to trust instead of the system's.
+    /// The authorities to trust instead of the system's.
     pub authorities: Option<NamedFile>,
-    /// The client's own certificate chain, and its private key.
+    /// The client's certificate chain and its private key.
     pub client: Option<(NamedFile, NamedFile)>,
 }
 
-/// A resolved OTLP receiver. Displays as `URL (protocol)`; headers are never shown.
+/// A resolved OTLP receiver. It is displayed as `URL (protocol)`, without its headers.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub protocol: Protocol,
-    /// For gRPC scheme, host and port; for HTTP the whole address that requests are posted to.
+    /// For gRPC the scheme, host and port; for HTTP the whole URL to which requests are posted.
     pub url: Uri,
-    /// Their values are marked sensitive, so that Debug hides them.
+    /// The headers of each request. Their values are marked sensitive, so that `Debug` hides them.
     pub headers: HeaderMap,
-    /// For one request; `None` is no limit (the variable's `0`).
+    /// The time-out of a request; `None` for no limit (the variable's `0`).
     pub timeout: Option<Duration>,
     pub compression: Compression,
-    /// Read only if the URL is https.
+    /// The certificates, which are read only if the URL is https.
     pub certificates: Certificates,
-    /// No flag and no variable names an endpoint.
+    /// Neither a flag nor a variable names an endpoint.
     pub is_default: bool,
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A gRPC address has no path, but prints with one.
+        // The URI of a gRPC target is displayed without its path.
         write!(f, "{} ({})", self.url.to_string().trim_end_matches('/'), self.protocol)
     }
 }
 
-/// A value and the flag or variable it comes from.
+/// A value and the flag or variable that it comes from.
 struct Setting {
     name: String,
     value: String,
@@ -138,18 +140,18 @@ impl Setting {
 }
 
 impl Target {
-    /// For traces, from flags and variables. `env` looks up one variable.
+    /// Resolves the target of traces, from flags and variables. `env` looks up a variable.
     ///
     /// # Errors
-    /// The first flag or variable with a value that can't be used.
+    /// A flag or variable has a value that can't be used; the first one is reported.
     pub fn resolve(flags: TargetFlags, env: &dyn Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
         Target::of(Signal::Traces, flags, env)
     }
 
-    /// For tracegen's own metrics, from variables.
+    /// Resolves the target of tracegen's own metrics, from variables.
     ///
     /// # Errors
-    /// The first variable with a value that can't be used.
+    /// A variable has a value that can't be used; the first one is reported.
     pub fn of_metrics(env: &dyn Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
         Target::of(Signal::Metrics, TargetFlags::default(), env)
     }
@@ -228,7 +230,7 @@ fn parse_bool(s: &Setting) -> Result<bool, TargetError> {
     }
 }
 
-/// Milliseconds; `0` is no limit, as the specification has it for every timeout variable.
+/// Parses milliseconds. `0` means no limit, as the specification says of every time-out variable.
 fn parse_timeout(s: &Setting) -> Result<Option<Duration>, TargetError> {
     const LONGEST_MS: u64 = 3_600_000;
     match s.value.parse::<u64>() {

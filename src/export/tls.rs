@@ -1,4 +1,4 @@
-//! The connector that both protocols use: TCP, and TLS where the URL is https.
+//! The connector of both protocols: TCP, with TLS if the URL is https.
 
 use super::target::{Certificates, NamedFile, Target, TargetError};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
@@ -13,7 +13,7 @@ use rustls::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// Longest wait for a TCP connection to one address, so that "nothing is there" is told from "no answer".
+/// The maximum wait for a TCP connection to one address, so that an absent host can be told from one that does not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) type Connector = HttpsConnector<HttpConnector>;
@@ -24,8 +24,10 @@ pub(super) enum Version {
     Http2,
 }
 
+/// Makes a connector.
+///
 /// # Errors
-/// A certificate file that can't be read or used, or a system without trusted certificates.
+/// A certificate file can't be read or used, or the system has no trusted certificates.
 pub(super) fn connector(target: &Target, version: Version) -> Result<Connector, TargetError> {
     let config = if target.url.scheme_str() == Some("https") {
         client_config(&target.certificates)?

@@ -1,4 +1,4 @@
-//! A trace as a person reads it on a terminal: a row a span, indented below its parent, with a bar on the trace's time line.
+//! A trace as a tree on a terminal: a row for each span, indented below its parent, with a bar on the trace's time line.
 
 use crate::text::foreign::foreign;
 use crate::trace::{NONE, View};
@@ -6,19 +6,23 @@ use anstyle::{AnsiColor, Style};
 use std::io;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Cells of the bar where the line has room for them, and the fewest.
+/// The width of the bar in cells if the line has room for it.
 const BAR: usize = 20;
+/// The minimum width of the bar in cells.
 const BAR_MIN: usize = 8;
-/// Service and operation are not cut below this, in cells.
+/// The minimum width of service and operation in cells.
 const TEXT_MIN: usize = 10;
 
 const RED: Style = AnsiColor::Red.on_default();
 const BOLD: Style = Style::new().bold();
 
-/// Write `view`'s trace: a line about the trace, then a line a span. Service and operation are cut so that a line is at most
-/// `width` cells wide, as far as that goes; an error's type may stand beyond. `color`: with ANSI escapes.
+/// Writes the trace of `view`: a line about the trace, then a line for each span. Service and operation are cut so that
+/// lines are at most `width` cells wide, as far as possible; the type of an error may exceed it. `color` adds ANSI escapes.
 ///
-/// In the bar, `#` is time the span spent itself, `-` time in which one of its children ran.
+/// In the bar, `#` is the span's own time, `-` time in which a child ran.
+///
+/// # Errors
+/// `out` can't be written.
 pub fn write_tree(view: View<'_>, out: &mut impl io::Write, color: bool, width: usize) -> io::Result<()> {
     let (red, bold) = if color { (RED, BOLD) } else { (Style::new(), Style::new()) };
     let trace = view.trace;
@@ -47,7 +51,7 @@ pub fn write_tree(view: View<'_>, out: &mut impl io::Write, color: bool, width: 
     Ok(())
 }
 
-/// A span, as text.
+/// A span as text.
 struct Row {
     depth: usize,
     service: String,
@@ -76,9 +80,9 @@ fn rows(view: View<'_>) -> Vec<Row> {
     rows
 }
 
-/// Widths in cells.
+/// The widths of the columns in cells.
 struct Columns {
-    /// With the indent.
+    /// The width of the service with its indent.
     service: usize,
     operation: usize,
     kind: usize,
@@ -99,7 +103,7 @@ impl Columns {
             duration: widest(&|row| row.duration.len()),
         };
         let Columns { service, operation, kind, start, duration, .. } = columns;
-        // The spaces between, the bar's ends and the unit.
+        // The spaces between the columns, the ends of the bar, and the unit.
         let spare = width.saturating_sub(kind + start + duration + 2 + 2 + 2 + 2 + 2 + 2 + 3);
         columns.bar = spare.saturating_sub(service + operation).clamp(BAR_MIN, BAR);
         let text = spare.saturating_sub(columns.bar);
@@ -111,18 +115,18 @@ impl Columns {
         columns
     }
 
-    /// Indented, as far as the column goes.
+    /// Returns the indented service, as far as the column has room for it.
     fn service_of(&self, row: &Row) -> String {
         let indent = (2 * row.depth).min(self.service.saturating_sub(TEXT_MIN.min(row.service.width())));
         format!("{:indent$}{}", "", fill(&row.service, self.service - indent))
     }
 }
 
-/// For each span its time line, `cells` wide.
+/// Returns the bar of each span, `cells` wide.
 fn bars(view: View<'_>, cells: usize) -> impl Iterator<Item = String> {
     let trace = view.trace;
     let total = trace.end.saturating_sub(trace.start).max(1) as u128;
-    // Rounded up, so that a parent's own time before its first child shows.
+    // The start of a child is rounded up, so that the own time of its parent before it is visible.
     let cell = |time: u64| {
         let offset = time.clamp(trace.start, trace.end.max(trace.start)) - trace.start;
         (offset as u128 * cells as u128).div_ceil(total) as usize
@@ -140,12 +144,12 @@ fn bars(view: View<'_>, cells: usize) -> impl Iterator<Item = String> {
     bars.into_iter().map(|bar| String::from_utf8_lossy(&bar).into_owned())
 }
 
-/// `ns` in ms, one decimal.
+/// Formats `ns` in ms with one decimal.
 fn ms(ns: u64) -> String {
     format!("{:.1}", ns as f64 / 1e6)
 }
 
-/// `ns` in the unit a person would say.
+/// Formats `ns` in a readable unit.
 fn rounded(ns: u64) -> String {
     match ns {
         0..10_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
@@ -154,7 +158,7 @@ fn rounded(ns: u64) -> String {
     }
 }
 
-/// Exactly `cells` wide: cut with an ellipsis, or filled with spaces.
+/// Returns a text of exactly `cells` cells: cut with an ellipsis, or padded with spaces.
 fn fill(text: &str, cells: usize) -> String {
     let mut line = String::new();
     let mut used = 0;

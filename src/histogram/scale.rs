@@ -1,20 +1,20 @@
-//! Where buckets lie on the axis.
+//! The positions of the buckets on the axis.
 
-/// A way to cut durations into buckets, numbered from 0 on as they get longer.
+/// A division of durations into buckets, which are numbered from 0 as they get longer.
 pub trait Scale {
     /// Returns the bucket of a duration of `ns`.
     fn bucket(ns: u64) -> usize;
-    /// Returns a duration in the middle of a bucket, ns.
+    /// Returns a duration in the middle of a bucket, in ns.
     fn middle(bucket: usize) -> u64;
 }
 
-/// `2^BITS` buckets a power of two: the middle of one is off by at most one part in `2^(BITS + 1)`, and the shortest durations
-/// have a bucket each. A bucket is found with a few instructions.
+/// A scale with `2^BITS` buckets for each power of two. The middle of a bucket is off by at most one part in `2^(BITS +
+/// 1)`, and the shortest durations have a bucket each. A bucket is found with a few instructions.
 #[derive(Clone, Copy, Debug)]
 pub struct Binary<const BITS: u32>;
 
 impl<const BITS: u32> Binary<BITS> {
-    /// How many buckets there are.
+    /// The number of buckets.
     pub const BUCKETS: usize = (64 - BITS as usize + 1) << BITS;
 }
 
@@ -22,7 +22,7 @@ impl<const BITS: u32> Scale for Binary<BITS> {
     #[inline]
     fn bucket(ns: u64) -> usize {
         let dropped = (u64::BITS - ns.leading_zeros()).saturating_sub(BITS + 1);
-        // The highest bit is left in, which counts the powers of two on.
+        // The highest bit stays in, so that the next power of two continues the numbering.
         ((dropped as usize) << BITS) + (ns >> dropped) as usize
     }
 
@@ -33,14 +33,15 @@ impl<const BITS: u32> Scale for Binary<BITS> {
     }
 }
 
-/// 64 buckets a decade: the middle of one is at most 1.8 % from what it holds. SQL can count so, too.
+/// A scale with 64 buckets for each power of ten. The middle of a bucket is off by at most 1.8 %. SQL can compute the same
+/// buckets.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal;
 
 impl Decimal {
-    /// Buckets a decade.
+    /// The number of buckets for each power of ten.
     pub const PER_DECADE: f64 = 64.0;
-    /// How many buckets there are: the longest duration is in the last.
+    /// The number of buckets, so that the longest duration is in the last one.
     pub const BUCKETS: usize = 1_234;
 }
 
@@ -50,7 +51,7 @@ impl Scale for Decimal {
     }
 
     fn middle(bucket: usize) -> u64 {
-        // Of 0 and 1 ns, both in the first bucket, 0 is what spans without work have.
+        // Of 0 and 1 ns, which share the first bucket, 0 is the duration of spans without work.
         if bucket == 0 { 0 } else { 10f64.powf((bucket as f64 + 0.5) / Decimal::PER_DECADE) as u64 }
     }
 }
@@ -62,7 +63,7 @@ mod tests {
     const SOME: [u64; 13] = [0, 1, 7, 31, 32, 63, 64, 65, 65_537, 1_000_000_007, 1 << 63, u64::MAX - 1, u64::MAX];
 
     #[test]
-    fn every_duration_lies_in_its_bucket() {
+    fn every_duration_lies_within_its_bucket() {
         fn check<const BITS: u32>() {
             for ns in SOME {
                 let bucket = Binary::<BITS>::bucket(ns);
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn every_duration_has_a_decimal_bucket_near_it() {
+    fn the_decimal_bucket_of_a_duration_is_near_it() {
         assert_eq!(Decimal::bucket(u64::MAX), Decimal::BUCKETS - 1);
         for ns in SOME.into_iter().filter(|ns| *ns >= 65_537) {
             let middle = Decimal::middle(Decimal::bucket(ns));

@@ -1,21 +1,21 @@
-//! Counts of several threads.
+//! A histogram that is shared by threads.
 
 use super::{Binary, Scale, nearest_ranks};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// At most 1.6 % off.
+/// A scale with an error of at most 1.6 %.
 type Axis = Binary<5>;
 
-/// A histogram that several threads count into, and read.
+/// A histogram that several threads count into and read.
 pub struct Shared {
     counts: Box<[AtomicU64]>,
     max: AtomicU64,
 }
 
-/// What is told of durations, ns.
+/// A summary of durations, in ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
-    /// How many durations these are.
+    /// The number of durations.
     pub count: u64,
     pub p50: u64,
     pub p99: u64,
@@ -35,7 +35,7 @@ impl Shared {
         self.max.fetch_max(ns, Ordering::Relaxed);
     }
 
-    /// Returns what has been counted so far; all 0 where nothing has been.
+    /// Returns a summary of what has been counted so far; all 0 if nothing has been.
     pub fn percentiles(&self) -> Percentiles {
         let counts: Vec<u64> = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let counted = || counts.iter().copied().enumerate().filter(|(_, n)| *n > 0);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_constant_is_told_at_most_as_it_is() {
+    fn the_percentiles_of_a_constant_do_not_exceed_it() {
         let histogram = Shared::default();
         (0..9).for_each(|_| histogram.record(1_000_000));
         let Percentiles { p50, p99, max, .. } = histogram.percentiles();

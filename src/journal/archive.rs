@@ -1,4 +1,4 @@
-//! The traces of a run, made again: from a journal to the run that stood behind an index or an id.
+//! The archive of a run, which regenerates the traces of its journal.
 
 use super::manifest::{Era, Manifest, ManifestError, Plans, Totals};
 use super::{Ending, Selection};
@@ -8,42 +8,42 @@ use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Eras that a session keeps, and so with [`Plans::MOST`]; beyond them the oldest but the first, which the tag follows from, are
-/// forgotten.
+/// The maximum number of eras that a session keeps, like [`Plans::MOST`] for plans. Beyond it the oldest are forgotten, but
+/// never the first, from which the tag follows.
 const MOST_ERAS: usize = 10_000;
-/// Most shards of a run, as `--shard` takes them.
+/// The maximum number of shards of a run, which is also the limit of `--shard`.
 const MOST_SHARDS: u64 = 1_000_000;
-/// Runs kept ready: an index is likely to be near the last that was asked for.
+/// The number of runs that are kept ready, because an index is likely to be near the last one that was asked for.
 const READY: usize = 4;
 
-/// The journal of a run, ready to be asked.
+/// The journal of a run, ready for questions.
 #[derive(Clone)]
 pub struct Archive {
     identity: Identity,
     seed: u64,
     selection: Selection,
-    /// In order.
+    /// The eras in their order.
     eras: Vec<Era>,
     plans: BTreeMap<String, Arc<Plan>>,
-    /// There are epochs by what was achieved, of which only a run that has ended tells.
+    /// Epochs were added by what was achieved, so only a run that has ended knows all of them.
     full_speed: bool,
-    /// By the first index of their era.
+    /// The runs that are kept ready, with the first index of their era.
     ready: VecDeque<(u64, Arc<Run>)>,
 }
 
-/// What a trace id is to a run.
+/// The relation of a trace id to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identified {
-    /// Trace `index` of it.
+    /// The id of trace `index` of the run.
     Ours { index: u64 },
-    /// Of another run with the same seed.
+    /// The id of a trace of another run with the same seed.
     OtherRun { tag: u32, index: u64 },
-    /// Not made with this seed.
+    /// An id that was not made with this seed.
     Foreign,
 }
 
 impl Archive {
-    /// Of a run, as it is about to begin or as it ended.
+    /// Makes the archive of a run that is about to begin, or that has ended.
     pub fn of(run: &Run, selection: Selection, ending: Option<&Ending>) -> Archive {
         let mut archive = Archive::so_far(run, selection, ending.map_or(run.schedule(), |ending| &ending.schedule));
         if let Some(ending) = ending {
@@ -53,14 +53,14 @@ impl Archive {
         archive
     }
 
-    /// Of a run that goes on, with the epochs it has come to.
+    /// Makes the archive of a run that goes on, with the epochs so far.
     pub fn so_far(run: &Run, selection: Selection, schedule: &Schedule) -> Archive {
         let mut archive = Archive::new(run, selection);
         schedule.epochs().iter().for_each(|epoch| archive.begin(*epoch, run.plan(), BTreeMap::new()));
         archive
     }
 
-    /// Of a run in which no era has begun.
+    /// Makes the archive of a run in which no era has begun.
     pub(crate) fn new(run: &Run, selection: Selection) -> Archive {
         Archive {
             identity: run.identity().clone(),
@@ -73,10 +73,10 @@ impl Archive {
         }
     }
 
-    /// From what a run has written down.
+    /// Opens what a run has written down.
     ///
     /// # Errors
-    /// The parts of the manifest don't belong together.
+    /// The parts of the manifest contradict each other.
     pub fn open(manifest: &Manifest) -> Result<Archive, ManifestError> {
         let Manifest { seed, tag, selection, eras, plans: documents, .. } = manifest;
         for (k, n) in [selection.shard].into_iter().chain(eras.iter().map(|era| era.shard)) {
@@ -84,8 +84,8 @@ impl Archive {
                 return Err(ManifestError::Shard(k, n));
             }
         }
-        // Before anything is done with each.
-        if !of_shards(eras) && eras.len() > MOST_ERAS {
+        // The number is limited before the eras are processed one by one.
+        if !are_of_shards(eras) && eras.len() > MOST_ERAS {
             return Err(ManifestError::TooMany { eras: MOST_ERAS });
         }
         let mut plans = BTreeMap::new();
@@ -97,7 +97,7 @@ impl Archive {
             }
             plans.insert(digest.into(), Arc::new(plan));
         }
-        if of_shards(eras) {
+        if are_of_shards(eras) {
             check_shards(eras, selection)?
         } else {
             check_order(eras)?
@@ -127,7 +127,7 @@ impl Archive {
         Ok(archive)
     }
 
-    /// What a run would write down.
+    /// Returns the manifest that the run would write.
     pub fn manifest(&self, ended: Option<Totals>) -> Manifest {
         Manifest {
             format: Manifest::FORMAT,
@@ -143,13 +143,13 @@ impl Archive {
         }
     }
 
-    /// How many shards of the run its merged manifest lacks.
+    /// Returns the number of the run's shards that are missing in its merged manifest.
     pub fn missing_shards(&self) -> u64 {
         let of = self.eras.first().map_or(1, |era| era.shard.1);
         if of > 1 { of - self.eras.len() as u64 } else { 0 }
     }
 
-    /// What an id is to this run; an index may lie beyond its end.
+    /// Returns the relation of an id to this run; an index may lie beyond the run's end.
     pub fn identify(&self, id: [u8; 16]) -> Identified {
         match self.identity.decode(id) {
             Some((tag, index)) if tag == self.identity.tag() => Identified::Ours { index },
@@ -158,10 +158,10 @@ impl Archive {
         }
     }
 
-    /// The era of trace `index`; `None`: the run has no such trace, or it is forgotten.
+    /// Returns the era of trace `index`, or `None` if the run has no such trace or has forgotten it.
     pub fn era(&self, index: u64) -> Option<&Era> {
         let (k, n) = self.selection.shard;
-        let at = match of_shards(&self.eras) {
+        let at = match are_of_shards(&self.eras) {
             true => self.eras.binary_search_by_key(&(index % self.eras[0].shard.1), |era| era.shard.0).ok()?,
             false => self.eras.partition_point(|era| era.epoch.first <= index).checked_sub(1)?,
         };
@@ -169,38 +169,39 @@ impl Archive {
         Some(&self.eras[at]).filter(|era| selected && era.contains(index))
     }
 
-    /// In order.
+    /// Returns the eras in their order.
     pub fn eras(&self) -> &[Era] {
         &self.eras
     }
 
-    /// Which traces of it were made.
+    /// Returns which traces of the run were generated.
     pub fn selection(&self) -> Selection {
         self.selection
     }
 
-    /// What its starts follow from, beside the eras.
+    /// Returns the seed, which together with the eras determines all starts.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Its traces were made as fast as they could be.
+    /// Reports whether the run's traces were generated at full speed.
     pub fn at_full_speed(&self) -> bool {
         self.full_speed
     }
 
-    /// Whether a trace, as it was made again, has been sent: one that had not ended at the stop was not.
+    /// Reports whether a regenerated trace was sent: one that had not ended at the stop was not.
     pub fn sent(&self, trace: &Trace) -> bool {
         let stopped = self.era(trace.index).map_or(Some(0), |era| era.stopped);
-        self.selection.before.is_none_or(|before| trace.start < before) && stopped.is_none_or(|time| trace.end <= time)
+        self.selection.started_before.is_none_or(|time| trace.start < time)
+            && stopped.is_none_or(|time| trace.end <= time)
     }
 
-    /// The plan of trace `index`, with the weights of its files.
+    /// Returns the plan of trace `index`, with the weights that its file gives.
     pub(crate) fn plan(&self, index: u64) -> Option<&Arc<Plan>> {
         self.plans.get(&self.era(index)?.plan)
     }
 
-    /// The run that trace `index` is of.
+    /// Returns a run that can generate trace `index`.
     pub fn run(&mut self, index: u64) -> Option<Arc<Run>> {
         let era = self.era(index)?;
         let first = era.epoch.first;
@@ -214,7 +215,7 @@ impl Archive {
         Some(run)
     }
 
-    /// The run with all its epochs; `None`: its plan or weights changed on the way.
+    /// Returns the run with all its epochs, or `None` if its plan or weights changed during the run.
     pub fn whole_run(&self) -> Option<Run> {
         let first = self.eras.first()?;
         let same = self.eras.iter().all(|era| (&era.plan, &era.weights) == (&first.plan, &first.weights));
@@ -223,17 +224,17 @@ impl Archive {
         Some(Run::new(self.plan_of(first).ok()?, self.seed, schedule))
     }
 
-    /// Trace `index`, as it was. `None`: the run has no such trace.
+    /// Regenerates trace `index`, or returns `None` if the run has no such trace.
     pub fn remake(&mut self, index: u64) -> Option<(Arc<Run>, Trace)> {
         let run = self.run(index)?;
         let mut trace = Trace::default();
         Interpreter::new(&run).trace(index, &mut trace);
-        let before = self.selection.before.is_none_or(|before| trace.start < before);
-        before.then_some((run, trace))
+        let selected = self.selection.started_before.is_none_or(|time| trace.start < time);
+        selected.then_some((run, trace))
     }
 
-    /// From trace `epoch.first` on, `plan` with `weights` holds and traces arrive so. An era without any trace is
-    /// forgotten, unless it is the first: the tag follows from it.
+    /// Begins an era: from trace `epoch.first` on, `plan` with `weights` applies, and traces arrive as the epoch says. An
+    /// era without any trace is dropped, unless it is the first, from which the tag follows.
     pub(crate) fn begin(&mut self, epoch: Epoch, plan: &Arc<Plan>, weights: BTreeMap<String, f64>) {
         self.end(epoch.first);
         if self.eras.len() > 1 && self.eras.last().is_some_and(|era| era.epoch.first == epoch.first) {
@@ -246,7 +247,7 @@ impl Archive {
         self.eras.push(Era { epoch, plan: digest, weights, end: None, stopped: None, shard: (0, 1) });
     }
 
-    /// Forget what is too much to keep for as long as a session may go on.
+    /// Forgets the oldest eras and plans, so that a session without end takes bounded memory.
     pub(crate) fn forget(&mut self) {
         while self.eras.len() > MOST_ERAS || self.plans.len() > Plans::MOST {
             self.eras.remove(1);
@@ -259,25 +260,25 @@ impl Archive {
         self.plans.retain(|digest, _| used.contains(digest.as_str()));
     }
 
-    /// Keep the run of the era that begins with trace `first` ready.
+    /// Keeps the run of the era that begins with trace `first` ready.
     pub(crate) fn keep(&mut self, first: u64, run: Arc<Run>) {
         self.ready.push_front((first, run));
         self.ready.truncate(READY);
     }
 
-    /// The last era has ended before trace `end`.
+    /// Ends the last era before trace `end`.
     pub(crate) fn end(&mut self, end: u64) {
         if let Some(era) = self.eras.last_mut() {
             era.end.get_or_insert(end);
         }
     }
 
-    /// Of the last era, ns since 1970.
+    /// Returns the opening of the last era, in ns since 1970.
     pub(crate) fn last_opening(&self) -> u64 {
         self.eras.last().map_or(0, |era| era.epoch.opening)
     }
 
-    /// Of the eras from trace `first` on, what had not ended at `time` was not sent.
+    /// Records that, from the era with trace `first` on, traces that had not ended at `time` were not sent.
     pub(crate) fn stop(&mut self, first: u64, time: u64) {
         let from = self.eras.partition_point(|era| era.epoch.first < first);
         for era in &mut self.eras[from..] {
@@ -295,12 +296,12 @@ impl Archive {
     }
 }
 
-/// They are those of merged shards.
-fn of_shards(eras: &[Era]) -> bool {
+/// Reports whether the eras are those of merged shards.
+fn are_of_shards(eras: &[Era]) -> bool {
     eras.first().is_some_and(|era| era.shard.1 > 1)
 }
 
-/// Each begins where those before it have ended.
+/// Checks that each era begins after the ones before it have ended.
 fn check_order(eras: &[Era]) -> Result<(), ManifestError> {
     let mut next = 0;
     for (i, era) in eras.iter().enumerate() {
@@ -315,7 +316,7 @@ fn check_order(eras: &[Era]) -> Result<(), ManifestError> {
     Ok(())
 }
 
-/// One a shard, by shard, of the same epoch and plan: they differ in their ends alone.
+/// Checks that there is one era for each shard, in their order, and that they differ only in their ends.
 fn check_shards(eras: &[Era], selection: &Selection) -> Result<(), ManifestError> {
     let Era { epoch, plan, weights, shard: (_, n), .. } = &eras[0];
     let ascend = eras.windows(2).all(|two| two[0].shard.0 < two[1].shard.0);
@@ -327,7 +328,7 @@ fn check_shards(eras: &[Era], selection: &Selection) -> Result<(), ManifestError
     }
 }
 
-/// A plan with some of its weights replaced, by scenario name.
+/// Returns a plan with some weights replaced, by scenario name.
 pub(crate) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Result<Arc<Plan>, Violations> {
     if weights.is_empty() {
         return Ok(plan.clone());
@@ -337,7 +338,7 @@ pub(crate) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Res
     plan.with_weights(all).map(Arc::new)
 }
 
-/// A schedule in which `epoch` is the last. What comes after it means nothing to its traces, nor what came before.
+/// Makes a schedule of one epoch. The epochs before and after it do not affect its traces.
 pub(crate) fn only(epoch: Epoch) -> Result<Schedule, ScheduleError> {
     let mut schedule = Schedule::new(epoch.opening, epoch.arrivals)?;
     if epoch.first > 0 {

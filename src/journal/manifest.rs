@@ -1,7 +1,7 @@
-//! What it takes to make the traces of a run again, as a file.
+//! The manifest: a file with everything that is needed to generate the traces of a run again.
 //!
-//! A manifest is complete: plans stand in it whole, so that it can be replayed anywhere. It is untrusted when it is read:
-//! [`super::Archive`] checks that it belongs together.
+//! A manifest is self-contained. It holds whole plans, so that it can be replayed anywhere. It is untrusted input:
+//! [`super::Archive`] checks that its parts fit together.
 
 mod file;
 mod merge;
@@ -23,52 +23,53 @@ use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-/// Values that a manifest lists beside its plans: a million eras are more than its bytes hold.
+/// The maximum number of values in a manifest outside of its plans; a million eras are more than fit in its maximum size.
 const MOST_VALUES: usize = 1 << 21;
 
-/// The journal of a run: seed, plans, and from which trace on which of them and which arrivals hold.
+/// The journal of a run: its seed, its plans, and the eras in which each plan and schedule applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`Manifest::FORMAT`].
+    /// The format's version, [`Manifest::FORMAT`].
     pub format: u32,
-    /// Version of tracegen that wrote it.
+    /// The version of tracegen that wrote the manifest.
     pub tracegen: String,
     pub seed: u64,
-    /// Of the trace ids, in hexadecimal.
+    /// The tag of the trace ids, in hexadecimal.
     pub tag: String,
-    /// Which traces were made.
+    /// The traces that were generated.
     pub selection: Selection,
-    /// They were made as fast as they could be: there are epochs by what was achieved.
+    /// The traces were generated as fast as possible, so epochs were added by what was achieved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full_speed: bool,
-    /// In order. The first begins with trace 0; others may be missing where there were very many. Those of merged shards
-    /// stand side by side, by shard.
+    /// The eras in their order. The first begins with trace 0; later ones may be missing if there were very many. The eras
+    /// of merged shards stand side by side, in the order of the shards.
     pub eras: Vec<Era>,
-    /// Plan files, by digest.
+    /// The plan files by their digests.
     pub plans: Plans,
-    /// Where its traces went, so that the rest of a run that was stopped goes there, too.
+    /// The destination of the traces, so that a stopped run can be resumed to the same place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Destination>,
-    /// `None`: the run goes on, or did not get to write it.
+    /// The totals; `None` if the run goes on, or could not write its end.
     pub ended: Option<Totals>,
 }
 
-/// An epoch of the schedule, and the plan that holds in it.
+/// An epoch of the schedule with the plan that applies in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Era {
     pub epoch: Epoch,
-    /// Digest of its plan.
+    /// The digest of the era's plan.
     pub plan: String,
-    /// Weights that replace those of the plan, by scenario name.
+    /// The weights that replace those of the plan, by scenario name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, f64>,
-    /// Index after its last trace; `None`: it goes on.
+    /// The index after the era's last trace; `None` if it goes on.
     pub end: Option<u64>,
-    /// When it was stopped, ns since 1970: traces that had not ended by then were not sent.
+    /// The time when the era was stopped, in ns since 1970. Traces that had not ended by then were not sent.
     pub stopped: Option<u64>,
-    /// Only its traces whose index leaves `shard.0` when divided by `shard.1`: it is that of a merged shard.
+    /// The shard of a merged manifest: only traces whose index leaves `shard.0` when divided by `shard.1` belong to the
+    /// era.
     #[serde(default = "whole", skip_serializing_if = "is_whole")]
     pub shard: (u64, u64),
 }
@@ -81,36 +82,38 @@ fn is_whole(shard: &(u64, u64)) -> bool {
     *shard == whole()
 }
 
-/// Where traces of a run went: never with a header or a password, so it can be shown.
+/// A destination of traces. It never contains a header or a password, so it can be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
-    /// As `tracegen run --exporter` takes it.
+    /// The exporter, as `tracegen run --exporter` takes it.
     pub exporter: String,
     /// The whole URL of a collector or a database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// Of a collector.
+    /// The protocol of a collector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
 }
 
-/// What a run came to.
+/// The totals of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
-    /// Handed to the output.
+    /// The number of traces handed to the output.
     pub traces: u64,
+    /// The number of spans handed to the output.
     pub spans: u64,
-    /// When it ended, ns since 1970.
-    pub at: u64,
-    /// What became of them on their way; `None`: they went into a store alone.
+    /// The time when the run ended, in ns since 1970.
+    #[serde(rename = "at")]
+    pub time: u64,
+    /// The account of the delivery; `None` if the traces went into a store only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
 }
 
 impl Totals {
-    /// The totals of two parts of one run; `None`: a sum is beyond 64 bits.
+    /// Returns the sum of the totals of two parts of one run, or `None` if it exceeds 64 bits.
     pub fn checked_add(&self, other: &Totals) -> Option<Totals> {
         let account = match (&self.account, &other.account) {
             (Some(one), Some(other)) => Some(one.checked_add(other)?),
@@ -119,26 +122,27 @@ impl Totals {
         Some(Totals {
             traces: self.traces.checked_add(other.traces)?,
             spans: self.spans.checked_add(other.spans)?,
-            at: self.at.max(other.at),
+            time: self.time.max(other.time),
             account,
         })
     }
 
-    /// Whether a run can have come to as much: half of what 64 bits can count, so that another part can be added.
+    /// Reports whether a run can have such totals. The limit is half of what 64 bits can count, so that another part can be
+    /// added.
     fn is_plausible(&self) -> bool {
         self.checked_add(self).is_some()
     }
 }
 
 impl Era {
-    /// Whether trace `index` is one of it.
+    /// Reports whether trace `index` belongs to the era.
     pub fn contains(&self, index: u64) -> bool {
         let (k, n) = self.shard;
         self.epoch.first <= index && self.end.is_none_or(|end| index < end) && index % n == k
     }
 }
 
-/// Read first, and on its own: a manifest of another format may hold what this tracegen can't read.
+/// The fields that are read first, on their own, because the rest of a manifest in another format may be unreadable.
 #[derive(Deserialize)]
 struct Header<'a> {
     format: Option<u32>,
@@ -149,29 +153,30 @@ struct Header<'a> {
     ended: Option<&'a RawValue>,
 }
 
-/// How many values a text of JSON lists at most: what has a comma behind it.
+/// Returns an upper bound on the number of values in a JSON text: one for each comma.
 fn values(text: &[u8]) -> usize {
     memchr::memchr_iter(b',', text).count()
 }
 
 impl Manifest {
-    /// Of the document.
+    /// The version of the format that this tracegen writes and reads.
     pub const FORMAT: u32 = 1;
-    /// Largest manifest that is read, bytes.
+    /// The maximum size of a manifest that is read, in bytes.
     pub const MOST_BYTES: u64 = 64 << 20;
 
-    /// Reads no more than a manifest may have, even from an endless source.
+    /// Reads a manifest. No more is read than a manifest may have, even from an endless source.
     ///
     /// # Errors
-    /// It is no manifest, of another format, or cut off. Whether its parts belong together is seen by [`super::Archive`].
-    pub fn read(from: impl Read) -> Result<Manifest, ManifestError> {
+    /// The text is not a manifest, or one of another format, or cut off. [`super::Archive`] checks whether its parts fit
+    /// together.
+    pub fn read(reader: impl Read) -> Result<Manifest, ManifestError> {
         let mut bytes = vec![];
-        from.take(Manifest::MOST_BYTES + 1).read_to_end(&mut bytes).map_err(ManifestError::Io)?;
+        reader.take(Manifest::MOST_BYTES + 1).read_to_end(&mut bytes).map_err(ManifestError::Io)?;
         if bytes.len() as u64 > Manifest::MOST_BYTES {
             return Err(ManifestError::TooLarge);
         }
         let mut headers = serde_json::Deserializer::from_slice(&bytes).into_iter::<Header>();
-        // Of nothing there is no document, and an error that says so.
+        // An empty text must not be taken for an empty document, so that the error says what is wrong.
         let header = headers.next().unwrap_or_else(|| serde_json::from_slice(&bytes));
         let header = header.map_err(|error| match error.classify() {
             serde_json::error::Category::Data => ManifestError::NotAManifest,
@@ -199,54 +204,54 @@ impl Manifest {
     /// Writes the manifest as a document.
     ///
     /// # Errors
-    /// The system's.
-    pub fn write(&self, to: impl Write) -> io::Result<()> {
-        let mut to = BufWriter::new(to);
-        serde_json::to_writer(&mut to, self)?;
-        to.write_all(b"\n")?;
-        to.flush()
+    /// The system reports an error.
+    pub fn write(&self, writer: impl Write) -> io::Result<()> {
+        let mut writer = BufWriter::new(writer);
+        serde_json::to_writer(&mut writer, self)?;
+        writer.write_all(b"\n")?;
+        writer.flush()
     }
 
-    /// Writes it to a file: whoever reads it meets the whole old one or the whole new one.
+    /// Writes the manifest to a file. Concurrent readers see either the whole old or the whole new content.
     ///
     /// # Errors
-    /// The system's.
+    /// The system reports an error.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         disk::replace(path, |to| self.write(to))
     }
 }
 
-/// Why a manifest can't be used.
+/// The reasons why a manifest can't be used.
 #[derive(Debug)]
 pub enum ManifestError {
     Io(io::Error),
-    /// More bytes than a manifest may have.
+    /// The manifest has more bytes than allowed.
     TooLarge,
-    /// More values beside the plans than any run writes.
+    /// There are more values outside of the plans than any run writes.
     TooManyValues,
-    /// More eras than any run keeps; as many as it may have.
+    /// There are more eras than `eras`, the maximum.
     TooMany {
         eras: usize,
     },
-    /// More traces or spans than any run comes to.
+    /// There are more traces or spans than any run can have.
     Totals,
-    /// No JSON, or cut off, or not the fields of a manifest: line and column are in the error.
+    /// The text is not JSON, is cut off, or lacks fields of a manifest; the error has line and column.
     Json(serde_json::Error),
-    /// JSON, but no manifest.
+    /// The text is JSON, but not a manifest.
     NotAManifest,
-    /// Of another format.
+    /// The manifest has another format.
     Format(u32),
-    /// A plan in it can't be used.
+    /// A plan in the manifest can't be used.
     Plan {
         digest: String,
         error: PlanFileError,
     },
-    /// A plan stands under a digest that is not its own.
+    /// A plan's digest is not the one under which it is listed.
     Digest {
         written: String,
         found: String,
     },
-    /// An era's plan is not in the manifest.
+    /// The plan of an era is not in the manifest.
     NoPlan {
         first: u64,
         digest: String,
@@ -256,20 +261,20 @@ pub enum ManifestError {
         first: u64,
         problem: String,
     },
-    /// An era has arrivals that can't be.
+    /// An era has an impossible schedule.
     Schedule(ScheduleError),
-    /// An era begins before the one before it has ended, or the first not with trace 0.
+    /// An era begins before the previous one has ended, or the first one does not begin with trace 0.
     Order {
         first: u64,
     },
-    /// The ids of seed, plan and schedule have another tag.
+    /// The tag is not the one that follows from the seed, plan and schedule.
     Tag {
         written: String,
         found: String,
     },
-    /// The shard is none of so many.
+    /// The shard's number is not below the number of shards.
     Shard(u64, u64),
-    /// Merged shards are not of one run, or out of order.
+    /// Merged shards do not belong to one run, or are out of order.
     Shards,
 }
 
@@ -287,15 +292,17 @@ impl fmt::Display for ManifestError {
                 write!(f, "a manifest lists at most {MOST_VALUES} values beside its plans; {edited}")
             }
             ManifestError::TooMany { eras } => write!(f, "a manifest has at most {eras} eras; {edited}"),
-            ManifestError::Totals => write!(f, "the manifest's run came to more than can be counted; {edited}"),
+            ManifestError::Totals => {
+                write!(f, "the totals of the manifest's run are more than can be counted; {edited}")
+            }
             ManifestError::Json(error) if error.is_eof() => {
                 write!(f, "the manifest is cut off ({error}): take it whole from the run that wrote it")
             }
-            ManifestError::Json(error) => write!(f, "no valid manifest: {error}"),
+            ManifestError::Json(error) => write!(f, "not a valid manifest: {error}"),
             ManifestError::NotAManifest => {
                 write!(
                     f,
-                    "no manifest: `tracegen run --manifest FILE` writes one, a running serve has it at /api/manifest"
+                    "not a manifest: `tracegen run --manifest FILE` writes one, a running serve has it at /api/manifest"
                 )
             }
             ManifestError::Format(found) => write!(
@@ -328,7 +335,7 @@ impl fmt::Display for ManifestError {
     }
 }
 
-/// As people see a digest, however long what stands in its place is.
+/// Returns a digest in the form that is shown to people; any text in its place is cut to that length.
 fn shortened(digest: &str) -> String {
     digest.chars().take(8).collect()
 }

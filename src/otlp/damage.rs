@@ -1,38 +1,39 @@
-//! What can't be read, and where.
+//! Places in the input that cannot be read.
 
 use std::fmt;
 
-/// Most characters of a reason: it may quote what was found.
+/// The maximum length of a reason in characters, because a reason may quote the input.
 const MOST_CHARACTERS: usize = 200;
 
-/// Places in a text or a message that can't be read.
+/// One or more places in a text or a message that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where the first is, bytes from the beginning.
-    pub at: u64,
-    /// What is wrong there.
-    pub why: String,
-    /// How many there are.
+    /// The byte offset of the first such place, from the beginning.
+    pub offset: u64,
+    /// What is wrong at the first place.
+    pub reason: String,
+    /// The number of such places.
     pub places: u64,
 }
 
 impl Damage {
-    pub fn new(at: u64, why: impl ToString) -> Damage {
-        let why = why.to_string();
-        let why = match why.char_indices().nth(MOST_CHARACTERS) {
-            Some((end, _)) => format!("{}..", &why[..end]),
-            None => why,
+    /// Makes damage of one place.
+    pub fn new(offset: u64, reason: impl ToString) -> Damage {
+        let reason = reason.to_string();
+        let reason = match reason.char_indices().nth(MOST_CHARACTERS) {
+            Some((end, _)) => format!("{}..", &reason[..end]),
+            None => reason,
         };
-        Damage { at, why, places: 1 }
+        Damage { offset, reason, places: 1 }
     }
 
-    /// The same in a text that begins `by` bytes earlier.
-    pub fn moved(self, by: u64) -> Damage {
-        Damage { at: self.at + by, ..self }
+    /// Returns the same damage in a text that begins `bytes` bytes earlier.
+    pub fn moved(self, bytes: u64) -> Damage {
+        Damage { offset: self.offset + bytes, ..self }
     }
 }
 
-/// All damage of a stream, the first place foremost.
+/// A collection of all damage of a stream, of which the first place is kept.
 #[derive(Debug, Default)]
 pub struct Damages(Option<Damage>);
 
@@ -44,19 +45,22 @@ impl Damages {
         }
     }
 
+    /// Adds the damage of a result that is an error.
     pub fn extend(&mut self, read: Result<(), Damage>) {
         if let Err(damage) = read {
             self.add(damage);
         }
     }
 
-    /// `None`: there is none.
+    /// Returns all damage together, or `None` if there is none.
     pub fn all(self) -> Option<Damage> {
         self.0
     }
 
+    /// Returns all damage together as an error.
+    ///
     /// # Errors
-    /// There is some.
+    /// There is damage.
     pub fn result(self) -> Result<(), Damage> {
         self.0.map_or(Ok(()), Err)
     }
@@ -66,10 +70,10 @@ impl std::error::Error for Damage {}
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Damage { at, why, places } = self;
+        let Damage { offset, reason, places } = self;
         match places {
-            1 => write!(f, "byte {at}: {why}"),
-            more => write!(f, "{more} places can't be read, the first at byte {at}: {why}"),
+            1 => write!(f, "byte {offset}: {reason}"),
+            more => write!(f, "{more} places can't be read, the first at byte {offset}: {reason}"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! OTLP JSON: a value to the message it stands for. Reads what any writer may write: fields in any order, unknown ones, defaults
-//! left out, written or `null`, numbers as text, enums as numbers or names, ids in hexadecimal or in base64.
+//! OTLP JSON, decoded to protobuf messages. It accepts what any writer may produce: fields in any order, unknown fields,
+//! defaults left out, written out or `null`, numbers as strings, enums as numbers or names, ids in hexadecimal or base64.
 
 mod values;
 
@@ -14,10 +14,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use values::{Base64, Double, Int, id, kind, number, or_default, status_code, texts};
 
-/// The message that a value stands for; the default one for none.
+/// Decodes a value to the message that it encodes; no value gives the default message.
 ///
 /// # Errors
-/// It is damaged, or has more than [`MOST_PARTS`] parts.
+/// The value is not a valid message of this type, or has more than [`MOST_PARTS`] parts.
 pub fn message<J: DeserializeOwned + Into<M>, M: Default>(value: Option<Value<'_>>) -> Result<M, Damage> {
     let Some(Value { text, objects }) = value else { return Ok(M::default()) };
     if objects > MOST_PARTS {
@@ -26,14 +26,14 @@ pub fn message<J: DeserializeOwned + Into<M>, M: Default>(value: Option<Value<'_
     serde_json::from_slice::<J>(text).map(Into::into).map_err(|error| damage(text, &error))
 }
 
-/// With the place in bytes, where serde_json counts lines and columns.
+/// Converts an error of serde_json, which counts lines and columns, to one with a byte offset.
 fn damage(text: &[u8], error: &serde_json::Error) -> Damage {
     let (line, column) = (error.line(), error.column());
     let lines = text.split_inclusive(|byte| *byte == b'\n');
     let before: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
-    let why = error.to_string();
+    let reason = error.to_string();
     let place = format!(" at line {line} column {column}");
-    Damage::new((before + column.saturating_sub(1)) as u64, why.strip_suffix(&place).unwrap_or(&why))
+    Damage::new((before + column.saturating_sub(1)) as u64, reason.strip_suffix(&place).unwrap_or(&reason))
 }
 
 #[derive(Deserialize)]
@@ -154,7 +154,7 @@ impl From<Span> for trace::Span {
     }
 }
 
-/// Of a span, only what tells it from others.
+/// A span's ids, without its other fields.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
@@ -166,7 +166,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// `None`: they are of another length than ids have.
+    /// Returns the ids, or `None` if they do not have the length of ids.
     pub fn known(self) -> Option<([u8; 16], u64)> {
         Some((self.trace_id.try_into().ok()?, u64::from_be_bytes(self.span_id.try_into().ok()?)))
     }
@@ -246,7 +246,7 @@ impl From<KeyValue> for common::KeyValue {
     }
 }
 
-/// The first field that is there holds.
+/// A value of an attribute; the first field that is present holds it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
@@ -257,7 +257,7 @@ struct AnyValue {
     double_value: Option<Double>,
     array_value: Option<List<AnyValue>>,
     kvlist_value: Option<List<KeyValue>>,
-    /// In base64.
+    /// In base64 when written as JSON.
     bytes_value: Option<Base64>,
 }
 
@@ -293,7 +293,7 @@ mod tests {
     use crate::otlp::text::only;
 
     #[test]
-    fn what_others_write_is_read() {
+    fn json_of_other_writers_is_read() {
         let text = r#"{"unknown": [1, {"a": null}], "kind": "SPAN_KIND_SERVER", "name": "a\u0041", "traceId": "0A0b",
             "spanId": "", "startTimeUnixNano": 7, "endTimeUnixNano": "8", "status": {"code": "STATUS_CODE_ERROR"},
             "attributes": [{"key": "i", "value": {"intValue": 1}}, {"key": "t", "value": {"intValue": "-2"}},
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_what_is_not_written() {
+    fn null_means_the_same_as_an_absent_field() {
         let text = r#"{"traceId": null, "spanId": null, "traceState": null, "parentSpanId": null, "flags": null, "name": null,
             "kind": null, "startTimeUnixNano": null, "endTimeUnixNano": null, "attributes": null, "droppedAttributesCount": null,
             "events": null, "droppedEventsCount": null, "links": null, "droppedLinksCount": null, "status": null}"#;
@@ -343,22 +343,22 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_at_its_byte() {
+    fn damage_is_reported_at_its_byte() {
         let text = "{\n \"name\": \"a\",\n \"kind\": \"x\"}";
         let damage = message::<Span, trace::Span>(Some(only(text.as_bytes()).unwrap())).unwrap_err();
-        assert!(text.get(damage.at as usize..).is_some_and(|rest| rest.len() < 4), "{damage}");
-        assert!(damage.why.starts_with("`x` is none of SPAN_KIND_UNSPECIFIED"), "{damage}");
+        assert!(text.get(damage.offset as usize..).is_some_and(|rest| rest.len() < 4), "{damage}");
+        assert!(damage.reason.starts_with("`x` is not one of SPAN_KIND_UNSPECIFIED"), "{damage}");
     }
 
     #[test]
-    fn what_unfolds_to_too_much_is_refused() {
+    fn a_message_of_too_many_parts_is_refused() {
         for unit in ["{}", r#"{"attributes":[{}]}"#] {
             let text = format!(r#"{{"events":[{}]}}"#, vec![unit; MOST_PARTS].join(","));
             let damage = message::<Span, trace::Span>(Some(only(text.as_bytes()).unwrap())).unwrap_err();
-            assert!(damage.why.starts_with("more than 65536"), "{damage}");
+            assert!(damage.reason.starts_with("more than 65536"), "{damage}");
         }
         let text = format!(r#"{{"entityRefs":[{{"idKeys":[{}]}}]}}"#, vec!["\"\""; MOST_PARTS + 1].join(","));
         let resource = message::<Resource, resource::Resource>(Some(only(text.as_bytes()).unwrap()));
-        assert!(resource.unwrap_err().why.contains("at most 65536 texts"));
+        assert!(resource.unwrap_err().reason.contains("at most 65536 texts"));
     }
 }

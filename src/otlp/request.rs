@@ -1,4 +1,4 @@
-//! The spans of a request, in protobuf or JSON, one after another; and a request in JSON as one in protobuf.
+//! The spans of a request in protobuf or JSON, one after another; and the conversion of a request from JSON to protobuf.
 
 use super::damage::Damage;
 use super::text::{Fields, Items, Value, only, pick};
@@ -9,10 +9,10 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-/// Show every span of a request in protobuf, each with its resource.
+/// Calls `show` with each span of a protobuf request and the span's resource, both encoded.
 ///
 /// # Errors
-/// It is no request; the spans before that place have been shown.
+/// The bytes are not a request, or `show` failed; the spans before that place have been shown.
 pub fn for_each_span(
     request: &[u8],
     mut show: impl FnMut(&[u8], &[u8]) -> Result<(), Malformed>,
@@ -29,14 +29,14 @@ pub fn for_each_span(
     Ok(())
 }
 
-/// A `ResourceSpans` in JSON.
+/// A `ResourceSpans` in JSON, of which only the parts are told apart.
 pub struct ResourceSpans<'t> {
     pub resource: Option<Value<'t>>,
     pub schema_url: String,
     pub scope_spans: Option<Value<'t>>,
 }
 
-/// A `ScopeSpans` in JSON.
+/// A `ScopeSpans` in JSON, of which only the parts are told apart.
 pub struct ScopeSpans<'t> {
     pub scope: Option<Value<'t>>,
     pub schema_url: String,
@@ -44,30 +44,36 @@ pub struct ScopeSpans<'t> {
 }
 
 impl<'t> ResourceSpans<'t> {
+    /// Reads a `ResourceSpans`.
+    ///
     /// # Errors
-    /// It is none.
+    /// The text is not one.
     pub fn read(text: &'t [u8]) -> Result<ResourceSpans<'t>, Damage> {
-        // As it was called before OTLP 0.19, and still is in stores that were written then.
+        // The second name was used before OTLP 0.19, and is still found in data that was stored then.
         let [resource, scope_spans, old, schema_url] =
             pick(text, ["resource", "scopeSpans", "instrumentationLibrarySpans", "schemaUrl"])?;
         let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, text))?;
         Ok(ResourceSpans { resource, schema_url, scope_spans: scope_spans.or(old) })
     }
 
+    /// Returns the items of `scope_spans`, not yet decoded.
     pub fn scope_spans(&self) -> Items<'t> {
         items(self.scope_spans)
     }
 }
 
 impl<'t> ScopeSpans<'t> {
+    /// Reads a `ScopeSpans`.
+    ///
     /// # Errors
-    /// It is none.
+    /// The text is not one.
     pub fn read(text: &'t [u8]) -> Result<ScopeSpans<'t>, Damage> {
         let [scope, old, spans, schema_url] = pick(text, ["scope", "instrumentationLibrary", "spans", "schemaUrl"])?;
         let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, text))?;
         Ok(ScopeSpans { scope: scope.or(old), schema_url, spans })
     }
 
+    /// Returns the items of `spans`, not yet decoded.
     pub fn spans(&self) -> Items<'t> {
         items(self.spans)
     }
@@ -81,30 +87,30 @@ fn string(value: Option<Value<'_>>) -> Result<String, Damage> {
     value.map_or(Ok(String::new()), |value| serde_json::from_slice(value.text).map_err(|error| Damage::new(0, error)))
 }
 
-/// Damage of a value in the text that the value stands in.
+/// Moves damage of `value` to its place in `text`, which contains the value.
 pub fn within(damage: Damage, value: Option<Value<'_>>, text: &[u8]) -> Damage {
     damage.moved(value.map_or(0, |value| value.place(text)))
 }
 
-/// Why a request in JSON is not taken.
+/// The reasons why a request in JSON is refused.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Untaken {
+pub enum Refused {
     Damaged(Damage),
-    /// It would have more bytes than it may.
+    /// In protobuf the request would be larger than allowed.
     TooLarge,
 }
 
-impl From<Damage> for Untaken {
-    fn from(damage: Damage) -> Untaken {
-        Untaken::Damaged(damage)
+impl From<Damage> for Refused {
+    fn from(damage: Damage) -> Refused {
+        Refused::Damaged(damage)
     }
 }
 
-/// A request in JSON as one in protobuf, of at most `most` bytes; one span at a time is decoded.
+/// Converts a request from JSON to protobuf, of at most `max_bytes` bytes. Only one span at a time is decoded.
 ///
 /// # Errors
-/// It is none, or too large.
-pub fn to_protobuf(text: &[u8], most: usize) -> Result<Vec<u8>, Untaken> {
+/// The text is not a request, or the result would be too large.
+pub fn to_protobuf(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, Refused> {
     let mut out = vec![];
     let request = only(text)?;
     for field in Fields::new(request.text) {
@@ -115,20 +121,20 @@ pub fn to_protobuf(text: &[u8], most: usize) -> Result<Vec<u8>, Untaken> {
         for group in Items::new(value.text) {
             let group = group.map_err(|damage| within(damage, Some(value), text))?;
             let open = write::begin(&mut out, 1);
-            self::group(group.text, &mut out, most).map_err(|untaken| match untaken {
-                Untaken::Damaged(damage) => Untaken::Damaged(within(damage, Some(group), text)),
-                Untaken::TooLarge => Untaken::TooLarge,
+            self::group(group.text, &mut out, max_bytes).map_err(|untaken| match untaken {
+                Refused::Damaged(damage) => Refused::Damaged(within(damage, Some(group), text)),
+                Refused::TooLarge => Refused::TooLarge,
             })?;
             write::end(&mut out, open);
-            if out.len() > most {
-                return Err(Untaken::TooLarge);
+            if out.len() > max_bytes {
+                return Err(Refused::TooLarge);
             }
         }
     }
     Ok(out)
 }
 
-fn group(text: &[u8], out: &mut Vec<u8>, most: usize) -> Result<(), Untaken> {
+fn group(text: &[u8], out: &mut Vec<u8>, max_bytes: usize) -> Result<(), Refused> {
     let resource_spans = ResourceSpans::read(text)?;
     let resource = resource_spans.resource;
     if resource.is_some() {
@@ -152,8 +158,8 @@ fn group(text: &[u8], out: &mut Vec<u8>, most: usize) -> Result<(), Untaken> {
             let message: Span =
                 json::message::<json::Span, _>(Some(span)).map_err(|damage| within(damage, Some(span), text))?;
             write::field(out, 2, &message.encode_to_vec());
-            if out.len() > most {
-                return Err(Untaken::TooLarge);
+            if out.len() > max_bytes {
+                return Err(Refused::TooLarge);
             }
         }
         if !scope_spans.schema_url.is_empty() {

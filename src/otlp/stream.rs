@@ -1,73 +1,76 @@
-//! JSON of any length as the `ResourceSpans` in it: requests one after another, on lines of their own or not, spread over many,
-//! or in arrays, and what Tempo answers. No more than one `ResourceSpans` is held, of at most [`LONGEST`] bytes.
+//! A reader of JSON streams that yields each `ResourceSpans` in them. Requests may follow one another on one line or
+//! several, stand in arrays, be spread over many lines, or be wrapped as in Tempo's answers. At most one `ResourceSpans` is
+//! held in memory, of at most [`LONGEST`] bytes.
 
 use super::damage::Damage;
-use super::text::{Cut, REQUEST, is_blank, key_of};
+use super::text::{EndScanner, REQUEST, is_blank, key_of};
 use memchr::memmem;
 use std::io::{self, Read};
 
-/// The longest `ResourceSpans` that is read, and any other value, bytes.
+/// The length of the longest `ResourceSpans`, or other value, that is read, in bytes.
 pub const LONGEST: usize = 64 << 20;
-/// Bytes that are read at a time.
+/// The number of bytes that are read at a time.
 const CHUNK: usize = 256 << 10;
-/// Deepest nesting of arrays around requests.
+/// The deepest nesting of arrays around requests.
 const DEEPEST: usize = 16;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The `ResourceSpans` of a stream.
+/// A reader of the `ResourceSpans` in a stream.
 pub struct Groups<R> {
     window: Window<R>,
-    /// The arrays and objects that have begun around the next value, outermost first.
-    around: Vec<Around>,
+    /// The arrays and objects that are open at the current position, outermost first.
+    open_containers: Vec<Container>,
 }
 
+/// The kinds of arrays and objects in which requests and their groups stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Around {
+enum Container {
     /// An array of requests.
     Requests,
-    /// A request, or what has one in it.
+    /// A request, or an object that has one in it.
     Request,
     /// An array of `ResourceSpans`.
     Groups,
 }
 
-/// What comes next in a stream.
+/// An item of a stream.
 #[derive(Debug)]
 pub enum Found<'s> {
-    /// A `ResourceSpans`, and where it begins, bytes from the stream's beginning.
+    /// A `ResourceSpans`, and its offset from the beginning of the stream, in bytes.
     Group(u64, &'s [u8]),
-    /// What is read on with is the next request behind it.
+    /// A part that cannot be read. Reading continues with the next request.
     Damaged(Damage),
 }
 
-/// What a step through a stream led to.
+/// The outcome of one step through a stream.
 enum Step {
-    On,
-    /// So many bytes at the window's front are a `ResourceSpans`.
+    // Nothing was found yet.
+    Continue,
+    /// The given number of bytes at the front of the window are a `ResourceSpans`.
     Group(usize),
     Ended,
 }
 
 impl<R: Read> Groups<R> {
     pub fn new(stream: R) -> Groups<R> {
-        Groups { window: Window::new(stream, LONGEST), around: vec![] }
+        Groups { window: Window::new(stream, LONGEST), open_containers: vec![] }
     }
 
-    /// `None`: the stream has ended.
+    /// Reads the next item; returns `None` at the end of the stream.
     ///
     /// # Errors
-    /// It can't be read on.
+    /// The stream cannot be read.
     pub fn read(&mut self) -> io::Result<Option<Found<'_>>> {
         loop {
             match self.step()? {
-                Ok(Step::On) => {}
+                Ok(Step::Continue) => {}
                 Ok(Step::Ended) => return Ok(None),
                 Ok(Step::Group(length)) => {
                     let at = self.window.place();
                     return Ok(Some(Found::Group(at, self.window.take(length))));
                 }
                 Err(damage) => {
-                    self.around.clear();
+                    self.open_containers.clear();
                     self.window.find_request()?;
                     return Ok(Some(Found::Damaged(damage)));
                 }
@@ -75,77 +78,77 @@ impl<R: Read> Groups<R> {
         }
     }
 
-    /// How far it has been read, bytes.
+    /// Returns how much of the stream has been read, in bytes.
     pub fn place(&self) -> u64 {
         self.window.place()
     }
 
     fn step(&mut self) -> io::Result<Result<Step, Damage>> {
         self.window.anchor = self.window.front;
-        let Some(byte) = self.window.next_byte(self.around.is_empty())? else {
-            return Ok(match self.around.is_empty() {
+        let Some(byte) = self.window.next_byte(self.open_containers.is_empty())? else {
+            return Ok(match self.open_containers.is_empty() {
                 true => Ok(Step::Ended),
                 false => Err(self.window.damage("it ends inside a request")),
             });
         };
-        let around = self.around.last().copied();
-        let inside = match (around, byte) {
-            (Some(Around::Requests | Around::Groups), b']') | (Some(Around::Request), b'}') => {
+        let open_containers = self.open_containers.last().copied();
+        let inside = match (open_containers, byte) {
+            (Some(Container::Requests | Container::Groups), b']') | (Some(Container::Request), b'}') => {
                 self.window.take(1);
-                self.around.pop();
-                return Ok(Ok(Step::On));
+                self.open_containers.pop();
+                return Ok(Ok(Step::Continue));
             }
-            (Some(Around::Request), b'"') => return self.field(),
-            (Some(Around::Groups), b'{') => return Ok(self.window.value()?.map(Step::Group)),
-            (None | Some(Around::Requests), b'{') => {
+            (Some(Container::Request), b'"') => return self.field(),
+            (Some(Container::Groups), b'{') => return Ok(self.window.value()?.map(Step::Group)),
+            (None | Some(Container::Requests), b'{') => {
                 if let Err(damage) = self.window.check_request()? {
-                    // Not to be found again.
+                    // The search for the next request must not find this one again.
                     self.window.take(1);
                     self.window.anchor = self.window.front;
                     return Ok(Err(damage));
                 }
-                Around::Request
+                Container::Request
             }
-            (None | Some(Around::Requests), b'[') if self.around.len() < DEEPEST => Around::Requests,
-            _ => return Ok(Err(self.window.damage("no JSON of a request"))),
+            (None | Some(Container::Requests), b'[') if self.open_containers.len() < DEEPEST => Container::Requests,
+            _ => return Ok(Err(self.window.damage("not a request in JSON"))),
         };
         self.window.take(1);
-        self.around.push(inside);
-        Ok(Ok(Step::On))
+        self.open_containers.push(inside);
+        Ok(Ok(Step::Continue))
     }
 
-    /// A field of a request, which its key begins.
+    /// Reads a field of a request, beginning with its key.
     fn field(&mut self) -> io::Result<Result<Step, Damage>> {
         let key = match self.window.value()? {
             Ok(length) => key_of(self.window.take(length)).map(|key| Key::of(&key)),
             Err(damage) => return Ok(Err(damage)),
         };
-        let Ok(key) = key else { return Ok(Err(self.window.damage("a key that is no text"))) };
+        let Ok(key) = key else { return Ok(Err(self.window.damage("a key that is not a string"))) };
         if self.window.next_byte(false)? != Some(b':') {
             return Ok(Err(self.window.damage("a colon is missing")));
         }
         self.window.take(1);
         let inside = match (key, self.window.next_byte(false)?) {
-            (Key::Groups, Some(b'[')) => Around::Groups,
-            (Key::Request, Some(b'{')) => Around::Request,
+            (Key::Groups, Some(b'[')) => Container::Groups,
+            (Key::Request, Some(b'{')) => Container::Request,
             _ => {
                 return Ok(self.window.value()?.map(|length| {
                     self.window.take(length);
-                    Step::On
+                    Step::Continue
                 }));
             }
         };
         self.window.take(1);
-        self.around.push(inside);
-        Ok(Ok(Step::On))
+        self.open_containers.push(inside);
+        Ok(Ok(Step::Continue))
     }
 }
 
-/// What stands under a key of a request.
+/// The meaning of a key in a request.
 enum Key {
-    /// `ResourceSpans`: in OTLP under the one name, in what Tempo answers under the other.
+    /// A list of `ResourceSpans`; OTLP and Tempo have different names for it.
     Groups,
-    /// A request, as Tempo wraps it.
+    /// A request inside of Tempo's wrapping.
     Request,
     Other,
 }
@@ -160,34 +163,35 @@ impl Key {
     }
 }
 
-/// The part of a stream that is looked at.
+/// The part of a stream that is in memory.
 struct Window<R> {
     stream: R,
-    /// Up to `end` they have been read.
+    /// A buffer that is filled up to `end`.
     bytes: Vec<u8>,
     end: usize,
-    /// Where in them the front is.
+    /// The index in `bytes` up to which the stream has been consumed.
     front: usize,
-    /// Where it was when the step began, blanks aside: from there on is looked for a request that begins inside of damage.
+    /// The index in `bytes` at which the current step began, after leading blanks. When the step fails, the search for the
+    /// next request starts here.
     anchor: usize,
-    /// How many bytes of the stream came before them.
-    before: u64,
-    /// Most bytes of a value.
+    /// The number of bytes of the stream that came before `bytes`.
+    bytes_before: u64,
+    /// The maximum length of a value in bytes.
     longest: usize,
 }
 
 impl<R: Read> Window<R> {
     fn new(stream: R, longest: usize) -> Window<R> {
-        Window { stream, bytes: vec![], end: 0, front: 0, anchor: 0, before: 0, longest }
+        Window { stream, bytes: vec![], end: 0, front: 0, anchor: 0, bytes_before: 0, longest }
     }
 
     fn rest(&self) -> &[u8] {
         &self.bytes[self.front..self.end]
     }
 
-    /// Where the front is, bytes from the stream's beginning.
+    /// Returns the offset of the front in the stream, in bytes.
     fn place(&self) -> u64 {
-        self.before + self.front as u64
+        self.bytes_before + self.front as u64
     }
 
     fn damage(&self, why: &str) -> Damage {
@@ -199,11 +203,11 @@ impl<R: Read> Window<R> {
         &self.bytes[self.front - length..self.front]
     }
 
-    /// Read on; whether there was more.
+    /// Reads more of the stream, and returns whether there was more.
     fn more(&mut self) -> io::Result<bool> {
         if self.anchor >= self.end / 2 {
             self.bytes.copy_within(self.anchor..self.end, 0);
-            self.before += self.anchor as u64;
+            self.bytes_before += self.anchor as u64;
             (self.front, self.end) = (self.front - self.anchor, self.end - self.anchor);
             self.anchor = 0;
         }
@@ -222,8 +226,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// The next byte that means something. Between requests there may be what some writers leave: zeros in a file that was cut
-    /// while it was written to, marks of an encoding or of a record.
+    /// Returns the next byte that is not blank. `between` means between requests, where some writers leave other bytes:
+    /// zeros in a file that was cut off while it was written, a byte order mark, a record separator.
     fn next_byte(&mut self, between: bool) -> io::Result<Option<u8>> {
         let begins = self.front == self.anchor;
         loop {
@@ -233,7 +237,7 @@ impl<R: Read> Window<R> {
                     b',' => 1,
                     0 | 0x1e if between => 1,
                     0xef if between && rest.starts_with(&marks[1..]) => 3,
-                    // The rest of the mark may come.
+                    // More of the mark may follow.
                     0xef if between && rest.len() < 2 => break,
                     byte if is_blank(*byte) => 1,
                     byte => {
@@ -253,15 +257,15 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// How long the value is that begins at the front.
+    /// Returns the length of the value that begins at the front.
     fn value(&mut self) -> io::Result<Result<usize, Damage>> {
-        let value = self.cut(Cut::without_request())?;
+        let value = self.find_end(EndScanner::without_request())?;
         let too_long = || Err(self.damage(&format!("a value of more than {} MiB", self.longest >> 20)));
         Ok(value.and_then(|end| end.map_or_else(too_long, Ok)))
     }
 
-    /// Whether the request that begins at the front is there whole: of one that is not, as a writer that was killed leaves it,
-    /// nothing is read. Of one that is longer than [`LONGEST`], that is not known, nor of one that does not begin as they do.
+    /// Checks that the request at the front is complete, so that nothing is read of a request whose writer was killed. A
+    /// request that is longer than [`LONGEST`], or does not begin with the usual key, passes without this check.
     fn check_request(&mut self) -> io::Result<Result<(), Damage>> {
         let key = [b"\"", REQUEST, b"\""].concat();
         loop {
@@ -269,17 +273,17 @@ impl<R: Read> Window<R> {
             let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
             let rest = &rest[blanks..];
             match rest.starts_with(&key) {
-                true => return Ok(self.cut(Cut::request())?.map(drop)),
+                true => return Ok(self.find_end(EndScanner::request())?.map(drop)),
                 false if rest.len() >= key.len() || blanks > CHUNK || !self.more()? => return Ok(Ok(())),
                 false => {}
             }
         }
     }
 
-    /// Where what begins at the front ends; `None`: not within as many bytes as a value may have.
-    fn cut(&mut self, mut cut: Cut) -> io::Result<Result<Option<usize>, Damage>> {
+    /// Returns the length of the value at the front, or `None` if it is longer than a value may be.
+    fn find_end(&mut self, mut find_end: EndScanner) -> io::Result<Result<Option<usize>, Damage>> {
         loop {
-            match cut.end(self.rest()) {
+            match find_end.end(self.rest()) {
                 Ok(Some(end)) => return Ok(Ok(Some(end))),
                 Err(stray) => return Ok(Err(Damage::from(stray).moved(self.place()))),
                 Ok(None) if self.rest().len() > self.longest => return Ok(Ok(None)),
@@ -289,11 +293,11 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Go to where the next request begins, or to the end.
+    /// Moves to the beginning of the next request, or to the end.
     fn find_request(&mut self) -> io::Result<()> {
         let key = [b"\"", REQUEST, b"\""].concat();
         self.front = self.anchor;
-        // From where it is looked for, behind the front.
+        // The offset behind the front at which the search continues.
         let mut from = 0;
         loop {
             let rest = self.rest();
@@ -306,7 +310,7 @@ impl<R: Read> Window<R> {
                 }
                 from += at + 1;
             }
-            // What may be the beginning of one stays.
+            // The last bytes stay: they may be the beginning of a request.
             let kept = rest.len().min(2 * key.len());
             self.front += rest.len() - kept;
             self.anchor = self.front;

@@ -1,75 +1,79 @@
-//! JSON read where it stands: a value as its fields or items, nothing decoded that is not asked for, any bytes taken.
+//! A JSON reader that works in place: it yields the fields or items of a value without decoding them, and accepts any
+//! bytes.
 
 use super::damage::Damage;
 use std::borrow::Cow;
 
-/// The key that a request begins with.
+/// The key that marks an OTLP request in JSON.
 pub const REQUEST: &[u8] = b"resourceSpans";
 
-/// Looks for the end of a value, in a text of which there may be more to come.
+/// A scanner that looks for the end of a JSON value in a text that may still grow.
 #[derive(Default)]
-pub struct Cut {
-    /// Where it goes on.
+pub struct EndScanner {
+    /// The offset at which the scan continues.
     at: usize,
+    /// The number of arrays and objects that are open.
     depth: usize,
     within: Within,
-    /// Objects in the value, itself included.
+    /// The number of objects in the value, itself included.
     pub objects: usize,
-    /// The last byte that is neither blank nor part of a text, and where it is.
+    /// The last byte that is neither blank nor part of a string, and its offset.
     mark: (u8, usize),
-    /// From where on no request begins in it.
+    /// The offset from which on no request may begin inside the value; `None` where requests are allowed.
     no_request_from: Option<usize>,
 }
 
+/// Where in the value the scanner is.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Within {
     /// Before or between values.
     #[default]
     Nothing,
-    /// A number or a word that stands alone.
+    /// Inside a number, `true`, `false` or `null`.
     Word,
-    /// A text that begins behind this byte.
+    /// Inside a string whose contents begin at this offset.
     Text(usize),
-    /// The same, behind a backslash.
+    /// Directly behind a backslash, inside a string whose contents begin at this offset.
     Escape(usize),
 }
 
-/// No value goes on like this.
+/// A JSON syntax error at a byte offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stray {
+pub struct SyntaxError {
     pub at: usize,
     pub why: &'static str,
 }
 
-impl Stray {
-    fn new(at: usize, why: &'static str) -> Stray {
-        Stray { at, why }
+impl SyntaxError {
+    fn new(at: usize, why: &'static str) -> SyntaxError {
+        SyntaxError { at, why }
     }
 }
 
-impl From<Stray> for Damage {
-    fn from(Stray { at, why }: Stray) -> Damage {
+impl From<SyntaxError> for Damage {
+    fn from(SyntaxError { at, why }: SyntaxError) -> Damage {
         Damage::new(at as u64, why)
     }
 }
 
-impl Cut {
-    /// Of a value in which no request can be. Where one begins all the same, the value was not written to its end.
-    pub fn without_request() -> Cut {
-        Cut { no_request_from: Some(0), ..Cut::default() }
+impl EndScanner {
+    /// Makes a scanner for a value that may not contain a request. A request inside shows that the writer did not finish
+    /// the value.
+    pub fn without_request() -> EndScanner {
+        EndScanner { no_request_from: Some(0), ..EndScanner::default() }
     }
 
-    /// The same of a request, in which no other can be.
-    pub fn request() -> Cut {
-        Cut { no_request_from: Some(1), ..Cut::default() }
+    /// Makes a scanner for a request, which may not contain another request.
+    pub fn request() -> EndScanner {
+        EndScanner { no_request_from: Some(1), ..EndScanner::default() }
     }
 
-    /// Where the value that begins with `text` ends; `None`: not in it. Asked again, it goes on where it was, in the same text with
-    /// more behind it.
+    /// Returns the offset at which the value at the beginning of `text` ends, or `None` where the end is not in `text`. A
+    /// later call continues where the last one stopped; its `text` must begin with the same bytes.
     ///
     /// # Errors
-    /// It goes on like no JSON, or holds a request and can't.
-    pub fn end(&mut self, text: &[u8]) -> Result<Option<usize>, Stray> {
+    /// The text is not JSON, or contains a request where none may be.
+    pub fn end(&mut self, text: &[u8]) -> Result<Option<usize>, SyntaxError> {
         while let Some(byte) = text.get(self.at).copied() {
             let at = self.at;
             self.at += 1;
@@ -78,7 +82,7 @@ impl Cut {
                     b'"' => {
                         let inside = self.no_request_from.is_some_and(|from| from <= self.mark.1);
                         if inside && self.mark.0 == b'{' && text[from..at] == *REQUEST {
-                            return Err(Stray::new(self.mark.1, "another request begins inside a value"));
+                            return Err(SyntaxError::new(self.mark.1, "another request begins inside a value"));
                         }
                         self.within = Within::Nothing;
                         if self.depth == 0 {
@@ -87,7 +91,7 @@ impl Cut {
                         self.mark = (byte, at);
                     }
                     b'\\' => self.within = Within::Escape(from),
-                    0..b' ' => return Err(Stray::new(at, "a control character inside a text")),
+                    0..b' ' => return Err(SyntaxError::new(at, "a control character inside a text")),
                     _ => {}
                 },
                 Within::Escape(from) => self.within = Within::Text(from),
@@ -101,7 +105,7 @@ impl Cut {
                         self.mark = (byte, at);
                     }
                     b'}' | b']' => {
-                        self.depth = self.depth.checked_sub(1).ok_or(Stray::new(at, "nothing to close"))?;
+                        self.depth = self.depth.checked_sub(1).ok_or(SyntaxError::new(at, "nothing to close"))?;
                         if self.depth == 0 {
                             return Ok(Some(self.at));
                         }
@@ -111,24 +115,25 @@ impl Cut {
                     _ if is_blank(byte) => {}
                     _ if is_word(byte) && self.depth > 0 => self.mark = (byte, at),
                     _ if is_word(byte) => self.within = Within::Word,
-                    _ => return Err(Stray::new(at, "no JSON")),
+                    _ => return Err(SyntaxError::new(at, "no JSON")),
                 },
             }
         }
         Ok(None)
     }
 
-    /// Whether a text that ends here ends with the value.
+    /// Reports whether the value ends where the text ends: a number or a word has no closing byte.
     pub fn ends_with_text(&self) -> bool {
         self.within == Within::Word
     }
 }
 
+/// Reports whether a byte is JSON white space.
 pub fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Of numbers, `true`, `false` and `null`.
+/// Reports whether a byte can be part of a number, `true`, `false` or `null`.
 fn is_word(byte: u8) -> bool {
     matches!(
         byte,
@@ -136,11 +141,11 @@ fn is_word(byte: u8) -> bool {
     )
 }
 
-/// A value where it stands.
+/// A JSON value, as a slice of the text that contains it.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'t> {
     pub text: &'t [u8],
-    /// Objects in it, itself included.
+    /// The number of objects in the value, itself included.
     pub objects: usize,
 }
 
@@ -149,27 +154,27 @@ impl<'t> Value<'t> {
         self.text == b"null"
     }
 
-    /// How far into `whole`, which it is a part of, it begins.
+    /// Returns the offset of the value in `whole`, which must be the text that it is a slice of.
     pub fn place(self, whole: &[u8]) -> u64 {
         (self.text.as_ptr() as usize - whole.as_ptr() as usize) as u64
     }
 }
 
-/// A text of which the beginning has been read.
-struct Rest<'t> {
+/// A text and the position up to which it has been read.
+struct Cursor<'t> {
     whole: &'t [u8],
     at: usize,
 }
 
-impl<'t> Rest<'t> {
-    fn new(whole: &'t [u8]) -> Rest<'t> {
-        Rest { whole, at: 0 }
+impl<'t> Cursor<'t> {
+    fn new(whole: &'t [u8]) -> Cursor<'t> {
+        Cursor { whole, at: 0 }
     }
 
-    /// The next byte that is not blank.
+    /// Returns the next byte that is not blank, without consuming it.
     fn peek(&mut self) -> Option<u8> {
-        let rest = &self.whole[self.at..];
-        self.at += rest.iter().take_while(|byte| is_blank(**byte)).count();
+        let cursor = &self.whole[self.at..];
+        self.at += cursor.iter().take_while(|byte| is_blank(**byte)).count();
         self.whole.get(self.at).copied()
     }
 
@@ -181,18 +186,18 @@ impl<'t> Rest<'t> {
 
     fn value(&mut self) -> Result<Value<'t>, Damage> {
         self.peek();
-        let (rest, mut cut) = (&self.whole[self.at..], Cut::default());
-        match cut.end(rest) {
+        let (cursor, mut scanner) = (&self.whole[self.at..], EndScanner::default());
+        match scanner.end(cursor) {
             Ok(Some(end)) => {
                 self.at += end;
-                Ok(Value { text: &rest[..end], objects: cut.objects })
+                Ok(Value { text: &cursor[..end], objects: scanner.objects })
             }
-            Ok(None) if cut.ends_with_text() => {
+            Ok(None) if scanner.ends_with_text() => {
                 self.at = self.whole.len();
-                Ok(Value { text: rest, objects: 0 })
+                Ok(Value { text: cursor, objects: 0 })
             }
             Ok(None) => Err(self.damage("the value is cut off")),
-            Err(stray) => Err(Damage::from(stray).moved(self.at as u64)),
+            Err(error) => Err(Damage::from(error).moved(self.at as u64)),
         }
     }
 
@@ -201,9 +206,9 @@ impl<'t> Rest<'t> {
     }
 }
 
-/// The parts of an object or an array, one by one; `null` has none. Ends after the first error.
+/// An iterator over the parts of an object or an array; `null` has none. It ends after the first error.
 struct Parts<'t> {
-    rest: Rest<'t>,
+    cursor: Cursor<'t>,
     state: State,
     brackets: (u8, u8),
 }
@@ -219,31 +224,31 @@ enum State {
 impl<'t> Parts<'t> {
     fn new(text: &'t [u8], brackets: (u8, u8)) -> Parts<'t> {
         let state = if text == b"null" { State::Ended } else { State::Before };
-        Parts { rest: Rest::new(text), state, brackets }
+        Parts { cursor: Cursor::new(text), state, brackets }
     }
 
-    /// Whether there is another; then it comes next in the rest.
+    /// Moves to the next part, and returns whether there is one.
     fn step(&mut self) -> Result<bool, Damage> {
         let (open, close) = self.brackets;
         if self.state == State::Before {
-            if !self.rest.take(open) {
-                return Err(self.rest.damage(if open == b'{' { "no object" } else { "no array" }));
+            if !self.cursor.take(open) {
+                return Err(self.cursor.damage(if open == b'{' { "not an object" } else { "not an array" }));
             }
             self.state = State::First;
         }
-        if self.state != State::Ended && self.rest.take(close) {
+        if self.state != State::Ended && self.cursor.take(close) {
             self.state = State::Ended;
         }
         match self.state {
             State::Ended => return Ok(false),
-            State::Next if !self.rest.take(b',') => return Err(self.rest.damage("a comma is missing")),
+            State::Next if !self.cursor.take(b',') => return Err(self.cursor.damage("a comma is missing")),
             _ => self.state = State::Next,
         }
         Ok(true)
     }
 }
 
-/// The fields of an object.
+/// An iterator over the fields of an object.
 pub struct Fields<'t>(Parts<'t>);
 
 impl<'t> Fields<'t> {
@@ -255,14 +260,14 @@ impl<'t> Fields<'t> {
         if !self.0.step()? {
             return Ok(None);
         }
-        let rest = &mut self.0.rest;
-        let key = rest.value()?;
-        let at = key.place(rest.whole);
+        let cursor = &mut self.0.cursor;
+        let key = cursor.value()?;
+        let at = key.place(cursor.whole);
         let key = key_of(key.text).map_err(|why| Damage::new(at, why))?;
-        if !rest.take(b':') {
-            return Err(rest.damage("a colon is missing"));
+        if !cursor.take(b':') {
+            return Err(cursor.damage("a colon is missing"));
         }
-        Ok(Some((key, rest.value()?)))
+        Ok(Some((key, cursor.value()?)))
     }
 }
 
@@ -278,7 +283,10 @@ impl<'t> Iterator for Fields<'t> {
     }
 }
 
-/// What a key in quotes stands for.
+/// Returns the string that a quoted key encodes.
+///
+/// # Errors
+/// The text is not a JSON string.
 pub fn key_of(text: &[u8]) -> serde_json::Result<Cow<'_, str>> {
     match text {
         [b'"', plain @ .., b'"']
@@ -291,7 +299,7 @@ pub fn key_of(text: &[u8]) -> serde_json::Result<Cow<'_, str>> {
     }
 }
 
-/// The items of an array.
+/// An iterator over the items of an array.
 pub struct Items<'t>(Parts<'t>);
 
 impl<'t> Items<'t> {
@@ -306,7 +314,7 @@ impl<'t> Iterator for Items<'t> {
     fn next(&mut self) -> Option<Self::Item> {
         let item = match self.0.step() {
             Ok(false) => return None,
-            Ok(true) => self.0.rest.value(),
+            Ok(true) => self.0.cursor.value(),
             Err(damage) => Err(damage),
         };
         if item.is_err() {
@@ -316,10 +324,11 @@ impl<'t> Iterator for Items<'t> {
     }
 }
 
-/// The fields of an object whose names are `names`, each the last of its name that is not `null`.
+/// Returns the values of the fields with the given `names`. Of several fields with the same name the last one counts; a
+/// `null` counts as absent.
 ///
 /// # Errors
-/// It is no object, or damaged.
+/// The text is not a valid object.
 pub fn pick<'t, const N: usize>(text: &'t [u8], names: [&str; N]) -> Result<[Option<Value<'t>>; N], Damage> {
     let mut picked = [None; N];
     for field in Fields::new(text) {
@@ -331,12 +340,12 @@ pub fn pick<'t, const N: usize>(text: &'t [u8], names: [&str; N]) -> Result<[Opt
     Ok(picked)
 }
 
-/// Whether nothing but blanks follows the value that `text` begins with.
+/// Returns the value in `text`, which must contain nothing else but blanks.
 ///
 /// # Errors
-/// Something follows, or there is no whole value.
+/// There is no complete value, or something follows it.
 pub fn only(text: &[u8]) -> Result<Value<'_>, Damage> {
-    let mut rest = Rest::new(text);
+    let mut rest = Cursor::new(text);
     let value = rest.value()?;
     if rest.peek().is_some() { Err(rest.damage("something follows the value")) } else { Ok(value) }
 }

@@ -1,11 +1,11 @@
-//! Protobuf read where it stands: a message as its fields, nothing decoded that is not asked for, any bytes taken.
+//! A protobuf reader that works in place: it yields the fields of a message without decoding them, and accepts any bytes.
 
 use super::MOST_PARTS;
 use super::damage::Damage;
 use prost::Message;
 use std::fmt;
 
-/// What is no protobuf message.
+/// The error for bytes that are not a protobuf message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -17,20 +17,20 @@ impl fmt::Display for Malformed {
     }
 }
 
-const NO_REQUEST: &str = "no protobuf of an ExportTraceServiceRequest";
+const NO_REQUEST: &str = "not an ExportTraceServiceRequest in protobuf";
 
-/// A field's value.
+/// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     Varint(u64),
     Fixed64(&'a [u8]),
     Fixed32(&'a [u8]),
-    /// A message, a text or bytes.
+    /// A message, a string or bytes.
     Delimited(&'a [u8]),
 }
 
 impl<'a> Value<'a> {
-    /// As a field has it that is not written.
+    /// Reports whether this is the default value, which writers leave out.
     pub fn is_default(self) -> bool {
         match self {
             Value::Varint(v) => v == 0,
@@ -39,7 +39,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// `None`: it is a number.
+    /// Returns the bytes of a message, a string or bytes; `None` for a number.
     pub fn delimited(self) -> Option<&'a [u8]> {
         match self {
             Value::Delimited(bytes) => Some(bytes),
@@ -48,7 +48,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The fields of a message, by their numbers. Ends after the first error.
+/// An iterator over the fields of a message, each with its number. It ends after the first error.
 pub struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
@@ -84,7 +84,8 @@ impl<'a> Fields<'a> {
         Ok((tag >> 3, value))
     }
 
-    /// The first two numbers, and how many bytes they take: of a field that is a message, its tag and its length.
+    /// Returns the first two varints and the number of bytes that they take. For a field that holds a message, they are its
+    /// tag and its length.
     pub fn varints(mut self) -> Option<(u64, u64, usize)> {
         let whole = self.0.len();
         let (tag, length) = (self.varint().ok()?, self.varint().ok()?);
@@ -112,7 +113,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The messages, texts or bytes in the fields `number`.
+/// Returns the messages, strings or bytes in the fields with the given number.
 pub fn all(message: &[u8], number: u64) -> impl Iterator<Item = Result<&[u8], Malformed>> {
     Fields(message).filter_map(move |field| match field {
         Ok((at, value)) if at == number => value.delimited().map(Ok),
@@ -121,17 +122,21 @@ pub fn all(message: &[u8], number: u64) -> impl Iterator<Item = Result<&[u8], Ma
     })
 }
 
-/// How far into `whole`, which it is cut from, `part` begins.
+/// Returns the offset of `part` in `whole`, which it must be a slice of.
 pub fn place(part: &[u8], whole: &[u8]) -> u64 {
     (part.as_ptr() as usize - whole.as_ptr() as usize) as u64
 }
 
-/// The last of them: what holds where it stands more than once. Empty where there is none.
+/// Returns the last field with the given number, which is the one that counts when a field is repeated; empty if there is
+/// none.
+///
+/// # Errors
+/// The message is malformed.
 pub fn last(message: &[u8], number: u64) -> Result<&[u8], Malformed> {
     all(message, number).try_fold(&[][..], |_, found| found)
 }
 
-/// What a message can hold more messages or texts in than it has bytes for in memory.
+/// The kinds of messages whose parts can take more memory than they have encoded bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Span,
@@ -147,11 +152,11 @@ pub enum Kind {
     Text,
 }
 
-/// As deep as prost decodes.
+/// The deepest nesting that prost decodes.
 const DEEPEST: usize = 100;
 
 impl Kind {
-    /// What stands in a field of it.
+    /// Returns the kind of the message in field `number`, or `None` for a field whose size in memory is not an issue.
     fn inner(self, number: u64) -> Option<Kind> {
         Some(match (self, number) {
             (Kind::Span, 9) | (Kind::Resource | Kind::KeyValueList, 1) => Kind::KeyValue,
@@ -168,10 +173,10 @@ impl Kind {
     }
 }
 
-/// Count what is in a message, itself included, down from `room`.
-fn count(message: &[u8], kind: Kind, deep: usize, room: &mut usize) -> Result<(), &'static str> {
+/// Counts a message and the messages inside of it down from `room`.
+fn count(message: &[u8], kind: Kind, depth: usize, room: &mut usize) -> Result<(), &'static str> {
     *room = room.checked_sub(1).ok_or("too many attributes, events, links and values in one message")?;
-    if deep > DEEPEST {
+    if depth > DEEPEST {
         return Err("values are nested too deep");
     }
     if kind == Kind::Text {
@@ -180,16 +185,16 @@ fn count(message: &[u8], kind: Kind, deep: usize, room: &mut usize) -> Result<()
     for field in Fields(message) {
         let (number, value) = field.map_err(|_| NO_REQUEST)?;
         if let (Some(inner), Some(bytes)) = (kind.inner(number), value.delimited()) {
-            count(bytes, inner, deep + 1, room)?;
+            count(bytes, inner, depth + 1, room)?;
         }
     }
     Ok(())
 }
 
-/// The whole message, decoded.
+/// Decodes a whole message.
 ///
 /// # Errors
-/// It is none, or has more than [`MOST_PARTS`] parts.
+/// The bytes are not such a message, or it has more than [`MOST_PARTS`] parts.
 pub fn message<M: Message + Default>(bytes: &[u8], kind: Kind) -> Result<M, Damage> {
     count(bytes, kind, 0, &mut { MOST_PARTS }).map_err(|why| Damage::new(0, why))?;
     M::decode(bytes).map_err(|error| Damage::new(0, format!("{NO_REQUEST} ({error})")))
@@ -210,7 +215,8 @@ mod tests {
 
     #[test]
     fn what_unfolds_to_too_much_is_refused() {
-        let message = |bytes: &[u8], kind| message::<trace::Span>(bytes, kind).map(|_| ()).map_err(|damage| damage.why);
+        let message =
+            |bytes: &[u8], kind| message::<trace::Span>(bytes, kind).map(|_| ()).map_err(|damage| damage.reason);
         let bytes: Vec<u8> = [0x4a, 0].repeat(MOST_PARTS);
         assert!(message(&bytes, Kind::Span).unwrap_err().starts_with("too many attributes"));
         assert_eq!(message(&bytes[..1_000], Kind::Span), Ok(()));

@@ -1,24 +1,25 @@
-//! Protobuf written forward: a message begins before its length is known.
+//! A protobuf writer for which a message may begin before its length is known.
 
 use super::wire::{Fields, Malformed, Value};
 
-/// Bytes of a length: as many as it takes at most, whatever it is, so that nothing is moved.
+/// The number of bytes that every length takes. It is the maximum, so that nothing has to be moved when the length becomes
+/// known.
 const LENGTH_BYTES: usize = 5;
-/// Of a field that is a message, a text or bytes.
+/// The wire type of a field that holds a message, a string or bytes.
 const DELIMITED: u8 = 2;
 
-/// A message that has begun, and is to be ended.
+/// A message that has been begun and must be ended. It holds the offset at which the message's content begins.
 #[must_use]
 pub struct Open(usize);
 
-/// Begin the message in field `number`, 1 to 15.
+/// Begins a message in field `number`, 1 to 15.
 pub fn begin(out: &mut Vec<u8>, number: u8) -> Open {
     out.push(number << 3 | DELIMITED);
     out.extend([0; LENGTH_BYTES]);
     Open(out.len())
 }
 
-/// End it; all that was written since is in it, less than 4 GiB.
+/// Ends a message. It contains everything that was written since it began, which must be less than 4 GiB.
 pub fn end(out: &mut [u8], Open(begun): Open) {
     let length = out.len() - begun;
     for i in 0..LENGTH_BYTES {
@@ -27,22 +28,23 @@ pub fn end(out: &mut [u8], Open(begun): Open) {
     }
 }
 
-/// A whole message, a text or bytes in field `number`, 1 to 15.
+/// Writes a message, a string or bytes to field `number`, 1 to 15.
 pub fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     let open = begin(out, number);
     out.extend_from_slice(bytes);
     end(out, open);
 }
 
-/// Write a request again without the spans that `keep` does not take; how many those are.
+/// Copies a request without the spans for which `keep` returns false, and returns how many were left out.
 ///
 /// # Errors
-/// It is no request.
+/// The bytes are not an `ExportTraceServiceRequest`.
 pub fn retain(request: &[u8], out: &mut Vec<u8>, mut keep: impl FnMut() -> bool) -> Result<u64, Malformed> {
     copy(request, &[1, 2, 2], out, &mut keep)
 }
 
-/// `path` leads to the spans, by the numbers of fields.
+/// Copies a message without the spans that `keep` rejects. `path` holds the field numbers that lead from the message to its
+/// spans.
 fn copy(message: &[u8], path: &[u8], out: &mut Vec<u8>, keep: &mut dyn FnMut() -> bool) -> Result<u64, Malformed> {
     let (mut fields, mut left_out) = (Fields(message), 0);
     loop {
@@ -75,7 +77,7 @@ mod tests {
     use prost::Message;
 
     #[test]
-    fn what_is_kept_of_a_request_is_as_it_was() {
+    fn filtering_a_request_leaves_the_kept_spans_unchanged() {
         let span = |id: u8| Span { span_id: vec![id; 8], name: "n".repeat(id.into()), ..Default::default() };
         let scope = |ids: std::ops::Range<u8>| ScopeSpans { spans: ids.map(span).collect(), ..Default::default() };
         let scope_spans = vec![scope(0..100), scope(100..101), scope(101..200)];

@@ -1,4 +1,4 @@
-//! A request to its answer, whichever way it is spoken.
+//! The way of a request to its answer, in either protocol.
 
 use super::fault::{Draws, Fate, Injected, count};
 use super::http::{self, Form, Response};
@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// For a request's body.
+/// The time allowed for a request's body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What all connections share.
@@ -31,20 +31,20 @@ pub struct Exchange {
     books: Books,
 }
 
-/// What became of requests.
+/// Counts of what became of the requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
-    /// All that could be read.
+    /// The number of requests that could be read.
     pub requests: u64,
-    /// On purpose.
+    /// The faults that were injected.
     pub injected: Injected,
-    /// For what was wrong with them, or with whoever takes them.
+    /// The number of requests refused because something was wrong with them, or with the consumer.
     pub refused: u64,
-    /// Why the last one was.
+    /// The reason for the last refusal.
     pub last_refusal: String,
 }
 
-/// The account, read while it goes on.
+/// A handle on the account, which can be read while requests come in.
 #[derive(Clone, Default)]
 pub struct Books(Arc<Mutex<Account>>);
 
@@ -54,8 +54,9 @@ impl Books {
     }
 }
 
+/// The protocol of a request.
 #[derive(Clone, Copy)]
-enum Spoken {
+enum Protocol {
     Grpc,
     Http(Form),
 }
@@ -69,33 +70,33 @@ impl Exchange {
         self.books.clone()
     }
 
-    /// The answer to a request on a connection with that seat; `cut` tells the connection that it is to be cut, instead of an
-    /// answer.
+    /// Answers a request on the connection that has `seat`. Instead of an answer, `cut` may tell the connection to close
+    /// abruptly.
     pub async fn answer(&self, request: Request<Incoming>, seat: &Arc<Seat>, cut: &Notify) -> Response {
         let (head, body) = request.into_parts();
-        let spoken = if grpc::is_spoken(&head.headers) {
-            Spoken::Grpc
+        let protocol = if grpc::is_spoken(&head.headers) {
+            Protocol::Grpc
         } else {
-            // Who says nothing that is known is answered in what can be read.
-            Spoken::Http(Form::of(&head.headers).unwrap_or(Form::Json))
+            // A request in an unknown form is answered in a form that most clients can read.
+            Protocol::Http(Form::of(&head.headers).unwrap_or(Form::Json))
         };
         seat.moved();
-        let result = match check(&head, &spoken) {
-            Ok(()) => self.exchange(head, spoken, Reader { body, seat }, cut).await,
+        let result = match check(&head, &protocol) {
+            Ok(()) => self.exchange(head, protocol, Reader { body, seat }, cut).await,
             Err(refusal) => Err(self.refused(refusal)),
         };
-        match (spoken, result) {
-            (Spoken::Grpc, Ok(answer)) => grpc::accepted(&answer),
-            (Spoken::Grpc, Err(refusal)) => grpc::refused(&refusal),
-            (Spoken::Http(form), Ok(answer)) => http::accepted(form, &answer),
-            (Spoken::Http(form), Err(refusal)) => http::refused(form, &refusal),
+        match (protocol, result) {
+            (Protocol::Grpc, Ok(answer)) => grpc::accepted(&answer),
+            (Protocol::Grpc, Err(refusal)) => grpc::refused(&refusal),
+            (Protocol::Http(form), Ok(answer)) => http::accepted(form, &answer),
+            (Protocol::Http(form), Err(refusal)) => http::refused(form, &refusal),
         }
     }
 
     async fn exchange(
         &self,
         head: Parts,
-        spoken: Spoken,
+        protocol: Protocol,
         reader: Reader<'_>,
         cut: &Notify,
     ) -> Result<ExportTraceServiceResponse, Refusal> {
@@ -103,7 +104,7 @@ impl Exchange {
         let (draws, result, _busy) = {
             let (body, slot) = self.read(reader).await.map_err(|refusal| self.refused(refusal))?;
             let busy = (seat.busy(), slot.busy());
-            let message = self.message(head, spoken, body).await.map_err(|refusal| self.refused(refusal))?;
+            let message = self.message(head, protocol, body).await.map_err(|refusal| self.refused(refusal))?;
             let mut draws = self.options.faults.draw(self.number());
             let result = self.take(message, &mut draws).await;
             (draws, result, busy.0)
@@ -118,8 +119,8 @@ impl Exchange {
         result
     }
 
-    /// A whole body, and the slot that is kept for it: not before some of it is there, and no longer than it goes on while others
-    /// wait for a slot.
+    /// Reads a whole body, and returns it with the slot that it takes. The slot is taken when a part of the body has come,
+    /// and given up if the body stalls while others wait for a slot.
     async fn read(&self, mut reader: Reader<'_>) -> Result<(Bytes, Arc<Seat>), Refusal> {
         let until = Instant::now() + PATIENCE;
         let too_slow = |_| Refusal::too_slow(PATIENCE);
@@ -128,14 +129,15 @@ impl Exchange {
             let _waits = reader.seat.busy();
             self.slots.take().await
         };
-        let most = self.options.most_bytes;
+        let most = self.options.max_bytes;
         let read = async {
             let (mut kept, mut total, mut next) = (vec![], 0, first);
             kept.reserve((reader.body.size_hint().lower() as usize).min(most));
             while let Some(data) = next {
                 slot.moved();
                 total += data.len();
-                // What is too much is read and forgotten: a client that still sends does not hear its answer.
+                // The remainder of a body that is too large is read and dropped, because a client that still sends would
+                // not see the answer.
                 if total > most {
                     kept = vec![];
                 } else {
@@ -145,7 +147,7 @@ impl Exchange {
             }
             if total > most { Err(Refusal::too_large(most)) } else { Ok(Bytes::from(kept)) }
         };
-        // Its time begins when its slot is there.
+        // The time allowed begins when the slot is there.
         let until = Instant::now() + PATIENCE;
         let body = tokio::select! {
             biased;
@@ -155,24 +157,24 @@ impl Exchange {
         Ok((body, slot))
     }
 
-    /// What is compressed or in JSON is read on a thread of its own: that takes its time.
-    async fn message(&self, head: Parts, spoken: Spoken, body: Bytes) -> Result<Bytes, Refusal> {
-        let most = self.options.most_bytes;
-        let read = move || match spoken {
-            Spoken::Grpc => grpc::message(&head.headers, body, most),
-            Spoken::Http(form) => http::message(&head.headers, form, body, most),
+    /// Decodes a body. Decompression and JSON take time, so they run on a thread of their own.
+    async fn message(&self, head: Parts, protocol: Protocol, body: Bytes) -> Result<Bytes, Refusal> {
+        let most = self.options.max_bytes;
+        let read = move || match protocol {
+            Protocol::Grpc => grpc::message(&head.headers, body, most),
+            Protocol::Http(form) => http::message(&head.headers, form, body, most),
         };
         spawn_blocking(read).await.unwrap_or_else(|_| Err(Refusal::unavailable("the receiver is ending", None)))
     }
 
-    /// Of a request that has been read, from 0.
+    /// Returns the number of the next request, counting from 0.
     fn number(&self) -> u64 {
         let mut account = self.books.0.lock();
         account.requests += 1;
         account.requests - 1
     }
 
-    /// Let happen to a request what is drawn for it.
+    /// Applies the fault that was drawn for a request.
     async fn take(&self, mut message: Bytes, draws: &mut Draws) -> Result<ExportTraceServiceResponse, Refusal> {
         let faults = &self.options.faults;
         if !faults.looks_into(draws) {
@@ -215,7 +217,7 @@ impl Exchange {
     async fn hand_over(&self, body: Bytes) -> Result<(), Refusal> {
         let ending = || Refusal::unavailable("the receiver is ending", None);
         let (reply, replied) = oneshot::channel();
-        let arrival = Arrival { body, at: now(), reply };
+        let arrival = Arrival { body, time: now(), reply };
         self.arrivals.send(arrival).await.map_err(|_| ending())?;
         match replied.await {
             Ok(Ok(())) => Ok(()),
@@ -225,7 +227,7 @@ impl Exchange {
         }
     }
 
-    /// Counts it.
+    /// Counts a refusal.
     fn refused(&self, refusal: Refusal) -> Refusal {
         let mut account = self.books.0.lock();
         account.refused += 1;
@@ -234,32 +236,32 @@ impl Exchange {
     }
 }
 
-/// Whether a request is one for traces, as far as its head tells.
-fn check(head: &Parts, spoken: &Spoken) -> Result<(), Refusal> {
-    let path = match spoken {
-        Spoken::Grpc => grpc::EXPORT,
-        Spoken::Http(_) => http::PATH,
+/// Checks, as far as the head of a request tells, that it is an export of traces.
+fn check(head: &Parts, protocol: &Protocol) -> Result<(), Refusal> {
+    let path = match protocol {
+        Protocol::Grpc => grpc::EXPORT,
+        Protocol::Http(_) => http::PATH,
     };
     if head.uri.path() != path {
-        return Err(Refusal::no_such_path(format!("traces are taken at {path}, nothing else is")));
+        return Err(Refusal::no_such_path(format!("traces are accepted at {path}, and nothing else is")));
     }
     if head.method != Method::POST {
         return Err(Refusal::method());
     }
-    if matches!(spoken, Spoken::Http(_)) && Form::of(&head.headers).is_none() {
-        return Err(Refusal::unsupported("a request is application/x-protobuf or application/json"));
+    if matches!(protocol, Protocol::Http(_)) && Form::of(&head.headers).is_none() {
+        return Err(Refusal::unsupported("a request must be application/x-protobuf or application/json"));
     }
     Ok(())
 }
 
-/// A body on its way, on the connection that has this seat.
+/// A body that is being read, on the connection that has `seat`.
 struct Reader<'r> {
     body: Incoming,
     seat: &'r Arc<Seat>,
 }
 
 impl Reader<'_> {
-    /// `None`: it has ended.
+    /// Returns the next part of the body; `None` at its end.
     async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         while let Some(frame) = self.body.frame().await {
             let frame = frame.map_err(|e| Refusal::damaged(format!("the body is cut off: {e}")))?;

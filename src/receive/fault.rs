@@ -1,4 +1,5 @@
-//! What goes wrong on purpose: drawn for each request from a seed and its number, done, and counted apart from what is found.
+//! Faults of a receiver, injected on purpose. They are drawn for each request from a seed and the request's number, and
+//! counted apart from genuine problems.
 
 use crate::otlp::request::for_each_span;
 use crate::otlp::wire::Malformed;
@@ -8,40 +9,42 @@ use rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 use std::time::Duration;
 
-/// What goes wrong, and how often.
+/// The kinds of faults and how often they happen.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
-    /// What the draws follow from.
+    /// The seed of the draws.
     pub seed: u64,
-    /// Shares of the requests, 0 to 1, and together not above 1: those that are refused for now ..
+    /// The share of requests that are refused for now. The shares `unavailable`, `drop` and `reset` are each 0 to 1, and
+    /// together at most 1.
     pub unavailable: f64,
-    /// .. acknowledged and forgotten ..
+    /// The share of requests that are acknowledged and discarded.
     pub drop: f64,
-    /// .. taken, whose connection is then cut instead of an answer.
+    /// The share of requests that are accepted, but whose connection is then cut instead of an answer.
     pub reset: f64,
-    /// Share of the spans of all other requests that is rejected, 0 to 1.
+    /// The share of spans that are rejected, 0 to 1, among the requests without one of the faults above.
     pub partial: f64,
-    /// When a refused request is asked to come again; zero: it is not said.
+    /// The time after which a refused request should be sent again; zero leaves it out of the answer.
     pub retry_after: Duration,
-    /// Every answer comes so much later, from and to.
+    /// The minimum and maximum of the delay of every answer.
     pub delay: Option<(Duration, Duration)>,
 }
 
-/// What was done to requests.
+/// Counts of the faults that were injected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Injected {
-    /// Refused for now; their spans are counted with each refusal.
+    /// Requests that were refused for now; their spans count again with each refusal.
     pub unavailable: Amount,
-    /// Acknowledged and forgotten.
+    /// Requests that were acknowledged and discarded.
     pub dropped: Amount,
-    /// Taken, and the connection cut.
+    /// Requests that were accepted, but whose connection was cut.
     pub reset: Amount,
-    /// Requests of which some spans were rejected, and those.
+    /// Requests of which some spans were rejected, and the number of these spans.
     pub rejected: Amount,
-    /// Answered later.
+    /// Requests whose answer was delayed.
     pub delayed: Amount,
 }
 
+/// A number of requests and of their spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Amount {
     pub requests: u64,
@@ -55,7 +58,7 @@ impl Amount {
     }
 }
 
-/// What becomes of a request.
+/// What is done to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Taken,
@@ -67,14 +70,14 @@ pub(super) enum Fate {
 /// The draws of one request.
 pub(super) struct Draws {
     pub fate: Fate,
-    /// Of its answer.
+    /// The delay of the answer.
     pub delay: Option<Duration>,
     partial: f64,
     random: ChaCha8Rng,
 }
 
 impl Faults {
-    /// Of request `number`, whatever happened to the others.
+    /// Draws the faults of request `number`, independently of all other requests.
     pub(super) fn draw(&self, number: u64) -> Draws {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(number);
@@ -89,17 +92,18 @@ impl Faults {
         Draws { fate, delay, partial: self.partial, random }
     }
 
-    /// Whether what a request holds has to be known for its fault.
+    /// Reports whether a request's spans must be counted for its fault.
     pub(super) fn looks_into(&self, draws: &Draws) -> bool {
         draws.fate != Fate::Taken || draws.delay.is_some() || self.partial > 0.0
     }
 }
 
 impl Draws {
-    /// What is taken of a request in protobuf of which some spans are rejected, and how many; `None`: all is taken.
+    /// Returns the accepted part of a protobuf request and the number of rejected spans, or `None` if everything is
+    /// accepted.
     ///
     /// # Errors
-    /// It is damaged.
+    /// The request is damaged.
     pub fn reject(&mut self, request: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Malformed> {
         if self.partial == 0.0 || self.fate != Fate::Taken {
             return Ok(None);
@@ -110,15 +114,15 @@ impl Draws {
     }
 }
 
-/// 0 to below 1.
+/// Draws a number from 0 to below 1.
 fn uniform(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// The spans of a request in protobuf.
+/// Counts the spans of a protobuf request.
 ///
 /// # Errors
-/// It is damaged.
+/// The request is damaged.
 pub(super) fn count(request: &[u8]) -> Result<u64, Malformed> {
     let mut spans = 0;
     for_each_span(request, |_, _| {
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_as_asked_and_repeat_with_the_seed() {
+    fn shares_are_as_configured_and_repeat_with_the_seed() {
         let fates = |faults: &Faults| (0..20_000).map(|number| faults.draw(number).fate).collect::<Vec<_>>();
         let drawn = fates(&faults());
         let share = |fate| drawn.iter().filter(|drawn| **drawn == fate).count() as f64 / drawn.len() as f64;

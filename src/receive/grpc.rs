@@ -1,5 +1,5 @@
-//! OTLP/gRPC: a call is one message each way, framed here as `export` does it on the other side. tonic's server would tell who
-//! sends too much OUT_OF_RANGE, which OTLP takes for "send it again".
+//! OTLP/gRPC. A call is one message each way, so it is framed here, as `export` does for the client. tonic's server would
+//! answer a message that is too large with OUT_OF_RANGE, which OTLP clients take for a request to send it again.
 
 use super::http::{self, Body, Response};
 use super::refusal::Refusal;
@@ -10,24 +10,25 @@ use hyper::{HeaderMap, StatusCode};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
+/// The path of the only gRPC method that is served.
 pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// Before a message: whether it is compressed, and its length in 4 bytes, big-endian.
+/// The number of bytes before a message: a flag for compression, and the message's length in 4 bytes, big-endian.
 const PREFIX_BYTES: usize = 5;
 
-/// Whether a request speaks gRPC, rather than OTLP/HTTP.
+/// Reports whether a request is gRPC, rather than OTLP/HTTP.
 pub fn is_spoken(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// The message of a whole body.
+/// Returns the message in a call's body.
 ///
 /// # Errors
-/// It is cut off, compressed in a way that is not known, or larger than `most` bytes.
-pub fn message(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, Refusal> {
+/// The body is cut off, compressed in an unknown way, or larger than `max_bytes` bytes.
+pub fn message(headers: &HeaderMap, body: Bytes, max_bytes: usize) -> Result<Bytes, Refusal> {
     let Some((&[compressed, a, b, c, d], rest)) = body.split_first_chunk() else {
         return Err(Refusal::damaged("the call has no message"));
     };
@@ -37,11 +38,12 @@ pub fn message(headers: &HeaderMap, body: Bytes, most: usize) -> Result<Bytes, R
     let encoding = headers.get("grpc-encoding").map_or(&b"identity"[..], HeaderValue::as_bytes);
     match (compressed, encoding) {
         (0, _) => Ok(body.slice(PREFIX_BYTES..)),
-        (1, b"gzip") => http::unpack(rest, most),
-        _ => Err(Refusal::unsupported("only gzip is unpacked")),
+        (1, b"gzip") => http::unpack(rest, max_bytes),
+        _ => Err(Refusal::unsupported("only gzip is supported")),
     }
 }
 
+/// Makes the answer to an accepted call.
 pub fn accepted(answer: &ExportTraceServiceResponse) -> Response {
     let message = answer.encode_to_vec();
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
@@ -52,6 +54,7 @@ pub fn accepted(answer: &ExportTraceServiceResponse) -> Response {
     response(Full::new(framed.freeze()).with_trailers(async { Some(Ok(trailers)) }).boxed())
 }
 
+/// Makes the answer to a refused call.
 pub fn refused(refusal: &Refusal) -> Response {
     let mut response = response(Empty::new().boxed());
     let headers = response.headers_mut();

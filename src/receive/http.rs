@@ -1,7 +1,7 @@
-//! OTLP/HTTP: what a request may be, and how it is answered (the OTLP specification's "OTLP/HTTP").
+//! OTLP/HTTP: the forms of requests and their answers, by the section "OTLP/HTTP" of the OTLP specification.
 
 use super::refusal::Refusal;
-use crate::otlp::request::{Untaken, to_protobuf};
+use crate::otlp::request::{Refused, to_protobuf};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http_body_util::combinators::BoxBody;
@@ -18,9 +18,10 @@ use tonic_types::pb;
 pub type Body = BoxBody<Bytes, Infallible>;
 pub type Response = hyper::Response<Body>;
 
+/// The path to which traces are posted.
 pub const PATH: &str = "/v1/traces";
 
-/// How a message is written.
+/// The encoding of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Protobuf,
@@ -28,7 +29,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// Parameters, as a character set, aside.
+    /// Returns the form that the content type names, whose parameters, such as a character set, are ignored.
     pub fn of(headers: &HeaderMap) -> Option<Form> {
         let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
         match value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
@@ -46,44 +47,47 @@ impl Form {
     }
 }
 
-/// The message of a whole body, in protobuf.
+/// Returns the message of a body, in protobuf.
 ///
 /// # Errors
-/// It is compressed in a way that is not known, larger than `most` bytes, or no JSON of a request.
-pub fn message(headers: &HeaderMap, form: Form, body: Bytes, most: usize) -> Result<Bytes, Refusal> {
+/// The body is compressed in an unknown way, larger than `max_bytes` bytes, or not a request in JSON.
+pub fn message(headers: &HeaderMap, form: Form, body: Bytes, max_bytes: usize) -> Result<Bytes, Refusal> {
     let body = match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"" | b"identity") => body,
-        Some(b"gzip") => unpack(&body, most)?,
-        Some(_) => return Err(Refusal::unsupported("only gzip is unpacked")),
+        Some(b"gzip") => unpack(&body, max_bytes)?,
+        Some(_) => return Err(Refusal::unsupported("only gzip is supported")),
     };
     match form {
         Form::Protobuf => Ok(body),
-        Form::Json => match to_protobuf(&body, most) {
+        Form::Json => match to_protobuf(&body, max_bytes) {
             Ok(message) => Ok(message.into()),
-            Err(Untaken::Damaged(damage)) => Err(Refusal::damaged(format!("no OTLP JSON: {damage}"))),
-            Err(Untaken::TooLarge) => Err(Refusal::too_large(most)),
+            Err(Refused::Damaged(damage)) => Err(Refusal::damaged(format!("not OTLP JSON: {damage}"))),
+            Err(Refused::TooLarge) => Err(Refusal::too_large(max_bytes)),
         },
     }
 }
 
+/// Decompresses a gzip body.
+///
 /// # Errors
-/// It is no gzip, or more than `most` bytes.
-pub fn unpack(packed: &[u8], most: usize) -> Result<Bytes, Refusal> {
-    let mut plain = Vec::with_capacity(packed.len().saturating_mul(4).min(most));
-    let read = MultiGzDecoder::new(packed).take(most as u64 + 1).read_to_end(&mut plain);
+/// The body is not gzip, or its content is larger than `max_bytes` bytes.
+pub fn unpack(packed: &[u8], max_bytes: usize) -> Result<Bytes, Refusal> {
+    let mut plain = Vec::with_capacity(packed.len().saturating_mul(4).min(max_bytes));
+    let read = MultiGzDecoder::new(packed).take(max_bytes as u64 + 1).read_to_end(&mut plain);
     match read {
-        Ok(_) if plain.len() > most => Err(Refusal::too_large(most)),
+        Ok(_) if plain.len() > max_bytes => Err(Refusal::too_large(max_bytes)),
         Ok(_) => Ok(plain.into()),
-        Err(e) => Err(Refusal::damaged(format!("no gzip: {e}"))),
+        Err(e) => Err(Refusal::damaged(format!("not gzip: {e}"))),
     }
 }
 
+/// Makes the answer to an accepted request.
 pub fn accepted(form: Form, answer: &ExportTraceServiceResponse) -> Response {
     let body = match form {
         Form::Protobuf => answer.encode_to_vec(),
         Form::Json => match &answer.partial_success {
             None => b"{}".to_vec(),
-            // 64-bit integers are text in protobuf's JSON.
+            // Protobuf's JSON mapping writes 64-bit integers as strings.
             Some(partial) => json!({"partialSuccess": {
                 "rejectedSpans": partial.rejected_spans.to_string(),
                 "errorMessage": partial.error_message,
@@ -95,7 +99,7 @@ pub fn accepted(form: Form, answer: &ExportTraceServiceResponse) -> Response {
     response(StatusCode::OK, form, body)
 }
 
-/// With a `google.rpc.Status`, as OTLP wants it.
+/// Makes the answer to a refused request, with a `google.rpc.Status` as OTLP demands.
 pub fn refused(form: Form, refusal: &Refusal) -> Response {
     let code = i32::from(refusal.code);
     let body = match form {
@@ -104,7 +108,7 @@ pub fn refused(form: Form, refusal: &Refusal) -> Response {
     };
     let mut response = response(refusal.status, form, body);
     if let Some(wait) = refusal.retry_after {
-        // Whole seconds, and not before.
+        // The header holds whole seconds, rounded up so that the client does not come too early.
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1_000) as u64));
     }
     response

@@ -1,4 +1,4 @@
-//! Connections: plain hyper, HTTP/1.1 and HTTP/2 without TLS.
+//! The connections of the receiver, over plain hyper: HTTP/1.1 and HTTP/2 without TLS.
 
 use super::exchange::{Books, Exchange};
 use super::{Arrival, Options, SLOTS, WELCOME};
@@ -16,25 +16,26 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Connections at a time; the one that has been idle longest makes room for another.
+/// The maximum number of connections. When it is reached, the connection that has been idle longest makes room for a new
+/// one.
 const CONNECTIONS: u32 = 256;
-/// For the first request on a connection, and for the next one: longer than the clients of OTLP keep idle connections. What a
-/// connection sends that is no whole request is not waited for longer than that, whatever it speaks.
+/// The time allowed for the first request on a connection, and for each further one. It is longer than OTLP clients keep
+/// idle connections. Data that is not a whole request after that time ends the connection.
 const PATIENCE: Patience = Patience { first: Duration::from_secs(30), later: Duration::from_secs(120) };
-/// How long requests under way may take at the end.
+/// The time that requests under way may take at the end.
 const END_PATIENCE: Duration = Duration::from_secs(10);
-/// What an HTTP/2 request may send before it is read, bytes. The window of a connection has room for all its requests: none
-/// that waits for its turn holds up one that is read.
+/// The number of bytes that an HTTP/2 request may send before it is read. The window of a connection has room for all of
+/// its requests, so a request that waits for its turn does not block one that is read.
 const WINDOW: u32 = 512 << 10;
 
-/// Takes requests at its addresses.
+/// An OTLP receiver with its addresses.
 pub struct Receiver {
     listeners: Vec<TcpListener>,
     exchange: Arc<Exchange>,
 }
 
 impl Receiver {
-    /// What it takes is to be fetched from the other end, and answered.
+    /// Makes a receiver. Its arrivals come out of the returned channel, and must each be answered.
     pub fn new(listeners: Vec<TcpListener>, options: Options) -> (Receiver, mpsc::Receiver<Arrival>) {
         let (send, arrivals) = mpsc::channel(SLOTS);
         (Receiver { listeners, exchange: Arc::new(Exchange::new(options, send)) }, arrivals)
@@ -44,7 +45,8 @@ impl Receiver {
         self.exchange.books()
     }
 
-    /// Answer until `end`, then let requests under way finish. Every arrival has to be answered meanwhile.
+    /// Serves requests until `end` completes, then lets requests under way finish. Every arrival must be answered
+    /// meanwhile.
     pub async fn run(self, end: impl Future<Output = ()>) {
         let seats = Arc::new(Seats::new(CONNECTIONS, WELCOME));
         let (connected, mut connections) = mpsc::channel(1);
@@ -72,7 +74,7 @@ async fn accept(listener: TcpListener, seats: Arc<Seats>, connected: mpsc::Sende
         let seat = seats.take().await;
         match listener.accept().await {
             Ok((stream, _)) => drop(connected.send((stream, seat)).await),
-            // Out of file descriptors: those that are open end some time.
+            // There are no file descriptors left; open connections will end and free some.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
@@ -95,16 +97,16 @@ async fn serve(stream: TcpStream, seat: Arc<Seat>, exchange: Arc<Exchange>, watc
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW * SLOTS as u32);
     tokio::select! {
-        // What goes wrong with a connection is its client's to know.
+        // Errors of a connection concern its client only.
         _ = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)) => {}
-        // Closed with nothing lingering, a connection is reset.
+        // A connection that is closed without lingering is reset.
         () = cut.notified() => drop(twin.set_zero_linger()),
-        // It has been idle for long, or its seat is wanted.
+        // The connection has been idle for too long, or its seat is needed.
         () = seat.given_up(PATIENCE) => {}
     }
 }
 
-/// A connection, and a second handle on it.
+/// Returns two handles on one connection.
 fn twins(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
     let stream = stream.into_std()?;
     let twin = stream.try_clone()?;

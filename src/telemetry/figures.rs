@@ -1,4 +1,4 @@
-//! The list: what there is to tell of a run, and of a session with its store.
+//! The metrics of a run, and of a session with its store.
 
 use super::{Kind, Metric, seconds};
 use crate::clock::now;
@@ -8,18 +8,20 @@ use crate::histogram::Percentiles;
 use crate::store::{DatabaseStatus, MemorySize};
 use crate::trace::Amount;
 
-/// A run at one moment.
+/// The state of a run at one moment.
 pub struct RunState {
-    /// ns since 1970.
+    /// The time when the run began, in ns since 1970.
     pub began: u64,
     pub figures: Figures,
-    /// Traces a second that were asked for, if a rate was, and that were made of late.
+    /// The requested rate in traces a second, if there is one.
     pub target_rate: Option<f64>,
+    /// The recent rate in traces a second.
     pub achieved_rate: f64,
-    /// Of a network: what became of the spans, and how a collector does.
+    /// The account of a delivery over the network, and the state of the collector.
     pub export: Option<(Account, Option<Standing>)>,
 }
 
+/// Returns the metrics of a run.
 pub fn of_run(state: &RunState) -> Vec<Metric> {
     let figures = &state.figures;
     let generation = Generation {
@@ -33,11 +35,11 @@ pub fn of_run(state: &RunState) -> Vec<Metric> {
     let mut list = vec![build()];
     generation.tell(&mut list);
     list.extend([
-        Metric::counter("tracegen.generated.bytes", "By", "Bytes of those, encoded.", figures.bytes),
+        Metric::counter("tracegen.generated.bytes", "By", "Bytes of these, encoded.", figures.bytes),
         Metric::counter(
             "tracegen.pending.full",
             "",
-            "Times no trace began: there is no memory for more.",
+            "Times no trace began because there was no memory for more.",
             figures.full,
         ),
     ]);
@@ -47,6 +49,7 @@ pub fn of_run(state: &RunState) -> Vec<Metric> {
     list
 }
 
+/// Returns the metrics of a session and its store.
 pub fn of_session(state: &SessionState, store: &DatabaseStatus) -> Vec<Metric> {
     let generation = Generation {
         began: state.began,
@@ -76,7 +79,7 @@ fn build() -> Metric {
     build.with([("version", env!("CARGO_PKG_VERSION"))], 1.0)
 }
 
-/// What runs and sessions have in common.
+/// The metrics that runs and sessions have in common.
 struct Generation {
     began: u64,
     amount: Amount,
@@ -90,13 +93,17 @@ impl Generation {
     fn tell(self, list: &mut Vec<Metric>) {
         let Amount { spans, traces } = self.amount;
         list.extend([
-            Metric::gauge("tracegen.start_time", "s", "When it began, in seconds since 1970.", seconds(self.began)),
+            Metric::gauge(
+                "tracegen.start_time",
+                "s",
+                "When the run began, in seconds since 1970.",
+                seconds(self.began),
+            ),
             Metric::counter("tracegen.generated.traces", "{trace}", "Traces made and handed on.", traces),
-            Metric::counter("tracegen.generated.spans", "{span}", "Spans of those.", spans),
+            Metric::counter("tracegen.generated.spans", "{span}", "Spans made and handed on.", spans),
         ]);
         list.extend(
-            self.target_rate
-                .map(|rate| Metric::gauge("tracegen.target.traces", "{trace}/s", "Rate that is asked for.", rate)),
+            self.target_rate.map(|rate| Metric::gauge("tracegen.target.traces", "{trace}/s", "Requested rate.", rate)),
         );
         list.extend([
             Metric::gauge("tracegen.achieved.traces", "{trace}/s", "Rate of the last 10 s.", self.achieved_rate),
@@ -106,7 +113,7 @@ impl Generation {
     }
 }
 
-/// `target`: a collector's link, and the time from a request to its answer.
+/// Adds the metrics of the export. `target` holds a collector's link, and the time from a request to its answer.
 fn export(list: &mut Vec<Metric>, account: &Account, target: Option<(Link, Percentiles)>) {
     list.extend(target.map(|(link, _)| {
         Metric::flag("tracegen.export.up", "1 while the collector answers.", link == Link::Connected)
@@ -122,10 +129,20 @@ fn export(list: &mut Vec<Metric>, account: &Account, target: Option<(Link, Perce
         outcomes("tracegen.export.spans", "{span}", "Spans by outcome and cause.", account, |amount| amount.spans),
         outcomes("tracegen.export.traces", "{trace}", "Traces by outcome and cause.", account, |amount| amount.traces),
         Metric::gauge("tracegen.export.in_flight.spans", "{span}", "Spans that wait or are under way.", spans as f64),
-        Metric::gauge("tracegen.export.in_flight.traces", "{trace}", "Traces that do.", traces as f64),
+        Metric::gauge(
+            "tracegen.export.in_flight.traces",
+            "{trace}",
+            "Traces that wait or are under way.",
+            traces as f64,
+        ),
         Metric::counter("tracegen.export.resent.spans", "{span}", "Spans sent again, the outcome unknown.", resent),
         Metric::counter("tracegen.export.requests", "", "Requests that were acknowledged.", account.requests),
-        Metric::counter("tracegen.export.bytes", "By", "Bytes of their bodies, before compression.", account.bytes),
+        Metric::counter(
+            "tracegen.export.bytes",
+            "By",
+            "Bytes of acknowledged requests, before compression.",
+            account.bytes,
+        ),
         retries,
     ]);
     list.extend(
@@ -140,13 +157,14 @@ fn outcomes(
     unit: &'static str,
     description: &'static str,
     account: &Account,
-    of: impl Fn(Amount) -> u64,
+    count: impl Fn(Amount) -> u64,
 ) -> Metric {
     let delivered = [("outcome", "delivered"), ("cause", "")];
-    let mut metric = Metric::new(name, Kind::Counter, unit, description).with(delivered, of(account.delivered) as f64);
+    let mut metric =
+        Metric::new(name, Kind::Counter, unit, description).with(delivered, count(account.delivered) as f64);
     for (outcome, losses) in [("rejected", &account.rejected), ("undelivered", &account.undelivered)] {
         for (cause, loss) in losses {
-            metric = metric.with([("outcome", outcome), ("cause", cause)], of(loss.amount) as f64);
+            metric = metric.with([("outcome", outcome), ("cause", cause)], count(loss.amount) as f64);
         }
     }
     metric
@@ -157,16 +175,26 @@ fn database(list: &mut Vec<Metric>, status: &DatabaseStatus) {
     let MemorySize { traces, bytes, too_large, limits } = status.memory;
     list.extend([
         Metric::flag("tracegen.store.up", "1 while the store that was asked for is in use.", status.outage.is_none()),
-        Metric::gauge("tracegen.store.outage", "s", "Since when it is not.", seconds(outage)),
+        Metric::gauge(
+            "tracegen.store.outage",
+            "s",
+            "Time for which the store that was asked for has been out of use.",
+            seconds(outage),
+        ),
         Metric::gauge("tracegen.store.memory.traces", "{trace}", "Traces in memory.", traces as f64),
         Metric::gauge(
             "tracegen.store.memory.capacity.traces",
             "{trace}",
-            "The most there can be.",
+            "The maximum number of traces in memory.",
             limits.traces as f64,
         ),
-        Metric::gauge("tracegen.store.memory.bytes", "By", "Bytes they take.", bytes as f64),
-        Metric::gauge("tracegen.store.memory.capacity.bytes", "By", "The most they may take.", limits.bytes as f64),
+        Metric::gauge("tracegen.store.memory.bytes", "By", "Bytes that the traces in memory take.", bytes as f64),
+        Metric::gauge(
+            "tracegen.store.memory.capacity.bytes",
+            "By",
+            "The maximum number of bytes for traces in memory.",
+            limits.bytes as f64,
+        ),
         Metric::new(
             "tracegen.store.memory.too_large.traces",
             Kind::Counter,

@@ -1,4 +1,4 @@
-//! Metrics through the SDK: observable instruments, collected by its reader at an interval and once more at the end.
+//! The metrics as observable instruments of the SDK, whose reader collects them at an interval and once more at the end.
 
 use super::{Kind, Metric};
 use crate::export::MetricExporter;
@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Metrics on their way to a collector, on threads of their own.
+/// A sender of metrics to a collector, with threads of its own.
 pub struct Telemetry(SdkMeterProvider);
 
 impl Telemetry {
-    /// Every `interval`, send what `read` gives: the same metrics each time. They are this process's own, so
-    /// `OTEL_RESOURCE_ATTRIBUTES` counts here, if nowhere else.
+    /// Starts sending the metrics that `read` returns at each `interval`; they must be the same metrics each time. They
+    /// describe this process, so `OTEL_RESOURCE_ATTRIBUTES` applies here, and nowhere else.
     pub fn start(
         exporter: MetricExporter,
         interval: Duration,
@@ -32,7 +32,8 @@ impl Telemetry {
             let (read, latest) = (read.clone(), latest.clone());
             let observe = move |instrument: &dyn AsyncInstrument<f64>| {
                 let mut latest = latest.lock();
-                // The SDK asks in this order: the first reads for all, so that the figures of a collection fit together.
+                // The SDK reads the instruments in this order. The first one reads for all, so that the values of a
+                // collection fit together.
                 if at == 0 {
                     *latest = read();
                 }
@@ -64,9 +65,9 @@ impl Telemetry {
         Telemetry(provider)
     }
 
-    /// Send the last figures; takes 5 s at most.
+    /// Sends the last values, which takes at most 5 s.
     pub fn finish(self) {
-        // What went wrong has been told by the exporter.
+        // The exporter has reported what went wrong.
         let _ = self.0.shutdown();
     }
 }
@@ -83,7 +84,8 @@ fn resource(service_name: Option<String>) -> Resource {
     }
 }
 
-/// A random UUID, so that the counters of several processes are told apart; `None`: the system gives no random numbers.
+/// Returns a random UUID, which tells the counters of several processes apart, or `None` if the system gives no random
+/// numbers.
 fn instance_id() -> Option<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).ok()?;

@@ -3,7 +3,7 @@
 use super::{Kind, Metric};
 use std::fmt::Write;
 
-/// A page for a scraper.
+/// Returns the page for a scraper.
 pub fn text(metrics: &[Metric]) -> String {
     let mut text = String::new();
     for metric in metrics {
@@ -27,7 +27,8 @@ pub fn text(metrics: &[Metric]) -> String {
     text
 }
 
-/// Unit and type are part of the name; what stands in braces is an annotation and no unit.
+/// Returns the name of a metric in Prometheus, which includes unit and type. A unit in braces is an annotation, and left
+/// out.
 fn name(metric: &Metric) -> String {
     let mut name = metric.name.replace('.', "_");
     let unit = match metric.unit {

@@ -1,24 +1,24 @@
-//! Text that others wrote, as a terminal can show it: names of services and files, values of attributes, the answers of other
-//! servers.
+//! Text from outside in a form that a terminal can safely show: names of services and files, values of attributes, answers
+//! of other servers.
 
 use std::fmt::{self, Display, Write};
 
-/// Characters of one text that are shown: a name can be as long as a request.
+/// The maximum number of characters of one text that are shown: a name can be as long as a request.
 const MOST: usize = 1_000;
 
-/// The text on one line, with nothing in it that a terminal obeys or that changes the order of what stands beside it: control
-/// characters, line breaks, marks of writing direction and whatever else has no look of its own are written out, as `\n` or
-/// `\u{1b}`. What is very long ends in `...`.
+/// Returns the text on one line, without anything that a terminal obeys or that changes the order of the text around it.
+/// Control characters, line breaks, marks of writing direction and other invisible characters are written as `\n` or
+/// `\u{1b}`. A very long text is cut and ends in `...`.
 pub fn foreign(text: &str) -> Foreign<'_> {
     Foreign { text, lines: false }
 }
 
-/// As [`foreign`], for a whole message with foreign text somewhere in it: it keeps its lines, and all of its length.
+/// Returns a whole message with foreign text in it, made safe as by [`foreign`], but with its lines and its full length.
 pub fn message(text: &str) -> Foreign<'_> {
     Foreign { text, lines: true }
 }
 
-/// A text that is made harmless while it is written.
+/// A text that is made safe while it is written.
 pub struct Foreign<'a> {
     text: &'a str,
     lines: bool,
@@ -26,7 +26,7 @@ pub struct Foreign<'a> {
 
 impl Display for Foreign<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A width is for what is shown, so that columns stay columns.
+        // A width applies to the shown text, so that columns stay aligned.
         if f.width().is_some() {
             return f.pad(&self.to_plain());
         }
@@ -37,7 +37,7 @@ impl Display for Foreign<'_> {
 impl Foreign<'_> {
     fn to_plain(&self) -> String {
         let mut shown = String::with_capacity(self.text.len());
-        // A `String` takes all.
+        // Writing to a `String` does not fail.
         let _ = self.write(&mut shown);
         shown
     }
@@ -57,16 +57,16 @@ impl Foreign<'_> {
     }
 }
 
-/// Whether a character is shown as it is.
+/// Reports whether a character is shown as it is.
 pub fn is_shown(c: char) -> bool {
     let mut shown = String::new();
     matches!(c, ' '..='~') || escaped(c, &mut shown).is_ok() && shown.chars().eq([c])
 }
 
-/// As Rust shows a character in a text: itself where it has a look.
+/// Writes a character as Rust's `Debug` for strings does: itself if it is visible.
 fn escaped(c: char, out: &mut impl Write) -> fmt::Result {
     let mut buffer = [0; 4];
-    // Alone, an accent would be taken for one without a letter, and written out.
+    // On its own, an accent would count as one without a letter, and be escaped.
     let mut pair = String::from("e");
     pair.push_str(c.encode_utf8(&mut buffer));
     pair.escape_debug().skip(1).try_for_each(|c| out.write_char(c))
@@ -77,12 +77,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_has_nothing_to_obey() {
+    fn a_terminal_gets_nothing_that_it_obeys() {
         for (text, shown) in [
             ("checkout", "checkout"),
             ("a'b\"c\\d", "a'b\"c\\d"),
             ("caf\u{e9} Stra\u{df}e \u{65e5}\u{672c} \u{1f600}", "caf\u{e9} Stra\u{df}e \u{65e5}\u{672c} \u{1f600}"),
-            // An accent of its own character is text, too.
+            // A combining accent is text, too.
             ("cafe\u{301}", "cafe\u{301}"),
             ("\u{1b}[31mred\u{1b}[0m", "\\u{1b}[31mred\\u{1b}[0m"),
             ("\u{9b}31m\u{7f}\u{0}", "\\u{9b}31m\\u{7f}\\0"),
@@ -97,12 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_of_what_is_shown() {
+    fn columns_are_as_wide_as_what_is_shown() {
         assert_eq!(format!("{:<8}|{:>4}|", foreign("a\u{1b}"), foreign("b")), "a\\u{1b} |   b|");
     }
 
     #[test]
-    fn what_is_very_long_is_cut() {
+    fn a_very_long_text_is_cut() {
         assert_eq!(foreign(&"x".repeat(MOST)).to_string(), "x".repeat(MOST));
         assert_eq!(foreign(&"x".repeat(32 << 20)).to_string(), "x".repeat(MOST) + "...");
         assert_eq!(message(&"x".repeat(5_000)).to_string().len(), 5_000);

@@ -4,32 +4,35 @@ use jiff::{SignedDuration, Span};
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
-/// The longest duration a flag takes: a year.
+/// The longest duration that is accepted: a year.
 const LONGEST: u64 = 366 * 86_400 * SECOND;
 
-/// How fast traces start.
+/// The rate at which traces start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
-    /// `count` traces every `per` ns.
-    Of { count: u64, per: u64 },
-    /// As fast as they can be made and taken.
+    /// `count` traces every `period` ns.
+    Fixed { count: u64, period: u64 },
+    /// As many traces as can be generated and sent.
     Max,
 }
 
-/// `50`, `50/s`, `0.5/s`, `100/m`, `20/h`, `max`.
+/// Parses a rate: `50`, `50/s`, `0.5/s`, `100/m`, `20/h`, `max`.
+///
+/// # Errors
+/// The text is not a rate, or out of range; the error says what is expected.
 pub fn rate(text: &str) -> Result<Rate, String> {
     let allowed = "expected traces per second, minute or hour, as `50`, `0.5/s`, `100/m` or `1/h`, or `max`";
     if text == "max" {
         return Ok(Rate::Max);
     }
     let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
-    let mut per = match unit.trim() {
+    let mut period = match unit.trim() {
         "s" => SECOND,
         "m" => 60 * SECOND,
         "h" => 3_600 * SECOND,
         _ => return Err(allowed.into()),
     };
-    // As a fraction, so that the schedule is exact: 0.5/s is 5 traces every 10 s.
+    // The rate is a fraction, so that the schedule is exact: 0.5/s is 5 traces every 10 s.
     let number = number.trim().replace('_', "");
     let (whole, decimals) = number.split_once('.').unwrap_or((&number, ""));
     let digits = format!("{whole}{decimals}");
@@ -37,19 +40,22 @@ pub fn rate(text: &str) -> Result<Rate, String> {
         return Err(allowed.into());
     }
     let count: u64 = digits.parse().map_err(|_| allowed.to_string())?;
-    per *= 10u64.pow(decimals.len() as u32);
+    period *= 10u64.pow(decimals.len() as u32);
     if count == 0 {
         return Err("a rate must be above 0".into());
     }
-    if count as u128 * SECOND as u128 > per as u128 * 100_000_000 {
+    if count as u128 * SECOND as u128 > period as u128 * 100_000_000 {
         return Err(
-            "a rate of more than 100,000,000 traces a second is out of range; `max` is as fast as it goes".into()
+            "a rate of more than 100,000,000 traces a second is out of range; use `max` for as fast as possible".into(),
         );
     }
-    Ok(Rate::Of { count, per })
+    Ok(Rate::Fixed { count, period })
 }
 
-/// A duration in ns: `500ms`, `10s`, `1m 30s`, `1h`; a bare number is seconds.
+/// Parses a duration and returns it in ns: `500ms`, `10s`, `1m 30s`, `1h`; a bare number is in seconds.
+///
+/// # Errors
+/// The text is not a duration, or out of range; the error says what is expected.
 pub fn duration(text: &str) -> Result<u64, String> {
     let allowed = "expected a duration, as `500ms`, `10s`, `5m` or `1h30m`";
     if let Ok(seconds) = text.parse::<f64>() {
@@ -57,7 +63,7 @@ pub fn duration(text: &str) -> Result<u64, String> {
     }
     let duration: SignedDuration = match text.parse() {
         Ok(duration) => duration,
-        // Days and weeks are of 24 hours here: there is no time zone.
+        // Days and weeks are of 24 hours here, because there is no time zone.
         Err(_) => text
             .parse::<Span>()
             .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
@@ -70,14 +76,17 @@ pub fn duration(text: &str) -> Result<u64, String> {
     }
 }
 
-/// ns in the largest unit that keeps the figure whole, as [`duration`] reads it.
+/// Formats ns in the largest unit that keeps the figure whole, so that [`duration`] can read it.
 pub fn format_duration(ns: u64) -> String {
     let units = [("h", 3_600 * SECOND), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1_000_000), ("us", 1_000)];
     let fits = units.into_iter().find(|(_, unit)| ns.is_multiple_of(*unit));
     fits.map_or(format!("{ns}ns"), |(name, unit)| format!("{}{name}", ns / unit))
 }
 
-/// Seconds, as `0.5`, to ns.
+/// Parses seconds, such as `0.5`, and returns ns.
+///
+/// # Errors
+/// The text is not a number of seconds.
 pub fn seconds(text: &str) -> Result<u64, String> {
     text.parse().ok().and_then(seconds_to_ns).ok_or_else(|| "expected seconds, as `0.5`".into())
 }
@@ -86,7 +95,10 @@ fn seconds_to_ns(seconds: f64) -> Option<u64> {
     (seconds >= 0.0 && seconds <= (LONGEST / SECOND) as f64).then(|| (seconds * SECOND as f64).round() as u64)
 }
 
-/// The two ends hold together.
+/// Returns the two ends of an interval if they fit together.
+///
+/// # Errors
+/// The minimum exceeds the maximum, or the maximum is 0.
 pub fn checked_interval(min: u64, max: u64) -> Result<(u64, u64), String> {
     if min > max {
         return Err("the shortest gap is longer than the longest".into());
@@ -97,12 +109,13 @@ pub fn checked_interval(min: u64, max: u64) -> Result<(u64, u64), String> {
     Ok((min, max))
 }
 
-/// As [`rate`] reads it; exact where `per` is a second, a minute or an hour times a power of ten.
-pub fn format_rate(count: u64, per: u64) -> String {
+/// Formats a rate so that [`rate`] can read it. It is exact if `period` is a second, a minute or an hour times a power of
+/// ten.
+pub fn format_rate(count: u64, period: u64) -> String {
     let units = [("s", SECOND), ("m", 60 * SECOND), ("h", 3_600 * SECOND)];
-    let fits = |ns: u64| (0..=6).find(|d| ns * 10u64.pow(*d) == per);
+    let fits = |ns: u64| (0..=6).find(|d| ns * 10u64.pow(*d) == period);
     let Some((unit, decimals)) = units.iter().find_map(|(unit, ns)| Some((unit, fits(*ns)? as usize))) else {
-        return format!("{}/s", count as f64 * SECOND as f64 / per as f64);
+        return format!("{}/s", count as f64 * SECOND as f64 / period as f64);
     };
     let digits = format!("{count:0width$}", width = decimals + 1);
     let (whole, rest) = digits.split_at(digits.len() - decimals);
@@ -116,11 +129,11 @@ mod tests {
     #[test]
     fn rates() {
         for (text, expected) in [
-            ("50", Ok(Rate::Of { count: 50, per: SECOND })),
-            ("50/s", Ok(Rate::Of { count: 50, per: SECOND })),
-            ("0.5/s", Ok(Rate::Of { count: 5, per: 10 * SECOND })),
-            ("100/m", Ok(Rate::Of { count: 100, per: 60 * SECOND })),
-            ("1/h", Ok(Rate::Of { count: 1, per: 3_600 * SECOND })),
+            ("50", Ok(Rate::Fixed { count: 50, period: SECOND })),
+            ("50/s", Ok(Rate::Fixed { count: 50, period: SECOND })),
+            ("0.5/s", Ok(Rate::Fixed { count: 5, period: 10 * SECOND })),
+            ("100/m", Ok(Rate::Fixed { count: 100, period: 60 * SECOND })),
+            ("1/h", Ok(Rate::Fixed { count: 1, period: 3_600 * SECOND })),
             ("max", Ok(Rate::Max)),
         ] {
             assert_eq!(rate(text), expected, "{text}");
@@ -133,8 +146,8 @@ mod tests {
     #[test]
     fn a_rate_reads_back_as_the_same_schedule() {
         for text in ["50/s", "0.5/s", "100000/m", "1/h", "1.5/h", "1.123457/s"] {
-            let Ok(Rate::Of { count, per }) = rate(text) else { panic!("{text}") };
-            assert_eq!(format_rate(count, per), text);
+            let Ok(Rate::Fixed { count, period }) = rate(text) else { panic!("{text}") };
+            assert_eq!(format_rate(count, period), text);
         }
         assert_eq!(format_rate(3, 2 * SECOND), "1.5/s");
     }

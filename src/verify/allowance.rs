@@ -1,27 +1,28 @@
-//! One thing that a policy lets pass; it reads and shows as on the command line.
+//! A fault or change that a policy permits, in the notation of the command line.
 
 use super::fault::Fault;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// What is let pass.
+/// A fault or change that a policy permits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Allowance {
     Fault(Fault),
-    /// A change of the field with this name; with `.*` at the end, of every field whose name goes on behind that dot.
+    /// A change of the field with this name. A name that ends with `.*` covers every field whose name begins with the part
+    /// before the star.
     Field(String),
-    /// A part of the source that can't be read is taken to hold nothing.
+    /// An unreadable part of the source, which is then assumed to hold nothing.
     Damaged,
 }
 
 const FAULTS: [Fault; 5] = [Fault::Lost, Fault::Duplicated, Fault::Altered, Fault::Invented, Fault::Orphaned];
 const DAMAGED: &str = "damaged";
-/// Beginnings of names that are no names themselves.
+/// Prefixes of field names that are not field names themselves.
 const FAMILIES: [&str; 5] = ["attributes", "resource", "scope", "events.attributes", "links.attributes"];
 
 impl Allowance {
-    /// Whether it is about the field.
+    /// Reports whether the allowance permits a change of the field.
     pub fn covers(&self, field: &str) -> bool {
         let Allowance::Field(name) = self else { return false };
         match name.strip_suffix('*') {
@@ -54,7 +55,7 @@ impl FromStr for Allowance {
         if let Some(name) = text.strip_prefix("altered=") {
             return field(name);
         }
-        // Both forms of the word are in use.
+        // Both words are in common use.
         let word = if text == "duplicates" { "duplicated" } else { text };
         match FAULTS.into_iter().find(|fault| fault.name() == word) {
             Some(fault) => Ok(Allowance::Fault(fault)),
@@ -73,7 +74,7 @@ fn field(name: &str) -> Result<Allowance, String> {
                 .into())
         }
         _ if FAMILIES.contains(&name) => {
-            Err(format!("no field has the name `{name}`: `altered={name}.*` is all those that begin with it"))
+            Err(format!("no field has the name `{name}`: `altered={name}.*` covers all fields that begin with it"))
         }
         _ => Ok(Allowance::Field(name.into())),
     }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_that_field_alone_and_a_star_is_what_goes_on_behind_the_dot() {
+    fn a_name_covers_one_field_and_a_star_covers_its_subfields() {
         let environment = ["resource.deployment.environment", "resource.deployment.environment.name"];
         assert_eq!(covered("altered=resource.deployment.environment", &environment), [true, false]);
         assert_eq!(covered("altered=resource.deployment.environment.*", &environment), [false, true]);
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_mean_nothing_is_refused_with_the_way_out() {
+    fn a_name_that_no_field_has_is_refused_with_help() {
         for (text, way_out) in [
             ("altered=", "as `resource.k8s.*`"),
             ("altered=*", "by `altered`"),

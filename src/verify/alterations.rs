@@ -1,4 +1,4 @@
-//! The fields that are not as they were sent.
+//! The fields that arrived with other values than were sent.
 
 use super::compare::Difference;
 use crate::trace::TraceId;
@@ -6,28 +6,33 @@ use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Fields that are told apart, at most, of those that may be altered and of the others each: a source can make up any number of
-/// attributes.
+/// The maximum number of fields counted by name, for permitted and for other alterations each: a source can make up any
+/// number of attributes.
 const MOST_FIELDS: usize = 1_000;
-/// Under which the others are.
+/// The name under which all further fields are counted.
 const OTHERS: &str = "(other fields)";
-/// Characters of a field's name that are kept.
+/// The number of characters of a field's name that are kept.
 const NAME: usize = 256;
 
-/// A field that is not as it was sent.
+/// A field that was altered, with the first span as an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AlteredField {
     pub field: String,
-    /// The policy lets its changes pass.
+    /// The policy permits changes of this field.
     pub allowed: bool,
+    /// The number of spans in which the field is altered.
     pub spans: u64,
-    /// Of the first such span.
+    /// The value that the first such span was sent with.
     pub expected: String,
+    /// The value that the first such span arrived with.
     pub found: String,
+    /// The trace id of the first such span.
     pub trace_id: String,
+    /// The id of the first such span.
     pub span_id: String,
 }
 
+/// The altered fields by name, permitted and other ones apart.
 #[derive(Default)]
 pub struct Alterations {
     allowed: BTreeMap<String, AlteredField>,
@@ -35,7 +40,8 @@ pub struct Alterations {
 }
 
 impl Alterations {
-    /// A field of a span is altered. `counted`: the span has been, so that only a field that is not known yet is noted.
+    /// Counts a span whose field is altered. With `counted`, an earlier copy of the span has been counted, so the field is
+    /// only noted if it is new.
     pub fn note(&mut self, difference: Difference, allowed: bool, counted: bool, trace: &TraceId, span: u64) {
         let Difference { field, expected, found } = difference;
         let fields = if allowed { &mut self.allowed } else { &mut self.others };
@@ -58,7 +64,7 @@ impl Alterations {
         entry.spans += 1;
     }
 
-    /// Those that may not be altered first, each kind by the number of spans.
+    /// Returns the fields, those that may not be altered first, then by descending number of spans.
     pub fn into_fields(self) -> Vec<AlteredField> {
         let mut fields: Vec<AlteredField> = self.others.into_values().chain(self.allowed.into_values()).collect();
         fields.sort_by_key(|field| (field.allowed, Reverse(field.spans)));
@@ -66,7 +72,7 @@ impl Alterations {
     }
 }
 
-/// More fields were altered than are told apart.
+/// Reports whether the entry stands for all fields beyond [`MOST_FIELDS`].
 pub fn is_overflow(field: &AlteredField) -> bool {
     field.field == OTHERS
 }

@@ -1,4 +1,4 @@
-//! What arrives, counted: as much as can be said of spans without knowing what was sent.
+//! Counts of arriving spans, as far as they can be made without knowing what was sent.
 
 use crate::histogram::{Percentiles, Shared};
 use crate::otlp::request::for_each_span;
@@ -6,43 +6,45 @@ use crate::otlp::wire::{Fields, Malformed, Value, all, last};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Services that are counted by name.
+/// The maximum number of services that are counted by name.
 const MOST_SERVICES: usize = 1_000;
-/// Under which the others are.
+/// The name under which all further services are counted.
 const OTHERS: &str = "(others)";
-/// Bytes of a name that are kept.
+/// The number of bytes of a service's name that are kept.
 const MOST_NAME: usize = 128;
+/// The status code ERROR.
 const ERROR: u64 = 2;
 
-/// Counts requests in protobuf.
+/// Counts of the protobuf requests that arrived.
 #[derive(Default)]
 pub struct Census {
     pub requests: u64,
-    /// Of the requests, unpacked.
+    /// The size of the requests after decompression, in bytes.
     pub bytes: u64,
     pub spans: u64,
     /// Spans without a parent.
     pub roots: u64,
     /// Spans with status ERROR.
     pub failed: u64,
-    /// Spans by `service.name`.
+    /// The number of spans for each `service.name`.
     pub services: BTreeMap<String, u64>,
-    /// Of spans that ended then or later, ns since 1970, it is counted how late they are.
-    since: u64,
+    /// The lateness is counted only for spans that ended at this time or later, in ns since 1970.
+    lateness_since: u64,
     lateness: Shared,
 }
 
 impl Census {
-    /// Spans that ended before `time`, ns since 1970, say nothing of how late they are: they are of a run in the past.
+    /// Makes a census that ignores the lateness of spans that ended before `time`, in ns since 1970: they belong to a run
+    /// in the past.
     pub fn since(time: u64) -> Census {
-        Census { since: time, ..Census::default() }
+        Census { lateness_since: time, ..Census::default() }
     }
 
-    /// Count a request that arrived at `at`, ns since 1970. Nothing of it is decoded.
+    /// Counts a request that arrived at `arrival`, in ns since 1970, without decoding it.
     ///
     /// # Errors
-    /// It is damaged; nothing of it counts.
-    pub fn request(&mut self, body: &[u8], at: u64) -> Result<(), Malformed> {
+    /// The request is damaged; no part of it is counted.
+    pub fn request(&mut self, body: &[u8], arrival: u64) -> Result<(), Malformed> {
         for_each_span(body, |resource, span| service_name(resource).and(Counted::read(span)).map(drop))?;
         self.requests += 1;
         self.bytes += body.len() as u64;
@@ -51,15 +53,15 @@ impl Census {
             self.spans += 1;
             self.roots += u64::from(root);
             self.failed += u64::from(failed);
-            if end >= self.since {
-                self.lateness.record(at.saturating_sub(end));
+            if end >= self.lateness_since {
+                self.lateness.record(arrival.saturating_sub(end));
             }
             *self.service(&service_name(resource)?) += 1;
             Ok(())
         })
     }
 
-    /// From the end of a span to its arrival, ns.
+    /// Returns the distribution of the time from a span's end to its arrival, in ns.
     pub fn lateness(&self) -> Percentiles {
         self.lateness.percentiles()
     }
@@ -67,7 +69,7 @@ impl Census {
     fn service(&mut self, name: &str) -> &mut u64 {
         let room = self.services.len() < MOST_SERVICES;
         let name = if room || self.services.contains_key(name) { name } else { OTHERS };
-        // Most are known: no key is made for them.
+        // Most services are known, and need no new key.
         if !self.services.contains_key(name) {
             self.services.insert(name.into(), 0);
         }
@@ -75,11 +77,11 @@ impl Census {
     }
 }
 
-/// What is counted of a span.
+/// The parts of a span that are counted.
 struct Counted {
-    /// It has no parent.
+    /// The span has no parent.
     root: bool,
-    /// ns since 1970.
+    /// The end of the span in ns since 1970.
     end: u64,
     failed: bool,
 }
@@ -105,7 +107,7 @@ impl Counted {
     }
 }
 
-/// Of the service that a resource is of; as OpenTelemetry calls one that does not say its name.
+/// Returns the service name of a resource, or the name that OpenTelemetry specifies for a resource without one.
 fn service_name(resource: &[u8]) -> Result<Cow<'_, str>, Malformed> {
     for attribute in all(resource, 1) {
         let attribute = attribute?;
@@ -129,7 +131,7 @@ mod tests {
 
     const END: u64 = 1_767_225_600_000_000_000;
 
-    /// Two spans of a service, the second failed and below the first.
+    /// Makes a request with two spans of a service. The second is a child of the first, and failed.
     fn request(service: &str) -> Vec<u8> {
         let span = |parent: &[u8], code| otlp::Span {
             parent_span_id: parent.into(),
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_counts_for_nothing() {
+    fn a_damaged_request_is_not_counted() {
         let mut census = Census::default();
         let whole = request("a");
         assert!(census.request(&whole[..whole.len() - 1], END).is_err());

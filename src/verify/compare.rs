@@ -1,25 +1,27 @@
-//! One span as it was made against the same span as it arrived.
+//! Comparison of a span as it was generated with the same span as it arrived.
 
 use super::Fidelity;
 use crate::trace::{Attributes, Datum, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan};
 use std::fmt::Write;
 
-/// Characters of a value that is shown.
+/// The number of characters of a value that are shown.
 const SHOWN: usize = 120;
-/// How a field is shown that is not there.
+/// The text that is shown for a missing field.
 pub const ABSENT: &str = "(absent)";
 
-/// A field that is not as it was sent.
+/// A field that did not arrive as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `name`, `attributes.http.method`, `resource.service.version`, `events.time`, ...
+    /// The field's name, such as `name`, `attributes.http.method`, `resource.service.version` or `events.time`.
     pub field: String,
+    /// The value that was sent, as people read it.
     pub expected: String,
+    /// The value that arrived, as people read it.
     pub found: String,
 }
 
 impl Difference {
-    /// Values as people read them, cut where they are long: from the beginning, or from where they part.
+    /// Makes a difference. Long values are cut: from the beginning, or from where the two values begin to differ.
     pub fn new(field: impl Into<String>, expected: &str, found: &str) -> Difference {
         let alike = expected.chars().zip(found.chars()).take_while(|(e, f)| e == f);
         let same: usize = alike.clone().map(|(c, _)| c.len_utf8()).sum();
@@ -31,17 +33,17 @@ impl Difference {
     }
 }
 
-/// All fields in which `found` is not as `expected`, of those that the source keeps; each once, by name. `beside`: what a
-/// [`StoredSpan`] has no place for, and tracegen never sends.
+/// Returns all fields in which `found` differs from `expected`, each once, in the order of their names. Fields that the
+/// source does not keep are left out. `unstored` holds differences in fields that a [`StoredSpan`] has no place for.
 pub fn compare(
     expected: &StoredSpan,
     found: &StoredSpan,
-    beside: Vec<Difference>,
+    unstored: Vec<Difference>,
     fidelity: Fidelity,
 ) -> Vec<Difference> {
     let mut comparison = Comparison { fidelity, differences: vec![] };
     comparison.span(expected, found);
-    beside.into_iter().for_each(|also| comparison.also(also));
+    unstored.into_iter().for_each(|difference| comparison.add(difference));
     let mut differences = comparison.differences;
     differences.sort_by(|a, b| a.field.cmp(&b.field));
     differences.dedup_by(|later, earlier| later.field == earlier.field);
@@ -58,15 +60,17 @@ impl Comparison {
         self.differences.push(Difference::new(field, expected, found));
     }
 
-    /// What was seen beside the comparison. It may know better what a field holds; and of a list that differs as a whole, no part
-    /// was sent that could be altered.
-    fn also(&mut self, also: Difference) {
-        let list = also.field.split_once('.').map(|(list, _)| list).filter(|list| ["events", "links"].contains(list));
-        let known = self.differences.iter_mut().find(|known| known.field == also.field || Some(&*known.field) == list);
+    /// Adds a difference that was found outside of the comparison. Its value is the more precise one. It is dropped where
+    /// the whole list that contains the field differs: then no part of the list was sent that could have been altered.
+    fn add(&mut self, difference: Difference) {
+        let list =
+            difference.field.split_once('.').map(|(list, _)| list).filter(|list| ["events", "links"].contains(list));
+        let known =
+            self.differences.iter_mut().find(|known| known.field == difference.field || Some(&*known.field) == list);
         match known {
-            Some(known) if known.field == also.field => known.found = also.found,
+            Some(known) if known.field == difference.field => known.found = difference.found,
             Some(_) => {}
-            None => self.differences.push(also),
+            None => self.differences.push(difference),
         }
     }
 
@@ -106,7 +110,7 @@ impl Comparison {
         self.links(&expected.links, &found.links);
         self.attributes("resource.", &expected.resource, &found.resource);
         if self.fidelity != Fidelity::Otlp {
-            // In OTLP it is an attribute of the resource.
+            // In OTLP the service name is an attribute of the resource.
             self.text("service", &expected.service, &found.service);
         }
         self.text("scope.name", &expected.scope, &found.scope);
@@ -117,7 +121,7 @@ impl Comparison {
         self.text("trace_state", &expected.trace_state, &found.trace_state);
     }
 
-    /// As a map: their order means nothing.
+    /// Compares attributes as maps, because their order has no meaning.
     fn attributes(&mut self, prefix: &str, expected: &Attributes, found: &Attributes) {
         if expected.len() == found.len() && expected.iter().zip(found).all(|(e, f)| e.0 == f.0 && self.same(&e.1, &f.1))
         {
@@ -142,7 +146,7 @@ impl Comparison {
             let same = expected.zip(found).is_some_and(|(e, f)| self.same(&e.1, &f.1));
             if !same {
                 let key = expected.or(found).map_or("", |pair| &pair.0);
-                let [e, f] = told_apart(expected.map(|pair| &pair.1), found.map(|pair| &pair.1));
+                let [e, f] = distinguished(expected.map(|pair| &pair.1), found.map(|pair| &pair.1));
                 self.differ(format!("{prefix}{key}"), &e, &f);
             }
         }
@@ -189,7 +193,7 @@ impl Comparison {
     }
 }
 
-/// As Jaeger has it: an attribute `event` takes the place of the name.
+/// Returns the event as Jaeger stores it, where an attribute `event` replaces the name.
 fn renamed(mut event: StoredEvent) -> StoredEvent {
     if let Some(at) = event.attributes.iter().position(|(key, _)| key == "event") {
         event.name = match &event.attributes[at].1 {
@@ -214,8 +218,8 @@ fn status(status: &Status) -> String {
     }
 }
 
-/// Two values that are not the same; with their types where they read the same.
-fn told_apart(expected: Option<&OwnedDatum>, found: Option<&OwnedDatum>) -> [String; 2] {
+/// Returns two different values as text, with their types where the texts are the same.
+fn distinguished(expected: Option<&OwnedDatum>, found: Option<&OwnedDatum>) -> [String; 2] {
     let values = [expected, found].map(|datum| datum.map_or(ABSENT.into(), value));
     match (expected, found) {
         (Some(expected), Some(found)) if values[0] == values[1] => {
@@ -225,7 +229,7 @@ fn told_apart(expected: Option<&OwnedDatum>, found: Option<&OwnedDatum>) -> [Str
     }
 }
 
-/// As OTLP names it.
+/// Returns the name of the value's type in OTLP.
 fn type_of(datum: &OwnedDatum) -> String {
     match datum {
         OwnedDatum::Text(_) => "string".into(),
@@ -240,7 +244,7 @@ fn type_of(datum: &OwnedDatum) -> String {
     }
 }
 
-/// With quotes where it is text: `"1"` and `1` are told apart.
+/// Returns a value as text. Strings are quoted, so that `"1"` and `1` differ.
 fn value(value: &OwnedDatum) -> String {
     match value.as_datum() {
         Datum::Text(text) => format!("{text:?}"),
@@ -248,7 +252,7 @@ fn value(value: &OwnedDatum) -> String {
     }
 }
 
-/// Which characters are escaped depends on the version of what wrote it.
+/// Compares values after decoding, because versions of the writer differ in which characters they escape.
 fn same_json(expected: &str, found: &str) -> bool {
     let parsed = |text| serde_json::from_str::<serde_json::Value>(text).ok();
     expected == found || parsed(expected).is_some_and(|expected| parsed(found) == Some(expected))
@@ -274,7 +278,7 @@ mod tests {
         vec![("n".into(), value)]
     }
 
-    /// What an attribute is said to have been and become.
+    /// Returns the texts that are shown for an attribute that was sent as `expected` and arrived as `found`.
     fn said(expected: OwnedDatum, found: OwnedDatum) -> Option<(String, String)> {
         let mut comparison = Comparison { fidelity: Fidelity::Otlp, differences: vec![] };
         comparison.attributes("attributes.", &pair(expected), &pair(found));

@@ -1,15 +1,15 @@
-//! What can be wrong with what arrived.
+//! The kinds of faults in what arrived.
 
 use serde::Serialize;
 
-/// What can be wrong with what arrived, in the order of a report.
+/// A kind of fault in what arrived. The order is that of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fault {
     Lost,
     Duplicated,
     Altered,
-    /// A span in a trace of the run, which never sent such a span.
+    /// A span in a trace of the run that was not among the spans sent.
     Invented,
     Orphaned,
     Unexpected,
@@ -27,7 +27,7 @@ impl Fault {
         Fault::Sample,
     ];
 
-    /// The word of a fault, as the report's keys have it.
+    /// Returns the name of the fault, which is also its key in the report.
     pub fn name(self) -> &'static str {
         match self {
             Fault::Lost => "lost",

@@ -1,15 +1,15 @@
-//! A run that goes on while what arrives of it is verified: its manifest is written on.
+//! Verification of a run that still goes on, whose manifest grows meanwhile.
 
 use super::Verifier;
 use crate::journal::{Archive, Era};
 use std::fmt;
 
-/// What a manifest says now does not fit what was verified by it.
+/// The reason why a newer manifest does not fit what was verified with the older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outgrown {
-    /// It is of another run.
+    /// The newer manifest belongs to another run.
     OtherRun,
-    /// From this trace on another schedule or plan holds, and traces after it had arrived before that was known.
+    /// Another schedule or plan applies from trace `first` on, and later traces had arrived before that was known.
     Changed { first: u64 },
 }
 
@@ -29,10 +29,10 @@ impl fmt::Display for Outgrown {
 impl std::error::Error for Outgrown {}
 
 impl Verifier {
-    /// What the run's manifest says now holds, and did before.
+    /// Replaces the run's manifest with a newer state of it.
     ///
     /// # Errors
-    /// What has arrived was verified by something else; the verifier is as it was.
+    /// Arrived traces were verified with something that the new state contradicts. The verifier is left unchanged.
     pub fn update(&mut self, archive: Archive) -> Result<(), Outgrown> {
         fits(self.archive(), &archive, self.reached)?;
         self.remaker.replace(archive, self.reached);
@@ -40,12 +40,12 @@ impl Verifier {
     }
 }
 
-/// Whether two states of a run agree on the traces before `reached`.
-fn fits(before: &Archive, now: &Archive, reached: u64) -> Result<(), Outgrown> {
+/// Checks that two states of a run agree on the traces before `reached`.
+fn fits(known: &Archive, newer: &Archive, reached: u64) -> Result<(), Outgrown> {
     let head = |era: &Era| Era { end: None, stopped: None, ..era.clone() };
-    let (old, new) = (before.eras(), now.eras());
-    let same_run = before.seed() == now.seed()
-        && before.selection() == now.selection()
+    let (old, new) = (known.eras(), newer.eras());
+    let same_run = known.seed() == newer.seed()
+        && known.selection() == newer.selection()
         && old.first().map(head) == new.first().map(head);
     if !same_run {
         return Err(Outgrown::OtherRun);
@@ -56,7 +56,7 @@ fn fits(before: &Archive, now: &Archive, reached: u64) -> Result<(), Outgrown> {
     if old == new {
         return Ok(());
     }
-    // Where the two part.
+    // The first trace on which the two states differ.
     let parts = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let first = [old.get(parts), new.get(parts)].into_iter().flatten().map(|era| era.epoch.first).min();
     Err(Outgrown::Changed { first: first.unwrap_or(reached) })
@@ -76,11 +76,11 @@ mod tests {
     const EVEN: Arrivals = Arrivals::Even { count: 10, per_ns: 1_000_000_000 };
     const OPENING: u64 = 1_767_225_600_000_000_000;
 
-    /// With an epoch at each of these traces.
+    /// Makes a schedule with an epoch at each of the traces `firsts`.
     fn schedule(firsts: &[u64]) -> Schedule {
         let mut schedule = Schedule::new(OPENING, EVEN).unwrap();
         for first in firsts {
-            // Later than without it.
+            // This start is later than it would be without the epoch.
             let opening = OPENING + 1_000_000_000 * first;
             schedule.push_epoch(Epoch { first: *first, opening, arrivals: EVEN }).unwrap();
         }
@@ -95,7 +95,7 @@ mod tests {
         Archive::so_far(&run(plan, &[]), Selection::default(), &schedule(firsts))
     }
 
-    /// Traces as they are sent.
+    /// Returns a request with the traces, as they are sent.
     fn body(run: &Arc<Run>, indices: std::ops::Range<u64>) -> Vec<u8> {
         let mut batches: Vec<Batch> = vec![];
         let mut encoder = Protobuf::new(run.plan(), run.resources());
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn traces_of_an_epoch_that_is_told_in_time_are_as_they_were_sent() {
+    fn traces_of_an_epoch_that_is_known_in_time_are_verified() {
         let plan = Arc::new(fixture::plan());
         let whole = run(&plan, &[20]);
         let mut verifier = Verifier::new(archive(&plan, &[]), Fidelity::Otlp, Policy::default());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_verified_by_something_else_is_no_verdict() {
+    fn a_manifest_that_contradicts_what_was_verified_is_refused() {
         let plan = Arc::new(fixture::plan());
         let whole = run(&plan, &[20]);
         let mut verifier = Verifier::new(archive(&plan, &[]), Fidelity::Otlp, Policy::default());

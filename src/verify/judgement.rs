@@ -1,4 +1,4 @@
-//! From what was found to the verdict, which never says more than is known.
+//! The step from the report's counts to a verdict, which never claims more than is known.
 
 use super::Fidelity;
 use super::allowance::Allowance;
@@ -8,18 +8,18 @@ use super::policy::Policy;
 use super::report::{Report, Verdict};
 use crate::text::listed;
 
-/// What a report does not tell of how much is known.
+/// What is known beyond a report's counts.
 pub struct Knowledge {
-    /// Arrivals of any span.
+    /// The number of spans that arrived, of this run or not.
     pub seen: u64,
-    /// When each trace began is known to the ns, and so that what differs was changed on the way.
+    /// The start of each trace is known exactly, so that any difference was made on the way.
     pub schedule: bool,
     pub fidelity: Fidelity,
-    /// How the source says that there is nothing in it.
-    pub nothing: Option<String>,
+    /// The explanation of a source that is empty; `None` where the source has spans.
+    pub empty_source: Option<String>,
 }
 
-/// The verdict on a report.
+/// Returns the verdict on a report.
 pub fn verdict(report: &Report, knowledge: &Knowledge) -> Verdict {
     let mut because = report.unknown.clone();
     because.extend(absence(report, knowledge));
@@ -30,22 +30,22 @@ pub fn verdict(report: &Report, knowledge: &Knowledge) -> Verdict {
     if !knowledge.schedule {
         present.clear();
     }
-    // What is there and wrong is so, whatever else there may be.
+    // What arrived and is wrong stays wrong, whatever else could not be checked.
     match (present.is_empty(), because.is_empty()) {
         (true, true) if missing.is_empty() => Verdict::Clean,
         (true, false) => Verdict::Unchecked { because },
-        (false, false) => Verdict::Short { of: present, unchecked: because },
+        (false, false) => Verdict::Short { faults: present, unchecked: because },
         (_, true) => {
-            let mut of = [missing, present].concat();
-            of.sort_unstable();
-            Verdict::Short { of, unchecked: vec![] }
+            let mut faults = [missing, present].concat();
+            faults.sort_unstable();
+            Verdict::Short { faults, unchecked: vec![] }
         }
     }
 }
 
-/// What is allowed, and of which there was nothing.
+/// Returns the allowances that matched nothing.
 pub fn unused(report: &Report) -> Vec<Allowance> {
-    // Of the fields beyond those that are told apart, any may be the one.
+    // Fields beyond the counted ones may have matched it.
     let overflow = report.fields.iter().any(|field| field.allowed && is_overflow(field));
     let is_used = |allowance: &Allowance| match allowance {
         Allowance::Fault(Fault::Altered) => report.altered > 0,
@@ -56,7 +56,7 @@ pub fn unused(report: &Report) -> Vec<Allowance> {
     report.policy.allow.iter().filter(|allowance| !is_used(allowance)).cloned().collect()
 }
 
-/// Spans that are so; of a sample, 1 if it is not what was to arrive.
+/// Returns the number of spans with the fault; for a sample, 1 if it is not as expected.
 fn amount(fault: Fault, report: &Report) -> u64 {
     match fault {
         Fault::Lost => report.lost,
@@ -70,26 +70,28 @@ fn amount(fault: Fault, report: &Report) -> u64 {
     }
 }
 
-/// Why nothing can be said where nothing of the run is there: the source, or the manifest, may be the wrong one.
+/// Returns the reason why nothing can be said if no span of the run arrived: the source or the manifest may be the wrong
+/// one.
 fn absence(report: &Report, knowledge: &Knowledge) -> Option<String> {
     if report.expected == 0 && report.unknown.is_empty() {
         return Some("the run has sent no span: there is nothing to check".into());
     }
     let none_is_due = report.policy.samples_nothing() && report.lost == 0 && report.expected > 0;
-    let nothing = match (knowledge.seen, &knowledge.nothing) {
+    let reason = match (knowledge.seen, &knowledge.empty_source) {
         _ if report.delivered > 0 || none_is_due => return None,
-        (0, Some(nothing)) => nothing,
+        (0, Some(empty_source)) => empty_source,
         (0, None) if knowledge.fidelity == Fidelity::Jaeger => "the source has none of the run's traces",
         (0, None) => "the source has no spans at all",
         _ => {
-            "there is nothing of this run, and all that there is is of others: is this the manifest, or are these the seed and \
-             the start, of what was sent here?"
+            "nothing of this run arrived, only spans of others: do the manifest, or the seed and the start, belong to \
+             what was sent here?"
         }
     };
-    Some(nothing.into())
+    Some(reason.into())
 }
 
-/// What may be in a part that could not be read, and is not let pass. `missing`: something is.
+/// Returns what an unreadable part of the source may hide, unless damage is permitted. `missing`: some spans have not
+/// arrived.
 fn hidden(report: &Report, missing: bool) -> Option<String> {
     let Policy { allow, deny_unexpected, .. } = &report.policy;
     if report.damage.is_empty() || allow.contains(&Allowance::Damaged) {
@@ -106,5 +108,5 @@ fn hidden(report: &Report, missing: bool) -> Option<String> {
     let parts = Vec::from_iter(parts.into_iter().filter(|(may_be, _)| *may_be).map(|(_, part)| part));
     let listed = listed(&parts, "and");
     (!parts.is_empty())
-        .then(|| format!("what could not be read may hold {listed} (`--allow damaged` takes it for nothing)"))
+        .then(|| format!("what could not be read may hold {listed} (`--allow damaged` assumes that it holds nothing)"))
 }

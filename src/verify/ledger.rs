@@ -1,56 +1,62 @@
-//! What has arrived of each trace: a few bits a span.
+//! A record of which spans have arrived, in a few bits a span.
 //!
-//! A chunk of 4,096 consecutive traces is made when the first span of one arrives. A trace takes 4 bytes there and, once a
-//! span of it has arrived, 2 bytes more and a bit a span, in whole bytes. As many bits again for "more than once", for "altered"
-//! and for "altered where it may not be" are made in the chunks where that happens.
+//! A chunk of 4,096 consecutive traces is allocated when the first span of one of them arrives. Each trace takes 4 bytes in
+//! it. When a span of the trace has arrived, it takes 2 more bytes and a bit a span, rounded up to whole bytes. Chunks in
+//! which spans arrive repeatedly, altered, or altered against the policy have as many bits again for each of the three.
 
 use std::collections::HashMap;
 
-/// Traces of a chunk.
+/// The number of traces in a chunk.
 const CHUNK: u64 = 4_096;
-/// Bytes before a trace's bits: how many spans it has.
+/// The number of bytes before a trace's bits, which hold its number of spans.
 const HEAD: usize = 2;
-/// Bits before those of the spans: [`Entry::failed`].
+/// The number of bits before those of the spans; the bit is that of [`Entry::failed`].
 const OWN_BITS: usize = 1;
-/// The bits of a chunk grow by so many bytes.
+/// The number of bytes by which the bits of a chunk grow.
 const STEP: usize = 2_048;
 
+/// A record of which spans of which traces have arrived.
 #[derive(Default)]
 pub struct Ledger {
     chunks: HashMap<u64, Chunk>,
 }
 
 struct Chunk {
-    /// By trace: where its head is, plus one; 0: nothing of it has arrived.
+    /// For each trace the offset of its first byte in `seen`, plus one; 0 if nothing of it has arrived.
     places: Box<[u32]>,
+    /// The bits of the spans that have arrived.
     seen: Vec<u8>,
-    /// Laid out as `seen` is; shorter where no such span has come.
+    /// The bits of spans that came more than once, at the same offsets as in `seen`; shorter where no such span has come.
     again: Vec<u8>,
+    /// The bits of altered spans, in the same way.
     altered: Vec<u8>,
+    /// The bits of spans with an alteration that the policy does not permit, in the same way.
     spoilt: Vec<u8>,
 }
 
-/// What to mark of a span.
+/// A mark on a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
+    /// The span has arrived.
     Seen,
-    /// Came more than once.
+    /// The span has arrived more than once.
     Again,
+    /// A field of the span was altered.
     Altered,
-    /// In a field that may not be.
+    /// A field was altered that the policy does not permit to change.
     Spoilt,
 }
 
-/// A trace of which a span has arrived.
+/// A trace of which a span has arrived, to set marks.
 pub struct Entry<'l> {
     chunk: &'l mut Chunk,
-    /// Of the first byte of its bits.
-    at: usize,
-    /// This is its first span.
+    /// The offset of the first byte of the trace's bits.
+    offset: usize,
+    /// No span of the trace had arrived before.
     pub new: bool,
 }
 
-/// What has arrived of a trace.
+/// A trace of which a span has arrived, to read its marks.
 #[derive(Clone, Copy)]
 pub struct Arrived<'l> {
     bits: &'l [u8],
@@ -58,7 +64,7 @@ pub struct Arrived<'l> {
 }
 
 impl Ledger {
-    /// The trace at `position`, which has so many spans, all told less than 65,536.
+    /// Returns the entry of the trace at `position`. `spans` is the trace's number of spans, below 65,536.
     pub fn entry(&mut self, position: u64, spans: usize) -> Entry<'_> {
         let chunk = self.chunks.entry(position / CHUNK).or_insert_with(Chunk::new);
         let trace = (position % CHUNK) as usize;
@@ -67,16 +73,16 @@ impl Ledger {
             chunk.places[trace] = chunk.seen.len() as u32 + 1;
             chunk.add(spans);
         }
-        let at = chunk.places[trace] as usize - 1 + HEAD;
-        Entry { chunk, at, new }
+        let offset = chunk.places[trace] as usize - 1 + HEAD;
+        Entry { chunk, offset, new }
     }
 
-    /// `None`: nothing of it has arrived.
+    /// Returns the marks of a trace, or `None` if nothing of it has arrived.
     pub fn arrived(&self, position: u64) -> Option<Arrived<'_>> {
         let chunk = self.chunks.get(&(position / CHUNK))?;
-        let at = (chunk.places[(position % CHUNK) as usize] as usize).checked_sub(1)?;
-        let spans = u16::from_le_bytes([chunk.seen[at], chunk.seen[at + 1]]) as usize;
-        Some(Arrived { bits: &chunk.seen[at + HEAD..at + HEAD + bytes(spans)], spans })
+        let offset = (chunk.places[(position % CHUNK) as usize] as usize).checked_sub(1)?;
+        let spans = u16::from_le_bytes([chunk.seen[offset], chunk.seen[offset + 1]]) as usize;
+        Some(Arrived { bits: &chunk.seen[offset + HEAD..offset + HEAD + bytes(spans)], spans })
     }
 }
 
@@ -100,12 +106,12 @@ fn bytes(spans: usize) -> usize {
 }
 
 impl Entry<'_> {
-    /// Whether span `ordinal` had not been marked so before.
+    /// Sets a mark on span `ordinal`, and returns whether it is new.
     pub fn mark(&mut self, mark: Mark, ordinal: usize) -> bool {
         self.set(mark, OWN_BITS + ordinal)
     }
 
-    /// A span of it that failed has arrived; whether that is new.
+    /// Records that a failed span of the trace has arrived, and returns whether it is the first.
     pub fn failed(&mut self) -> bool {
         self.set(Mark::Seen, 0)
     }
@@ -118,27 +124,29 @@ impl Entry<'_> {
             Mark::Altered => &mut self.chunk.altered,
             Mark::Spoilt => &mut self.chunk.spoilt,
         };
-        let at = self.at + bit / 8;
-        if bits.len() <= at {
+        let offset = self.offset + bit / 8;
+        if bits.len() <= offset {
             bits.resize(length, 0);
         }
-        let before = bits[at];
-        bits[at] |= 1 << (bit % 8);
-        before != bits[at]
+        let before = bits[offset];
+        bits[offset] |= 1 << (bit % 8);
+        before != bits[offset]
     }
 }
 
 impl Arrived<'_> {
+    /// Reports whether span `ordinal` has arrived.
     pub fn has(self, ordinal: usize) -> bool {
         let bit = OWN_BITS + ordinal;
         self.bits[bit / 8] >> (bit % 8) & 1 == 1
     }
 
-    /// A span that failed is among them.
+    /// Reports whether a span that arrived has failed.
     pub fn has_failed(self) -> bool {
         self.bits[0] & 1 == 1
     }
 
+    /// Reports whether all spans have arrived.
     pub fn is_whole(self) -> bool {
         let marked: u32 = self.bits.iter().map(|byte| byte.count_ones()).sum();
         marked as usize - self.has_failed() as usize == self.spans
@@ -150,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mark_is_told_once_and_kept_apart() {
+    fn marks_are_new_once_and_independent_of_each_other() {
         let mut ledger = Ledger::default();
         for position in [0, 1, CHUNK - 1, CHUNK, 1 << 40] {
             let spans = 7 + position as usize % 5;
@@ -169,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_known() {
+    fn spans_that_have_not_arrived_are_known() {
         let mut ledger = Ledger::default();
         for position in 0..10_000 {
             let mut entry = ledger.entry(position, 17);

@@ -1,4 +1,4 @@
-//! Spans of OTLP as a store would give them back, and those told at once that are as they were sent.
+//! Spans of OTLP in the form in which stores return them, and a fast check for spans that are as they were sent.
 
 pub mod same;
 pub mod span;
@@ -6,10 +6,10 @@ pub mod span;
 use super::Difference;
 use crate::trace::{StoredSpan, TraceId};
 
-/// A span of a request, whole.
+/// A span of a request, with its resource and scope.
 pub struct Received {
     pub trace: TraceId,
     pub span: StoredSpan,
-    /// What a [`StoredSpan`] has no place for, and tracegen never sends.
-    pub beside: Vec<Difference>,
+    /// Values in fields that a [`StoredSpan`] has no place for and tracegen never sets.
+    pub unstored: Vec<Difference>,
 }

@@ -1,62 +1,64 @@
-//! What a pipeline is meant to let through, and what of its faults is let pass.
+//! The policy: what a pipeline is meant to let through, and which faults are permitted.
 
 use super::allowance::Allowance;
 use super::fault::Fault;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// How sure the interval of a sample without a tolerance is.
+/// The confidence of the interval for a sample without a stated tolerance.
 const CONFIDENCE: f64 = 0.9999;
 
-/// What has to arrive, and what may be wrong with it. By default everything arrives as it was sent.
+/// What has to arrive, and which faults are permitted. By default everything arrives as it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Policy {
-    /// Every trace in which a span failed arrives whole; of the others, any may be missing as a whole.
+    /// Every trace with a failed span must arrive whole; any other trace may be missing as a whole.
     pub keep_errors: bool,
-    /// Of the traces that need not arrive, so many do.
+    /// The share of the traces that need not arrive which is expected to arrive.
     pub sample: Option<Sample>,
-    /// Let pass.
+    /// The faults and changes that are permitted.
     pub allow: BTreeSet<Allowance>,
-    /// What is not of the run is a fault.
+    /// Spans that do not belong to the run are a fault.
     pub deny_unexpected: bool,
 }
 
-/// A share of traces, 0 to 1.
+/// A sample of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sample {
+    /// The expected share of traces, 0 to 1.
     pub share: f64,
-    /// More or less; `None`: within the 99.99 % interval of the binomial distribution.
+    /// The permitted deviation from the share; `None` for the 99.99 % interval of the binomial distribution.
     pub tolerance: Option<f64>,
 }
 
 impl Policy {
-    /// Traces may be missing as a whole.
+    /// Reports whether traces may be missing as a whole.
     pub fn samples(&self) -> bool {
         self.keep_errors || self.sample.is_some()
     }
 
-    /// Whether a trace must arrive.
+    /// Reports whether a trace must arrive, given whether it failed.
     pub fn requires(&self, failed: bool) -> bool {
         !self.samples() || self.keep_errors && failed
     }
 
-    /// Of the traces that need not arrive, none is to.
+    /// Reports whether none of the traces that need not arrive is expected.
     pub fn samples_nothing(&self) -> bool {
         self.sample.is_some_and(|sample| sample.share == 0.0)
     }
 
+    /// Reports whether the fault is permitted.
     pub fn allows(&self, fault: Fault) -> bool {
         self.allow.contains(&Allowance::Fault(fault))
     }
 
-    /// Whether a field may be altered.
+    /// Reports whether a field may be altered.
     pub fn allows_change(&self, field: &str) -> bool {
         self.allows(Fault::Altered) || self.allow.iter().any(|allowance| allowance.covers(field))
     }
 }
 
 impl Sample {
-    /// Whether `arrived` of `traces` is such a share.
+    /// Reports whether `arrived` of `traces` traces are such a sample.
     pub fn holds(&self, arrived: u64, traces: u64) -> bool {
         match self.tolerance {
             Some(_) if traces == 0 => true,
@@ -66,8 +68,8 @@ impl Sample {
     }
 }
 
-/// How likely it is that of `n` trials, each a success with probability `p`, as few succeed as `k`, or as many: of the two
-/// tails, the one that `k` lies in.
+/// Returns the probability that `k` or a more extreme number of `n` trials succeed, each with probability `p`: at most `k`
+/// if `k` lies below the mean, else at least `k`.
 fn tail(k: u64, n: u64, p: f64) -> f64 {
     if p <= 0.0 || p >= 1.0 {
         return if k == if p <= 0.0 { 0 } else { n } { 1.0 } else { 0.0 };
@@ -76,7 +78,7 @@ fn tail(k: u64, n: u64, p: f64) -> f64 {
     let ways = ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
     let mut term = (ways + k as f64 * p.ln() + (n - k) as f64 * (-p).ln_1p()).exp();
     let (mut sum, mut i, odds) = (term, k, p / (1.0 - p));
-    // Away from the mean, where terms only become smaller.
+    // The sum goes away from the mean, where terms only become smaller.
     let few = (k as f64) < n as f64 * p;
     while term > sum * 1e-16 && i != if few { 0 } else { n } {
         if few {
@@ -96,9 +98,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tails_are_those_of_the_textbook() {
+    fn tails_have_the_values_of_the_textbook() {
         let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-9, "{a} is not {b}");
-        // Ten throws of a fair coin: at most two heads, at least eight.
+        // Ten throws of a fair coin give at most two heads, and at least eight.
         near(tail(2, 10, 0.5), 56.0 / 1024.0);
         near(tail(8, 10, 0.5), 56.0 / 1024.0);
         near(tail(0, 1_000, 0.01), 0.99f64.powi(1_000));
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_holds_within_its_tolerance_or_what_chance_explains() {
+    fn a_sample_holds_within_its_tolerance_or_within_chance() {
         let about = Sample { share: 0.1, tolerance: Some(0.01) };
         assert!(about.holds(95, 1_000) && about.holds(110, 1_000) && !about.holds(111, 1_000) && about.holds(0, 0));
         let exact = Sample { share: 0.1, tolerance: None };
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_required_and_the_rest_where_nothing_samples() {
+    fn failed_traces_are_required_and_others_unless_the_policy_samples() {
         let policy = |keep_errors, sample| Policy { keep_errors, sample, ..Policy::default() };
         let sample = Some(Sample { share: 0.1, tolerance: None });
         for (policy, clean, failed) in [

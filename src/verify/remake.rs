@@ -1,4 +1,5 @@
-//! Traces made again, some kept ready: the spans of a trace are often scattered over a request, grouped by their resources.
+//! A cache of regenerated traces. It pays because the spans of a trace are often spread over a request, grouped by their
+//! resources.
 
 use super::tally::{Tallies, Totals};
 use crate::export::{Json, Parts};
@@ -7,14 +8,15 @@ use crate::journal::Archive;
 use crate::trace::{Bytes, SpanView, Trace, View};
 use std::sync::Arc;
 
-/// Traces kept, by index modulo this: more than most requests have, whose spans lie apart by resource.
+/// The number of cache slots; a trace is in the slot of its index modulo this. Most requests hold spans of fewer traces.
 const SLOTS: u64 = 4_096;
-/// Bytes of all traces kept, about; over it all are forgotten. As they were encoded, they take some times that.
+/// The approximate maximum size of all cached traces in bytes; when it is exceeded, all are dropped. Their encoded forms
+/// take several times as much.
 const MOST_BYTES: usize = 32 << 20;
-/// Eras ready to be interpreted.
+/// The maximum number of eras that are kept ready for interpretation.
 const MOST_ERAS: usize = 8;
 
-/// Makes traces of a run again.
+/// A generator that makes traces of a run again.
 pub struct Remaker {
     pub archive: Archive,
     eras: Vec<Era>,
@@ -23,28 +25,29 @@ pub struct Remaker {
     totals: Totals,
 }
 
-/// What it takes to make the traces of an era again, and what was counted of them.
+/// An era's interpreter, and the counts of its traces.
 pub struct Era {
+    /// The index of the era's first trace.
     pub first: u64,
     interpreter: Interpreter,
     pub parts: Parts,
     pub tallies: Tallies,
 }
 
-/// A trace kept.
+/// A slot of the cache, with the trace in it.
 pub struct Slot {
-    /// `u64::MAX`: none.
+    /// The trace's index; `u64::MAX` if the slot is empty.
     index: u64,
-    /// First index of its era.
+    /// The index of the first trace in the trace's era.
     first: u64,
-    /// It has been sent: it had ended before the run was stopped.
+    /// The trace was sent: it had ended before the run was stopped.
     sent: bool,
     pub trace: Trace,
     protobuf: Encoded,
     json: Encoded,
 }
 
-/// The spans of a trace one after another, and where each ends; empty until they are asked for.
+/// The encoded spans of a trace one after another, and the offset at which each ends. They are empty until they are needed.
 #[derive(Default)]
 struct Encoded {
     bytes: Bytes,
@@ -57,7 +60,7 @@ impl Encoded {
         self.ends.clear();
     }
 
-    /// Span `ordinal`; `encode` appends them.
+    /// Returns the bytes of span `ordinal`; on first use, `encode` appends each span.
     fn span(&mut self, spans: usize, ordinal: usize, mut encode: impl FnMut(usize, &mut Bytes)) -> &[u8] {
         for ordinal in self.ends.len()..spans {
             encode(ordinal, &mut self.bytes);
@@ -74,18 +77,18 @@ impl Slot {
         Slot { index: u64::MAX, first: 0, sent: false, trace: Trace::default(), protobuf, json }
     }
 
-    /// Span `ordinal` as a protobuf message.
+    /// Returns span `ordinal` as a protobuf message.
     pub fn protobuf(&mut self, era: &mut Era, ordinal: usize) -> &[u8] {
         let Era { interpreter, parts, .. } = era;
         let view = interpreter.run().origin().view(&self.trace);
         let encode = |ordinal, out: &mut Bytes| parts.span(view, ordinal, out);
         let field = self.protobuf.span(self.trace.spans.len(), ordinal, encode);
-        // Behind the tag and the length.
+        // The message begins behind the tag and the length.
         let length = field[1..].iter().take_while(|byte| **byte >= 0x80).count() + 1;
         &field[1 + length..]
     }
 
-    /// Span `ordinal` as JSON.
+    /// Returns span `ordinal` as JSON.
     pub fn json(&mut self, era: &Era, ordinal: usize) -> &[u8] {
         let view = era.run().origin().view(&self.trace);
         let encode = |ordinal, out: &mut Bytes| Json::span(view.span(ordinal), out);
@@ -103,7 +106,7 @@ impl Era {
     }
 }
 
-/// Service of a span.
+/// Returns the index of a span's service.
 pub fn service(span: SpanView<'_>) -> usize {
     span.view.plan.span(span.record().block).service.index()
 }
@@ -113,7 +116,7 @@ impl Remaker {
         Remaker { archive, eras: vec![], slots: vec![], bytes: 0, totals: Totals::default() }
     }
 
-    /// The same run, of which more is known; no trace from `reached` on has arrived.
+    /// Replaces the archive by a newer state of the same run. No trace from `reached` on has arrived.
     pub fn replace(&mut self, archive: Archive, reached: u64) {
         self.archive = archive;
         self.eras.retain(|era| era.first < reached);
@@ -121,12 +124,12 @@ impl Remaker {
         self.bytes = 0;
     }
 
-    /// Where trace `index` stands among those of the run's shard.
+    /// Returns the rank of trace `index` among the traces of the run's shard.
     pub fn position(&self, index: u64) -> u64 {
         index / self.archive.selection().shard.1
     }
 
-    /// Trace `index`; `None`: the run has not sent such a trace.
+    /// Returns trace `index`, or `None` if the run has not sent such a trace.
     pub fn get(&mut self, index: u64) -> Option<(&mut Era, &mut Slot)> {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS as usize, Slot::empty);
@@ -145,13 +148,13 @@ impl Remaker {
         Some((&mut self.eras[era], &mut self.slots[at]))
     }
 
-    fn fill(&mut self, at: usize, era: usize, index: u64) {
-        self.bytes -= self.slots[at].trace.bytes();
+    fn fill(&mut self, slot: usize, era: usize, index: u64) {
+        self.bytes -= self.slots[slot].trace.bytes();
         if self.bytes > MOST_BYTES {
             self.slots.fill_with(Slot::empty);
             self.bytes = 0;
         }
-        let (slot, era) = (&mut self.slots[at], &mut self.eras[era]);
+        let (slot, era) = (&mut self.slots[slot], &mut self.eras[era]);
         era.interpreter.trace(index, &mut slot.trace);
         slot.protobuf.clear();
         slot.json.clear();
@@ -160,7 +163,8 @@ impl Remaker {
         self.bytes += slot.trace.bytes();
     }
 
-    /// Where the era that begins with trace `first`, and that trace `index` is of, is kept.
+    /// Returns the position in `eras` of the era that begins with trace `first` and contains trace `index`, after making it
+    /// ready.
     fn era(&mut self, first: u64, index: u64) -> Option<usize> {
         if let Some(at) = self.eras.iter().position(|era| era.first == first) {
             return Some(at);

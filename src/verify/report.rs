@@ -1,4 +1,4 @@
-//! What it came to.
+//! The result of a verification.
 
 use super::allowance::Allowance;
 use super::alterations::AlteredField;
@@ -9,8 +9,8 @@ use crate::histogram::Percentiles;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Counts are of spans unless they say otherwise. Expected are those delivered, lost and sampled out; duplicated, altered and
-/// orphaned ones are among the delivered.
+/// The result of a verification. Counts are numbers of spans unless their description says otherwise. `expected` is the sum
+/// of `delivered`, `lost` and `sampled_out`; duplicated, altered and orphaned spans are among the delivered ones.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub verdict: Verdict,
@@ -19,63 +19,65 @@ pub struct Report {
     pub lost: u64,
     pub duplicated: u64,
     pub altered: u64,
-    /// Of the altered, those with a change that the policy does not allow.
+    /// The altered spans with a change that the policy does not permit.
     pub altered_not_allowed: u64,
-    /// Spans in traces of the run, which never sent such spans.
+    /// Spans in traces of the run that were not among the spans sent.
     pub invented: u64,
+    /// Delivered spans whose parent is lost.
     pub orphaned: u64,
-    /// Not of this run; `None`: the source can't be asked for them.
+    /// Spans that do not belong to the run; `None` if the source cannot be asked for them.
     pub unexpected: Option<u64>,
-    /// Of traces that a policy lets go.
+    /// Spans that did not arrive, of traces that the policy does not require.
     pub sampled_out: u64,
     pub traces: Traces,
-    /// Arrivals of spans that had arrived before.
+    /// The number of times that a span arrived which had arrived before.
     pub copies: u64,
-    /// `None`: nothing is lost.
+    /// The losses; `None` if nothing is lost.
     pub losses: Option<Losses>,
     pub strangers: Strangers,
-    /// Those that may not be altered first, each kind by the number of spans in which they are.
+    /// The altered fields, those that may not be altered first, then by descending number of spans.
     pub fields: Vec<AlteredField>,
-    /// `None`: no policy samples.
+    /// The sample; `None` if the policy does not sample.
     pub sampled: Option<Sampled>,
-    /// From a span's end to its arrival, ns; `None`: the source doesn't know.
+    /// The distribution of the time from a span's end to its arrival, in ns; `None` if the source does not know it.
     #[serde(serialize_with = "percentiles")]
     pub late: Option<Percentiles>,
     pub scenarios: BTreeMap<String, ScenarioTally>,
     pub services: BTreeMap<String, Tally>,
     pub policy: Policy,
-    /// What the policy allows, and there was nothing of it.
+    /// The allowances of the policy that matched nothing.
     pub unused_allowances: Vec<Allowance>,
-    /// Fields that the source is known not to keep as they were.
+    /// Fields that the source is known not to keep unchanged.
     pub not_compared: &'static [&'static str],
-    /// What of the source could not be read, with its place.
+    /// The parts of the source that could not be read, with their places.
     pub damage: Vec<String>,
-    /// Why what is missing can't be told lost.
+    /// The reasons why missing spans cannot be counted as lost.
     pub unknown: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing is lost, doubled or changed, or what is was allowed.
+    /// Nothing is lost, duplicated or changed, except for what the policy permits.
     Clean,
-    /// It falls short; what could not be checked beside that is told.
+    /// Faults were found. What could not be checked besides is listed.
     Short {
-        of: Vec<Fault>,
+        #[serde(rename = "of")]
+        faults: Vec<Fault>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         unchecked: Vec<String>,
     },
-    /// It could not be checked.
+    /// The run could not be checked.
     Unchecked { because: Vec<String> },
 }
 
-/// Of traces.
+/// Counts of traces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Traces {
     pub expected: u64,
-    /// All their spans have arrived.
+    /// Traces of which all spans have arrived.
     pub whole: u64,
-    /// Some have.
+    /// Traces of which some spans have arrived.
     pub partly: u64,
     pub lost: u64,
     pub sampled_out: u64,
@@ -83,38 +85,42 @@ pub struct Traces {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Losses {
-    /// Traces with a span that is lost, and those that are lost whole.
+    /// Traces that have lost a span.
     pub traces: u64,
+    /// Traces that have lost all spans.
     pub whole_traces: u64,
-    /// First and last start of a lost span, ns since 1970.
+    /// The first start of a lost span, in ns since 1970.
     pub first_start: u64,
+    /// The last start of a lost span, in ns since 1970.
     pub last_start: u64,
-    /// The first such trace by index.
+    /// The smallest index of a trace that has lost a span.
     pub first_index: u64,
+    /// The id of that trace.
     pub first_trace: String,
 }
 
-/// What is not of the run.
+/// Spans that arrived but were not sent by the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Strangers {
-    /// Not made with the run's seed.
+    /// Spans whose trace id was not made with the run's seed.
     pub foreign: Stranger,
-    /// Of another run with the seed.
+    /// Spans of another run with the same seed.
     pub other_runs: Stranger,
-    /// With a trace id of the run's, which has not sent that trace: it has no such index, or it had not ended at the stop.
+    /// Spans whose trace id is one of the run, but whose trace was not sent: the run has no such index, or the trace had
+    /// not ended when the run was stopped.
     pub never_sent: Stranger,
-    /// In a trace that the run has sent, which had no such span: somebody on the way has made it.
+    /// Spans in a trace that the run has sent, but without such a span: something on the way has made them.
     pub invented: Stranger,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stranger {
     pub spans: u64,
-    /// The first ones, as TRACE_ID/SPAN_ID.
+    /// The first such spans, as TRACE_ID/SPAN_ID.
     pub examples: Vec<String>,
 }
 
-/// Examples kept.
+/// The maximum number of examples that are kept.
 const EXAMPLES: usize = 3;
 
 impl Stranger {
@@ -127,24 +133,27 @@ impl Stranger {
 }
 
 impl Strangers {
-    /// All that are in traces of others.
+    /// Returns the number of spans whose traces the run has not sent.
     pub fn unexpected(&self) -> u64 {
         self.foreign.spans + self.other_runs.spans + self.never_sent.spans
     }
 }
 
-/// Of the traces that need not arrive.
+/// The sample among the traces that need not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sampled {
+    /// The number of traces that need not arrive.
     pub traces: u64,
+    /// The number of those that arrived.
     pub arrived: u64,
-    /// What was to arrive; `None`: any number may.
+    /// The expected sample; `None` if any number may arrive.
     pub expected: Option<Sample>,
+    /// The sample is as expected.
     pub holds: bool,
 }
 
 impl Verdict {
-    /// Why some of it could not be checked.
+    /// Returns the reasons why some of the run could not be checked.
     pub fn unchecked(&self) -> &[String] {
         match self {
             Verdict::Clean => &[],
@@ -155,7 +164,7 @@ impl Verdict {
 
     pub fn faults(&self) -> &[Fault] {
         match self {
-            Verdict::Short { of, .. } => of,
+            Verdict::Short { faults, .. } => faults,
             Verdict::Clean | Verdict::Unchecked { .. } => &[],
         }
     }

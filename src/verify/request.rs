@@ -1,4 +1,4 @@
-//! Requests as they arrive, in protobuf or JSON, span by span.
+//! Verification of requests in protobuf or JSON, span by span.
 
 use super::Verifier;
 use super::otlp::same::{same_resource, same_span};
@@ -15,14 +15,14 @@ use crate::trace::{Bytes, TraceId};
 /// The scope of every span that tracegen sends, in JSON.
 const JSON_SCOPE: &[u8] = b"{\"name\":\"tracegen\"}";
 
-/// What the spans of one `ScopeSpans` have in common.
+/// The common parts of the spans of one `ScopeSpans`.
 struct Group<'a> {
     resource: &'a [u8],
-    /// The scope is tracegen's, and there is no schema.
+    /// The scope is tracegen's, and there is no schema URL.
     plain: bool,
-    /// The resource is known to be that one, of the era with that first index.
+    /// The resource is known to equal this one, of the era whose first index comes with it.
     same: Option<(u64, ResourceId)>,
-    /// Decoded, once that is needed.
+    /// The decoded form of the common parts, made when it is first needed.
     shared: Option<Shared>,
 }
 
@@ -31,7 +31,8 @@ impl<'a> Group<'a> {
         Group { resource, plain, same: None, shared: None }
     }
 
-    /// Whether its resource is the one that a span was sent with, which `is` tells of its bytes.
+    /// Reports whether the group's resource is the one that the span was sent with. `is` compares an encoded resource with
+    /// the plan's.
     fn has(&mut self, era: &Era, slot: &Slot, ordinal: usize, is: impl FnOnce(ResourceId, &[u8]) -> bool) -> bool {
         let wanted = (era.first, slot.trace.spans[ordinal].resource);
         if self.same != Some(wanted) {
@@ -52,10 +53,11 @@ impl<'a> Group<'a> {
 }
 
 impl Verifier {
-    /// An `ExportTraceServiceRequest` in protobuf; `arrived`: when, ns since 1970, where the source knows.
+    /// Verifies an `ExportTraceServiceRequest` in protobuf. `arrived` is the time of its arrival in ns since 1970, if the
+    /// source knows it.
     ///
     /// # Errors
-    /// Some of it is damaged; the spans that can be read count.
+    /// Some of the request is damaged; the spans that can be read count.
     pub fn request(&mut self, body: &[u8], arrived: Option<u64>) -> Result<(), Damage> {
         let mut damages = Damages::default();
         let read = self.groups(body, arrived, &mut damages);
@@ -63,8 +65,10 @@ impl Verifier {
         damages.result()
     }
 
+    /// Verifies the groups of a request, up to the first place where it is not protobuf.
+    ///
     /// # Errors
-    /// From some place on it is no protobuf.
+    /// The request is malformed from some place on.
     fn groups(&mut self, body: &[u8], arrived: Option<u64>, damages: &mut Damages) -> Result<(), Damage> {
         let at = |part: &'_ [u8]| {
             let at = place(part, body);
@@ -87,7 +91,7 @@ impl Verifier {
                     if group.plain && self.unaltered_protobuf(span, &mut group, arrived) {
                         continue;
                     }
-                    // What has no id is nobody's.
+                    // A span without a valid trace id belongs to no run.
                     let (trace, id) = ids(span).unwrap_or_default();
                     if self.index(trace, id).is_none() {
                         continue;
@@ -123,7 +127,7 @@ impl Verifier {
         })
     }
 
-    /// The same of a `ResourceSpans` in JSON.
+    /// Verifies a `ResourceSpans` in JSON, in the same way as [`Verifier::request`].
     ///
     /// # Errors
     /// Some of it is damaged; the spans that can be read count.
@@ -134,8 +138,10 @@ impl Verifier {
         damages.result()
     }
 
+    /// Verifies the scopes of a `ResourceSpans`, up to the first place where it is malformed.
+    ///
     /// # Errors
-    /// From some place on it is no JSON of a `ResourceSpans`.
+    /// The text is malformed from some place on.
     fn scopes(&mut self, text: &[u8], arrived: Option<u64>, damages: &mut Damages) -> Result<(), Damage> {
         let resource_spans = ResourceSpans::read(text)?;
         let resource = resource_spans.resource;
@@ -191,7 +197,7 @@ impl Verifier {
     }
 }
 
-/// Trace id and span id: where tracegen writes them, at the beginning, or wherever they stand.
+/// Returns a span's trace id and span id. The place where tracegen writes them, the beginning, is tried first.
 fn ids(span: &[u8]) -> Option<(TraceId, u64)> {
     let (trace, id) = match span.first_chunk::<28>() {
         Some([0x0a, 16, trace @ .., 0x12, 8, _, _, _, _, _, _, _, _]) => (*trace, &span[20..28]),
@@ -200,7 +206,7 @@ fn ids(span: &[u8]) -> Option<(TraceId, u64)> {
     Some((trace, u64::from_be_bytes(id.try_into().ok()?)))
 }
 
-/// The same in JSON.
+/// The same as [`ids`] for JSON.
 fn json_ids(span: &[u8]) -> Option<(TraceId, u64)> {
     let (trace, rest) = span.strip_prefix(b"{\"traceId\":\"")?.split_at_checked(32)?;
     let (span, _) = rest.strip_prefix(b"\",\"spanId\":\"")?.split_at_checked(16)?;

@@ -1,4 +1,4 @@
-//! The end: what has not arrived, and what it all comes to.
+//! The final count of what has not arrived, and the report.
 
 use super::extent::{extent, has_known_schedule, indices};
 use super::judgement::{Knowledge, unused, verdict};
@@ -11,7 +11,7 @@ use super::{Fidelity, Verifier};
 use crate::trace::NONE;
 
 impl Verifier {
-    /// What it comes to, now that the source has ended. Goes through all traces of the run.
+    /// Makes the report, now that the source has ended. It goes through all traces of the run.
     pub fn finish(self) -> Report {
         let (extents, mut unknown) = extent(&self.remaker.archive, self.reached);
         let schedule = has_known_schedule(&self.remaker.archive);
@@ -61,15 +61,16 @@ impl Verifier {
             unknown,
         };
         report.unused_allowances = unused(&report);
-        let knowledge = Knowledge { seen: progress.seen, schedule, fidelity, nothing: self.nothing };
+        let knowledge = Knowledge { seen: progress.seen, schedule, fidelity, empty_source: self.empty_source };
         report.verdict = verdict(&report, &knowledge);
         report
     }
 }
 
+/// The counts that are made while going through all traces of the run.
 struct Settlement<'p> {
     policy: &'p Policy,
-    /// Traces that need not arrive, and those of them of which a span did.
+    /// The number of traces that need not arrive, and the number of those of which a span has arrived.
     sampled: (u64, u64),
     traces: Traces,
     losses: Option<Losses>,
@@ -83,7 +84,7 @@ impl Settlement<'_> {
             self.count(arrived.has_failed(), true);
             return;
         }
-        // It had not ended when the run was stopped.
+        // A trace that had not ended when the run was stopped was not sent.
         let Some((era, slot)) = remaker.get(index) else { return };
         let failed = !slot.trace.failures.is_empty();
         self.traces.expected += 1;
@@ -128,7 +129,7 @@ impl Settlement<'_> {
     }
 }
 
-/// Count the spans of a trace that is not whole.
+/// Counts the spans of a trace that has not arrived whole.
 fn tally(era: &mut Era, slot: &Slot, arrived: Option<Arrived<'_>>, sampled_out: bool) {
     let run = era.run().clone();
     let has = |ordinal: usize| arrived.is_some_and(|arrived| arrived.has(ordinal));

@@ -1,4 +1,4 @@
-//! Where traces are read from.
+//! The sources from which arrived traces are read.
 
 mod clickhouse;
 mod files;
@@ -12,20 +12,20 @@ use crate::store::Connection;
 use std::fmt;
 use std::path::PathBuf;
 
-/// What `--from` names.
+/// A source of arrived traces, as named by `--from`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// OTLP files: JSON lines or length-delimited protobuf, plain, gzip or zstd.
+    /// OTLP files: JSON lines or length-delimited protobuf, plain or compressed with gzip or zstd.
     Files(Vec<PathBuf>),
-    /// The same on standard input.
+    /// Standard input, with the same content as files.
     Stdin,
-    /// The collector's tables.
+    /// The tables of the collector's ClickHouse exporter.
     ClickHouse(Connection),
-    /// The base URL of its HTTP API.
+    /// Jaeger's HTTP API, by its base URL.
     Jaeger(String),
 }
 
-/// The source could not be read: no verdict.
+/// The error for a source that could not be read, so that there is no verdict.
 #[derive(Debug)]
 pub struct SourceError(pub String);
 
@@ -38,7 +38,7 @@ impl fmt::Display for SourceError {
 }
 
 impl Source {
-    /// What it keeps of a span.
+    /// Returns how faithfully the source stores spans.
     pub fn fidelity(&self) -> Fidelity {
         match self {
             Source::Files(_) | Source::Stdin => Fidelity::Otlp,
@@ -47,10 +47,10 @@ impl Source {
         }
     }
 
-    /// Show everything to the verifier. `watch` is called a few times a second.
+    /// Shows every span to the verifier. `watch` is called a few times a second.
     ///
     /// # Errors
-    /// It is out of reach, refuses, or ends too early.
+    /// The source is out of reach, refuses access, or ends too early.
     pub fn read(&self, verifier: &mut Verifier, watch: &mut dyn FnMut(&Verifier)) -> Result<(), SourceError> {
         match self {
             Source::Files(paths) => files::read(paths, verifier, watch),
@@ -64,7 +64,7 @@ impl Source {
     }
 }
 
-/// Run to its end what asks a server.
+/// Runs a reading that asks a server to its end.
 fn asked(reading: impl Future<Output = Result<(), SourceError>>) -> Result<(), SourceError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|e| SourceError(e.to_string()))?.block_on(reading)

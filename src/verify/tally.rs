@@ -7,18 +7,20 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-/// Of spans. Expected are those delivered, lost and sampled out; duplicated, altered and orphaned ones are among the delivered.
+/// Counts of spans. `expected` is the sum of `delivered`, `lost` and `sampled_out`; duplicated, altered and orphaned spans
+/// are among the delivered ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     pub expected: u64,
     pub delivered: u64,
     pub lost: u64,
-    /// Delivered more than once.
+    /// Spans delivered more than once.
     pub duplicated: u64,
+    /// Spans with a changed field.
     pub altered: u64,
-    /// Whose parent is lost.
+    /// Delivered spans whose parent is lost.
     pub orphaned: u64,
-    /// Not delivered, and a policy allows it.
+    /// Spans that were not delivered, which the policy permits.
     pub sampled_out: u64,
 }
 
@@ -44,15 +46,16 @@ impl Sum for Tally {
     }
 }
 
-/// Of one scenario.
+/// Counts of one scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct ScenarioTally {
     #[serde(flatten)]
     pub spans: Tally,
-    /// Traces of which a span has arrived, and those of them of which one that failed has.
+    /// Traces of which a span has arrived.
     pub traces: u64,
+    /// Traces of which a failed span has arrived.
     pub failed: u64,
-    /// Probability that a trace fails, from the plan; `None`: not known exactly.
+    /// The probability that a trace fails, from the plan; `None` if it is not known exactly.
     pub failing: Option<f64>,
 }
 
@@ -64,7 +67,7 @@ impl AddAssign for ScenarioTally {
     }
 }
 
-/// By the ids of one plan.
+/// Counts by the ids of one plan.
 pub struct Tallies {
     plan: Arc<Plan>,
     pub scenarios: Vec<ScenarioTally>,
@@ -81,7 +84,7 @@ impl Tallies {
     }
 }
 
-/// By name, of all plans.
+/// Counts by name, over all plans.
 #[derive(Default)]
 pub struct Totals {
     pub scenarios: BTreeMap<String, ScenarioTally>,
@@ -96,7 +99,7 @@ impl Totals {
                 let failing = || plan.expectation(ScenarioId(i as u32)).map(|expectation| expectation.failed);
                 let of = self.scenarios.entry(plan.text(scenario.name).into()).or_default();
                 *of += tally;
-                // Once: a run at full speed has an era a second.
+                // The probability is computed once for a plan, not for each era: a run at full speed has an era a second.
                 of.failing = of.failing.or_else(failing);
             }
         }

@@ -1,4 +1,4 @@
-//! What is done to a run's spans is what the report says.
+//! Tests that the report states exactly what was done to a run's spans.
 
 use super::*;
 use crate::export::{Encode, Protobuf};
@@ -24,7 +24,7 @@ fn run(plan: Plan) -> Arc<Run> {
     Arc::new(Run::new(Arc::new(plan), 42, schedule))
 }
 
-/// A run that ended after `traces` traces.
+/// Makes the archive of a run that ended after `traces` traces.
 fn archive(run: &Run, traces: u64) -> Archive {
     let ending = Ending { stopped: None, end: traces, schedule: run.schedule().clone() };
     Archive::of(run, Selection::default(), Some(&ending))
@@ -40,7 +40,7 @@ fn traces(run: &Arc<Run>, n: u64) -> Vec<Trace> {
     (0..n).map(make).collect()
 }
 
-/// What tracegen sends of some traces.
+/// Returns the requests that tracegen sends for the traces.
 fn bodies(run: &Run, traces: &[Trace]) -> Vec<Vec<u8>> {
     let mut encoder = Protobuf::new(run.plan(), run.resources());
     let mut bodies = vec![];
@@ -49,7 +49,7 @@ fn bodies(run: &Run, traces: &[Trace]) -> Vec<Vec<u8>> {
     bodies
 }
 
-/// The same with a `ResourceSpans` for each span, in the traces' order.
+/// Returns the spans of the traces in their order, each in a `ResourceSpans` of its own.
 fn singles(run: &Run, traces: &[Trace]) -> Vec<ResourceSpans> {
     let mut singles = vec![];
     for trace in traces {
@@ -99,7 +99,7 @@ fn a_clean_run_is_clean() {
         assert_eq!((of_scenarios, of_services), (spans, spans));
         let failed: u64 = report.scenarios.values().map(|scenario| scenario.failed).sum();
         assert_eq!(failed, made.iter().filter(|trace| !trace.failures.is_empty()).count() as u64);
-        // As a store gives them that lost nothing.
+        // These are the spans as a lossless store returns them.
         let mut verifier = Verifier::new(archive(&run, 500), Fidelity::Otlp, Policy::default());
         for trace in &made {
             for span in run.origin().view(trace).spans() {
@@ -112,21 +112,21 @@ fn a_clean_run_is_clean() {
     }
 }
 
-/// What is done to a span on its way.
+/// What happens to a span on its way.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Pass,
     Drop,
     Double,
     Triple,
-    /// By the index of an edit.
+    /// One of the edits, by its index.
     Edit(usize),
     EditOneOfTwo(usize),
 }
 
 type Edit = fn(&mut ResourceSpans);
 
-/// Each with the field it alters.
+/// The edits, each with the field that it alters.
 const EDITS: &[(&str, Edit)] = &[
     ("name", |single| span(single).name.push('!')),
     ("kind", |single| span(single).kind = 0),
@@ -149,7 +149,7 @@ const EDITS: &[(&str, Edit)] = &[
         span(single).attributes.push(KeyValue { key: "added".into(), value, ..Default::default() })
     }),
     ("events", |single| span(single).events.push(Default::default())),
-    // Of what nobody sent, the name of the list is all there is to say.
+    // For an item that was not sent, only the name of the list is reported.
     ("events", |single| {
         let event = opentelemetry_proto::tonic::trace::v1::span::Event {
             dropped_attributes_count: 1,
@@ -197,7 +197,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
-    fn what_was_done_is_what_is_said(
+    fn the_report_states_what_was_done_to_the_spans(
         deeds in prop::collection::vec(deed(), 40),
         whole in prop::collection::btree_set(0..40usize, 0..6),
         order: u64,
@@ -307,16 +307,16 @@ fn an_invented_span_is_told_apart_from_those_of_traces_that_the_run_never_sent()
     let mut sent = singles(&run, &made);
     let mut invented = sent[0].clone();
     span(&mut invented).span_id = sent.last_mut().map(span).unwrap().span_id.clone();
-    // The run ended after two traces: those of the third were never sent.
+    // The run ended after two traces, so those of the third were never sent.
     let beyond = made[2].spans.len() as u64;
     sent.push(invented);
     let report = verified(&run, 2, &[sent]);
     assert_eq!((report.invented, report.unexpected, report.strangers.never_sent.spans), (1, Some(beyond), beyond));
-    assert_eq!(report.verdict, Verdict::Short { of: vec![Fault::Invented], unchecked: vec![] });
+    assert_eq!(report.verdict, Verdict::Short { faults: vec![Fault::Invented], unchecked: vec![] });
 }
 
 #[test]
-fn json_says_the_same_as_protobuf() {
+fn json_gives_the_same_report_as_protobuf() {
     let run = run(plans::linked());
     let made = traces(&run, 200);
     let spans: u64 = made.iter().map(|trace| trace.spans.len() as u64).sum();
@@ -337,7 +337,7 @@ fn json_says_the_same_as_protobuf() {
         verifier.finish()
     };
     assert_eq!(verified(&|line| line).verdict, Verdict::Clean);
-    // Written otherwise, with the same meaning: all of it is read.
+    // The same content written differently is read, too.
     let spaced = verified(&|line| {
         line.replace("\"traceId\":", " \"traceId\" : ").replace("\"flags\":", "\"later\":[],\"flags\":")
     });

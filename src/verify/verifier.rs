@@ -1,4 +1,4 @@
-//! The comparison, one span at a time.
+//! The verifier, which compares one span at a time.
 
 use super::alterations::Alterations;
 use super::compare::{Difference, compare};
@@ -12,11 +12,11 @@ use crate::histogram;
 use crate::journal::{Archive, Identified};
 use crate::trace::{NONE, StoredSpan, TraceId};
 
-/// Places of damage that are told, at most.
+/// The maximum number of damaged places that are listed.
 const MOST_DAMAGE: usize = 1_000;
 
-/// Takes what a source gives, in any order, and says what it comes to. Memory is bounded by the length of the run: some bits a
-/// span.
+/// A verifier of a run. It takes spans from a source in any order, and reports on them in the end. Its memory is bounded by
+/// the length of the run: some bits a span.
 pub struct Verifier {
     pub(super) remaker: Remaker,
     pub(super) ledger: Ledger,
@@ -25,34 +25,35 @@ pub struct Verifier {
     pub(super) progress: Progress,
     pub(super) strangers: Strangers,
     pub(super) alterations: Alterations,
-    /// Spans with a change that the policy does not allow.
+    /// The number of spans with a change that the policy does not permit.
     pub(super) spoilt: u64,
     pub(super) late: histogram::Shared,
-    /// Only of traces that started then or later, ns since 1970, it is told how late they are.
+    /// The lateness is recorded only for traces that started at this time or later, in ns since 1970.
     live_since: u64,
-    /// Index after the last of which a span has arrived.
+    /// The index after the last trace of which a span has arrived.
     pub(super) reached: u64,
+    /// The parts of the source that can't be read.
     pub(super) damage: Vec<String>,
-    /// Why what is missing can't be told lost, beside what the run itself tells of that.
+    /// The reasons, beyond those that follow from the run itself, why missing spans cannot be counted as lost.
     pub(super) unknown: Vec<String>,
-    /// How the source says that there is nothing in it.
-    pub(super) nothing: Option<String>,
+    /// The explanation of an empty source; `None` where the source has spans.
+    pub(super) empty_source: Option<String>,
 }
 
-/// What has arrived so far, in spans.
+/// The numbers of spans that have arrived so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// All there were.
+    /// Spans of this run or of any other.
     pub seen: u64,
     pub delivered: u64,
-    /// Arrivals of what had arrived before.
+    /// The number of times that a span arrived which had arrived before.
     pub copies: u64,
-    /// Of them, different ones.
+    /// The number of different spans that arrived more than once.
     pub duplicated: u64,
     pub altered: u64,
-    /// In traces of the run, which never sent such spans.
+    /// Spans in traces of the run that were not among the spans sent.
     pub invented: u64,
-    /// Not of this run.
+    /// Spans that do not belong to the run.
     pub unexpected: u64,
 }
 
@@ -72,12 +73,12 @@ impl Verifier {
             reached: 0,
             damage: vec![],
             unknown: vec![],
-            nothing: None,
+            empty_source: None,
         }
     }
 
-    /// Tell only of traces that start at `time` (ns since 1970) or later how late they are: those before did not leave when they
-    /// ended.
+    /// Restricts the lateness to traces that start at `time` (in ns since 1970) or later: earlier ones were not sent when
+    /// they ended.
     pub fn is_live_since(&mut self, time: u64) {
         self.live_since = time;
     }
@@ -95,53 +96,54 @@ impl Verifier {
         Progress { invented, unexpected, ..self.progress }
     }
 
-    /// The run has written its end: nothing more of it is to come but what is under way.
+    /// Reports whether the run has written its end, so that only spans that are under way can still arrive.
     pub fn has_ended(&self) -> bool {
         !extent::is_open(self.archive())
     }
 
-    /// The source has no span, said in words that go on behind `not checked: `.
-    pub(super) fn found_nothing(&mut self, why: String) {
-        self.nothing = Some(why);
+    /// Records that the source has no span. `reason` is shown behind `not checked: `.
+    pub(super) fn found_nothing(&mut self, reason: String) {
+        self.empty_source = Some(reason);
     }
 
-    /// Why what is missing can't be told lost, in words that go on behind `not checked: `.
-    pub fn unknown(&mut self, why: String) {
-        self.unknown.push(why);
+    /// Records why missing spans cannot be counted as lost. `reason` is shown behind `not checked: `.
+    pub fn unknown(&mut self, reason: String) {
+        self.unknown.push(reason);
     }
 
-    /// A part of the source that can't be read, in words that name the place: what is missing may be in it.
-    pub fn damaged(&mut self, what: String) {
+    /// Records a part of the source that can't be read, described with its place. Missing spans may be in it.
+    pub fn damaged(&mut self, part: String) {
         match self.damage.len() {
-            0..MOST_DAMAGE => self.damage.push(what),
-            MOST_DAMAGE => self.damage.push("more than that".into()),
+            0..MOST_DAMAGE => self.damage.push(part),
+            MOST_DAMAGE => self.damage.push("and more".into()),
             _ => {}
         }
     }
 
-    /// One span as a source gives it; `arrived`: when, ns since 1970, where the source knows.
+    /// Takes a span from a source. `arrived` is the time of its arrival in ns since 1970, if the source knows it.
     pub fn observe(&mut self, trace: TraceId, span: &StoredSpan, arrived: Option<u64>) {
         self.whole(trace, span, vec![], arrived);
     }
 
-    /// A span of which all is known.
+    /// Takes a span with all fields of its OTLP form.
     pub(super) fn received(&mut self, received: Received, arrived: Option<u64>) {
-        self.whole(received.trace, &received.span, received.beside, arrived);
+        self.whole(received.trace, &received.span, received.unstored, arrived);
     }
 
-    /// A span in an encoding that tracegen writes, too: its bytes are mostly those that it was sent with, and need no look.
-    /// `same` tells whether they are, by the span's ordinal. Returns whether it has been counted.
+    /// Takes a span in an encoding that tracegen also writes. Most of these have exactly the bytes that were sent, and need
+    /// not be decoded. `is_same` compares the bytes with those of the span with the given ordinal. Returns whether the span
+    /// has been counted.
     pub(super) fn unaltered(
         &mut self,
         trace: TraceId,
         span: u64,
         arrived: Option<u64>,
-        same: impl FnOnce(&mut Era, &mut Slot, usize) -> bool,
+        is_same: impl FnOnce(&mut Era, &mut Slot, usize) -> bool,
     ) -> bool {
         if let Identified::Ours { index } = self.remaker.archive.identify(trace)
             && let Some((era, slot)) = self.remaker.get(index)
             && let Some(ordinal) = ordinal(era, slot, span)
-            && same(era, slot, ordinal)
+            && is_same(era, slot, ordinal)
         {
             self.progress.seen += 1;
             self.arrived(index, ordinal, vec![], arrived);
@@ -150,7 +152,8 @@ impl Verifier {
         false
     }
 
-    /// The index of a span's trace. `None`: it is none of the run, has been counted, and needs no look.
+    /// Returns the index of a span's trace, or `None` if it does not belong to the run. In that case the span has been
+    /// counted.
     pub(super) fn index(&mut self, trace: TraceId, span: u64) -> Option<u64> {
         let strangers = match self.remaker.archive.identify(trace) {
             Identified::Ours { index } => return Some(index),
@@ -162,23 +165,23 @@ impl Verifier {
         None
     }
 
-    /// A span as a whole, with what is already known to differ.
-    fn whole(&mut self, trace: TraceId, span: &StoredSpan, beside: Vec<Difference>, arrived: Option<u64>) {
+    /// Compares a span field by field; `unstored` holds the differences that are already known.
+    fn whole(&mut self, trace: TraceId, span: &StoredSpan, unstored: Vec<Difference>, arrived: Option<u64>) {
         let Some(index) = self.index(trace, span.id) else { return };
         self.progress.seen += 1;
         let id = u128::from_be_bytes(trace);
         let Some((era, slot)) = self.remaker.get(index) else { return self.strangers.never_sent.add(id, span.id) };
         let Some(ordinal) = ordinal(era, slot, span.id) else {
-            // Under another plan, which may not be known yet, the trace may have such a span.
+            // The trace may have such a span under another plan, which may not be known yet.
             self.reached = self.reached.max(index + 1);
             return self.strangers.invented.add(id, span.id);
         };
         let expected = StoredSpan::of(slot.view(era.run()).span(ordinal));
-        let differences = compare(&expected, span, beside, self.fidelity);
+        let differences = compare(&expected, span, unstored, self.fidelity);
         self.arrived(index, ordinal, differences, arrived);
     }
 
-    /// Span `ordinal` of trace `index`, which is kept ready, has arrived.
+    /// Counts the arrival of span `ordinal` of trace `index`, whose trace is in the cache.
     fn arrived(&mut self, index: u64, ordinal: usize, differences: Vec<Difference>, arrived: Option<u64>) {
         let position = self.remaker.position(index);
         let Some((era, slot)) = self.remaker.get(index) else { return };
@@ -232,7 +235,7 @@ impl Verifier {
     }
 }
 
-/// Which span of a trace an id is.
+/// Returns the ordinal of the span with this id in its trace.
 fn ordinal(era: &Era, slot: &Slot, span: u64) -> Option<usize> {
     let (index, ordinal) = era.run().identity().decode_span(span)?;
     let ordinal = ordinal as usize;

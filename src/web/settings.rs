@@ -72,7 +72,7 @@ pub fn read(form: &Fields, current: &Settings, scenarios: &[Observed]) -> Result
 
 fn rate_of(text: &str) -> Result<(u64, u64), String> {
     match quantity::rate(text)? {
-        Rate::Of { count, per } => Ok((count, per)),
+        Rate::Fixed { count, period: per } => Ok((count, per)),
         Rate::Max => Err("`max` is for `tracegen run`; a number, as `1000` or `100/m`".into()),
     }
 }

@@ -14,7 +14,7 @@ pub fn run(bytes: &[u8]) {
                 assert!(bytes[at as usize..].starts_with(text));
                 spans += decoded(text);
             }
-            Found::Damaged(damage) => assert!(damage.at <= bytes.len() as u64, "{damage}"),
+            Found::Damaged(damage) => assert!(damage.offset <= bytes.len() as u64, "{damage}"),
         }
     }
     if let Ok(request) = to_protobuf(bytes, 1 << 20) {

@@ -42,7 +42,7 @@ impl Display {
     pub fn new(run: &Run, job: &Job, timing: &Timing, on_terminal: bool) -> Display {
         let (k, n) = job.selection.shard;
         let total = job.selection.count.map(|count| (count + n - 1 - k) / n);
-        let span = job.selection.before.map(|before| (timing.start, before));
+        let span = job.selection.started_before.map(|before| (timing.start, before));
         let bounded = total.is_some() || span.is_some();
         let template = if bounded { "[{bar:28}]  {msg}" } else { "{msg}" };
         Display {

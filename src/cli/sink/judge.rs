@@ -53,10 +53,10 @@ impl Bench {
 }
 
 impl Judge {
-    fn take(&mut self, Arrival { body, at, .. }: &Arrival) -> Result<(), Complaint> {
-        self.census.request(body, *at).map_err(|e| Complaint::Damaged(e.to_string()))?;
+    fn take(&mut self, Arrival { body, time, .. }: &Arrival) -> Result<(), Complaint> {
+        self.census.request(body, *time).map_err(|e| Complaint::Damaged(e.to_string()))?;
         match &mut self.trial {
-            Some(trial) => trial.request(body, *at).map_err(Complaint::Damaged),
+            Some(trial) => trial.request(body, *time).map_err(Complaint::Damaged),
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! What those who steer a session want of it. They never wait for the generator, and it is woken at once.
+//! The wishes of those who steer a session. They never wait for the generator, which is woken at once.
 
 use super::state::{Phase, Settings};
 use crate::clock::{Bell, Clock};
@@ -7,23 +7,25 @@ use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The wished state of a session.
 #[derive(Clone)]
 pub struct Wanted {
     pub phase: Phase,
-    /// ns since 1970.
+    /// The time when the phase began, in ns since 1970.
     pub phase_since: u64,
     pub settings: Settings,
-    /// As compiled, and with the weights of the settings.
+    /// The plan as compiled.
     pub plan: Arc<Plan>,
+    /// The plan with the weights of the settings.
     pub weighted: Arc<Plan>,
-    /// What has begun and not ended is not to be sent.
+    /// Traces that have begun and not ended are dropped.
     pub discard: bool,
-    /// The generator is to end.
-    pub over: bool,
+    /// The generator must end.
+    pub is_over: bool,
 }
 
 impl Wanted {
-    /// Another phase begins, `now`.
+    /// Enters another phase at the time `now`.
     pub fn enter(&mut self, phase: Phase, now: u64) {
         if self.phase != phase {
             (self.phase, self.phase_since) = (phase, now);
@@ -31,6 +33,7 @@ impl Wanted {
     }
 }
 
+/// The mailbox between those who steer and the generator.
 pub struct Control {
     wanted: Mutex<Wanted>,
     changed: AtomicBool,
@@ -55,7 +58,7 @@ impl Control {
         result
     }
 
-    /// For the generator: what is wanted, if that has changed since it last asked.
+    /// Returns the wishes if they have changed since the last call. Only the generator calls this.
     pub fn take(&self) -> Option<Wanted> {
         if !self.changed.load(Ordering::Acquire) {
             return None;
@@ -67,7 +70,7 @@ impl Control {
         Some(taken)
     }
 
-    /// For the generator: sleeps until `time` (ns since 1970) has come by `clock`, or something else is wanted.
+    /// Sleeps until `clock` reaches `time` (ns since 1970), or the wishes change. Only the generator calls this.
     pub fn sleep_until(&self, time: u64, clock: &dyn Clock) {
         clock.wait(time, &self.bell, &|| self.changed.load(Ordering::Acquire));
     }

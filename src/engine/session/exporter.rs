@@ -1,4 +1,4 @@
-//! Traces of a session on their way to a collector, which may come and go.
+//! Export of a session's traces to a collector, which may be away at times.
 
 use super::state::{ExporterState, SettingsError};
 use crate::engine::outbox::Outbox;
@@ -8,17 +8,18 @@ use crate::export::{Batch, Encode, Json, Protobuf};
 use crate::interpreter::Run;
 use std::time::Duration;
 
-/// Batches that wait for a collector that is away.
+/// The number of batches that wait for a collector that is away.
 const QUEUE: usize = 16;
-/// The longest that generation is held up by one that is slow.
+/// The maximum time for which a slow collector holds up generation.
 const HOLD_UP: Duration = Duration::from_millis(100);
 
+/// A delivery to a collector, which outlives the eras of a session.
 pub struct Exporter {
     delivery: Delivery,
     protocol: Protocol,
 }
 
-/// Tells how an exporter does.
+/// An observer of an exporter.
 pub struct Watch {
     monitor: Monitor,
     endpoint: String,
@@ -43,7 +44,7 @@ impl Exporter {
         Ok((Exporter { delivery, protocol }, watch))
     }
 
-    /// For the traces of `run`: encoders know their plan.
+    /// Makes an outbox for the traces of `run`; an encoder is bound to a plan.
     pub fn outbox(&self, run: &Run) -> Outbox {
         let encoder: Box<dyn Encode> = match self.protocol {
             Protocol::HttpJson => Box::new(Json::new(run.resources())),
@@ -60,8 +61,8 @@ impl Exporter {
         }
     }
 
-    /// Send what has waited for long enough, unless nothing is taken: batches then leave when they are full, so that an
-    /// outage is held in few of them.
+    /// Sends a batch that has waited long enough, unless the collector is away. Then batches are sent when they are full,
+    /// so that few of them hold the traces of an outage.
     pub fn flush_if_due(&self, outbox: &mut Outbox, now: u64) {
         if outbox.flush_at() > now {
             return;
@@ -78,7 +79,7 @@ impl Exporter {
         self.send(outbox, last);
     }
 
-    /// Wait for what is on its way, no longer than `wait`; the account, closed.
+    /// Waits up to `wait` for what is on its way, and returns the final account.
     pub fn finish(self, wait: Duration) -> Account {
         self.delivery.finish_within(wait)
     }

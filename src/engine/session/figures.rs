@@ -1,4 +1,4 @@
-//! What a session has made: counted by scenario, block and failure, and over time.
+//! The figures of a session: counts by scenario, block and failure, and over time.
 
 use super::state::{Observed, ObservedBlock};
 use crate::plan::{BlockId, Plan};
@@ -8,19 +8,23 @@ use std::sync::Arc;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What those who look are told.
+/// The figures that observers see.
 #[derive(Clone)]
 pub struct Figures {
+    /// The number of traces generated and handed on.
     pub traces: u64,
+    /// The number of spans generated and handed on.
     pub spans: u64,
+    /// The number of traces that have begun and not ended.
     pub pending: u64,
+    /// No trace begins because there is no memory for more.
     pub waiting: bool,
     pub tally: Tally,
-    /// Traces in 10 s.
+    /// The numbers of traces in intervals of 10 s.
     pub rates: Series,
-    /// Live traces in a second.
+    /// The numbers of live traces in intervals of a second.
     pub achieved: Series,
-    /// When the session ended, ns since 1970.
+    /// The time when the session ended, in ns since 1970.
     pub ended: Option<u64>,
 }
 
@@ -44,13 +48,13 @@ impl Figures {
     }
 }
 
-/// Of one plan.
+/// The counts for one plan.
 #[derive(Clone)]
 pub struct Tally {
     pub plan: Arc<Plan>,
-    /// By scenario.
+    /// The counts by scenario.
     scenarios: Vec<Counted>,
-    /// By block.
+    /// The counts by block.
     blocks: Vec<Block>,
 }
 
@@ -64,7 +68,7 @@ struct Counted {
 #[derive(Clone, Default)]
 struct Block {
     runs: u64,
-    /// By instruction that may fail the span: its position in the block, and how often it did.
+    /// For each instruction that may fail the span, its position in the block and how often it did.
     hits: Vec<(usize, u64)>,
 }
 
@@ -96,7 +100,7 @@ impl Tally {
         }
     }
 
-    /// `weighted`: the plan with the weights in use.
+    /// Returns the counts by scenario. `weighted` is the plan with the weights in use.
     pub fn observed(&self, weighted: &Plan) -> Vec<Observed> {
         let plan = &self.plan;
         let all = plan.scenario_ids().zip(&self.scenarios);
@@ -118,21 +122,22 @@ impl Tally {
     }
 }
 
-/// Counts in buckets of time.
+/// Counts in intervals of time, called buckets.
 #[derive(Clone)]
 pub struct Series {
-    /// Of a bucket, ns.
+    /// The width of a bucket in ns.
     width: u64,
-    most: usize,
-    /// Number of the first bucket: its start in widths since 1970.
+    /// The maximum number of buckets.
+    capacity: usize,
+    /// The number of the first bucket, which is its start divided by the width.
     first: u64,
     counts: VecDeque<u64>,
 }
 
 impl Series {
-    /// Of the last `most` buckets.
-    pub fn new(width: u64, most: usize, now: u64) -> Series {
-        Series { width, most, first: now / width, counts: VecDeque::from([0]) }
+    /// Makes a series that keeps the last `capacity` buckets.
+    pub fn new(width: u64, capacity: usize, now: u64) -> Series {
+        Series { width, capacity, first: now / width, counts: VecDeque::from([0]) }
     }
 
     pub fn add(&mut self, now: u64) {
@@ -142,36 +147,37 @@ impl Series {
         }
     }
 
-    /// The last bucket is that of `now`; a clock that goes back stays in the last one.
+    /// Moves on so that the last bucket is that of `now`. If the clock goes back, it stays in the last bucket.
     pub fn reach(&mut self, now: u64) {
         let number = now / self.width;
         let mut last = self.first + self.counts.len() as u64 - 1;
-        if number.saturating_sub(last) > self.most as u64 {
-            // All that is kept would be older.
-            last = number - self.most as u64;
+        if number.saturating_sub(last) > self.capacity as u64 {
+            // All buckets would be older.
+            last = number - self.capacity as u64;
             self.first = last;
             self.counts = VecDeque::from([0]);
         }
         for _ in last..number {
             self.counts.push_back(0);
-            if self.counts.len() > self.most {
+            if self.counts.len() > self.capacity {
                 self.counts.pop_front();
                 self.first += 1;
             }
         }
     }
 
-    /// Start of the first bucket, ns since 1970.
+    /// Returns the start of the first bucket, in ns since 1970.
     pub fn from(&self) -> u64 {
         self.first * self.width
     }
 
-    /// The oldest first; the last is not over.
+    /// Returns the counts, the oldest first; the last bucket is not complete.
     pub fn counts(&self) -> Vec<u64> {
         self.counts.iter().copied().collect()
     }
 
-    /// A second, over the buckets that are over and began at `since` (ns since 1970) or later; 0 without any.
+    /// Returns the rate a second, over the complete buckets that began at `since` (ns since 1970) or later; 0 if there are
+    /// none.
     pub fn rate(&self, since: u64) -> f64 {
         let over = self.counts.len() as u64 - 1;
         let skipped = since.div_ceil(self.width).saturating_sub(self.first).min(over);
@@ -191,7 +197,7 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    /// The conditions share an error, as two do in a file that have the same type and message.
+    /// The conditions share an error, as two conditions in a file with the same type and message do.
     #[test]
     fn conditions_with_the_same_error_are_counted_apart() {
         let mut program = fixture::program();

@@ -1,4 +1,4 @@
-//! The thread that makes a session's traces.
+//! The thread that generates a session's traces.
 
 use super::Shared;
 use super::control::Wanted;
@@ -16,41 +16,43 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Eras whose traces have not all ended, at most: a change beyond waits for one of them.
+/// The maximum number of eras with traces that have not ended; a further change waits for one of them.
 const MOST_LIVE: usize = 64;
-/// How often those who look are told, ns.
+/// The interval in which observers get new figures, in ns.
 const PUBLISH_EVERY: u64 = 100_000_000;
-/// A pause in which there is time to tell them, ns.
+/// The length of a pause in which there is time to publish figures, in ns.
 const IDLE: u64 = 10_000_000;
 
-/// An era that is open, or of which some traces have not ended.
+/// An era that is open, or has traces that have not ended.
 struct Live {
-    /// Its first index.
+    /// The index of the era's first trace.
     first: u64,
     interpreter: Interpreter,
-    /// As compiled.
+    /// The plan as compiled.
     plan: Arc<Plan>,
     outbox: Option<Outbox>,
-    /// Traces that have not ended.
+    /// The number of traces that have not ended.
     pending: u64,
 }
 
+/// The generator of a session's traces.
 pub struct Generator {
     shared: Arc<Shared>,
-    /// What is being done, as it was wanted last.
+    /// The wishes that are being carried out.
     wanted: Wanted,
     exporter: Option<Exporter>,
-    /// In order; the last is the one that traces begin in. At least one.
+    /// The eras in their order, at least one. Traces begin in the last one.
     live: VecDeque<Live>,
-    /// No trace begins before an era is opened.
+    /// An era must be opened before the next trace begins.
     stale: bool,
     pending: Pending,
     trace: Trace,
     figures: Figures,
-    next: u64,
+    next_index: u64,
     now: u64,
-    /// Latest start of any trace begun, and latest end of any handed on, ns since 1970.
+    /// The latest start of any trace begun, in ns since 1970.
     begun: u64,
+    /// The latest end of any trace handed on, in ns since 1970.
     ended: u64,
     published: u64,
 }
@@ -68,21 +70,21 @@ impl Generator {
             stale: false,
             pending: Pending::new(1),
             trace: Trace::default(),
-            next: 0,
+            next_index: 0,
             begun: 0,
             ended: 0,
             published: 0,
         }
     }
 
-    /// Goes on until the session is over; gives the exporter back with what is on its way.
+    /// Runs until the session is over, and returns the exporter, which may still have traces on their way.
     pub fn run(mut self) -> Option<Exporter> {
         loop {
             self.now = self.shared.clock.now();
             if let Some(wanted) = self.shared.control.take() {
                 self.obey(wanted);
             }
-            if self.wanted.over {
+            if self.wanted.is_over {
                 break;
             }
             self.open_era_if_wanted();
@@ -109,7 +111,7 @@ impl Generator {
         }
         let runs = wanted.phase == Phase::Running;
         if !runs {
-            self.shared.archive.lock().end(self.next);
+            self.shared.archive.lock().end(self.next_index);
         }
         let same = Arc::ptr_eq(&wanted.weighted, &self.wanted.weighted)
             && wanted.settings.arrivals() == self.wanted.settings.arrivals();
@@ -128,21 +130,21 @@ impl Generator {
         let Wanted { settings, plan, weighted, .. } = &self.wanted;
         let mut archive = self.shared.archive.lock();
         let opening = self.now.max(self.begun).max(archive.last_opening());
-        let epoch = Epoch { first: self.next, opening, arrivals: settings.arrivals() };
-        // Settings have been checked; only a clock beyond the last start there can be (2262) is left.
+        let epoch = Epoch { first: self.next_index, opening, arrivals: settings.arrivals() };
+        // The settings have been checked, so this fails only if the clock is beyond the last possible start (in 2262).
         let Ok(schedule) = journal::only(epoch) else { return };
         let run = Arc::new(Run::with_tag(weighted.clone(), self.shared.seed, schedule, self.shared.tag));
         archive.begin(epoch, plan, settings.weights.clone());
-        archive.keep(self.next, run.clone());
+        archive.keep(self.next_index, run.clone());
         archive.forget();
         drop(archive);
-        let live = Live::new(self.next, &run, plan, self.exporter.as_ref());
+        let live = Live::new(self.next_index, &run, plan, self.exporter.as_ref());
         self.live.push_back(live);
         self.drop_ended();
         self.stale = false;
     }
 
-    /// Do one thing; returns until when there is nothing else to do, ns since 1970.
+    /// Does one piece of work, and returns the time until which there is nothing else to do, in ns since 1970.
     fn step(&mut self) -> u64 {
         let mut wake = u64::MAX;
         if let Some((due, index)) = self.pending.first() {
@@ -157,15 +159,15 @@ impl Generator {
         if self.wanted.phase != Phase::Running || self.stale || self.figures.waiting {
             return wake;
         }
-        let index = self.next;
+        let index = self.next_index;
         let Some(live) = self.live.back_mut() else { return wake };
         let start = live.interpreter.start(index);
         if start > self.now {
             return wake.min(start);
         }
         live.interpreter.trace(index, &mut self.trace);
-        self.next += 1;
-        self.shared.next.store(self.next, Ordering::Release);
+        self.next_index += 1;
+        self.shared.next_index.store(self.next_index, Ordering::Release);
         self.begun = self.begun.max(start);
         if self.trace.end <= self.now {
             let at = self.live.len() - 1;
@@ -177,7 +179,7 @@ impl Generator {
         self.now
     }
 
-    /// A trace that was pending has ended.
+    /// Hands on a pending trace that has ended.
     fn hand_on_due(&mut self, index: u64) {
         let at = self.live.partition_point(|live| live.first <= index) - 1;
         let live = &mut self.live[at];
@@ -190,11 +192,12 @@ impl Generator {
         }
     }
 
-    /// The trace just made, of the live era `at`, could leave at `due` (ns since 1970).
-    fn hand_on(&mut self, at: usize, due: u64) {
-        let (live, trace) = (&mut self.live[at], &self.trace);
+    /// Hands on the trace just generated, which belongs to the era `live[era]` and could be sent at `due`, in ns since
+    /// 1970.
+    fn hand_on(&mut self, era: usize, due: u64) {
+        let (live, trace) = (&mut self.live[era], &self.trace);
         let origin = live.interpreter.run().origin();
-        // What the database could not keep, it accounts for itself.
+        // The database accounts for what it could not keep.
         let _ = self.shared.database.add_trace(origin, trace);
         if let (Some(exporter), Some(outbox)) = (&self.exporter, &mut live.outbox) {
             let full = outbox.add(origin.view(trace), self.now);
@@ -213,18 +216,18 @@ impl Generator {
         }
     }
 
-    /// Hand on what has ended; what has not is not sent.
+    /// Hands on the traces that have ended, and drops the others.
     fn discard(&mut self) {
-        // After the system's clock went back, what was sent lies in the future.
+        // After the system's clock was set back, traces that were sent lie in the future.
         let time = self.now.max(self.ended);
         while let Some((_, index)) = self.pending.first().filter(|(due, _)| *due <= time) {
             self.pending.pop();
             self.hand_on_due(index);
         }
         self.pending.clear();
-        let first = self.live.front().map_or(self.next, |live| live.first);
+        let first = self.live.front().map_or(self.next_index, |live| live.first);
         let mut archive = self.shared.archive.lock();
-        archive.end(self.next);
+        archive.end(self.next_index);
         archive.stop(first, time);
         drop(archive);
         self.live.iter_mut().for_each(|live| live.pending = 0);
@@ -232,7 +235,7 @@ impl Generator {
         self.drop_ended();
     }
 
-    /// Let go of eras that nothing is left of, but for the last.
+    /// Drops eras whose traces have all ended, except for the last era.
     fn drop_ended(&mut self) {
         let exporter = self.exporter.as_ref();
         let mut behind = self.live.len();
@@ -251,7 +254,8 @@ impl Generator {
         self.live.iter_mut().filter_map(|live| live.outbox.as_mut()).for_each(|outbox| exporter.flush(outbox));
     }
 
-    /// Returns when the next batch has to leave, ns since 1970.
+    /// Sends the batches that have waited long enough, and returns the time when the next one has to be sent, in ns since
+    /// 1970.
     fn flush_if_due(&mut self) -> u64 {
         let Some(exporter) = &self.exporter else { return u64::MAX };
         let outboxes = self.live.iter_mut().filter_map(|live| live.outbox.as_mut());

@@ -1,4 +1,4 @@
-//! What a session is told, and what it tells.
+//! The settings that a session takes, and the state that it shows.
 
 use crate::export::deliver::{Account, Link};
 use crate::histogram::Percentiles;
@@ -9,25 +9,27 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-/// What can be changed while it runs.
+/// The settings that can be changed while a session runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub pace: Pace,
-    /// Of [`Pace::Interval`]: generators side by side.
+    /// The number of generators side by side in [`Pace::Interval`].
     pub lanes: u32,
-    /// By scenario name; those that are not here have the weight that their file gives. 0 switches one off.
+    /// The weights by scenario name. Scenarios that are not listed have the weight that their file gives; 0 switches a
+    /// scenario off.
     pub weights: BTreeMap<String, f64>,
 }
 
+/// How traces arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// `count` traces in `per_ns` ns.
     Rate { count: u64, per_ns: u64, poisson: bool },
-    /// Gaps of a lane, uniform.
+    /// The minimum and maximum gap in a lane, uniformly distributed.
     Interval { min_ns: u64, max_ns: u64 },
 }
 
-/// Why settings are refused, for the person who sent them.
+/// The reason why settings are refused, as shown to the person who sent them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError(pub String);
 
@@ -48,7 +50,10 @@ impl Settings {
         }
     }
 
-    /// Pace and weights can be those of `plan`; the plan with them.
+    /// Returns `plan` with the weights.
+    ///
+    /// # Errors
+    /// The plan can't have the pace or the weights.
     pub(super) fn on(&self, plan: &Arc<Plan>) -> Result<Arc<Plan>, SettingsError> {
         Schedule::new(0, self.arrivals()).map_err(|e| SettingsError(e.to_string()))?;
         for (name, weight) in &self.weights {
@@ -65,120 +70,126 @@ impl Settings {
     }
 }
 
+/// The phase of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     Running,
-    /// No trace begins; those that have begun go on to their end.
+    /// No trace begins; traces that have begun go on to their end.
     Paused,
-    /// No trace begins, and those that had not ended were not sent.
+    /// No trace begins; traces that had not ended were dropped.
     Stopped,
 }
 
-/// What a session looks like at one moment.
+/// The state of a session at one moment.
 #[derive(Clone, Debug)]
 pub struct SessionState {
     pub phase: Phase,
-    /// When the session, and when this phase, began; ns since 1970.
+    /// The time when the session began, in ns since 1970.
     pub began: u64,
+    /// The time when the phase began, in ns since 1970.
     pub phase_since: u64,
     pub seed: u64,
     pub tag: u32,
-    /// As compiled: the weights that were set are in `scenarios`.
+    /// The plan as compiled; the weights that were set are in `scenarios`.
     pub plan: Arc<Plan>,
     pub settings: Settings,
     pub next_index: u64,
-    /// Traces a second that the settings ask for, and that were made in the last 10 s.
+    /// The rate that the settings ask for, in traces a second.
     pub target_rate: f64,
+    /// The rate of the last 10 s, in traces a second.
     pub achieved_rate: f64,
-    /// How long after its end, and its turn, a trace was handed on.
+    /// The time from when a trace could be handed on, because it had ended and its turn had come, until it was.
     pub lateness: Percentiles,
-    /// Made and handed to store and exporter since the session began.
+    /// The number of traces handed to store and exporter since the session began.
     pub traces: u64,
+    /// The number of spans handed to store and exporter since the session began.
     pub spans: u64,
-    /// Begun and not ended.
+    /// The number of traces that have begun and not ended.
     pub pending: u64,
-    /// No trace begins until one has ended: there is no memory for more.
+    /// No trace begins until one has ended, because there is no memory for more.
     pub waiting: bool,
-    /// Traces made in each 10 s of the last 15 min, the oldest first; the last is not over.
+    /// The number of traces in each 10 s of the last 15 min, the oldest first; the last interval is not complete.
     pub rates: Vec<u64>,
-    /// Start of the first of them, ns since 1970.
+    /// The start of the first interval in `rates`, in ns since 1970.
     pub rates_from: u64,
-    /// By scenario of the plan.
+    /// The counts by scenario of the plan.
     pub scenarios: Vec<Observed>,
     pub exporter: Option<ExporterState>,
 }
 
 impl SessionState {
-    /// What was made of a scenario of a plan; `None`: another plan is in use.
+    /// Returns the counts of a scenario of `plan`, or `None` if another plan is in use.
     pub fn observed(&self, plan: &Plan, scenario: ScenarioId) -> Option<&Observed> {
         (self.plan.digest() == plan.digest()).then(|| self.scenarios.get(scenario.index())).flatten()
     }
 }
 
-/// What was made of a scenario under the plan in use.
+/// The counts of a scenario under the plan in use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     pub name: String,
-    /// In use.
+    /// The weight in use.
     pub weight: f64,
-    /// What its file gives.
+    /// The weight that the file gives.
     pub file_weight: f64,
     pub traces: u64,
-    /// Traces in which any span failed.
+    /// The number of traces in which a span failed.
     pub failed: u64,
     pub spans: u64,
-    /// By block of the scenario, in the plan's order.
+    /// The counts by block of the scenario, in the plan's order.
     pub blocks: Vec<ObservedBlock>,
 }
 
+/// The counts of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedBlock {
-    /// In the plan.
+    /// The number of the block in the plan.
     pub block: u32,
-    /// Spans of it.
+    /// The number of spans of the block.
     pub runs: u64,
-    /// For each `fail` instruction, in their order: where it stands in the block, and how often it failed the span.
+    /// For each `fail` instruction, in their order, its position in the block and how often it failed the span.
     pub hits: Vec<(usize, u64)>,
 }
 
 impl Observed {
-    /// What was made of each block, for who looks up many.
+    /// Returns the counts by block, for fast lookup.
     pub fn by_block(&self) -> HashMap<BlockId, &ObservedBlock> {
         self.blocks.iter().map(|block| (BlockId(block.block), block)).collect()
     }
 }
 
 impl ObservedBlock {
-    /// How often a `fail` instruction failed the span.
+    /// Returns how often the `fail` instruction at position `pc` failed the span.
     pub fn hits_at(&self, pc: usize) -> u64 {
         self.hits.binary_search_by_key(&pc, |(at, _)| *at).map_or(0, |at| self.hits[at].1)
     }
 }
 
+/// The state of an exporter.
 #[derive(Clone, Debug)]
 pub struct ExporterState {
-    /// Endpoint, without secrets.
+    /// The endpoint, without secrets.
     pub endpoint: String,
-    /// `OTLP/gRPC`.
+    /// The protocol in words, such as `OTLP/gRPC`.
     pub protocol: String,
     pub link: Link,
     pub account: Account,
-    /// The last error and when it was, ns since 1970; kept after it is over.
+    /// The last error and when it was first seen, in ns since 1970; kept after it is over.
     pub last_error: Option<(u64, String)>,
-    /// When that was over, ns since 1970.
+    /// The time when the last error was over, in ns since 1970.
     pub recovered: Option<u64>,
-    /// Time from a request to its answer.
+    /// The distribution of the time from a request to its answer.
     pub latency: Percentiles,
 }
 
-/// A trace of this session, told from its id.
+/// A trace of this session that an id belongs to.
 #[derive(Clone, Debug)]
 pub struct Located {
     pub index: u64,
     pub origin: Arc<Origin>,
     pub scenario: ScenarioId,
-    /// Whether the plan is the one in use.
+    /// The plan of the trace is the one in use.
     pub current: bool,
 }
 

@@ -1,34 +1,35 @@
-//! The account of a delivery: what was generated, and where every span of it is.
+//! The account of a delivery, which says of every generated span what became of it.
 
 use crate::export::outcome::Cause;
 use crate::trace::{Amount, Loss};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
-/// Always true: generated = delivered + rejected + undelivered + in flight, in spans and in traces.
+/// The account of a delivery. In spans and in traces, it always holds that generated = delivered + rejected + undelivered +
+/// in flight.
 ///
-/// Where a receiver rejects some spans of a batch, it does not say of which traces: as many traces as spans, at most all,
-/// count as rejected then.
+/// A receiver that rejects some spans of a batch does not say to which traces they belong. Then as many traces as spans
+/// count as rejected, up to all traces of the batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub generated: Amount,
-    /// Acknowledged by the receiver.
+    /// What the receiver acknowledged.
     pub delivered: Amount,
-    /// Refused for good, by cause.
+    /// What the receiver refused for good, by cause.
     pub rejected: BTreeMap<String, Loss>,
-    /// Not acknowledged, by the last cause. The receiver may have some of it, where the outcome is unknown.
+    /// What was not acknowledged, by the last cause. Where the outcome is unknown, the receiver may have some of it.
     pub undelivered: BTreeMap<String, Loss>,
-    /// Waiting, under way, or to be sent again.
+    /// What waits, is under way, or is going to be sent again.
     pub in_flight: Amount,
-    /// Sent again after an outcome that is not known (time-out, connection broken): the receiver may have these twice.
+    /// What was sent again after an unknown outcome (time-out, broken connection), so that the receiver may have it twice.
     pub resent_unknown: Amount,
-    /// Requests that were sent again, by cause.
+    /// The number of requests that were sent again, by cause.
     pub retries: BTreeMap<String, u64>,
-    /// Longest wait before one of them, ms.
+    /// The longest wait before a request was sent again, in ms.
     pub longest_wait_ms: u64,
-    /// Requests that were acknowledged.
+    /// The number of requests that were acknowledged.
     pub requests: u64,
-    /// Bytes of their bodies, before compression.
+    /// The length of the acknowledged bodies before compression, in bytes.
     pub bytes: u64,
 }
 
@@ -41,7 +42,7 @@ impl Account {
         total(&self.undelivered)
     }
 
-    /// Everything that was generated is delivered.
+    /// Reports whether everything that was generated is delivered.
     pub fn is_whole(&self) -> bool {
         self.delivered == self.generated
     }
@@ -51,7 +52,8 @@ impl Account {
         self.in_flight += amount;
     }
 
-    /// Acknowledged, but for `rejected_spans` of them. Returns whether that rejection is the first of its cause.
+    /// Counts an acknowledged batch of which `rejected_spans` were rejected. Returns whether this is the first rejection
+    /// with its cause.
     pub(super) fn deliver(&mut self, amount: Amount, rejected_spans: u64, message: &str, bytes: u64) -> bool {
         self.land(amount);
         self.requests += 1;
@@ -66,7 +68,7 @@ impl Account {
         spans > 0 && book(&mut self.rejected, Amount { spans, traces }, "partial success", message)
     }
 
-    /// Returns whether it is the first of its cause.
+    /// Counts a rejected batch. Returns whether it is the first with its cause.
     pub(super) fn reject(&mut self, amount: Amount, cause: &Cause) -> bool {
         self.land(amount);
         book(&mut self.rejected, amount, &cause.name, &cause.message)
@@ -93,7 +95,7 @@ impl Account {
 }
 
 impl Account {
-    /// The account of two deliveries of one run together; `None`: a sum is beyond 64 bits.
+    /// Returns the sum of the accounts of two deliveries of one run, or `None` if a number exceeds 64 bits.
     pub fn checked_add(&self, other: &Account) -> Option<Account> {
         Some(Account {
             generated: self.generated.checked_add(other.generated)?,
@@ -110,10 +112,11 @@ impl Account {
     }
 }
 
-/// Losses of two deliveries, cause by cause, with the words that the first has for a cause.
-fn losses_of_both(one: &BTreeMap<String, Loss>, other: &BTreeMap<String, Loss>) -> Option<BTreeMap<String, Loss>> {
-    let mut sum = one.clone();
-    for (cause, loss) in other {
+/// Returns the sum of the losses of two deliveries, by cause. Where both have a message for a cause, the first one's is
+/// kept.
+fn losses_of_both(first: &BTreeMap<String, Loss>, second: &BTreeMap<String, Loss>) -> Option<BTreeMap<String, Loss>> {
+    let mut sum = first.clone();
+    for (cause, loss) in second {
         match sum.get_mut(cause) {
             Some(known) => known.amount = known.amount.checked_add(loss.amount)?,
             None => drop(sum.insert(cause.clone(), loss.clone())),
@@ -122,9 +125,9 @@ fn losses_of_both(one: &BTreeMap<String, Loss>, other: &BTreeMap<String, Loss>) 
     Some(sum)
 }
 
-fn retries_of_both(one: &BTreeMap<String, u64>, other: &BTreeMap<String, u64>) -> Option<BTreeMap<String, u64>> {
-    let mut sum = one.clone();
-    for (cause, requests) in other {
+fn retries_of_both(first: &BTreeMap<String, u64>, second: &BTreeMap<String, u64>) -> Option<BTreeMap<String, u64>> {
+    let mut sum = first.clone();
+    for (cause, requests) in second {
         let known = sum.entry(cause.clone()).or_default();
         *known = known.checked_add(*requests)?;
     }
@@ -157,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_balances_after_every_entry(
+        fn the_account_balances_after_every_entry(
             batches in prop::collection::vec((0u64..20_000, 0u64..5_000, 0u8..4, 0u64..30_000, 0usize..3), 0..60)
         ) {
             let mut account = Account::default();
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_beyond_64_bits_are_none() {
+    fn sums_beyond_64_bits_are_refused() {
         let most = Amount { spans: u64::MAX, traces: 1 };
         let loss = || BTreeMap::from([("timeout".to_string(), Loss { amount: most, message: String::new() })]);
         let account = Account { generated: Amount { spans: 1, traces: 1 }, ..Account::default() };

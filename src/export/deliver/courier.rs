@@ -1,4 +1,5 @@
-//! Carries one batch at a time, in as many tasks as requests are under way: tries until it is done, and accounts for it.
+//! The courier, which sends one batch at a time in each of its tasks, tries until the outcome is final, and accounts for
+//! it.
 
 use super::{
     Options,
@@ -25,12 +26,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// Longest that requests under way go on after the target was given up.
+/// The maximum time for which requests under way go on after the target was given up.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Limit of a request where the target sets none and patience has no end.
+/// The limit of a request if neither the target nor the patience with it sets one.
 const LONGEST_REQUEST: Duration = Duration::from_secs(300);
 
+/// The state of a delivery.
 #[derive(Clone)]
 pub(super) enum Phase {
     Running,
@@ -44,29 +46,32 @@ impl Phase {
     }
 }
 
+/// The state that all tasks of a delivery share.
 pub(super) struct Courier {
     client: Client,
-    /// Likely reason for a connection that breaks before the target ever answered.
+    /// The likely reason if a connection breaks before the target has ever answered.
     hint: &'static str,
     url: String,
-    /// For one request.
+    /// The limit of one request.
     timeout: Duration,
-    /// With one batch.
+    /// The time for which one batch is tried.
     patience: Duration,
     phase: watch::Sender<Phase>,
     account: Mutex<Account>,
     reach: Mutex<Reach>,
     pub health: Health,
-    /// Memory of batches that are done, empty.
+    /// The memory of finished batches, emptied.
     pub spare: Mutex<Vec<Vec<u8>>>,
-    most_spare: usize,
+    /// The maximum number of bodies in `spare`.
+    max_spare: usize,
     warned: AtomicBool,
     observer: Observer,
 }
 
-/// Why a connection may break before anything came back.
+/// Returns the likely reason for a connection that breaks before anything came back.
 fn hint(target: &Target) -> &'static str {
-    // With TLS 1.3, a receiver that wants a certificate completes the handshake, then closes; often no more is seen of it.
+    // With TLS 1.3, a receiver that demands a certificate completes the handshake and then closes, and often sends nothing
+    // more.
     if target.url.scheme_str() == Some("https") && target.certificates.client.is_none() {
         "; if the peer asks for a client certificate, set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY"
     } else if target.protocol == Protocol::Grpc {
@@ -77,8 +82,8 @@ fn hint(target: &Target) -> &'static str {
 }
 
 impl Courier {
-    /// Carries up to `in_flight` batches at the same time, and keeps the memory of up to `most_spare`.
-    pub fn new(target: &Target, options: Options, in_flight: usize, most_spare: usize) -> Result<Self, TargetError> {
+    /// Makes a courier that carries up to `in_flight` batches at the same time, and keeps the memory of up to `max_spare`.
+    pub fn new(target: &Target, options: Options, in_flight: usize, max_spare: usize) -> Result<Self, TargetError> {
         let (first, lost) = (options.wait.min(LONGEST_PATIENCE), options.lost.min(LONGEST_PATIENCE));
         Ok(Courier {
             client: Client::new(target, in_flight)?,
@@ -91,7 +96,7 @@ impl Courier {
             reach: Mutex::new(Reach::new(Patience { first, lost })),
             health: Health::default(),
             spare: Mutex::default(),
-            most_spare,
+            max_spare,
             warned: AtomicBool::new(false),
             observer: options.observer,
         })
@@ -101,7 +106,7 @@ impl Courier {
         self.account.lock()
     }
 
-    /// Why nothing more will be delivered, if so.
+    /// Returns why nothing more will be delivered; `None` while the delivery goes on.
     pub fn over(&self) -> Option<Cause> {
         match &*self.phase.borrow() {
             Phase::Running => None,
@@ -130,11 +135,11 @@ impl Courier {
     /// Returns when nothing more will be sent.
     async fn wait_over(&self) {
         let mut phase = self.phase.subscribe();
-        // Fails only without a sender, and `self` holds one.
+        // Waiting fails only if there is no sender, and `self` holds one.
         let _ = phase.wait_for(|phase| !matches!(phase, Phase::Running)).await;
     }
 
-    /// Returns when a request under way is to be left.
+    /// Returns when requests under way must be abandoned.
     async fn wait_cut(&self) {
         let mut phase = self.phase.subscribe();
         self.wait_over().await;
@@ -144,7 +149,7 @@ impl Courier {
         }
     }
 
-    /// See a batch to its end, and account for it.
+    /// Sends a batch until its outcome is final, and accounts for it.
     pub async fn carry(&self, batch: Batch) {
         let amount = batch.amount();
         let body = Bytes::from(batch.body);
@@ -218,7 +223,7 @@ impl Courier {
         }
     }
 
-    /// Wait, and on for as long as the receiver asked any request to, but not beyond the deadline.
+    /// Waits for `wait`, or longer if the receiver asked any request to wait longer, but not beyond the deadline.
     async fn pause(&self, wait: Duration, deadline: Instant) {
         sleep(wait).await;
         let not_before = self.reach.lock().not_before;
@@ -261,7 +266,7 @@ impl Courier {
         }
     }
 
-    /// Returns until when to try. If that has passed, the target is given up.
+    /// Records a failure. Returns the time until which to try; if it has passed, the target is given up.
     fn failed(&self, failure: &Failure, now: Instant) -> Instant {
         self.health.down(&failure.cause);
         let verdict = self.reach.lock().failed(failure, now);
@@ -278,20 +283,20 @@ impl Courier {
         verdict.deadline
     }
 
-    /// Keep a body's memory for the next batch, unless the connection still holds on to it.
+    /// Keeps the memory of a body for the next batch, unless the connection still uses it.
     fn keep(&self, body: Bytes) {
         if body.is_unique() {
             let mut memory = Vec::from(body);
             memory.clear();
             let mut spare = self.spare.lock();
-            if spare.len() < self.most_spare {
+            if spare.len() < self.max_spare {
                 spare.push(memory);
             }
         }
     }
 }
 
-/// How a batch ended.
+/// The final outcome of a batch.
 enum Fate {
     Delivered { rejected_spans: u64, message: String },
     Rejected(Cause),

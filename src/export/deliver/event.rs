@@ -1,28 +1,28 @@
-//! What a person wants to know while a delivery runs.
+//! Events that a person wants to know of while a delivery runs.
 
 use std::{fmt, time::Duration};
 
-/// The longest that a target is waited for: with more, a sum of times could overflow.
+/// The maximum time to wait for a target, so that sums of times do not overflow.
 pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 86_400);
 
-/// Each kind is told once an outage, or once a cause: never once a request.
+/// An event of a delivery. Each kind is reported once an outage or once a cause, never once a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DeliveryEvent {
-    /// The first requests failed; nothing has answered yet.
+    /// The first requests failed, and nothing has answered yet.
     Unreachable { url: String, cause: String, trying_for: Duration },
-    /// It had answered, and now takes nothing.
+    /// The target had answered, and now accepts nothing.
     Lost { url: String, cause: String, trying_for: Duration },
-    /// After `Unreachable` or `Lost`.
+    /// The target answers again after `Unreachable` or `Lost`.
     Recovered { url: String, after: Duration },
-    /// Everything from now on is undelivered.
+    /// The target was given up: everything from now on is undelivered.
     GaveUp { url: String, cause: String },
-    /// The first of its cause.
+    /// The target rejected spans; reported for the first rejection with its cause.
     Rejected { url: String, cause: String },
-    /// The receiver took everything, and says something all the same. The first only.
+    /// The target accepted everything, with a message; reported for the first such message.
     Warned { url: String, message: String },
 }
 
-/// Gets the events, on a thread of the delivery's own; must not block.
+/// The receiver of events. It is called on a thread of the delivery, and must not block.
 pub type Observer = Box<dyn Fn(DeliveryEvent) + Send + Sync>;
 
 impl fmt::Display for DeliveryEvent {
@@ -44,7 +44,7 @@ impl fmt::Display for DeliveryEvent {
     }
 }
 
-/// ` for 10 s`; nothing where patience has no end.
+/// Returns ` for 10 s`, or nothing if the time has no end.
 fn until(trying_for: Duration) -> String {
     if trying_for > LONGEST_PATIENCE / 2 {
         return String::new();

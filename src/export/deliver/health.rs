@@ -1,4 +1,4 @@
-//! How the target does, for a person who looks.
+//! The state of the target, as shown to people.
 
 use crate::clock::now;
 use crate::export::outcome::Cause;
@@ -6,30 +6,31 @@ use crate::histogram::{Percentiles, Shared};
 use parking_lot::Mutex;
 use std::time::Duration;
 
+/// The state of the link to the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Link {
-    /// Nothing was sent yet.
+    /// Nothing has been sent yet.
     #[default]
     Idle,
     Connected,
-    /// It does not answer, or refuses for now; tried again.
+    /// The target does not answer, or refuses for now, and is tried again.
     Down,
 }
 
-/// What is known of a target at one moment; times in ns since 1970.
+/// What is known of a target at one moment. Times are in ns since 1970.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     pub link: Link,
-    /// The last error and when it was first seen; kept after it is over.
+    /// The time and text of the last error. The time is that of its first occurrence, and it is kept after it is over.
     pub last_error: Option<(u64, String)>,
-    /// When that was over.
+    /// The time when the last error was over.
     pub recovered: Option<u64>,
-    /// Time from a request to its answer.
+    /// The distribution of the time from a request to its answer.
     pub latency: Percentiles,
 }
 
-/// Kept up to date by all requests.
+/// The state of the target, kept up to date by all requests.
 #[derive(Default)]
 pub(super) struct Health {
     standing: Mutex<Standing>,
@@ -41,7 +42,7 @@ impl Health {
         Standing { latency: self.latency.percentiles(), ..self.standing.lock().clone() }
     }
 
-    /// The target took (or refused for good) a request.
+    /// Records that the target accepted a request, or refused it for good.
     pub fn up(&self) {
         let mut standing = self.standing.lock();
         if standing.link == Link::Down {
@@ -50,14 +51,14 @@ impl Health {
         standing.link = Link::Connected;
     }
 
-    /// A request failed, and is tried again.
+    /// Records that a request failed and is going to be tried again.
     pub fn down(&self, cause: &Cause) {
         let mut standing = self.standing.lock();
         standing.link = Link::Down;
         standing.error(cause);
     }
 
-    /// It answers, and refuses this for good.
+    /// Records that the target answers, and refuses a request for good.
     pub fn refused(&self, cause: &Cause) {
         self.standing.lock().error(cause);
     }
@@ -70,7 +71,7 @@ impl Health {
 impl Standing {
     fn error(&mut self, cause: &Cause) {
         let text = cause.to_string();
-        // As long as nothing else goes wrong, when it began is of more use than when it was last seen.
+        // While the same error lasts, the time when it began is more useful than when it was last seen.
         if self.recovered.is_some() || self.last_error.as_ref().is_none_or(|(_, known)| *known != text) {
             self.last_error = Some((now(), text));
             self.recovered = None;
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_kept_with_its_beginning_and_its_end() {
+    fn an_error_is_kept_with_the_times_of_its_beginning_and_end() {
         let health = Health::default();
         assert_eq!(health.standing().link, Link::Idle);
         health.down(&Cause::new("connection refused", ""));

@@ -1,20 +1,22 @@
-//! When to try again, and when to give up.
+//! The rules for when to try again, and when to give up.
 
 use crate::export::outcome::Failure;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The first wait before a request is sent again.
 const SHORTEST: Duration = Duration::from_millis(100);
+/// The longest wait, random part excluded.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Longest wait that a receiver can ask for.
+/// The longest wait that a receiver can demand.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
-/// An outage is worth a word when it has lasted this long.
+/// The duration from which on an outage is reported.
 const NOTABLE: Duration = Duration::from_secs(2);
 
-/// Waits of 0.1 s, 0.2 s, .. 5 s, each with a random part of up to its own length on top.
+/// Returns waits of 0.1 s, 0.2 s and so on up to 5 s, each extended by a random part of up to its own length.
 pub(super) fn backoff() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(SHORTEST)
@@ -25,19 +27,20 @@ pub(super) fn backoff() -> ExponentialBackoff {
         .build()
 }
 
-/// The wait before the next try: the backoff's, or longer where the receiver asks for that, within bounds. A receiver that
-/// asks for no wait at all (`Retry-After: 0`, or a date that has passed) is not called without a pause all the same.
+/// Returns the wait before the next try: the wait of the backoff, or within bounds the longer one that the receiver
+/// demands. A receiver that demands no wait (`Retry-After: 0`, or a date that has passed) is still not called without a
+/// pause.
 pub(super) fn wait(failure: &Failure, backoff: &mut ExponentialBackoff) -> Duration {
     let own = backoff.next().unwrap_or(LONGEST);
     failure.wait.map_or(own, |asked| own.max(asked.min(LONGEST_ASKED)))
 }
 
-/// How long to go on.
+/// The time for which to go on trying.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// With a target that has not answered yet.
+    /// The time for a target that has never answered.
     pub first: Duration,
-    /// With one that has.
+    /// The time for a target that has answered before.
     pub lost: Duration,
 }
 
@@ -45,25 +48,27 @@ pub(super) struct Patience {
 #[derive(Debug)]
 pub(super) struct Reach {
     patience: Patience,
+    /// The time of the first request.
     begun: Option<Instant>,
+    /// The target has answered a request.
     pub answered: bool,
-    /// First failure since the last success.
+    /// The time of the first failure since the last success.
     failing_since: Option<Instant>,
-    /// An event told of this outage.
-    told: bool,
-    /// No request before this, as the receiver asked.
+    /// The current outage has been reported.
+    reported: bool,
+    /// The time before which no request must be sent, as demanded by the receiver.
     pub not_before: Option<Instant>,
 }
 
-/// What a failure means.
+/// The consequence of a failure.
 #[derive(Debug, PartialEq)]
 pub(super) struct Verdict {
-    /// When there is no more patience with the target.
+    /// The time at which the target is given up.
     pub deadline: Instant,
     pub news: Option<News>,
 }
 
-/// To be told once an outage.
+/// The beginning of an outage, which is reported once.
 #[derive(Debug, PartialEq)]
 pub(super) enum News {
     Unreachable,
@@ -72,20 +77,22 @@ pub(super) enum News {
 
 impl Reach {
     pub fn new(patience: Patience) -> Self {
-        Reach { patience, begun: None, answered: false, failing_since: None, told: false, not_before: None }
+        Reach { patience, begun: None, answered: false, failing_since: None, reported: false, not_before: None }
     }
 
     pub fn begin(&mut self, now: Instant) {
         self.begun.get_or_insert(now);
     }
 
-    /// The target took (or refused for good) a request. Returns how long it had been out, if that was told.
+    /// Records that the target accepted a request, or refused it for good. Returns how long it had been out if that was
+    /// reported.
     pub fn succeeded(&mut self, now: Instant) -> Option<Duration> {
         self.answered = true;
         let since = self.failing_since.take();
-        std::mem::take(&mut self.told).then(|| now - since.unwrap_or(now))
+        std::mem::take(&mut self.reported).then(|| now - since.unwrap_or(now))
     }
 
+    /// Records a failed request.
     pub fn failed(&mut self, failure: &Failure, now: Instant) -> Verdict {
         self.answered |= failure.answered;
         let since = *self.failing_since.get_or_insert(now);
@@ -96,12 +103,12 @@ impl Reach {
         let deadline =
             if self.answered { since + self.patience.lost } else { self.begun.unwrap_or(since) + self.patience.first };
         let news = match self.answered {
-            _ if self.told => None,
+            _ if self.reported => None,
             false if now < deadline => Some(News::Unreachable),
             true if now - since >= NOTABLE => Some(News::Lost),
             _ => None,
         };
-        self.told |= news.is_some();
+        self.reported |= news.is_some();
         Verdict { deadline, news }
     }
 }
@@ -134,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_hiccup_is_not_news() {
+    fn a_short_outage_is_not_reported() {
         let (mut reach, t) = (reach(), Instant::now());
         reach.begin(t);
         assert_eq!(reach.succeeded(t), None);
@@ -151,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_receiver_asks_for_is_kept_within_bounds() {
+    fn the_wait_that_a_receiver_demands_is_kept_within_bounds() {
         let asks = |wait| Failure { wait: Some(wait), ..refused() };
         assert_eq!(wait(&asks(7 * S), &mut backoff()), 7 * S);
         assert_eq!(wait(&asks(3600 * S), &mut backoff()), LONGEST_ASKED);

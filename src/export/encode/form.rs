@@ -1,32 +1,36 @@
-//! What is constant in a plan's spans, as protobuf bytes made once. A span is then mostly copies of these, with its ids and
-//! times set into them.
+//! The constant bytes of a plan's spans in protobuf, made once. A span is mostly a copy of them, with its ids and times set
+//! into the copy.
 
 use super::wire::{self, delimited};
 use crate::plan::{AttrId, BlockId, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, TextId};
 use crate::trace::{Bytes, Datum, EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, OwnedDatum, Resources, Texts, Value};
 use crate::trace::{constant, flags};
 
-/// A span's attributes, events, links and status: `opentelemetry/proto/trace/v1/trace.proto`, message `Span`.
+/// The tag of a span's attributes. This tag and the next ones are those of message `Span` in
+/// `opentelemetry/proto/trace/v1/trace.proto`.
 pub const ATTRIBUTE: u8 = delimited(9);
+/// The tag of a span's events.
 pub const EVENT: u8 = delimited(11);
+/// The tag of a span's links.
 pub const LINK: u8 = delimited(13);
+/// The tag of a span's status.
 pub const STATUS: u8 = delimited(15);
-/// An event's attributes.
+/// The tag of an event's attributes.
 pub const EVENT_ATTRIBUTE: u8 = delimited(3);
 /// A link's attributes.
 pub const LINK_ATTRIBUTE: u8 = delimited(4);
 
-/// Bytes of all forms together, at most; what is over that is written anew for each span. (A short plan can use a long text
-/// in many places.)
+/// The maximum length of all forms together, in bytes. What exceeds it is encoded anew for each span: a short plan can use
+/// a long text in many places.
 const POOL_MAX: usize = 64 << 20;
 
-/// Bytes of the longest text that leaves all lengths of its attribute in one byte.
+/// The maximum length of a text, in bytes, for which all lengths of its attribute fit in one byte.
 const SHORT: usize = 127;
 
-/// All forms of a plan, by their ids.
+/// The forms of a plan, by the plan's ids.
 pub struct Forms {
     pub pool: Bytes,
-    /// The texts that can be an attribute's value without making its lengths longer than a byte.
+    /// The texts that can be the value of an attribute whose lengths all fit in one byte.
     pub texts: Texts,
     pub spans: Vec<SpanForm>,
     attrs: Vec<AttrForm>,
@@ -34,56 +38,70 @@ pub struct Forms {
     events: Vec<Option<EventForm>>,
 }
 
-/// A block's span: `2a name  30 kind  39 start[8]  41 end[8]  4a.. constant attributes`.
+/// The form of a block's span: `2a name  30 kind  39 start[8]  41 end[8]  4a.. constant attributes`.
 #[derive(Clone, Copy)]
 pub struct SpanForm {
-    pub at: u32,
+    /// The offset of the form in the pool.
+    pub offset: u32,
+    /// The length of the form in bytes.
     pub len: u32,
-    /// Of the byte after `39`.
+    /// The offset in the form of the byte after `39`, where the start goes.
     pub start_at: u32,
-    /// Most bytes a span of this form takes; a computed name, long values, events, links and a failure apart.
-    pub most: usize,
-    /// OTLP's span flags.
+    /// The maximum length of a span of this form, in bytes, without a computed name, long values, events, links and a
+    /// failure.
+    pub max_len: usize,
+    /// The span flags of OTLP.
     pub flags: u32,
-    /// Number of computed attributes.
+    /// The number of computed attributes.
     pub attrs: u32,
-    /// Bytes that the length of the last span of this form took: the guess for the next.
+    /// The number of bytes that the length of the last span of this form took, which is the guess for the next one.
     pub width: u8,
-    /// The name is in the form: it is constant.
+    /// The form contains the name, which is constant.
     pub has_name: bool,
-    /// The constant attributes are in the form.
+    /// The form contains the constant attributes.
     pub has_constants: bool,
-    /// One of its computed attributes is `error.type`: a failure adds none.
+    /// One of the computed attributes is `error.type`, so that a failure adds none.
     pub has_error_type: bool,
 }
 
-/// `4a KV  0a key  12 AV`, and the value follows: `0a len text`, `18 int`, `21 double` or `10 bool`.
+/// The form of an attribute: `4a KV  0a key  12 AV`. The value follows: `0a len text`, `18 int`, `21 double` or `10 bool`.
 #[derive(Clone, Copy)]
 pub struct AttrForm {
-    pub at: u32,
+    /// The offset of the form in the pool.
+    pub offset: u32,
+    /// The length of the form in bytes.
     pub len: u32,
-    /// KV less AV.
+    /// The length of KV without AV.
     pub base: u32,
-    /// Texts shorter than this, and all scalars, leave all three lengths in one byte; 0 if the key is too long for that.
+    /// The length below which a text leaves all three lengths in one byte, as all scalars do; 0 if the key is too long for
+    /// that.
     pub limit: u32,
 }
 
-/// A failure whose type and message are constant: attribute, `exception` event, status, in a row.
+/// The form of a failure whose type and message are constant: its attribute, `exception` event and status, one after
+/// another.
 #[derive(Clone, Copy)]
 pub struct ErrorForm {
-    pub at: u32,
+    /// The offset of the form in the pool.
+    pub offset: u32,
+    /// The length of the attribute in bytes.
     pub attribute_len: u32,
+    /// The length of the event in bytes.
     pub event_len: u32,
+    /// The length of the status in bytes.
     pub status_len: u32,
-    /// Of the event's eight bytes of time, in the event.
+    /// The offset in the event of its eight bytes of time.
     pub time_at: u32,
 }
 
-/// What an event with a constant name begins with: `5a 00  09 time[8]  12 name`.
+/// The beginning of an event with a constant name: `5a 00  09 time[8]  12 name`.
 #[derive(Clone, Copy)]
 pub struct EventForm {
-    pub at: u32,
+    /// The offset of the form in the pool.
+    pub offset: u32,
+    /// The length of the form in bytes.
     pub len: u32,
+    /// The name, as a value of the plan.
     pub name: Value,
 }
 
@@ -116,12 +134,12 @@ impl Forms {
         &self.attrs[attr.index()]
     }
 
-    /// `None`: its type or message is computed, or too long.
+    /// Returns the form of a failure, or `None` if its type or message is computed, or too long.
     pub fn error_form(&self, error: ErrorId) -> Option<ErrorForm> {
         self.errors[error.index()]
     }
 
-    /// `None`: its name is computed, or too long.
+    /// Returns the form of an event, or `None` if its name is computed, or too long.
     pub fn event_form(&self, event: EventId) -> Option<EventForm> {
         *self.events.get(event.index())?
     }
@@ -131,16 +149,16 @@ impl Forms {
     }
 
     fn attr(&mut self, key: &str) -> AttrForm {
-        let at = self.pool.len() as u32;
-        // KV = base + 2 + text, and must be below 128. The longest scalar takes 11 bytes.
+        let offset = self.pool.len() as u32;
+        // KV has the length base + 2 + text, which must be below 128. The longest scalar takes 11 bytes.
         let base = key.len() + 4 - 2 * key.is_empty() as usize;
         if base + 11 >= 128 || !self.fits(base + 2) {
-            return AttrForm { at, len: 0, base: 0, limit: 0 };
+            return AttrForm { offset, len: 0, base: 0, limit: 0 };
         }
         self.pool.append(&[ATTRIBUTE, 0]);
         wire::text(&mut self.pool, delimited(1), key.as_bytes());
         self.pool.append(&[delimited(2), 0]);
-        AttrForm { at, len: base as u32 + 2, base: base as u32, limit: 126 - base as u32 }
+        AttrForm { offset, len: base as u32 + 2, base: base as u32, limit: 126 - base as u32 }
     }
 
     fn error(&mut self, plan: &Plan, error: &Error) -> Option<ErrorForm> {
@@ -154,7 +172,7 @@ impl Forms {
             return None;
         }
         let pool = &mut self.pool;
-        let at = pool.len();
+        let offset = pool.len();
         error_type(pool, r#type);
         let event_at = pool.len();
         exception(pool, u64::MAX, r#type, message);
@@ -162,8 +180,8 @@ impl Forms {
         error_status(pool, message);
         let time_at = pool.as_slice()[event_at..].windows(8).position(|bytes| bytes == [0xff; 8])?;
         Some(ErrorForm {
-            at: at as u32,
-            attribute_len: (event_at - at) as u32,
+            offset: offset as u32,
+            attribute_len: (event_at - offset) as u32,
             event_len: (status_at - event_at) as u32,
             status_len: (pool.len() - status_at) as u32,
             time_at: time_at as u32,
@@ -176,23 +194,23 @@ impl Forms {
         if !self.fits(text.len() + 32) {
             return None;
         }
-        let at = self.pool.len();
+        let offset = self.pool.len();
         begin(&mut self.pool, EVENT);
         wire::fixed64(&mut self.pool, 0x09, u64::MAX);
         wire::text(&mut self.pool, delimited(2), text.as_bytes());
-        let len = (self.pool.len() - at) as u32;
-        Some(EventForm { at: at as u32, len, name: Value::constant(plan, name) })
+        let len = (self.pool.len() - offset) as u32;
+        Some(EventForm { offset: offset as u32, len, name: Value::constant(plan, name) })
     }
 
     fn span(&mut self, plan: &Plan, block: BlockId) -> SpanForm {
         let form = plan.span(block);
-        let at = self.pool.len();
+        let offset = self.pool.len();
         let name = form.name.map(|name| plan.text(name)).filter(|name| self.fits(name.len()));
         if let Some(name) = name {
             wire::text(&mut self.pool, delimited(5), name.as_bytes());
         }
         self.pool.append(&[0x30, form.kind as u8, 0x39]);
-        let start_at = self.pool.len() - at;
+        let start_at = self.pool.len() - offset;
         self.pool.append(&[0; 8]);
         self.pool.append(&[0x41]);
         self.pool.append(&[0; 8]);
@@ -201,13 +219,13 @@ impl Forms {
         if has_constants {
             constants.for_each(|(key, value)| wire::attribute(&mut self.pool, ATTRIBUTE, key, value));
         }
-        let len = self.pool.len() - at;
+        let len = self.pool.len() - offset;
         let attrs: usize = form.attrs.ids().map(|attr| self.attr_form(attr).len as usize + 128).sum();
         SpanForm {
-            at: at as u32,
+            offset: offset as u32,
             len: len as u32,
             start_at: start_at as u32,
-            most: len + attrs + 128,
+            max_len: len + attrs + 128,
             attrs: form.attrs.count,
             flags: flags(plan, block),
             width: 2,
@@ -225,7 +243,7 @@ fn constant_text(plan: &Plan, expr: ExprId) -> Option<TextId> {
     }
 }
 
-/// By resource, what stands before its spans: the `Resource`, field 1 of `ResourceSpans`.
+/// Returns what stands before the spans of each resource: the `Resource`, field 1 of `ResourceSpans`.
 pub fn resource_heads(resources: &Resources) -> Vec<Vec<u8>> {
     let head = |attributes: &Vec<(String, OwnedDatum)>| {
         let mut body = Bytes::default();
@@ -240,12 +258,12 @@ pub fn resource_heads(resources: &Resources) -> Vec<Vec<u8>> {
     resources.attributes.iter().map(head).collect()
 }
 
-/// The attribute that a failure adds.
+/// Appends the attribute that a failure adds.
 pub fn error_type(out: &mut Bytes, r#type: &str) {
     wire::attribute(out, ATTRIBUTE, ERROR_TYPE, Datum::Text(r#type));
 }
 
-/// The event of a failure at `time`, by the semantic conventions for exceptions.
+/// Appends the event of a failure at `time`, by the semantic conventions for exceptions.
 pub fn exception(out: &mut Bytes, time: u64, r#type: &str, message: Option<&str>) {
     let base = begin(out, EVENT);
     wire::fixed64(out, 0x09, time);
@@ -257,7 +275,7 @@ pub fn exception(out: &mut Bytes, time: u64, r#type: &str, message: Option<&str>
     end(out, base, 1);
 }
 
-/// Status ERROR.
+/// Appends the status ERROR.
 pub fn error_status(out: &mut Bytes, message: Option<&str>) {
     let base = begin(out, STATUS);
     wire::text(out, delimited(2), message.unwrap_or_default().as_bytes());
@@ -265,37 +283,37 @@ pub fn error_status(out: &mut Bytes, message: Option<&str>) {
     end(out, base, 1);
 }
 
-/// Append the tag of a message whose length is not known yet, and one byte for it. For [`end`].
+/// Appends the tag of a message whose length is not known yet, and one byte for the length. [`end`] sets it.
 pub fn begin(out: &mut Bytes, tag: u8) -> usize {
     out.append(&[tag, 0]);
     out.len() - 1
 }
 
-/// Set the length of the message that runs from behind the `width` bytes at `at` to the end of `out`. Returns the bytes that
-/// the length takes; if they are not `width`, the message is moved.
+/// Sets the length of the message that runs from behind the `width` bytes at `offset` to the end of `out`. Returns the
+/// number of bytes that the length takes; if that is not `width`, the message is moved.
 #[inline(always)]
-pub fn end(out: &mut Bytes, at: usize, width: usize) -> usize {
-    let n = out.len() - at - width;
+pub fn end(out: &mut Bytes, offset: usize, width: usize) -> usize {
+    let n = out.len() - offset - width;
     if width == 2 && (1 << 7..1 << 14).contains(&n) {
-        out.set(at, [n as u8 | 0x80, (n >> 7) as u8]);
+        out.set(offset, [n as u8 | 0x80, (n >> 7) as u8]);
         2
     } else if width == 1 && n < 1 << 7 {
-        out.set(at, [n as u8]);
+        out.set(offset, [n as u8]);
         1
     } else {
-        end_any(out, at, width, n)
+        end_any(out, offset, width, n)
     }
 }
 
 #[cold]
 #[inline(never)]
-fn end_any(out: &mut Bytes, at: usize, width: usize, n: usize) -> usize {
+fn end_any(out: &mut Bytes, offset: usize, width: usize, n: usize) -> usize {
     let (bytes, size) = wire::varint(n as u64);
     if size != width {
-        out.shift(at + width, size as isize - width as isize);
+        out.shift(offset + width, size as isize - width as isize);
     }
     for (i, byte) in bytes[..size].iter().enumerate() {
-        out.set(at + i, [*byte]);
+        out.set(offset + i, [*byte]);
     }
     size
 }

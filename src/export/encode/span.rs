@@ -1,10 +1,11 @@
-//! One span. The common case is inlined in the encoder's loop; what few spans have stands below it, out of line.
+//! The encoding of one span. The common case is inlined in the encoder's loop; rare parts are in functions of their own,
+//! out of line.
 
 use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK, LINK_ATTRIBUTE, SpanForm};
 use super::wire::{self, delimited};
 use crate::trace::{AttrRecord, Bytes, FLAGS_REMOTE, NONE, Read, SpanRecord, Value, View, constant};
 
-/// Before the form: `0a 10 trace_id[16]  12 08 span_id[8]  22 08 parent_span_id[8]`.
+/// The bytes before the form: `0a 10 trace_id[16]  12 08 span_id[8]  22 08 parent_span_id[8]`.
 const IDS: [u8; 38] = {
     let mut ids = [0; 38];
     (ids[0], ids[1]) = (delimited(1), 16);
@@ -15,19 +16,20 @@ const IDS: [u8; 38] = {
 const TRACE_ID: usize = 2;
 const SPAN_ID: usize = 20;
 const PARENT_SPAN_ID: usize = 30;
-/// The same without a parent.
+/// The length of the same bytes without a parent.
 const ROOT_IDS: usize = 28;
 
-/// Append `record` as field 2 of `ScopeSpans`.
+/// Appends `record` as field 2 of `ScopeSpans`.
 #[inline(always)]
 pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRecord) {
     let form = &forms.spans[record.block.index()];
-    out.room(form.most);
+    out.room(form.max_len);
     let base = out.len();
     let width = form.width as usize;
     out.put([delimited(2), 0, 0, 0], 1 + width);
 
-    // The ids go straight into the copy: put together elsewhere, they would be read before their bytes have arrived there.
+    // The ids go straight into the copy. If they were assembled elsewhere, they would be read back before the processor has
+    // stored them.
     let at = out.len();
     let is_root = record.parent == NONE;
     out.put(IDS, if is_root { ROOT_IDS } else { IDS.len() });
@@ -43,7 +45,7 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
         name(out, form, view, record.name);
     }
     let at = out.len();
-    out.copy::<64>(forms.pool.padded(), form.at as usize, form.len as usize);
+    out.copy::<64>(forms.pool.padded(), form.offset as usize, form.len as usize);
     let times: &mut [u8; 17] = out.window(at + form.start_at as usize);
     times[..8].copy_from_slice(&record.start.to_le_bytes());
     times[9..].copy_from_slice(&record.end.to_le_bytes());
@@ -53,13 +55,13 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
 
     let attrs = &view.trace.attrs[record.attrs as usize..][..form.attrs as usize];
     for attr in attrs {
-        attribute::<ATTRIBUTE>(out, forms, form.most, view, attr);
+        attribute::<ATTRIBUTE>(out, forms, form.max_len, view, attr);
     }
     if record.failure & record.event & record.link != NONE {
         rest(out, forms, form, view, record);
     }
     let [a, b, c, d] = form.flags.to_le_bytes();
-    // Field 16, `fixed32`.
+    // The flags are field 16 of type `fixed32`.
     out.put([0x85, 0x01, a, b, c, d], 6);
     let used = form::end(out, base + 1, width);
     if used != width {
@@ -67,9 +69,9 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
     }
 }
 
-/// Append a computed attribute, if it is not absent; and room for `most` more bytes, if it took much.
+/// Appends a computed attribute, unless it is absent. If it took much room, makes room for `max_len` more bytes.
 #[inline(always)]
-fn attribute<const TAG: u8>(out: &mut Bytes, forms: &Forms, most: usize, view: View<'_>, record: &AttrRecord) {
+fn attribute<const TAG: u8>(out: &mut Bytes, forms: &Forms, max_len: usize, view: View<'_>, record: &AttrRecord) {
     let form = forms.attr_form(record.attr);
     let base = out.len();
     let size = if let Some((at, n)) = record.value.short_text(form.limit) {
@@ -101,7 +103,7 @@ fn attribute<const TAG: u8>(out: &mut Bytes, forms: &Forms, most: usize, view: V
                 2
             }
             Read::Absent => return,
-            _ => return long_attribute(out, TAG, most, view, record),
+            _ => return long_attribute(out, TAG, max_len, view, record),
         }
     };
     out.set(base, [TAG, form.base as u8 + size as u8]);
@@ -110,14 +112,14 @@ fn attribute<const TAG: u8>(out: &mut Bytes, forms: &Forms, most: usize, view: V
 
 #[inline(always)]
 fn key(out: &mut Bytes, forms: &Forms, form: &AttrForm) {
-    out.copy::<32>(forms.pool.padded(), form.at as usize, form.len as usize);
+    out.copy::<32>(forms.pool.padded(), form.offset as usize, form.len as usize);
 }
 
-/// Append an int as the field of an `AnyValue`; how many bytes it took.
+/// Appends an int as the field of an `AnyValue`, and returns the number of bytes.
 #[inline(always)]
 fn int(out: &mut Bytes, v: i64) -> usize {
     if (0..1 << 28).contains(&v) {
-        // Seven bits a byte, all four at once.
+        // Seven bits go to each byte, all four at once.
         let v = v as u64;
         let n = wire::varint_len(v);
         let spread = v & 0x7f | (v & 0x3f80) << 1 | (v & 0x1f_c000) << 2 | (v & 0xfe0_0000) << 3;
@@ -132,28 +134,28 @@ fn int(out: &mut Bytes, v: i64) -> usize {
     }
 }
 
-/// A long text, a list, or a long key.
+/// Appends an attribute with a long text, a list, or a long key.
 #[cold]
 #[inline(never)]
-fn long_attribute(out: &mut Bytes, tag: u8, most: usize, view: View<'_>, record: &AttrRecord) {
+fn long_attribute(out: &mut Bytes, tag: u8, max_len: usize, view: View<'_>, record: &AttrRecord) {
     let key = view.plan.attr_key(record.attr);
     if let Some(text) = view.bytes(record.value) {
         wire::text_attribute(out, tag, key, text);
     } else if let Some(value) = view.datum(record.value) {
         wire::attribute(out, tag, key, value);
     }
-    out.room(most);
+    out.room(max_len);
 }
 
 #[cold]
 #[inline(never)]
 fn name(out: &mut Bytes, form: &SpanForm, view: View<'_>, name: Value) {
     wire::text(out, delimited(5), view.bytes(name).unwrap_or_default());
-    out.room(form.most);
+    out.room(form.max_len);
 }
 
-/// A start or an end at 0 is left out; constants that are too long for the form are written. `start_at`: of the byte behind
-/// the start's tag.
+/// Corrects a span whose start or end is 0, which is left out, and appends constants that are too long for the form.
+/// `start_at` is the offset of the byte behind the start's tag.
 #[cold]
 #[inline(never)]
 fn rare(out: &mut Bytes, start_at: usize, form: &SpanForm, view: View<'_>, record: &SpanRecord) {
@@ -168,14 +170,14 @@ fn rare(out: &mut Bytes, start_at: usize, form: &SpanForm, view: View<'_>, recor
             wire::attribute(out, ATTRIBUTE, view.plan.text(*key), constant(view.plan, value));
         }
     }
-    out.room(form.most);
+    out.room(form.max_len);
 }
 
-/// Failure, events and links.
+/// Appends the failure, the events and the links.
 #[inline(never)]
 fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record: &SpanRecord) {
     let failure = (record.failure != NONE).then(|| &view.trace.failures[record.failure as usize]);
-    // A form's event has a time.
+    // The event in a form always has a time.
     let failure = failure.map(|failure| (failure, forms.error_form(failure.error).filter(|_| failure.time != 0)));
     let from_form = |out: &mut Bytes, at: u32, len: u32| {
         out.room(len as usize);
@@ -185,7 +187,7 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
         && !form.has_error_type
     {
         match error {
-            Some(error) => from_form(out, error.at, error.attribute_len),
+            Some(error) => from_form(out, error.offset, error.attribute_len),
             None => form::error_type(out, view.text(failure.r#type)),
         }
     }
@@ -197,7 +199,7 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
     match failure.filter(|(failure, _)| failure.exception) {
         Some((failure, Some(error))) => {
             let at = out.len();
-            from_form(out, error.at + error.attribute_len, error.event_len);
+            from_form(out, error.offset + error.attribute_len, error.event_len);
             out.set(at + error.time_at as usize, failure.time.to_le_bytes());
         }
         Some((failure, None)) => {
@@ -210,21 +212,23 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
         next = link(out, forms, view, next);
     }
     match failure {
-        Some((_, Some(error))) => from_form(out, error.at + error.attribute_len + error.event_len, error.status_len),
+        Some((_, Some(error))) => {
+            from_form(out, error.offset + error.attribute_len + error.event_len, error.status_len)
+        }
         Some((failure, None)) => form::error_status(out, message(failure.message)),
         None => {}
     }
     out.room(16);
 }
 
-/// Append an event of a span that ended at `end`; the next one of the span.
+/// Appends an event of a span that ended at `end`, and returns the index of the span's next event.
 fn event(out: &mut Bytes, forms: &Forms, view: View<'_>, event: u32, end: u64) -> u32 {
     let record = &view.trace.events[event as usize];
     let (at, time) = (out.len(), record.happened(end));
     match forms.event_form(record.event).filter(|form| form.name == record.name && time != 0) {
         Some(form) => {
             out.room(form.len as usize);
-            out.copy::<64>(forms.pool.padded(), form.at as usize, form.len as usize);
+            out.copy::<64>(forms.pool.padded(), form.offset as usize, form.len as usize);
             out.set(at + 3, time.to_le_bytes());
         }
         None => {
@@ -238,7 +242,7 @@ fn event(out: &mut Bytes, forms: &Forms, view: View<'_>, event: u32, end: u64) -
     record.next
 }
 
-/// Append the attributes of an event or a link.
+/// Appends the attributes of an event or a link.
 fn row<const TAG: u8>(out: &mut Bytes, forms: &Forms, view: View<'_>, first: u32, end: u32) {
     for attr in &view.trace.attrs[first as usize..end as usize] {
         out.room(256);
@@ -246,7 +250,7 @@ fn row<const TAG: u8>(out: &mut Bytes, forms: &Forms, view: View<'_>, first: u32
     }
 }
 
-/// Append a link; the next one of the span.
+/// Appends a link, and returns the index of the span's next link.
 fn link(out: &mut Bytes, forms: &Forms, view: View<'_>, link: u32) -> u32 {
     let record = &view.trace.links[link as usize];
     let at = form::begin(out, LINK);
@@ -255,7 +259,7 @@ fn link(out: &mut Bytes, forms: &Forms, view: View<'_>, link: u32) -> u32 {
     out.append(&[delimited(2), 8]);
     out.append(&record.span_id.to_be_bytes());
     row::<LINK_ATTRIBUTE>(out, forms, view, record.attrs, record.attrs_end);
-    // Field 6, `fixed32`.
+    // The flags are field 6 of type `fixed32`.
     out.append(&[0x35]);
     out.append(&FLAGS_REMOTE.to_le_bytes());
     form::end(out, at, 1);

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use proptest::prelude::*;
 use prost::Message;
 
-/// Every batch is, byte for byte, what prost makes of its spans.
+/// Checks that every batch has exactly the bytes that prost writes for its spans.
 fn check(fixture: &Fixture, encoder: &mut Protobuf) -> Vec<Batch> {
     let batches = fixture.batches(encoder);
     let mut spans = fixture.spans().into_iter();
@@ -27,13 +27,13 @@ proptest! {
     fn the_bytes_are_those_of_prost(fixture in fixtures()) {
         let mut encoder = Protobuf::new(&fixture.plan, &fixture.resources);
         let first = check(&fixture, &mut encoder);
-        // Guesses have been learned and memory is used again: nothing changes.
+        // The encoder has learned its guesses now and reuses memory; the bytes are the same.
         first.iter().for_each(|batch| encoder.recycle(batch.body.clone()));
         prop_assert_eq!(check(&fixture, &mut encoder), first);
     }
 }
 
-/// `traces` traces of `spans` spans; each span has a text of `text` bytes.
+/// Makes `traces` traces of `spans` spans, each with a text of `text` bytes.
 fn uniform(traces: usize, spans: usize, text: usize) -> Fixture {
     let mut make = Maker::default();
     let service = service(&mut make, "api-gateway", 2);
@@ -97,12 +97,12 @@ fn a_span_can_be_larger_than_a_batch() {
 }
 
 #[test]
-fn constants_beyond_what_is_made_ready_are_sent_all_the_same() {
+fn constants_that_exceed_the_pool_are_sent_all_the_same() {
     let mut make = Maker::default();
     let service = service(&mut make, "a", 1);
     let long = make.text(&"l".repeat(1 << 20));
     let name = make.text("n");
-    // More than a form's share: 80 texts of 1 MiB.
+    // More than the pool takes: 80 texts of 1 MiB.
     let constants = (0..80).map(|i| (make.text(&format!("k{i}")), Constant::Text(long))).collect();
     let attrs = attrs(&mut make, &["after"]);
     let block = block(

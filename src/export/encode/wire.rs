@@ -1,32 +1,32 @@
-//! Protobuf as OTLP uses it: varints, length-delimited fields, `KeyValue` and `AnyValue`. What is written is canonical, that
-//! is, what prost writes: fields in the order of their numbers, lengths in the fewest bytes, defaults left out.
+//! Protobuf as OTLP uses it: varints, length-delimited fields, `KeyValue` and `AnyValue`. The output is canonical, the same
+//! as prost's: fields in the order of their numbers, lengths in the fewest bytes, defaults left out.
 //!
 //! Field numbers are those of `opentelemetry/proto/common/v1/common.proto`; a tag is `number << 3 | wire type`.
 
 use crate::trace::{Bytes, Datum};
 
-/// Wire type 2 of field 1 to 15, as one byte.
+/// Returns the tag of a length-delimited field with a number of 1 to 15, as one byte.
 pub const fn delimited(field: u8) -> u8 {
     field << 3 | 2
 }
 
-/// Most bytes a varint takes.
+/// The maximum length of a varint in bytes.
 pub const VARINT_MAX: usize = 10;
 
-/// Bytes that `v` takes as a varint.
+/// Returns the length of `v` as a varint, in bytes.
 #[inline(always)]
 pub fn varint_len(v: u64) -> usize {
     (v | 1).ilog2() as usize / 7 + 1
 }
 
-/// Append `v` as a varint; room for [`VARINT_MAX`] bytes was made before.
+/// Appends `v` as a varint. There must be room for [`VARINT_MAX`] bytes.
 #[inline(always)]
 pub fn put_varint(out: &mut Bytes, v: u64) {
     let (bytes, n) = varint(v);
     out.put(bytes, n);
 }
 
-/// `v` as a varint, and how many of the bytes it takes.
+/// Returns `v` as a varint, and the number of bytes that it takes.
 #[inline(always)]
 pub fn varint(mut v: u64) -> ([u8; 16], usize) {
     let (mut bytes, mut n) = ([0; 16], 0);
@@ -39,19 +39,19 @@ pub fn varint(mut v: u64) -> ([u8; 16], usize) {
     (bytes, n + 1)
 }
 
-/// Bytes of a length-delimited field with a tag of one byte.
+/// Returns the length of a length-delimited field with a tag of one byte, in bytes.
 pub fn delimited_len(body: usize) -> usize {
     1 + varint_len(body as u64) + body
 }
 
-/// Append the tag and the length of a field whose `len` bytes follow.
+/// Appends the tag and the length of a field whose `len` bytes follow.
 pub fn open(out: &mut Bytes, tag: u8, len: usize) {
     out.room(1 + VARINT_MAX);
     out.put([tag], 1);
     put_varint(out, len as u64);
 }
 
-/// Append a text field, unless it is empty.
+/// Appends a text field, unless it is empty.
 pub fn text(out: &mut Bytes, tag: u8, text: &[u8]) {
     if !text.is_empty() {
         open(out, tag, text.len());
@@ -59,7 +59,7 @@ pub fn text(out: &mut Bytes, tag: u8, text: &[u8]) {
     }
 }
 
-/// Append a `fixed64` field, unless it is 0.
+/// Appends a `fixed64` field, unless it is 0.
 pub fn fixed64(out: &mut Bytes, tag: u8, v: u64) {
     if v != 0 {
         out.append(&[tag]);
@@ -71,12 +71,12 @@ fn text_len(text: &str) -> usize {
     if text.is_empty() { 0 } else { delimited_len(text.len()) }
 }
 
-/// Bytes of an attribute.
+/// Returns the length of an attribute in bytes.
 pub fn attribute_len(key: &str, value: Datum<'_>) -> usize {
     delimited_len(text_len(key) + delimited_len(any_value_len(value)))
 }
 
-/// Append an attribute: a `KeyValue` as the field `tag`.
+/// Appends an attribute: a `KeyValue` as the field `tag`.
 pub fn attribute(out: &mut Bytes, tag: u8, key: &str, value: Datum<'_>) {
     let any = any_value_len(value);
     open(out, tag, text_len(key) + delimited_len(any));
@@ -85,7 +85,7 @@ pub fn attribute(out: &mut Bytes, tag: u8, key: &str, value: Datum<'_>) {
     any_value(out, value);
 }
 
-/// Append a text attribute, as [`attribute`] does.
+/// Appends a text attribute, as [`attribute`] does.
 pub fn text_attribute(out: &mut Bytes, tag: u8, key: &str, value: &[u8]) {
     let any = delimited_len(value.len());
     open(out, tag, text_len(key) + delimited_len(any));
@@ -95,7 +95,7 @@ pub fn text_attribute(out: &mut Bytes, tag: u8, key: &str, value: &[u8]) {
     out.append(value);
 }
 
-/// Bytes of an `AnyValue`.
+/// Returns the length of an `AnyValue` in bytes.
 fn any_value_len(value: Datum<'_>) -> usize {
     match value {
         Datum::Text(text) => delimited_len(text.len()),
@@ -106,7 +106,7 @@ fn any_value_len(value: Datum<'_>) -> usize {
     }
 }
 
-/// Append the one field of an `AnyValue`. Unlike other fields it is written also if it holds the default.
+/// Appends the only field of an `AnyValue`. Unlike other fields it is also written if it holds the default.
 fn any_value(out: &mut Bytes, value: Datum<'_>) {
     match value {
         Datum::Text(text) => {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_varint_is_as_long_as_is_said() {
+    fn the_length_of_a_varint_is_right() {
         for shift in 0..64 {
             for v in [(1 << shift) - 1, 1 << shift, u64::MAX >> shift] {
                 let (bytes, n) = varint(v);

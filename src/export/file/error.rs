@@ -1,11 +1,11 @@
-//! What goes wrong with a file.
+//! Errors of writing to a file.
 
 use super::format::is_stdout;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Writing failed.
+/// The error for a file that can't be written.
 #[derive(Debug)]
 pub struct FileError {
     pub path: PathBuf,
@@ -13,12 +13,12 @@ pub struct FileError {
 }
 
 impl FileError {
-    /// It was asked for what must not be done, as to overwrite a file: nothing is wrong with the system.
+    /// Reports whether the request was at fault, for example to overwrite a file, rather than the system.
     pub fn is_misuse(&self) -> bool {
         matches!(self.error.kind(), ErrorKind::AlreadyExists | ErrorKind::ResourceBusy | ErrorKind::InvalidInput)
     }
 
-    /// Whoever read our output has gone: an end, not a mistake.
+    /// Reports whether the reader of the output has gone, which is an end rather than an error.
     pub fn is_broken_pipe(&self) -> bool {
         self.error.kind() == io::ErrorKind::BrokenPipe
     }

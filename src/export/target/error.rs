@@ -1,14 +1,14 @@
-//! What is wrong with a flag or variable that says where to send.
+//! Errors in the flags and variables of a target.
 
 use super::NamedFile;
 use std::fmt;
 
-/// A flag or variable whose value can't be used.
+/// The error for a flag or variable whose value can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetError {
-    /// The flag or variable.
+    /// The name of the flag or variable.
     pub setting: String,
-    /// Its value, unless it may hold a secret.
+    /// Its value, unless that may be a secret.
     pub value: Option<String>,
     /// What is wrong, and what is allowed.
     pub problem: String,
@@ -27,12 +27,12 @@ impl TargetError {
         TargetError { setting: setting.into(), value: None, problem: problem.into() }
     }
 
-    /// TLS can't be set up at all.
+    /// Makes the error for TLS that can't be set up at all.
     pub(in crate::export) fn tls(problem: String) -> Self {
         TargetError::secret("TLS", problem)
     }
 
-    /// No thread to send from.
+    /// Makes the error for a system that gives no thread.
     pub(in crate::export) fn runtime(problem: String) -> Self {
         TargetError::secret("delivery", problem)
     }

@@ -1,4 +1,5 @@
-//! Headers to send with each request: `name=value,name=value`, as W3C baggage writes it, or one of them in a flag.
+//! Headers that are sent with each request: a list `name=value,name=value` in the format of W3C baggage, or a single one
+//! from a flag.
 
 use super::TargetError;
 use hyper::{
@@ -7,7 +8,7 @@ use hyper::{
 };
 use percent_encoding::percent_decode_str;
 
-/// Headers that the protocols set themselves.
+/// The headers that the protocols set themselves.
 const OWN: [&str; 9] = [
     "connection",
     "content-encoding",
@@ -20,8 +21,8 @@ const OWN: [&str; 9] = [
     "upgrade",
 ];
 
-/// `name=value,name=value`; values are percent-decoded, later ones replace earlier ones of the same name.
-pub(super) fn parse_list(setting: &str, list: &str, into: &mut HeaderMap) -> Result<(), TargetError> {
+/// Parses `name=value,name=value`. Values are percent-decoded; a later one replaces an earlier one with the same name.
+pub(super) fn parse_list(setting: &str, list: &str, headers: &mut HeaderMap) -> Result<(), TargetError> {
     for member in list.split(',').map(str::trim).filter(|m| !m.is_empty()) {
         let (name, value) = split(setting, member)?;
         if !escapes_are_whole(value) {
@@ -29,19 +30,19 @@ pub(super) fn parse_list(setting: &str, list: &str, into: &mut HeaderMap) -> Res
             return Err(TargetError::secret(setting, problem));
         }
         let decoded: Vec<u8> = percent_decode_str(value).collect();
-        insert(setting, name, &decoded, into)?;
+        insert(setting, name, &decoded, headers)?;
     }
     Ok(())
 }
 
-/// One `name=value`, taken literally.
-pub(super) fn parse_flag(setting: &str, header: &str, into: &mut HeaderMap) -> Result<(), TargetError> {
+/// Parses one `name=value`, taken literally.
+pub(super) fn parse_flag(setting: &str, header: &str, headers: &mut HeaderMap) -> Result<(), TargetError> {
     let (name, value) = split(setting, header)?;
-    insert(setting, name, value.as_bytes(), into)
+    insert(setting, name, value.as_bytes(), headers)
 }
 
 fn split<'a>(setting: &str, member: &'a str) -> Result<(&'a str, &'a str), TargetError> {
-    // The text is not shown: what stands without a `=` may well be a secret.
+    // The text is not shown, because without a `=` it may well be a secret.
     let Some((name, value)) = member.split_once('=') else {
         return Err(TargetError::secret(setting, "a header has no `=`; write NAME=VALUE, several separated by commas"));
     };
@@ -52,7 +53,7 @@ fn escapes_are_whole(value: &str) -> bool {
     value.split('%').skip(1).all(|after| after.len() >= 2 && after.bytes().take(2).all(|b| b.is_ascii_hexdigit()))
 }
 
-fn insert(setting: &str, name: &str, value: &[u8], into: &mut HeaderMap) -> Result<(), TargetError> {
+fn insert(setting: &str, name: &str, value: &[u8], headers: &mut HeaderMap) -> Result<(), TargetError> {
     let key = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| TargetError::new(setting, name, "not a header name; letters, digits and - . _ are allowed"))?;
     if OWN.contains(&key.as_str()) || key.as_str().starts_with("grpc-") {
@@ -62,6 +63,6 @@ fn insert(setting: &str, name: &str, value: &[u8], into: &mut HeaderMap) -> Resu
         TargetError::secret(setting, format!("the value of {name} has control characters, which no header can hold"))
     })?;
     value.set_sensitive(true);
-    into.insert(key, value);
+    headers.insert(key, value);
     Ok(())
 }

@@ -1,20 +1,20 @@
-//! From an endpoint to the address that requests go to.
+//! The step from an endpoint to the URL of requests.
 
 use super::{Protocol, Setting, Signal, TargetError};
 use hyper::Uri;
 
-/// What becomes of an HTTP endpoint's path. gRPC's own path is fixed; an endpoint's path is left out there.
+/// The treatment of the path of an HTTP endpoint. gRPC has a fixed path, so the endpoint's is dropped.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Path {
-    /// The endpoint of one signal is the whole address.
+    /// The endpoint is the whole URL, as the endpoint of one signal is.
     AsIs,
-    /// The general endpoint is a base.
+    /// The endpoint is a base, as the general endpoint is.
     Append,
-    /// The flag is a base, and takes a whole address as well.
+    /// The endpoint is a base or a whole URL, as the flag is.
     AppendOnce,
 }
 
-/// Where an OTLP receiver listens unless told otherwise.
+/// Returns the default address of an OTLP receiver.
 pub(super) fn default(signal: Signal, protocol: Protocol) -> (Uri, Protocol) {
     let url = match (protocol, signal) {
         (Protocol::Grpc, _) => Uri::from_static("http://localhost:4317"),
@@ -24,8 +24,8 @@ pub(super) fn default(signal: Signal, protocol: Protocol) -> (Uri, Protocol) {
     (url, protocol)
 }
 
-/// Parse an endpoint. Without a protocol, port 4317 is gRPC and any other HTTP with protobuf. gRPC takes `HOST:PORT` too:
-/// TLS, unless `insecure`.
+/// Parses an endpoint. Without a protocol, port 4317 means gRPC and any other HTTP with protobuf. gRPC also accepts
+/// `HOST:PORT`, which means TLS unless `insecure`.
 pub(super) fn parse(
     s: &Setting,
     signal: Signal,
@@ -71,7 +71,7 @@ pub(super) fn parse(
     Ok((url.map_err(|e| s.error(format!("not a URL ({e})")))?, protocol))
 }
 
-/// `own` is the signal's path.
+/// Returns the path of requests. `own` is the signal's path.
 fn full_path(url: &Uri, own: &str, path: Path) -> String {
     let base = url.path().trim_end_matches('/');
     let mut full = match path {

@@ -13,7 +13,7 @@ fn begun(plan: &Arc<Plan>) -> Archive {
 }
 
 #[test]
-fn what_is_forgotten_is_missing_and_the_rest_replays() {
+fn forgotten_eras_are_missing_and_the_others_replay() {
     let mut archive = begun(&Arc::new(fixture::plan()));
     for n in 1..=150 {
         let plan = Arc::new(fixture::plan().with_weights([n as f64, 1.0]).unwrap());
@@ -45,7 +45,7 @@ fn eras_without_a_trace_leave_nothing_behind() {
 }
 
 #[test]
-fn more_eras_or_shards_than_a_run_can_have_are_refused_at_once() {
+fn too_many_eras_or_shards_are_refused_at_once() {
     let mut manifest = begun(&Arc::new(fixture::plan())).manifest(None);
     let era = manifest.eras[0].clone();
     manifest.eras = (0..100_000).map(|i| Era { epoch: epoch(i), end: Some(i + 1), ..era.clone() }).collect();

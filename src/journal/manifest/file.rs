@@ -1,8 +1,8 @@
 //! The manifest of a run on disk, while the run goes on.
 //!
-//! A run at full speed comes to an epoch a second, which no manifest foresees. Each is appended to the file as a line of
-//! its own, an era: that is cheap, and holds up nobody. At its end the run replaces document and lines by one whole
-//! document again. A process that is killed leaves the lines, of which the last may be cut off.
+//! A run at full speed adds an epoch a second, which is not known in advance. Each is appended to the file as a line of its
+//! own with an era, which is cheap and blocks nobody. At its end the run replaces document and lines by one document again.
+//! A process that is killed leaves the lines, of which the last may be cut off.
 
 use super::{Era, Manifest, ManifestError};
 use crate::disk::Claim;
@@ -11,39 +11,39 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The manifest of a run, which no other process writes meanwhile.
+/// The manifest of a run, which no other process writes at the same time.
 pub struct ManifestFile {
     claim: Mutex<Claim>,
-    /// Eras that the file holds; `usize::MAX`: nothing more can be appended.
+    /// The number of eras that the file holds; `usize::MAX` if nothing more can be appended.
     eras: AtomicUsize,
 }
 
 impl ManifestFile {
-    /// Claims a file, which stays as it is until a manifest is saved.
+    /// Claims a file, which stays unchanged until a manifest is saved.
     ///
     /// # Errors
-    /// The system's, or [`io::ErrorKind::ResourceBusy`]: another run writes it.
+    /// The system reports an error; [`io::ErrorKind::ResourceBusy`] means that another run writes the file.
     pub fn open(path: &Path) -> io::Result<ManifestFile> {
         Ok(ManifestFile { claim: Mutex::new(Claim::new(path)?), eras: AtomicUsize::new(usize::MAX) })
     }
 
-    /// Replaces what the file holds.
+    /// Replaces the content of the file.
     ///
     /// # Errors
-    /// The system's. The file is then as it was.
+    /// The system reports an error; the file is then unchanged.
     pub fn save(&self, manifest: &Manifest) -> io::Result<()> {
         self.claim.lock().replace(|to| manifest.write(to))?;
         self.eras.store(manifest.eras.len(), Ordering::Release);
         Ok(())
     }
 
-    /// Whether a run that has come to so many eras has to append any.
+    /// Reports whether a run with so many eras has to append some.
     pub fn lacks(&self, eras: usize) -> bool {
         self.eras.load(Ordering::Acquire) < eras
     }
 
-    /// Appends those of a run's eras that the file does not hold. Where that fails, none is appended any more, for the file
-    /// may end within a line: they are saved at the end of the run, which then tells the error, too.
+    /// Appends the eras that the file lacks. After a failure nothing more is appended, because the file may end within a
+    /// line. Then the eras are saved at the end of the run, which also reports the error.
     pub fn append(&self, eras: &[Era]) {
         let mut claim = self.claim.lock();
         let held = self.eras.load(Ordering::Acquire);
@@ -56,10 +56,10 @@ impl ManifestFile {
 }
 
 impl Manifest {
-    /// Adds the eras that were appended to a document, a line each. The last line counts only if it is whole.
+    /// Adds the eras that were appended to a document, one a line. The last line counts only if it is complete.
     ///
     /// # Errors
-    /// A line is no era.
+    /// A line is not an era.
     pub(super) fn add_journal(&mut self, lines: &[u8]) -> Result<(), ManifestError> {
         for line in lines.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n")) {
             if line.iter().all(u8::is_ascii_whitespace) {
@@ -72,7 +72,7 @@ impl Manifest {
             self.eras.push(era);
         }
         let rest = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        // A document that is not followed by a line's end is followed by nothing.
+        // A document without a newline at its end has no lines after it.
         if lines.contains(&b'\n') || rest.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }

@@ -1,32 +1,32 @@
-//! The manifests of a run's shards, merged into that of the run.
+//! Merging the manifests of a run's shards into one.
 
 use super::{Era, Manifest, Selection, Totals, whole};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Shards of one run.
+/// The result of a merge.
 #[derive(Debug)]
 pub struct Merged {
-    /// Has the traces of the shards that are there.
+    /// The manifest with the traces of the shards that were given.
     pub manifest: Manifest,
-    /// How many shards the run has.
-    pub of: u64,
-    /// Those that are not there, ascending.
+    /// The number of shards that the run has.
+    pub shard_count: u64,
+    /// The shards that were not given, ascending.
     pub missing: Vec<u64>,
 }
 
-/// Why manifests are not the shards of one run; by the names they were given.
+/// The reasons why manifests can't be merged. Manifests are named as they were given.
 #[derive(Debug, PartialEq, Eq)]
 pub enum MergeError {
-    /// There is none.
+    /// No manifest was given.
     Nothing,
-    /// It is of a whole run.
+    /// The manifest is that of a whole run.
     NotAShard(String),
-    /// The two differ in this.
+    /// Two manifests differ in something that the shards of a run have in common.
     OtherRun { name: String, first: String, differs: &'static str },
-    /// Both have this shard.
+    /// Two manifests contain the same shard.
     Twice { name: String, first: String, shard: (u64, u64) },
-    /// What it came to, and those before it, is more than 64 bits count.
+    /// The totals of this manifest and those before it exceed 64 bits.
     TooMuch { name: String },
 }
 
@@ -37,14 +37,14 @@ impl fmt::Display for MergeError {
         match self {
             MergeError::Nothing => write!(f, "there is no manifest to merge"),
             MergeError::NotAShard(name) => {
-                write!(f, "{name} is of a whole run: only what has run with --shard is merged")
+                write!(f, "{name} belongs to a whole run: only runs with --shard can be merged")
             }
             MergeError::OtherRun { name, first, differs } => {
-                write!(f, "{name} is of another run than {first}: its {differs} is another one")
+                write!(f, "{name} belongs to another run than {first}: its {differs} differs")
             }
             MergeError::TooMuch { name } => write!(
                 f,
-                "{name}: with what the manifests before it came to, it is more than can be counted; was one of them edited, or \
+                "{name}: its totals and those of the manifests before it are more than can be counted; was one of them edited, or \
                  is it damaged?"
             ),
             MergeError::Twice { name, first, shard: (k, n) } => {
@@ -55,21 +55,22 @@ impl fmt::Display for MergeError {
 }
 
 impl Manifest {
-    /// Merge the manifests of shards, each with the name it is known by; what was merged before can be merged again. Where all
-    /// shards are there and sent all their traces, it is as if one process had made the whole run. It has ended if all have.
+    /// Merges the manifests of shards, each with the name that it is known by. The result of an earlier merge can be merged
+    /// again. If all shards are given and sent all their traces, the result is as if one process had made the whole run.
+    /// The run has ended if all shards have.
     ///
-    /// Each is taken to belong together, which [`crate::journal::Archive::open`] sees.
+    /// Each manifest must be consistent in itself, which [`crate::journal::Archive::open`] checks.
     ///
     /// # Errors
-    /// They are not different shards of one run, or together come to more than can be counted.
+    /// The manifests are not different shards of one run, or their totals exceed what can be counted.
     pub fn merge(parts: Vec<(String, Manifest)>) -> Result<Merged, MergeError> {
         let (first_name, first) = parts.first().ok_or(MergeError::Nothing)?;
         let not_a_shard = |name: &String| MergeError::NotAShard(name.clone());
-        let (of, _) = shards(first).ok_or_else(|| not_a_shard(first_name))?;
+        let (shard_count, _) = shards(first).ok_or_else(|| not_a_shard(first_name))?;
         let mut eras: BTreeMap<u64, (&String, Era)> = BTreeMap::new();
         for (name, part) in &parts {
             let (n, own) = shards(part).ok_or_else(|| not_a_shard(name))?;
-            if let Some(differs) = difference(first, part).or((n != of).then_some("number of shards")) {
+            if let Some(differs) = difference(first, part).or((n != shard_count).then_some("number of shards")) {
                 return Err(MergeError::OtherRun { name: name.clone(), first: first_name.clone(), differs });
             }
             for era in own {
@@ -79,7 +80,7 @@ impl Manifest {
                 }
             }
         }
-        let missing: Vec<u64> = (0..of).filter(|k| !eras.contains_key(k)).collect();
+        let missing: Vec<u64> = (0..shard_count).filter(|k| !eras.contains_key(k)).collect();
         let eras: Vec<Era> = eras.into_values().map(|(_, era)| era).collect();
         let one = if missing.is_empty() { as_one(&eras) } else { None };
         let ended = totals(&parts)?;
@@ -90,11 +91,11 @@ impl Manifest {
             destination: None,
             ..first.clone()
         };
-        Ok(Merged { manifest, of, missing })
+        Ok(Merged { manifest, shard_count, missing })
     }
 }
 
-/// What the parts came to together; `None`: one of them has not ended.
+/// Returns the sum of the totals of all parts, or `None` if one of them has not ended.
 fn totals(parts: &[(String, Manifest)]) -> Result<Option<Totals>, MergeError> {
     let mut all: Option<Totals> = None;
     for (name, part) in parts {
@@ -108,30 +109,30 @@ fn totals(parts: &[(String, Manifest)]) -> Result<Option<Totals>, MergeError> {
     Ok(all)
 }
 
-/// How many shards its run has, and the eras of those that it has.
+/// Returns the number of shards of the manifest's run, and the eras of those that it contains.
 fn shards(manifest: &Manifest) -> Option<(u64, Vec<Era>)> {
-    let of = manifest.selection.shard.1;
+    let shard_count = manifest.selection.shard.1;
     match &manifest.eras[..] {
-        [era] if of > 1 => Some((of, vec![Era { shard: manifest.selection.shard, ..era.clone() }])),
+        [era] if shard_count > 1 => Some((shard_count, vec![Era { shard: manifest.selection.shard, ..era.clone() }])),
         [era, ..] if era.shard.1 > 1 => Some((era.shard.1, manifest.eras.clone())),
         _ => None,
     }
 }
 
-/// What two manifests of shards differ in, where they should not.
-fn difference(one: &Manifest, other: &Manifest) -> Option<&'static str> {
-    let [a, b] = [one, other].map(|manifest| &manifest.eras[0]);
+/// Returns the name of a property in which two manifests of shards must not differ, but do.
+fn difference(first: &Manifest, second: &Manifest) -> Option<&'static str> {
+    let [a, b] = [first, second].map(|manifest| &manifest.eras[0]);
     let differ = [
-        (one.seed != other.seed, "seed"),
+        (first.seed != second.seed, "seed"),
         (a.plan != b.plan || a.weights != b.weights, "plan"),
         (a.epoch != b.epoch, "schedule (--start, --rate, --interval, --lanes, --arrivals)"),
-        (one.selection.count != other.selection.count, "--count"),
-        (one.selection.before != other.selection.before, "end (--duration, --until)"),
+        (first.selection.count != second.selection.count, "--count"),
+        (first.selection.started_before != second.selection.started_before, "end (--duration, --until)"),
     ];
     differ.into_iter().find(|(differ, _)| *differ).map(|(_, what)| what)
 }
 
-/// All shards of a run that ended alike.
+/// Returns the era of the whole run if the given shards are all shards and ended alike.
 fn as_one(eras: &[Era]) -> Option<Era> {
     let era = Era { shard: whole(), ..eras.first()?.clone() };
     eras.iter().all(|other| (other.end, other.stopped) == (era.end, era.stopped)).then_some(era)
@@ -149,15 +150,16 @@ mod tests {
     const OPENING: u64 = 1_767_225_600_000_000_000;
     const SECOND: u64 = 1_000_000_000;
 
-    /// Shard `k` of 3 of 60 traces, one a second; stopped when `stopped` seconds had passed.
+    /// Makes shard `k` of 3 of a run of 60 traces, one a second; `stopped` is the time of its stop in seconds after the
+    /// start.
     fn shard(k: u64, stopped: Option<u64>) -> (String, Manifest) {
         let schedule = Schedule::new(OPENING, Arrivals::Even { count: 1, per_ns: SECOND }).unwrap();
         let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
-        let selection = Selection { count: Some(60), before: None, shard: (k, 3) };
+        let selection = Selection { count: Some(60), started_before: None, shard: (k, 3) };
         let stopped = stopped.map(|s| OPENING + s * SECOND);
         let end = if stopped.is_some() { 40 } else { 60 };
         let ending = Ending { stopped, end, schedule: schedule.into() };
-        let totals = Totals { traces: 10 + k, spans: 100, at: OPENING + k, account: Some(Default::default()) };
+        let totals = Totals { traces: 10 + k, spans: 100, time: OPENING + k, account: Some(Default::default()) };
         let manifest = Archive::of(&run, selection, Some(&ending)).manifest(Some(totals));
         (format!("{k}.json"), manifest)
     }
@@ -173,12 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn whole_shards_are_the_whole_run() {
+    fn complete_shards_merge_to_the_whole_run() {
         let merged = merged([shard(2, None), shard(0, None), shard(1, None)]);
         let [era] = &merged.manifest.eras[..] else { panic!("{merged:?}") };
         assert_eq!((merged.manifest.selection.shard, era.shard, era.end), ((0, 1), (0, 1), Some(60)));
         let ended = merged.manifest.ended.clone().unwrap();
-        assert_eq!((ended.traces, ended.spans, ended.at, merged.missing.len()), (33, 300, OPENING + 2, 0));
+        assert_eq!((ended.traces, ended.spans, ended.time, merged.missing.len()), (33, 300, OPENING + 2, 0));
         assert!(ended.account.is_some());
         let archive = Archive::open(&merged.manifest).unwrap();
         assert!((0..60).all(|index| archive.era(index).is_some()) && archive.era(60).is_none());
@@ -195,20 +197,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_and_not_of_the_run() {
+    fn missing_shards_are_named_and_their_traces_do_not_belong_to_the_run() {
         let some = merged([shard(2, None), shard(0, Some(20))]);
-        assert_eq!((some.of, &some.missing[..]), (3, &[1][..]));
+        assert_eq!((some.shard_count, &some.missing[..]), (3, &[1][..]));
         let mut archive = Archive::open(&some.manifest).unwrap();
         assert_eq!(archive.missing_shards(), 1);
         assert!(archive.remake(0).is_some() && archive.remake(1).is_none() && archive.remake(2).is_some());
-        // And what was merged can be merged on.
+        // A merged manifest can be merged with further ones.
         let whole = merged([("some".into(), some.manifest), shard(1, None)]);
         assert_eq!((whole.missing.len(), whole.manifest.eras.len()), (0, 3));
         assert_eq!(whole.manifest.ended.map(|totals| totals.traces), Some(33));
     }
 
     #[test]
-    fn one_that_has_not_ended_leaves_the_run_open() {
+    fn a_shard_that_has_not_ended_leaves_the_run_open() {
         let mut open = shard(1, None);
         (open.1.ended, open.1.eras[0].end) = (None, None);
         let merged = merged([shard(0, None), open, shard(2, None)]);
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_no_run_comes_to_are_refused() {
+    fn totals_that_no_run_can_have_are_refused() {
         let with = |k, traces| {
             let mut part = shard(k, None);
             part.1.ended = Some(Totals { traces, ..Totals::default() });
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_refused() {
+    fn manifests_of_other_runs_are_refused() {
         let edited = |edit: fn(&mut Manifest)| {
             let mut other = shard(1, None);
             edit(&mut other.1);
@@ -249,7 +251,7 @@ mod tests {
             (|m| m.eras[0].plan = "other".into(), other("plan")),
             (|m| m.eras[0].epoch.opening += 1, other("schedule")),
             (|m| m.selection.count = Some(61), other("--count")),
-            (|m| m.selection.before = Some(1), other("end")),
+            (|m| m.selection.started_before = Some(1), other("end")),
             (|m| m.selection.shard = (1, 4), other("number of shards")),
             (|m| m.selection.shard = (0, 3), "1.json has shard 0/3, and so has 0.json".into()),
             (|m| m.selection.shard = (0, 1), "1.json is of a whole run".into()),

@@ -1,4 +1,4 @@
-//! The plans of a manifest, each as the text of its plan file: nothing is made of a text until it is read as a plan.
+//! The plans of a manifest, each as the text of its plan file, which is not parsed until its plan is needed.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Plan files by digest, at most [`Plans::MOST`].
+/// Plan files by their digests, at most [`Plans::MOST`].
 #[derive(Clone, Debug, Default)]
 pub struct Plans(BTreeMap<String, Box<RawValue>>);
 
 impl Plans {
-    /// The most plans of a manifest.
+    /// The maximum number of plans in a manifest.
     pub const MOST: usize = 100;
 
     pub fn len(&self) -> usize {
@@ -22,7 +22,7 @@ impl Plans {
         self.0.is_empty()
     }
 
-    /// Digests and plan files, by digest.
+    /// Iterates over the digests and plan files, in the order of the digests.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(digest, file)| (digest.as_str(), file.get()))
     }
@@ -48,13 +48,13 @@ impl Serialize for Plans {
 
 impl<'de> Deserialize<'de> for Plans {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Plans, D::Error> {
-        from.deserialize_map(Read)
+        from.deserialize_map(PlansVisitor)
     }
 }
 
-struct Read;
+struct PlansVisitor;
 
-impl<'de> Visitor<'de> for Read {
+impl<'de> Visitor<'de> for PlansVisitor {
     type Value = Plans;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

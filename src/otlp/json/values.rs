@@ -1,4 +1,4 @@
-//! Values of OTLP JSON, in all the ways in which they are written.
+//! Values of OTLP JSON, in all the forms in which they are written.
 
 use crate::otlp::MOST_PARTS;
 use base64::Engine;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// A number, or its text.
+/// A number, or a string that holds one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Either<N> {
@@ -18,7 +18,10 @@ enum Either<N> {
 }
 
 impl<N: FromStr<Err: fmt::Display>> Either<N> {
-    /// Returns the number, whichever way it is written.
+    /// Returns the number from either form.
+    ///
+    /// # Errors
+    /// The string is not a number of type `N`.
     fn number<E: Error>(self) -> Result<N, E> {
         match self {
             Either::Number(number) => Ok(number),
@@ -27,7 +30,7 @@ impl<N: FromStr<Err: fmt::Display>> Either<N> {
     }
 }
 
-/// A number of 64 bits, which may be written as text.
+/// A signed 64-bit integer, which may be written as a string.
 pub struct Int(pub i64);
 
 impl<'de> Deserialize<'de> for Int {
@@ -36,7 +39,7 @@ impl<'de> Deserialize<'de> for Int {
     }
 }
 
-/// A number; `NaN` and `Infinity` are texts.
+/// A floating-point number; `NaN` and `Infinity` are written as strings.
 pub struct Double(pub f64);
 
 impl<'de> Deserialize<'de> for Double {
@@ -45,17 +48,27 @@ impl<'de> Deserialize<'de> for Double {
     }
 }
 
-/// Reads a field in which `null` is the same as leaving it out.
+/// Reads a field whose `null` means the same as an absent field.
+///
+/// # Errors
+/// The value is not a `T`.
 pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// Reads a number of 64 bits, which may be written as text; 0 for `null`.
+/// Reads an unsigned 64-bit integer, which may be written as a string; `null` is read as 0.
+///
+/// # Errors
+/// The value is neither such an integer nor `null`.
 pub fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     Option::deserialize(from)?.map_or(Ok(0), Either::number)
 }
 
-/// Reads an id as OTLP writes it, in hexadecimal, or as protobuf's JSON does and Tempo with it, in base64: the lengths tell.
+/// Reads an id. OTLP writes ids in hexadecimal; protobuf's JSON mapping, which Tempo uses, writes them in base64. The
+/// length tells the two apart.
+///
+/// # Errors
+/// The value is neither a string in one of these encodings nor `null`.
 pub fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     let Some(text) = Option::<Cow<'de, str>>::deserialize(from)? else { return Ok(vec![]) };
     if matches!(text.len(), 11 | 12 | 22 | 24)
@@ -69,7 +82,7 @@ pub fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     Ok(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
 }
 
-/// Bytes in base64, padded or not.
+/// Bytes written in base64, with or without padding.
 pub struct Base64(pub Vec<u8>);
 
 impl<'de> Deserialize<'de> for Base64 {
@@ -82,7 +95,10 @@ fn from_base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
     STANDARD_NO_PAD.decode(text.trim_end_matches('='))
 }
 
-/// Reads texts, no more of them than a message may have parts.
+/// Reads a list of strings, of at most [`MOST_PARTS`] items.
+///
+/// # Errors
+/// The value is neither such a list nor `null`, or the list is longer.
 pub fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     struct Texts;
     impl<'de> Visitor<'de> for Texts {
@@ -110,19 +126,22 @@ pub fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error
     from.deserialize_any(Texts)
 }
 
-/// Reads an enum, by number or by one of `names`, which are those of 0, 1, ...
+/// Reads an enum, written as its number or as one of `names`, which are listed in the order of their numbers from 0.
 fn named<'de, D: Deserializer<'de>>(from: D, names: &[&str]) -> Result<i32, D::Error> {
     match Option::deserialize(from)? {
         None => Ok(0),
         Some(Either::Number(v)) => Ok(v),
         Some(Either::Text(text)) => match names.iter().position(|name| *name == text) {
             Some(number) => Ok(number as i32),
-            None => Err(D::Error::custom(format!("`{text}` is none of {}", names.join(", ")))),
+            None => Err(D::Error::custom(format!("`{text}` is not one of {}", names.join(", ")))),
         },
     }
 }
 
 /// Reads the kind of a span.
+///
+/// # Errors
+/// The value is neither a number nor the name of a span kind.
 pub fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
     named(
         from,
@@ -138,6 +157,9 @@ pub fn kind<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
 }
 
 /// Reads the code of a status.
+///
+/// # Errors
+/// The value is neither a number nor the name of a status code.
 pub fn status_code<'de, D: Deserializer<'de>>(from: D) -> Result<i32, D::Error> {
     named(from, &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"])
 }

@@ -1,11 +1,11 @@
-//! Whatever a file is cut, glued or wrapped like, what can be read of it is read.
+//! Files that were cut off, glued together or wrapped in other JSON: everything readable in them is read.
 
 use super::*;
 use proptest::prelude::*;
 
 type Places = Vec<(u64, String)>;
 
-/// What is found, `n` bytes at a time: groups as text with their places, damage as place and reason.
+/// Reads `text`, `n` bytes at a time. Returns the groups as text with their offsets, and each damage as offset and reason.
 fn read(text: &[u8], n: usize) -> (Places, Places) {
     struct Slow<'t>(&'t [u8], usize);
     impl Read for Slow<'_> {
@@ -19,7 +19,7 @@ fn read(text: &[u8], n: usize) -> (Places, Places) {
     loop {
         match groups.read().unwrap() {
             Some(Found::Group(at, text)) => found.push((at, String::from_utf8_lossy(text).into_owned())),
-            Some(Found::Damaged(damage)) => damages.push((damage.at, damage.why)),
+            Some(Found::Damaged(damage)) => damages.push((damage.offset, damage.reason)),
             None => return (found, damages),
         }
     }
@@ -38,7 +38,7 @@ fn groups(text: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn requests_are_found_whatever_they_stand_in() {
+fn requests_are_found_inside_any_wrapping() {
     let one = r#"{"resourceSpans":[{"a":1}]}"#;
     let two =
         "{\n  \"other\": [{}, \"}\\\"\"],\n  \"resourceSpans\": [\n    {\"b\": \"]\"},\n    {\"c\": [{}]}\n  ]\n}";
@@ -64,9 +64,9 @@ fn requests_are_found_whatever_they_stand_in() {
     }
 }
 
-/// A writer that was killed leaves a part of a request, with the next right behind it or on the next line.
+/// A writer that was killed leaves a part of a request. The next request follows directly or on the next line.
 #[test]
-fn behind_damage_it_is_read_on_with_the_next_request() {
+fn reading_continues_with_the_next_request_after_damage() {
     let whole = r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"a\"b","value":null}]}},{"b":-1.5}]}"#;
     let groups = [r#"{"resource":{"attributes":[{"key":"a\"b","value":null}]}}"#, r#"{"b":-1.5}"#];
     for cut in 1..whole.len() {
@@ -75,7 +75,7 @@ fn behind_damage_it_is_read_on_with_the_next_request() {
             for n in [5, usize::MAX] {
                 let (found, damages) = read(text.as_bytes(), n);
                 let found: Vec<&str> = found.iter().map(|(_, text)| &**text).collect();
-                assert_eq!(found, [groups, groups].concat(), "of the part nothing is read: {cut} {text}");
+                assert_eq!(found, [groups, groups].concat(), "nothing of the partial request is read: {cut} {text}");
                 assert_eq!(damages.len(), 1, "{text} {damages:?}");
                 assert!(damages[0].0 <= (cut + gap.len() + 20) as u64, "{text} {damages:?}");
             }
@@ -84,7 +84,7 @@ fn behind_damage_it_is_read_on_with_the_next_request() {
 }
 
 #[test]
-fn what_is_no_json_is_one_damage() {
+fn text_that_is_not_json_is_reported_once() {
     for text in ["<html>", "{\"resourceSpans\":[7]}", "{\"a\" 1}", "7", "{]"] {
         let (found, damages) = read(text.as_bytes(), usize::MAX);
         assert_eq!((found.len(), damages.len()), (0, 1), "{text} {damages:?}");
@@ -97,27 +97,27 @@ fn what_is_no_json_is_one_damage() {
     assert_eq!(damages, [(24, "a control character inside a text".to_string())]);
 }
 
-/// No more of a value is held than one may have.
+/// No more of a value is held in memory than the longest value allowed.
 #[test]
-fn an_endless_value_is_given_up() {
+fn a_value_without_end_is_abandoned() {
     let head: &[u8] = b"{\"resourceSpans\":[{\"a\":\"";
     let tail: &[u8] = b"\"}]}\n{\"resourceSpans\":[{\"b\":1}]}";
     let longest = 1 << 20;
     let stream = head.chain(io::repeat(b'x').take(8 << 20)).chain(tail);
-    let mut groups = Groups { window: Window::new(stream, longest), around: vec![] };
+    let mut groups = Groups { window: Window::new(stream, longest), open_containers: vec![] };
     let Some(Found::Damaged(damage)) = groups.read().unwrap() else { panic!("not found") };
-    assert_eq!((damage.at, &*damage.why), (18, "a value of more than 1 MiB"));
+    assert_eq!((damage.offset, &*damage.reason), (18, "a value of more than 1 MiB"));
     assert!(matches!(groups.read(), Ok(Some(Found::Group(_, b"{\"b\":1}")))));
     assert!(groups.read().unwrap().is_none());
     assert!(groups.window.bytes.capacity() < 3 * longest);
 }
 
-/// Of a request that is longer than one value may be, the groups are read as they come.
+/// The groups of a request that is longer than the longest value allowed are yielded one by one.
 #[test]
-fn a_request_may_be_longer_than_a_value() {
+fn a_request_may_be_longer_than_the_longest_value() {
     let group = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
     let text = format!("{{\"resourceSpans\":[{}]}}", vec![&*group; 50].join(","));
-    let mut groups = Groups { window: Window::new(text.as_bytes(), 1 << 20), around: vec![] };
+    let mut groups = Groups { window: Window::new(text.as_bytes(), 1 << 20), open_containers: vec![] };
     for _ in 0..50 {
         assert!(matches!(groups.read(), Ok(Some(Found::Group(_, text))) if text == group.as_bytes()));
     }

@@ -1,12 +1,13 @@
-//! Whether two messages say the same in different bytes, told without decoding them: the collector writes fields from the last
-//! to the first, and some that hold their default.
+//! Comparison of two encoded messages without decoding them. They may have the same content in different bytes: the
+//! collector writes fields from the last to the first, and writes some that hold their default.
 
 use crate::otlp::wire::{Fields, Malformed, Value};
 
-/// The fields of a message that are messages with several fields themselves; all others are the same where their bytes are.
+/// The fields of a message that are messages with several fields themselves, by number. All other fields are compared by
+/// their bytes.
 struct Shape(&'static [(u64, Times, &'static Shape)]);
 
-/// How often a field can be there. One that repeats says something even where it is empty.
+/// How often a field can occur. An empty item of a repeated field is still an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Times {
     Once,
@@ -32,12 +33,13 @@ impl Shape {
     }
 }
 
-/// Whether `found` is that span. `false` where it is not seen at once: attributes may still be the same in another order.
+/// Reports whether `found` has the same content as `expected`. A `false` is not final: attributes may still be the same in
+/// another order.
 pub fn same_span(expected: &[u8], found: &[u8]) -> bool {
     same(expected, found, &SPAN)
 }
 
-/// The same of resources.
+/// The same as [`same_span`] for resources.
 pub fn same_resource(expected: &[u8], found: &[u8]) -> bool {
     same(expected, found, &RESOURCE)
 }
@@ -47,7 +49,7 @@ fn same(expected: &[u8], found: &[u8], shape: &Shape) -> bool {
         return true;
     }
     if shape.0.is_empty() {
-        return few(expected).is_some_and(|fields| few(found) == Some(fields));
+        return small_message(expected).is_some_and(|fields| small_message(found) == Some(fields));
     }
     let (Ok(expected), Ok(found)) = (sorted(expected, shape), sorted(found, shape)) else { return false };
     let all = |(expected, found): (&(u64, Value<'_>), &(u64, Value<'_>))| {
@@ -61,7 +63,8 @@ fn same_field(number: u64, expected: Value<'_>, found: Value<'_>, shape: &Shape)
     shape.field(number).and_then(message).unwrap_or(false)
 }
 
-/// By number, those of one number in their order; without those that hold their default.
+/// Returns the fields of a message sorted by number, without those that hold their default. Fields of the same number stay
+/// in their order.
 fn sorted<'m>(message: &'m [u8], shape: &Shape) -> Result<Vec<(u64, Value<'m>)>, Malformed> {
     let mut fields = Vec::with_capacity(32);
     for field in Fields(message) {
@@ -74,8 +77,8 @@ fn sorted<'m>(message: &'m [u8], shape: &Shape) -> Result<Vec<(u64, Value<'m>)>,
     Ok(fields)
 }
 
-/// The same of a message with three fields at most, each once.
-fn few(message: &[u8]) -> Option<[Option<Value<'_>>; 4]> {
+/// Returns the fields of a message that has at most three, each once; `None` for other messages.
+fn small_message(message: &[u8]) -> Option<[Option<Value<'_>>; 4]> {
     let mut fields = [None; 4];
     for field in Fields(message) {
         let (number, value) = field.ok()?;
@@ -120,7 +123,8 @@ mod tests {
         }
     }
 
-    /// From the last field to the first, as deep as `shape` says; with an empty parent's id.
+    /// Returns the message with its fields from the last to the first, down to the depth of `shape`, and with an empty
+    /// parent id.
     fn backwards(message: &[u8], shape: &Shape) -> Vec<u8> {
         let mut fields: Vec<(u64, Vec<u8>)> = vec![];
         let mut rest = Fields(message);
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_fields_and_defaults_mean_nothing() {
+    fn the_order_of_fields_and_written_defaults_make_no_difference() {
         let expected = span().encode_to_vec();
         let mut found = backwards(&expected, &SPAN);
         assert_ne!(found, expected);
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_difference_is_seen() {
+    fn any_other_difference_is_found() {
         let edits: &[fn(&mut Span)] = &[
             |span| span.name = "b".into(),
             |span| span.start_time_unix_nano = 6,

@@ -1,4 +1,4 @@
-//! Messages of OTLP to what is compared.
+//! Conversion of OTLP messages to the form in which spans are compared.
 
 use super::Received;
 use crate::plan::SpanKind;
@@ -9,50 +9,50 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
-/// What the spans of one `ScopeSpans` share.
+/// The parts that all spans of one `ScopeSpans` share.
 pub struct Shared {
     resource: Attributes,
     service: String,
     scope: String,
-    beside: Vec<Difference>,
+    unstored: Vec<Difference>,
 }
 
 impl Shared {
-    /// `schemas`: of the resource and of the scope.
+    /// Makes the shared part. `schemas` holds the schema URLs of the resource and of the scope.
     pub fn new(resource: Resource, scope: InstrumentationScope, schemas: [&str; 2]) -> Shared {
-        let mut beside = Beside::default();
-        beside.count("resource.dropped_attributes_count", resource.dropped_attributes_count);
-        beside.count("resource.entity_refs", resource.entity_refs.len() as u32);
-        beside.text("resource.schema_url", schemas[0]);
-        beside.text("scope.version", &scope.version);
-        beside.count("scope.attributes", scope.attributes.len() as u32);
-        beside.count("scope.dropped_attributes_count", scope.dropped_attributes_count);
-        beside.text("scope.schema_url", schemas[1]);
-        let resource = beside.attributes("resource.", resource.attributes);
+        let mut unstored = Unstored::default();
+        unstored.count("resource.dropped_attributes_count", resource.dropped_attributes_count);
+        unstored.count("resource.entity_refs", resource.entity_refs.len() as u32);
+        unstored.text("resource.schema_url", schemas[0]);
+        unstored.text("scope.version", &scope.version);
+        unstored.count("scope.attributes", scope.attributes.len() as u32);
+        unstored.count("scope.dropped_attributes_count", scope.dropped_attributes_count);
+        unstored.text("scope.schema_url", schemas[1]);
+        let resource = unstored.attributes("resource.", resource.attributes);
         let service =
             resource.iter().find(|(key, _)| key == "service.name").map(|(_, value)| value.as_datum().to_string());
-        Shared { service: service.unwrap_or_default(), resource, scope: scope.name, beside: beside.0 }
+        Shared { service: service.unwrap_or_default(), resource, scope: scope.name, unstored: unstored.0 }
     }
 }
 
-/// A span, with all that its group says of it.
+/// Converts a span, completed by what its group says.
 pub fn received(span: Span, shared: &Shared) -> Received {
-    let mut beside = Beside(shared.beside.clone());
-    beside.count("dropped_attributes_count", span.dropped_attributes_count);
-    beside.count("dropped_events_count", span.dropped_events_count);
-    beside.count("dropped_links_count", span.dropped_links_count);
+    let mut unstored = Unstored(shared.unstored.clone());
+    unstored.count("dropped_attributes_count", span.dropped_attributes_count);
+    unstored.count("dropped_events_count", span.dropped_events_count);
+    unstored.count("dropped_links_count", span.dropped_links_count);
     let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
     if end < start {
-        beside.0.push(Difference::new("end", "not before the start", &end.to_string()));
+        unstored.0.push(Difference::new("end", "not before its start", &end.to_string()));
     }
     let status = span.status.unwrap_or_default();
-    beside.status(&status);
-    let attributes = beside.attributes("attributes.", span.attributes);
-    let events = span.events.into_iter().map(|event| beside.event(event)).collect();
-    let links = span.links.into_iter().map(|link| beside.link(link)).collect();
+    unstored.status(&status);
+    let attributes = unstored.attributes("attributes.", span.attributes);
+    let events = span.events.into_iter().map(|event| unstored.event(event)).collect();
+    let links = span.links.into_iter().map(|link| unstored.link(link)).collect();
     Received {
         trace: span.trace_id.as_slice().try_into().unwrap_or_default(),
-        beside: beside.0,
+        unstored: unstored.0,
         span: StoredSpan {
             id: span_id(&span.span_id),
             parent: (!span.parent_span_id.is_empty()).then(|| span_id(&span.parent_span_id)),
@@ -77,11 +77,11 @@ pub fn received(span: Span, shared: &Shared) -> Received {
     }
 }
 
-/// Fields that are to hold their default.
+/// Fields that a span of tracegen leaves at their default, and that are reported where they hold something else.
 #[derive(Default)]
-struct Beside(Vec<Difference>);
+struct Unstored(Vec<Difference>);
 
-impl Beside {
+impl Unstored {
     fn count(&mut self, field: &str, found: u32) {
         if found != 0 {
             self.0.push(Difference::new(field, "0", &found.to_string()));
@@ -94,7 +94,7 @@ impl Beside {
         }
     }
 
-    /// A message where there is no error, or a code that there is not.
+    /// Reports a message on a span without an error, and a code that does not exist.
     fn status(&mut self, status: &Status) {
         let name = match status.code {
             2 => return,
@@ -106,7 +106,7 @@ impl Beside {
         self.0.push(Difference::new("status", "no such message or code", &format!("{name}: {}", status.message)));
     }
 
-    /// What has no value is no attribute of a span as tracegen sends it.
+    /// Converts attributes. One without a value is reported, because tracegen never sends such an attribute.
     fn attributes(&mut self, prefix: &str, pairs: Vec<KeyValue>) -> Attributes {
         let mut attributes = Vec::with_capacity(pairs.len());
         for KeyValue { key, value, .. } in pairs {
@@ -139,12 +139,12 @@ impl Beside {
     }
 }
 
-/// 0 where it is of another length.
+/// Converts a span id; 0 if it does not have the length of one.
 fn span_id(id: &[u8]) -> u64 {
     id.try_into().map_or(0, u64::from_be_bytes)
 }
 
-/// `None`: a value without any value. What tracegen never sends is shown as text.
+/// Converts a value; `None` if it is unset. Types that tracegen never sends are converted to text.
 fn datum(value: AnyValue) -> Option<OwnedDatum> {
     Some(match value.value? {
         Value::StringValue(v) => OwnedDatum::Text(v),

@@ -1,4 +1,4 @@
-//! All spans of the collector's tables that start in the time of the run, in one pass.
+//! A source that reads, in one pass, all spans of the collector's tables that start in the time of the run.
 
 use super::{SourceError, watch::Watch};
 use crate::interpreter::{MAX_LANES, Schedule, Starts};
@@ -10,9 +10,13 @@ use crate::verify::otlp::Received;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// How far beyond the time of the run is looked, ns: a span whose time was shifted by less is altered, not lost.
+/// The time around the run that is read too, in ns: a span whose time was shifted by less than this is altered, not lost.
 const SLACK: u64 = 3_600 * 1_000_000_000;
 
+/// Shows every span of the tables to the verifier.
+///
+/// # Errors
+/// ClickHouse is out of reach, refuses access, or breaks off.
 pub async fn read(
     connection: &Connection,
     verifier: &mut Verifier,
@@ -33,10 +37,10 @@ pub async fn read(
         else {
             break;
         };
-        // What is no id is nobody's.
+        // A row without a valid trace id belongs to no run.
         let trace = trace.unwrap_or_default();
-        let beside = foreign_status.map(|status| Difference::new("status", "no such message or code", &status));
-        verifier.received(Received { trace, span, beside: beside.into_iter().collect() }, None);
+        let unstored = foreign_status.map(|status| Difference::new("status", "no such message or code", &status));
+        verifier.received(Received { trace, span, unstored: unstored.into_iter().collect() }, None);
         spans += 1;
     }
     if spans == 0 {
@@ -45,7 +49,7 @@ pub async fn read(
     Ok(())
 }
 
-/// Why nothing comes, and the way out.
+/// Explains an error, with a hint on how to get on.
 fn refusal(error: &StoreError) -> String {
     let way_out = match error {
         StoreError::Schema(_) => "",
@@ -53,14 +57,14 @@ fn refusal(error: &StoreError) -> String {
             "; user and password are DATABASE_USER and DATABASE_PASSWORD (`--from clickhouse`), or stand in the URL, as \
                                    http://USER:PASSWORD@HOST:8123/otel"
         }
-        // It is ClickHouse that says so.
+        // This message comes from ClickHouse itself, so the address is right.
         StoreError::Failed(said) if said.starts_with("Code: ") => "",
         _ => "; what is asked is its HTTP interface, as http://localhost:8123/otel",
     };
     format!("{error}{way_out}")
 }
 
-/// When the spans of a run start, and somewhat around it; open where the run's end is not known.
+/// Returns the time in which the spans of a run start, with the slack. It has no end where the run's end is not known.
 fn time_of(archive: &Archive) -> TimeRange {
     let from = archive.eras().iter().map(|era| era.epoch.opening).min();
     let until = archive.eras().last().and_then(|era| last_end(archive, era));
@@ -70,7 +74,7 @@ fn time_of(archive: &Archive) -> TimeRange {
     }
 }
 
-/// A time by which all traces of the run have ended, ns since 1970.
+/// Returns a time by which all traces of the run have ended, in ns since 1970.
 fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
     let epochs = Vec::from_iter(archive.eras().iter().map(|era| era.epoch));
     if last.end.is_none() && archive.at_full_speed() {
@@ -79,9 +83,9 @@ fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
     let mut starts = Starts::new(archive.seed(), Schedule::try_from(epochs).ok()?);
     let ends = [last.end, archive.selection().count];
     let last_start = match ends.into_iter().flatten().min() {
-        // Starts are out of order by fewer traces than there can be lanes.
+        // The number of lanes bounds by how many traces starts are out of order.
         Some(end) => (end.saturating_sub(MAX_LANES.into())..end).map(|index| starts.start(index)).max()?,
-        None => archive.selection().before?,
+        None => archive.selection().started_before?,
     };
     let mut seen = BTreeSet::new();
     let eras = archive.eras().iter().filter(|era| seen.insert(&era.plan));
@@ -92,9 +96,9 @@ fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
     Some(last.stopped.map_or(end, |stopped| end.min(stopped)))
 }
 
-fn words(when: TimeRange) -> String {
+fn words(range: TimeRange) -> String {
     let text = |time: u64| Timestamp::from_nanosecond(time.into()).unwrap_or(Timestamp::MAX).to_string();
-    match (when.from.map(text), when.until.map(text)) {
+    match (range.from.map(text), range.until.map(text)) {
         (Some(from), Some(until)) => format!("between {from} and {until}"),
         (from, until) => format!("after {}", from.or(until).unwrap_or_default()),
     }
@@ -111,7 +115,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
     const START: u64 = 1_767_225_600 * SECOND;
 
-    /// From and until of a run of a trace a second, in seconds after its start, the slack aside.
+    /// Returns the time range of a run of one trace a second, in seconds after the run's start and without the slack.
     fn time(selection: Selection, end: Option<u64>, stopped: Option<u64>) -> (u64, Option<u64>) {
         let schedule = Schedule::new(START, Arrivals::Even { count: 1, per_ns: SECOND }).unwrap();
         let run = Run::new(Arc::new(fixture::plan()), 42, schedule.clone());
@@ -130,11 +134,11 @@ mod tests {
         assert_eq!(time(all, Some(10_001), Some(9_990)), (0, Some(9_990)));
         assert_eq!(time(all, None, None), (0, None));
         assert_eq!(time(Selection { count: Some(11), ..all }, None, None), (0, Some(10 + longest)));
-        let before = Selection { before: Some(START + 500 * SECOND), ..all };
+        let before = Selection { started_before: Some(START + 500 * SECOND), ..all };
         assert_eq!(time(before, None, None), (0, Some(500 + longest)));
     }
 
-    /// Of 65,536 lanes the trace that starts last can be any of as many.
+    /// The trace that starts last can be any of the last 65,536 with as many lanes.
     #[test]
     fn no_trace_of_a_run_starts_after_its_time_however_many_lanes_it_has() {
         let arrivals = Arrivals::Interval { min_ns: 0, max_ns: 7_200 * SECOND, lanes: MAX_LANES };

@@ -1,4 +1,4 @@
-//! OTLP files, and standard input. What is damaged is told with its place, and the rest is read.
+//! OTLP files and standard input. Damage is reported with its place, and reading goes on behind it.
 
 use super::SourceError;
 use super::frames::{Content, content};
@@ -11,9 +11,11 @@ use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Between two looks.
+/// The time between two calls of `watch`.
 const EVERY: Duration = Duration::from_millis(100);
 
+/// Shows every span of the files to the verifier.
+///
 /// # Errors
 /// A file can't be opened.
 pub fn read(paths: &[PathBuf], verifier: &mut Verifier, watch: &mut dyn FnMut(&Verifier)) -> Result<(), SourceError> {
@@ -22,12 +24,13 @@ pub fn read(paths: &[PathBuf], verifier: &mut Verifier, watch: &mut dyn FnMut(&V
         Ok(file) => Ok((path.display().to_string(), file)),
         Err(error) => Err(SourceError(format!("{}: {error}", path.display()))),
     };
-    // None is read for nothing where another can't be opened.
+    // All files are opened first, so that nothing is read in vain when one can't be opened.
     let files: Vec<(String, File)> = paths.iter().map(open).collect::<Result<_, _>>()?;
     files.into_iter().for_each(|(name, file)| stream(&name, file, verifier, watch));
     Ok(())
 }
 
+/// Shows every span of standard input to the verifier.
 pub fn read_stdin(verifier: &mut Verifier, watch: &mut dyn FnMut(&Verifier)) {
     stream("standard input", io::stdin(), verifier, watch);
 }
@@ -39,7 +42,7 @@ fn stream(name: &str, from: impl Read, verifier: &mut Verifier, watch: &mut dyn 
     };
     let mut reader = Reader { verifier, watch, looked: Instant::now(), damages: Damages::default() };
     if let Err(damage) = reader.read(stream) {
-        reader.damages.add(Damage { why: format!("{}; nothing after it is read", damage.why), ..damage });
+        reader.damages.add(Damage { reason: format!("{}; nothing after it is read", damage.reason), ..damage });
     }
     if let Some(damage) = reader.damages.all() {
         let unpacked = if packed { ", unpacked" } else { "" };
@@ -55,30 +58,32 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    /// Reads a stream to its end.
+    ///
     /// # Errors
-    /// From some place on it can't be read.
+    /// The stream can't be read from some place on.
     fn read(&mut self, stream: impl BufRead) -> Result<(), Damage> {
         let mut frames = match content(stream).map_err(|error| Damage::new(0, error))? {
-            Content::Json(begins, stream) => return self.json(stream, &|at| begins + at),
+            Content::Json(begins, stream) => return self.json(stream, &|offset| begins + offset),
             Content::Frames(frames) => frames,
         };
         while let Some(frame) = frames.next()? {
-            let place = |at| if frame.packed { frame.at } else { frame.at + at };
+            let place = |offset| if frame.packed { frame.offset } else { frame.offset + offset };
             if frame.is_json() {
                 self.json(&*frame.body, &place)?;
             } else {
                 let read = self.verifier.request(&frame.body, None);
-                self.damages.extend(read.map_err(|damage| Damage { at: place(damage.at), ..damage }));
+                self.damages.extend(read.map_err(|damage| Damage { offset: place(damage.offset), ..damage }));
             }
             self.look();
         }
         Ok(())
     }
 
-    /// JSON; `place` tells where in the file a byte of it is.
+    /// Reads JSON. `place` converts an offset in the JSON to one in the file.
     ///
     /// # Errors
-    /// From some place on it can't be read.
+    /// The stream can't be read from some place on.
     fn json(&mut self, stream: impl Read, place: &dyn Fn(u64) -> u64) -> Result<(), Damage> {
         let mut groups = Groups::new(stream);
         loop {
@@ -90,7 +95,7 @@ impl Reader<'_> {
                 Ok(Some(Found::Damaged(damage))) => Err(damage),
                 Err(error) => return Err(Damage::new(place(groups.place()), error)),
             };
-            self.damages.extend(read.map_err(|damage| Damage { at: place(damage.at), ..damage }));
+            self.damages.extend(read.map_err(|damage| Damage { offset: place(damage.offset), ..damage }));
             self.look();
         }
     }

@@ -1,5 +1,5 @@
-//! What a file holds: JSON, or messages behind their lengths, as the collector's file exporter writes them; which it is, is told by
-//! the first bytes. The exporter compresses each message by itself, where it does.
+//! The content of a file: JSON, or length-delimited messages as the collector's file exporter writes them. The first bytes
+//! tell which. An exporter that compresses does so message by message.
 
 use super::inflate::{ZSTD, inflated};
 use crate::otlp::damage::Damage;
@@ -8,31 +8,32 @@ use crate::otlp::wire::Fields;
 use std::borrow::Cow;
 use std::io::{self, BufRead, Cursor, Read};
 
-/// Bytes of a length.
+/// The number of bytes of a length.
 const LENGTH_BYTES: usize = 4;
-/// So much of a file's beginning is looked at, bytes.
+/// The number of bytes of a file's beginning that are examined.
 const HEAD: u64 = 256;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// The content of a stream.
 pub enum Content<'s> {
-    /// What begins at this byte of the stream.
+    /// JSON, which begins at this offset of the stream.
     Json(u64, Box<dyn BufRead + 's>),
     Frames(Frames<'s>),
 }
 
-/// Messages behind their lengths.
+/// A reader of length-delimited messages.
 pub struct Frames<'s> {
     stream: Box<dyn BufRead + 's>,
-    /// Where the next length begins, bytes from the stream's beginning.
-    at: u64,
+    /// The offset of the next length from the stream's beginning, in bytes.
+    offset: u64,
     body: Vec<u8>,
 }
 
-/// One request.
+/// A length-delimited request.
 pub struct Frame<'f> {
-    /// Where it begins, bytes from the stream's beginning.
-    pub at: u64,
-    /// It was compressed: places in it are none in the stream.
+    /// The offset of the request from the stream's beginning, in bytes.
+    pub offset: u64,
+    /// The request was compressed, so offsets in `body` are not offsets in the stream.
     pub packed: bool,
     pub body: Cow<'f, [u8]>,
 }
@@ -43,22 +44,22 @@ impl Frame<'_> {
     }
 }
 
-/// What a stream holds. Zeros in front of JSON are not looked at: a file has them that was cut while it was written to.
+/// Finds out what a stream holds. Zeros before JSON are skipped: a file that was cut off while it was written to has them.
 ///
 /// # Errors
-/// It can't be read.
+/// The stream can't be read.
 pub fn content<'s>(mut stream: impl BufRead + 's) -> io::Result<Content<'s>> {
     let zeros = skip_zeros(&mut stream)?;
     let mut head = vec![];
     stream.by_ref().take(HEAD).read_to_end(&mut head)?;
-    // The zeros of a length that is not zero; the others are the lengths of empty requests.
+    // The last zeros belong to a length that is not zero; those before are the lengths of empty requests.
     let of_length = (zeros % LENGTH_BYTES as u64) as usize;
     if is_json(&head) && !(of_length > 0 && is_frame(&head, of_length)) {
         return Ok(Content::Json(zeros, Box::new(Cursor::new(head).chain(stream))));
     }
     head.splice(..0, vec![0; of_length]);
     let stream = Box::new(Cursor::new(head).chain(stream));
-    Ok(Content::Frames(Frames { stream, at: zeros - of_length as u64, body: vec![] }))
+    Ok(Content::Frames(Frames { stream, offset: zeros - of_length as u64, body: vec![] }))
 }
 
 fn skip_zeros(stream: &mut impl BufRead) -> io::Result<u64> {
@@ -75,20 +76,20 @@ fn skip_zeros(stream: &mut impl BufRead) -> io::Result<u64> {
     }
 }
 
-/// Where the first byte of a length is `{` or `[`, that length is more than any.
+/// Reports whether the content is JSON. A length whose first byte is `{` or `[` would be longer than any request.
 fn is_json(head: &[u8]) -> bool {
     let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     matches!(head.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != 0x1e), Some(b'{' | b'['))
 }
 
-/// Whether there stands a length, of which the first `zeros` bytes are zero, and a request of that length behind it, as far as
-/// its beginning tells.
+/// Reports whether a length follows, of which `zeros` bytes that are zero have been skipped, and then a request of that
+/// length, as far as its beginning tells.
 fn is_frame(head: &[u8], zeros: usize) -> bool {
     let Some((length, body)) = head.split_at_checked(LENGTH_BYTES - zeros) else { return false };
     let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
     let body = &body[..body.len().min(length)];
     let is_message = match Fields(body).varints() {
-        // What is behind its first field.
+        // The bytes behind the first field of the request.
         Some((0x0a, field, header)) => {
             let end = header.saturating_add(usize::try_from(field).unwrap_or(usize::MAX));
             end == length || end < length && body.get(end).is_none_or(|tag| *tag == 0x0a)
@@ -99,43 +100,43 @@ fn is_frame(head: &[u8], zeros: usize) -> bool {
 }
 
 impl Frames<'_> {
-    /// `None`: the stream has ended where a request has.
+    /// Reads the next request; `None` if the stream has ended between requests.
     ///
     /// # Errors
-    /// It ends inside of one, or can't be read on.
+    /// The stream ends inside of a request, or can't be read.
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, Damage> {
-        let at = self.at;
+        let offset = self.offset;
         self.body.clear();
         let mut length = vec![];
-        self.stream.by_ref().take(LENGTH_BYTES as u64).read_to_end(&mut length).map_err(|e| Damage::new(at, e))?;
+        self.stream.by_ref().take(LENGTH_BYTES as u64).read_to_end(&mut length).map_err(|e| Damage::new(offset, e))?;
         let length = match *length {
             [] => return Ok(None),
             [a, b, c, d] => u32::from_be_bytes([a, b, c, d]) as usize,
-            _ => return Err(Damage::new(at, "it ends inside the length of a request")),
+            _ => return Err(Damage::new(offset, "it ends inside the length of a request")),
         };
         if length > LONGEST {
-            return Err(Damage::new(at, format!("a length of {length} bytes: no request is as long")));
+            return Err(Damage::new(offset, format!("a length of {length} bytes: no request is that long")));
         }
-        let at = at + LENGTH_BYTES as u64;
+        let offset = offset + LENGTH_BYTES as u64;
         let read =
-            self.stream.by_ref().take(length as u64).read_to_end(&mut self.body).map_err(|e| Damage::new(at, e))?;
+            self.stream.by_ref().take(length as u64).read_to_end(&mut self.body).map_err(|e| Damage::new(offset, e))?;
         if read < length {
-            return Err(Damage::new(at, format!("it ends inside a request, {read} of {length} bytes long")));
+            return Err(Damage::new(offset, format!("it ends inside a request, {read} of {length} bytes long")));
         }
-        self.at = at + length as u64;
+        self.offset = offset + length as u64;
         let packed = self.body.starts_with(ZSTD);
         let body = match packed {
-            true => Cow::Owned(decompressed(&self.body, LONGEST).map_err(|why| Damage::new(at, why))?),
+            true => Cow::Owned(decompressed(&self.body, LONGEST).map_err(|reason| Damage::new(offset, reason))?),
             false => Cow::Borrowed(&self.body[..]),
         };
-        Ok(Some(Frame { at, packed, body }))
+        Ok(Some(Frame { offset, packed, body }))
     }
 }
 
 fn decompressed(body: &[u8], longest: usize) -> Result<Vec<u8>, String> {
     let mut plain = vec![];
     let unpacked = inflated(body).map_err(|e| e.to_string())?.stream.take(longest as u64 + 1).read_to_end(&mut plain);
-    unpacked.map_err(|e| format!("a request that is no zstd: {e}"))?;
+    unpacked.map_err(|e| format!("a request that is not valid zstd: {e}"))?;
     if plain.len() > longest { Err(format!("a request of more than {} MiB", longest >> 20)) } else { Ok(plain) }
 }
 
@@ -145,24 +146,24 @@ mod tests {
     use crate::otlp::write;
     use proptest::prelude::*;
 
-    /// Where it is, `j` for a message of JSON, `J` for a file of it, and what it holds.
+    /// The offset, `j` for a JSON message or `J` for a JSON file, and the bytes of what was found.
     type Found = (u64, char, Vec<u8>);
 
-    /// All frames, and how it ends.
+    /// Reads all frames, and returns the damage at the end, if any.
     fn read(bytes: &[u8]) -> (Vec<Found>, Option<Damage>) {
         let mut all = vec![];
         let mut frames = match content(bytes).unwrap() {
             Content::Frames(frames) => frames,
-            Content::Json(at, mut stream) => {
+            Content::Json(offset, mut stream) => {
                 let mut text = vec![];
                 stream.read_to_end(&mut text).unwrap();
-                return (vec![(at, 'J', text)], None);
+                return (vec![(offset, 'J', text)], None);
             }
         };
         loop {
             match frames.next() {
                 Ok(Some(frame)) => {
-                    all.push((frame.at, if frame.is_json() { 'j' } else { 'p' }, frame.body.into_owned()));
+                    all.push((frame.offset, if frame.is_json() { 'j' } else { 'p' }, frame.body.into_owned()));
                 }
                 Ok(None) => return (all, None),
                 Err(damage) => return (all, Some(damage)),
@@ -179,10 +180,10 @@ mod tests {
     }
 
     #[test]
-    fn json_and_messages_are_told_apart() {
+    fn json_and_length_delimited_messages_are_told_apart() {
         let file = [framed(b"\x0a\x01x"), framed(b""), framed(b"{}"), framed(&zstd(b"{\"b\":2}"))].concat();
         let (messages, end) = read(&file);
-        let bodies: Vec<_> = messages.iter().map(|(at, kind, body)| (*at, *kind, &body[..])).collect();
+        let bodies: Vec<_> = messages.iter().map(|(offset, kind, body)| (*offset, *kind, &body[..])).collect();
         assert_eq!(bodies, [(4, 'p', &b"\x0a\x01x"[..]), (11, 'p', b""), (15, 'j', b"{}"), (21, 'j', b"{\"b\":2}")]);
         assert_eq!(end, None);
         assert_eq!(read(b"").0.len(), 0);
@@ -201,7 +202,7 @@ mod tests {
             let (found, _) = read(&[vec![0; zeros], text.to_vec()].concat());
             assert_eq!(found, [(zeros as u64, 'J', text.to_vec())]);
         }
-        // Lengths with the bytes of `{` and `[` in them, behind empty requests, too.
+        // Lengths may contain the bytes of `{` and `[`, also behind empty requests.
         for length in [0x5b, 0x7b, 0x5b5b, 0x7b22, 0x7b7d, 0x5b7b, 0x7b_0000] {
             let mut body = vec![];
             write::field(&mut body, 1, &vec![0; length - 6]);
@@ -213,21 +214,21 @@ mod tests {
     }
 
     #[test]
-    fn damage_has_its_place() {
+    fn damage_is_reported_with_its_place() {
         let file = [framed(b"abc"), framed(b"defgh")].concat();
-        for (bytes, at, why) in [
+        for (bytes, offset, reason) in [
             (&file[..14], 11, "3 of 5 bytes"),
             (&file[..9], 7, "inside the length"),
             (&[&file[..], b"\xff\xff\xff\xff"].concat(), 16, "no request is as long"),
             (&framed(&zstd(b"x")[..6]), 4, ""),
         ] {
             let damage = read(bytes).1.unwrap();
-            assert!(damage.at == at && damage.why.contains(why), "{damage:?}");
+            assert!(damage.offset == offset && damage.reason.contains(reason), "{damage:?}");
         }
     }
 
     #[test]
-    fn a_message_that_unfolds_to_too_much_is_damage() {
+    fn a_message_that_decompresses_to_too_much_is_damage() {
         let packed = zstd(&vec![b' '; (1 << 20) + 1]);
         assert!(packed.len() < 1_000);
         assert_eq!(decompressed(&packed, 1 << 20).unwrap_err(), "a request of more than 1 MiB");

@@ -1,4 +1,4 @@
-//! Streams that may be compressed, as what they hold: gzip and zstd are told by their first bytes.
+//! Decompression of streams: gzip and zstd are recognized by their first bytes.
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
@@ -9,20 +9,22 @@ const BUFFER: usize = 1 << 20;
 const GZIP: &[u8] = b"\x1f\x8b";
 pub const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
-/// Most bytes that a frame of zstd refers back to: as many as its own tools write without being asked for more.
+/// The largest window of a zstd frame in bytes. The zstd tool does not write larger ones unless it is asked to.
 const MOST_WINDOW: u64 = 8 << 20;
 
-/// What a stream holds.
+/// A stream without its compression.
 pub struct Inflated<'a> {
     pub stream: Box<dyn BufRead + 'a>,
-    /// It was compressed.
+    /// The stream was compressed.
     pub packed: bool,
 }
 
+/// Decompresses a stream if it is compressed.
+///
 /// # Errors
-/// Its beginning can't be read.
+/// The beginning of the stream can't be read.
 pub fn inflated<'a>(stream: impl Read + 'a) -> io::Result<Inflated<'a>> {
-    // A pipe may give the first bytes one by one.
+    // A pipe may return the first bytes one by one.
     let mut stream = BufReader::with_capacity(BUFFER, stream);
     let mut head = vec![];
     stream.by_ref().take(ZSTD.len() as u64).read_to_end(&mut head)?;
@@ -41,11 +43,11 @@ pub fn inflated<'a>(stream: impl Read + 'a) -> io::Result<Inflated<'a>> {
     Ok(Inflated { stream, packed: gzip || zstd })
 }
 
-/// Frames of zstd, one after another.
+/// A reader of consecutive zstd frames.
 struct Zstd<R> {
     stream: R,
     decoder: FrameDecoder,
-    /// A frame has begun.
+    /// The stream is inside of a frame.
     inside: bool,
 }
 

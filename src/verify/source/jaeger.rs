@@ -1,4 +1,4 @@
-//! Jaeger's HTTP API, asked for the traces of the run by their ids: there is no way to list all that it has.
+//! A source that asks Jaeger's HTTP API for the traces of the run by their ids, because the API cannot list all traces.
 
 mod answer;
 
@@ -22,51 +22,57 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Requests under way.
+/// The number of requests in flight.
 const IN_FLIGHT: usize = 8;
-/// Most ids in a request, and most spans that it should bring.
+/// The maximum number of ids in a request.
 const IDS: usize = 32;
+/// The maximum number of spans that a request should return.
 const SPANS: u32 = 8_192;
-/// Longest answer, bytes, and how many are read or looked at at a time: the others wait in the network.
+/// The maximum length of an answer in bytes.
 const ANSWER_BYTES: usize = 128 << 20;
+/// The number of answers that are read or processed at a time; others wait in the network.
 const ANSWERS: usize = 2;
-/// Longest answer that is none of traces, bytes: which services there are, or why there is no answer.
+/// The maximum length in bytes of an answer without traces: a list of services, or an error.
 const SHORT_BYTES: usize = 4 << 20;
-/// For one answer.
+/// The time allowed for one answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Attempts after the first.
+/// The number of attempts after the first.
 const RETRIES: usize = 3;
 const FORM: &str = "its URL is as http://localhost:16686";
 
 #[derive(Clone)]
 struct Jaeger {
-    /// Without a `/` at the end.
+    /// The API's URL without a `/` at the end.
     base: String,
     client: legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    /// Of [`ANSWERS`].
+    /// A semaphore with [`ANSWERS`] permits.
     room: Arc<Semaphore>,
 }
 
-/// An answer, and the room that it takes.
+/// An answer, and the permit for the memory that it takes.
 struct Body {
     bytes: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 struct Fault {
-    why: String,
-    /// It may come the next time.
+    reason: String,
+    /// The fault may pass, so that another attempt makes sense.
     passing: bool,
 }
 
+/// Shows every span of the run that Jaeger has to the verifier.
+///
+/// # Errors
+/// Jaeger is out of reach, or its answers can't be read.
 pub async fn read(url: &str, verifier: &mut Verifier, look: &mut dyn FnMut(&Verifier)) -> Result<(), SourceError> {
     if url.contains('@') {
-        return Err(SourceError("Jaeger has no users of its own: none can stand in its URL".into()));
+        return Err(SourceError("Jaeger has no user accounts: its URL must not contain a user".into()));
     }
-    // A key may stand behind the `?`.
+    // The part behind the `?` may contain a key, which must not be shown.
     let shown = url.split('?').next().unwrap_or_default();
-    let explained = |fault: Fault| SourceError(format!("Jaeger at {shown}: {}", fault.why));
+    let explained = |fault: Fault| SourceError(format!("Jaeger at {shown}: {}", fault.reason));
     let jaeger = Jaeger::new(url).map_err(explained)?;
     let mut watch = Watch::new(look);
     let services = watch.until(verifier, jaeger.get("/api/services".into(), SHORT_BYTES)).await.map_err(explained)?;
@@ -90,19 +96,20 @@ pub async fn read(url: &str, verifier: &mut Verifier, look: &mut dyn FnMut(&Veri
     }
 }
 
-/// What to ask for, to see all traces of the run. Of a run that goes on: those that have started.
+/// Returns the paths that together ask for all traces of the run. If the run goes on, those are the traces that have
+/// started.
 fn paths(archive: &Archive) -> impl Iterator<Item = String> + use<> {
     let mut archive = archive.clone();
     let mut indices = indices(started_before(&archive, clock::now())).peekable();
     std::iter::from_fn(move || {
         let run = archive.run(*indices.peek()?)?;
-        let most = |scenario: ScenarioId| run.plan().bound(scenario).max_spans;
-        // Without `raw`, times are moved where a child seems to begin before its parent, and copies are left out.
+        let max_bytes = |scenario: ScenarioId| run.plan().bound(scenario).max_spans;
+        // Without `raw`, Jaeger moves times where a child seems to begin before its parent, and leaves out copies.
         let mut path = "/api/traces?raw=true".to_string();
         let mut spans = 0;
         for _ in 0..IDS {
             let Some(index) = indices.next_if(|_| spans < SPANS) else { break };
-            spans += most(run.scenario(index));
+            spans += max_bytes(run.scenario(index));
             let _ = write!(path, "&traceID={:032x}", u128::from_be_bytes(run.identity().trace_id(index)));
         }
         Some(path)
@@ -110,16 +117,16 @@ fn paths(archive: &Archive) -> impl Iterator<Item = String> + use<> {
 }
 
 impl Fault {
-    fn passing(why: String) -> Fault {
-        Fault { why, passing: true }
+    fn passing(reason: String) -> Fault {
+        Fault { reason, passing: true }
     }
 
-    fn lasting(why: impl Into<String>) -> Fault {
-        Fault { why: why.into(), passing: false }
+    fn lasting(reason: impl Into<String>) -> Fault {
+        Fault { reason: reason.into(), passing: false }
     }
 
     fn no_jaeger(error: impl std::fmt::Display) -> Fault {
-        Fault::lasting(format!("that is no answer of Jaeger's HTTP API ({error}); {FORM}"))
+        Fault::lasting(format!("this is not an answer of Jaeger's HTTP API ({error}); {FORM}"))
     }
 }
 
@@ -138,29 +145,29 @@ impl Jaeger {
         Ok(Jaeger { base: base.into(), client, room: Arc::new(Semaphore::new(ANSWERS)) })
     }
 
-    /// The body at a path, of at most so many bytes; what may be a passing trouble is tried again.
-    async fn get(&self, path: String, most: usize) -> Result<Body, Fault> {
+    /// Returns the body at a path, of at most `max_bytes` bytes. A fault that may pass is tried again.
+    async fn get(&self, path: String, max_bytes: usize) -> Result<Body, Fault> {
         let attempt = || async {
-            let answer = timeout(PATIENCE, self.attempt(&path, most)).await;
+            let answer = timeout(PATIENCE, self.attempt(&path, max_bytes)).await;
             answer.unwrap_or_else(|_| Err(Fault::passing(format!("no answer within {} s", PATIENCE.as_secs()))))
         };
         let waits = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(RETRIES);
         attempt.retry(waits).when(|fault| fault.passing).await
     }
 
-    async fn attempt(&self, path: &str, most: usize) -> Result<Body, Fault> {
+    async fn attempt(&self, path: &str, max_bytes: usize) -> Result<Body, Fault> {
         let uri: Uri =
             format!("{}{path}", self.base).parse().map_err(|e| Fault::lasting(format!("not a URL ({e})")))?;
         let request = Request::get(uri).body(Empty::new()).map_err(|e| Fault::lasting(e.to_string()))?;
         let answer = self.client.request(request).await.map_err(|e| Fault::passing(innermost(&e)))?;
         let status = answer.status();
-        let most = if status == StatusCode::OK { most } else { SHORT_BYTES };
+        let max_bytes = if status == StatusCode::OK { max_bytes } else { SHORT_BYTES };
         let room = self.room.clone().acquire_owned().await.map_err(|e| Fault::lasting(e.to_string()))?;
-        let body = Limited::new(answer.into_body(), most).collect().await;
+        let body = Limited::new(answer.into_body(), max_bytes).collect().await;
         let bytes = match body {
             Ok(body) => body.to_bytes(),
             Err(e) if e.is::<LengthLimitError>() => {
-                return Err(Fault::lasting(format!("it answers with more than {} MiB", most >> 20)));
+                return Err(Fault::lasting(format!("it answers with more than {} MiB", max_bytes >> 20)));
             }
             Err(e) => return Err(Fault::passing(innermost(&*e))),
         };
@@ -169,13 +176,13 @@ impl Jaeger {
             status => {
                 let said = answer::problem(&bytes).unwrap_or_else(|| FORM.into());
                 let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-                Err(Fault { why: format!("it answers {status}; {said}"), passing })
+                Err(Fault { reason: format!("it answers {status}; {said}"), passing })
             }
         }
     }
 }
 
-/// What stands behind an error says more than the error.
+/// Returns the message of the innermost cause, which says more than the error itself.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |e| e.source()).last().map(ToString::to_string).unwrap_or_default()
 }

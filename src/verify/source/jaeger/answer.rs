@@ -1,4 +1,4 @@
-//! What Jaeger's HTTP API answers, and how it writes a span: kind, status, scope and trace state stand among the tags.
+//! The answers of Jaeger's HTTP API. Kind, status, scope and trace state of a span are among its tags.
 
 use crate::otlp::MOST_PARTS;
 use crate::otlp::damage::Damage;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
-/// ns.
+/// A microsecond in ns.
 const MICROSECOND: u64 = 1_000;
 
-/// An answer that says why there is none.
+/// An answer with an error.
 #[derive(Deserialize)]
 struct Problems {
     errors: Vec<Problem>,
@@ -32,9 +32,9 @@ struct Span {
     operation_name: String,
     #[serde(default, deserialize_with = "nullable")]
     references: Vec<Reference>,
-    /// us since 1970.
+    /// The start in us since 1970.
     start_time: u64,
-    /// us.
+    /// The duration in us.
     duration: u64,
     #[serde(default, deserialize_with = "nullable")]
     tags: Vec<Tag>,
@@ -56,7 +56,7 @@ struct Reference {
 
 #[derive(Deserialize)]
 struct Log {
-    /// us since 1970.
+    /// The time in us since 1970.
     timestamp: u64,
     #[serde(default, deserialize_with = "nullable")]
     fields: Vec<Tag>,
@@ -77,15 +77,15 @@ struct Tag {
     value: Box<RawValue>,
 }
 
-/// Go writes an empty list as `null` where nothing was ever put into it.
+/// Reads a list or map. Go writes one to which nothing was ever added as `null`.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// Whether the list of an answer has nothing in it.
+/// Reports whether the list in an answer is empty.
 ///
 /// # Errors
-/// It is no answer.
+/// The body is not an answer of this API.
 pub fn is_empty_list(body: &[u8]) -> Result<bool, Damage> {
     Ok(data(body)?.next().transpose()?.is_none())
 }
@@ -94,7 +94,7 @@ fn data(body: &[u8]) -> Result<Items<'_>, Damage> {
     Ok(Items::new(field(only(body)?.text, "data")?.text))
 }
 
-/// A field that has to be there.
+/// Returns a required field.
 fn field<'t>(object: &'t [u8], name: &str) -> Result<Value<'t>, Damage> {
     for field in Fields::new(object) {
         let (key, value) = field?;
@@ -105,23 +105,24 @@ fn field<'t>(object: &'t [u8], name: &str) -> Result<Value<'t>, Damage> {
     Err(Damage::new(0, format!("there is no `{name}`")))
 }
 
-/// What an answer without data says.
+/// Returns the error message of an answer without data.
 pub fn problem(body: &[u8]) -> Option<String> {
     let Problems { errors } = serde_json::from_slice(body).ok()?;
     Some(errors.into_iter().next()?.msg.chars().take(200).collect())
 }
 
-/// Show every span of an answer of `/api/traces`, one at a time. A trace that Jaeger does not have is not in it.
+/// Calls `show` with every span of an answer of `/api/traces`, one at a time. A trace that Jaeger does not have is not in
+/// the answer.
 ///
 /// # Errors
-/// It is no answer, or a span in it can't be read; the spans before that place have been shown.
+/// The body is not such an answer, or a span in it can't be read; the spans before that place have been shown.
 pub fn for_each_span(body: &[u8], mut show: impl FnMut(TraceId, StoredSpan)) -> Result<(), Damage> {
     for trace in data(body)? {
         let trace = trace?;
         let part = |name| field(trace.text, name).map_err(|damage| damage.moved(trace.place(body)));
         let (id, spans, processes) = (part("traceID")?, part("spans")?, part("processes")?);
         let id = trace_id(&read::<String>(id, body)?);
-        // Go writes an empty list or map as `null` where nothing was ever put into it.
+        // Go writes a list or map to which nothing was ever added as `null`.
         let processes = read::<Option<HashMap<String, Process>>>(processes, body)?.unwrap_or_default();
         for span in Items::new(spans.text) {
             let span: Span = read(span.map_err(|damage| damage.moved(spans.place(body)))?, body)?;
@@ -132,7 +133,7 @@ pub fn for_each_span(body: &[u8], mut show: impl FnMut(TraceId, StoredSpan)) -> 
     Ok(())
 }
 
-/// A part of an answer.
+/// Decodes a part of an answer.
 fn read<T: DeserializeOwned>(value: Value<'_>, body: &[u8]) -> Result<T, Damage> {
     if value.objects > MOST_PARTS {
         return Err(Damage::new(value.place(body), format!("more than {MOST_PARTS} tags, logs and references in one")));
@@ -144,7 +145,7 @@ impl Span {
     fn stored(self, trace: TraceId, process: Option<&Process>) -> StoredSpan {
         let Span { id, operation_name, mut references, start_time, duration, tags, logs, .. } = self;
         let is_parent = |first: &Reference| first.ref_type == "CHILD_OF" && trace_id(&first.trace) == trace;
-        // The parent stands before the links.
+        // Jaeger writes the parent before the links.
         let parent = references.first().is_some_and(is_parent).then(|| references.remove(0));
         let mut tags = Tags::new(attributes(&tags));
         let trace_state = tags.own("w3c.tracestate", text);
@@ -175,45 +176,47 @@ impl Span {
             duration: duration.saturating_mul(MICROSECOND),
             status,
             resource,
-            attributes: tags.all,
+            attributes: tags.attributes,
             events: logs.iter().map(event).collect(),
             links: references.iter().map(link).collect(),
         }
     }
 }
 
-/// What Jaeger writes behind the attributes, in this order; the scope stands before them.
+/// The tags that Jaeger writes behind the attributes, in this order. The tags of the scope stand before the attributes.
 const OWN: [&str; 5] = ["span.kind", "otel.status_code", "error", "otel.status_description", "w3c.tracestate"];
 
-/// Of which Jaeger's own are taken out. An attribute may have the name of one.
+/// The tags of a span, from which Jaeger's own are removed one by one. An attribute may have the same name as one of
+/// Jaeger's tags.
 struct Tags {
-    all: Attributes,
-    /// Where Jaeger's own begin; 0: the store behind it did not keep the order, and they are known by their names alone.
+    attributes: Attributes,
+    /// The index where Jaeger's own tags begin. It is 0 if the storage did not keep the order; then they are recognized by
+    /// their names only.
     own: usize,
 }
 
 impl Tags {
-    fn new(all: Attributes) -> Tags {
-        let last_kind = all.iter().rposition(|(name, value)| name == OWN[0] && kind(value).is_some());
-        let in_order = |at: &usize| all[*at..].iter().all(|(name, _)| OWN.contains(&name.as_str()));
-        Tags { own: last_kind.filter(in_order).unwrap_or(0), all }
+    fn new(attributes: Attributes) -> Tags {
+        let last_kind = attributes.iter().rposition(|(name, value)| name == OWN[0] && kind(value).is_some());
+        let in_order = |at: &usize| attributes[*at..].iter().all(|(name, _)| OWN.contains(&name.as_str()));
+        Tags { own: last_kind.filter(in_order).unwrap_or(0), attributes }
     }
 
-    /// Take out the last of that name that reads as wanted.
+    /// Removes the last tag of Jaeger's own with that key whose value `read` accepts, and returns that value.
     fn own<T>(&mut self, key: &str, read: impl Fn(&OwnedDatum) -> Option<T>) -> Option<T> {
-        let own = &self.all[self.own..];
+        let own = &self.attributes[self.own..];
         let at = own.iter().rposition(|(name, value)| name == key && read(value).is_some())?;
-        read(&self.all.remove(self.own + at).1)
+        read(&self.attributes.remove(self.own + at).1)
     }
 
-    /// Take out the first.
+    /// Removes the first tag with that key whose value `read` accepts, and returns that value.
     fn first<T>(&mut self, key: &str, read: impl Fn(&OwnedDatum) -> Option<T>) -> Option<T> {
-        let at = self.all.iter().position(|(name, value)| name == key && read(value).is_some())?;
-        read(&self.all.remove(at).1)
+        let at = self.attributes.iter().position(|(name, value)| name == key && read(value).is_some())?;
+        read(&self.attributes.remove(at).1)
     }
 }
 
-/// The name of an event is its first field, unless it has an attribute of that name.
+/// Converts an event. Its name is in the first field, unless it has an attribute `event`.
 fn event(log: &Log) -> StoredEvent {
     let mut fields = attributes(&log.fields);
     let is_name = |(key, value): &(String, OwnedDatum)| key == "event" && text(value).is_some();
@@ -235,7 +238,7 @@ fn attributes(tags: &[Tag]) -> Attributes {
 }
 
 impl Tag {
-    /// An integer that JavaScript would round stands there as text.
+    /// Converts the value. An integer that JavaScript would round is written as a string.
     fn datum(&self) -> OwnedDatum {
         let json = self.value.get();
         let scalar = match &*self.r#type {
@@ -261,7 +264,7 @@ fn kind(value: &OwnedDatum) -> Option<SpanKind> {
     [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind.name().eq_ignore_ascii_case(&text))
 }
 
-/// Zeros in front may be missing. 0: not an id.
+/// Parses a trace id, which may lack leading zeros; 0 if the text is not one.
 fn trace_id(text: &str) -> TraceId {
     let is_sign = text.starts_with('+');
     u128::from_str_radix(text, 16).ok().filter(|_| !is_sign).unwrap_or_default().to_be_bytes()
@@ -281,21 +284,24 @@ mod tests {
 
     #[test]
     fn an_attribute_may_have_the_name_of_one_of_jaegers_own_tags() {
-        let mut of = tags(&[
+        let mut ordered = tags(&[
             ("span.kind", "mine"),
             ("w3c.tracestate", "mine"),
             ("span.kind", "server"),
             ("otel.status_code", "OK"),
         ]);
-        assert_eq!((of.own("w3c.tracestate", text), of.own("otel.status_code", text)), (None, Some("OK".into())));
-        assert_eq!((of.own("span.kind", kind), of.all.len()), (Some(SpanKind::Server), 2));
-        // A store that does not keep the order.
-        let mut of = tags(&[("otel.status_code", "OK"), ("span.kind", "server"), ("a", "b")]);
         assert_eq!(
-            (of.own("otel.status_code", text), of.own("span.kind", kind)),
+            (ordered.own("w3c.tracestate", text), ordered.own("otel.status_code", text)),
+            (None, Some("OK".into()))
+        );
+        assert_eq!((ordered.own("span.kind", kind), ordered.attributes.len()), (Some(SpanKind::Server), 2));
+        // Some storage does not keep the order.
+        let mut unordered = tags(&[("otel.status_code", "OK"), ("span.kind", "server"), ("a", "b")]);
+        assert_eq!(
+            (unordered.own("otel.status_code", text), unordered.own("span.kind", kind)),
             (Some("OK".into()), Some(SpanKind::Server))
         );
-        assert_eq!(of.all, [("a".into(), OwnedDatum::Text("b".into()))]);
+        assert_eq!(unordered.attributes, [("a".into(), OwnedDatum::Text("b".into()))]);
     }
 
     #[test]
@@ -314,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told() {
+    fn an_answer_with_an_error_is_reported() {
         let read = |text: &str| {
             let mut spans = 0;
             for_each_span(text.as_bytes(), |_, _| spans += 1).map(|()| spans)
