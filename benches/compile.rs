@@ -1,7 +1,8 @@
-//! Scenario files to a verified plan. `cargo bench --bench compile`; `thrpt` is bytes of YAML a second.
+//! Benchmarks of compiling scenario files to a verified plan: `cargo bench --bench compile`; `thrpt` is bytes of YAML a
+//! second.
 //!
-//! `check` reads 1,000 files of a directory and compiles them, as `tracegen compile --check` does; `playground` compiles one
-//! shipped file and its base from memory; `size` shows that time is linear in the size of a file.
+//! `check` reads and compiles 1,000 files of a directory, as `tracegen compile --check` does. `playground` compiles a
+//! shipped file and its base from memory. `size` shows that the time is linear in the size of a file.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::fmt::Write;
@@ -20,8 +21,8 @@ fn base() -> String {
     services.fold("services:\n".to_owned(), |text, line| text + &line)
 }
 
-/// A scenario of 9 spans, 2.7 KB: attributes, conditions, templates in most values. The first half export contexts to
-/// which the second half link.
+/// Makes a scenario of 9 spans and 2.7 KB, with attributes, conditions, and templates in most values. The first half of the
+/// scenarios export contexts, to which the second half link.
 fn scenario(i: usize, of: usize) -> String {
     let mut text = format!(
         "name: scenario {i}
@@ -54,7 +55,7 @@ root_span:
     }
 }
 
-/// One file of many scenarios.
+/// Makes one file of many scenarios.
 fn large(scenarios: usize) -> String {
     let indented = |i| scenario(i, scenarios).trim_end().replace('\n', "\n    ");
     (0..scenarios).fold("scenarios:\n".to_owned(), |text, i| text + "  - " + &indented(i) + "\n")

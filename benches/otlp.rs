@@ -1,8 +1,9 @@
-//! Traces to OTLP bytes, two ways in one run: the direct encoder, and what a program with the OpenTelemetry SDK does
-//! (`SpanData`, the SDK's transform to protobuf messages, prost). `cargo bench --bench otlp`; `thrpt` is spans a second.
+//! Benchmarks of encoding traces as OTLP in two ways: by the direct encoder, and as a program with the OpenTelemetry SDK
+//! does it (`SpanData`, the SDK's conversion to protobuf messages, prost). `cargo bench --bench otlp`; `thrpt` is spans a
+//! second.
 //!
-//! `run/...` interprets and encodes, `encode/...` encodes traces that are there, `interpret` makes them. `copy` copies the
-//! bytes of the same spans, a batch after the other: the horizon.
+//! `run/...` interprets and encodes, `encode/...` encodes existing traces, `interpret` generates them. `copy` copies the
+//! bytes of the same spans batch by batch, which is the lower limit of the time.
 
 #[allow(dead_code)]
 #[path = "../tests/support/plans.rs"]
@@ -31,7 +32,7 @@ const TRACES: u64 = 10_000;
 /// 2026-01-01.
 const START: u64 = 1_767_225_600_000_000_000;
 
-/// Encodes spans the SDK's way.
+/// An encoder that works as the SDK does.
 struct Sdk {
     resources: Vec<ResourceAttributesWithSchema>,
     groups: Vec<Vec<SpanData>>,
@@ -59,7 +60,7 @@ impl Sdk {
     }
 }
 
-/// Encode one trace, and give the memory of full batches back as a sender does.
+/// Encodes a trace, and gives back the memory of full batches as a sender does.
 fn add(encoder: &mut impl Encode, view: View<'_>) {
     let mut full = None;
     encoder.add(view, &mut |batch: Batch| full = Some(batch.body));
@@ -72,7 +73,7 @@ fn view<'a>(run: &'a Run, trace: &'a Trace) -> View<'a> {
     View { plan: run.plan(), resources: run.resources(), trace }
 }
 
-/// The batches of `traces`.
+/// Returns the batches of `traces`.
 fn bodies(encoder: &mut impl Encode, run: &Run, traces: &[Trace]) -> Vec<Vec<u8>> {
     let mut bodies = vec![];
     let mut take = |batch: Batch| bodies.push(batch.body);

@@ -1,9 +1,9 @@
-//! Every question that a page asks of ClickHouse, with 10 M and with 40 M spans of all scenarios over seven days in the
-//! collector's table, on a real server of its own: `make bench-store`.
+//! A benchmark of every question that a page asks of ClickHouse, with 10 M and with 40 M spans of all scenarios over seven
+//! days in the collector's table, on a real server of its own: `make bench-store`.
 //!
-//! Before each question ten seconds go by: as many traces come in at the end as in ten seconds of the week. `SPANS="10 40"`: the sizes, in
-//! millions; `ROUNDS=100`: how often each question is asked, by turns; `SERVER=127.0.0.1:8123`: a server that is there
-//! already, whose databases `spans_10m` and so on are filled where they are not.
+//! Before each question as many traces are added at the end as in ten seconds of the week. `SPANS="10 40"` gives the sizes
+//! in millions, `ROUNDS=100` how often each question is asked in turn, and `SERVER=127.0.0.1:8123` a running server, whose
+//! databases `spans_10m` and so on are filled if they are empty.
 
 #[path = "../tests/support/clickhouse.rs"]
 mod clickhouse_server;
@@ -25,13 +25,13 @@ const SECOND: u64 = 1_000_000_000;
 /// 2026-03-02T00:00:00Z.
 const OPENING: u64 = 1_772_409_600 * SECOND;
 const WEEK: u64 = 7 * 86_400 * SECOND;
-/// Traces that are made; the others are copies of them with ids and times of their own.
+/// The number of traces that are generated; the others are copies of them with ids and times of their own.
 const TRACES: u64 = 20_160;
-/// Spans of those, about.
+/// The approximate number of spans in those traces.
 const SPANS: u64 = 168_000;
-/// Copies of them that lie behind each other in the week.
+/// The number of copies that follow each other in the week.
 const BEHIND: u64 = 60;
-/// Stretches of ten seconds that they are cut into when they come in.
+/// The number of stretches of ten seconds into which the traces are cut for coming in.
 const STRETCHES: u64 = 1_000;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -71,7 +71,7 @@ async fn main() {
     }
 }
 
-/// Copies that lie beside each other, so that the rate grows with the size and not the time.
+/// Returns the number of copies at the same time, so that the rate grows with the size, and the time does not.
 fn beside(millions: u64) -> u64 {
     (millions * 1_000_000).div_ceil(SPANS * BEHIND)
 }
@@ -84,7 +84,7 @@ fn load() -> String {
     std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().into()
 }
 
-/// A week of spans, as a collector would have written them: in order of time, a batch after the other.
+/// Writes a week of spans as a collector would have written them: in order of time, batch by batch.
 async fn fill(connection: &Connection, millions: u64) {
     let database = &connection.database;
     let there = ask(connection, &format!("EXISTS TABLE {database}.otel_traces")).await;
@@ -112,7 +112,7 @@ async fn fill(connection: &Connection, millions: u64) {
     println!("{database}: filled in {:.0?}", began.elapsed());
 }
 
-/// The traces of one step of the week.
+/// Writes the traces of one step of the week.
 fn write(connection: &Connection, step: u64) {
     let loaded = language::load(&["scenarios".into()]);
     let (_, compiled) = compiler::compile_loaded(loaded);
@@ -130,7 +130,7 @@ fn write(connection: &Connection, step: u64) {
     assert!(writer.finish().lost.is_empty());
 }
 
-/// Copies of the traces made, or of some, beside each other, so many ms later.
+/// Inserts copies of all generated traces, or of some, `later` ms later, several at the same time.
 async fn insert(connection: &Connection, salt: u64, copies: u64, later: u64, condition: &str) {
     let database = &connection.database;
     let statement = format!(
@@ -151,7 +151,7 @@ fn percentile(mut figures: Vec<f64>, percent: usize) -> f64 {
     figures[(figures.len() * percent).div_ceil(100) - 1]
 }
 
-/// p50 and p99 in ms, the server's work in ms of a core (p50), and rows read, of each question.
+/// Returns for each question p50 and p99 in ms, the server's work in ms of a core (p50), and the number of rows read.
 async fn measure(connection: &Connection, millions: u64, rounds: usize) -> Vec<(&'static str, [f64; 4])> {
     let wanted = Wanted { memory: MemoryLimits::new(1), clickhouse: Some(connection.clone()), written: false };
     let database = create_database(&wanted).expect("threads");
@@ -188,11 +188,11 @@ async fn measure(connection: &Connection, millions: u64, rounds: usize) -> Vec<(
     questions(0).into_iter().map(|(name, _)| name).zip(figures).collect()
 }
 
-/// The traces of the next ten seconds come in behind the week, as many as came in ten seconds of it; until when, ns since
-/// 1970. Time goes on with `turn`.
+/// Adds the traces of the next ten seconds behind the week, as many as in ten seconds of it. Time goes on with `turn`.
+/// Returns the time until which traces have come in, in ns since 1970.
 async fn come_in(connection: &Connection, turn: u64, millions: u64) -> u64 {
     const LENGTH: u64 = 10 * SECOND;
-    // a stretch of the traces made after the other
+    // Each turn adds another stretch of the generated traces.
     let (from, later) = (turn % STRETCHES * LENGTH, WEEK + turn / STRETCHES * STRETCHES * LENGTH);
     let time = |at: u64| format!("fromUnixTimestamp64Nano(toInt64({}))", OPENING + at);
     let condition = format!(
@@ -205,7 +205,7 @@ async fn come_in(connection: &Connection, turn: u64, millions: u64) -> u64 {
     OPENING + from + later + LENGTH
 }
 
-/// Rows that the server has read until now, and the us of a core that it has spent.
+/// Returns the number of rows that the server has read so far, and the us of a core that it has spent.
 async fn spent(connection: &Connection) -> [u64; 2] {
     let events = "SELECT sumIf(value, event = 'SelectedRows'), sumIf(value, event = 'OSCPUVirtualTimeMicroseconds') \
                   FROM system.events";
@@ -242,7 +242,7 @@ impl Question {
     }
 }
 
-/// `now`: until when traces have come in, ns since 1970.
+/// Makes the questions. `now` is the time until which traces have come in, in ns since 1970.
 fn questions(now: u64) -> Vec<(&'static str, Question)> {
     use Question::*;
     const MINUTE: u64 = 60 * SECOND;

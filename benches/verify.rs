@@ -1,8 +1,8 @@
-//! How fast arrivals are verified, on one core; `cargo bench --bench verify`, `thrpt` is spans a second.
+//! Benchmarks of verifying arrivals on one core: `cargo bench --bench verify`; `thrpt` is spans a second.
 //!
-//! `file/..`: OTLP files from the disk's cache, as tracegen writes them and as the collector does. `altered`: every span
-//! differs, and is decoded and compared field by field. `store`: spans as a store gives them. `missing`: nothing has arrived,
-//! and every trace is made again to say what is lost.
+//! `file/..` reads OTLP files from the disk's cache, written by tracegen and by the collector. In `altered`, every span
+//! differs, so that it is decoded and compared field by field. `store` takes spans as a store returns them. In `missing`,
+//! nothing has arrived, and every trace is generated to report what is lost.
 
 #[allow(dead_code)]
 #[path = "../tests/support/plans.rs"]
@@ -36,7 +36,7 @@ fn archive(run: &Run) -> Archive {
     Archive::of(run, Selection { count: Some(TRACES), ..Selection::default() }, None)
 }
 
-/// All traces in a file.
+/// Writes all traces to a file.
 fn written(run: &Arc<Run>, path: &Path, mut encoder: impl Encode) -> PathBuf {
     let mut sink = FileSink::open(path, Existing::Overwritten).expect("a file");
     let mut interpreter = Interpreter::new(run);
@@ -56,7 +56,7 @@ fn verified(run: &Run, file: &Path) -> Report {
     verifier.finish()
 }
 
-/// The bodies of a file of protobuf.
+/// Reads the bodies of a protobuf file.
 fn bodies(file: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(file).expect("a file");
     let (mut rest, mut bodies) = (&bytes[..], vec![]);
@@ -68,7 +68,7 @@ fn bodies(file: &Path) -> Vec<Vec<u8>> {
     bodies
 }
 
-/// Each span altered by `edit`.
+/// Applies `edit` to each span.
 fn edited(bodies: &[Vec<u8>], edit: impl Fn(&mut opentelemetry_proto::tonic::trace::v1::Span)) -> Vec<Vec<u8>> {
     let edited = |body: &Vec<u8>| {
         let mut request = ExportTraceServiceRequest::decode(&body[..]).expect("a request");
@@ -79,13 +79,14 @@ fn edited(bodies: &[Vec<u8>], edit: impl Fn(&mut opentelemetry_proto::tonic::tra
     bodies.iter().map(edited).collect()
 }
 
-/// Fields of a span from the last to the first, as the collector writes them, and those of its attributes.
+/// Reverses the fields of a span and of its attributes, as the collector writes them.
 fn collected(body: &[u8]) -> Vec<u8> {
-    // ExportTraceServiceRequest, ResourceSpans, ScopeSpans, Span, KeyValue: by the field that holds the next.
+    // Each number is that of the field that holds the next message: ExportTraceServiceRequest, ResourceSpans, ScopeSpans,
+    // Span, KeyValue.
     backwards(body, &[1, 2, 2, 9])
 }
 
-fn backwards(message: &[u8], below: &[u64]) -> Vec<u8> {
+fn backwards(message: &[u8], path: &[u64]) -> Vec<u8> {
     let (mut fields, mut rest): (Vec<(u64, Vec<u8>)>, _) = (vec![], message);
     while !rest.is_empty() {
         let begin = rest;
@@ -102,10 +103,10 @@ fn backwards(message: &[u8], below: &[u64]) -> Vec<u8> {
         let inner;
         (inner, rest) = rest.split_at(length);
         let mut bytes = begin[..begin.len() - rest.len()].to_vec();
-        if below.first() == Some(&(tag >> 3)) {
-            // As long as before: only the order changes.
+        if path.first() == Some(&(tag >> 3)) {
+            // The length stays the same, as only the order changes.
             bytes.truncate(bytes.len() - length);
-            bytes.extend(backwards(inner, &below[1..]));
+            bytes.extend(backwards(inner, &path[1..]));
         }
         fields.push((tag >> 3, bytes));
     }

@@ -1,7 +1,8 @@
-//! The command line: one file a subcommand.
+//! The command line, with one file for each subcommand.
 //!
-//! Results go to stdout, everything said about the work to stderr. Exit status: 0 done; 1 the work found something wrong;
-//! 2 wrong usage or a bad variable; 3 could not do it; 130 interrupted before the end that was asked for.
+//! Results go to stdout, messages about the work to stderr. The exit status is 0 when done, 1 if the work found something
+//! wrong, 2 for wrong usage or a bad variable, 3 if it could not be done, and 130 if it was interrupted before the end that
+//! was asked for.
 
 mod account;
 mod clock_watch;
@@ -40,15 +41,15 @@ use clap::{Parser, Subcommand};
 use output::say;
 use std::process::ExitCode;
 
-/// How a command ended.
+/// The outcome of a command, which becomes the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     Done,
-    /// Errors in scenarios; spans rejected or undelivered.
+    /// Scenarios have errors, or spans were rejected or undelivered.
     Wrong,
-    /// Wrong usage, or a variable with a bad value.
+    /// The usage was wrong, or a variable has a bad value.
     Usage,
-    /// Something needed is out of reach or damaged.
+    /// Something that is needed is out of reach or damaged.
     Impossible,
     /// A signal came before the count or the duration was reached.
     Interrupted,
@@ -66,7 +67,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not go on; said in one line behind `tracegen:`.
+/// The reason why a command could not go on, which is printed in one line behind `tracegen:`.
 struct Failure {
     exit: Exit,
     message: String,
@@ -82,7 +83,7 @@ impl Failure {
     }
 }
 
-/// Short enough to be read out and typed again.
+/// Draws a seed that is short enough to be read out and typed again.
 fn draw_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(crate::clock::now()) >> 32
@@ -123,7 +124,7 @@ pub fn main() -> ExitCode {
             output::tell(error.render().ansi());
             Exit::Usage.into()
         }
-        // Help, or the version.
+        // Clap reports help and version as errors, too.
         Err(asked) => ended(output::print_styled(&asked.render().ansi().to_string()).map(|()| Exit::Done)),
     }
 }

@@ -1,7 +1,7 @@
-//! Traces at rest: what the pages and the API read.
+//! Stores of traces, which the pages and the API read.
 //!
-//! One contract, [`Store`], kept by [`Memory`] and [`ClickHouse`] (`tests/store.rs` tries both); [`Database`] is the one
-//! that `DATABASE_TYPE` asks for, with memory behind it while ClickHouse is out of reach.
+//! The contract [`Store`] is implemented by [`Memory`] and [`ClickHouse`] (`tests/store.rs` tests both). [`Database`] is
+//! the store that `DATABASE_TYPE` selects, with memory as a fallback while ClickHouse is out of reach.
 
 mod clickhouse;
 mod database;
@@ -27,47 +27,50 @@ use serde::Serialize as _;
 use std::fmt;
 use std::sync::Arc;
 
-/// Keeps traces and answers questions about them, asked from a tokio runtime. Every answer is bounded: by a query's limit, or
-/// by the limits of [`report`].
+/// A store keeps traces and answers questions about them. Its asynchronous functions are called in a Tokio runtime. Every
+/// answer is bounded, by the query's limit or by the limits of [`report`].
 pub trait Store: Send + Sync {
-    /// Reach the store and see that it can be used; a missing schema is created where the store is written by tracegen.
+    /// Connects to the store and checks that it can be used. A missing schema is created if tracegen writes the store.
     fn connect(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Write what waits, and let go. A store that is connected again can be used again.
+    /// Writes what is waiting, and disconnects. The store can be connected again later.
     fn disconnect(&self) -> impl Future<Output = ()> + Send;
 
-    /// Whether the store answers now.
+    /// Checks that the store answers.
     fn health_check(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Traces that match, each once, in the query's order, with the number of all that match.
+    /// Returns the traces that match, each once and in the query's order, with the number of all that match.
     fn fetch_unique_traces(&self, query: &TraceQuery) -> impl Future<Output = Result<TracePage, StoreError>> + Send;
 
-    /// Over everything that is kept.
+    /// Returns counts of everything that is kept.
     fn get_trace_counts(&self) -> impl Future<Output = Result<TraceCounts, StoreError>> + Send;
 
-    /// All services of the kept traces, sorted.
+    /// Returns the names of all services of the kept traces, sorted.
     fn get_service_names(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
-    /// Names of the spans of a service, or of all, sorted; at most [`report::MOST_NAMES`].
+    /// Returns the names of the spans of a service, or of all services, sorted; at most [`report::MOST_NAMES`].
     fn get_operation_names(
         &self,
         service: Option<&str>,
     ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
-    /// Keep a trace; may wait for room. Not to be called from asynchronous code.
+    /// Keeps a trace, and may wait for room. It must not be called from asynchronous code.
+    ///
+    /// # Errors
+    /// The trace could not be kept.
     fn add_trace(&self, origin: &Arc<Origin>, trace: &Trace) -> Result<(), StoreError>;
 
-    /// One trace, whole.
+    /// Returns a whole trace, or `None` if it is not kept.
     fn trace(&self, id: TraceId) -> impl Future<Output = Result<Option<StoredTrace>, StoreError>> + Send;
 
-    /// Spans of other traces that link to spans of this one, the first [`report::MOST_BACKLINKS`] by time: (what links, the
-    /// span of this trace it links to).
+    /// Returns the spans of other traces that link to spans of this one, in the order of time, at most
+    /// [`report::MOST_BACKLINKS`].
     fn links_to(&self, id: TraceId) -> impl Future<Output = Result<Vec<Backlink>, StoreError>> + Send;
 
-    /// Arrivals and durations of the traces that match; order, offset and limit of the query mean nothing here.
+    /// Returns arrivals and durations of the traces that match; order, offset and limit of the query are ignored.
     fn overview(&self, query: &TraceQuery) -> impl Future<Output = Result<Overview, StoreError>> + Send;
 
-    /// Rate, errors and durations by service and operation, and who calls whom, in a time range.
+    /// Returns rates, errors and durations by service and operation, and the calls between services, in a time range.
     fn services(
         &self,
         range: TimeRange,
@@ -75,18 +78,18 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<ServicesReport, StoreError>> + Send;
 }
 
-/// A part of the traces that match a query.
+/// A page of the traces that match a query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TracePage {
     pub traces: Vec<TraceSummary>,
-    /// All that match of those that were looked at.
+    /// The number of all traces that match, among those that were searched.
     pub total: u64,
-    /// When those began that were looked at, where those are not all that were asked for: there may be more.
+    /// The time range that was searched, if it is smaller than what was asked for; there may be more matches.
     pub searched: Option<TimeRange>,
 }
 
 impl TracePage {
-    /// The most memory that the rows of a page take, bytes.
+    /// The maximum memory that the rows of a page take, in bytes.
     const MOST_BYTES: usize = 64 << 20;
 
     fn too_large() -> StoreError {
@@ -99,52 +102,57 @@ impl TracePage {
 pub struct TraceCounts {
     pub total_traces: u64,
     pub total_spans: u64,
-    /// Traces in which any span failed.
+    /// The number of traces in which a span failed.
     pub error_traces: u64,
-    /// ns since 1970, where only traces that began since then are counted so far; all spans are.
+    /// The start of the oldest traces that are counted so far, in ns since 1970; `None` if all are counted. All spans are
+    /// counted.
     #[serde(rename = "counted_from_unix_nano", serialize_with = "as_text")]
     pub counted_from: Option<u64>,
 }
 
-/// 64 bits do not fit into a number of JSON.
-fn as_text<S: serde::Serializer>(time: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
-    time.map(|ns| ns.to_string()).serialize(to)
+/// Serializes the time as text, because a JSON number does not hold 64 bits.
+fn as_text<S: serde::Serializer>(time: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|ns| ns.to_string()).serialize(serializer)
 }
 
-/// How much of what a store had before it was first asked has been counted.
+/// The progress of counting what a store contained before it was first asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counting {
-    /// Hours of spans that are, and all there are.
+    /// The number of hours of spans that are counted.
     pub hours: u64,
-    pub all: u64,
+    /// The number of all hours of spans.
+    pub total: u64,
 }
 
-/// A span elsewhere that links to a span of the trace one looks at.
+/// A span of another trace that links to a span of a trace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backlink {
-    /// The span that links.
+    /// The trace of the span that links.
     pub trace_id: TraceId,
+    /// The id of the span that links.
     pub span_id: u64,
+    /// The service of the span that links.
     pub service: String,
+    /// The name of the span that links.
     pub name: String,
-    /// ns since 1970.
+    /// The start of the span that links, in ns since 1970.
     pub start: u64,
     /// The span that is linked to.
     pub target_span: u64,
 }
 
-/// Why a store could not answer.
+/// The reasons why a store can't answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// Nothing answers, or too late.
+    /// The store does not answer, or too late.
     Unreachable(String),
-    /// User, password or rights.
+    /// The user, the password or the rights are wrong.
     Refused(String),
-    /// The tables are not what the collector's exporter makes.
+    /// The tables are not those of the collector's exporter.
     Schema(String),
-    /// It answered with an error, or with something that can't be read.
+    /// The store answered with an error, or with something that can't be read.
     Failed(String),
-    /// What is asked for takes more memory than an answer may.
+    /// The answer would take more memory than allowed.
     TooLarge(String),
 }
 

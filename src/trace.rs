@@ -1,6 +1,6 @@
-//! The one value that flows at run time: a whole trace, cleared and used again, nothing allocated per span once warm.
+//! A trace, the value that flows at run time. It is cleared and used again, so that nothing is allocated once it is warm.
 //!
-//! The interpreter writes the records; [`View`] reads them as telemetry (names, attributes in the order they are sent,
+//! The interpreter writes the records. [`View`] reads them as telemetry (names, attributes in the order they are sent,
 //! status), and is what printers, stores and verifiers use. The encoder reads the records themselves.
 
 mod amount;
@@ -23,22 +23,25 @@ use crate::plan::{AttrId, BlockId, ErrorId, EventId, Plan, ResourceId, ScenarioI
 /// The ordinal that stands for no record.
 pub const NONE: u32 = u32::MAX;
 
-/// OTLP's span flags of most spans: of W3C's trace flags sampled and random, and "the parent is known not to be remote".
+/// The span flags of OTLP for most spans: the trace flags "sampled" and "random" of W3C, and "the parent is known not to be
+/// remote".
 const FLAGS: u32 = 0x103;
-/// The same flags where the parent, or the linked span, runs in another process.
+/// The same flags for a parent, or a linked span, in another process.
 pub const FLAGS_REMOTE: u32 = 0x303;
 
-/// The name of the event that a failure brings, and the keys of its attributes, by the semantic conventions for exceptions.
+/// The name of the event that a failure brings, by the semantic conventions for exceptions.
 pub const EXCEPTION: &str = "exception";
+/// The key of the error's type in that event.
 pub const EXCEPTION_TYPE: &str = "exception.type";
+/// The key of the error's message in that event.
 pub const EXCEPTION_MESSAGE: &str = "exception.message";
 
-/// OTLP's span flags of a block's spans.
+/// Returns the span flags of OTLP for a block's spans.
 pub fn flags(plan: &Plan, block: BlockId) -> u32 {
     if plan.has_remote_parent(block) { FLAGS_REMOTE } else { FLAGS }
 }
 
-/// A span. What is known only at its end is here from its start and written then.
+/// A span. Its record is complete from the span's start; values that are known only at its end are written then.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanRecord {
     /// The span id, which is not 0.
@@ -106,7 +109,7 @@ pub struct LinkRecord {
     pub next: u32,
 }
 
-/// Why a span has status ERROR. A failure also gives the span [`crate::plan::ERROR_TYPE`].
+/// The reason why a span has status ERROR. A failure also gives the span the attribute [`crate::plan::ERROR_TYPE`].
 #[derive(Clone, Copy, Debug)]
 pub struct FailureRecord {
     /// When the span failed, ns since 1970.
@@ -120,7 +123,7 @@ pub struct FailureRecord {
     pub r#type: Value,
     /// The message of the error; a text, or absent.
     pub message: Value,
-    /// Whether the failure brings an `exception` event at its time: it is one's own, and did not come from a callee.
+    /// The failure brings an `exception` event at its time, because it is the span's own and did not come from a callee.
     pub exception: bool,
 }
 
@@ -133,7 +136,7 @@ pub struct ExportRecord {
     pub key: Value,
 }
 
-/// One trace. Spans stand in the order they started to run: a parent before its children, siblings in order.
+/// A trace. Its spans stand in the order in which they started to run: a parent before its children, siblings in order.
 #[derive(Clone, Debug)]
 pub struct Trace {
     pub index: u64,
@@ -141,7 +144,7 @@ pub struct Trace {
     pub scenario: ScenarioId,
     /// The root's start, ns since 1970.
     pub start: u64,
-    /// The latest end of any span, ns since 1970: nothing of the trace may leave before.
+    /// The latest end of any span, in ns since 1970; nothing of the trace may be sent before.
     pub end: u64,
     pub spans: Vec<SpanRecord>,
     pub attrs: Vec<AttrRecord>,
@@ -189,7 +192,7 @@ impl Trace {
         self.text.clear();
     }
 
-    /// How much it holds, bytes.
+    /// Returns the memory that the trace takes, in bytes.
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.spans)
             + size_of_val(&*self.attrs)
@@ -207,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_have_the_size_they_are_meant_to_have() {
+    fn records_have_the_intended_size() {
         assert_eq!(size_of::<SpanRecord>(), 72);
         assert_eq!(size_of::<AttrRecord>(), 24);
     }

@@ -1,6 +1,7 @@
-//! The UI and the JSON API, on plain hyper: pages rendered here, assets embedded, nothing to build.
+//! The UI and the JSON API over plain hyper. Pages are rendered on the server and assets are embedded, so there is no build
+//! step.
 //!
-//! A request goes `server` -> `guard` -> `route` -> a page or the API; what they read is in [`App`].
+//! A request goes from `server` through `guard` and `route` to a page or the API, which read [`App`].
 
 mod api;
 mod assets;
@@ -33,42 +34,43 @@ use crate::engine::Session;
 use crate::store::Database;
 use std::sync::Arc;
 
-/// What all requests read.
+/// The state that all requests share.
 pub struct App {
     pub session: Session,
     pub database: Arc<Database>,
     pub library: Arc<Library>,
     pub live: Live,
     pub cache: Cache,
-    /// What it was started with, for the status page; secrets are not in here.
+    /// The settings with which the server was started, for the status page, without secrets.
     pub configuration: Vec<Setting>,
     pub host: Host,
-    /// Needed for every request, where it is set.
+    /// The token that every request must have, if one is set.
     pub token: Option<Token>,
-    /// Where a trace can be looked at in Jaeger: its base URL.
+    /// The base URL of a Jaeger in which traces can be viewed.
     pub jaeger: Option<String>,
-    /// Rows of a page of traces, and cards of one.
+    /// The number of traces on a page.
     pub fetch_limit: u32,
+    /// The number of cards on a page of traces.
     pub card_limit: u32,
-    /// Between two status events, ns.
+    /// The interval between status events in ns.
     pub status_interval: u64,
-    /// This server's own URL, as printed in commands: `http://localhost:8000`.
+    /// The server's own URL, such as `http://localhost:8000`, as printed in commands.
     pub url: String,
 }
 
-/// A variable or flag as it is in effect.
+/// A variable or flag with its value in effect.
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub name: &'static str,
     pub value: SettingValue,
-    /// `default`, `environment`, `flag`.
-    pub from: &'static str,
+    /// The source of the value: `default`, `environment` or `flag`.
+    pub source: &'static str,
 }
 
 #[derive(Clone, Debug)]
 pub enum SettingValue {
     Shown(String),
-    /// Set, and secret.
+    /// The value is set, and secret.
     Hidden,
     NotSet,
 }

@@ -1,4 +1,4 @@
-//! Once warm, a trace costs no allocation.
+//! Once warm, a trace is generated without any allocation.
 
 use std::sync::Arc;
 use support::{counting, plans, shipped::shipped};

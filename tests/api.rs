@@ -1,4 +1,4 @@
-//! The API is as its description says: schemathesis asks for everything in it, well and badly formed.
+//! The API matches its description: schemathesis sends valid and invalid requests for everything in it.
 
 mod support {
     pub mod http;
@@ -14,7 +14,7 @@ use support::serve::Server;
 fn schemathesis_finds_nothing() {
     let Some(schemathesis) = std::env::var_os("TRACEGEN_SCHEMATHESIS") else {
         assert!(std::env::var_os("CI").is_none(), "no schemathesis: TRACEGEN_SCHEMATHESIS is not set");
-        // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+        // The message goes straight to stderr, because the test harness hides `eprintln!` of a passing test.
         let _ = writeln!(std::io::stderr(), "skipped, no schemathesis: TRACEGEN_SCHEMATHESIS is not set");
         return;
     };
@@ -23,9 +23,9 @@ fn schemathesis_finds_nothing() {
         .current_dir(std::env::temp_dir())
         .args(["run", &format!("{}/api/openapi.json", server.url), "--no-color", "--seed", "1"])
         .args(["--max-examples", "15", "--request-timeout", "30"])
-        // the stream of events has no end
+        // The stream of events has no end.
         .args(["--exclude-path", "/api/events"])
-        // not all that is allowed can be said in a schema: that `max` is not below `min`, that a scenario exists
+        // A schema cannot express every rule, such as that `max` is not below `min`, or that a scenario exists.
         .args(["--exclude-checks", "positive_data_acceptance"])
         .output()
         .unwrap();
@@ -76,9 +76,9 @@ fn settings_are_read_back_as_they_were_set() {
     assert_eq!(put("{}").json(), with_lanes, "and nothing is a change of nothing");
 }
 
-/// At every address: what would be ignored in silence is refused.
+/// Every address refuses parameters that it would otherwise ignore silently.
 #[test]
-fn unknown_parameters_are_refused_with_what_was_meant() {
+fn unknown_parameters_are_refused_with_a_suggestion() {
     let server = Server::busy();
     let address = server.address();
     let described = get(address, "/api/").json();
@@ -111,7 +111,7 @@ fn unknown_parameters_are_refused_with_what_was_meant() {
     assert!(body.status == 400 && body.body.contains("did you mean `source`?"), "{}", body.body);
 }
 
-/// Without saying for which scenario of the library it stands.
+/// It works without saying which scenario of the library is replaced.
 #[test]
 fn a_scenario_that_links_can_be_tried_out_under_its_own_name() {
     let server = Server::busy();

@@ -1,5 +1,5 @@
-//! The attacks of `scripts/attack.py`, which measures memory and time of whole processes: `make attack` runs them on a release build,
-//! `make test-long` on what it builds for the tests that take long.
+//! The attacks of `scripts/attack.py`, which measures the memory and time of whole processes. `make attack` runs them with
+//! a release build, `make test-long` with the build for long tests.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

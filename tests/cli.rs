@@ -1,4 +1,4 @@
-//! The command line as a user meets it: what is printed where, and the exit status.
+//! The command line as a user meets it: the output, and the exit status.
 
 mod support {
     pub mod binary;
@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use support::binary::{scenarios, tracegen};
 
-/// Nothing listens here.
+/// Nothing listens at this address.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 fn text(bytes: &[u8]) -> String {
@@ -25,7 +25,7 @@ fn check_is_silent_where_nothing_is_wrong() {
 }
 
 #[test]
-fn five_mistakes_are_five_errors() {
+fn each_mistake_is_an_error_of_its_own() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("five.yaml");
     let yaml = "\
@@ -50,7 +50,7 @@ root_span:
 }
 
 #[test]
-fn compile_prints_what_it_is_asked_for() {
+fn compile_prints_what_emit_selects() {
     let overview = tracegen().arg("compile").arg(scenarios()).assert().success().stderr("");
     assert!(text(&overview.get_output().stdout).contains(" scenarios from 10 files, "), "{overview}");
     let listing = tracegen().args(["compile", "--emit", "plan"]).arg(scenarios()).assert().success();
@@ -81,7 +81,7 @@ fn a_plan_file_runs_as_its_scenarios_do() {
 }
 
 #[test]
-fn wrong_usage_is_named_and_exits_2() {
+fn wrong_usage_is_explained_and_exits_with_2() {
     for (arguments, said) in [
         (&["run", "--rate", "fast"][..], "`50`, `0.5/s`, `100/m` or `1/h`, or `max`"),
         (&["run", "--shard", "0/3"], "--shard needs --seed and --start"),
@@ -134,7 +134,7 @@ fn variables_give_paths_and_gaps() {
 }
 
 #[test]
-fn a_collector_that_is_not_there_is_said_once_and_the_account_closes() {
+fn an_absent_collector_is_reported_once_and_the_account_closes() {
     let began = Instant::now();
     let output = tracegen()
         .args(["run", "--seed", "7", "--count", "100", "--wait", "1s", "--summary", "json", "--endpoint", NOWHERE])
@@ -152,7 +152,7 @@ fn a_collector_that_is_not_there_is_said_once_and_the_account_closes() {
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_is_no_failure() {
+fn a_reader_that_has_seen_enough_is_not_a_failure() {
     let mut child = spawn(&["run", "--seed", "7", "--rate", "1000/s", "--start", "-1h", "--exporter", "stdout"]);
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
@@ -163,7 +163,7 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
 #[cfg(unix)]
 #[test]
 fn a_signal_stops_drains_and_prints_the_account() {
-    // Endless: stopped is done. With an end that was not reached: interrupted.
+    // An endless run that is stopped is done; one with an end that was not reached is interrupted.
     for (more, signal, expected) in [(&[][..], "INT", 0), (&["--duration", "1h"], "TERM", 130)] {
         let mut child = spawn(&[&["run", "--seed", "7", "--rate", "500/s", "--exporter", "none"], more].concat());
         support::process::listens(&mut child);
@@ -177,8 +177,8 @@ fn a_signal_stops_drains_and_prints_the_account() {
 
 #[cfg(unix)]
 #[test]
-fn a_second_signal_stops_at_once_and_says_what_is_lost() {
-    // A peer that takes connections and never answers.
+fn a_second_signal_stops_at_once_and_reports_the_losses() {
+    // The peer accepts connections and never answers.
     let peer = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", peer.local_addr().expect("an address"));
     let mut child = spawn(&["run", "--seed", "7", "--rate", "500/s", "--endpoint", &endpoint, "--start", "-1m"]);
@@ -250,7 +250,7 @@ fn kill(child: &Child, signal: &str) {
     assert!(status.expect("kill is there").success());
 }
 
-/// Its exit status, within so many seconds; killed otherwise.
+/// Waits up to `seconds` and returns the exit status; a process that is still running is killed.
 fn wait(child: &mut Child, seconds: u64) -> Option<i32> {
     let until = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < until {

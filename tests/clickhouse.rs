@@ -1,4 +1,4 @@
-//! The ClickHouse store against a real server, and against what the real collector writes there.
+//! The ClickHouse store against a real server, also with the rows of the real collector.
 
 mod support {
     pub mod binary;
@@ -26,7 +26,7 @@ use tracegen::store::{
 };
 use tracegen::trace::{Attributes, OwnedDatum, StoredTrace};
 
-/// The corpus, written.
+/// Fills a store with the corpus.
 async fn filled(connection: &Connection, corpus: &Corpus) -> ClickHouse {
     let store = ClickHouse::writing(connection.clone()).expect("a client");
     store.connect().await.expect("reached");
@@ -41,8 +41,7 @@ async fn filled(connection: &Connection, corpus: &Corpus) -> ClickHouse {
     store
 }
 
-/// As [`StoredTrace::of`], with what ClickHouse does not keep left out: attributes are text, there are no flags, the
-/// scenario is not known.
+/// Removes what ClickHouse does not keep: attributes become text, and there are no flags and no scenario.
 fn as_kept(mut trace: StoredTrace) -> StoredTrace {
     let as_text = |attributes: &mut Attributes| {
         attributes.iter_mut().for_each(|(_, value)| *value = OwnedDatum::Text(value.as_datum().to_string()));
@@ -57,7 +56,7 @@ fn as_kept(mut trace: StoredTrace) -> StoredTrace {
     trace
 }
 
-/// Every so many of the traces, field by field.
+/// Compares every `step`th trace, field by field.
 async fn whole(store: &impl Store, corpus: &Corpus, step: usize) {
     whole_but(store, corpus, step, |trace| trace).await;
 }
@@ -70,7 +69,7 @@ async fn whole_but(store: &impl Store, corpus: &Corpus, step: usize, change: fn(
     }
 }
 
-/// The collector's exporter sorts attributes by their keys.
+/// Sorts attributes by their keys, as the collector's exporter does.
 fn sorted(mut trace: StoredTrace) -> StoredTrace {
     let sort = |attributes: &mut Attributes| attributes.sort_by(|(one, _), (other, _)| one.cmp(other));
     for span in &mut trace.spans {
@@ -91,7 +90,8 @@ async fn it_keeps_the_contract() {
     let store = filled(&connection, &corpus).await;
     answers(&store, &corpus).await;
     whole(&store, &corpus, 7).await;
-    // Everything twice, as after an insert whose outcome is not known: the same answers, but for the number of rows.
+    // Every row is written twice, as after an insert with an unknown outcome. The answers are the same, except for the
+    // number of rows.
     let again = filled(&connection, &corpus).await;
     whole(&again, &corpus, 7).await;
     let page = again.fetch_unique_traces(&TraceQuery::default()).await.expect("a page");
@@ -99,19 +99,19 @@ async fn it_keeps_the_contract() {
     assert_eq!(page.total, corpus.traces.len() as u64);
 }
 
-/// The corpus over four days and a half: a trace each 1,000 s.
+/// Makes a corpus over four and a half days, a trace each 1,000 s.
 fn of_days() -> Corpus {
     Corpus::spread(include_str!("support/shop.yaml"), 2_000 * SECOND)
 }
 
-/// Sums of hours are as exact as one pass: of a corpus over days, ranges begin and end in the middle of hours.
+/// Sums of hours are as exact as one pass. The ranges begin and end in the middle of hours.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_keeps_the_contract_over_days() {
     let Some(server) = Server::start() else { return };
     let (connection, corpus) = (server.fresh(), of_days());
     let store = filled(&connection, &corpus).await;
     answers(&store, &corpus).await;
-    // once more, out of what is kept
+    // The second time, the answers come from the counted hours.
     answers(&store, &corpus).await;
     let again = filled(&connection, &corpus).await;
     let counts = again.get_trace_counts().await.expect("counts");
@@ -119,19 +119,19 @@ async fn it_keeps_the_contract_over_days() {
     assert_eq!(store.get_trace_counts().await, Ok(counts), "what came in between is seen");
 }
 
-/// Rows that the server has read until now, those of its own tables included.
+/// Returns the number of rows that the server has read so far, including those of its own tables.
 async fn rows_read(connection: &Connection) -> u64 {
     let rows = ask(connection, "SELECT value FROM system.events WHERE event = 'SelectedRows'").await;
     rows.trim().parse().expect("a number")
 }
 
-/// What pages and their event stream ask of a table that others write: once counted, a span is not read again.
+/// Pages and their event stream read each span of a table that others write only once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_counted_is_not_read_again() {
     let Some(server) = Server::start() else { return };
     let (connection, corpus) = (server.fresh(), of_days());
     let writer = filled(&connection, &corpus).await;
-    // many of each span, in parts that are as large
+    // The table has many copies of each span, in parts of the same size.
     let table = format!("{}.otel_traces", connection.database);
     ask(&connection, &format!("INSERT INTO {table} SELECT t.* FROM {table} AS t CROSS JOIN numbers(40) AS n")).await;
     ask(&connection, &format!("SYSTEM STOP MERGES {table}")).await;
@@ -155,7 +155,7 @@ async fn what_was_counted_is_not_read_again() {
     let read = rows_read(&connection).await - before;
     assert!(read < rows / 10, "{read} rows were read again, of {rows}");
 
-    // A trace that comes in is all that the event stream reads, and pages read its hour.
+    // For a new trace, the event stream reads only that trace, and pages read its hour.
     let newest = corpus.traces.last().expect("traces");
     writer.add_trace(&corpus.origin, newest).expect("taken");
     writer.disconnect().await;
@@ -178,7 +178,7 @@ async fn rows_of_the_real_collector_are_read_field_by_field() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("shop.yaml");
     std::fs::write(&file, include_str!("support/shop.yaml")).expect("written");
-    // The corpus, as a run of its own.
+    // The corpus becomes a run of its own.
     tracegen()
         .args(["run", "--seed", "7", "--start", "2026-01-01T00:00:00Z", "--rate", "2/s", "--count"])
         .arg(corpus.traces.len().to_string())
@@ -203,7 +203,7 @@ async fn rows_of_the_real_collector_are_read_field_by_field() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_is_asked_becomes_a_part_of_the_statement() {
+async fn no_value_of_a_query_becomes_part_of_the_statement() {
     let Some(server) = Server::start() else { return };
     let (connection, corpus) = (server.fresh(), Corpus::new());
     let store = filled(&connection, &corpus).await;
@@ -270,7 +270,7 @@ async fn cause(connection: &Connection) -> StoreError {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_is_told() {
+async fn faults_of_the_server_are_explained() {
     let Some(server) = Server::start() else { return };
     let fresh = server.fresh();
     let StoreError::Schema(why) = cause(&fresh).await else { panic!("no tables") };
@@ -331,7 +331,7 @@ async fn memory_stands_in_while_it_is_away() {
     assert_eq!((written.written.traces, written.waiting.traces, written.lost.len()), (60, 0, 0), "{written:?}");
 }
 
-/// Within 30 s.
+/// Waits up to 30 s.
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !holds().await {
@@ -370,9 +370,9 @@ async fn a_run_writes_what_its_account_says() {
     assert_eq!(counts.total_traces, 5_000);
 }
 
-/// What stands in a row and was not sent is seen, also where it is no id and no status.
+/// A value that was put into a row is reported, even if it is not a valid id or status.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_put_into_a_row_is_seen_also_where_it_can_not_be_read() {
+async fn values_put_into_a_row_are_reported_even_if_they_cannot_be_read() {
     let Some(server) = Server::start() else { return };
     let (sent, folder) = (server.fresh(), tempfile::tempdir().expect("a folder"));
     let manifest = folder.path().join("run.json");
@@ -412,10 +412,10 @@ async fn what_was_put_into_a_row_is_seen_also_where_it_can_not_be_read() {
     }
 }
 
-/// What a proxy answers while the server behind it is away, and what ClickHouse says that passes: no span is lost for it,
-/// and what may have been inserted twice is said.
+/// A proxy answers while the server behind it is away, or ClickHouse reports an error that passes. No span is lost, and
+/// spans that may be there twice are reported.
 #[test]
-fn what_passes_is_waited_for() {
+fn faults_that_pass_are_waited_for() {
     use support::gateway::{Fate, Gateway};
     let Some(server) = Server::start() else { return };
     const PAGE: &str = "<html><head><title>502 Bad Gateway</title></head></html>";
@@ -444,7 +444,7 @@ fn what_passes_is_waited_for() {
     let counts: Vec<u64> = counts.split_whitespace().map(|n| n.parse().expect("a number")).collect();
     assert_eq!(counts[1], delivered);
     assert!(counts[0] > delivered && counts[0] - delivered <= resent, "{counts:?} {summary}");
-    // What is for good is not tried again.
+    // A permanent error is not retried.
     let forbidden =
         Gateway::start(connection.port, |_| Fate::Answered(403, "<h1>403 Forbidden</h1>"), |_| Fate::PassedOn);
     let behind = Connection { port: forbidden.port, ..server.fresh() };
@@ -453,7 +453,7 @@ fn what_passes_is_waited_for() {
     assert_eq!(summary["retries"], serde_json::json!({}), "{summary}");
 }
 
-/// The printed commands name the database by its URL, and no password.
+/// The printed commands contain the URL of the database, and no password.
 #[test]
 fn a_run_is_repeated_into_the_same_database() {
     let Some(server) = Server::start() else { return };
@@ -483,7 +483,7 @@ fn a_run_that_can_not_write_says_so() {
     assert!(error.contains("DATABASE_PORT=`http`: expected a port"), "{error}");
 }
 
-/// The port of localhost at which TLS ends before what comes is passed on.
+/// Starts a TLS proxy for a port of localhost, and returns its own port.
 async fn behind_tls(to: u16, pki: &Pki) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -492,7 +492,7 @@ async fn behind_tls(to: u16, pki: &Pki) -> u16 {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // Who does not trust the certificate goes.
+                // A client that does not trust the certificate disconnects.
                 let Ok(mut client) = acceptor.accept(stream).await else { return };
                 let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await.expect("it runs");
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
@@ -530,7 +530,7 @@ async fn https_needs_a_certificate_that_the_system_trusts() {
     assert!(error.contains("certificate"), "{error}");
 }
 
-/// Nothing that was acknowledged is missing, and the account closes, whatever happens to the server.
+/// Whatever happens to the server, nothing that was acknowledged is missing, and the account closes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_dies_and_comes_back_has_all_that_was_written() {
     let Some(mut server) = Server::start() else { return };

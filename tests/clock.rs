@@ -1,7 +1,7 @@
-//! A system clock that is set back while a run goes on: the run keeps its own time, says so, and what it writes down holds.
+//! A system clock that is set back during a run: the run keeps its own time, reports the step, and its records stay valid.
 //!
-//! The clock of the process is set by a library that stands before the system's: the test compiles it, as it links this
-//! binary.
+//! A library that is loaded before the system's changes the clock of the process. The test compiles it with the same linker
+//! as this binary.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod support {
@@ -16,7 +16,7 @@ use support::binary::scenarios;
 use tempfile::TempDir;
 use tracegen::journal::{Archive, Manifest};
 
-/// While the file that STEPPED names is there, the wall clock is an hour behind.
+/// A library by which the wall clock is an hour behind while the file named by STEPPED exists.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -38,7 +38,7 @@ struct Stepped {
 }
 
 impl Stepped {
-    /// `None`: there is no C compiler.
+    /// Returns `None` if there is no C compiler.
     fn new() -> Option<Stepped> {
         let folder = tempfile::tempdir().expect("a folder");
         let source = folder.path().join("shim.c");
@@ -107,12 +107,12 @@ fn a_clock_that_is_set_back_changes_nothing_of_a_run() {
     let era = &manifest.eras[0];
     let (opening, stopped) = (era.epoch.opening, era.stopped.expect("it was stopped"));
     assert!(stopped > opening + 4_000_000_000, "it stopped {} ns after its start", stopped.wrapping_sub(opening));
-    assert!(manifest.ended.as_ref().expect("an end").at >= stopped);
+    assert!(manifest.ended.as_ref().expect("an end").time >= stopped);
     let made = manifest.ended.as_ref().expect("an end").traces;
     assert!(made > 600, "traces went on: {made}");
     let (exit, report) = stepped.verify(&stepped.path("all.bin"));
     assert!(exit == Some(0) && !report.contains(" 0 spans expected"), "{report}");
-    // Taken up again by a clock that is still behind: nothing is sent again, and time goes on from where it was.
+    // The run is resumed while the clock is still behind. Nothing is sent again, and time goes on from where it was.
     let resumed = stepped.command(&["run", "--resume=run.json"]).spawn().expect("started");
     std::thread::sleep(Duration::from_secs(3));
     let said = interrupt(resumed);

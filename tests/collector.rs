@@ -1,4 +1,4 @@
-//! Deliveries to a real OpenTelemetry Collector, read back from what it writes.
+//! Delivery to a real OpenTelemetry Collector, compared with what it writes.
 
 mod support {
     pub mod collector;
@@ -38,7 +38,7 @@ fn assert_whole(account: &Account) {
 }
 
 #[test]
-fn what_is_sent_is_what_it_writes() {
+fn the_collector_writes_what_was_sent() {
     for protocol in ALL_PROTOCOLS {
         for compression in ["none", "gzip"] {
             let Some(mut collector) = Collector::start(Output::Json) else { return };
@@ -71,13 +71,13 @@ fn files_are_as_its_file_exporter_writes_them() {
     let written = ours.finish().unwrap();
     let ours = fs::read(path).unwrap();
     assert_eq!(ours.len() as u64, written);
-    // It encodes anew, so the bytes of a request may differ: framing and content may not.
+    // The collector encodes anew, so the bytes of a request may differ, but not framing and content.
     assert_eq!(read_delimited(&ours), [request(0..SPANS)]);
     assert_eq!(collector.requests(), [request(0..SPANS)]);
 }
 
 #[test]
-fn nothing_delivered_is_missing_after_it_was_killed_and_restarted() {
+fn nothing_delivered_is_missing_after_the_collector_was_killed() {
     for protocol in ALL_PROTOCOLS {
         let Some(mut collector) = Collector::start(Output::Json) else { return };
         let delivery = start(&collector, protocol, "none");
@@ -122,7 +122,7 @@ fn a_request_beyond_its_limit_is_rejected_with_the_reason() {
 }
 
 #[test]
-fn the_wrong_protocol_for_a_port_is_told() {
+fn the_wrong_protocol_for_a_port_is_reported() {
     let Some(collector) = Collector::start(Output::Json) else { return };
     for (endpoint, protocol, help) in [
         (collector.http_url(), Protocol::Grpc, "use --protocol http/protobuf"),

@@ -1,4 +1,4 @@
-//! Every command that tracegen prints does what it is printed for, pasted into a shell as it stands.
+//! Every command that tracegen prints works when it is pasted into a shell.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -25,7 +25,7 @@ use support::peer::{Answer, Peer};
 use support::serve::Server;
 use tempfile::TempDir;
 
-/// A folder whose name a shell would cut to pieces.
+/// A folder whose name needs quoting in a shell.
 struct Folder {
     _folder: TempDir,
     path: PathBuf,
@@ -43,7 +43,7 @@ impl Folder {
         Folder { _folder: folder, path }
     }
 
-    /// What a shell makes of a line, in this folder.
+    /// Runs a line in a shell, in this folder.
     fn shell(&self, line: &str) -> Output {
         let binary = Path::new(env!("CARGO_BIN_EXE_tracegen"));
         let path = format!("{}:/usr/bin:/bin", binary.parent().expect("a folder").display());
@@ -62,7 +62,7 @@ impl Folder {
         said
     }
 
-    /// A run that is interrupted after a while; what it says.
+    /// Starts a run, interrupts it after a while, and returns its messages.
     fn interrupted(&self, line: &str) -> String {
         let output = self.shell(&format!("{line} & sleep 1.5; kill -INT $!; wait $!; exit 0"));
         String::from_utf8_lossy(&output.stderr).into_owned()
@@ -80,12 +80,12 @@ fn command<'s>(said: &'s str, label: &str) -> &'s str {
 const PACE: &str = "--seed 7 --start=-1s --rate 300/s --duration 4s";
 
 #[test]
-fn what_repeats_a_run_to_a_file_writes_the_same_file() {
+fn the_command_to_repeat_a_run_writes_the_same_file() {
     let folder = Folder::new();
     for name in ["a.bin", "a b.jsonl", "a.json.gz", "it's.bin"] {
         let said = folder.done(&format!("tracegen run . --count 200 --exporter \"file={name}\""));
         let first = fs::read(folder.path.join(name)).expect("a file");
-        // Whatever happens to the file meanwhile.
+        // It works whatever happens to the file meanwhile.
         fs::write(folder.path.join(name), "").expect("written");
         folder.done(command(&said, "repeat with: "));
         assert!(fs::read(folder.path.join(name)).expect("a file") == first, "{said}");
@@ -95,7 +95,7 @@ fn what_repeats_a_run_to_a_file_writes_the_same_file() {
 }
 
 #[test]
-fn what_goes_on_with_a_run_completes_its_file() {
+fn the_command_to_resume_a_run_completes_its_file() {
     let folder = Folder::new();
     for (file, manifest) in [("parts.bin", "run.json"), ("it's parts.bin", "run $1.json")] {
         let run = format!("tracegen run . {PACE} --exporter \"file={file}\" --manifest '{manifest}'");
@@ -105,33 +105,33 @@ fn what_goes_on_with_a_run_completes_its_file() {
         let repeat = command(&said, "repeat with: ");
         let parts = folder.spans(file);
         assert!(0 < part && part < parts.len(), "{part} of {}\n{said}", parts.len());
-        // The whole, over what was put together.
+        // It overwrites the assembled file with the whole run.
         folder.done(repeat);
         assert!(folder.spans(file) == parts, "{repeat}");
     }
 }
 
 #[test]
-fn a_run_goes_on_where_it_went_also_without_a_word_of_it() {
+fn a_resumed_run_keeps_its_destination_without_flags() {
     let folder = Folder::new();
     folder.interrupted(&format!("tracegen run . {PACE} --exporter file=parts.bin --manifest run.json"));
     folder.done("tracegen run --resume run.json");
     folder.done(&format!("tracegen run . {PACE} --exporter file=elsewhere.bin --until 2100-01-01 --quiet; true"));
     let verified = folder.shell("tracegen verify --manifest run.json --from parts.bin");
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
-    // To a collector that is not the default one.
+    // The destination is a collector other than the default one.
     let peer = Peer::start(|_| Answer::Take);
     let to = format!("--endpoint {} --protocol http/json", peer.url());
     folder.interrupted(&format!("tracegen run . {PACE} {to} --manifest two.json"));
     let part = peer.spans().len();
     folder.done("tracegen run --resume two.json");
     assert!(part > 0 && peer.spans().len() > part && peer.spans().len() == peer.distinct_spans().len());
-    // A flag sends the rest somewhere else.
+    // A flag sends the remaining traces somewhere else.
     folder.interrupted(&format!("tracegen run . {PACE} {to} --manifest three.json"));
     let before = peer.spans().len();
     folder.done("tracegen run --resume three.json --exporter none");
     assert_eq!(peer.spans().len(), before);
-    // A file that has gone is not begun anew without its first half.
+    // A file that has gone is not begun again without its first half.
     folder.interrupted(&format!("tracegen run . {PACE} --exporter file=gone.bin --manifest four.json"));
     fs::remove_file(folder.path.join("gone.bin")).expect("removed");
     let output = folder.shell("tracegen run --resume four.json");
@@ -159,27 +159,27 @@ fn commands_carry_the_collector_of_the_run() {
             let after: BTreeSet<_> = peer.requests().iter().map(|r| r.path.clone()).collect();
             assert!(peer.spans().len() > before && paths == after, "{variables}{flags}: {paths:?} {after:?}\n{said}");
         }
-        // Twice each, and nothing else.
+        // Each span is there twice, and nothing else.
         assert_eq!(peer.spans().len(), 2 * peer.distinct_spans().len());
     }
 }
 
 #[test]
-fn no_secret_is_printed_or_sent_to_where_a_manifest_says() {
+fn no_secret_is_printed_or_sent_to_the_endpoint_of_a_manifest() {
     let folder = Folder::new();
     let [mine, other] = [(); 2].map(|()| Peer::start(|_| Answer::Take));
     let run = format!("tracegen run . {PACE} --protocol http/protobuf --manifest run.json");
     let said = folder.interrupted(&format!("{run} --endpoint {} --header authorization=hush", mine.url()));
     assert!(!said.contains("hush") && said.contains("with the --header flags of this run"), "{said}");
     assert!(!fs::read_to_string(folder.path.join("run.json")).expect("a manifest").contains("hush"));
-    // What the environment holds is for the collector that the environment names.
+    // Secrets of the environment are for the collector named in the environment.
     let meant = format!("OTEL_EXPORTER_OTLP_HEADERS=authorization=hush OTEL_EXPORTER_OTLP_ENDPOINT={} ", other.url());
     let before = mine.spans().len();
     let output = folder.shell(&format!("{meant}tracegen run --resume run.json"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && said.contains("OTEL_EXPORTER_OTLP_HEADERS"), "{said}");
     assert_eq!((mine.spans().len(), other.spans().len()), (before, 0));
-    // As it says itself.
+    // The suggested flag makes it work.
     let way_out = said.trim_end().rsplit_once("name it with ").expect("a way out").1;
     folder.done(&format!("{meant}tracegen run --resume run.json {way_out} --protocol http/protobuf"));
     assert!(mine.spans().len() > before);
@@ -191,7 +191,7 @@ fn a_trace_is_made_again_by_the_line_that_names_it() {
     let folder = Folder::new();
     let run = "tracegen run . --seed 7 --start 2026-01-01 --count 60 --rate 100/s";
     folder.done(&format!("{run} --exporter file=all.bin --manifest 'run $1.json'"));
-    // What a pipeline has lost, or changed.
+    // The pipeline has lost or changed it.
     let requests = read_delimited(&fs::read(folder.path.join("all.bin")).expect("a file"));
     let id = support::binary::bare_spans(&requests).next().expect("a span").trace_id.clone();
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -215,7 +215,7 @@ fn a_trace_is_made_again_by_the_line_that_names_it() {
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         let found = out.lines().find_map(|line| Some(line[line.find("tracegen replay ")?..].trim().to_string()));
         let Some(found) = found else {
-            // What is all lost is told without an example.
+            // If everything is lost, there is no example.
             assert!(line.contains("none.bin"), "{line}: {out} {}", String::from_utf8_lossy(&output.stderr));
             continue;
         };
@@ -252,9 +252,9 @@ fn a_trace_is_made_again_by_the_line_on_its_page() {
     assert!(output.status.success() && made.contains(&format!("\"traceId\":\"{id}\"")), "{line}: {said} {made}");
 }
 
-/// Whatever is shown in the sources as a command has subcommand and flags that there are.
+/// Every command in help texts and messages uses an existing subcommand and existing flags.
 #[test]
-fn the_commands_in_help_and_hints_are_ones_that_there_are() {
+fn the_commands_in_help_and_hints_exist() {
     let mut seen = BTreeSet::new();
     let mut help = std::collections::BTreeMap::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -274,7 +274,7 @@ fn the_commands_in_help_and_hints_are_ones_that_there_are() {
     assert!(seen.len() > 60, "only {} are found: {seen:?}", seen.len());
 }
 
-/// `tracegen ...` in backticks, and lines of examples in help texts, up to the two blanks before what they say.
+/// Finds `tracegen ...` in backticks, and the lines of examples in help texts up to two spaces.
 fn commands_in(text: &str) -> Vec<String> {
     let mut found = vec![];
     for line in text.lines() {
@@ -304,19 +304,19 @@ fn check(line: &str, help: &mut std::collections::BTreeMap<String, String>, path
 }
 
 #[test]
-fn the_way_out_that_an_error_names_leads_out() {
+fn the_remedy_that_an_error_names_works() {
     let folder = Folder::new();
     folder.done("tracegen run . --count 5 --exporter file=a.bin");
     let said = folder.shell("tracegen run . --count 5 --exporter file=a.bin").stderr;
     assert!(String::from_utf8_lossy(&said).contains("--force overwrites it"));
     folder.done("tracegen run . --count 5 --exporter file=a.bin --force");
-    // Nothing listens: what is said is an exporter that works.
+    // Nothing listens, so the message names an exporter that works.
     let output = folder.shell("tracegen run . --count 5 --wait 300ms --endpoint http://127.0.0.1:9");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let repeat = command(&said, "repeat with: ").to_string();
     assert!(repeat.contains("--endpoint http://127.0.0.1:9"), "{repeat}");
     folder.done("tracegen run . --count 5 --exporter stdout");
-    // A run that is complete is not taken up again, and one that was killed is not, either.
+    // Neither a completed run nor one that was killed can be resumed.
     folder.done("tracegen run . --count 5 --exporter none --manifest run.json");
     assert!(folder.done("tracegen run --resume run.json").contains("nothing is left to send"));
     std::thread::sleep(Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! Short files that ask for much: compiling them takes bounded memory and work, and the answer names the place.
+//! Short files that ask for much: compiling them takes bounded memory and work, and the diagnostic names the place.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,10 +11,10 @@ use tracegen::language::budget::Budget;
 use tracegen::language::source::Sources;
 use tracegen::language::{load_texts, load_texts_within};
 
-/// KiB of address space that a compile gets here: stacks, the binary itself and what little a short file may ask for.
+/// The address space of a compilation in KiB: stacks, the binary itself, and some more.
 const ADDRESS_SPACE: u32 = 1_500_000;
 
-/// The codes that `tracegen compile` gives for the files in a directory, in a process of its own with bounded memory.
+/// Returns the codes that `tracegen compile` reports for the files of a directory, in a process with bounded memory.
 fn codes_in_bounded_memory(directory: &Path) -> Vec<String> {
     let script = format!("ulimit -v {ADDRESS_SPACE}; exec \"$0\" compile --check --format json \"$1\"");
     let tracegen = env!("CARGO_BIN_EXE_tracegen");
@@ -34,12 +34,12 @@ fn codes_of(text: &str) -> Vec<String> {
     codes_in_bounded_memory(directory.path())
 }
 
-/// A scenario with these lines in its `vars`, and these in its one span.
+/// Makes a scenario with these lines in its `vars`, and these in its only span.
 fn scenario(vars: &str, span: &str) -> String {
     format!("name: a\nvars:\n{vars}root_span:\n  service: s\n  operation: o\n{span}")
 }
 
-/// `levels` vars, each made of the one before it, written twice.
+/// Makes `levels` vars, each of which contains the previous one twice.
 fn doubling(first: &str, levels: usize) -> String {
     let mut vars = format!("  v0: {first}\n");
     for level in 1..=levels {
@@ -55,7 +55,7 @@ fn a_text_that_doubles_is_refused_where_it_becomes_too_long() {
     let (sources, compiled) = compile_loaded(load_texts(vec![("a.yaml".into(), text.clone())]));
     let [beyond] = &compiled.diagnostics[..] else { panic!("{:?}", compiled.diagnostics) };
     assert_eq!(beyond.problem.code(), "E0609");
-    // 10 bytes, doubled 17 times, are 1.3 MB: the second half of v17.
+    // 10 bytes that are doubled 17 times make 1.3 MB, which is exceeded in the second half of v17.
     assert_eq!(sources.text(beyond.at), "v16");
     assert_eq!(codes_of(&text), ["E0609"]);
 }
@@ -67,7 +67,7 @@ fn a_long_text_in_many_places_is_refused() {
     assert_eq!(codes_of(&text), ["E0609"]);
 }
 
-/// Half a megabyte that would become a gigabyte.
+/// Half a megabyte would become a gigabyte.
 #[test]
 fn a_long_text_that_aliases_repeat_is_refused() {
     let vars = format!("  long: &long \"{}\"\n", "x".repeat(500_000));
@@ -89,7 +89,7 @@ fn a_long_list_of_a_service_with_many_instances_is_refused() {
     assert_eq!(codes_of(&(services + "{name: a, root_span: {service: s, operation: o}}")), ["E0609"]);
 }
 
-/// 2^60 parts, and 60,000 vars one upon the other: neither is followed to its end.
+/// Neither 2^60 parts nor a chain of 60,000 vars is followed to its end.
 #[test]
 fn a_key_of_very_many_parts_is_looked_at_in_part() {
     let key = "  export_context_as: \"<<v60>>\"\n";
@@ -102,7 +102,7 @@ fn a_key_of_very_many_parts_is_looked_at_in_part() {
     assert_eq!(codes_of(&scenario(&chain, "  export_context_as: \"<<v59999>>\"\n")), ["E0609"]);
 }
 
-/// 300 keys and 900 globs of 500 bytes, which can only be told apart by comparing all of both.
+/// Makes 300 keys and 900 globs of 500 bytes, which can only be told apart by comparing all of them.
 fn links_that_take_long() -> String {
     let mut text = "scenarios:\n".to_owned();
     let wild = "*a".repeat(240);
@@ -131,7 +131,7 @@ fn many_links_to_many_keys_are_found_in_proportion_to_them() {
         writeln!(text, "- {{name: e{i}, root_span: {{service: s, operation: o, export_context_as: \"k{i}-<<random.uuid>>\"}}}}\n- {{name: l{i}, root_span: {{service: s, operation: o, link_from_context: \"k{i}-*\"}}}}").unwrap();
     }
     assert_eq!(codes_of(&text), [""; 0]);
-    // All link to all: one glob, so no more sources than keys, and no more edges than scenarios.
+    // All link to all with the same glob, so there are no more sources than keys, and no more edges than scenarios.
     let all = text.replace("link_from_context: \"k", "link_from_context: \"k*\" #");
     let all: String = all.lines().map(|line| line.replace(" #", "}} #") + "\n").collect();
     assert_eq!(codes_of(&all), [""; 0]);

@@ -1,4 +1,4 @@
-//! Connections, bodies, hosts and tokens, as hostile and unlucky clients have them.
+//! Connections, bodies, hosts and tokens of hostile and unlucky clients.
 
 mod support {
     pub mod http;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use support::http::{Answer, connect, get, read, send};
 use support::serve::Server;
 
-/// Most memory that `serve` with the shipped scenarios may take in these tests, whatever is sent to it.
+/// The maximum memory of `serve` with the shipped scenarios in these tests, in bytes.
 const MOST_MEMORY: u64 = 256 << 20;
 
 #[test]
@@ -24,7 +24,7 @@ fn a_body_has_bounds() {
         assert_eq!(answer.status, 413, "{path}");
         assert!(answer.body.contains("1,048,576"), "{path}: {}", answer.body);
     }
-    // it never says how long it is
+    // The body has no announced length.
     let mut stream = connect(address);
     write!(stream, "POST /api/playground HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
@@ -41,7 +41,7 @@ fn a_body_has_bounds() {
     assert_eq!(get(address, "/healthz").status, 200);
 }
 
-/// Whether the other side has closed the connection.
+/// Reports whether the other side has closed the connection.
 fn is_closed(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 4096]) {
         Ok(0) => true,
@@ -51,7 +51,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn slow_clients_are_let_go_and_hinder_nobody() {
+fn slow_clients_are_dropped_and_block_nobody() {
     let server = Server::busy();
     let address = server.address();
     let mut half_head = connect(address);
@@ -59,7 +59,7 @@ fn slow_clients_are_let_go_and_hinder_nobody() {
     let mut half_body = connect(address);
     write!(half_body, "POST /api/playground HTTP/1.1\r\nhost: {address}\r\ncontent-length: 100\r\n\r\nname:").unwrap();
     let mut silent = connect(address);
-    // asks for much, again and again, and takes nothing of it
+    // The client asks for much, repeatedly, and reads nothing.
     let deaf = connect(address);
     deaf.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     let request = format!("GET /api/openapi.json HTTP/1.1\r\nhost: {address}\r\n\r\n").repeat(2_000);
@@ -87,7 +87,7 @@ fn a_thousand_idle_connections_keep_nobody_out() {
         assert_eq!(get(address, path).status, 200);
         assert!(begun.elapsed() < Duration::from_secs(10), "{path}: {:?}", begun.elapsed());
     }
-    // who has just spoken is not the one to go, as long as there are others who have been silent for a while
+    // A client that has just spoken keeps its connection as long as others have been silent for a while.
     std::thread::sleep(Duration::from_secs(4));
     let mut polite = connect(address);
     for _ in 0..5 {
@@ -117,7 +117,7 @@ fn other_sites_can_t_steer_the_engine() {
     let foreign = [("origin", "http://evil.example"), ("content-type", "application/json")];
     assert_eq!(send(address, "PUT", "/api/engine/settings", &foreign, "{}").status, 403);
     assert_eq!(phase(), "running");
-    // a name that was made to lead to this machine
+    // The name of another site was made to lead to this machine.
     for host in ["evil.example", "evil.example:8000", "localhost.evil.example"] {
         for path in ["/", "/api/traces", "/assets/ui.js", "/healthz"] {
             let answer = send(address, "GET", path, &[("host", host)], "");
@@ -179,14 +179,14 @@ fn a_token_is_asked_for_where_there_is_one() {
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
 }
 
-/// A request is read no further than it has to be, and what is refused is not kept.
+/// A request is read no further than necessary, and a refused one is not kept.
 #[test]
-fn bodies_that_nobody_wants_take_no_memory() {
+fn refused_bodies_take_no_memory() {
     let server = Server::start(&["--seed", "42"], &[("SERVER_TOKEN", "open-sesame")]);
     let address = server.address();
     let body = "x".repeat(1 << 20);
     let mut open = vec![];
-    // to an address that there is not, with a method that is not taken, without the token, without a host
+    // The requests have an unknown address, a wrong method, no token, or no host.
     let right = "authorization: Bearer open-sesame\r\n";
     for (path, method, head) in [
         ("/api/nowhere", "POST", right),
@@ -199,7 +199,7 @@ fn bodies_that_nobody_wants_take_no_memory() {
             let length = body.len();
             let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{head}content-length: {length}\r\n\r\n");
             let _ = (&stream).write_all(head.as_bytes());
-            // all but the last byte, so that each waits as long as it is let
+            // The last byte is missing, so each connection waits as long as it may.
             let _ = (&stream).write_all(&body.as_bytes()[1..]);
             open.push(stream);
         }
@@ -208,7 +208,7 @@ fn bodies_that_nobody_wants_take_no_memory() {
     assert!(server.peak_memory() < MOST_MEMORY, "{} bytes", server.peak_memory());
 }
 
-/// So are those that somebody wants, as many as there are connections.
+/// Accepted bodies are bounded, too, in as many connections as there are.
 #[test]
 fn bodies_that_stall_take_little_memory() {
     let server = Server::busy();
@@ -224,11 +224,11 @@ fn bodies_that_stall_take_little_memory() {
         open.push(stream);
     }
     assert!(server.peak_memory() < MOST_MEMORY, "{} bytes", server.peak_memory());
-    // what is small always has room
+    // Small bodies always have room.
     assert_eq!(send(address, "POST", "/api/engine/pause", &[], "").status, 200);
 }
 
-/// More clients than there are seats, all at once: each is answered.
+/// More clients come at once than there are seats, and each is answered.
 #[test]
 fn every_request_of_a_burst_is_answered() {
     let server = Server::busy();
@@ -243,7 +243,7 @@ fn every_request_of_a_burst_is_answered() {
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 800, "{statuses:?}");
 }
 
-/// The name in the request line counts, too.
+/// The name in the request line is checked, too.
 #[test]
 fn a_request_names_one_server() {
     let server = Server::busy();
@@ -263,7 +263,7 @@ fn a_request_names_one_server() {
     assert_eq!(status("GET http://localhost/healthz HTTP/1.1\r\nhost: localhost"), 200);
 }
 
-/// As Compose starts it: reached from outside, and without a token.
+/// The server listens openly and without a token, as Compose starts it.
 #[test]
 fn an_open_server_answers_to_addresses_and_to_its_own_names_only() {
     let server = Server::start(&[], &[("SERVER_HOST", "0.0.0.0"), ("SERVER_NAMES", "tracegen, Demo.Example")]);
@@ -288,7 +288,7 @@ fn an_open_server_answers_to_addresses_and_to_its_own_names_only() {
 }
 
 #[test]
-fn guesses_are_slowed_and_the_right_token_never_waits() {
+fn guesses_are_slowed_down_and_the_right_token_is_answered_at_once() {
     let server = Server::start(&[], &[("SERVER_TOKEN", "open-sesame")]);
     let address = server.address();
     let with = |token: &str| send(address, "GET", "/api/status", &[("authorization", &format!("Bearer {token}"))], "");
@@ -307,9 +307,9 @@ fn guesses_are_slowed_and_the_right_token_never_waits() {
     assert!(begun.elapsed() < Duration::from_secs(2), "who gives no token does not guess");
 }
 
-/// Whoever does not know the token is not told what goes on, on pages that refuse neither.
+/// Clients without the token learn nothing about the server, not even on pages that do not refuse them.
 #[test]
-fn strangers_are_not_told_what_goes_on() {
+fn clients_without_the_token_learn_nothing() {
     let server = Server::start(&["--rate", "20/s"], &[("SERVER_TOKEN", "open-sesame")]);
     let address = server.address();
     let evil = ("origin", "http://evil.example");
@@ -334,7 +334,7 @@ fn strangers_are_not_told_what_goes_on() {
     assert!(page.status == 404 && page.body.contains("Running"));
 }
 
-/// 300 keys and 900 globs, which can only be told apart by comparing all of both.
+/// Makes 300 keys and 900 globs, which can only be told apart by comparing all of them.
 fn scenario_that_takes_long() -> String {
     let (mut text, wild) = ("scenarios:\n".to_string(), "*a".repeat(240));
     for i in 0..300 {
@@ -359,7 +359,7 @@ fn a_compilation_ends_at_its_deadline_with_its_client_and_with_the_server() {
     let answer = send(&address, "POST", "/api/playground", &[], &long).json();
     let code = answer["diagnostics"][0]["code"].as_str().unwrap();
     assert!(["E0610", "E0611"].contains(&code), "the budget or the work is spent: {answer}");
-    // two seconds, on a machine that has others to serve, too
+    // It takes two seconds on a machine that may be busy.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     let ask = || {
         let stream = connect(&address);
@@ -369,7 +369,7 @@ fn a_compilation_ends_at_its_deadline_with_its_client_and_with_the_server() {
         (&stream).write_all(head.as_bytes()).unwrap();
         stream
     };
-    // who has gone holds nobody up
+    // A client that has gone does not block others.
     for _ in 0..12 {
         drop(ask());
     }
@@ -384,16 +384,16 @@ fn a_compilation_ends_at_its_deadline_with_its_client_and_with_the_server() {
     drop(waiting);
 }
 
-/// It is too long; or, where a machine is so busy that compiling takes two seconds, that is said.
+/// Reports whether the text is refused as too long, or because the machine is so busy that compiling takes two seconds.
 fn is_refused(answer: &Answer) -> bool {
     answer.status == 413 && answer.body.contains("16,777,216 bytes") || answer.body.contains("E0610")
 }
 
-/// A valid scenario whose traces are larger than what is sent at once, in the library and in the playground.
+/// A valid scenario makes traces that are larger than an answer may be, in the library and in the playground.
 #[test]
 fn a_trace_that_is_too_large_is_not_sent() {
     let folder = tempfile::tempdir().unwrap();
-    // 40 spans of 600 KB each
+    // There are 40 spans of 600 KB each.
     let attributes: Vec<String> = (0..30).map(|i| format!("a{i}: <<long>>")).collect();
     let call = format!("- &c {{service: s, operation: o, attributes: {{{}}}}}", attributes.join(", "));
     let (long, more) = ("x".repeat(20_000), "  - *c\n".repeat(39));
@@ -407,7 +407,7 @@ fn a_trace_that_is_too_large_is_not_sent() {
     while get(address, "/api/traces?limit=1").json()["total"] == 0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "no trace came: {}", server.said());
     }
-    // no other trace takes its place
+    // No other trace takes its place.
     assert_eq!(send(address, "POST", "/api/engine/stop", &[], "").status, 200);
     let id = get(address, "/api/traces?limit=1").json()["traces"][0]["trace_id"].as_str().unwrap().to_string();
     for path in [format!("/api/traces/{id}"), "/api/playground".into()] {
@@ -418,7 +418,7 @@ fn a_trace_that_is_too_large_is_not_sent() {
         assert!(is_refused(&answer), "{path}: {} {}", answer.status, &answer.body[..answer.body.len().min(500)]);
     }
     assert_eq!(get(address, &format!("/traces/{id}")).status, 200, "its page shows what fits");
-    // one text, once in the plan and 1,500 times in each trace
+    // A text is once in the plan, and 1,500 times in each trace.
     let attributes: String = (0..1_500).map(|i| format!("    k{i}: <<v>>\n")).collect();
     let vars = format!("vars: {{v: \"{}\"}}\n", "y".repeat(500_000));
     let text = format!("name: x\n{vars}root_span:\n  service: s\n  operation: o\n  attributes:\n{attributes}");

@@ -1,4 +1,4 @@
-//! Deliveries to peers that fail in every way there is: the account closes, and nothing it calls delivered is missing.
+//! Delivery to peers that fail in every possible way: the account closes, and nothing that it calls delivered is missing.
 
 mod support {
     pub mod peer;
@@ -46,7 +46,7 @@ fn options(wait: Duration, lost: Duration) -> (Options, Events) {
     (Options { wait, lost, observer, ..Options::default() }, events)
 }
 
-/// Patience that no test outlasts.
+/// Makes options with patience that no test outlasts.
 fn patient() -> Options {
     options(Duration::MAX, Duration::MAX).0
 }
@@ -75,7 +75,7 @@ fn assert_closed(account: &Account) {
     assert_eq!(sum, account.generated, "{account:#?}");
 }
 
-/// Everything is delivered and has arrived; whatever arrived twice is accounted for.
+/// Asserts that everything is delivered and has arrived, and that repetitions are accounted for.
 fn assert_all_arrived(account: &Account, peer: &Peer) {
     assert!(account.is_whole(), "{account:#?}");
     let spans = peer.spans();
@@ -111,7 +111,7 @@ fn everything_arrives_with_headers_in_every_protocol_plain_and_compressed() {
 
 #[test]
 fn a_small_request_leaves_at_once() {
-    // What is held back until a packet is full leaves after 200 ms.
+    // A request that is held back until a packet is full would leave after 200 ms.
     for protocol in ALL_PROTOCOLS {
         let leave_at_once = || {
             let peer = Peer::start(|_| Answer::Take);
@@ -120,13 +120,13 @@ fn a_small_request_leaves_at_once() {
             assert!(account.is_whole(), "{account:#?}");
             began.elapsed() < 3_000 * MS
         };
-        // A busy machine may be late, but not each time.
+        // A busy machine may be late, but not every time.
         assert!((0..5).any(|_| leave_at_once()), "{protocol}: 30 requests");
     }
 }
 
 #[test]
-fn what_can_be_retried_is_retried() {
+fn retryable_failures_are_retried() {
     use tonic::{Code, Status};
     for code in
         [Code::Unavailable, Code::Cancelled, Code::DeadlineExceeded, Code::Aborted, Code::OutOfRange, Code::DataLoss]
@@ -147,7 +147,7 @@ fn what_can_be_retried_is_retried() {
 }
 
 #[test]
-fn what_is_taken_and_refused_all_the_same_is_no_fault_of_the_pipeline() {
+fn spans_that_were_accepted_and_refused_all_the_same_are_no_fault_of_the_pipeline() {
     for protocol in ALL_PROTOCOLS {
         let refusal = match protocol {
             Protocol::Grpc => Answer::Grpc(tonic::Status::unavailable("an exporter behind it is away")),
@@ -161,7 +161,7 @@ fn what_is_taken_and_refused_all_the_same_is_no_fault_of_the_pipeline() {
 }
 
 #[test]
-fn an_acknowledgement_that_breaks_off_is_one() {
+fn an_acknowledgement_that_breaks_off_counts() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         for stalls in [false, true] {
             let peer = Peer::start(move |n| if n == 0 { Answer::TakeAndBreakOff { stalls } } else { Answer::Take });
@@ -174,7 +174,7 @@ fn an_acknowledgement_that_breaks_off_is_one() {
 }
 
 #[test]
-fn who_asks_for_no_wait_is_not_called_without_a_pause() {
+fn a_receiver_that_demands_no_wait_is_not_called_without_a_pause() {
     let past = "Sun, 06 Nov 1994 08:49:37 GMT";
     let zero = || tonic_types::ErrorDetails::with_retry_info(Some(Duration::ZERO));
     let status = tonic::Status::with_error_details(tonic::Code::Unavailable, "now", zero());
@@ -187,13 +187,13 @@ fn who_asks_for_no_wait_is_not_called_without_a_pause() {
         let (options, _) = options(1_500 * MS, 1_500 * MS);
         let account = deliver(target(&peer.url(), protocol, &[]), Options { in_flight: Some(1), ..options }, 1);
         assert_eq!(account.total_undelivered().spans, SPANS);
-        // 0.1 s, 0.2 s, 0.4 s, 0.8 s at least.
+        // The waits are at least 0.1 s, 0.2 s, 0.4 s and 0.8 s.
         assert!(peer.requests().len() <= 6, "{protocol}: {} requests in 1.5 s", peer.requests().len());
     }
 }
 
 #[test]
-fn a_page_to_log_in_is_no_acknowledgement() {
+fn a_log_in_page_is_not_an_acknowledgement() {
     for (content_type, body, reason) in [
         ("text/html", "<html>log in</html>", "its content type is text/html"),
         ("application/x-protobuf", "<html>log in</html>", "its protobuf can't be decoded"),
@@ -207,7 +207,7 @@ fn a_page_to_log_in_is_no_acknowledgement() {
 }
 
 #[test]
-fn the_receiver_says_when_to_come_back() {
+fn the_wait_that_the_receiver_demands_is_observed() {
     let gaps = |peer: &Peer| {
         let requests = peer.requests();
         requests[1].at - requests[0].at
@@ -244,9 +244,9 @@ fn a_receiver_that_asks_to_wait_is_left_alone_by_all_requests() {
 }
 
 #[test]
-fn a_connection_that_nothing_comes_back_on_is_left() {
+fn a_silent_connection_is_abandoned() {
     for protocol in ALL_PROTOCOLS {
-        // Over HTTP every request has a connection of its own, over gRPC all share one.
+        // Over HTTP every request has a connection of its own; over gRPC all share one.
         let deaf = if protocol == Protocol::Grpc { 1 } else { 4 };
         let peer = Peer::start_at(Listen { deaf, ..Listen::default() }, |_| Answer::Take);
         let begun = Instant::now();
@@ -347,7 +347,7 @@ fn a_connection_closed_instead_of_an_answer_is_an_unknown_outcome() {
 fn a_peer_that_comes_up_late_gets_everything() {
     for protocol in ALL_PROTOCOLS {
         let port = Peer::start(|_| Answer::Take).address.port();
-        // Patience with a lost target must not shorten that with one that is not there yet.
+        // The patience with a lost target must not shorten that with one that is not there yet.
         let (options, events) = options(10_000 * MS, 300 * MS);
         let url = format!("http://localhost:{port}");
         let late = thread::spawn(move || {
@@ -367,14 +367,14 @@ fn a_peer_that_comes_up_late_gets_everything() {
 }
 
 #[test]
-fn a_target_that_nobody_is_at_is_given_up() {
+fn an_absent_target_is_given_up() {
     let port = Peer::start(|_| Answer::Take).address.port();
     let (options, events) = options(600 * MS, 60_000 * MS);
     let target = target(&format!("http://localhost:{port}"), Protocol::Grpc, &[]);
     let begun = Instant::now();
     let delivery = Delivery::start(target, options).unwrap();
     let monitor = delivery.monitor();
-    // More than the queue holds: senders must not be left waiting.
+    // There is more than the queue holds, and senders must not be left waiting.
     send_all(&delivery, Protocol::Grpc, 50);
     assert!(monitor.is_over());
     assert!((600 * MS..60_000 * MS).contains(&begun.elapsed()), "{:?}", begun.elapsed());
@@ -424,7 +424,7 @@ fn a_peer_that_is_restarted_gets_the_rest() {
         let mut taken = vec![];
         for _ in 0..3 {
             thread::sleep(60 * MS);
-            // Counted after its end: nothing is taken any more then.
+            // The peer is counted after its end, when nothing is accepted any more.
             let state = peer.into_spans();
             taken.extend(state);
             thread::sleep(30 * MS);
@@ -511,7 +511,7 @@ fn several_requests_are_under_way_and_memory_comes_back() {
 
 #[test]
 fn a_port_that_says_nothing_or_nonsense_is_given_up() {
-    // Any authority will do: no peer gets as far as showing a certificate.
+    // Any authority will do, because no peer gets as far as showing a certificate.
     let authority = tempfile::NamedTempFile::new().unwrap();
     let certificate = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap().cert;
     fs::write(authority.path(), certificate.pem()).unwrap();
@@ -522,7 +522,7 @@ fn a_port_that_says_nothing_or_nonsense_is_given_up() {
                 let url = format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port());
                 let peer = thread::spawn(move || {
                     let mut kept = vec![];
-                    // Ends with the test process.
+                    // The thread ends with the test process.
                     while let Ok((mut stream, _)) = listener.accept() {
                         let _ = stream.write_all(answer.as_bytes());
                         kept.push(stream);
@@ -542,7 +542,8 @@ fn a_port_that_says_nothing_or_nonsense_is_given_up() {
 
 #[test]
 fn an_answer_without_end_is_not_read_to_the_end() {
-    // An HTTP answer of 200 acknowledges; its body is cut off at a bound. The header says it is as long as a disk.
+    // An HTTP status of 200 acknowledges the request; the body is cut off at a limit, although the header announces more
+    // than a disk holds.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
     let peer = thread::spawn(move || {

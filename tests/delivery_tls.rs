@@ -1,4 +1,4 @@
-//! TLS and mutual TLS, in both directions of trust, over both protocols.
+//! TLS and mutual TLS, with trust in both directions, over both protocols.
 
 mod support {
     pub mod peer;
@@ -53,14 +53,14 @@ fn a_trusted_receiver_gets_everything() {
 }
 
 #[test]
-fn a_receiver_of_another_authority_gets_nothing_and_it_is_said_why() {
+fn a_receiver_of_an_untrusted_authority_gets_nothing_and_the_reason_is_given() {
     let (theirs, ours) = (Pki::new("theirs"), Pki::new("ours"));
     for protocol in ALL_PROTOCOLS {
         let peer = Peer::start_at(Listen { tls: Some(theirs.server(false)), ..Listen::default() }, |_| Answer::Take);
         for vars in [&[("CERTIFICATE", ours.authority_file().as_str())][..], &[]] {
             let account = match deliver(&peer.url(), protocol, vars) {
                 Ok(account) => account,
-                // A system may have no authorities of its own.
+                // A system may have no authorities.
                 Err(error) => {
                     assert!(vars.is_empty() && error.to_string().contains("OTEL_EXPORTER_OTLP_CERTIFICATE"), "{error}");
                     continue;
@@ -91,7 +91,7 @@ fn a_receiver_that_asks_for_a_certificate_gets_ours() {
 }
 
 #[test]
-fn a_receiver_without_tls_is_told_from_one_that_is_not_there() {
+fn a_receiver_without_tls_is_distinguished_from_an_absent_one() {
     let pki = Pki::new("ours");
     for protocol in ALL_PROTOCOLS {
         let peer = Peer::start(|_| Answer::Take);

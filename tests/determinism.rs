@@ -1,4 +1,4 @@
-//! The same seed and start give the same bytes, on any number of threads and cut into any number of shards.
+//! The same seed and start give the same bytes, on any number of threads and in any number of shards.
 
 mod support {
     pub mod binary;
@@ -11,7 +11,7 @@ use std::path::Path;
 use support::binary::{bare_spans, json_requests, scenarios, spans, tracegen};
 use support::collector::read_delimited as requests;
 
-/// 10,000 traces of the shipped scenarios, into a file.
+/// Writes 10,000 traces of the shipped scenarios to a file.
 fn run(directory: &Path, name: &str, more: &[&str]) -> Vec<u8> {
     let file = directory.join(name);
     tracegen()

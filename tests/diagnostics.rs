@@ -1,4 +1,4 @@
-//! Every diagnostic as a user sees it: each input of `tests/diagnostics` through the real entry, compared with its snapshot.
+//! Every diagnostic as a user sees it: each input of `tests/diagnostics` is compiled, and compared with its snapshot.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ struct Checked {
 }
 
 fn check(path: &Path) -> Checked {
-    // Names as a user of the inputs' folder would see them.
+    // File names appear as to a user in the folder of the inputs.
     check_loaded(language::load(&[path.to_owned()]))
 }
 
@@ -28,14 +28,14 @@ fn check_loaded(loaded: Loaded) -> Checked {
     Checked { sources, diagnostics: compiled.diagnostics }
 }
 
-/// As a user in `directory` sees it.
+/// Renders the diagnostics as a user in `directory` sees them.
 fn shown(checked: &Checked, directory: &str) -> String {
     let text = render::human(&checked.sources, &checked.diagnostics, false);
     let summary = render::summary(&checked.sources, &checked.diagnostics).unwrap_or_default();
     format!("{text}\n{summary}\n").replace(&format!("{directory}/"), "")
 }
 
-/// A file, or a directory where several are needed.
+/// Returns the inputs, each a file or a directory of several files.
 fn inputs() -> Vec<PathBuf> {
     let mut inputs: Vec<PathBuf> = std::fs::read_dir(INPUTS).unwrap().map(|entry| entry.unwrap().path()).collect();
     inputs.sort();
@@ -59,10 +59,10 @@ fn rendered() {
     }
 }
 
-/// What only a mistake of tracegen's raises.
+/// The codes that only a bug in tracegen raises.
 const NEVER: [&str; 1] = ["E0699"];
 
-/// An input is named by the code it is for, and raises it.
+/// An input is named after the code that it raises.
 #[test]
 fn every_code_has_an_input() {
     let codes_once: BTreeSet<_> = Problem::CODES.iter().collect();
@@ -83,7 +83,7 @@ fn every_code_has_an_input() {
     assert!(missing.is_empty(), "no input raises {missing:?}");
 }
 
-/// The class stands in the table of problems; the code, which users see, must not say something else.
+/// The class is in the table of problems, and the code, which users see, must agree with it.
 #[test]
 fn a_code_agrees_with_its_class_and_every_related_place_says_its_role() {
     let made = made(tempfile::tempdir().unwrap().path()).into_iter().map(|(_, checked)| checked);
@@ -99,9 +99,9 @@ fn a_code_agrees_with_its_class_and_every_related_place_says_its_role() {
     }
 }
 
-/// What only follows from another mistake is not told.
+/// A consequence of another mistake is not reported.
 #[test]
-fn a_mistake_is_told_once() {
+fn a_mistake_is_reported_once() {
     let pod = "attributes: {pod: 'pod-<<instance.index>>'}";
     let shop = |fields: &str| {
         format!(
@@ -129,7 +129,7 @@ fn a_mistake_is_told_once() {
     }
 }
 
-/// Keys that begin with `x-` are free for anything, wherever there are fields.
+/// Keys that begin with `x-` can have any value, wherever there are fields.
 #[test]
 fn keys_that_begin_with_x_are_free() {
     let text = "x-first: &own {service: shop, operation: o}
@@ -157,12 +157,12 @@ fn codes_of(diagnostics: &[Diagnostic]) -> Vec<&'static str> {
     diagnostics.iter().map(|diagnostic| diagnostic.problem.code()).collect()
 }
 
-/// Inputs that a repository cannot hold.
+/// Makes inputs that a repository cannot hold.
 fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
     let path = |name: &str| directory.join(name);
     let mut made = vec![("E0101", check(&path("nowhere.yaml")))];
 
-    // A sparse file: large, and no bytes on the disk.
+    // A sparse file is large without taking space on the disk.
     let large = path("large.yaml");
     std::fs::File::create(&large).unwrap().set_len(50 * 1024 * 1024).unwrap();
     made.push(("E0104", check(&large)));
@@ -181,7 +181,7 @@ fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
     std::fs::write(&base, "services: [shop]").unwrap();
     made.push(("E0222", check(&base)));
 
-    // It takes more than a thousand mistakes for this one, which stands at their end.
+    // This diagnostic stands at the end of more than a thousand mistakes.
     let mistakes = path("mistakes.yaml");
     std::fs::write(&mistakes, "- 5\n".repeat(1_100)).unwrap();
     let mut checked = check(&mistakes);
@@ -203,7 +203,7 @@ fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
     std::fs::write(&shared, text).unwrap();
     made.push(("E0707", check(&shared)));
 
-    // Every glob matches every key, which is more than a plan may hold.
+    // Every glob matches every key, which makes more links than a plan may have.
     let links = path("links.yaml");
     let mut text = String::new();
     for i in 0..2_100 {

@@ -1,4 +1,4 @@
-//! What a user of the bare binary meets: no checkout around it, and nothing installed.
+//! The bare binary without a checkout around it and without anything installed.
 
 mod support {
     pub mod binary;
@@ -9,7 +9,7 @@ use std::fs;
 use support::binary::tracegen;
 
 #[test]
-fn without_scenarios_the_shipped_ones_run_and_it_is_said() {
+fn without_scenarios_the_shipped_ones_run_with_a_message() {
     let empty = tempfile::tempdir().expect("a directory");
     let run = |directory: &std::path::Path, paths: &[&str]| {
         let flags = [
@@ -36,7 +36,7 @@ fn without_scenarios_the_shipped_ones_run_and_it_is_said() {
 }
 
 #[test]
-fn what_is_named_is_never_replaced_by_the_shipped_ones() {
+fn named_scenarios_are_never_replaced_by_the_shipped_ones() {
     let empty = tempfile::tempdir().expect("a directory");
     let tracegen = || {
         let mut command = tracegen();
@@ -58,7 +58,7 @@ fn each_command_has_its_page_and_all_completions_know_them() {
     let help = tracegen().arg("--help").assert().success();
     let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // A name stands two columns in; what goes on from the line before stands further in.
+    // A name begins in the third column; continued lines are indented further.
     let names: Vec<&str> = commands
         .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?.split(' ').next())
         .filter(|name| *name != "help")

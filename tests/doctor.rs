@@ -1,4 +1,4 @@
-//! `tracegen doctor` with what it looks at in good and in bad order.
+//! `tracegen doctor` with everything that it checks in good and in bad order.
 
 mod support {
     pub mod binary;
@@ -20,7 +20,7 @@ use support::peer::{Answer, Listen, Peer};
 use support::pki::Pki;
 use tracegen::store::{ClickHouse, Store};
 
-/// Nothing listens here.
+/// Nothing listens at this address.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 struct Report {
@@ -28,7 +28,7 @@ struct Report {
     checks: Vec<Value>,
 }
 
-/// What it finds, within the time that it promises.
+/// Returns its findings, which must come within the promised time.
 fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Report {
     let began = Instant::now();
     let mut command = tracegen();
@@ -48,7 +48,7 @@ fn doctor(arguments: &[&str], variables: &[(&str, &str)]) -> Report {
 }
 
 impl Report {
-    /// There is one of this check and verdict that says all this, its advice included.
+    /// Asserts that a finding of this check and verdict contains all of these words, including its advice.
     #[track_caller]
     fn says(&self, check: &str, verdict: &str, words: &[&str]) {
         let of = self.checks.iter().filter(|found| found["check"] == check && found["verdict"] == verdict);
@@ -93,7 +93,7 @@ fn all_bad_variables_are_named_at_once() {
 }
 
 #[test]
-fn nothing_there_is_to_be_fixed() {
+fn nothing_needs_fixing_without_configuration() {
     let report = doctor(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", NOWHERE)]);
     report.says("variables", "ok", &["OTEL_EXPORTER_OTLP_ENDPOINT"]);
     report.says("endpoint", "fix", &["nothing at http://127.0.0.1:9", "connection refused", "start the collector"]);
@@ -172,7 +172,7 @@ fn trust_is_checked() {
 }
 
 #[test]
-fn a_store_is_in_order_or_it_is_said_what_is_not() {
+fn a_store_is_in_order_or_its_faults_are_named() {
     let Some(mut server) = clickhouse::Server::start() else { return };
     let connection = server.fresh();
     let port = connection.port.to_string();

@@ -1,4 +1,4 @@
-//! What the interpreter makes, encoded directly and by the OpenTelemetry SDK's own path: the same request.
+//! Traces of the interpreter, encoded directly and by the OpenTelemetry SDK, give the same request.
 
 mod support {
     pub mod counting;
@@ -34,7 +34,7 @@ fn traces(plan: Plan, count: u64) -> (Arc<Run>, Vec<Trace>) {
     (run, traces)
 }
 
-/// One trace as one request.
+/// Encodes one trace as one request.
 fn alone(encoder: &mut impl Encode, view: View<'_>) -> Batch {
     let mut batches = vec![];
     encoder.add(view, &mut |batch| batches.push(batch));
@@ -43,7 +43,7 @@ fn alone(encoder: &mut impl Encode, view: View<'_>) -> Batch {
     batches.remove(0)
 }
 
-/// The SDK's request for one trace, but for the empty status it sends with spans that did not fail.
+/// Makes the SDK's request for one trace, without the empty status of spans that did not fail.
 fn by_sdk(view: View<'_>) -> ExportTraceServiceRequest {
     let mut groups: Vec<(ResourceId, Vec<_>)> = vec![];
     for (resource, span) in sdk::span_data(view) {
@@ -64,7 +64,7 @@ fn by_sdk(view: View<'_>) -> ExportTraceServiceRequest {
     request
 }
 
-/// The SDK keeps a resource's attributes in no order.
+/// Sorts the attributes of resources, because the SDK keeps them in no order.
 fn sort_resources(request: &mut ExportTraceServiceRequest) {
     for resource in request.resource_spans.iter_mut().flat_map(|r| &mut r.resource) {
         resource.attributes.sort_by(|a, b| a.key.cmp(&b.key));
@@ -93,7 +93,7 @@ fn the_direct_encoder_and_the_sdk_send_the_same() {
             (failures, links, events) =
                 (failures + trace.failures.len(), links + trace.links.len(), events + trace.events.len());
         }
-        // Each plan is here for something.
+        // Each plan covers something that the others do not.
         let seen = match name {
             "ecommerce" => failures,
             "wide" => events,
@@ -112,7 +112,7 @@ fn nothing_is_allocated_once_warm() {
     }
 }
 
-/// Of three times the same traces encoded.
+/// Returns the allocations of three passes over the same traces.
 fn allocations_of_passes(plan: Plan) -> [u64; 3] {
     let (run, traces) = traces(plan, 5_000);
     let mut encoder = Protobuf::new(run.plan(), run.resources());

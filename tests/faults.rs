@@ -1,5 +1,5 @@
-//! `tracegen run` against a receiver that fails: the account closes, nothing reported delivered is missing, and the exit
-//! status tells.
+//! `tracegen run` against a faulty receiver: the account closes, nothing reported as delivered is missing, and the exit
+//! status shows failures.
 
 mod support {
     pub mod binary;
@@ -19,7 +19,7 @@ struct Ended {
     took: Duration,
 }
 
-/// 2,000 traces, in several requests.
+/// Runs 2,000 traces in several requests.
 fn run(peer: &Peer, protocol: &str, variables: &[(&str, &str)]) -> Ended {
     let began = Instant::now();
     let output = tracegen()
@@ -56,7 +56,7 @@ fn unavailable_for_a_while_loses_nothing() {
 }
 
 #[test]
-fn what_is_rejected_is_said_and_fails_the_run() {
+fn rejected_spans_are_reported_and_fail_the_run() {
     for (protocol, answer, expected) in [
         ("grpc", Answer::Partial { rejected: 7, message: "no room" }, 7),
         ("http/protobuf", Answer::Partial { rejected: 7, message: "no room" }, 7),
@@ -83,7 +83,7 @@ fn a_receiver_that_hangs_is_given_up_and_the_account_closes() {
 }
 
 #[test]
-fn an_answer_that_got_lost_is_sent_again_and_said() {
+fn a_lost_answer_leads_to_a_repetition_that_is_reported() {
     let peer = Peer::start(|n| if n == 0 { Answer::TakeAndClose } else { Answer::Take });
     let Ended { status, summary, .. } = run(&peer, "http/protobuf", &[]);
     assert_eq!(status, Some(0), "{summary}");

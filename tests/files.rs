@@ -1,4 +1,4 @@
-//! Files that a run writes: nobody's data is lost by chance, and devices, pipes and links stay what they are.
+//! Files that a run writes: no data is lost by accident, and devices, pipes and links stay what they are.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -25,7 +25,7 @@ use tracegen::journal::{Archive, Manifest};
 const RUN: [&str; 6] = ["run", "--seed=7", "--start=2026-01-01", "--count=200", "--rate=100/s", "--summary=json"];
 
 impl Folder {
-    /// Exit status of a run in this folder with these flags, and what it says.
+    /// Runs in this folder with these flags, and returns the exit status and the messages.
     fn run(&self, flags: &[&str]) -> (Option<i32>, String) {
         self.command(&RUN, flags)
     }
@@ -51,7 +51,7 @@ impl Folder {
 }
 
 #[test]
-fn a_file_is_overwritten_only_where_that_is_asked_for() {
+fn a_file_is_overwritten_only_on_request() {
     let folder = Folder::new();
     assert_eq!(folder.run(&["--exporter=file=a.bin"]).0, Some(0));
     let whole = fs::read(folder.path("a.bin")).expect("a file");
@@ -64,18 +64,18 @@ fn a_file_is_overwritten_only_where_that_is_asked_for() {
     assert!(fs::read(folder.path("a.bin")).expect("a file") == whole);
     File::create(folder.path("empty.bin")).expect("created");
     assert_eq!(folder.run(&["--exporter=file=empty.bin"]).0, Some(0), "nothing is lost of an empty file");
-    // Replay takes the same flags.
+    // Replay has the same flags.
     let replay = ["replay", "3", "--seed=7", "--start=2026-01-01", "--rate=100/s", "--exporter=file=a.bin"];
     let examples = scenarios().join("examples").display().to_string();
     assert_eq!(folder.command(&replay, &[&examples]).0, Some(2));
     assert_eq!(folder.command(&replay, &[&examples, "--force"]).0, Some(0));
-    // What can't be opened is out of reach.
+    // A file that can't be opened is out of reach.
     folder.refused(&["--exporter=file=no/such/a.bin"], 3, "its directory must exist");
     folder.refused(&["--exporter=file=."], 3, "can't write .");
 }
 
 #[test]
-fn a_files_name_says_what_it_holds() {
+fn the_name_of_a_file_determines_its_format() {
     let folder = Folder::new();
     let packed = |name: &str| {
         let mut plain = vec![];
@@ -94,7 +94,7 @@ fn a_files_name_says_what_it_holds() {
         assert!(spans(&json_requests(&String::from_utf8(packed(name)).expect("text"))) == expected, "{name}");
     }
     assert!(spans(&read_delimited(&packed("a.bin.gz"))) == expected);
-    // `verify` reads them as they were written.
+    // `verify` reads the files as they were written.
     assert_eq!(folder.run(&["--exporter=none", "--manifest=run.json"]).0, Some(0));
     for name in ["a.json", "a.jsonl.gz", "a.bin.gz"] {
         let (status, said) = folder.command(&["verify", "--quiet", "--manifest=run.json", "--from", name], &[]);
@@ -114,7 +114,7 @@ fn a_compressed_file_is_continued() {
     let out = [format!("--exporter=file={}", paths[0]), format!("--manifest={}", paths[1])];
     let first = Running::start(&[&long.map(String::from)[..], &out].concat());
     assert_eq!(first.interrupt_after(Duration::from_millis(500)), Some(130));
-    // The manifest knows where the traces went.
+    // The manifest contains the destination of the traces.
     assert_eq!(Running::resume(&[format!("--resume={}", paths[1])]).wait(), Some(0));
     let verified = folder.command(&["verify", "--quiet", "--manifest", "run.json", "--from", "a.jsonl.gz"], &[]);
     assert_eq!(verified.0, Some(0), "{}", verified.1);
@@ -143,11 +143,11 @@ fn two_outputs_are_never_one_file() {
         assert!(fs::read(&plan).expect("a plan") == whole);
     }
     assert_eq!(folder.command(&["compile", "all.plan", "-o", "./all.plan"], &[]).0, Some(2));
-    // Nor is a manifest written over what is none.
+    // A manifest does not overwrite another kind of file.
     fs::write(folder.path("notes.txt"), "mine").expect("written");
     folder.refused(&["--exporter=none", "--manifest=notes.txt"], 2, "is no manifest, and would be lost");
     assert_eq!(fs::read(folder.path("notes.txt")).expect("a file"), b"mine");
-    // Where nothing is kept, two may write.
+    // If nothing is kept, two runs may write.
     assert_eq!(folder.run(&["--exporter=file=/dev/null", "--manifest=/dev/null"]).0, Some(0));
 }
 
@@ -178,14 +178,14 @@ fn devices_pipes_and_links_stay_what_they_are() {
     }
     assert!(fs::metadata("/dev/null").expect("there").file_type().is_char_device());
     folder.refused(&["--exporter=none", "--manifest=/dev/full"], 3, "No space left");
-    // A link: the file behind it is replaced.
+    // For a link, the file behind it is replaced.
     symlink("real.json", folder.path("link.json")).expect("linked");
     for _ in 0..2 {
         assert_eq!(folder.run(&["--exporter=none", "--manifest=link.json"]).0, Some(0));
         assert!(folder.path("link.json").is_symlink() && !folder.path("real.json").is_symlink());
         folder.manifest("real.json");
     }
-    // A pipe: its reader gets all that was written, one document after another.
+    // The reader of a pipe gets everything that was written, one document after another.
     let pipe = folder.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
     let reader = std::thread::spawn({
@@ -203,7 +203,7 @@ fn devices_pipes_and_links_stay_what_they_are() {
     assert!(folder.path("link.plan").is_symlink() && folder.path("real.plan").is_file());
 }
 
-/// Of a run at full speed that was killed: its manifest is a document and a journal.
+/// The manifest of a run at full speed that was killed is a document with a journal.
 #[test]
 fn the_manifest_of_a_run_at_full_speed_grows_by_lines() {
     let folder = Folder::new();
@@ -217,7 +217,7 @@ fn the_manifest_of_a_run_at_full_speed_grows_by_lines() {
     let (growing, lines) = loop {
         assert!(begun.elapsed() < Duration::from_secs(60), "it does not grow");
         std::thread::sleep(Duration::from_millis(20));
-        // Whenever it is read while it grows, it can be read.
+        // The manifest can be read at any time while it grows.
         match read(&folder.path("run.json")) {
             Ok((manifest, lines)) if manifest.eras.len() >= 5 => break (manifest, lines),
             Ok(_) => {}
@@ -233,11 +233,11 @@ fn the_manifest_of_a_run_at_full_speed_grows_by_lines() {
     let mut archive = Archive::open(&killed).expect("it belongs together");
     let last = killed.eras.last().expect("an era").epoch.first;
     assert!(archive.remake(last).is_some());
-    // Cut off within a line.
+    // The last line is cut off.
     let text = fs::read(folder.path("run.json")).expect("a file");
     let cut = Manifest::read(&text[..text.len() - 10]).expect("the last line does not count");
     assert_eq!(cut.eras.len() + 1, killed.eras.len());
-    // A run that ends in good order leaves one document.
+    // A run that ends normally leaves one document.
     let done = ["run", "--seed=7", "--rate=max", "--count=300000", "--exporter=none", "--manifest=run.json"];
     assert_eq!(folder.command(&done, &[]).0, Some(0));
     assert_eq!(fs::read_to_string(folder.path("run.json")).expect("text").lines().count(), 1);

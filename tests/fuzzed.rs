@@ -1,4 +1,5 @@
-//! What the fuzz targets in `fuzz` do, with the inputs that are kept in `fuzz/seeds`: samples, and all that a fuzzer has found.
+//! The functions of the fuzz targets in `fuzz`, run on the inputs kept in `fuzz/seeds`: samples, and everything that a
+//! fuzzer has found.
 
 mod fuzzed {
     pub mod manifest;
@@ -25,7 +26,7 @@ fn on_all(target: &str, run: impl Fn(&[u8])) {
     assert!(inputs > 0, "{target} has no inputs");
 }
 
-/// The same for a target that takes text: as the fuzzer does it, anything else is passed over.
+/// Runs a target that takes text on each of its kept inputs, without those that are not UTF-8, as the fuzzer does.
 fn on_texts(target: &str, run: impl Fn(&str)) {
     on_all(target, |bytes| {
         if let Ok(text) = std::str::from_utf8(bytes) {

@@ -1,4 +1,4 @@
-//! Scenario files that mean harm: whatever is read, the language answers with diagnostics, soon, and never with a panic.
+//! Malicious scenario files: whatever is read, the answer is a set of diagnostics, given soon and without a panic.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tracegen::language::diagnostic::render;
 use tracegen::language::{self, Loaded};
 
-/// Loads a file from memory and renders what it raises in every format.
+/// Loads a file from memory, and renders its diagnostics in every format.
 fn load(text: impl Into<String>) -> Loaded {
     let loaded = language::load_texts(vec![("hostile.yaml".into(), text.into())]);
     let (sources, diagnostics) = (&loaded.sources, &loaded.diagnostics);
@@ -26,7 +26,7 @@ fn attribute(value: &str) -> String {
     format!("name: a\nroot_span:\n  service: s\n  operation: o\n  attributes:\n    a: {value}\n")
 }
 
-/// Large inputs, each once quadratic or recursive in some parser; all together within seconds, unoptimized.
+/// Each of these large inputs was once quadratic or recursive in some parser. Together they take seconds, unoptimized.
 #[test]
 fn large_inputs_are_answered() {
     const N: usize = 20_000;
@@ -81,7 +81,7 @@ fn nesting_is_bounded() {
     assert_eq!(first_code(&load(attribute(&format!("<<1{}>>", "+1".repeat(10_000))))), "E0305");
 }
 
-/// What is in bounds works at the bounds, on a thread's small stack.
+/// The limits can be reached, even on a thread's small stack.
 #[test]
 fn the_bounds_can_be_reached() {
     let mut span = "{service: s, operation: o}".to_owned();
@@ -112,12 +112,12 @@ fn directories_and_devices_are_not_opened() {
     std::fs::write(directory.path().join("a.yaml"), "name: a\nroot_span: {service: s, operation: o}\n").unwrap();
     let loaded = language::load(&[directory.path().to_owned(), PathBuf::from("/dev/zero")]);
     let codes: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.problem.code()).collect();
-    // The base is a directory; the device is a device.
+    // The base is a directory, and the device is a device.
     assert_eq!(codes, ["E0102", "E0102"]);
     assert_eq!(loaded.model.scenarios.len(), 1);
 }
 
-/// Texts that mutations start from: the inputs of the diagnostics.
+/// Returns the texts from which mutations start: the inputs of the diagnostics.
 fn seeds() -> Vec<String> {
     let mut seeds = vec![];
     for entry in std::fs::read_dir("tests/diagnostics").unwrap() {
@@ -218,7 +218,7 @@ proptest! {
         let text = apply(&seed, &edits);
         let loaded = load(text);
         for diagnostic in &loaded.diagnostics {
-            // Every place is one in its file.
+            // Every place lies in its file.
             loaded.sources.text(diagnostic.at);
             for related in &diagnostic.related {
                 loaded.sources.text(related.at);

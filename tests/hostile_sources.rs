@@ -1,4 +1,4 @@
-//! Little that becomes much, and what never ends: what `verify` and `sink` read takes bounded memory and time, whoever wrote it.
+//! Small inputs that unpack to much, and inputs without end: `verify` and `sink` read them in bounded memory and time.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -19,14 +19,14 @@ use support::binary::{scenarios, tracegen};
 use support::sink::Sink;
 use tempfile::TempDir;
 
-/// KiB of address space of a process here, so that what goes wrong ends the process and not the machine.
+/// The address space of a process in KiB, so that a failure ends the process and not the machine.
 const ADDRESS_SPACE: u32 = 4_000_000;
-/// MiB that a process may really take.
+/// The memory that a process may take, in MiB.
 const MOST: u64 = 256;
-/// Many times what it takes a debug build on a busy machine.
+/// The time allowed, which is many times what a debug build on a busy machine needs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The manifest of a run that nothing here is of.
+/// The manifest of a run to which nothing here belongs.
 static RUN: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     tracegen()
@@ -39,14 +39,14 @@ static RUN: LazyLock<TempDir> = LazyLock::new(|| {
     folder
 });
 
-/// The most memory that a process has taken so far, MiB; `None`: it has ended.
+/// Returns the maximum memory of a process so far in MiB, or `None` if it has ended.
 fn most_resident(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib >> 10)
 }
 
-/// What `tracegen verify` says of a source, and its exit status. It stays within its bounds.
+/// Returns the output of `tracegen verify` for a source, and its exit status, and asserts that it stays within its bounds.
 fn verified(from: &str) -> (String, i32) {
     let script = format!("ulimit -v {ADDRESS_SPACE}; exec \"$0\" verify --quiet --manifest \"$1\" --from \"$2\"");
     let manifest = RUN.path().join("run.json");
@@ -83,7 +83,7 @@ fn drained(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Strin
     })
 }
 
-/// `head`, so many times `unit`, and `tail`, as gzip.
+/// Returns `head`, then `unit` repeated `times` times, and `tail`, compressed with gzip.
 fn packed(head: &[u8], unit: &[u8], times: usize, tail: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(vec![], Compression::fast());
     let block = unit.repeat(1_000);
@@ -93,14 +93,14 @@ fn packed(head: &[u8], unit: &[u8], times: usize, tail: &[u8]) -> Vec<u8> {
     packer.finish().expect("packed")
 }
 
-/// A field of protobuf that holds a message.
+/// Makes a protobuf field that holds a message.
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
     let mut field = vec![number << 3 | 2];
     text(&mut field, content);
     field
 }
 
-/// A length as a varint, and what is as long.
+/// Writes a length as a varint, and the content.
 fn text(out: &mut Vec<u8>, content: &[u8]) {
     let mut length = content.len();
     while length >= 0x80 {
@@ -111,11 +111,12 @@ fn text(out: &mut Vec<u8>, content: &[u8]) {
     out.extend(content);
 }
 
-/// A span in JSON goes on from here, and ends like this.
+/// The beginning of a span in JSON.
 const SPAN: &[u8] = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001""#;
+/// The end of a span in JSON.
 const SPAN_END: &[u8] = b"}]}]}]}\n";
 
-/// What is read as JSON or protobuf: a few KB that would be hundreds of MB, by what is in it.
+/// Makes inputs in JSON and protobuf of a few KB whose content would take hundreds of MB.
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let in_span = |head: &[u8], unit: &[u8], times, tail: &[u8]| {
         packed(&[SPAN, head].concat(), unit, times, &[tail, SPAN_END].concat())
@@ -151,7 +152,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A file of the binary form holds requests behind their lengths.
+/// Makes a file of a body; the binary form has a length before it.
 fn as_file(name: &str, body: Vec<u8>, folder: &Path) -> PathBuf {
     let path = folder.join(format!("{name}.gz"));
     let body = if name.ends_with(".bin") { framed(&body) } else { body };
@@ -171,7 +172,8 @@ fn files_that_unpack_to_much_are_read_in_bounded_memory() {
     for (name, body) in bombs() {
         assert!(body.len() < 4_000_000, "{name}: {} bytes", body.len());
         let (said, exit) = verified(as_file(name, body, folder.path()).to_str().expect("a path"));
-        // Nothing of the run is in it, or it is damaged: never clean, and never ended by the system.
+        // They contain nothing of the run or are damaged, so they are never clean, and the process is never ended by the
+        // system.
         assert!(matches!(exit, 1 | 3), "{name}: {exit}: {said}");
     }
 }
@@ -204,10 +206,10 @@ fn requests_that_unpack_to_much_are_taken_in_bounded_memory() {
     assert!(counted["sink"]["received"]["requests"].as_u64() >= Some(1), "{counted}");
 }
 
-/// What a request is answered with: a head, and what follows it again and again, if that is not empty.
+/// The answer to a request: a head, and a part that is repeated without end unless it is empty.
 type Answer = (Vec<u8>, Vec<u8>);
 
-/// A server that answers each request, by its text, with a head and then the same again and again; its address.
+/// Starts a server that answers each request, by its text, and returns its address.
 fn answering(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -243,7 +245,7 @@ fn answer_all(stream: TcpStream, answer: &dyn Fn(&str) -> Answer) -> std::io::Re
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
 
-/// What `system.columns` says of the collector's tables.
+/// Returns the content of `system.columns` for the collector's tables.
 fn tables() -> Vec<u8> {
     const MAP: &str = "Map(LowCardinality(String), String)";
     const MAPS: &str = "Array(Map(LowCardinality(String), String))";
@@ -282,7 +284,7 @@ fn tables() -> Vec<u8> {
     [format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes(), &answer].concat()
 }
 
-/// The first span of an answer, as far as the attributes of its resource.
+/// Makes the beginning of the first span in an answer, up to the attributes of its resource.
 fn first_row() -> Vec<u8> {
     let mut answer = vec![];
     text(&mut answer, b"00000000000000000000000000000001");
@@ -292,8 +294,8 @@ fn first_row() -> Vec<u8> {
 }
 
 #[test]
-fn a_clickhouse_that_answers_without_end_is_left() {
-    /// More than there ever comes: a length of 2^42.
+fn a_clickhouse_that_answers_without_end_is_abandoned() {
+    /// A length of 2^42, which is more than ever comes.
     const MANY: [u8; 7] = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
     let much = vec![0; 1 << 16];
     let spans = |row: Vec<u8>, again: Vec<u8>| {
@@ -308,7 +310,7 @@ fn a_clickhouse_that_answers_without_end_is_left() {
     let error = always(error, vec![b'x'; 1 << 16]);
     let head = always(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x-more: and more\r\n".to_vec());
     let long_text = spans([first_row(), [0x01].into(), MANY.into()].concat(), vec![b'x'; 1 << 16]);
-    // What is packed is not asked for, and so not unpacked.
+    // Compression is not requested, so nothing is decompressed.
     let lz4 = "HTTP/1.1 200 OK\r\ncontent-encoding: lz4\r\nconnection: close\r\n\r\n";
     let lz4 = always(lz4.into(), much);
     for (name, address, said) in [
@@ -324,7 +326,7 @@ fn a_clickhouse_that_answers_without_end_is_left() {
 }
 
 #[test]
-fn a_jaeger_that_answers_without_end_is_left() {
+fn a_jaeger_that_answers_without_end_is_abandoned() {
     let traces = |head: &[u8], again: &[u8]| {
         let (head, again) = ([OK, head].concat(), again.repeat(1 << 12));
         move |request: &str| match request.contains("/services") {

@@ -1,5 +1,5 @@
-//! The house stays as drawn: a wing imports only what the table allows, and exports nothing of another; inside it no parts
-//! import each other in a circle. What is written for tests is left out.
+//! The structure of the crate: a wing imports only what the table allows, and exports nothing of another wing; inside a
+//! wing no parts import each other in a circle. Code for tests is left out.
 
 #[path = "house/circles.rs"]
 mod circles;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Each wing of `src/lib.rs`, and the others it may name.
+/// The wings of `src/lib.rs`, each with the other wings that it may name.
 const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("disk", &[]),
@@ -99,7 +99,7 @@ fn no_parts_of_a_module_import_each_other_in_a_circle() {
     assert_nothing("parts of a module import each other in a circle", circles::circles(&HOUSE.1));
 }
 
-/// A macro that prints ends the process where it can't: on a full disk, or to a terminal that has gone.
+/// A printing macro ends the process if it can't print: on a full disk, or to a terminal that has gone.
 #[test]
 fn only_one_place_prints() {
     const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
@@ -120,7 +120,7 @@ fn assert_nothing(fault: &str, found: Vec<String>) {
     assert!(found.is_empty(), "{fault}:\n{}", found.join("\n"));
 }
 
-/// The wings that a mention leads from and to, where both are wings and not the same.
+/// Returns the wings that a mention leads from and to, if they are two different wings.
 fn across(mention: &Mention) -> Option<(&str, &str)> {
     let (from, to) = (mention.from.first()?, mention.to.first()?);
     (from != to && from != "main").then_some((from, to))
@@ -141,7 +141,7 @@ fn exported_across(mentions: &[Mention]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The mentions of a small crate whose wings are written as `(module, text)`.
+    /// Returns the mentions of a small crate, whose wings are written as `(module, text)`.
     fn mentions(files: &[(&str, &str)]) -> Vec<Mention> {
         let file =
             |module: &str| files.iter().find(|(name, _)| *name == module).map_or("", |(_, text)| text).to_string();

@@ -1,5 +1,5 @@
-//! At full speed, with a collector that is away for three tenths of the time, memory stays flat and the account closes.
-//! Ignored, because it takes ten minutes: `make test-long`. `TRACEGEN_MEMORY_SECONDS` makes it shorter or longer.
+//! At full speed, with a collector that is away for three tenths of the time, memory stays flat and the account closes. The
+//! test is ignored because it takes ten minutes: `make test-long`. `TRACEGEN_MEMORY_SECONDS` changes its duration.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -17,16 +17,16 @@ use std::{
 };
 use support::collector::{Collector, Output};
 
-/// Most resident memory that a run on this machine may take, in KiB: 32 MiB, and 8 MiB a thread that generates.
+/// Returns the maximum resident memory of a run on this machine in KiB: 32 MiB, and 8 MiB for each generating thread.
 fn most_kib() -> u64 {
     let threads = thread::available_parallelism().map_or(1, |n| n.get() as u64);
     (32 + 8 * threads) << 10
 }
 
-/// More than this above the level before the collector went away, in KiB, is not flat.
+/// The growth in KiB above the level before the collector went away that still counts as flat.
 const GROWTH_KIB: u64 = 8 << 10;
 
-/// Resident memory of a process in KiB; `None` once it has ended.
+/// Returns the resident memory of a process in KiB, or `None` if it has ended.
 fn resident_kib(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -54,7 +54,7 @@ fn flat(protocol: &str) {
         .env_clear()
         .args(["run", "--rate", "max", "--seed", "42", "--summary", "json", "--quiet"])
         .args(["--duration", &format!("{}s", lasts.as_secs()), "--endpoint", &url, "--protocol", protocol])
-        // The shipped scenarios have traces of several minutes, which the end of a run waits for.
+        // Some traces of the shipped scenarios last several minutes, and the end of a run waits for them.
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/examples"))
         .stdout(Stdio::piped())
         .spawn()

@@ -1,4 +1,5 @@
-//! What is printed where nothing can be written: a message may be lost, a result is a failure, and no run ends for it.
+//! Output that can't be written: messages may be lost, a result that can't be printed is a failure, and no run ends because
+//! of it.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -21,12 +22,12 @@ fn tracegen() -> Command {
     Command::new(env!("CARGO_BIN_EXE_tracegen"))
 }
 
-/// A run of a few traces into a file with a manifest, and the words that name them.
+/// Makes a run of a few traces into a file with a manifest, and returns the words that name them.
 fn made(folder: &Path) -> [String; 2] {
     let [file, manifest] = ["all.jsonl", "run.json"].map(|name| folder.join(name).display().to_string());
     let run = ["run", "--seed", "7", "--start=2026-01-01", "--count", "50", "--rate=100/s", "--manifest", &manifest];
     let exporter = format!("--exporter=file={file}");
-    // Stderr is full, too: the run does not mind.
+    // Stderr is full, too, which does not affect the run.
     let status = tracegen().args(run).arg(&exporter).arg(scenarios()).stderr(full()).status().expect("it runs");
     assert_eq!(status.code(), Some(0));
     assert!(fs::read_to_string(&file).expect("a file").lines().count() > 0);
@@ -34,7 +35,7 @@ fn made(folder: &Path) -> [String; 2] {
 }
 
 #[test]
-fn no_command_minds_a_full_stderr_and_each_fails_that_can_not_print_its_result() {
+fn no_command_minds_a_full_stderr_and_each_fails_if_its_result_cannot_be_printed() {
     let folder = tempfile::tempdir().expect("a folder");
     let [file, manifest] = made(folder.path());
     let all = scenarios().display().to_string();
@@ -63,7 +64,7 @@ fn no_command_minds_a_full_stderr_and_each_fails_that_can_not_print_its_result()
         };
         let usual = command().output().expect("it runs").status.code();
         if usual == Some(2) {
-            // It has no such flag, or nothing to do: what it is about here is below.
+            // These commands do not have the flag, or have nothing to do, and are tested below.
             let status = command().stderr(full()).status().expect("it runs");
             assert_eq!(status.code(), Some(2), "{arguments:?}");
             continue;
@@ -72,7 +73,7 @@ fn no_command_minds_a_full_stderr_and_each_fails_that_can_not_print_its_result()
         assert_eq!(quiet.code(), usual, "{arguments:?} with a full stderr");
         let output = command().stdout(full()).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        // A trace that could not be written is one that was not delivered.
+        // A trace that could not be written counts as not delivered.
         let expected = if arguments[0] == "replay" { 1 } else { 3 };
         let printed = !command().output().expect("it runs").stdout.is_empty();
         if printed {
@@ -82,7 +83,7 @@ fn no_command_minds_a_full_stderr_and_each_fails_that_can_not_print_its_result()
         let both = command().stdout(full()).stderr(full()).status().expect("it runs");
         assert_eq!(both.code(), output.status.code(), "{arguments:?} with both full");
     }
-    // Mistakes are told on stderr, and their exit status stays.
+    // Mistakes are reported on stderr, and the exit status stays the same.
     for (arguments, code) in [(&["run", "--nonsense"][..], 2), (&["replay", "x", "--seed", "1"], 2), (&["verify"], 2)] {
         let status = tracegen().args(arguments).stderr(full()).status().expect("it runs");
         assert_eq!(status.code(), Some(code), "{arguments:?}");
@@ -111,7 +112,7 @@ fn a_server_goes_on_while_its_messages_are_lost() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
     let mut command = support::serve::command();
     command.env("SERVER_PORT", free.to_string()).env("LOG_LEVEL", "debug").stdout(full()).stderr(full());
-    // Its collector is away, which it has to say.
+    // The collector is away, which has to be reported.
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9").args(["--seed", "42", "--rate", "50/s"]);
     let mut child = command.spawn().expect("started");
     let url = format!("http://127.0.0.1:{free}");
@@ -125,7 +126,7 @@ fn a_server_goes_on_while_its_messages_are_lost() {
     assert!(healthy() && child.try_wait().expect("a status").is_none());
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
     let code = child.wait().expect("a status").code();
-    // What was not delivered makes it 1; a signal would be none.
+    // Undelivered spans make the status 1; the signal alone would not.
     assert_eq!(code, Some(1));
 }
 

@@ -1,4 +1,4 @@
-//! `--rate` is met, to the nanosecond in the traces; where it can't be, that is said at once.
+//! `--rate` is met, to the nanosecond in the traces; a rate that can't be met is reported at once.
 
 mod support {
     pub mod binary;
@@ -12,12 +12,12 @@ use support::binary::{bare_spans, json_requests, scenarios, tracegen};
 
 #[test]
 fn a_rate_is_met() {
-    // A busy machine may be late, but not each time.
+    // A busy machine may be late, but not every time.
     let mut runs = (0..10).map(|_| run_at_a_rate());
     assert!(runs.any(|(achieved, p50)| (495.0..=500.0).contains(&achieved) && p50 < 20_000_000));
 }
 
-/// The achieved rate of 500 traces a second, and the median of their lateness in ns.
+/// Runs at 500 traces a second, and returns the achieved rate and the median of the lateness in ns.
 fn run_at_a_rate() -> (f64, u64) {
     let output = tracegen()
         .args(["run", "--seed", "42", "--rate", "500/s", "--duration", "3s", "--exporter", "none"])
@@ -57,7 +57,7 @@ fn starts_are_even_to_the_nanosecond() {
 
 #[cfg(unix)]
 #[test]
-fn a_rate_that_cannot_be_met_is_said_at_once() {
+fn a_rate_that_cannot_be_met_is_reported_at_once() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tracegen"))
         .args(["run", "--seed", "42", "--rate", "100000000/s", "--exporter", "none", "--summary", "json"])
         .arg(scenarios().join("examples"))

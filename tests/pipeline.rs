@@ -1,4 +1,4 @@
-//! `tracegen run` through a real OpenTelemetry Collector: what comes out of it is what `run --exporter file` writes.
+//! `tracegen run` through a real OpenTelemetry Collector: its output equals what `run --exporter file` writes.
 
 mod support {
     pub mod binary;
@@ -34,7 +34,7 @@ fn in_file() -> Vec<ExportTraceServiceRequest> {
 }
 
 #[test]
-fn what_comes_out_of_a_collector_is_what_is_in_the_file() {
+fn the_output_of_a_collector_equals_the_file() {
     let expected = spans(&in_file());
     assert!(expected.len() > 15_000);
     for protocol in ["grpc", "http/protobuf", "http/json"] {

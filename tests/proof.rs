@@ -1,6 +1,5 @@
-//! What a pipeline did, and what `tracegen verify` says of it: through a real collector into real ClickHouse, real Jaeger and
-//! files. Every count is held against one that tracegen has no part in: SQL, Jaeger's own figures, requests decoded with
-//! `opentelemetry-proto`.
+//! The report of `tracegen verify` on runs through a real collector into real ClickHouse, real Jaeger and files. Every
+//! count is compared with an independent one: SQL, Jaeger's own figures, or requests decoded with `opentelemetry-proto`.
 
 mod support {
     pub mod binary;
@@ -40,12 +39,12 @@ struct Run {
     scenarios: PathBuf,
     seed: u64,
     count: u64,
-    /// Spans that a receiver has acknowledged.
+    /// The number of spans that a receiver has acknowledged.
     delivered: u64,
 }
 
 impl Run {
-    /// Sent to an endpoint; all of it is acknowledged.
+    /// Sends a run to an endpoint, which must acknowledge all of it.
     fn sent(seed: u64, count: u64, protocol: &str, endpoint: &str) -> Run {
         Run::of(scenarios(), seed, count, protocol, endpoint)
     }
@@ -79,21 +78,21 @@ impl Run {
         self.folder.path().join("run.json")
     }
 
-    /// What was sent, from the file that the same run writes.
+    /// Returns the spans that were sent, from the file that the same run writes.
     fn truth(&self) -> Vec<Span> {
         let file = self.folder.path().join("truth.bin");
         self.command().args([&format!("--exporter=file={}", file.display()), "--force"]).assert().success();
         bare_spans(&read_delimited(&std::fs::read(file).expect("written"))).cloned().collect()
     }
 
-    /// The report, and the exit status.
+    /// Returns the report and the exit status.
     fn verified(&self, from: &str, more: &[&str]) -> (Value, i32) {
         let (out, said, exit) = self.verify(from, &[more, &["--format", "json"]].concat());
         let report = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{from}: {e}\n{out}{said}"));
         (report, exit)
     }
 
-    /// What `--from clickhouse` finds, by the variables that say where it is: the report, and the exit status.
+    /// Returns the report and the exit status for `--from clickhouse`, with the address in variables.
     fn verified_by_variables(&self, connection: &Connection) -> (Value, i32) {
         let mut command = tracegen();
         command
@@ -106,7 +105,7 @@ impl Run {
         (serde_json::from_slice(&output.stdout).expect("JSON"), output.status.code().expect("an exit status"))
     }
 
-    /// Its output, what it said beside it, and the exit status.
+    /// Returns the output, the messages and the exit status.
     fn verify(&self, from: &str, more: &[&str]) -> (String, String, i32) {
         let mut command = tracegen();
         command.arg("verify").arg("--manifest").arg(self.manifest()).args(["--from", from]).args(more);
@@ -116,7 +115,7 @@ impl Run {
     }
 }
 
-/// One server for all tests; it ends when this process does.
+/// Returns the server that all tests share; it ends with this process.
 fn clickhouse() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER.get_or_init(Server::start).as_ref()
@@ -126,7 +125,7 @@ fn rows_of(server: &Server, connection: &Connection) -> Output {
     Output::ClickHouse { tcp_port: server.tcp_port, database: connection.database.clone() }
 }
 
-/// As `--from` takes it.
+/// Returns the URL for `--from`.
 fn url_of(connection: &Connection) -> String {
     format!("clickhouse=http://{}:{}/{}", connection.host, connection.port, connection.database)
 }
@@ -135,19 +134,19 @@ fn path_of(file: &Path) -> String {
     file.display().to_string()
 }
 
-/// What a statement about `otel_traces` gives.
+/// Returns the result of a statement about `otel_traces`.
 fn sql(connection: &Connection, statement: &str) -> String {
     let statement = statement.replace("otel_traces", &format!("{}.otel_traces", connection.database));
     tokio::runtime::Runtime::new().expect("a runtime").block_on(ask(connection, &statement))
 }
 
-/// The number that it gives, without `SELECT`.
+/// Returns the number that the statement gives, written without `SELECT`.
 fn count(connection: &Connection, what: &str) -> u64 {
     let answer = sql(connection, &format!("SELECT {what}"));
     answer.trim().parse().unwrap_or_else(|e| panic!("{e}: {answer}"))
 }
 
-/// How often each span is in these requests.
+/// Counts how often each span is in the requests.
 fn counted(requests: &[ExportTraceServiceRequest]) -> HashMap<Vec<u8>, u64> {
     let mut counts = HashMap::new();
     bare_spans(requests).for_each(|span| *counts.entry(span.span_id.clone()).or_default() += 1);
@@ -158,12 +157,12 @@ fn failed(span: &Span) -> bool {
     span.status.as_ref().is_some_and(|status| status.code == 2)
 }
 
-/// Their traces.
+/// Returns the traces of the spans.
 fn traces<'s>(spans: impl Iterator<Item = &'s Span>) -> HashSet<&'s [u8]> {
     spans.map(|span| &*span.trace_id).collect()
 }
 
-/// The counts of a report: of all that is expected, what was delivered, lost, duplicated, altered and orphaned.
+/// Asserts the counts of a report: expected, delivered, lost, duplicated, altered and orphaned.
 #[track_caller]
 fn assert_counts(report: &Value, expected: [u64; 6]) {
     let keys = ["expected", "delivered", "lost", "duplicated", "altered", "orphaned"];
@@ -183,7 +182,7 @@ fn assert_verdict(report: &Value, exit: i32, faults: &[&str]) {
 }
 
 #[test]
-fn what_went_through_whole_is_clean_in_every_store() {
+fn a_run_that_went_through_whole_is_clean_in_every_store() {
     let (Some(server), Some(jaeger)) = (clickhouse(), Jaeger::start()) else { return };
     let connection = server.fresh();
     let outputs =
@@ -217,7 +216,7 @@ fn what_went_through_whole_is_clean_in_every_store() {
 }
 
 #[test]
-fn what_a_store_writes_in_its_own_way_is_not_altered() {
+fn the_particular_ways_in_which_stores_write_are_not_alterations() {
     let (Some(server), Some(jaeger)) = (clickhouse(), Jaeger::start()) else { return };
     let connection = server.fresh();
     let outputs = vec![rows_of(server, &connection), Output::Otlp { port: jaeger.otlp_port() }, Output::Json];

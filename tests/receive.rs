@@ -1,5 +1,5 @@
-//! The receiver: what is sent to it in any way arrives, what can't be taken is said so, and a fault on purpose is what its
-//! sender and what arrived say it is.
+//! The receiver: everything that is sent to it arrives in any encoding, refusals have reasons, and injected faults agree
+//! with the counts of the sender and of what arrived.
 
 mod support {
     pub mod requests;
@@ -30,7 +30,7 @@ const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 
 type Requests = Arc<Mutex<Vec<ExportTraceServiceRequest>>>;
 
-/// A receiver that runs, and what it took.
+/// A running receiver, and the requests that it took.
 struct Station {
     url: String,
     books: Books,
@@ -68,7 +68,7 @@ impl Station {
         Station { url, books, taken, end, server, taker, runtime }
     }
 
-    /// What it took, in order of the first span, once everything has been answered.
+    /// Ends the receiver, and returns its requests in the order of their first spans.
     fn end(self) -> (Vec<ExportTraceServiceRequest>, tracegen::receive::Account) {
         self.end.send(()).unwrap();
         self.runtime.block_on(self.server).unwrap();
@@ -78,7 +78,7 @@ impl Station {
         (taken, self.books.account())
     }
 
-    /// Every span of `batches` requests, as a client of tracegen delivers them.
+    /// Delivers `batches` requests, as a client of tracegen does.
     fn deliver(&self, protocol: Protocol, compression: &str, batches: u64) -> Account {
         let flags = TargetFlags {
             endpoint: Some(self.url.clone()),
@@ -92,7 +92,7 @@ impl Station {
         delivery.finish()
     }
 
-    /// Send one request, and read its answer: status, headers and trailers together, body.
+    /// Sends one request, and returns the status of the answer, headers and trailers together, and the body.
     fn call(&self, http2: bool, request: Request<Full<Bytes>>) -> (StatusCode, HeaderMap, Bytes) {
         let client = Client::builder(TokioExecutor::new()).http2_only(http2).build_http();
         self.runtime.block_on(async {
@@ -128,7 +128,7 @@ fn ids(requests: &[ExportTraceServiceRequest]) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_sent_arrives_however_it_is_written() {
+fn requests_arrive_in_every_encoding() {
     for protocol in ALL_PROTOCOLS {
         for compression in ["none", "gzip"] {
             let station = Station::start(Faults::default());
@@ -144,7 +144,7 @@ fn what_is_sent_arrives_however_it_is_written() {
 }
 
 #[test]
-fn what_can_not_be_taken_is_refused_with_the_reason() {
+fn unacceptable_requests_are_refused_with_the_reason() {
     let station = Station::start(Faults::default());
     let (protobuf, json) = ("application/x-protobuf", "application/json");
     let whole = request(0..5).encode_to_vec();
@@ -176,12 +176,12 @@ fn what_can_not_be_taken_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_call_that_can_not_be_taken_says_so_in_its_status() {
+fn an_unacceptable_call_gets_a_status_with_the_reason() {
     let station = Station::start(Faults::default());
     let grpc = ("content-type", "application/grpc");
     let whole = request(0..5).encode_to_vec();
     let packed = framed(1, &gzip(&whole));
-    // The codes of gRPC: 3 INVALID_ARGUMENT, 8 RESOURCE_EXHAUSTED, 12 UNIMPLEMENTED.
+    // The codes of gRPC are 3 INVALID_ARGUMENT, 8 RESOURCE_EXHAUSTED, 12 UNIMPLEMENTED.
     for (path, headers, body, code) in [
         ("/opentelemetry.proto.collector.logs.v1.LogsService/Export", vec![grpc], framed(0, &whole), "12"),
         (EXPORT, vec![grpc], vec![], "3"),
@@ -203,14 +203,14 @@ fn a_call_that_can_not_be_taken_says_so_in_its_status() {
 }
 
 #[test]
-fn who_is_refused_for_now_comes_again() {
+fn a_client_that_is_refused_for_now_comes_again() {
     for protocol in ALL_PROTOCOLS {
-        // For HTTP, a second is the shortest that can be asked for.
+        // Over HTTP, a second is the shortest wait that can be demanded.
         let wait = if protocol == Protocol::Grpc { Duration::from_millis(20) } else { Duration::ZERO };
         let faults = Faults { seed: 3, unavailable: 0.3, retry_after: wait, ..Faults::default() };
         let station = Station::start(faults);
         let account = station.deliver(protocol, "none", 20);
-        // Whether one who is unavailable has taken the spans first, no sender can know.
+        // A sender cannot know whether an unavailable receiver has accepted the spans.
         assert!(account.is_whole() && account.resent_unknown.spans > 0, "{protocol}: {account:#?}");
         let (taken, books) = station.end();
         assert!(ids(&taken).into_iter().eq(0..20 * SPANS), "{protocol}: lost or doubled");
@@ -222,7 +222,7 @@ fn who_is_refused_for_now_comes_again() {
 }
 
 #[test]
-fn when_to_come_again_is_said() {
+fn the_wait_before_the_next_try_is_announced() {
     let faults = Faults { unavailable: 1.0, retry_after: Duration::from_millis(1_500), ..Faults::default() };
     let station = Station::start(faults);
     let whole = request(0..5).encode_to_vec();
@@ -239,7 +239,7 @@ fn when_to_come_again_is_said() {
 }
 
 #[test]
-fn what_is_dropped_is_acknowledged_counted_and_the_same_for_a_seed() {
+fn dropped_requests_are_acknowledged_counted_and_repeat_with_the_seed() {
     let faults = |seed| Faults { seed, drop: 0.2, ..Faults::default() };
     let run = |seed, protocol| {
         let station = Station::start(faults(seed));
@@ -256,7 +256,7 @@ fn what_is_dropped_is_acknowledged_counted_and_the_same_for_a_seed() {
 }
 
 #[test]
-fn what_is_rejected_of_a_request_is_what_its_sender_counts() {
+fn rejected_spans_agree_with_the_count_of_the_sender() {
     for protocol in ALL_PROTOCOLS {
         let station = Station::start(Faults { seed: 5, partial: 0.1, ..Faults::default() });
         let account = station.deliver(protocol, "gzip", 30);
@@ -269,7 +269,7 @@ fn what_is_rejected_of_a_request_is_what_its_sender_counts() {
 }
 
 #[test]
-fn a_reset_leaves_its_sender_in_doubt() {
+fn a_reset_leaves_the_outcome_unknown_to_the_sender() {
     for protocol in ALL_PROTOCOLS {
         let station = Station::start(Faults { seed: 2, reset: 0.1, ..Faults::default() });
         let account = station.deliver(protocol, "none", 20);
@@ -312,14 +312,14 @@ fn answers_are_delayed_and_arrivals_are_not() {
     assert_eq!(station.end().1.injected.delayed, Amount { requests: 1, spans: SPANS });
 }
 
-/// However many send, and over however many connections.
+/// It holds for any number of senders and connections.
 #[test]
-fn who_is_too_fast_waits() {
+fn senders_that_are_too_fast_wait() {
     let (seen, waiting) = std::sync::mpsc::channel();
     let take = move |arrival: Arrival| seen.send(arrival).unwrap();
     let options = Options { max_bytes: 1 << 20, faults: Faults::default() };
     let station = Station::start_with(options, Requests::default(), take);
-    // As many a connection as it takes at a time, and of a size that fills windows.
+    // There are as many requests on a connection as it takes at a time, large enough to fill the windows.
     let (url, body) = (station.url.clone(), framed(0, &request(0..4_000).encode_to_vec()));
     let senders: Vec<_> = (0..3)
         .map(|_| {
@@ -351,7 +351,7 @@ fn who_is_too_fast_waits() {
 }
 
 #[test]
-fn what_nobody_takes_is_to_be_sent_again() {
+fn requests_without_a_consumer_are_to_be_sent_again() {
     let mut first = true;
     let taken = Requests::default();
     let keep = taken.clone();
@@ -369,9 +369,9 @@ fn what_nobody_takes_is_to_be_sent_again() {
     assert_eq!((taken.len(), books.refused, &*books.last_refusal), (1, 1, "not yet"));
 }
 
-/// Then nothing listens any more.
+/// Afterwards nothing listens any more.
 #[test]
-fn at_the_end_what_is_under_way_is_answered() {
+fn requests_under_way_are_answered_at_the_end() {
     let delay = Duration::from_secs(1);
     let station = Station::start(Faults { delay: Some((delay, delay)), ..Faults::default() });
     let client = Client::builder(TokioExecutor::new()).build_http();

@@ -1,4 +1,5 @@
-//! A run writes down what it takes to make its traces again; `replay` and `identify` read it, and the flags that name a run.
+//! A manifest contains what is needed to generate a run's traces again; `replay` and `identify` read it, or take the flags
+//! of the run.
 
 mod support {
     pub mod binary;
@@ -22,7 +23,7 @@ use tracegen::journal::{Archive, Manifest};
 
 const START: &str = "2026-01-01T00:00:00Z";
 
-/// A directory with a run's traces and its manifest.
+/// A directory with the traces and the manifest of a run.
 struct Made {
     directory: TempDir,
 }
@@ -50,7 +51,7 @@ impl Made {
         self.directory.path().join("run.json")
     }
 
-    /// Every span, as text that begins with its trace's id.
+    /// Returns every span as text that begins with its trace id.
     fn spans(&self) -> Vec<String> {
         spans(&read_delimited(&std::fs::read(self.traces()).expect("a file")))
     }
@@ -68,13 +69,13 @@ fn read(path: &Path) -> Manifest {
     Manifest::read(std::fs::File::open(path).expect("a file")).expect("a manifest")
 }
 
-/// What `replay` prints.
+/// Returns the output of `replay`.
 fn replayed(arguments: &[&str]) -> Vec<String> {
     let output = tracegen().arg("replay").args(arguments).assert().success();
     spans(&json_requests(std::str::from_utf8(&output.get_output().stdout).expect("text")))
 }
 
-/// Exit status and what is said on stderr.
+/// Returns the exit status and the messages on stderr.
 fn refused(arguments: &[&str]) -> (i32, String) {
     let output = tracegen().args(arguments).assert().failure();
     let output = output.get_output();
@@ -93,11 +94,11 @@ fn every_trace_of_a_run_is_made_again_from_its_manifest() {
     }
     let ended = made.read().ended.expect("it has ended");
     assert_eq!((ended.traces, ended.spans), (50, all.len() as u64));
-    // Without the manifest, from the flags of the run.
+    // The flags of the run replace the manifest.
     let scenarios = scenarios().display().to_string();
     let flags = ["17", &scenarios, "--seed", "42", "--count", "50", "--start", START, "--rate", "100/s"];
     assert_eq!(replayed(&flags), replayed(&["17", "--manifest", &manifest]));
-    // To a file.
+    // The trace goes to a file.
     let file = made.directory.path().join("17.bin");
     let to = format!("file={}", file.display());
     tracegen().args(["replay", "17", "--manifest", &manifest, "--exporter", &to]).assert().success().stdout("");
@@ -114,7 +115,7 @@ fn a_run_at_full_speed_is_made_again_from_its_manifest() {
     assert!(bare_spans(&all).all(|span| ids.contains(&span.trace_id[..])));
     assert_eq!(bare_spans(&all).filter(|span| span.parent_span_id.is_empty()).count(), 20_000);
     assert!(archive.remake(20_000).is_none());
-    // One of the last epoch.
+    // The trace belongs to the last epoch.
     let manifest = made.manifest().display().to_string();
     let file = made.directory.path().join("one.bin");
     let to = format!("file={}", file.display());
@@ -149,7 +150,7 @@ fn hex(id: [u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(id))
 }
 
-/// However it is cut off: in order on several threads, and trace by trace to a collector.
+/// The run is interrupted in both ways: in order on several threads, and trace by trace to a collector.
 #[cfg(unix)]
 #[test]
 fn a_run_that_was_stopped_says_which_traces_were_sent() {
@@ -229,7 +230,7 @@ fn ids_are_told_from_those_of_others() {
     let mixed = said(&["--manifest", &manifest, &ours, &foreign, &elsewhere], 1);
     let lines: Vec<&str> = mixed.lines().collect();
     assert!(lines[2].ends_with("not made with this seed") && lines[3].contains("of another run"), "{mixed}");
-    // The seed alone, with the plan, with the schedule.
+    // The run is named by the seed alone, with the plan, and with the schedule.
     let tag = made.read().tag;
     assert_eq!(said(&["--seed", "42", &ours], 0), format!("{ours}  trace 4 of the run with tag {tag}\n"));
     assert_eq!(said(&["--seed", "42", &foreign], 1), format!("{foreign}  not made with this seed\n"));
@@ -240,7 +241,7 @@ fn ids_are_told_from_those_of_others() {
     assert!(with_plan.ends_with(&format!("tag {tag}, {scenario}\n")), "{with_plan}");
     let whole = said(&["--seed", "42", &scenarios, "--start", START, "--rate", "100/s", &ours], 0);
     assert_eq!(whole.lines().next(), known.lines().next());
-    // Its own command line replays it.
+    // The printed command replays it.
     let command = whole.lines().nth(1).expect("a command").trim().trim_start_matches("tracegen replay ").to_string();
     let words: Vec<&str> = command.split(' ').collect();
     assert_eq!(replayed(&words), replayed(&["4", "--manifest", &manifest]));
@@ -269,12 +270,12 @@ fn ids_are_told_from_those_of_others() {
 }
 
 #[test]
-fn a_manifest_is_read_from_a_server_and_told_apart_from_what_is_none() {
+fn a_manifest_is_read_from_a_server_and_other_documents_are_recognized() {
     let made = Made::by(&["--count", "3", "--start", START, "--rate", "100/s"]);
     let body = std::fs::read(made.manifest()).expect("a file");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/api/manifest", listener.local_addr().expect("an address"));
-    // Wants a token; any other path is not there.
+    // The server demands a token, and has no other paths.
     let server = std::thread::spawn(move || {
         for _ in 0..5 {
             let (mut stream, _) = listener.accept().expect("a connection");
@@ -309,7 +310,7 @@ fn a_manifest_is_read_from_a_server_and_told_apart_from_what_is_none() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(3) && said.contains(why) && said.contains(url), "{said}");
     }
-    // A token is for one server: that of another is not told to this one.
+    // The token of one server is not sent to another.
     let mut elsewhere = tracegen();
     elsewhere.args(["replay", "1", "--manifest", &url]);
     let output = elsewhere.envs([("SERVER_TOKEN", "secret"), ("SERVER_HOST", "traces.example")]).output();

@@ -1,5 +1,5 @@
-//! Backfill: a run whose start lies in the past goes on in real time without a seam. Resume: the parts of a run that was
-//! stopped and taken up again are together what it would have made in one go.
+//! Backfill: a run that starts in the past goes on in real time without a seam. Resume: the parts of a stopped and resumed
+//! run together equal the run in one go.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -23,7 +23,7 @@ use support::process::Running;
 use tracegen::interpreter::{Identity, Interpreter};
 use tracegen::journal::{Archive, Manifest};
 
-/// Each way for traces to arrive, at 600 a second or so.
+/// The kinds of arrivals, each at about 600 traces a second.
 const ARRIVALS: [&[&str]; 3] =
     [&["--rate", "600/s"], &["--rate", "600/s", "--arrivals", "poisson"], &["--interval", "2ms..18ms", "--lanes", "6"]];
 
@@ -31,7 +31,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64
 }
 
-/// As `--start` takes it, so many ms from now.
+/// Returns the time `ms` ms from now, as `--start` takes it.
 fn at(ms: i64) -> String {
     let time = (now() / 1_000_000) as i64 + ms;
     jiff::Timestamp::from_millisecond(time).expect("a time").to_string()
@@ -41,7 +41,7 @@ fn manifest_at(path: &Path) -> Manifest {
     Manifest::read(File::open(path).expect("a manifest")).expect("a manifest")
 }
 
-/// Of the spans that a manifest's run sent, how many traces begin with each index.
+/// Returns, for each index, how many of the sent spans are the root of that trace.
 fn roots(manifest: &Manifest, spans: &[u64]) -> Vec<u64> {
     let identity = Identity::new(manifest.seed, u32::from_str_radix(&manifest.tag, 16).expect("a tag"));
     let decoded = spans.iter().map(|id| identity.decode_span(id + 1).expect("a span of the run"));
@@ -56,19 +56,20 @@ impl Folder {
         format!("--{flag}={}", self.path(name).display())
     }
 
-    /// Every span of a file, as text.
+    /// Returns every span of a file as text.
     fn spans(&self, name: &str) -> Vec<String> {
         spans(&read_delimited(&fs::read(self.path(name)).expect("a file")))
     }
 }
 
-/// Pseudo-random pauses, the same each time.
+/// Returns pseudo-random pauses, which are the same each time.
 fn pauses() -> impl Iterator<Item = Duration> {
     let step = |x: &u64| Some(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
     std::iter::successors(Some(7), step).map(|x| Duration::from_millis(150 + (x >> 33) % 700))
 }
 
-/// Stop a run and take it up again until it is complete; `output` says where each part goes. How often it was stopped.
+/// Stops and resumes a run until it is complete; `output` is the destination of each part. Returns how often it was
+/// stopped.
 fn in_parts(folder: &Folder, run: &[&str], output: &str) -> usize {
     let manifest = folder.argument("manifest", "run.json");
     let first = Running::start(&[run, &["--threads", "2", output, &manifest]].concat());
@@ -98,11 +99,11 @@ fn a_run_in_parts_is_the_run_in_one_go() {
         assert_eq!(Running::start(&[&run[..], &[&whole[0], &whole[1]]].concat()).wait(), Some(0));
         let (parts, whole) = (folder.spans("parts.bin"), folder.spans("whole.bin"));
         assert!(parts.len() > 5_000 && parts == whole, "{arrivals:?}: {} spans of {}", parts.len(), whole.len());
-        // And the manifest is that of the run in one go, but for when it ended and in how many requests it went out.
+        // The manifest equals that of the run in one go, except for the time of the end and the number of requests.
         let [mut parts, mut whole] = ["run.json", "whole.json"].map(|name| manifest_at(&folder.path(name)));
         (parts.destination, whole.destination) = (None, None);
         for totals in [&mut parts, &mut whole].map(|manifest| manifest.ended.as_mut().expect("it has ended")) {
-            totals.at = 0;
+            totals.time = 0;
             let account = totals.account.as_mut().expect("an account");
             (account.requests, account.bytes) = (0, 0);
         }
@@ -111,7 +112,7 @@ fn a_run_in_parts_is_the_run_in_one_go() {
 }
 
 #[test]
-fn what_is_stopped_and_resumed_arrives_once() {
+fn a_stopped_and_resumed_run_arrives_once() {
     for arrivals in ARRIVALS {
         let (folder, peer) = (Folder::new(), Peer::start(|_| Answer::Take));
         let (start, until) = (at(-1_500), at(5_000));
@@ -128,7 +129,7 @@ fn what_is_stopped_and_resumed_arrives_once() {
 }
 
 #[test]
-fn a_collector_gets_a_run_in_parts_whole() {
+fn a_collector_gets_a_run_in_parts_completely() {
     let Some(collector) = Collector::start(Output::Protobuf) else { return };
     let folder = Folder::new();
     let (start, until) = (at(-1_000), at(1_500));
@@ -140,7 +141,7 @@ fn a_collector_gets_a_run_in_parts_whole() {
     tracegen().args(["verify", "--quiet", &run, "--from"]).arg(collector.file()).assert().success();
 }
 
-/// The schedule of a run at full speed is made as it goes: it goes on where it was.
+/// The schedule of a run at full speed is made while it runs, and continues where it was.
 #[test]
 fn full_speed_is_resumed() {
     let (folder, peer) = (Folder::new(), Peer::start(|_| Answer::Take));
@@ -168,16 +169,16 @@ fn the_past_goes_over_into_the_present_without_a_seam() {
         assert_eq!(Running::start(&[&run[..], arrivals].concat()).wait(), Some(0));
         let manifest = manifest_at(&folder.path("run.json"));
         let (before, ended) =
-            (manifest.selection.before.expect("an end"), manifest.ended.as_ref().expect("it has ended"));
-        assert!(ended.at >= before, "it ran ahead of time");
-        // Every index once, up to the last that starts in time.
+            (manifest.selection.started_before.expect("an end"), manifest.ended.as_ref().expect("it has ended"));
+        assert!(ended.time >= before, "it ran ahead of time");
+        // Every index is there once, up to the last one that starts in time.
         let (end, mut archive) = (manifest.eras[0].end.expect("an end"), Archive::open(&manifest).expect("a run"));
         let mut interpreter = Interpreter::new(&archive.run(0).expect("a run"));
         let expected: Vec<u64> = (0..end).filter(|index| interpreter.start(*index) < before).collect();
         assert!(expected.len() > 7_000 && end - (expected.len() as u64) < 20, "{} of {end}", expected.len());
         assert_eq!(roots(&manifest, &peer.spans()), expected, "{arrivals:?}");
         assert_eq!(peer.spans().len(), peer.distinct_spans().len());
-        // Nothing came before its end; what ended while it ran came soon after that.
+        // No trace was sent before its end, and traces that ended during the run were sent soon after.
         let taken = peer.taken();
         assert!(taken.iter().all(|taken| taken.last_end <= taken.at), "{arrivals:?}");
         let live = taken.iter().filter(|taken| taken.last_end > before - 1_000_000_000);
@@ -195,9 +196,9 @@ fn a_backfill_ends_now() {
     let run = ["--seed", "7", "--start=-2h", "--until", "now", "--rate", "2/s", &out[0], &out[1]];
     assert_eq!(Running::start(&run).wait(), Some(0));
     let manifest = manifest_at(&folder.path("run.json"));
-    let before = manifest.selection.before.expect("an end");
+    let before = manifest.selection.started_before.expect("an end");
     assert!(before.abs_diff(begun) < 20_000_000_000);
-    // 2 h at 2/s; the one that would start just now is not one of them.
+    // It is 2 h at 2/s; the trace that would start right now is not included.
     let requests = read_delimited(&fs::read(folder.path("all.bin")).expect("a file"));
     let starts = bare_spans(&requests).filter(|s| s.parent_span_id.is_empty()).map(|s| s.start_time_unix_nano);
     let starts: Vec<u64> = starts.collect();
@@ -206,7 +207,7 @@ fn a_backfill_ends_now() {
 }
 
 #[test]
-fn what_can_not_be_resumed_is_said() {
+fn runs_that_cannot_be_resumed_are_refused_with_the_reason() {
     let folder = Folder::new();
     let path = folder.path("run.json").display().to_string();
     let refused = |more: &[&str], status: i32, why: &str| {
@@ -230,12 +231,12 @@ fn what_can_not_be_resumed_is_said() {
     {
         refused(flags, 2, "cannot be used with");
     }
-    // Killed: what it sent is not known.
+    // The run was killed, so it is unknown what it sent.
     let running = Running::start(&["--seed=7", "--rate=100/s", "--exporter=none", &manifest]);
     running.signal("KILL");
     assert_eq!(running.wait(), None);
     refused(&[], 3, "it has no end: its run goes on, or was killed");
-    // Changed on the way, as by `serve`.
+    // The run was changed, as `serve` changes runs.
     let running = Running::start(&["--seed=7", "--rate=100/s", "--exporter=none", &manifest]);
     assert_eq!(running.interrupt_after(Duration::from_millis(300)), Some(0));
     let mut changed = manifest_at(Path::new(&path));
@@ -246,7 +247,7 @@ fn what_can_not_be_resumed_is_said() {
     refused(&[], 3, "its plan, weights or pace changed while it ran");
 }
 
-/// A clock that is a day behind may have been set right since; one that is farther behind is wrong.
+/// A clock that is a day behind may have been corrected since; one that is further behind is wrong.
 #[test]
 fn a_run_is_resumed_by_a_clock_that_is_a_day_behind_and_by_none_that_is_farther() {
     let folder = Folder::new();
@@ -274,7 +275,7 @@ fn a_run_is_resumed_by_a_clock_that_is_a_day_behind_and_by_none_that_is_farther(
 }
 
 #[test]
-fn what_was_lost_before_is_not_sent_again_and_said() {
+fn spans_that_were_lost_before_are_not_sent_again_and_are_reported() {
     let (folder, peer) = (Folder::new(), Peer::start(|n| if n == 0 { Answer::Http(400, None) } else { Answer::Take }));
     let (manifest, endpoint) = (folder.argument("manifest", "run.json"), format!("--endpoint={}", peer.url()));
     let protocol = "--protocol=http/protobuf";

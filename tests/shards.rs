@@ -100,7 +100,7 @@ impl Shards {
         let [mut merged, mut whole] = [self.merged(), read(&manifest)];
         whole.destination = None;
         for totals in [&mut merged, &mut whole].map(|manifest| manifest.ended.as_mut().expect("it has ended")) {
-            (totals.at, totals.account) = (0, None);
+            (totals.time, totals.account) = (0, None);
         }
         assert_eq!(merged, whole, "as if it had been one process");
     }
@@ -196,7 +196,10 @@ fn a_merged_run_of_which_a_shard_is_still_open_is_not_checked() {
     open.eras.iter_mut().for_each(|era| era.end = None);
     open.save(&path).expect("saved");
     let (exit, said) = shards.merge(&[&shards.path("shards").display().to_string()]);
-    assert!(exit == 1 && said.contains("its run goes on, or was killed; what it sent is not known"), "{exit} {said}");
+    assert!(
+        exit == 1 && said.contains("its run goes on, or was killed; which traces it sent is not known"),
+        "{exit} {said}"
+    );
     for files in [&shards.files()[..], &shards.files()[..1]] {
         let (exit, report) = shards.verify(files);
         assert_eq!((exit, report["verdict"]["is"].as_str()), (3, Some("unchecked")), "{report}");
@@ -358,7 +361,7 @@ fn what_is_not_one_run_is_not_merged() {
         (&[&zero, &make("seed", &["--shard=1/3", "--seed=8"])], 3, "its seed is another one"),
         (&[&zero, &make("count", &["--shard=1/3", "--count=31"])], 3, "its --count is another one"),
         (&[&zero, &make("end", &["--shard=1/3", "--duration=1h"])], 3, "its end (--duration, --until) is another one"),
-        (&[&make("whole", &[])], 3, "whole is of a whole run"),
+        (&[&make("whole", &[])], 3, "whole belongs to a whole run"),
         (&[&zero, &path("nowhere")], 3, "nowhere: No such file"),
     ] {
         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();

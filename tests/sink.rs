@@ -351,7 +351,7 @@ fn what_can_not_be_done_is_said_before_it_listens() {
         (&["--retry-after", "1s"], 2, "--unavailable"),
         (&["--allow", "lost"], 2, "give its --manifest"),
         (&["--format", "junit"], 2, "give its --manifest"),
-        (&["--manifest", "/dev/null"], 2, "it is no regular file"),
+        (&["--manifest", "/dev/null"], 2, "it is not a regular file"),
     ] {
         let output = tracegen().arg("sink").args(args).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);

@@ -1,10 +1,10 @@
-//! The account of a delivery, as people read it.
+//! The account of a delivery as text for people.
 
 use crate::export::deliver::Account;
 use crate::text::{count, duration, grouped};
 use crate::trace::Loss;
 
-/// What became of what was generated, in spans and by cause.
+/// Returns the lines of the account, in spans and by cause.
 pub fn lines(account: &Account) -> Vec<String> {
     let mut lines = vec![];
     let figures = [

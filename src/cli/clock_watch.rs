@@ -1,28 +1,29 @@
-//! Says when the system's clock was set back: work that goes on keeps its own time, which never goes back.
+//! Messages about the system's clock being set back. Work that goes on keeps its own time, which never goes back.
 
 use crate::clock;
 use crate::text::duration;
 
-/// The shortest step that is worth a word, ns.
+/// The shortest step that is reported, in ns.
 const NOTABLE: u64 = 1_000_000_000;
 
+/// A watch on the system's clock.
 #[derive(Default)]
 pub struct ClockWatch {
-    /// How far the system's clock was behind when it was last told, ns.
-    told: u64,
+    /// How far the system's clock was behind at the last report, in ns.
+    reported: u64,
 }
 
 impl ClockWatch {
-    /// What there is to say since it was last asked.
+    /// Returns a message if the clock was set since the last call.
     pub fn news(&mut self) -> Option<String> {
         self.news_of(clock::ahead())
     }
 
     fn news_of(&mut self, ahead: u64) -> Option<String> {
-        if ahead.abs_diff(self.told) < NOTABLE {
+        if ahead.abs_diff(self.reported) < NOTABLE {
             return None;
         }
-        self.told = ahead;
+        self.reported = ahead;
         Some(match ahead {
             0..NOTABLE => "the system's clock has caught up with the time of what runs here".into(),
             _ => format!(
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_step_is_said_once() {
+    fn each_step_is_reported_once() {
         let mut watch = ClockWatch::default();
         let said: Vec<bool> = [0, 5, 3_600 * NOTABLE, 3_600 * NOTABLE + 7, 3_590 * NOTABLE, 9, 0]
             .into_iter()

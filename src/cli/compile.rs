@@ -1,4 +1,4 @@
-//! `tracegen compile`.
+//! The subcommand `tracegen compile`.
 
 use super::output::print;
 use super::scenarios::{self, Compilation};
@@ -98,7 +98,7 @@ impl Compile {
     }
 }
 
-/// Writes a file whole, or leaves what is there.
+/// Writes a file as a whole, or leaves the existing one unchanged.
 fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     disk::replace(path, write).map_err(|e| Failure::impossible(format!("{}: {e}", path.display())))
 }
@@ -117,7 +117,7 @@ impl Emit {
     }
 }
 
-/// `11 scenarios from 10 files, 14 services, 3 to 17 spans a trace`.
+/// Returns a line such as `11 scenarios from 10 files, 14 services, 3 to 17 spans a trace`.
 fn overview(compilation: &Compilation, plan: &Plan) -> String {
     let bounds = (0..plan.scenarios.len()).map(|i| plan.bound(ScenarioId(i as u32)));
     let (min, max) = bounds.fold((u32::MAX, 0), |(min, max), b| (min.min(b.min_spans), max.max(b.max_spans)));

@@ -1,4 +1,4 @@
-//! `tracegen completions`.
+//! The subcommand `tracegen completions`.
 
 use super::output::print;
 use super::{Cli, Exit, Failure};

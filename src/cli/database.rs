@@ -1,11 +1,11 @@
-//! Which database, from the environment.
+//! The selection of the database from environment variables.
 
 use super::{Failure, environment};
 use crate::store::{Connection, MemoryLimits, Wanted};
 use crate::text::host;
 
-/// What `DATABASE_TYPE` and the variables beside it ask for, with so much in memory. `exporting`: traces go to a
-/// collector, which writes ClickHouse.
+/// Returns the database that `DATABASE_TYPE` and its companions select, with the given memory limits. `exporting`: traces
+/// go to a collector, which writes to ClickHouse.
 pub fn wanted(memory: MemoryLimits, exporting: bool) -> Result<Wanted, Failure> {
     let clickhouse = environment::value("DATABASE_TYPE", |text| match text.to_lowercase().as_str() {
         "inmemory" => Ok(false),
@@ -16,7 +16,7 @@ pub fn wanted(memory: MemoryLimits, exporting: bool) -> Result<Wanted, Failure> 
     Ok(Wanted { memory, written: clickhouse.is_some() && !exporting, clickhouse })
 }
 
-/// Where ClickHouse is.
+/// Returns the address of ClickHouse from the variables.
 pub fn connection() -> Result<Connection, Failure> {
     let (host, https) = environment::value(variable("HOST"), host)?.unwrap_or(("localhost".into(), false));
     let port = environment::value(variable("PORT"), |text| match text.parse() {
@@ -33,7 +33,7 @@ pub fn connection() -> Result<Connection, Failure> {
     })
 }
 
-/// Where ClickHouse is by a URL, which `setting` gives: the user and the password are those of the variables where it names
+/// Returns the address of ClickHouse from the URL of `setting`. User and password come from the variables if the URL has
 /// none.
 pub fn connection_at(setting: &str, url: &str) -> Result<Connection, Failure> {
     let at = Connection::parse(url).map_err(|e| Failure::usage(format!("{setting}: {e}")))?;
@@ -42,7 +42,7 @@ pub fn connection_at(setting: &str, url: &str) -> Result<Connection, Failure> {
     Ok(if names_user { at } else { Connection { user: own.user, password: own.password, ..at } })
 }
 
-/// The variable of `DATABASE_` and a name, or the one that stands in for it where that one alone is set.
+/// Returns the name of the variable in effect: that of `DATABASE_`, or the one of `CLICKHOUSE_` if only that is set.
 pub fn variable(name: &str) -> &'static str {
     let (first, second) = match name {
         "HOST" => ("DATABASE_HOST", "CLICKHOUSE_HOST"),
@@ -54,7 +54,7 @@ pub fn variable(name: &str) -> &'static str {
     if environment::text(first).is_none() && environment::text(second).is_some() { second } else { first }
 }
 
-/// A name or an address, alone or behind `http://` or `https://`; and whether that says https.
+/// Parses a host name or an address, alone or behind `http://` or `https://`, and returns whether it is https.
 fn host(text: &str) -> Result<(String, bool), String> {
     let (name, https) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
         (Some(name), _) => (name, false),

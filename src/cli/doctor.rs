@@ -1,4 +1,4 @@
-//! `tracegen doctor`: what would keep tracegen from working here.
+//! The subcommand `tracegen doctor`, which finds what would keep tracegen from working here.
 
 mod clock;
 mod endpoint;
@@ -54,7 +54,7 @@ enum Format {
     Json,
 }
 
-/// With the store, and with the endpoint's answer. Checks run at the same time.
+/// The time allowed for the store and for the endpoint's answer. The checks run at the same time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Doctor {
@@ -85,7 +85,7 @@ impl Doctor {
         findings.extend(of_endpoint.findings);
         findings.push(clock.check(of_endpoint.time.or(store_time)));
         findings.extend([store, port, machine::check()]);
-        // what still looks up a name must not hold it up
+        // A pending name look-up must not delay the end.
         runtime.shutdown_background();
         print(&match self.format {
             Format::Human => report::human(&findings, anstream::AutoStream::choice(&std::io::stdout())),
@@ -94,7 +94,7 @@ impl Doctor {
         Ok(if findings.iter().any(Finding::is_to_fix) { Exit::Wrong } else { Exit::Done })
     }
 
-    /// `instead`: endpoint and protocol other than those that are asked for.
+    /// Returns the flags of the target. `instead` replaces the endpoint and protocol that were given.
     fn flags(&self, instead: Option<(String, &str)>) -> TargetFlags {
         let (endpoint, protocol) = match instead {
             Some((endpoint, protocol)) => (Some(endpoint), Some(protocol.into())),
@@ -104,7 +104,7 @@ impl Doctor {
     }
 }
 
-/// Diagnostics go to stderr as `compile` writes them.
+/// Checks the scenarios. Their diagnostics go to stderr, as with `compile`.
 fn check_scenarios(paths: &[PathBuf]) -> Finding {
     match scenarios::plan(paths) {
         Ok(plan) => {
@@ -118,8 +118,8 @@ fn check_scenarios(paths: &[PathBuf]) -> Finding {
     }
 }
 
-/// With the server's time, and when it was asked for; ns since 1970.
-async fn check_store(wanted: &Wanted) -> (Finding, Option<clock::Told>) {
+/// Checks the store, and reads its clock.
+async fn check_store(wanted: &Wanted) -> (Finding, Option<clock::ClockReading>) {
     let Some(connection) = &wanted.clickhouse else {
         let kept = count(wanted.memory.traces as u64, "trace");
         let most = text::bytes(wanted.memory.bytes);
@@ -128,35 +128,35 @@ async fn check_store(wanted: &Wanted) -> (Finding, Option<clock::Told>) {
     };
     let reached = async {
         let store = ClickHouse::reading(connection.clone())?;
-        let told = clock::Told::by(store.time()).await?;
-        Ok::<_, StoreError>((told, store.connect().await))
+        let reading = clock::ClockReading::by(store.time()).await?;
+        Ok::<_, StoreError>((reading, store.connect().await))
     };
     match timeout(PATIENCE, reached).await {
         Err(_) => (unreachable(connection, &format!("no answer within {} s", PATIENCE.as_secs())), None),
         Ok(Err(error)) => (store_finding(connection, wanted, error), None),
-        Ok(Ok((told, Err(error)))) => (store_finding(connection, wanted, error), Some(told)),
-        Ok(Ok((told, Ok(())))) => (Finding::ok("store", connection.to_string()), Some(told)),
+        Ok(Ok((reading, Err(error)))) => (store_finding(connection, wanted, error), Some(reading)),
+        Ok(Ok((reading, Ok(())))) => (Finding::ok("store", connection.to_string()), Some(reading)),
     }
 }
 
-fn unreachable(connection: &Connection, why: &str) -> Finding {
+fn unreachable(connection: &Connection, reason: &str) -> Finding {
     let advice = "start ClickHouse, or set DATABASE_HOST and DATABASE_PORT to its HTTP interface (8123; 9000 is its native \
                   protocol); until then `tracegen serve` shows what is in memory";
-    Finding::fix("store", format!("{connection}: {why}")).advise(advice)
+    Finding::fix("store", format!("{connection}: {reason}")).advise(advice)
 }
 
 fn store_finding(connection: &Connection, wanted: &Wanted, error: StoreError) -> Finding {
     match error {
-        StoreError::Unreachable(why) => unreachable(connection, &why),
-        StoreError::Refused(why) => {
-            Finding::fix("store", format!("{connection}: {why}")).advise("set DATABASE_USER and DATABASE_PASSWORD")
+        StoreError::Unreachable(reason) => unreachable(connection, &reason),
+        StoreError::Refused(reason) => {
+            Finding::fix("store", format!("{connection}: {reason}")).advise("set DATABASE_USER and DATABASE_PASSWORD")
         }
-        StoreError::Schema(why) if wanted.written => {
+        StoreError::Schema(reason) if wanted.written => {
             let advice = "`tracegen serve` makes what is missing when it starts, and leaves what is there as it is";
-            Finding::note("store", format!("{connection}: {why}")).advise(advice)
+            Finding::note("store", format!("{connection}: {reason}")).advise(advice)
         }
-        StoreError::Schema(why) | StoreError::Failed(why) | StoreError::TooLarge(why) => {
-            Finding::fix("store", format!("{connection}: {why}"))
+        StoreError::Schema(reason) | StoreError::Failed(reason) | StoreError::TooLarge(reason) => {
+            Finding::fix("store", format!("{connection}: {reason}"))
         }
     }
 }

@@ -93,7 +93,7 @@ impl Explain {
         self.check_paths()?;
         let plan = Arc::new(scenarios::plan(&scenarios::paths(self.paths.clone()))?);
         let arrivals = match pace::resolve(self.rate, None, None)? {
-            Pace::Even { count, per } => Arrivals::Even { count, per_ns: per },
+            Pace::Even { count, period: per } => Arrivals::Even { count, per_ns: per },
             Pace::Interval { min, max, lanes } => Arrivals::Interval { min_ns: min, max_ns: max, lanes },
             Pace::Max => {
                 return Err(Failure::usage("--rate max is no figure: give what it comes to, as --rate 5000/s"));

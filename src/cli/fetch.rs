@@ -1,4 +1,4 @@
-//! One document from an HTTP server.
+//! Fetching a document from an HTTP server.
 
 use super::environment;
 use crate::journal::Manifest;
@@ -15,14 +15,14 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-/// For a document; from the first byte sent to the last received.
+/// The time allowed for a document, from the first byte sent to the last one received.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The body at an `http` or `https` URL, no longer than a manifest. `SERVER_TOKEN` goes with the request if it is for that
-/// server.
+/// Fetches the body at an `http` or `https` URL, which may be no longer than a manifest. `SERVER_TOKEN` is sent if the URL
+/// leads to that server.
 ///
 /// # Errors
-/// In words.
+/// The document can't be fetched; the error explains why in words.
 pub fn get(url: &str) -> Result<Bytes, String> {
     let parsed: Uri = url.parse().map_err(|e| format!("not a URL ({e})"))?;
     let token = environment::text("SERVER_TOKEN");
@@ -41,15 +41,15 @@ pub fn get(url: &str) -> Result<Bytes, String> {
     }
 }
 
-/// What is at a URL, whatever the answer's status; without a token.
+/// Fetches the body at a URL, whatever the status of the answer, without a token.
 ///
 /// # Errors
-/// In words, also where the answer takes longer than `patience`.
+/// There is no answer, or it takes longer than `patience`; the error explains it in words.
 pub fn ask(url: &str, patience: Duration) -> Result<(StatusCode, Bytes), String> {
     ask_with(url.parse().map_err(|e| format!("not a URL ({e})"))?, None, patience)
 }
 
-/// A URL or the name of a file, without a password that stands in it.
+/// Returns a URL without a password in it, or the name of a file unchanged.
 pub fn shown(source: &str) -> String {
     let Some((scheme, rest)) = source.split_once("://") else { return source.into() };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -59,8 +59,8 @@ pub fn shown(source: &str) -> String {
     }
 }
 
-/// Whether a URL leads to the server that `SERVER_HOST` and `SERVER_PORT` name, which `SERVER_TOKEN` is for; unset, they
-/// name this machine, and any port.
+/// Reports whether a URL leads to the server named by `SERVER_HOST` and `SERVER_PORT`, to which `SERVER_TOKEN` belongs. If
+/// they are unset, they mean this machine and any port.
 fn is_own_server(url: &Uri) -> bool {
     let host = environment::text("SERVER_HOST").unwrap_or("localhost".into());
     let port = environment::text("SERVER_PORT").and_then(|port| port.parse().ok()).filter(|port| *port > 0);
@@ -95,7 +95,7 @@ async fn answer_at(url: Uri, token: Option<String>) -> Result<(StatusCode, Bytes
     let mut request = Request::get(url).body(Empty::<Bytes>::new()).map_err(|e| e.to_string())?;
     if let Some(token) = token {
         let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let mut value = value.map_err(|_| "SERVER_TOKEN holds what no header can".to_string())?;
+        let mut value = value.map_err(|_| "SERVER_TOKEN has characters that no header can hold".to_string())?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
     }
@@ -110,7 +110,7 @@ async fn answer_at(url: Uri, token: Option<String>) -> Result<(StatusCode, Bytes
     body.map(|body| (status, body.to_bytes())).map_err(|e| innermost(&*e))
 }
 
-/// What stands behind an error says more than the error.
+/// Returns the message of the innermost cause, which says more than the error itself.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |e| e.source()).last().map(ToString::to_string).unwrap_or_default()
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_for_one_server() {
+    fn a_token_is_sent_to_its_server_only() {
         for (url, host, port, expected) in [
             ("http://localhost:8000/api/manifest", "localhost", None, true),
             ("http://127.0.0.1:1234", "localhost", None, true),

@@ -1,4 +1,5 @@
-//! `tracegen health`: for who probes a server and has no other client, as a container without a shell.
+//! The subcommand `tracegen health`, for health checks where no other client is available, as in a container without a
+//! shell.
 
 use super::output::{print, say};
 use super::{Exit, Failure, environment, fetch};
@@ -21,7 +22,7 @@ pub struct Health {
     url: Option<String>,
 }
 
-/// Shorter than the time that probes are commonly given.
+/// The time allowed for the answer, which is shorter than the usual time-out of health checks.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 impl Health {
@@ -43,7 +44,7 @@ impl Health {
     }
 }
 
-/// Where the variables of `serve` let it listen, as this machine reaches it.
+/// Returns the URL at which this machine reaches the address in the variables of `serve`.
 fn local() -> Result<String, Failure> {
     let port = environment::value("SERVER_PORT", |text| text.parse::<u16>().map_err(|_| "expected a port"))?;
     let host = environment::text("SERVER_HOST").unwrap_or("127.0.0.1".into());

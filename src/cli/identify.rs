@@ -1,4 +1,4 @@
-//! `tracegen identify`: what trace ids stand for.
+//! The subcommand `tracegen identify`, which tells which traces ids stand for.
 
 use super::output::print;
 use super::parse::format_time;
@@ -55,7 +55,7 @@ impl Identify {
     }
 }
 
-/// Of a run that is known whole.
+/// Identifies ids in a run that is known completely.
 fn identify(known: Known, ids: &[Id]) -> (String, bool) {
     let Known { mut archive, background } = known;
     let (mut out, mut all_ours) = (String::new(), true);
@@ -71,7 +71,7 @@ fn identify(known: Known, ids: &[Id]) -> (String, bool) {
                         format!("trace {index}, {}, {spans}, started {start}, lasts {lasts}", foreign(view.scenario()));
                     (format!("{what}\n  tracegen replay {index} {}", background.words), true)
                 }
-                None => (format!("trace {index}, which the run has not made"), false),
+                None => (format!("trace {index}, which the run did not make"), false),
             },
             Identified::OtherRun { tag, index } => {
                 (format!("trace {index} of another run with this seed, of tag {tag:08x}"), false)
@@ -84,13 +84,13 @@ fn identify(known: Known, ids: &[Id]) -> (String, bool) {
     (out, all_ours)
 }
 
-/// What seed, and plan if there is one, tell.
+/// Identifies ids by a seed, and a plan if there is one.
 fn identify_by_seed(seed: u64, paths: Vec<PathBuf>, ids: &[Id]) -> Result<(String, bool), Failure> {
     let run = match paths.is_empty() {
         true => None,
         false => {
             let plan = Arc::new(scenarios::plan(&paths)?);
-            // Which scenario a trace is of does not depend on when it starts.
+            // The scenario of a trace does not depend on when it starts.
             let any = Schedule::new(0, Arrivals::Even { count: 1, per_ns: 1 });
             Some(Run::new(plan, seed, any.map_err(|e| Failure::usage(e.to_string()))?))
         }

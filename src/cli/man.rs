@@ -1,4 +1,4 @@
-//! `tracegen man`.
+//! The subcommand `tracegen man`.
 
 use super::{Cli, Exit, Failure};
 use clap::{Args, CommandFactory};

@@ -1,9 +1,9 @@
-//! The memory of a process that runs for long.
+//! The memory of a long-running process.
 
-/// From now on, memory comes in small pages. A huge one stays whole for one byte of it that is in use, which doubles what a
-/// run holds; compiling, which is over soon, is faster with them, so this comes behind it.
+/// Makes further allocations use small pages. A huge page stays in use as long as one byte of it does, which doubles the
+/// memory of a run. Compiling is short and faster with huge pages, so this is called after it.
 pub fn take_small_pages() {
-    // Where a kernel does not know them, there are none.
+    // A kernel that does not know the call has no huge pages.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -1,4 +1,4 @@
-//! `tracegen merge`: the manifests of a run's shards as that of the run.
+//! The subcommand `tracegen merge`, which merges the manifests of a run's shards.
 
 use super::fetch::shown;
 use super::output::{print_with, say};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How often what is waited for is looked at.
+/// The interval in which manifests that are waited for are read.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Merge the manifests of a run's shards into that of the run
@@ -68,13 +68,13 @@ impl Merge {
         }
     }
 
-    /// Write what was merged; `open`: those without an end.
+    /// Writes the merged manifest. `open` names the manifests without an end.
     fn end(&self, merged: Merged, open: &[String]) -> Result<Exit, Failure> {
         self.write(&merged.manifest)?;
         let to = self.output.as_ref().map_or(String::new(), |path| format!(" -> {}", path.display()));
         say(format_args!("{}{to}", summary(&merged)));
         for name in open {
-            say(format_args!("{name} has no end: its run goes on, or was killed; what it sent is not known"));
+            say(format_args!("{name} has no end: its run goes on, or was killed; which traces it sent is not known"));
         }
         Ok(if merged.missing.is_empty() && open.is_empty() { Exit::Done } else { Exit::Wrong })
     }
@@ -90,7 +90,7 @@ impl Merge {
         self.names()?.into_iter().map(read).collect()
     }
 
-    /// Of the manifests, directories listed.
+    /// Returns the names of the manifests, with the files of directories.
     fn names(&self) -> Result<Vec<String>, Failure> {
         let mut names = vec![];
         for name in &self.manifests {
@@ -103,7 +103,7 @@ impl Merge {
             let mut found = vec![];
             for entry in fs::read_dir(directory).map_err(failed)? {
                 let path = entry.map_err(failed)?.path();
-                // A pipe of that name would be waited for.
+                // Opening a pipe of that name would block.
                 if path.is_file()
                     && path.extension().is_some_and(|e| e == "json")
                     && self.output.as_ref() != Some(&path)
@@ -127,19 +127,20 @@ impl Merge {
 }
 
 fn summary(merged: &Merged) -> String {
-    let Merged { manifest, shard_count: of, missing } = merged;
-    let there = of - missing.len() as u64;
+    let Merged { manifest, shard_count, missing } = merged;
+    let there = shard_count - missing.len() as u64;
     let amount = manifest.ended.as_ref().map_or(String::new(), |totals| {
         format!(", {}, {}", count(totals.traces, "trace"), count(totals.spans, "span"))
     });
-    let missing = if missing.is_empty() { String::new() } else { format!(", missing: {}", listed(missing, *of)) };
-    format!("{there} of {}{amount}{missing}", count(*of, "shard"))
+    let missing =
+        if missing.is_empty() { String::new() } else { format!(", missing: {}", listed(missing, *shard_count)) };
+    format!("{there} of {}{amount}{missing}", count(*shard_count, "shard"))
 }
 
-/// `0/8, 3/8, 5/8 and 2 more`
-fn listed(missing: &[u64], of: u64) -> String {
+/// Returns a list such as `0/8, 3/8, 5/8 and 2 more`.
+fn listed(missing: &[u64], shard_count: u64) -> String {
     const SHOWN: usize = 10;
-    let mut shown: Vec<String> = missing.iter().take(SHOWN).map(|k| format!("{k}/{of}")).collect();
+    let mut shown: Vec<String> = missing.iter().take(SHOWN).map(|k| format!("{k}/{shard_count}")).collect();
     if missing.len() > SHOWN {
         shown.push(format!("{} more", missing.len() - SHOWN));
     }

@@ -1,4 +1,4 @@
-//! `OTEL_METRICS_EXPORTER=otlp`: tracegen's own metrics go where the standard variables say.
+//! The export of tracegen's own metrics, by `OTEL_METRICS_EXPORTER=otlp` and the other standard variables.
 
 use super::{Failure, environment};
 use crate::export::target::Target;
@@ -6,17 +6,20 @@ use crate::export::{MetricExporter, Temporality};
 use crate::telemetry::{Metric, Telemetry};
 use std::time::Duration;
 
-/// The specification's default.
+/// The default interval of the specification.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What the variables ask for.
+/// The export that the variables select.
 pub struct Wanted {
     pub target: Target,
     interval: Duration,
     temporality: Temporality,
 }
 
-/// `None`: no metrics are asked for.
+/// Reads the variables; returns `None` if they select no metrics.
+///
+/// # Errors
+/// A variable has a bad value.
 pub fn wanted() -> Result<Option<Wanted>, Failure> {
     let exporter = environment::value("OTEL_METRICS_EXPORTER", |text| match text {
         "otlp" => Ok(true),
@@ -38,13 +41,16 @@ pub fn wanted() -> Result<Option<Wanted>, Failure> {
 }
 
 impl Wanted {
-    /// Send what `read` gives; `tell` gets the first thing that goes wrong.
+    /// Starts sending the metrics that `read` returns. `report` is called with the first failure.
+    ///
+    /// # Errors
+    /// The target can't be used.
     pub fn start(
         self,
-        tell: impl Fn(String) + Send + Sync + 'static,
+        report: impl Fn(String) + Send + Sync + 'static,
         read: impl Fn() -> Vec<Metric> + Send + Sync + 'static,
     ) -> Result<Telemetry, Failure> {
-        let exporter = MetricExporter::new(&self.target, self.temporality, Box::new(tell));
+        let exporter = MetricExporter::new(&self.target, self.temporality, Box::new(report));
         let exporter = exporter.map_err(|e| Failure::usage(e.to_string()))?;
         Ok(Telemetry::start(exporter, self.interval, environment::text("OTEL_SERVICE_NAME"), read))
     }

@@ -1,50 +1,51 @@
-//! All that tracegen prints: results to stdout, what it says about the work to stderr.
+//! Everything that tracegen prints: results to stdout, messages to stderr.
 //!
-//! Where stderr can't be written (a full disk, `2>/dev/full`) a message is lost, and never the run: nothing here panics, as
-//! `eprintln!` does. A result that can't be printed is a failure of the command.
+//! If stderr can't be written (a full disk, `2>/dev/full`), the message is lost but the run goes on; `eprintln!` would
+//! panic. A result that can't be printed is a failure of the command.
 
 use super::Failure;
 use crate::text::foreign::foreign;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
-/// Says a line on stderr, behind the name of the program. What others wrote may be in it: nothing of it is obeyed.
+/// Prints a line on stderr, behind the name of the program. Foreign text in it is made safe for the terminal.
 pub fn say(line: impl Display) {
     tell(format_args!("tracegen: {}\n", foreign(&line.to_string())));
 }
 
-/// Writes text to stderr as it is, without its colours where they are not wanted.
+/// Prints text on stderr unchanged, without colours if they are not wanted.
 pub fn tell(text: impl Display) {
-    // In one piece, so that the lines of several threads don't mix. There is nobody to tell that it could not be said.
+    // The text is written in one piece, so that lines of several threads do not mix. A failure is ignored, because there is
+    // nowhere to report it.
     let _ = anstream::stderr().lock().write_all(text.to_string().as_bytes());
 }
 
-/// Prints a result to stdout as it is.
+/// Prints a result to stdout unchanged.
 ///
 /// # Errors
-/// It can't be written. A reader that has seen enough (`| head`) is no failure.
+/// Stdout can't be written. It is not an error if the reader has seen enough (`| head`).
 pub fn print(text: &str) -> Result<(), Failure> {
     write_result(io::stdout().lock(), |stdout| stdout.write_all(text.as_bytes()))
 }
 
-/// Prints a result to stdout, without its colours where they are not wanted.
+/// Prints a result to stdout, without colours if they are not wanted.
 ///
 /// # Errors
-/// As [`print`].
+/// The same as for [`print`].
 pub fn print_styled(text: &str) -> Result<(), Failure> {
     write_result(anstream::stdout().lock(), |stdout| stdout.write_all(text.as_bytes()))
 }
 
-/// Prints a result to stdout as `write` writes it.
+/// Prints to stdout what `write` writes.
 ///
 /// # Errors
-/// As [`print`].
+/// The same as for [`print`].
 pub fn print_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     write_result(io::stdout().lock(), write)
 }
 
 fn write_result<W: Write>(mut stdout: W, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    // What is still buffered at the end of the process is lost without a word.
+    // Bytes that are still buffered at the end of the process would be lost silently.
     match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::impossible(format!("stdout: {e}"))),
         _ => Ok(()),

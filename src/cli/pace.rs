@@ -1,15 +1,16 @@
-//! How fast traces come: `--rate`, `--interval` and `--lanes`, and the variables that stand for them.
+//! The pace of traces: `--rate`, `--interval` and `--lanes`, and the variables with the same meaning.
 
 use super::{Failure, environment};
 use crate::interpreter::MAX_LANES;
 use crate::text::quantity::{self, Rate, SECOND};
 use clap::ValueEnum;
 
-/// The gaps of the tool this one follows: 0.5 to 2 s on 4 lanes.
+/// The default minimum and maximum gap between the traces of a lane, in ns.
 pub const INTERVAL: (u64, u64) = (SECOND / 2, 2 * SECOND);
+/// The default number of lanes.
 pub const LANES: u32 = 4;
 
-/// How starts are spread at a rate.
+/// The distribution of starts at a given rate.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ArrivalsFlag {
     /// Evenly
@@ -18,27 +19,25 @@ pub enum ArrivalsFlag {
     Poisson,
 }
 
+/// The pace of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// `count` traces every `per` ns.
-    Even {
-        count: u64,
-        per: u64,
-    },
+    /// `count` traces every `period` ns.
+    Even { count: u64, period: u64 },
     /// Gaps of `min` to `max` ns in each lane.
-    Interval {
-        min: u64,
-        max: u64,
-        lanes: u32,
-    },
+    Interval { min: u64, max: u64, lanes: u32 },
+    /// As many traces as can be generated and sent.
     Max,
 }
 
-/// From flags, else variables, else the default.
+/// Resolves the pace from flags, or else variables, or else the default.
+///
+/// # Errors
+/// A variable has a bad value.
 pub fn resolve(rate: Option<Rate>, interval: Option<(u64, u64)>, lanes: Option<u32>) -> Result<Pace, Failure> {
     match (rate, interval) {
         (Some(Rate::Max), _) => return Ok(Pace::Max),
-        (Some(Rate::Fixed { count, period: per }), _) => return Ok(Pace::Even { count, per }),
+        (Some(Rate::Fixed { count, period }), _) => return Ok(Pace::Even { count, period }),
         (None, Some((min, max))) => return Ok(Pace::Interval { min, max, lanes: self::lanes(lanes)? }),
         (None, None) => {}
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::text::quantity::{checked_interval, duration};
 
-/// A duration above 0, in ns.
+/// Parses a duration above 0 and returns it in ns.
 pub fn positive_duration(text: &str) -> Result<u64, String> {
     match duration(text)? {
         0 => Err("must be above 0".into()),
@@ -12,7 +12,7 @@ pub fn positive_duration(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `0.5..2` (seconds) or `500ms..2s`, in ns.
+/// Parses `0.5..2` (seconds) or `500ms..2s` and returns both ends in ns.
 pub fn interval(text: &str) -> Result<(u64, u64), String> {
     let allowed = "expected the shortest and longest gap between traces, as `0.5..2` (seconds) or `500ms..2s`";
     let (min, max) = text.split_once("..").ok_or(allowed)?;
@@ -20,7 +20,8 @@ pub fn interval(text: &str) -> Result<(u64, u64), String> {
     checked_interval(min, max)
 }
 
-/// A time, as ns since 1970: RFC 3339, a UTC date, `now`, or relative to now as `-7d`, `+10m`.
+/// Parses a time and returns it in ns since 1970. It may be in RFC 3339, a UTC date, `now`, or relative to `now` such as
+/// `-7d` or `+10m`.
 pub fn time(text: &str, now: u64) -> Result<u64, String> {
     let allowed = "expected a time, as `2026-01-01T00:00:00Z`, `2026-01-01`, `now`, `-7d` or `+10m`";
     if text == "now" {
@@ -36,26 +37,26 @@ pub fn time(text: &str, now: u64) -> Result<u64, String> {
         Ok(timestamp) => timestamp,
         Err(_) => format!("{text}T00:00:00Z").parse().map_err(|_| allowed.to_string())?,
     };
-    // Room for what a trace can last, far below where ns since 1970 would overflow an int64.
+    // There must be room for the duration of a trace; the limit is far below what an int64 holds.
     u64::try_from(timestamp.as_nanosecond())
         .ok()
         .filter(|ns| *ns < 1 << 62)
         .ok_or_else(|| "that time is out of range: 1970 to 2116".into())
 }
 
-/// ns since 1970 as RFC 3339, with as many decimals as it takes.
+/// Formats ns since 1970 in RFC 3339, with as many decimals as needed.
 pub fn format_time(ns: u64) -> String {
     Timestamp::from_nanosecond(ns as i128).map(|t| t.to_string()).unwrap_or_else(|_| ns.to_string())
 }
 
-/// Which traces of the whole this process makes: those whose index leaves `k` when divided by `n`.
+/// A shard: the traces whose index leaves `k` when divided by `n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     pub k: u64,
     pub n: u64,
 }
 
-/// `K/N`, 0 <= K < N.
+/// Parses `K/N` with 0 <= K < N.
 pub fn shard(text: &str) -> Result<Shard, String> {
     let allowed = "expected K/N with K from 0 to N - 1, as `0/3`";
     let (k, n) = text.split_once('/').ok_or(allowed)?;

@@ -1,29 +1,30 @@
-//! How fast a count has grown of late.
+//! The recent growth of a count.
 
 use std::time::{Duration, Instant};
 
+/// A meter of the rate at which a count grows.
 pub struct Recent {
     stretch: Duration,
-    since: Instant,
-    before: u64,
+    stretch_start: Instant,
+    count_before: u64,
     rate: f64,
 }
 
 impl Recent {
-    /// Over the last whole `stretch`; in the first one, since now.
+    /// Makes a meter that measures over the last complete `stretch`; during the first one it measures since now.
     pub fn new(stretch: Duration) -> Recent {
-        Recent { stretch, since: Instant::now(), before: 0, rate: 0.0 }
+        Recent { stretch, stretch_start: Instant::now(), count_before: 0, rate: 0.0 }
     }
 
-    /// A second.
+    /// Returns the rate a second, given the current count.
     pub fn rate(&mut self, count: u64) -> f64 {
-        let passed = self.since.elapsed();
+        let passed = self.stretch_start.elapsed();
         if passed < self.stretch && self.rate > 0.0 {
             return self.rate;
         }
-        let current = (count - self.before) as f64 / passed.as_secs_f64().max(0.001);
+        let current = (count - self.count_before) as f64 / passed.as_secs_f64().max(0.001);
         if passed >= self.stretch {
-            *self = Recent { since: Instant::now(), before: count, rate: current, ..*self };
+            *self = Recent { stretch_start: Instant::now(), count_before: count, rate: current, ..*self };
         }
         current
     }
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_holds_for_a_stretch() {
+    fn a_rate_is_kept_for_a_stretch() {
         let mut recent = Recent::new(Duration::from_millis(50));
         assert_eq!(recent.rate(0), 0.0);
         std::thread::sleep(Duration::from_millis(50));

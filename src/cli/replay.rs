@@ -1,4 +1,4 @@
-//! `tracegen replay`: one trace of a run, made again.
+//! The subcommand `tracegen replay`, which generates one trace of a run again.
 
 use super::output::say;
 use super::run::exporter::{Exporter, ExporterFlags};
@@ -25,7 +25,7 @@ prints at its end names them. SERVER_TOKEN is sent to a server that wants it.")]
 pub struct Replay {
     /// Which trace: its index, counted from 0, or its id
     #[arg(value_name = "INDEX|TRACE_ID", value_parser = which)]
-    trace: Which,
+    trace: TraceRef,
     /// Scenario files or directories of a run that is named by its seed
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -36,16 +36,16 @@ pub struct Replay {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
+enum TraceRef {
     Index(u64),
     Id([u8; 16]),
 }
 
-fn which(text: &str) -> Result<Which, String> {
+fn which(text: &str) -> Result<TraceRef, String> {
     match trace_id(text) {
-        Some(id) => Ok(Which::Id(id)),
+        Some(id) => Ok(TraceRef::Id(id)),
         None => match text.parse() {
-            Ok(index) if index < MAX_INDEX => Ok(Which::Index(index)),
+            Ok(index) if index < MAX_INDEX => Ok(TraceRef::Index(index)),
             Ok(_) => Err(format!("a run has traces 0 to {} at most", MAX_INDEX - 1)),
             Err(_) => Err("expected an index, or an id of 32 hexadecimal digits".into()),
         },
@@ -64,7 +64,8 @@ impl Replay {
         }
         let observer = Box::new(say);
         let opened = outlet::open(&self.exporter, Exporter::Stdout, &run, observer)?;
-        // A batch at a time: what the plan has once may be in the trace many times. The account says what came of each.
+        // The trace is written batch by batch, because a constant of the plan may be in it many times. The account tells
+        // what became of each batch.
         let mut send = |batch| drop(opened.sink.send(batch));
         let mut encoder = (opened.encoder)();
         encoder.add(run.origin().view(&trace), &mut send);
@@ -80,10 +81,10 @@ impl Replay {
     }
 }
 
-fn index(archive: &Archive, which: Which) -> Result<u64, Failure> {
+fn index(archive: &Archive, which: TraceRef) -> Result<u64, Failure> {
     let id = match which {
-        Which::Index(index) => return Ok(index),
-        Which::Id(id) => id,
+        TraceRef::Index(index) => return Ok(index),
+        TraceRef::Id(id) => id,
     };
     match archive.identify(id) {
         Identified::Ours { index } => Ok(index),

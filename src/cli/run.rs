@@ -1,4 +1,4 @@
-//! `tracegen run`: flags to a job, the job to its end, the account of it.
+//! The subcommand `tracegen run`: from flags to a job, through the job, to its account.
 
 mod destination;
 pub(super) mod exporter;
@@ -78,19 +78,19 @@ enum SummaryFlag {
     Json,
 }
 
-/// What is to be run, new or taken up again.
+/// A run that is about to start, new or resumed.
 pub(super) struct Prepared {
     run: Arc<crate::interpreter::Run>,
     timing: Timing,
     paths: Vec<PathBuf>,
     sent: Sent,
-    /// What it came to before.
+    /// The totals of the run before it was stopped.
     totals: Option<Totals>,
 }
 
 impl Prepared {
-    /// What it begins with, and where its traces go.
-    fn summary(&self, to: &str) -> String {
+    /// Returns the line that is printed at the beginning, with the destination of the traces.
+    fn summary(&self, destination: &str) -> String {
         let shard = match self.timing.selection.shard {
             (_, 1) => String::new(),
             (k, n) => format!(", shard {k}/{n}"),
@@ -101,18 +101,18 @@ impl Prepared {
         };
         let (seed, plan) = (self.run.seed(), self.run.plan());
         let scenarios = count(plan.scenarios.len() as u64, "scenario");
-        format!("seed {seed}, plan {}, {scenarios}{shard}{again} -> {to}", plan.digest_short())
+        format!("seed {seed}, plan {}, {scenarios}{shard}{again} -> {destination}", plan.digest_short())
     }
 }
 
 /// Claims the file that a manifest is written to.
 ///
 /// # Errors
-/// It can't be written, another run writes it, or what it holds is no manifest and would be lost.
+/// The file can't be written, another run writes it, or it holds something else that would be lost.
 pub(super) fn open_manifest(path: &Path) -> Result<ManifestFile, Failure> {
     let name = path.display();
     if disk::holds_other(path, "{\"format\":") {
-        let problem = "what it holds is no manifest, and would be lost: name another file, or remove it";
+        let problem = "its content is not a manifest, and would be lost: name another file, or remove it";
         return Err(Failure::usage(format!("--manifest {name}: {problem}")));
     }
     ManifestFile::open(path).map_err(|e| match e.kind() {
@@ -123,7 +123,8 @@ pub(super) fn open_manifest(path: &Path) -> Result<ManifestFile, Failure> {
     })
 }
 
-/// At full speed the manifest gets the schedule as it grows, so that what arrives can be verified meanwhile.
+/// Returns the callback that appends new epochs to the manifest at full speed, so that arriving traces can be verified
+/// during the run.
 fn journal(file: Arc<ManifestFile>, run: Arc<crate::interpreter::Run>) -> engine::OnEpoch {
     Arc::new(move |schedule| {
         if file.lacks(schedule.epochs().len()) {
@@ -171,7 +172,7 @@ impl Run {
         save(&|| {
             let engine::Figures { traces, spans, .. } = outcome.figures;
             let now = Totals { traces, spans, time: clock::now(), account: Some(outcome.account.clone()) };
-            // A manifest that was read leaves room for what this run can come to.
+            // The totals of a manifest that was read leave room for those of this run.
             let all = prepared.totals.iter().try_fold(now, |sum, before| sum.checked_add(before));
             written(Some(&outcome.ending), all)
         })?;
@@ -179,8 +180,10 @@ impl Run {
         Ok(self.exit(&outcome, timing))
     }
 
+    /// Checks that all files that are read and written are different.
+    ///
     /// # Errors
-    /// Two of the files that are read and written are one.
+    /// Two of them are the same.
     fn check_files(&self, prepared: &Prepared) -> Result<(), Failure> {
         let written = [
             match &self.exporter.exporter {
@@ -205,7 +208,7 @@ impl Run {
         Failure::impossible(format!("can't write {}: {error}", path.display()))
     }
 
-    /// `None`: there is nothing left to run.
+    /// Prepares the run; returns `None` if nothing is left to run.
     fn prepare(&mut self) -> Result<Option<Prepared>, Failure> {
         let Some(path) = self.resume.clone() else { return self.prepare_new().map(Some) };
         let Some(stopped) = resume::open(&path)? else {
@@ -248,7 +251,8 @@ impl Run {
         self.threads.map_or_else(cores, |n| n as usize)
     }
 
-    /// Anything rejected or undelivered beats an interruption; an endless run that was stopped is done.
+    /// Returns how the run ended. Rejected or undelivered spans take precedence over an interruption; an endless run that
+    /// was stopped is done.
     fn exit(&self, outcome: &monitor::Outcome, timing: &Timing) -> Exit {
         let endless = timing.selection.count.is_none() && timing.selection.started_before.is_none();
         match outcome {

@@ -1,4 +1,5 @@
-//! Where long work shows how far it is: redrawn in place on a terminal, elsewhere a plain line every ten seconds, on stderr.
+//! The progress of long work on stderr: redrawn in place on a terminal; elsewhere a plain line is printed every ten
+//! seconds.
 
 use super::output::tell;
 use crate::text::foreign::foreign;
@@ -8,24 +9,26 @@ use std::time::{Duration, Instant};
 
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
+/// A place for progress.
 pub struct Screen {
-    /// `None`: there is no terminal, or nothing is to be shown.
+    /// The bar; `None` if stderr is not a terminal, or nothing is to be shown.
     bar: Option<ProgressBar>,
     quiet: bool,
     last_plain: Instant,
 }
 
-/// What is to be done now.
+/// What to do now.
 pub enum Turn {
-    /// Set its position and message anew.
+    /// Set the bar's position and message.
     Redraw(ProgressBar),
-    /// Say a line.
+    /// Print a line.
     Line,
     Nothing,
 }
 
 impl Screen {
-    /// `template` is indicatif's, of a bar with so many `steps`. Nothing but what is printed is shown if `quiet`.
+    /// Makes a screen. `template` is one of indicatif's, for a bar of `steps` steps. With `quiet`, only printed lines are
+    /// shown.
     pub fn new(quiet: bool, template: &str, steps: Option<u64>) -> Screen {
         let terminal = std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
         let bar = (terminal && !quiet).then(|| {
@@ -37,7 +40,7 @@ impl Screen {
         Screen { bar, quiet, last_plain: Instant::now() }
     }
 
-    /// To be asked a few times a second; `news`: a plain line should not wait.
+    /// Returns what to do now. It is called a few times a second. `news` asks for a plain line without delay.
     pub fn turn(&mut self, news: bool) -> Turn {
         match &self.bar {
             Some(bar) => Turn::Redraw(bar.clone()),
@@ -49,7 +52,7 @@ impl Screen {
         }
     }
 
-    /// A line of its own, whatever else is shown.
+    /// Prints a line of its own, beside the bar if there is one.
     pub fn print(&self, line: &str) {
         let line = foreign(line);
         match &self.bar {
@@ -58,7 +61,7 @@ impl Screen {
         }
     }
 
-    /// Take away what was redrawn.
+    /// Removes the bar.
     pub fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();

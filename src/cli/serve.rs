@@ -1,4 +1,4 @@
-//! `tracegen serve`: the engine, the store and the UI, until it is told to end.
+//! The subcommand `tracegen serve`: the engine, the store and the UI, until it is told to end.
 
 pub(super) mod address;
 mod herald;
@@ -28,9 +28,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// How long what was made may take to be delivered at the end, ns.
+/// The time allowed for delivering what was generated, at the end, in ns.
 const DRAIN: u64 = 6 * quantity::SECOND;
-/// For all that is done when the server has closed: with the farewell to its clients, less than 10 s from the signal on.
+/// The time allowed for everything after the server has closed. Together with the farewell to clients it is less than 10 s
+/// from the signal on.
 const LAST: Duration = Duration::from_secs(7);
 
 /// Generate traces and show them on a web page as they come: http://localhost:8000
@@ -79,7 +80,7 @@ pub struct Serve {
     manifest: Option<PathBuf>,
 }
 
-/// For the store to answer before the banner is printed.
+/// The time allowed for the store to answer before the banner is printed.
 const FIRST_TRY: Duration = Duration::from_millis(500);
 
 impl Serve {
@@ -89,7 +90,7 @@ impl Serve {
         memory::take_small_pages();
         let (options, mut bad) = Options::resolve(&self, &paths);
         if let Some(last) = bad.pop() {
-            // A line each; the last is told like any other failure.
+            // All failures are printed, a line each; the last one is returned like any other.
             bad.into_iter().for_each(|failure| output::say(failure.message));
             return Err(Failure::usage(last.message));
         }
@@ -103,7 +104,7 @@ impl Serve {
             let token = options.token.clone().map(Token::new).transpose().map_err(no_random)?;
             let database = create_database(&options.database);
             let database = database.map_err(|e| Failure::impossible(e.to_string()))?;
-            // so that the banner says what is in use; what takes longer is tried in the background
+            // The banner then shows which store is in use. A longer connection attempt goes on in the background.
             let _ = tokio::time::timeout(FIRST_TRY, database.try_now()).await;
             let session = Session::start(SessionOptions {
                 plan: edition.plan.clone(),
@@ -140,7 +141,7 @@ impl Serve {
             let mut watch = tokio::spawn(herald.watch(end.clone()));
             server.run(app.clone(), herald::ending()).await;
             let until = Instant::now() + LAST;
-            // a manifest that is being written must not come after the last
+            // A manifest that is being written must not overwrite the last one.
             end.notify_one();
             if timeout_at(until - LAST / 2, &mut watch).await.is_err() {
                 watch.abort();
@@ -151,30 +152,30 @@ impl Serve {
             }
             exit
         });
-        // what is still at work on a thread of its own, as a compilation, is not waited for
+        // Work on other threads, such as a compilation, is not waited for.
         runtime.shutdown_background();
         exit
     }
 
-    /// Delivers what was made, as far as that can be done `until` then, and says what became of it.
+    /// Delivers what was generated as far as possible until `deadline`, and reports what became of it.
     async fn finish(
         &self,
         app: Arc<App>,
         manifest: Option<Arc<ManifestFile>>,
-        until: Instant,
+        deadline: Instant,
     ) -> Result<Exit, Failure> {
         let draining = app.clone();
         let drained = tokio::task::spawn_blocking(move || draining.session.finish(DRAIN));
-        let state = match timeout_at(until, drained).await {
+        let state = match timeout_at(deadline, drained).await {
             Ok(state) => state.map_err(|e| Failure::impossible(format!("generation broke off: {e}")))?,
             Err(_) => app.session.state(),
         };
-        let _ = timeout_at(until, app.database.disconnect()).await;
+        let _ = timeout_at(deadline, app.database.disconnect()).await;
         if let Some(file) = manifest {
             file.save(&app.session.manifest()).map_err(|e| Failure::impossible(format!("--manifest: {e}")))?;
         }
         let written = app.database.status().written;
-        // an exporter, or a ClickHouse that is written from here; there are not both
+        // There is either an exporter or a ClickHouse that tracegen writes to, not both.
         let account = state.exporter.as_ref().map(|exporter| exporter.account.clone()).or(written.map(rows::account));
         output::tell(foreign::message(&summary(&state, account.as_ref())));
         Ok(if account.is_some_and(|account| !account.is_whole()) { Exit::Wrong } else { Exit::Done })

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, and the signal of a file that may not grow.
+//! The signals Ctrl-C and SIGTERM, and the signal for a file that may not grow.
 
 use super::{Failure, output};
 use std::io;
@@ -11,62 +11,63 @@ use tokio::signal::unix::Signal as Termination;
 #[cfg(windows)]
 use tokio::signal::windows::{CtrlC, CtrlClose as Termination};
 
-/// Signals that come so soon after one are the same: GNU `timeout` sends its own to the child and once more to the child's group.
+/// The time within which repeated signals count as one: GNU `timeout` sends its signal to the child, and again to the
+/// child's group.
 const SAME: Duration = Duration::from_millis(500);
 
-/// Lets a file that has reached the limit of `ulimit -f` be an error of the write, as a full disk is: untouched, the signal
-/// that comes with it (SIGXFSZ) ends the process, and no account of the run is left.
+/// Turns the limit of `ulimit -f` into a write error, as with a full disk. By default the signal SIGXFSZ would end the
+/// process without an account of the run.
 pub fn outlive_file_limits() {
     #[cfg(unix)]
     {
         use signal_hook::{consts::SIGXFSZ, flag};
         use std::sync::{Arc, atomic::AtomicBool};
-        // Where it can't be caught, it is as it was.
+        // If the signal can't be caught, the default stays.
         let _ = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     }
 }
 
-/// Both, from when this is made on.
+/// The signals from the time on when this is made.
 pub struct Signals {
     interrupts: CtrlC,
     terminations: Termination,
-    /// When the last one came that was told.
-    told: Option<Instant>,
+    /// The time of the last signal that was reported.
+    reported: Option<Instant>,
 }
 
 impl Signals {
-    /// Within a runtime of tokio's.
+    /// Starts listening. It must be called in a Tokio runtime.
     ///
     /// # Errors
-    /// The system's.
+    /// The system reports an error.
     #[cfg(unix)]
     pub fn listen() -> io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
         let (interrupts, terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(Signals { interrupts, terminations, told: None })
+        Ok(Signals { interrupts, terminations, reported: None })
     }
 
     #[cfg(windows)]
     pub fn listen() -> io::Result<Signals> {
         use tokio::signal::windows::{ctrl_c, ctrl_close};
-        Ok(Signals { interrupts: ctrl_c()?, terminations: ctrl_close()?, told: None })
+        Ok(Signals { interrupts: ctrl_c()?, terminations: ctrl_close()?, reported: None })
     }
 
-    /// Until one comes that is not the same as the one before.
+    /// Waits for a signal that does not count as one with the previous signal.
     pub async fn next(&mut self) {
         loop {
             tokio::select! {
                 _ = self.interrupts.recv() => {}
                 _ = self.terminations.recv() => {}
             }
-            if self.told.is_none_or(|told| told.elapsed() >= SAME) {
-                self.told = Some(Instant::now());
+            if self.reported.is_none_or(|reported| reported.elapsed() >= SAME) {
+                self.reported = Some(Instant::now());
                 return;
             }
         }
     }
 
-    /// Until the first one; the one after that ends the process at once.
+    /// Waits for the first signal; the next one ends the process at once.
     pub async fn first(mut self) {
         self.next().await;
         tokio::spawn(async move {
@@ -76,7 +77,7 @@ impl Signals {
     }
 }
 
-/// Let a thread listen to them from now on.
+/// Starts a thread that listens for signals.
 ///
 /// # Errors
 /// The system gives no thread, or no signals.
@@ -92,7 +93,7 @@ pub fn on_thread<F: Future<Output = ()>>(listen: impl FnOnce(Signals) -> F + Sen
     Ok(())
 }
 
-/// At the first signal, from now on: say that it was interrupted, with what that means, and end.
+/// Ends the process at the first signal, with a message that says that it was interrupted and what that means.
 ///
 /// # Errors
 /// The system gives no thread to listen on.

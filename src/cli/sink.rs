@@ -1,4 +1,5 @@
-//! `tracegen sink`: a receiver at the far end of a pipeline, which verifies what comes, and fails where it is asked to.
+//! The subcommand `tracegen sink`: a receiver at the end of a pipeline, which verifies what arrives, and can play a faulty
+//! receiver.
 
 mod faults;
 mod figures;
@@ -30,7 +31,7 @@ use trial::{Concluded, Trial};
 const GRPC: &str = "127.0.0.1:4317";
 const HTTP: &str = "127.0.0.1:4318";
 const REDRAW: Duration = Duration::from_millis(100);
-/// For tasks of connections that don't end.
+/// The time allowed for tasks of connections that do not end.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Receive traces at the end of a pipeline, verify them as they come, and fail on purpose where that is asked for
@@ -127,7 +128,7 @@ impl Sink {
             std::thread::Builder::new().name("judge".into()).spawn(move || bench.take_all(arrivals)).map_err(failed)?
         };
         let interrupted = self.receive(&runtime, receiver, signals, &bench, &mut page);
-        // With the last connection the last arrival has come.
+        // All arrivals are there when the last connection has ended.
         runtime.shutdown_timeout(END_PATIENCE);
         worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
         page.finish();
@@ -150,7 +151,7 @@ impl Sink {
         Ok(listeners)
     }
 
-    /// Until it is time, or a signal comes; whether one did.
+    /// Receives until a limit is reached or a signal comes, and returns whether it was a signal.
     fn receive(&self, runtime: &Runtime, receiver: Receiver, signals: Signals, bench: &Bench, page: &mut Page) -> bool {
         let books = receiver.books();
         runtime.block_on(async {
@@ -177,7 +178,7 @@ impl Sink {
                         limits.learn(&judge, account.requests);
                         if limits.ask_for_the_end() {
                             let bench = bench.clone();
-                            // What it says at the end is what counts.
+                            // Only the manifest's content at the end counts.
                             tokio::task::spawn_blocking(move || drop(bench.ask()));
                         }
                         if limits.are_reached() {

@@ -1,4 +1,4 @@
-//! Which run a trace is of: a manifest, or the flags that the run was given.
+//! The run that traces belong to, given by a manifest or by the flags of the run.
 
 use super::timing::{Timing, TimingFlags};
 use super::words::{naming, quoted};
@@ -12,20 +12,22 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A run, and what its traces don't tell of it.
+/// A run, and what is known of it beyond its traces.
 pub struct Known {
     pub archive: Archive,
     pub background: Background,
 }
 
+/// What is known of a run beyond its traces.
 #[derive(Default)]
 pub struct Background {
-    /// That name the run behind `tracegen replay TRACE`.
+    /// The words that name the run behind `tracegen replay TRACE`.
     pub words: String,
-    /// Its own, when it had ended; `None`: not known.
+    /// The run's own account of its delivery; `None` if it is not known.
     pub account: Option<Account>,
-    /// When the last trace starts that its flags ask for, ns since 1970; `None`: they say no end, or a manifest does.
-    pub until: Option<u64>,
+    /// The start of the last trace that the flags ask for, in ns since 1970; `None` if they have no end, or a manifest is
+    /// used.
+    pub last_start: Option<u64>,
 }
 
 /// The flags that name a run.
@@ -42,8 +44,10 @@ pub struct Source {
 }
 
 impl Source {
+    /// Opens the run.
+    ///
     /// # Errors
-    /// What names the run is out of reach or damaged, or does not compile.
+    /// The manifest or the scenarios are out of reach or damaged, or do not compile.
     pub fn open(&self, paths: Vec<PathBuf>) -> Result<Known, Failure> {
         match (&self.manifest, self.seed) {
             (Some(_), _) if !paths.is_empty() || self.timing.is_given() => {
@@ -60,19 +64,20 @@ impl Source {
         let plan = Arc::new(scenarios::plan(paths)?);
         let timing = Timing::resolve(&self.timing, true, clock::now(), plan.duration_bound())?;
         let Some(schedule) = &timing.repeat else {
-            return Err(Failure::usage("a run with --rate max makes its schedule as it goes: give its --manifest"));
+            return Err(Failure::usage("a run with --rate max makes its schedule while it runs: give its --manifest"));
         };
         let words = naming(paths, seed, schedule);
         let run = Run::new(plan, seed, timing.schedule);
         let last = last_trace(&run, timing.selection);
-        // Who gives the flags says that all of it was made.
+        // With flags, all traces that they ask for are taken to be generated.
         let ending = last.map(|(end, _)| Ending { stopped: None, end, schedule: run.schedule().clone() });
         let archive = Archive::of(&run, timing.selection, ending.as_ref());
-        Ok(Known { archive, background: Background { words, account: None, until: last.map(|(_, start)| start) } })
+        Ok(Known { archive, background: Background { words, account: None, last_start: last.map(|(_, start)| start) } })
     }
 }
 
-/// The index after the last trace of a selection, and when that starts, ns since 1970; `None`: there is no last one.
+/// Returns the index after the last trace of a selection, and the start of the last one in ns since 1970, or `None` if
+/// there is no last one.
 fn last_trace(run: &Run, Selection { count, started_before: before, .. }: Selection) -> Option<(u64, u64)> {
     let mut starts = Starts::new(run.seed(), run.schedule().clone());
     let before = before.map(|before| {
@@ -83,16 +88,16 @@ fn last_trace(run: &Run, Selection { count, started_before: before, .. }: Select
     Some((end, end.checked_sub(1).map_or(0, |last| starts.start(last))))
 }
 
-/// The run of a manifest, at a URL or in a file.
+/// Reads the run of a manifest, at a URL or in a file.
 pub fn known(source: &str) -> Result<Known, String> {
     let manifest = manifest(source)?;
     let archive = Archive::open(&manifest).map_err(|e| e.to_string())?;
     let account = manifest.ended.and_then(|totals| totals.account);
     let words = format!("--manifest {}", quoted(source));
-    Ok(Known { archive, background: Background { words, account, until: None } })
+    Ok(Known { archive, background: Background { words, account, last_start: None } })
 }
 
-/// At a URL, or in a file.
+/// Reads a manifest, at a URL or in a file.
 pub fn manifest(source: &str) -> Result<Manifest, String> {
     let manifest = if is_url(source) {
         Manifest::read(&*fetch::get(source)?)
@@ -106,7 +111,7 @@ pub fn is_url(source: &str) -> bool {
     source.starts_with("http://") || source.starts_with("https://")
 }
 
-/// A trace id: 32 hexadecimal digits.
+/// Parses a trace id: 32 hexadecimal digits.
 pub fn trace_id(text: &str) -> Option<[u8; 16]> {
     let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
     digits.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)).flatten()

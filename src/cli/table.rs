@@ -1,22 +1,22 @@
-//! Rows as a person reads them: names to the left, figures to the right, two spaces between.
+//! Tables for people: names to the left, figures to the right, two spaces between columns.
 
 use crate::text::foreign::foreign;
 use std::fmt::{self, Display, Formatter};
 use unicode_width::UnicodeWidthStr;
 
 pub struct Table {
-    /// Columns from the left that hold names.
+    /// The number of columns from the left that hold names.
     names: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// The first `names` columns hold names.
+    /// Makes a table whose first `names` columns hold names.
     pub fn new(names: usize, head: &[&str]) -> Table {
         Table { names, rows: vec![head.iter().map(ToString::to_string).collect()] }
     }
 
-    /// As many cells as the head has.
+    /// Adds a row with as many cells as the head has.
     pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells.iter().map(|cell| foreign(cell).to_string()).collect());
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_by_what_is_seen() {
+    fn columns_are_aligned_by_their_visible_width() {
         let mut table = Table::new(1, &["name", "n"]);
         table.row(vec!["日本".into(), "5".into()]);
         table.row(vec!["a\x1b[2Jb".into(), "1,000".into()]);

@@ -1,4 +1,4 @@
-//! When traces start: flags and variables to a schedule and a selection.
+//! The time of traces: from flags and variables to a schedule and a selection.
 
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, Shard};
@@ -9,7 +9,7 @@ use crate::journal::Selection;
 use crate::text::quantity::{self, Rate, SECOND, format_rate};
 use clap::Args;
 
-/// The flags that say when which traces start.
+/// The flags for the schedule and the selection of traces.
 #[derive(Args)]
 pub struct TimingFlags {
     /// Stop after N traces
@@ -42,7 +42,7 @@ pub struct TimingFlags {
 }
 
 impl TimingFlags {
-    /// Any is given.
+    /// Reports whether any flag is given.
     pub fn is_given(&self) -> bool {
         let TimingFlags { count, duration, rate, interval, start, until, shard, lanes, arrivals } = self;
         let numbers = count.or(*duration).is_some() || lanes.is_some() || shard.is_some();
@@ -50,22 +50,25 @@ impl TimingFlags {
     }
 }
 
-/// When which traces start.
+/// The schedule of a run, and the selection of its traces.
 pub struct Timing {
-    /// Of the schedule, ns since 1970.
+    /// The start of the schedule in ns since 1970.
     pub start: u64,
     pub schedule: Schedule,
     pub selection: Selection,
     pub at_full_speed: bool,
-    /// Traces a second, if a rate was asked for and the run goes on in real time.
+    /// The requested rate in traces a second, if there is one and the run goes on in real time.
     pub target: Option<f64>,
-    /// The flags that give the same schedule and selection again; `None` at full speed, which only a manifest repeats.
+    /// The flags that give the same schedule and selection again; `None` at full speed, which only a manifest can repeat.
     pub repeat: Option<Vec<String>>,
 }
 
 impl Timing {
-    /// `now` in ns since 1970 (whole ms, so that the line to repeat with is short), `longest` the longest a trace
-    /// of the plan can last, ns; `seeded`: the seed was given.
+    /// Resolves the flags. `now` is in ns since 1970, in whole ms so that the command to repeat the run is short. `longest`
+    /// is the maximum duration of a trace of the plan in ns. `seeded`: a seed is given.
+    ///
+    /// # Errors
+    /// The flags contradict each other or have bad values.
     pub fn resolve(flags: &TimingFlags, seeded: bool, now: u64, longest: u64) -> Result<Timing, Failure> {
         let time = |flag: &str, text: &Option<String>| match text {
             None => Ok(None),
@@ -80,7 +83,7 @@ impl Timing {
                 && !["TRACE_INTERVAL_MIN", "TRACE_INTERVAL_MAX"].iter().any(|name| environment::text(name).is_some())
         });
         let pace = match spread {
-            Some(count) => Pace::Even { count, per: 60 * SECOND },
+            Some(count) => Pace::Even { count, period: 60 * SECOND },
             None => pace::resolve(flags.rate, flags.interval, flags.lanes)?,
         };
         let full_speed = matches!(pace, Pace::Max);
@@ -92,7 +95,7 @@ impl Timing {
         if flags.shard.is_some() {
             if full_speed {
                 return Err(Failure::usage(
-                    "--shard can't be combined with --rate max: its schedule is made as it runs",
+                    "--shard can't be combined with --rate max: its schedule is made while it runs",
                 ));
             }
             if !seeded || flags.start.is_none() {
@@ -120,11 +123,11 @@ impl Timing {
             )));
         }
         let (arrivals, words, target) = match pace {
-            Pace::Even { count, per } if poisson => {
+            Pace::Even { count, period: per } if poisson => {
                 let words = vec![format!("--rate {}", format_rate(count, per)), "--arrivals poisson".into()];
                 (Arrivals::Poisson { count, per_ns: per }, words, Some((count, per)))
             }
-            Pace::Even { count, per } => {
+            Pace::Even { count, period: per } => {
                 let words = vec![format!("--rate {}", format_rate(count, per))];
                 (Arrivals::Even { count, per_ns: per }, words, spread.is_none().then_some((count, per)))
             }

@@ -1,4 +1,4 @@
-//! What must arrive, and how the report on what did is shown.
+//! The flags for a policy, and the output of the report.
 
 mod human;
 mod junit;
@@ -51,8 +51,10 @@ pub enum Expectation {
 }
 
 impl VerdictFlags {
+    /// Returns the policy.
+    ///
     /// # Errors
-    /// Two samples.
+    /// There are two samples.
     pub fn policy(&self) -> Result<Policy, Failure> {
         let allow = self.allow.iter().cloned().collect();
         let mut policy = Policy { deny_unexpected: self.deny.is_some(), allow, ..Policy::default() };
@@ -66,7 +68,7 @@ impl VerdictFlags {
         Ok(policy)
     }
 
-    /// Any is given that speaks of a run.
+    /// Reports whether any flag is given that needs a run.
     pub fn wants_run(&self) -> bool {
         self.format == Format::Junit
             || self.details
@@ -75,7 +77,7 @@ impl VerdictFlags {
             || !self.allow.is_empty()
     }
 
-    /// Print the report; how the command ends.
+    /// Prints the report, and returns how the command ends.
     ///
     /// # Errors
     /// Stdout can't be written.
@@ -115,7 +117,7 @@ fn expectation(text: &str) -> Result<Expectation, String> {
     };
     let per_cent = |text: &str| match text.trim().parse::<f64>() {
         Ok(figure) if (0.0..=100.0).contains(&figure) => Ok(figure / 100.0),
-        _ => Err(format!("`{text}` is no figure from 0 to 100; {allowed}")),
+        _ => Err(format!("`{text}` is not a number from 0 to 100; {allowed}")),
     };
     let share = per_cent(share.trim().strip_suffix('%').ok_or(allowed)?)?;
     let tolerance = tolerance.map(|text| per_cent(text.trim().trim_end_matches('%'))).transpose()?;
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_read_as_they_are_said() {
+    fn policies_are_read_in_their_notation() {
         let sample = |share, tolerance| Ok(Expectation::Sample(Sample { share, tolerance }));
         assert_eq!(expectation("keep-errors"), Ok(Expectation::KeepErrors));
         assert_eq!(expectation("sample=10%"), sample(0.1, None));

@@ -1,4 +1,4 @@
-//! `tracegen verify`: what a pipeline lost, doubled or changed.
+//! The subcommand `tracegen verify`: what a pipeline lost, duplicated or changed.
 
 mod progress;
 
@@ -66,15 +66,16 @@ impl Verify {
         let read = from.read(&mut verifier, &mut |verifier| display.update(verifier));
         display.finish();
         read.map_err(|e| Failure::impossible(format!("{e}: not checked")))?;
-        if let Some(until) = background.until.filter(|until| *until > now()) {
+        if let Some(until) = background.last_start.filter(|until| *until > now()) {
             let until = parse::format_time(until);
-            verifier.unknown(format!("by its flags the run goes on until {until}: what is missing can't be told lost"));
+            verifier
+                .unknown(format!("by its flags the run goes on until {until}: missing spans can't be counted as lost"));
         }
         self.verdict.show(&verifier.finish(), &background)
     }
 }
 
-/// What `--from` names; only files can be several.
+/// Returns the source that `--from` names; only files can be several.
 fn source(from: &[String], files: Vec<PathBuf>) -> Result<verify::Source, Failure> {
     let is_store = |word: &String| {
         matches!(word.as_str(), "-" | "clickhouse")
@@ -83,11 +84,11 @@ fn source(from: &[String], files: Vec<PathBuf>) -> Result<verify::Source, Failur
     if !from.iter().any(is_store) {
         return Ok(verify::Source::Files(from.iter().map(PathBuf::from).chain(files).collect()));
     }
-    let [only] = from else { return Err(Failure::usage("beside a store or `-` there can be no other --from")) };
+    let [only] = from else { return Err(Failure::usage("a store or `-` can't be combined with another --from")) };
     if !files.is_empty() {
-        // Behind the `=` there may be a password.
+        // The part behind the `=` may contain a password.
         let store = only.split_once('=').map_or(only.as_str(), |(store, _)| store);
-        return Err(Failure::usage(format!("beside --from {store} no files are read")));
+        return Err(Failure::usage(format!("files can't be combined with --from {store}")));
     }
     Ok(match only.split_once('=') {
         Some(("clickhouse", url)) => {

@@ -1,10 +1,10 @@
-//! Words of a command line, as a shell takes them.
+//! The words of a command line for a shell.
 
 use super::scenarios;
 use crate::text::foreign;
 use std::path::PathBuf;
 
-/// What names these traces on a command line: paths, seed and schedule.
+/// Returns the words that name traces on a command line: paths, seed and schedule.
 pub fn naming(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
     let mut words = vec![];
     if !scenarios::is_default(paths) {
@@ -15,7 +15,7 @@ pub fn naming(paths: &[PathBuf], seed: u64, flags: &[String]) -> String {
     words.join(" ")
 }
 
-/// As a shell takes it.
+/// Quotes a word for a shell, if necessary.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -24,7 +24,7 @@ pub fn quoted(word: &str) -> String {
     if word.chars().all(foreign::is_shown) {
         return format!("'{}'", word.replace('\'', r"'\''"));
     }
-    // What a terminal would obey, as Bash and zsh take it in `$'...'`.
+    // Control characters, which a terminal would obey, are written in the form `$'...'` of Bash and Zsh.
     let escaped = word.chars().map(|c| match c {
         '\'' | '\\' => format!("\\{c}"),
         c if foreign::is_shown(c) => c.to_string(),

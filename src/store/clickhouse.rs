@@ -1,7 +1,7 @@
-//! Traces in ClickHouse, in the tables that the collector's exporter writes.
+//! A store in ClickHouse, in the tables that the collector's exporter writes.
 //!
-//! A trace stands for its root span: a trace whose root was lost is found by its id alone. Attributes are text there. What
-//! comes from outside is bound, never part of a statement; every statement is limited in rows and in time.
+//! A trace is represented by its root span; a trace whose root was lost is found only by its id. Attributes are text.
+//! Values from outside are bound and never part of a statement, and every statement is limited in rows and in time.
 
 mod client;
 mod edges;
@@ -45,11 +45,12 @@ use sql::Sql;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a caller of [`Store::add_trace`] waits for room before its trace is lost.
+/// The time for which a caller of [`Store::add_trace`] waits for room before its trace is lost.
 const FULL: Duration = Duration::from_secs(2);
-/// How long [`Store::disconnect`] waits for what is not written yet.
+/// The time for which [`Store::disconnect`] waits for what is not written yet.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// A store in ClickHouse.
 pub struct ClickHouse {
     connection: Connection,
     client: Client,
@@ -59,58 +60,58 @@ pub struct ClickHouse {
 }
 
 impl ClickHouse {
-    /// To read what others write; what is added to it is not kept.
+    /// Makes a store that reads what others write, and drops what is added to it.
     ///
     /// # Errors
-    /// A system without trusted certificates, where https is asked for.
+    /// The connection uses https, and the system has no trusted certificates.
     pub fn reading(connection: Connection) -> Result<ClickHouse, StoreError> {
         let client = connection.client(true)?;
         Ok(ClickHouse { connection, client, writer: None, hours: Hours::default(), arrivals: Arrivals::default() })
     }
 
-    /// To write, too. Goes on trying for as long as it takes.
+    /// Makes a store that also writes. It tries without end to reach the server.
     ///
     /// # Errors
-    /// As [`ClickHouse::reading`], or a system that gives no threads.
+    /// The connection uses https and the system has no trusted certificates, or the system gives no threads.
     pub fn writing(connection: Connection) -> Result<ClickHouse, StoreError> {
         let options = WriterOptions { patience: None, full: Some(FULL), observer: Box::new(|_| {}) };
         let writer = Writer::start(connection.clone(), options)?;
         Ok(ClickHouse { writer: Some(writer), ..ClickHouse::reading(connection)? })
     }
 
-    /// What the server's clock shows, ns since 1970; whether the database is there or not.
+    /// Returns the time of the server's clock in ns since 1970, whether or not the database exists.
     ///
     /// # Errors
-    /// It is out of reach, or refuses.
+    /// The server is out of reach, or refuses access.
     pub async fn time(&self) -> Result<u64, StoreError> {
         fetch_one(&self.connection.client(false)?, &Sql::new("SELECT toUInt64(toUnixTimestamp64Nano(now64(9)))")).await
     }
 
-    /// Count what was there before anybody asked, until all of it is counted. From any runtime.
+    /// Counts what the store contained before it was first asked, until everything is counted. It works in any runtime.
     ///
     /// # Errors
-    /// The server is gone, or falls silent.
+    /// The server is gone, or does not answer in time.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
-        // A core is left to who waits for a page.
+        // One core is left to queries for pages.
         let client = self.connection.client(true)?.with_setting("max_threads", "1");
         while self.hours.catch_up(&client).await? {}
         Ok(())
     }
 
-    /// How far [`ClickHouse::catch_up`] has come; `None`: there is nothing left to count.
+    /// Returns the progress of [`ClickHouse::catch_up`], or `None` if everything is counted.
     pub fn counting(&self) -> Option<Counting> {
         self.hours.counting()
     }
 
-    /// Traces that came since this was asked first: a look at what is new, and at nothing else.
+    /// Returns the number of traces that came since the first call, by reading only what is new.
     ///
     /// # Errors
-    /// The server is gone, or falls silent.
+    /// The server is gone, or does not answer in time.
     pub async fn arrived(&self) -> Result<u64, StoreError> {
         self.arrivals.count(&self.client).await
     }
 
-    /// What became of what was added; `None`: it is only read.
+    /// Returns the account of what was added, or `None` if the store is only read.
     pub fn written(&self) -> Option<Written> {
         self.writer.as_ref().map(Writer::account)
     }
@@ -159,7 +160,7 @@ impl Store for ClickHouse {
     fn add_trace(&self, origin: &Arc<Origin>, trace: &Trace) -> Result<(), StoreError> {
         match &self.writer {
             Some(writer) if !writer.add(origin.view(trace)) => {
-                Err(StoreError::Failed("ClickHouse takes less than there is to write: the trace is lost".into()))
+                Err(StoreError::Failed("ClickHouse can't keep up with the traces to write: the trace is lost".into()))
             }
             _ => Ok(()),
         }

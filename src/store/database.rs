@@ -1,4 +1,4 @@
-//! The store that `DATABASE_TYPE` asks for, with memory behind it while ClickHouse is out of reach.
+//! The store that `DATABASE_TYPE` selects, with memory as a fallback while ClickHouse is out of reach.
 
 mod watch;
 
@@ -11,14 +11,14 @@ use crate::trace::{Origin, StoredTrace, Trace, TraceId};
 use std::sync::Arc;
 use watch::Watched;
 
-/// What was asked for.
+/// The selected store.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// How much is kept in memory.
+    /// The limits of the memory.
     pub memory: MemoryLimits,
-    /// `None`: memory is asked for.
+    /// The address of ClickHouse; `None` if memory is selected.
     pub clickhouse: Option<Connection>,
-    /// ClickHouse is written from here; else a collector writes it, and it is only read.
+    /// tracegen writes to ClickHouse itself; otherwise a collector does, and tracegen only reads.
     pub written: bool,
 }
 
@@ -26,40 +26,40 @@ pub struct Wanted {
 pub struct Database {
     memory: Memory,
     clickhouse: Option<Watched>,
-    /// `ClickHouse, otel.otel_traces at localhost:8123`
+    /// The selected store in words, such as `ClickHouse, otel.otel_traces at localhost:8123`.
     wanted: Option<String>,
 }
 
-/// For the status page.
+/// The state of the store, for the status page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseStatus {
-    /// `ClickHouse, otel.otel_traces at localhost:8123`; `None`: memory was asked for.
+    /// The selected store in words, such as `ClickHouse, otel.otel_traces at localhost:8123`; `None` for memory.
     pub wanted: Option<String>,
-    /// Why memory is used instead; `None`: what was asked for is in use.
+    /// The reason why memory is used instead; `None` if the selected store is in use.
     pub outage: Option<Outage>,
     pub memory: MemorySize,
-    /// What became of the spans for ClickHouse; `None`: it is not written from here.
+    /// The account of the spans for ClickHouse; `None` if tracegen does not write to it.
     pub written: Option<Written>,
-    /// How much of what ClickHouse had before is counted; `None`: all, or it is not in use.
+    /// The progress of counting what ClickHouse had before; `None` if all is counted, or it is not in use.
     pub counting: Option<Counting>,
 }
 
-/// ClickHouse is out of reach.
+/// A time in which ClickHouse is out of reach.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outage {
-    /// ns since 1970.
+    /// The beginning in ns since 1970.
     pub since: u64,
     pub cause: StoreError,
     pub tries: u32,
-    /// ns since 1970.
+    /// The time of the next try in ns since 1970.
     pub next_try: u64,
 }
 
-/// The store that is wanted, or memory while that is out of reach: until it was reached for the first time, too. It is
+/// Makes the selected store, which falls back to memory while it is out of reach, also before it was first reached. It is
 /// tried in the background.
 ///
 /// # Errors
-/// A system that gives no threads, or has no trusted certificates where https is asked for.
+/// The system gives no threads, or has no trusted certificates where https is used.
 pub fn create_database(wanted: &Wanted) -> Result<Arc<Database>, StoreError> {
     let clickhouse = match &wanted.clickhouse {
         None => None,
@@ -84,25 +84,26 @@ impl Database {
         }
     }
 
-    /// Traces that others have written into ClickHouse since this was asked first; `None`: it is not in use.
+    /// Returns the number of traces that others have written to ClickHouse since the first call, or `None` if it is not in
+    /// use.
     pub async fn arrived(&self) -> Option<u64> {
         self.clickhouse()?.store().arrived().await.ok()
     }
 
-    /// Try to reach ClickHouse now, instead of when its next try is due.
+    /// Tries now to reach ClickHouse, instead of at the next scheduled time.
     pub async fn try_now(&self) {
         if let Some(clickhouse) = &self.clickhouse {
             clickhouse.check().await;
         }
     }
 
-    /// ClickHouse, while it is in use.
+    /// Returns ClickHouse if it is in use.
     fn clickhouse(&self) -> Option<&Watched> {
         self.clickhouse.as_ref().filter(|clickhouse| clickhouse.is_in_use())
     }
 }
 
-/// Ask the store in use. What fails is looked into at once: where ClickHouse is gone, memory answers.
+/// Asks the store in use. After a failure ClickHouse is checked at once; if it is gone, memory answers.
 macro_rules! ask {
     ($database:ident . $question:ident ( $($argument:expr),* )) => {
         match $database.clickhouse() {
@@ -119,7 +120,7 @@ macro_rules! ask {
 }
 
 impl Store for Database {
-    /// Memory can always be used: what keeps ClickHouse from it is in the status.
+    /// Memory can always be used, so this never fails; the status has the reason why ClickHouse is not in use.
     async fn connect(&self) -> Result<(), StoreError> {
         self.try_now().await;
         self.memory.connect().await
@@ -152,7 +153,7 @@ impl Store for Database {
         ask!(self.get_operation_names(service))
     }
 
-    /// Where ClickHouse is in use and a collector writes it, there is nothing to do.
+    /// Does nothing if ClickHouse is in use and a collector writes it.
     fn add_trace(&self, origin: &Arc<Origin>, trace: &Trace) -> Result<(), StoreError> {
         match self.clickhouse() {
             None => self.memory.add_trace(origin, trace),

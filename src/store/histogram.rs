@@ -1,28 +1,28 @@
-//! Durations counted on a logarithmic axis, in bounded memory.
+//! Histograms of durations on a logarithmic axis, in bounded memory.
 
 use crate::histogram::{self, Decimal, Scale};
 use crate::store::{DurationBins, Percentiles};
 
-/// So many buckets of [`Decimal`] make a bin of [`DurationBins`].
+/// The number of buckets of [`Decimal`] that make a bin of [`DurationBins`].
 const TOGETHER: usize = 4;
 
-/// Counts by bin. Where they would be more than is allowed, each two neighbours are put together.
+/// Counts by bin. If there are more bins than allowed, each two neighbours are merged.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    /// Sorted; the bins `k << shift` up to `(k + 1) << shift` under k.
+    /// The counts, sorted; the entry for k has those of the bins from `k << shift` to before `(k + 1) << shift`.
     bins: Vec<(u16, u32)>,
     shift: u32,
 }
 
 impl Histogram {
-    /// Count a duration in ns, in at most `most` bins.
-    pub fn add(&mut self, duration: u64, most: usize) {
+    /// Counts a duration in ns, in at most `max_bins` bins.
+    pub fn add(&mut self, duration: u64, max_bins: usize) {
         let bin = Decimal::bucket(duration) as u16;
         loop {
             let bin = bin >> self.shift;
             match self.bins.binary_search_by_key(&bin, |(bin, _)| *bin) {
                 Ok(at) => return self.bins[at].1 = self.bins[at].1.saturating_add(1),
-                Err(at) if self.bins.len() < most => return self.bins.insert(at, (bin, 1)),
+                Err(at) if self.bins.len() < max_bins => return self.bins.insert(at, (bin, 1)),
                 Err(_) => self.halve(),
             }
         }
@@ -46,12 +46,12 @@ impl Histogram {
     }
 }
 
-/// The sum of histograms.
+/// A sum of histograms.
 #[derive(Default)]
 pub struct Durations(histogram::Histogram<Decimal>);
 
 impl Durations {
-    /// Counts what a histogram has counted: where bins were put together, as if it were spread over them.
+    /// Counts everything in a histogram; merged bins are counted as if their durations were spread evenly over them.
     pub fn add(&mut self, histogram: &Histogram) {
         let width = 1 << histogram.shift;
         for (bin, count) in &histogram.bins {
@@ -64,23 +64,23 @@ impl Durations {
         }
     }
 
-    /// Counts some of a bin of [`Decimal`].
+    /// Counts durations of a bin of [`Decimal`].
     pub fn add_bin(&mut self, bin: u16, count: u64) {
         self.0.add(Decimal::BUCKETS.min(bin as usize + 1) - 1, count);
     }
 
-    /// Counts all that `other` has counted.
+    /// Counts everything that `other` has counted.
     pub fn add_all(&mut self, other: &Durations) {
         self.0.merge(&other.0);
     }
 
-    /// Returns the percentiles by nearest rank, each the middle of its bin; `None` of none.
+    /// Returns the percentiles by nearest rank, each as the middle of its bin, or `None` without durations.
     pub fn percentiles(&self) -> Option<Percentiles> {
         let [p50, p95, p99] = self.0.percentiles([50, 95, 99])?;
         Some(Percentiles { p50, p95, p99 })
     }
 
-    /// Returns the bins that are drawn.
+    /// Returns the bins for a chart.
     pub fn bins(&self) -> DurationBins {
         let mut bins: Vec<(u16, u64)> = vec![];
         for (bucket, count) in self.0.counts() {
@@ -104,10 +104,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sum(durations: &[u64], most: usize) -> Durations {
+    fn sum(durations: &[u64], max_bins: usize) -> Durations {
         let mut histogram = Histogram::default();
-        durations.iter().for_each(|duration| histogram.add(*duration, most));
-        assert!(histogram.bins.len() <= most);
+        durations.iter().for_each(|duration| histogram.add(*duration, max_bins));
+        assert!(histogram.bins.len() <= max_bins);
         let mut sum = Durations::default();
         sum.add(&histogram);
         sum
@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn any_duration_has_a_bin() {
         for duration in [0, 1, u64::MAX] {
-            for most in [1, 64] {
-                assert_eq!(sum(&[duration, duration], most).total(), 2);
+            for max_bins in [1, 64] {
+                assert_eq!(sum(&[duration, duration], max_bins).total(), 2);
             }
         }
         assert_eq!(Durations::default().percentiles(), None);

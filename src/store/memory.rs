@@ -1,7 +1,7 @@
-//! Traces in memory: bounded in traces and in bytes, oldest out first.
+//! A store in memory, bounded in traces and in bytes; the oldest traces are dropped first.
 //!
-//! The lock is held to add a trace, or to take a snapshot or copy some names, never while traces are read. What came in the
-//! last hour is counted beside the traces, so that figures do not end with what is kept.
+//! The lock is held to add a trace, to take a snapshot or to copy some names, but not while traces are read. The traces of
+//! the last hour are counted separately, so that figures cover more than what is kept.
 
 mod kept;
 mod pick;
@@ -28,41 +28,41 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The store that needs nothing else.
+/// A store that needs no other service.
 pub struct Memory {
     limits: MemoryLimits,
     shelf: RwLock<Shelf>,
-    /// Traces that were not kept, each larger than all of the memory.
+    /// The number of traces that were not kept because each is larger than the whole memory.
     too_large: AtomicU64,
     rolling: Rolling,
 }
 
-/// How much a [`Memory`] keeps at most.
+/// The limits of a [`Memory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
     pub traces: usize,
-    /// Bytes of all traces: of their records and texts, of the names of spans that were made at run time, and of what finds
-    /// them. What they share, the plan and the attributes of resources, is not counted.
+    /// The maximum number of bytes of all traces: of their records and texts, of span names made at run time, and of
+    /// indices. What traces share, the plan and the attributes of resources, is not counted.
     pub bytes: u64,
 }
 
 impl MemoryLimits {
-    /// Bytes, where nothing else is asked for.
+    /// The default maximum number of bytes.
     pub const BYTES: u64 = 256 << 20;
 
-    /// For so many traces, in [`MemoryLimits::BYTES`] at most.
+    /// Makes limits of `traces` traces and [`MemoryLimits::BYTES`] bytes.
     pub fn new(traces: usize) -> MemoryLimits {
         MemoryLimits { traces, bytes: MemoryLimits::BYTES }
     }
 }
 
-/// What a [`Memory`] holds.
+/// The size of a [`Memory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemorySize {
     pub traces: u64,
-    /// That the traces take, counted as [`MemoryLimits::bytes`] are.
+    /// The bytes that the traces take, counted as for [`MemoryLimits::bytes`].
     pub bytes: u64,
-    /// Traces that were not kept, each larger than all of the memory.
+    /// The number of traces that were not kept because each is larger than the whole memory.
     pub too_large: u64,
     pub limits: MemoryLimits,
 }
@@ -86,7 +86,7 @@ impl Memory {
         self.shelf.read().get(id).cloned()
     }
 
-    /// Ask all traces; aside, where they have to be read one by one, which may take long.
+    /// Runs `ask` on a snapshot; in a thread of its own if traces have to be read one by one, which may take long.
     async fn scan<T: Send + 'static>(
         &self,
         query: &TraceQuery,
@@ -163,7 +163,7 @@ impl Store for Memory {
 
     async fn links_to(&self, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
         let mut linking: Vec<Arc<Kept>> = self.shelf.read().linking(id).cloned().collect();
-        // A trace stands there for each of its links.
+        // A trace is listed once for each of its links.
         linking.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let mut links: Vec<(SpanView<'_>, u64)> = linking.iter().flat_map(|kept| links(kept, id)).collect();
         links.sort_by_key(|(span, _)| (span.record().start, span.view.trace.id));
@@ -186,7 +186,7 @@ impl Store for Memory {
     }
 }
 
-/// Spans that link to spans of trace `id`, and the ids of those.
+/// Returns the spans that link to spans of trace `id`, with the ids of the latter.
 fn links(kept: &Kept, id: TraceId) -> impl Iterator<Item = (SpanView<'_>, u64)> {
     let links = kept.view().spans().flat_map(|span| span.links().map(move |link| (span, link)));
     links.filter(move |(_, link)| link.trace_id == id).map(|(span, link)| (span, link.span_id))

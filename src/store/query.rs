@@ -1,28 +1,30 @@
-//! What is asked of a store.
+//! The queries of a store.
 
 use crate::trace::TraceId;
 use std::fmt;
 use std::sync::Arc;
 
-/// Which traces, and which part of them. Conditions on different things all have to hold.
+/// A query for a page of traces. Conditions on different things must all hold.
 #[derive(Clone, Debug)]
 pub struct TraceQuery {
-    /// Some span is of this service.
+    /// A span of the trace belongs to this service.
     pub service: Option<String>,
-    /// Some span has this name; with `service`, the same span.
+    /// A span of the trace has this name; with `service`, the same span.
     pub operation: Option<String>,
     pub scenario: Option<ScenarioFilter>,
-    /// Whether any span failed.
+    /// The trace has a failed span, or has none.
     pub failed: Option<bool>,
-    /// Duration of the root span, ns; both included.
+    /// The minimum duration of the root span in ns, inclusive.
     pub min_duration: Option<u64>,
+    /// The maximum duration of the root span in ns, inclusive.
     pub max_duration: Option<u64>,
     pub range: TimeRange,
-    /// Key and value, as text, of an attribute of some span or of its resource; each has to be found.
+    /// The keys and values, as text, of attributes that must each be found in a span or its resource.
     pub attributes: Vec<(String, String)>,
-    /// Found in a service, a span's name, an attribute's value, an error's type or message; case is ignored.
+    /// A text that must be found in a service, a span's name, an attribute's value, or an error's type or message, ignoring
+    /// case.
     pub text: Option<String>,
-    /// First digits of the trace id, lower case.
+    /// The first digits of the trace id in lower case.
     pub id_prefix: Option<String>,
     pub order: Order,
     pub offset: u64,
@@ -30,7 +32,7 @@ pub struct TraceQuery {
 }
 
 impl Default for TraceQuery {
-    /// Everything, newest first, 30 of it.
+    /// Asks for everything, newest first, in a page of 30.
     fn default() -> Self {
         TraceQuery {
             service: None,
@@ -51,7 +53,7 @@ impl Default for TraceQuery {
 }
 
 impl TraceQuery {
-    /// Whether it asks for a time range at most.
+    /// Reports whether the query has no condition other than a time range.
     pub fn is_plain(&self) -> bool {
         let named = self.service.is_some() || self.operation.is_some() || self.scenario.is_some();
         let measured = self.failed.is_some() || self.min_duration.is_some() || self.max_duration.is_some();
@@ -60,7 +62,7 @@ impl TraceQuery {
     }
 }
 
-/// Equal ones are ordered by trace id.
+/// The order of traces; equal ones are ordered by trace id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Newest,
@@ -69,7 +71,7 @@ pub enum Order {
     Shortest,
 }
 
-/// Start of the root span, ns since 1970: `from <= start < until`.
+/// A range of the root span's start in ns since 1970: `from <= start < until`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeRange {
     pub from: Option<u64>,
@@ -77,7 +79,7 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Of all time.
+    /// Reports whether the range is all time.
     pub fn is_whole(&self) -> bool {
         self.from.is_none() && self.until.is_none()
     }
@@ -87,13 +89,14 @@ impl TimeRange {
     }
 }
 
-/// Traces of one scenario. Spans do not carry its name: a store that keeps what the interpreter made knows it, another
-/// narrows down by the roots that the scenario can have and then asks `is_of` for each id.
+/// A filter for the traces of one scenario, whose name is not in the spans. A store of the interpreter's traces knows the
+/// scenario. Another store narrows the search by the scenario's possible roots, and then calls `is_of` for each id.
 #[derive(Clone)]
 pub struct ScenarioFilter {
     pub name: String,
-    /// Service and name of each root span the scenario can have; name `None`: made at run time.
+    /// The service and name of each root span that the scenario can have; the name is `None` if it is made at run time.
     pub roots: Vec<(String, Option<String>)>,
+    /// Reports whether the trace with this id belongs to the scenario.
     pub is_of: Arc<dyn Fn(TraceId) -> bool + Send + Sync>,
 }
 

@@ -4,23 +4,24 @@ use super::report::MOST_SHAPE;
 use crate::trace::{SpanView, TraceId, View};
 use std::cmp::Reverse;
 
-/// A row of a list.
+/// A row of a list of traces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceSummary {
     pub id: TraceId,
-    /// Start of the root span, ns since 1970.
+    /// The start of the root span in ns since 1970.
     pub start: u64,
-    /// Of the root span, ns.
+    /// The duration of the root span in ns.
     pub duration: u64,
-    /// Of the root span.
+    /// The service of the root span.
     pub service: String,
+    /// The name of the root span.
     pub operation: String,
-    /// `None`: the store does not know.
+    /// The scenario; `None` if the store does not know it.
     pub scenario: Option<String>,
     pub spans: u32,
-    /// Spans that failed.
+    /// The number of spans that failed.
     pub errors: u32,
-    /// The failure that happened first; of those at the same time, that of the span that began last.
+    /// The failure that happened first; among failures at the same time, that of the span that began last.
     pub first_error: Option<FirstError>,
     /// The first [`MOST_SHAPE`] spans, a parent before its children.
     pub shape: Vec<ShapeSpan>,
@@ -29,22 +30,22 @@ pub struct TraceSummary {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstError {
     pub service: String,
-    /// `error.type`, else the exception's type, else the status message; may be empty.
+    /// `error.type`, or else the exception's type, or else the status message; may be empty.
     pub r#type: String,
 }
 
-/// Where a span lies in its trace.
+/// A span's place in its trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShapeSpan {
     pub service: String,
-    /// ns after the root's start; 0 where it lies before.
+    /// The offset from the root's start in ns; 0 if the span starts before it.
     pub offset: u64,
-    /// ns.
+    /// The duration in ns.
     pub duration: u64,
 }
 
 impl TraceSummary {
-    /// Memory that it takes, bytes.
+    /// Returns the memory that the row takes, in bytes.
     pub fn bytes(&self) -> usize {
         let names = self.service.len() + self.operation.len() + self.scenario.as_ref().map_or(0, String::len);
         let error = self.first_error.as_ref().map_or(0, |error| error.service.len() + error.r#type.len());
@@ -52,7 +53,7 @@ impl TraceSummary {
         size_of::<TraceSummary>() + names + error + shape.sum::<usize>()
     }
 
-    /// The row of a trace.
+    /// Makes the row of a trace.
     pub fn of(view: View<'_>) -> TraceSummary {
         let root = view.span(0);
         let start = root.record().start;

@@ -2,32 +2,34 @@
 
 use std::collections::BTreeMap;
 
-/// Limits of what is answered at once.
+/// The maximum number of names in an answer.
 pub const MOST_NAMES: usize = 1_000;
+/// The maximum number of links to a trace in an answer.
 pub const MOST_BACKLINKS: usize = 50;
+/// The maximum number of spans in the shape of a trace.
 pub const MOST_SHAPE: usize = 40;
-/// Buckets of a series; a range is cut into the finest of 1 s, 10 s, 1 min, 10 min, 1 h, 6 h, 1 d that needs no more, else
-/// into whole days.
+/// The maximum number of buckets of a series. A range is cut into the finest of 1 s, 10 s, 1 min, 10 min, 1 h, 6 h, 1 d
+/// that needs no more buckets, or else into multiples of a day.
 pub const MOST_BUCKETS: usize = 90;
 
-/// ns.
+/// A second in ns.
 pub const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * 60 * MINUTE;
 const STEPS: [u64; 7] = [SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, 60 * MINUTE, 360 * MINUTE, DAY];
 
-/// A range cut into buckets. The first begins at a multiple of the step, so it may begin before the range.
+/// A range of time, cut into buckets. The first bucket begins at a multiple of the step, so it may begin before the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buckets {
-    /// Start of the first, ns since 1970.
+    /// The start of the first bucket in ns since 1970.
     pub from: u64,
-    /// Length of each, ns.
+    /// The length of a bucket in ns.
     pub step: u64,
     pub count: usize,
 }
 
 impl Buckets {
-    /// `from..until`, ns since 1970, in steps of at least `finest` ns.
+    /// Cuts `from..until`, in ns since 1970, into steps of at least `finest` ns.
     pub fn cut(from: u64, until: u64, finest: u64) -> Buckets {
         let days = until.saturating_sub(from) / (MOST_BUCKETS as u64 - 1) / DAY + 1;
         let steps = STEPS.into_iter().filter(|step| *step >= finest).chain([days * DAY]);
@@ -38,14 +40,14 @@ impl Buckets {
         steps.map(cut).find(|buckets| buckets.count <= MOST_BUCKETS).unwrap_or(cut(days * DAY))
     }
 
-    /// The bucket that holds a time, if any does.
+    /// Returns the index of the bucket that contains a time, if there is one.
     pub fn index(&self, time: u64) -> Option<usize> {
         let at = (time.checked_sub(self.from)? / self.step) as usize;
         (at < self.count).then_some(at)
     }
 
-    /// Returns for each bucket how many there are in all and how many failed, given as pairs of a bucket and a count; what lies
-    /// in none of the buckets is left out.
+    /// Returns the total and the number of failures for each bucket. Both are given as pairs of a bucket's index and a
+    /// count; those outside of all buckets are dropped.
     pub fn series(&self, all: &[(u64, u64)], failed: &[(u64, u64)]) -> Vec<(u64, u64)> {
         let mut series = vec![(0, 0); self.count];
         for (bucket, n) in all {
@@ -62,51 +64,52 @@ impl Buckets {
     }
 }
 
-/// Traces that match a query, over time and by duration.
+/// Figures of the traces that match a query, over time and by duration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overview {
-    /// How many.
+    /// The number of traces.
     pub traces: u64,
-    /// Of those, with any failed span.
+    /// The number of traces with a failed span.
     pub errors: u64,
     pub arrivals: Arrivals,
     pub durations: DurationBins,
-    /// Of the root spans.
+    /// The percentiles of the root spans' durations.
     pub percentiles: Option<Percentiles>,
-    /// `false`: counted as they came, also those that are no longer kept (possible where the query asks for a time range
-    /// and nothing else). `true`: only what is kept.
+    /// The figures cover only kept traces. Otherwise they were counted on arrival and include traces that are no longer
+    /// kept, which is possible if the query has no condition other than a time range.
     pub kept_only: bool,
-    /// ns since 1970, where only what began since then is counted: there is too much to read at once.
+    /// The time in ns since 1970 from which on traces are counted, if there is too much to read at once; `None` if all are
+    /// counted.
     pub counted_from: Option<u64>,
 }
 
-/// Traces by the start of their roots. A range that has no end on one side ends with the first or the last of them there.
+/// The numbers of traces by the start of their roots. An open end of the range is replaced by the first or the last trace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arrivals {
-    /// Start of the first bucket, ns since 1970.
+    /// The start of the first bucket in ns since 1970.
     pub from: u64,
-    /// Length of a bucket, ns.
+    /// The length of a bucket in ns.
     pub step: u64,
-    /// Traces, and those with errors. No more than [`MOST_BUCKETS`].
+    /// The numbers of traces and of those with errors, for at most [`MOST_BUCKETS`] buckets.
     pub buckets: Vec<(u64, u64)>,
 }
 
 /// A histogram on a logarithmic axis.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DurationBins {
-    /// Bin k holds the durations from 10^(k / 16) up to 10^((k + 1) / 16) ns; sorted, only those that hold any.
+    /// The non-empty bins in order. Bin k holds the durations from 10^(k / 16) up to 10^((k + 1) / 16) ns.
     pub bins: Vec<(u16, u64)>,
 }
 
 impl DurationBins {
     pub const PER_DECADE: f64 = 16.0;
 
-    /// The bin of a duration in ns.
+    /// Returns the bin of a duration in ns.
     pub fn bin(duration: u64) -> u16 {
         ((duration.max(1) as f64).log10() * Self::PER_DECADE) as u16
     }
 
-    /// Of durations in ns.
+    /// Makes a histogram of durations in ns.
     pub fn of(durations: impl IntoIterator<Item = u64>) -> DurationBins {
         let mut bins = BTreeMap::new();
         for duration in durations {
@@ -115,13 +118,13 @@ impl DurationBins {
         DurationBins { bins: bins.into_iter().collect() }
     }
 
-    /// Where a bin begins, ns.
+    /// Returns the beginning of a bin in ns.
     pub fn begin(bin: u16) -> f64 {
         10f64.powf(bin as f64 / Self::PER_DECADE)
     }
 }
 
-/// ns.
+/// Percentiles of durations in ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
     pub p50: u64,
@@ -130,7 +133,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// By nearest rank; `None` of none.
+    /// Returns the percentiles by nearest rank, or `None` without durations.
     pub fn of(durations: &mut [u64]) -> Option<Percentiles> {
         let len = durations.len();
         let mut at = |percent: usize| *durations.select_nth_unstable((len * percent).div_ceil(100) - 1).1;
@@ -138,21 +141,23 @@ impl Percentiles {
     }
 }
 
-/// Services in a time range, each span by its own start; the range's open ends are as those of [`Arrivals`].
+/// Figures of services in a time range. Each span is counted by its own start. Open ends of the range are treated as in
+/// [`Arrivals`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServicesReport {
-    /// Start of the first bucket of every series, ns since 1970.
+    /// The start of the first bucket of every series, in ns since 1970.
     pub from: u64,
-    /// Length of a bucket, ns.
+    /// The length of a bucket in ns.
     pub step: u64,
-    /// ns that the figures are over: what of the range lies between the first span and now.
+    /// The time that the figures cover, in ns: the part of the range between the first span and now.
     pub covered: u64,
-    /// By number of spans, most first.
+    /// The services by descending number of spans.
     pub services: Vec<ServiceReport>,
     pub edges: Vec<Edge>,
-    /// Edges are counted in one of so many traces, or of fewer, and scaled up; 1: in all.
+    /// The sampling of edges: they are counted in at least one of so many traces and scaled up; 1 means in all traces.
     pub edges_sampled: u32,
-    /// ns since 1970, where only what began since then is counted: there is too much to read at once.
+    /// The time in ns since 1970 from which on spans are counted, if there is too much to read at once; `None` if all are
+    /// counted.
     pub counted_from: Option<u64>,
 }
 
@@ -160,7 +165,7 @@ pub struct ServicesReport {
 pub struct ServiceReport {
     pub name: String,
     pub figures: Figures,
-    /// By number of spans, most first.
+    /// The operations by descending number of spans.
     pub operations: Vec<OperationReport>,
 }
 
@@ -173,23 +178,24 @@ pub struct OperationReport {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
     pub spans: u64,
-    /// Spans that failed.
+    /// The number of spans that failed.
     pub errors: u64,
-    /// Of spans, calls included.
+    /// The percentiles of the spans' durations, which include calls.
     pub percentiles: Percentiles,
-    /// Spans and failed ones.
+    /// The number of spans and of failed ones in each bucket.
     pub series: Vec<(u64, u64)>,
 }
 
-/// Calls from one service to another: spans whose parent is of another service; and messages, where the span is a CONSUMER
-/// or links to a span of the other service.
+/// The calls from one service to another: spans whose parent belongs to another service. Messages are separate edges: their
+/// span is a CONSUMER, or links to a span of the other service.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edge {
     pub from: String,
     pub to: String,
     pub calls: u64,
-    /// Of those, failed.
+    /// The number of calls that failed.
     pub errors: u64,
+    /// The edge consists of messages.
     pub asynchronous: bool,
 }
 

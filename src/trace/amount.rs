@@ -1,10 +1,10 @@
-//! How much of a run: spans and traces, and why some did not arrive.
+//! Amounts of spans and traces, and the reasons why some did not arrive.
 
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-/// How many spans and traces there are. A trace counts where the last of its spans does.
+/// A number of spans and of traces. A trace is counted with the last of its spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
     pub spans: u64,
@@ -12,14 +12,14 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// The sum of two amounts; `None`: it is beyond 64 bits.
+    /// Returns the sum of two amounts, or `None` if it exceeds 64 bits.
     pub fn checked_add(self, other: Amount) -> Option<Amount> {
         let spans = self.spans.checked_add(other.spans)?;
         Some(Amount { spans, traces: self.traces.checked_add(other.traces)? })
     }
 }
 
-/// A sum beyond 64 bits, which only a damaged manifest asks for, stays at the most there can be.
+/// A sum that exceeds 64 bits, which only a damaged manifest leads to, is capped.
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Amount) {
         self.spans = self.spans.saturating_add(other.spans);
@@ -36,11 +36,11 @@ impl Sum for Amount {
     }
 }
 
-/// How much one cause kept from arriving.
+/// The amount that did not arrive for one cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     #[serde(flatten)]
     pub amount: Amount,
-    /// The words in which the peer or the system first told of the cause; may be empty.
+    /// The first message of the peer or the system about the cause; may be empty.
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! Traces and spans as whoever received them holds them: a store, a file, a backend.
+//! Traces and spans in the form in which a receiver has them: a store, a file, a backend.
 
 mod view;
 
@@ -9,34 +9,35 @@ use std::fmt;
 
 pub type TraceId = [u8; 16];
 
-/// In the order they were sent, where the store keeps it.
+/// Attributes, in the order in which they were sent if the store keeps it.
 pub type Attributes = Vec<(String, OwnedDatum)>;
 
 /// A whole trace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredTrace {
     pub id: TraceId,
-    /// `None`: the store does not know.
+    /// The name of the scenario; `None` if the store does not know it.
     pub scenario: Option<String>,
-    /// A parent before its children, siblings by start; a span whose parent is not there stands among the roots.
+    /// The spans, a parent before its children, siblings by start. A span whose parent is missing stands among the roots.
     pub spans: Vec<StoredSpan>,
 }
 
+/// A span as a receiver has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredSpan {
     pub id: u64,
     pub parent: Option<u64>,
     pub name: String,
-    /// `None`: unspecified.
+    /// The kind; `None` if it is unspecified.
     pub kind: Option<SpanKind>,
     pub service: String,
     pub scope: String,
     pub trace_state: String,
-    /// OTLP span flags; `None`: the store does not keep them.
+    /// The span flags of OTLP; `None` if the store does not keep them.
     pub flags: Option<u32>,
-    /// ns since 1970.
+    /// The start in ns since 1970.
     pub start: u64,
-    /// ns.
+    /// The duration in ns.
     pub duration: u64,
     pub status: Status,
     pub resource: Attributes,
@@ -49,13 +50,13 @@ pub struct StoredSpan {
 pub enum Status {
     Unset,
     Ok,
-    /// With its message; may be empty.
+    /// An error with its message, which may be empty.
     Error(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredEvent {
-    /// ns since 1970.
+    /// The time in ns since 1970.
     pub time: u64,
     pub name: String,
     pub attributes: Attributes,
@@ -69,7 +70,7 @@ pub struct StoredLink {
     pub attributes: Attributes,
 }
 
-/// A trace takes more than [`StoredTrace::MOST_BYTES`].
+/// The error for a trace that takes more than [`StoredTrace::MOST_BYTES`].
 #[derive(Debug)]
 pub struct TooLarge;
 
@@ -83,10 +84,10 @@ impl fmt::Display for TooLarge {
 }
 
 impl StoredTrace {
-    /// The most memory that a whole trace takes, bytes.
+    /// The maximum memory that a whole trace takes, in bytes.
     pub const MOST_BYTES: usize = 64 << 20;
 
-    /// Of spans in any order.
+    /// Makes a trace of spans in any order.
     pub fn new(id: TraceId, scenario: Option<String>, spans: Vec<StoredSpan>) -> StoredTrace {
         StoredTrace { id, scenario, spans: arrange(spans) }
     }
@@ -98,8 +99,8 @@ fn arrange(spans: Vec<StoredSpan>) -> Vec<StoredSpan> {
     order.into_iter().filter_map(|at| left[at].take()).collect()
 }
 
-/// Where spans, given by id, parent and start, stand in their trace: each followed by its children and theirs, siblings by
-/// start. Spans that are each other's parents begin with the earliest.
+/// Returns the order of spans in their trace, given by id, parent and start: each span is followed by its descendants, and
+/// siblings are ordered by start. Spans that are each other's parents begin with the earliest.
 pub fn tree_order(spans: impl Iterator<Item = (u64, Option<u64>, u64)>) -> Vec<usize> {
     let spans: Vec<_> = spans.collect();
     let at: HashMap<u64, usize> = spans.iter().enumerate().rev().map(|(i, span)| (span.0, i)).collect();
@@ -135,7 +136,7 @@ impl StoredSpan {
         matches!(self.status, Status::Error(_))
     }
 
-    /// ns since 1970.
+    /// Returns the end in ns since 1970.
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.duration)
     }
@@ -145,7 +146,7 @@ impl StoredSpan {
 mod tests {
     use super::*;
 
-    /// The order of spans given as (id, parent, start).
+    /// Returns the ids of spans, given as (id, parent, start), in the order of their trace.
     fn order(spans: &[(u64, u64, u64)]) -> Vec<u64> {
         let span = |(id, parent, start): &(u64, u64, u64)| StoredSpan {
             id: *id,
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn no_span_is_lost_whatever_the_parents_say() {
+    fn no_span_is_lost_whatever_their_parents_are() {
         assert_eq!(order(&[(1, 1, 2), (2, 3, 4), (3, 2, 3), (3, 2, 5)]), [1, 3, 2, 3]);
         let deep: Vec<_> = (1..50_000).map(|id| (id, id - 1, 0)).rev().collect();
         assert_eq!(order(&deep), (1..50_000).collect::<Vec<_>>());

@@ -1,11 +1,11 @@
-//! Values as text: what pages show, and what a search compares. The text is the one that the OpenTelemetry Collector makes of a
-//! value where only text has a place.
+//! Values as text, for pages and searches. The text is the same that the OpenTelemetry Collector makes of a value where
+//! only text has a place.
 
 use super::Datum;
 use std::fmt::{self, Display, Formatter, Write};
 
 impl Display for Datum<'_> {
-    /// Writes a text as it is, a double as JavaScript writes it, and a list as JSON.
+    /// Writes a text unchanged, a double as JavaScript writes it, and a list as JSON.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Datum::Text(text) => f.write_str(text),
@@ -38,7 +38,8 @@ fn double(v: f64, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_str(&if positive { text.replace('e', "e+") } else { text })
 }
 
-/// Writes a text as Go quotes it, which escapes two characters more than JSON asks for: JavaScript took them for line ends.
+/// Writes a text as Go quotes it. Go escapes two characters more than JSON demands, because JavaScript took them for line
+/// ends.
 fn quoted(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     let json = serde_json::Value::from(text).to_string();
     f.write_str(&json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"))
@@ -49,7 +50,7 @@ mod tests {
     use crate::trace::OwnedDatum;
 
     #[test]
-    fn values_are_written_as_the_collector_does() {
+    fn values_are_written_as_the_collector_writes_them() {
         let list = |items: &[OwnedDatum]| OwnedDatum::List(items.to_vec());
         let text = |text: &str| OwnedDatum::Text(text.into());
         for (value, written) in [

@@ -1,25 +1,25 @@
-//! A trace read as telemetry: the one place that knows in which order attributes go out and what a failure adds.
+//! A trace read as telemetry. This is the only place that knows the order of attributes and what a failure adds.
 
 use super::{EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, FLAGS_REMOTE, FailureRecord, NONE};
 use super::{Read, SpanRecord, Trace, Value, flags};
 use crate::plan::{Constant, ERROR_TYPE, Plan, ResourceId, SpanForm, SpanKind};
 use std::sync::Arc;
 
-/// The attributes of every service instance of a run, computed once.
+/// The attributes of every service instance of a run, which are computed once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resources {
-    /// By resource: its attributes, in the order they are sent.
+    /// The attributes of each resource, in the order they are sent.
     pub attributes: Vec<Vec<(String, OwnedDatum)>>,
 }
 
 impl Resources {
-    /// The attributes of a resource, in the order they are sent.
+    /// Returns the attributes of a resource, in the order they are sent.
     pub fn get(&self, id: ResourceId) -> impl Iterator<Item = (&str, Datum<'_>)> {
         self.attributes[id.index()].iter().map(|(key, value)| (key.as_str(), value.as_datum()))
     }
 }
 
-/// What the traces of a run are read with, shared by all who keep some.
+/// The plan and resources that are needed to read the traces of a run, shared by all holders of traces.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub plan: Arc<Plan>,
@@ -27,13 +27,13 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// A trace of the run, ready to be read.
+    /// Returns a trace of the run, ready to be read.
     pub fn view<'a>(&'a self, trace: &'a Trace) -> View<'a> {
         View { plan: &self.plan, resources: &self.resources, trace }
     }
 }
 
-/// A value that stands alone.
+/// A value that owns its content.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OwnedDatum {
     Text(String),
@@ -44,7 +44,7 @@ pub enum OwnedDatum {
 }
 
 impl OwnedDatum {
-    /// The value as it is sent.
+    /// Returns the value in the form in which it is sent.
     pub fn as_datum(&self) -> Datum<'_> {
         match self {
             OwnedDatum::Text(v) => Datum::Text(v),
@@ -56,7 +56,7 @@ impl OwnedDatum {
     }
 }
 
-/// A value as it is sent.
+/// A value in the form in which it is sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Datum<'a> {
     Text(&'a str),
@@ -67,7 +67,7 @@ pub enum Datum<'a> {
 }
 
 impl Datum<'_> {
-    /// The value as one that stands alone.
+    /// Returns a copy that owns its content.
     pub fn to_owned(self) -> OwnedDatum {
         match self {
             Datum::Text(v) => OwnedDatum::Text(v.to_string()),
@@ -79,7 +79,7 @@ impl Datum<'_> {
     }
 }
 
-/// The elements of a list, where they stand.
+/// The elements of a list, which are not copied.
 #[derive(Clone, Copy, Debug)]
 pub enum Items<'a> {
     Owned(&'a [OwnedDatum]),
@@ -88,7 +88,7 @@ pub enum Items<'a> {
 }
 
 impl<'a> Items<'a> {
-    /// The elements, in order.
+    /// Iterates over the elements in order.
     pub fn iter(self) -> impl Iterator<Item = Datum<'a>> {
         let len = match self {
             Items::Owned(items) => items.len(),
@@ -103,7 +103,7 @@ impl<'a> Items<'a> {
     }
 }
 
-/// A constant of the plan, as it is sent.
+/// Returns a constant of the plan in the form in which it is sent.
 pub fn constant<'a>(plan: &'a Plan, constant: &'a Constant) -> Datum<'a> {
     match constant {
         Constant::Bool(v) => Datum::Bool(*v),
@@ -114,7 +114,7 @@ pub fn constant<'a>(plan: &'a Plan, constant: &'a Constant) -> Datum<'a> {
     }
 }
 
-/// A trace with what it takes to read it.
+/// A trace with everything that is needed to read it.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     pub plan: &'a Plan,
@@ -123,22 +123,22 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The name of the trace's scenario.
+    /// Returns the name of the trace's scenario.
     pub fn scenario(self) -> &'a str {
         self.plan.scenario_name(self.trace.scenario)
     }
 
-    /// All spans: a parent before its children, siblings in order.
+    /// Iterates over all spans: a parent before its children, siblings in order.
     pub fn spans(self) -> impl ExactSizeIterator<Item = SpanView<'a>> {
         (0..self.trace.spans.len()).map(move |ordinal| self.span(ordinal))
     }
 
-    /// The span with this ordinal.
+    /// Returns the span with this ordinal.
     pub fn span(self, ordinal: usize) -> SpanView<'a> {
         SpanView { view: self, ordinal }
     }
 
-    /// A value of the trace, as it is sent; `None`: it is absent.
+    /// Returns a value of the trace in the form in which it is sent, or `None` if it is absent.
     pub fn datum(self, value: Value) -> Option<Datum<'a>> {
         Some(match value.read() {
             Read::Text { at, len } => Datum::Text(utf8(&self.trace.text.as_slice()[at..at + len])),
@@ -151,12 +151,12 @@ impl<'a> View<'a> {
         })
     }
 
-    /// A text of the trace; empty if the value is no text.
+    /// Returns a text of the trace, or an empty text if the value is not one.
     pub fn text(self, value: Value) -> &'a str {
         utf8(self.bytes(value).unwrap_or_default())
     }
 
-    /// The bytes of a text, which are UTF-8; `None`: the value is no text.
+    /// Returns the bytes of a text, which are UTF-8, or `None` if the value is not a text.
     pub fn bytes(self, value: Value) -> Option<&'a [u8]> {
         match value.read() {
             Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
@@ -170,17 +170,19 @@ fn utf8(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("the interpreter writes UTF-8")
 }
 
-/// One span.
+/// A span of a trace.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanView<'a> {
     pub view: View<'a>,
     pub ordinal: usize,
 }
 
-/// An event: time in ns since 1970, name, attributes in the order they are sent.
+/// An event of a span.
 pub struct EventView<'a> {
+    /// The time in ns since 1970.
     pub time: u64,
     pub name: &'a str,
+    /// The attributes, in the order they are sent.
     pub attributes: Vec<(&'a str, Datum<'a>)>,
 }
 
@@ -193,7 +195,7 @@ pub struct LinkView<'a> {
 }
 
 impl<'a> SpanView<'a> {
-    /// The record of the span.
+    /// Returns the record of the span.
     pub fn record(self) -> &'a SpanRecord {
         &self.view.trace.spans[self.ordinal]
     }
@@ -209,40 +211,40 @@ impl<'a> SpanView<'a> {
         self.view.plan.span(self.record().block)
     }
 
-    /// The parent; `None`: the span is the root.
+    /// Returns the parent, or `None` for the root.
     pub fn parent(self) -> Option<SpanView<'a>> {
         let parent = self.record().parent;
         (parent != NONE).then(|| self.view.span(parent as usize))
     }
 
-    /// The name of the span.
+    /// Returns the name of the span.
     pub fn name(self) -> &'a str {
         self.view.text(self.record().name)
     }
 
-    /// The kind of the span.
+    /// Returns the kind of the span.
     pub fn kind(self) -> SpanKind {
         self.form().kind
     }
 
-    /// The name of the service that the span is of.
+    /// Returns the name of the span's service.
     pub fn service(self) -> &'a str {
         self.view.plan.service_of(self.record().block)
     }
 
-    /// OTLP's span flags.
+    /// Returns the span flags of OTLP.
     pub fn flags(self) -> u32 {
         flags(self.view.plan, self.record().block)
     }
 
-    /// All attributes: constant ones, then computed ones, then those that tracegen adds.
+    /// Iterates over all attributes: constant ones, then computed ones, then those that tracegen adds.
     pub fn attributes(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
         let (plan, form) = (self.view.plan, self.form());
         let constants = form.constants.iter().map(move |(key, value)| (plan.text(*key), constant(plan, value)));
         constants.chain(self.computed_attributes())
     }
 
-    /// The attributes that differ from span to span: computed ones, then those that tracegen adds.
+    /// Iterates over the attributes that differ from span to span: computed ones, then those that tracegen adds.
     pub fn computed_attributes(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
         let SpanView { view, .. } = self;
         let (plan, record, form) = (view.plan, self.record(), self.form());
@@ -253,7 +255,7 @@ impl<'a> SpanView<'a> {
         computed.chain(added)
     }
 
-    /// The type and the message of the failure, if the span failed; its status is ERROR then, else unset.
+    /// Returns the type and the message of the failure if the span failed; its status is ERROR then, and unset otherwise.
     pub fn failure(self) -> Option<(&'a str, &'a str)> {
         let failure = self.record().failure;
         (failure != NONE).then(|| {
@@ -262,7 +264,7 @@ impl<'a> SpanView<'a> {
         })
     }
 
-    /// The span's own events in order, then the exception that its failure brings.
+    /// Returns the span's own events in order, then the exception event of its failure.
     pub fn events(self) -> Vec<EventView<'a>> {
         let SpanView { view, .. } = self;
         let mut events = vec![];
@@ -280,7 +282,7 @@ impl<'a> SpanView<'a> {
         events
     }
 
-    /// The links to other spans. A context that was exported is remote, wherever it is read.
+    /// Iterates over the links to other spans. A context that was exported counts as remote wherever it is read.
     pub fn links(self) -> impl Iterator<Item = LinkView<'a>> {
         let links = &self.view.trace.links;
         let mut next = self.record().link;
@@ -293,7 +295,7 @@ impl<'a> SpanView<'a> {
     }
 }
 
-/// The event of a failure, by the semantic conventions for exceptions.
+/// Makes the event of a failure, by the semantic conventions for exceptions.
 fn exception<'a>(view: View<'a>, failure: &FailureRecord) -> EventView<'a> {
     let mut attributes = vec![(EXCEPTION_TYPE, Datum::Text(view.text(failure.r#type)))];
     if !failure.message.is_absent() {

@@ -126,7 +126,7 @@ mod tests {
         for (end, shard) in [(MOST_TRACES + 1, whole), (1 << 40, whole), ((1 << 40) + 1, (0, 1 << 8))] {
             let (traces, unknown) = gone_through(end, shard);
             let [why] = &unknown[..] else { panic!("{unknown:?}") };
-            assert!(traces == 0 && why.contains("no more than 4294967296 are gone through"), "{end}: {why}");
+            assert!(traces == 0 && why.contains("no more than 4294967296 can be checked"), "{end}: {why}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The JSON API: everything the pages show, described by `openapi.json`.
+//! The JSON API, which has everything that the pages show and is described by `openapi.json`.
 
 mod body;
 mod description;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// What an address below `/api/` takes; `None`: there is no such address.
+/// Returns the methods of an address below `/api/`, or `None` if there is no such address.
 pub fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
         ["engine", "start" | "stop" | "pause"] | ["store", "retry"] | ["playground"] => "POST, OPTIONS",
@@ -35,7 +35,7 @@ pub fn methods(segments: &[&str]) -> Option<&'static str> {
     })
 }
 
-/// Method and address have been looked at.
+/// Answers a request whose method and address have been checked.
 pub async fn respond(app: &Arc<App>, request: &Request, segments: &[&str]) -> Response {
     let answer = match description::check(request, segments) {
         Ok(()) => answer(app, request, segments).await,
@@ -77,12 +77,12 @@ fn ok(value: &impl Serialize) -> Response {
     response::json(StatusCode::OK, value)
 }
 
-/// Why there is no answer.
+/// The reason why a request can't be answered.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
     message: String,
-    /// Of the query, the path or the body.
+    /// The wrong parameter in the query, the path or the body.
     parameter: Option<String>,
 }
 
@@ -107,7 +107,8 @@ impl Problem {
 }
 
 impl From<StoreError> for Problem {
-    /// The store can't answer now, or not with so much; what it said names the part and the cause.
+    /// Converts a store's error. The store can't answer now, or not such a large question; its message names the part and
+    /// the cause.
     fn from(error: StoreError) -> Problem {
         let status = match error {
             StoreError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -117,7 +118,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// ns since 1970 as a JSON string: a double does not hold them.
+/// Formats ns since 1970 as a JSON string, because a double does not hold them.
 fn nanos(ns: u64) -> String {
     ns.to_string()
 }

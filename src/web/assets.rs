@@ -1,4 +1,4 @@
-//! Stylesheet and scripts, embedded.
+//! The stylesheet and scripts, which are embedded.
 
 use super::request::Request;
 use super::response::{self, Response};
@@ -9,11 +9,11 @@ struct Asset {
     path: &'static str,
     content_type: &'static str,
     text: &'static str,
-    /// Tells one text from another.
+    /// A hash of the text, which identifies its version.
     tag: u64,
 }
 
-/// FNV-1a.
+/// Returns the FNV-1a hash of a text.
 const fn tag(text: &str) -> u64 {
     let (bytes, mut hash, mut at) = (text.as_bytes(), 0xcbf2_9ce4_8422_2325u64, 0);
     while at < bytes.len() {
@@ -46,7 +46,7 @@ assets! {
     "traces.js" "text/javascript; charset=utf-8",
 }
 
-/// The asset at the request's path.
+/// Returns the asset at the request's path.
 pub fn serve(request: &Request) -> Option<Response> {
     let asset = ASSETS.iter().find(|asset| asset.path == request.path)?;
     let tag = format!("\"{:016x}\"", asset.tag);

@@ -1,4 +1,4 @@
-//! Pages that many ask for at once are made once: an answer serves all who ask for the same within a moment.
+//! A cache for answers that many ask for at once: an answer serves all who ask for the same within a moment.
 
 use super::response::{self, Response};
 use http_body_util::{BodyExt, Full};
@@ -10,16 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long an answer holds. Shorter than what a person notices on a page that is live.
+/// The time for which an answer is reused. It is shorter than what a person notices on a live page.
 const HOLDS: Duration = Duration::from_millis(100);
-/// Answers that are kept, and the largest of them: 16 MiB at worst.
+/// The maximum number of answers that are kept.
 const MOST: usize = 64;
+/// The maximum length of an answer that is kept, in bytes; together they take at most 16 MiB.
 const LARGEST: u64 = 256 << 10;
 
+/// The answers of the last moment.
 #[derive(Default)]
 pub struct Cache(Mutex<HashMap<String, Arc<Slot>>>);
 
-/// Who holds the lock makes the answer; the others wait for it.
+/// A place for an answer. The task that holds the lock makes the answer, and others wait for it.
 type Slot = tokio::sync::Mutex<Option<Kept>>;
 
 struct Kept {
@@ -29,7 +31,7 @@ struct Kept {
 }
 
 impl Cache {
-    /// What was answered to `key` a moment ago, else what `make` gives.
+    /// Returns the answer for `key` if it was made a moment ago, and otherwise makes it with `make`.
     pub async fn answer(&self, key: String, make: impl Future<Output = Response>) -> Response {
         let slot = self.slot(key);
         let mut kept = slot.lock().await;
@@ -51,7 +53,7 @@ impl Cache {
         if slots.len() >= MOST && !slots.contains_key(&key) {
             let holds = |slot: &Arc<Slot>| match slot.try_lock() {
                 Ok(kept) => kept.as_ref().is_some_and(|kept| kept.made.elapsed() < HOLDS),
-                // being made
+                // The answer is being made.
                 Err(_) => true,
             };
             slots.retain(|_, slot| holds(slot));
@@ -62,7 +64,7 @@ impl Cache {
         slots.entry(key).or_default().clone()
     }
 
-    /// Something was changed: what was answered before does not hold any more.
+    /// Drops all answers, because something was changed.
     pub fn clear(&self) {
         self.0.lock().clear();
     }
@@ -75,14 +77,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]
-    async fn an_answer_is_made_once_a_moment() {
+    async fn an_answer_is_made_once_within_a_moment() {
         let (cache, made) = (Cache::default(), AtomicUsize::new(0));
         let ask = async |key: &str| {
             let make = async { response::text(StatusCode::OK, &made.fetch_add(1, Ordering::Relaxed).to_string()) };
             let body = cache.answer(key.into(), make).await.into_body();
             String::from_utf8(response::whole(body).await.to_vec()).unwrap()
         };
-        // Where the test was held up for longer than an answer holds, it is tried again.
+        // The test is repeated if it was delayed for longer than an answer is reused.
         let kept = loop {
             let began = Instant::now();
             let (first, again, other) = (ask("/a").await, ask("/a").await, ask("/b").await);

@@ -1,4 +1,4 @@
-//! Diagnostics as a page shows them: the source line, what is wrong in it, what would help.
+//! Diagnostics on a page: the source line, what is wrong in it, and what would help.
 
 use crate::language::diagnostic::render::Places;
 use crate::language::diagnostic::{Diagnostic, Severity};
@@ -7,22 +7,23 @@ use crate::web::words::{Words, words};
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-/// Characters of a source line that are shown before and behind a place.
+/// The number of characters of a source line that are shown before a place.
 const BEFORE: usize = 60;
+/// The number of characters of a source line that are shown behind a place.
 const BEHIND: usize = 120;
-/// Shown at most; the others are counted.
+/// The maximum number of diagnostics that are shown; further ones are counted.
 const MAX_SHOWN: usize = 50;
 
-/// What is wrong, as a part of a page.
+/// The diagnostics as a part of a page.
 #[derive(Template)]
 #[template(path = "diagnostics.html")]
 pub struct Diagnostics {
     shown: Vec<Shown>,
-    /// Beyond those that are shown.
-    more: usize,
+    /// The number of diagnostics that are not shown.
+    hidden: usize,
 }
 
-// its template escapes what it shows
+// The template escapes what it shows.
 impl HtmlSafe for Diagnostics {}
 
 struct Shown {
@@ -32,10 +33,11 @@ struct Shown {
     file: String,
     line: usize,
     column: usize,
-    /// In the file that is edited.
+    /// The place is in the file that is edited.
     own: bool,
-    /// In the file, bytes.
+    /// The start of the place in the file, in bytes.
     start: usize,
+    /// The end of the place in the file, in bytes.
     end: usize,
     excerpt: Excerpt,
     related: Vec<String>,
@@ -43,18 +45,18 @@ struct Shown {
     fix: Option<Change>,
 }
 
-/// The line, and what stands below it.
+/// The source line with the marks below it.
 struct Excerpt {
     number: String,
     text: String,
-    /// As wide as the number.
+    /// Spaces as wide as the number.
     margin: String,
     indent: String,
     carets: String,
     label: String,
 }
 
-/// What takes the place of bytes of the file that is edited.
+/// A replacement of bytes in the edited file.
 struct Change {
     start: usize,
     end: usize,
@@ -62,11 +64,11 @@ struct Change {
 }
 
 impl Diagnostics {
-    /// `edited`: the file whose places can be gone to and changed.
+    /// Prepares diagnostics. Places in the file `edited` can be selected and changed.
     pub fn new(sources: &Sources, diagnostics: &[Diagnostic], edited: Option<FileId>) -> Diagnostics {
         let mut places = Places::new(sources);
         let shown = diagnostics.iter().take(MAX_SHOWN).map(|d| show(&mut places, sources, d, edited)).collect();
-        Diagnostics { shown, more: diagnostics.len().saturating_sub(MAX_SHOWN) }
+        Diagnostics { shown, hidden: diagnostics.len().saturating_sub(MAX_SHOWN) }
     }
 }
 
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_can_be_put_right() {
+    fn a_misspelled_name_can_be_corrected() {
         let text = "name: a\nroot_span: {service: \"paymet-service\", operation: o}";
         let [only] = &shown(text)[..] else { panic!() };
         assert_eq!((only.code, only.line, only.column, only.own), ("E0204", 2, 22, true));

@@ -1,6 +1,6 @@
-//! The filters of the traces page and of `GET /api/traces`: from a query string to a [`TraceQuery`], and back into links.
+//! The filters of the traces page and of `GET /api/traces`: from a query string to a [`TraceQuery`], and back to links.
 //!
-//! What can't be read is named with its parameter and what is allowed; the rest applies all the same.
+//! A value that can't be read is reported with its parameter and what is allowed; the other parameters still apply.
 
 mod search;
 mod time;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use search::Search;
 pub use time::{RANGES, duration};
 
-/// Parameters of the list, in the order links give them.
+/// The parameters of the list, in their order in links.
 const PARAMETERS: [&str; 14] = [
     "q",
     "service",
@@ -33,28 +33,29 @@ const PARAMETERS: [&str; 14] = [
     "view",
     "page",
 ];
-/// Those that say how traces are shown, not which.
+/// The parameters that affect how traces are shown, and not which.
 const SHOWING: [&str; 4] = ["sort", "order", "view", "page"];
 const MOST_PAGES: u32 = 1_000_000;
-/// Bytes of a parameter.
+/// The maximum length of a parameter in bytes.
 const LONGEST: usize = 500;
 
-/// What is asked for. Reading it never fails: see [`Filter::problems`].
+/// The filter of a request. Reading it never fails; see [`Filter::problems`].
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// As they were given, so that forms and links keep them.
+    /// The fields as they were given, so that forms and links keep them.
     given: Fields,
     pub problems: Vec<Problem>,
     search: Search,
     failed: Option<bool>,
-    /// ns.
+    /// The minimum duration in ns.
     min: Option<u64>,
+    /// The maximum duration in ns.
     max: Option<u64>,
     pub time: TimeRange,
     pub by_duration: bool,
     pub ascending: bool,
     pub cards: bool,
-    /// From 1.
+    /// The number of the page, counted from 1.
     pub page: u32,
 }
 
@@ -66,7 +67,7 @@ pub struct Problem {
 }
 
 impl Filter {
-    /// `now` in ns since 1970; `range` is the time range where none is given, such as `15m`.
+    /// Reads a filter. `now` is in ns since 1970; `range` is the default time range, such as `15m`.
     pub fn read(fields: &Fields, now: u64, range: &str) -> Filter {
         let mut filter = Filter::default();
         let given = PARAMETERS.iter().filter_map(|name| Some((*name, fields.get(name)?)));
@@ -86,7 +87,7 @@ impl Filter {
         filter.max = filter.part("max", time::duration);
         if filter.min.zip(filter.max).is_some_and(|(min, max)| min > max) {
             filter.max = None;
-            filter.problem("max", "not below the duration it begins at".into());
+            filter.problem("max", "not below the minimum duration".into());
         }
         filter.read_time(now, range);
         filter.by_duration = filter.either("sort", "start", "duration");
@@ -104,17 +105,17 @@ impl Filter {
         let until = self.part("until", |v| time::moment(v, now));
         let from = self.part("from", |v| time::moment(v, now));
         let length = self.part("range", time::range).unwrap_or_else(|| time::range(range).ok().flatten());
-        // a whole bucket at the beginning: 15 min are 90 of 10 s
+        // The range begins with a whole bucket: 15 min are 90 buckets of 10 s.
         let bucket = |length: u64| (length / MOST_BUCKETS as u64 / SECOND * SECOND).max(1);
         let begin = length.map(|l| until.unwrap_or(now).saturating_sub(l).next_multiple_of(bucket(l)));
         self.time = TimeRange { from: from.or(begin), until };
         if from.zip(until).is_some_and(|(from, until)| from >= until) {
             self.time.until = None;
-            self.problem("until", "later than the time it begins at".into());
+            self.problem("until", "later than the beginning of the range".into());
         }
     }
 
-    /// A parameter as it is read, if it is there and can be.
+    /// Returns a parameter as parsed by `read`, if it is given and valid.
     fn part<T>(&mut self, name: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         match read(self.given.get(name)?) {
             Ok(value) => Some(value),
@@ -125,7 +126,7 @@ impl Filter {
         }
     }
 
-    /// Whether a parameter has the second of two values; the first where it is not given.
+    /// Returns whether a parameter has the second of two values; the first one is the default.
     fn either(&mut self, name: &'static str, first: &str, second: &str) -> bool {
         let choice = self.part(name, |v| match v {
             v if v == first => Ok(false),
@@ -139,17 +140,17 @@ impl Filter {
         self.problems.push(Problem { parameter, message: format!("Allowed: {allowed}.") });
     }
 
-    /// What is wrong with a parameter.
+    /// Returns what is wrong with a parameter.
     pub fn wrong(&self, name: &str) -> Option<&str> {
         Some(&self.problems.iter().find(|p| p.parameter == name)?.message)
     }
 
-    /// A parameter as it was given, or nothing.
+    /// Returns a parameter as it was given, or an empty text.
     pub fn given(&self, name: &str) -> &str {
         self.given.get(name).unwrap_or_default()
     }
 
-    /// The conditions that are set, for people: parameter and value. The time range aside.
+    /// Iterates over the conditions that are set, as parameter and value, without the time range.
     pub fn conditions(&self) -> impl Iterator<Item = (&str, &str)> {
         let set = self.given.0.iter().filter(|(name, _)| {
             !SHOWING.contains(&name.as_str()) && !matches!(name.as_str(), "range" | "from" | "until")
@@ -157,7 +158,7 @@ impl Filter {
         set.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A link to the list with other values of some parameters; empty ones are left out.
+    /// Returns a link to the list in which some parameters have other values; empty ones are left out.
     pub fn link(&self, changes: &[(&str, &str)]) -> String {
         let mut pairs = vec![];
         for name in PARAMETERS {
@@ -170,14 +171,14 @@ impl Filter {
         if pairs.is_empty() { "/".into() } else { format!("/?{}", pairs.join("&")) }
     }
 
-    /// A link to the list shown in the same way, without conditions.
+    /// Returns a link to the list without conditions, shown in the same way.
     pub fn cleared(&self) -> String {
         let conditions: Vec<(&str, &str)> =
             PARAMETERS.into_iter().filter(|name| !SHOWING[..3].contains(name)).map(|name| (name, "")).collect();
         self.link(&conditions)
     }
 
-    /// A page of `limit` traces. The scenario's name is looked up in the plan.
+    /// Returns a query for a page of `limit` traces. The scenario's name is looked up in the plan.
     pub fn query(&self, app: &Arc<App>, limit: u32) -> TraceQuery {
         let text = |name| self.given.get(name).map(String::from);
         TraceQuery {
@@ -202,13 +203,13 @@ impl Filter {
         }
     }
 
-    /// First digits of a trace id, or all of them, if that is what was searched for.
+    /// Returns the first digits of a trace id, or all of them, if that is what was searched for.
     pub fn id(&self) -> Option<&str> {
         self.search.id.as_deref()
     }
 }
 
-/// What is safe in a query stays as it is.
+/// The characters that are encoded in a query; those that are safe there stay unchanged.
 const ENCODED: AsciiSet =
     NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':').remove(b'/');
 
@@ -216,7 +217,8 @@ pub fn encode(text: &str) -> impl std::fmt::Display {
     utf8_percent_encode(text, &ENCODED)
 }
 
-/// Traces of a scenario of the plan in use; where the store doesn't know a trace's scenario, the session does.
+/// Returns a filter for the traces of a scenario of the plan in use. If the store does not know a trace's scenario, the
+/// session does.
 fn scenario(app: &Arc<App>, name: &str) -> ScenarioFilter {
     let (plan, held, wanted) = (app.session.plan(), app.clone(), name.to_string());
     let is_of = move |id| {
@@ -226,7 +228,7 @@ fn scenario(app: &Arc<App>, name: &str) -> ScenarioFilter {
     ScenarioFilter { name: name.into(), roots: roots(&plan, name), is_of: Arc::new(is_of) }
 }
 
-/// Service and name of the root span.
+/// Returns the service and name of the scenario's root span.
 fn roots(plan: &Plan, scenario: &str) -> Vec<(String, Option<String>)> {
     let named = plan.scenarios.iter().filter(|s| plan.text(s.name) == scenario);
     let root = |block| {

@@ -1,20 +1,20 @@
-//! Figures as people read them on a page.
+//! Figures on a page.
 
 use crate::text::duration;
 use crate::trace::TraceId;
 
-/// A part of a whole, `13.8 %`; `0 %` for nothing of nothing.
+/// Formats a part of a whole, such as `13.8 %`; `0 %` if the whole is 0.
 pub fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 })
 }
 
-/// A part of a whole as an SVG attribute, `44.25%`.
+/// Formats a part of a whole as an SVG attribute, such as `44.25%`.
 pub fn percent(part: f64, whole: f64) -> String {
     let percent = if whole > 0.0 { part / whole * 100.0 } else { 0.0 };
     format!("{}%", (percent * 100.0).round() / 100.0)
 }
 
-/// A length of time without digits behind the point: `10 s`, `15 min`, `2 h`.
+/// Formats a length of time without decimals: `10 s`, `15 min`, `2 h`.
 pub fn length(ns: u64) -> String {
     match ns / 1_000_000_000 {
         0 => duration(ns),
@@ -25,51 +25,51 @@ pub fn length(ns: u64) -> String {
     }
 }
 
-/// `14:32:08.214`, UTC.
+/// Formats a time in UTC as `14:32:08.214`.
 pub fn clock(ns: u64) -> String {
     stamp(ns, "%H:%M:%S%.3f")
 }
 
-/// `2026-03-14 14:32:07.902`, UTC.
+/// Formats a time in UTC as `2026-03-14 14:32:07.902`.
 pub fn date_time(ns: u64) -> String {
     stamp(ns, "%Y-%m-%d %H:%M:%S%.3f")
 }
 
-/// Behind figures that are not of all that was asked for.
+/// Returns the note behind figures that do not cover everything that was asked for.
 pub fn counted_since(ns: u64) -> String {
-    format!("; only what began since {} UTC is counted", stamp(ns, "%Y-%m-%d %H:%M"))
+    format!("; only traces and spans since {} UTC are counted", stamp(ns, "%Y-%m-%d %H:%M"))
 }
 
-/// By a `strftime` format, UTC.
+/// Formats a time in UTC by a `strftime` format.
 pub fn stamp(ns: u64, format: &str) -> String {
     let time = jiff::Timestamp::from_nanosecond(ns as i128).unwrap_or(jiff::Timestamp::MAX);
     time.to_zoned(jiff::tz::TimeZone::UTC).strftime(format).to_string()
 }
 
-/// 32 hexadecimal digits.
+/// Formats a trace id with 32 hexadecimal digits.
 pub fn trace_id(id: TraceId) -> String {
     format!("{:032x}", u128::from_be_bytes(id))
 }
 
-/// 16 hexadecimal digits.
+/// Formats a span id with 16 hexadecimal digits.
 pub fn span_id(id: u64) -> String {
     format!("{id:016x}")
 }
 
-/// The name of a span as it is shown: there may be none.
+/// Returns the name of a span, or a placeholder if it is empty.
 pub fn named(name: &str) -> &str {
     if name.is_empty() { NAMELESS } else { name }
 }
 
-/// What stands in place of an empty name.
+/// The placeholder for an empty name.
 pub const NAMELESS: &str = "(no name)";
 
-/// A segment of a path or a value of a query.
+/// Encodes a text as a segment of a path or a value of a query.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// `None`: not 32 hexadecimal digits, or all zero.
+/// Parses a trace id; `None` if the text is not 32 hexadecimal digits, or all of them are 0.
 pub fn parse_trace_id(text: &str) -> Option<TraceId> {
     if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;

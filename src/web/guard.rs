@@ -1,5 +1,5 @@
-//! Who may ask: browsers by a name of this server, who knows the token where there is one, and pages of this server where
-//! something is changed.
+//! Access control. Browsers must use a name of this server. If there is a token, it is required. Changes are only accepted
+//! from pages of this server.
 
 use super::App;
 use super::request::Request;
@@ -10,24 +10,28 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// Of the cookie that stands for the token after a login.
+/// The name of the cookie that replaces the token after a login.
 pub const COOKIE: &str = "tracegen";
-/// Before a wrong token is answered, and the same again for each [`TOGETHER`] others that wait: eight guesses a second in all,
-/// from however many connections, until each waits for [`LONGEST_PAUSE`].
+/// The time before a wrong token is answered. It grows by this for every [`TOGETHER`] others that wait, up to
+/// [`LONGEST_PAUSE`], so that there are at most eight guesses a second in all, from any number of connections.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The number of wrong tokens that wait for the same time.
 const TOGETHER: u32 = 4;
+/// The maximum time before a wrong token is answered.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The secret of `SERVER_TOKEN`.
 pub struct Token {
     secret: String,
-    /// What a cookie holds: of this token and this process only.
+    /// The value of the cookie, which is valid for this token and this process only.
     session: String,
-    /// Wrong tokens that wait for their answer.
+    /// The number of wrong tokens that wait for their answer.
     waiting: AtomicU32,
 }
 
 impl Token {
+    /// Makes a token.
+    ///
     /// # Errors
     /// The system has no random numbers.
     pub fn new(secret: String) -> Result<Token, getrandom::Error> {
@@ -42,18 +46,21 @@ impl Token {
         self.secret.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
-    /// The cookie of who has given the token; for no other site's page, and for no script.
+    /// Returns the cookie for a client that has given the token. Neither pages of other sites nor scripts can use it.
     pub fn cookie(&self) -> String {
         format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", self.session)
     }
 
-    /// Waits before a wrong token is answered. The right one never waits.
+    /// Waits before a wrong token is answered. The right one is answered at once.
     pub async fn pause(&self) {
         let waiting = Waiting::new(&self.waiting);
         tokio::time::sleep(waiting.pause()).await;
     }
 
-    /// What a request shows.
+    /// Checks the token or the cookie of a request.
+    ///
+    /// # Errors
+    /// The request has none, or a wrong one.
     fn judge(&self, request: &Request) -> Result<(), Refusal> {
         let bearer = request.header("authorization").and_then(|h| h.split_once(' '));
         let by_header = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -68,19 +75,19 @@ impl Token {
     }
 }
 
-/// One wrong token that waits, for as long as this is there.
+/// A wrong token that waits for its answer, for as long as this exists.
 struct Waiting<'a> {
     count: &'a AtomicU32,
-    before: u32,
+    earlier: u32,
 }
 
 impl Waiting<'_> {
     fn new(count: &AtomicU32) -> Waiting<'_> {
-        Waiting { count, before: count.fetch_add(1, Ordering::Relaxed) }
+        Waiting { count, earlier: count.fetch_add(1, Ordering::Relaxed) }
     }
 
     fn pause(&self) -> Duration {
-        (PAUSE * (1 + self.before / TOGETHER)).min(LONGEST_PAUSE)
+        (PAUSE * (1 + self.earlier / TOGETHER)).min(LONGEST_PAUSE)
     }
 }
 
@@ -90,34 +97,34 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Where the server listens, and the names it answers to while it has no token.
+/// The address at which the server listens, and its names.
 pub struct Host {
-    /// `SERVER_HOST` and `SERVER_NAMES`, lower case.
+    /// `SERVER_HOST` and `SERVER_NAMES` in lower case.
     names: Vec<String>,
     loopback: bool,
 }
 
 impl Host {
-    /// `given` is the host that was asked for, `names` are further ones, `address` is where it led to.
+    /// Makes a host. `given` is the configured host, `names` holds further names, and `address` is the host's address.
     pub fn new(given: &str, names: &[String], address: IpAddr) -> Host {
         let names = names.iter().map(String::as_str).chain([given]).map(str::to_ascii_lowercase).collect();
         Host { names, loopback: address.is_loopback() }
     }
 
-    /// Only this machine reaches it.
+    /// Reports whether only this machine can reach the server.
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// Whether this is the server's own name, or an address. A page of another site whose name was made to lead here (DNS
-    /// rebinding) asks by that site's name; by an address, no page but this server's own can ask.
+    /// Reports whether the name is one of this server, or an address. A page of another site whose name was made to lead
+    /// here (DNS rebinding) uses that site's name; by an address, only pages of this server can ask.
     fn answers_to(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         name == "localhost" || name.parse::<IpAddr>().is_ok() || self.names.contains(&name)
     }
 }
 
-/// The name or address in a `Host` header, without port and brackets. `None`: it is not well-formed.
+/// Returns the name or address in a `Host` header, without port and brackets, or `None` if it is malformed.
 fn name_in(header: &str) -> Option<&str> {
     let (name, port) = match header.strip_prefix('[') {
         Some(rest) => rest.split_once(']').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok())?,
@@ -128,29 +135,31 @@ fn name_in(header: &str) -> Option<&str> {
     (plain && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))).then_some(name)
 }
 
-/// Why a request is not answered.
+/// The reason why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It does not say, with one name, which server it asks.
+    /// The request does not name exactly one server.
     NoHost,
-    /// It asks for another server.
+    /// The request names another server.
     ForeignHost,
-    /// It comes without a token.
+    /// The request has no token.
     Unknown,
-    /// It comes with another token.
+    /// The request has a wrong token.
     WrongToken,
-    /// It changes something and comes from a page of another origin.
+    /// The request changes something and comes from a page of another origin.
     ForeignOrigin,
 }
 
+/// Checks whether a request may be answered.
+///
 /// # Errors
-/// Why it is not answered.
+/// The request is refused.
 pub fn check(app: &App, request: &Request) -> Result<(), Refusal> {
     let name = host(request).ok_or(Refusal::NoHost)?;
     if app.token.is_none() && !app.host.answers_to(name) {
         return Err(Refusal::ForeignHost);
     }
-    // what probes ask for, and what the way in is made of
+    // Health checks, and what the login page consists of.
     let open =
         matches!(request.path.as_str(), "/login" | "/healthz" | "/readyz") || request.path.starts_with("/assets/");
     if !open {
@@ -162,7 +171,7 @@ pub fn check(app: &App, request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the one who asks may see what goes on here: always where there is no token.
+/// Reports whether the client may see the server's state, which is always the case without a token.
 pub fn is_known(app: &App, request: &Request) -> bool {
     known(app, request).is_ok()
 }
@@ -171,8 +180,8 @@ fn known(app: &App, request: &Request) -> Result<(), Refusal> {
     app.token.as_ref().map_or(Ok(()), |token| token.judge(request))
 }
 
-/// The name of the server that is asked: of the `Host` header, which there has to be once, and of the request line, which
-/// must not say otherwise.
+/// Returns the name of the server that the request is for. It is in the `Host` header, which must be given once, and the
+/// request line must not contradict it.
 fn host(request: &Request) -> Option<&str> {
     let mut headers = request.headers.get_all("host").iter();
     let (Some(header), None) = (headers.next(), headers.next()) else { return None };
@@ -181,10 +190,10 @@ fn host(request: &Request) -> Option<&str> {
     name_in(header).filter(|_| same)
 }
 
-/// Browsers say where a request comes from; other clients say nothing.
+/// Reports whether a request comes from a page of another origin. Browsers say that; other clients do not.
 fn is_foreign(request: &Request) -> bool {
     match (request.header("origin"), request.header("sec-fetch-site")) {
-        // `null`, of a page without an origin, is no URL
+        // `null`, the origin of a page without one, is not a URL.
         (Some(origin), _) => {
             let host = origin.split_once("://").map(|(_, host)| host);
             host.is_none() || host != request.header("host")
@@ -211,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_addresses_and_own_names_are_answered() {
+    fn without_a_token_requests_by_address_and_own_name_are_answered() {
         let host = Host::new("My.host", &["tracegen".into(), "Demo.Example".into()], IpAddr::from([127, 0, 0, 1]));
         for name in [
             "localhost",
@@ -236,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_has_a_form() {
+    fn the_form_of_a_host_is_checked() {
         for name in [
             "",
             ":80",
@@ -267,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_more_wrong_tokens_come_at_once_the_longer_each_waits() {
+    fn the_wait_grows_with_the_number_of_wrong_tokens() {
         let count = AtomicU32::new(0);
         let waiting: Vec<Waiting> = (0..200).map(|_| Waiting::new(&count)).collect();
         let pauses: Vec<Duration> = waiting.iter().map(Waiting::pause).collect();

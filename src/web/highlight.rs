@@ -1,31 +1,31 @@
-//! Scenario files and plan listings in colours: what each piece of a line is, as a class of `style.css`.
+//! Colours for scenario files and plan listings: each piece of a line gets a class of `style.css`.
 
 mod scanner;
 
 use scanner::{quoted, scan};
 use std::ops::Range;
 
-/// A longer text stays plain: nobody reads colours in it.
+/// The maximum length of a text that is coloured, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// A part of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// `k` key, `s` text, `n` number or boolean, `t` template, `c` comment, `i` id of the plan; else empty.
+    /// The class: `k` for a key, `s` text, `n` number or boolean, `t` template, `c` comment, `i` id of the plan, or empty.
     pub class: &'static str,
     pub text: &'a str,
-    /// Something is wrong here.
+    /// There is a mistake in the piece.
     pub marked: bool,
 }
 
 pub type Line<'a> = Vec<Piece<'a>>;
 
-/// Something in the line is wrong.
+/// Reports whether there is a mistake in the line.
 pub fn is_marked(line: &Line) -> bool {
     line.iter().any(|piece| piece.marked)
 }
 
-/// The lines of a scenario file; `marks` are the places in it where something is wrong.
+/// Splits a scenario file into lines; `marks` are the places of mistakes.
 pub fn yaml<'a>(text: &'a str, marks: &[Range<usize>]) -> Vec<Line<'a>> {
     let pieces = match text.len() {
         ..=MAX_BYTES => scan(text),
@@ -61,7 +61,7 @@ pub fn yaml<'a>(text: &'a str, marks: &[Range<usize>]) -> Vec<Line<'a>> {
     lines
 }
 
-/// A line of a plan listing.
+/// Splits a line of a plan listing.
 pub fn listing(line: &str) -> Line<'_> {
     let mut pieces = vec![];
     let (mut at, mut plain) = (0, 0);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_cut_pieces_and_nothing_is_lost() {
+    fn marks_cut_pieces_without_losing_text() {
         let text = "service: \"paymet\"\nend: ü";
         assert_eq!(
             shown(&yaml(text, std::slice::from_ref(&(9..17)))),

@@ -1,4 +1,5 @@
-//! The scenario files as they are: watched, compiled again when they change; the last that compiled stays in use.
+//! The library of scenario files. They are watched and compiled again when they change; the last version that compiled
+//! stays in use.
 
 use crate::compiler::{self, Compiled, SourceMap};
 use crate::language;
@@ -13,28 +14,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// The scenario files of the server.
 pub struct Library {
     paths: Vec<PathBuf>,
     shelf: RwLock<Arc<Shelf>>,
-    /// Of the files when they were last read.
+    /// The fingerprint of the files when they were last read.
     seen: Mutex<Fingerprint>,
 }
 
-/// What tells that files have changed, without reading them: length and time of each.
+/// The length and time of each file, which show a change without reading it.
 type Fingerprint = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
-/// What a compilation gave.
+/// The result of a compilation.
 pub struct Shelf {
-    /// The last that compiled.
+    /// The last version that compiled.
     pub good: Edition,
-    /// The files as they are now, where they do not compile: with what is wrong.
+    /// The current files with their diagnostics, if they do not compile.
     pub broken: Option<(Sources, Vec<Diagnostic>)>,
 }
 
-/// Files and the plan they gave.
+/// Files and their plan.
 #[derive(Clone)]
 pub struct Edition {
-    /// `None`: a plan file was given, there is no source.
+    /// The sources; `None` if a plan file was given.
     pub sources: Option<Arc<Sources>>,
     pub plan: Arc<Plan>,
     pub map: Arc<SourceMap>,
@@ -42,7 +44,7 @@ pub struct Edition {
 }
 
 impl Edition {
-    /// The file that a scenario stands in; `None`: it came in a plan file.
+    /// Returns the file that contains a scenario, or `None` if it came in a plan file.
     pub fn file_of(&self, scenario: ScenarioId) -> Option<(FileId, &SourceFile)> {
         let at = self.map.find(Place::Scenario(scenario))?;
         Some((at.file, self.sources.as_ref()?.file(at.file)))
@@ -50,7 +52,7 @@ impl Edition {
 }
 
 impl Library {
-    /// Files that have been compiled.
+    /// Makes a library of files that have been compiled.
     pub fn new(paths: Vec<PathBuf>, edition: Edition) -> Library {
         let seen = Mutex::new(fingerprint(&paths));
         Library { paths, shelf: RwLock::new(Arc::new(Shelf { good: edition, broken: None })), seen }
@@ -60,12 +62,12 @@ impl Library {
         self.shelf.read().clone()
     }
 
-    /// Compile the files again if they have changed since they were last read. A plan file does not change.
+    /// Compiles the files again if they have changed since they were last read. A plan file does not change.
     pub fn poll(&self) -> Change {
         if self.shelf().good.sources.is_none() {
             return Change::None;
         }
-        // looked at before they are read: what changes in between is seen the next time
+        // The fingerprint is taken before reading, so that a change in between is noticed next time.
         let now = fingerprint(&self.paths);
         let mut seen = self.seen.lock();
         if *seen == now {
@@ -95,16 +97,16 @@ impl Library {
     }
 }
 
-/// What became of the files.
+/// The result of a poll.
 #[derive(Debug)]
 pub enum Change {
     None,
-    /// They compile; `same`: to the plan of before.
+    /// The files compile; `same` if the plan is unchanged.
     Compiled {
         plan: Arc<Plan>,
         same: bool,
     },
-    /// They do not; the plan of before stays.
+    /// The files do not compile, and the previous plan stays in use.
     Broken {
         errors: usize,
     },

@@ -1,4 +1,4 @@
-//! What is live: server-sent events. One look at the session a moment serves all pages that listen.
+//! Live updates by server-sent events. The session is examined once for all pages that listen.
 
 use super::App;
 use super::response::{self, Body, Response};
@@ -14,26 +14,27 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-/// Streams at a time; more are asked to come back.
+/// The maximum number of streams; further clients are asked to come back.
 const STREAMS: usize = 256;
-/// Between two looks at the session.
+/// The time between two looks at the session.
 const LOOK: Duration = Duration::from_millis(200);
-/// The least time between two `traces` events.
+/// The minimum time between two `traces` events.
 const TRACES: Duration = Duration::from_secs(1);
-/// Between comments that keep proxies and dead clients honest.
+/// The time between comments, which keep proxies from closing a stream and reveal dead clients.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// The live updates of a server.
 pub struct Live {
     beat: watch::Sender<Beat>,
     free: Arc<Semaphore>,
 }
 
-/// What the streams say next: each part is sent when it is another than before.
+/// The next content of the streams. Each part is sent when it has changed.
 #[derive(Clone, Default)]
 struct Beat {
     status: Option<Arc<str>>,
     traces: Option<u64>,
-    over: bool,
+    is_over: bool,
 }
 
 /// The data of a `status` event.
@@ -41,22 +42,23 @@ struct Beat {
 struct Pulse {
     #[serde(flatten)]
     condition: Condition,
-    /// Traces a second, as achieved.
+    /// The achieved rate in traces a second.
     rate: f64,
-    /// Since the session began.
+    /// The number of traces since the session began.
     traces: u64,
+    /// The number of spans since the session began.
     spans: u64,
 }
 
-/// The part of it that is told at once when it changes.
+/// The part of the status that is sent at once when it changes.
 #[derive(Clone, PartialEq, Serialize)]
 struct Condition {
     phase: Phase,
-    /// Digest of the plan in use, shortened.
+    /// The shortened digest of the plan in use.
     plan: String,
-    /// The scenario files do not compile as they are.
+    /// The scenario files do not compile in their current state.
     broken: bool,
-    /// Why the store that was asked for is not in use.
+    /// The reason why the selected store is not in use.
     outage: Option<String>,
     exporter: Option<Link>,
 }
@@ -68,19 +70,19 @@ impl Default for Live {
 }
 
 impl Live {
-    /// End all streams, and those to come.
+    /// Ends all streams, also future ones.
     pub fn close(&self) {
-        self.beat.send_modify(|beat| beat.over = true);
+        self.beat.send_modify(|beat| beat.is_over = true);
     }
 
-    /// Look at the session, as long as anyone listens, until it is closed.
+    /// Examines the session while anyone listens, until the updates are closed.
     pub async fn watch(&self, app: &App) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let status_interval = Duration::from_nanos(app.status_interval);
         let (mut told, mut told_at) = (None, Instant::now());
         let (mut seen, mut seen_at) = (None, Instant::now());
-        while !self.beat.borrow().over {
+        while !self.beat.borrow().is_over {
             looks.tick().await;
             if self.beat.receiver_count() == 0 {
                 (told, seen) = (None, None);
@@ -103,7 +105,7 @@ impl Live {
     }
 }
 
-/// A count that grows with the traces there are to see: those made here, or those in the store that others write.
+/// Returns a count that grows with the visible traces: those made here, or those in the store that others write.
 async fn arrived(app: &App, made: u64) -> u64 {
     app.database.arrived().await.unwrap_or(made)
 }
@@ -122,13 +124,13 @@ impl Pulse {
     }
 }
 
-/// `GET /api/events`; `None`: there are too many streams.
+/// Answers `GET /api/events`, or returns `None` if there are too many streams.
 pub fn events(app: &App) -> Option<Response> {
     let permit = app.live.free.clone().try_acquire_owned().ok()?;
     let beats = app.live.beat.subscribe();
     let (sender, body) = Channel::new(4);
     tokio::spawn(async move {
-        // the client is gone, or the server ends: nothing is left to do
+        // An error means that the client is gone or the server ends, so nothing is left to do.
         let _ = tell(beats, sender).await;
         drop(permit);
     });
@@ -137,27 +139,27 @@ pub fn events(app: &App) -> Option<Response> {
 
 async fn tell(
     mut beats: watch::Receiver<Beat>,
-    mut to: Sender<Bytes>,
+    mut sender: Sender<Bytes>,
 ) -> Result<(), http_body_util::channel::SendError> {
-    to.send_data(Bytes::from_static(b"retry: 2000\n\n")).await?;
+    sender.send_data(Bytes::from_static(b"retry: 2000\n\n")).await?;
     let mut last = Beat::default();
     loop {
         let next = match timeout(HEARTBEAT, beats.changed()).await {
             Ok(Ok(())) => beats.borrow_and_update().clone(),
             Ok(Err(_)) => return Ok(()),
             Err(_) => {
-                to.send_data(Bytes::from_static(b":\n\n")).await?;
+                sender.send_data(Bytes::from_static(b":\n\n")).await?;
                 continue;
             }
         };
-        if next.over {
+        if next.is_over {
             return Ok(());
         }
         if let Some(status) = next.status.as_ref().filter(|_| next.status != last.status) {
-            to.send_data(format!("event: status\ndata: {status}\n\n").into()).await?;
+            sender.send_data(format!("event: status\ndata: {status}\n\n").into()).await?;
         }
         if let Some(traces) = next.traces.filter(|_| next.traces != last.traces) {
-            to.send_data(format!("event: traces\ndata: {{\"traces\":{traces}}}\n\n").into()).await?;
+            sender.send_data(format!("event: traces\ndata: {{\"traces\":{traces}}}\n\n").into()).await?;
         }
         last = next;
     }

@@ -1,4 +1,4 @@
-//! What probes and scrapers ask for: `/readyz`, and `/metrics` in Prometheus' text format.
+//! The addresses for health checks and scrapers: `/readyz`, and `/metrics` in Prometheus' text format.
 
 use super::App;
 use super::response::{self, Response};
@@ -8,7 +8,7 @@ use hyper::StatusCode;
 
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Whether pages can be answered: the store does.
+/// Answers whether pages can be served, which requires that the store answers.
 pub async fn ready(app: &App) -> Response {
     match app.database.health_check().await {
         Ok(()) => response::text(StatusCode::OK, "ok"),

@@ -1,11 +1,12 @@
-//! Which colour stands for which service: the plan's services in its order, eight colours, then the same hollow.
+//! The colours of services: those of the plan get eight colours in their order, then the same as hollow symbols.
 
 use crate::plan::Plan;
 use std::collections::HashMap;
 
-/// Colours of `style.css`: `s1` to `s8`.
+/// The number of colours in `style.css`, `s1` to `s8`.
 const COLOURS: usize = 8;
 
+/// The number of each service's colour.
 pub struct Palette(HashMap<String, usize>);
 
 impl Palette {
@@ -13,7 +14,7 @@ impl Palette {
         Palette(plan.services.iter().enumerate().map(|(i, s)| (plan.text(s.name).to_string(), i)).collect())
     }
 
-    /// Classes of an element that stands for the service: `s3`, or `s3 hollow`. One that the plan does not know gets a
+    /// Returns the classes of an element for a service: `s3`, or `s3 hollow`. A service that is not in the plan gets a
     /// colour by its name.
     pub fn class(&self, service: &str) -> &'static str {
         const CLASSES: [&str; 2 * COLOURS] = [

@@ -1,26 +1,27 @@
-//! A request, read and bounded.
+//! A request that has been read, within bounds.
 
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
+/// A request.
 pub struct Request {
     pub method: Method,
-    /// Decoded, without the query.
+    /// The path, decoded, without the query.
     pub path: String,
     /// Path and query as they came.
     pub target: String,
-    /// The host that the request line names, where it is a whole URL.
+    /// The host in the request line, if that has a whole URL.
     pub authority: Option<String>,
     pub query: Fields,
     pub headers: HeaderMap,
-    /// Empty until the rest of the request has been found in order.
+    /// The body, which is empty until the head has been checked.
     pub body: Bytes,
 }
 
 impl Request {
-    /// The request whose head is `head`, without its body.
+    /// Makes a request of its head, without the body.
     pub fn new(head: Parts) -> Request {
         let Parts { method, uri, headers, .. } = head;
         Request {
@@ -34,22 +35,22 @@ impl Request {
         }
     }
 
-    /// The scenario that the path names behind `scenarios/`; a name may hold slashes.
+    /// Returns the scenario that the path names behind `scenarios/`; a name may contain slashes.
     pub fn scenario(&self) -> &str {
         self.path.split_once("scenarios/").map_or("", |(_, name)| name)
     }
 
-    /// Whether the method is one whose body says something.
+    /// Reports whether the method has a meaningful body.
     pub fn takes_body(&self) -> bool {
         matches!(self.method, Method::POST | Method::PUT)
     }
 
-    /// The body of a form.
+    /// Returns the fields of a form in the body.
     pub fn form(&self) -> Fields {
         Fields::parse(&self.body)
     }
 
-    /// The value of a cookie.
+    /// Returns the value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let pairs = self.headers.get_all("cookie").iter().filter_map(|h| h.to_str().ok()).flat_map(|h| h.split(';'));
         pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
@@ -60,7 +61,7 @@ impl Request {
     }
 }
 
-/// Names and values of a query or a form, in order.
+/// The names and values of a query or a form, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(pub Vec<(String, String)>);
 
@@ -69,7 +70,7 @@ impl Fields {
         Fields(form_urlencoded::parse(text.as_ref()).into_owned().collect())
     }
 
-    /// The last value of a name; empty ones count as absent, as an untouched form field sends them.
+    /// Returns the last value of a name. Empty values count as absent, because browsers send them for untouched fields.
     pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.trim());
         value.filter(|v| !v.is_empty())

@@ -1,4 +1,4 @@
-//! Responses, each with the headers that keep a page from being misused.
+//! Responses, with the headers that protect a page from misuse.
 
 use crate::text::grouped;
 use askama::Template;
@@ -17,16 +17,16 @@ use std::io::{self, Write};
 pub type Body = BoxBody<Bytes, Infallible>;
 pub type Response = hyper::Response<Body>;
 
-/// No script but our own file, no frame, no form to elsewhere.
+/// The content security policy: no scripts but our own files, no frames, no forms to other sites.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Most bytes of a page or of an answer in JSON.
+/// The maximum length of a page or of a JSON answer, in bytes.
 pub const LONGEST: usize = 16 << 20;
-/// Bytes of a body below which gzip gains nothing.
+/// The length of a body in bytes below which gzip gains nothing.
 const WORTH_COMPRESSING: u64 = 1_024;
 
-/// Any body.
+/// Makes a response with a body in memory.
 pub fn with(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
     of(status, content_type, Full::new(body.into()).boxed())
 }
@@ -44,12 +44,12 @@ pub fn of(status: StatusCode, content_type: &'static str, body: Body) -> Respons
     response
 }
 
-/// A line for people.
+/// Makes a response with a line for people.
 pub fn text(status: StatusCode, line: &str) -> Response {
     with(status, "text/plain; charset=utf-8", format!("{line}\n"))
 }
 
-/// A rendered page, unless it is too long.
+/// Makes a response with a rendered page, or an error if it is too long.
 pub fn html(status: StatusCode, page: &impl Template) -> Response {
     let mut capped = Capped::default();
     match page.render_into(&mut capped) {
@@ -62,7 +62,7 @@ pub fn html(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
-/// A value as JSON, unless it is too long.
+/// Makes a response with a value as JSON, or an error if it is too long.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let mut capped = Capped::default();
     match serde_json::to_writer(&mut capped, value) {
@@ -72,18 +72,18 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
-/// In place of an answer in JSON that would be longer than [`LONGEST`].
+/// Makes the answer that replaces JSON longer than [`LONGEST`].
 pub fn too_long() -> Response {
     let message = format!("The answer would be longer than {} bytes.", grouped(LONGEST as u64));
     let error = serde_json::json!({ "error": { "code": "payload_too_large", "message": message } });
     with(StatusCode::PAYLOAD_TOO_LARGE, "application/json", error.to_string())
 }
 
-/// Bytes that are written, up to [`LONGEST`].
+/// A buffer of at most [`LONGEST`] bytes.
 #[derive(Default)]
 struct Capped {
     bytes: Vec<u8>,
-    /// There was more.
+    /// More bytes were written than the buffer takes.
     full: bool,
 }
 
@@ -108,7 +108,7 @@ impl fmt::Write for Capped {
     }
 }
 
-/// After a form: look at this page now.
+/// Makes the response to a form, which leads to the page at `path`.
 pub fn see_other(path: &str) -> Response {
     let mut response = with(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "");
     if let Ok(path) = HeaderValue::from_str(path) {
@@ -117,14 +117,14 @@ pub fn see_other(path: &str) -> Response {
     response
 }
 
-/// Nothing but the methods that an address takes.
+/// Makes a response that names the allowed methods of an address.
 pub fn allowed(status: StatusCode, methods: &'static str) -> Response {
     let mut response = text(status, &format!("Only {methods} is answered at this address."));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response
 }
 
-/// Whether the client reads gzip.
+/// Reports whether the client accepts gzip.
 pub fn takes_gzip(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|h| h.to_str().ok());
     codings.flat_map(|h| h.split(',')).any(|coding| {
@@ -134,13 +134,13 @@ pub fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// All bytes of a body that is no stream.
+/// Returns all bytes of a body that is not a stream.
 pub async fn whole(body: Body) -> Bytes {
     let Ok(body) = body.collect().await;
     body.to_bytes()
 }
 
-/// The same in gzip, where that is shorter: a whole body, not a stream.
+/// Compresses a response with gzip if that makes it shorter and it is not a stream.
 pub async fn compressed(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
     let already = head.headers.contains_key(header::CONTENT_ENCODING);

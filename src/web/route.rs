@@ -1,4 +1,4 @@
-//! Which handler answers which path.
+//! The routes: which handler answers which path.
 
 use super::guard::Refusal;
 use super::request::Request;
@@ -7,10 +7,10 @@ use super::{App, api, assets, guard, metrics, page};
 use hyper::{Method, StatusCode, header};
 use std::sync::Arc;
 
-/// Looks at all of a request but its body: who asks, the address and the method.
+/// Checks a request except for its body: the client, the address and the method.
 ///
 /// # Errors
-/// The response, where the request is refused or asks for no more than what its address takes.
+/// The request is refused, or only asks for the allowed methods. The error is the response.
 pub async fn check(app: &App, request: &Request) -> Result<(), Response> {
     if let Err(refusal) = guard::check(app, request) {
         return Err(refused(app, request, refusal).await);
@@ -22,8 +22,8 @@ pub async fn check(app: &App, request: &Request) -> Result<(), Response> {
         return Err(response::allowed(StatusCode::NO_CONTENT, methods));
     }
     if !methods.split(", ").any(|method| method == request.method.as_str()) {
-        let why = format!("Only {methods} is answered at this address.");
-        let mut response = refuse(app, request, StatusCode::METHOD_NOT_ALLOWED, &why);
+        let reason = format!("Only {methods} is answered at this address.");
+        let mut response = refuse(app, request, StatusCode::METHOD_NOT_ALLOWED, &reason);
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(methods));
         return Err(response);
     }
@@ -55,7 +55,7 @@ fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|segment| !segment.is_empty()).collect()
 }
 
-/// Whether all who ask get the same, from what takes a while to gather.
+/// Reports whether all clients get the same answer, which takes a while to make.
 fn is_shared(segments: &[&str]) -> bool {
     !matches!(segments, ["api", "events"] | ["login" | "healthz" | "readyz" | "metrics" | "assets", ..])
 }
@@ -86,7 +86,7 @@ async fn dispatch(app: &Arc<App>, request: &Request, segments: &[&str]) -> Respo
     }
 }
 
-/// What an address takes; `None`: there is no such address.
+/// Returns the methods of an address, or `None` if there is no such address.
 fn methods(segments: &[&str]) -> Option<&'static str> {
     const READ: &str = "GET, HEAD, OPTIONS";
     const DO: &str = "POST, OPTIONS";
@@ -113,10 +113,10 @@ async fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
             StatusCode::BAD_REQUEST,
             "A request needs one Host header with the name or address of this server.",
         ),
-        // a page would tell another site what runs here
+        // A page would reveal to another site what runs here.
         Refusal::ForeignHost => response::text(
             StatusCode::MISDIRECTED_REQUEST,
-            "The Host header names a server that this one does not know to be itself. Without a SERVER_TOKEN, it answers to \
+            "The Host header does not name this server. Without a SERVER_TOKEN, it answers to \
              addresses, to localhost and to the names in SERVER_NAMES.",
         ),
         Refusal::ForeignOrigin => {
@@ -127,10 +127,10 @@ async fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
             if let (Refusal::WrongToken, Some(token)) = (refusal, &app.token) {
                 token.pause().await;
             }
-            let why = "This server has a token: send it as `Authorization: Bearer TOKEN`.";
+            let reason = "This server has a token: send it as `Authorization: Bearer TOKEN`.";
             let mut response = match page {
-                true => response::text(StatusCode::UNAUTHORIZED, why),
-                false => refuse(app, request, StatusCode::UNAUTHORIZED, why),
+                true => response::text(StatusCode::UNAUTHORIZED, reason),
+                false => refuse(app, request, StatusCode::UNAUTHORIZED, reason),
             };
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
             response
@@ -138,11 +138,11 @@ async fn refused(app: &App, request: &Request, refusal: Refusal) -> Response {
     }
 }
 
-/// In JSON for programs, as a page for people.
-pub fn refuse(app: &App, request: &Request, status: StatusCode, why: &str) -> Response {
+/// Makes a refusal, in JSON for programs and as a page for people.
+pub fn refuse(app: &App, request: &Request, status: StatusCode, reason: &str) -> Response {
     match is_api(&request.path) {
-        true => api::Problem::new(status, why).respond(),
-        false => page::problem::of(app, guard::is_known(app, request), status, why),
+        true => api::Problem::new(status, reason).respond(),
+        false => page::problem::of(app, guard::is_known(app, request), status, reason),
     }
 }
 

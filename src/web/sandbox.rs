@@ -1,4 +1,5 @@
-//! Scenarios that are tried out: compiled in memory, with the library's services in scope. Nothing is written.
+//! The sandbox of the playground: scenarios are compiled in memory, together with the library's services. Nothing is
+//! written.
 
 use super::library::Shelf;
 use crate::compiler::{self, Compiled};
@@ -17,25 +18,27 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// What it is called where it stands for no file of the library.
+/// The name of a text that does not replace a file of the library.
 const NAME: &str = "playground.yaml";
-/// Traces that are looked through for one of the scenarios that are tried out.
+/// The maximum number of traces that are searched for one of the scenarios in the text.
 const MAX_TRIES: u64 = 100_000;
-/// First sample where a scenario links: earlier traces are there to be found.
+/// The index of the first sample if a scenario links, so that there are earlier traces to find.
 const WITH_LINKS: u64 = 1_000;
-/// Of samples, ns since 1970: 2026-01-01T00:00:00Z, ten a second.
+/// The start of the samples' schedule, in ns since 1970: 2026-01-01T00:00:00Z.
 const START: u64 = 1_767_225_600_000_000_000;
+/// The pace of the samples: ten traces a second.
 const PACE: Arrivals = Arrivals::Even { count: 10, per_ns: 1_000_000_000 };
 
-/// Compilations at one time: what many ask for must not keep the engine from its work, nor take all memory.
+/// The permits for compilations at the same time, which must neither slow down the engine nor take all memory.
 static COMPILATIONS: Semaphore = Semaphore::const_new(2);
-/// For others to be done.
+/// The time to wait for a permit.
 const TURN: Duration = Duration::from_secs(1);
-/// For a text to be compiled.
+/// The time allowed for compiling a text.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Compiling takes a while: not on the threads that answer all others, and not many at a time. `work` gets a budget, which is
-/// spent when nobody waits for the answer any more. `None`: too many are at it.
+/// Runs `work` on a thread of its own, because compiling takes a while and must not block other answers. Only few run at a
+/// time. `work` gets a budget that is spent when nobody waits for the answer any more. Returns `None` if too many are
+/// running.
 pub async fn in_turn<T: Send + 'static>(work: impl FnOnce(Budget) -> T + Send + 'static) -> Option<T> {
     let permit = timeout(TURN, COMPILATIONS.acquire()).await.ok()?.ok()?;
     let budget = Budget::lasting(DEADLINE);
@@ -48,7 +51,7 @@ pub async fn in_turn<T: Send + 'static>(work: impl FnOnce(Budget) -> T + Send + 
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-/// Somebody waits for what comes of a budget.
+/// A guard that spends the budget when nobody waits for the answer any more.
 struct Waiting(Budget);
 
 impl Drop for Waiting {
@@ -57,14 +60,14 @@ impl Drop for Waiting {
     }
 }
 
-/// What compiling gave.
+/// The result of compiling a text.
 pub struct Trial {
     pub sources: Sources,
-    /// The text that is tried out.
+    /// The file of the text.
     pub file: FileId,
     pub diagnostics: Vec<Diagnostic>,
     pub plan: Option<Arc<Plan>>,
-    /// The scenarios in it.
+    /// The scenarios in the text.
     pub own: Vec<ScenarioId>,
     pub took: Duration,
     budget: Budget,
@@ -77,7 +80,7 @@ pub struct Sample {
     pub trace: Trace,
 }
 
-/// The name and text of the file in which the library has a scenario.
+/// Returns the name and text of the file in which the library has a scenario.
 pub fn origin<'a>(shelf: &'a Shelf, scenario: &str) -> Option<(&'a str, &'a str)> {
     let plan = &shelf.good.plan;
     let id = (0..plan.scenarios.len()).find(|s| plan.text(plan.scenarios[*s].name) == scenario)?;
@@ -85,17 +88,17 @@ pub fn origin<'a>(shelf: &'a Shelf, scenario: &str) -> Option<(&'a str, &'a str)
     Some((&file.name, &file.text))
 }
 
-/// Compile a text that stands for the file in which the library has the scenario `from`, or for a new one. It is compiled
-/// alone with the services of its directory; if it links to a scenario of another file, with the whole library. Where the
-/// budget is spent before, a diagnostic says so.
-pub fn compile(shelf: &Shelf, from: Option<&str>, text: &str, budget: Budget) -> Trial {
+/// Compiles a text that replaces the file in which the library has the scenario `replaces`, or that is new. It is compiled
+/// alone with the services of its directory, or with the whole library if it links to a scenario of another file. If the
+/// budget runs out, a diagnostic says so.
+pub fn compile(shelf: &Shelf, replaces: Option<&str>, text: &str, budget: Budget) -> Trial {
     let began = Instant::now();
     let library: Vec<(&str, &str)> = match &shelf.good.sources {
         Some(sources) => sources.files().map(|(_, file)| (file.name.as_str(), file.text.as_str())).collect(),
         None => vec![],
     };
     let bases: Vec<_> = library.iter().filter(|(name, _)| is_base(name)).collect();
-    let name = match from.and_then(|from| origin(shelf, from)) {
+    let name = match replaces.and_then(|replaces| origin(shelf, replaces)) {
         Some((name, _)) => name.to_string(),
         None => bases.first().map_or(NAME.into(), |(base, _)| base.replace(BASE, NAME)),
     };
@@ -114,8 +117,8 @@ pub fn compile(shelf: &Shelf, from: Option<&str>, text: &str, budget: Budget) ->
     Trial { file, diagnostics, own, plan: plan.map(Arc::new), sources, took: began.elapsed(), budget }
 }
 
-/// Compiles a text beside other files. A scenario of theirs that has the name of one in the text is left out: the text stands
-/// for it.
+/// Compiles a text together with other files. A scenario of another file with the same name as one in the text is left out,
+/// because the text replaces it.
 fn with(files: &[(&str, &str)], name: &str, text: &str, budget: &Budget) -> (Sources, Compiled) {
     let files = files.iter().copied().chain([(name, text)]);
     let files = files.map(|(name, text)| (name.to_string(), text.to_string())).collect();
@@ -137,8 +140,8 @@ fn directory(name: &str) -> &str {
 }
 
 impl Trial {
-    /// The first trace from `index` on that is of a scenario that is tried out. `None`: nothing compiled, or its weight is so
-    /// small that none was found before the budget was spent.
+    /// Returns the first trace from `index` on that belongs to a scenario of the text, or `None` if nothing compiled, or if
+    /// none was found before the budget was spent because its weight is so small.
     pub fn sample(&self, seed: u64, index: Option<u64>) -> Option<Sample> {
         let plan = self.plan.as_ref()?;
         let schedule = Schedule::new(START, PACE).ok()?;
@@ -171,12 +174,12 @@ mod tests {
         Library::new(vec![path], edition).shelf()
     }
 
-    fn compile(shelf: &Shelf, from: Option<&str>, text: &str) -> Trial {
-        super::compile(shelf, from, text, Budget::default())
+    fn compile(shelf: &Shelf, replaces: Option<&str>, text: &str) -> Trial {
+        super::compile(shelf, replaces, text, Budget::default())
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_is_cancelled() {
+    async fn a_compilation_that_nobody_waits_for_is_cancelled() {
         let (tell, told) = std::sync::mpsc::channel();
         let work = move |budget: Budget| {
             let begun = Instant::now();
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_takes_too_long_is_told_so() {
+    fn a_text_that_takes_too_long_gets_a_diagnostic() {
         let trial = super::compile(&shelf(), None, "name: x", Budget::lasting(Duration::ZERO));
         assert!(trial.plan.is_none() && trial.sample(42, None).is_none());
         assert!(
@@ -226,9 +229,9 @@ mod tests {
         assert!(!sample.trace.links.is_empty());
     }
 
-    /// Also where nobody says for which scenario of the library it stands.
+    /// It works even if the request does not say which scenario of the library is replaced.
     #[test]
-    fn a_text_stands_for_the_scenario_of_its_name() {
+    fn a_text_replaces_the_scenario_of_its_name() {
         let shelf = shelf();
         let (_, text) = origin(&shelf, "Async consumer").unwrap();
         let trial = compile(&shelf, None, text);

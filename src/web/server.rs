@@ -1,4 +1,4 @@
-//! Connections: plain hyper, HTTP/1.1. Slow and idle clients are let go, what they send and are sent is bounded.
+//! Connections over plain hyper, HTTP/1.1. Slow and idle clients are dropped, and what they send and receive is bounded.
 
 mod patient;
 mod room;
@@ -26,36 +26,43 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-/// Connections at a time; with the files and connections of stores and exporters, below the 1,024 files that a process
-/// usually may open.
+/// The maximum number of connections. Together with the files and connections of stores and exporters it is below the 1,024
+/// files that a process usually may open.
 const CONNECTIONS: u32 = 512;
-/// The first request of a connection that was just accepted is on its way for so long; one that was answered may be asked to
-/// leave at once.
+/// The time for which the first request of a new connection is waited for. A connection whose request was answered may be
+/// asked to leave at once.
 const WELCOME: Patience = Patience { first: Duration::from_secs(3), later: Duration::ZERO };
-/// Most bytes of a request's head.
+/// The maximum length of a request's head in bytes.
 const HEAD: usize = 64 << 10;
-/// For a request's head, for its body, for each part of a response, and for the next request on a connection.
+/// The time allowed for a request's head, for its body, for each part of a response, and for the next request on a
+/// connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For requests under way, when the server ends.
+/// The time allowed for requests under way when the server ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// A server that is bound to an address.
 pub struct Server {
     listener: TcpListener,
 }
 
 impl Server {
+    /// Binds to an address.
+    ///
     /// # Errors
-    /// The address is in use or not this machine's.
+    /// The address is in use, or not one of this machine.
     pub async fn bind(address: SocketAddr) -> std::io::Result<Server> {
         Ok(Server { listener: TcpListener::bind(address).await? })
     }
 
-    /// Where it listens; the port is chosen where 0 was asked for.
+    /// Returns the address at which the server listens; port 0 was replaced by a free one.
+    ///
+    /// # Errors
+    /// The system reports an error.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers until `end`, then lets requests under way finish, within two seconds.
+    /// Answers requests until `end` completes, then lets requests under way finish, within two seconds.
     pub async fn run(self, app: Arc<App>, end: impl Future<Output = ()>) {
         let (seats, room) = (Seats::new(CONNECTIONS, WELCOME), Arc::new(Room::default()));
         let watch = tokio::spawn({
@@ -72,7 +79,7 @@ impl Server {
                 () = &mut end => break,
                 (accepted, seat) = next => match accepted {
                     Ok((stream, _)) => drop(tokio::spawn(serve(app.clone(), room.clone(), stream, seat))),
-                    // out of file descriptors: those that are open end some time
+                    // There are no file descriptors left; open connections will end and free some.
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
             }
@@ -102,9 +109,9 @@ async fn serve(app: Arc<App>, room: Arc<Room>, stream: TcpStream, seat: Arc<Seat
             .serve_connection(stream, service)
     );
     tokio::select! {
-        // a request that has come is answered, also where the seat is asked for in the same moment
+        // A request that has come is answered, even if the seat is asked for at the same moment.
         biased;
-        // what goes wrong with a connection is its client's to know
+        // Errors of a connection concern its client only.
         _ = connection.as_mut() => return,
         () = seat.asked() => {}
     }
@@ -146,10 +153,10 @@ async fn answer(
     room.hold(response)
 }
 
-/// Of a request whose body is not read to its end.
+/// Makes the response to a request whose body is not read to its end.
 fn refuse(app: &App, request: &Request, status: StatusCode) -> Response {
     let why = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => format!("A body may have {} bytes.", grouped(BODY as u64)),
+        StatusCode::PAYLOAD_TOO_LARGE => format!("A body may have at most {} bytes.", grouped(BODY as u64)),
         StatusCode::REQUEST_TIMEOUT => format!("The body was not sent within {} s.", PATIENCE.as_secs()),
         StatusCode::SERVICE_UNAVAILABLE => "Others send too much at the moment: try again in a few seconds.".into(),
         _ => "The body can't be read.".into(),

@@ -1,14 +1,15 @@
-//! The engine's settings as a form sends them: names and values on top of the settings in use.
+//! The engine's settings as sent by a form: names and values on top of the settings in use.
 //!
-//! `pace` (`rate` or `interval`), `rate` (as `12` or `100/m`), `arrivals` (`even` or `poisson`), `min` and `max` (as `0.5`
-//! seconds or `500ms`), `lanes`, and `weight.NAME` for each scenario (empty: as its file says). What is not named stays.
+//! The names are `pace` (`rate` or `interval`), `rate` (such as `12` or `100/m`), `arrivals` (`even` or `poisson`), `min`
+//! and `max` (such as `0.5` seconds or `500ms`), `lanes`, and `weight.NAME` for each scenario (empty: as its file says).
+//! Values that are not named stay unchanged.
 
 use super::request::Fields;
 use crate::engine::{Observed, Pace, Session, Settings};
 use crate::interpreter::MAX_LANES;
 use crate::text::quantity::{self, Rate};
 
-/// What stands before a scenario's name in the name of its weight.
+/// The prefix of a weight's name before the scenario's name.
 pub const WEIGHT: &str = "weight.";
 
 /// A field that can't be read, and what is allowed.
@@ -18,7 +19,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// What an address says behind `engine/`.
+/// Carries out the action at an address behind `engine/`.
 pub fn steer(session: &Session, action: &str) {
     match action {
         "start" => session.resume(),
@@ -27,8 +28,10 @@ pub fn steer(session: &Session, action: &str) {
     }
 }
 
+/// Reads settings from a form.
+///
 /// # Errors
-/// Everything that is wrong, in the order of the fields above.
+/// Fields are wrong; all problems are returned, in the order of the fields above.
 pub fn read(form: &Fields, current: &Settings, scenarios: &[Observed]) -> Result<Settings, Vec<Problem>> {
     let mut reading = Reading { form, problems: vec![] };
     let (rate, poisson, gaps) = match current.pace {
@@ -87,12 +90,12 @@ impl Reading<'_> {
         self.problems.push(Problem { field: field.into(), message });
     }
 
-    /// A field as it is read, if it is there and can be.
+    /// Returns a field as parsed by `read`, if it is given and valid.
     fn part<T>(&mut self, field: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         read(self.form.get(field)?).map_err(|message| self.problem(field, message)).ok()
     }
 
-    /// Whether a field has the second of two values.
+    /// Returns whether a field has the second of two values.
     fn choice(&mut self, field: &str, first: &str, second: &str) -> Option<bool> {
         self.part(field, |text| match text {
             text if text == first => Ok(false),
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_stays() {
+    fn fields_that_are_not_named_stay_unchanged() {
         let mut current = settings();
         current.weights.insert("Search".into(), 7.0);
         assert_eq!(read("", &current), Ok(current.clone()));
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_told_at_its_field() {
+    fn each_mistake_is_reported_at_its_field() {
         assert_eq!(wrong("pace=rate"), ["rate"]);
         assert_eq!(wrong("pace=rate&rate=max"), ["rate"]);
         assert_eq!(wrong("pace=rate&rate=0&arrivals=bursts&lanes=0"), ["rate", "arrivals", "lanes"]);

@@ -1,4 +1,4 @@
-//! What stands around every page.
+//! The frame around every page.
 
 use crate::support::browser::{Scheme, Server, browse};
 
@@ -7,7 +7,7 @@ fn the_theme_goes_round_and_is_kept() {
     browse(&Server::busy(), async |page| {
         page.goto("/").await;
         let background = "getComputedStyle(document.body).backgroundColor";
-        // the first press shows the other one, whatever the system's is
+        // The first press selects the other theme, whatever the system's theme is.
         for (scheme, round) in [(Scheme::Light, ["dark", "light"]), (Scheme::Dark, ["light", "dark"])] {
             page.screen(1440, 1000, scheme).await;
             let before = page.eval(background).await;
@@ -44,7 +44,7 @@ fn a_page_that_does_not_exist_says_so() {
         page.goto("/nowhere").await;
         assert_eq!(page.text("h1").await, "Not found");
         page.is_sound_everywhere().await;
-        // the missing page itself is on the console
+        // The missing page is reported on the console.
         let said = page.console().await;
         assert_eq!(said.len(), 1, "{said:?}");
     });
@@ -60,7 +60,7 @@ fn the_engine_stops_and_starts_on_a_phone() {
             page.wait("form[action='/engine/start'] button").await;
             page.click("form[action='/engine/start'] button").await;
             page.wait("form[action='/engine/stop'] button").await;
-            // beside the name of the page's maker, not below it
+            // The mark stands beside the name of the page's author, not below it.
             let row = "['.brand', '.engine', '.top form', '[data-theme-toggle]'].map((css) => \
                        document.querySelector(css).getBoundingClientRect()).every((box) => box.bottom < 50 && box.right <= 390)";
             assert_eq!(page.eval(row).await, true);
@@ -84,7 +84,7 @@ fn every_page_tells_that_the_files_do_not_compile() {
             page.goto(path).await;
             assert_eq!(page.text(".top nav .tag").await, "does not compile", "{path}");
         }
-        // the page that is not there is on the console
+        // The missing page is reported on the console.
         page.console().await;
         page.goto("/services").await;
         page.is_sound_everywhere().await;

@@ -1,4 +1,4 @@
-//! The way in where the server has a token.
+//! The login of a server with a token.
 
 use crate::support::browser::{Server, browse};
 
@@ -17,7 +17,7 @@ fn the_token_opens_every_page_and_logging_out_closes_them() {
         page.click("form[action='/login'] button").await;
         page.until("document.querySelector('h1')?.innerText === 'Services'").await;
         assert_eq!(page.location().await, "/services?range=1h", "the page that was asked for");
-        // refused pages are on the console, and nothing else
+        // Refused pages are reported on the console, and nothing else.
         let said = page.console().await;
         assert!(said.iter().all(|line| line.contains("401 (Unauthorized)")), "{said:?}");
         page.goto("/status").await;

@@ -1,4 +1,4 @@
-//! The playground: a scenario is edited, and what becomes of it shows.
+//! The playground: a scenario is edited, and the result is shown.
 
 use crate::support::browser::{Browser, Server, browse};
 
@@ -11,7 +11,7 @@ root_span:
       operation: get
 ";
 
-/// As one who types would.
+/// Writes text in the way of a person who types.
 async fn write(page: &Browser, text: &str) {
     let text = serde_json::to_string(text).unwrap();
     let set = "const t = document.querySelector('#source'); t.value = text; t.dispatchEvent(new Event('input'))";
@@ -28,7 +28,7 @@ fn a_misspelt_service_is_put_right() {
         page.wait(".diag").await;
         assert!(page.text("[data-part=state]").await.contains("1 error"));
         assert_eq!(page.text(".editor .sq").await, "order-servce");
-        // the last plan stays, and says that it is the last
+        // The last plan stays, and is marked as the last one.
         page.wait(".lst.stale").await;
         page.wait(".stale .stale-note").await;
         page.is_sound_everywhere().await;
@@ -126,7 +126,7 @@ fn a_text_that_is_too_long_says_so() {
         page.eval("document.querySelector('#source').value = '['.repeat(2 << 20)").await;
         page.eval("document.querySelector('#source').dispatchEvent(new Event('input'))").await;
         page.until("document.querySelector('[data-part=state]').textContent.includes('1 MiB')").await;
-        // the refusal itself is on the console
+        // The refusal is reported on the console.
         assert_eq!(page.console().await.len(), 1);
     });
 }

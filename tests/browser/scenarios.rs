@@ -33,11 +33,11 @@ fn a_line_and_its_instructions_find_each_other() {
     browse(&Server::busy(), async |page| {
         page.goto(CONSUMER).await;
         page.is_sound_everywhere().await;
-        // a line lights up what it became, and a click pins it
+        // Pointing at a line highlights its instructions, and a click pins them.
         page.click("#L11").await;
         page.until("document.querySelector('.lst li.pin').textContent.includes('delay  2ms 10ms')").await;
         assert_eq!(page.location().await, format!("{CONSUMER}#L11"));
-        // an instruction its lines
+        // Pointing at an instruction highlights its lines.
         let failing = "[...document.querySelectorAll('.lst li')].find((li) => li.textContent.includes('OutOfStock'))";
         page.eval(&format!("{failing}.click()")).await;
         page.until("[...document.querySelectorAll('.src li.pin')].some((li) => li.textContent.includes('OutOfStock'))")
@@ -45,7 +45,7 @@ fn a_line_and_its_instructions_find_each_other() {
         let seen = "(() => { const li = document.querySelector('.src li.pin'), l = li.parentNode; \
                     return li.offsetTop >= l.scrollTop && li.offsetTop < l.scrollTop + l.clientHeight; })()";
         page.until(seen).await;
-        // and again: no longer
+        // Another click removes the pin.
         page.eval(&format!("{failing}.click()")).await;
         page.until("!document.querySelector('li.pin')").await;
         assert_eq!(page.location().await, CONSUMER);
@@ -117,7 +117,7 @@ fn another_scenario_is_chosen() {
         page.choose("select[name=name]", "User profile: update").await;
         page.until("document.querySelector('h1').textContent === 'User profile: update'").await;
         assert_eq!(page.location().await, "/scenarios/User%20profile%3A%20update");
-        // its file has others before it: it begins in view
+        // The scenario is not the first in its file, but it is scrolled into view.
         page.until("document.querySelector('.code.src').scrollTop > 0").await;
         page.click("a[href^='/playground']").await;
         page.wait("#source").await;
@@ -144,7 +144,7 @@ fn a_name_of_no_scenario_says_so() {
         page.goto("/scenarios/Nobody%2Fknows").await;
         assert_eq!(page.text("h1").await, "Not found");
         assert!(page.text("main").await.contains("Nobody/knows"));
-        // the missing page itself is on the console
+        // The missing page is reported on the console.
         assert_eq!(page.console().await.len(), 1);
     });
 }
@@ -187,7 +187,7 @@ fn a_plan_file_has_no_source() {
         assert_eq!((page.count(".code.src").await, page.count("a[href^='/playground']").await), (0, 0));
         assert!(page.text(".code.lst").await.contains("OutOfStock"));
         page.is_sound().await;
-        // what is tried out has no services in scope, and says nothing of some
+        // A text without services in scope gets no error about unknown services.
         page.goto("/playground").await;
         assert!(page.text("[data-part=state]").await.contains("compiles"));
     });

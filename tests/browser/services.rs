@@ -5,10 +5,10 @@ use fantoccini::key::Key;
 
 const SERVICE: &str = ".services tbody tr:not(.op) a.svc";
 
-/// The page, with something on it.
+/// Opens the page, and waits until it shows something.
 async fn open(page: &Browser, path: &str) {
     page.goto(path).await;
-    // the page follows by itself until the first traces are there
+    // The page updates itself until the first traces are there.
     page.wait(".map a[data-service]").await;
 }
 
@@ -130,7 +130,7 @@ fn it_is_live_until_it_is_paused() {
         page.until(&format!("{rates} !== {before}")).await;
         page.press(' ').await;
         page.wait("[data-live][aria-pressed=false]").await;
-        // what was under way lands
+        // Traces under way still arrive.
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         let paused = page.eval(rates).await;
         tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;

@@ -10,7 +10,7 @@ async fn value(page: &Browser, css: &str) -> String {
     page.eval(&format!("document.querySelector({css:?}).value")).await.as_str().unwrap().into()
 }
 
-/// The figure that is called so.
+/// Returns the selector of the figure with this name.
 fn figure(name: &str) -> String {
     format!(
         "[...document.querySelectorAll('.big div')].find((d) => d.innerText.startsWith('{name}')).querySelector('dd').innerText"
@@ -76,7 +76,7 @@ fn a_mistake_stands_at_its_field_and_changes_nothing() {
         assert_eq!(page.location().await, "/status", "so that the page follows on");
         assert_eq!(page.eval(&figure("Target")).await, "20 traces/s");
         page.is_sound_everywhere().await;
-        // the refused form is on the console
+        // The refused form is reported on the console.
         page.console().await;
     });
 }

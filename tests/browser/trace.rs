@@ -1,4 +1,4 @@
-//! One trace as a waterfall.
+//! The page of one trace as a waterfall.
 
 use crate::support::browser::{Browser, Scheme, Server, browse};
 use fantoccini::key::Key;
@@ -10,7 +10,7 @@ fn server() -> Server {
     )
 }
 
-/// The first trace of a list.
+/// Opens the first trace of a list.
 async fn open(page: &Browser, list: &str) {
     for _ in 0..60 {
         page.goto(list).await;
@@ -23,7 +23,7 @@ async fn open(page: &Browser, list: &str) {
     panic!("no trace in {list}");
 }
 
-/// Seventeen spans, without an error.
+/// A list of traces with seventeen spans and no error.
 const GATEWAY: &str = "/?scenario=API+Gateway&status=ok";
 const SELECTED: &str = "document.querySelector('.wf tr[aria-selected=true]')?.dataset.key";
 const SHOWN: &str = "[...document.querySelectorAll('.wf tbody tr')].filter((r) => !r.hidden).length";
@@ -167,7 +167,7 @@ fn links_lead_from_the_consumer_to_the_producer_and_back() {
         page.until(&format!("location.pathname !== {consumer:?}")).await;
         page.until("[...document.querySelectorAll('#span .link .tag')].some((t) => t.textContent === 'links here')")
             .await;
-        // Others may link to the same producer.
+        // Other traces may link to the same producer.
         page.click(&format!("#span .link a[href^='{consumer}?']")).await;
         page.until(&format!("location.pathname === {consumer:?}")).await;
     });
@@ -223,7 +223,7 @@ fn an_unknown_trace_is_not_found() {
         assert!(!page.text("main").await.contains('`'), "code is shown as code");
         page.goto("/traces/xyz").await;
         assert!(page.text("main").await.contains("32 hexadecimal digits"));
-        // the pages themselves are on the console
+        // The pages themselves are reported on the console.
         assert!(page.console().await.iter().all(|said| said.contains("404")));
     });
 }
@@ -243,7 +243,7 @@ fn a_trace_can_be_read_without_scripts() {
     });
 }
 
-/// Of names that are longer than any place for them, and of spans that take no time.
+/// Names are longer than any place for them, and some spans take no time.
 #[test]
 fn long_names_and_short_spans_are_shown_inside() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,12 +3,12 @@
 use crate::support::browser::{Browser, Server, browse};
 use serde_json::Value;
 
-/// Seconds of the traces are there, many more than a page holds.
+/// Starts a server with many more traces than a page holds.
 fn server() -> Server {
     Server::start(&["--seed", "42", "--rate", "40/s"], &[("INMEMORY_MAX_TRACES", "2000")])
 }
 
-/// The list, with a page full of rows.
+/// Opens the list, and waits until a page is full of rows.
 async fn open(page: &Browser, path: &str) {
     for _ in 0..40 {
         page.goto(path).await;
@@ -121,7 +121,7 @@ fn sorts_pages_and_views_are_links() {
         page.until("location.search.includes('page=3')").await;
         page.click("a[rel=prev]").await;
         page.until("location.search.includes('page=2')").await;
-        // what began before the anchor and ended since then may stand above it, no more
+        // At most, traces that began before the reference time and ended since then may stand above it.
         let kept = format!("tr[data-key={second}]");
         assert_eq!(page.count(&kept).await, 1, "pages hold still");
         page.click("nav[aria-label=View] a[href*=cards]").await;

@@ -1,4 +1,4 @@
-//! Any bytes as a manifest: refused, or opened, and what is opened writes itself down again.
+//! Any bytes as a manifest: it is refused, or opened and written again.
 
 use tracegen::journal::{Archive, Manifest};
 

@@ -1,5 +1,5 @@
-//! Any bytes as OTLP JSON: as a stream, every span of it decoded or damage at a place inside; as one request, the same spans in
-//! protobuf.
+//! Any bytes as OTLP JSON. As a stream, every span in it is decoded, or there is damage at a place inside. As one request,
+//! it has the same spans in protobuf.
 
 use tracegen::otlp::json;
 use tracegen::otlp::request::{ResourceSpans, ScopeSpans, for_each_span, to_protobuf};
@@ -27,7 +27,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// How many spans of a `ResourceSpans` can be decoded.
+/// Returns the number of spans of a `ResourceSpans` that can be decoded.
 fn decoded(text: &[u8]) -> u64 {
     let mut spans = 0;
     let Ok(group) = ResourceSpans::read(text) else { return 0 };

@@ -1,4 +1,4 @@
-//! Any bytes as a request in protobuf: its spans are found where they stand, and all or none of them are kept.
+//! Any bytes as a request in protobuf: its spans are found, and keeping all or none of them works.
 
 use tracegen::otlp::request::for_each_span;
 use tracegen::otlp::write::retain;
@@ -14,7 +14,7 @@ pub fn run(bytes: &[u8]) {
     };
     let mut kept = vec![];
     let Ok(spans) = count(bytes) else { return };
-    // What stands beside the spans may be damaged all the same.
+    // Parts other than the spans may still be damaged.
     if retain(bytes, &mut kept, || true).is_ok() {
         assert_eq!(count(&kept), Ok(spans));
         let mut none = vec![];

@@ -1,4 +1,4 @@
-//! Any bytes as a plan file: refused or verified, and what is verified can be shown in every form and written again.
+//! Any bytes as a plan file: it is refused, or verified, shown in every form, and written again.
 
 use tracegen::plan::{Plan, PlanFileError};
 
@@ -11,7 +11,7 @@ pub fn run(bytes: &[u8]) {
             let _ = (plan.listing().to_string(), plan.dot().to_string());
             plan.write_json(&mut again).expect("a vector takes everything");
         }
-        // A program with another digest has been through the verifier; a mutated one comes this far, not further.
+        // A program with a recomputed digest gets through to the verifier; a mutated one is refused before.
         Err(PlanFileError::Digest { written, .. }) => assert!(written.len() <= 4 * 64),
         Err(error) => drop(error.to_string()),
     }

@@ -1,4 +1,4 @@
-//! Any text as a template: parsed or refused, with every place inside the text.
+//! Any text as a template: it is parsed or refused, and every place is inside the text.
 
 use tracegen::language::source::{FileId, Loc};
 use tracegen::language::template::Memo;

@@ -1,5 +1,5 @@
-//! Any text as a scenario file: loaded and compiled, with every mistake at a place inside the text; where it compiles, its
-//! first traces stay within the plan's bounds.
+//! Any text as a scenario file: it is loaded and compiled, and every mistake is at a place inside the text. If it compiles,
+//! its first traces stay within the plan's bounds.
 
 use std::sync::Arc;
 use tracegen::compiler::compile_loaded;

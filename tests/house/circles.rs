@@ -3,11 +3,12 @@
 use crate::modules::Mention;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What leads from one part of a module to another: the files and the names, as lines for a reader.
+/// The arrows from one part of a module to others, each with the files and names as lines for a reader.
 type Arrows<'a> = BTreeMap<&'a str, BTreeMap<&'a str, BTreeSet<String>>>;
 
-/// Each circle among the parts of a module, a part being a module directly in it with all that is inside. Parts may use what
-/// their module itself defines, and it may use them: they are one thing. What a module only exports again ties nothing.
+/// Returns each circle among the parts of a module. A part is a direct submodule with everything inside. Parts may use what
+/// their module itself defines, and the module may use its parts: they are one unit. A name that a module only re-exports
+/// makes no arrow.
 pub fn circles(mentions: &[Mention]) -> Vec<String> {
     let mut inside: BTreeMap<&[String], Arrows> = BTreeMap::new();
     for mention in mentions.iter().filter(|mention| mention.is_item && !mention.exported) {
@@ -34,7 +35,7 @@ fn circles_inside(module: &str, arrows: &Arrows) -> Vec<String> {
     found.into_iter().map(|circle| described(module, &circle, arrows)).collect()
 }
 
-/// The parts that can be reached from one by its arrows; itself, too, if one leads back.
+/// Returns the parts that can be reached from one by arrows, including itself if one leads back.
 fn reachable<'a>(part: &'a str, arrows: &Arrows<'a>) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut open = vec![part];

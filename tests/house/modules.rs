@@ -1,7 +1,6 @@
-//! The modules of a crate as its compiler sees them: in which file each name is defined, and which names each file takes.
+//! The modules of a crate as its compiler sees them: in which file each name is defined, and which names each file uses.
 //!
-//! A `use` is followed through what modules export again, to the file that defines the name. What stands under `#[cfg(test)]` is
-//! left out.
+//! A `use` is followed through re-exports to the file that defines the name. Code under `#[cfg(test)]` is left out.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,13 +9,13 @@ use std::fs;
 use std::path::Path;
 use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
 
-/// How many times a name is followed from one `use` to the next before it is given up as a circle.
+/// The number of `use` declarations that are followed for one name before it is given up as a circle.
 const LONGEST_CHAIN: usize = 32;
 
-/// The names of the modules that lead from the crate's root to one, `["plan", "verify"]`; empty: the root itself.
+/// The names of the modules from the crate's root to a module, such as `["plan", "verify"]`; empty for the root itself.
 pub type Module = Vec<String>;
 
-/// All modules of a crate.
+/// The modules of a crate.
 #[derive(Default)]
 pub struct Modules {
     all: BTreeMap<Module, Contents>,
@@ -24,12 +23,12 @@ pub struct Modules {
 
 #[derive(Default)]
 struct Contents {
-    /// The file it is written in, below `src/`.
+    /// The file that contains the module, relative to `src/`.
     file: String,
-    /// The names of what is defined in it: types, functions, constants, traits, macros.
+    /// The names that are defined in the module: types, functions, constants, traits, macros.
     items: BTreeSet<String>,
     imports: Vec<Import>,
-    /// Paths of two names or more that are written anywhere but in a `use`.
+    /// The paths of two or more names that are written anywhere but in a `use`.
     paths: Vec<(usize, Vec<String>)>,
     /// The macros that are called, with their lines.
     macros: Vec<(usize, String)>,
@@ -39,39 +38,39 @@ struct Contents {
 #[derive(Clone)]
 struct Import {
     line: usize,
-    /// `*`: all names of a module.
+    /// The import is `*`: all names of a module.
     name: String,
     path: Vec<String>,
-    /// It is visible outside the module.
+    /// The import is visible outside the module.
     exported: bool,
 }
 
-/// A path as a file writes it, followed to the module that it leads to.
+/// A path that a file contains, resolved to the module that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mention {
     pub file: String,
     pub line: usize,
-    /// The module that the path is written in.
+    /// The module that contains the path.
     pub from: Module,
-    /// The module that it names, or that defines what it names.
+    /// The module that the path names, or that defines what it names.
     pub to: Module,
     pub to_file: String,
     /// The path as it is written.
     pub path: String,
-    /// It names something in the module, and not the module alone.
+    /// The path names something in the module, and not the module alone.
     pub is_item: bool,
-    /// It is a `use` that is visible outside its module.
+    /// The path is in a `use` that is visible outside its module.
     pub exported: bool,
 }
 
-/// Where a path leads.
+/// The target of a path.
 enum Place {
     Module(Module),
     Item(Module),
 }
 
 impl Modules {
-    /// Reads the crate whose root is `src/lib.rs`, and its binary.
+    /// Reads the crate with the root `src/lib.rs`, and its binary.
     pub fn of_crate(src: &Path) -> Modules {
         let read = |file: &str| fs::read_to_string(src.join(file)).unwrap_or_else(|e| panic!("src/{file}: {e}"));
         let mut modules = Modules::default();
@@ -84,7 +83,7 @@ impl Modules {
         modules
     }
 
-    /// Adds a module written as `text` in `file`; `find` gives the file and the text of a module that is declared in it.
+    /// Adds a module whose `text` is in `file`; `find` returns the file and the text of a module that is declared in it.
     pub fn add(&mut self, module: Module, file: &str, text: &str, find: &dyn Fn(&Module) -> (String, String)) {
         let parsed = syn::parse_file(text).unwrap_or_else(|e| panic!("src/{file}: {e}"));
         self.add_items(module, file, parsed.items, find);
@@ -115,17 +114,17 @@ impl Modules {
         self.all.insert(module, contents);
     }
 
-    /// The files that the modules are written in.
+    /// Returns the files that contain the modules.
     pub fn files(&self) -> BTreeSet<&str> {
         self.all.values().map(|contents| &*contents.file).collect()
     }
 
-    /// The macros that are called: file, line, name.
+    /// Returns the macros that are called: file, line, name.
     pub fn macro_calls(&self) -> impl Iterator<Item = (&str, usize, &str)> {
         self.all.values().flat_map(|it| it.macros.iter().map(|(line, name)| (&*it.file, *line, &**name)))
     }
 
-    /// All that files name of the crate's own, of other files and of themselves.
+    /// Returns all paths to names of the crate, including those within a file.
     pub fn mentions(&self) -> Vec<Mention> {
         let mut mentions = vec![];
         for (module, contents) in &self.all {
@@ -152,7 +151,7 @@ impl Modules {
         mentions
     }
 
-    /// Where `path`, written in `module`, leads; `None`: to another crate, or it is no path of modules.
+    /// Resolves a `path` written in `module`, or returns `None` if it leads to another crate or is not a path of modules.
     fn follow(&self, module: &Module, path: &[String], chain: usize) -> Option<Place> {
         let (head, mut rest) = path.split_first()?;
         let mut place = match head.as_str() {
@@ -173,7 +172,7 @@ impl Modules {
         Some(place)
     }
 
-    /// What `name` is in `module`.
+    /// Returns what `name` is in `module`.
     fn look_up(&self, module: &Module, name: &str, chain: usize) -> Option<Place> {
         if chain > LONGEST_CHAIN {
             return None;
@@ -189,7 +188,7 @@ impl Modules {
         let named = contents.imports.iter().filter(|import| import.name == name);
         let starred = contents.imports.iter().filter(|import| import.name == "*");
         named.map(|import| import.path.clone()).chain(starred.map(|import| with_name(&import.path, name))).find_map(
-            // A path that begins with the name it brings in leads to another crate.
+            // A path that begins with the name that it brings in leads to another crate.
             |path| {
                 if path.first().is_some_and(|head| head == name) { None } else { self.follow(module, &path, chain + 1) }
             },
@@ -197,13 +196,13 @@ impl Modules {
     }
 }
 
-/// `path` with its last name, a star, replaced.
+/// Returns `path` with its last name, a star, replaced.
 fn with_name(path: &[String], name: &str) -> Vec<String> {
     [&path[..path.len() - 1], &[name.to_string()]].concat()
 }
 
 impl Contents {
-    /// Takes the paths out of what is no module: bodies, signatures, and what is handed to macros.
+    /// Collects the paths in code other than modules: bodies, signatures, and arguments of macros.
     fn scan(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let ident = |at: usize| match tokens.get(at) {
@@ -281,7 +280,7 @@ fn gather(tree: &UseTree, path: &mut Vec<String>, exported: bool, found: &mut Ve
     }
 }
 
-/// The name that an item defines; what is a module, an import or an `impl` defines none.
+/// Returns the name that an item defines; modules, imports and `impl` blocks define none.
 fn name(item: &Item) -> Option<String> {
     let ident = match item {
         Item::Const(item) => &item.ident,

@@ -42,7 +42,7 @@ fn an_attribute_that_was_edited() {
         assert_eq!(field["found"], "\"POST\"", "{report:#}");
         assert_ne!(field["expected"], "\"POST\"", "{report:#}");
     }
-    // An edit that is meant is said to be.
+    // An intended edit can be declared.
     let field = format!("altered=attributes.{KEY}");
     for (allowed, faults) in [(&*field, &[][..]), ("altered", &[]), ("altered=name", &["altered"])] {
         let (report, exit) = run.verified(&path_of(&collector.file()), &["--allow", allowed]);

@@ -1,4 +1,4 @@
-//! Spans that were acknowledged and are not there.
+//! Spans that were acknowledged and did not arrive.
 
 use crate::support::binary::bare_spans;
 use crate::support::collector::{Collector, Output};
@@ -11,11 +11,11 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Spans whose parent is not there.
+/// A condition for spans whose parent is missing.
 const ORPHANED: &str = "countIf(ParentSpanId != '' AND (TraceId, ParentSpanId) NOT IN \
     (SELECT TraceId, SpanId FROM otel_traces)) FROM otel_traces";
 
-/// What is wrong where spans are lost, and so many are left without a parent.
+/// Returns the faults of a pipeline that loses spans and leaves `orphaned` spans without their parents.
 fn faults(orphaned: u64) -> &'static [&'static str] {
     if orphaned > 0 { &["lost", "orphaned"] } else { &["lost"] }
 }
@@ -35,7 +35,7 @@ fn requests_that_were_dropped() {
     let lost = done.dropped.len() as u64;
     assert!(lost > 0 && lost + done.forwarded == run.delivered);
     assert_eq!(count(&connection, "count() FROM otel_traces"), done.forwarded);
-    // A trace may lie across the end of a request.
+    // A trace may be split at the end of a request.
     let orphaned = count(&connection, ORPHANED);
     let lost_traces = traces(done.dropped.iter()).len();
     let first = done.dropped.iter().map(|span| span.start_time_unix_nano).min();
@@ -50,12 +50,12 @@ fn requests_that_were_dropped() {
     }
     let (text, _, exit) = run.verify(&path_of(&collector.file()), &[]);
     assert!(exit == 1 && text.lines().last().is_some_and(|line| line.contains("tracegen replay")), "{text}");
-    // Whoever expects that much to be missing says so.
+    // The loss can be declared.
     let (report, exit) = run.verified(&path_of(&collector.file()), &["--allow", "lost", "--allow", "orphaned"]);
     assert_verdict(&report, exit, &[]);
 }
 
-/// One service's spans never get through, whatever calls it makes.
+/// The spans of this service never get through.
 fn of_a_service(span: &Span) -> bool {
     span.name.starts_with("SELECT") || span.kind == 2 && !span.parent_span_id.is_empty()
 }
@@ -81,7 +81,7 @@ fn spans_that_were_taken_out_of_their_traces_leave_orphans() {
     );
 }
 
-/// What a collector has acknowledged and holds back is lost when it is killed.
+/// A collector that is killed loses what it has acknowledged and not passed on.
 #[test]
 fn a_collector_that_was_killed_with_what_it_held_back() {
     let batch = ("batch", "{timeout: 60s, send_batch_size: 20000}");
@@ -90,7 +90,7 @@ fn a_collector_that_was_killed_with_what_it_held_back() {
     let released = Mutex::new(released);
     let fate = move |number| {
         if number == 5 {
-            // Some have been acknowledged by now, and not all of them written.
+            // Some spans have been acknowledged by now, and not all of them written.
             tell.send(()).expect("heard");
             let _ = released.lock().map(|released| released.recv_timeout(Duration::from_secs(120)));
         }

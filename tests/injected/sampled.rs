@@ -1,4 +1,4 @@
-//! Tail samplers, and what must survive them.
+//! Tail samplers, and the traces that must survive them.
 
 use crate::support::collector::{Collector, Output};
 use crate::{Run, assert_counts, assert_verdict, clickhouse, count, failed, path_of, rows_of, traces, url_of};
@@ -14,10 +14,10 @@ struct Sampled {
     run: Run,
     connection: Connection,
     collector: Collector,
-    /// Spans of all traces, of those with an error, and how many such traces there are.
+    /// The spans of all traces, those of traces with an error, and the number of such traces.
     spans: u64,
     error_traces: u64,
-    /// What is left of them, by SQL.
+    /// The remaining spans and traces, counted by SQL.
     kept_spans: u64,
     kept_traces: u64,
     kept_error_traces: u64,
@@ -29,7 +29,7 @@ fn sampled(seed: u64, processor: &'static str) -> Option<Sampled> {
     let outputs = vec![rows_of(server, &connection), Output::Json];
     let mut collector = Collector::with(outputs, &[("tail_sampling", processor)])?;
     let run = Run::sent(seed, TRACES, "grpc", &collector.grpc_url());
-    // It decides a second after a trace's first span; then nothing more comes.
+    // The sampler decides a second after a trace's first span, and nothing more comes then.
     let (mut before, mut since) = (0, Instant::now());
     while before == 0 || since.elapsed() < Duration::from_millis(2_500) {
         assert!(since.elapsed() < Duration::from_secs(120), "nothing comes");
@@ -74,10 +74,10 @@ fn one_that_keeps_errors_and_ten_percent_of_the_rest() {
         assert_eq!(report["sampled"]["traces"], others, "{report:#}");
         assert_eq!(report["sampled"]["arrived"], kept_others, "{report:#}");
     }
-    // Where that share is not what was meant, it is told.
+    // A share other than the declared one is reported.
     let (report, exit) = of.run.verified(&stores[1], &["--expect", "keep-errors", "--expect", "sample=20%"]);
     assert_verdict(&report, exit, &["sample"]);
-    // Without a word of sampling, what is not there is lost.
+    // Without a declared sample, missing spans are lost.
     let (report, exit) = of.run.verified(&stores[1], &[]);
     assert_verdict(&report, exit, &["lost"]);
     assert_counts(&report, [of.spans, of.kept_spans, of.spans - of.kept_spans, 0, 0, 0]);

@@ -1,4 +1,4 @@
-//! Sources that are not there, not what they should be, or somebody else's: no verdict, and never a wrong one.
+//! Sources that are missing, wrong, or contain the traces of others: there is no verdict, and never a wrong one.
 
 use crate::support::collector::{Collector, Output};
 use crate::support::jaeger::Jaeger;
@@ -6,7 +6,7 @@ use crate::{Run, assert_counts, assert_verdict, clickhouse, rows_of, sql, url_of
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
-/// Answers every connection with the same bytes; its port.
+/// Starts a server that answers every connection with the same bytes, and returns its port.
 fn answering(answer: &'static [u8]) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -20,11 +20,11 @@ fn answering(answer: &'static [u8]) -> u16 {
     port
 }
 
-/// Passes on what goes to `port`, and of what comes back no more than so many bytes; its own port.
-fn cutting(port: u16, most: usize) -> u16 {
+/// Starts a proxy for `port` that returns at most `max_bytes` bytes of an answer, and returns its own port.
+fn cutting(port: u16, max_bytes: usize) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let own = listener.local_addr().expect("bound").port();
-    let left = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(most));
+    let left = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(max_bytes));
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
@@ -51,11 +51,11 @@ fn cutting(port: u16, most: usize) -> u16 {
     own
 }
 
-/// Not checked, for that reason.
+/// Asserts that the run is not checked, for that reason.
 #[track_caller]
 fn assert_unchecked(run: &Run, from: &str, reason: &str) {
     let (out, said, exit) = run.verify(from, &[]);
-    // A store that can't be read gives no report; one with nothing in it gives one that says so.
+    // A store that can't be read gives no report, while an empty one gives a report that says so.
     assert!(exit == 3 && (said.contains(reason) || out.contains(reason)), "{from}: {exit}\n{out}{said}");
     assert!(!out.contains("nothing is lost"), "{from}: {out}");
 }
@@ -80,7 +80,7 @@ fn clickhouse_out_of_reach_refusing_strange_cut_or_empty() {
     assert_unchecked(&run, &wrong, "Authentication failed");
     let html = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>");
     assert_unchecked(&run, &format!("clickhouse=http://127.0.0.1:{html}"), "what is asked is its HTTP interface");
-    // Gone after a part of the rows.
+    // The server is gone after a part of the rows.
     let cut = cutting(connection.port, 100_000);
     assert_unchecked(&run, &format!("clickhouse=http://127.0.0.1:{cut}/{database}"), "broken off after ");
     sql(&connection, "TRUNCATE TABLE otel_traces");
@@ -98,7 +98,8 @@ fn other_peoples_traces_are_told_apart() {
     let others = Run::sent(11, 200, "grpc", &collector.grpc_url());
     let again = Run::sent(10, 400, "grpc", &collector.grpc_url());
     collector.stop();
-    // The third run begins as the first did: its first traces are the same, and the others were never sent by the first.
+    // The third run begins as the first did. Its first traces are the same, and the others were never sent by the first
+    // run.
     let beyond = again.delivered - ours.delivered;
     for from in [url_of(&connection), collector.file().display().to_string()] {
         let (report, exit) = ours.verified(&from, &["--allow", "duplicates"]);

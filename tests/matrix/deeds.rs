@@ -1,4 +1,4 @@
-//! What a pipeline can do to a run, and what is to be said of it.
+//! The things that a pipeline can do to a run, and the expected report.
 
 use super::states::Snapshot;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -13,9 +13,9 @@ pub enum Deed {
     SomeLost,
     SomeDoubled,
     Invented,
-    /// In the field that may be.
+    /// The field that may be altered is altered.
     Altered,
-    /// And in one whose name begins with that of the field that may be.
+    /// A second field is altered, too, whose name begins with that of the first.
     AlteredNeighbour,
     NothingArrived,
 }
@@ -35,13 +35,13 @@ const FIELD: &str = "deployment.environment";
 const NEIGHBOUR: &str = "deployment.environment.name";
 pub const ALLOWED: &str = "altered=resource.deployment.environment";
 
-/// What arrived, and what is known of it.
+/// The requests that arrived, and what is known of them.
 pub struct Arrived {
     pub requests: Vec<ExportTraceServiceRequest>,
     deed: Deed,
     /// The manifest has no end.
     open: bool,
-    /// In spans.
+    /// The number of expected spans.
     sent: u64,
     lost: u64,
     orphaned: u64,
@@ -73,7 +73,7 @@ impl Deed {
         match self {
             Deed::AllArrived => {}
             Deed::SomeLost => {
-                // Of the last trace nothing: it tells how far a run is that goes on.
+                // The last trace stays complete, because it shows how far an unfinished run has come.
                 let last = all.iter().max_by_key(|span| span.start_time_unix_nano).expect("a span").trace_id.clone();
                 let mut n = 0;
                 let mut gone = HashSet::new();
@@ -122,7 +122,7 @@ fn alter(requests: &mut [ExportTraceServiceRequest], key: &str) {
 }
 
 impl Arrived {
-    /// Hold a report and an exit status against what was done.
+    /// Asserts that a report and an exit status match the deed.
     #[track_caller]
     pub fn assert_said(&self, place: &str, report: &Json, exit: i32) {
         let cell = format!("{place}, {:?}, {}", self.deed, if self.open { "without an end" } else { "ended" });
@@ -142,7 +142,7 @@ impl Arrived {
         }
         let count = |key: &str| report[key].as_u64().unwrap_or_else(|| panic!("{cell}: no {key}: {report:#}"));
         let nothing = self.deed == Deed::NothingArrived;
-        // Of a run without an end, what has come says how far it is.
+        // In a run without an end, the arrived traces show how far it has come.
         let expected = if nothing && self.open { 0 } else { self.sent };
         let lost = if nothing { expected } else { self.lost };
         let altered = matches!(self.deed, Deed::Altered | Deed::AlteredNeighbour);

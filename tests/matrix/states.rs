@@ -1,4 +1,4 @@
-//! Runs in every state that `verify` can meet: what each has sent, and what its manifest says.
+//! Runs in every state that `verify` can meet, with the traces that were sent and the manifest.
 
 use crate::support::binary::{scenarios, tracegen};
 use crate::support::collector::read_delimited;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub struct Snapshot {
     pub folder: TempDir,
     pub sent: Vec<ExportTraceServiceRequest>,
-    /// It has not written its end.
+    /// The run has not written its end.
     pub open: bool,
 }
 
@@ -31,13 +31,13 @@ impl Snapshot {
     }
 }
 
-/// A run that goes on, and writes to a file.
+/// A run that goes on and writes to a file.
 pub struct Live {
     folder: TempDir,
     running: Option<Running>,
 }
 
-/// How a run ends by itself, if it did; none of these does while a test lasts.
+/// The ways in which a run ends by itself; none of them happens during a test.
 pub const BOUNDS: [&[&str]; 3] = [&["--duration", "1h"], &["--count", "100000"], &[]];
 
 impl Live {
@@ -52,12 +52,12 @@ impl Live {
         self.folder.path().join(name)
     }
 
-    /// Whole requests, so far.
+    /// Returns the complete requests so far.
     fn sent(&self) -> Vec<ExportTraceServiceRequest> {
         read_delimited(&fs::read(self.path("sent.bin")).unwrap_or_default())
     }
 
-    /// While it goes on.
+    /// Returns the run while it goes on.
     pub fn going_on(&self) -> Snapshot {
         let begun = Instant::now();
         while self.sent().len() < 2 {
@@ -67,7 +67,7 @@ impl Live {
         Snapshot::of(self, true)
     }
 
-    /// After Ctrl-C.
+    /// Returns the run after Ctrl-C.
     pub fn stopped(&mut self) -> Snapshot {
         self.going_on();
         self.end("INT");
@@ -80,7 +80,7 @@ impl Live {
         Snapshot::of(self, true)
     }
 
-    /// Stopped, taken up again, and stopped once more.
+    /// Returns the run after it was stopped, resumed, and stopped again.
     pub fn resumed(&mut self) -> Snapshot {
         let before = self.stopped().sent.len();
         let resume = format!("--resume={}", self.path("run.json").display());
@@ -109,7 +109,7 @@ fn manifest(folder: &Path) -> String {
     format!("--manifest={}", folder.join("run.json").display())
 }
 
-/// A whole run of so many shards, and their manifests merged.
+/// Makes a complete run of several shards, with their manifests merged.
 pub fn merged(seed: u64) -> Snapshot {
     let (folder, shards) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let mut sent = vec![];

@@ -1,6 +1,6 @@
-//! The endpoint: is its name known, does something listen, does it take traces from us.
+//! The check of the endpoint: whether its name is known, something listens, and it accepts traces from this machine.
 
-use super::clock::Told;
+use super::clock::ClockReading;
 use super::report::Finding;
 use super::{Doctor, PATIENCE};
 use crate::cli::environment;
@@ -13,18 +13,19 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// For a name, and for a connection.
+/// The time allowed for a name look-up, and for a connection.
 const BRIEF: Duration = Duration::from_secs(2);
-/// For another protocol, or port, that may be the right one.
+/// The time allowed for trying another protocol or port that may be the right one.
 const ASIDE: Duration = Duration::from_millis(1_500);
 
+/// The findings about the endpoint, and its clock if it answered with a time.
 pub struct Checked {
     pub findings: Vec<Finding>,
-    pub time: Option<Told>,
+    pub time: Option<ClockReading>,
 }
 
 impl Checked {
-    /// The endpoint's variables can't be read.
+    /// Returns the finding that the endpoint could not be checked because its variables can't be read.
     pub fn not() -> Checked {
         Checked::with(Finding::note("endpoint", "not checked, as its variables can't be read"))
     }
@@ -44,8 +45,8 @@ pub async fn check(doctor: &Doctor, target: &Target) -> Checked {
         Ok(Err(e)) => Some(e.to_string()),
         Err(_) => Some(format!("no answer within {} s", BRIEF.as_secs())),
     };
-    if let Some(why) = unknown {
-        let finding = format!("{target}: the name `{bare}` is not known ({why})");
+    if let Some(reason) = unknown {
+        let finding = format!("{target}: the name `{bare}` is not known ({reason})");
         return Checked::with(
             Finding::fix("endpoint", finding).advise("set the endpoint to a name this machine knows"),
         );
@@ -54,8 +55,8 @@ pub async fn check(doctor: &Doctor, target: &Target) -> Checked {
         Ok(Ok(_)) => {}
         Ok(Err(e)) => return Checked::with(nobody(doctor, target, &e.kind().to_string()).await),
         Err(_) => {
-            let why = format!("no connection within {} s", BRIEF.as_secs());
-            return Checked::with(nobody(doctor, target, &why).await);
+            let reason = format!("no connection within {} s", BRIEF.as_secs());
+            return Checked::with(nobody(doctor, target, &reason).await);
         }
     }
     let asked = now();
@@ -64,9 +65,9 @@ pub async fn check(doctor: &Doctor, target: &Target) -> Checked {
         Err(e) => return Checked::with(Finding::fix("endpoint", e.to_string())),
     };
     let time = date.and_then(|date| u64::try_from(date.as_nanosecond()).ok()).map(|date| {
-        // a date tells whole seconds
+        // A date has whole seconds only.
         let half = 500_000_000;
-        Told { theirs: date + half, within: half, asked, answered: now() }
+        ClockReading { theirs: date + half, error: half, asked, answered: now() }
     });
     Checked { findings: vec![finding(doctor, target, answer).await], time }
 }
@@ -75,17 +76,17 @@ fn port(url: &Uri) -> u16 {
     url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
-/// Nothing listens.
-async fn nobody(doctor: &Doctor, target: &Target, why: &str) -> Finding {
+/// Returns the finding that nothing listens at the target.
+async fn nobody(doctor: &Doctor, target: &Target, reason: &str) -> Finding {
     let elsewhere = neighbour(doctor, target).await;
     if target.is_default && elsewhere.is_none() {
-        let finding = format!("nothing at {target}, where `tracegen run` sends by default ({why})");
+        let finding = format!("nothing at {target}, where `tracegen run` sends by default ({reason})");
         let advice = "start a collector, or set OTEL_EXPORTER_OTLP_ENDPOINT; `tracegen serve` and `tracegen run --exporter \
                       stdout` need none";
         return Finding::note("endpoint", finding).advise(advice);
     }
     let advice = elsewhere.unwrap_or_else(|| "start the collector, or set the endpoint to where it listens".into());
-    Finding::fix("endpoint", format!("nothing at {target}: {why}")).advise(advice)
+    Finding::fix("endpoint", format!("nothing at {target}: {reason}")).advise(advice)
 }
 
 async fn finding(doctor: &Doctor, target: &Target, answer: Answer) -> Finding {
@@ -137,7 +138,7 @@ async fn finding(doctor: &Doctor, target: &Target, answer: Answer) -> Finding {
     }
 }
 
-/// What to set, if the same place takes the other protocol, or else the port next to it does.
+/// Returns what to set if the same port accepts the other protocol, or the usual port of the other protocol does.
 async fn other_protocol(doctor: &Doctor, target: &Target) -> Option<String> {
     let other = other(target.protocol);
     let (here, beside) = tokio::join!(takes(doctor, target, port(&target.url), other), neighbour(doctor, target));
@@ -146,7 +147,7 @@ async fn other_protocol(doctor: &Doctor, target: &Target) -> Option<String> {
     here.or(beside)
 }
 
-/// The usual ports are two: 4317 for gRPC, 4318 for HTTP.
+/// Tries the other one of the two usual ports: 4317 for gRPC, 4318 for HTTP.
 async fn neighbour(doctor: &Doctor, target: &Target) -> Option<String> {
     let (port, protocol) = match port(&target.url) {
         4317 => (4318, Protocol::HttpProtobuf),
@@ -159,14 +160,14 @@ async fn neighbour(doctor: &Doctor, target: &Target) -> Option<String> {
     Some(format!("port {port} takes {protocol}: set {}", both.join(" ")))
 }
 
-/// The endpoint, if that port of the target's host takes that protocol.
+/// Returns the endpoint if that port of the target's host accepts the protocol.
 async fn takes(doctor: &Doctor, target: &Target, port: u16, protocol: Protocol) -> Option<String> {
     let (scheme, host) = (target.url.scheme_str()?, target.url.host()?);
     let endpoint = format!("{scheme}://{host}:{port}");
     let flags = doctor.flags(Some((endpoint.clone(), &protocol.to_string())));
     let target = Target::resolve(flags, &environment::text).ok()?;
     let Probe { answer, .. } = probe(&target, ASIDE).await.ok()?;
-    // who wants credentials understands us, too
+    // A receiver that demands credentials speaks the protocol.
     matches!(answer, Answer::Taken { .. } | Answer::Forbidden { .. }).then_some(endpoint)
 }
 
@@ -174,7 +175,7 @@ fn other(protocol: Protocol) -> Protocol {
     if protocol == Protocol::Grpc { Protocol::HttpProtobuf } else { Protocol::Grpc }
 }
 
-/// As it was given: by flag, or by the variable that is in effect.
+/// Returns the setting in the form in which it was given: by flag, or by the variable in effect.
 fn setting(doctor: &Doctor, flag: &str, variable: &str, value: impl std::fmt::Display) -> String {
     let by_flag = if flag == "--protocol" { doctor.protocol.is_some() } else { doctor.endpoint.is_some() };
     let of_traces = format!("OTEL_EXPORTER_OTLP_TRACES_{variable}");

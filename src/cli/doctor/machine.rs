@@ -1,10 +1,10 @@
-//! What this machine, or the container, lends.
+//! The check of the machine or container: its cores and memory.
 
 use super::report::Finding;
 use crate::text::{bytes, count};
 use std::fs;
 
-/// Less than this is tight, with a queue to a slow receiver and threads for each core.
+/// The memory in bytes below which it is tight, for a queue to a slow receiver and threads for each core.
 const TIGHT: u64 = 256_000_000;
 
 pub fn check() -> Finding {
@@ -21,11 +21,11 @@ pub fn check() -> Finding {
     }
 }
 
-/// The smallest of the limits, in bytes, and whose it is. Linux only.
+/// Returns the smallest memory limit in bytes, and what it belongs to. It works on Linux only.
 fn memory() -> Option<(u64, &'static str)> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let number = |path: &str| read(path)?.trim().parse::<u64>().ok();
-    // `max`, and a figure near 2^63, are no limit
+    // `max`, and a number near 2^63, mean no limit.
     let of_group =
         number("/sys/fs/cgroup/memory.max").or_else(|| number("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
     let available = read("/proc/meminfo").and_then(|text| available(&text));
@@ -33,7 +33,7 @@ fn memory() -> Option<(u64, &'static str)> {
     limits.into_iter().filter_map(|(limit, of)| Some((limit?, of))).min()
 }
 
-/// `MemAvailable:   1234 kB`, in bytes.
+/// Returns `MemAvailable:   1234 kB` in bytes.
 fn available(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_that_is_left_is_read() {
+    fn available_memory_is_parsed() {
         assert_eq!(available("MemTotal: 9 kB\nMemAvailable:    2048 kB\n"), Some(2_097_152));
         assert_eq!(available("MemTotal: 9 kB\n"), None);
     }

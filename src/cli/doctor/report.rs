@@ -1,4 +1,4 @@
-//! What was found, for people and for programs.
+//! The findings, as text for people and as JSON for programs.
 
 use crate::text::foreign::foreign;
 use anstream::ColorChoice;
@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::fmt::Write;
 
+/// The result of a check.
 #[derive(Debug, Serialize)]
 pub struct Finding {
     check: &'static str,
@@ -20,7 +21,7 @@ pub struct Finding {
 #[serde(rename_all = "lowercase")]
 enum Verdict {
     Ok,
-    /// May be as it is wanted.
+    /// Something that may be intended.
     Note,
     Fix,
 }
@@ -47,7 +48,7 @@ impl Finding {
     }
 }
 
-/// A line each, and one below it where there is something to do.
+/// Returns the findings for people: a line each, and a second line with the advice if there is one.
 pub fn human(findings: &[Finding], colors: ColorChoice) -> String {
     let mut out = String::new();
     for Finding { check, verdict, finding, advice } in findings {
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_each_and_one_for_what_to_do() {
+    fn each_finding_has_a_line_and_its_advice_another() {
         let findings = [Finding::ok("clock", "fine"), Finding::fix("port", "in\x1buse").advise("take another one")];
         let text = "ok    clock      fine\nfix   port       in\\u{1b}use\n                 take another one\n\n1 thing to fix\n";
         assert_eq!(human(&findings, ColorChoice::Never), text);

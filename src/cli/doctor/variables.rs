@@ -1,4 +1,4 @@
-//! The variables: which are set, which can't be read, and which look like one that was meant.
+//! The check of the environment variables: which are set, which can't be read, and which look like misspelled ones.
 
 use super::report::Finding;
 use crate::cli::{Failure, environment};
@@ -6,7 +6,7 @@ use crate::text::count;
 use std::collections::BTreeSet;
 use strsim::damerau_levenshtein;
 
-/// All that tracegen reads, those of the collector aside.
+/// The variables that tracegen reads, except those of the collector.
 const READ: [&str; 33] = [
     "CARD_DISPLAY_LIMIT",
     "CLICKHOUSE_DATABASE",
@@ -43,7 +43,7 @@ const READ: [&str; 33] = [
     "TRACE_NUM_WORKERS",
 ];
 
-/// Behind `OTEL_EXPORTER_OTLP_`, and behind that with `TRACES_` and `METRICS_`.
+/// The ends of the variables that begin with `OTEL_EXPORTER_OTLP_`, optionally followed by `TRACES_` or `METRICS_`.
 const OF_COLLECTOR: [&str; 9] = [
     "CERTIFICATE",
     "CLIENT_CERTIFICATE",
@@ -56,10 +56,10 @@ const OF_COLLECTOR: [&str; 9] = [
     "TIMEOUT",
 ];
 
-/// Of other signals, which may be set for other programs.
+/// The prefixes of variables for other signals, which may be set for other programs.
 const OTHER_SIGNALS: [&str; 2] = ["OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_PROFILES_"];
 
-/// Shorter names are like too many others.
+/// The minimum length of a name that is checked for misspelling; shorter names are similar to too many others.
 const SHORTEST: usize = 8;
 
 fn known() -> BTreeSet<String> {
@@ -69,7 +69,7 @@ fn known() -> BTreeSet<String> {
     READ.map(String::from).into_iter().chain(of_collector).collect()
 }
 
-/// `bad`: what could not be read.
+/// Returns the findings. `bad` holds the variables that could not be read.
 pub fn check(bad: &[Failure]) -> Vec<Finding> {
     let known = known();
     let mut findings: Vec<Finding> = bad.iter().map(|failure| Finding::fix("variables", &failure.message)).collect();
@@ -104,7 +104,7 @@ fn joined(names: &[&String]) -> String {
     names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// The variable that `name` is a slip of the pen from.
+/// Returns the variable that `name` is a misspelling of.
 fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
     if name.len() < SHORTEST || known.contains(name) || OTHER_SIGNALS.iter().any(|signal| name.starts_with(signal)) {
         return None;
@@ -122,7 +122,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn a_slip_of_the_pen_is_seen() {
+    fn a_misspelled_name_is_recognized() {
         let known = known();
         let meant = |name: &str| meant(name, &known).map(String::as_str);
         assert_eq!(meant("OTEL_EXPORTER_OTLP_ENDPONT"), Some("OTEL_EXPORTER_OTLP_ENDPOINT"));
@@ -133,9 +133,9 @@ mod tests {
         }
     }
 
-    /// Of every file of the command line: what it asks the environment for by name is known here.
+    /// Every name that the files of the command line read from the environment must be known to the check.
     #[test]
-    fn all_that_is_read_is_known() {
+    fn all_variables_that_are_read_are_known() {
         let (known, mut read) = (known(), 0);
         let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli")];
         while let Some(path) = open.pop() {

@@ -1,4 +1,4 @@
-//! Where a run sends its traces, written down: in its manifest, and as the words of a command that sends others there, too.
+//! The destination of a run's traces: as recorded in its manifest, and as the flags of a command with the same destination.
 
 use super::exporter::{self, Exporter, ExporterFlags, WHOLE_ENDPOINT};
 use crate::cli::words::quoted;
@@ -8,7 +8,7 @@ use crate::journal::Destination;
 use crate::store::Connection;
 use std::path::Path;
 
-/// Where a run sends by default.
+/// The default destination.
 const DEFAULT: &str = "http://localhost:4317";
 
 impl Destination {
@@ -30,8 +30,8 @@ impl Destination {
     }
 }
 
-/// A command of tracegen's that sends to where a run sent: `words` are its own, from the subcommand on; `anew`: the same
-/// traces once more, so that a file is overwritten by what it holds.
+/// Returns a tracegen command with the same destination as a run. `words` are the command's words from the subcommand on.
+/// `anew`: the command sends the same traces again, so that an existing file must be overwritten.
 pub fn command(words: &str, destination: &Destination, anew: bool) -> String {
     let Destination { exporter, endpoint, protocol } = destination;
     let endpoint = endpoint.as_deref().unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn command(words: &str, destination: &Destination, anew: bool) -> String {
             let protocol = protocol.as_ref().unwrap_or(&grpc);
             let path = endpoint.split('?').next().unwrap_or_default();
             if (endpoint, protocol) != (DEFAULT, &grpc) {
-                // The flag would append the path of OTLP over HTTP to an address that has another.
+                // The flag would append the path of OTLP over HTTP to an endpoint with another path.
                 if *protocol == grpc || path.ends_with("/v1/traces") {
                     flags += &format!(" --endpoint {}", quoted(endpoint));
                 } else {
@@ -64,10 +64,10 @@ pub fn command(words: &str, destination: &Destination, anew: bool) -> String {
     format!("{before}tracegen {words}{flags}")
 }
 
-/// Sends the rest of a run to where its manifest says that it went, unless a flag says otherwise.
+/// Sets the flags so that the remaining traces are sent to the destination in the manifest, unless flags say otherwise.
 ///
 /// # Errors
-/// The manifest names nothing that can be sent to, or an endpoint that a secret of the environment may not be meant for.
+/// The manifest's destination can't be used, or its endpoint must not get a secret of the environment.
 pub fn go_on(flags: &mut ExporterFlags, destination: &Destination) -> Result<(), Failure> {
     flags.append = true;
     if flags.exporter.is_some() || flags.endpoint.is_some() || flags.protocol.is_some() {
@@ -85,8 +85,10 @@ pub fn go_on(flags: &mut ExporterFlags, destination: &Destination) -> Result<(),
     Ok(())
 }
 
+/// Checks that no secret would be sent to the endpoint of a manifest, which anybody may have written.
+///
 /// # Errors
-/// The environment holds a secret, which is for another server than a manifest, that anybody may have written, names.
+/// The environment contains a secret that may be meant for another server.
 fn check_secrets(exporter: &Exporter, endpoint: &str) -> Result<(), Failure> {
     let (variable, meant) = match exporter {
         Exporter::Otlp => {

@@ -1,4 +1,4 @@
-//! Where the traces of a run go, as flags say it.
+//! The flags for the destination of traces.
 
 use crate::cli::{Failure, environment};
 use crate::export::target::{Target, TargetFlags};
@@ -6,10 +6,10 @@ use crate::text::quantity;
 use clap::Args;
 use std::path::PathBuf;
 
-/// The variable that holds the whole address of a collector.
+/// The variable with the whole URL of a collector.
 pub const WHOLE_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
-/// What `--exporter` says.
+/// The value of `--exporter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exporter {
     Otlp,
@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<Exporter, String> {
     }
 }
 
-/// The flags that say where traces go.
+/// The flags for the destination of traces.
 #[derive(Args)]
 pub struct ExporterFlags {
     /// Where traces go: otlp, stdout, file=PATH (.jsonl, .ndjson and .json are OTLP JSON lines, anything else is
@@ -54,16 +54,16 @@ pub struct ExporterFlags {
     /// How long to wait for a collector that has never answered [default: 10s]
     #[arg(long, value_name = "D", value_parser = quantity::duration)]
     pub wait: Option<u64>,
-    /// A file is continued.
+    /// Append to the file.
     #[arg(skip)]
     pub append: bool,
-    /// The whole address of the collector, in place of `endpoint` and its variables.
+    /// The whole URL of the collector, which replaces `endpoint` and its variables.
     #[arg(skip)]
     pub whole_endpoint: Option<String>,
 }
 
 impl ExporterFlags {
-    /// Returns the collector, as flags and variables name it.
+    /// Returns the collector that flags and variables name.
     ///
     /// # Errors
     /// A flag or a variable has a value that can't be used.

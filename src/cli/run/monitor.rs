@@ -1,4 +1,4 @@
-//! A run while it goes on: progress, signals, what there is to say about the collector.
+//! The supervision of a run: progress, signals, and messages about the collector.
 
 use super::Run;
 use super::outlet::{Opened, Sink, Watch};
@@ -18,40 +18,41 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How long what was made before an interruption may take to be delivered.
+/// The time allowed for delivering what was generated before an interruption.
 const DRAIN: Duration = Duration::from_secs(10);
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// How a run ended.
+/// The outcome of a run.
 pub struct Outcome {
     pub account: Account,
     pub figures: Figures,
-    /// From the first trace to the last acknowledgement.
+    /// The time from the first trace to the last acknowledgement.
     pub took: Duration,
-    /// By a signal.
+    /// A signal ended the run.
     pub interrupted: bool,
     pub ending: Ending,
 }
 
 impl Outcome {
-    /// Something is rejected or undelivered; a reader of stdout who has seen enough is no loss.
+    /// Reports whether something is rejected or undelivered. It is no loss if a reader of stdout has seen enough.
     pub fn lost(&self) -> bool {
         let undelivered = self.account.undelivered.iter().any(|(cause, _)| cause != "reader gone");
         undelivered || !self.account.rejected.is_empty()
     }
 }
 
+/// A message to the supervising thread.
 pub enum Message {
     Event(DeliveryEvent),
-    /// Something else to say.
+    /// Another message for the user.
     Note(String),
     Signal,
-    /// All generated; what is left is delivery.
+    /// Everything is generated, and only delivery goes on.
     Generated,
     Done(Box<Outcome>),
 }
 
-/// What happens in a run, told and heard; delivery tells from its start on.
+/// The channel for messages of a run. The delivery sends from its start on.
 pub struct Messages {
     send: Sender<Message>,
     receive: Receiver<Message>,
@@ -65,12 +66,15 @@ impl Messages {
 
     pub fn observer(&self) -> Observer {
         let send = self.send.clone();
-        // Whoever listens may have gone already.
+        // The receiver may be gone already.
         Box::new(move |event| drop(send.send(Message::Event(event))))
     }
 }
 
-/// Run the job to its end; `metrics` are what it tells of itself meanwhile.
+/// Runs the job to its end. `metrics` selects the export of the run's own metrics.
+///
+/// # Errors
+/// The metrics can't be exported, signals can't be received, or generation broke off.
 pub fn run(
     run: &Run,
     job: &Job,
@@ -138,13 +142,13 @@ pub fn run(
                     return Ok(*outcome);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                // The worker always says it is done.
+                // The worker always sends `Done` at its end.
                 Err(RecvTimeoutError::Disconnected) => return Err(Failure::impossible("generation broke off")),
             }
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 match &watch {
                     Some(watch) => watch.abort(),
-                    // Blocked in a write to a reader that does not read: there is nothing to wait for.
+                    // The worker is blocked in a write to a reader that does not read, so there is nothing to wait for.
                     None if signals > 1 => {
                         let Figures { traces, spans, .. } = progress.figures();
                         display.finish();
@@ -162,7 +166,7 @@ pub fn run(
     })
 }
 
-/// What metrics tell of a run whenever they are asked for.
+/// Returns the function that collects the metrics of a run.
 fn figures(
     progress: Arc<Progress>,
     watch: Option<Watch>,
@@ -178,12 +182,12 @@ fn figures(
     }
 }
 
-/// Ctrl-C and SIGTERM.
-fn listen_for_signals(to: Sender<Message>) -> Result<(), Failure> {
+/// Forwards Ctrl-C and SIGTERM.
+fn listen_for_signals(sender: Sender<Message>) -> Result<(), Failure> {
     signal::on_thread(move |mut signals| async move {
         loop {
             signals.next().await;
-            if to.send(Message::Signal).is_err() {
+            if sender.send(Message::Signal).is_err() {
                 return;
             }
         }

@@ -1,4 +1,4 @@
-//! Where the traces of a run go, opened.
+//! The opened destination of a run's traces.
 
 use super::exporter::{Exporter, ExporterFlags};
 use super::rows;
@@ -19,20 +19,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An exporter, ready to take batches.
+/// An exporter that is ready to take batches.
 pub struct Opened {
-    /// For people.
+    /// The name of the destination for people.
     pub name: String,
     pub destination: Destination,
     pub sink: Sink,
     pub encoder: Box<dyn Fn() -> Box<dyn Encode> + Sync + Send>,
-    /// Index order, and batches that never close by time.
+    /// Traces must come in the order of their indices, and batches must not be closed by time.
     pub ordered: bool,
     pub one_thread: bool,
-    /// Traces are shown on the terminal that progress would be drawn on.
+    /// Traces are shown on the terminal on which progress would be drawn.
     pub on_terminal: bool,
 }
 
+/// The sink of an exporter.
 pub enum Sink {
     Network(Delivery),
     File(Box<Mutex<Written>>),
@@ -40,7 +41,7 @@ pub enum Sink {
     None(Box<Mutex<Amount>>),
 }
 
-/// Watches a delivery over a network, and can stop it, from other threads.
+/// A handle for watching and stopping a delivery over a network from other threads.
 #[derive(Clone)]
 pub enum Watch {
     Collector(Monitor),
@@ -55,7 +56,7 @@ impl Watch {
         }
     }
 
-    /// What is known of a collector.
+    /// Returns what is known of a collector.
     pub fn standing(&self) -> Option<Standing> {
         match self {
             Watch::Collector(monitor) => Some(monitor.standing()),
@@ -63,7 +64,7 @@ impl Watch {
         }
     }
 
-    /// Stop at once.
+    /// Stops at once.
     pub fn abort(&self) {
         match self {
             Watch::Collector(monitor) => monitor.abort(),
@@ -72,22 +73,25 @@ impl Watch {
     }
 }
 
-/// A file and what is in it.
+/// A file, with the account of what is in it.
 pub struct Written {
     sink: Option<FileSink>,
     account: Account,
-    /// Each batch is shown as soon as it is there.
+    /// Each batch is shown as soon as it comes.
     eager: bool,
 }
 
-/// Open what `--exporter` names, or else `default`; `observer` gets what there is to say about a collector.
+/// Opens the destination that `--exporter` names, or else `default`. `observer` gets messages about a collector.
+///
+/// # Errors
+/// The destination can't be opened.
 pub fn open(
     flags: &ExporterFlags,
     default: Exporter,
-    of: &Arc<interpreter::Run>,
+    interpreter_run: &Arc<interpreter::Run>,
     observer: Observer,
 ) -> Result<Opened, Failure> {
-    let (first, second) = (of.clone(), of.clone());
+    let (first, second) = (interpreter_run.clone(), interpreter_run.clone());
     let protobuf = move || Box::new(Protobuf::new(first.plan(), first.resources())) as Box<dyn Encode>;
     let json = move || Box::new(Json::new(second.resources())) as Box<dyn Encode>;
     let opened = |name: String, destination, sink, encoder| Opened {
@@ -165,7 +169,7 @@ impl Sink {
         Sink::File(Box::new(Mutex::new(Written { sink: Some(sink), account: Account::default(), eager })))
     }
 
-    /// Of a collector or a database.
+    /// Returns a handle on the delivery to a collector or a database.
     pub fn watch(&self) -> Option<Watch> {
         match self {
             Sink::Network(delivery) => Some(Watch::Collector(delivery.monitor())),
@@ -174,7 +178,7 @@ impl Sink {
         }
     }
 
-    /// Wait until all is delivered, written or given up; the account, closed.
+    /// Waits until everything is delivered, written or given up, and returns the final account.
     pub fn finish(self) -> Account {
         match self {
             Sink::Network(delivery) => delivery.finish(),
@@ -230,7 +234,7 @@ impl Written {
 
     fn finish(mut self) -> Account {
         if let Some(Err(e)) = self.sink.take().map(FileSink::finish) {
-            // What was still buffered can't be told from what is in the file.
+            // It is unknown how much of the last bytes was still buffered.
             let delivered = std::mem::take(&mut self.account.delivered);
             self.close(e, delivered);
         }

@@ -1,4 +1,5 @@
-//! The progress line: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
+//! The progress line, which is redrawn ten times a second on a terminal; elsewhere a plain line is printed every ten
+//! seconds.
 
 use super::Run;
 use super::outlet::Watch;
@@ -12,58 +13,60 @@ use crate::export::deliver::DeliveryEvent;
 use crate::text::{count, duration, grouped, scaled};
 use std::time::{Duration, Instant};
 
-/// Steps of the bar.
+/// The number of steps of the bar.
 const STEPS: u64 = 1_000;
 
+/// The display of a run's progress.
 pub struct Display {
     screen: Screen,
-    /// When anything was first seen to be done, and what share that was: a run that is taken up again begins with some.
+    /// The time when something was first done, and its share of the whole: a resumed run begins with a part done.
     first: Option<(Instant, f64)>,
-    /// Traces that were sent before the run was taken up again.
-    before: u64,
+    /// The number of traces that were sent before the run was resumed.
+    sent_before: u64,
     spans: Recent,
-    /// Traces in all, if that is known.
+    /// The total number of traces, if it is known.
     total: Option<u64>,
-    /// Virtual time from the schedule's start to its end, ns since 1970, if it has one.
+    /// The virtual start and end of the schedule in ns since 1970, if it has an end.
     span: Option<(u64, u64)>,
-    /// Traces a second that are to begin; virtual time since the schedule's start, ns, tells how many do.
+    /// The rate at which traces are to begin, a second. The virtual time since the schedule's start tells the actual rate.
     target: Option<f64>,
+    /// The start of the schedule in ns since 1970.
     start: u64,
     begun: Recent,
-    /// It was behind its schedule when it was last looked at.
-    behind: bool,
+    /// The run was behind its schedule at the last update.
+    is_behind: bool,
     draining: bool,
 }
 
-/// What a schedule may be behind, ns, before it is worth a word.
+/// The delay in ns from which on a run is shown as behind its schedule.
 const NOTABLE: u64 = 250_000_000;
 
 impl Display {
     pub fn new(run: &Run, job: &Job, timing: &Timing, on_terminal: bool) -> Display {
         let (k, n) = job.selection.shard;
         let total = job.selection.count.map(|count| (count + n - 1 - k) / n);
-        let span = job.selection.started_before.map(|before| (timing.start, before));
+        let span = job.selection.started_before.map(|end| (timing.start, end));
         let bounded = total.is_some() || span.is_some();
         let template = if bounded { "[{bar:28}]  {msg}" } else { "{msg}" };
         Display {
             screen: Screen::new(run.quiet || on_terminal, template, Some(STEPS)),
             first: None,
-            before: job.sent.traces,
+            sent_before: job.sent.traces,
             spans: Recent::new(Duration::from_secs(1)),
             total,
             span,
             target: timing.target,
             start: timing.start,
             begun: Recent::new(Duration::from_secs(1)),
-            behind: false,
+            is_behind: false,
             draining: false,
         }
     }
 
     pub fn update(&mut self, figures: &Figures, watch: Option<&Watch>) {
-        let behind = self.late(figures).is_some();
-        let news = behind && !self.behind;
-        self.behind = behind;
+        let is_behind = self.late(figures).is_some();
+        let news = is_behind && !self.is_behind;
+        self.is_behind = is_behind;
         match self.screen.turn(news) {
             Turn::Redraw(bar) => {
                 bar.set_position((self.done(figures) * STEPS as f64) as u64);
@@ -74,7 +77,7 @@ impl Display {
         }
     }
 
-    /// All traces are made.
+    /// Records that all traces are generated.
     pub fn generated(&mut self) {
         self.draining = true;
     }
@@ -102,21 +105,21 @@ impl Display {
         self.screen.finish();
     }
 
-    /// How far the schedule is behind, ns, if that is worth a word.
+    /// Returns how far the run is behind its schedule in ns, if that is notable.
     fn late(&self, figures: &Figures) -> Option<u64> {
         let target = self.target.filter(|_| figures.reached > 0 && !self.draining)?;
-        // Nothing is due for a while where traces are few, or come at random.
+        // At low or random rates nothing may be due for a while.
         let gaps = (10e9 / target) as u64;
         let stuck = now().saturating_sub(figures.reached.saturating_add(gaps));
-        // Published with each batch: where none is full, some time after.
+        // The figures are published with each batch; if none is full, some time later.
         let begun_late = figures.reached_at.saturating_sub(figures.reached);
         Some(stuck.max(begun_late)).filter(|late| *late >= NOTABLE)
     }
 
-    /// The share that is done, 0 to 1.
+    /// Returns the share that is done, 0 to 1.
     fn done(&self, figures: &Figures) -> f64 {
         let share = match (self.total, self.span) {
-            (Some(total), _) => (self.before + figures.traces) as f64 / total.max(1) as f64,
+            (Some(total), _) => (self.sent_before + figures.traces) as f64 / total.max(1) as f64,
             (None, Some((from, to))) => {
                 figures.reached.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64
             }
@@ -126,7 +129,7 @@ impl Display {
     }
 
     fn line(&mut self, figures: &Figures, watch: Option<&Watch>) -> String {
-        let sent = self.before + figures.traces;
+        let sent = self.sent_before + figures.traces;
         let traces = match self.total {
             Some(total) => format!("{} / {}", grouped(sent), count(total, "trace")),
             None => count(sent, "trace"),
@@ -148,10 +151,10 @@ impl Display {
             None => *self.first.insert((Instant::now(), done)),
         };
         let (elapsed, gained) = (since.elapsed().as_secs_f64(), done - first);
-        // What is left is to wait: a trace leaves when its last span has ended.
+        // Only waiting is left: a trace is sent when its last span has ended.
         let all_begun = match (self.total, self.span) {
             (Some(total), _) => sent + figures.pending >= total,
-            (None, Some((_, before))) => now() >= before,
+            (None, Some((_, end))) => now() >= end,
             (None, None) => false,
         };
         if all_begun && figures.pending > 0 {

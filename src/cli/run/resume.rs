@@ -1,4 +1,4 @@
-//! `--resume`: the rest of a run that was stopped.
+//! The flag `--resume`, which continues a run that was stopped.
 
 use crate::cli::timing::Timing;
 use crate::cli::{Failure, source};
@@ -10,7 +10,7 @@ use crate::text::{count, duration};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How far the clock of this machine may be behind the time at which a run was stopped, ns: it may have been set right
+/// The maximum by which this machine's clock may be before the time of the stop, in ns. It may have been corrected
 /// meanwhile.
 const MOST_EARLY: u64 = 24 * 3_600 * 1_000_000_000;
 
@@ -19,16 +19,16 @@ pub struct Stopped {
     pub run: Arc<Run>,
     pub timing: Timing,
     pub sent: Sent,
-    /// What it has come to so far.
+    /// The totals of the run so far.
     pub totals: Totals,
-    /// Where its traces went; `None`: its manifest does not say.
+    /// The destination of its traces; `None` if the manifest has none.
     pub destination: Option<Destination>,
 }
 
-/// What a manifest says of its run; `None`: it is complete.
+/// Reads the run of a manifest; returns `None` if it is complete.
 ///
 /// # Errors
-/// It is out of reach or damaged, or what its run has sent is not known.
+/// The manifest is out of reach or damaged, or it is unknown what the run has sent.
 pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
     let name = path.display().to_string();
     let failed = |problem: &str| Failure::impossible(format!("{name}: {problem}"));
@@ -66,14 +66,14 @@ pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
         let problem = "it was stopped at a time that this machine's clock has not reached by far: set the clock right";
         return Err(failed(&format!("{problem} (it lacks {})", duration(early))));
     }
-    // What had ended when it was stopped was sent: from then on the rest is told by its end.
+    // Traces that had ended when the run was stopped were sent, so `sent` follows from the manifest's end.
     clock::not_before(stopped);
     let sent = Sent { end, stopped, traces: totals.traces };
     Ok(Some(Stopped { run: Arc::new(run), timing, sent, totals, destination }))
 }
 
 impl Stopped {
-    /// What will not be sent again although it did not arrive.
+    /// Returns a line about spans that did not arrive and are not sent again.
     pub fn losses(&self) -> Option<String> {
         let account = self.totals.account.as_ref()?;
         let lost = account.total_rejected().spans.saturating_add(account.total_undelivered().spans);

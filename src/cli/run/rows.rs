@@ -1,4 +1,4 @@
-//! `--exporter clickhouse`: traces as rows of the table that the collector's exporter writes.
+//! The exporter `clickhouse`, which writes traces as rows of the table of the collector's exporter.
 
 use crate::cli::Failure;
 use crate::engine::Closed;
@@ -8,8 +8,9 @@ use crate::store::{Connection, Patience, Rows, Writer, WriterFault, WriterOption
 use crate::trace::View;
 use std::time::Duration;
 
-/// As with a collector.
+/// The time until a server that never answered is given up, the same as for a collector.
 const WAIT: Duration = Duration::from_secs(10);
+/// The time until a server that had answered is given up.
 const LOST: Duration = Duration::from_secs(300);
 
 pub fn start(connection: Connection, wait: Option<Duration>, observer: Observer) -> Result<Writer, Failure> {
@@ -32,7 +33,7 @@ pub fn send(writer: &Writer, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
     if writer.send(&mut rows) || !writer.is_over() { Ok(Some(rows.body)) } else { Err(Closed) }
 }
 
-/// The account of the writer in the words of a delivery.
+/// Converts the account of the writer to that of a delivery.
 pub fn account(written: Written) -> Account {
     let mut account = Account {
         generated: written.waiting,
@@ -52,7 +53,7 @@ pub fn account(written: Written) -> Account {
     account
 }
 
-/// Traces to rows.
+/// An encoder from traces to rows.
 #[derive(Default)]
 pub struct Encoder {
     rows: Rows,

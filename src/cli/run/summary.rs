@@ -11,13 +11,13 @@ use crate::journal::Destination;
 use crate::text::{count, duration, foreign, scaled};
 use serde_json::{Value, json};
 
-/// The commands that make these traces again.
+/// The commands that continue or repeat a run.
 pub struct Commands {
-    /// All of them; `None`: only a manifest repeats them.
+    /// The command that sends all traces again; `None` if only a manifest can repeat them.
     pub repeat: Option<String>,
-    /// Those that are left; `None`: none is, or it is not known which.
+    /// The command that sends the remaining traces; `None` if there are none, or they are unknown.
     pub resume: Option<String>,
-    /// They need headers that may be secret, and are not shown.
+    /// The commands need headers, which may be secret and are not shown.
     pub headers: bool,
 }
 
@@ -36,7 +36,7 @@ impl Commands {
 
 pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Destination) -> Result<(), Failure> {
     let commands = Commands::new(run, outcome, prepared, destination);
-    // A run that falls short says so even where it is to say nothing but errors.
+    // A run that falls short says so even with `--quiet`.
     if !run.quiet || outcome.lost() {
         tell(foreign::message(&for_people(outcome, &prepared.timing, &commands)));
     }
@@ -87,12 +87,12 @@ fn for_people(outcome: &Outcome, timing: &Timing, commands: &Commands) -> String
     lines.join("\n") + "\n"
 }
 
-/// `71.2 M` as `71.2 M`, `712` as `712 `: the unit follows.
+/// Returns `712` as `712 `, and leaves `71.2 M` unchanged, because a unit follows.
 fn with_space(figure: &str) -> String {
     if figure.ends_with(|c: char| c.is_ascii_digit()) { format!("{figure} ") } else { figure.into() }
 }
 
-/// Traces a second that were asked for, and that were begun.
+/// Returns the requested and the achieved rate in traces a second.
 fn rates(outcome: &Outcome, timing: &Timing) -> Option<(f64, f64)> {
     let (target, figures) = (timing.target?, &outcome.figures);
     let virtual_time = figures.reached.checked_sub(timing.start)?;

@@ -1,19 +1,19 @@
-//! Traces as a person reads them on a terminal.
+//! Traces as text for people on a terminal.
 
 use crate::export::{Batch, Encode, write_tree};
 use crate::trace::View;
 use anstream::{AutoStream, ColorChoice};
 use std::io::Write;
 
-/// Shows each trace at once, as a tree of its own.
+/// An encoder that shows each trace at once as a tree.
 pub struct Tree {
     color: bool,
-    /// Cells; asked anew for each trace, since windows change.
+    /// Returns the width in cells. It is called for each trace, because windows change.
     width: fn() -> usize,
 }
 
 impl Tree {
-    /// For stdout.
+    /// Makes the encoder for stdout.
     pub fn for_stdout() -> Tree {
         let color = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
         Tree { color, width: || console::Term::stdout().size().1 as usize }

@@ -1,4 +1,4 @@
-//! Where to listen, and what to call it.
+//! The address to listen at, and its URL.
 
 use crate::cli::Failure;
 use crate::text::host;
@@ -6,7 +6,10 @@ use crate::web::Server;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
-/// Listen at the first address of `host` that can be had.
+/// Listens at the first address of `host` that is available.
+///
+/// # Errors
+/// The name has no address, or none can be listened at.
 pub async fn bind(host: &str, port: u16) -> Result<(Server, IpAddr), Failure> {
     let bare = host::bare(host);
     let unknown = |e: std::io::Error| {
@@ -43,7 +46,7 @@ fn explain(address: SocketAddr, error: &std::io::Error) -> String {
     }
 }
 
-/// As a browser on this machine asks for it.
+/// Returns the URL for a browser on this machine.
 pub fn url(ip: IpAddr, port: u16) -> String {
     match ip {
         IpAddr::V4(v4) if v4.is_loopback() || v4.is_unspecified() => format!("http://localhost:{port}"),
@@ -57,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_lead_to_where_it_listens() {
+    fn urls_lead_to_the_address_of_the_server() {
         for (ip, expected) in [
             ("127.0.0.1", "http://localhost:8000"),
             ("0.0.0.0", "http://localhost:8000"),

@@ -1,4 +1,4 @@
-//! What happens while it serves, on stderr; the scenario files and the manifest are looked after on the way.
+//! Reports of events on stderr while the server runs. It also watches the scenario files and keeps the manifest.
 
 use super::level::Level;
 use crate::cli::clock_watch::ClockWatch;
@@ -19,21 +19,22 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Between two looks at the files, the session and the store.
+/// The time between two looks at the files, the session and the store.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The reporter of events.
 pub struct Herald {
     app: Arc<App>,
     level: Level,
     manifest: Option<Arc<ManifestFile>>,
 }
 
-/// What was last said of.
+/// The states that were last reported.
 #[derive(Default)]
 struct Known {
     phase: Option<Phase>,
     link: Option<Link>,
-    /// Since when the store is out of reach.
+    /// The time since which the store is out of reach, in ns since 1970.
     outage: Option<u64>,
     manifest: Option<Manifest>,
     clock: ClockWatch,
@@ -48,7 +49,7 @@ impl Herald {
         say(self.level, level, line);
     }
 
-    /// What it begins with.
+    /// Prints the banner at the beginning.
     pub fn banner(&self, paths: &[PathBuf], host: &str) {
         let state = self.app.session.state();
         let paths = shown(paths);
@@ -77,7 +78,7 @@ impl Herald {
         }
     }
 
-    /// Until the end is told, and what is being written is written.
+    /// Watches until `end` is notified; the current writing is completed.
     pub async fn watch(self, end: Arc<Notify>) {
         let mut known = Known { phase: Some(Phase::Running), ..Known::default() };
         let mut looks = interval(LOOK);
@@ -97,7 +98,7 @@ impl Herald {
         }
     }
 
-    /// Compiling takes long enough to keep requests waiting: it has a thread of its own.
+    /// Looks at the scenario files. Compiling runs on a thread of its own, because it would delay requests.
     async fn look_at_files(&self) {
         let library = self.app.library.clone();
         let change = tokio::task::spawn_blocking(move || library.poll()).await;
@@ -181,7 +182,7 @@ impl Herald {
     }
 }
 
-/// Say a line of `level` to those who want `wanted`.
+/// Prints a line of `level` if that is wanted.
 pub fn say(wanted: Level, level: Level, line: impl Display) {
     if level <= wanted {
         let kind = if level <= Level::Warn { format!("{level}: ") } else { String::new() };
@@ -218,7 +219,7 @@ fn store(status: &DatabaseStatus) -> String {
     }
 }
 
-/// Until a signal says so.
+/// Waits for a signal to end.
 pub async fn ending() {
     match Signals::listen() {
         Ok(signals) => signals.first().await,

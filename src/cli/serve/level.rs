@@ -1,4 +1,4 @@
-//! `LOG_LEVEL`: how much is said on stderr while it runs.
+//! The variable `LOG_LEVEL`, which selects how much is printed on stderr.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Flags and variables to what `serve` starts with, and to the table that shows them as they are in effect.
+//! The options of `serve` from flags and variables, and the table that shows them in effect.
 
 use super::Serve;
 use super::level::Level;
@@ -14,6 +14,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+/// The options of `serve`.
 pub struct Options {
     pub seed: u64,
     pub settings: Settings,
@@ -28,14 +29,14 @@ pub struct Options {
     pub jaeger: Option<String>,
     pub fetch_limit: u32,
     pub card_limit: u32,
-    /// ns.
+    /// The interval between status events in ns.
     pub status_interval: u64,
     pub level: Level,
     pub configuration: Vec<Setting>,
 }
 
 impl Options {
-    /// With what is bad in it: that stands at its default.
+    /// Resolves all options, and returns the failures; an option with a bad value gets its default.
     pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> (Options, Vec<Failure>) {
         let mut table = Table::default();
         let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
@@ -114,7 +115,7 @@ fn pace(flags: &Serve, table: &mut Table) -> Result<Settings, Failure> {
     let poisson = flags.arrivals == Some(ArrivalsFlag::Poisson);
     let by_flag = if flags.rate.is_some() { "--rate" } else { "--interval" };
     let (pace, lanes) = match pace::resolve(flags.rate, flags.interval, flags.lanes)? {
-        Pace::Even { count, per } => (engine::Pace::Rate { count, per_ns: per, poisson }, pace::LANES),
+        Pace::Even { count, period: per } => (engine::Pace::Rate { count, per_ns: per, poisson }, pace::LANES),
         Pace::Interval { .. } if poisson => {
             return Err(Failure::usage("--arrivals poisson needs a rate: --rate 50/s"));
         }
@@ -153,7 +154,7 @@ fn store(wanted: &Wanted, table: &mut Table) {
     table.row(database::variable("NAME"), "", false, &connection.database);
 }
 
-/// Exported to only where an endpoint is set.
+/// Resolves the target; traces are exported only if an endpoint is set.
 fn target(table: &mut Table) -> Result<Option<Target>, Failure> {
     let target = Target::resolve(TargetFlags::default(), &environment::text);
     let target = target.map_err(|e| Failure::usage(e.to_string()))?;
@@ -171,7 +172,7 @@ fn target(table: &mut Table) -> Result<Option<Target>, Failure> {
     Ok(Some(target))
 }
 
-/// Names of hosts, with commas between them.
+/// Parses a comma-separated list of host names.
 fn names(text: &str) -> Result<Vec<String>, &'static str> {
     let names: Vec<String> = text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
     let is_name =
@@ -180,7 +181,7 @@ fn names(text: &str) -> Result<Vec<String>, &'static str> {
     if names.iter().all(is_name) { Ok(names) } else { Err(problem) }
 }
 
-/// A base URL that a page may link to.
+/// Parses a base URL to which pages may link.
 fn url(text: &str) -> Result<String, &'static str> {
     let parsed: Option<hyper::Uri> = text.parse().ok();
     let web = parsed.filter(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some());
@@ -194,7 +195,7 @@ struct Table {
 }
 
 impl Table {
-    /// What was read, or where that is bad, the default.
+    /// Returns the value that was read, or the default and records the failure.
     fn or<T>(&mut self, read: Result<T, Failure>, default: T) -> T {
         read.unwrap_or_else(|failure| {
             self.bad.push(failure);
@@ -206,11 +207,11 @@ impl Table {
         self.or(read, T::default())
     }
 
-    fn add(&mut self, name: &'static str, value: SettingValue, from: &'static str) {
-        self.rows.push(Setting { name, value, from });
+    fn add(&mut self, name: &'static str, value: SettingValue, source: &'static str) {
+        self.rows.push(Setting { name, value, source });
     }
 
-    /// A variable, or the flag that beats it.
+    /// Adds a row for a variable, or for the flag that beats it.
     fn row(&mut self, variable: &'static str, flag: &'static str, by_flag: bool, value: impl Display) {
         let value = SettingValue::Shown(value.to_string());
         match by_flag {

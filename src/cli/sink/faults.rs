@@ -1,4 +1,4 @@
-//! The flags that make a bad receiver.
+//! The flags for faults of the receiver.
 
 use crate::cli::Failure;
 use crate::receive::Faults;
@@ -33,8 +33,10 @@ pub struct FaultFlags {
 }
 
 impl FaultFlags {
+    /// Returns the faults.
+    ///
     /// # Errors
-    /// More than all requests are to go wrong.
+    /// The shares of failing requests add up to more than 100%.
     pub fn resolve(&self) -> Result<Faults, Failure> {
         let share = |share: Option<f64>| share.unwrap_or_default();
         let faults = Faults {
@@ -54,14 +56,14 @@ impl FaultFlags {
         Ok(faults)
     }
 
-    /// Any is asked for.
+    /// Reports whether any flag is given.
     pub fn is_given(&self) -> bool {
         let shares = [self.unavailable, self.partial, self.drop, self.reset];
         self.delay.is_some() || shares.into_iter().any(|share| share.is_some())
     }
 }
 
-/// `5%`, as 0.05.
+/// Parses `5%` and returns 0.05.
 fn share(text: &str) -> Result<f64, String> {
     let percent = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
     let percent: Option<f64> = percent.filter(|percent| (0.0..=100.0).contains(percent));

@@ -1,4 +1,4 @@
-//! What came and what was done to it, as people read it: the page while it goes on, and the summary.
+//! The figures of a sink as text for people: the page while it runs, and the summary.
 
 use super::judge::Judge;
 use super::trial::Trial;
@@ -8,10 +8,10 @@ use crate::text::{bytes, count, duration, grouped};
 use crate::verify::{Census, Progress};
 use serde_json::{Value, json};
 
-/// Services that are named in the summary, those with the most spans.
+/// The maximum number of services that are named in the summary, those with the most spans.
 const MOST_SERVICES: usize = 20;
 
-/// Of the page, while it goes on.
+/// Returns the lines of the page while the sink runs.
 pub fn page(judge: &Judge, account: &Account, asked: &Faults) -> Vec<String> {
     let mut lines = vec![row("received", received(&judge.census))];
     lines.extend(late(&judge.census));
@@ -26,7 +26,7 @@ pub fn page(judge: &Judge, account: &Account, asked: &Faults) -> Vec<String> {
     lines
 }
 
-/// All that came, where it is only counted.
+/// Returns the summary of a sink that only counts.
 pub fn summary(judge: &Judge, account: &Account, asked: &Faults) -> String {
     let census = &judge.census;
     let mut lines = vec![received(census)];
@@ -37,7 +37,7 @@ pub fn summary(judge: &Judge, account: &Account, asked: &Faults) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What a verdict does not say.
+/// Returns the figures that are not part of the verdict.
 pub fn beside_verdict(judge: &Judge, account: &Account, asked: &Faults) -> String {
     let mut lines = vec![received(&judge.census)];
     lines.extend(faults(account, asked));
@@ -55,7 +55,7 @@ fn late(census: &Census) -> Option<String> {
     (late.count > 0).then(|| row("late", format!("p50 {p50}, p99 {p99}, max {max} after a span's end")))
 }
 
-/// What was done to requests instead of taking them.
+/// Returns lines about requests that were not accepted.
 fn faults(account: &Account, asked: &Faults) -> Vec<String> {
     let injected = injected(account, asked).map(|what| row("injected", what));
     let (requests, last) = (count(account.refused, "request"), &account.last_refusal);
@@ -63,7 +63,7 @@ fn faults(account: &Account, asked: &Faults) -> Vec<String> {
     injected.into_iter().chain(refused).collect()
 }
 
-/// A service a line, those with the most spans first.
+/// Returns a line for each service, those with the most spans first.
 fn services(census: &Census) -> Vec<String> {
     let mut services: Vec<(&String, &u64)> = census.services.iter().collect();
     services.sort_by_key(|(name, spans)| (std::cmp::Reverse(**spans), *name));
@@ -77,7 +77,8 @@ fn services(census: &Census) -> Vec<String> {
     lines
 }
 
-/// What was done on purpose, in one line: every kind that was asked for, also where nothing came of it. `None`: none was.
+/// Returns a line about the injected faults, with every kind that was asked for, even if it did not occur; `None` if none
+/// was asked for.
 pub fn injected(account: &Account, asked: &Faults) -> Option<String> {
     let injected = &account.injected;
     let said = |share: f64, amount: Amount, kind: &str| {
@@ -99,8 +100,8 @@ pub fn injected(account: &Account, asked: &Faults) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-pub fn row(name: &str, what: impl std::fmt::Display) -> String {
-    format!("  {name:<12} {what}")
+pub fn row(name: &str, value: impl std::fmt::Display) -> String {
+    format!("  {name:<12} {value}")
 }
 
 pub fn as_json(judge: &Judge, account: &Account) -> Value {
@@ -128,7 +129,7 @@ mod tests {
     use crate::receive::Injected;
 
     #[test]
-    fn a_fault_that_was_asked_for_is_told_also_where_nothing_came_of_it() {
+    fn a_requested_fault_is_reported_even_if_it_did_not_occur() {
         let asked = Faults { drop: 0.01, partial: 0.5, ..Faults::default() };
         let rejected = Amount { requests: 2, spans: 7 };
         let account = Account { injected: Injected { rejected, ..Injected::default() }, ..Account::default() };

@@ -1,4 +1,4 @@
-//! What becomes of an arrival: it is counted, and held against a run where one is known.
+//! The processing of an arrival: it is counted, and verified if a run is known.
 
 use super::trial::{self, Trial};
 use crate::clock;
@@ -8,18 +8,19 @@ use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Where arrivals are taken, on a thread of its own; others look on.
+/// A shared handle on the judge, which takes arrivals on a thread of its own.
 #[derive(Clone)]
 pub struct Bench(Arc<Mutex<Judge>>);
 
+/// The state of a sink.
 pub struct Judge {
     pub census: Census,
-    /// `None`: it is only counted.
+    /// The verification; `None` if arrivals are only counted.
     pub trial: Option<Trial>,
 }
 
 impl Bench {
-    /// `manifest`: of the run that arrivals are of.
+    /// Makes a bench that verifies arrivals against the run of `manifest`, if there is one.
     pub fn new(manifest: Option<String>, policy: Policy) -> Bench {
         let trial = manifest.map(|manifest| Trial::new(manifest, policy));
         let judge = Judge { census: Census::since(clock::now()), trial };
@@ -30,10 +31,10 @@ impl Bench {
         self.0.lock()
     }
 
-    /// Read what the manifest says now, which may take as long as a server does; nobody else waits for it.
+    /// Reads the manifest again, which may take as long as a server does. It does not block other threads.
     ///
     /// # Errors
-    /// It says nothing, for the reason that is given.
+    /// The manifest can't be used; the error explains why.
     pub fn ask(&self) -> Result<(), String> {
         let manifest = self.lock().trial.as_ref().map(|trial| trial.manifest().to_string());
         let Some(manifest) = manifest else { return Ok(()) };
@@ -41,7 +42,7 @@ impl Bench {
         self.lock().trial.as_mut().map_or(Ok(()), |trial| trial.learn(known))
     }
 
-    /// Take arrivals until there can be no more.
+    /// Takes arrivals until the channel is closed.
     pub fn take_all(&self, mut arrivals: mpsc::Receiver<Arrival>) {
         while let Some(arrival) = arrivals.blocking_recv() {
             let lacks_run = self.lock().trial.as_mut().is_some_and(|trial| !trial.look());

@@ -1,39 +1,41 @@
-//! What ends a sink by itself.
+//! The limits at which a sink ends by itself.
 
 use super::judge::Judge;
 use super::trial::Trial;
 use crate::cli::source::is_url;
 use std::time::{Duration, Instant};
 
-/// Between two questions to a URL whether the run has ended.
+/// The time between two questions to a URL whether the run has ended.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
+/// The limits of a sink, and what is needed to check them.
 pub struct Limits {
-    /// Spans.
+    /// The maximum number of spans.
     count: Option<u64>,
     duration: Option<Duration>,
     idle: Option<Duration>,
-    /// For the first request, and for the end of a run of which nothing comes.
+    /// The time allowed for the first request, and for the end of a run from which nothing comes.
     wait: Duration,
     began: Instant,
-    /// Of what has come when it was last looked at.
+    /// The number of spans at the last check.
     spans: u64,
+    /// The number of requests at the last check.
     requests: u64,
-    /// When the last request had come, or the beginning.
+    /// The time when the last request had come, or when the sink began.
     last: Instant,
     end: End,
-    /// When a URL was last asked.
+    /// The time when a URL was last asked.
     asked: Option<Instant>,
 }
 
-/// Whether more may come of the run.
+/// The knowledge whether more spans of the run may come.
 #[derive(Clone, Copy, PartialEq)]
 enum End {
-    /// There is no run to know of.
+    /// There is no run.
     None,
-    /// It goes on; whether it still does is told by a file, or by a URL.
+    /// The run goes on. A file or a URL tells when it has ended.
     Open { at_url: bool },
-    /// It has ended, and that is known since then.
+    /// The run has ended, which is known since this time.
     Known(Instant),
 }
 
@@ -43,7 +45,7 @@ impl Limits {
         Limits { count, duration, idle, wait, began, spans: 0, requests: 0, last: began, end: End::None, asked: None }
     }
 
-    /// What has come so far, and what is known of the run.
+    /// Records what has come so far, and what is known of the run.
     pub fn learn(&mut self, judge: &Judge, requests: u64) {
         let now = Instant::now();
         self.came(judge.census.spans, requests, now);
@@ -58,7 +60,7 @@ impl Limits {
         (self.spans, self.requests) = (spans, requests);
     }
 
-    /// `ended`: whether the run has; `None`: there is none.
+    /// Records whether the run has ended; `None` if there is no run.
     fn ended(&mut self, ended: Option<bool>, at_url: bool, now: Instant) {
         self.end = match (ended, self.end) {
             (None, _) => End::None,
@@ -68,7 +70,7 @@ impl Limits {
         };
     }
 
-    /// It is quiet, and only a URL knows whether the run has ended: it is to be asked now.
+    /// Returns whether a URL must be asked now if the run has ended: it is quiet, and only the URL knows.
     pub fn ask_for_the_end(&mut self) -> bool {
         let now = Instant::now();
         let quiet = self.idle.is_some_and(|idle| now - self.last >= idle) && self.requests > 0;
@@ -90,7 +92,7 @@ impl Limits {
                 _ if self.requests == 0 => (self.last, idle.max(self.wait)),
                 End::None => (self.last, idle),
                 End::Open { .. } => (self.last, idle.max(self.wait)),
-                // What it sent last may still be under way.
+                // The last spans of the run may still be under way.
                 End::Known(known) => (self.last.max(known), idle),
             };
             now - since >= patience
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_run_quiet_begins_with_the_last_request() {
+    fn without_a_run_the_quiet_time_begins_with_the_last_request() {
         let mut limits = idle();
         let at = |seconds| limits_at(&idle(), seconds);
         assert!(!at(59) && at(60), "nothing has ever come");
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_waited_for_to_its_end_and_then_for_quiet() {
+    fn the_quiet_time_begins_at_the_end_of_the_run() {
         let mut limits = idle();
         let began = limits.began;
         limits.ended(Some(false), false, began);

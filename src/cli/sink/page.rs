@@ -1,4 +1,5 @@
-//! The page of numbers: redrawn ten times a second on a terminal, elsewhere a plain line every ten seconds.
+//! The page of figures, which is redrawn ten times a second on a terminal; elsewhere a plain line is printed every ten
+//! seconds.
 
 use super::figures;
 use super::judge::Judge;
@@ -11,10 +12,11 @@ use crate::text::{self, count, duration, grouped, scaled};
 use crate::verify::Progress;
 use std::time::Duration;
 
+/// The page of a sink.
 pub struct Page {
     screen: Screen,
     quiet: bool,
-    /// That were asked for.
+    /// The faults that were asked for.
     faults: Faults,
     spans: Recent,
     bytes: Recent,

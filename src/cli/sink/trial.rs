@@ -1,5 +1,5 @@
-//! The run that arrivals are held against. Its manifest may not be there yet when the sink begins, and is written on while the
-//! run goes on.
+//! The verification of arrivals against a run. The run's manifest may not exist yet when the sink begins, and grows while
+//! the run goes on.
 
 use crate::cli::fetch::shown;
 use crate::cli::source::{self, Background, Known};
@@ -8,46 +8,48 @@ use crate::verify::{Fidelity, Outgrown, Policy, Progress, Report, Verifier};
 use std::fs;
 use std::time::SystemTime;
 
+/// The verification of arrivals.
 pub struct Trial {
-    /// A file or a URL.
+    /// The file or URL of the manifest.
     manifest: String,
     policy: Policy,
-    /// Of the file when it was last looked at.
+    /// The stamp of the file at the last look.
     stamp: Option<Stamp>,
-    /// `None`: no manifest has been read.
+    /// The verifier; `None` if no manifest has been read.
     verifier: Option<Verifier>,
-    /// Why what arrived can't be judged.
+    /// The reason why the arrivals can't be judged.
     broken: Option<String>,
     background: Background,
 }
 
-/// What all that arrived comes to, and what else the manifest says of the run.
+/// The result of the verification, and what else the manifest says of the run.
 pub struct Concluded {
     pub report: Report,
     pub background: Background,
 }
 
-/// The run that a manifest is of.
+/// Reads the run of a manifest.
 ///
 /// # Errors
-/// It says nothing, for the reason that is given.
+/// The manifest can't be used; the error explains why.
 pub fn known(manifest: &str) -> Result<Known, String> {
     can_be_read_again(manifest)?;
     source::known(manifest)
 }
 
-/// A manifest is read until it has its end. A pipe says once what it has to say, and whoever opens it waits for its writer.
+/// Checks that a manifest can be read repeatedly until it has its end. A pipe can be read only once, and opening it blocks
+/// until there is a writer. A missing file may be created later.
 ///
 /// # Errors
-/// It is a pipe, or anything else that is neither a URL nor a regular file; one that is not there may become a file.
+/// The path leads to a pipe or something else that is neither a URL nor a regular file.
 pub fn can_be_read_again(manifest: &str) -> Result<(), String> {
     if !source::is_url(manifest) && fs::metadata(manifest).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err("it is no regular file, and is read again and again: name the file that the run writes".into());
+        return Err("it is not a regular file, and is read repeatedly: name the file that the run writes".into());
     }
     Ok(())
 }
 
-/// By which a file that was written again is told.
+/// The properties of a file by which a new version is recognized: time of modification and length.
 type Stamp = (Option<SystemTime>, u64);
 
 impl Trial {
@@ -55,13 +57,13 @@ impl Trial {
         Trial { manifest, policy, stamp: None, verifier: None, broken: None, background: Background::default() }
     }
 
-    /// Where the manifest is: a file or a URL.
+    /// Returns the file or URL of the manifest.
     pub fn manifest(&self) -> &str {
         &self.manifest
     }
 
-    /// Read the file again if it has been written since. One that can't be read is told of when it has to be. Returns whether a
-    /// manifest has been read by now.
+    /// Reads the file again if it has been written since. A failure is reported only when the content is needed. Returns
+    /// whether a manifest has been read by now.
     pub fn look(&mut self) -> bool {
         let stamp = self.stamp();
         if stamp.is_some() && stamp != self.stamp {
@@ -71,10 +73,10 @@ impl Trial {
         self.verifier.is_some()
     }
 
-    /// Take what the manifest says now.
+    /// Takes the current content of the manifest.
     ///
     /// # Errors
-    /// It says nothing, for the reason that is given.
+    /// The manifest can't be used; the error explains why.
     pub fn learn(&mut self, known: Result<Known, String>) -> Result<(), String> {
         let Known { archive, background } = known.map_err(|e| format!("{}: {e}", shown(&self.manifest)))?;
         self.background = background;
@@ -83,7 +85,7 @@ impl Trial {
             self.verifier.as_mut().map(|verifier| (verifier.update(archive.clone()), verifier.progress().delivered));
         let begins = match fits {
             Some((Ok(()), _)) => !went_on && self.goes_on(),
-            // That of a run before: the one that is to be verified has just begun.
+            // The manifest is that of an earlier run; the one to verify has just begun.
             None | Some((Err(Outgrown::OtherRun), 0)) => {
                 self.verifier = Some(Verifier::new(archive, Fidelity::Otlp, self.policy.clone()));
                 true
@@ -94,7 +96,7 @@ impl Trial {
             }
         };
         if let Some(verifier) = self.verifier.as_mut().filter(|_| begins) {
-            // A trace that starts from now on leaves when it ends. At full speed all lie in the past.
+            // A trace that starts from now on is sent when it ends. At full speed all traces lie in the past.
             let at_full_speed = verifier.archive().at_full_speed();
             verifier.is_live_since(if at_full_speed { u64::MAX } else { clock::now() });
         }
@@ -105,7 +107,7 @@ impl Trial {
         self.verifier.as_ref().is_some_and(|verifier| !verifier.has_ended())
     }
 
-    /// The run has written its end, when the manifest was last read.
+    /// Reports whether the run had written its end when the manifest was last read.
     pub fn has_ended(&self) -> bool {
         self.verifier.as_ref().is_some_and(Verifier::has_ended)
     }
@@ -115,13 +117,13 @@ impl Trial {
         Some((metadata.modified().ok(), metadata.len()))
     }
 
-    /// Hold a request that arrived at `at`, ns since 1970, against the run.
+    /// Verifies a request that arrived at `time`, in ns since 1970.
     ///
     /// # Errors
-    /// It is damaged.
-    pub fn request(&mut self, body: &[u8], at: u64) -> Result<(), String> {
+    /// The request is damaged.
+    pub fn request(&mut self, body: &[u8], time: u64) -> Result<(), String> {
         match &mut self.verifier {
-            Some(verifier) if self.broken.is_none() => verifier.request(body, Some(at)).map_err(|e| e.to_string()),
+            Some(verifier) if self.broken.is_none() => verifier.request(body, Some(time)).map_err(|e| e.to_string()),
             _ => Ok(()),
         }
     }
@@ -130,10 +132,10 @@ impl Trial {
         self.verifier.as_ref().map(Verifier::progress)
     }
 
-    /// What it comes to, by what the manifest says at the end.
+    /// Returns the result, by the manifest's content at the end.
     ///
     /// # Errors
-    /// There is nothing to hold it against.
+    /// There is no manifest to verify against.
     pub fn conclude(mut self) -> Result<Concluded, String> {
         self.learn(known(&self.manifest))?;
         let Trial { broken, verifier, background, .. } = self;

@@ -1,4 +1,4 @@
-//! The report as people read it.
+//! The report as text for people.
 
 use super::words::{self, per_cent, share};
 use crate::cli::source::Background;
@@ -8,7 +8,7 @@ use crate::verify::{Fault, Report, Verdict};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
-/// Altered fields, and pieces of damage, that are shown.
+/// The maximum number of altered fields, and of pieces of damage, that are shown.
 const SHOWN: usize = 10;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -42,13 +42,13 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
         let traces = count(report.traces.sampled_out, "trace");
         (Some(report.sampled_out), format!("in {traces} that need not arrive"))
     });
-    // What can't be told lost is not there, and that is all that is known.
+    // Without certainty that they are lost, spans are only known to be missing.
     let missing = if report.verdict.unchecked().is_empty() { "lost" } else { "missing" };
     let mut rows = vec![("delivered", Some(report.delivered), String::new()), (missing, Some(report.lost), lost)];
     if report.lost > 0
         && let undelivered @ Some(1..) = words::undelivered(background)
     {
-        rows.push(("", undelivered, "of the run's were not delivered by tracegen itself".into()));
+        rows.push(("", undelivered, "of the run were not delivered by tracegen itself".into()));
     }
     rows.extend(sampled.map(|(spans, note)| ("sampled out", spans, note)));
     let copies = if report.copies > 0 { words::copies(report.copies) } else { String::new() };
@@ -56,7 +56,7 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     if report.duplicated > 0
         && let resent @ Some(1..) = background.account.as_ref().map(|own| own.resent_unknown.spans)
     {
-        rows.push(("", resent, "tracegen itself sent again, not knowing whether they had arrived".into()));
+        rows.push(("", resent, "were sent again by tracegen itself after an unknown outcome".into()));
     }
     let allowed = match report.altered - report.altered_not_allowed {
         0 => String::new(),
@@ -94,7 +94,7 @@ fn fields(out: &mut String, report: &Report) {
     }
 }
 
-/// The first lines of a list.
+/// Writes the first items of a list, a line each.
 fn shortened<T>(out: &mut String, name: &str, items: &[T], line: impl Fn(&T) -> String) {
     for item in items.iter().take(SHOWN) {
         let _ = writeln!(out, "  {name}: {}", foreign(&line(item)));

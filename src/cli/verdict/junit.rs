@@ -1,5 +1,5 @@
-//! The report as JUnit XML, which CI systems show: a case for each check. The elements and attributes are those that all
-//! schemas of it share.
+//! The report as JUnit XML, which CI systems show, with a case for each check. It uses only elements and attributes that
+//! all schemas have in common.
 
 use super::words::said;
 use crate::cli::source::Background;
@@ -38,7 +38,7 @@ pub fn text(report: &Report, background: &Background) -> String {
     )
 }
 
-/// As an attribute's value. What XML can't hold at all is left out.
+/// Returns a text as the value of an attribute. Characters that XML does not allow are left out.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_text_can_stand_in_an_attribute() {
+    fn any_text_is_a_valid_attribute() {
         assert_eq!(escaped("a<b> & \"c\"\n\u{0}\u{ffff}d"), "a&lt;b&gt; &amp; &quot;c&quot; d");
     }
 }

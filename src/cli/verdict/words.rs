@@ -1,14 +1,14 @@
-//! What a report says of each fault, in a line.
+//! The description of each fault in a line.
 
 use crate::cli::parse::format_time;
 use crate::cli::source::Background;
 use crate::text::{count, grouped, listed};
 use crate::verify::{Fault, Report, Sampled, Stranger};
 
-/// Of the reports' times, ns: a tenth of a second.
+/// A tenth of a second in ns, the precision of times in reports.
 const TENTH: u64 = 100_000_000;
 
-/// What a fault comes to, with the way to look at it.
+/// Describes a fault, and how to look at an example.
 pub fn said(fault: Fault, report: &Report, background: &Background) -> String {
     match fault {
         Fault::Lost => lost(report, background),
@@ -27,7 +27,7 @@ pub fn said(fault: Fault, report: &Report, background: &Background) -> String {
     }
 }
 
-/// What is missing, and who may have lost it.
+/// Describes what is missing, and who may have lost it.
 fn lost(report: &Report, background: &Background) -> String {
     let Some(losses) = &report.losses else { return String::new() };
     let missing = match losses.whole_traces == losses.traces {
@@ -52,15 +52,15 @@ fn lost(report: &Report, background: &Background) -> String {
     format!("{said}. first: {}", replay(&losses.first_trace, background))
 }
 
-/// Spans that a receiver has rejected, or not acknowledged; `None`: not known.
+/// Returns the number of spans that a receiver rejected or did not acknowledge; `None` if it is unknown.
 pub fn undelivered(background: &Background) -> Option<u64> {
     background.account.as_ref().map(|own| own.total_rejected().spans + own.total_undelivered().spans)
 }
 
-/// Fields that are named in a line.
+/// The maximum number of fields that are named in a line.
 const NAMED: usize = 3;
 
-/// What was changed and may not be.
+/// Describes the changes that are not permitted.
 fn altered(report: &Report, background: &Background) -> String {
     let fields = Vec::from_iter(report.fields.iter().filter(|field| !field.allowed));
     let Some(first) = fields.first() else { return String::new() };
@@ -72,7 +72,7 @@ fn altered(report: &Report, background: &Background) -> String {
     format!("{spans} changed, in {}. first: {}", listed(&named, "and"), replay(&first.trace_id, background))
 }
 
-/// What is allowed, and there was nothing of it.
+/// Returns a line about allowances that matched nothing.
 pub fn unused(report: &Report) -> Option<String> {
     let unused = Vec::from_iter(report.unused_allowances.iter().map(|allowance| format!("`--allow {allowance}`")));
     (!unused.is_empty()).then(|| format!("nothing was let pass by {}", listed(&unused, "and")))
@@ -94,7 +94,7 @@ pub fn copies(copies: u64) -> String {
     if copies == 1 { "1 copy".into() } else { format!("{} copies", grouped(copies)) }
 }
 
-/// What arrived of a sample, and what was to.
+/// Describes what arrived of a sample, and what was expected.
 pub fn sample(Sampled { traces, arrived, expected, .. }: Sampled) -> String {
     let arrived = format!("{} of {}", share(arrived, traces), count(traces, "trace"));
     match expected {
@@ -106,13 +106,13 @@ pub fn sample(Sampled { traces, arrived, expected, .. }: Sampled) -> String {
     }
 }
 
-/// Per cent, without needless zeros.
+/// Formats a share in per cent, without trailing zeros.
 fn figure(share: f64) -> String {
     let text = format!("{:.2}", share * 100.0);
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// `-` of nothing.
+/// Formats a part of a whole in per cent, or `-` if the whole is 0.
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 { "-".into() } else { per_cent(part as f64 / whole as f64) }
 }
@@ -121,7 +121,7 @@ pub fn per_cent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// Where and when spans were lost.
+/// Describes where and when spans were lost.
 pub fn losses(report: &Report) -> Option<String> {
     let losses = report.losses.as_ref()?;
     let mut services = report.services.iter().filter(|(_, tally)| tally.lost > 0).map(|(name, _)| name);
@@ -130,7 +130,7 @@ pub fn losses(report: &Report) -> Option<String> {
         (_, others) => format!("at {}", count(others as u64 + 1, "service")),
     };
     let (first, last) = (time(losses.first_start), time(losses.last_start));
-    // The day once, where it is the same.
+    // The day is shown once if it is the same.
     let last = match (first.split_once('T'), last.split_once('T')) {
         (Some((day, _)), Some((same, time))) if day == same => time.to_string(),
         _ => last,
@@ -143,7 +143,7 @@ fn time(ns: u64) -> String {
     format_time(ns / TENTH * TENTH)
 }
 
-/// Whose the spans are that are not of the run.
+/// Describes the spans that do not belong to the run.
 pub fn strangers(report: &Report) -> String {
     let strangers = &report.strangers;
     let kinds = [

@@ -1,4 +1,5 @@
-//! How far it is: a line redrawn on a terminal, elsewhere a plain one every ten seconds.
+//! The progress of a verification: a line that is redrawn on a terminal; elsewhere a plain line is printed every ten
+//! seconds.
 
 use crate::cli::output::say;
 use crate::cli::screen::{Screen, Turn};
@@ -6,6 +7,7 @@ use crate::text::{count, grouped, scaled};
 use crate::verify::Verifier;
 use std::time::Instant;
 
+/// The display of a verification's progress.
 pub struct Display {
     screen: Screen,
     began: Instant,

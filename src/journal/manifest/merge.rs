@@ -245,7 +245,7 @@ mod tests {
             edit(&mut other.1);
             Manifest::merge(vec![shard(0, None), other]).unwrap_err().to_string()
         };
-        let other = |what: &str| format!("1.json is of another run than 0.json: its {what}");
+        let other = |what: &str| format!("1.json belongs to another run than 0.json: its {what}");
         for (edit, said) in [
             ((|m| m.seed = 43) as fn(&mut Manifest), other("seed")),
             (|m| m.eras[0].plan = "other".into(), other("plan")),
@@ -254,8 +254,8 @@ mod tests {
             (|m| m.selection.started_before = Some(1), other("end")),
             (|m| m.selection.shard = (1, 4), other("number of shards")),
             (|m| m.selection.shard = (0, 3), "1.json has shard 0/3, and so has 0.json".into()),
-            (|m| m.selection.shard = (0, 1), "1.json is of a whole run".into()),
-            (|m| m.eras.clear(), "1.json is of a whole run".into()),
+            (|m| m.selection.shard = (0, 1), "1.json belongs to a whole run".into()),
+            (|m| m.eras.clear(), "1.json belongs to a whole run".into()),
         ] {
             assert!(edited(edit).starts_with(&said), "{} / {said}", edited(edit));
         }

@@ -1,4 +1,4 @@
-//! The connection to a ClickHouse server, and what its errors mean.
+//! The connection to a ClickHouse server, and the meaning of its errors.
 
 use super::meter::{Endless, Meter, Metered};
 use super::sql::Sql;
@@ -10,26 +10,28 @@ use hyper_util::rt::TokioExecutor;
 use std::fmt;
 use std::time::Duration;
 
-/// Longest wait for a TCP connection.
+/// The maximum wait for a TCP connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Longest that the server may work on a question, s; and that its answer is waited for.
+/// The time that the server may work on a statement, in seconds.
 const MOST_SECONDS: &str = "10";
+/// The time for which an answer is waited for.
 const ANSWER: Duration = Duration::from_secs(15);
-/// Longest statement, bytes: the ids of [`super::scenario::MOST_SCANNED`] traces and some.
+/// The maximum length of a statement in bytes: it can hold the ids of [`super::scenario::MOST_SCANNED`] traces and some
+/// more.
 const MOST_STATEMENT: &str = "1048576";
-/// An idle connection is given up before the server does it: its default is 3 s in old versions.
+/// The time after which an idle connection is given up, before the server does it: old versions do so after 3 s.
 const IDLE: Duration = Duration::from_secs(2);
-/// Longest answer, bytes: a trace as large as any that is shown whole, and more than any page asks for.
+/// The maximum length of an answer in bytes: a trace as large as any that is shown whole, and more than any page asks for.
 const MOST_ANSWER: u64 = 32 << 20;
-/// Longest message of a server that is kept, in characters.
+/// The maximum length of a server's message that is kept, in characters.
 const MESSAGE: usize = 300;
 
-/// Where a ClickHouse server is, and how to get in.
+/// The address of a ClickHouse server, and the credentials for it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// Name or address; an IPv6 address in brackets.
+    /// The host's name or address; an IPv6 address is in brackets.
     pub host: String,
-    /// Of the HTTP interface.
+    /// The port of the HTTP interface.
     pub port: u16,
     pub user: String,
     pub password: String,
@@ -37,7 +39,7 @@ pub struct Connection {
     pub https: bool,
 }
 
-/// Without the password.
+/// The debug output omits the password.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connection").field(&self.to_string()).field(&self.user).finish()
@@ -51,12 +53,13 @@ impl fmt::Display for Connection {
 }
 
 impl Connection {
-    /// A client with connections of its own, to be used by one runtime. `database`: statements are about this database.
+    /// Makes a client with connections of its own, to be used in one runtime. With `database`, its statements run in the
+    /// connection's database.
     pub(super) fn client(&self, database: bool) -> Result<Client, StoreError> {
         self.metered_client(database, Meter::new(MOST_ANSWER))
     }
 
-    /// A client whose answers are as long as the meter lets them be.
+    /// Makes a client whose answers are limited by the meter.
     pub(super) fn metered_client(&self, database: bool, meter: Meter) -> Result<Client, StoreError> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -74,8 +77,8 @@ impl Connection {
             Client::with_http_client(builder.build(Metered { connector: tcp, meter }))
         };
         let scheme = if self.https { "https" } else { "http" };
-        // Without the columns' names and types before the rows: the crate makes room for as many as are announced, which ends the
-        // process where they are 2^42. What is asked for has its types by its text.
+        // The format has no names and types of columns before the rows: the crate allocates as many as are announced, which
+        // ends the process where they are 2^42. The text of a statement determines the types.
         let client = client
             .with_validation(false)
             .with_url(format!("{scheme}://{}:{}", self.host, self.port))
@@ -87,13 +90,13 @@ impl Connection {
     }
 }
 
-/// Why a statement failed.
+/// The reason why a statement failed.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub error: StoreError,
-    /// It may get through later.
+    /// The fault may pass, so that a later attempt makes sense.
     pub passing: bool,
-    /// The server may have done it all the same.
+    /// The server may have executed the statement all the same.
     pub unknown: bool,
 }
 
@@ -133,7 +136,7 @@ impl From<Error> for Fault {
     }
 }
 
-/// What was answered: by the number in front of what ClickHouse says, or by the status of a proxy before it.
+/// Classifies an answer by the number in front of ClickHouse's message, or by the status of a proxy before it.
 fn refusal(message: &str) -> Fault {
     let code = message.strip_prefix("Code: ").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
     let said = shorten(message);
@@ -142,9 +145,9 @@ fn refusal(message: &str) -> Fault {
         return Fault { error: StoreError::Failed(said), passing, unknown: passing };
     };
     let (error, passing, unknown) = match code {
-        // Unknown user, wrong or missing password, no right to it, authentication failed.
+        // Unknown user, wrong or missing password, missing rights, or failed authentication.
         192 | 193 | 194 | 497 | 516 => (StoreError::Refused(said), false, false),
-        // No such column, unknown identifier, table or database.
+        // Unknown column, identifier, table or database.
         16 | 47 | 60 | 81 => (StoreError::Schema(said), false, false),
         code if PASSING_BEFORE.contains(&code) => (StoreError::Failed(said), true, false),
         code if PASSING.contains(&code) => (StoreError::Failed(said), true, true),
@@ -153,26 +156,26 @@ fn refusal(message: &str) -> Fault {
     Fault { error, passing, unknown }
 }
 
-/// ClickHouse's errors (`ErrorCodes.cpp`) that pass, and come before anything is inserted: QUOTA_EXCEEDED,
-/// TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, NO_ZOOKEEPER, TABLE_IS_READ_ONLY, TOO_MANY_PARTS, TOO_FEW_LIVE_REPLICAS,
-/// SERVER_OVERLOADED.
+/// The errors of ClickHouse (`ErrorCodes.cpp`) that may pass and occur before anything is inserted: QUOTA_EXCEEDED,
+/// TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, NO_ZOOKEEPER, TABLE_IS_READ_ONLY, TOO_MANY_PARTS,
+/// TOO_FEW_LIVE_REPLICAS, SERVER_OVERLOADED.
 const PASSING_BEFORE: [u32; 8] = [201, 202, 203, 225, 242, 252, 285, 745];
 
-/// Those that pass, and may come while it is inserted, or after. UNEXPECTED_END_OF_FILE, CANNOT_READ_ALL_DATA (of what was
-/// sent: the connection broke), FILE_DOESNT_EXIST, TIMEOUT_EXCEEDED, CANNOT_ALLOCATE_MEMORY, DNS_ERROR, SOCKET_TIMEOUT,
+/// The errors that may pass and can occur during or after an insert: UNEXPECTED_END_OF_FILE, CANNOT_READ_ALL_DATA (of a
+/// broken connection), FILE_DOESNT_EXIST, TIMEOUT_EXCEEDED, CANNOT_ALLOCATE_MEMORY, DNS_ERROR, SOCKET_TIMEOUT,
 /// NETWORK_ERROR, ABORTED, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE, UNEXPECTED_ZOOKEEPER_ERROR, NO_ACTIVE_REPLICAS,
 /// ALL_CONNECTION_TRIES_FAILED, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT, TIMEOUT_EXCEEDED of a
 /// barrier, QUERY_WAS_CANCELLED, REPLICA_STATUS_CHANGED, SYSTEM_ERROR, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED, S3_ERROR,
-/// UNKNOWN_STATUS_OF_TRANSACTION, TABLE_IS_BEING_RESTARTED, QUERY_WAS_CANCELLED_BY_CLIENT, KEEPER_EXCEPTION, and what its
-/// libraries throw (1000 to 1002).
+/// UNKNOWN_STATUS_OF_TRANSACTION, TABLE_IS_BEING_RESTARTED, QUERY_WAS_CANCELLED_BY_CLIENT, KEEPER_EXCEPTION, and the errors
+/// of its libraries (1000 to 1002).
 const PASSING: [u32; 30] = [
     3, 33, 107, 159, 173, 198, 209, 210, 236, 241, 243, 244, 254, 279, 286, 319, 335, 394, 416, 425, 439, 473, 499,
     659, 733, 735, 999, 1000, 1001, 1002,
 ];
 
-/// Whether an answer that is not ClickHouse's own says that asking again is of no use: it shows a status of 4xx, other than
-/// of one who is asked too early or too often. What a proxy says otherwise (`502 Bad Gateway`, `no healthy upstream`, a
-/// page) passes.
+/// Reports whether an answer that does not come from ClickHouse itself rules out another attempt. That is a status of 4xx,
+/// except those for a request that is too early or one of too many. Other answers of a proxy (`502 Bad Gateway`, `no
+/// healthy upstream`, a page) may pass.
 fn is_for_good(message: &str) -> bool {
     const LATER: [u16; 3] = [408, 425, 429];
     let head = shorten(message);
@@ -183,7 +186,7 @@ fn is_for_good(message: &str) -> bool {
     })
 }
 
-/// The cause of the cause, which says most: `Connection refused`.
+/// Returns the message of the innermost cause, which says most: `Connection refused`.
 fn innermost(mut error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(source) = error.source() {
         error = source;
@@ -195,17 +198,17 @@ fn shorten(message: &str) -> String {
     message.trim().chars().take(MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// All rows of an answer.
+/// Returns all rows of an answer.
 pub(super) async fn fetch<T: RowOwned + RowRead>(client: &Client, sql: &Sql) -> Result<Vec<T>, StoreError> {
     ask(client, sql).await.map_err(StoreError::from)
 }
 
-/// The same, for who asks again where that may help.
+/// Returns all rows of an answer, or a fault that tells whether another attempt makes sense.
 pub(super) async fn ask<T: RowOwned + RowRead>(client: &Client, sql: &Sql) -> Result<Vec<T>, Fault> {
     within(sql.query(client).fetch_all()).await
 }
 
-/// The row of an answer that always has one.
+/// Returns the row of an answer that always has one.
 pub(super) async fn fetch_one<T: RowOwned + RowRead>(client: &Client, sql: &Sql) -> Result<T, StoreError> {
     within(sql.query(client).fetch_one()).await.map_err(StoreError::from)
 }
@@ -226,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_says_is_told_apart() {
+    fn answers_of_a_server_are_classified() {
         let kind = |message: &str| refusal(message).error;
         assert!(matches!(kind("Code: 516. DB::Exception: otel: Authentication failed"), StoreError::Refused(_)));
         assert!(matches!(kind("Code: 60. DB::Exception: Unknown table"), StoreError::Schema(_)));
@@ -235,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_tried_again_and_what_may_have_been_inserted_is_unknown() {
+    fn passing_faults_are_retried_and_inserts_may_be_unknown() {
         let fault = |message: &str| {
             let Fault { passing, unknown, .. } = refusal(message);
             (passing, unknown)

@@ -1,4 +1,4 @@
-//! Who calls whom.
+//! The calls between services.
 
 use super::client::fetch;
 use super::filter::range;
@@ -10,15 +10,16 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Spans that calls are looked for in at once, about: of more, those of a part of the traces.
+/// The approximate number of spans in which calls are looked for at once. Of more spans, a sample of the traces is read.
 const MOST_READ: u64 = 1_500_000;
-/// Spans of a trace that are looked at.
+/// The maximum number of spans of a trace that are read.
 const MOST_SPANS: u64 = 10_000;
-/// Edges of an hour that are told, and of many.
+/// The maximum number of edges in an hour, and in a sum of hours.
 const MOST_EDGES: usize = 2_000;
-/// How long before the times asked for a caller, or what a message links to, is looked for, ns: the longer, the fewer spans
-/// there are.
+/// The times, in ns, by which callers and linked spans may start before the range that is asked for. The longer one is used
+/// where there are few spans, see [`FEW`].
 const BEHIND: (u64, u64) = (HOUR / 6, 24 * HOUR);
+/// The number of spans below which callers are looked for in the longer time.
 const FEW: u64 = 50_000;
 
 #[derive(Row, Deserialize)]
@@ -50,8 +51,9 @@ impl Counted for Calls {
     }
 }
 
-/// Calls of stretches, of spans that are as `condition` (` AND ...`) says. A message counts with the trace it
-/// is linked to. One pass, and no join: the spans of a trace are put into an array, and each finds its parent there.
+/// Returns the calls of stretches, for spans that satisfy `condition` (` AND ...`). A message is counted with the trace
+/// that it links to. It takes one pass without a join: the spans of a trace are put into an array, in which each finds its
+/// parent.
 pub async fn calls(
     client: &Client,
     parts: &Parts,
@@ -104,7 +106,8 @@ pub async fn calls(
     Ok(hours)
 }
 
-/// The calls of many hours, and in one of how many traces they were counted, where they were sampled most.
+/// Returns the calls of many hours, and the largest sampling factor: in the hour that was sampled most, one of so many
+/// traces was counted.
 pub fn sum<'a>(hours: impl Iterator<Item = &'a Calls>) -> (Vec<Edge>, u32) {
     let (mut edges, mut sampled) = (BTreeMap::new(), 1);
     for hour in hours {

@@ -5,7 +5,7 @@ use super::whole::{id_text, kind_text};
 use crate::trace::{Amount, Datum, EventView, LinkView, SpanView, View};
 use std::fmt::Write;
 
-/// Rows on their way, in RowBinary.
+/// Rows to be inserted, in RowBinary.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     pub body: Vec<u8>,
@@ -13,7 +13,7 @@ pub struct Rows {
     pub traces: u64,
 }
 
-/// What the rows are sent behind.
+/// Returns the statement that precedes the rows.
 pub fn statement() -> String {
     let columns = COLUMNS.map(|(name, _)| format!("`{name}`"));
     format!("INSERT INTO otel_traces ({}) FORMAT RowBinary", columns.join(", "))
@@ -24,6 +24,7 @@ impl Rows {
         Amount { spans: self.spans, traces: self.traces }
     }
 
+    /// Adds a row for each span of the trace.
     pub fn add(&mut self, view: View<'_>) {
         let trace = id_text(view.trace.id);
         for span in view.spans() {
@@ -33,14 +34,14 @@ impl Rows {
         self.traces += 1;
     }
 
-    /// Take over what `other` has; its memory is left to it.
+    /// Moves the rows of `other` to the end of these; `other` keeps its memory.
     pub fn append(&mut self, other: &mut Rows) {
         self.body.append(&mut other.body);
         self.spans += std::mem::take(&mut other.spans);
         self.traces += std::mem::take(&mut other.traces);
     }
 
-    /// The columns in their order.
+    /// Writes the columns of a span in their order.
     fn span(&mut self, trace: &str, span: SpanView<'_>) {
         let record = span.record();
         let failure = span.failure();
@@ -73,7 +74,7 @@ impl Rows {
         self.body.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// LEB128.
+    /// Writes a length in LEB128.
     fn length(&mut self, mut value: usize) {
         while value >= 0x80 {
             self.body.push(value as u8 | 0x80);

@@ -23,8 +23,8 @@ struct Counts {
     failed_arrivals: Vec<(u64, u64)>,
 }
 
-/// The traces that match: those of a long time by the hour, where nothing but a time is asked for; else in one pass over what
-/// is in reach.
+/// Returns the overview of the traces that match. A long time without other conditions is summed by the hour; otherwise the
+/// spans in reach are read in one pass.
 pub async fn overview(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Overview, StoreError> {
     let parts = hours.parts(client).await?;
     let (query, cut) = reach::within(&parts, query);
@@ -43,7 +43,8 @@ pub async fn overview(client: &Client, hours: &Hours, query: &TraceQuery) -> Res
     Ok(Overview { counted_from, ..overview })
 }
 
-/// The bounds of a range: where it has none, the first span and what comes behind the last; `None`: there is no span in it.
+/// Returns the bounds of a range. An open end is replaced by the first span or by the end of the last one; `None` if the
+/// range contains no span.
 pub fn bounds(parts: &Parts, range: TimeRange) -> Option<(u64, u64)> {
     let (first, last) = parts.extent(range.from.unwrap_or(0), range.until.unwrap_or(u64::MAX))?;
     Some((range.from.unwrap_or(first), range.until.unwrap_or(last + 1)))
@@ -55,7 +56,8 @@ async fn in_one_pass(
     ids: Option<Vec<String>>,
     buckets: Buckets,
 ) -> Result<Overview, StoreError> {
-    // The function takes the element at the whole part of level times length: a little less is the nearest rank.
+    // ClickHouse's function takes the element at the integer part of level times length; a slightly lower level gives the
+    // nearest rank.
     let mut sql = Sql::new(
         "SELECT traces, errors, percentiles, arrayZip(b.1, b.2) AS bins, arrayZip(a.1, a.2) AS arrivals, \
          arrayZip(f.1, f.2) AS failed_arrivals FROM (SELECT count() AS traces, countIf(Bad) AS errors, \

@@ -1,15 +1,15 @@
-//! A query's conditions in SQL. A trace is what its root span is: its time, its duration, its name.
+//! The conditions of a query in SQL. A trace is represented by its root span: its time, its duration, its name.
 
 use super::sql::Sql;
 use crate::store::{ScenarioFilter, TimeRange, TraceQuery};
 
-/// A span begins within a day of its root, and before it only where clocks differ: how far before and behind a time range
-/// other spans are looked for, ns.
+/// The time before a root in which spans of its trace may start, in ns: they do so only if clocks differ.
 const BEFORE: u64 = 60_000_000_000;
+/// The time after a root in which spans of its trace may start, in ns: a day.
 const BEHIND: u64 = 86_400_000_000_000;
 
-/// `SELECT` of the traces that match, a row each: `TraceId`, `Start` (ns since 1970) and `Length` (ns) of the root. A trace
-/// that was written twice is one. `ids`: only these.
+/// Returns a `SELECT` of the traces that match, a row for each: `TraceId`, `Start` (ns since 1970) and `Length` (ns) of the
+/// root. A trace that was written twice gives one row. With `ids`, only those traces match.
 pub fn matching(query: &TraceQuery, ids: Option<&[String]>) -> Sql {
     let mut sql = Sql::new(
         "SELECT TraceId, toUnixTimestamp64Nano(min(Timestamp)) AS Start, argMin(Duration, Timestamp) AS Length \
@@ -49,7 +49,7 @@ pub fn matching(query: &TraceQuery, ids: Option<&[String]>) -> Sql {
         let mut has = Sql::default();
         for (at, column) in ["SpanAttributes", "ResourceAttributes"].into_iter().enumerate() {
             has.push(if at > 0 { " OR (" } else { "((" });
-            // The second condition alone would find the empty value in spans that do not have the key.
+            // The second condition alone would match an empty value in spans without the key.
             has.push("mapContains(").push(column).push(", ?) AND ").text(key);
             has.push(column).push("[?] = ?)").text(key).text(value);
         }
@@ -57,14 +57,14 @@ pub fn matching(query: &TraceQuery, ids: Option<&[String]>) -> Sql {
         some_span(&mut sql, "IN", spans, has);
     }
     if let Some(text) = &query.text {
-        // the dearest to read: spans do not begin before their roots
+        // The condition that is most expensive to read. It uses the fact that spans do not begin before their roots.
         some_span(&mut sql, "IN", TimeRange { from: query.range.from, ..spans }, mentions(text));
     }
     sql.push(" GROUP BY TraceId");
     sql
 }
 
-/// ` AND` the time is in the range.
+/// Appends ` AND` the condition that the time is in the range.
 pub fn range(sql: &mut Sql, range: TimeRange) {
     for (bound, condition) in [
         (range.from, " AND Timestamp >= fromUnixTimestamp64Nano(toInt64(?))"),
@@ -76,7 +76,7 @@ pub fn range(sql: &mut Sql, range: TimeRange) {
     }
 }
 
-/// The range in which the spans are whose roots are in `range`.
+/// Returns the time range that contains the spans of traces whose roots are in `range`.
 pub fn around(range: TimeRange) -> TimeRange {
     TimeRange {
         from: range.from.map(|from| from.saturating_sub(BEFORE)),
@@ -84,10 +84,10 @@ pub fn around(range: TimeRange) -> TimeRange {
     }
 }
 
-/// ` AND` some span of the trace in a range of time, or none, is as `condition` says. Hashes of the ids take a third of the time that the
-/// ids take, and a quarter of the memory.
-fn some_span(sql: &mut Sql, is: &str, range: TimeRange, condition: Sql) {
-    sql.push(" AND cityHash64(TraceId) ").push(is).push(" (SELECT cityHash64(TraceId) FROM otel_traces WHERE ");
+/// Appends ` AND` the condition that some span of the trace (`IN`), or none (`NOT IN`), starts in the range and satisfies
+/// `condition`. Hashes of ids take a third of the time and a quarter of the memory of the ids.
+fn some_span(sql: &mut Sql, membership: &str, range: TimeRange, condition: Sql) {
+    sql.push(" AND cityHash64(TraceId) ").push(membership).push(" (SELECT cityHash64(TraceId) FROM otel_traces WHERE ");
     sql.append(condition);
     self::range(sql, range);
     sql.push(")");
@@ -106,7 +106,7 @@ fn roots(sql: &mut Sql, scenario: &ScenarioFilter) {
 }
 
 fn mentions(text: &str) -> Sql {
-    // Byte by byte is twice as fast, and right where there are no other letters to fold.
+    // Comparing bytes is twice as fast, and correct if there are only ASCII letters to fold.
     let find = if text.is_ascii() { "positionCaseInsensitive" } else { "positionCaseInsensitiveUTF8" };
     let mut sql = Sql::new("(0");
     for subject in ["ServiceName", "SpanName", "StatusMessage"] {

@@ -1,4 +1,4 @@
-//! What is counted of an hour of spans: traces, services, calls. Sums of hours are what the pages show of long times.
+//! The counts of an hour of spans: traces, services, calls. The pages show sums of them for long times.
 
 use super::client::fetch;
 use super::filter::{around, matching, range};
@@ -14,28 +14,34 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// ns.
+/// An hour in ns.
 pub const HOUR: u64 = 3_600_000_000_000;
+/// A day in ns.
 pub const DAY: u64 = 24 * HOUR;
-/// Counts are kept for each so many ns of an hour: what buckets of this length and longer are made of.
+/// The length of a cell in ns. Counts are kept for each cell of an hour, so that they can be summed to buckets of this
+/// length or longer.
 pub const CELL: u64 = HOUR / 6;
-/// Services and operations of an hour that are kept, services first, then those with the most spans.
+/// The maximum number of services and operations of an hour that are kept: services first, then those with the most spans.
 pub const MOST_GROUPS: u64 = 2 * MOST_NAMES as u64;
 
-/// What is read: stretches of `length` ns, an hour or a cell, between two times.
+/// A range of time to be read, in stretches of `length` ns, each an hour or a cell.
 #[derive(Clone, Copy)]
 pub struct Reading {
+    /// The start of the range in ns since 1970.
     pub from: u64,
+    /// The end of the range in ns since 1970.
     pub until: u64,
+    /// The length of a stretch in ns.
     pub length: u64,
-    /// How long after a root a span of its trace is looked for, ns.
+    /// The time after a root in which spans of its trace are looked for, in ns.
     pub behind: u64,
-    /// Whether it is asked which traces have a failed span: that is looked for in all spans around.
+    /// Traces with a failed span are counted, for which all spans around have to be read.
     pub failures: bool,
 }
 
 impl Reading {
-    /// Stretches from the first to the last, of `length` ns each, with all that is known of them.
+    /// Makes a reading of whole stretches, from the first to the last number, each of `length` ns, with the full time for
+    /// late spans.
     pub fn whole(first: u64, last: u64, length: u64) -> Reading {
         Reading { from: first * length, until: (last + 1) * length, length, behind: DAY, failures: true }
     }
@@ -45,60 +51,62 @@ impl Reading {
     }
 }
 
-/// One of the three things that are counted of an hour, or of a piece of one.
+/// One of the three kinds of counts of an hour, or of a piece of one.
 pub trait Counted: Sized {
-    /// The stretches in which there is any, by the number of the stretch since 1970. A stretch that is not whole has what lies
-    /// between the times.
+    /// Reads the stretches that contain anything, by the number of the stretch since 1970. A stretch that is only partly in
+    /// the range gets the counts of that part.
     async fn read(client: &Client, parts: &Parts, reading: Reading) -> Result<Vec<(u64, Self)>, StoreError>;
 
-    /// A stretch without spans.
+    /// Returns the counts of a stretch without spans.
     fn nothing() -> Self;
 
-    /// Of stretches together what there is of each.
+    /// Returns the sum of the counts of stretches.
     fn sum<'a>(pieces: impl Iterator<Item = &'a Self>) -> Self
     where
         Self: 'a;
 
-    /// Bytes in memory, about.
+    /// Returns the approximate memory in bytes.
     fn weight(&self) -> usize;
 }
 
-/// Traces, each in the hour in which its root begins.
+/// The counts of traces. A trace belongs to the hour in which its root begins.
 #[derive(Debug, Default)]
 pub struct Traces {
     pub traces: u64,
-    /// Of those, with any failed span.
+    /// The number of traces with a failed span.
     pub errors: u64,
-    /// Cells that have any: number since 1970, traces, traces with errors.
+    /// The cells that contain traces: number since 1970, traces, traces with errors.
     cells: Vec<(u64, u64, u64)>,
-    /// Durations of the roots: bin of [`Decimal`], traces.
+    /// The durations of the roots: bin of [`Decimal`], traces.
     bins: Vec<(u16, u64)>,
-    /// ns.
+    /// The longest duration of a root in ns.
     pub longest: u64,
 }
 
-/// Spans of a service, or of one of its operations.
+/// The counts of the spans of a service, or of one of its operations.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub service: Arc<str>,
     pub operation: Arc<str>,
-    /// The service as a whole; then the operation is empty.
+    /// The counts are those of the whole service; then the operation is empty.
     pub whole: bool,
     pub spans: u64,
     pub errors: u64,
-    /// Cells that have any, in order: number since 1970, spans, failed ones.
+    /// The cells that contain spans, in order: number since 1970, spans, failed spans.
     pub cells: Vec<(u32, u32, u32)>,
-    /// Durations, in order: bin of [`Decimal`], spans.
+    /// The durations in order: bin of [`Decimal`], spans.
     pub bins: Vec<(u16, u32)>,
 }
 
+/// The counts by service and operation.
 #[derive(Debug, Default)]
 pub struct Groups(pub Vec<Group>);
 
+/// The calls between services.
 #[derive(Debug, Default)]
 pub struct Calls {
     pub edges: Vec<Edge>,
-    /// Counted in one of so many traces and scaled up.
+    /// The sampling factor: one of so many traces was counted, and the counts were scaled up.
     pub sampled: u64,
 }
 
@@ -170,7 +178,7 @@ impl Counted for Traces {
     }
 }
 
-/// Traces of many hours, in buckets that are made of whole cells.
+/// Returns the traces of many hours, in buckets that consist of whole cells.
 pub fn overview<'a>(hours: impl Iterator<Item = &'a Traces>, buckets: Buckets) -> Overview {
     let (mut durations, mut all, mut failed) = (Durations::default(), vec![], vec![]);
     let (mut traces, mut errors) = (0, 0);
@@ -195,7 +203,7 @@ pub fn overview<'a>(hours: impl Iterator<Item = &'a Traces>, buckets: Buckets) -
     }
 }
 
-/// A duration, ns, from which on there are at least `traces` of them; 0: there are fewer.
+/// Returns a duration in ns that at least `traces` traces exceed, or 0 if there are fewer.
 pub fn longer<'a>(hours: impl Iterator<Item = &'a Traces>, traces: u64) -> u64 {
     let mut bins: BTreeMap<u16, u64> = BTreeMap::new();
     hours.flat_map(|hour| &hour.bins).for_each(|(bin, count)| *bins.entry(*bin).or_default() += count);
@@ -204,7 +212,7 @@ pub fn longer<'a>(hours: impl Iterator<Item = &'a Traces>, traces: u64) -> u64 {
         found += **count;
         found >= traces
     });
-    // the beginning of the bin, and a little before it, as logarithms are rounded
+    // The bin's beginning is reduced a little, because logarithms are rounded.
     enough.map_or(0, |(bin, _)| (10f64.powf(*bin as f64 / Decimal::PER_DECADE) * (1.0 - 1e-9)) as u64)
 }
 
@@ -213,11 +221,11 @@ struct GroupRow {
     hour: u64,
     service: String,
     operation: String,
-    /// 1: the service as a whole.
+    /// 1 for the service as a whole.
     whole: u8,
     spans: u64,
     errors: u64,
-    /// Cell, spans, failed ones.
+    /// Cell, spans, failed spans.
     cells: Vec<(u64, u64, u64)>,
     bins: Vec<(u16, u64)>,
 }
@@ -231,7 +239,7 @@ impl Counted for Groups {
         Groups::default()
     }
 
-    /// Of more than [`MOST_GROUPS`] those with the most spans, as it is read.
+    /// Returns the sum. Of more than [`MOST_GROUPS`] groups, those with the most spans are kept, as in reading.
     fn sum<'a>(pieces: impl Iterator<Item = &'a Groups>) -> Groups {
         let mut sums: HashMap<(Arc<str>, Arc<str>, bool), Group> = HashMap::new();
         for group in pieces.flat_map(|piece| &piece.0) {
@@ -258,8 +266,8 @@ impl Counted for Groups {
     }
 }
 
-/// Services and operations of stretches, of spans that are as `condition` (` AND ...`) says, in cells of `cell` ns, of which a
-/// stretch is made.
+/// Returns the services and operations of stretches, for spans that satisfy `condition` (` AND ...`), in cells of `cell`
+/// ns, which divides the length of a stretch.
 pub async fn groups(
     client: &Client,
     condition: &Sql,
@@ -339,7 +347,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_come_to_what_is_in_each() {
+    fn the_sum_of_pieces_contains_all_of_them() {
         let one = Traces { traces: 3, errors: 1, cells: vec![(7, 3, 1)], bins: vec![(1, 1), (4, 2)], longest: 9 };
         let two = Traces { traces: 2, errors: 2, cells: vec![(6, 1, 1), (7, 1, 1)], bins: vec![(4, 2)], longest: 5 };
         let sum = Traces::sum([&one, &two].into_iter());
@@ -348,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn services_come_first_then_what_has_most_spans() {
+    fn services_come_first_then_the_groups_with_most_spans() {
         let group = |service: &str, operation: &str, spans: u64, cell: u32| Group {
             service: service.into(),
             operation: operation.into(),

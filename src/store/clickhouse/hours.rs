@@ -1,15 +1,15 @@
-//! Hours of spans, each counted once and kept in memory until spans come in or go.
+//! Counts of hours of spans. Each hour is counted once and kept in memory until its spans change.
 //!
-//! The collector's table is sorted by service, so whatever is asked of all time reads all of it. What is counted of an hour
-//! holds as long as [`Parts`] tell of no change: a question about a long time sums hours, and reads only those that have
-//! changed since they were last asked for, and the parts of an hour at the ends of its range. Nothing is written, and the
+//! The collector's table is sorted by service, so a question about all time has to read all of it. The counts of an hour
+//! are valid as long as [`Parts`] show no change. A question about a long time sums hours. It reads only those that have
+//! changed since they were last asked for, and the partial hours at the ends of its range. Nothing is written, and the
 //! table stays as the collector made it.
 //!
-//! An hour that has changed since it was counted is the newest, mostly, and changes all the time. It is made of pieces that are kept
-//! in the same way, so that only the last minutes of it are read again.
+//! An hour that changes again after it was counted is mostly the newest one, which changes all the time. It is divided into
+//! pieces that are kept in the same way, so that only its last minutes are read again.
 //!
-//! Hours that nobody has counted yet are counted from the newest back, a few by each question and the others in the
-//! background. Until all are, an answer is about those that are, and says so.
+//! Hours that have never been counted are counted from the newest backwards, a few by each question and the others in the
+//! background. Until all are counted, an answer covers only those that are, and says so.
 
 use super::hour::{CELL, Calls, Counted, DAY, Groups, HOUR, Reading, Traces};
 use super::parts::Parts;
@@ -20,31 +20,34 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Spans that are read at once, about.
+/// The approximate number of spans that are read at once.
 const AT_ONCE: u64 = 1_000_000;
-/// Hours that are kept, and the bytes that they take, about: older ones are not counted.
+/// The maximum number of hours that are kept; older ones are not counted.
 const MOST_HOURS: usize = 24 * 400;
+/// The approximate maximum memory of the hours in bytes.
 const MOST_BYTES: usize = 64 << 20;
-/// Pieces of hours that are kept, the newest, and the bytes that they take, about.
+/// The maximum number of pieces that are kept, which are the newest.
 const MOST_PIECES: usize = 24;
+/// The approximate maximum memory of the pieces in bytes.
 const MOST_PIECES_BYTES: usize = 16 << 20;
-/// Pieces of an hour.
+/// The number of pieces in an hour.
 const PIECES: u64 = HOUR / CELL;
-/// Hours that are read by the piece at once.
+/// The maximum number of hours that are read piece by piece at once.
 const MOST_PIECED: u64 = 2;
-/// A trace has its spans within so many times the longest root duration of its hour, which is taken to be at least and at most
-/// so long, ns.
+/// The spans of a trace are assumed to start within this multiple of the longest root duration in its hour, but at least
+/// and at most the times in [`reach`].
 const LONGEST: u64 = 2;
-/// A span begins before its root only where clocks differ, by so much, ns.
+/// The time by which a span may start before its root, in ns; it does so only if clocks differ.
 const EARLY: u64 = HOUR / 60;
 const MINUTES: u64 = HOUR / 6;
-/// Changes that are remembered, for hours that are being counted meanwhile.
+/// The number of changes that are remembered, for hours that are being counted meanwhile.
 const MOST_CHANGES: usize = 256;
 
+/// The counted hours of a table.
 #[derive(Default)]
 pub struct Hours {
     state: Mutex<State>,
-    /// One reads, so that nothing is read twice.
+    /// A lock for reading, so that nothing is read twice.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -53,22 +56,23 @@ struct State {
     parts: Arc<Parts>,
     hours: Shelf<HOUR>,
     pieces: Shelf<CELL>,
-    /// Hours before this one are not counted: there is no room for them.
+    /// The first hour that is counted; there is no room for older ones.
     oldest: u64,
-    /// Number of the last change, and the times (first and last) that the last ones were about.
+    /// The number of changes so far.
     changes: u64,
+    /// The first and last times of the latest changes.
     changed: VecDeque<(u64, u64)>,
 }
 
-/// What is known of stretches of so many ns, by the number of the stretch since 1970.
+/// The counts of stretches of `LENGTH` ns, by the number of the stretch since 1970.
 #[derive(Default)]
 struct Shelf<const LENGTH: u64> {
     stretches: BTreeMap<u64, Stretch>,
-    /// In memory, about.
+    /// The approximate memory in bytes.
     bytes: usize,
 }
 
-/// What is known of an hour or of a piece of one.
+/// The counts of an hour or of a piece of one, as far as they are known.
 #[derive(Default)]
 pub struct Stretch {
     traces: Option<Arc<Traces>>,
@@ -76,7 +80,7 @@ pub struct Stretch {
     calls: Option<Arc<Calls>>,
 }
 
-/// A thing that is known of a stretch.
+/// A kind of counts that a [`Stretch`] has a place for.
 pub trait Kept: Counted {
     fn place(stretch: &mut Stretch) -> &mut Option<Arc<Self>>;
     fn known(stretch: &Stretch) -> Option<&Arc<Self>>;
@@ -98,15 +102,15 @@ macro_rules! kept {
 
 kept!(Traces in traces, Groups in groups, Calls in calls);
 
-/// An answer.
+/// The answer to a question.
 pub struct Known<T> {
-    /// In no order; an hour at an end of the range may be there in part.
+    /// The counts of the hours in any order. An hour at an end of the range may be partial.
     pub hours: Vec<Arc<T>>,
-    /// ns since 1970, where it is only about what came since then.
+    /// The time in ns since 1970 from which on the answer counts spans; `None` if it covers the whole range.
     pub since: Option<u64>,
 }
 
-/// Hours that are missing, next to each other.
+/// A run of consecutive hours whose counts are missing.
 struct Gap {
     first: u64,
     last: u64,
@@ -114,7 +118,7 @@ struct Gap {
 }
 
 impl Hours {
-    /// What the table is made of now. Hours that have changed are forgotten.
+    /// Updates the list of parts, and forgets hours that have changed.
     pub async fn parts(&self, client: &Client) -> Result<Arc<Parts>, StoreError> {
         let parts = Parts::list(client).await?;
         let mut state = self.state.lock();
@@ -125,8 +129,8 @@ impl Hours {
         Ok(state.parts.clone())
     }
 
-    /// What there is to say of a range, of the table as it is made of `parts`. A question reads a part of what is missing. Without
-    /// `failures` those of traces are not looked for in an hour that is there in part.
+    /// Returns the counts of a range, given the table's current `parts`. A question reads some of the missing hours.
+    /// Without `failures`, failed traces are not counted in partial hours.
     pub async fn ask<T: Kept>(
         &self,
         client: &Client,
@@ -136,7 +140,7 @@ impl Hours {
     ) -> Result<Known<T>, StoreError> {
         let (from, until) = (range.from.unwrap_or(0), range.until.unwrap_or(u64::MAX));
         let Some((first, last)) = parts.extent(from, until) else { return Ok(Known { hours: vec![], since: None }) };
-        // Where nothing lies behind an end, it is as good as a whole hour's.
+        // If no spans lie beyond an end, the partial hour has the same counts as the whole one.
         let (open, endless) = (parts.extent(0, from).is_none(), parts.extent(until, u64::MAX).is_none());
         let begin = if open { first / HOUR } else { from.div_ceil(HOUR) };
         let end = if endless { last / HOUR + 1 } else { until / HOUR };
@@ -158,8 +162,8 @@ impl Hours {
         Ok(Known { hours, since })
     }
 
-    /// Whole hours. What is missing is read first, the newest at least, others as far as that can be done at once; with the
-    /// beginning of the first where that is not all.
+    /// Returns the counts of whole hours. Missing ones are read first: at least the newest, and others as far as they can
+    /// be read at once. The second value is the beginning of the first hour, if there are missing ones left.
     async fn whole<T: Kept>(
         &self,
         client: &Client,
@@ -181,7 +185,7 @@ impl Hours {
             };
             spans += gap.spans;
             let _one = self.reading.lock().await;
-            // another may have read it meanwhile
+            // Another task may have read it meanwhile.
             let gap = self.state.lock().look::<T>(wanted, &fresh).1;
             if let Some(gap) = gap {
                 fresh.extend(self.read::<T>(client, gap).await?);
@@ -189,7 +193,7 @@ impl Hours {
         }
     }
 
-    /// Read hours, and keep those that have not changed again meanwhile.
+    /// Reads hours, and keeps those that have not changed meanwhile.
     async fn read<T: Kept>(&self, client: &Client, gap: Gap) -> Result<BTreeMap<u64, Arc<T>>, StoreError> {
         let (changes, parts, is_live) = self.state.lock().now(&gap);
         let mut found = match is_live {
@@ -209,7 +213,7 @@ impl Hours {
         Ok(found)
     }
 
-    /// The same of hours that change all the time, from their pieces. Of those, what is not known is read.
+    /// Reads hours that change all the time from their pieces, of which only unknown ones are read.
     async fn read_pieces<T: Kept>(
         &self,
         client: &Client,
@@ -237,7 +241,7 @@ impl Hours {
         Ok((gap.first..=gap.last).map(|hour| (hour, Arc::new(sum(hour)))).collect())
     }
 
-    /// Count some of what nobody has asked for yet; whether there is more.
+    /// Counts some hours that have not been asked for yet, and returns whether there are more.
     pub async fn catch_up(&self, client: &Client) -> Result<bool, StoreError> {
         let wanted = settled(&*self.parts(client).await?);
         self.step::<Traces>(client, &wanted).await?;
@@ -255,16 +259,16 @@ impl Hours {
         Ok(())
     }
 
-    /// How far the counting has come; `None`: it is done, and only what comes in is counted.
+    /// Returns the progress of the counting, or `None` if only new spans remain to be counted.
     pub fn counting(&self) -> Option<Counting> {
         let state = self.state.lock();
         let wanted = settled(&state.parts);
         let missing = state.missing(&wanted);
-        (missing > 0).then(|| Counting { hours: (wanted.len() - missing) as u64, all: wanted.len() as u64 })
+        (missing > 0).then(|| Counting { hours: (wanted.len() - missing) as u64, total: wanted.len() as u64 })
     }
 }
 
-/// The newest hours that may have spans, of `begin..end`, with about how many.
+/// Returns the newest hours in `begin..end` that may have spans, each with its approximate number of spans.
 fn hours_of(parts: &Parts, begin: u64, end: u64) -> BTreeMap<u64, u64> {
     let until = end.saturating_mul(HOUR);
     let mut hours = parts.spread(HOUR, begin * HOUR, until, MOST_HOURS as u64);
@@ -274,7 +278,7 @@ fn hours_of(parts: &Parts, begin: u64, end: u64) -> BTreeMap<u64, u64> {
     hours
 }
 
-/// All but the newest, which change all the time where spans come in: they are counted when they are asked for.
+/// Returns all hours but the newest, which change all the time while spans come in and are counted when they are asked for.
 fn settled(parts: &Parts) -> BTreeMap<u64, u64> {
     let mut hours = hours_of(parts, 0, u64::MAX);
     hours.pop_last();
@@ -283,8 +287,8 @@ fn settled(parts: &Parts) -> BTreeMap<u64, u64> {
 }
 
 impl State {
-    /// What is known from the newest hour back to the first that is not, and the newest that are not, as many as are read at
-    /// once. `fresh` is known, too.
+    /// Returns the known counts from the newest hour back to the first unknown one, and the newest unknown hours, as many
+    /// as are read at once. `fresh` contains further known counts.
     fn look<T: Kept>(&self, wanted: &BTreeMap<u64, u64>, fresh: &BTreeMap<u64, Arc<T>>) -> (Vec<Arc<T>>, Option<Gap>) {
         let find = |hour: &u64| self.hours.stretches.get(hour).and_then(T::known).or_else(|| fresh.get(hour));
         let known: Vec<Arc<T>> = wanted.keys().rev().map_while(|hour| find(hour).cloned()).collect();
@@ -302,7 +306,7 @@ impl State {
         (known, gap)
     }
 
-    /// The number of changes, the parts that they have led to, and whether hours are of those that change all the time.
+    /// Returns the number of changes, the parts after them, and whether the hours are among those that change all the time.
     fn now(&self, gap: &Gap) -> (u64, Arc<Parts>, bool) {
         let (begin, end) = (gap.first * HOUR, (gap.last + 1) * HOUR);
         let is_live = gap.last - gap.first < MOST_PIECED
@@ -326,7 +330,7 @@ impl State {
         }
     }
 
-    /// Spans that begin between two times came or went.
+    /// Records that spans which start between two times were added or removed.
     fn forget(&mut self, first: u64, last: u64) {
         self.hours.forget(first, last);
         self.pieces.forget(first, last);
@@ -337,9 +341,9 @@ impl State {
         }
     }
 
-    /// Whether a stretch may have changed since a number of changes.
-    fn has_changed(&self, begin: u64, length: u64, since: u64) -> bool {
-        let newer = (self.changes - since) as usize;
+    /// Reports whether a stretch may have changed since there were `since` changes.
+    fn has_changed(&self, begin: u64, length: u64, changes: u64) -> bool {
+        let newer = (self.changes - changes) as usize;
         let near = |(first, last): &(u64, u64)| {
             *first < (begin + length).saturating_add(MINUTES) && last.saturating_add(MINUTES) >= begin
         };
@@ -360,10 +364,10 @@ impl<const LENGTH: u64> Shelf<LENGTH> {
         }
     }
 
-    /// Drop the oldest until the others are few enough; which was the last to go.
-    fn make_room(&mut self, most: usize, most_bytes: usize) -> Option<u64> {
+    /// Drops the oldest stretches until there are few enough, and returns the number of the last one dropped.
+    fn make_room(&mut self, capacity: usize, max_bytes: usize) -> Option<u64> {
         let mut gone = None;
-        while self.bytes > most_bytes || self.stretches.len() > most {
+        while self.bytes > max_bytes || self.stretches.len() > capacity {
             let Some((oldest, stretch)) = self.stretches.pop_first() else { break };
             self.bytes -= stretch.weight();
             gone = Some(oldest);
@@ -371,8 +375,8 @@ impl<const LENGTH: u64> Shelf<LENGTH> {
         gone
     }
 
-    /// How long after its root a span of a trace begins at most, of the traces between two times, ns: as long as can be where a
-    /// stretch is not known.
+    /// Returns the maximum time from a root to a span of its trace, for traces between two times, in ns. It is the maximum
+    /// possible if a stretch is unknown.
     fn reach(&self, from: u64, until: u64) -> u64 {
         let stretches = from / LENGTH..=until.saturating_sub(1) / LENGTH;
         let known = self.stretches.range(stretches.clone()).filter_map(|(_, stretch)| stretch.traces.as_ref());
@@ -381,8 +385,8 @@ impl<const LENGTH: u64> Shelf<LENGTH> {
         reaches.into_iter().max().filter(|_| all).unwrap_or(DAY)
     }
 
-    /// Spans that begin between two times came or went: they count where they are. Besides, a failure counts where the root is,
-    /// and a call where the called is, which may come before the caller.
+    /// Records that spans which start between two times were added or removed. They are counted where they start; but a
+    /// failure is counted where the root starts, and a call where the callee starts, which may be before the caller.
     fn forget(&mut self, first: u64, last: u64) {
         let near = first.saturating_sub(DAY + LENGTH) / LENGTH..=last.saturating_add(DAY) / LENGTH;
         for (at, stretch) in self.stretches.range_mut(near) {
@@ -399,7 +403,7 @@ impl<const LENGTH: u64> Shelf<LENGTH> {
     }
 }
 
-/// How long after its root a span of a trace begins at most, where roots last so long at most, ns.
+/// Returns the maximum time from a root to a span of its trace, given the longest duration of a root.
 fn reach(longest: u64) -> u64 {
     longest.saturating_mul(LONGEST).clamp(MINUTES, DAY)
 }
@@ -427,7 +431,8 @@ mod tests {
         Arc::new(traces)
     }
 
-    /// Which of ten pieces still know each of the three things, where roots last so long at most, after spans came in.
+    /// Returns which of ten pieces still have each of the three kinds of counts after spans came in, if roots last at most
+    /// `longest` ns.
     fn known_after(longest: u64, first: u64, last: u64) -> [Vec<u64>; 3] {
         let mut shelf: Shelf<CELL> = Shelf::default();
         for at in 10..20 {
@@ -447,20 +452,20 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_changes_only_what_it_may_count_for() {
+    fn new_spans_invalidate_only_what_they_may_count_for() {
         let all_but = |gone: Range<u64>| (10..20).filter(|at| !gone.contains(at)).collect::<Vec<u64>>();
-        // In the middle of piece 15: a root may have begun ten minutes before, a call ten minutes behind.
+        // In the middle of piece 15: a root may have begun ten minutes before, and a call ten minutes after.
         let at = 15 * CELL + 5 * MINUTE;
         assert_eq!(known_after(0, at, at), [all_but(14..16), all_but(15..16), all_but(15..17)]);
-        // Where roots last longer, farther.
+        // With longer roots it reaches farther.
         assert_eq!(known_after(8 * MINUTE, at, at), [all_but(13..16), all_but(15..16), all_but(15..18)]);
-        // Spans that are spread over two pieces; the next one's root may begin a minute later by another clock.
+        // The spans are spread over two pieces; the root of one may begin a minute later by another clock.
         let last = 17 * CELL - MINUTE;
         assert_eq!(known_after(0, at, last), [all_but(14..18), all_but(15..17), all_but(15..18)]);
     }
 
     #[test]
-    fn the_oldest_go_first_and_the_reach_of_what_is_not_known_is_a_day() {
+    fn the_oldest_are_dropped_first_and_unknown_stretches_reach_a_day() {
         let mut shelf: Shelf<HOUR> = Shelf::default();
         (1..=5).for_each(|at| shelf.keep(at, traces(at * 10 * MINUTE)));
         assert_eq!(shelf.reach(2 * HOUR + 1, 4 * HOUR), 60 * MINUTE);

@@ -1,4 +1,4 @@
-//! Lists of traces, and how many there are.
+//! Lists of traces, and their number.
 
 use super::client::fetch;
 use super::filter::{around, range};
@@ -19,15 +19,16 @@ use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Spans of the first window that a page is looked for in, about, and how much larger each further one is.
+/// The approximate number of spans of the first window in which a page is looked for.
 const FIRST_WINDOW: u64 = 100_000;
+/// The factor by which each further window is larger.
 const GROWTH: u64 = 4;
-/// Spans that a trace has, for a guess at the first window.
+/// The assumed number of spans in a trace, for a guess at the first window.
 const SPANS_A_TRACE: u64 = 20;
-/// Spans of a trace that its shape is made of, the first by time.
+/// The maximum number of spans from which a trace's shape is made, the first by time.
 const MOST_SPANS: usize = 1_000;
 
-/// Start, span, parent, duration, service.
+/// Start, id, parent, duration and service of a span.
 type Span = (i64, String, String, u64, String);
 #[derive(Row, Deserialize)]
 struct Summary {
@@ -41,14 +42,15 @@ struct Summary {
     first_spans: Vec<Span>,
 }
 
-/// Roots of a page, and of how many.
+/// The roots of a page, and the number of all matches.
 struct Found {
     roots: Vec<Root>,
     total: u64,
-    /// As [`TracePage::searched`].
+    /// The same as [`TracePage::searched`].
     searched: Option<TimeRange>,
 }
 
+/// Returns the query's page of traces.
 pub async fn fetch_page(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<TracePage, StoreError> {
     let Found { roots, total, searched } = find(client, hours, query).await?;
     if roots.is_empty() {
@@ -89,7 +91,7 @@ async fn find(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Foun
     if found.searched.is_none() || !query.is_plain() || query.order == Order::Shortest {
         return Ok(found);
     }
-    // What is counted by the hour needs no search.
+    // Counts that are known by the hour need no search.
     let Known { hours, since } = hours.ask::<Traces>(client, &parts, query.range, false).await?;
     let total = hours.iter().map(|hour| hour.traces).sum();
     let searched = since.map(|from| TimeRange { from: Some(from), ..query.range });
@@ -100,14 +102,14 @@ fn whole(query: &TraceQuery) -> (u64, u64) {
     (query.range.from.unwrap_or(0), query.range.until.unwrap_or(u64::MAX))
 }
 
-/// The page of the traces in a part of the range; `None`: in all of it.
+/// Returns the page of the traces in a part of the range, or in the whole range for `None`.
 async fn within(client: &Client, query: &TraceQuery, part: Option<TimeRange>) -> Result<Found, StoreError> {
     let query = TraceQuery { range: part.unwrap_or(query.range), ..query.clone() };
     let (roots, total) = roots(client, &query, query.offset, query.limit.into()).await?;
     Ok(Found { roots, total, searched: part })
 }
 
-/// From one end of the range on, in windows that grow until the page is full or too much was read.
+/// Searches from one end of the range, in windows that grow until the page is full or too much was read.
 async fn by_time(client: &Client, parts: &Parts, query: &TraceQuery) -> Result<Found, StoreError> {
     let ((from, until), end) = (whole(query), query.offset.saturating_add(query.limit.into()));
     let most = if query.is_plain() { u64::MAX } else { reach::most(query) };
@@ -127,7 +129,7 @@ async fn by_time(client: &Client, parts: &Parts, query: &TraceQuery) -> Result<F
     }
 }
 
-/// The longest of all: the hours tell from which duration on there are enough.
+/// Searches for the longest traces of all; the hours tell the duration above which there are enough.
 async fn longest(client: &Client, hours: &Hours, parts: &Parts, query: &TraceQuery) -> Result<Found, StoreError> {
     let ((from, until), end) = (whole(query), query.offset.saturating_add(query.limit.into()));
     if parts.about(from, until) <= FIRST_WINDOW {
@@ -187,7 +189,7 @@ fn summary(id: TraceId, found: Summary) -> TraceSummary {
     }
 }
 
-/// Traces and spans of everything, and traces with errors.
+/// Returns the numbers of all traces and spans, and of traces with errors.
 pub async fn counts(client: &Client, hours: &Hours) -> Result<TraceCounts, StoreError> {
     let parts = hours.parts(client).await?;
     let Known { hours, since } = hours.ask::<Traces>(client, &parts, TimeRange::default(), true).await?;
@@ -199,7 +201,7 @@ pub async fn counts(client: &Client, hours: &Hours) -> Result<TraceCounts, Store
     })
 }
 
-/// Services, or the operations of one or of all, of the hours that are counted, sorted.
+/// Returns the sorted names that `name` selects from the counted hours.
 pub async fn names(
     client: &Client,
     hours: &Hours,

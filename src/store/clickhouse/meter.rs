@@ -1,5 +1,5 @@
-//! A bound on what a server answers: the `clickhouse` crate gathers a row, and what comes with a status that is no success, for as
-//! long as more of it comes.
+//! A limit on the answers of a server. It is needed because the `clickhouse` crate collects a row, and the text of an
+//! error, for as long as more of it comes.
 
 use hyper::Uri;
 use hyper::rt::{Read, Write};
@@ -15,34 +15,35 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_service::Service;
 
-/// How much a connection takes since something was sent on it, or since a row was whole.
+/// A limit on how much a connection receives after something was sent on it, or after a complete row.
 #[derive(Clone)]
 pub struct Meter {
-    most: u64,
-    /// Rows that were whole.
+    max_bytes: u64,
+    /// The number of complete rows.
     rows: Arc<AtomicU64>,
 }
 
 impl Meter {
-    /// For `most` bytes, and what is read ahead of them: less than 1 MiB.
-    pub fn new(most: u64) -> Meter {
-        Meter { most, rows: Arc::default() }
+    /// Makes a meter for `max_bytes` bytes; a connection reads less than 1 MiB ahead of them.
+    pub fn new(max_bytes: u64) -> Meter {
+        Meter { max_bytes, rows: Arc::default() }
     }
 
-    /// A row is whole: the next may be as long again. For who asks one question at a time.
+    /// Records a complete row, so that the next one may be as long again. It requires that only one statement runs at a
+    /// time.
     pub fn row(&self) {
         self.rows.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// An answer goes on and on.
+/// The error for an answer that is too long.
 #[derive(Debug)]
 pub struct Endless {
-    most: u64,
+    max_bytes: u64,
 }
 
 impl Endless {
-    /// The one that an error comes from.
+    /// Returns the [`Endless`] error among the causes of an error.
     pub fn behind<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Endless> {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -60,7 +61,7 @@ impl Error for Endless {}
 
 impl fmt::Display for Endless {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it answers with more than {} MiB in one piece", self.most >> 20)
+        write!(f, "it answers with more than {} MiB in one piece", self.max_bytes >> 20)
     }
 }
 
@@ -85,8 +86,8 @@ where
         self.connector.poll_ready(cx)
     }
 
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let (connecting, meter) = (self.connector.call(to), self.meter.clone());
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, meter) = (self.connector.call(uri), self.meter.clone());
         Box::pin(async move {
             let stream = TokioIo::new(connecting.await?);
             Ok(TokioIo::new(Stream { stream, meter, rows: 0, read: 0 }))
@@ -94,13 +95,13 @@ where
     }
 }
 
-/// A connection that fails when an answer goes on and on.
+/// A connection that fails when an answer is too long.
 pub struct Stream<S> {
     stream: TokioIo<S>,
     meter: Meter,
-    /// Those of the meter when it was read last.
+    /// The meter's number of rows at the last read.
     rows: u64,
-    /// Bytes since then.
+    /// The number of bytes since that row was complete.
     read: u64,
 }
 
@@ -111,16 +112,16 @@ impl<S: Connection> Connection for Stream<S> {
 }
 
 impl<S: Read + Unpin> AsyncRead for Stream<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let rows = self.meter.rows.load(Ordering::Relaxed);
         if rows != self.rows {
             (self.rows, self.read) = (rows, 0);
         }
-        self.read += (into.filled().len() - before) as u64;
-        if self.read > self.meter.most {
-            return Poll::Ready(Err(io::Error::other(Endless { most: self.meter.most })));
+        self.read += (buffer.filled().len() - before) as u64;
+        if self.read > self.meter.max_bytes {
+            return Poll::Ready(Err(io::Error::other(Endless { max_bytes: self.meter.max_bytes })));
         }
         Poll::Ready(Ok(()))
     }
@@ -159,7 +160,7 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-    /// A metered connection of 1,000 bytes, and who answers on it.
+    /// Makes a metered connection of 1,000 bytes, and its other end.
     fn metered() -> (Stream<TokioIo<DuplexStream>>, Meter, DuplexStream) {
         let (near, far) = tokio::io::duplex(1 << 20);
         let meter = Meter::new(1_000);
@@ -168,18 +169,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_is_too_long_is_an_error_that_is_found_again() {
+    async fn an_answer_that_is_too_long_is_an_error_that_is_recognized() {
         let (mut stream, _, mut far) = metered();
         far.write_all(&[1; 1_001]).await.unwrap();
         let mut taken = [0; 1_001];
         stream.read_exact(&mut taken[..1_000]).await.unwrap();
         let error = stream.read_exact(&mut taken[1_000..]).await.unwrap_err();
-        assert_eq!(Endless::behind(&error).map(|endless| endless.most), Some(1_000));
+        assert_eq!(Endless::behind(&error).map(|endless| endless.max_bytes), Some(1_000));
         assert!(Endless::behind(&io::Error::other("reset")).is_none());
     }
 
     #[tokio::test]
-    async fn a_question_and_a_row_begin_anew() {
+    async fn a_statement_and_a_row_reset_the_meter() {
         let (mut stream, meter, mut far) = metered();
         far.write_all(&[1; 5_000]).await.unwrap();
         let mut taken = [0; 900];

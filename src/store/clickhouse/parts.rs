@@ -1,6 +1,6 @@
-//! What the table is made of at a moment, which costs no reading: ClickHouse knows of each part how many rows it has and
-//! their first and last time. Parts never change, they are added, merged and dropped: two lists, one later, tell which
-//! times have other spans than before.
+//! The parts of the table, which cost no reading: ClickHouse knows the number of rows of each part and their first and last
+//! time. Parts never change; they are added, merged and dropped. So two lists, one later than the other, tell for which
+//! times the spans have changed.
 
 use super::client::{fetch, fetch_one};
 use super::filter::range;
@@ -9,19 +9,21 @@ use crate::store::{StoreError, TimeRange};
 use clickhouse::Client;
 use std::collections::BTreeMap;
 
+/// The parts of the table at a moment, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Parts(BTreeMap<String, Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Part {
     spans: u64,
-    /// Time of the first and of the last span, ns since 1970.
+    /// The time of the first span, in ns since 1970.
     first: u64,
+    /// The time of the last span, in ns since 1970.
     last: u64,
 }
 
 impl Parts {
-    /// The parts that there are now.
+    /// Lists the current parts.
     pub async fn list(client: &Client) -> Result<Parts, StoreError> {
         let sql = Sql::new(
             "SELECT toString(_part), count(), toUnixTimestamp64Nano(min(Timestamp)), \
@@ -34,19 +36,20 @@ impl Parts {
         Ok(Parts(rows.into_iter().map(part).collect()))
     }
 
-    /// Spans of all parts.
+    /// Returns the number of spans of all parts.
     pub fn spans(&self) -> u64 {
         self.0.values().map(|part| part.spans).sum()
     }
 
-    /// Time of the first and of the last span in `from..until`, as far as parts tell; `None`: no part reaches into it.
+    /// Returns the times of the first and the last span in `from..until`, as far as parts tell, or `None` if no part
+    /// reaches into the range.
     pub fn extent(&self, from: u64, until: u64) -> Option<(u64, u64)> {
         let within = || self.0.values().filter(|part| from < until && part.first < until && part.last >= from);
         let first = within().map(|part| part.first.max(from)).min()?;
         Some((first, within().map(|part| part.last.min(until - 1)).max()?))
     }
 
-    /// Spans between two times, about: those of a part are taken to be spread evenly over its time.
+    /// Returns the approximate number of spans between two times, assuming that those of a part are spread evenly.
     pub fn about(&self, from: u64, until: u64) -> u64 {
         let share = |part: &Part| {
             let (begin, end) = (part.first.max(from), part.last.saturating_add(1).min(until));
@@ -56,26 +59,27 @@ impl Parts {
         self.0.values().map(share).sum()
     }
 
-    /// The latest time since which about so many spans lie before `until`, if there are as many since `from`.
+    /// Returns the latest time from which on about `spans` spans lie before `until`, if there are as many since `from`.
     pub fn since(&self, spans: u64, from: u64, until: u64) -> Option<u64> {
         let (first, last) = self.extent(from, until)?;
         (self.about(first, until) > spans).then(|| search(first, last + 1, |at| self.about(at, until) < spans))
     }
 
-    /// The earliest time until which about so many spans lie, if there are as many in `from..until`.
+    /// Returns the earliest time before which about `spans` spans lie, if there are as many in `from..until`.
     pub fn until(&self, spans: u64, from: u64, until: u64) -> Option<u64> {
         let (first, last) = self.extent(from, until)?;
         (self.about(first, until) > spans).then(|| search(first, last + 1, |at| self.about(first, at) > spans))
     }
 
-    /// Each stretch of `length` ns, by its number, that may have spans in `from..until`, with about how many: those of a part
-    /// are taken to be spread evenly. Of a part that is longer than `most` of them, the last.
-    pub fn spread(&self, length: u64, from: u64, until: u64, most: u64) -> BTreeMap<u64, u64> {
+    /// Returns the numbers of the stretches of `length` ns that may have spans in `from..until`, each with an approximate
+    /// number of spans, assuming that those of a part are spread evenly. Of a part with more than `max_stretches`, only the
+    /// last are returned.
+    pub fn spread(&self, length: u64, from: u64, until: u64, max_stretches: u64) -> BTreeMap<u64, u64> {
         let mut stretches = BTreeMap::new();
         for part in self.0.values().filter(|part| part.first < until && part.last >= from) {
             let (first, last) = (part.first / length, part.last / length);
             let each = part.spans.div_ceil(last - first + 1);
-            let begin = first.max(from / length).max((last + 1).saturating_sub(most));
+            let begin = first.max(from / length).max((last + 1).saturating_sub(max_stretches));
             for at in begin..=last.min((until - 1) / length) {
                 *stretches.entry(at).or_default() += each;
             }
@@ -83,27 +87,27 @@ impl Parts {
         stretches
     }
 
-    /// Times (first and last) at which there are other spans than there were in `before`. A part that is merged of known ones
-    /// changes nothing.
-    pub fn changed_since(&self, before: &Parts) -> Vec<(u64, u64)> {
+    /// Returns the first and last times of changes since the list `earlier`. A part that was merged from known ones is no
+    /// change.
+    pub fn changed_since(&self, earlier: &Parts) -> Vec<(u64, u64)> {
         let merged = |part: &(&String, &Part)| {
-            let covered = before.0.iter().filter(|(name, _)| !self.0.contains_key(*name) && covers(part.0, name));
+            let covered = earlier.0.iter().filter(|(name, _)| !self.0.contains_key(*name) && covers(part.0, name));
             covered.map(|(_, part)| part.spans).sum::<u64>() == part.1.spans
         };
-        let new = || self.0.iter().filter(|(name, _)| !before.0.contains_key(*name));
+        let new = || self.0.iter().filter(|(name, _)| !earlier.0.contains_key(*name));
         let (merges, added): (Vec<_>, Vec<_>) = new().partition(merged);
-        let gone = before.0.iter().filter(|(name, _)| !self.0.contains_key(*name));
+        let gone = earlier.0.iter().filter(|(name, _)| !self.0.contains_key(*name));
         let lost = gone.filter(|(name, _)| !merges.iter().any(|(merge, _)| covers(merge, name)));
         added.into_iter().chain(lost).map(|(_, part)| (part.first, part.last)).collect()
     }
 
-    /// Names of parts that hold what was inserted since `before`; of one that was merged with known ones, with the last time
-    /// of those: what is behind it is new.
-    fn added_since(&self, before: &Parts) -> Vec<(&String, Option<u64>)> {
-        let new = self.0.iter().filter(|(name, _)| !before.0.contains_key(*name));
+    /// Returns the names of parts with spans that were inserted since `earlier`. A part that was also merged from known
+    /// ones comes with their last time; only spans after it are new.
+    fn added_since(&self, earlier: &Parts) -> Vec<(&String, Option<u64>)> {
+        let new = self.0.iter().filter(|(name, _)| !earlier.0.contains_key(*name));
         let added = new.filter_map(|(name, part)| {
             let known: Vec<&Part> =
-                before.0.iter().filter(|(old, _)| covers(name, old)).map(|(_, part)| part).collect();
+                earlier.0.iter().filter(|(old, _)| covers(name, old)).map(|(_, part)| part).collect();
             let spans: u64 = known.iter().map(|part| part.spans).sum();
             (spans < part.spans).then(|| (name, known.iter().map(|part| part.last).max()))
         });
@@ -111,7 +115,7 @@ impl Parts {
     }
 }
 
-/// The first time for which something holds, which holds from then on.
+/// Returns the first time for which `holds` is true, given that it stays true from then on.
 fn search(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 {
     while low < high {
         let middle = low + (high - low) / 2;
@@ -120,8 +124,8 @@ fn search(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 {
     low
 }
 
-/// Whether a part, by its name `PARTITION_FIRST_LAST_LEVEL`, is made of blocks of which the other has some. A name of a mutated
-/// part has a version behind it, and covers nothing: what stands in it is another.
+/// Reports whether a part, by its name `PARTITION_FIRST_LAST_LEVEL`, contains blocks of another. The name of a mutated part
+/// has a version at its end; it covers nothing, because its content differs.
 fn covers(name: &str, other: &str) -> bool {
     let read = |name: &str| {
         let mut words = name.split('_');
@@ -139,12 +143,16 @@ fn covers(name: &str, other: &str) -> bool {
     partition == others && version == old && first <= from && to <= last && below < level
 }
 
-/// Traces that came since they were first counted, from the parts that came. Where one was merged with known parts before it was
-/// looked at, those of its traces are left out that began before the last known one.
+/// A counter of traces that came since the first call, from the parts that were added. If a part was merged with known
+/// parts before it was read, those of its traces are not counted that began before the last known one.
 #[derive(Default)]
 pub struct Arrivals(tokio::sync::Mutex<Option<(Parts, u64)>>);
 
 impl Arrivals {
+    /// Returns the number of traces that came since the first call.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer.
     pub async fn count(&self, client: &Client) -> Result<u64, StoreError> {
         let mut known = self.0.lock().await;
         let parts = Parts::list(client).await?;
@@ -173,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_or_dropped_is_a_change_and_what_is_merged_is_none() {
+    fn additions_and_removals_are_changes_and_merges_are_not() {
         let before = parts(&[("d_1_1_0", 10, 0, 9), ("d_2_2_0", 20, 5, 14), ("e_3_3_0", 5, 100, 104)]);
         assert_eq!(before.changed_since(&before), []);
         assert_eq!(before.changed_since(&Parts::default()), [(0, 9), (5, 14), (100, 104)]);
@@ -190,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_inserted_is_told_from_what_was_merged() {
+    fn inserted_parts_are_told_from_merged_ones() {
         let before = parts(&[("d_1_1_0", 10, 0, 9), ("d_2_2_0", 20, 5, 14)]);
         let now = parts(&[("d_1_3_1", 31, 0, 20), ("d_4_4_0", 3, 21, 22)]);
         assert_eq!(now.added_since(&before), [(&"d_1_3_1".into(), Some(14)), (&"d_4_4_0".into(), None)]);

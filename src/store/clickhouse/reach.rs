@@ -1,15 +1,17 @@
-//! How far back traces are looked for that no index finds: what has to be read for them grows with the time asked for.
+//! The limit on how far back traces are looked for without an index, because the cost of reading grows with the time.
 
 use super::parts::Parts;
 use crate::store::TraceQuery;
 use std::borrow::Cow;
 
-/// The newest spans that are read, about: of every attribute, of the attributes asked for, and of narrow columns alone.
+/// The approximate number of newest spans that are read if the values of all attributes are needed.
 const MOST_TEXTS: u64 = 200_000;
+/// The approximate number of newest spans that are read if some attributes are needed.
 const MOST_ATTRIBUTES: u64 = 600_000;
+/// The approximate number of newest spans that are read if only narrow columns are needed.
 const MOST: u64 = 1_000_000;
 
-/// Spans that a query may read, about.
+/// Returns the approximate number of spans that a query may read.
 pub fn most(query: &TraceQuery) -> u64 {
     if query.text.is_some() {
         MOST_TEXTS
@@ -20,8 +22,8 @@ pub fn most(query: &TraceQuery) -> u64 {
     }
 }
 
-/// The query as it is answered, and since when (ns since 1970), where that is not all it asks for. What asks for nothing but a
-/// time is answered whole.
+/// Returns the query in the form in which it is answered, and the time in ns since 1970 from which on it is answered if
+/// that is not all of its range. A query that asks only for a time range is answered in full.
 pub fn within<'q>(parts: &Parts, query: &'q TraceQuery) -> (Cow<'q, TraceQuery>, Option<u64>) {
     let (from, until) = (query.range.from.unwrap_or(0), query.range.until.unwrap_or(u64::MAX));
     match parts.since(most(query), from, until) {

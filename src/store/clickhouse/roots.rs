@@ -1,4 +1,4 @@
-//! The roots of the traces that match, in the order that is asked for.
+//! The roots of the traces that match, in the query's order.
 
 use super::client::fetch_one;
 use super::filter::matching;
@@ -7,7 +7,7 @@ use crate::store::{Order, StoreError, TraceQuery};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 
-/// What the order goes by, the trace's id, and the start of its root, ns since 1970.
+/// The sort key, the trace's id, and the start of its root in ns since 1970.
 pub type Root = (i64, String, i64);
 
 #[derive(Row, Deserialize)]
@@ -16,7 +16,7 @@ struct Part {
     roots: Vec<Root>,
 }
 
-/// A part of the traces that match, and how many there are.
+/// Returns a page of the roots of the traces that match, and the number of all matches.
 pub async fn roots(
     client: &Client,
     query: &TraceQuery,
@@ -29,7 +29,7 @@ pub async fn roots(
         Order::Longest => "-toInt64(Length)",
         Order::Shortest => "toInt64(Length)",
     };
-    // One pass for both: the array holds no more than the end of the page.
+    // One pass gives both: the array holds no more than the end of the page.
     let most = offset.saturating_add(limit).clamp(1, 1 << 23);
     let mut sql = Sql::new("SELECT count() AS total, arraySlice(groupArraySorted(?)((");
     sql.number(most).push(key);

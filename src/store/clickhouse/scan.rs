@@ -1,7 +1,7 @@
-//! Every span of a time range, a row at a time: for who looks at all there is.
+//! A scan of all spans of a time range, row by row.
 
 use super::client::{Connection, Fault};
-use super::filter::range;
+use super::filter;
 use super::meter::Meter;
 use super::schema;
 use super::sql::Sql;
@@ -11,40 +11,42 @@ use clickhouse::query::RowCursor;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Longest time without a row: the server may have to look through much that is not asked for.
+/// The maximum time without a row; the server may have to read much that is not asked for.
 const SILENCE: Duration = Duration::from_secs(120);
-/// Rows that the server works on at once, in each of its threads.
+/// The number of rows that the server processes at once in each thread.
 const BLOCK: &str = "8192";
-/// Longest row, bytes as it is sent. It takes at most 24 times as much memory: where all its attributes are empty.
+/// The maximum length of a row in bytes as it is sent. In memory a row takes at most 24 times as much, when all its
+/// attributes are empty.
 const MOST_ROW: u64 = 8 << 20;
 
-/// Rows on their way. Neither here nor on the server is there ever more than a few blocks of them.
+/// The rows of a scan. Neither the client nor the server ever holds more than a few blocks of them.
 pub struct Scan {
     cursor: RowCursor<SpanRow>,
     meter: Meter,
 }
 
 impl Scan {
-    /// The spans that start in `when`, in no order; one that was written twice comes twice. It may take any time.
+    /// Starts a scan of the spans that start in `range`, in any order. A span that was written twice comes twice. The scan
+    /// may take any time.
     ///
     /// # Errors
-    /// The server is out of reach or refuses, or its tables are others.
-    pub async fn start(connection: &Connection, when: TimeRange) -> Result<Scan, StoreError> {
+    /// The server is out of reach, refuses access, or has other tables.
+    pub async fn start(connection: &Connection, range: TimeRange) -> Result<Scan, StoreError> {
         schema::check(&connection.client(false)?, &connection.database).await?;
         let meter = Meter::new(MOST_ROW);
         let client = connection.metered_client(true, meter.clone())?;
         let client = client.with_setting("max_execution_time", "0").with_setting("max_block_size", BLOCK);
         let mut sql = Sql::new("SELECT ");
         sql.push(FIELDS).push(" FROM otel_traces WHERE 1");
-        range(&mut sql, when);
+        filter::range(&mut sql, range);
         let cursor = sql.query(&client).fetch().map_err(Fault::from)?;
         Ok(Scan { cursor, meter })
     }
 
-    /// The next span; `None`: there are no more. An error is the end of it.
+    /// Returns the next span, or `None` at the end. Nothing comes after an error.
     ///
     /// # Errors
-    /// The server is gone, or falls silent, or says why it can't go on, or a row goes on and on.
+    /// The server is gone, does not answer in time, reports an error, or sends a row that is too long.
     pub async fn next(&mut self) -> Result<Option<Scanned>, StoreError> {
         match timeout(SILENCE, self.cursor.next()).await {
             Ok(row) => {

@@ -1,4 +1,5 @@
-//! Traces of one scenario. Spans do not carry its name: what its roots can be narrows down, and each id tells.
+//! The traces of one scenario. Spans do not contain its name, so the scenario's possible roots narrow the search, and each
+//! trace id is checked.
 
 use super::hours::Hours;
 use super::reach;
@@ -7,21 +8,22 @@ use super::whole::parse_id;
 use crate::store::{ScenarioFilter, StoreError, TraceQuery};
 use clickhouse::Client;
 
-/// Traces whose ids are asked, the first in the query's order; what comes behind them is not found.
+/// The maximum number of traces whose ids are checked, the first in the query's order. Further ones are not found.
 pub const MOST_SCANNED: u64 = 10_000;
 
-/// Traces of a scenario.
+/// The traces of a scenario.
 pub struct Found {
-    /// As they stand in the table.
+    /// The ids as they are written in the table.
     pub ids: Vec<String>,
-    /// Time of the first root and of the last, ns since 1970.
+    /// The start of the first root in ns since 1970.
     pub first: u64,
+    /// The start of the last root in ns since 1970.
     pub last: u64,
-    /// ns since 1970, where only traces that began since then were looked at.
+    /// The time in ns since 1970 from which on traces were examined; `None` if all were.
     pub since: Option<u64>,
 }
 
-/// The traces of a scenario that match, in the query's order, and whether those are all.
+/// Returns the matching traces of a scenario in the query's order, and whether they are complete.
 pub async fn roots(
     client: &Client,
     query: &TraceQuery,
@@ -32,7 +34,7 @@ pub async fn roots(
     Ok((roots, total <= MOST_SCANNED))
 }
 
-/// The traces of the query's scenario; `None`: none is asked for.
+/// Returns the traces of the query's scenario, or `None` if the query has none.
 pub async fn ids(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Option<Found>, StoreError> {
     let Some(filter) = &query.scenario else { return Ok(None) };
     let (query, cut) = reach::within(&*hours.parts(client).await?, query);

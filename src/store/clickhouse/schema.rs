@@ -1,4 +1,4 @@
-//! The tables that the collector's ClickHouse exporter makes (v0.157, `json: false`), made and checked.
+//! The tables of the collector's ClickHouse exporter (v0.157, `json: false`), which are created and checked.
 
 use super::client::{Fault, ask, execute, within};
 use super::sql::Sql;
@@ -6,10 +6,10 @@ use crate::store::StoreError;
 use clickhouse::Client;
 use clickhouse::sql::Identifier;
 
-/// Attributes, as text.
+/// The type of attributes, which are text.
 const MAP: &str = "Map(LowCardinality(String), String)";
 
-/// Columns of `otel_traces` with their types, in the exporter's order.
+/// The columns of `otel_traces` with their types, in the exporter's order.
 pub(super) const COLUMNS: [(&str, &str); 22] = [
     ("Timestamp", "DateTime64(9)"),
     ("TraceId", "String"),
@@ -44,10 +44,10 @@ const INDICES: [(&str, &str); 6] = [
     ("idx_duration", "Duration TYPE minmax"),
 ];
 
-/// When the spans of a trace start, so that they are found without looking through all time.
+/// The columns of the table with the times of each trace, by which a trace is found without searching all time.
 const TIMES: [(&str, &str); 3] = [("TraceId", "String"), ("Start", "DateTime"), ("End", "DateTime")];
 
-/// Make what is missing; what is there stays as it is.
+/// Creates what is missing; existing tables stay unchanged.
 pub(super) async fn create(client: &Client, database: &str) -> Result<(), Fault> {
     let run = async |text: &str| {
         let query = client.query(text);
@@ -93,7 +93,7 @@ fn times() -> String {
     )
 }
 
-/// See that both tables are there with the columns that are read.
+/// Checks that both tables exist with the columns that are read.
 pub(super) async fn check(client: &Client, database: &str) -> Result<(), Fault> {
     check_table(client, database, "otel_traces", &COLUMNS).await?;
     check_table(client, database, "otel_traces_trace_id_ts", &TIMES).await
@@ -125,7 +125,7 @@ async fn check_table(client: &Client, database: &str, table: &str, wanted: &[(&s
     Ok(())
 }
 
-/// A time zone makes no difference.
+/// Compares two types; a time zone makes no difference.
 fn same(is: &str, wanted: &str) -> bool {
     let Some((before, rest)) = is.split_once('\'') else { return is == wanted };
     let after = rest.split_once('\'').map_or("", |(_, after)| after);
@@ -136,7 +136,7 @@ fn same(is: &str, wanted: &str) -> bool {
     zoneless == wanted
 }
 
-/// Whether the server answers this user.
+/// Checks that the server answers this user.
 pub(super) async fn ping(client: &Client) -> Result<(), StoreError> {
     execute(client, &Sql::new("SELECT 1 FORMAT Null")).await
 }

@@ -1,4 +1,4 @@
-//! Rate, errors and durations by service and operation.
+//! Rates, errors and durations by service and operation.
 
 use super::edges;
 use super::figures::bounds;
@@ -15,25 +15,25 @@ use clickhouse::Client;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Of a long time by the hour; of a short one, or of a scenario, in one pass.
+/// Returns the report: for a long time by the hour, for a short one or a scenario in one pass.
 pub async fn services(
     client: &Client,
     hours: &Hours,
-    of: TimeRange,
+    range: TimeRange,
     scenario: Option<&ScenarioFilter>,
     now: u64,
 ) -> Result<ServicesReport, StoreError> {
     let parts = hours.parts(client).await?;
-    let Some((from, until)) = bounds(&parts, of) else {
+    let Some((from, until)) = bounds(&parts, range) else {
         return Ok(ServicesReport { edges_sampled: 1, ..ServicesReport::default() });
     };
     let buckets = Buckets::cut(from, until, SECOND);
     let first = parts.extent(from, until).map_or(from, |(first, _)| first);
     let covered =
-        |since: Option<u64>| of.until.unwrap_or(now).min(now).saturating_sub(since.unwrap_or(first).max(first));
+        |since: Option<u64>| range.until.unwrap_or(now).min(now).saturating_sub(since.unwrap_or(first).max(first));
     if scenario.is_none() && buckets.step >= CELL {
-        let groups = hours.ask::<Groups>(client, &parts, of, true).await?;
-        let calls = hours.ask::<Calls>(client, &parts, of, true).await?;
+        let groups = hours.ask::<Groups>(client, &parts, range, true).await?;
+        let calls = hours.ask::<Calls>(client, &parts, range, true).await?;
         let since = groups.since.max(calls.since);
         let buckets = Buckets::cut(groups.since.unwrap_or(from).min(until), until, CELL);
         let (edges, edges_sampled) = edges::sum(calls.hours.iter().map(Arc::as_ref));
@@ -47,11 +47,11 @@ pub async fn services(
             counted_from: since,
         });
     }
-    let query = TraceQuery { range: of, scenario: scenario.cloned(), ..TraceQuery::default() };
+    let query = TraceQuery { range, scenario: scenario.cloned(), ..TraceQuery::default() };
     let found = scenario::ids(client, hours, &query).await?;
-    let (mut when, mut condition, mut since) = (of, Sql::default(), None);
+    let (mut when, mut condition, mut since) = (range, Sql::default(), None);
     if let Some(found) = found {
-        // what such a trace has lies within a day of its root
+        // The spans of such a trace lie within a day of its root.
         when.from = Some(from.max(found.first));
         when.until = Some(until.min(found.last.saturating_add(DAY)));
         condition.push(" AND TraceId IN ?").texts(found.ids);
@@ -73,7 +73,7 @@ pub async fn services(
     })
 }
 
-/// The figures of many hours, in buckets that are made of whole cells of `cell` ns.
+/// Returns the sum of many hours, in buckets that consist of whole cells of `cell` ns.
 fn sum<'a>(groups: impl Iterator<Item = &'a Group>, buckets: Buckets, cell: u64) -> Vec<ServiceReport> {
     let mut sums: HashMap<(&str, &str, bool), (Figures, Durations)> = HashMap::new();
     for group in groups {

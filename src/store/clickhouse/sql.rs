@@ -1,8 +1,8 @@
-//! A statement in the making: its text, and the values bound to it.
+//! A statement under construction: its text, and the values bound to it.
 
 use serde::Serialize;
 
-/// Text with a `?` for each value. What comes from outside is always a value, never text.
+/// A text with a `?` for each value. Anything from outside is a value, never text.
 #[derive(Clone, Default)]
 pub struct Sql {
     text: String,
@@ -33,19 +33,19 @@ impl Sql {
         self
     }
 
-    /// The value of the next `?`.
+    /// Binds a text to the next `?`.
     pub fn text(&mut self, value: &str) -> &mut Sql {
         self.values.push(Value::Text(value.into()));
         self
     }
 
-    /// The value of the next `?`; what is beyond an Int64 is the greatest of those.
+    /// Binds a number to the next `?`; one beyond the range of Int64 is bound as its maximum.
     pub fn number(&mut self, value: u64) -> &mut Sql {
         self.values.push(Value::Number(i64::try_from(value).unwrap_or(i64::MAX)));
         self
     }
 
-    /// The value of the next `?`.
+    /// Binds a list of texts to the next `?`.
     pub fn texts(&mut self, values: Vec<String>) -> &mut Sql {
         self.values.push(Value::Texts(values));
         self

@@ -7,18 +7,19 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 const FORM: &str = "write http://[USER:PASSWORD@]HOST[:PORT][/DATABASE]";
 
 impl Connection {
-    /// From a URL of the HTTP interface. What it leaves out is as the server has it: port 8123 (https: 8443), user `default`
-    /// without a password; and `otel`, the collector's own database. It may also stand behind `?database=`.
+    /// Parses a URL of the HTTP interface. Missing parts have the server's defaults: port 8123 (https: 8443) and the user
+    /// `default` without a password; the database is `otel`, as the collector's. The database may also be given by
+    /// `?database=`.
     ///
     /// # Errors
-    /// In words, which never hold the password.
+    /// The text is not such a URL. The message never contains the password.
     pub fn parse(text: &str) -> Result<Connection, String> {
         let text = if text.contains("://") { text.to_string() } else { format!("http://{text}") };
         let url: Uri = text.parse().map_err(|_| format!("not a URL; {FORM}"))?;
         let https = match url.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            _ => return Err(format!("the scheme must be http or https, for it is the HTTP interface; {FORM}")),
+            _ => return Err(format!("the scheme must be http or https, because the HTTP interface is used; {FORM}")),
         };
         let authority = url.authority().filter(|authority| !authority.host().is_empty());
         let authority = authority.ok_or_else(|| format!("the host is missing; {FORM}"))?;
@@ -55,7 +56,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// A URL that leads there, without user and password.
+    /// Returns a URL of the server, without user and password.
     pub fn url(&self) -> String {
         let scheme = if self.https { "https" } else { "http" };
         let database = utf8_percent_encode(&self.database, NON_ALPHANUMERIC);
@@ -63,7 +64,7 @@ impl Connection {
     }
 }
 
-/// Empty: none is named.
+/// Returns the database that the URL names, or an empty text if it names none.
 fn database(url: &Uri) -> Result<String, String> {
     let mut database = decoded(url.path().trim_matches('/'))?;
     for (parameter, name) in form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()) {
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_the_servers_own() {
+    fn missing_parts_have_the_servers_defaults() {
         for (text, expected) in [
             ("localhost", "default::otel at localhost:8123 false"),
             ("http://db:80", "default::otel at db:80 false"),
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_without_the_password() {
+    fn mistakes_are_reported_without_the_password() {
         for (text, expected) in [
             ("", "not a URL"),
             ("http://", "not a URL"),

@@ -1,4 +1,4 @@
-//! One trace, and what links to it.
+//! A whole trace, and the spans that link to it.
 
 use super::client::{Fault, fetch, fetch_one, within};
 use super::filter::range;
@@ -16,20 +16,20 @@ use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Spans of one trace that are read: as many as an interpreter's trace can have.
+/// The maximum number of spans of a trace that are read, which is also the maximum of a generated trace.
 const MOST_SPANS: u64 = 65_536;
-/// Spans that begin after a trace among which links to it are looked for, about.
+/// The approximate number of spans after a trace among which links to it are looked for.
 const MOST_LINKING: u64 = 1_500_000;
-/// Times are kept in whole seconds there, s.
+/// A second in ns: the table of times has whole seconds.
 const SECOND: i64 = 1_000_000_000;
 
 type Pairs = List<(String, String)>;
 
-/// A list of a row, of at most [`MOST_ELEMENTS`]. One that says it has more is refused before the first of them: a row is read from
-/// its beginning whenever more of it has come.
+/// A list in a row, of at most [`MOST_ELEMENTS`]. A longer list is refused before its first element, because a row is read
+/// from its beginning whenever more of it has come.
 struct List<T>(Vec<T>);
 
-/// The most attributes, events or links of a span that are read.
+/// The maximum number of attributes, events or links of a span that are read.
 const MOST_ELEMENTS: usize = 65_536;
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
@@ -62,7 +62,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// What is read of `otel_traces`, in this order.
+/// The columns that are read of `otel_traces`, in this order.
 #[derive(Row, Deserialize)]
 pub(super) struct SpanRow {
     trace: String,
@@ -95,7 +95,8 @@ pub(super) const FIELDS: &str = "TraceId AS trace, toUnixTimestamp64Nano(Timesta
     arrayMap((t, s, x, a) -> (t, s, x, CAST(a AS Array(Tuple(String, String)))), \
     Links.TraceId, Links.SpanId, Links.TraceState, Links.Attributes) AS links";
 
-/// ` AND` the time is when the trace was; no condition where the table of times does not know it.
+/// Returns ` AND` the condition that the time is within the trace's, or no condition if the table of times does not contain
+/// the trace; and the start of that time in seconds since 1970.
 async fn when(client: &Client, id: &str) -> Result<(Sql, Option<i64>), StoreError> {
     let mut sql = Sql::new(
         "SELECT count(), toInt64(toUnixTimestamp(min(Start))), toInt64(toUnixTimestamp(max(End))) \
@@ -112,12 +113,12 @@ async fn when(client: &Client, id: &str) -> Result<(Sql, Option<i64>), StoreErro
     Ok((condition, Some(from * SECOND)))
 }
 
-/// A span as it stands in the table.
+/// A span as it is in the table.
 pub struct Scanned {
-    /// `None`: what stands there is no id.
+    /// The trace id; `None` if the text in the table is not one.
     pub trace: Option<TraceId>,
     pub span: StoredSpan,
-    /// A status that no span has, as text: a message without an error, or a code that there is not.
+    /// A status that no span can have, as text: a message without an error, or a code that does not exist.
     pub foreign_status: Option<String>,
 }
 
@@ -126,7 +127,7 @@ pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTr
     let (when, _) = when(client, &text).await?;
     let mut sql = Sql::new("SELECT ");
     sql.push(FIELDS).push(" FROM otel_traces WHERE TraceId = ?").text(&text).append(when);
-    // A span that was written twice is one.
+    // A span that was written twice counts once.
     sql.push(" ORDER BY Timestamp, SpanId LIMIT 1 BY SpanId LIMIT ?").number(MOST_SPANS);
     let mut rows = sql.query(client).fetch::<SpanRow>().map_err(Fault::from)?;
     let (mut spans, mut left) = (vec![], Some(StoredTrace::MOST_BYTES));
@@ -201,7 +202,7 @@ fn attributes(pairs: Pairs) -> Attributes {
     pairs.0.into_iter().map(|(key, value)| (key, OwnedDatum::Text(value))).collect()
 }
 
-/// As the exporter writes it.
+/// Returns the kind as the exporter writes it.
 pub fn kind_text(kind: SpanKind) -> &'static str {
     match kind {
         SpanKind::Internal => "Internal",
@@ -219,7 +220,7 @@ fn kind(text: &str) -> Option<SpanKind> {
 
 pub async fn fetch_links(client: &Client, hours: &Hours, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
     let text = id_text(id);
-    // What links to a trace comes after it.
+    // A span that links to a trace starts after it.
     let (_, from) = when(client, &text).await?;
     let mut sql = Sql::new(
         "SELECT TraceId, SpanId, toString(ServiceName), toString(SpanName), toUnixTimestamp64Nano(Timestamp), Target \
@@ -246,27 +247,27 @@ pub async fn fetch_links(client: &Client, hours: &Hours, id: TraceId) -> Result<
     Ok(links.collect())
 }
 
-/// As it stands in the table.
+/// Returns the id as the table has it.
 pub fn id_text(id: TraceId) -> String {
     format!("{:032x}", u128::from_be_bytes(id))
 }
 
-/// `None`: not an id.
+/// Parses a trace id; `None` if the text is not one.
 pub fn parse_id(text: &str) -> Option<TraceId> {
     digits(text, 32).map(u128::to_be_bytes)
 }
 
-/// 0: not an id.
+/// Parses a span id; 0 if the text is not one.
 pub fn parse_span(text: &str) -> u64 {
     digits(text, 16).unwrap_or(0) as u64
 }
 
-/// `None`: there is none; 0: not an id.
+/// Parses the id of a parent; `None` if there is none, 0 if the text is not an id.
 pub fn parse_parent(text: &str) -> Option<u64> {
     (!text.is_empty()).then(|| parse_span(text))
 }
 
-/// So many hexadecimal digits, and nothing else.
+/// Parses exactly `length` hexadecimal digits.
 fn digits(text: &str, length: usize) -> Option<u128> {
     let are_digits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     are_digits.then(|| u128::from_str_radix(text, 16).ok()).flatten()

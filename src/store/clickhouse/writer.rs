@@ -1,4 +1,4 @@
-//! Rows into ClickHouse, in batches and in the background, with an account of every span.
+//! The writer, which inserts rows into ClickHouse in batches in the background, and accounts for every span.
 
 use super::client::{Connection, Fault, within};
 use super::encode::{Rows, statement};
@@ -16,56 +16,62 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A batch is inserted when it has so many spans or bytes, or when its first trace has waited so long.
+/// The number of spans at which a batch is inserted.
 const BATCH_SPANS: u64 = 20_000;
+/// The number of bytes at which a batch is inserted.
 const BATCH_BYTES: usize = 16 << 20;
+/// The time after which a batch is inserted, from its first trace on.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
-/// Batches that wait besides the one under way.
+/// The number of batches that wait besides the one under way.
 const MOST_WAITING: usize = 2;
-/// Who waits for nothing in particular looks up after this time.
+/// The time after which a thread without work looks up.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// How to write.
+/// Options of a writer.
 pub struct WriterOptions {
-    /// With the server, until it is given up; `None`: never.
+    /// The time until the server is given up; `None` for no limit.
     pub patience: Option<Patience>,
-    /// How long a caller waits while the buffer is full; `None`: until the server is given up.
+    /// The time that a caller waits while the buffer is full; `None` if it waits until the server is given up.
     pub full: Option<Duration>,
-    /// Gets the first fault of each outage, on the writer's thread; must not block.
+    /// The receiver of the first fault of each outage. It is called on the writer's thread, and must not block.
     pub observer: Box<dyn Fn(WriterFault) + Send>,
 }
 
+/// The time for which a server that takes nothing is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// With a server that has not answered yet.
+    /// The time for a server that has never answered.
     pub first: Duration,
-    /// With one that has.
+    /// The time for a server that has answered before.
     pub lost: Duration,
 }
 
-/// The server takes nothing.
+/// The report of a server that takes nothing.
 #[derive(Clone, Debug)]
 pub struct WriterFault {
     pub cause: StoreError,
-    /// It had answered before.
+    /// The server had answered before.
     pub answered: bool,
-    /// `None`: as long as it takes.
+    /// The time for which it is tried; `None` for no limit.
     pub trying_for: Option<Duration>,
 }
 
-/// Where every span is that was handed over: waiting, written or lost.
+/// The account of every span that was handed over: it is waiting, written or lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Not acknowledged yet.
+    /// What is not acknowledged yet.
     pub waiting: Amount,
+    /// What is acknowledged.
     pub written: Amount,
-    /// By cause, with what the server first said of it.
+    /// What was lost, by cause, with the server's first message.
     pub lost: BTreeMap<String, Loss>,
-    /// Written again after an outcome that is not known: these may be there twice.
+    /// What was written again after an unknown outcome, so that it may be there twice.
     pub again: Amount,
-    /// Inserts that were acknowledged, and that were tried again.
+    /// The number of inserts that were acknowledged.
     pub inserts: u64,
+    /// The number of inserts that were tried again.
     pub retries: u64,
+    /// The longest wait before an insert was tried again.
     pub longest_wait: Duration,
 }
 
@@ -75,7 +81,7 @@ impl Written {
     }
 }
 
-/// A thread that inserts what is handed over. Dropped unfinished, it stops at once.
+/// A thread that inserts what is handed over. If it is dropped before [`Writer::finish`], it stops at once.
 pub struct Writer {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -83,9 +89,9 @@ pub struct Writer {
 
 struct Shared {
     state: Mutex<State>,
-    /// Something has changed that the thread, or a caller, waits for.
+    /// A signal that something has changed for which the thread, or a caller, waits.
     changed: Condvar,
-    /// How long a caller waits.
+    /// The time that a caller waits while the buffer is full.
     full: Option<Duration>,
     stop: tokio::sync::watch::Sender<bool>,
 }
@@ -96,18 +102,20 @@ struct State {
     open_since: Option<Instant>,
     full: Vec<Rows>,
     account: Written,
-    /// No more comes.
+    /// No more rows will come.
     closing: bool,
-    /// Nothing more is taken.
+    /// Nothing more is taken, for this cause and with this message.
     over: Option<(String, String)>,
 }
 
 impl Writer {
+    /// Starts a writer.
+    ///
     /// # Errors
-    /// A system without trusted certificates, or one that gives no threads.
+    /// The system has no trusted certificates where https is used, or gives no threads.
     pub fn start(connection: Connection, options: WriterOptions) -> Result<Writer, StoreError> {
         let failed = |e: std::io::Error| StoreError::Failed(format!("can't start to write: {e}"));
-        // Both before the thread, so that what is wrong is told at once.
+        // Both are made before the thread, so that a failure is reported at once.
         let client = connection.client(true)?.with_header("Content-Encoding", "lz4");
         let server = connection.client(false)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -117,29 +125,30 @@ impl Writer {
         let thread = std::thread::Builder::new().name("clickhouse".into()).spawn({
             let shared = shared.clone();
             move || {
-                let (answered, told, ready, number) = (false, false, false, 0);
+                let (answered, reported, ready, number) = (false, false, false, 0);
                 let mut work =
-                    Work { shared, connection, server, client, patience, observer, answered, told, ready, number };
+                    Work { shared, connection, server, client, patience, observer, answered, reported, ready, number };
                 while let Some(rows) = work.shared.next() {
                     runtime.block_on(work.insert(rows));
                 }
-                // A name look-up can't be interrupted; nobody waits for it.
+                // A name look-up can't be interrupted, but nobody waits for it.
                 runtime.shutdown_background();
             }
         });
         Ok(Writer { shared, thread: Mutex::new(Some(thread.map_err(failed)?)) })
     }
 
-    /// Hand over a trace; it goes with others. Waits while the buffer is full. Whether it was taken.
+    /// Hands over a trace, which is inserted together with others. Waits while the buffer is full, and returns whether the
+    /// trace was taken.
     ///
-    /// Not to be called from asynchronous code.
+    /// It must not be called from asynchronous code.
     pub fn add(&self, view: View<'_>) -> bool {
         self.take(|open| open.add(view))
     }
 
-    /// Hand over rows, as [`Writer::add`] a trace. Empties them and keeps their memory.
+    /// Hands over rows in the same way as [`Writer::add`] a trace, and empties them; they keep their memory.
     ///
-    /// Not to be called from asynchronous code.
+    /// It must not be called from asynchronous code.
     pub fn send(&self, rows: &mut Rows) -> bool {
         self.take(|open| open.append(rows))
     }
@@ -166,19 +175,19 @@ impl Writer {
         self.shared.state.lock().account.clone()
     }
 
-    /// Nothing more is taken: the server was given up.
+    /// Reports whether nothing more is taken, because the server was given up.
     pub fn is_over(&self) -> bool {
         self.shared.state.lock().over.is_some()
     }
 
-    /// Give up at once what is not acknowledged.
+    /// Gives up at once what is not acknowledged.
     pub fn abort(&self) {
         self.shared.give_up("stopped", "");
     }
 
-    /// Wait until all is written or lost; the account, closed.
+    /// Waits until everything is written or lost, and returns the final account.
     ///
-    /// Not to be called from asynchronous code.
+    /// It must not be called from asynchronous code.
     pub fn finish(&self) -> Written {
         self.shared.state.lock().closing = true;
         self.shared.changed.notify_all();
@@ -198,7 +207,7 @@ impl Drop for Writer {
 }
 
 impl Rows {
-    /// Enough for an insert.
+    /// Reports whether there is enough for an insert.
     pub fn is_full(&self) -> bool {
         self.spans >= BATCH_SPANS || self.body.len() >= BATCH_BYTES
     }
@@ -224,7 +233,7 @@ impl Shared {
         true
     }
 
-    /// The next batch, when it is due; `None`: there is none and no more comes.
+    /// Returns the next batch when it is due, or `None` if there is none and no more comes.
     fn next(&self) -> Option<Rows> {
         let mut state = self.state.lock();
         loop {
@@ -246,7 +255,7 @@ impl Shared {
         }
     }
 
-    /// Take nothing more; what waits is lost.
+    /// Takes nothing more, and counts what waits as lost.
     fn give_up(&self, cause: &str, message: &str) {
         let mut state = self.state.lock();
         state.over.get_or_insert_with(|| (cause.into(), message.into()));
@@ -276,29 +285,29 @@ impl State {
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 struct Work {
     shared: Arc<Shared>,
     connection: Connection,
-    /// Without a database, for as long as there is none.
+    /// A client without a database, for as long as the database does not exist.
     server: Client,
     client: Client,
     patience: Option<Patience>,
     observer: Box<dyn Fn(WriterFault) + Send>,
     /// The server has answered before.
     answered: bool,
-    /// The outage was told.
-    told: bool,
-    /// The tables are there.
+    /// The current outage has been reported.
+    reported: bool,
+    /// The tables exist.
     ready: bool,
-    /// Of the batch.
+    /// The number of the batch.
     number: u64,
 }
 
 impl Work {
     async fn insert(&mut self, mut rows: Rows) {
         self.number += 1;
-        // Where a server keeps the tokens of the last inserts, the same batch is not taken twice.
+        // A server that keeps the tokens of the last inserts does not take the same batch twice.
         let token = format!("tracegen-{}-{}", crate::clock::now(), self.number);
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
@@ -320,7 +329,7 @@ impl Work {
             };
             let fault = match attempt {
                 Ok(()) => {
-                    (self.answered, self.told) = (true, false);
+                    (self.answered, self.reported) = (true, false);
                     let mut state = self.shared.state.lock();
                     state.land(&rows);
                     state.account.written += rows.amount();
@@ -330,7 +339,7 @@ impl Work {
                 Err(fault) => fault,
             };
             let patience = self.patience.map(|p| if self.answered { p.lost } else { p.first });
-            if fault.passing && !std::mem::replace(&mut self.told, true) {
+            if fault.passing && !std::mem::replace(&mut self.reported, true) {
                 let (cause, answered) = (fault.error.clone(), self.answered);
                 (self.observer)(WriterFault { cause, answered, trying_for: patience });
             }
@@ -360,7 +369,7 @@ impl Work {
         }
     }
 
-    /// Makes the tables, where they are not there.
+    /// Creates the tables if they do not exist.
     async fn prepare(&self) -> Result<(), Fault> {
         schema::create(&self.server, &self.connection.database).await?;
         schema::check(&self.server, &self.connection.database).await
@@ -368,7 +377,7 @@ impl Work {
 
     async fn attempt(&mut self, body: Bytes, token: &str) -> Result<(), Fault> {
         if !self.ready {
-            // Nothing has been inserted yet, whatever is not known of the tables.
+            // Nothing has been inserted yet, even if the state of the tables is unknown.
             self.prepare().await.map_err(|fault| Fault { unknown: false, ..fault })?;
             self.ready = true;
         }
@@ -385,7 +394,7 @@ impl Work {
     }
 }
 
-/// A body in LZ4.
+/// Compresses a body with LZ4.
 fn packed(body: &[u8]) -> io::Result<Bytes> {
     let mut encoder = FrameEncoder::new(vec![]);
     encoder.write_all(body)?;

@@ -1,4 +1,4 @@
-//! ClickHouse, tried again and again: while it can't be used until it can, while it is used to see that it still is.
+//! Supervision of ClickHouse: it is tried until it can be used, and checked while it is used.
 
 use super::Outage;
 use crate::clock::now;
@@ -8,27 +8,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Between the tries of an outage, growing from the first to the last.
+/// The first wait between tries of an outage.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The last wait between tries, up to which they grow.
 const LAST_WAIT: Duration = Duration::from_secs(10);
-/// Between two looks at a store in use.
+/// The time between two checks of a store in use.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// A ClickHouse store under supervision.
 pub struct Watched(Arc<Shared>);
 
 struct Shared {
     store: ClickHouse,
-    /// `None`: it is in use.
+    /// The current outage; `None` while the store is in use.
     outage: Mutex<Option<Outage>>,
-    /// Only one check at a time.
+    /// A lock, so that only one check runs at a time.
     checking: tokio::sync::Mutex<()>,
-    /// The end of it.
-    over: Notify,
+    /// A signal to end the supervision.
+    ended: Notify,
 }
 
 impl Watched {
+    /// Starts the supervision.
+    ///
     /// # Errors
-    /// A system that gives no threads.
+    /// The system gives no threads.
     pub fn start(store: ClickHouse) -> Result<Watched, StoreError> {
         let failed = |e: std::io::Error| StoreError::Failed(format!("can't watch ClickHouse: {e}"));
         let untried = Outage {
@@ -41,7 +45,7 @@ impl Watched {
             store,
             outage: Mutex::new(Some(untried)),
             checking: tokio::sync::Mutex::default(),
-            over: Notify::new(),
+            ended: Notify::new(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         std::thread::Builder::new()
@@ -52,10 +56,10 @@ impl Watched {
                     runtime.block_on(async {
                         tokio::select! {
                             () = shared.watch() => {}
-                            () = shared.over.notified() => {}
+                            () = shared.ended.notified() => {}
                         }
                     });
-                    // A name look-up can't be interrupted; nobody waits for it.
+                    // A name look-up can't be interrupted, but nobody waits for it.
                     runtime.shutdown_background();
                 }
             })
@@ -75,7 +79,7 @@ impl Watched {
         self.0.outage.lock().clone()
     }
 
-    /// Try it now; whether it can be used.
+    /// Checks the store now, and returns whether it can be used.
     pub async fn check(&self) -> bool {
         self.0.check().await
     }
@@ -83,7 +87,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.0.over.notify_one();
+        self.0.ended.notify_one();
     }
 }
 
@@ -91,10 +95,10 @@ impl Shared {
     async fn watch(&self) {
         loop {
             if self.check().await {
-                // what keeps it from that is seen at the next look
+                // The next check notices a fault that prevents this.
                 let _ = self.store.catch_up().await;
             }
-            // A try that was asked for in between puts off the next one.
+            // An extra try in between delays the next one.
             loop {
                 let due = self.outage.lock().as_ref().map(|outage| outage.next_try.saturating_sub(now()));
                 match due {

@@ -1,35 +1,35 @@
-//! A kept trace, and the row that stands for it where traces are scanned.
+//! A kept trace, and the row that represents it in scans.
 
 use crate::plan::{BlockId, ScenarioId};
 use crate::trace::{Bytes, Origin, Trace, TraceId, View};
 use std::sync::Arc;
 
-/// Bit of [`Row::services`] for the services from this on.
+/// The bit in [`Row::services`] for the service with this number and all later ones.
 pub const LAST_SERVICE: u32 = 63;
 
-/// The interpreter's own records: about 300 B a span.
+/// A kept trace in the interpreter's own records, which take about 300 B a span.
 pub struct Kept {
     pub origin: Arc<Origin>,
     pub trace: Trace,
-    /// How many traces came before.
+    /// The number of traces that came before.
     pub arrival: u64,
-    /// [`Source::number`].
+    /// The trace's [`Source::number`].
     pub source: u32,
-    /// As [`bytes`] counts them.
+    /// The memory of the trace as counted by [`bytes`].
     pub bytes: u64,
 }
 
-/// What most conditions are about. Lies beside others in memory.
+/// The properties that most conditions are about. Rows are contiguous in memory.
 #[derive(Clone)]
 pub struct Row {
     pub id: TraceId,
-    /// Of the root, ns since 1970.
+    /// The start of the root in ns since 1970.
     pub start: u64,
-    /// Of the root, ns.
+    /// The duration of the root in ns.
     pub duration: u64,
-    /// The services of the spans, a bit each; all from number [`LAST_SERVICE`] on have the last together.
+    /// The services of the spans, a bit for each; all services from number [`LAST_SERVICE`] on share the last bit.
     pub services: u64,
-    /// [`Source::number`].
+    /// The trace's [`Source::number`].
     pub source: u32,
     pub scenario: ScenarioId,
     pub failed: bool,
@@ -37,8 +37,8 @@ pub struct Row {
 }
 
 impl Kept {
-    /// A copy of a trace that takes no more than it needs, to be given its place; what later traces could link to is left out.
-    /// It takes as many bytes as [`bytes`] says.
+    /// Makes a copy of a trace that takes no more memory than it needs, without the data for later links. It takes as many
+    /// bytes as [`bytes`] returns.
     pub fn new(origin: &Arc<Origin>, trace: &Trace, bytes: u64) -> Kept {
         let mut text = Bytes::with_capacity(trace.text.len());
         text.append(trace.text.as_slice());
@@ -61,8 +61,8 @@ impl Kept {
     }
 }
 
-/// Memory that a trace takes when it is kept, and that goes when it goes: its records, its row, its places in the indices, and the
-/// names of its spans that were made at run time, which are counted as if no other trace had them.
+/// Returns the memory that a kept trace takes and that is freed with it: its records, its row, its places in the indices,
+/// and the names of its spans made at run time, counted as if no other trace had them.
 pub fn bytes(view: View<'_>) -> u64 {
     let Trace { spans, attrs, events, links, failures, exports: _, values, text, .. } = view.trace;
     let records = size_of_val(&spans[..])
@@ -71,7 +71,8 @@ pub fn bytes(view: View<'_>) -> u64 {
         + size_of_val(&links[..])
         + size_of_val(&failures[..])
         + size_of_val(&values[..]);
-    // An Arc's counts; ids and Arcs in the map of all and, for each link, in that of links, which are half empty at worst.
+    // The counts of an Arc; the ids and Arcs in the map of all traces and, for each link, in the map of links, which are
+    // half empty at worst.
     let place = 2 * size_of::<(TraceId, Arc<Kept>)>();
     let whole = size_of::<Kept>() + 2 * size_of::<usize>() + size_of::<Row>() + place;
     let made = view.spans().filter(|span| view.plan.span(span.record().block).name.is_none());

@@ -1,4 +1,4 @@
-//! A page out of all rows, and the figures of the rows that match.
+//! A page of the rows, and the figures of the rows that match.
 
 use super::kept::Row;
 use super::shelf::Snapshot;
@@ -8,7 +8,7 @@ use crate::store::{
     Arrivals, DurationBins, Order, Overview, Percentiles, StoreError, TracePage, TraceQuery, TraceSummary,
 };
 
-/// What a row is ordered by; the smallest comes first.
+/// The sort key of a row; the smallest comes first.
 type Rank = (u64, [u8; 16]);
 
 fn rank(order: Order, row: &Row) -> Rank {
@@ -21,29 +21,29 @@ fn rank(order: Order, row: &Row) -> Rank {
     (first, row.id)
 }
 
-/// The rows that come first, kept while others are offered.
+/// A selection of the rows that come first among all that are offered.
 struct First<'s> {
-    most: usize,
+    capacity: usize,
     rows: Vec<(Rank, &'s Row)>,
-    /// Nothing from here on is among them any more.
+    /// Rows from this rank on can't be among the first any more.
     end: Option<Rank>,
 }
 
 impl<'s> First<'s> {
     fn offer(&mut self, rank: Rank, row: &'s Row) {
-        if self.most > 0 && self.end.is_none_or(|end| rank < end) {
+        if self.capacity > 0 && self.end.is_none_or(|end| rank < end) {
             self.rows.push((rank, row));
-            if self.rows.len() >= 2 * self.most.max(32) {
+            if self.rows.len() >= 2 * self.capacity.max(32) {
                 self.cut();
             }
         }
     }
 
     fn cut(&mut self) {
-        if self.rows.len() > self.most {
-            let (_, (end, _), _) = self.rows.select_nth_unstable_by_key(self.most, |(rank, _)| *rank);
+        if self.rows.len() > self.capacity {
+            let (_, (end, _), _) = self.rows.select_nth_unstable_by_key(self.capacity, |(rank, _)| *rank);
             self.end = Some(*end);
-            self.rows.truncate(self.most);
+            self.rows.truncate(self.capacity);
         }
     }
 
@@ -54,15 +54,15 @@ impl<'s> First<'s> {
     }
 }
 
-/// The query's page of the rows that its sieve lets through.
+/// Returns the query's page of the rows that match.
 ///
 /// # Errors
-/// [`StoreError::TooLarge`]: their names take more than [`TracePage::MOST_BYTES`].
+/// [`StoreError::TooLarge`] if their names take more than [`TracePage::MOST_BYTES`].
 pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Result<TracePage, StoreError> {
     let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
-    let most = offset.saturating_add(query.limit as usize).min(snapshot.total as usize);
-    let mut first = First { most, rows: vec![], end: None };
-    // Without a condition all that is asked for is the page, and most segments can't have any of it.
+    let capacity = offset.saturating_add(query.limit as usize).min(snapshot.total as usize);
+    let mut first = First { capacity, rows: vec![], end: None };
+    // Without a condition only the page matters, and most segments can't contain any of it.
     let all = query.is_plain() && query.range.is_whole();
     let mut total = 0;
     for segment in snapshot.segments.iter().rev() {
@@ -90,7 +90,7 @@ pub fn page(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Resul
     Ok(TracePage { traces, total: if all { snapshot.total } else { total }, searched: None })
 }
 
-/// Figures of the rows that the query's sieve lets through.
+/// Returns the figures of the rows that match.
 pub fn overview(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> Overview {
     let segments = snapshot.segments.iter().filter(|segment| segment.touches(query.range));
     let rows = segments.flat_map(|segment| segment.rows.iter()).filter(|row| sieve.holds(row));
@@ -107,7 +107,7 @@ pub fn overview(snapshot: &Snapshot, query: &TraceQuery, sieve: &Sieve<'_>) -> O
     }
 }
 
-/// Of (start, duration, failed).
+/// Returns the arrivals of rows given as (start, duration, failed).
 fn arrivals(rows: &[(u64, u64, bool)], query: &TraceQuery) -> Arrivals {
     let starts = || rows.iter().map(|(start, ..)| *start);
     let (Some(first), Some(last)) = (starts().min(), starts().max()) else { return Arrivals::default() };

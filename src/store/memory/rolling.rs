@@ -1,11 +1,11 @@
-//! What came in the last hour, also of traces that are no longer kept.
+//! Figures of the last hour, including traces that are no longer kept.
 //!
 //! The hour ends with the latest span. Traces are counted by the second and measured by 10 s; spans are counted by 10 s and
-//! measured by the minute, by scenario, service and operation. Percentiles are at most 2 % off; with more than a few hundred
-//! operations, each of which then has fewer bins, up to 10 %.
+//! measured by the minute, by scenario, service and operation. Percentiles are at most 2 % off; with more than a few
+//! hundred operations, each of which then has fewer bins, up to 10 %.
 //!
-//! All of it takes 28 MB at most: 6 KB for each of 1,000 operations, 1,000 calls and 1,000 messages, 8 MB for the durations of
-//! all operations, and 4 MB for those of traces. 100 operations take 1 to 3 MB.
+//! All of it takes at most 28 MB: 6 KB for each of 1,000 operations, 1,000 calls and 1,000 messages, 8 MB for the durations
+//! of all operations, and 4 MB for those of traces. 100 operations take 1 to 3 MB.
 
 use super::tally::{Entry, Tally};
 use super::window::{HOUR, Spans, Window};
@@ -18,9 +18,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// By the second, measured by 10 s.
+/// A window that counts traces by the second and measures them by 10 s.
 type Traces = Window<{ 10 * SECOND }, 10>;
 
+/// The figures of the last hour.
 #[derive(Default)]
 pub struct Rolling {
     counted: Mutex<Counted>,
@@ -29,22 +30,22 @@ pub struct Rolling {
 
 #[derive(Default)]
 struct Counted {
-    /// Start of the first and the last span.
+    /// The starts of the first and the last span.
     starts: Option<(u64, u64)>,
     tally: Tally,
 }
 
-/// What is asked for, and the part of it that is known; ns since 1970.
+/// The time range that is asked for, and the part of it that is known, in ns since 1970.
 struct Frame {
     buckets: Buckets,
     from: u64,
     until: u64,
-    /// The first span, or what came later, an hour before the last.
+    /// The earliest time that is known: the first span, or an hour before the last one if that is later.
     since: u64,
 }
 
 impl Rolling {
-    /// Count a trace. `linked` tells the service of a span of an earlier trace.
+    /// Counts a trace. `linked` returns the service of a span of an earlier trace.
     pub fn add(&self, origin: &Arc<Origin>, trace: &Trace, linked: impl Fn(TraceId, u64) -> Option<String>) {
         let starts = || trace.spans.iter().map(|span| span.start);
         let (Some(root), Some(first), Some(last)) = (trace.spans.first(), starts().min(), starts().max()) else {
@@ -56,7 +57,8 @@ impl Rolling {
         counted.tally.add(origin.view(trace), origin, linked);
     }
 
-    /// A range rounded outwards to 10 s, cut into steps of at least `finest` ns; `None`: nothing came yet.
+    /// Rounds a range outwards to 10 s and cuts it into steps of at least `finest` ns, or returns `None` if nothing came
+    /// yet.
     fn frame(&self, range: TimeRange, finest: u64) -> Option<Frame> {
         let (first, last) = self.counted.lock().starts?;
         let since = first.max(last.saturating_sub(HOUR));
@@ -67,7 +69,7 @@ impl Rolling {
         Some(Frame { buckets, from: from.max(since / slot * slot), until, since })
     }
 
-    /// Traces in a range.
+    /// Returns the overview of the traces in a range.
     pub fn overview(&self, range: TimeRange) -> Overview {
         let Some(Frame { buckets, from, until, .. }) = self.frame(range, SECOND) else {
             return Overview::default();
@@ -89,7 +91,7 @@ impl Rolling {
         }
     }
 
-    /// Spans and edges in a range, of all scenarios or of one.
+    /// Returns the report of spans and edges in a range, of all scenarios or of one.
     pub fn services(&self, range: TimeRange, scenario: Option<&str>, now: u64) -> ServicesReport {
         let Some(frame) = self.frame(range, Spans::TICK) else { return ServicesReport::default() };
         let (operations, calls, messages) = {
@@ -108,7 +110,7 @@ impl Rolling {
     }
 }
 
-/// Counts by bucket of `from..until`.
+/// Returns the counts for each bucket of `from..until`.
 fn series<const SLOT: u64, const TICKS: usize>(
     window: &Window<SLOT, TICKS>,
     buckets: &Buckets,
@@ -125,7 +127,7 @@ fn series<const SLOT: u64, const TICKS: usize>(
     series
 }
 
-/// Entries by the last two of their names, over all scenarios.
+/// Groups entries by the last two of their names, over all scenarios.
 fn grouped(entries: &[Arc<Entry>]) -> BTreeMap<(&str, &str), Vec<&Entry>> {
     let mut groups: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
@@ -206,7 +208,7 @@ mod tests {
 
     const OPENING: u64 = 1_767_225_600 * SECOND;
 
-    /// Traces of a scenario file, ten a second.
+    /// Generates traces of a scenario file, ten a second.
     fn traces(yaml: &str, count: u64) -> (Arc<Origin>, Vec<Trace>) {
         let loaded = language::load_texts(vec![("a.yaml".into(), yaml.into())]);
         let plan = compiler::compile_loaded(loaded).1.plan.expect("it compiles");
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_names_are_counted_together_until_there_is_room_again() {
+    fn names_beyond_the_limit_share_an_entry_until_there_is_room_again() {
         let (origin, traces) = traces("{name: s, root_span: {service: a, operation: \"op <<trace.index>>\"}}", 2_000);
         let rolling = Rolling::default();
         traces.iter().for_each(|trace| add(&rolling, &origin, trace));
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_from_the_service_of_what_is_linked_to() {
+    fn a_message_comes_from_the_service_of_the_linked_span() {
         let producer = |service: &str| {
             format!(
                 "  - {{name: from {service}, root_span: {{service: {service}, operation: put, kind: PRODUCER, \
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_covered_begins_with_the_first_span() {
+    fn the_covered_time_begins_with_the_first_span() {
         let (origin, traces) = traces("{name: s, root_span: {service: a, operation: o}}", 100);
         let rolling = Rolling::default();
         assert_eq!(rolling.services(TimeRange::default(), None, OPENING), ServicesReport::default());

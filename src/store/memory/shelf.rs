@@ -1,4 +1,4 @@
-//! The kept traces, the oldest first, with what finds them.
+//! The kept traces, oldest first, and their indices.
 
 use super::MemoryLimits;
 use super::kept::{Kept, Row};
@@ -8,40 +8,42 @@ use crate::trace::{Origin, TraceId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Rows of a segment: a snapshot costs a count of each segment, a change to one that is in a snapshot a copy of it.
+/// The number of rows in a segment. A snapshot costs a reference count for each segment, and a change to a segment of a
+/// snapshot costs a copy of it.
 const SEGMENT: usize = 256;
 
-/// By order of arrival, oldest out first.
+/// The kept traces in the order of their arrival; the oldest is dropped first.
 #[derive(Default)]
 pub struct Shelf {
     segments: VecDeque<Segment>,
     by_id: HashMap<TraceId, Arc<Kept>>,
-    /// Traces by those that they link to, one for each link.
+    /// The traces that link to each trace, one entry for each link.
     links: HashMap<TraceId, VecDeque<Arc<Kept>>>,
     sources: Vec<Source>,
-    /// Of everything that came.
+    /// The number of all traces that ever came.
     arrivals: u64,
     new_sources: u32,
     counts: TraceCounts,
     bytes: u64,
 }
 
-/// Some rows in a row, shared with snapshots.
+/// Consecutive rows, shared with snapshots.
 #[derive(Clone)]
 pub struct Segment {
     pub rows: Arc<VecDeque<Row>>,
-    /// No row starts before or after.
+    /// The earliest start of a row.
     first: u64,
+    /// The latest start of a row.
     last: u64,
 }
 
 impl Segment {
-    /// Whether any row may start in a range.
+    /// Reports whether a row may start in a range.
     pub fn touches(&self, range: TimeRange) -> bool {
         range.from.is_none_or(|from| from <= self.last) && range.until.is_none_or(|until| self.first < until)
     }
 
-    /// Earliest and latest start.
+    /// Returns the earliest and the latest start.
     pub fn starts(&self) -> (u64, u64) {
         (self.first, self.last)
     }
@@ -55,8 +57,8 @@ pub struct Snapshot {
 }
 
 impl Shelf {
-    /// Adds a trace, and takes out the oldest where there is no room for it. What went is returned: its memory is freed outside
-    /// of the lock.
+    /// Adds a trace, and drops the oldest ones as far as there is no room. Dropped rows are returned, so that their memory
+    /// is freed outside of the lock.
     pub fn add(&mut self, limits: MemoryLimits, mut kept: Kept) -> Vec<Row> {
         let before = self.by_id.get(&kept.trace.id).map(|kept| kept.arrival);
         let mut gone: Vec<Row> = before.and_then(|at| self.take(at)).into_iter().collect();
@@ -97,7 +99,7 @@ impl Shelf {
         Arc::make_mut(&mut segment.rows).push_back(row);
     }
 
-    /// Take out what came as number `arrival`.
+    /// Removes the trace with the number `arrival`.
     fn take(&mut self, arrival: u64) -> Option<Row> {
         let before = |segment: &Segment| segment.rows.back().is_some_and(|row| row.kept.arrival < arrival);
         let at = self.segments.partition_point(before);
@@ -144,7 +146,7 @@ impl Shelf {
         self.by_id.get(&id)
     }
 
-    /// Traces that link to one, each as often as it does.
+    /// Iterates over the traces that link to a trace, each once for each link.
     pub fn linking(&self, id: TraceId) -> impl Iterator<Item = &Arc<Kept>> {
         self.links.get(&id).into_iter().flatten()
     }

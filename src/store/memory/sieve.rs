@@ -1,4 +1,4 @@
-//! A query made ready for the traces of each origin: what the plan alone decides is decided once.
+//! A query prepared for the traces of each origin: everything that the plan alone decides is decided once.
 
 use super::kept::{Kept, LAST_SERVICE, Row};
 use super::shelf::Snapshot;
@@ -7,47 +7,49 @@ use crate::plan::{BlockId, ERROR_TYPE, Plan};
 use crate::store::TraceQuery;
 use crate::trace::{Origin, SpanView, constant};
 
-/// What a trace has to have.
+/// The conditions of a query on traces.
 pub struct Sieve<'q> {
     query: &'q TraceQuery,
-    /// Mask and bits of the trace id; `None`: no id has this prefix.
+    /// The mask and bits of the trace id; `None` if no id has the prefix.
     prefix: Option<(u128, u128)>,
     clauses: Vec<Clause<'q>>,
     sources: Vec<Narrowed>,
 }
 
-/// What some span of a trace has to have.
+/// A condition on some span of a trace.
 enum Clause<'q> {
     Named { service: Option<&'q str>, operation: &'q str },
     Attribute { key: &'q str, value: &'q str },
     Text(Needle),
 }
 
-/// The query where it meets one origin.
+/// A query prepared for one origin.
 struct Narrowed {
     number: u32,
-    /// By scenario: whether its traces can match.
+    /// For each scenario, whether its traces can match.
     scenarios: Vec<bool>,
-    /// The service's bit in a row, and whether others share it; 0: no service is asked for.
+    /// The service's bit in a row; 0 if the query has no service.
     service: u64,
+    /// Other services share the bit.
     shared: bool,
-    /// By clause.
+    /// What is known of each clause.
     clauses: Vec<Decided>,
 }
 
 /// What is known of a clause without a trace.
 struct Decided {
-    /// By block.
+    /// What is known for the spans of each block.
     blocks: Vec<Known>,
-    /// Whether each resource has it.
+    /// For each resource, whether it matches.
     resources: Vec<bool>,
 }
 
+/// Whether the spans of a block match.
 #[derive(Clone, Copy, PartialEq)]
 enum Known {
     Always,
     Never,
-    /// By the span.
+    /// It depends on the span.
     Open,
 }
 
@@ -62,6 +64,7 @@ impl<'q> Sieve<'q> {
         Sieve { query, prefix: prefix(query.id_prefix.as_deref()), sources: sources.collect(), clauses }
     }
 
+    /// Reports whether a trace matches.
     pub fn holds(&self, row: &Row) -> bool {
         let query = self.query;
         let id = || self.prefix.is_some_and(|(mask, bits)| u128::from_be_bytes(row.id) & mask == bits);
@@ -87,7 +90,7 @@ impl<'q> Sieve<'q> {
     }
 }
 
-/// Of the first digits of an id.
+/// Returns the mask and bits for the first digits of an id.
 fn prefix(digits: Option<&str>) -> Option<(u128, u128)> {
     let digits = digits.unwrap_or_default();
     if digits.is_empty() {
@@ -121,7 +124,7 @@ fn narrow(number: u32, origin: &Origin, query: &TraceQuery, clauses: &[Clause]) 
 }
 
 impl Decided {
-    /// Whether a span of the block can have it.
+    /// Reports whether a span of the block can match.
     fn is_open(&self, plan: &Plan, block: BlockId) -> bool {
         let service = &plan.services[plan.span(block).service.index()];
         let first = service.first_resource.index();
@@ -152,7 +155,7 @@ impl Clause<'_> {
         Decided { resources: resources.collect(), blocks: blocks.collect() }
     }
 
-    /// What holds for all spans of a block.
+    /// Returns what is known for all spans of a block.
     fn of_block(&self, plan: &Plan, block: BlockId) -> Known {
         let (form, service) = (plan.span(block), plan.service_of(block));
         let name = form.name.map(|name| plan.text(name));
@@ -178,7 +181,7 @@ impl Clause<'_> {
         }
     }
 
-    /// What was left open.
+    /// Decides for a span what the block leaves open.
     fn of_span(&self, span: SpanView<'_>) -> bool {
         match self {
             Clause::Named { operation, .. } => span.name() == *operation,

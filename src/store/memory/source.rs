@@ -1,20 +1,20 @@
-//! What the kept traces of one origin have in common, and how often each name occurs in them.
+//! Data that the kept traces of one origin share, and how often each name occurs in them.
 
 use crate::plan::{ServiceId, SpanForm};
 use crate::trace::{Origin, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// An origin of traces that are kept.
+/// An origin of kept traces.
 pub struct Source {
-    /// Sources are numbered as they come.
+    /// The number of the source, in the order in which they came.
     pub number: u32,
     pub origin: Arc<Origin>,
-    /// Kept traces.
+    /// The number of kept traces.
     pub traces: u64,
-    /// Spans by block.
+    /// The number of spans of each block.
     spans: Vec<u64>,
-    /// Spans by names that were made at run time, by service.
+    /// For each service, the number of spans by names made at run time.
     made: Vec<BTreeMap<Box<str>, u64>>,
 }
 
@@ -30,12 +30,13 @@ impl Source {
         }
     }
 
+    /// Counts a trace.
     pub fn add(&mut self, view: View<'_>) {
         self.traces += 1;
         self.count(view, |count| count + 1);
     }
 
-    /// A trace that was added before.
+    /// Removes a trace that was counted before.
     pub fn remove(&mut self, view: View<'_>) {
         self.traces -= 1;
         self.count(view, |count| count - 1);
@@ -67,20 +68,20 @@ impl Source {
         blocks.filter(|(_, spans)| **spans > 0).filter_map(|(block, _)| block.span())
     }
 
-    /// Add the services that occur.
+    /// Adds the names of the services that occur.
     pub fn services<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
         names.extend(self.forms().map(|form| self.service(form.service)));
     }
 
-    /// Add the names that occur, of all spans or of those of a service; of those made at run time the first `most` of each
-    /// service.
-    pub fn operations<'a>(&'a self, service: Option<&str>, most: usize, names: &mut BTreeSet<&'a str>) {
+    /// Adds the names that occur, of the spans of all services or of one; of the names made at run time, the first
+    /// `max_made` of each service.
+    pub fn operations<'a>(&'a self, service: Option<&str>, max_made: usize, names: &mut BTreeSet<&'a str>) {
         let wanted = |id: ServiceId| service.is_none_or(|service| service == self.service(id));
         let forms = self.forms().filter(|form| wanted(form.service));
         names.extend(forms.filter_map(|form| form.name).map(|name| self.origin.plan.text(name)));
         for (id, made) in (0..).map(ServiceId).zip(&self.made) {
             if wanted(id) {
-                names.extend(made.keys().take(most).map(|name| &**name));
+                names.extend(made.keys().take(max_made).map(|name| &**name));
             }
         }
     }

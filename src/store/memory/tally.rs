@@ -1,4 +1,4 @@
-//! Windows by name: which operation, which call and which message a span is counted under.
+//! Windows by name: the entry of an operation, a call or a message under which a span is counted.
 
 use super::window::{HOUR, Spans};
 use crate::plan::{BlockId, Plan, SpanKind};
@@ -7,21 +7,21 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Entries of one table. What comes when they are used up goes under [`OTHER`].
+/// The maximum number of entries of a table; further names are counted under [`OTHER`].
 const MOST: usize = 1_000;
-/// Of these, for the others of a scenario's service each.
+/// The number of those that are reserved for [`OTHER`], one for each scenario and service.
 const MOST_OTHERS: usize = 100;
-/// Bytes of a name; names that begin alike and are longer are one.
+/// The maximum length of a name in bytes; longer names with the same beginning share an entry.
 const MOST_NAME: usize = 512;
 const OTHER: &str = "(other)";
-/// Bins of the durations of all operations in one minute.
+/// The number of bins of the durations of all operations in one minute.
 const BINS: usize = 1 << 14;
-/// Origins whose blocks' windows are remembered.
+/// The maximum number of origins whose blocks' windows are remembered.
 const MOST_SOURCES: usize = 4;
 
-/// A window and what is counted in it.
+/// A window and the names that are counted in it.
 pub struct Entry {
-    /// Scenario; then service and operation, or from which service to which.
+    /// The scenario; then service and operation, or the calling and the called service.
     pub names: [String; 3],
     pub spans: Mutex<Spans>,
 }
@@ -29,27 +29,27 @@ pub struct Entry {
 #[derive(Default)]
 pub struct Table {
     entries: HashMap<String, Arc<Entry>>,
-    /// When those were dropped that had not been used for an hour.
+    /// The last time when entries were dropped that had not been used for an hour.
     tidied: u64,
 }
 
 #[derive(Default)]
 pub struct Tally {
     pub operations: Table,
-    /// From parent to child.
+    /// Calls from a parent to its child.
     pub calls: Table,
-    /// The same where the child is a CONSUMER, and from what is linked to what links.
+    /// Messages: from the parent of a CONSUMER, or from a linked span to the one that links.
     pub messages: Table,
     sources: Vec<Source>,
 }
 
-/// The windows of an origin's blocks, so that a span's need not be looked up.
+/// The windows of an origin's blocks, which save the look-up by name.
 struct Source {
     origin: Arc<Origin>,
     blocks: Vec<Block>,
 }
 
-/// Each is `None` until it is first needed.
+/// The windows of a block, each `None` until it is first needed.
 #[derive(Clone, Default)]
 struct Block {
     operation: Option<Arc<Entry>>,
@@ -57,7 +57,7 @@ struct Block {
 }
 
 impl Tally {
-    /// `linked` tells the service of a span of an earlier trace.
+    /// Counts a trace. `linked` returns the service of a span of an earlier trace.
     pub fn add(&mut self, view: View<'_>, origin: &Arc<Origin>, linked: impl Fn(TraceId, u64) -> Option<String>) {
         let (plan, scenario) = (view.plan, view.scenario());
         let now = view.trace.start;
@@ -105,7 +105,7 @@ impl Tally {
     }
 }
 
-/// The only service that a block's spans can link to.
+/// Returns the only service that a block's spans can link to.
 fn producer(plan: &Plan, block: BlockId) -> Option<&str> {
     let sources = plan.block(block).links().flat_map(|link| &plan.links[link.index()].sources);
     let mut services = sources.map(|source| plan.span(*source).service);
@@ -113,7 +113,7 @@ fn producer(plan: &Plan, block: BlockId) -> Option<&str> {
     services.all(|service| service == first).then(|| plan.service_name(first))
 }
 
-/// As much of a name as is kept: one that was made at run time may be as long as a trace's text.
+/// Returns as much of a name as is kept, because one made at run time may be as long as a trace's text.
 fn shown(name: &str) -> &str {
     &name[..name.floor_char_boundary(MOST_NAME)]
 }
@@ -123,13 +123,13 @@ fn key(names: [&str; 3]) -> String {
 }
 
 impl Table {
-    /// All, or those of a scenario.
+    /// Returns all entries, or those of a scenario.
     pub fn entries(&self, scenario: Option<&str>) -> Vec<Arc<Entry>> {
         let of = |entry: &&Arc<Entry>| scenario.is_none_or(|scenario| entry.names[0] == scenario);
         self.entries.values().filter(of).cloned().collect()
     }
 
-    /// The entry of these names, or the one that they are counted under because there are too many.
+    /// Returns the entry of these names, or the one for other names if there are too many.
     fn get(&mut self, names: [&str; 3]) -> Arc<Entry> {
         let names = names.map(shown);
         let [scenario, first, _] = names;
@@ -141,7 +141,7 @@ impl Table {
         self.entries.entry(key(names)).or_insert_with(new).clone()
     }
 
-    /// Of a full table, once a minute, drop what was not used for an hour. Whether anything was.
+    /// Drops, once a minute and if the table is full, what was not used for an hour. Returns whether anything was dropped.
     fn tidy(&mut self, now: u64) -> bool {
         if self.entries.len() < MOST - MOST_OTHERS || now < self.tidied.saturating_add(HOUR / 60) {
             return false;

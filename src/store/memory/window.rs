@@ -1,22 +1,22 @@
-//! What happened in the last hour: counts in ticks, durations in slots of some ticks, in a ring.
+//! A window over the last hour: counts by tick and durations by slot, which consists of ticks, in a ring.
 
 use crate::store::histogram::{Durations, Histogram};
 
-/// ns that a window reaches back.
+/// The time that a window reaches back, in ns.
 pub const HOUR: u64 = 3_600_000_000_000;
 
-/// `SLOT` ns a slot, `TICKS` ticks in each.
+/// A window with slots of `SLOT` ns and `TICKS` ticks in each.
 pub struct Window<const SLOT: u64, const TICKS: usize> {
-    /// Slot n of all time stands at n modulo their number. None until the first is counted.
+    /// The slots; slot n since 1970 is at index n modulo their number. There are none until something is counted.
     slots: Vec<Slot<TICKS>>,
 }
 
-/// The window that spans are counted in: by 10 s, their durations measured by the minute.
+/// The window of spans: they are counted by 10 s, and their durations are measured by the minute.
 pub type Spans = Window<{ 60 * 1_000_000_000 }, 6>;
 
 #[derive(Clone)]
 struct Slot<const TICKS: usize> {
-    /// Which of all time it is.
+    /// The number of the slot since 1970.
     number: u64,
     ticks: [Tick; TICKS],
     durations: Histogram,
@@ -25,7 +25,7 @@ struct Slot<const TICKS: usize> {
 #[derive(Clone, Copy, Default)]
 pub struct Tick {
     pub all: u32,
-    /// Of those, failed.
+    /// The number of failures among them.
     pub failed: u32,
 }
 
@@ -36,12 +36,12 @@ impl<const SLOT: u64, const TICKS: usize> Default for Window<SLOT, TICKS> {
 }
 
 impl<const SLOT: u64, const TICKS: usize> Window<SLOT, TICKS> {
-    /// ns.
+    /// The length of a tick in ns.
     pub const TICK: u64 = SLOT / TICKS as u64;
-    /// One more than an hour has, which begins and ends within one.
+    /// The number of slots, one more than an hour has, because an hour begins and ends within a slot.
     const SLOTS: u64 = HOUR / SLOT + 1;
 
-    /// Count what happened at `time`, unless that is an hour before the last.
+    /// Counts an event at `time`, unless that is an hour before the latest.
     pub fn count(&mut self, time: u64, failed: bool) {
         if let Some(slot) = self.slot(time) {
             let tick = &mut slot.ticks[(time % SLOT / Self::TICK) as usize];
@@ -50,11 +50,11 @@ impl<const SLOT: u64, const TICKS: usize> Window<SLOT, TICKS> {
         }
     }
 
-    /// Count it with how long it took, in at most `most` bins a slot.
-    pub fn measure(&mut self, time: u64, failed: bool, duration: u64, most: usize) {
+    /// Counts an event and its duration, with at most `max_bins` bins a slot.
+    pub fn measure(&mut self, time: u64, failed: bool, duration: u64, max_bins: usize) {
         self.count(time, failed);
         if let Some(slot) = self.slot(time) {
-            slot.durations.add(duration, most);
+            slot.durations.add(duration, max_bins);
         }
     }
 
@@ -73,7 +73,7 @@ impl<const SLOT: u64, const TICKS: usize> Window<SLOT, TICKS> {
         (slot.number == number).then_some(slot)
     }
 
-    /// Every tick with a part in `from..until`, as its start and what was counted, in no order.
+    /// Returns every tick that overlaps `from..until`, as its start and counts, in any order.
     pub fn ticks(&self, from: u64, until: u64) -> impl Iterator<Item = (u64, Tick)> {
         self.touched(from, until).flat_map(move |slot| {
             let ticks = (0..).map(|i| slot.number * SLOT + i * Self::TICK).zip(slot.ticks);
@@ -81,7 +81,7 @@ impl<const SLOT: u64, const TICKS: usize> Window<SLOT, TICKS> {
         })
     }
 
-    /// Add the durations of every slot with a part in `from..until`.
+    /// Adds the durations of every slot that overlaps `from..until`.
     pub fn durations(&self, from: u64, until: u64, sum: &mut Durations) {
         self.touched(from, until).for_each(|slot| sum.add(&slot.durations));
     }
@@ -90,7 +90,7 @@ impl<const SLOT: u64, const TICKS: usize> Window<SLOT, TICKS> {
         self.slots.iter().filter(move |slot| slot.number >= from / SLOT && slot.number < until.div_ceil(SLOT))
     }
 
-    /// Whether all that was counted was before `time`.
+    /// Reports whether everything that was counted was before `time`.
     pub fn ended_before(&self, time: u64) -> bool {
         self.slots.iter().all(|slot| (slot.number + 1) * SLOT <= time)
     }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_those_with_a_part_in_the_range() {
+    fn ticks_are_those_that_overlap_the_range() {
         let mut window = Minutes::default();
         for second in 0..120 {
             window.measure(OPENING + second * SECOND, second % 4 == 0, 1, 64);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_an_hour_is_forgotten() {
+    fn everything_older_than_an_hour_is_forgotten() {
         let mut window = Minutes::default();
         window.count(OPENING, true);
         window.count(OPENING + HOUR - SECOND, false);

@@ -1,9 +1,9 @@
-//! Text that is looked for.
+//! Text search in values.
 
 use crate::trace::Datum;
 use std::fmt::{self, Write};
 
-/// Found whatever the case.
+/// A text that is searched for, ignoring case.
 pub struct Needle(String);
 
 impl Needle {
@@ -28,9 +28,9 @@ impl Needle {
     }
 }
 
-/// Whether a value's text is `text`.
+/// Reports whether the text of a value is `text`.
 pub fn reads(datum: Datum<'_>, text: &str) -> bool {
-    /// What is still to come.
+    /// The part of the text that is still expected.
     struct Expected<'a>(&'a str);
 
     impl Write for Expected<'_> {

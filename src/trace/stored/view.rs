@@ -1,14 +1,14 @@
-//! What the interpreter made, as it is stored where nothing of it is lost.
+//! Conversion of the interpreter's traces to the form in which a lossless store returns them.
 
 use super::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge};
 use crate::trace::{Datum, EventView, OwnedDatum, SpanView, View};
 
 impl StoredTrace {
-    /// A whole trace, as a store gives it back that lost nothing of it. It is measured before it is copied: a text that the plan
-    /// has once may be in it many times.
+    /// Converts a whole trace. It is measured before it is copied, because a text that the plan has once may be in the
+    /// trace many times.
     ///
     /// # Errors
-    /// It takes more than [`StoredTrace::MOST_BYTES`].
+    /// The copy would take more than [`StoredTrace::MOST_BYTES`].
     pub fn of(view: View<'_>) -> Result<StoredTrace, TooLarge> {
         let mut left = StoredTrace::MOST_BYTES;
         for span in view.spans() {
@@ -18,7 +18,7 @@ impl StoredTrace {
     }
 }
 
-/// Memory that [`StoredSpan::of`] takes, bytes.
+/// Returns the memory that [`StoredSpan::of`] takes, in bytes.
 fn span_bytes(span: SpanView<'_>) -> usize {
     let (r#type, message) = span.failure().unwrap_or_default();
     let texts = span.name().len() + span.service().len() + r#type.len() + message.len();
@@ -36,12 +36,12 @@ fn span_bytes(span: SpanView<'_>) -> usize {
             .sum::<usize>()
 }
 
-/// Memory that attributes take which stand alone, bytes.
+/// Returns the memory that a copy of attributes takes, in bytes.
 fn attributes_bytes<'a>(attributes: impl Iterator<Item = (&'a str, Datum<'a>)>) -> usize {
     attributes.map(|(key, value)| size_of::<(String, OwnedDatum)>() + key.len() + datum_bytes(value)).sum()
 }
 
-/// Those of a value beside what stands in its place.
+/// Returns the memory that a copy of a value takes besides its `OwnedDatum`, in bytes.
 fn datum_bytes(value: Datum<'_>) -> usize {
     match value {
         Datum::Text(text) => text.len(),
@@ -51,7 +51,7 @@ fn datum_bytes(value: Datum<'_>) -> usize {
 }
 
 impl StoredSpan {
-    /// Memory that the span takes, bytes.
+    /// Returns the memory that the span takes, in bytes.
     pub fn bytes(&self) -> usize {
         let attributes =
             |list: &Attributes| attributes_bytes(list.iter().map(|(key, value)| (key.as_str(), value.as_datum())));
@@ -64,7 +64,7 @@ impl StoredSpan {
         size_of::<StoredSpan>() + texts + attributes(resource) + attributes(&self.attributes) + parts
     }
 
-    /// A span, as a store gives it back that lost nothing of it.
+    /// Converts a span to the form in which a lossless store returns it.
     pub fn of(span: SpanView<'_>) -> StoredSpan {
         let record = span.record();
         StoredSpan {

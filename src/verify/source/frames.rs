@@ -219,7 +219,7 @@ mod tests {
         for (bytes, offset, reason) in [
             (&file[..14], 11, "3 of 5 bytes"),
             (&file[..9], 7, "inside the length"),
-            (&[&file[..], b"\xff\xff\xff\xff"].concat(), 16, "no request is as long"),
+            (&[&file[..], b"\xff\xff\xff\xff"].concat(), 16, "no request is that long"),
             (&framed(&zstd(b"x")[..6]), 4, ""),
         ] {
             let damage = read(bytes).1.unwrap();

@@ -1,23 +1,23 @@
-//! Bodies in JSON, read field by field: what is wrong is told with its place and with what is allowed there.
+//! JSON bodies, read field by field. An error names the field and what is allowed there.
 
 use super::Problem;
 use crate::language::diagnostic::nearest;
 use crate::web::words::listed_as_code;
 use serde_json::{Map, Value};
 
-/// An object, and where it stands in the body.
+/// An object in the body.
 pub struct Object<'a> {
     fields: &'a Map<String, Value>,
-    /// `pace.rate`; empty for the whole body.
+    /// The path of the object in the body, such as `pace.rate`; empty for the body itself.
     place: String,
 }
 
-/// The value of a body.
+/// Parses a body.
 ///
 /// # Errors
-/// It is no JSON.
+/// The body is not JSON.
 pub fn parse(body: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(body).map_err(|e| wrong(format!("The body is no JSON: {e}.")))
+    serde_json::from_slice(body).map_err(|e| wrong(format!("The body is not JSON: {e}.")))
 }
 
 fn wrong(message: String) -> Problem {
@@ -25,10 +25,10 @@ fn wrong(message: String) -> Problem {
 }
 
 impl<'a> Object<'a> {
-    /// The body as an object with no other fields than `allowed`.
+    /// Returns the body as an object whose fields are all in `allowed`.
     ///
     /// # Errors
-    /// It is none, or has others.
+    /// The body is not an object, or has other fields.
     pub fn new(value: &'a Value, allowed: &[&str]) -> Result<Object<'a>, Problem> {
         Object::at(String::new(), value, allowed)
     }
@@ -52,35 +52,43 @@ impl<'a> Object<'a> {
         if self.place.is_empty() { name.into() } else { format!("{}.{name}", self.place) }
     }
 
+    /// Returns an object in a field, whose fields must all be in `allowed`.
+    ///
     /// # Errors
-    /// It is no object, or has other fields than `allowed`.
+    /// The field is not an object, or has other fields.
     pub fn object(&self, name: &str, allowed: &[&str]) -> Result<Option<Object<'a>>, Problem> {
         self.fields.get(name).map(|value| Object::at(self.place(name), value, allowed)).transpose()
     }
 
+    /// Returns a whole number in a field.
+    ///
     /// # Errors
-    /// It is no whole number that fits.
+    /// The field is not a whole number in the range of `N`.
     pub fn whole<N: TryFrom<u64>>(&self, name: &str) -> Result<Option<N>, Problem> {
         self.read(name, "a whole number from 0", |value| N::try_from(value.as_u64()?).ok())
     }
 
+    /// Returns a string in a field.
+    ///
     /// # Errors
-    /// It is no text.
+    /// The field is not a string.
     pub fn text(&self, name: &str) -> Result<Option<&'a str>, Problem> {
         self.read(name, "a text", Value::as_str)
     }
 
+    /// Returns a string in a field that is one of `words`.
+    ///
     /// # Errors
-    /// It is none of the words.
+    /// The field is not one of them.
     pub fn word(&self, name: &str, words: &[&str]) -> Result<Option<&'a str>, Problem> {
         let allowed = listed_as_code(words, "or");
         self.read(name, &allowed, |value| value.as_str().filter(|text| words.contains(text)))
     }
 
-    /// The fields of an object, whatever their names, as numbers.
+    /// Returns the fields of an object as numbers, whatever their names are.
     ///
     /// # Errors
-    /// It is no object, or one of them is no number.
+    /// The field is not an object, or one of its fields is not a number.
     pub fn numbers<C: FromIterator<(String, f64)>>(&self, name: &str) -> Result<Option<C>, Problem> {
         let Some(value) = self.fields.get(name) else { return Ok(None) };
         let place = self.place(name);

@@ -1,5 +1,4 @@
-//! The API as `openapi.json` describes it to programs, and what of that the server itself goes by: which parameters an
-//! address takes.
+//! The description of the API in `openapi.json`. The server itself takes the parameters of each address from it.
 
 use super::Problem;
 use crate::language::diagnostic::nearest;
@@ -12,7 +11,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 
 static DESCRIBED: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(OPENAPI).unwrap_or_default());
 
-/// What can be asked for: method, path and the description of each operation.
+/// Iterates over the method, path and description of each operation.
 fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
     let paths = DESCRIBED["paths"].as_object().into_iter().flatten();
     paths.flat_map(|(path, operations)| {
@@ -21,7 +20,7 @@ fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Va
     })
 }
 
-/// A list of all operations.
+/// Returns a list of all operations.
 pub fn index() -> Value {
     let operations = operations().map(|(method, path, operation)| {
         json!({ "method": method.to_uppercase(), "path": path, "summary": operation["summary"] })
@@ -34,10 +33,10 @@ pub fn index() -> Value {
     })
 }
 
-/// Looks whether the parameters of a request are among those of its address, each once.
+/// Checks that the parameters of a request are known at its address, each given once.
 ///
 /// # Errors
-/// Names the first that is not, and the one that was probably meant.
+/// A parameter is unknown or repeated. The error names the first one, and the one that was probably meant.
 pub fn check(request: &Request, segments: &[&str]) -> Result<(), Problem> {
     let known = parameters(request.method.as_str(), segments);
     for (at, (name, _)) in request.query.0.iter().enumerate() {
@@ -58,7 +57,7 @@ pub fn check(request: &Request, segments: &[&str]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Those in the query of an address behind `/api/`.
+/// Returns the query parameters of an address below `/api/`.
 fn parameters(method: &str, segments: &[&str]) -> Vec<&'static str> {
     let method = if method == "HEAD" { "get" } else { &method.to_lowercase() };
     let here = operations().filter(|(m, path, _)| *m == method && is_at(path, segments));
@@ -66,7 +65,7 @@ fn parameters(method: &str, segments: &[&str]) -> Vec<&'static str> {
     all.filter(|parameter| parameter["in"] == "query").filter_map(|parameter| parameter["name"].as_str()).collect()
 }
 
-/// Whether a described path is that of an address; a part in braces at its end may hold slashes.
+/// Reports whether a path in the description matches an address; a part in braces at its end may contain slashes.
 fn is_at(path: &str, segments: &[&str]) -> bool {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).skip(1).collect();
     let open = parts.last().is_some_and(|part| part.starts_with('{')) && segments.len() > parts.len();

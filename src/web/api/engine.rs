@@ -1,4 +1,4 @@
-//! Start, stop, pause, and the settings that can be changed while it runs.
+//! Start, stop, pause, and the settings that can be changed while the engine runs.
 
 use super::body::{self, Object};
 use super::{Problem, ok, status};
@@ -12,12 +12,12 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// [`Settings`] as they are sent.
+/// [`Settings`] in the form in which they are sent.
 #[derive(Serialize)]
 pub struct Sent {
     pace: SentPace,
     lanes: u32,
-    /// By scenario name; the others have the weight that their file gives.
+    /// The weights by scenario name; scenarios that are not listed have the weight that their file gives.
     weights: BTreeMap<String, f64>,
 }
 
@@ -28,7 +28,7 @@ enum SentPace {
     Interval { min_ns: u64, max_ns: u64 },
 }
 
-/// How arrivals at a rate are spread.
+/// The names of the distributions of arrivals at a rate.
 const SPREADS: [&str; 2] = ["constant", "poisson"];
 
 pub fn act(app: &App, action: &str) -> Response {
@@ -53,7 +53,7 @@ pub fn change(app: &App, request: &Request) -> Result<Response, Problem> {
     Ok(ok(&self::settings(app)))
 }
 
-/// Settings with what is given of them; the rest is as in `current`.
+/// Reads settings; fields that are not given stay as in `current`.
 fn read(body: &Value, current: Settings) -> Result<Settings, Problem> {
     let given = Object::new(body, &["pace", "lanes", "weights"])?;
     let pace = given.object("pace", &["rate", "interval"])?;
@@ -77,8 +77,9 @@ fn read_pace(given: &Object, current: Pace) -> Result<Pace, Problem> {
             let count = rate.whole("count")?.or(now);
             let spread = rate.word("arrivals", &SPREADS)?.map_or(spread, |word| word == SPREADS[1]);
             let per_ns = rate.whole("per_ns")?.unwrap_or(SECOND);
-            let count =
-                count.ok_or_else(|| missing("`pace.rate` needs a `count`: so many traces in `per_ns`, a second."))?;
+            let count = count.ok_or_else(|| {
+                missing("`pace.rate` needs a `count`, the number of traces in `per_ns` (default: a second).")
+            })?;
             Ok(Pace::Rate { count, per_ns, poisson: spread })
         }
         (None, Some(interval)) => {
@@ -90,7 +91,7 @@ fn read_pace(given: &Object, current: Pace) -> Result<Pace, Problem> {
             let (min_ns, max_ns) = ends.ok_or_else(|| missing("`pace.interval` needs `min_ns` and `max_ns`."))?;
             Ok(Pace::Interval { min_ns, max_ns })
         }
-        _ => Err(missing("`pace` has one of `rate` and `interval`.")),
+        _ => Err(missing("`pace` must have either `rate` or `interval`.")),
     }
 }
 
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_stays() {
+    fn fields_that_are_not_given_stay() {
         assert_eq!(changed(json!({})), settings());
         assert_eq!(changed(json!({ "lanes": 9 })), Settings { lanes: 9, ..settings() });
         assert!(changed(json!({ "weights": {} })).weights.is_empty(), "the weights are given as a whole");
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place_and_what_is_allowed() {
+    fn an_error_names_the_field_and_what_is_allowed() {
         for (body, said) in [
             (json!([]), "Expected an object in the body, with any of `pace`, `lanes` and `weights`."),
             (json!({ "pase": {} }), "There is no `pase` in the body; did you mean `pace`?"),

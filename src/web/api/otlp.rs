@@ -1,4 +1,4 @@
-//! A stored trace as OTLP JSON: what a collector takes, and what its file exporter writes.
+//! A stored trace as OTLP JSON, as collectors accept it and as their file exporter writes it.
 
 use crate::export::AnyValue;
 use crate::plan::SpanKind;
@@ -99,7 +99,8 @@ fn any_value<S: Serializer>(value: &crate::trace::OwnedDatum, to: S) -> Result<S
 }
 
 impl<'a> Traces<'a> {
-    /// Spans of a resource and scope stand together, by their first; in between in the trace's order.
+    /// Converts a trace. The spans of a resource and scope are grouped; groups are in the order of their first spans, and
+    /// spans in the trace's order.
     pub fn of(trace: &'a StoredTrace) -> Traces<'a> {
         let mut groups: Vec<(&Attributes, &str, Vec<Span>)> = vec![];
         for span in &trace.spans {

@@ -1,4 +1,4 @@
-//! Scenarios: source, plan, and what is made of them; and the playground.
+//! Scenarios with their source, plan and counts; and the playground.
 
 use super::body::{self, Object};
 use super::{Problem, ok, otlp};
@@ -80,7 +80,7 @@ fn brief(edition: &Edition, state: &SessionState, id: ScenarioId) -> Value {
     })
 }
 
-/// For each error condition how often it should fail its span, and how often it did.
+/// Returns for each error condition how often it should fail its span, and how often it did.
 fn errors(plan: &Plan, id: ScenarioId, seen: Option<&Observed>) -> Value {
     let seen = seen.map(Observed::by_block).unwrap_or_default();
     let blocks = plan.expectation(id).into_iter().flat_map(|expectation| expectation.blocks);
@@ -103,19 +103,20 @@ fn errors(plan: &Plan, id: ScenarioId, seen: Option<&Observed>) -> Value {
     rows.collect()
 }
 
-/// As `compile --format json` has them.
+/// Returns diagnostics in the form of `compile --format json`.
 fn diagnostics(sources: &Sources, diagnostics: &[Diagnostic]) -> Value {
     serde_json::from_str(&render::json(sources, diagnostics)).unwrap_or_default()
 }
 
-/// What is tried out.
+/// A text to be tried out.
 struct Question {
-    /// Of a scenario file.
+    /// The text of a scenario file.
     source: String,
-    /// The scenario of the library that it stands for.
-    from: Option<String>,
-    /// Of the sample: the first trace from here on.
+    /// The scenario of the library that the text replaces.
+    replaces: Option<String>,
+    /// The index from which on a sample trace is looked for.
     index: Option<u64>,
+    /// The seed of the sample.
     seed: Option<u64>,
 }
 
@@ -124,21 +125,21 @@ impl Question {
         let given = Object::new(body, &["source", "from", "index", "seed"])?;
         Ok(Question {
             source: given.text("source")?.unwrap_or_default().into(),
-            from: given.text("from")?.map(String::from),
+            replaces: given.text("from")?.map(String::from),
             index: given.whole("index")?,
             seed: given.whole("seed")?,
         })
     }
 }
 
-/// YAML as it stands, or JSON with more to say.
+/// Tries out a text, which is YAML or in a JSON object with further fields.
 pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let is_json = request.header("content-type").is_some_and(|kind| kind.trim_start().starts_with("application/json"));
     let question: Question = match is_json {
         true => Question::read(&body::parse(&request.body)?)?,
         false => {
             let source = String::from_utf8_lossy(&request.body).into_owned();
-            Question { source, from: None, index: None, seed: None }
+            Question { source, replaces: None, index: None, seed: None }
         }
     };
     if question.source.trim().is_empty() {
@@ -157,7 +158,7 @@ pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Prob
     })
 }
 
-/// What came of a text.
+/// The result of trying out a text.
 #[derive(Serialize)]
 struct Outcome<'a> {
     diagnostics: Value,
@@ -179,10 +180,10 @@ struct SampleOutcome<'a> {
 }
 
 fn outcome(app: &App, question: &Question, budget: Budget) -> Response {
-    let trial = sandbox::compile(&app.library.shelf(), question.from.as_deref(), &question.source, budget);
+    let trial = sandbox::compile(&app.library.shelf(), question.replaces.as_deref(), &question.source, budget);
     let seed = question.seed.unwrap_or_else(|| app.session.seed());
     let plan = trial.plan.as_ref().map(|plan| {
-        // a listing that is cut here makes an answer that is too long
+        // The listing is limited, but one that is cut here would make the answer too long anyway.
         let (lines, _) = plan.listing_within(&trial.own, response::LONGEST);
         PlanOutcome { digest: plan.digest_hex(), listing: lines.into_iter().map(|line| line.text).collect() }
     });

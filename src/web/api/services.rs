@@ -1,4 +1,4 @@
-//! Services, their operations, and who calls whom.
+//! Services, their operations, and the calls between them.
 
 use super::traces::{filter, percentiles};
 use super::{Problem, nanos, ok};

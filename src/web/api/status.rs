@@ -1,4 +1,4 @@
-//! The session, its exporter and its store at one moment.
+//! The state of the session, its exporter and its store at one moment.
 
 use super::nanos;
 use crate::clock::now;
@@ -36,8 +36,8 @@ pub fn of(app: &App) -> Value {
     })
 }
 
-fn percentiles(of: Percentiles) -> Value {
-    json!({ "p50": of.p50, "p99": of.p99, "max": of.max, "count": of.count })
+fn percentiles(percentiles: Percentiles) -> Value {
+    json!({ "p50": percentiles.p50, "p99": percentiles.p99, "max": percentiles.max, "count": percentiles.count })
 }
 
 fn exporter(state: &ExporterState) -> Value {
@@ -71,7 +71,7 @@ fn store(status: &DatabaseStatus) -> Value {
             "capacity_bytes": status.memory.limits.bytes,
             "too_large": status.memory.too_large,
         },
-        "counting": status.counting.map(|counting| json!({ "hours": counting.hours, "all": counting.all })),
+        "counting": status.counting.map(|counting| json!({ "hours": counting.hours, "all": counting.total })),
         "written": status.written.as_ref().map(|written| json!({ "waiting": written.waiting.spans, "written": written.written.spans, "lost": written.total_lost().spans })),
     })
 }
@@ -82,5 +82,5 @@ fn setting(setting: &Setting) -> Value {
         SettingValue::Hidden => (None, true),
         SettingValue::NotSet => (None, false),
     };
-    json!({ "name": setting.name, "value": value, "hidden": hidden, "from": setting.from })
+    json!({ "name": setting.name, "value": value, "hidden": hidden, "from": setting.source })
 }

@@ -1,4 +1,4 @@
-//! Traces: lists, one whole, what links to it, figures over many.
+//! Traces: lists, a whole trace, the links to it, and figures over many.
 
 use super::{Problem, nanos, ok, otlp};
 use crate::clock::now;
@@ -12,10 +12,13 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Traces of one answer.
+/// The maximum number of traces in an answer.
 const MOST: u32 = 1_000;
 
-/// The filter of a query; the first of its problems otherwise. Without a time range, over everything that is kept.
+/// Reads the filter of a query. Without a time range it covers everything that is kept.
+///
+/// # Errors
+/// The query has a problem; the first one is reported.
 pub fn filter(fields: &Fields) -> Result<Filter, Problem> {
     let mut filter = Filter::read(fields, now(), "all");
     match filter.problems.is_empty() {
@@ -80,7 +83,7 @@ fn unknown(app: &App, id: TraceId) -> Problem {
             format::trace_id(id),
             app.url
         ),
-        None => "There is no trace with this id, and it is none of this run.".into(),
+        None => "There is no trace with this id, and it is not an id of this run.".into(),
     };
     Problem::new(StatusCode::NOT_FOUND, message)
 }
@@ -133,6 +136,6 @@ pub async fn overview(app: &Arc<App>, request: &Request) -> Result<Response, Pro
     })))
 }
 
-pub fn percentiles(of: Percentiles) -> Value {
-    json!({ "p50": of.p50, "p95": of.p95, "p99": of.p99 })
+pub fn percentiles(percentiles: Percentiles) -> Value {
+    json!({ "p50": percentiles.p50, "p95": percentiles.p95, "p99": percentiles.p99 })
 }

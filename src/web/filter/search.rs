@@ -1,13 +1,14 @@
-//! What is typed into the search box: words, `key=value`, or the first digits of a trace id.
+//! The text in the search box: words, `key=value`, or the first digits of a trace id.
 
-/// Conditions of one search.
+/// The maximum number of attributes in a search.
 const MOST: usize = 10;
 
+/// The conditions of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
     pub text: Option<String>,
     pub attributes: Vec<(String, String)>,
-    /// Lower case.
+    /// The digits of a trace id in lower case.
     pub id: Option<String>,
 }
 
@@ -31,7 +32,7 @@ impl Search {
     }
 }
 
-/// At white space outside of double quotes; the quotes go.
+/// Splits a text at white space outside of double quotes, which are removed.
 fn split(text: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted, mut any) = (vec![], String::new(), false, false);
     for c in text.chars() {

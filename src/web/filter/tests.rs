@@ -1,7 +1,7 @@
 use super::*;
 use crate::plan::fixture;
 
-/// A whole minute.
+/// A full minute.
 const NOW: u64 = 1_773_498_720_000_000_000;
 
 fn read(query: &str) -> Filter {
@@ -9,7 +9,7 @@ fn read(query: &str) -> Filter {
 }
 
 #[test]
-fn what_is_valid_applies_and_what_is_not_is_named() {
+fn valid_parameters_apply_and_invalid_ones_are_named() {
     let filter = read("service=api&status=bad&min=1&max=oops&page=0&sort=size&range=soon&until=never&q=a");
     let named: Vec<&str> = filter.problems.iter().map(|p| p.parameter).collect();
     assert_eq!(named, ["status", "max", "until", "range", "sort", "page"]);
@@ -24,7 +24,7 @@ fn what_is_valid_applies_and_what_is_not_is_named() {
 }
 
 #[test]
-fn a_range_ends_where_the_anchor_is() {
+fn a_range_ends_at_the_given_time() {
     let minute = 60_000_000_000;
     assert_eq!(read("").time, TimeRange::default());
     assert_eq!(read("range=1m").time, TimeRange { from: Some(NOW - minute), until: None });

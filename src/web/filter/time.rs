@@ -1,15 +1,15 @@
-//! Durations and moments as people write them into a filter.
+//! Durations and times as people write them in a filter.
 
 use jiff::civil;
 use jiff::tz::TimeZone;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What the time range can be set to, and how it reads.
+/// The time ranges that can be selected, with their labels.
 pub const RANGES: [(&str, &str); 5] =
     [("15m", "Last 15 min"), ("1h", "Last hour"), ("6h", "Last 6 hours"), ("1d", "Last day"), ("all", "All")];
 
-/// In ns; a number alone is in ms.
+/// Parses a duration and returns it in ns; a number without a unit is in ms.
 pub fn duration(text: &str) -> Result<u64, String> {
     let allowed = || "milliseconds, or with a unit as 200us, 1.5s".to_string();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -25,7 +25,7 @@ pub fn duration(text: &str) -> Result<u64, String> {
     Ok((value * unit).round() as u64)
 }
 
-/// The length of a range in ns; `None`: all.
+/// Parses a range and returns its length in ns; `None` for all time.
 pub fn range(text: &str) -> Result<Option<u64>, String> {
     if text == "all" {
         return Ok(None);
@@ -33,7 +33,7 @@ pub fn range(text: &str) -> Result<Option<u64>, String> {
     length(text).map(Some).ok_or_else(|| "a time as 30s, 15m, 1h, 2d, or `all`".into())
 }
 
-/// `15m`, in ns.
+/// Parses a length such as `15m`, and returns it in ns.
 fn length(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
@@ -46,13 +46,14 @@ fn length(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)?.checked_mul(SECOND)
 }
 
-/// ns since 1970: RFC 3339, a date and time or a time of today (UTC), or so long before `now`, as `-15m`.
+/// Parses a time and returns it in ns since 1970. It may be in RFC 3339, a date and time or a time of today (UTC), or
+/// relative to `now` such as `-15m`.
 pub fn moment(text: &str, now: u64) -> Result<u64, String> {
     let allowed = "a time as 14:32:07, 2026-03-14 14:32, 2026-03-14T14:32:07Z (UTC), or -15m".to_string();
     if let Some(ago) = text.strip_prefix('-') {
         return Ok(now.saturating_sub(length(ago).ok_or(allowed)?));
     }
-    // `+` of an offset that was not encoded came as a space
+    // The `+` of an offset arrives as a space if it was not encoded.
     let instant = text.parse().or_else(|_| text.replace(' ', "+").parse::<jiff::Timestamp>());
     let instant = instant.ok().or_else(|| civil_time(text, now)?.to_zoned(TimeZone::UTC).ok().map(|z| z.timestamp()));
     instant.and_then(|i| u64::try_from(i.as_nanosecond()).ok()).ok_or(allowed)
@@ -92,8 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_of_today_unless_they_say_a_day() {
-        // 2026-03-14 14:32:07.5
+    fn times_are_of_today_unless_they_have_a_date() {
+        // The time is 2026-03-14 14:32:07.5.
         let now = 1_773_498_727_500_000_000;
         let seconds = |text| moment(text, now).map(|ns| ns as i64 / SECOND as i64 - 1_773_498_727);
         assert_eq!(seconds("14:32:07"), Ok(0));

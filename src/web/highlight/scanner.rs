@@ -1,15 +1,15 @@
-//! Reads YAML as far as colours need it. Knows no error: what is not understood is plain.
+//! A scanner that reads YAML as far as colours need it. It has no errors: what it does not understand is plain.
 
 use std::ops::Range;
 
-/// Length of a quoted text, with its quotes; all there is if it is not closed.
+/// Returns the length of a quoted text including its quotes, or of the whole text if it is not closed.
 pub(super) fn quoted(text: &str, quote: char) -> usize {
     let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
+    for (offset, c) in text.char_indices().skip(1) {
         match c {
             _ if escaped => escaped = false,
             '\\' if quote == '"' => escaped = true,
-            c if c == quote => return at + 1,
+            c if c == quote => return offset + 1,
             _ => {}
         }
     }
@@ -18,16 +18,16 @@ pub(super) fn quoted(text: &str, quote: char) -> usize {
 
 struct Scanner<'a> {
     text: &'a str,
-    at: usize,
-    /// Open `[` and `{`.
+    offset: usize,
+    /// The number of open `[` and `{`.
     flow: usize,
     pieces: Vec<(&'static str, Range<usize>)>,
 }
 
-/// The whole text in pieces, each with its class.
+/// Splits a text into pieces, each with its class.
 pub(super) fn scan(text: &str) -> Vec<(&'static str, Range<usize>)> {
-    let mut scanner = Scanner { text, at: 0, flow: 0, pieces: vec![] };
-    while scanner.at < text.len() {
+    let mut scanner = Scanner { text, offset: 0, flow: 0, pieces: vec![] };
+    while scanner.offset < text.len() {
         scanner.token();
     }
     scanner.pieces
@@ -35,22 +35,22 @@ pub(super) fn scan(text: &str) -> Vec<(&'static str, Range<usize>)> {
 
 impl<'a> Scanner<'a> {
     fn rest(&self) -> &'a str {
-        &self.text[self.at..]
+        &self.text[self.offset..]
     }
 
     fn push(&mut self, class: &'static str, len: usize) {
-        let range = self.at..self.at + len;
+        let range = self.offset..self.offset + len;
         match self.pieces.last_mut() {
             Some((last, before)) if *last == class && before.end == range.start => before.end = range.end,
             _ if len > 0 => self.pieces.push((class, range)),
             _ => {}
         }
-        self.at += len;
+        self.offset += len;
     }
 
     fn token(&mut self) {
         let rest = self.rest();
-        let before = self.text[..self.at].bytes().next_back();
+        let before = self.text[..self.offset].bytes().next_back();
         let first = rest.chars().next().unwrap_or(' ');
         match first {
             '#' if before.is_none_or(|b| b.is_ascii_whitespace()) => self.push("c", line_len(rest)),
@@ -79,25 +79,25 @@ impl<'a> Scanner<'a> {
         rest[0] == b'-' && rest.get(1).is_some_and(|b| b.is_ascii_digit() || *b == b'.')
     }
 
-    /// A scalar or key without quotes.
+    /// Reads a scalar or key without quotes.
     fn plain(&mut self) {
         let rest = self.rest();
         let line = &rest[..line_len(rest)];
         let mut end = 0;
-        for (at, c) in line.char_indices() {
-            let behind = &line[at..];
+        for (offset, c) in line.char_indices() {
+            let following = &line[offset..];
             let stops = match c {
-                ':' => is_key(behind),
-                '#' => line[..at].ends_with(' '),
+                ':' => is_key(following),
+                '#' => line[..offset].ends_with(' '),
                 ',' | ']' | '}' | '[' | '{' => {
-                    self.flow > 0 && !within_template(&line[..at]) && !behind.starts_with("{{")
+                    self.flow > 0 && !within_template(&line[..offset]) && !following.starts_with("{{")
                 }
                 _ => false,
             };
             if stops {
                 break;
             }
-            end = at + c.len_utf8();
+            end = offset + c.len_utf8();
         }
         let word = line[..end].trim_end();
         let class = match is_key(&line[end..]) {
@@ -105,14 +105,14 @@ impl<'a> Scanner<'a> {
             false if is_number(word) => "n",
             false => "s",
         };
-        // never stuck, whatever stands there
+        // The scanner must advance in any case.
         let len = word.len().max(line.chars().next().map_or(1, char::len_utf8));
         self.text_with_templates(class, len);
     }
 
-    /// `|` or `>` behind a key, and the lines that are indented more than it.
+    /// Reads `|` or `>` behind a key, and the following lines that are indented deeper.
     fn block_scalar(&mut self) {
-        let line_start = self.text[..self.at].rfind('\n').map_or(0, |n| n + 1);
+        let line_start = self.text[..self.offset].rfind('\n').map_or(0, |n| n + 1);
         let line = &self.text[line_start..];
         let indent = line.len() - line.trim_start_matches([' ', '-']).len();
         let head = self.rest();
@@ -134,11 +134,11 @@ impl<'a> Scanner<'a> {
         self.text_with_templates("s", len);
     }
 
-    /// `len` bytes of one class, but for the templates in it.
+    /// Adds `len` bytes of one class, except for the templates in them.
     fn text_with_templates(&mut self, class: &'static str, len: usize) {
-        let end = self.at + len;
-        while self.at < end {
-            let rest = &self.text[self.at..end];
+        let end = self.offset + len;
+        while self.offset < end {
+            let rest = &self.text[self.offset..end];
             let Some((open, template)) = template(rest) else {
                 return self.push(class, rest.len());
             };
@@ -148,7 +148,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Where the first template begins, and how long it is.
+/// Returns the offset and the length of the first template.
 fn template(text: &str) -> Option<(usize, usize)> {
     let (open, close) = match (text.find("<<"), text.find("{{")) {
         (Some(a), b) if b.is_none_or(|b| a < b) => (a, ">>"),
@@ -163,10 +163,10 @@ fn within_template(text: &str) -> bool {
     open > text.matches(">>").count() + text.matches("}}").count()
 }
 
-/// Whether what stands here makes a key of what stands before.
-fn is_key(behind: &str) -> bool {
-    let behind = behind.trim_start_matches(' ');
-    behind.strip_prefix(':').is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\n', '\r']))
+/// Reports whether the text at `following` makes a key of what stands before it.
+fn is_key(following: &str) -> bool {
+    let following = following.trim_start_matches(' ');
+    following.strip_prefix(':').is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\n', '\r']))
 }
 
 fn is_number(word: &str) -> bool {

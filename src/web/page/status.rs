@@ -287,7 +287,7 @@ impl StoreFacts {
             let larger = format!("{}, each larger than all of the memory", count(kept.too_large, "trace"));
             facts.push(("Not kept", larger));
         }
-        if let Some(Counting { hours, all }) = database.counting {
+        if let Some(Counting { hours, total: all }) = database.counting {
             let done = format!("{} of {} are done, the newest first", grouped(hours), count(all, "hour"));
             facts.push(("Counting what was there", done));
         }

@@ -1,5 +1,5 @@
-//! A connection whose other side has to take what it is sent: some of it, every so often. At its end, what still comes is
-//! forgotten for a while: a connection that is closed while its client sends takes the last response with it.
+//! A connection whose client must keep reading what it is sent. At the end of the connection, incoming bytes are discarded
+//! for a while, because closing a connection while its client sends would lose the last response.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -9,27 +9,29 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// Most bytes that are forgotten at the end, and for how long.
+/// The maximum number of bytes that are discarded at the end.
 const FORGOTTEN: usize = 16 << 20;
+/// The maximum time for which bytes are discarded at the end.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// A connection that fails when its client does not read.
 pub struct Patient {
     stream: TcpStream,
     patience: Duration,
-    /// When a write that waits has waited too long.
+    /// The time at which a waiting write fails.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// At the end.
+    /// The state after the last byte was sent.
     linger: Option<Linger>,
 }
 
-/// A connection on which nothing more will be sent.
+/// The end of a connection on which nothing more will be sent.
 struct Linger {
-    until: Pin<Box<Sleep>>,
+    deadline: Pin<Box<Sleep>>,
     forgotten: usize,
 }
 
 impl Patient {
-    /// A write fails that makes no progress for `patience`.
+    /// Makes a connection whose writes fail if they make no progress for `patience`.
     pub fn new(stream: TcpStream, patience: Duration) -> Patient {
         Patient { stream, patience, deadline: None, linger: None }
     }
@@ -82,9 +84,9 @@ impl AsyncWrite for Patient {
             ready!(self.write(cx, |stream, cx| stream.poll_shutdown(cx)))?;
         }
         let Patient { stream, linger, .. } = &mut *self;
-        let linger = linger.get_or_insert_with(|| Linger { until: Box::pin(sleep(LINGER)), forgotten: 0 });
+        let linger = linger.get_or_insert_with(|| Linger { deadline: Box::pin(sleep(LINGER)), forgotten: 0 });
         let mut bytes = [0; 8 << 10];
-        while linger.forgotten < FORGOTTEN && linger.until.as_mut().poll(cx).is_pending() {
+        while linger.forgotten < FORGOTTEN && linger.deadline.as_mut().poll(cx).is_pending() {
             let mut buf = ReadBuf::new(&mut bytes);
             match ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf)) {
                 Ok(()) if !buf.filled().is_empty() => linger.forgotten += buf.filled().len(),

@@ -1,4 +1,4 @@
-//! Memory for what comes and goes: so many bytes of bodies and of responses at a time, from however many connections.
+//! Limits on the memory of all bodies and responses together, from any number of connections.
 
 use crate::web::response::{self, Response};
 use http_body_util::BodyExt;
@@ -7,21 +7,22 @@ use hyper::{StatusCode, header};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Most bytes of a body: a scenario in the playground.
+/// The maximum length of a body in bytes, which is a scenario in the playground.
 pub const BODY: usize = 1 << 20;
-/// Bytes of all bodies at a time.
+/// The maximum number of bytes of all bodies at a time.
 const BODIES: usize = 32 << 20;
-/// Bytes of all responses that are being sent.
+/// The maximum number of bytes of all responses that are being sent.
 const RESPONSES: usize = 256 << 20;
-/// What is no longer than this always has room: as often as there are connections.
+/// The length in bytes up to which a body or response always has room, in as many connections as there are.
 const SMALL: usize = 16 << 10;
 
+/// The memory for bodies and responses.
 pub struct Room {
     bodies: Arc<Semaphore>,
     responses: Arc<Semaphore>,
 }
 
-/// A body, with the room that it takes.
+/// A body, with the permit for the memory that it takes.
 pub struct Read {
     pub bytes: Bytes,
     pub held: Option<OwnedSemaphorePermit>,
@@ -35,10 +36,10 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Reads a body, unless it says that it is too long.
+    /// Reads a body, unless its announced length is too large.
     ///
     /// # Errors
-    /// It is too long, breaks off, or there is no room for it.
+    /// The body is too long or breaks off, or there is no room for it.
     pub async fn read<B: Body<Data = Bytes> + Unpin>(&self, mut body: B) -> Result<Read, StatusCode> {
         if body.size_hint().lower() > BODY as u64 {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
@@ -55,7 +56,7 @@ impl Room {
         Ok(Read { bytes: bytes.into(), held })
     }
 
-    /// Room for a response until it is sent. Where there is none, another response takes its place that says so.
+    /// Takes room for a response until it is sent. If there is none, the response is replaced by one that says so.
     pub fn hold(&self, response: Response) -> (Response, Option<OwnedSemaphorePermit>) {
         let mut held = None;
         let length = response.body().size_hint().exact().unwrap_or(0);
@@ -69,7 +70,7 @@ impl Room {
     }
 }
 
-/// Makes `held` as large as `length` needs.
+/// Extends `held` as far as `length` needs.
 fn take(room: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, length: usize) -> Result<(), StatusCode> {
     let has = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
     let more = length.saturating_sub(SMALL).saturating_sub(has);
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bodies_have_bounds_each_and_together() {
+    async fn bodies_are_limited_each_and_together() {
         let room = Room::default();
         assert_eq!(room.read(body(BODY + 1)).await.err(), Some(StatusCode::PAYLOAD_TOO_LARGE));
         let mut held = vec![];

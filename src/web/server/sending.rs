@@ -1,4 +1,4 @@
-//! A response on its way.
+//! A response that is being sent.
 
 use crate::seats::Busy;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A response's body: its connection is busy until it is sent.
+/// A response's body; its connection is busy until it is sent.
 pub struct Sending<B> {
     pub body: B,
     pub _busy: Busy,
-    /// The room that the body takes.
+    /// The permit for the memory that the body takes.
     pub _held: Option<OwnedSemaphorePermit>,
 }
 
