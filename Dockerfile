@@ -1,13 +1,13 @@
 # An image with a static binary, the scenarios and trusted certificates, and nothing else.
 FROM rust:1.95.0-alpine3.23 AS build
-# A compiler for the C in the tree (TLS, allocator); which patch release does not matter.
+# A compiler for the dependencies in C (TLS, allocator), whose patch release does not matter.
 # hadolint ignore=DL3018
 RUN apk add --no-cache build-base
 WORKDIR /src
 COPY . .
-# What `tracegen --version` says it was built from.
+# The commit that `tracegen --version` shows.
 ARG TRACEGEN_COMMIT
-# What was fetched and compiled stays in the builder's caches: a change of the sources compiles only them again.
+# Downloads and builds stay in the builder's caches, so a change of the sources compiles only them again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --profile dist --locked && \
@@ -19,7 +19,7 @@ FROM scratch
 COPY --from=build /image /
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY scenarios /scenarios
-# Inside a container every address is its own; who may come in is said where the port is published.
+# Inside a container, every address is its own; the published port decides who may connect.
 ENV SERVER_HOST=0.0.0.0
 EXPOSE 8000
 USER 65532:65532

@@ -1,13 +1,13 @@
-# What a developer does here, by name. `make` alone lists it.
+# The developers' tasks. `make` alone lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-# Passed on: to tracegen by `run`, to the test binaries' runner by `test`, to the benchmarks by `bench`.
+# Further arguments: of tracegen for `run`, of `cargo test` for `test`, of the benchmarks for `bench`.
 ARGS ?=
 # Seconds of fuzzing in `make test-long`, all targets together.
 FUZZ_SECONDS ?= 3600
 
-# Variables that name the real parts which tests run against; a part that can't be had is a failure where CI is set.
+# Sets the variables with the real parts that tests run against. A missing part is a failure if CI is set.
 define REAL_PARTS
 for part in collector clickhouse jaeger browser schemathesis; do \
 	  found=$$(scripts/$$part.sh) || { test -z "$$CI" || exit 1; }; \
@@ -32,11 +32,11 @@ run: build ## Build tracegen and serve the UI on http://localhost:8000, with the
 	@target/release/tracegen serve $(ARGS)
 
 .PHONY: run-inmemory
-run-inmemory: build ## The same with traces in memory, whatever DATABASE_TYPE says
+run-inmemory: build ## Do the same as run, with traces in memory whatever DATABASE_TYPE is
 	@DATABASE_TYPE=inmemory target/release/tracegen serve $(ARGS)
 
 .PHONY: run-clickhouse
-run-clickhouse: build ## The same with a real ClickHouse, which is fetched (Python is needed), started and ended here
+run-clickhouse: build ## Do the same as run, with a real ClickHouse, which is fetched (by Python), started and ended
 	@scripts/serve-clickhouse.sh target/release/tracegen serve $(ARGS)
 
 .PHONY: stack-up
@@ -44,19 +44,19 @@ stack-up: build ## Start the stack without Docker: ClickHouse, Jaeger, a collect
 	@scripts/stack.py up
 
 .PHONY: stack-down
-stack-down: ## End it; the data stays in .stack
+stack-down: ## End the stack; its data stays in .stack
 	@scripts/stack.py down
 
 .PHONY: stack-status
-stack-status: ## Say what of it is running, what died, and where its logs are
+stack-status: ## Show which parts of the stack run, which died, and where the logs are
 	@scripts/stack.py status
 
 .PHONY: stack-logs
-stack-logs: ## Follow its logs
+stack-logs: ## Follow the logs of the stack
 	@tail -n 20 -F .stack/logs/*.log
 
 .PHONY: stack-clean
-stack-clean: ## End it, and remove its data and logs
+stack-clean: ## End the stack, and remove its data and logs
 	@scripts/stack.py clean
 
 .PHONY: docker-up
@@ -68,23 +68,23 @@ docker-up-inmemory: ## Start tracegen, with traces in memory, and a collector wi
 	@scripts/docker.sh run-inmemory docker-compose.inmemory.yaml up --build --detach --wait
 
 .PHONY: docker-down
-docker-down: ## End what runs with Docker; the data stays
+docker-down: ## End the stack in Docker; its data stays
 	@scripts/docker.sh stack-down docker-compose.yaml down --remove-orphans
 
 .PHONY: docker-logs
-docker-logs: ## Follow the logs of what runs with Docker
+docker-logs: ## Follow the logs of the stack in Docker
 	@scripts/docker.sh stack-logs docker-compose.yaml logs --follow --tail 100
 
 .PHONY: docker-clean
-docker-clean: ## End what runs with Docker, and remove its data and images
+docker-clean: ## End the stack in Docker, and remove its data and images
 	@scripts/docker.sh stack-clean docker-compose.yaml down --remove-orphans --volumes --rmi local
 
 .PHONY: clickhouse-shell
-clickhouse-shell: ## A prompt for SQL on the stack's ClickHouse, or on that of DATABASE_HOST
+clickhouse-shell: ## Open an SQL prompt on the stack's ClickHouse, or on the one at DATABASE_HOST
 	@scripts/clickhouse-shell.sh
 
 .PHONY: test
-test: ## Run all tests, those against real parts too; what they need is installed first: a collector and Jaeger (by Go), ClickHouse (by Python), Chromium, axe-core
+test: ## Run all tests, including those against real parts, which are installed first: a collector and Jaeger (by Go), ClickHouse (by Python), Chromium, axe-core
 	@$(REAL_PARTS); cargo test --locked --no-fail-fast $(ARGS)
 
 .PHONY: test-containers
@@ -104,16 +104,16 @@ attack: build ## Attack the release build on loopback: memory, time and connecti
 lint: ## Check formatting, clippy, licences and sources of dependencies, and the files for Docker, Kubernetes, the collector and CI
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	@# Of all platforms: what none of this machine's builds needs is not there yet.
+	@# This fetches the dependencies of all platforms, of which a build here needs only some.
 	@cargo fetch --locked --quiet
-	@# The fuzz targets have a lock file of their own, which is to follow.
+	@# The lock file of the fuzz targets must follow the main one.
 	@cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml
 	@deny=$$(scripts/cargo-tool.sh cargo-deny) && $$deny --offline --log-level error check licenses bans sources
 	scripts/lint-files.sh
 	scripts/kubernetes-check.sh
 
 .PHONY: lint-fix
-lint-fix: ## Let clippy mend what it can, then format
+lint-fix: ## Let clippy fix what it can, then format
 	cargo clippy --locked --all-targets --fix --allow-dirty --allow-staged
 	cargo fmt
 
@@ -133,7 +133,7 @@ bench: ## Run the benchmarks
 	cargo bench --locked --bench compile --bench otlp --bench verify $(ARGS)
 
 .PHONY: bench-store
-bench-store: ## Ask ClickHouse all that the pages ask, with 10 M and 40 M spans in it (Python is needed; ROUNDS=100 SPANS="10 40")
+bench-store: ## Benchmark every question of the pages to ClickHouse, with 10 M and 40 M spans (Python is needed; ROUNDS=100 SPANS="10 40")
 	@export $$(scripts/clickhouse.sh) && cargo bench --locked --profile release --bench store
 
 .PHONY: bench-peers
@@ -141,10 +141,10 @@ bench-peers: ## Compare with telemetrygen and the SDK on one collector (Go and c
 	scripts/bench-peers.sh
 
 .PHONY: dist
-dist: ## Make dist/tracegen-VERSION-TARGET.tar.gz: a static binary that needs nothing, tried in an empty root
+dist: ## Make dist/tracegen-VERSION-TARGET.tar.gz with a static binary, tested in an empty root
 	scripts/dist.sh
 
 .PHONY: clean
-clean: ## Remove what was built here (the collector's cache is kept)
+clean: ## Remove everything that was built here (the collector's cache is kept)
 	cargo clean
 	rm -rf coverage dist fuzz/target

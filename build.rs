@@ -1,5 +1,5 @@
-//! Sets `TRACEGEN_VERSION`, which `tracegen --version` shows: in a release build with the commit and its date, as rustc has them.
-//! A debug build leaves them out: it need not be made anew because of a commit.
+//! Sets `TRACEGEN_VERSION`, which `tracegen --version` shows. In a release build it contains the commit and its date, in
+//! rustc's form. A debug build leaves them out, so that a commit does not cause a rebuild.
 
 use std::env;
 use std::path::Path;
@@ -10,19 +10,19 @@ fn main() {
     println!("cargo:rerun-if-env-changed=TRACEGEN_COMMIT");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    // Where there is no repository, as in an image's build, the variable says what would stand in it.
+    // Without a repository, as in the build of an image, the variable contains the commit.
     let given = env::var("TRACEGEN_COMMIT").ok().filter(|commit| !commit.is_empty());
     let commit = given.or_else(|| release.then(commit).flatten());
     println!("cargo:rustc-env=TRACEGEN_VERSION={}", commit.map_or(version.clone(), |it| format!("{version} ({it})")));
 }
 
-/// `3f9c2a71b 2026-11-22`, with a `+` behind the commit if something in the checkout differs from it. `None`: this is no
-/// checkout of git (what is unpacked inside another project's is none).
+/// Returns a text such as `3f9c2a71b 2026-11-22`, with a `+` behind the commit if the checkout has changes, or `None` if
+/// this is not a git checkout (a copy unpacked inside another checkout is not one).
 fn commit() -> Option<String> {
     if !Path::new(".git").exists() {
         return None;
     }
-    // What a commit, a checkout and an edit change.
+    // Files that a commit, a checkout or an edit changes.
     for changed in
         [git(&["rev-parse", "--git-path", "logs/HEAD"])?.as_str(), "src", "grammar", "scenarios", "Cargo.toml"]
     {

@@ -1,6 +1,6 @@
-//! What generating costs, for a profiler, or by turns with another build: traces, and with `run` OTLP batches that nobody
-//! takes. `cargo run --profile dist --example generate -- interpret|run ecommerce|mixed [TRACES]`; prints ns a span of nine turns
-//! of as many traces, the fewest first.
+//! Measures the cost of generation, for a profiler or in turns with another build: of traces, or with `run` of OTLP batches that
+//! are dropped. `cargo run --profile dist --example generate -- interpret|run ecommerce|mixed [TRACES]` prints ns a span for nine
+//! turns of the same number of traces, in ascending order.
 
 use std::error::Error;
 use std::hint::black_box;

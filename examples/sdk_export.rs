@@ -1,8 +1,8 @@
-//! What tracegen's traces cost a program that sends them with the OpenTelemetry SDK's OTLP/gRPC exporter, at full speed:
+//! Measures the cost of sending tracegen's traces with the OpenTelemetry SDK's OTLP/gRPC exporter, at full speed:
 //! `cargo run --profile dist --example sdk_export -- URL SECONDS [SPANS]`, with SPANS a request (the SDK's default is 512).
-//! Prints the spans that were acknowledged.
+//! Prints the number of spans that were acknowledged.
 //!
-//! Requests are waited for, so nothing is lost; behind the SDK's batch processor, what exceeds its queue would be dropped.
+//! Each request is waited for, so nothing is lost; with the SDK's batch processor, spans that exceed its queue would be dropped.
 
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
@@ -19,7 +19,7 @@ mod plans;
 #[path = "../tests/support/sdk.rs"]
 mod sdk;
 
-/// An exporter of one resource, and the spans that wait for it.
+/// The exporter of a resource, and the spans that wait for it.
 struct Exporter {
     exporter: SpanExporter,
     waiting: Vec<SpanData>,

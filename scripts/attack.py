@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Attacks a tracegen binary on loopback, and prints what was sent, how much memory and time it took, and how it held.
+"""Attacks a tracegen binary on loopback, and prints what was sent, how much memory and time it took, and the result.
 
     scripts/attack.py [BINARY] [--only NAME]
 
@@ -31,7 +31,7 @@ PATIENCE = 4
 
 
 def case(sent, mib, seconds):
-    """A case: what is sent, and at most how many MiB and seconds it may take."""
+    """A case: what is sent, and the maximum of MiB and seconds that it may take."""
 
     def add(attack):
         CASES.append((attack.__name__.replace("_", " "), sent, mib, seconds, attack))
@@ -41,7 +41,7 @@ def case(sent, mib, seconds):
 
 
 class Process:
-    """A tracegen, watched: the most memory that it takes, and for how long it runs."""
+    """A tracegen process whose maximum memory and duration are measured."""
 
     def __init__(self, binary, arguments, most_mib, **pipes):
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
@@ -62,7 +62,7 @@ class Process:
                         if line.startswith("VmHWM:"):
                             self.peak_kib = max(self.peak_kib, int(line.split()[1]))
             if self.peak_kib > 4 * self.most_kib:
-                # The machine is not to be taken down by it.
+                # The attacked process must not take down the machine.
                 self.child.kill()
             time.sleep(0.005)
 
@@ -73,7 +73,7 @@ class Process:
             self.spoken.set()
 
     def said(self, start, seconds=30):
-        """The rest of the first line that begins like that."""
+        """Returns the remainder of the first line with that beginning."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for line in list(self.lines):
@@ -83,7 +83,7 @@ class Process:
         raise AssertionError(f"it did not say `{start}`: {self.lines[:5]}")
 
     def end(self, seconds):
-        """The exit status; None: it did not end."""
+        """Returns the exit status, or None if the process did not end."""
         try:
             self.child.wait(timeout=seconds)
             self.listener.join(timeout=10)
@@ -95,12 +95,12 @@ class Process:
 
 
 class Bench:
-    """What a case works with."""
+    """The tools of a case."""
 
     def __init__(self, binary, folder, mib, seconds):
         self.binary, self.folder, self.mib, self.seconds = binary, folder, mib, seconds
         self.peak_kib, self.processes = 0, []
-        # What is worth saying of it beside the verdict.
+        # Notes that are printed beside the verdict.
         self.note = None
 
     def path(self, name, content=None):
@@ -116,7 +116,7 @@ class Bench:
         return process
 
     def run(self, *arguments, expect=(0, 1, 2, 3), **pipes):
-        """Runs to the end; what is wrong with it."""
+        """Runs to the end, and returns what is wrong."""
         process = self.start(*arguments, **pipes)
         status = process.end(self.seconds)
         if status is None:
@@ -129,7 +129,7 @@ class Bench:
             process.child.wait()
             self.peak_kib = max(self.peak_kib, process.peak_kib)
 
-    # A run of the examples, in a file of JSON lines, and its manifest.
+    # A run of the examples in a file of JSON lines, and its manifest.
     def manifest(self):
         path = self.path("run.json")
         if not os.path.exists(path):
@@ -159,7 +159,7 @@ class Bench:
 
     @contextlib.contextmanager
     def sink(self, *arguments):
-        """A sink; where it listens, and the process."""
+        """Starts a sink, and yields its address and the process."""
         process = self.start("sink", "--listen", "127.0.0.1:0", "--format=json", *arguments)
         host, port = process.said("tracegen: listening at ").rsplit(":", 1)
         try:
@@ -170,7 +170,7 @@ class Bench:
 
     @contextlib.contextmanager
     def serve(self, *arguments, text=None, **variables):
-        """A server of the shipped scenarios, or of a text; where it listens, and the process. It is ended, and has 10 s for that."""
+        """Starts a server of the shipped scenarios, or of a text, and yields its address and the process. It is ended within 10 s."""
         folder = os.path.join(ROOT, "scenarios")
         if text is not None:
             folder = self.path("library")
@@ -189,7 +189,7 @@ class Bench:
 
 
 def ask(address, path, method="GET", body=b"", timeout=60, **headers):
-    """Status and body of an answer."""
+    """Returns the status and body of an answer."""
     head = f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{address[1]}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n"
     head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     with socket.create_connection(address, timeout=timeout) as stream:
@@ -204,7 +204,7 @@ def ask(address, path, method="GET", body=b"", timeout=60, **headers):
 
 
 def at_once(threads, work):
-    """What `work` gives for 0, 1, .. at the same time."""
+    """Returns the results of `work` for 0, 1, .., run at the same time."""
     results = [None] * threads
 
     def one(i):
@@ -217,7 +217,7 @@ def at_once(threads, work):
 
 
 def gzipped_repeat(head, unit, times, tail):
-    """Gzip of `head`, so many times `unit`, and `tail`, made without holding it."""
+    """Compresses `head`, `unit` repeated, and `tail` with gzip, without holding the text in memory."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     parts = [packer.compress(head)]
     block = unit * 10_000
@@ -227,7 +227,7 @@ def gzipped_repeat(head, unit, times, tail):
 
 
 def post(address, body, kind="application/json", encoding=None, timeout=60):
-    """The status of an OTLP/HTTP request."""
+    """Sends an OTLP/HTTP request, and returns the status."""
     head = f"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n"
     head += f"content-encoding: {encoding}\r\n" if encoding else ""
     with socket.create_connection(address, timeout=timeout) as stream:
@@ -237,7 +237,7 @@ def post(address, body, kind="application/json", encoding=None, timeout=60):
 
 
 def field(number, content):
-    """A field of protobuf that holds a message, a text or bytes."""
+    """Makes a protobuf field that holds a message, a string or bytes."""
     length, n = b"", len(content)
     while n >= 0x80:
         length, n = length + bytes([n & 0x7F | 0x80]), n >> 7
@@ -400,12 +400,12 @@ def verify_endless_error(bench):
 
 
 def text(content):
-    """A text in RowBinary."""
+    """Encodes a text in RowBinary."""
     return field(0, content)[1:]
 
 
 def clickhouse(row, block):
-    """A server with the collector's tables, whose first row of spans never ends: the resource's attributes begin with `row`."""
+    """A server with the collector's tables whose first row of spans never ends; the resource's attributes begin with `row`."""
     name = "LowCardinality(String)"
     a_map = f"Map({name}, String)"
     tables = [("Timestamp", "DateTime64(9)"), ("SpanName", name), ("SpanKind", name), ("ServiceName", name)]
@@ -560,7 +560,7 @@ def attributes(count, value):
 
 
 def many_links():
-    """300 keys and 900 globs, which can only be told apart by comparing all of both."""
+    """Makes 300 keys and 900 globs, which can only be told apart by comparing all of them."""
     span = "root_span: {service: s, operation: o"
     keys = (f"- {{name: e{i}, {span}, export_context_as: \"<<random.uuid>>{i}{'ab' * 220}<<random.uuid>>\"}}}}" for i in range(300))
     globs = (f"- {{name: l{i}, {span}, link_from_context: \"*{'*a' * 240}{i}*\"}}}}" for i in range(900))
@@ -637,7 +637,7 @@ def link_many_to_many_in_a_plan(bench):
         program["scenarios"].append(linking | {"name": len(program["texts"]), "root": len(program["blocks"])})
         program["texts"].append(f"linking {i}")
         program["blocks"].append(block)
-    # Its digest is another one, which is seen when all else has been.
+    # Its digest is wrong, which is noticed only after everything else was checked.
     path = bench.path("many.plan", json.dumps(document))
     process = bench.start("run", path, "--count", "1", "--exporter", "none")
     status = process.end(bench.seconds)
@@ -687,7 +687,7 @@ def playground_in_a_large_library(bench):
         if not {status for status, _, _ in answers} <= {200, 503}:
             return bench.note
         slowest = max(took for _, _, took in answers)
-    # Two at a time, each for 2 s; others wait for 1 s.
+    # Two compilations run at a time, for 2 s each; others wait for 1 s.
     return None if slowest < 2.5 * PATIENCE else bench.note
 
 
@@ -759,7 +759,7 @@ def serve_wrong_tokens(bench):
 
 @case("traces of 130 MB, five a second for 10 s, in 256 MiB of memory", 1_024, 30)
 def serve_large_traces(bench):
-    # Made at run time, for a text that is known is in the plan alone.
+    # The text is made at run time, because a constant would only be in the plan.
     span = f"{{service: s, operation: o, attributes: {{{', '.join(f'a{i}: <<long>>x<<random.uuid>>' for i in range(50))}}}}}"
     calls = "\n".join(["  - &c " + span] + ["  - *c"] * 43)
     text = f"name: large\nvars:\n  long: <<random.uuid>>{'x' * 60_000}\nroot_span:\n  service: s\n  operation: o\n  calls:\n{calls}\n"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sends traces of about six spans to one collector, at full speed, with tracegen, telemetrygen and the OpenTelemetry SDK
-# by turns, and prints as a Markdown table what each said, what the collector counted, and what that cost. Needs Go, Rust,
-# curl and ps. Telemetrygen is kept where scripts/collector.sh keeps the collector.
+# Sends traces of about six spans to one collector at full speed, in turns with tracegen, telemetrygen and the OpenTelemetry
+# SDK. Prints a Markdown table with what each client reported, what the collector counted, and the cost. It needs Go, Rust,
+# curl and ps. Telemetrygen is kept in the same folder as scripts/collector.sh keeps the collector.
 #
 # DURATION (10) is the seconds of a turn, ROUNDS (3) the turns of each, PORT (24317) the first of three free ports.
 set -euo pipefail
@@ -50,14 +50,14 @@ END
 "$collector" --config "$work/config.yaml" >"$work/collector.log" 2>&1 &
 collector_pid=$!
 
-# The spans that the collector took so far, and its CPU seconds.
+# Prints the number of spans that the collector has accepted so far, and its CPU seconds.
 collected() {
     curl -sf "http://127.0.0.1:$metrics/metrics" | awk '
         /^otelcol_receiver_accepted_spans(_total)?[{ ]/ { spans += $NF }
         /^otelcol_process_cpu_seconds(_total)?[{ ]/ { cpu = $NF }
         END { printf "%.0f %.2f\n", spans, cpu }'
 }
-# The same, once it stands still.
+# Prints the same when the number no longer changes.
 settled() {
     local now before=
     until now=$(collected) && [ "${now% *}" = "$before" ]; do
@@ -67,7 +67,7 @@ settled() {
     done
     echo "$now"
 }
-# The most memory, in KiB, that the process named in $work/pid was seen with.
+# Prints the maximum memory, in KiB, that was seen of the process named in $work/pid.
 watch_memory() {
     local most=0 now
     while sleep 0.2; do
@@ -76,13 +76,13 @@ watch_memory() {
     done
 }
 
-# What each says that it sent, in spans, from its output.
+# Each function extracts the number of spans that a client reports as sent, from its output.
 said_telemetrygen() { awk -F '"traces": ' '/traces generated/ { n += $2 * 6 } END { printf "%.0f\n", n }' "$work/out"; }
 said_tracegen() { awk -F '[:,]' '/"generated"/ { on = 1 } on && /"spans"/ { print $2 + 0; exit }' "$work/out"; }
 said_sdk() { cat "$work/out"; }
 
-# Run a command, and note its figures in a line: title, said, seconds, user and system CPU seconds, KiB, then the collector's
-# spans and CPU seconds before and after.
+# Runs a command, and writes its figures in a line: title, reported spans, seconds, user and system CPU seconds, KiB, then
+# the collector's spans and CPU seconds before and after.
 measure() {
     local title=$1 said=$2 before after TIMEFORMAT='%R %U %S'
     shift 2
@@ -123,7 +123,7 @@ for ((round = 1; round <= rounds; round++)); do
     measure "SDK exporter, 8,192 a request" said_sdk "$sdk" "http://$grpc" "$duration" 8192
 done
 
-# Sums over the rounds; the most of the memory.
+# Sums the figures over the rounds, and takes the maximum of the memory.
 awk -F '|' '
     function grouped(n,   s, out) {
         s = sprintf("%.0f", n)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints what the browser tests need, as variables for the environment: a ChromeDriver with its Chromium, and axe-core, which
-# looks for what keeps people from using a page. Installs what is missing: Chromium from the system's packages where this may
-# install some (Debian and its kin, as root).
+# Prints what the browser tests need, as environment variables: a ChromeDriver with its Chromium, and axe-core, which checks
+# accessibility. Installs what is missing: Chromium from the system's packages, if this user may install them (on Debian and
+# its derivatives, as root).
 set -euo pipefail
 name=browser
 . "$(dirname "$0")/install.sh"

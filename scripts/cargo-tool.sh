@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of a tool that cargo installs, and installs it first where that has not been done: its version is pinned
-# here. `cargo-tool.sh cargo-deny`
+# Prints the path of a tool that cargo installs, and installs it first if necessary, in a version that is pinned here:
+# `cargo-tool.sh cargo-deny`
 set -euo pipefail
 name=$1
 . "$(dirname "$0")/install.sh"

@@ -22,7 +22,7 @@ def ask(statement, format):
 
 
 def tell(statement, format):
-    """Whether it was answered."""
+    """Returns whether there was an answer."""
     try:
         print(ask(statement, format), end="", flush=True)
         return True

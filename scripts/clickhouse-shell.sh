@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A prompt for SQL on the stack's ClickHouse: its own client in its container where that runs, else one over HTTP.
+# Opens an SQL prompt on the stack's ClickHouse: its own client in its container if that runs, otherwise one over HTTP.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/compose.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints, as a variable for the environment, the path of a python that can run scripts/clickhouse-server.py, and makes it
-# first where that has not been done: a virtual environment with ClickHouse's engine in it (150 MB to fetch).
+# Prints, as an environment variable, the path of a python that can run scripts/clickhouse-server.py. Makes it first if
+# necessary: a virtual environment with ClickHouse's engine (a download of 150 MB).
 set -euo pipefail
 name=clickhouse
 . "$(dirname "$0")/install.sh"
@@ -13,7 +13,7 @@ if [ ! -x "$place/bin/python" ]; then
     make_work
     step "making a virtual environment" python3 -m venv "$work/venv"
     step "fetching chdb-core $version" "$work/venv/bin/pip" install --no-deps "chdb-core==$version"
-    # Its python does not mind being moved, only its scripts, which name the place they were made in, would.
+    # The virtual environment can be moved, because only its scripts contain its path, and its python does not.
     mv -T "$work/venv" "$place" 2>/dev/null || test -x "$place/bin/python"
 fi
 echo "TRACEGEN_CLICKHOUSE=$place/bin/python"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints TRACEGEN_COLLECTOR=<path>: an OpenTelemetry Collector made of the parts in otel-collector/builder.yaml, and builds it first
-# where that has not been done: about three minutes, and Go is needed. It is kept under the hash of the manifest, so that a
-# changed manifest makes a new one.
+# Prints TRACEGEN_COLLECTOR=<path>: an OpenTelemetry Collector with the components in otel-collector/builder.yaml. Builds it
+# first if necessary, which takes about three minutes and needs Go. It is kept under the hash of the manifest, so that a
+# changed manifest leads to a new build.
 set -euo pipefail
 name=collector
 . "$(dirname "$0")/install.sh"

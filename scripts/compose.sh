@@ -1,5 +1,5 @@
-# Sourced by the scripts beside it that run Compose on an engine: finds one, be it Docker's or Podman. Sets `compose` to the
-# command, or `missing` to what there is not.
+# Sourced by the scripts beside it that run Compose. Finds an engine, Docker or Podman. Sets `compose` to the command, or
+# `missing` to what is not available.
 compose=() missing=''
 find_compose() {
     if command -v docker >/dev/null && docker info >/dev/null 2>&1; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whether a binary needs nothing: it is run in a root that holds itself and a directory of scenarios, nothing else.
+# Checks that a binary needs no other files: it is run in a root that contains only itself and a directory of scenarios:
 # `dist-check.sh BINARY`
 set -euo pipefail
 binary=$(realpath "$1")
@@ -29,12 +29,12 @@ inside /tracegen --version >&2
 inside /tracegen compile --check /mine
 spans=$(inside /tracegen run --quiet --seed 1 --count 10 --exporter file=- | grep -o '"spanId"' | wc -l)
 [ "$spans" -gt 10 ] || { say "10 traces have $spans spans"; exit 1; }
-# Names of the machine are read from /etc/hosts, which is not there: it must be told, not a crash.
+# Host names are read from /etc/hosts, which does not exist here; that must lead to a message and not to a crash.
 status=0
 inside /tracegen run --quiet --seed 1 --count 1 --wait 0s --endpoint http://collector.invalid:4317 2>"$root/said" || status=$?
 [ "$status" = 1 ] || { say "an unknown name ends with status $status:"; cat "$root/said" >&2; exit 1; }
 
-# The fastest of ten: others may use the machine.
+# The fastest of ten runs counts, because others may use the machine.
 best=1000000
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     begun=$(date +%s%N)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes dist/tracegen-VERSION-TARGET.tar.gz: a static binary with its manual, completions, scenarios, licences and the list of
-# what it is made of (CycloneDX), and dist/SHA256SUMS. The target is musl where Rust has it or can fetch it and a C compiler
-# for it is there (Debian: musl-tools), else glibc, linked statically.
+# Makes dist/tracegen-VERSION-TARGET.tar.gz, with a static binary, its manual, completions, scenarios, licences and a list
+# of its components (CycloneDX), and dist/SHA256SUMS. The target is musl if Rust has it or can fetch it and there is a C
+# compiler for it (Debian: musl-tools); otherwise it is glibc, linked statically.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command of Compose on a file of docker-compose/, with Docker or Podman, and says with which; where there is neither,
-# says what is missing and which target of the Makefile does without it:
+# Runs a Compose command on a file of docker-compose/ with Docker or Podman, and says with which. If there is neither, says
+# what is missing and which target of the Makefile works without it:
 #   docker.sh TARGET FILE COMMAND..
 set -euo pipefail
 cd "$(dirname "$0")/../docker-compose"

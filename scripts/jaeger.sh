@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints TRACEGEN_JAEGER=<path>: Jaeger 2, which without a configuration is collector, memory and query in one process, and builds
-# it from its Go module first where that has not been done: about eight minutes, and Go is needed. Its API is the real one; its
-# web page is a placeholder, for the pages are not in the module.
+# Prints TRACEGEN_JAEGER=<path>: Jaeger 2, which without a configuration is collector, memory storage and query service in
+# one process. Builds it from its Go module first if necessary, which takes about eight minutes and needs Go. Its API is the
+# real one; its web page is a placeholder, because the module does not contain the pages.
 set -euo pipefail
 name=jaeger
 . "$(dirname "$0")/install.sh"
@@ -16,7 +16,7 @@ if [ ! -x "$binary" ]; then
     need go "Go is needed to build Jaeger (https://go.dev/doc/install); tests that need one are left out"
     make_work
     cd "$work"
-    # A module of our own with Jaeger's requirements and sums, so that what is built is what Jaeger was released with.
+    # A module of our own uses Jaeger's requirements and sums, so that the build is the one that Jaeger was released with.
     scratch() {
         local source
         source=$(GOWORK=off go mod download -json "$module@v$module_version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds what is in deploy/kubernetes with kustomize and validates it, strictly, against the schemas of the oldest and the newest
-# Kubernetes that it is for; and sees that the number of shards is written once. What is missing is fetched into
-# ${XDG_CACHE_HOME:-~/.cache}/tracegen: kustomize by Go, the schemas (which are in kubernetes-validate) by Python. Without either
-# nothing is checked, which is a failure where CI is set.
+# Builds deploy/kubernetes with kustomize, and validates the result strictly against the schemas of the oldest and the
+# newest supported Kubernetes. Checks that the number of shards is written only once. Missing tools are fetched into
+# ${XDG_CACHE_HOME:-~/.cache}/tracegen: kustomize by Go, the schemas (from kubernetes-validate) by Python. Without either,
+# nothing is checked, which is a failure if CI is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=kubernetes
@@ -35,7 +35,7 @@ for part in load serve; do
     done
 done
 
-# Twelve shards, by the one number that a user changes.
+# Twelve shards follow from the only number that a user changes.
 cp -r deploy/kubernetes "$work/kubernetes"
 sed -i.bak 's/^  completions: .*/  completions: 12/' "$work/kubernetes/load/job.yaml"
 "$kustomize" build "$work/kubernetes/load" >"$work/twelve.yaml"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of kustomize, and builds it first where that has not been done: Go is needed.
+# Prints the path of kustomize, and builds it first if necessary, which needs Go.
 set -euo pipefail
 name=kustomize
 . "$(dirname "$0")/install.sh"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Checks what no compiler reads: the Compose files by Compose itself (no engine is needed), the Dockerfiles by hadolint, the
-# workflow files by actionlint, and the collector's configurations by the collector. What is missing is fetched: Compose from
-# the system's packages where this may install some, the others into ${XDG_CACHE_HOME:-~/.cache}/tracegen. A tool that can't
-# be had leaves its files out, and is a failure where CI is set.
+# Checks files that no compiler reads: the Compose files with Compose itself (without an engine), the Dockerfiles with
+# hadolint, the workflow files with actionlint, and the collector's configurations with the collector. Missing tools are
+# fetched: Compose from the system's packages if this user may install them, the others into
+# ${XDG_CACHE_HOME:-~/.cache}/tracegen. Without a tool its files are not checked, which is a failure if CI is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=lint
@@ -56,7 +56,7 @@ if [ -d .github/workflows ]; then
     fi
 fi
 
-# With Docker and without, the stack is of the same versions; of ClickHouse, the image is the line with long support.
+# The stack has the same versions with Docker and without. The ClickHouse image is of the line with long-term support.
 agree() {
     if ! grep -q "$1" "$2"; then say "$2: expected \`$1\`, as without Docker"; exit 1; fi
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of schemathesis as a variable for the environment; it tries an API against its OpenAPI document. Installs it
-# first where that has not been done: Python 3.10 or newer is needed.
+# Prints, as an environment variable, the path of schemathesis, which tests an API against its OpenAPI document. Installs it
+# first if necessary, which needs Python 3.10 or newer.
 set -euo pipefail
 name=schemathesis
 . "$(dirname "$0")/install.sh"
@@ -12,7 +12,8 @@ binary="$folder/bin/schemathesis"
 if [ ! -x "$binary" ]; then
     need python3 "python3 is needed; the API is not tried against its description"
     make_work
-    # A virtual environment knows its own path and can't be moved: one at a time makes it, and a half-made one is made again.
+    # A virtual environment contains its own path and can't be moved. So only one process makes it at a time, and an
+    # incomplete one is made again.
     exec 9>"$folder.lock"
     if command -v flock >/dev/null; then flock 9; fi
     if [ ! -x "$binary" ]; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Starts a real ClickHouse, its data in target/clickhouse, and runs the command it is given with the variables that lead
-# there; ends it when the command has ended. CLICKHOUSE_PORT (8123) and CLICKHOUSE_DATA say where.
+# Starts a real ClickHouse with its data in target/clickhouse, runs the given command with the variables that lead there,
+# and ends ClickHouse after the command. CLICKHOUSE_PORT (8123) and CLICKHOUSE_DATA change the port and the place of the
+# data.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,7 @@ if ! read -r -t 60 ready <&"$stdout"; then
 fi
 say "${ready/READY/listens on port}, its data is in $data"
 
-# Ctrl-C is for the command: it drains, then ClickHouse ends.
+# Ctrl-C is for the command, which drains; ClickHouse ends afterwards.
 trap : INT TERM
 status=0
 DATABASE_TYPE=clickhouse DATABASE_HOST=localhost DATABASE_PORT=$port "$@" || status=$?

@@ -20,7 +20,7 @@ from typing import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 STACK = Path(os.environ.get("STACK_DIR") or ROOT / ".stack").absolute()
-# Seconds for a part to answer, and to end once it was asked to.
+# The seconds allowed for a part to answer, and to end when it is asked to.
 PATIENCE, GRACE = 180, 20
 
 PORTS = {
@@ -36,15 +36,15 @@ PORTS = {
     "JAEGER_OTLP_HTTP_PORT": 14318,
 }
 
-# The ports of the stack that runs, if one does.
+# The ports of the running stack, if there is one.
 kept = {}
 
-# What is on this machine is asked without a proxy.
+# Requests to this machine go without a proxy.
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Failure(Exception):
-    """Said as it is; the exit status is 1."""
+    """An error whose message is shown as it is; the exit status is 1."""
 
 
 def say(text):
@@ -65,7 +65,7 @@ def at(name):
 
 
 def tool(name):
-    """What scripts/NAME.sh makes and prints, unless its variable is set."""
+    """Returns what scripts/NAME.sh makes and prints, unless its variable is set."""
     variable = f"TRACEGEN_{name.upper()}"
     if not os.environ.get(variable):
         made = subprocess.run([ROOT / f"scripts/{name}.sh"], stdout=subprocess.PIPE, text=True)
@@ -126,11 +126,11 @@ def serve_address():
 @dataclass
 class Part:
     name: str
-    # Its arguments, and variables beside those of this process.
+    # The arguments, and variables beside those of this process.
     command: Callable
-    # What answers 200 once it is ready.
+    # The URL that answers 200 when the part is ready.
     url: Callable
-    # The variables of its ports.
+    # The variables of the part's ports.
     ports: list
     log: Path = field(init=False)
     pid_file: Path = field(init=False)
@@ -139,7 +139,7 @@ class Part:
         self.log, self.pid_file = STACK / f"logs/{self.name}.log", STACK / f"{self.name}.pid"
 
     def pid(self):
-        """Of the running process, else None."""
+        """Returns the id of the running process, or None."""
         try:
             with open(self.pid_file) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -171,7 +171,7 @@ class Part:
                 stdout=log,
                 stderr=log,
                 pass_fds=[lock.fileno()],
-                # A group of its own: Ctrl-C in this terminal is not for it.
+                # The part is in a group of its own, so that Ctrl-C in this terminal does not reach it.
                 start_new_session=True,
                 preexec_fn=lambda: os.write(lock.fileno(), str(os.getpid()).encode()),
             )
@@ -185,7 +185,7 @@ class Part:
         say(f"{self.name} is ready after {time.monotonic() - begun:.1f} s")
 
     def stop(self):
-        """End it and all that it started."""
+        """Ends the part and everything that it started."""
         if pid := self.pid():
             self.signal(pid, signal.SIGTERM)
             begun = time.monotonic()
@@ -209,7 +209,7 @@ class Part:
         return f"{os.path.relpath(self.log)} ends with{shown or ' nothing'}"
 
 
-# In the order in which they are started.
+# The parts in the order in which they are started.
 PARTS = [
     Part(
         "clickhouse",
@@ -244,7 +244,7 @@ def in_use(number):
 
 
 def holder(number):
-    """Who listens at a port, as far as this user may know."""
+    """Returns who listens at a port, as far as this user may know."""
     tools = {
         r"p(?P<pid>\d+)\nc(?P<name>.*)": ["lsof", "-nP", f"-iTCP:{number}", "-sTCP:LISTEN", "-F", "pc"],
         r'users:\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)': ["ss", "-Hltnp", f"sport = :{number}"],
@@ -301,7 +301,7 @@ def up():
 
 
 def down():
-    # First who sends, then who passes on, then who keeps.
+    # The senders end first, then the parts that pass on, then those that keep.
     running = [part for part in reversed(PARTS) if part.pid_file.exists()]
     if not running:
         say("nothing is running")
@@ -310,7 +310,7 @@ def down():
 
 
 def show():
-    """A line a part, and the exit status."""
+    """Prints a line for each part, and returns the exit status."""
     states = []
     for part in PARTS:
         pid = part.pid()
@@ -331,7 +331,7 @@ def show():
 
 def clean():
     down()
-    # Only what was made here: STACK_DIR may hold something else.
+    # Only files that were made here are removed, because STACK_DIR may contain others.
     for folder in ("clickhouse", "logs"):
         shutil.rmtree(STACK / folder, ignore_errors=True)
     for file in ("ports.json", "lock"):
@@ -349,7 +349,7 @@ def main():
         STACK.mkdir(parents=True, exist_ok=True)
         with open(STACK / "lock", "w") as lock:
             if sys.argv[1] != "status":
-                # Two at a time would start the same part twice.
+                # Two runs at the same time would start the same part twice.
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if any(part.pid() for part in PARTS):
                 kept.update(json.loads(STACK.joinpath("ports.json").read_text()))

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds this project's images and runs its Compose files and Kubernetes pods for real, with Podman from Debian's packages, on
-# base images made here (containers/stand-ins.sh), and checks what they promise (containers/checks.py). It takes root, for it
-# runs in namespaces of its own: networks, ports, mounts and containers are seen by nobody else, and are gone with it. Where
-# that can't be had it is left out, which is a failure where CI is set.
-#   test-containers.sh [CHECKOUT [PART..]]: the files of that checkout, by default of this one; of what is checked, these parts
-# What takes long to make is kept in ${XDG_CACHE_HOME:-~/.cache}/tracegen/containers.
+# Builds this project's images, runs its Compose files and Kubernetes pods with Podman from Debian's packages on base images
+# made here (containers/stand-ins.sh), and checks their properties (containers/checks.py). It needs root, because it runs in
+# namespaces of its own: its networks, ports, mounts and containers are invisible to others, and end with it. Without root
+# nothing is checked, which is a failure if CI is set.
+# test-containers.sh [CHECKOUT [PART..]]: use the files of that checkout (default: this one), and check only these parts.
+# Results that take long to make are kept in ${XDG_CACHE_HOME:-~/.cache}/tracegen/containers.
 set -euo pipefail
 scripts=$(realpath "$(dirname "$0")")
 checkout=$(realpath "${1:-$scripts/..}")
@@ -25,21 +25,21 @@ if [ -z "${TRACEGEN_INSIDE:-}" ]; then
         rm -rf "$work"
     fi
     unshare --mount true 2>/dev/null || missing "namespaces are forbidden here"
-    # Two at a time would build the same images.
+    # Two runs at the same time would build the same images.
     mkdir -p "$cache/containers"
     exec 9>"$cache/containers/lock"
     flock 9
     TRACEGEN_INSIDE=1 exec unshare --mount --pid --fork --kill-child --mount-proc "$0" "$checkout" "${parts[@]}"
 fi
 
-# The first process of its namespace: it hears only what it listens for.
+# The first process of a namespace receives only the signals that it listens for.
 trap 'exit 130' INT TERM
 make_work
 kept="$cache/containers"
 mkdir -p "$kept/tmp" "$work/run"
-# Where the network plugins write what they know, whatever they are told.
+# The network plugins always write their state here.
 mount -t tmpfs none /run/containers 2>/dev/null || { mkdir -p /run/containers && mount -t tmpfs none /run/containers; }
-# Podman takes version 2 of cgroups alone, and needs none for what is tested here.
+# Podman accepts only version 2 of cgroups, and needs none for these tests.
 umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || missing "cgroups can't be mounted"
 # Overlay is many times as fast as vfs, which works everywhere.
 driver=vfs
@@ -69,10 +69,11 @@ END
 echo 'unqualified-search-registries = ["docker.io"]' >"$work/registries.conf"
 export CONTAINERS_CONF="$work/containers.conf" CONTAINERS_STORAGE_CONF="$work/storage.conf"
 export CONTAINERS_REGISTRIES_CONF="$work/registries.conf"
-# The format that has health checks; without namespaces of the build's own; what cargo has fetched and built is kept here.
+# The image format supports health checks. The build has no namespaces of its own. The downloads and builds of cargo are
+# kept here.
 export BUILDAH_FORMAT=docker BUILDAH_ISOLATION=chroot TMPDIR="$kept/tmp"
 
-# Of containers, pods and volumes that an interrupted run left, nothing is known any more.
+# The containers, pods and volumes of an interrupted run are forgotten.
 rm -rf "$kept/storage-$driver/libpod" "$kept/storage-$driver/volumes"
 podman ps --all --external --quiet | xargs --no-run-if-empty podman rm --force >/dev/null 2>&1 || true
 
@@ -83,7 +84,7 @@ if [ ! -x "$kept/$compose/bin/python" ]; then
 fi
 "$scripts/containers/stand-ins.sh" "$checkout"
 
-# Images are built where the registry can be reached, and run where nothing can.
+# Images are built with access to the registry, and run without any network.
 builder=("$kept/$compose/bin/podman-compose" --project-name tracegen --file "$checkout/docker-compose/docker-compose.yaml")
 commit=$(git -C "$checkout" show --no-patch --format='%h %cs' --abbrev=9 HEAD 2>/dev/null || true)
 TRACEGEN_COMMIT=$commit step "building the images of tracegen and of the collector" "${builder[@]}" build

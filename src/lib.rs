@@ -1,7 +1,7 @@
-//! tracegen, stage by stage. Data goes one way, top to bottom: a stage imports only what stands above it
-//! (`tests/house.rs` holds the table).
+//! tracegen, stage by stage. Data flows from top to bottom, and a stage imports only stages above it (`tests/house.rs` has
+//! the exact table).
 
-// the plans in `tests/support` name this crate from outside and from its own tests
+// The plans in `tests/support` name this crate in the same way from outside and from its own tests.
 #[cfg(test)]
 extern crate self as tracegen;
 #[cfg(test)]
@@ -12,62 +12,62 @@ mod plans;
 // The wall clock.
 pub mod clock;
 
-// Files that tracegen writes: whole or not at all, and by one process at a time.
+// Files that tracegen writes: as a whole or not at all, and by one process at a time.
 pub mod disk;
 
 // Figures and words as people read them, in the terminal and on the pages.
 pub mod text;
 
-// Durations, counted.
+// Histograms of durations.
 pub mod histogram;
 
-// Files to located YAML nodes, templates and the scenario model; diagnostics.
+// From files to located YAML nodes, templates and the scenario model; diagnostics.
 pub mod language;
 
 // The flat, numbered, verified program that everything after the compiler works on.
 pub mod plan;
 
-// Scenario model to plan: names become slots, mistakes become diagnostics.
+// From the scenario model to the plan: names become slots, mistakes become diagnostics.
 pub mod compiler;
 
-// The one value that flows at run time: a whole trace, cleared and used again.
+// A whole trace, the value that flows at run time, which is cleared and used again.
 pub mod trace;
 
-// Plan, seed and schedule to traces, deterministically.
+// From plan, seed and schedule to traces, deterministically.
 pub mod interpreter;
 
-// Traces to OTLP, and OTLP out of the process.
+// From traces to OTLP, and its delivery to receivers and files.
 pub mod export;
 
-// What a plan's traces will be, before one is sent.
+// Statistics of a plan's traces, before one is sent.
 pub mod explain;
 
-// Who is served, and who makes room.
+// Seats for clients: only so many are served at a time, and idle ones make room.
 pub mod seats;
 
-// OTLP as others write it, read where it stands.
+// OTLP of other writers, read in place.
 pub mod otlp;
 
-// OTLP into the process, and the faults of a bad receiver.
+// A receiver of OTLP, which can inject faults.
 pub mod receive;
 
-// Traces at rest, in memory or ClickHouse, and the questions the pages ask of them.
+// Stored traces, in memory or ClickHouse, and the questions that the pages ask.
 pub mod store;
 
-// What makes a run again: manifest, eras, archive.
+// The record from which a run can be repeated: manifest, eras, archive.
 pub mod journal;
 
-// Start, stop, pace: drives the interpreter and feeds the exporters and the store.
+// Starting, pacing and stopping: drives the interpreter and feeds the exporters and the store.
 pub mod engine;
 
-// What tracegen tells of itself, as metrics.
+// tracegen's metrics of itself.
 pub mod telemetry;
 
-// What arrived, held against what was sent.
+// Comparison of what arrived with what was sent.
 pub mod verify;
 
-// The UI and the JSON API, on plain hyper.
+// The UI and the JSON API, over plain hyper.
 pub mod web;
 
-// One file a subcommand.
+// The command line, with one file for each subcommand.
 pub mod cli;

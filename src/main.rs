@@ -1,4 +1,4 @@
-/// Compiling and rendering allocate many small things, which the system's allocator is slower at.
+/// The allocator. Compiling and rendering make many small allocations, for which the system's allocator is slower.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

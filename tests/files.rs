@@ -145,7 +145,7 @@ fn two_outputs_are_never_one_file() {
     assert_eq!(folder.command(&["compile", "all.plan", "-o", "./all.plan"], &[]).0, Some(2));
     // A manifest does not overwrite another kind of file.
     fs::write(folder.path("notes.txt"), "mine").expect("written");
-    folder.refused(&["--exporter=none", "--manifest=notes.txt"], 2, "is no manifest, and would be lost");
+    folder.refused(&["--exporter=none", "--manifest=notes.txt"], 2, "is not a manifest, and would be lost");
     assert_eq!(fs::read(folder.path("notes.txt")).expect("a file"), b"mine");
     // If nothing is kept, two runs may write.
     assert_eq!(folder.run(&["--exporter=file=/dev/null", "--manifest=/dev/null"]).0, Some(0));

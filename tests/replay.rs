@@ -304,7 +304,7 @@ fn a_manifest_is_read_from_a_server_and_other_documents_are_recognized() {
     for (url, token, why) in [
         (&url[..], "", "set SERVER_TOKEN"),
         (&url, "wrong", "set SERVER_TOKEN"),
-        (&url.replace("/api/manifest", "/"), "secret", "no valid manifest"),
+        (&url.replace("/api/manifest", "/"), "secret", "not a valid manifest"),
     ] {
         let output = replay(url, token);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -331,7 +331,7 @@ fn a_manifest_is_read_from_a_server_and_other_documents_are_recognized() {
     let edited =
         whole.replace("\"first\":0,\"opening\":1767225600000000000", "\"first\":0,\"opening\":1767225600000000001");
     assert_ne!(edited, whole);
-    for (text, why) in [(&whole[..whole.len() / 2], "cut off"), (&edited, "it was edited"), ("{}", "no manifest")] {
+    for (text, why) in [(&whole[..whole.len() / 2], "cut off"), (&edited, "it was edited"), ("{}", "not a manifest")] {
         std::fs::write(&damaged, text).expect("written");
         let (exit, said) = refused(&["replay", "1", "--manifest", &damaged.display().to_string()]);
         assert!(exit == 3 && said.contains(why), "{exit} {said}");

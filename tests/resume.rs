@@ -217,7 +217,7 @@ fn runs_that_cannot_be_resumed_are_refused_with_the_reason() {
     };
     refused(&[], 3, "No such file");
     fs::write(&path, "{}").expect("written");
-    refused(&[], 3, "no manifest");
+    refused(&[], 3, "not a manifest");
     fs::remove_file(&path).expect("removed");
     let manifest = folder.argument("manifest", "run.json");
     let complete = ["--seed", "7", "--start=2026-01-01", "--rate=10/s", "--exporter=none", &manifest];

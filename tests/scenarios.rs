@@ -1,5 +1,5 @@
-//! The shipped scenarios: they compile without a word, do what their files say, show the whole language, and their traces
-//! are pinned byte for byte.
+//! The shipped scenarios: they compile without a diagnostic, behave as their files say, show the whole language, and their
+//! traces are pinned byte for byte.
 
 #[path = "scenarios/binomial.rs"]
 mod binomial;
@@ -24,14 +24,14 @@ const SEED: u64 = 42;
 /// 2026-01-01T00:00:00Z in ns.
 const START: u64 = 1_767_225_600_000_000_000;
 const SECOND: u64 = 1_000_000_000;
-/// As `run` paces without a flag: four lanes with gaps of 0.5 to 2 s.
+/// The default pace of `run`: four lanes with gaps of 0.5 to 2 s.
 const PACE: Arrivals = Arrivals::Interval { min_ns: SECOND / 2, max_ns: 2 * SECOND, lanes: 4 };
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)
 }
 
-/// Compiles; a warning is a failure, too.
+/// Compiles scenarios; a warning is a failure, too.
 fn compile(paths: &[PathBuf]) -> (Loaded, Arc<Plan>, SourceMap) {
     let loaded = language::load(paths);
     let compiled = compiler::compile(&loaded.model, &loaded.budget);
@@ -70,7 +70,7 @@ fn the_examples_compile_without_a_diagnostic() {
     assert_eq!(spans, [("E-commerce Order Processing", 6), ("Service Foo Scenario", 2)]);
 }
 
-/// The first scenario of the README and of the reference.
+/// The first scenario of the README and of the reference compile.
 #[test]
 fn the_documented_examples_compile_without_a_diagnostic() {
     for text in [include_str!("../README.md"), include_str!("../grammar/language.md")] {
@@ -86,8 +86,8 @@ fn the_documented_examples_compile_without_a_diagnostic() {
     }
 }
 
-/// Who is called by another service is called by a CLIENT, who takes a message from a queue has it from a PRODUCER; and a
-/// CLIENT's one callee runs in another service.
+/// A span that is called from another service is called by a CLIENT; a consumer of messages has them from a PRODUCER; and
+/// the only callee of a CLIENT runs in another service.
 #[test]
 fn span_kinds_come_in_pairs() {
     let (loaded, _, _) = compile(&[shipped("")]);
@@ -113,11 +113,11 @@ fn span_kinds_come_in_pairs() {
     }
 }
 
-/// Shares, error rates and own delays of 100,000 traces against what the files say.
+/// Compares shares, error rates and own delays of 100,000 traces with the files.
 #[test]
 fn traces_do_what_the_files_say() {
     const TRACES: u64 = 100_000;
-    /// Fails if chance alone explains the figure less often than this.
+    /// A figure fails if chance alone explains it less often than this.
     const LEVEL: f64 = 1e-4;
 
     let (loaded, plan, map) = compile(&[shipped("")]);
@@ -126,9 +126,9 @@ fn traces_do_what_the_files_say() {
     #[derive(Clone, Default)]
     struct Seen {
         spans: u64,
-        /// By error condition.
+        /// The failures by error condition.
         errors: Vec<u64>,
-        /// Own delays in the lowest quarter, and in the lower half, of the file's range.
+        /// The numbers of own delays in the lowest quarter, and in the lower half, of the file's range.
         quarter: u64,
         half: u64,
     }
@@ -144,7 +144,7 @@ fn traces_do_what_the_files_say() {
         share[trace.scenario.index()] += 1;
         totals[trace.scenario.index()].add(&trace);
         let view = View { plan: &plan, resources: run.resources(), trace: &trace };
-        // The own delay is over where the first child starts; without one, where the span ends.
+        // The own delay ends where the first child starts, or with the span if it has no child.
         let mut worked: Vec<u64> = trace.spans.iter().map(|s| s.end).collect();
         for span in trace.spans.iter().rev().filter(|s| s.parent != NONE) {
             worked[span.parent as usize] = span.start;
@@ -207,12 +207,12 @@ fn traces_do_what_the_files_say() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// Of the traces of a scenario.
+/// The totals of a scenario's traces.
 #[derive(Clone, Default)]
 struct Totals {
     failed: u64,
     spans: u64,
-    /// Of the numbers of spans, squared.
+    /// The sum of the squared numbers of spans.
     squares: u64,
 }
 
@@ -224,7 +224,7 @@ impl Totals {
         self.squares += spans * spans;
     }
 
-    /// How many of its standard deviations the mean number of spans is away from what was expected.
+    /// Returns the difference between the mean number of spans and the expected one, in standard deviations of the mean.
     fn off(&self, traces: u64, expected: f64) -> f64 {
         let (n, mean) = (traces as f64, self.spans as f64 / traces as f64);
         let variance = self.squares as f64 / n - mean * mean;
@@ -235,7 +235,7 @@ impl Totals {
     }
 }
 
-/// After the first virtual minute nine in ten consumers link, each to a producer's span of the same run that has ended.
+/// After the first virtual minute, nine of ten consumers link, each to an ended producer's span of the same run.
 #[test]
 fn consumers_link_to_producers_that_have_ended() {
     let (_, plan, _) = compile(&[shipped("")]);
@@ -265,8 +265,8 @@ fn consumers_link_to_producers_that_have_ended() {
     }
 }
 
-/// Each file is compiled alone, so that an edit moves the fingerprints of its own scenarios only; the consumer needs its
-/// producer. The first 1,000 traces of each scenario, each encoded as one request.
+/// Each file is compiled alone, so that an edit moves only the fingerprints of its own scenarios; the consumer is compiled
+/// with its producer. A fingerprint covers the first 1,000 traces of a scenario, each encoded as one request.
 #[test]
 fn fingerprints() {
     let files: [&[&str]; 10] = [
@@ -294,7 +294,7 @@ fn fingerprints() {
     });
 }
 
-/// By scenario: SHA-256, in hexadecimal.
+/// Returns the SHA-256 of each scenario in hexadecimal.
 fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
     const TRACES: usize = 1_000;
     let (run, mut interpreter) = run(plan.clone());
@@ -318,7 +318,7 @@ fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
     names.zip(hashes.into_iter().map(|(_, hash)| hex(hash))).collect()
 }
 
-/// Whoever looks for a word of the language finds it in a shipped scenario and in the reference.
+/// Every word of the language occurs in a shipped scenario and in the reference.
 #[test]
 fn every_word_of_the_language_is_shown_and_explained() {
     let names = "random.int random.float random.bool random.choice random.weighted random.uuid random.hex random.ipv4 \

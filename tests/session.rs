@@ -1,4 +1,5 @@
-//! Sessions steered while they run: what reaches store and collector is exactly what the journal says, and can be made again.
+//! Sessions that are changed while they run: store and collector receive exactly what the journal says, and all of it can
+//! be generated again.
 
 mod support {
     pub mod lasting;
@@ -49,7 +50,7 @@ struct Started {
     database: Arc<Database>,
 }
 
-/// A session that sends to a collector.
+/// Starts a session that sends to a collector.
 fn start(plan: &Arc<Plan>, seed: u64, settings: Settings, collector: &str) -> Started {
     let flags = TargetFlags { endpoint: Some(collector.into()), protocol: Some("grpc".into()), ..Default::default() };
     let target = Target::resolve(flags, &|_| None).unwrap();
@@ -62,7 +63,7 @@ fn start_by(clock: Arc<dyn Clock>, plan: &Arc<Plan>, seed: u64, settings: Settin
     Started { session: Session::start(options).unwrap(), database }
 }
 
-/// A session whose time goes on when the test says so.
+/// A session whose time is controlled by the test.
 struct Still {
     started: Started,
     clock: Arc<TestClock>,
@@ -76,7 +77,7 @@ impl std::ops::Deref for Still {
     }
 }
 
-/// A session that has made what lies in its past.
+/// Starts a session that has generated the traces of its past.
 fn still(plan: &Arc<Plan>, seed: u64, settings: Settings) -> Still {
     const NOW: u64 = 1_767_225_600 * SECOND;
     let clock = Arc::new(TestClock::new(NOW));
@@ -86,7 +87,7 @@ fn still(plan: &Arc<Plan>, seed: u64, settings: Settings) -> Still {
 }
 
 impl Still {
-    /// Lets so many ns pass; returns how it stands then.
+    /// Lets `ns` pass, and returns the state.
     fn pass(&self, ns: u64) -> SessionState {
         self.clock.run_until(self.clock.now() + ns);
         self.session.state()
@@ -110,7 +111,8 @@ impl Started {
         wait(self.database.get_trace_counts()).unwrap().total_traces
     }
 
-    /// Wait until something holds of the session's state; the bound is for what never will, on a machine that is busy.
+    /// Waits until something holds for the session's state. The time limit is for failures, and long enough for a busy
+    /// machine.
     fn until(&self, holds: impl Fn(&SessionState) -> bool) -> SessionState {
         let began = Instant::now();
         loop {
@@ -124,7 +126,7 @@ impl Started {
     }
 }
 
-/// Traces that the journal says were sent.
+/// Returns the traces that were sent according to the journal.
 fn sent(manifest: &Manifest) -> BTreeSet<u64> {
     let mut archive = Archive::open(manifest).unwrap();
     let mut sent = BTreeSet::new();
@@ -140,7 +142,7 @@ fn sent(manifest: &Manifest) -> BTreeSet<u64> {
     sent
 }
 
-/// What a store makes of trace `index`, made again from a manifest.
+/// Returns the stored form of trace `index`, regenerated from a manifest.
 fn remade(archive: &mut Archive, index: u64) -> StoredTrace {
     let (run, trace) = archive.remake(index).unwrap();
     let memory = Memory::new(MemoryLimits::new(1));
@@ -148,7 +150,7 @@ fn remade(archive: &mut Archive, index: u64) -> StoredTrace {
     wait(memory.trace(trace.id)).unwrap().expect("it was just added")
 }
 
-/// The manifest, as it is after it was written and read.
+/// Returns the manifest after it was written and read.
 fn through_a_file(manifest: &Manifest) -> Manifest {
     let mut bytes = vec![];
     manifest.write(&mut bytes).unwrap();
@@ -157,7 +159,7 @@ fn through_a_file(manifest: &Manifest) -> Manifest {
     read
 }
 
-/// Everything that was sent is in the store, once, and is made again as it was.
+/// Checks that every sent trace is in the store once, and equals the regenerated one.
 fn check_store(started: &Started, manifest: &Manifest) {
     let manifest = through_a_file(manifest);
     let mut archive = Archive::open(&manifest).unwrap();
@@ -165,7 +167,7 @@ fn check_store(started: &Started, manifest: &Manifest) {
     let indices: BTreeSet<u64> = stored.iter().map(|id| index(&archive, *id)).collect();
     assert_eq!(indices.len(), stored.len(), "stored twice");
     assert!(indices == sent(&manifest), "stored and sent differ: {manifest:?}");
-    // All of them would take long in a build that is not optimised.
+    // Comparing all of them would take long in an unoptimized build.
     for id in stored.iter().step_by(stored.len() / 200 + 1) {
         let there = wait(started.database.trace(*id)).unwrap().expect("it was listed");
         let index = index(&archive, *id);
@@ -202,7 +204,7 @@ fn the_first_traces_show_at_once_whatever_the_seed() {
 
 #[test]
 fn a_pause_lets_traces_end_and_a_stop_does_not() {
-    // With 20 ms between traces there is time to tell how each has gone.
+    // With 20 ms between traces there is time to observe each.
     let still = still(&Arc::new(lasting(400)), 1, rate(50));
     let state = still.pass(SECOND);
     assert_eq!((state.pending, state.next_index - state.traces), (20, 20));
@@ -260,7 +262,7 @@ fn weights_take_effect_and_impossible_settings_are_refused() {
     }
     assert_eq!(started.session.state().settings, rate(500));
     started.session.apply(weights(&[("producer", 0.0), ("mailer", 0.0)])).unwrap();
-    // From the next era on all traces are of the consumer.
+    // From the next era on, all traces are those of the consumer.
     let before = started.pass(0);
     assert_eq!(started.session.manifest().eras.len(), 2);
     let after = started.pass(2 * SECOND);
@@ -304,7 +306,7 @@ fn a_plan_is_replaced_while_traces_are_pending() {
     assert!(state.scenarios.iter().map(|o| o.traces).sum::<u64>() > 200);
     assert_eq!(state.plan.digest(), second.digest());
     assert!(state.scenarios.iter().map(|o| o.traces).sum::<u64>() < state.traces, "counted from the change on");
-    // Executes the same: no change.
+    // The plan executes in the same way, so it does not change.
     started.session.replace_plan(Arc::new(plans::linked()));
     started.session.pause();
     assert_eq!(started.pass(60 * SECOND).pending, 0);
@@ -346,7 +348,7 @@ fn a_collector_may_come_and_go() {
     check_arrived(&started.session.manifest(), &arrived);
 }
 
-/// The spans that a peer took are those of the traces that were sent.
+/// Checks that the spans received by a peer are those of the sent traces.
 fn check_arrived(manifest: &Manifest, spans: &[u64]) {
     let identity = Identity::new(manifest.seed, u32::from_str_radix(&manifest.tag, 16).unwrap());
     let arrived: BTreeSet<u64> = spans.iter().map(|id| identity.decode_span(id + 1).unwrap().0).collect();
@@ -358,7 +360,7 @@ fn a_collector_that_hangs_never_holds_up_generation() {
     let plan = Arc::new(plans::wide());
     let peer = Peer::start(|_| Answer::Hang);
     let started = start(&plan, 13, rate(2_000), &peer.url());
-    // 30,000 traces of the head start fill the queue many times over.
+    // The 30,000 traces of the head start fill the queue many times over.
     let state = started.until(|s| s.traces > 30_000);
     started.until(|s| s.traces > state.traces + 1_000);
     let state = started.session.finish(SECOND / 10);
@@ -370,7 +372,7 @@ fn a_collector_that_hangs_never_holds_up_generation() {
     assert_eq!(account.total_undelivered(), account.generated);
 }
 
-/// Numbers that look random.
+/// A generator of pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -380,7 +382,7 @@ impl Dice {
     }
 }
 
-/// A session under so many random commands, checked from end to end.
+/// Runs a session with random commands, and checks it from end to end.
 fn random_commands(seed: u64, commands: u32) {
     let mut dice = Dice(seed);
     let all = [plans::linked(), lasting(30), plans::ecommerce(), lasting(900)].map(Arc::new);
@@ -452,7 +454,7 @@ fn ids_of_others_are_refused() {
     assert!(started.session.remake(1 << 40).is_none());
 }
 
-/// Of a manifest's JSON.
+/// An edit of a manifest's JSON.
 type Edit<'a> = &'a dyn Fn(&mut serde_json::Value);
 
 #[test]

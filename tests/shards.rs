@@ -1,4 +1,4 @@
-//! The shards of a run, in processes and networks of their own, are together the run, and so are their manifests.
+//! Shards in processes and networks of their own equal the whole run, and so do their manifests.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -24,15 +24,15 @@ use tracegen::journal::{Archive, Identified, Manifest};
 
 const SHARDS: u64 = 3;
 
-/// A run in three shards, from `start` on.
+/// A run in three shards.
 struct Shards {
     folder: TempDir,
-    /// All flags but for the shard, and where it goes.
+    /// All flags except for the shard and the destination.
     run: Vec<String>,
 }
 
 impl Shards {
-    /// Of a run from `begin` to `end` ms after now, at 400 a second.
+    /// Makes a run from `begin` to `end` ms after now, at 400 traces a second.
     fn new(begin: i64, end: i64) -> Shards {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
         let at = |ms: i64| jiff::Timestamp::from_millisecond(now + ms).expect("a time").to_string();
@@ -50,21 +50,21 @@ impl Shards {
         self.path(format!("shards/{k}.json")).display().to_string()
     }
 
-    /// The flags of shard `k`.
+    /// Returns the flags of shard `k`.
     fn flags(&self, k: u64) -> Vec<String> {
         let mut flags = self.run.clone();
         flags.extend([format!("--shard={k}/{SHARDS}"), format!("--manifest={}", self.manifest_of(k))]);
         flags
     }
 
-    /// Shard `k`, into a file of its own.
+    /// Starts shard `k`, which writes to a file of its own.
     fn start(&self, k: u64) -> Running {
         let mut flags = self.flags(k);
         flags.push(format!("--exporter=file={}", self.path(format!("{k}.bin")).display()));
         Running::start(&flags)
     }
 
-    /// What merging these says, and its exit status.
+    /// Merges manifests, and returns the exit status and the messages.
     fn merge(&self, manifests: &[&str]) -> (i32, String) {
         let output =
             tracegen().arg("merge").args(manifests).arg("-o").arg(self.path("run.json")).output().expect("it runs");
@@ -75,7 +75,7 @@ impl Shards {
         read(&self.path("run.json"))
     }
 
-    /// Whether what is in these files is the merged run: exit status, and the verdict.
+    /// Verifies files against the merged manifest, and returns the exit status and the report.
     fn verify(&self, files: &[PathBuf]) -> (i32, serde_json::Value) {
         let manifest = self.path("run.json").display().to_string();
         let mut command = tracegen();
@@ -89,7 +89,7 @@ impl Shards {
         (0..SHARDS).map(|k| self.path(format!("{k}.bin"))).collect()
     }
 
-    /// The spans of the shards' files, and what the run writes that is not cut into shards.
+    /// Compares the spans of the shards' files with those of the run without shards.
     fn check_against_whole(&self, mut parts: Vec<String>) {
         let (file, manifest) = (self.path("whole.bin"), self.path("whole.json"));
         let to = [format!("--exporter=file={}", file.display()), format!("--manifest={}", manifest.display())];
@@ -122,7 +122,7 @@ fn shards_in_processes_of_their_own_are_one_run() {
     let parts: Vec<Vec<String>> = (0..SHARDS)
         .map(|k| spans(&read_delimited(&fs::read(shards.path(format!("{k}.bin"))).expect("a file"))))
         .collect();
-    // Verified as one run; without a shard, that one's spans are lost.
+    // The shards are verified as one run. Without one of them, its spans are lost.
     let (exit, report) = shards.verify(&shards.files());
     assert!(exit == 0 && report["lost"] == 0 && report["unexpected"] == 0, "{report}");
     let (exit, report) = shards.verify(&shards.files()[1..]);
@@ -130,7 +130,7 @@ fn shards_in_processes_of_their_own_are_one_run() {
     let account = manifest.ended.expect("it has ended").account.expect("an account");
     assert_eq!(account.delivered.spans, parts.iter().map(Vec::len).sum::<usize>() as u64);
     shards.check_against_whole(parts.concat());
-    // Without a file it goes to stdout.
+    // Without an output file, the manifest goes to stdout.
     let output = tracegen().arg("merge").arg(&folder).assert().success();
     assert_eq!(output.get_output().stdout, fs::read(shards.path("run.json")).expect("a manifest"));
 }
@@ -171,7 +171,7 @@ fn a_shard_that_was_stopped_is_expected_up_to_its_stop() {
     assert_eq!(manifest.ended.as_ref().expect("it has ended").traces, sent.len() as u64);
     let (exit, report) = shards.verify(&shards.files());
     assert!(exit == 0 && report["delivered"] == report["expected"], "{report}");
-    // It goes on by its own manifest alone, and then they are the whole.
+    // The shard is resumed from its own manifest alone; afterwards the run is complete.
     let exporter = format!("--exporter=file={}", shards.path("1.bin").display());
     let merged = format!("--resume={}", shards.path("run.json").display());
     tracegen().args(["run", &exporter, &merged]).assert().code(3);
@@ -183,13 +183,13 @@ fn a_shard_that_was_stopped_is_expected_up_to_its_stop() {
     shards.check_against_whole(parts.collect());
 }
 
-/// What a shard without an end has sent is not known: nothing that is missing can be told lost.
+/// It is unknown what a shard without an end has sent, so missing spans can't be counted as lost.
 #[test]
 fn a_merged_run_of_which_a_shard_is_still_open_is_not_checked() {
     let shards = Shards::new(-2_000, 1_500);
     let running: Vec<Running> = (0..SHARDS).map(|k| shards.start(k)).collect();
     assert!(running.into_iter().all(|shard| shard.wait() == Some(0)));
-    // As it was before it wrote its end.
+    // The manifest is in the state before its end was written.
     let path = PathBuf::from(shards.manifest_of(1));
     let mut open = read(&path);
     open.ended = None;
@@ -206,7 +206,7 @@ fn a_merged_run_of_which_a_shard_is_still_open_is_not_checked() {
     }
 }
 
-/// In a network of its own: a collector at its usual port, and a run that sends to it.
+/// The script of a network of its own, with a collector at its usual port and a run that sends to it.
 const NETWORK: &str = r#"
 ip link set lo up
 "$0" --config "$1" >"$1.log" 2>&1 & collector=$!
@@ -253,7 +253,7 @@ fn shards_in_networks_of_their_own_are_one_run() {
     shards.check_against_whole(parts.concat());
 }
 
-/// The collector's binary, if networks can be made for it.
+/// Returns the collector's binary, if network namespaces are available.
 fn collector() -> Option<PathBuf> {
     let skip = |reason: &str| {
         let _ = writeln!(std::io::stderr(), "skipped, no shards in networks of their own: {reason}");
@@ -272,7 +272,7 @@ fn collector() -> Option<PathBuf> {
     collector
 }
 
-/// The arguments of a Job in deploy/kubernetes/load, as a pod gets them.
+/// Returns the arguments of a Job in deploy/kubernetes/load, as a pod gets them.
 fn arguments(file: &str, variables: &[(String, String)]) -> Vec<String> {
     let lines = fs::read_to_string(deployed(file)).expect("a Job");
     let lines = lines.lines().skip_while(|line| line.trim() != "args:").skip(1);
@@ -294,7 +294,7 @@ fn the_pods_of_kubernetes_make_one_run() {
     assert!(settings.contains(concat!("newTag: ", env!("CARGO_PKG_VERSION"))), "the image is that of this version");
     let settings = settings.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split_once('='));
     let mut variables: Vec<(String, String)> = settings.map(|(name, value)| (name.into(), value.into())).collect();
-    // Fewer, so that it does not take long.
+    // The load is smaller, so that the test is short.
     variables.iter_mut().filter(|(name, _)| name == "RATE").for_each(|(_, rate)| *rate = "2/s".into());
     let placed = |arguments: Vec<String>| -> Vec<String> {
         let scenarios = deployed("scenarios/files").display().to_string();
@@ -320,7 +320,7 @@ fn the_pods_of_kubernetes_make_one_run() {
 }
 
 #[test]
-fn what_is_not_one_run_is_not_merged() {
+fn manifests_of_different_runs_are_not_merged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let make = |name: &str, more: &[&str]| {
@@ -338,7 +338,7 @@ fn what_is_not_one_run_is_not_merged() {
     };
     let [zero, one, two] =
         ["0/3", "1/3", "2/3"].map(|of| make(&format!("{}.json", &of[..1]), &[&format!("--shard={of}")]));
-    // Some are missing: what is there is merged, and can be merged on.
+    // Some shards are missing; the others are merged, and the result can be merged again.
     merge(&[&zero, &two], 1, "2 of 3 shards, 20 traces, ");
     merge(&[&zero, &two], 1, ", missing: 1/3");
     let replay = |index: &str, exit: i32| {
@@ -357,10 +357,10 @@ fn what_is_not_one_run_is_not_merged() {
     let before = fs::read(path("run")).expect("a manifest");
     for (names, exit, why) in [
         (&[&zero, &one, &zero][..], 3, "0.json has shard 0/3, and so has "),
-        (&[&zero, &make("four", &["--shard=1/4"])], 3, "its number of shards is another one"),
-        (&[&zero, &make("seed", &["--shard=1/3", "--seed=8"])], 3, "its seed is another one"),
-        (&[&zero, &make("count", &["--shard=1/3", "--count=31"])], 3, "its --count is another one"),
-        (&[&zero, &make("end", &["--shard=1/3", "--duration=1h"])], 3, "its end (--duration, --until) is another one"),
+        (&[&zero, &make("four", &["--shard=1/4"])], 3, "its number of shards differs"),
+        (&[&zero, &make("seed", &["--shard=1/3", "--seed=8"])], 3, "its seed differs"),
+        (&[&zero, &make("count", &["--shard=1/3", "--count=31"])], 3, "its --count differs"),
+        (&[&zero, &make("end", &["--shard=1/3", "--duration=1h"])], 3, "its end (--duration, --until) differs"),
         (&[&make("whole", &[])], 3, "whole belongs to a whole run"),
         (&[&zero, &path("nowhere")], 3, "nowhere: No such file"),
     ] {
@@ -372,7 +372,7 @@ fn what_is_not_one_run_is_not_merged() {
     fs::create_dir(path("empty")).expect("a folder");
     merge(&[&path("empty")], 3, "there is no *.json");
     assert_eq!(fs::read(path("run")).expect("a manifest"), before, "what fails leaves what was there");
-    // The merged one may stand beside them; what is missing is waited for.
+    // The merged manifest may be in the same directory; missing shards are waited for.
     let beside = folder.path().join("beside");
     fs::create_dir(&beside).expect("a folder");
     let merging = || {
@@ -395,7 +395,7 @@ fn what_is_not_one_run_is_not_merged() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.contains("3 of 3 shards, 30 traces, "), "{said}");
     }
-    // One that goes on.
+    // This shard goes on.
     let mut open = read(Path::new(&two));
     (open.ended, open.eras[0].end) = (None, None);
     open.save(Path::new(&two)).expect("saved");

@@ -1,4 +1,4 @@
-//! `tracegen sink` at the far end of a pipeline: what it finds is what was done to the pipeline, and what it did itself.
+//! `tracegen sink` at the end of a pipeline: its findings equal what was done to the pipeline, and what it did itself.
 
 mod support {
     pub mod binary;
@@ -28,7 +28,7 @@ fn number(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path} in {value:#}"))
 }
 
-/// Nothing lost, doubled or changed, and as much as `spans`.
+/// Asserts that nothing was lost, duplicated or changed, and that there are `spans` spans.
 fn assert_clean(status: i32, result: &Value, spans: u64) {
     assert_eq!((status, &result["verdict"]["is"]), (0, &"clean".into()), "{result:#}");
     assert_eq!((number(result, "/expected"), number(result, "/delivered")), (spans, spans));
@@ -49,7 +49,7 @@ fn a_clean_run_verifies_clean_and_counts_the_same() {
 }
 
 #[test]
-fn what_it_drops_is_what_it_finds_lost() {
+fn dropped_spans_are_found_lost() {
     let sink = Sink::verifying(&["--drop", "25%"]);
     let summary = sink.run(&sink.url(), "grpc");
     assert_eq!(summary["delivered"], summary["generated"], "it was acknowledged");
@@ -61,7 +61,7 @@ fn what_it_drops_is_what_it_finds_lost() {
 }
 
 #[test]
-fn what_it_rejects_is_what_the_run_says_was_rejected() {
+fn rejected_spans_equal_those_in_the_account_of_the_run() {
     let sink = Sink::verifying(&["--partial", "2%"]);
     let summary = sink.run(&sink.url(), "http/protobuf");
     let (status, result) = sink.end();
@@ -71,20 +71,20 @@ fn what_it_rejects_is_what_the_run_says_was_rejected() {
 }
 
 #[test]
-fn what_it_resets_is_doubled_and_may_be_allowed() {
+fn reset_requests_are_duplicated_which_may_be_allowed() {
     for (allow, expected) in [(&[][..], 1), (&["--allow", "duplicated"], 0)] {
         let sink = Sink::verifying(&[&["--reset", "25%"], allow].concat());
         let summary = sink.run(&sink.url(), "http/protobuf");
         let (status, result) = sink.end();
         let reset = number(&result, "/sink/injected/reset/spans");
         assert!(reset > 0 && status == expected, "{status} {result:#}");
-        // A request that was reset twice is there three times.
+        // The spans of a request that was reset twice are there three times.
         assert_eq!((number(&result, "/copies"), number(&result, "/lost")), (reset, 0));
         assert_eq!(number(&summary, "/resent_after_unknown_outcome/spans"), number(&result, "/duplicated"));
     }
 }
 
-/// Without a queue the collector acknowledges what the sink has acknowledged.
+/// Without a queue, the collector acknowledges only what the sink has acknowledged.
 #[test]
 fn a_collector_loses_nothing_to_a_sink_that_is_away_at_times() {
     for http in [false, true] {
@@ -101,7 +101,7 @@ fn a_collector_loses_nothing_to_a_sink_that_is_away_at_times() {
 }
 
 #[test]
-fn what_is_lost_behind_a_collector_is_counted_exactly() {
+fn spans_lost_behind_a_collector_are_counted_exactly() {
     for http in [false, true] {
         let sink = Sink::verifying(&["--drop", "25%"]);
         let port = sink.port();
@@ -118,7 +118,7 @@ fn what_is_lost_behind_a_collector_is_counted_exactly() {
 }
 
 #[test]
-fn what_an_sdk_exports_is_taken() {
+fn exports_of_an_sdk_are_accepted() {
     use opentelemetry::trace::{Tracer, TracerProvider};
     let mut sink = Sink::counting(&["--count", "3", "--for", "1m"]);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -131,11 +131,11 @@ fn what_an_sdk_exports_is_taken() {
     assert_eq!(number(&result, "/sink/received/root_spans"), 3);
 }
 
-/// It is read when the first spans come, and once more at the end.
+/// The manifest is read when the first spans come, and again at the end.
 #[test]
 fn a_run_that_is_stopped_verifies_clean_though_another_was_written_before() {
     let sink = Sink::verifying(&[]);
-    // Left by a run that went elsewhere.
+    // The manifest of an earlier run is still there.
     sink.run_with(&["--count", "50", "--seed", "7", "--exporter", "none"]);
     let mut run = Command::new(env!("CARGO_BIN_EXE_tracegen"))
         .args([
@@ -164,7 +164,7 @@ fn a_run_that_is_stopped_verifies_clean_though_another_was_written_before() {
     assert_clean(status, &result, delivered);
 }
 
-/// Its schedule is made as it goes, an epoch a second, and written down before it holds.
+/// The schedule of the run is made while it runs: an epoch a second, recorded before it applies.
 #[test]
 fn a_run_at_full_speed_verifies_as_it_comes() {
     let sink = Sink::verifying(&["--delay", "300ms"]);
@@ -199,7 +199,7 @@ fn without_a_manifest_it_takes_nothing_and_has_no_verdict() {
 }
 
 #[test]
-fn where_all_is_of_another_run_the_manifest_may_be_the_wrong_one() {
+fn if_all_spans_belong_to_another_run_the_manifest_may_be_wrong() {
     let sink = Sink::verifying(&[]);
     let missing = number(&sink.run_with(&["--count", "50", "--seed", "7", "--exporter", "none"]), "/generated/spans");
     tracegen().args(["run", "--quiet", "--count", "50", "--endpoint", &sink.url()]).arg(scenarios()).assert().success();
@@ -207,11 +207,11 @@ fn where_all_is_of_another_run_the_manifest_may_be_the_wrong_one() {
     assert_eq!((status, number(&result, "/lost"), number(&result, "/delivered")), (3, missing, 0), "{result:#}");
     assert_eq!(result["unexpected"], result["sink"]["received"]["spans"]);
     let because = result["verdict"]["because"].to_string();
-    assert!(because.contains("nothing of this run") && because.contains("is this the manifest"), "{because}");
+    assert!(because.contains("nothing of this run") && because.contains("do the manifest, or the seed"), "{because}");
 }
 
 #[test]
-fn it_ends_by_itself_when_it_is_told_to() {
+fn a_sink_ends_by_itself_at_its_limits() {
     for (limit, sends) in
         [(&["--for", "300ms"][..], false), (&["--until-idle", "300ms"], true), (&["--count", "5"], true)]
     {
@@ -232,31 +232,31 @@ fn it_ends_by_itself_when_it_is_told_to() {
     }
 }
 
-/// Traces lie further apart than the quiet that ends it.
+/// The gaps between traces are longer than the quiet time that ends the sink.
 #[test]
-fn it_waits_for_the_end_of_the_run_and_then_for_quiet() {
+fn the_sink_waits_for_the_end_of_the_run_and_then_for_quiet() {
     let mut sink = Sink::verifying(&["--until-idle", "300ms"]);
     let args = ["--rate", "1/s", "--duration", "3s", "--seed", "42", "--endpoint", &sink.url()];
     let sent = number(&sink.run_with(&args), "/generated/spans");
     let (status, result) = sink.wait();
     assert_clean(status, &result, sent);
-    // It went on when the first spans came: they leave when they end.
+    // It was still running when the first spans came, which are sent when they end.
     assert!(result["late"]["max_ns"].as_u64().is_some_and(|late| late < 60_000_000_000), "{result:#}");
 }
 
 #[test]
-fn it_ends_where_nothing_ever_comes_or_the_run_never_ends() {
+fn the_sink_ends_if_nothing_ever_comes_or_the_run_never_ends() {
     for args in [&["--until-idle", "100ms", "--wait", "400ms"][..], &["--until-idle", "400ms", "--wait", "100ms"]] {
         let began = Instant::now();
         let (status, result) = Sink::counting(args).wait();
         assert_eq!((status, number(&result, "/sink/received/requests")), (0, 0));
         assert!(began.elapsed() >= Duration::from_millis(400), "{args:?}: {:?}", began.elapsed());
     }
-    // It must not have ended before the manifest is as it is wanted here.
+    // The sink must not end before the manifest is in the state that is tested.
     let mut sink = Sink::verifying(&["--until-idle", "3s", "--wait", "4s"]);
     sink.run_with(&["--count", "20", "--seed", "42", "--endpoint", &sink.url()]);
     let mut manifest: Value = serde_json::from_slice(&std::fs::read(sink.manifest()).expect("a file")).expect("JSON");
-    // As it is where the run was killed.
+    // The manifest is in the state in which a killed run leaves it.
     (manifest["ended"], manifest["eras"][0]["end"]) = (Value::Null, Value::Null);
     std::fs::write(sink.manifest(), manifest.to_string()).expect("written");
     let (status, result) = sink.wait();
@@ -264,10 +264,10 @@ fn it_ends_where_nothing_ever_comes_or_the_run_never_ends() {
     assert!(result["verdict"]["because"].to_string().contains("the run has not ended"), "{result:#}");
 }
 
-/// GNU `timeout` sends its signal to the child, and to the group that the child is in.
+/// GNU `timeout` sends its signal to the child, and again to the child's process group.
 #[test]
 fn two_signals_at_once_are_one_and_a_second_one_ends_it_at_once() {
-    // What is under way is long enough for the second signal to come before it is answered.
+    // A request under way takes so long that the second signal comes before its answer.
     for (pause, delay, verdict) in [("0.05", "3s", true), ("0.7", "5m", false)] {
         let mut sink = Sink::verifying(&["--delay", delay]);
         sink.run_with(&["--count", "5", "--seed", "7", "--exporter", "none"]);
@@ -295,7 +295,7 @@ fn two_signals_at_once_are_one_and_a_second_one_ends_it_at_once() {
 }
 
 #[test]
-fn a_fault_that_was_asked_for_is_told_also_where_nothing_came_of_it_and_the_past_is_not_late() {
+fn a_requested_fault_is_reported_even_if_it_did_not_occur_and_the_past_is_not_late() {
     let said = |args: &[&str], sends: &[&str]| {
         let child = Command::new(env!("CARGO_BIN_EXE_tracegen"))
             .args(["sink", "--listen", "127.0.0.1:0", "--until-idle", "1500ms"])
@@ -322,24 +322,29 @@ fn a_fault_that_was_asked_for_is_told_also_where_nothing_came_of_it_and_the_past
     assert!(text.contains("late         p50 ") && !text.contains("injected"), "{text}");
 }
 
-/// Whoever opens a pipe waits for its writer: a sink never opens one.
+/// Opening a pipe waits for its writer, so a sink never opens one.
 #[test]
 #[cfg(unix)]
-fn a_manifest_that_becomes_a_pipe_stops_nobody() {
+fn a_manifest_that_becomes_a_pipe_blocks_nothing() {
     let sink = Sink::verifying(&[]);
     assert!(Command::new("mkfifo").arg(sink.manifest()).status().expect("mkfifo is there").success());
     let post = || http::send(&sink.address, "POST", "/v1/traces", &[("content-type", "application/json")], "{}");
     for _ in 0..2 {
         let answer = post();
-        assert!(answer.status == 503 && answer.body.contains("no regular file"), "{} {}", answer.status, answer.body);
+        assert!(
+            answer.status == 503 && answer.body.contains("not a regular file"),
+            "{} {}",
+            answer.status,
+            answer.body
+        );
     }
-    // It ends when it is told to.
+    // The sink ends when it is asked to.
     let (status, result) = sink.end();
     assert_eq!(status, 3, "{result}");
 }
 
 #[test]
-fn what_can_not_be_done_is_said_before_it_listens() {
+fn impossible_requests_are_reported_before_the_sink_listens() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     for (args, status, why) in [

@@ -1,5 +1,5 @@
-//! `make stack-up`, end to end: what the seed makes is in ClickHouse, in Jaeger and on the pages; whatever part dies, the
-//! others go on, and nothing that was acknowledged by what lives is lost.
+//! `make stack-up` from end to end: the traces of a seed are in ClickHouse, in Jaeger and on the pages. Whatever part dies,
+//! the others go on, and nothing is lost that was acknowledged by a living part.
 
 mod support {
     pub mod binary;
@@ -25,7 +25,7 @@ use support::seen::{COLUMNS, Seen, in_jaeger, sent, written};
 use support::stack::{PARTS, Stack, until};
 use tempfile::TempDir;
 
-/// What to run, without where it goes.
+/// A run without its destination.
 struct Run {
     flags: Vec<String>,
     scenarios: PathBuf,
@@ -33,7 +33,7 @@ struct Run {
 }
 
 impl Run {
-    /// Begun so many seconds ago.
+    /// Makes a run that began `ago` seconds ago.
     fn new(scenarios: PathBuf, seed: &str, ago: u64, flags: &[&str]) -> Run {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
         let start = jiff::Timestamp::from_second((now - ago) as i64).expect("a time").to_string();
@@ -48,7 +48,7 @@ impl Run {
         command
     }
 
-    /// To a stack's collector; the summary comes with its end.
+    /// Sends the run to a stack's collector; the summary comes at its end.
     fn to(&self, stack: &Stack) -> Child {
         let mut command = self.command();
         command.args([
@@ -68,7 +68,7 @@ impl Run {
         self.folder.path().join("run.json")
     }
 
-    /// Exit status and report of `tracegen verify`.
+    /// Returns the exit status and the report of `tracegen verify`.
     fn verified(&self, from: &str, flags: &[&str]) -> (Option<i32>, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
         command.args(["verify", "--format", "json", "--from", from]).args(flags).arg("--manifest").arg(self.manifest());
@@ -77,7 +77,7 @@ impl Run {
         (output.status.code(), report.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr))))
     }
 
-    /// The same traces, by way of a file.
+    /// Returns the same traces from a file.
     fn expected(&self) -> Vec<Seen> {
         let file = self.folder.path().join("a.bin");
         let status = self.command().args([&format!("--exporter=file={}", file.display()), "--force"]).status();
@@ -87,7 +87,7 @@ impl Run {
     }
 }
 
-/// The summary of a run whose account is closed with nothing lost.
+/// Returns the summary of a run whose account is closed without losses.
 fn delivered(run: Child) -> Value {
     let output = run.wait_with_output().expect("it ends");
     let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -96,12 +96,12 @@ fn delivered(run: Child) -> Value {
     summary
 }
 
-/// What `verify` reads.
+/// Returns the source for `verify`.
 fn clickhouse(stack: &Stack) -> String {
     format!("clickhouse={}/otel", stack.url("CLICKHOUSE_HTTP_PORT"))
 }
 
-/// What finds the rows of these traces.
+/// Returns an SQL condition for the rows of these traces.
 fn within(expected: &[Seen]) -> String {
     let first = expected.iter().map(|span| span.start).min().expect("spans");
     let last = expected.iter().map(|span| span.start).max().expect("spans");
@@ -111,7 +111,7 @@ fn within(expected: &[Seen]) -> String {
     format!("FROM otel_traces WHERE Timestamp BETWEEN {} AND {} AND TraceId IN ({ids})", time(first), time(last))
 }
 
-/// Calls from service to service.
+/// Counts the calls between services.
 fn calls(expected: &[Seen]) -> BTreeMap<(String, String), u64> {
     let services: BTreeMap<_, _> = expected.iter().map(|s| ((&s.trace, &s.id), &s.service)).collect();
     let mut calls = BTreeMap::new();
@@ -160,7 +160,7 @@ fn what_the_seed_makes_is_in_clickhouse_in_jaeger_and_on_the_pages() {
     let word = |edge: &Value, name: &str| edge[name].as_str().expect("text").to_string();
     let found: BTreeMap<_, _> = edges
         .map(|edge| ((word(edge, "parent"), word(edge, "child")), edge["callCount"].as_u64().expect("a number")))
-        // It counts calls inside a service, too.
+        // Jaeger also counts calls within a service.
         .filter(|((parent, child), _)| parent != child)
         .collect();
     assert_eq!(found, calls(&expected));
@@ -173,7 +173,7 @@ fn what_the_seed_makes_is_in_clickhouse_in_jaeger_and_on_the_pages() {
     down(&stack);
 }
 
-/// A trace, once Jaeger has so many spans of it.
+/// Returns a trace once Jaeger has that many spans of it.
 fn traced_by_jaeger(stack: &Stack, id: &str, spans: usize) -> Vec<Seen> {
     let has_all = |answer: &Value| answer["data"][0]["spans"].as_array().is_some_and(|found| found.len() >= spans);
     in_jaeger(&stack.get("JAEGER_PORT", &format!("/api/traces/{id}?raw=true"), has_all))
@@ -189,7 +189,7 @@ fn every_scenario_is_among(ids: &BTreeSet<&String>) {
     assert_eq!(made, shipped.collect());
 }
 
-/// All of them, and the first that differs is named.
+/// Compares all spans, and names the first one that differs.
 fn same(place: &str, found: &[Seen], expected: &[Seen]) {
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found, expected, "{place}");
@@ -197,7 +197,7 @@ fn same(place: &str, found: &[Seen], expected: &[Seen]) {
     assert_eq!(found.len(), expected.len(), "{place}");
 }
 
-/// The pages and the API read from ClickHouse what the collector wrote there.
+/// Checks that the pages and the API read from ClickHouse what the collector wrote there.
 fn on_the_pages(stack: &Stack, expected: &[Seen]) {
     reads_clickhouse(stack);
     let ids: BTreeSet<&String> = expected.iter().map(|span| &span.trace).collect();
@@ -209,7 +209,7 @@ fn on_the_pages(stack: &Stack, expected: &[Seen]) {
         let page = stack.page(&format!("/traces/{id}"));
         assert!(expected.iter().all(|span| page.contains(&span.service) && page.contains(&span.id)), "{page}");
     }
-    // Its own traces come back by the same way.
+    // The server's own traces arrive in the same way.
     let seen = stack.get("SERVER_PORT", "/api/traces?limit=20", |_| true);
     let seen = seen["traces"].as_array().expect("a list").iter().filter_map(|trace| trace["trace_id"].as_str());
     let ids: Vec<String> = seen.map(|id| format!("'{id}'")).collect();
@@ -218,7 +218,7 @@ fn on_the_pages(stack: &Stack, expected: &[Seen]) {
     assert_eq!((ids.len(), count.as_str()), (20, "20"));
 }
 
-/// And does not write it: the collector does.
+/// Checks that `serve` reads ClickHouse and does not write to it, because the collector does.
 fn reads_clickhouse(stack: &Stack) {
     stack.get("SERVER_PORT", "/api/status", |status| {
         let store = &status["store"];
@@ -226,12 +226,12 @@ fn reads_clickhouse(stack: &Stack) {
     });
 }
 
-/// Nothing is left but data and logs, and `serve` has delivered all it made.
+/// Checks that only data and logs are left, and that `serve` has delivered everything.
 fn down(stack: &Stack) {
     let pids = PARTS.map(|part| stack.pid(part));
     assert!(stack.run("down").status.success());
     for pid in pids {
-        // One that has ended and that nobody has asked about yet is shown as Z.
+        // A process that has ended and was not waited for is shown as Z.
         let state = Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().expect("run").stdout;
         assert!(state.is_empty() || state.starts_with(b"Z"), "process {pid} is left");
     }
@@ -249,7 +249,7 @@ fn down(stack: &Stack) {
 fn whatever_part_dies_the_others_go_on() {
     let Some(stack) = Stack::new() else { return };
     stack.up();
-    // Traces that end within a second: a run lasts as long as its last one.
+    // The traces end within a second, because a run lasts as long as its last trace.
     let brief = || scenarios().join("examples");
     let run = Run::new(brief(), "7", 5, &["--rate", "40/s", "--duration", "15s"]);
     let sending = run.to(&stack);
@@ -257,7 +257,7 @@ fn whatever_part_dies_the_others_go_on() {
         dies_and_comes_back(&stack, part);
     }
     delivered(sending);
-    // The collector has kept what came while ClickHouse was away; an insert that was cut off may be there twice.
+    // The collector has kept the spans that came while ClickHouse was away; an interrupted insert may be there twice.
     let expected = run.expected();
     let rows = within(&expected);
     stack.wait(&format!("SELECT uniqExact(SpanId) {rows}"), &expected.len().to_string());
@@ -267,7 +267,8 @@ fn whatever_part_dies_the_others_go_on() {
     traced_by_jaeger(&stack, &last.trace, 1);
     reads_clickhouse(&stack);
 
-    // What a collector has acknowledged and not passed on yet ends with it; its sender goes on with the next.
+    // Spans that a collector has acknowledged and not passed on are lost with it; its sender continues with the next
+    // collector.
     let run = Run::new(brief(), "8", 5, &["--rate", "40/s", "--duration", "15s"]);
     let sending = run.to(&stack);
     sleep(Duration::from_secs(2));
@@ -315,7 +316,7 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn what_does_not_start_leaves_nothing_behind() {
+fn a_failed_start_leaves_nothing_behind() {
     let Some(stack) = Stack::new() else { return };
     let output = stack.command("up").env("STACK_TRACEGEN", "/bin/false").output().expect("run");
     let said = String::from_utf8(output.stderr).expect("text");
@@ -324,7 +325,7 @@ fn what_does_not_start_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_light_configuration_logs_what_comes() {
+fn the_light_configuration_logs_arriving_spans() {
     let Some(stack) = Stack::new() else { return };
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/otel-collector/otel-collector-inmemory.yaml");
     let at = |port: &str| format!("127.0.0.1:{}", stack.ports[port]);
@@ -348,8 +349,8 @@ fn the_light_configuration_logs_what_comes() {
     assert_eq!(summary["generated"]["spans"], counts.sum::<u64>(), "{log}");
 }
 
-/// Status and stderr of `scripts/docker.sh` where these commands are on the PATH; each fails at what it is asked first, if that is
-/// among `failing`, and else says who it is and what it was asked.
+/// Runs `scripts/docker.sh` with these commands on the PATH, and returns status and stderr. A command in `failing` fails at
+/// its first call; the others print their name and their arguments.
 fn by_compose(commands: &[&str], failing: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     for tool in ["bash", "env", "dirname", "git"] {
@@ -374,7 +375,7 @@ fn by_compose(commands: &[&str], failing: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn the_stack_runs_with_whatever_compose_is_there() {
+fn the_stack_runs_with_any_available_compose() {
     let all = ["docker", "docker-compose", "podman", "podman-compose"];
     for (failing, with) in [
         (&[][..], "docker compose"),
@@ -390,7 +391,7 @@ fn the_stack_runs_with_whatever_compose_is_there() {
 }
 
 #[test]
-fn without_an_engine_the_way_out_is_told() {
+fn without_an_engine_the_alternative_is_named() {
     for (commands, failing, why) in [
         (&[][..], &[][..], "neither Docker nor Podman is installed"),
         (&["docker"][..], &["docker info"][..], "no engine answers here"),

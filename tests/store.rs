@@ -1,4 +1,4 @@
-//! The contract of all stores, and what is memory's own.
+//! The contract of all stores, and the particular properties of the memory.
 
 mod support {
     pub mod contract;
@@ -28,10 +28,10 @@ async fn memory_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn with_others_before_it_the_same() {
+async fn memory_keeps_the_contract_after_other_traces() {
     let corpus = Corpus::new();
     let store = Memory::new(MemoryLimits::new(corpus.traces.len()));
-    // Traces of another origin, all of which go again; the rolling figures have them an hour before.
+    // Traces of another origin come first and are dropped again; they are an hour older in the rolling figures.
     for trace in &corpus.traces {
         let mut other = trace.clone();
         other.id[0] ^= 0x80;
@@ -47,7 +47,7 @@ async fn with_others_before_it_the_same() {
 }
 
 #[tokio::test]
-async fn the_oldest_goes_first_and_nothing_of_it_stays() {
+async fn the_oldest_traces_are_dropped_completely() {
     let corpus = Corpus::new();
     let store = filled(&corpus, 10);
     let query = TraceQuery { order: Order::Oldest, ..TraceQuery::default() };
@@ -83,7 +83,7 @@ async fn the_oldest_goes_first_and_nothing_of_it_stays() {
 }
 
 #[tokio::test]
-async fn what_is_kept_takes_no_more_bytes_than_there_are() {
+async fn the_kept_traces_take_at_most_the_allowed_bytes() {
     let corpus = Corpus::new();
     let whole = filled(&corpus, 50).size().bytes;
     let limits = MemoryLimits { bytes: whole, ..MemoryLimits::new(corpus.traces.len()) };
@@ -99,7 +99,7 @@ async fn what_is_kept_takes_no_more_bytes_than_there_are() {
     assert!((10..=100).contains(&store.size().traces), "{:?}", store.size());
 }
 
-/// Its text is copied for nobody.
+/// The text of such a trace is not copied.
 #[tokio::test]
 async fn a_trace_that_is_larger_than_the_memory_is_counted_and_not_kept() {
     let corpus = Corpus::new();
@@ -117,9 +117,9 @@ async fn a_trace_that_is_larger_than_the_memory_is_counted_and_not_kept() {
     assert_eq!(overview.traces, corpus.traces.len() as u64 + 1);
 }
 
-/// A text that stands in the plan once, and in a trace many times: neither is copied before it is refused.
+/// A text is once in the plan and many times in a trace. The trace is refused before anything is copied.
 #[tokio::test]
-async fn what_a_trace_repeats_is_counted_before_it_is_copied() {
+async fn repeated_texts_are_counted_before_they_are_copied() {
     let long = "x".repeat(1_000_000);
     let calls = vec!["{service: *s, operation: o}"; 20].join(", ");
     let attributes: Vec<String> = (0..100).map(|i| format!("k{i}: <<v>>")).collect();
@@ -164,9 +164,9 @@ async fn an_id_is_kept_once() {
     assert_eq!(store.trace(again.id).await, Ok(None));
 }
 
-/// More services than a row has bits.
+/// There are more services than a row has bits.
 #[tokio::test]
-async fn any_number_of_services_is_told_apart() {
+async fn any_number_of_services_is_distinguished() {
     let scenario = |n| format!("  - {{name: s{n}, root_span: {{service: service{n}, operation: o}}}}\n");
     let corpus = Corpus::of(&format!("scenarios:\n{}", (0..80).map(scenario).collect::<String>()));
     let store = filled(&corpus, corpus.traces.len());
@@ -182,7 +182,7 @@ async fn any_number_of_services_is_told_apart() {
     assert_eq!(found, corpus.traces.len() as u64);
 }
 
-/// Every page that is read meanwhile is whole: no trace twice, as many as there are said to be.
+/// Every page that is read meanwhile is consistent: no trace is there twice, and the number is right.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_see_one_moment() {
     let corpus = Arc::new(Corpus::new());
@@ -209,7 +209,7 @@ async fn readers_see_one_moment() {
     writer.join().expect("it ran");
 }
 
-/// How long it takes with 100,000 traces; in a release build the limits are five times what it took on two cores.
+/// The limits for 100,000 traces in a release build are five times the durations measured on two cores.
 #[tokio::test]
 #[ignore = "needs a release build and a quiet machine"]
 async fn with_100_000_traces_it_is_quick() {
@@ -272,7 +272,7 @@ async fn with_100_000_traces_it_is_quick() {
     report("names, counts, a trace and its links", began.elapsed() / 10, 5_000);
 }
 
-/// `limit` in us.
+/// Prints the duration; `limit` is in us.
 fn report(what: &str, took: Duration, limit: u64) {
     println!("{what:40} {took:?}");
     assert!(cfg!(debug_assertions) || took < Duration::from_micros(limit), "{what} took {took:?}");

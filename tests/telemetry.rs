@@ -1,4 +1,4 @@
-//! tracegen's own metrics, as a real collector takes them.
+//! tracegen's own metrics, as received by a real collector.
 
 mod support {
     pub mod binary;
@@ -18,7 +18,7 @@ use support::collector::{Collector, Output};
 use support::http::get;
 use support::serve::Server;
 
-/// Metrics by name and attributes, and the attributes of what sent them; the last ones that were written.
+/// The latest metrics by name and attributes, and the resource's attributes.
 #[derive(Default)]
 struct Received {
     resource: BTreeMap<String, String>,
@@ -113,7 +113,7 @@ fn a_run_sends_its_account() {
     }
 }
 
-/// A run of a second without a collector, whose metrics go to `metrics`; what it says, and how long it took.
+/// Makes a run of a second without a collector, whose metrics go to `metrics`. Returns its messages and its duration.
 fn run_with_metrics_to(metrics: &str, protocol: &str, timeout_ms: &str) -> (String, Duration) {
     let begun = Instant::now();
     let output = tracegen()
@@ -135,7 +135,7 @@ fn run_with_metrics_to(metrics: &str, protocol: &str, timeout_ms: &str) -> (Stri
 }
 
 #[test]
-fn a_receiver_that_is_not_there_is_said_once_and_costs_nothing() {
+fn an_absent_receiver_is_reported_once_and_costs_nothing() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let (said, _) = run_with_metrics_to("http://127.0.0.1:1", protocol, "1000");
         assert_eq!(said.matches("metrics don't reach http://127.0.0.1:1 (").count(), 1, "{protocol}: {said}");
@@ -144,9 +144,9 @@ fn a_receiver_that_is_not_there_is_said_once_and_costs_nothing() {
 }
 
 #[test]
-fn a_receiver_that_hangs_holds_up_the_end_for_a_few_seconds_at_most() {
+fn a_hanging_receiver_delays_the_end_by_a_few_seconds_at_most() {
     for protocol in ["grpc", "http/protobuf"] {
-        // Connections come about, and nobody ever reads from them.
+        // Connections are accepted and never read.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (said, took) = run_with_metrics_to(&url, protocol, "120000");

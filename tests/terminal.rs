@@ -1,5 +1,5 @@
-//! What others wrote is shown, and never obeyed: escapes, marks of direction and line breaks in names, values, file names and the
-//! answers of other servers come to no terminal as they are, whatever the command.
+//! Foreign text is shown and never obeyed: escapes, marks of direction and line breaks in names, values, file names and
+//! answers of other servers reach no terminal unchanged, in any command.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,9 +7,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A colour, a window's title, a mark of direction, C1's own escape, and a line that looks like one of tracegen's.
+/// A colour, a window title, a mark of direction, the escape of C1, and a line that looks like one of tracegen's.
 const HOSTILE: &str = "a\u{1b}[31mb\u{1b}]0;c\u{7}d\u{202e}e\u{2066}f\u{9b}2Jg\r\ndelivered 1";
-/// The same in double quotes of YAML and of JSON.
+/// The same text in double quotes of YAML and of JSON.
 const ESCAPED: &str = r"a\u001b[31mb\u001b]0;c\u0007d\u202ee\u2066f\u009b2Jg\r\ndelivered 1";
 
 fn tracegen(directory: &Path) -> Command {
@@ -18,7 +18,7 @@ fn tracegen(directory: &Path) -> Command {
     command
 }
 
-/// What a command said, in which nothing is to be obeyed; lines are tracegen's own.
+/// Returns the output of a command, and asserts that a terminal obeys nothing in it. Line breaks are tracegen's own.
 fn said(command: &mut Command) -> String {
     harmless(command.output().expect("it runs"))
 }
@@ -31,12 +31,12 @@ fn harmless(Output { stdout, stderr, .. }: Output) -> String {
     said
 }
 
-/// It is shown, not left out.
+/// Asserts that the text is shown, and not left out.
 fn shows(said: &str) {
     assert!(said.contains("a\\u{1b}[31mb"), "{said:?}");
 }
 
-/// A directory with a scenario full of such names, in a file of such a name.
+/// Makes a directory with a scenario full of such names, in a file with such a name.
 fn scenarios() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let file = PathBuf::from(format!("{HOSTILE}.yaml"));
@@ -53,7 +53,7 @@ root_span:
     (directory, file)
 }
 
-/// A server that answers everything with this status and hostile words.
+/// Starts a server that answers everything with this status and hostile text.
 fn server(status: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -91,7 +91,7 @@ fn names_in_scenarios_and_of_their_files() {
     shows(&said(tracegen(here).args(["compile", "--emit", "plan"]).arg(&file)));
     shows(&said(tracegen(here).args(["explain", "--samples", "10", "--by", "scenario,service,operation"]).arg(&file)));
     let run = ["run", "--count", "10", "--seed", "1", "--exporter", "none", "--manifest", "run.json"];
-    // A command that can be pasted.
+    // This command can be pasted.
     assert!(said(tracegen(here).args(run).arg(&file)).contains("$'a\\U0000001b[31mb"));
     let stdout = ["run", "--count", "10", "--seed", "1", "--quiet", "--exporter", "stdout"];
     let traces = tracegen(here).args(stdout).arg(&file).output().unwrap();
@@ -100,7 +100,7 @@ fn names_in_scenarios_and_of_their_files() {
     let id = value.pointer("/resourceSpans/0/scopeSpans/0/spans/0/traceId").and_then(|id| id.as_str()).unwrap();
     shows(&said(tracegen(here).args(["identify", "--seed", "1"]).arg(&file).arg(id)));
 
-    // Mistakes: the file's name, a name that was meant, and a name that is there twice.
+    // The mistakes show the file's name, a suggested name, and a duplicate name.
     let twice = format!(
         "services: [\"{ESCAPED}\"]\nscenarios:\n- {{name: \"{ESCAPED}\", root_span: {{service: \"{ESCAPED}x\", operation: o}}}}\n- {{name: \"{ESCAPED}\", root_span: {{service: \"{ESCAPED}\", operation: \"<<{ESCAPED}>>\"}}}}\n"
     );

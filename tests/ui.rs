@@ -1,4 +1,4 @@
-//! Every page and action in a real browser; `tests/browser/README.md` says which test does what.
+//! All pages and actions in a real browser; `tests/browser/README.md` lists what each test does.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The verdict, the counts and the exit status in every state of a run, of everything that a pipeline can do to it, whatever it
-//! is read from: each as it should be, and "not checked" where that is all one can say.
+//! The verdict, the counts and the exit status for every state of a run, everything that a pipeline can do to it, and every
+//! source: each is right, and is "not checked" where nothing more can be said.
 #![cfg(target_os = "linux")]
 
 mod support {
@@ -33,7 +33,7 @@ use support::http;
 use support::jaeger::Jaeger;
 use support::sink::Sink;
 
-/// The report, and how it ends.
+/// Returns the report and the exit status.
 fn verify(manifest: &Path, from: &str, format: &str) -> (String, i32) {
     let mut command = tracegen();
     command
@@ -52,7 +52,7 @@ fn assert_said(arrived: &Arrived, place: &str, run: &Snapshot, from: &str) {
     arrived.assert_said(place, &report, exit);
 }
 
-/// As a file of protobuf.
+/// Writes the requests to a protobuf file.
 fn written(folder: &Path, requests: &[ExportTraceServiceRequest]) -> String {
     let framed = |request: &ExportTraceServiceRequest| {
         let body = request.encode_to_vec();
@@ -63,7 +63,7 @@ fn written(folder: &Path, requests: &[ExportTraceServiceRequest]) -> String {
     file.display().to_string()
 }
 
-/// In every state, from files.
+/// Every state is verified from files.
 #[test]
 fn what_is_said_of_files() {
     let mut live: Vec<Live> = (0..5).map(|seed| Live::start(seed, BOUNDS[seed as usize % 3])).collect();
@@ -83,14 +83,14 @@ fn what_is_said_of_files() {
             assert_said(&arrived, state, run, &written(run.folder.path(), &arrived.requests));
         }
     }
-    // The culprit is named where people and CI look.
+    // The culprit is named in the reports for people and for CI.
     let run = &states[3].1;
     let from = written(run.folder.path(), &Deed::AlteredNeighbour.done_to(run).requests);
     for format in ["human", "junit"] {
         let (text, _) = verify(&run.manifest(), &from, format);
         assert!(text.contains(" changed, in resource.deployment.environment.name. first: tracegen replay "), "{text}");
     }
-    // Several runs in one place, each with a manifest of its own: nothing of the others is its business.
+    // Several runs are in one place, each with a manifest of its own. The traces of the others do not affect the verdict.
     let (one, other) = (&states[3].1, &states[6].1);
     for deed in DEEDS {
         let arrived = deed.done_to(one);
@@ -103,7 +103,7 @@ fn what_is_said_of_files() {
     }
 }
 
-/// A run for each deed, with seeds from `first` on.
+/// Makes a run for each deed, with seeds from `first` on.
 fn stopped_and_going_on(first: u64) -> Vec<(Snapshot, Arrived)> {
     let seeds = first..first + 2 * DEEDS.len() as u64;
     let mut live: Vec<Live> = seeds.map(|seed| Live::start(seed, BOUNDS[seed as usize % 3])).collect();
@@ -118,14 +118,14 @@ fn stopped_and_going_on(first: u64) -> Vec<(Snapshot, Arrived)> {
     .collect()
 }
 
-/// Bring a request to where OTLP/HTTP is taken.
+/// Sends a request to a receiver of OTLP/HTTP.
 fn post(address: &str, request: &ExportTraceServiceRequest) {
     let body = serde_json::to_string(request).expect("JSON");
     let answer = http::send(address, "POST", "/v1/traces", &[("content-type", "application/json")], &body);
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-/// All of them in one place, behind one collector.
+/// All runs are in one place behind one collector.
 #[test]
 fn what_is_said_of_clickhouse_and_jaeger() {
     let (Some(server), Some(jaeger)) = (Server::start(), Jaeger::start()) else { return };

@@ -1,4 +1,4 @@
-//! `tracegen verify` on files: what is in them is said, whatever they are packed in, and what can't be known is not said.
+//! `tracegen verify` on files: their content is reported in any packing, and nothing is claimed that is not known.
 
 mod support {
     pub mod binary;
@@ -60,13 +60,13 @@ impl Made {
         self.path(name)
     }
 
-    /// Requests in a file of protobuf.
+    /// Writes requests to a protobuf file.
     fn written(&self, name: &str, requests: &[ExportTraceServiceRequest]) -> PathBuf {
         let bytes: Vec<u8> = requests.iter().flat_map(|request| framed(&request.encode_to_vec())).collect();
         self.write(name, &bytes)
     }
 
-    /// Those of the spans that `keeps` takes, and its edits.
+    /// Returns the spans for which `keeps` returns true, with its edits.
     fn edited(&self, mut keeps: impl FnMut(&mut Span) -> bool) -> Vec<ExportTraceServiceRequest> {
         let mut requests = self.requests.clone();
         for group in requests.iter_mut().flat_map(|request| &mut request.resource_spans) {
@@ -79,7 +79,7 @@ impl Made {
         bare_spans(&self.requests).collect()
     }
 
-    /// By trace, whether a span of it failed.
+    /// Returns for each trace whether a span failed.
     fn failed(&self) -> BTreeMap<&[u8], bool> {
         let mut traces = BTreeMap::new();
         for span in self.spans() {
@@ -88,7 +88,7 @@ impl Made {
         traces
     }
 
-    /// What verify prints and how it ends.
+    /// Returns the output of verify and the exit status.
     fn verify(&self, from: &[&Path], more: &[&str]) -> (String, String, i32) {
         let mut command = tracegen();
         command.arg("verify").arg("--manifest").arg(self.path("run.json")).arg("--from").args(from).args(more);
@@ -97,7 +97,7 @@ impl Made {
         (text(output.stdout), text(output.stderr), output.status.code().expect("a status"))
     }
 
-    /// The report, and how it ends.
+    /// Returns the report and the exit status.
     fn report(&self, from: &Path, more: &[&str]) -> (Value, i32) {
         let more = [&["--format", "json"], more].concat();
         let (out, said, exit) = self.verify(&[from], &more);
@@ -143,7 +143,7 @@ fn a_clean_run_is_clean_whatever_it_is_packed_in() {
     let each = |pack: &dyn Fn(&[u8]) -> Vec<u8>| -> Vec<u8> {
         made.requests.iter().flat_map(|request| framed(&pack(&request.encode_to_vec()))).collect()
     };
-    // zstd may have frames that hold nothing.
+    // zstd may have empty frames.
     let skipped = [&b"\x50\x2a\x4d\x18\x03\0\0\0abc"[..], &zstd(&d)].concat();
     for (name, bytes) in [
         ("protobuf", protobuf.clone()),
@@ -157,7 +157,7 @@ fn a_clean_run_is_clean_whatever_it_is_packed_in() {
     ] {
         assert_clean(made.report(&made.write(name, &bytes), &[]), spans);
     }
-    // In parts, in any order; and from standard input, where the run is named by its flags.
+    // The file is cut into parts in any order; then it is read from standard input, and the run is named by its flags.
     let lines: Vec<&[u8]> = json.split_inclusive(|byte| *byte == b'\n').collect();
     let (first, second) = lines.split_at(lines.len() / 2);
     let (first, second) = (made.write("1", &first.concat()), made.write("2", &second.concat()));
@@ -168,9 +168,10 @@ fn a_clean_run_is_clean_whatever_it_is_packed_in() {
     piped.success();
 }
 
-/// Pretty-printed, in arrays, several on a line, as Tempo answers, with marks and zeros that writers leave, `null` for nothing.
+/// JSON is pretty-printed, in arrays, several values on a line, in Tempo's form, with the marks and zeros of some writers,
+/// and with `null` for absent values.
 #[test]
-fn json_is_read_however_it_is_laid_out() {
+fn json_is_read_in_any_layout() {
     let made = Made::new();
     let spans = made.spans().len() as u64;
     let json = String::from_utf8(made.read("all.jsonl")).expect("text");
@@ -211,7 +212,7 @@ fn json_is_read_however_it_is_laid_out() {
         let file = made.write(name, text.as_bytes());
         assert_clean(made.report(&file, &[]), spans);
     }
-    // Damage is said once a file, with a count and the byte of the first.
+    // Damage is reported once a file, with the number of places and the offset of the first.
     let torn = json.replacen("\"traceId\":\"", "\"traceId\":7,\"was\":\"", 3);
     let at = torn.find("\"traceId\":7").expect("torn") + 10;
     let (report, exit) = made.report(&made.write("torn", torn.as_bytes()), &[]);
@@ -233,7 +234,7 @@ fn each_span(groups: &mut [Value], edit: &mut dyn FnMut(&mut Value)) {
 fn what_was_done_is_said_and_counted() {
     let made = Made::new();
     let spans = made.spans().len() as u64;
-    // Every seventh span is dropped, of those that are parents, too.
+    // Every seventh span is dropped, also among parents.
     let mut n = 0;
     let mut gone = BTreeSet::new();
     let file = made.written(
@@ -253,18 +254,18 @@ fn what_was_done_is_said_and_counted() {
     let lost = gone.len() as u64;
     assert_eq!((counts(&report), exit), ([spans, spans - lost, lost, 0, 0, orphans], 1), "{report}");
     assert!(orphans > 0);
-    // The first lost trace, and the command that shows it.
+    // The first lost trace is shown with the command that replays it.
     let (out, _, exit) = made.verify(&[&file], &["--details"]);
     let first = report["losses"]["first_trace"].as_str().expect("an id");
     let command = format!("first: tracegen replay {first} --manifest {}", made.path("run.json").display());
     assert!(exit == 1 && out.contains(&command) && out.contains("their parents are among the lost"), "{out}");
-    // Every request twice.
+    // Every request is there twice.
     let twice = [made.requests.clone(), made.requests.clone()].concat();
     let twice = made.written("twice", &twice);
     let (report, exit) = made.report(&twice, &[]);
     assert_eq!((counts(&report), exit), ([spans, spans, 0, spans, 0, 0], 1), "{report}");
     assert_eq!(made.report(&twice, &["--allow", "duplicates"]).1, 0);
-    // An attribute of some spans.
+    // An attribute of some spans is changed.
     let mut altered = 0;
     let requests = made.edited(|span| {
         for attribute in &mut span.attributes {
@@ -290,7 +291,7 @@ fn what_was_done_is_said_and_counted() {
         let (report, exit) = made.report(&file, &["--allow", &allowance]);
         assert_eq!((exit, &report["unused_allowances"]), (1, &json!([allowance])), "{neighbour}");
     }
-    // Of another run, beside all of this one.
+    // The spans of another run are added to all of this run's.
     let other = made.edited(|span| {
         span.trace_id.reverse();
         true
@@ -299,7 +300,7 @@ fn what_was_done_is_said_and_counted() {
     let (report, exit) = made.report(&file, &[]);
     assert_eq!((counts(&report), exit, report["unexpected"].as_u64()), ([spans, spans, 0, 0, 0, 0], 0, Some(spans)));
     assert_eq!(made.report(&file, &["--deny", "unexpected"]).1, 1);
-    // By scenario and service it adds up to the same.
+    // The counts by scenario and by service add up to the total.
     for table in ["scenarios", "services"] {
         let of = |key: &str| -> u64 {
             let rows = report[table].as_object().expect("a table").values();
@@ -310,7 +311,7 @@ fn what_was_done_is_said_and_counted() {
 }
 
 #[test]
-fn a_sampling_policy_is_tested_by_saying_what_must_survive() {
+fn a_sampling_policy_is_tested_by_what_must_survive() {
     let made = Made::new();
     let failed = made.failed();
     let errors = failed.values().filter(|failed| **failed).count() as u64;
@@ -324,10 +325,10 @@ fn a_sampling_policy_is_tested_by_saying_what_must_survive() {
     assert_eq!((exit, report["lost"].as_u64()), (0, Some(0)), "{report}");
     let of = |key: &str| report["sampled"][key].as_u64();
     assert_eq!((of("traces"), of("arrived")), (Some(failed.len() as u64 - errors), Some(sampled)));
-    // All is lost that was sampled out, where nothing is said.
+    // Without a declaration, everything that was sampled out is lost.
     let (unsaid, exit) = made.report(&kept, &[]);
     assert_eq!((exit, &unsaid["lost"]), (1, &report["sampled_out"]));
-    // What failed is told of what was kept, and of a scenario of which nothing was, nothing.
+    // The failure rate is that of the kept traces; a scenario without kept traces has none.
     let only = made.written("only", &made.edited(|span| span.trace_id == *failed.keys().next().expect("a trace")));
     let (out, ..) = made.verify(&[&only], &["--expect", "keep-errors", "--details"]);
     let rows = Vec::from_iter(out.lines().skip_while(|line| !line.starts_with("scenario ")).take(12));
@@ -337,10 +338,10 @@ fn a_sampling_policy_is_tested_by_saying_what_must_survive() {
     );
     let (out, ..) = made.verify(&[&made.path("all.bin")], &["--details"]);
     assert!(out.contains("  failed   by the plan"), "{out}");
-    // The share is not the one that was to be.
+    // The share is not the expected one.
     let (report, exit) = made.report(&kept, &["--expect", "keep-errors", "--expect", "sample=50%"]);
     assert_eq!((exit, &report["verdict"]["of"]), (1, &serde_json::json!(["sample"])));
-    // An error is missing; a part of a trace is.
+    // A failed trace and a part of another are missing.
     let one = *failed.iter().find(|(_, failed)| **failed).expect("a failed trace").0;
     let without = made.written("without", &made.edited(|span| keeps(span) && span.trace_id != one));
     let (report, exit) = made.report(&without, &policy);
@@ -356,7 +357,7 @@ fn a_sampling_policy_is_tested_by_saying_what_must_survive() {
 }
 
 #[test]
-fn what_could_not_be_checked_is_never_clean() {
+fn an_unchecked_run_is_never_clean() {
     let made = Made::new();
     let spans = made.spans().len() as u64;
     let whole = made.read("all.bin");
@@ -368,16 +369,16 @@ fn what_could_not_be_checked_is_never_clean() {
     unchecked(&made.write("empty", b""), "no spans at all");
     unchecked(&made.path("nowhere"), "No such file");
     unchecked(made.folder.path(), "a directory");
-    // The end is cut off; then a message is damaged, and the ones behind it are read.
+    // The end is cut off; then a message is damaged, and the following ones are read.
     unchecked(&made.write("cut", &whole[..whole.len() - 9]), "nothing after it is read");
     let first = u32::from_be_bytes(whole[..4].try_into().expect("four bytes")) as usize;
     let mut damaged = whole.clone();
     damaged[4..4 + first].fill(0xff);
-    unchecked(&made.write("damaged", &damaged), "damaged: byte 4: no protobuf");
+    unchecked(&made.write("damaged", &damaged), "damaged: byte 4: not an ExportTraceServiceRequest");
     let (report, _) = made.report(&made.path("damaged"), &[]);
     let behind = bare_spans(&made.requests[1..]).count() as u64;
     assert_eq!((report["delivered"].as_u64(), report["lost"].as_u64()), (Some(behind), Some(spans - behind)));
-    // Nothing is missing where a whole file stands beside the damaged one, in which there may be a changed span all the same.
+    // An undamaged file contains everything. The damaged one may still hide a changed span.
     let both = [made.path("cut"), made.path("all.bin")];
     let both = [&*both[0], &*both[1]];
     let (out, _, exit) = made.verify(&both, &["--allow", "duplicated"]);
@@ -386,13 +387,13 @@ fn what_could_not_be_checked_is_never_clean() {
     assert!(exit == 0 && out.ends_with("beyond what is allowed\n"), "{out}");
     let (out, _, exit) = made.verify(&both, &["--allow", "duplicated", "--allow", "damaged"]);
     assert!(exit == 0 && out.ends_with("beyond what is allowed\n"), "{out}");
-    // What is doubled is, whatever else may be; and that the rest is not known is told beside it.
+    // A duplicated span is certain in any case, and the report also says that the remainder is unknown.
     let cut = [&*made.path("cut"), &*made.path("cut")];
     let (out, _, exit) = made.verify(&cut, &[]);
     assert!(exit == 1 && out.contains("duplicated: ") && out.contains("not checked: what could not be read"), "{out}");
     let (junit, ..) = made.verify(&cut, &["--format", "junit"]);
     assert!(junit.contains("failures=\"1\" errors=\"5\""), "{junit}");
-    // A line that a killed writer left, with the next right behind it.
+    // A line that a killed writer left is directly followed by the next one.
     let json = made.read("all.jsonl");
     let line = json.iter().position(|byte| *byte == b'\n').expect("a line");
     let glued = [&json[..line / 2], &json].concat();
@@ -400,7 +401,7 @@ fn what_could_not_be_checked_is_never_clean() {
     assert_eq!((counts(&report), exit), ([spans, spans, 0, 0, 0, 0], 3), "{report}");
     assert_eq!(report["damage"].as_array().map(Vec::len), Some(1));
     assert_eq!(made.report(&made.path("glued"), &["--allow", "damaged"]).1, 0);
-    // Other people's traces alone: the manifest may be that of another run.
+    // There are only traces of others, so the manifest may be that of another run.
     let others = made.written(
         "others",
         &made.edited(|span| {
@@ -417,7 +418,7 @@ fn what_could_not_be_checked_is_never_clean() {
 fn a_run_that_sent_nothing_and_a_sample_of_nothing() {
     let made = Made::new();
     let empty = made.write("empty", b"");
-    // Nothing is to arrive, and nothing did: that is as it should be, unless there were errors to keep.
+    // Nothing is expected and nothing arrived, which is right unless failed traces were to be kept.
     let (report, exit) = made.report(&empty, &["--expect", "sample=0%"]);
     assert_eq!((exit, &report["verdict"]["is"]), (0, &"clean".into()), "{report}");
     for expected in [&["--expect", "sample=0%", "--expect", "keep-errors"][..], &["--expect", "sample=1%+-1"], &[]] {
@@ -435,7 +436,7 @@ fn a_run_that_sent_nothing_and_a_sample_of_nothing() {
 }
 
 #[test]
-fn what_is_changed_where_it_may_not_be_is_named_first_among_much_that_is_allowed() {
+fn forbidden_changes_are_named_first_among_many_allowed_ones() {
     let made = Made::new();
     let (mut n, mut culprits) = (0, vec![]);
     let requests = made.edited(|span| {
@@ -463,7 +464,7 @@ fn what_is_changed_where_it_may_not_be_is_named_first_among_much_that_is_allowed
         let (out, ..) = made.verify(&[&file], &[&allowed[..], &["--format", format]].concat());
         assert!(out.contains(&said), "{out}");
     }
-    // Everything may be changed but the names, and the one that is changed in a copy alone hides behind nothing.
+    // Everything except names may be changed; a name that is changed only in a copy is still found.
     let (mut once, twice) = (
         made.requests.clone(),
         made.edited(|span| {
@@ -543,7 +544,7 @@ fn a_run_that_goes_on_by_its_flags_is_not_judged() {
     }
 }
 
-/// Whatever is wrong with a source, a password that stands in its URL is not shown.
+/// A password in a source's URL is never shown, whatever is wrong with the source.
 #[test]
 fn no_password_of_a_source_is_shown() {
     let made = Made::new();
@@ -570,7 +571,7 @@ fn no_password_of_a_source_is_shown() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_report_that_can_not_be_written_is_no_verdict() {
+fn a_report_that_cannot_be_written_is_not_a_verdict() {
     let made = Made::new();
     for format in ["human", "json", "junit"] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
@@ -604,7 +605,7 @@ fn a_manifest_that_does_not_tell_the_end_gives_no_clean_verdict() {
         manifest["ended"] = Value::Null;
         manifest["eras"][0]["end"] = Value::Null;
     };
-    // Whether its count is known or not: more copies may come of what has come.
+    // It makes no difference whether the count is known: more copies of what has come may follow.
     let endless = |manifest: &mut Value| {
         open(manifest);
         manifest["selection"]["count"] = Value::Null;
@@ -612,14 +613,14 @@ fn a_manifest_that_does_not_tell_the_end_gives_no_clean_verdict() {
     for edit in [&open as &dyn Fn(&mut Value), &endless] {
         let (out, _, exit) = edited(edit);
         assert!(exit == 3 && out.contains("not checked: the run has not ended"), "{out}");
-        // What it has not begun is not missing.
+        // Traces that it has not begun are not missing.
         assert!(out.contains("  missing             0\n") && !out.contains("  lost "), "{out}");
     }
     let (_, said, exit) = edited(&|manifest| manifest["tag"] = "00000000".into());
     assert!(exit == 3 && said.contains("it was edited"), "{said}");
     let (_, said, exit) = edited(&|manifest| manifest["format"] = 99.into());
     assert!(exit == 3 && said.contains("format 99"), "{said}");
-    // At full speed the end tells when later traces began: nothing can be compared.
+    // At full speed only the end tells when later traces began, so nothing can be compared.
     let (out, _, exit) = edited(&|manifest| {
         open(manifest);
         manifest["full_speed"] = true.into();
@@ -628,7 +629,7 @@ fn a_manifest_that_does_not_tell_the_end_gives_no_clean_verdict() {
     assert!(exit == 3 && out.contains("not checked: the run was at --rate max"), "{out}");
     made.write("run.json", manifest.to_string().as_bytes());
     for (words, why) in [
-        (&["--from", "-", "--from", "a"][..], "there can be no other --from"),
+        (&["--from", "-", "--from", "a"][..], "can't be combined with another --from"),
         (&["--from", "clickhouse=ftp://x"], "--from clickhouse: "),
         (&["--from", "a", "--expect", "sample=2"], "expected `keep-errors`"),
         (
@@ -648,7 +649,7 @@ fn a_manifest_that_does_not_tell_the_end_gives_no_clean_verdict() {
 #[test]
 fn a_run_that_was_stopped_is_clean_without_the_traces_that_had_not_ended() {
     let made = Made::new();
-    // Stopped half way, as its manifest has it: traces that had not ended by then were not sent.
+    // The run was stopped half way according to its manifest, so traces that had not ended by then were not sent.
     let mut manifest: Value = serde_json::from_slice(&made.read("run.json")).expect("JSON");
     let stop = manifest["eras"][0]["epoch"]["opening"].as_u64().expect("a time") + 1_500_000_000;
     manifest["eras"][0]["stopped"] = stop.into();
@@ -668,7 +669,7 @@ fn a_run_that_was_stopped_is_clean_without_the_traces_that_had_not_ended() {
 }
 
 #[test]
-fn what_the_runs_own_account_explains_is_said() {
+fn losses_in_the_runs_own_account_are_explained() {
     let made = Made::new();
     let mut manifest: Value = serde_json::from_slice(&made.read("run.json")).expect("JSON");
     let account = &mut manifest["ended"]["account"];
@@ -686,7 +687,7 @@ fn what_the_runs_own_account_explains_is_said() {
     let short = made.written("short", &made.edited(|span| span.trace_id != first));
     let (short, ..) = made.verify(&[&short], &[]);
     assert!(short.contains("11   of the run were not delivered by tracegen itself"), "{short}");
-    // That many may be what is missing: the pipeline is not blamed for them.
+    // The missing spans may be these, so the pipeline is not blamed.
     assert!(
         spans < 11 && short.contains("1 trace did not arrive, no more than the 11 spans that tracegen itself"),
         "{short}"
@@ -725,7 +726,7 @@ fn the_report_for_ci_is_a_suite_with_a_case_for_each_check() {
 }
 
 #[test]
-fn all_that_the_collectors_file_exporter_can_write_is_read() {
+fn all_formats_of_the_collectors_file_exporter_are_read() {
     let outputs = vec![Output::Json, Output::Protobuf, Output::ZstdJson, Output::ZstdProtobuf];
     let Some(mut collector) = Collector::with(outputs, &[]) else { return };
     let made = Made::new();
@@ -743,7 +744,7 @@ fn all_that_the_collectors_file_exporter_can_write_is_read() {
     }
 }
 
-/// Resident memory of a process in KiB, at most so far; `None` once it has ended.
+/// Returns the maximum resident memory of a process so far in KiB, or `None` if it has ended.
 #[cfg(target_os = "linux")]
 fn most_resident_kib(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;

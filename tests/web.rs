@@ -1,4 +1,4 @@
-//! The server as hostile, broken and ordinary clients meet it.
+//! The server with hostile, broken and ordinary clients.
 
 mod support {
     pub mod http;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use support::http::{connect, get, send};
 use support::serve::{Server, command};
 
-/// The first trace that is kept.
+/// Returns the id of a kept trace.
 fn some_trace(address: &str) -> String {
     let begun = Instant::now();
     loop {
@@ -31,7 +31,7 @@ fn it_answers_within_a_second_of_its_start() {
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         begun.elapsed() < Duration::from_secs(1)
     };
-    // A busy machine may be late, but not each time.
+    // A busy machine may be late, but not every time.
     assert!((0..20).any(|_| answers_at_once()));
 }
 
@@ -121,9 +121,9 @@ fn a_script_in_an_attribute_is_text() {
     assert!(get(address, &trace).body.contains("&#60;script&#62;"), "it is shown");
 }
 
-/// A computed name may come out empty.
+/// A computed name may be empty.
 #[test]
-fn what_has_an_empty_name_is_shown_and_can_not_be_chosen() {
+fn a_span_with_an_empty_name_is_shown_and_cannot_be_selected() {
     let folder = tempfile::tempdir().unwrap();
     let scenario = "services: [web]\nscenarios:\n  - name: a\n    vars: {none: \"<<random.choice([''])>>\"}\n    root_span: \
                     {service: web, operation: <<none>>, calls: [{service: web, operation: <<none>>}]}\n";
@@ -140,8 +140,8 @@ fn what_has_an_empty_name_is_shown_and_can_not_be_chosen() {
 }
 
 #[test]
-fn what_happens_is_told_as_it_happens() {
-    // No status is told again for an hour, unless it changes.
+fn events_are_sent_as_they_happen() {
+    // A status event comes only once an hour unless something changes.
     let server = Server::start(&["--seed", "42", "--rate", "20/s"], &[("STATUS_UPDATE_INTERVAL", "3600")]);
     let address = server.address();
     let mut stream = connect(address);
@@ -182,7 +182,7 @@ fn it_ends_in_order_with_its_account() {
 }
 
 #[test]
-fn changed_scenarios_are_taken_over() {
+fn changed_scenarios_take_effect() {
     let folder = tempfile::tempdir().unwrap();
     let write = |operation: &str| {
         let text = format!("name: a\nroot_span: {{service: web, operation: \"{operation}\"}}\n");
@@ -207,7 +207,7 @@ fn changed_scenarios_are_taken_over() {
 }
 
 #[test]
-fn a_bad_setting_is_named_with_what_is_allowed() {
+fn a_bad_setting_is_named_with_the_allowed_values() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (name, value, status, said) in [
@@ -238,7 +238,7 @@ fn a_bad_setting_is_named_with_what_is_allowed() {
 }
 
 #[test]
-fn listening_openly_is_warned_of() {
+fn a_warning_is_printed_if_the_server_listens_openly() {
     let open = Server::start(&[], &[("SERVER_HOST", "0.0.0.0")]);
     open.wait_for("no SERVER_TOKEN is set");
     let guarded = Server::start(&[], &[("SERVER_HOST", "0.0.0.0"), ("SERVER_TOKEN", "open-sesame")]);
@@ -247,7 +247,7 @@ fn listening_openly_is_warned_of() {
 }
 
 #[test]
-fn health_is_what_a_probe_is_told() {
+fn health_checks_get_the_right_answer() {
     let health = |url: &str| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_tracegen")).args(["health", url]).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
@@ -255,7 +255,7 @@ fn health_is_what_a_probe_is_told() {
     };
     let server = Server::start(&[], &[("SERVER_TOKEN", "open-sesame")]);
     assert_eq!(health(&server.url), (0, "ok\n".into()));
-    // One that can't answer.
+    // This server can't answer.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let answering = std::thread::spawn(move || {
@@ -267,7 +267,7 @@ fn health_is_what_a_probe_is_told() {
     let (status, said) = health(&url);
     answering.join().unwrap();
     assert_eq!((status, said), (1, format!("tracegen: {url} is not ready: 503 Service Unavailable, store: gone\n")));
-    // And one that is gone.
+    // This server is gone.
     let (status, said) = health(&url);
     assert!(status == 3 && said.contains(&url) && said.contains("refused"), "{said}");
 }

@@ -1,4 +1,4 @@
-"""The Compose files as `make docker-up` and its kin run them."""
+"""Checks of the Compose files, run by `make docker-up` and its companions."""
 
 import contextlib, json, os, re, socket, subprocess, tempfile, threading, time
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 import images
 from engine import PODMAN, Failure, check_confined_process, expect, get, inspect, make, nanoseconds, podman, running, until
 
-# What has no reason to write, to gain rights or to run as root.
+# These services have no reason to write, to gain rights or to run as root.
 CONFINED = ("tracegen", "otel-collector", "jaeger")
-# Who must be healthy before whom.
+# Each service must be healthy before the services that depend on it start.
 ORDER = [
     ("clickhouse", "otel-collector"),
     ("jaeger", "otel-collector"),
     ("clickhouse", "tracegen"),
     ("otel-collector", "tracegen"),
 ]
-# Seconds after SIGTERM.
+# The seconds allowed after SIGTERM.
 GRACE = 10
 
 
@@ -23,7 +23,8 @@ def to_all(name, of_clickhouse):
     return {"tracegen": [name], "otel-collector": [name], "clickhouse": [of_clickhouse]}
 
 
-# The variables of the README's table with other values than by default, and the variables of the parts that they become.
+# The variables of the README's table with other values than the defaults, and the variables of the parts that follow from
+# them.
 PASSED = {
     "DATABASE_TYPE": ("clickhouse", {"tracegen": ["DATABASE_TYPE"]}),
     "DATABASE_HOST": ("clickhouse", {"tracegen": ["DATABASE_HOST"]}),
@@ -44,7 +45,7 @@ PASSED = {
     "SERVER_TOKEN": ("open-sesame", {"tracegen": ["SERVER_TOKEN"]}),
     "LOG_LEVEL": ("debug", {"tracegen": ["LOG_LEVEL"]}),
 }
-# Ports of this machine by default and otherwise, and what listens behind them.
+# The published ports by default and otherwise, and what listens behind them.
 PORTS = {
     "SERVER_PORT": (8000, 18000, "tracegen", 8000),
     "OTLP_GRPC_PORT": (4317, 24317, "otel-collector", 4317),
@@ -53,7 +54,7 @@ PORTS = {
     "CLICKHOUSE_TCP_PORT": (9000, 29000, "clickhouse", 9000),
     "JAEGER_PORT": (16686, 26686, "jaeger", 16686),
 }
-# What the table says is always the stack's own, or not published.
+# According to the table, these are always the stack's own, or not published.
 FIXED = {
     "SERVER_HOST",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -65,7 +66,7 @@ FIXED = {
 
 
 def environment(container):
-    """Of the process that runs, not of what was asked for."""
+    """Returns the variables of the running process, not the configured ones."""
     pid = inspect(container)["State"]["Pid"]
     words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
     return dict(word.split("=", 1) for word in words if "=" in word)
@@ -76,12 +77,12 @@ def check_confined(parts):
         check_confined_process(f"docker-compose: {service}", inspect(parts[service])["State"]["Pid"])
 
 
-# When each part was first seen to be healthy, ns since 1970.
+# The time when each part was first seen to be healthy, in ns since 1970.
 HEALTHY = {}
 
 
 def check_order(parts):
-    """Each part was healthy before who depends on it was started."""
+    """Each part was healthy before its dependants were started."""
     for first, then in [(first, then) for first, then in ORDER if first in parts and then in parts]:
         started = nanoseconds(inspect(parts[then])["State"]["StartedAt"])
         expect(first in HEALTHY, f"docker-compose: {first} never was healthy")
@@ -105,7 +106,7 @@ def check_ports(parts, column):
 
 
 def check_reach(parts, column):
-    """By the loopback each port answers, by another address of this machine none does."""
+    """Each port answers on the loopback, and none on another address of this machine."""
     bridges = subprocess.run(["ip", "-4", "addr", "show", "type", "bridge"], capture_output=True, text=True).stdout
     others = re.findall(r"inet (\S+?)/", bridges)
     expect(others, "this machine has no other address to try the ports by")
@@ -140,7 +141,7 @@ def check_variables_arrive(parts, checkout):
 
 
 class Stack:
-    """What runs, and how it is reached: by the defaults (column 0) or the other values (column 1)."""
+    """The running stack, with the default values (column 0) or the other ones (column 1)."""
 
     def __init__(self, column):
         self.column, self.parts = column, running()
@@ -164,18 +165,18 @@ class Stack:
         return json.loads(text)
 
     def check_pages(self):
-        """Ready, and with traces to show."""
+        """The server is ready and has traces to show."""
         until("tracegen is ready", lambda: get(self.url("SERVER_PORT") + "/readyz")[0] == 200)
         until("tracegen shows traces", lambda: self.api("/api/traces")["traces"])
 
     def check_names(self):
-        """Without a token only names of its own are answered: a stranger's that leads here is another site's page."""
+        """Without a token, only the server's own names are answered, because another name belongs to another site's page."""
         for name, expected in (("localhost", 200), ("tracegen", 200), ("evil.example", 421)):
             status, _ = get(self.url("SERVER_PORT") + "/api/status", {"Host": name})
             expect(status == expected, f"docker-compose: tracegen answers {status} to the name {name}, not {expected}")
 
     def check_delivery(self):
-        """A run of the image's own binary, by the collector to ClickHouse and Jaeger, arrives whole."""
+        """A run of the image's own binary arrives completely, by way of the collector, in ClickHouse and Jaeger."""
         binary = Path(podman("image", "mount", images.TRACEGEN).strip(), "usr/local/bin/tracegen")
         with tempfile.TemporaryDirectory() as folder:
             manifest = f"{folder}/run.json"
@@ -208,7 +209,7 @@ class Stack:
         podman("image", "unmount", images.TRACEGEN)
 
     def check_restart(self):
-        """ClickHouse keeps its data, and what is sent to the collector meanwhile arrives."""
+        """ClickHouse keeps its data after a restart, and spans sent to the collector meanwhile arrive."""
         before = int(self.select("SELECT count() FROM otel_traces"))
         podman("restart", "--time", str(GRACE), self.parts["clickhouse"])
         after = int(until("ClickHouse answers after a restart", lambda: self.select("SELECT count() FROM otel_traces")))
@@ -218,7 +219,7 @@ class Stack:
 
 
 def check_ends(parts):
-    """SIGTERM ends each in time; who sends first."""
+    """SIGTERM ends each part in time, senders first."""
     for service in ("tracegen", "otel-collector", "jaeger", "clickhouse"):
         if service not in parts:
             continue
@@ -229,13 +230,13 @@ def check_ends(parts):
 
 
 def up(checkout, target, variables=None):
-    """`make docker-up`, with a note of when each part first was healthy."""
+    """Runs `make docker-up`, and records when each part was first healthy."""
     HEALTHY.clear()
     done = threading.Event()
 
     def watch():
         while not done.wait(0.2):
-            # What goes wrong here goes wrong in what is watched, too, and is told there.
+            # A failure here also occurs in what is being watched, and is reported there.
             with contextlib.suppress(Failure):
                 for service, container in running().items():
                     checks = (inspect(container)["State"].get("Health") or {}).get("Log") or []

@@ -1,16 +1,16 @@
-"""Podman and make as the checks ask them, and what the checks found."""
+"""Podman and make for the checks, and the findings."""
 
 import datetime, json, os, re, signal, subprocess, sys, threading, time, urllib.error, urllib.request
 from pathlib import Path
 
 FOUND = []
 PODMAN = os.environ["TRACEGEN_PODMAN"]
-# What is on this machine is asked without a proxy.
+# Requests to this machine go without a proxy.
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Failure(Exception):
-    """Ends the part of the checks that it is raised in."""
+    """An error that ends the part of the checks in which it is raised."""
 
 
 def say(text):
@@ -18,7 +18,7 @@ def say(text):
 
 
 def expect(holds, text):
-    """Note what does not hold; the other checks go on."""
+    """Records a failed check; the other checks go on."""
     if not holds and text not in FOUND:
         FOUND.append(text)
         say(f"WRONG: {text}")
@@ -39,7 +39,7 @@ def inspect(name):
 
 
 def running():
-    """Container ids by Compose service."""
+    """Returns the container ids by Compose service."""
     listed = json.loads(podman("ps", "--format", "json") or "[]")
     label = "com.docker.compose.service"
     return {container["Labels"][label]: container["Id"] for container in listed if label in (container["Labels"] or {})}
@@ -53,7 +53,7 @@ def health(name):
 
 
 def check_confined_process(where, pid):
-    """It runs without root, without capabilities, can't gain any, and can't write to its root."""
+    """The container runs without root and capabilities, can't gain any, and can't write to its root."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     expect(status["Uid"].split()[0] != "0", f"{where} runs as root")
     for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
@@ -65,14 +65,14 @@ def check_confined_process(where, pid):
 
 
 def nanoseconds(time_text):
-    """Of a time as podman prints it, since 1970."""
+    """Parses a time that podman printed, and returns it since 1970."""
     whole, fraction, zone = re.match(r"(.*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$", time_text).groups()
     moment = datetime.datetime.fromisoformat(whole + zone.replace("Z", "+00:00"))
     return int(moment.timestamp()) * 10**9 + int((fraction or "0").ljust(9, "0"))
 
 
 def keep_checking_health():
-    """Without systemd nothing runs a container's health check by itself: here it is run every second."""
+    """Runs a container's health check every second, because nothing else does without systemd."""
 
     def tick():
         while True:
@@ -84,7 +84,7 @@ def keep_checking_health():
 
 
 def make(checkout, target, variables=None, timeout=300):
-    """What a target of the Makefile said; it must succeed, with no part unhealthy on the way."""
+    """Returns the output of a target of the Makefile, which must succeed without any part becoming unhealthy."""
     pipes = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     environment = os.environ | (variables or {})
     child = subprocess.Popen(["make", "-C", checkout, target], env=environment, start_new_session=True, **pipes)
@@ -107,7 +107,7 @@ def make(checkout, target, variables=None, timeout=300):
 
 
 def until(text, attempt, patience=60):
-    """What an attempt gives as soon as that is true."""
+    """Repeats an attempt until its result is true, and returns it."""
     begun, why = time.monotonic(), "never"
     while time.monotonic() - begun < patience:
         try:
@@ -120,7 +120,7 @@ def until(text, attempt, patience=60):
 
 
 def get(url, headers=None, body=None):
-    """Status and text of an answer."""
+    """Returns the status and text of an answer."""
     try:
         with LOCAL.open(urllib.request.Request(url, body, headers or {}), timeout=10) as answer:
             return answer.status, answer.read().decode()

@@ -1,4 +1,4 @@
-"""The images that were built: what is in them, and as whom they run."""
+"""Checks of the images: their content, and the user that they run as."""
 
 import os, struct
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from engine import expect, inspect, podman
 
 TRACEGEN, COLLECTOR = "localhost/tracegen_tracegen", "localhost/tracegen_otel-collector"
-# Bytes.
+# The maximum sizes in bytes.
 MOST = 24 << 20
 
 
 def files(image):
-    """All that is in an image but folders, from its root on, and where that is."""
+    """Returns the root of an image, and everything in it except folders."""
     root = Path(podman("image", "mount", image).strip())
     return root, {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir() or path.is_symlink()}
 
 
 def asks_for_a_linker(binary):
-    """Whether an ELF file names an interpreter, which would load libraries."""
+    """Returns whether an ELF file names an interpreter, which would load libraries."""
     with open(binary, "rb") as file:
         head = file.read(64)
         offset, size, count = struct.unpack_from("<Q", head, 32)[0], *struct.unpack_from("<HH", head, 54)
@@ -27,7 +27,7 @@ def asks_for_a_linker(binary):
 
 
 def keep():
-    """Give both another name: when theirs are removed, what a next build can take over is still there."""
+    """Gives both images another name, so that the next build can reuse them when their own names are removed."""
     for image in (TRACEGEN, COLLECTOR):
         podman("tag", image, f"{image}-kept")
 

@@ -1,4 +1,4 @@
-"""The pod templates of deploy/kubernetes, as `podman kube play` runs them."""
+"""Checks of the pod templates of deploy/kubernetes, run by `podman kube play`."""
 
 import json, os, re, subprocess, tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ NETWORK = "tracegen-pods"
 
 
 def built(checkout, part):
-    """What kustomize makes of a part, by kind and name."""
+    """Returns the output of kustomize for a part, by kind and name."""
     build = [os.environ["KUSTOMIZE"], "build", Path(checkout, "deploy/kubernetes", part)]
     made = subprocess.run(build, capture_output=True, text=True)
     if made.returncode:
@@ -25,7 +25,7 @@ def of_kind(objects, kind):
 
 
 def play(owner, others, name, change=lambda container: None):
-    """Run the pod that a Deployment or a Job makes, under a name; its container."""
+    """Runs the pod of a Deployment or a Job under a name, and returns its container."""
     template = json.loads(json.dumps(owner["spec"]["template"]))
     container = template["spec"]["containers"][0]
     # The release that kustomize names is the image that was built here.
@@ -47,7 +47,7 @@ def address(pod):
 
 
 def check_serve(checkout):
-    """The pod of `serve` runs as its template asks, and answers its probes."""
+    """The pod of `serve` runs as its template demands, and answers its probes."""
     where, objects = "deploy/kubernetes/serve", built(checkout, "serve")
     deployment = objects["Deployment", "tracegen"]
     name = play(deployment, of_kind(objects, "ConfigMap"), "tracegen")
@@ -71,11 +71,11 @@ def check_serve(checkout):
 
 
 def check_load(checkout):
-    """Pods of a load test send each their shard and write it down, and the last one merges what they wrote."""
+    """The pods of a load test each send a shard and write its manifest, and the last one merges them."""
     where, objects = "deploy/kubernetes/load", built(checkout, "load")
     job = objects["Job", "tracegen-load"]
     settings = objects["ConfigMap", "tracegen-load"]
-    # Less of it, and to nowhere: that a collector takes it is tried with the stack.
+    # The load is smaller and has no target; delivery to a collector is tested with the stack.
     settings["data"] |= {"DURATION": "2s", "RATE": "100/s"}
     others = [*of_kind(objects, "ConfigMap"), *of_kind(objects, "PersistentVolumeClaim")]
     shards = job["spec"]["completions"]
@@ -91,7 +91,7 @@ def check_load(checkout):
     for index in range(shards):
 
         def as_shard(container, index=index):
-            # As Kubernetes does it, which Podman does not: a number for each pod, and variables within arguments.
+            # Kubernetes gives each pod a number, and expands variables in arguments, which Podman does not.
             values = settings["data"] | {"JOB_COMPLETION_INDEX": str(index)}
             expanded = [re.sub(r"\$\((\w+)\)", lambda name: values[name[1]], word) for word in container["args"]]
             container["args"] = [*expanded[:-1], "--exporter=none", expanded[-1]]
@@ -102,7 +102,7 @@ def check_load(checkout):
 
 
 def with_cgroups():
-    """Podman gives a pod a cgroup of its own, so here is one; nothing is restricted by it."""
+    """Makes a cgroup for a pod, because Podman demands one; it restricts nothing."""
     written = Path(os.environ["CONTAINERS_CONF"])
     changed = written.with_name("pods.conf")
     text = (

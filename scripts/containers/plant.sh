@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Whether test-containers.sh finds what is wrong: a fault is planted in a copy of the last commit, in one file at a time, and it
-# must fail and name what. Takes some minutes once the images are there.
+# Tests that test-containers.sh finds faults: a fault is planted in one file at a time of a copy of the last commit, and the
+# check must fail and name it. It takes some minutes once the images exist.
 set -euo pipefail
 root=$(realpath "$(dirname "$0")/../..")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# planted PART FILE COMMAND-OF-SED WORDS: with that change of a file the check of that part says these words.
+# planted PART FILE COMMAND-OF-SED WORDS: with this change of a file, the check of that part must print these words.
 planted() {
     rm -rf "$work/copy"
     git -c advice.detachedHead=false clone --quiet --shared "$root" "$work/copy"

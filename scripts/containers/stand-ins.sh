@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Makes the images that the files of this project build on or run, under the very names that stand in them, out of what the
-# package registries have: a Debian root, this machine's Rust, the collector, Jaeger and ClickHouse of the tests. Whoever can
-# pull the real ones needs none of this. Run by test-containers.sh, in whose environment podman works.
-#   stand-ins.sh CHECKOUT: of that checkout's files
+# Makes the images that this project's files build on or run, under the names in those files, from package registries: a
+# Debian root, this machine's Rust, and the collector, Jaeger and ClickHouse of the tests. It is not needed where the real
+# images can be pulled. It is run by test-containers.sh, in whose environment podman works.
+# stand-ins.sh CHECKOUT: make the images for that checkout's files.
 set -euo pipefail
 checkout=$(realpath "$1")
 cd "$(dirname "$0")"
 name=containers
 . ../install.sh
 
-# The image of a stage or a service that a file names: everything between the words and the end, less `AS ...`.
+# Prints the image of a stage or service that a file names: everything between the words and the end, without `AS ...`.
 named() { sed -n "s,^ *\(FROM\|image:\) \($1:[^ ]*\).*,\2,p" "$checkout/$2" | head -n 1; }
 rust=$(named rust Dockerfile)
 busybox=$(named busybox otel-collector/Dockerfile)
@@ -19,7 +19,7 @@ jaeger=$(named jaegertracing/jaeger docker-compose/docker-compose.yaml)
 
 digest() { sha256sum | cut -c1-16; }
 
-# commit CONTAINER CHANGES..: as the image that was asked for last.
+# commit CONTAINER CHANGES..: commit the container as the image that was asked for last.
 commit() {
     local container=$1 changes=()
     shift
@@ -27,7 +27,7 @@ commit() {
     podman commit --quiet "${changes[@]}" "$container" "$image"
     podman rm "$container"
 }
-# An empty container, and the root of its files.
+# Makes an empty container, and prints the root of its files.
 begin() {
     container=$(podman create "$1" -)
     root=$(podman mount "$container")
@@ -64,7 +64,7 @@ make_rust() {
     tar -C "$sysroot" -c bin/rustc bin/cargo lib libexec 2>/dev/null | tar -C "$root/usr/local/rust" -x
     ln -s ../rust/bin/rustc "$root/usr/local/bin/rustc"
     install -m 755 cargo apk "$root/usr/local/bin/"
-    # Whom this machine trusts.
+    # The authorities that this machine trusts.
     cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
     commit "$container" 'ENV CARGO_HOME=/usr/local/cargo' 'ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
 }
@@ -86,7 +86,7 @@ make_collector() {
         'CMD ["--config", "/etc/otelcol-contrib/config.yaml"]'
 }
 
-# The real one has Alpine beneath it, so wget and a shell.
+# The real image is based on Alpine, so it has wget and a shell.
 make_jaeger() {
     begin "docker.io/library/$busybox"
     ln -s busybox "$root/bin/wget"
@@ -112,8 +112,8 @@ make_clickhouse() {
         'CMD []' 'VOLUME /var/lib/clickhouse' 'EXPOSE 8123' 'EXPOSE 9000'
 }
 
-# make IMAGE WITH FUNCTION BINARY FILES..: unless it is there already, made in this way of these files. WITH is what it
-# needs first, BINARY what the function is given.
+# make IMAGE WITH FUNCTION BINARY FILES..: make an image unless it exists already and was made in this way from these files.
+# WITH is needed first, and BINARY is the function's argument.
 make() {
     local with=$2 function=$3 binary=$4
     image=docker.io/$1

@@ -1,4 +1,4 @@
-//! What a subcommand is given to work on: scenario files, directories, or a plan file.
+//! The input of a subcommand: scenario files, directories, or a plan file.
 
 use super::environment;
 use super::output::{say, tell};
@@ -19,12 +19,13 @@ macro_rules! shipped {
     };
 }
 
-/// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
+/// Returns the given paths, or those in SCENARIOS_DIR or SCENARIOS_PATH, or the directory `scenarios`.
 pub fn named(given: Vec<PathBuf>) -> Vec<PathBuf> {
     chosen(given).unwrap_or_else(|| vec![PathBuf::from(DIRECTORY)])
 }
 
-/// The same; none where nothing was chosen and `scenarios` is not there either: what tracegen comes with is meant.
+/// Returns the same paths as [`named`], but none if nothing was chosen and `scenarios` does not exist. Then the shipped
+/// scenarios are used.
 pub fn paths(given: Vec<PathBuf>) -> Vec<PathBuf> {
     chosen(given).unwrap_or_else(|| [PathBuf::from(DIRECTORY)].into_iter().filter(|path| path.exists()).collect())
 }
@@ -38,16 +39,16 @@ pub fn is_default(paths: &[PathBuf]) -> bool {
     paths == [Path::new(DIRECTORY)]
 }
 
-/// Paths as people read them.
+/// Returns the paths as text for people.
 pub fn shown(paths: &[PathBuf]) -> String {
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     if names.is_empty() { "what tracegen comes with".into() } else { names.join(", ") }
 }
 
-/// Where scenarios are looked for first.
+/// The directory in which scenarios are looked for by default.
 const DIRECTORY: &str = "scenarios";
 
-/// What is compiled where there are no scenarios: those that stand beside this source.
+/// The scenarios that are used if there are none: those beside this source.
 const SHIPPED: &[(&str, &str)] = &[
     shipped!("_base.yaml"),
     shipped!("01_api_gateway.yaml"),
@@ -62,12 +63,12 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("10_search_service_slow.yaml"),
 ];
 
-/// Files, compiled.
+/// The result of compiling files.
 pub struct Compilation {
     pub sources: Sources,
-    /// That hold scenarios.
+    /// The number of files that contain scenarios.
     pub files: usize,
-    /// In file order; those of both stages.
+    /// The diagnostics of both stages in file order.
     pub diagnostics: Vec<Diagnostic>,
     pub plan: Option<Plan>,
     pub map: SourceMap,
@@ -85,7 +86,7 @@ impl Compilation {
         self.diagnostics.iter().filter(|d| d.severity() == severity).count()
     }
 
-    /// The diagnostics as a person reads them, on stderr.
+    /// Prints the diagnostics on stderr for people.
     pub fn print_diagnostics(&self) {
         if !self.diagnostics.is_empty() {
             tell(render::human(&self.sources, &self.diagnostics, colors_wanted()) + "\n");
@@ -101,12 +102,15 @@ fn shipped() -> Loaded {
     language::load_texts(SHIPPED.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect())
 }
 
-/// Whether stderr takes colours: a terminal, and neither `NO_COLOR` nor `TERM=dumb`.
+/// Reports whether stderr takes colours: it is a terminal, and neither `NO_COLOR` nor `TERM=dumb` is set.
 fn colors_wanted() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never && std::io::stderr().is_terminal()
 }
 
-/// The plan that `paths` hold: one plan file, or scenarios to be compiled, whose warnings and errors are printed.
+/// Returns the plan of `paths`: that of one plan file, or of compiled scenarios, whose warnings and errors are printed.
+///
+/// # Errors
+/// The files can't be read, or do not compile.
 pub fn plan(paths: &[PathBuf]) -> Result<Plan, Failure> {
     match plan_file(paths)? {
         Some(plan) => Ok(plan),
@@ -114,7 +118,10 @@ pub fn plan(paths: &[PathBuf]) -> Result<Plan, Failure> {
     }
 }
 
-/// The same with the sources, where there are some.
+/// Returns the plan together with its sources, if there are any.
+///
+/// # Errors
+/// The files can't be read, or do not compile.
 pub fn edition(paths: &[PathBuf]) -> Result<Edition, Failure> {
     if let Some(plan) = plan_file(paths)? {
         return Ok(Edition { sources: None, plan: Arc::new(plan), map: Arc::default(), warnings: Arc::default() });
@@ -128,7 +135,7 @@ pub fn edition(paths: &[PathBuf]) -> Result<Edition, Failure> {
     })
 }
 
-/// `None`: the paths are not one plan file.
+/// Reads a plan file, or returns `None` if the paths are not one.
 fn plan_file(paths: &[PathBuf]) -> Result<Option<Plan>, Failure> {
     if let [path] = paths
         && path.extension().is_some_and(|e| e != "yaml" && e != "yml")
@@ -157,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shipped_is_the_whole_directory() {
+    fn all_files_of_the_directory_are_shipped() {
         let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(DIRECTORY);
         let files =
             std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());

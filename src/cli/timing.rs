@@ -75,89 +75,111 @@ impl Timing {
             Some(text) => parse::time(text, now).map(Some).map_err(|e| Failure::usage(format!("{flag} `{text}`: {e}"))),
         };
         let (given_start, until) = (time("--start", &flags.start)?, time("--until", &flags.until)?);
-        let spread = flags.count.filter(|_| {
-            flags.rate.is_none()
-                && flags.interval.is_none()
-                && flags.duration.is_none()
-                && flags.start.is_none()
-                && !["TRACE_INTERVAL_MIN", "TRACE_INTERVAL_MAX"].iter().any(|name| environment::text(name).is_some())
-        });
+        let spread = flags.spread_count();
         let pace = match spread {
             Some(count) => Pace::Even { count, period: 60 * SECOND },
             None => pace::resolve(flags.rate, flags.interval, flags.lanes)?,
         };
-        let full_speed = matches!(pace, Pace::Max);
-        let poisson = flags.arrivals == Some(ArrivalsFlag::Poisson);
-        if poisson && !matches!(pace, Pace::Even { .. }) {
-            return Err(Failure::usage("--arrivals poisson needs a rate: --rate 50/s"));
-        }
-        let shard = flags.shard.unwrap_or(Shard { k: 0, n: 1 });
-        if flags.shard.is_some() {
-            if full_speed {
-                return Err(Failure::usage(
-                    "--shard can't be combined with --rate max: its schedule is made while it runs",
-                ));
-            }
-            if !seeded || flags.start.is_none() {
-                return Err(Failure::usage("--shard needs --seed and --start, the same for every shard"));
-            }
-        }
-        if full_speed && flags.start.is_some() {
-            return Err(Failure::usage(
-                "--start can't be combined with --rate max, which always ends now; use --rate R",
-            ));
-        }
-        let start = match (given_start, spread, full_speed) {
-            (Some(start), ..) => start,
-            (None, Some(_), _) => now.saturating_sub(longest.min(engine::LONGEST_REACH) + 60 * SECOND),
-            (None, None, true) => now.saturating_sub(longest.min(engine::LONGEST_REACH)),
-            (None, None, false) => now,
+        flags.check(pace, seeded)?;
+        let at_full_speed = pace == Pace::Max;
+        let reach = longest.min(engine::LONGEST_REACH);
+        let start = match (given_start, spread) {
+            (Some(start), _) => start,
+            (None, Some(_)) => now.saturating_sub(reach + 60 * SECOND),
+            (None, None) if at_full_speed => now.saturating_sub(reach),
+            (None, None) => now,
         };
+        if let Some(until) = until.filter(|until| *until <= start) {
+            let (until, start) = (parse::format_time(until), parse::format_time(start));
+            return Err(Failure::usage(format!("--until {until} is not after the start, {start}")));
+        }
         let ends = [flags.duration.map(|d| start.saturating_add(d)), until];
-        let before = ends.into_iter().flatten().min();
-        if until.is_some_and(|until| until <= start) {
-            return Err(Failure::usage(format!(
-                "--until {} is not after the start, {}",
-                parse::format_time(until.unwrap_or_default()),
-                parse::format_time(start)
-            )));
-        }
-        let (arrivals, words, target) = match pace {
-            Pace::Even { count, period: per } if poisson => {
-                let words = vec![format!("--rate {}", format_rate(count, per)), "--arrivals poisson".into()];
-                (Arrivals::Poisson { count, per_ns: per }, words, Some((count, per)))
-            }
-            Pace::Even { count, period: per } => {
-                let words = vec![format!("--rate {}", format_rate(count, per))];
-                (Arrivals::Even { count, per_ns: per }, words, spread.is_none().then_some((count, per)))
-            }
-            Pace::Interval { min, max, lanes } => {
-                let words = vec![
-                    format!("--interval {}..{}", quantity::format_duration(min), quantity::format_duration(max)),
-                    format!("--lanes {lanes}"),
-                ];
-                (Arrivals::Interval { min_ns: min, max_ns: max, lanes }, words, None)
-            }
-            Pace::Max => (engine::FIRST_ARRIVALS, vec![], None),
+        let (arrivals, words) = arrivals(pace, flags.is_poisson());
+        let shard = flags.shard.unwrap_or(Shard { k: 0, n: 1 });
+        let selection = Selection {
+            count: flags.count,
+            started_before: ends.into_iter().flatten().min(),
+            shard: (shard.k, shard.n),
         };
-        let repeat = (!full_speed).then(|| {
-            let mut repeat = vec![format!("--start {}", parse::format_time(start))];
-            repeat.extend(words);
-            repeat.extend(flags.count.map(|count| format!("--count {count}")));
-            repeat.extend(flags.duration.map(|d| format!("--duration {}", quantity::format_duration(d))));
-            repeat.extend(until.map(|until| format!("--until {}", parse::format_time(until))));
-            repeat.extend(flags.shard.map(|Shard { k, n }| format!("--shard {k}/{n}")));
-            repeat
-        });
+        let target = match pace {
+            Pace::Even { count, period } if start >= now && (spread.is_none() || flags.is_poisson()) => {
+                Some(count as f64 / (period as f64 / SECOND as f64) / shard.n as f64)
+            }
+            _ => None,
+        };
         Ok(Timing {
             start,
             schedule: Schedule::new(start, arrivals).map_err(|e| Failure::usage(e.to_string()))?,
-            selection: Selection { count: flags.count, started_before: before, shard: (shard.k, shard.n) },
-            at_full_speed: full_speed,
-            target: target
-                .filter(|_| start >= now)
-                .map(|(count, per)| count as f64 / (per as f64 / SECOND as f64) / shard.n as f64),
-            repeat,
+            selection,
+            at_full_speed,
+            target,
+            repeat: (!at_full_speed).then(|| flags.repeat(start, until, words)),
         })
+    }
+}
+
+impl TimingFlags {
+    fn is_poisson(&self) -> bool {
+        self.arrivals == Some(ArrivalsFlag::Poisson)
+    }
+
+    /// Returns the count if nothing else is given, so that the traces are spread over a minute.
+    fn spread_count(&self) -> Option<u64> {
+        let is_alone =
+            self.rate.is_none() && self.interval.is_none() && self.duration.is_none() && self.start.is_none();
+        let is_set = |name: &&str| environment::text(name).is_some();
+        self.count.filter(|_| is_alone && !["TRACE_INTERVAL_MIN", "TRACE_INTERVAL_MAX"].iter().any(is_set))
+    }
+
+    /// Checks that the flags fit together.
+    ///
+    /// # Errors
+    /// Two of them contradict each other, or one needs another.
+    fn check(&self, pace: Pace, seeded: bool) -> Result<(), Failure> {
+        let at_full_speed = pace == Pace::Max;
+        let problem = if self.is_poisson() && !matches!(pace, Pace::Even { .. }) {
+            "--arrivals poisson needs a rate: --rate 50/s"
+        } else if self.shard.is_some() && at_full_speed {
+            "--shard can't be combined with --rate max: its schedule is made while it runs"
+        } else if self.shard.is_some() && (!seeded || self.start.is_none()) {
+            "--shard needs --seed and --start, the same for every shard"
+        } else if self.start.is_some() && at_full_speed {
+            "--start can't be combined with --rate max, which always ends now; use --rate R"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::usage(problem))
+    }
+
+    /// Returns the flags that give the same schedule and selection again; `words` are those of the pace.
+    fn repeat(&self, start: u64, until: Option<u64>, words: Vec<String>) -> Vec<String> {
+        let mut repeat = vec![format!("--start {}", parse::format_time(start))];
+        repeat.extend(words);
+        repeat.extend(self.count.map(|count| format!("--count {count}")));
+        repeat.extend(self.duration.map(|d| format!("--duration {}", quantity::format_duration(d))));
+        repeat.extend(until.map(|until| format!("--until {}", parse::format_time(until))));
+        repeat.extend(self.shard.map(|Shard { k, n }| format!("--shard {k}/{n}")));
+        repeat
+    }
+}
+
+/// Returns the arrivals of a pace, and the flags that give it again.
+fn arrivals(pace: Pace, poisson: bool) -> (Arrivals, Vec<String>) {
+    match pace {
+        Pace::Even { count, period } if poisson => (
+            Arrivals::Poisson { count, per_ns: period },
+            vec![format!("--rate {}", format_rate(count, period)), "--arrivals poisson".into()],
+        ),
+        Pace::Even { count, period } => {
+            (Arrivals::Even { count, per_ns: period }, vec![format!("--rate {}", format_rate(count, period))])
+        }
+        Pace::Interval { min, max, lanes } => {
+            let interval = [min, max].map(quantity::format_duration).join("..");
+            (
+                Arrivals::Interval { min_ns: min, max_ns: max, lanes },
+                vec![format!("--interval {interval}"), format!("--lanes {lanes}")],
+            )
+        }
+        Pace::Max => (engine::FIRST_ARRIVALS, vec![]),
     }
 }

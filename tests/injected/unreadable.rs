@@ -123,12 +123,12 @@ fn jaeger_out_of_reach_strange_failing_cut_or_empty() {
     let Some(empty) = Jaeger::start() else { return };
     assert_unchecked(&run, &format!("jaeger={}", empty.url()), "it holds no trace at all");
     let html = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>");
-    assert_unchecked(&run, &format!("jaeger=http://127.0.0.1:{html}"), "no answer of Jaeger's HTTP API");
+    assert_unchecked(&run, &format!("jaeger=http://127.0.0.1:{html}"), "not an answer of Jaeger's HTTP API");
     let missing = answering(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     assert_unchecked(&run, &format!("jaeger=http://127.0.0.1:{missing}"), "it answers 404 Not Found");
     let failing = answering(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     assert_unchecked(&run, &format!("jaeger=http://127.0.0.1:{failing}"), "it answers 503 Service Unavailable");
-    assert_unchecked(&run, &format!("jaeger={}/somewhere", jaeger.url()), "no answer of Jaeger's HTTP API");
+    assert_unchecked(&run, &format!("jaeger={}/somewhere", jaeger.url()), "not an answer of Jaeger's HTTP API");
     let cut = cutting(port_of(&jaeger.url()), 1_000_000);
     assert_unchecked(&run, &format!("jaeger=http://127.0.0.1:{cut}"), "Jaeger at http://127.0.0.1");
     jaeger.kill();

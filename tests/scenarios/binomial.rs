@@ -1,14 +1,14 @@
 //! The exact binomial test.
 
-/// How likely it is that of `n` trials, each a success with probability `p`, the number of successes lies at least as far
-/// out as `k`: twice the smaller tail, at most 1.
+/// Returns the probability that of `n` trials, each a success with probability `p`, the number of successes is at least as
+/// far out as `k`: twice the smaller tail, at most 1.
 pub fn p_value(k: u64, n: u64, p: f64) -> f64 {
     assert!(k <= n && (0.0..=1.0).contains(&p));
     let certain = if p == 0.0 { Some(0) } else { (p == 1.0).then_some(n) };
     if let Some(certain) = certain {
         return if k == certain { 1.0 } else { 0.0 };
     }
-    // the smaller tail is the one that leads away from the mean; its terms fall, soon to nothing
+    // The smaller tail leads away from the mean; its terms soon vanish.
     let tail = |outward: &mut dyn Iterator<Item = u64>| {
         let mut sum = 0.0;
         for term in outward.map(|i| mass(i, n, p)) {
@@ -23,7 +23,7 @@ pub fn p_value(k: u64, n: u64, p: f64) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
-/// Probability of exactly `k` successes.
+/// Returns the probability of exactly `k` successes.
 fn mass(k: u64, n: u64, p: f64) -> f64 {
     let ln_factorial = |x: u64| libm::lgamma(x as f64 + 1.0);
     let ways = ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
@@ -33,10 +33,10 @@ fn mass(k: u64, n: u64, p: f64) -> f64 {
 #[test]
 fn the_test_is_the_textbook_one() {
     let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
-    // Ten throws of a fair coin, two heads: 2 (1 + 10 + 45) / 1024.
+    // Ten throws of a fair coin give two heads: 2 (1 + 10 + 45) / 1024.
     near(p_value(2, 10, 0.5), 112.0 / 1024.0);
     near(p_value(5, 10, 0.5), 1.0);
-    // No success in 1,000 at 1 %: 2 * 0.99^1000.
+    // There is no success in 1,000 trials at 1 %: 2 * 0.99^1000.
     near(p_value(0, 1000, 0.01), 2.0 * 0.99f64.powi(1000));
     assert!(p_value(1_200, 100_000, 0.01) < 1e-8);
     assert!(p_value(1_030, 100_000, 0.01) > 0.3);

@@ -1,4 +1,4 @@
-//! What the files say of each span, by the block it became.
+//! The properties of each span in the scenario files, by its block in the plan.
 
 use std::collections::HashMap;
 use tracegen::compiler::SourceMap;
@@ -8,15 +8,15 @@ use tracegen::language::source::Loc;
 
 /// One span of a scenario file.
 pub struct Expected {
-    /// Scenario, service and operation, as messages show them.
+    /// The scenario, service and operation, for messages.
     pub place: String,
-    /// Own delay, ns.
+    /// The own delay in ns.
     pub delay: (u64, u64),
-    /// Type and percentage of each error condition.
+    /// The type and percentage of each error condition.
     pub errors: Vec<(String, f64)>,
 }
 
-/// The spans that a span calls, with those of its groups.
+/// Returns the spans that a span calls, including those in its groups.
 pub fn callees(span: &Span) -> Vec<&Span> {
     let (mut callees, mut waiting) = (vec![], vec![&span.calls]);
     while let Some(items) = waiting.pop() {
@@ -31,7 +31,7 @@ pub fn callees(span: &Span) -> Vec<&Span> {
     callees
 }
 
-/// By block of the plan.
+/// Returns the spans by block of the plan.
 pub fn spans(model: &Model, operations: impl Fn(Loc) -> String, map: &SourceMap) -> Vec<Expected> {
     let mut written = HashMap::new();
     for scenario in &model.scenarios {

@@ -1,11 +1,11 @@
-//! What the tests that run the binary share.
+//! Functions for tests that run the binary.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::path::{Path, PathBuf};
 
-/// The binary, with none of this process's variables that it reads.
+/// Returns a command for the binary, without the variables of this process that it reads.
 pub fn tracegen() -> assert_cmd::Command {
     let mut command = assert_cmd::Command::cargo_bin("tracegen").expect("the binary is built with the tests");
     for (name, _) in std::env::vars() {
@@ -16,18 +16,18 @@ pub fn tracegen() -> assert_cmd::Command {
     command
 }
 
-/// The scenarios that come with the project.
+/// Returns the path of the shipped scenarios.
 pub fn scenarios() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
 }
 
-/// Requests of a file of JSON lines.
+/// Parses the requests of a JSON lines file.
 pub fn json_requests(text: &str) -> Vec<ExportTraceServiceRequest> {
     text.lines().map(|line| serde_json::from_str(line).expect("a request")).collect()
 }
 
-/// Every span with its resource, as text, sorted: equal if and only if the spans are. A status that is not there and one
-/// that is unset are the same.
+/// Returns every span with its resource as text, sorted, so that the texts are equal if and only if the spans are. A
+/// missing status equals an unset one.
 pub fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<String> {
     let mut all = vec![];
     for resource_spans in requests.iter().flat_map(|request| &request.resource_spans) {
@@ -44,7 +44,7 @@ pub fn spans(requests: &[ExportTraceServiceRequest]) -> Vec<String> {
     all
 }
 
-/// Every span.
+/// Iterates over all spans.
 pub fn bare_spans(requests: &[ExportTraceServiceRequest]) -> impl Iterator<Item = &Span> {
     let resources = requests.iter().flat_map(|request| &request.resource_spans);
     resources.flat_map(|r| &r.scope_spans).flat_map(|scope| &scope.spans)

@@ -1,7 +1,7 @@
 //! A real browser on a real `tracegen serve`.
 //!
-//! `TRACEGEN_CHROMEDRIVER` names the driver, `TRACEGEN_AXE` the script of axe-core (`scripts/browser.sh` prints both). Without
-//! them, tests that want a browser are skipped with the reason printed, and fail when `CI` is set.
+//! `TRACEGEN_CHROMEDRIVER` names the driver, `TRACEGEN_AXE` the script of axe-core (`scripts/browser.sh` prints both).
+//! Without them, browser tests are skipped with the reason printed, and fail if `CI` is set.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -18,27 +18,27 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The longest a page may take to become what a test waits for.
+/// The maximum time until a page is in the state that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How a page is looked at.
+/// The colour scheme of a page.
 #[derive(Clone, Copy, Debug)]
 pub enum Scheme {
     Light,
     Dark,
 }
 
-/// A browser with one page, looking at a server.
+/// A browser with one page of a server.
 pub struct Browser {
     client: Client,
     url: String,
     axe: String,
 }
 
-/// One browser at a time: they would slow each other down.
+/// Only one browser runs at a time, because several would slow each other down.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// Run a test in a browser of its own; no page of it may complain on the console.
+/// Runs a test in a browser of its own. No page may report anything on the console.
 pub fn browse(server: &Server, test: impl AsyncFnOnce(&Browser)) {
     let Some((driver, axe)) = parts() else { return };
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +67,7 @@ fn parts() -> Option<(PathBuf, PathBuf)> {
 
 fn skip<T>(reason: &str) -> Option<T> {
     assert!(std::env::var_os("CI").is_none(), "no browser: {reason}");
-    // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+    // The message goes straight to stderr, because the test harness hides `eprintln!` of a passing test.
     let _ = writeln!(std::io::stderr(), "skipped, no browser: {reason}");
     None
 }
@@ -79,7 +79,7 @@ struct Driver {
 
 impl Driver {
     fn start(binary: &PathBuf) -> Driver {
-        // It may find the port that it chose taken, and ends then.
+        // The driver may find that its chosen port is taken, and ends then.
         (0..20).find_map(|_| Driver::attempt(binary)).expect("it prints its port")
     }
 
@@ -89,7 +89,7 @@ impl Driver {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = lines.by_ref().find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
         std::thread::spawn(move || lines.for_each(drop));
-        // Without a port it is gone, and is waited for where it is dropped.
+        // Without a port the driver has ended; dropping it waits for the process.
         let driver = Driver { child, port: port.unwrap_or_default() };
         port.map(|_| driver)
     }
@@ -138,12 +138,12 @@ impl WebDriverCompatibleCommand for Chrome {
 }
 
 impl Browser {
-    /// A page of the server, from `/` on.
+    /// Opens a page of the server; `path` begins with `/`.
     pub async fn goto(&self, path: &str) {
         self.client.goto(&format!("{}{path}", self.url)).await.unwrap();
     }
 
-    /// Path, query and fragment of the page.
+    /// Returns the path, query and fragment of the page.
     pub async fn location(&self) -> String {
         self.client.current_url().await.unwrap().to_string().replacen(&self.url, "", 1)
     }
@@ -161,17 +161,17 @@ impl Browser {
         self.client.issue_cmd(Chrome("goog/cdp/execute", body)).await.unwrap()
     }
 
-    /// Scripts off or on, for pages that are loaded from now on.
+    /// Turns scripts on or off for pages that are loaded from now on.
     pub async fn scripts(&self, on: bool) {
         self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": !on })).await;
     }
 
-    /// The value of an expression in the page.
+    /// Returns the value of an expression in the page.
     pub async fn eval(&self, expression: &str) -> Value {
         self.client.execute(&format!("return {expression}"), vec![]).await.unwrap()
     }
 
-    /// Wait until an expression is true.
+    /// Waits until an expression is true.
     pub async fn until(&self, expression: &str) {
         let began = Instant::now();
         while self.eval(&format!("Boolean({expression})")).await != true {
@@ -180,7 +180,7 @@ impl Browser {
         }
     }
 
-    /// Wait until there is such an element.
+    /// Waits until there is such an element.
     pub async fn wait(&self, css: &str) {
         self.until(&format!("document.querySelector({css:?})")).await;
     }
@@ -189,7 +189,7 @@ impl Browser {
         self.eval(&format!("document.querySelectorAll({css:?}).length")).await.as_u64().unwrap()
     }
 
-    /// The text of the first such element.
+    /// Returns the text of the first such element.
     pub async fn text(&self, css: &str) -> String {
         self.wait(css).await;
         let text = self.eval(&format!("document.querySelector({css:?}).innerText")).await;
@@ -201,26 +201,26 @@ impl Browser {
         self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
     }
 
-    /// Replace what is in a field.
+    /// Replaces the content of a field.
     pub async fn fill(&self, css: &str, text: &str) {
         let field = self.client.find(Locator::Css(css)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
-    /// Choose an option of a select by its value.
+    /// Selects an option by its value.
     pub async fn choose(&self, css: &str, value: &str) {
         self.client.find(Locator::Css(css)).await.unwrap().select_by_value(value).await.unwrap();
     }
 
-    /// Press a key where the focus is; special ones are of `fantoccini::key`.
+    /// Presses a key in the focused element; special keys are in `fantoccini::key`.
     pub async fn press(&self, key: char) {
         let keys = KeyActions::new("keys".into());
         let keys = keys.then(KeyAction::Down { value: key }).then(KeyAction::Up { value: key });
         self.client.perform_actions(keys).await.unwrap();
     }
 
-    /// Drag with the pointer from one place of the page's view to another.
+    /// Drags the pointer from one place in the page's view to another.
     pub async fn drag(&self, from: (f64, f64), to: (f64, f64)) {
         for (kind, (x, y), buttons) in
             [("mouseMoved", from, 0), ("mousePressed", from, 1), ("mouseMoved", to, 1), ("mouseReleased", to, 0)]
@@ -231,7 +231,7 @@ impl Browser {
         }
     }
 
-    /// What the console has said since it was last asked, warnings and errors.
+    /// Returns the warnings and errors on the console since the last call.
     pub async fn console(&self) -> Vec<String> {
         let entries = self.client.issue_cmd(Chrome("se/log", json!({ "type": "browser" }))).await.unwrap();
         let entries = entries.as_array().cloned().unwrap_or_default();
@@ -239,7 +239,7 @@ impl Browser {
         bad.map(|e| e["message"].as_str().unwrap_or_default().to_string()).collect()
     }
 
-    /// Nothing sticks out sideways, and axe finds nothing wrong.
+    /// Checks that nothing overflows horizontally, and that axe finds nothing wrong.
     pub async fn is_sound(&self) {
         let over = self.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         assert!(over.as_f64().unwrap() <= 0.0, "{} px stick out at {}", over, self.location().await);
@@ -250,7 +250,7 @@ impl Browser {
         assert_eq!(violations, json!([]), "at {}", self.location().await);
     }
 
-    /// The same at each width and in each scheme the pages are made for.
+    /// Does the same at each width and in each scheme that the pages are made for.
     pub async fn is_sound_everywhere(&self) {
         for width in [1440, 850, 390] {
             for scheme in [Scheme::Light, Scheme::Dark] {
@@ -261,7 +261,7 @@ impl Browser {
         self.screen(1440, 1000, Scheme::Light).await;
     }
 
-    /// A picture of the whole page, in `target/tmp/screenshots`.
+    /// Saves a picture of the whole page in `target/tmp/screenshots`.
     pub async fn picture(&self, name: &str, width: u32, scheme: Scheme) {
         self.screen(width, 900, scheme).await;
         let height = self.eval("document.documentElement.scrollHeight").await.as_u64().unwrap();

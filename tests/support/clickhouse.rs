@@ -1,7 +1,7 @@
-//! A real ClickHouse server, run out of its Python wheel by `scripts/clickhouse-server.py`.
+//! A real ClickHouse server, run from its Python wheel by `scripts/clickhouse-server.py`.
 //!
-//! `TRACEGEN_CLICKHOUSE` names a python that has the wheel (`scripts/clickhouse.sh` makes one). Without it, tests that want
-//! a server are skipped with the reason printed, and fail when `CI` is set.
+//! `TRACEGEN_CLICKHOUSE` names a python that has the wheel (`scripts/clickhouse.sh` makes one). Without it, tests of the
+//! server are skipped with the reason printed, and fail if `CI` is set.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -15,18 +15,18 @@ use std::{
 use tempfile::TempDir;
 use tracegen::store::Connection;
 
-/// Killed when dropped; it also ends when the test process does, however that ends.
+/// A server, which is killed when it is dropped. It also ends with the test process, however that ends.
 pub struct Server {
     python: PathBuf,
     folder: TempDir,
     port: u16,
-    /// Of the native protocol.
+    /// The port of the native protocol.
     pub tcp_port: u16,
     child: Option<Child>,
 }
 
 impl Server {
-    /// Start, and wait until it answers; `None` if there is no engine.
+    /// Starts a server, and waits until it answers. Returns `None` if there is no engine.
     pub fn start() -> Option<Server> {
         let python = match std::env::var_os("TRACEGEN_CLICKHOUSE").map(PathBuf::from) {
             Some(python) if python.is_file() => python,
@@ -40,7 +40,7 @@ impl Server {
         Some(server)
     }
 
-    /// Start again after [`Server::kill`], on the same port and with the same data.
+    /// Starts the server again after [`Server::kill`], on the same port and with the same data.
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "it is running");
         let mut child = Command::new(&self.python)
@@ -58,7 +58,7 @@ impl Server {
         self.child = Some(child);
     }
 
-    /// `kill -9`, and wait for its end.
+    /// Kills the server with `kill -9`, and waits for its end.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -66,7 +66,7 @@ impl Server {
         }
     }
 
-    /// A database of its own each time, which is not there yet.
+    /// Returns the address of a new database each time, which does not exist yet.
     pub fn fresh(&self) -> Connection {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Connection {
@@ -80,9 +80,9 @@ impl Server {
     }
 }
 
-/// What the server answers to a statement, as tab-separated text.
-pub async fn ask(of: &Connection, statement: &str) -> String {
-    let client = clickhouse::Client::default().with_url(format!("http://{}:{}", of.host, of.port));
+/// Returns the server's answer to a statement, as tab-separated text.
+pub async fn ask(connection: &Connection, statement: &str) -> String {
+    let client = clickhouse::Client::default().with_url(format!("http://{}:{}", connection.host, connection.port));
     let mut answer = client.query_raw(statement).fetch_bytes("TSVRaw").expect("sent");
     String::from_utf8(answer.collect().await.expect("answered").to_vec()).expect("UTF-8")
 }
@@ -95,7 +95,7 @@ impl Drop for Server {
 
 fn skip<T>(reason: &str) -> Option<T> {
     assert!(std::env::var_os("CI").is_none(), "no ClickHouse: {reason}");
-    // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+    // The message goes straight to stderr, because the test harness hides `eprintln!` of a passing test.
     let _ = writeln!(std::io::stderr(), "skipped, no ClickHouse: {reason}");
     None
 }

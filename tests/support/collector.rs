@@ -1,7 +1,7 @@
 //! A real OpenTelemetry Collector, which writes what it acknowledges to a file, or drops it.
 //!
-//! `TRACEGEN_COLLECTOR` names its binary. Without it, tests that want one are skipped with the reason printed, and fail when
-//! `CI` is set.
+//! `TRACEGEN_COLLECTOR` names its binary. Without it, tests of the collector are skipped with the reason printed, and fail
+//! if `CI` is set.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -20,44 +20,44 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// What the collector does with what it takes.
+/// The outputs of the collector.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Nothing, for as long and as fast as it is sent.
+    /// The collector drops everything, as fast as it is sent.
     Nop,
-    /// OTLP JSON, a request a line.
+    /// A file with OTLP JSON, a request a line.
     Json,
-    /// Protobuf after a 4-byte length.
+    /// A file with protobuf requests, each after its length in 4 bytes.
     Protobuf,
-    /// Either, each request compressed with zstd after its length.
+    /// A file in either format, with each request compressed with zstd after its length.
     ZstdJson,
     ZstdProtobuf,
-    /// Rows of a database of a ClickHouse server, at the port of its native protocol.
+    /// Rows of a ClickHouse database; the port is that of the native protocol.
     ClickHouse {
         tcp_port: u16,
         database: String,
     },
     /// Metrics of calls between services and of spans, by its connectors.
     CallMetrics,
-    /// OTLP/gRPC to that port of this machine.
+    /// OTLP/gRPC to this port of this machine.
     Otlp {
         port: u16,
     },
-    /// OTLP/HTTP to that port of this machine.
+    /// OTLP/HTTP to this port of this machine.
     OtlpHttp {
         port: u16,
     },
 }
 
 impl Output {
-    /// Its exporter's name and configuration, in a folder.
+    /// Returns the name and configuration of the output's exporter.
     fn exporter(&self, folder: &Path) -> (&'static str, String) {
-        // With rotation, the file exporter writes without a buffer: what it acknowledges is written.
+        // With rotation, the file exporter writes without a buffer, so everything that it acknowledges is written.
         let file = |name: &str, format: &str| {
             let path = folder.join(name);
             format!("{{path: '{}', format: {format}, rotation: {{max_megabytes: 100000}}}}", path.display())
         };
-        // Without a queue, what the others acknowledge is written.
+        // Without a queue, everything that the other exporters acknowledge is written.
         match self {
             Output::Nop | Output::CallMetrics => ("nop", "{}".into()),
             Output::Json => ("file/json", file(JSON, "json")),
@@ -80,8 +80,9 @@ impl Output {
     }
 }
 
-/// Of an exporter of OTLP: what it acknowledges, the next one has, and what fails is tried again soon, without an end. An
-/// answer may be late on a machine that is busy: what is given up too soon is sent twice.
+/// The configuration of an OTLP exporter. What it acknowledges has been passed on, and failures are retried soon and
+/// without end. The time-out is long, because an answer may be late on a busy machine, and what is given up too soon is
+/// sent twice.
 const AT_ONCE: &str = "sending_queue: {enabled: false}, timeout: 60s, \
                        retry_on_failure: {initial_interval: 50ms, max_interval: 200ms, max_elapsed_time: 0}";
 
@@ -95,28 +96,29 @@ const PROTOBUF: &str = "traces.bin";
 const ZSTD_JSON: &str = "json.zst";
 const ZSTD_PROTOBUF: &str = "bin.zst";
 
-/// Killed when dropped; it also ends when the test process does, however that ends.
+/// A collector, which is killed when it is dropped. It also ends with the test process, however that ends.
 pub struct Collector {
     binary: PathBuf,
     folder: TempDir,
     outputs: Vec<Output>,
-    /// Names and configurations.
+    /// The names and configurations of the processors.
     processors: Vec<(&'static str, &'static str)>,
     ports: [u16; 2],
     guard: Option<Child>,
 }
 
-/// Runs the collector beside itself, and sends it the signal that is read from stdin: KILL if stdin just closes.
+/// A shell script that runs the collector beside itself, and sends it the signal that is read from stdin: KILL if stdin is
+/// just closed.
 const GUARD: &str =
     r#""$0" --config "$1" >>"$2" 2>&1 & pid=$!; read -r signal; kill -"${signal:-KILL}" "$pid"; wait "$pid""#;
 
 impl Collector {
-    /// Start, and wait until it listens; `None` if there is no binary.
+    /// Starts a collector, and waits until it listens. Returns `None` if there is no binary.
     pub fn start(output: Output) -> Option<Collector> {
         Collector::with(vec![output], &[])
     }
 
-    /// The same with more than one output, and processors in front of them: names and configurations.
+    /// Starts a collector with several outputs, and with processors given as names and configurations.
     pub fn with(outputs: Vec<Output>, processors: &[(&'static str, &'static str)]) -> Option<Collector> {
         let binary = match std::env::var_os("TRACEGEN_COLLECTOR").map(PathBuf::from) {
             Some(binary) if binary.is_file() => binary,
@@ -130,17 +132,17 @@ impl Collector {
         Some(collector)
     }
 
-    /// Where it takes OTLP/gRPC.
+    /// Returns the address for OTLP/gRPC.
     pub fn grpc_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[0])
     }
 
-    /// Where it takes OTLP/HTTP, without the path.
+    /// Returns the address for OTLP/HTTP, without the path.
     pub fn http_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[1])
     }
 
-    /// Start again after [`Collector::kill`] or [`Collector::stop`], on the same ports; the file is continued.
+    /// Starts the collector again after [`Collector::kill`] or [`Collector::stop`], on the same ports; files are continued.
     pub fn restart(&mut self) {
         assert!(self.guard.is_none(), "it is running");
         let exporters = self.outputs.iter().map(|output| output.exporter(self.folder.path()));
@@ -176,12 +178,12 @@ impl Collector {
         }
     }
 
-    /// `kill -9`, and wait for its end.
+    /// Kills the collector with `kill -9`, and waits for its end.
     pub fn kill(&mut self) {
         self.signal("KILL");
     }
 
-    /// Let it end in its own time, and wait for that.
+    /// Asks the collector to end, and waits for that.
     pub fn stop(&mut self) {
         self.signal("TERM");
     }
@@ -199,12 +201,12 @@ impl Collector {
         self.folder.path().join("log.txt")
     }
 
-    /// What it writes to; of several, the first.
+    /// Returns the output file, or the first of several.
     pub fn file(&self) -> PathBuf {
         self.files().into_iter().next().expect("it writes no file")
     }
 
-    /// All that it writes to.
+    /// Returns all output files.
     pub fn files(&self) -> Vec<PathBuf> {
         let name = |output: &Output| match output {
             Output::Json => Some(JSON),
@@ -216,19 +218,19 @@ impl Collector {
         self.outputs.iter().filter_map(name).map(|name| self.folder.path().join(name)).collect()
     }
 
-    /// Where it writes metrics, a request a line; all of it once it has ended.
+    /// Returns the file with metrics, a request a line, which is complete after the collector has ended.
     pub fn metrics_file(&self) -> PathBuf {
         self.folder.path().join("metrics")
     }
 
-    /// Everything it has written. What is cut off at the end was not acknowledged.
+    /// Returns everything that the collector has written. A request that was cut off at the end was not acknowledged.
     pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         let bytes = fs::read(self.file()).unwrap_or_default();
         match self.file().extension().and_then(|extension| extension.to_str()) {
             Some("json") => bytes
                 .split_inclusive(|b| *b == b'\n')
                 .filter(|line| line.ends_with(b"\n"))
-                // A line that was cut off by a kill has the next one right behind it.
+                // A line that was cut off by a kill is directly followed by the next one.
                 .filter_map(|line| serde_json::from_slice(line).ok().or_else(|| rest_of(line)))
                 .collect(),
             Some("bin") => read_delimited(&bytes),
@@ -243,7 +245,7 @@ fn rest_of(line: &[u8]) -> Option<ExportTraceServiceRequest> {
     serde_json::from_slice(&line[at..]).ok()
 }
 
-/// Requests after their lengths in 4 bytes, big-endian.
+/// Parses requests after their lengths in 4 bytes, big-endian.
 pub fn read_delimited(mut bytes: &[u8]) -> Vec<ExportTraceServiceRequest> {
     let mut requests = vec![];
     while let Some((length, rest)) = bytes.split_first_chunk() {
@@ -254,7 +256,7 @@ pub fn read_delimited(mut bytes: &[u8]) -> Vec<ExportTraceServiceRequest> {
     requests
 }
 
-/// Names, and names with configurations, as YAML has them within brackets.
+/// Returns names, and names with configurations, in YAML's inline form.
 fn written<T: Display>(parts: impl Iterator<Item = (&'static str, T)>) -> (String, String) {
     let (names, configured): (Vec<_>, Vec<_>) = parts.map(|(name, config)| (name, format!("{name}: {config}"))).unzip();
     (names.join(", "), configured.join(", "))
@@ -268,7 +270,7 @@ impl Drop for Collector {
 
 fn skip<T>(reason: &str) -> Option<T> {
     assert!(std::env::var_os("CI").is_none(), "no collector: {reason}");
-    // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+    // The message goes straight to stderr, because the test harness hides `eprintln!` of a passing test.
     let _ = writeln!(std::io::stderr(), "skipped, no collector: {reason}");
     None
 }

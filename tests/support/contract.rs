@@ -1,5 +1,5 @@
-//! What every store has to answer, tried with one corpus of traces. The answers are worked out here from the interpreter's
-//! own views, trace by trace.
+//! The contract of every store, tested with one corpus of traces. The expected answers are computed here from the
+//! interpreter's views, trace by trace.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{Debug, Write};
@@ -12,32 +12,32 @@ use tracegen::store::{
 use tracegen::trace::{Attributes, Datum, Origin, SpanView, Status, StoredTrace, Trace, TraceId, View};
 use tracegen::{compiler, language};
 
-/// 2026-01-01T00:00:00Z, a whole number of all steps.
+/// 2026-01-01T00:00:00Z, which is a multiple of all steps.
 pub const OPENING: u64 = 1_767_225_600 * SECOND;
 pub const SECOND: u64 = 1_000_000_000;
-/// Traces; two begin in each unit of a corpus's time.
+/// The number of traces; two begin in each unit of a corpus's time.
 const TRACES: u64 = 400;
 
 /// Traces to fill a store with, in the order in which they come.
 pub struct Corpus {
     pub origin: Arc<Origin>,
     pub traces: Vec<Trace>,
-    /// ns.
+    /// The unit of time in ns.
     unit: u64,
 }
 
 impl Corpus {
-    /// Of a shop and its billing.
+    /// Makes a corpus of a shop and its billing.
     pub fn new() -> Corpus {
         Corpus::of(include_str!("shop.yaml"))
     }
 
-    /// Of the scenarios of a file.
+    /// Makes a corpus of the scenarios in a file.
     pub fn of(yaml: &str) -> Corpus {
         Corpus::spread(yaml, SECOND)
     }
 
-    /// Two traces of the scenarios of a file in each `unit` ns.
+    /// Makes a corpus with two traces of a file's scenarios in each `unit` ns.
     pub fn spread(yaml: &str, unit: u64) -> Corpus {
         let files = vec![("a.yaml".into(), yaml.into())];
         let (_, compiled) = compiler::compile_loaded(language::load_texts(files));
@@ -62,13 +62,13 @@ impl Corpus {
         self.views().flat_map(View::spans)
     }
 
-    /// A trace with some of everything.
+    /// Returns a trace with a variety of content.
     fn richest(&self) -> View<'_> {
         self.views().max_by_key(|view| view.trace.spans.len() + view.trace.failures.len()).expect("traces")
     }
 }
 
-/// Of a store that nothing was put into.
+/// Checks an empty store.
 pub async fn is_empty(store: &impl Store) {
     let page = store.fetch_unique_traces(&TraceQuery::default()).await.expect("a page");
     assert_eq!((page.traces.len(), page.total), (0, 0));
@@ -86,7 +86,7 @@ pub async fn is_empty(store: &impl Store) {
     assert!(services.services.is_empty() && services.edges.is_empty());
 }
 
-/// Of a store that was given the corpus and nothing else.
+/// Checks a store that contains exactly the corpus.
 pub async fn answers(store: &impl Store, corpus: &Corpus) {
     store.health_check().await.expect("healthy");
     counts_and_names(store, corpus).await;
@@ -131,7 +131,7 @@ async fn traces(store: &impl Store, corpus: &Corpus) {
     assert_ne!(first.id, last.id);
 }
 
-/// A trace as it came back, a line each thing in it. Attributes are compared as a map, their values by their text.
+/// Formats a trace from a store with a line for each item. Attributes are compared as a map, and their values as text.
 fn as_stored(trace: &StoredTrace) -> String {
     fn attributes(all: &Attributes) -> BTreeMap<&str, String> {
         map(all.iter().map(|(key, value)| (key.as_str(), value.as_datum())))
@@ -152,7 +152,7 @@ fn as_stored(trace: &StoredTrace) -> String {
     out
 }
 
-/// The same of what the interpreter made.
+/// Formats a trace of the interpreter in the same way.
 fn as_made(view: View<'_>) -> String {
     let mut out = format!("{:x?}\n", view.trace.id);
     for span in view.spans() {
@@ -203,7 +203,7 @@ async fn links(store: &impl Store, corpus: &Corpus) {
     assert!(expected.is_empty(), "links go to traces of the corpus");
 }
 
-/// Each filter, alone and with others: exactly the traces that match.
+/// Checks each filter, alone and combined: exactly the traces that match are returned.
 async fn filters(store: &impl Store, corpus: &Corpus) {
     let text = |text: &str| Some(text.to_string());
     let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
@@ -336,7 +336,7 @@ fn failed(view: View<'_>) -> bool {
     view.spans().any(|span| span.failure().is_some())
 }
 
-/// The traces that match, one condition after another.
+/// Returns the traces that match, checking one condition after another.
 fn matching<'a>(corpus: &'a Corpus, query: &'a TraceQuery) -> impl Iterator<Item = View<'a>> {
     let holds = move |view: &View<'a>| {
         let view = *view;
@@ -370,12 +370,12 @@ fn matching<'a>(corpus: &'a Corpus, query: &'a TraceQuery) -> impl Iterator<Item
     corpus.views().filter(holds)
 }
 
-/// The row of a trace. A store need not know the scenario.
+/// Returns the row of a trace. A store need not know the scenario.
 fn summary(view: View<'_>) -> TraceSummary {
     TraceSummary { scenario: None, ..TraceSummary::of(view) }
 }
 
-/// Every order, cut into pages: nothing twice, nothing left out.
+/// Checks every order, cut into pages: nothing is there twice, and nothing is missing.
 async fn pages(store: &impl Store, corpus: &Corpus) {
     for order in [Order::Newest, Order::Oldest, Order::Longest, Order::Shortest] {
         for (failed, limit) in [(None, 37), (Some(true), 10), (None, 150)] {
@@ -449,7 +449,7 @@ async fn overviews(store: &impl Store, corpus: &Corpus) {
     }
 }
 
-/// Within 5 %.
+/// Asserts that the estimates are within 5 %.
 fn close(estimated: Percentiles, exact: Percentiles) {
     for (estimated, exact) in [(estimated.p50, exact.p50), (estimated.p95, exact.p95), (estimated.p99, exact.p99)] {
         assert!(estimated.abs_diff(exact) as f64 <= exact as f64 * 0.05, "{estimated} for {exact}");
@@ -509,7 +509,7 @@ async fn services(store: &impl Store, corpus: &Corpus) {
             let of = (edge.from.clone(), edge.to.clone(), edge.asynchronous);
             (of, (edge.calls, edge.errors))
         });
-        // A store may look for what is linked to where it looks for what links.
+        // A store may look for linked spans in the same range as for the spans that link.
         let sure =
             |(_, _, asynchronous): &(String, String, bool)| !asynchronous || range == whole && scenario.is_none();
         let told: BTreeMap<_, _> = told.filter(|(edge, _)| sure(edge)).collect();

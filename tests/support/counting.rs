@@ -1,4 +1,4 @@
-//! An allocator that counts, for the tests of "no allocation once warm".
+//! An allocator that counts allocations, for tests that assert that there are none.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,7 +9,7 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: all is passed on to the system's allocator; the counter is a plain cell without a destructor
+// SAFETY: all calls are forwarded to the system's allocator; the counter is a plain cell without a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|n| n.set(n.get() + 1));
@@ -29,7 +29,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations of this thread so far.
+/// Returns the number of allocations of this thread so far.
 pub fn allocations() -> u64 {
     ALLOCATIONS.with(Cell::get)
 }

@@ -1,9 +1,9 @@
-//! A folder of a test's own.
+//! A folder that belongs to a test.
 
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// Removed with all that it holds when it is dropped.
+/// A folder, which is removed with its content when it is dropped.
 pub struct Folder(TempDir);
 
 impl Folder {
@@ -11,7 +11,7 @@ impl Folder {
         Folder(tempfile::tempdir().expect("a folder"))
     }
 
-    /// The path of a file in it.
+    /// Returns the path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

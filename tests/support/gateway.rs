@@ -1,4 +1,4 @@
-//! Stands before a ClickHouse server as a proxy does: passes requests on, and answers some inserts in its own way.
+//! A proxy before a ClickHouse server, which passes requests on, and answers some inserts itself.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use http_body_util::{BodyExt, Full};
@@ -15,24 +15,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// What becomes of a request.
+/// The treatment of a request.
 #[derive(Clone, Copy)]
 pub enum Fate {
     PassedOn,
-    /// It is answered with this status and body, and goes no further.
+    /// The request is answered with this status and body, and not passed on.
     Answered(u16, &'static str),
-    /// It is passed on, and answered in this way all the same.
+    /// The request is passed on, and still answered with this status and body.
     PassedOnAnd(u16, &'static str),
 }
 
-/// Gone when dropped.
+/// A proxy, which ends when it is dropped.
 pub struct Gateway {
     pub port: u16,
     _runtime: Runtime,
 }
 
 struct State {
-    to: u16,
+    server_port: u16,
     insert: fn(usize) -> Fate,
     other: fn(usize) -> Fate,
     inserts: AtomicUsize,
@@ -41,14 +41,15 @@ struct State {
 }
 
 impl Gateway {
-    /// Before the server at this port of localhost. `insert` decides on each insert by its number from 0, and `other` on all else.
-    pub fn start(to: u16, insert: fn(usize) -> Fate, other: fn(usize) -> Fate) -> Gateway {
+    /// Starts a proxy before the server at a port of localhost. `insert` decides on each insert by its number from 0, and
+    /// `other` on all other requests.
+    pub fn start(server_port: u16, insert: fn(usize) -> Fate, other: fn(usize) -> Fate) -> Gateway {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
         let client = Client::builder(TokioExecutor::new()).build_http();
         let (inserts, others) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let state = Arc::new(State { to, insert, other, inserts, others, client });
+        let state = Arc::new(State { server_port, insert, other, inserts, others, client });
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = state.clone();
@@ -69,7 +70,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         false => (state.other)(state.others.fetch_add(1, Ordering::SeqCst)),
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let to: Uri = format!("http://127.0.0.1:{}{path}", state.to).parse().unwrap();
+    let to: Uri = format!("http://127.0.0.1:{}{path}", state.server_port).parse().unwrap();
     let pass_on = async {
         parts.uri = to;
         let answer = state.client.request(Request::from_parts(parts, Full::new(body))).await.unwrap();

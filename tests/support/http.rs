@@ -1,4 +1,4 @@
-//! HTTP as a client writes it, byte by byte: for requests that no client library would send.
+//! A minimal HTTP client that writes requests byte by byte, also ones that no client library would send.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// An answer.
 pub struct Answer {
     pub status: u16,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
@@ -35,7 +35,7 @@ pub fn get(address: &str, path: &str) -> Answer {
     send(address, "GET", path, &[], "")
 }
 
-/// One request, on a connection of its own.
+/// Sends one request on a connection of its own.
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut stream = connect(address);
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
@@ -47,7 +47,7 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     read(&mut stream)
 }
 
-/// All there is until the end of the connection.
+/// Reads everything until the end of the connection.
 pub fn read(stream: &mut TcpStream) -> Answer {
     let mut bytes = vec![];
     stream.read_to_end(&mut bytes).unwrap();

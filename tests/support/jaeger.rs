@@ -1,7 +1,7 @@
 //! A real Jaeger, which keeps traces in memory.
 //!
-//! `TRACEGEN_JAEGER` names its binary (`scripts/jaeger.sh` builds one). Without it, tests that want one are skipped with the
-//! reason printed, and fail when `CI` is set.
+//! `TRACEGEN_JAEGER` names its binary (`scripts/jaeger.sh` builds one). Without it, tests of Jaeger are skipped with the
+//! reason printed, and fail if `CI` is set.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -18,24 +18,23 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The variables that name its listeners' ports. Traces are asked for at the first and brought to the second, figures are at
-/// the third.
+/// The variables for the listeners' ports: queries use the first, traces are sent to the second, and the third has metrics.
 const PORTS: [&str; 4] = ["JAEGER_PORT", "JAEGER_OTLP_GRPC_PORT", "JAEGER_METRICS_PORT", "JAEGER_OTLP_HTTP_PORT"];
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/jaeger.yaml");
 
-/// Killed when dropped; it also ends when the test process does, however that ends.
+/// A Jaeger, which is killed when it is dropped. It also ends with the test process, however that ends.
 pub struct Jaeger {
     folder: TempDir,
     ports: [u16; PORTS.len()],
     guard: Option<Child>,
 }
 
-/// Runs it beside itself until stdin closes.
+/// A shell script that runs Jaeger beside itself until stdin is closed.
 const GUARD: &str = r#"log="$1"; shift; "$0" "$@" >"$log" 2>&1 & pid=$!; read -r _; kill -KILL "$pid"; wait "$pid""#;
 
 impl Jaeger {
-    /// Start, and wait until it listens; `None` if there is no binary.
+    /// Starts Jaeger, and waits until it listens. Returns `None` if there is no binary.
     pub fn start() -> Option<Jaeger> {
         let binary = match std::env::var_os("TRACEGEN_JAEGER").map(PathBuf::from) {
             Some(binary) if binary.is_file() => binary,
@@ -64,24 +63,24 @@ impl Jaeger {
         Some(jaeger)
     }
 
-    /// Of its HTTP API.
+    /// Returns the URL of the HTTP API.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[0])
     }
 
-    /// Where it takes OTLP/gRPC.
+    /// Returns the port for OTLP/gRPC.
     pub fn otlp_port(&self) -> u16 {
         self.ports[1]
     }
 
-    /// The spans that it has kept, by its own count.
+    /// Returns the number of spans kept, by Jaeger's own count.
     pub fn spans(&self) -> u64 {
         let figures = http::get(&format!("127.0.0.1:{}", self.ports[2]), "/metrics").body;
         let kept = figures.lines().filter(|line| line.starts_with("otelcol_exporter_sent_spans"));
         kept.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
-    /// Wait until it has kept so many spans.
+    /// Waits until Jaeger has kept that many spans.
     pub fn wait_for(&self, spans: u64) {
         let begun = Instant::now();
         while self.spans() < spans {
@@ -106,7 +105,7 @@ impl Drop for Jaeger {
 
 fn skip<T>(reason: &str) -> Option<T> {
     assert!(std::env::var_os("CI").is_none(), "no Jaeger: {reason}");
-    // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+    // The message goes straight to stderr, because the test harness hides `eprintln!` of a passing test.
     let _ = writeln!(std::io::stderr(), "skipped, no Jaeger: {reason}");
     None
 }

@@ -1,9 +1,9 @@
-//! Traces whose end is known.
+//! Traces with a known duration.
 
 use super::plans::{Maker, Node};
 use tracegen::plan::Plan;
 
-/// Traces of two spans that last `ms` ms each, half of it before the other span begins.
+/// Makes a plan for traces of two spans that last `ms` ms each; the second begins after half of that.
 pub fn lasting(ms: u64) -> Plan {
     let mut m = Maker::new();
     let half = (ms / 2, ms / 2);

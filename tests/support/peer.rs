@@ -1,4 +1,4 @@
-//! An OTLP receiver that can be told how to fail. Speaks gRPC and HTTP on one port, with or without TLS.
+//! An OTLP receiver that fails on demand. It speaks gRPC and HTTP on one port, with or without TLS.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -37,32 +37,32 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-/// What the peer does with a request.
+/// The reaction of the peer to a request.
 #[derive(Clone)]
 pub enum Answer {
-    /// Take the spans and say so.
+    /// Accept the spans and acknowledge them.
     Take,
-    /// Take them, and say so after a while.
+    /// Accept the spans, and acknowledge them after a while.
     TakeAfter(Duration),
-    /// Say that some were rejected; keeps the others.
+    /// Report that some spans were rejected, and keep the others.
     Partial { rejected: usize, message: &'static str },
-    /// A gRPC status.
+    /// Answer with a gRPC status.
     Grpc(tonic::Status),
-    /// An HTTP status, and a header.
+    /// Answer with an HTTP status and a header.
     Http(u16, Option<(&'static str, String)>),
     /// Never answer.
     Hang,
-    /// Take the spans, then close the connection instead of answering.
+    /// Accept the spans, then close the connection instead of answering.
     TakeAndClose,
-    /// Take the spans, and give another answer all the same: a status of gRPC or HTTP.
+    /// Accept the spans, and still give another answer: a status of gRPC or HTTP.
     TakeAnd(Box<Answer>),
-    /// Take the spans, and break off the body of the acknowledgement, or never end it.
+    /// Accept the spans, and break off the body of the acknowledgement, or never end it.
     TakeAndBreakOff { stalls: bool },
-    /// A status of 200, with a body that a proxy sends.
+    /// Answer with a status of 200 and a body as from a proxy.
     Page { content_type: &'static str, body: &'static str },
 }
 
-/// What a request came with.
+/// The properties of a request.
 #[derive(Clone)]
 pub struct Arrived {
     pub at: Instant,
@@ -70,12 +70,12 @@ pub struct Arrived {
     pub headers: HeaderMap,
 }
 
-/// A request as it was read.
+/// A request that was accepted.
 #[derive(Clone, Copy)]
 pub struct Taken {
-    /// When it had come, ns since 1970.
+    /// The time when the request had arrived, in ns since 1970.
     pub at: u64,
-    /// The latest end of a span in it, ns since 1970.
+    /// The latest end of a span in the request, in ns since 1970.
     pub last_end: u64,
 }
 
@@ -86,21 +86,21 @@ struct State {
     spans: Mutex<Vec<u64>>,
     requests: Mutex<Vec<Arrived>>,
     taken: Mutex<Vec<Taken>>,
-    /// Requests being answered now, and the most there ever were.
+    /// The number of requests that are being answered now, and its maximum so far.
     open: Mutex<(usize, usize)>,
 }
 
-/// Where and how it listens.
+/// The address and manner of listening.
 #[derive(Default)]
 pub struct Listen {
-    /// 0: any that is free.
+    /// The port; 0 for any free one.
     pub port: u16,
     pub tls: Option<ServerConfig>,
-    /// So many connections are taken and never read, the first ones.
+    /// The number of connections, from the first on, that are accepted and never read.
     pub deaf: usize,
 }
 
-/// Dropped, it is gone at once: port closed, connections cut.
+/// A peer. When it is dropped it is gone at once: its port and connections are closed.
 pub struct Peer {
     pub address: SocketAddr,
     scheme: &'static str,
@@ -109,7 +109,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// `script` decides on each request by its number, from 0.
+    /// Starts a peer. `script` decides on each request by its number, from 0.
     pub fn start(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Peer {
         Peer::start_at(Listen::default(), script)
     }
@@ -117,7 +117,7 @@ impl Peer {
     pub fn start_at(listen: Listen, script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Peer {
         let Listen { port, tls, mut deaf } = listen;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // One that comes back after the peer was gone must still find its port.
+        // A peer that comes back after it was gone must get its port again.
         let port = if port == 0 { ports::free::<1>()[0] } else { port };
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port))).unwrap();
         let address = listener.local_addr().unwrap();
@@ -162,12 +162,12 @@ impl Peer {
         format!("{}://localhost:{}", self.scheme, self.address.port())
     }
 
-    /// Ids of all spans taken, repeats included.
+    /// Returns the ids of all accepted spans, including repetitions.
     pub fn spans(&self) -> Vec<u64> {
         self.state.spans.lock().unwrap().clone()
     }
 
-    /// End it, and return what it took up to then.
+    /// Ends the peer, and returns the spans that it accepted until then.
     pub fn into_spans(mut self) -> Vec<u64> {
         self.stop();
         self.spans()
@@ -330,10 +330,10 @@ fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed()
 }
 
-/// So that the head of the answer is on its way before its body is cut off.
+/// The delay after which the head of the answer has been sent, before its body is cut off.
 const CUT_AFTER: Duration = Duration::from_millis(50);
 
-/// A body that never ends as it should.
+/// A body that does not end properly.
 struct Cut {
     body: Body,
     stalls: bool,

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::{
     server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
-/// An authority, what it signed, and a folder for PEM files.
+/// An authority, the certificates that it signed, and a folder for PEM files.
 pub struct Pki {
     authority: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
@@ -27,26 +27,26 @@ impl Pki {
         Pki { authority, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A file in the folder; its path.
+    /// Writes a file in the folder, and returns its path.
     pub fn write(&self, name: &str, text: &str) -> String {
         let path: PathBuf = self.folder.path().join(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().into()
     }
 
-    /// What the receivers are to be trusted by.
+    /// Returns the file with the authority that receivers are trusted by.
     pub fn authority_file(&self) -> String {
         self.write("authority.pem", &self.authority.pem())
     }
 
-    /// Certificate and key files for a client.
+    /// Returns the certificate and key files for a client.
     pub fn client_files(&self) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec!["me".into()]).unwrap().signed_by(&key, &self.authority).unwrap();
         (self.write("client.pem", &certificate.pem()), self.write("client.key", &key.serialize_pem()))
     }
 
-    /// A receiver by the name `localhost`.
+    /// Returns the configuration of a receiver with the name `localhost`.
     pub fn server(&self, asks_for_client: bool) -> ServerConfig {
         let provider = Arc::new(ring::default_provider());
         let clients: Arc<dyn ClientCertVerifier> = if asks_for_client {

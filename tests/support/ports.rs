@@ -1,7 +1,7 @@
-//! Ports for what a test starts, and starts again.
+//! Ports for processes that a test starts, and starts again.
 //!
-//! They lie below those that the system gives to whoever connects or asks for any: such a one could be gone when its turn
-//! comes. A range is locked for as long as this process lives, so no other test takes it meanwhile.
+//! They are below the range that the system assigns to clients, because such a port could be taken when it is needed. A
+//! range is locked for as long as this process lives, so no other test uses it meanwhile.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -12,14 +12,14 @@ const FIRST: u16 = 10_000;
 const RANGE: u16 = 10;
 const RANGES: u16 = 2_000;
 
-/// Ports in a row that nobody listens at.
+/// Returns consecutive ports that are not in use.
 pub fn free<const N: usize>() -> [u16; N] {
     assert!(N <= RANGE as usize);
     let folder = std::env::temp_dir().join("tracegen-test-ports");
     std::fs::create_dir_all(&folder).expect("a folder");
     let begin = std::process::id().wrapping_mul(97) as u16 % RANGES;
     for range in (0..RANGES).map(|i| (begin + i) % RANGES) {
-        // Somebody else's file can't be locked by this user, and is as good as locked.
+        // The file of another user can't be locked by this one, and counts as locked.
         let Ok(file) = File::create(folder.join(range.to_string())) else { continue };
         let first = FIRST + range * RANGE;
         let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();

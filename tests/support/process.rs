@@ -8,16 +8,16 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// `tracegen run` of the examples; killed when dropped.
+/// A `tracegen run` of the examples, which is killed when it is dropped.
 pub struct Running(Child);
 
 impl Running {
-    /// Start, and wait until a signal would not just kill it.
+    /// Starts a run, and waits until it handles signals.
     pub fn start<S: AsRef<OsStr>>(arguments: &[S]) -> Running {
         Running::of(&mut Command::new(assert_cmd::cargo::cargo_bin("tracegen")), arguments, true)
     }
 
-    /// The same, of a run that knows its scenarios.
+    /// Starts a resumed run, which knows its scenarios.
     pub fn resume<S: AsRef<OsStr>>(arguments: &[S]) -> Running {
         Running::of(&mut Command::new(assert_cmd::cargo::cargo_bin("tracegen")), arguments, false)
     }
@@ -34,16 +34,16 @@ impl Running {
 
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
-        // It may have ended.
+        // The process may have ended.
         let _ = status.expect("kill is there");
     }
 
-    /// Its exit status; `None`: it was killed.
+    /// Waits for the exit status; `None` if the process was killed.
     pub fn wait(mut self) -> Option<i32> {
         self.0.wait().expect("a status").code()
     }
 
-    /// Interrupt it after a while; its exit status.
+    /// Interrupts the run after a while, and returns its exit status.
     pub fn interrupt_after(self, wait: Duration) -> Option<i32> {
         sleep(wait);
         self.signal("INT");
@@ -51,7 +51,7 @@ impl Running {
     }
 }
 
-/// Waits until a signal would not just kill a run, or until that has ended.
+/// Waits until a run handles signals, or has ended.
 pub fn listens(run: &mut Child) {
     let begun = Instant::now();
     while !catches_interrupts(run.id()) && run.try_wait().expect("a status").is_none() {

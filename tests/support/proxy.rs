@@ -1,5 +1,5 @@
-//! Stands between tracegen and a collector, speaks OTLP/HTTP, and does to requests what a bad pipeline would; counts what it did
-//! by decoding them with `opentelemetry-proto`.
+//! A proxy between tracegen and a collector that speaks OTLP/HTTP, damages requests as a faulty pipeline would, and counts
+//! what it did by decoding them with `opentelemetry-proto`.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -16,18 +16,18 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// What becomes of a request.
+/// The treatment of a request.
 #[derive(Clone, Copy)]
 pub enum Fate {
     Forwarded,
-    /// Acknowledged, and nothing more.
+    /// The request is acknowledged and dropped.
     Dropped,
     Twice,
-    /// Without the spans of which this is true.
+    /// The request is passed on without the spans for which this is true.
     Without(fn(&Span) -> bool),
 }
 
-/// What was done, in spans.
+/// The numbers of spans that were treated.
 #[derive(Clone, Default)]
 pub struct Done {
     pub forwarded: u64,
@@ -35,7 +35,7 @@ pub struct Done {
     pub doubled: u64,
 }
 
-/// Gone when dropped.
+/// A proxy, which ends when it is dropped.
 pub struct Proxy {
     port: u16,
     done: Arc<Mutex<Done>>,
@@ -43,7 +43,7 @@ pub struct Proxy {
 }
 
 struct State {
-    /// Where requests go on to.
+    /// The address to which requests are passed on.
     to: String,
     fate: Box<dyn Fn(usize) -> Fate + Send + Sync>,
     requests: Mutex<usize>,
@@ -52,7 +52,8 @@ struct State {
 }
 
 impl Proxy {
-    /// `fate` decides on each request by its number, from 0. `collector`: where it takes OTLP/HTTP, without the path.
+    /// Starts a proxy. `fate` decides on each request by its number, from 0. `collector` is the address for OTLP/HTTP,
+    /// without the path.
     pub fn start(collector: &str, fate: impl Fn(usize) -> Fate + Send + Sync + 'static) -> Proxy {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
@@ -111,7 +112,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     for _ in 0..times {
         let request = Request::post(&state.to).header("content-type", "application/x-protobuf");
         let request = request.body(Full::new(body.clone())).unwrap();
-        // A collector that is away is tried again by tracegen.
+        // tracegen retries if the collector is away.
         if !state.client.request(request).await.is_ok_and(|answer| answer.status().is_success()) {
             let mut answer = Response::new(Full::default());
             *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

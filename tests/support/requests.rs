@@ -1,4 +1,4 @@
-//! Requests made by hand, and the ways to write them.
+//! Requests made by hand, in all encodings.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -14,7 +14,7 @@ use tracegen::export::{Batch, target::Protocol};
 
 pub const ALL_PROTOCOLS: [Protocol; 3] = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
 
-/// Spans with the given ids, five to a trace, in one resource.
+/// Makes spans with the given ids, five to a trace, in one resource.
 pub fn request(ids: Range<u64>) -> ExportTraceServiceRequest {
     let text = |key: &str, value: &str| KeyValue {
         key: key.into(),
@@ -44,12 +44,12 @@ pub fn request(ids: Range<u64>) -> ExportTraceServiceRequest {
     }
 }
 
-/// Not 0, which is no span id.
+/// Returns the encoded id. It is not 0, which is not a span id.
 fn wire(id: u64) -> Vec<u8> {
     (id + 1).to_be_bytes().to_vec()
 }
 
-/// A batch as the protocol wants it.
+/// Makes a batch in the encoding of the protocol.
 pub fn batch(protocol: Protocol, ids: Range<u64>) -> Batch {
     let spans = ids.end - ids.start;
     let request = request(ids);
@@ -60,7 +60,7 @@ pub fn batch(protocol: Protocol, ids: Range<u64>) -> Batch {
     Batch { body, spans, traces: spans / 5 }
 }
 
-/// Ids of all spans, in order.
+/// Returns the ids of all spans, in order.
 pub fn span_ids(request: &ExportTraceServiceRequest) -> Vec<u64> {
     let spans = request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
     spans.map(|s| u64::from_be_bytes(s.span_id[..].try_into().unwrap()) - 1).collect()

@@ -1,7 +1,7 @@
-//! The bridge to `opentelemetry_sdk`: traces as [`SpanData`], so that any SDK `SpanExporter` can be fed.
+//! A bridge to `opentelemetry_sdk`: traces as [`SpanData`], which any SDK `SpanExporter` can take.
 //!
-//! The SDK has one resource an exporter (`SpanExporter::set_resource`), so a span comes with the id of its resource: feed one
-//! exporter for each.
+//! The SDK has one resource for each exporter (`SpanExporter::set_resource`), so a span comes with the id of its resource,
+//! and each resource needs an exporter of its own.
 
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
@@ -11,13 +11,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracegen::plan::{ResourceId, SpanKind as Kind};
 use tracegen::trace::{Datum, EventView, LinkView, Resources, SpanView, View};
 
-/// Every span of the trace, a parent before its children, with its resource.
+/// Returns every span of the trace with its resource, a parent before its children.
 pub fn span_data(view: View<'_>) -> Vec<(ResourceId, SpanData)> {
     let scope = InstrumentationScope::builder("tracegen").build();
     view.spans().map(|span| (span.record().resource, data(span, &scope))).collect()
 }
 
-/// A resource, with exactly the attributes that the plan gives it.
+/// Returns a resource with exactly the attributes of the plan.
 pub fn resource(resources: &Resources, id: ResourceId) -> Resource {
     Resource::builder_empty().with_attributes(key_values(resources.get(id))).build()
 }
@@ -26,7 +26,7 @@ fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
     let record = span.record();
     let context = |trace_id, span_id: u64, flags: u32, remote| {
         let ids = (TraceId::from_bytes(trace_id), SpanId::from_bytes(span_id.to_be_bytes()));
-        // The rest of the flags is OTLP's own and follows from `remote`.
+        // The other flags are OTLP's own and follow from `remote`.
         SpanContext::new(ids.0, ids.1, TraceFlags::new(flags as u8), remote, TraceState::NONE)
     };
     let event = |event: EventView<'_>| {
@@ -66,7 +66,7 @@ fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
     }
 }
 
-/// OTLP's `SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`.
+/// Tests OTLP's `SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`.
 fn is_remote(flags: u32) -> bool {
     flags & 0x200 != 0
 }
@@ -102,7 +102,7 @@ fn value(datum: Datum<'_>) -> Value {
     }
 }
 
-/// The elements of a list, which are of one type.
+/// Returns the elements of a list, which all have the same type.
 fn typed<'a, T>(items: impl Iterator<Item = Datum<'a>>, get: impl Fn(Datum<'a>) -> Option<T>) -> Vec<T> {
     items.filter_map(get).collect()
 }

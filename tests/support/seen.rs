@@ -1,4 +1,4 @@
-//! Spans as they are found in a file, in ClickHouse and in Jaeger, in one form. Attributes are text: ClickHouse keeps no types.
+//! Spans from a file, from ClickHouse and from Jaeger in one form. Attributes are text, because ClickHouse keeps no types.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -14,26 +14,26 @@ type Attributes = BTreeMap<String, String>;
 pub struct Seen {
     pub trace: String,
     pub id: String,
-    /// Empty for a root.
+    /// The id of the parent; empty for a root.
     pub parent: String,
     pub service: String,
     pub name: String,
     pub kind: String,
-    /// ns since 1970.
+    /// The start in ns since 1970.
     pub start: u64,
-    /// ns.
+    /// The duration in ns.
     pub duration: u64,
     pub status: String,
     pub message: String,
     pub resource: Attributes,
     pub attributes: Attributes,
     pub events: Vec<(u64, String, Attributes)>,
-    /// Trace and span.
+    /// The links, as trace id and span id.
     pub links: Vec<(String, String)>,
 }
 
 impl Seen {
-    /// As Jaeger has it: in microseconds, with the service's name apart.
+    /// Converts the span to Jaeger's form: in microseconds, with the service's name apart.
     pub fn in_microseconds(mut self) -> Seen {
         self.start -= self.start % 1_000;
         self.duration -= self.duration % 1_000;
@@ -42,7 +42,7 @@ impl Seen {
     }
 }
 
-/// Of requests as they are sent.
+/// Converts the spans of requests.
 pub fn sent(requests: &[ExportTraceServiceRequest]) -> Vec<Seen> {
     let mut all = vec![];
     for of in requests.iter().flat_map(|request| &request.resource_spans) {
@@ -91,7 +91,7 @@ fn json(value: Option<&AnyValue>) -> Value {
     match value.and_then(|value| value.value.as_ref()) {
         Some(StringValue(text)) => text.as_str().into(),
         Some(IntValue(n)) => (*n).into(),
-        // a whole number is written without a point, by them all
+        // All of them write a whole number without a decimal point.
         Some(DoubleValue(n)) if n.fract() == 0.0 => (*n as i64).into(),
         Some(DoubleValue(n)) => (*n).into(),
         Some(BoolValue(b)) => (*b).into(),
@@ -116,13 +116,13 @@ fn list<'a>(row: &'a Value, name: &str) -> &'a [Value] {
     row[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// What [`written`] reads.
+/// The columns that [`written`] reads.
 pub const COLUMNS: &str = "TraceId, SpanId, ParentSpanId, ServiceName, SpanName, SpanKind, StatusCode, StatusMessage, \
     ResourceAttributes, SpanAttributes, Duration, toUnixTimestamp64Nano(Timestamp) AS Start, \
     arrayMap(t -> toUnixTimestamp64Nano(t), Events.Timestamp) AS EventTimes, Events.Name AS EventNames, \
     Events.Attributes AS EventAttributes, Links.TraceId AS LinkTraces, Links.SpanId AS LinkSpans";
 
-/// Of rows of `otel_traces`, as JSON lines.
+/// Converts rows of `otel_traces`, given as JSON lines.
 pub fn written(rows: &str) -> Vec<Seen> {
     let mut all: Vec<Seen> = rows.lines().map(|row| one_written(&serde_json::from_str(row).expect("JSON"))).collect();
     all.sort_unstable();
@@ -156,7 +156,7 @@ fn one_written(row: &Value) -> Seen {
     }
 }
 
-/// Of a trace of Jaeger's HTTP API, asked for with `raw=true`.
+/// Converts a trace of Jaeger's HTTP API, requested with `raw=true`.
 pub fn in_jaeger(answer: &Value) -> Vec<Seen> {
     let trace = &answer["data"][0];
     let mut all: Vec<Seen> = list(trace, "spans")

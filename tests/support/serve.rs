@@ -1,4 +1,4 @@
-//! `tracegen serve`, as a process of its own.
+//! `tracegen serve` as a process of its own.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -8,14 +8,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Killed when dropped.
+/// A server, which is killed when it is dropped.
 pub struct Server {
     child: Child,
     pub url: String,
     said: Arc<Mutex<String>>,
 }
 
-/// `tracegen serve` with none of this process's variables that it reads.
+/// Returns a command for `tracegen serve`, without the variables of this process that it reads.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
     command.arg("serve").current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::piped()).stdin(Stdio::null());
@@ -41,7 +41,7 @@ pub fn command() -> Command {
 }
 
 impl Server {
-    /// With these arguments and variables, on a port of its own.
+    /// Starts a server with these arguments and variables, on a port of its own.
     pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Server {
         let mut command = command();
         command.args(args).env("SERVER_PORT", "0").envs(variables.iter().copied());
@@ -53,7 +53,7 @@ impl Server {
             Some(line[at..].split_whitespace().next()?.trim_end_matches('/').to_string())
         });
         let url = url.expect("it prints its URL");
-        // what it says later must not fill the pipe
+        // Later output must not fill the pipe.
         let heard = said.clone();
         std::thread::spawn(move || {
             for line in lines {
@@ -65,22 +65,22 @@ impl Server {
         Server { child, url, said }
     }
 
-    /// The shipped scenarios with seed 42, many traces a second.
+    /// Starts a server of the shipped scenarios with seed 42 and many traces a second.
     pub fn busy() -> Server {
         Server::start(&["--seed", "42", "--rate", "20/s"], &[])
     }
 
-    /// Host and port.
+    /// Returns the host and port.
     pub fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
 
-    /// What it has said on stderr behind its URL.
+    /// Returns the output on stderr after the URL.
     pub fn said(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Wait until it has said so.
+    /// Waits until the output contains these words.
     pub fn wait_for(&self, words: &str) {
         let begun = Instant::now();
         while !self.said().contains(words) {
@@ -89,21 +89,21 @@ impl Server {
         }
     }
 
-    /// Send a signal, as `INT`, and wait for its end.
+    /// Sends a signal such as `INT`, and waits for the end.
     pub fn end(&mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([format!("-{signal}"), pid]).status().unwrap().success());
         self.child.wait().unwrap()
     }
 
-    /// The most memory that it has had at a time, bytes.
+    /// Returns the maximum memory so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
-    /// Its scenario files in `folder` instead of the shipped ones.
+    /// Starts a server of the scenario files in `folder`.
     pub fn of(folder: &Path, args: &[&str]) -> Server {
         let mut all = vec![folder.to_str().unwrap()];
         all.extend(args);

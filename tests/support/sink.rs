@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// Killed when dropped.
+/// A sink, which is killed when it is dropped.
 pub struct Sink {
     child: Child,
-    /// Where it listens.
+    /// The address at which the sink listens.
     pub address: String,
     directory: TempDir,
 }
 
 impl Sink {
-    /// That verifies, with these arguments.
+    /// Starts a sink that verifies, with further arguments.
     pub fn verifying(args: &[&str]) -> Sink {
         let directory = tempfile::tempdir().expect("a directory");
         let manifest = directory.path().join("run.json").display().to_string();
@@ -39,7 +39,7 @@ impl Sink {
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
         let first = lines.next().expect("it says where it listens");
         let address = first.strip_prefix("tracegen: listening at ").expect(&first).to_string();
-        // What it says later must not fill the pipe.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Sink { child, address, directory }
     }
@@ -48,7 +48,7 @@ impl Sink {
         self.directory.path().join("run.json")
     }
 
-    /// Its id with the system.
+    /// Returns the id of the process.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
@@ -61,13 +61,13 @@ impl Sink {
         format!("http://{}", self.address)
     }
 
-    /// A run of 2,000 traces that writes the manifest.
+    /// Makes a run of 2,000 traces that writes the manifest.
     pub fn run(&self, endpoint: &str, protocol: &str) -> Value {
         let args = ["--count", "2000", "--seed", "42", "--protocol", protocol, "--endpoint", endpoint];
         self.run_with(&args)
     }
 
-    /// Its summary.
+    /// Makes a run with these arguments, and returns its summary.
     pub fn run_with(&self, args: &[&str]) -> Value {
         let mut run = tracegen();
         run.args(["run", "--quiet", "--summary", "json", "--threads", "1", "--manifest"]);
@@ -75,7 +75,7 @@ impl Sink {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
     }
 
-    /// End it; its exit status and what it came to.
+    /// Ends the sink, and returns its exit status and result.
     pub fn end(mut self) -> (i32, Value) {
         self.signal("INT");
         self.wait()
@@ -86,20 +86,20 @@ impl Sink {
         assert!(kill.expect("kill").success());
     }
 
-    /// Two of them, so many seconds apart; from one process, which takes no time to start between.
+    /// Sends a signal twice with a pause, from one process, so that no process has to start in between.
     pub fn signal_twice(&self, name: &str, pause: &str) {
         let script = format!("kill -{name} {0}; sleep {pause}; kill -{name} {0}", self.child.id());
         assert!(Command::new("sh").args(["-c", &script]).status().expect("sh").success());
     }
 
-    /// The same where it ends by itself.
+    /// Waits until the sink ends by itself, and returns its exit status and result.
     pub fn wait(&mut self) -> (i32, Value) {
         let (status, text) = self.outcome();
         let status = status.expect("no signal ends it");
         (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")))
     }
 
-    /// The same as text, whatever ends it.
+    /// Waits for the end, and returns the exit status and the output as text.
     pub fn outcome(&mut self) -> (Option<i32>, String) {
         let mut text = String::new();
         self.child.stdout.take().expect("piped").read_to_string(&mut text).expect("text");

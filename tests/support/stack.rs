@@ -1,7 +1,7 @@
-//! The stack of `scripts/stack.py`, on ports of its own, in a folder of its own.
+//! The stack of `scripts/stack.py`, on ports and in a folder of its own.
 //!
-//! `TRACEGEN_COLLECTOR`, `TRACEGEN_CLICKHOUSE` and `TRACEGEN_JAEGER` name its parts. Without them, tests that want it are
-//! skipped with the reason printed, and fail when `CI` is set.
+//! `TRACEGEN_COLLECTOR`, `TRACEGEN_CLICKHOUSE` and `TRACEGEN_JAEGER` name its parts. Without them, tests of the stack are
+//! skipped with the reason printed, and fail if `CI` is set.
 
 use super::ports;
 use serde_json::Value;
@@ -29,7 +29,7 @@ const PORTS: [&str; 10] = [
     "JAEGER_OTLP_HTTP_PORT",
 ];
 
-/// Ended when dropped, or when the test process is, however that ends.
+/// A stack, which is ended when it is dropped. It also ends with the test process, however that ends.
 pub struct Stack {
     folder: TempDir,
     pub ports: BTreeMap<&'static str, u16>,
@@ -37,12 +37,12 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Not started yet; `None` if there are no parts.
+    /// Makes a stack that is not started yet. Returns `None` if there are no parts.
     pub fn new() -> Option<Stack> {
         for variable in ["TRACEGEN_COLLECTOR", "TRACEGEN_CLICKHOUSE", "TRACEGEN_JAEGER"] {
             if !std::env::var_os(variable).is_some_and(|path| Path::new(&path).is_file()) {
                 assert!(std::env::var_os("CI").is_none(), "no stack: {variable} names no file");
-                // Straight to stderr: the test harness would keep `eprintln!` of a passing test to itself.
+                // The message goes straight to stderr, because the test harness hides `eprintln!` of a passing test.
                 let _ = writeln!(std::io::stderr(), "skipped, no stack: {variable} names no file");
                 return None;
             }
@@ -52,7 +52,7 @@ impl Stack {
             Stack { folder, ports: PORTS.into_iter().zip(ports::free::<{ PORTS.len() }>()).collect(), guard: None };
         let mut guard = Command::new("sh");
         stack.surround(guard.args(["-c", r#"read -r end; exec "$0" clean"#, SCRIPT]));
-        // A group of its own: what ends the tests must not end it.
+        // The stack is in a process group of its own, because what ends the tests must not end it.
         let guard = guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         stack.guard = Some(guard.expect("started"));
         Some(stack)
@@ -68,7 +68,7 @@ impl Stack {
         command
     }
 
-    /// All is ready, or the test fails.
+    /// Starts the stack, and asserts that everything is ready.
     pub fn up(&self) {
         let output = self.run("up");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -91,17 +91,17 @@ impl Stack {
         std::fs::read_to_string(self.folder.path().join(format!("logs/{part}.log"))).expect("it was started")
     }
 
-    /// `kill -9`.
+    /// Kills a part with `kill -9`.
     pub fn kill(&self, part: &str) {
         assert!(Command::new("kill").args(["-KILL", &self.pid(part)]).status().expect("run").success());
     }
 
-    /// Where something listens.
+    /// Returns the address of a port.
     pub fn url(&self, port: &str) -> String {
         format!("http://127.0.0.1:{}", self.ports[port])
     }
 
-    /// What the part at a port answers, once it is as wanted.
+    /// Returns the answer of the part at a port, once it is as wanted.
     pub fn get(&self, port: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         until(path, || {
             let answer = self.ask(port, "GET", path, "")?;
@@ -110,18 +110,18 @@ impl Stack {
         })
     }
 
-    /// A page of `serve`.
+    /// Returns a page of `serve`.
     pub fn page(&self, path: &str) -> String {
         self.ask("SERVER_PORT", "GET", path, "").unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
-    /// What ClickHouse answers.
+    /// Returns the answer of ClickHouse.
     pub fn select(&self, statement: &str) -> String {
         let answer = self.ask("CLICKHOUSE_HTTP_PORT", "POST", "/?database=otel", statement);
         answer.unwrap_or_else(|e| panic!("{statement}: {e}")).trim().to_string()
     }
 
-    /// Wait until ClickHouse answers this.
+    /// Waits until ClickHouse gives this answer.
     pub fn wait(&self, statement: &str, expected: &str) {
         until(statement, || {
             let found = self.select(statement);
@@ -129,7 +129,7 @@ impl Stack {
         });
     }
 
-    /// The body of an answer that is fine. With HTTP/1.0, which knows no chunks.
+    /// Returns the body of a successful answer. HTTP/1.0 is used because it has no chunks.
     fn ask(&self, port: &str, method: &str, path: &str, body: &str) -> Result<String, String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[port])).map_err(|e| e.to_string())?;
         let length = body.len();
@@ -144,7 +144,7 @@ impl Stack {
     }
 }
 
-/// Try until it is so; in the end, why it is not.
+/// Repeats an attempt until it succeeds; in the end, panics with the last failure.
 pub fn until<T>(what: &str, attempt: impl Fn() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {

@@ -1,16 +1,16 @@
-//! A clock that a test turns.
+//! A clock that a test controls.
 
 use parking_lot::{Condvar, Mutex};
 use std::time::Duration;
 use tracegen::clock::{Bell, Clock};
 
-/// How often who waits looks whether the clock was turned.
+/// The interval in which a waiting thread checks whether the clock was changed.
 const LOOK: Duration = Duration::from_millis(1);
-/// For what never will be, on a machine that is busy.
+/// The time limit for failures, which is long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Time passes only while somebody waits for it, at once and no further than it is let, and by `tick` ns whenever it is asked
-/// for. Meant for one thread that waits; where there are more, the others are late.
+/// A clock whose time passes only while a thread waits for it: at once, and no further than allowed. It also passes by
+/// `tick` ns whenever the time is read. It is meant for one waiting thread; with several, the others are late.
 pub struct TestClock {
     state: Mutex<State>,
     idle: Condvar,
@@ -19,24 +19,25 @@ pub struct TestClock {
 
 struct State {
     now: u64,
-    /// How far time may go, ns since 1970.
+    /// The limit of the time in ns since 1970.
     limit: u64,
-    /// Somebody waits for a time beyond.
+    /// A thread waits for a time beyond the limit.
     waits: bool,
 }
 
 impl TestClock {
-    /// Begins at `now` (ns since 1970), and goes no further.
+    /// Makes a clock that begins at `now` (ns since 1970) and stays there.
     pub fn new(now: u64) -> TestClock {
         TestClock::ticking(now, now, 0)
     }
 
-    /// Begins at `now` and goes on until `limit` (both ns since 1970), and by `tick` ns whenever it is asked for the time.
+    /// Makes a clock that begins at `now` and goes on until `limit` (both in ns since 1970), and by `tick` ns whenever the
+    /// time is read.
     pub fn ticking(now: u64, limit: u64, tick: u64) -> TestClock {
         TestClock { state: Mutex::new(State { now, limit, waits: false }), idle: Condvar::new(), tick }
     }
 
-    /// Lets time go on until `limit` (ns since 1970), and returns when there is nothing left to do before.
+    /// Lets time go on until `limit` (ns since 1970), and returns when there is nothing left to do before that.
     pub fn run_until(&self, limit: u64) {
         let mut state = self.state.lock();
         (state.limit, state.waits) = (state.limit.max(limit), false);
@@ -45,7 +46,7 @@ impl TestClock {
         }
     }
 
-    /// Sets the clock forward by so many ns, at once: whoever waits has slept through them.
+    /// Sets the clock forward by `ns`, at once, as if waiting threads had slept.
     pub fn step(&self, ns: u64) {
         let mut state = self.state.lock();
         state.now += ns;
@@ -63,7 +64,7 @@ impl Clock for TestClock {
     fn wait(&self, time: u64, bell: &Bell, over: &dyn Fn() -> bool) -> bool {
         let mut held = false;
         bell.wait_while(|| {
-            // Under the lock, so that time does not go on to a limit that was set after what ends the wait.
+            // The lock is held, so that time does not go on to a limit that was set after the end of the wait.
             let mut state = self.state.lock();
             held = over();
             if held {

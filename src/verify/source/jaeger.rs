@@ -126,7 +126,7 @@ impl Fault {
     }
 
     fn no_jaeger(error: impl std::fmt::Display) -> Fault {
-        Fault::lasting(format!("this is not an answer of Jaeger's HTTP API ({error}); {FORM}"))
+        Fault::lasting(format!("not an answer of Jaeger's HTTP API ({error}); {FORM}"))
     }
 }
 

@@ -136,7 +136,7 @@ mod tests {
             (json!({ "pace": 7 }), "Expected an object in `pace`, with any of `rate` and `interval`."),
             (json!({ "pace": null }), "Expected an object in `pace`, with any of `rate` and `interval`."),
             (json!({ "lanes": null }), "Expected a whole number from 0 in `lanes`."),
-            (json!({ "pace": {} }), "`pace` has one of `rate` and `interval`."),
+            (json!({ "pace": {} }), "`pace` must have either `rate` or `interval`."),
             (json!({ "pace": { "rate": { "count": "x" } } }), "Expected a whole number from 0 in `pace.rate.count`."),
             (
                 json!({ "pace": { "rate": { "counts": 1 } } }),

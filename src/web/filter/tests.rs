@@ -17,8 +17,8 @@ fn valid_parameters_apply_and_invalid_ones_are_named() {
     assert_eq!(filter.wrong("min"), None);
     assert_eq!((filter.min, filter.max, filter.page, filter.failed), (Some(1_000_000), None, 1, None));
     assert_eq!(filter.given("max"), "oops", "it stays in its field");
-    assert_eq!(read("min=5&max=4").wrong("max"), Some("Allowed: not below the duration it begins at."));
-    assert_eq!(read("from=-1m&until=-2m").wrong("until"), Some("Allowed: later than the time it begins at."));
+    assert_eq!(read("min=5&max=4").wrong("max"), Some("Allowed: not below the minimum duration."));
+    assert_eq!(read("from=-1m&until=-2m").wrong("until"), Some("Allowed: later than the beginning of the range."));
     let long = read(&format!("service={}", "x".repeat(501)));
     assert_eq!((long.wrong("service"), long.given("service")), (Some("Allowed: at most 500 characters."), ""));
 }
