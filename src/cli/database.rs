@@ -6,6 +6,9 @@ use crate::text::host;
 
 /// Returns the database that `DATABASE_TYPE` and its companions select, with the given memory limits. `exporting`: traces
 /// go to a collector, which writes to ClickHouse.
+///
+/// # Errors
+/// A variable has a bad value.
 pub fn wanted(memory: MemoryLimits, exporting: bool) -> Result<Wanted, Failure> {
     let clickhouse = environment::value("DATABASE_TYPE", |text| match text.to_lowercase().as_str() {
         "inmemory" => Ok(false),
@@ -17,6 +20,9 @@ pub fn wanted(memory: MemoryLimits, exporting: bool) -> Result<Wanted, Failure> 
 }
 
 /// Returns the address of ClickHouse from the variables.
+///
+/// # Errors
+/// A variable has a bad value.
 pub fn connection() -> Result<Connection, Failure> {
     let (host, https) = environment::value(variable("HOST"), host)?.unwrap_or(("localhost".into(), false));
     let port = environment::value(variable("PORT"), |text| match text.parse() {
@@ -35,6 +41,9 @@ pub fn connection() -> Result<Connection, Failure> {
 
 /// Returns the address of ClickHouse from the URL of `setting`. User and password come from the variables if the URL has
 /// none.
+///
+/// # Errors
+/// The URL can't be used.
 pub fn connection_at(setting: &str, url: &str) -> Result<Connection, Failure> {
     let at = Connection::parse(url).map_err(|e| Failure::usage(format!("{setting}: {e}")))?;
     let own = connection()?;

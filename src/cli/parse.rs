@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use crate::text::quantity::{checked_interval, duration};
 
 /// Parses a duration above 0 and returns it in ns.
+///
+/// # Errors
+/// The text is not such a duration.
 pub fn positive_duration(text: &str) -> Result<u64, String> {
     match duration(text)? {
         0 => Err("must be above 0".into()),
@@ -13,6 +16,9 @@ pub fn positive_duration(text: &str) -> Result<u64, String> {
 }
 
 /// Parses `0.5..2` (seconds) or `500ms..2s` and returns both ends in ns.
+///
+/// # Errors
+/// The text is not such an interval.
 pub fn interval(text: &str) -> Result<(u64, u64), String> {
     let allowed = "expected the shortest and longest gap between traces, as `0.5..2` (seconds) or `500ms..2s`";
     let (min, max) = text.split_once("..").ok_or(allowed)?;
@@ -22,6 +28,9 @@ pub fn interval(text: &str) -> Result<(u64, u64), String> {
 
 /// Parses a time and returns it in ns since 1970. It may be in RFC 3339, a UTC date, `now`, or relative to `now` such as
 /// `-7d` or `+10m`.
+///
+/// # Errors
+/// The text is not such a time, or out of range.
 pub fn time(text: &str, now: u64) -> Result<u64, String> {
     let allowed = "expected a time, as `2026-01-01T00:00:00Z`, `2026-01-01`, `now`, `-7d` or `+10m`";
     if text == "now" {
@@ -57,6 +66,9 @@ pub struct Shard {
 }
 
 /// Parses `K/N` with 0 <= K < N.
+///
+/// # Errors
+/// The text is not such a shard.
 pub fn shard(text: &str) -> Result<Shard, String> {
     let allowed = "expected K/N with K from 0 to N - 1, as `0/3`";
     let (k, n) = text.split_once('/').ok_or(allowed)?;

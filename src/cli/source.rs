@@ -89,6 +89,9 @@ fn last_trace(run: &Run, Selection { count, started_before: before, .. }: Select
 }
 
 /// Reads the run of a manifest, at a URL or in a file.
+///
+/// # Errors
+/// The manifest can't be read, or contradicts itself; the error explains why.
 pub fn known(source: &str) -> Result<Known, String> {
     let manifest = manifest(source)?;
     let archive = Archive::open(&manifest).map_err(|e| e.to_string())?;
@@ -98,6 +101,9 @@ pub fn known(source: &str) -> Result<Known, String> {
 }
 
 /// Reads a manifest, at a URL or in a file.
+///
+/// # Errors
+/// The manifest can't be read; the error explains why.
 pub fn manifest(source: &str) -> Result<Manifest, String> {
     let manifest = if is_url(source) {
         Manifest::read(&*fetch::get(source)?)

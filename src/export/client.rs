@@ -15,6 +15,9 @@ pub(super) enum Client {
 
 impl Client {
     /// Makes a client for up to `in_flight` requests at the same time.
+    ///
+    /// # Errors
+    /// A certificate can't be used.
     pub fn new(target: &Target, in_flight: usize) -> Result<Client, TargetError> {
         Ok(match target.protocol {
             Protocol::Grpc => Client::Grpc(grpc::Client::new(target)?),

@@ -52,6 +52,10 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// Makes a client, which connects with its first request.
+    ///
+    /// # Errors
+    /// A certificate can't be used.
     pub fn new(target: &Target) -> Result<Self, TargetError> {
         let mut headers = target.headers.clone();
         headers.insert(header::TE, HeaderValue::from_static("trailers"));

@@ -39,6 +39,9 @@ pub(super) struct Client {
 
 impl Client {
     /// Makes a client that keeps up to `connections` connections open.
+    ///
+    /// # Errors
+    /// A certificate can't be used.
     pub fn new(target: &Target, connections: usize) -> Result<Self, TargetError> {
         let content_type = match target.protocol {
             Protocol::HttpJson => "application/json",

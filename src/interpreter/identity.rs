@@ -29,6 +29,7 @@ pub struct Identity {
 
 impl Identity {
     /// The ids of the run with this seed and tag; the tag tells runs with the same seed apart.
+    #[expect(clippy::missing_panics_doc, reason = "each slice has eight bytes")]
     pub fn new(seed: u64, tag: u32) -> Self {
         let span = Sha256::new().chain_update(key(seed, Purpose::SpanIds)).chain_update(tag.to_le_bytes()).finalize();
         let word = |i: usize| u64::from_le_bytes(span[i * 8..i * 8 + 8].try_into().expect("eight bytes"));

@@ -64,6 +64,7 @@ pub enum PlanFileError {
 
 impl Plan {
     /// The plan file's content, to stand in another document.
+    #[expect(clippy::missing_panics_doc, reason = "a program is plain data, which JSON can hold")]
     pub fn document(&self) -> Box<RawValue> {
         serde_json::value::to_raw_value(&self.as_document()).expect("a program is plain data")
     }

@@ -134,6 +134,7 @@ impl Plan {
     }
 
     /// What is known, before they run, of the spans that a block works for.
+    #[expect(clippy::missing_panics_doc, reason = "the verifier has found that the block is a span")]
     pub fn span(&self, block: BlockId) -> &SpanForm {
         self.block(self.span_block(block)).span().expect("the verifier has found that roots are spans")
     }

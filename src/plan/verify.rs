@@ -84,6 +84,7 @@ impl Plan {
     ///     [`super::limits::LINKED`] spans; at most [`super::limits::LINKS`] in a scenario.
     /// 21. The graph of linking scenario to exporting scenario has no cycle and no chain of more than
     ///     [`super::limits::LINK_CHAIN`]; finding the links of a trace makes at most [`super::limits::REPLAYED_SPANS`] again.
+    #[expect(clippy::missing_panics_doc, reason = "a program that could not be followed has a violation")]
     pub fn verify(program: Program) -> Result<Plan, Violations> {
         let mut found = Found::new();
         tables::check(&program, &mut found);

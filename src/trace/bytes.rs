@@ -89,6 +89,9 @@ impl Bytes {
     }
 
     /// Returns the `N` bytes from `at` on, to be filled.
+    ///
+    /// # Panics
+    /// The storage is shorter than `at + N` bytes.
     #[inline(always)]
     pub fn window<const N: usize>(&mut self, at: usize) -> &mut [u8; N] {
         (&mut self.store[at..at + N]).try_into().expect("a slice of N bytes")

@@ -19,6 +19,10 @@ pub enum Exporter {
     None,
 }
 
+/// Parses the value of `--exporter`.
+///
+/// # Errors
+/// The text names no exporter.
 pub fn parse(text: &str) -> Result<Exporter, String> {
     match text.split_once('=') {
         None if text == "otlp" => Ok(Exporter::Otlp),

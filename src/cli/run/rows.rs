@@ -13,6 +13,10 @@ const WAIT: Duration = Duration::from_secs(10);
 /// The time until a server that had answered is given up.
 const LOST: Duration = Duration::from_secs(300);
 
+/// Starts a writer of rows.
+///
+/// # Errors
+/// The system has no trusted certificates where https is used, or gives no threads.
 pub fn start(connection: Connection, wait: Option<Duration>, observer: Observer) -> Result<Writer, Failure> {
     let url = connection.to_string();
     let tell = move |fault: WriterFault| {
@@ -28,6 +32,10 @@ pub fn start(connection: Connection, wait: Option<Duration>, observer: Observer)
     Writer::start(connection, options).map_err(|e| Failure::impossible(e.to_string()))
 }
 
+/// Hands a batch of rows to the writer, and returns its memory.
+///
+/// # Errors
+/// The writer takes nothing more.
 pub fn send(writer: &Writer, batch: Batch) -> Result<Option<Vec<u8>>, Closed> {
     let mut rows = Rows { body: batch.body, spans: batch.spans, traces: batch.traces };
     if writer.send(&mut rows) || !writer.is_over() { Ok(Some(rows.body)) } else { Err(Closed) }

@@ -34,6 +34,10 @@ impl Commands {
     }
 }
 
+/// Prints the account, and the commands that continue or repeat the run.
+///
+/// # Errors
+/// Stdout can't be written.
 pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Destination) -> Result<(), Failure> {
     let commands = Commands::new(run, outcome, prepared, destination);
     // A run that falls short says so even with `--quiet`.

@@ -11,6 +11,10 @@ pub enum Level {
 }
 
 impl Level {
+    /// Parses a level, also by the names that other programs use.
+    ///
+    /// # Errors
+    /// The text names no level.
     pub fn parse(text: &str) -> Result<Level, String> {
         match text.to_ascii_lowercase().as_str() {
             "error" | "critical" | "fatal" => Ok(Level::Error),

@@ -27,6 +27,10 @@ pub struct Watch {
 }
 
 impl Exporter {
+    /// Starts a delivery to the target.
+    ///
+    /// # Errors
+    /// A certificate can't be used, or the system gives no threads.
     pub fn start(target: Target) -> Result<(Exporter, Watch), SettingsError> {
         let protocol = target.protocol;
         let endpoint = target.url.to_string().trim_end_matches('/').to_string();

@@ -83,6 +83,9 @@ fn hint(target: &Target) -> &'static str {
 
 impl Courier {
     /// Makes a courier that carries up to `in_flight` batches at the same time, and keeps the memory of up to `max_spare`.
+    ///
+    /// # Errors
+    /// A certificate can't be used.
     pub fn new(target: &Target, options: Options, in_flight: usize, max_spare: usize) -> Result<Self, TargetError> {
         let (first, lost) = (options.wait.min(LONGEST_PATIENCE), options.lost.min(LONGEST_PATIENCE));
         Ok(Courier {

@@ -25,6 +25,9 @@ struct Counts {
 
 /// Returns the overview of the traces that match. A long time without other conditions is summed by the hour; otherwise the
 /// spans in reach are read in one pass.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn overview(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Overview, StoreError> {
     let parts = hours.parts(client).await?;
     let (query, cut) = reach::within(&parts, query);

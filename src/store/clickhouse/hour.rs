@@ -268,6 +268,9 @@ impl Counted for Groups {
 
 /// Returns the services and operations of stretches, for spans that satisfy `condition` (` AND ...`), in cells of `cell`
 /// ns, which divides the length of a stretch.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn groups(
     client: &Client,
     condition: &Sql,

@@ -119,6 +119,9 @@ struct Gap {
 
 impl Hours {
     /// Updates the list of parts, and forgets hours that have changed.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer in time, or reports an error.
     pub async fn parts(&self, client: &Client) -> Result<Arc<Parts>, StoreError> {
         let parts = Parts::list(client).await?;
         let mut state = self.state.lock();
@@ -131,6 +134,9 @@ impl Hours {
 
     /// Returns the counts of a range, given the table's current `parts`. A question reads some of the missing hours.
     /// Without `failures`, failed traces are not counted in partial hours.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer in time, or reports an error.
     pub async fn ask<T: Kept>(
         &self,
         client: &Client,
@@ -242,6 +248,9 @@ impl Hours {
     }
 
     /// Counts some hours that have not been asked for yet, and returns whether there are more.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer in time, or reports an error.
     pub async fn catch_up(&self, client: &Client) -> Result<bool, StoreError> {
         let wanted = settled(&*self.parts(client).await?);
         self.step::<Traces>(client, &wanted).await?;

@@ -51,6 +51,9 @@ struct Found {
 }
 
 /// Returns the query's page of traces.
+///
+/// # Errors
+/// ClickHouse does not answer in time or reports an error, or the rows are too large.
 pub async fn fetch_page(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<TracePage, StoreError> {
     let Found { roots, total, searched } = find(client, hours, query).await?;
     if roots.is_empty() {
@@ -190,6 +193,9 @@ fn summary(id: TraceId, found: Summary) -> TraceSummary {
 }
 
 /// Returns the numbers of all traces and spans, and of traces with errors.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn counts(client: &Client, hours: &Hours) -> Result<TraceCounts, StoreError> {
     let parts = hours.parts(client).await?;
     let Known { hours, since } = hours.ask::<Traces>(client, &parts, TimeRange::default(), true).await?;
@@ -202,6 +208,9 @@ pub async fn counts(client: &Client, hours: &Hours) -> Result<TraceCounts, Store
 }
 
 /// Returns the sorted names that `name` selects from the counted hours.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn names(
     client: &Client,
     hours: &Hours,

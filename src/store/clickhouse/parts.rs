@@ -24,6 +24,9 @@ struct Part {
 
 impl Parts {
     /// Lists the current parts.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer in time, or reports an error.
     pub async fn list(client: &Client) -> Result<Parts, StoreError> {
         let sql = Sql::new(
             "SELECT toString(_part), count(), toUnixTimestamp64Nano(min(Timestamp)), \

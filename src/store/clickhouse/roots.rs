@@ -17,6 +17,9 @@ struct Part {
 }
 
 /// Returns a page of the roots of the traces that match, and the number of all matches.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn roots(
     client: &Client,
     query: &TraceQuery,

@@ -24,6 +24,9 @@ pub struct Found {
 }
 
 /// Returns the matching traces of a scenario in the query's order, and whether they are complete.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn roots(
     client: &Client,
     query: &TraceQuery,
@@ -35,6 +38,9 @@ pub async fn roots(
 }
 
 /// Returns the traces of the query's scenario, or `None` if the query has none.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn ids(client: &Client, hours: &Hours, query: &TraceQuery) -> Result<Option<Found>, StoreError> {
     let Some(filter) = &query.scenario else { return Ok(None) };
     let (query, cut) = reach::within(&*hours.parts(client).await?, query);

@@ -16,6 +16,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Returns the report: for a long time by the hour, for a short one or a scenario in one pass.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn services(
     client: &Client,
     hours: &Hours,

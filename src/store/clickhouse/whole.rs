@@ -122,6 +122,10 @@ pub struct Scanned {
     pub foreign_status: Option<String>,
 }
 
+/// Returns a whole trace, or `None` if the table has none with this id.
+///
+/// # Errors
+/// ClickHouse does not answer in time or reports an error, or the trace is too large.
 pub async fn fetch_trace(client: &Client, id: TraceId) -> Result<Option<StoredTrace>, StoreError> {
     let text = id_text(id);
     let (when, _) = when(client, &text).await?;
@@ -218,6 +222,10 @@ fn kind(text: &str) -> Option<SpanKind> {
     [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind_text(*kind) == text)
 }
 
+/// Returns the spans of other traces that link to spans of this one.
+///
+/// # Errors
+/// ClickHouse does not answer in time, or reports an error.
 pub async fn fetch_links(client: &Client, hours: &Hours, id: TraceId) -> Result<Vec<Backlink>, StoreError> {
     let text = id_text(id);
     // A span that links to a trace starts after it.

@@ -47,6 +47,10 @@ pub fn settings(app: &App) -> Sent {
     Sent { pace, lanes, weights }
 }
 
+/// Changes the settings as the body says.
+///
+/// # Errors
+/// The body is wrong, or the plan can't have the settings.
 pub fn change(app: &App, request: &Request) -> Result<Response, Problem> {
     let settings = read(&body::parse(&request.body)?, app.session.settings())?;
     app.session.apply(settings).map_err(|e| Problem::parameter("body", e.to_string()))?;

@@ -30,6 +30,10 @@ pub fn index(app: &App) -> Response {
     }))
 }
 
+/// Answers with a scenario, its source, plan and counts.
+///
+/// # Errors
+/// No scenario has the name.
 pub fn one(app: &App, name: &str) -> Result<Response, Problem> {
     let (shelf, state) = (app.library.shelf(), app.session.state());
     let good = &shelf.good;
@@ -133,6 +137,9 @@ impl Question {
 }
 
 /// Tries out a text, which is YAML or in a JSON object with further fields.
+///
+/// # Errors
+/// The body is wrong, or too many are trying out scenarios.
 pub async fn try_out(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let is_json = request.header("content-type").is_some_and(|kind| kind.trim_start().starts_with("application/json"));
     let question: Question = match is_json {

@@ -9,6 +9,10 @@ use crate::web::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Answers with the report on services.
+///
+/// # Errors
+/// A parameter is wrong, or the store can't answer.
 pub async fn report(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let query = filter(&request.query)?.query(app, 1);
     let report = app.database.services(query.range, query.scenario.as_ref()).await?;
@@ -51,6 +55,10 @@ fn edge(edge: &Edge) -> Value {
     })
 }
 
+/// Answers with the names of operations.
+///
+/// # Errors
+/// The store can't answer.
 pub async fn operations(app: &App, request: &Request) -> Result<Response, Problem> {
     let names = app.database.get_operation_names(request.query.get("service")).await?;
     Ok(ok(&json!({ "operations": names })))

@@ -30,6 +30,10 @@ pub fn filter(fields: &Fields) -> Result<Filter, Problem> {
     }
 }
 
+/// Answers with a page of traces.
+///
+/// # Errors
+/// A parameter is wrong, or the store can't answer.
 pub async fn list(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let limit = match request.query.get("limit").map(str::parse) {
         None => app.fetch_limit.clamp(1, MOST),
@@ -67,6 +71,10 @@ fn id(text: &str) -> Result<TraceId, Problem> {
         .ok_or_else(|| Problem::parameter("id", "Allowed: 32 hexadecimal digits, not all of them 0."))
 }
 
+/// Answers with a whole trace.
+///
+/// # Errors
+/// The id is malformed or unknown, or the store can't answer.
 pub async fn one(app: &App, text: &str) -> Result<Response, Problem> {
     let id = id(text)?;
     match app.database.trace(id).await? {
@@ -88,6 +96,10 @@ fn unknown(app: &App, id: TraceId) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, message)
 }
 
+/// Answers with the links of a trace in both directions.
+///
+/// # Errors
+/// The id is malformed or unknown, or the store can't answer.
 pub async fn links(app: &App, text: &str) -> Result<Response, Problem> {
     let id = id(text)?;
     let trace = app.database.trace(id).await?.ok_or_else(|| unknown(app, id))?;
@@ -113,6 +125,10 @@ pub async fn links(app: &App, text: &str) -> Result<Response, Problem> {
     Ok(ok(&json!({ "links": forward.collect::<Vec<_>>(), "linked_by": back.collect::<Vec<_>>() })))
 }
 
+/// Answers with arrivals and durations of the traces that match.
+///
+/// # Errors
+/// A parameter is wrong, or the store can't answer.
 pub async fn overview(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let query: TraceQuery = filter(&request.query)?.query(app, 1);
     let overview = app.database.overview(&query).await?;

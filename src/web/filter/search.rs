@@ -13,6 +13,10 @@ pub struct Search {
 }
 
 impl Search {
+    /// Parses the text of the search box.
+    ///
+    /// # Errors
+    /// There are too many attributes.
     pub fn parse(text: &str) -> Result<Search, String> {
         if (8..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Ok(Search { id: Some(text.to_ascii_lowercase()), ..Search::default() });

@@ -10,6 +10,9 @@ pub const RANGES: [(&str, &str); 5] =
     [("15m", "Last 15 min"), ("1h", "Last hour"), ("6h", "Last 6 hours"), ("1d", "Last day"), ("all", "All")];
 
 /// Parses a duration and returns it in ns; a number without a unit is in ms.
+///
+/// # Errors
+/// The text is not such a duration.
 pub fn duration(text: &str) -> Result<u64, String> {
     let allowed = || "milliseconds, or with a unit as 200us, 1.5s".to_string();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -26,6 +29,9 @@ pub fn duration(text: &str) -> Result<u64, String> {
 }
 
 /// Parses a range and returns its length in ns; `None` for all time.
+///
+/// # Errors
+/// The text is not such a range.
 pub fn range(text: &str) -> Result<Option<u64>, String> {
     if text == "all" {
         return Ok(None);
@@ -48,6 +54,9 @@ fn length(text: &str) -> Option<u64> {
 
 /// Parses a time and returns it in ns since 1970. It may be in RFC 3339, a date and time or a time of today (UTC), or
 /// relative to `now` such as `-15m`.
+///
+/// # Errors
+/// The text is not such a time.
 pub fn moment(text: &str, now: u64) -> Result<u64, String> {
     let allowed = "a time as 14:32:07, 2026-03-14 14:32, 2026-03-14T14:32:07Z (UTC), or -15m".to_string();
     if let Some(ago) = text.strip_prefix('-') {

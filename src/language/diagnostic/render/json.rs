@@ -29,6 +29,7 @@ struct Related<'a> {
 }
 
 /// A JSON list with an object a diagnostic, ending in a newline.
+#[expect(clippy::missing_panics_doc, reason = "the entries are plain data, which JSON can hold")]
 pub fn json(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     let mut places = Places::new(sources);
     let entries: Vec<Entry> = diagnostics
