@@ -123,6 +123,21 @@ fn a_mistake_is_reported_once() {
         (orders("root_span: {service: s, operation: o, error_conditions: [{foo: 1}]}"), &["E0201"]),
         (orders("steps: [{service: s, operation: o}, {srv: s, op: o}]"), &["E0201", "E0201"]),
         (orders("rootspan: {service: s, operation: o}"), &["E0201"]),
+        (orders("root_span: {service: s, opertion_name: o}"), &["E0201"]),
+        (orders("root_span: {service: s, foo: o}"), &["E0201"]),
+        (orders("varz: {x: 1}\nroot_span: {service: s, operation: o <<x>> <<vars.x>>}"), &["E0201"]),
+        (
+            orders(
+                "root_span: {service: s, operation: o <<x>>, atributes: {x: 1}, calls: [{service: s, operation: <<parent.attributes.x>>}]}",
+            ),
+            &["E0201"],
+        ),
+        (
+            orders("spans: {a: {varz: {x: 1}, service: s, operation: <<x>>}}\nroot_span: {use: a, with: {x: 2}}"),
+            &["E0201"],
+        ),
+        (orders("span: {a: {service: s, operation: o}}\nroot_span: {use: a}"), &["E0201"]),
+        (orders("spans: {a: []}\nroot_span: {use: a}"), &["E0203"]),
     ] {
         let checked = check_loaded(language::load_texts(vec![("a.yaml".into(), text.clone())]));
         assert_eq!(codes(&checked), expected, "{text}");

@@ -228,9 +228,13 @@ impl<'a> Expressions<'a> {
             Scope::Trace { names, site, values, .. } => match names.find(site, path) {
                 Ok(target) => self.read(target, path, loc, names, values),
                 Err(miss) => {
-                    let (problem, related) = self.explain(miss, path, names, site);
-                    let (role, place) = related.unzip();
-                    self.report.add_related(problem, loc, role.unwrap_or(Role::Span), place);
+                    match self.explain(miss, path, names, site) {
+                        Some((problem, related)) => {
+                            let (role, place) = related.unzip();
+                            self.report.add_related(problem, loc, role.unwrap_or(Role::Span), place);
+                        }
+                        None => self.report.poison(),
+                    }
                     None
                 }
             },
@@ -349,10 +353,17 @@ impl<'a> Expressions<'a> {
         self.add(Expr::Nth { of, items: values }, Kind::Text)
     }
 
-    /// The words for a name that means nothing, and the places that have to do with it.
-    fn explain(&mut self, miss: Miss, path: &[String], names: &Names, site: Site) -> (Problem, Option<(Role, Loc)>) {
+    /// The words for a name that means nothing, and the places that have to do with it; none if that follows from another mistake.
+    fn explain(
+        &mut self,
+        miss: Miss,
+        path: &[String],
+        names: &Names,
+        site: Site,
+    ) -> Option<(Problem, Option<(Role, Loc)>)> {
         let name = path.join(".");
-        match miss {
+        Some(match miss {
+            Miss::Unsure => return None,
             Miss::Name => {
                 let nearest = self.report.nearest(&name, names.names(site));
                 (Problem::UnknownName { name, nearest }, None)
@@ -381,6 +392,6 @@ impl<'a> Expressions<'a> {
             Miss::NotAValue(instead) => (Problem::NotAValue { name, instead }, None),
             Miss::NoCallBefore => (Problem::NoCallBefore { name }, None),
             Miss::LinkedWithoutLink => (Problem::LinkedWithoutLink { name }, None),
-        }
+        })
     }
 }

@@ -110,7 +110,8 @@ fn check_reads<'e>(
 ) {
     for (read, loc) in &link.reads {
         let Linked::Attribute(key) = read else { continue };
-        let has = |e: &Export| names[e.scenario].spans[e.span].find_attribute(key).is_some();
+        let has =
+            |e: &Export| names[e.scenario].lacks_names || names[e.scenario].spans[e.span].find_attribute(key).is_some();
         let looked_at = sources.clone().position(has);
         work.spend(looked_at.unwrap_or_else(|| sources.clone().count()) as u64);
         if looked_at.is_some() || work.is_too_much() {

@@ -25,6 +25,8 @@ use foldhash::HashMap;
 /// A scenario whose names have their meaning.
 pub struct Names<'m> {
     pub scenario: &'m Scenario,
+    /// Whether vars or attributes may be missing for a mistake that was reported.
+    pub lacks_names: bool,
     /// What becomes a block each, in the order of the blocks: the root first, each before what it calls, siblings in file order.
     pub blocks: Vec<BlockNode>,
     /// The spans, in the order of their blocks.
@@ -163,6 +165,8 @@ pub struct SpanNode<'m> {
     pub links: Vec<Scoped<&'m Link>>,
     /// The client that calls this span.
     pub client: Option<usize>,
+    /// Whether it is written that there is no client.
+    pub declines_client: bool,
     /// What is known of the span as a client, if it is one.
     pub request: Option<RequestNode<'m>>,
     /// The parameters of its shared spans, in the order they are evaluated.
@@ -371,6 +375,8 @@ pub enum Miss {
         span: usize,
         key: String,
     },
+    /// It may be one that is missing for a mistake that was reported.
+    Unsure,
     Unavailable(Unavailable),
     /// A reserved head with something behind it that it doesn't have; what could be written.
     NotAValue(&'static str),
@@ -402,6 +408,7 @@ impl<'m> Names<'m> {
     pub fn new(scenario: &'m Scenario, shared: &'m Shared<'m>, report: &mut Report) -> Names<'m> {
         let mut names = Names {
             scenario,
+            lacks_names: scenario.lacks_names,
             shared,
             library: shared.library(scenario.scope),
             blocks: Vec::new(),

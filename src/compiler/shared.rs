@@ -165,7 +165,8 @@ impl<'m> Shared<'m> {
         };
         let mut misspelt = Vec::new();
         let parameters = || definition.parameters.iter().map(|parameter| parameter.name.value.as_str());
-        for given in used.with.iter().filter(|given| !parameters().any(|name| name == given.name.value)) {
+        let unknown = used.with.iter().filter(|_| !definition.lacks_names);
+        for given in unknown.filter(|given| !parameters().any(|name| name == given.name.value)) {
             let nearest = report.nearest(&given.name.value, parameters());
             misspelt.extend(nearest.clone());
             let (name, shared) = (given.name.value.clone(), used.name.value.clone());

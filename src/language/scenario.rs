@@ -65,6 +65,8 @@ pub struct Scenario {
     pub root_vars: Vec<Var>,
     /// `steps` are already nested: each is the one call of the step before.
     pub root: Span,
+    /// Whether vars or attributes may be missing for a mistake that was reported.
+    pub lacks_names: bool,
     /// The scenario's mapping.
     pub loc: Loc,
 }

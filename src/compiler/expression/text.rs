@@ -1,7 +1,7 @@
 //! Templates and the values of vars and attributes: what becomes text, and what keeps its type.
 
-use super::{Expressions, Typed};
-use crate::compiler::names::is_template;
+use super::{Expressions, Scope, Typed};
+use crate::compiler::names::{Target, is_template};
 use crate::compiler::tables::at_most;
 use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::Problem;
@@ -56,7 +56,10 @@ impl Expressions<'_> {
         let mut known = String::new();
         for part in &template.parts {
             match part {
-                Part::Text(text) => known.push_str(text),
+                Part::Text(text) => {
+                    self.warn_of_shell(text, template.loc);
+                    known.push_str(text);
+                }
                 Part::Expr(node) => {
                     let Some(typed) = self.node(node) else {
                         whole = false;
@@ -93,6 +96,19 @@ impl Expressions<'_> {
             parts.push(self.tables.text_constant(&known));
         }
         self.add(Expr::Concat { parts: parts.into() }, Kind::Text)
+    }
+
+    /// Warns of `${x}` where `<<x>>` would have a value.
+    fn warn_of_shell(&mut self, text: &str, at: Loc) {
+        let Scope::Trace { names, site, .. } = self.scope else { return };
+        for begun in text.split("${").skip(1) {
+            let Some((name, _)) = begun.split_once('}') else { return };
+            let path: Vec<String> = name.split('.').map(String::from).collect();
+            if matches!(names.find(site, &path), Ok(Target::Var(_) | Target::Column { .. } | Target::Attribute { .. }))
+            {
+                self.report.add(Problem::ShellTemplate { name: name.to_owned() }, at);
+            }
+        }
     }
 
     /// The template's text, where there must be one: a name, a key, a type.

@@ -7,6 +7,13 @@ use crate::language::scenario::EventTime;
 impl Names<'_> {
     /// What `path` means at `site`.
     pub fn find(&self, site: Site, path: &[String]) -> Result<Target, Miss> {
+        self.find_surely(site, path).map_err(|miss| match miss {
+            Miss::Name | Miss::Var(_) | Miss::Attribute { .. } if self.lacks_names => Miss::Unsure,
+            miss => miss,
+        })
+    }
+
+    fn find_surely(&self, site: Site, path: &[String]) -> Result<Target, Miss> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let Some((&head, rest)) = path.split_first() else { return Err(Miss::Name) };
         match head {

@@ -65,6 +65,7 @@ impl<'m> Names<'m> {
                 is_whole = false;
                 break;
             };
+            self.lacks_names |= definition.lacks_names;
             let places = UsedAt { definition: definition.span.loc, place: used.name.loc };
             self.bodies.push(BodyNode { span, layer: list.len(), outer, library, places });
             let scope = self.add_parameters(definition, &used.with, span, last.scope);
@@ -125,6 +126,7 @@ impl<'m> Names<'m> {
         node.export = layers.first(|span| span.export.as_ref());
         node.links = layers.links();
         node.event_reads = vec![(false, false); node.events.len()];
+        node.declines_client = layers.says_of_client().is_some_and(|client| !client.is_wanted);
         self.push_span(node, layers, parent)
     }
 
@@ -180,7 +182,11 @@ fn wanted(span: &Span) -> Option<&Client> {
 impl<'m> Layers<'m> {
     /// The client that the span has. Whether it has one, the first says that says anything of it.
     pub fn client(&self) -> Option<&'m Client> {
-        self.list.iter().find_map(|layer| layer.span.client.as_deref()).filter(|client| client.is_wanted)
+        self.says_of_client().filter(|client| client.is_wanted)
+    }
+
+    fn says_of_client(&self) -> Option<&'m Client> {
+        self.list.iter().find_map(|layer| layer.span.client.as_deref())
     }
 
     /// The calls of the span.
@@ -261,6 +267,7 @@ impl<'m> SpanNode<'m> {
             link_reads: Vec::new(),
             event_reads: Vec::new(),
             client: None,
+            declines_client: false,
             request: None,
             given: Vec::new(),
             parent: None,

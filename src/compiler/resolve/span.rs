@@ -13,6 +13,28 @@ use crate::plan::{
     SpanKind, TextId,
 };
 
+/// Attributes that are ints by the semantic conventions, and that a span is likely to have.
+const INTEGER_KEYS: [&str; 18] = [
+    "client.port",
+    "db.operation.batch.size",
+    "db.response.returned_rows",
+    "gen_ai.request.max_tokens",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "http.request.body.size",
+    "http.request.resend_count",
+    "http.request.size",
+    "http.response.body.size",
+    "http.response.size",
+    "http.response.status_code",
+    "messaging.batch.message_count",
+    "messaging.message.body.size",
+    "network.local.port",
+    "network.peer.port",
+    "server.port",
+    "url.port",
+];
+
 /// A span in the making.
 pub(super) struct Draft {
     /// The span's position in its scenario.
@@ -53,6 +75,10 @@ impl<'m> Resolver<'m> {
         let node = &names.spans[at];
         let service = self.services.find(names.scenario.scope, node.service, &mut self.tables, report);
         state.values.spans[at].service = service;
+        let caller = node.parent.filter(|_| node.client.is_none()).map(|parent| names.spans[parent].kind);
+        if (caller, node.kind, node.declines_client) == (Some(Kind::Server), Kind::Server, false) {
+            report.add(Problem::ServerCallsServer, node.place);
+        }
         let mut draft = self.draft(state, at);
         self.vars(state, &node.given, &mut draft.steps, report);
         self.links(state, &mut draft, report);
@@ -154,6 +180,11 @@ impl<'m> Resolver<'m> {
         let (attribute, site) = (node.attributes[index].model, node.attributes[index].site(draft.at, index));
         let place = attribute.key.loc;
         let Some(mut typed) = self.expressions(state, site, report).value(&attribute.value) else { return };
+        if let Some(quoted) = typed.quoted
+            && INTEGER_KEYS.contains(&attribute.key.value.as_str())
+        {
+            report.add(Problem::QuotedInteger { key: attribute.key.value.clone() }, quoted);
+        }
         let constant = self.tables.constant_of(typed.expr);
         match draft.attr_ids[index] {
             None => {

@@ -299,10 +299,16 @@ problems! {
         "W0203" LooksBoolean { word: String },
         /// `1.10` under a key about versions is the number 1.1.
         "W0204" LooksLikeVersion { written: String, value: String },
+        /// `${x}`, where `x` is a name that has a value.
+        "W0302" ShellTemplate { name: String },
         /// A block scalar whose last newline makes text of what would be one expression.
         "W0301" NewlineAfterExpression,
         /// A value that may be absent, in a text or a condition.
         "W0501" MayBeAbsent,
+        /// A quoted expression as an attribute that is an int by the semantic conventions.
+        "W0205" QuotedInteger { key: String },
+        /// A SERVER directly below a SERVER, of which nothing says that it has no client.
+        "W0504" ServerCallsServer,
         /// A var, or a parameter of a shared span, that no expression reads.
         "W0502" UnusedVar { name: String },
         /// A service in a list that no span is of.

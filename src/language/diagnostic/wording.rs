@@ -232,6 +232,9 @@ impl Problem {
                 format!("this shared span hides {other}, `{name}`")
             }
             UnusedVar { name } => format!("nothing reads the var `{name}`"),
+            ShellTemplate { name } => format!("`${{{name}}}` is text like any other"),
+            QuotedInteger { key } => format!("`{key}` is an int by the semantic conventions, and this is text"),
+            ServerCallsServer => "a SERVER is called by a SERVER, without a client between them".into(),
             UnusedService { name } => format!("no span is of the service `{name}`"),
             FractionalPercent { value } => format!("{value} is {value} %"),
             LeadingZero { written, value } => format!("`{written}` is the number {value}"),
@@ -296,8 +299,9 @@ impl Problem {
                 Some("`root_span` is a tree of spans, `steps` a flat list".into())
             }
             Mistyped { instead, .. } => instead.clone(),
+            UnknownKind { nearest, .. } => did_you_mean(nearest)
+                .or_else(|| Some("the kinds are SERVER, CLIENT, PRODUCER, CONSUMER and INTERNAL".into())),
             UnknownService { nearest, .. }
-            | UnknownKind { nearest, .. }
             | UnknownFunction { nearest, .. }
             | UnknownParameter { nearest, .. } => did_you_mean(nearest),
             UnknownShared { nearest, .. } => did_you_mean(nearest)
@@ -428,7 +432,11 @@ impl Problem {
                 Some(format!("keys are exported as {}", keys.join(", ")))
             }
             LinkCycle { path } if path.len() == 1 => {
-                Some("a span links to spans of other scenarios: let another scenario export the key".into())
+                Some(
+                    "let another scenario export the key; or, if an earlier span of the same trace is meant, write \
+                     {match: .., trace: same}"
+                        .into(),
+                )
             }
             LinkCycle { .. } => Some("links go one way: take one of these out".into()),
             LinkChain { .. } => Some("looking for a link replays the trace it leads to: take a link out".into()),
@@ -448,6 +456,11 @@ impl Problem {
             Internal { .. } => Some("this is a mistake of tracegen's: please report it with the file".into()),
 
             UnusedShared { .. } | UnusedVar { .. } | UnusedService { .. } => Some("take it out".into()),
+            ShellTemplate { name } => Some(format!("write `<<{name}>>` for the value of `{name}`")),
+            QuotedInteger { .. } => Some("take the quotes off, or end it with `| int`".into()),
+            ServerCallsServer => {
+                Some("write `client: true` for the CLIENT span of its caller, or `client: false` if none is meant".into())
+            }
             HidesShared { .. } => Some("give it another name, if both are wanted".into()),
             CommentHidesTemplate { .. } => Some("quote the whole value if `#` belongs to it".into()),
             FractionalPercent { value } => Some(match value.parse::<f64>() {

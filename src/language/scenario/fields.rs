@@ -1,7 +1,10 @@
 //! The fields of a mapping, and scalars as they are wanted: text, template, number.
 
+mod meant;
+
 use std::borrow::Cow;
 
+use self::meant::meant;
 use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest, short};
 use crate::language::source::{Loc, Located};
 use crate::language::template::{self, Memo, Template};
@@ -13,6 +16,8 @@ pub struct Context<'a> {
     pub text: &'a str,
     pub limits: Limits<'a>,
     pub templates: Memo,
+    /// The mappings so far in which `vars` or `attributes` are misspelt.
+    pub misspelt_names: usize,
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -121,7 +126,7 @@ impl Context<'_> {
 
 /// The number that a text means, for a hint.
 fn meant_number(text: &str) -> Option<String> {
-    let cleaned: String = text.trim().chars().filter(|c| *c != '_').collect();
+    let cleaned: String = text.trim().trim_end_matches([' ', '%']).chars().filter(|c| *c != '_').collect();
     (cleaned.len() < 32 && matches!(core(&cleaned), Core::Int(_) | Core::Double(_))).then_some(cleaned)
 }
 
@@ -133,17 +138,13 @@ pub struct Fields<'n> {
     entries: &'n [Entry<'n>],
     /// Fields that are not missing, only misspelt.
     misspelt: Vec<String>,
-    /// There is a field that this mapping doesn't have, and none that any must have: it is meant to be something else.
-    foreign: bool,
+    /// There is a field that this mapping doesn't have: it may be what seems to be missing.
+    has_unknown: bool,
 }
 
 /// The words of an item of `calls`, whatever it is.
 pub const ITEM_WORDS: [&str; 10] =
     ["repeat", "vars", "when", "probability", "wait_ms", "async", "timeout_ms", "retry", "propagate", "client"];
-
-/// What one mapping or another must have.
-const REQUIRED: [&str; 8] =
-    ["service", "operation", "name", "scenario_name", "root_span", "steps", "probability", "type"];
 
 /// Whether a field is free for anything, such as anchors.
 pub fn is_free(field: &str) -> bool {
@@ -158,20 +159,25 @@ impl<'n> Fields<'n> {
             return None;
         };
         let mut misspelt = vec![];
-        let mut foreign = false;
+        let mut has_unknown = false;
         for entry in entries {
             let field = &*entry.key.value;
             if !known.contains(&field) && !is_free(field) {
-                let hint = elsewhere(field, of).or_else(|| stray(cx.text, &entry.key));
+                let meant = meant(field, of);
+                let hint = meant.as_ref().map(|meant| meant.hint).or_else(|| stray(cx.text, &entry.key));
                 let suggest = hint.is_none() && cx.diagnostics.len() < cx.limits.suggestions;
                 let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
                 misspelt.extend(nearest.clone());
-                foreign = true;
+                misspelt.extend(meant.and_then(|meant| meant.field).map(String::from));
+                has_unknown = true;
                 cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
             }
         }
-        foreign &= !entries.iter().any(|entry| REQUIRED.contains(&&*entry.key.value));
-        Some(Fields { of, loc: node.loc, entries, misspelt, foreign })
+        // What these hold may be what the names in templates mean.
+        if misspelt.iter().any(|field| matches!(&**field, "vars" | "attributes")) {
+            cx.misspelt_names += 1;
+        }
+        Some(Fields { of, loc: node.loc, entries, misspelt, has_unknown })
     }
 
     pub fn get(&self, field: &str) -> Option<&'n Entry<'n>> {
@@ -191,9 +197,9 @@ impl<'n> Fields<'n> {
         entry
     }
 
-    /// Reports that a field is missing, unless it is there under a misspelt name, or nothing of the kind is there.
+    /// Reports that a field is missing, unless one is there that is not known, which may be it.
     pub fn missing(&self, cx: &mut Context, field: &'static str) {
-        if !self.foreign && !self.is_misspelt(field) {
+        if !self.has_unknown {
             cx.report(Problem::MissingField { field, of: self.of }, self.head());
         }
     }
@@ -216,37 +222,6 @@ impl<'n> Fields<'n> {
     /// Where to point at the mapping as a whole: its first key, or all of it if it is empty.
     pub fn head(&self) -> Loc {
         self.entries.first().map_or(self.loc, |entry| entry.key.loc)
-    }
-}
-
-/// Where a field belongs that is not known here.
-fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
-    if !matches!(of, "a span" | "a link" | "a shared span") && ITEM_WORDS.contains(&field) && field != "vars" {
-        return Some("it is a word for an item of `calls`");
-    }
-    if matches!(of, "a span" | "a root span" | "a step" | "a shared span") {
-        match field {
-            "duration" | "duration_ms" | "latency" | "latency_ms" => {
-                return Some("a span's own time is its `delay_ms`");
-            }
-            "name" | "span_name" | "operation_name" => return Some("a span's name is its `operation`"),
-            "children" | "spans" | "steps" => return Some("child spans are its `calls`"),
-            "errors" => return Some("what can fail is in its `error_conditions`"),
-            _ => {}
-        }
-    }
-    match field {
-        "services" | "spans" | "scenarios" | "schema_version" if of == "a scenario" => {
-            Some("it stands at the top of a file, beside `scenarios`, not in a scenario")
-        }
-        "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
-            Some("it belongs into an item of `scenarios`")
-        }
-        word if of == "a shared span" && ITEM_WORDS.contains(&word) => {
-            Some("it is a word of the call: write it where the span is used")
-        }
-        "load" | "incidents" | "malform" => Some("this version of tracegen does not support it"),
-        _ => None,
     }
 }
 

@@ -41,7 +41,7 @@ pub(in crate::language) fn read(
 ) -> Contents {
     let parsed = yaml::parse(file, text, limits, diagnostics);
     let mut reader = Reader {
-        cx: Context { text, limits, templates: Memo::default(), diagnostics },
+        cx: Context { text, limits, templates: Memo::default(), misspelt_names: 0, diagnostics },
         base,
         contents: Contents::default(),
     };
@@ -206,6 +206,7 @@ impl Reader<'_> {
     }
 
     fn scenario(&mut self, node: &Rc<Node>, known: &[&'static str]) {
+        let misspelt_before = self.cx.misspelt_names;
         let Some(fields) = Fields::read(&mut self.cx, node, "a scenario", known) else { return };
         if known.contains(&"spans") {
             self.shared_by_all(&fields);
@@ -237,6 +238,7 @@ impl Reader<'_> {
             vars,
             root_vars,
             root,
+            lacks_names: self.cx.misspelt_names > misspelt_before,
             loc: fields.loc,
         });
     }

@@ -24,6 +24,8 @@ pub struct Definition {
     pub parameters: Vec<Parameter>,
     /// What it says of the spans that use it. It may be without anything that a span must have.
     pub span: Span,
+    /// Whether parameters or attributes may be missing for a mistake that was reported.
+    pub lacks_names: bool,
     /// The values in the YAML that it is written in, with what aliases repeat.
     pub weight: usize,
 }

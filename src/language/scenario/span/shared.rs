@@ -36,11 +36,13 @@ pub fn read(cx: &mut Context, node: &Node, library: &mut Library) {
 }
 
 fn definition(cx: &mut Context, name: Located<String>, node: &Node) -> Option<Definition> {
+    let misspelt_before = cx.misspelt_names;
     let fields = Fields::read(cx, node, "a shared span", &SHARED_FIELDS)?;
     let parameters = value::parameters(cx, fields.optional("vars"));
     let mut span = partial(cx, &fields);
     span.calls = item::calls(cx, &fields, 2);
-    Some(Definition { name, parameters, span, weight: node.weight() })
+    let lacks_names = cx.misspelt_names > misspelt_before;
+    Some(Definition { name, parameters, span, lacks_names, weight: node.weight() })
 }
 
 /// `use` and `with`.

@@ -1,0 +1,85 @@
+//! Fields that are not known where they stand: what users call otherwise, and what belongs elsewhere.
+
+use super::ITEM_WORDS;
+
+/// What was probably meant by a field that is not known.
+pub struct Meant {
+    pub hint: &'static str,
+    /// The field, where it is one of the same mapping.
+    pub field: Option<&'static str>,
+}
+
+/// What was probably meant by `field` in a mapping that is `of` this kind ("a span").
+pub fn meant(field: &str, of: &str) -> Option<Meant> {
+    let by_name = match of {
+        "a span" => of_item(field).or_else(|| of_span(field)),
+        "a root span" | "a step" | "a shared span" => of_span(field),
+        "a scenario" => of_scenario(field),
+        "an error condition" => of_condition(field),
+        _ => None,
+    };
+    match by_name {
+        Some((hint, field)) => Some(Meant { hint, field: Some(field) }),
+        None => elsewhere(field, of).map(|hint| Meant { hint, field: None }),
+    }
+}
+
+fn of_span(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "duration" | "duration_ms" | "latency" | "latency_ms" => ("a span's own time is its `delay_ms`", "delay_ms"),
+        "name" | "span_name" | "operation_name" => ("a span's name is its `operation`", "operation"),
+        "span_kind" => ("whether it is a SERVER, a CLIENT, ... is its `kind`", "kind"),
+        "children" | "spans" | "steps" => ("child spans are its `calls`", "calls"),
+        "tags" | "labels" => ("the values on a span are its `attributes`", "attributes"),
+        "logs" => ("what happens in a span is in its `events`", "events"),
+        "links" => ("what a span links to is its `link_from_context`", "link_from_context"),
+        "error_rate" | "errors" | "failure_rate" => {
+            ("how a span fails is in its `error_conditions`: [{probability: 1, type: Timeout}]", "error_conditions")
+        }
+        "template" | "extends" => ("a shared span is named in `use`", "use"),
+        _ => return None,
+    })
+}
+
+fn of_item(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "if" | "condition" => ("the condition of a call is its `when`", "when"),
+        "on_error" | "catch" => ("what runs after a failure is an item of its own, with `when: error`", "when"),
+        "times" | "loop" => ("how often a call is made is its `repeat`", "repeat"),
+        "retries" | "max_retries" => ("how often a call is tried is its `retry: {attempts: 3}`", "retry"),
+        _ => return None,
+    })
+}
+
+fn of_scenario(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "probability" | "share" | "frequency" => ("how often a scenario comes is its `weight`", "weight"),
+        "variables" => ("what is drawn when a trace starts is in its `vars`", "vars"),
+        _ => return None,
+    })
+}
+
+fn of_condition(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "rate" | "error_rate" => ("how often a span fails so is its `probability`", "probability"),
+        "error_type" | "exception" => ("what `error.type` says is its `type`", "type"),
+        _ => return None,
+    })
+}
+
+/// Where a field belongs that does not stand there.
+fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
+    let is_item_word = ITEM_WORDS.contains(&field) && field != "vars";
+    match field {
+        _ if is_item_word && of == "a shared span" => Some("it is a word of the call: write it where the span is used"),
+        _ if is_item_word && !matches!(of, "a span" | "a link") => Some("it is a word for an item of `calls`"),
+        "services" | "spans" | "scenarios" | "schema_version" if of == "a scenario" => {
+            Some("it stands at the top of a file, beside `scenarios`, not in a scenario")
+        }
+        "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
+            Some("it belongs into an item of `scenarios`")
+        }
+        "load" | "incidents" | "malform" => Some("this version of tracegen does not support it"),
+        _ => None,
+    }
+}
