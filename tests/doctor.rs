@@ -114,7 +114,7 @@ fn a_collector_is_in_order() {
     for protocol in ["http/protobuf", "http/json"] {
         let report = doctor(&["--endpoint", &collector.http_url(), "--protocol", protocol], &[]);
         report.says("endpoint", "ok", &[&format!("({protocol}) takes traces")]);
-        report.says("clock", "ok", &["as that of the other end"]);
+        report.says("clock", "ok", &["agrees with that of the other end"]);
         assert_eq!(report.status, 0);
     }
 }
@@ -204,7 +204,7 @@ fn a_store_is_in_order_or_its_faults_are_named() {
     });
     let report = of(&[], &connection.database);
     report.says("store", "ok", &[&format!("{}.otel_traces", connection.database)]);
-    report.says("clock", "ok", &["as that of the other end"]);
+    report.says("clock", "ok", &["agrees with that of the other end"]);
     let wrong = [("DATABASE_USER", "reader"), ("DATABASE_PASSWORD", "wrong")];
     of(&wrong, &connection.database).says("store", "fix", &["DATABASE_USER and DATABASE_PASSWORD"]);
     server.kill();

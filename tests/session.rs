@@ -477,7 +477,7 @@ fn manifests_that_do_not_belong_together_are_refused() {
     let digest = whole["eras"][0]["plan"].as_str().unwrap();
     let cases: [(Edit<'_>, &str); 10] = [
         (&|json| json["format"] = 2.into(), "has format 2, this tracegen reads 1"),
-        (&|json| *json = serde_json::json!({"format": 1}), "no manifest"),
+        (&|json| *json = serde_json::json!({"format": 1}), "not a manifest"),
         (&|json| json["extra"] = 1.into(), "unknown field `extra`"),
         (&|json| json["tag"] = "00000000".into(), "tag is 00000000"),
         (&|json| json["eras"][0]["epoch"]["opening"] = 1.into(), "plan and schedule give"),

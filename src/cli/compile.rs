@@ -24,13 +24,13 @@ pub struct Compile {
     /// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Say only what is wrong
+    /// Print only diagnostics
     #[arg(long, conflicts_with_all = ["emit", "output"])]
     check: bool,
     /// What to print, or with --output to write
     #[arg(long, value_enum, value_name = "WHAT")]
     emit: Option<Emit>,
-    /// Write to a file: what --emit says, else the plan file
+    /// Write to this file: what --emit names, or else a plan file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How to show diagnostics: `human` on stderr, the others on stdout

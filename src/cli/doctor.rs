@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Check what tracegen depends on here, and say what to fix
+/// Check what tracegen depends on at this machine, and say what to fix
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen doctor
@@ -26,22 +26,23 @@ use tokio::time::timeout;
   OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20... tracegen doctor
   tracegen doctor --format json | jq '.checks[] | select(.verdict == \"fix\")'
 
-It looks at the variables (and those that look mistyped), the scenarios, the endpoint (name, connection,
-TLS, credentials: a request without a span is sent), the clock, the store, the port of `tracegen serve`,
-and what this machine lends. Nothing is changed, and it takes less than ten seconds.
+It checks the variables (also for misspelt names), the scenarios, the endpoint (name, connection, TLS,
+credentials: a request without a span is sent), the clock, the store, the port of `tracegen serve`, and the
+limits of this machine. Nothing is changed, and it takes less than ten seconds.
 
-`fix` has to be put right, `note` may be as you want it. Exit status: 0 nothing to fix; 1 something is.")]
+`fix` marks what has to be put right, `note` what may be intended. Exit status: 0 nothing to fix; 1 something
+is to fix.")]
 pub struct Doctor {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]
+    /// URL of the collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// grpc, http/protobuf or http/json [default: OTEL_EXPORTER_OTLP_PROTOCOL, or grpc at port 4317, else http/protobuf]
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<String>,
-    /// A header of every request; may be given several times
+    /// A header for every request; can be repeated
     #[arg(long, value_name = "K=V")]
     header: Vec<String>,
     #[arg(long, value_enum, default_value = "human")]

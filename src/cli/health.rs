@@ -10,15 +10,16 @@ use hyper::StatusCode;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Ask a running `tracegen serve` whether it can answer
+/// Ask a running `tracegen serve` whether it is ready
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen health                                 the server on this machine
   tracegen health http://tracegen.example:8000
 
-It asks for /readyz, which needs no token. Exit status: 0 it can; 1 it can't, and says why; 3 it is out of reach.")]
+It requests /readyz, which needs no token. Exit status: 0 the server is ready; 1 it is not, and the reason is
+printed; 3 it is out of reach.")]
 pub struct Health {
-    /// Where it serves [default: SERVER_HOST and SERVER_PORT, or http://127.0.0.1:8000]
+    /// URL of the server [default: SERVER_HOST and SERVER_PORT, or http://127.0.0.1:8000]
     url: Option<String>,
 }
 

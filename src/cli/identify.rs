@@ -13,16 +13,16 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Tell whether trace ids are of a run, and which traces they are
+/// Find out whether trace ids are of a run, and which of its traces they name
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen identify --manifest run.json 4bf92f3577b34da6a3ce929d0e0e4736
-  tracegen identify --seed 42 ID ID ID            ours or not, by the seed alone: index and tag of the run
-  tracegen identify --seed 42 orders.yaml ID      and of which scenario
+  tracegen identify --seed 42 ID ID ID            by the seed alone: of the run or not, index, tag of the run
+  tracegen identify --seed 42 orders.yaml ID      also the scenario
   tracegen identify --seed 42 --start 2026-01-01T00:00:00Z --rate 50/s orders.yaml ID
-                                                  and when it started, with the tag checked
+                                                  also the start of the trace; the tag is checked
 
-Of ids that were not made with the seed, one in 2^48 is taken for one that was. Exit status 1: some id is not of the run.")]
+One in 2^48 foreign ids is mistaken for an id of the run. Exit status 1: some id is not of the run.")]
 pub struct Identify {
     /// Trace ids (32 hexadecimal digits); anything else is a scenario file or directory
     #[arg(value_name = "ID|PATH", required = true)]

@@ -5,13 +5,13 @@ use clap::{Args, CommandFactory};
 use std::fs;
 use std::path::PathBuf;
 
-/// Write the manual's pages
+/// Write manual pages
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen man ~/.local/share/man/man1            then: man tracegen, man tracegen-run
   tracegen man . && man ./tracegen-verify.1")]
 pub struct Man {
-    /// Where to: a page for tracegen and one for each of its commands; the directory is made if it is missing
+    /// Directory for a page about tracegen and one about each of its commands; it is created if it is missing
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The interval in which manifests that are waited for are read.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Merge the manifests of a run's shards into that of the run
+/// Merge the manifests of a run's shards into one manifest of the run
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen merge shard-0.json shard-1.json shard-2.json -o run.json
@@ -22,15 +22,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
   tracegen merge shards/ -o run.json --wait 2h    as soon as the last shard has ended
   tracegen merge http://one:8080/0.json http://two:8080/1.json -o run.json
 
-The merged manifest stands for the whole run in `replay`, `identify` and `verify`. Of shards that were stopped it knows when each was.
+The merged manifest stands for the whole run in `replay`, `identify` and `verify`. It also holds when each
+shard was stopped.
 
-Exit status: 0 it is that of the whole run; 1 shards are missing, or one has not ended: what is there is merged all the same;
+Exit status: 0 the manifest is that of the whole run; 1 shards are missing or have not ended, but the others are merged;
 3 the manifests are not different shards of one run.")]
 pub struct Merge {
-    /// Manifests of shards, in any order; a directory stands for its files *.json, but for the merged one
+    /// Manifests of shards, in any order; a directory stands for its *.json files, except the merged manifest
     #[arg(value_name = "FILE|DIRECTORY|URL", required = true)]
     manifests: Vec<String>,
-    /// Where the merged one is written [default: stdout]
+    /// Where to write the merged manifest [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How long to wait for shards that are missing or have not ended [default: not at all]

@@ -6,17 +6,17 @@ use crate::export::{MetricExporter, Temporality};
 use crate::telemetry::{Metric, Telemetry};
 use std::time::Duration;
 
-/// The default interval of the specification.
+/// The time between two exports by default, as the OpenTelemetry specification says.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The export that the variables select.
+/// The export of metrics that the environment variables select.
 pub struct Wanted {
     pub target: Target,
     interval: Duration,
     temporality: Temporality,
 }
 
-/// Reads the variables; returns `None` if they select no metrics.
+/// Reads the environment variables, and returns `None` if they select no export.
 ///
 /// # Errors
 /// A variable has a bad value.

@@ -13,9 +13,9 @@ pub const LANES: u32 = 4;
 /// The distribution of starts at a given rate.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ArrivalsFlag {
-    /// Evenly
+    /// At equal distances
     Constant,
-    /// As independent requests arrive
+    /// At random times, like independent requests
     Poisson,
 }
 

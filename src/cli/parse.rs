@@ -1,4 +1,4 @@
-//! The values of flags: rates, intervals, times, durations, shards.
+//! Parsers for the values of flags: intervals, times, durations, shards.
 
 use jiff::Timestamp;
 
@@ -26,8 +26,8 @@ pub fn interval(text: &str) -> Result<(u64, u64), String> {
     checked_interval(min, max)
 }
 
-/// Parses a time and returns it in ns since 1970. It may be in RFC 3339, a UTC date, `now`, or relative to `now` such as
-/// `-7d` or `+10m`.
+/// Parses a time and returns it in ns since 1970. The text may be a time in RFC 3339, a UTC date, `now`, or a duration
+/// relative to `now` such as `-7d` or `+10m`.
 ///
 /// # Errors
 /// The text is not such a time, or out of range.
@@ -46,7 +46,7 @@ pub fn time(text: &str, now: u64) -> Result<u64, String> {
         Ok(timestamp) => timestamp,
         Err(_) => format!("{text}T00:00:00Z").parse().map_err(|_| allowed.to_string())?,
     };
-    // There must be room for the duration of a trace; the limit is far below what an int64 holds.
+    // The limit is far below the largest int64, so that adding the duration of a trace never overflows.
     u64::try_from(timestamp.as_nanosecond())
         .ok()
         .filter(|ns| *ns < 1 << 62)
@@ -58,7 +58,7 @@ pub fn format_time(ns: u64) -> String {
     Timestamp::from_nanosecond(ns as i128).map(|t| t.to_string()).unwrap_or_else(|_| ns.to_string())
 }
 
-/// A shard: the traces whose index leaves `k` when divided by `n`.
+/// A shard of a run: the traces whose index, divided by `n`, leaves the remainder `k`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     pub k: u64,

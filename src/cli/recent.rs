@@ -1,4 +1,4 @@
-//! The recent growth of a count.
+//! The current rate at which a count grows, such as that of sent traces.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,13 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Makes a meter that measures over the last complete `stretch`; during the first one it measures since now.
+    /// Makes a meter. It returns the rate of the last complete stretch of time of this length, and during the first stretch
+    /// the rate since the meter was made.
     pub fn new(stretch: Duration) -> Recent {
         Recent { stretch, stretch_start: Instant::now(), count_before: 0, rate: 0.0 }
     }
 
-    /// Returns the rate a second, given the current count.
+    /// Returns the growth per second, given the current count.
     pub fn rate(&mut self, count: u64) -> f64 {
         let passed = self.stretch_start.elapsed();
         if passed < self.stretch && self.rate > 0.0 {

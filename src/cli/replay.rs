@@ -11,7 +11,7 @@ use crate::journal::{Archive, Identified};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Make one trace of a run again, byte for byte
+/// Generate one trace of a run again, byte for byte
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen replay 17 --manifest run.json          trace 17 of what `tracegen run --manifest run.json` made
@@ -20,10 +20,10 @@ use std::path::PathBuf;
   tracegen replay 17 --manifest run.json --exporter otlp --endpoint http://localhost:4317
   tracegen replay 17 --manifest run.json --exporter file=17.jsonl
 
-Without a manifest the run's seed, scenarios and schedule are given as they were given to it: the line that `tracegen run`
-prints at its end names them. SERVER_TOKEN is sent to a server that wants it.")]
+Without a manifest, give the same seed, scenarios and schedule as the run was given; the line that `tracegen run` prints at its
+end names them. SERVER_TOKEN is sent to a server that asks for it.")]
 pub struct Replay {
-    /// Which trace: its index, counted from 0, or its id
+    /// The trace: its index, counted from 0, or its id
     #[arg(value_name = "INDEX|TRACE_ID", value_parser = which)]
     trace: TraceRef,
     /// Scenario files or directories of a run that is named by its seed

@@ -27,48 +27,50 @@ use std::sync::Arc;
 /// Replay a plan: the same seed and start give the same traces, byte for byte
 #[derive(Args)]
 #[command(after_help = "Examples:
-  tracegen run --exporter stdout                          traces as they happen, without a collector
+  tracegen run --exporter stdout                          traces in real time, without a collector
   tracegen run --seed 42 --count 100000                   to the collector at localhost:4317
-  tracegen run --rate 5000/s --duration 1m                a load test, with the rate that was achieved
+  tracegen run --rate 5000/s --duration 1m                a load test, which reports the achieved rate
   tracegen run --seed 42 --start 2026-01-01T00:00:00Z --count 10000 --exporter file=a.bin
   tracegen run --seed 42 --start 2026-01-01 --duration 1h --rate 100/s --shard 0/3
   tracegen run --count 1000 --manifest run.json           and then: tracegen replay 17 --manifest run.json
-  tracegen run --start -7d --rate 50/s                    a week at full speed, then on as it happens; --until now ends it there
+  tracegen run --start -7d --rate 50/s                    the last week at full speed, then in real time; --until now stops at the present
   tracegen run --resume run.json                          the rest of a run that was stopped
   tracegen run orders.plan --rate max --endpoint http://localhost:4318
 
 With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
-it is interrupted. A run with --manifest that was stopped is taken up again with --resume: no trace is sent twice, none is left
-out, a file is continued. Collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
-_CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) are read as the OTLP specification
-says. OTEL_METRICS_EXPORTER=otlp sends tracegen's own metrics besides, every OTEL_METRIC_EXPORT_INTERVAL ms and at the end, to
-where the same variables with _METRICS_ point. TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX and TRACE_NUM_WORKERS give --interval and --lanes; DATABASE_HOST,
-DATABASE_PORT, DATABASE_USER, DATABASE_PASSWORD and DATABASE_NAME say where ClickHouse is.")]
+it is interrupted. A stopped run with --manifest can be continued with --resume: no trace is sent twice, none is left out, and
+a file is appended to. The collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
+_CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) mean what the OTLP specification says.
+With OTEL_METRICS_EXPORTER=otlp tracegen's own metrics are sent too, every OTEL_METRIC_EXPORT_INTERVAL ms and at the end, to the
+endpoint that the same variables with _METRICS_ name. TRACE_INTERVAL_MIN and TRACE_INTERVAL_MAX stand for --interval, and
+TRACE_NUM_WORKERS for --lanes; DATABASE_HOST, DATABASE_PORT, DATABASE_USER, DATABASE_PASSWORD and DATABASE_NAME name the
+ClickHouse database.")]
 pub struct Run {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// What all choices and values follow from [default: drawn, and printed]
+    /// Seed of all random choices and values [default: a random one, which is printed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]
     timing: TimingFlags,
-    /// Threads to generate on; never changes a byte [default: one a core]
+    /// Number of generating threads, which never changes the output [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     #[command(flatten)]
     exporter: ExporterFlags,
-    /// Write what it takes to make these traces again, at the start and once more at the end [default with --resume: its FILE]
+    /// Write a manifest, from which these traces can be made again, at the start and at the end [default with --resume: its
+    /// FILE]
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Make the rest of a run that was stopped and wrote this manifest: what had not ended then, and what was still to come
+    /// Continue the stopped run that wrote this manifest, with the traces that had not ended or not started
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "seed", "count", "duration", "rate", "interval", "start",
         "until", "shard", "lanes", "arrivals"])]
     resume: Option<PathBuf>,
-    /// Print the account on stdout in this form
+    /// Print a summary of the run on stdout in this format
     #[arg(long, value_enum, value_name = "FORM")]
     summary: Option<SummaryFlag>,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(short, long)]
     quiet: bool,
 }

@@ -1,4 +1,4 @@
-//! The input of a subcommand: scenario files, directories, or a plan file.
+//! The input of a subcommand: scenario files and directories, or one plan file.
 
 use super::environment;
 use super::output::{say, tell};
@@ -19,13 +19,14 @@ macro_rules! shipped {
     };
 }
 
-/// Returns the given paths, or those in SCENARIOS_DIR or SCENARIOS_PATH, or the directory `scenarios`.
+/// Returns the given paths; if there are none, the path in SCENARIOS_DIR or SCENARIOS_PATH; or else the directory
+/// `scenarios`.
 pub fn named(given: Vec<PathBuf>) -> Vec<PathBuf> {
     chosen(given).unwrap_or_else(|| vec![PathBuf::from(DIRECTORY)])
 }
 
-/// Returns the same paths as [`named`], but none if nothing was chosen and `scenarios` does not exist. Then the shipped
-/// scenarios are used.
+/// Returns the same paths as [`named`], except that it returns none, which stands for the shipped scenarios, if no path
+/// was chosen and the directory `scenarios` does not exist.
 pub fn paths(given: Vec<PathBuf>) -> Vec<PathBuf> {
     chosen(given).unwrap_or_else(|| [PathBuf::from(DIRECTORY)].into_iter().filter(|path| path.exists()).collect())
 }
@@ -48,7 +49,7 @@ pub fn shown(paths: &[PathBuf]) -> String {
 /// The directory in which scenarios are looked for by default.
 const DIRECTORY: &str = "scenarios";
 
-/// The scenarios that are used if there are none: those beside this source.
+/// The names and texts of the shipped scenarios, which are used if no path is chosen and there is no directory `scenarios`.
 const SHIPPED: &[(&str, &str)] = &[
     shipped!("_base.yaml"),
     shipped!("01_api_gateway.yaml"),
@@ -63,12 +64,12 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("10_search_service_slow.yaml"),
 ];
 
-/// The result of compiling files.
+/// The result of compiling scenario files.
 pub struct Compilation {
     pub sources: Sources,
     /// The number of files that contain scenarios.
     pub files: usize,
-    /// The diagnostics of both stages in file order.
+    /// The diagnostics of loading and of compiling, in file order.
     pub diagnostics: Vec<Diagnostic>,
     pub plan: Option<Plan>,
     pub map: SourceMap,
@@ -118,7 +119,7 @@ pub fn plan(paths: &[PathBuf]) -> Result<Plan, Failure> {
     }
 }
 
-/// Returns the plan together with its sources, if there are any.
+/// Returns the plan of `paths` together with its sources; a plan file has none.
 ///
 /// # Errors
 /// The files can't be read, or do not compile.
@@ -135,7 +136,7 @@ pub fn edition(paths: &[PathBuf]) -> Result<Edition, Failure> {
     })
 }
 
-/// Reads a plan file, or returns `None` if the paths are not one.
+/// Reads the plan file, or returns `None` if the paths are not those of one plan file.
 fn plan_file(paths: &[PathBuf]) -> Result<Option<Plan>, Failure> {
     if let [path] = paths
         && path.extension().is_some_and(|e| e != "yaml" && e != "yml")

@@ -34,39 +34,39 @@ const DRAIN: u64 = 6 * quantity::SECOND;
 /// from the signal on.
 const LAST: Duration = Duration::from_secs(7);
 
-/// Generate traces and show them on a web page as they come: http://localhost:8000
+/// Generate traces in real time and show them on a web page: http://localhost:8000
 #[derive(Args, Default)]
 #[command(after_help = "Examples:
   tracegen serve                                  the scenarios in `scenarios`, traces in memory
   tracegen serve --seed 42 --rate 20/s            at a steady rate
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 tracegen serve     and to a collector
   DATABASE_TYPE=clickhouse tracegen serve         shows what is in ClickHouse
-  SERVER_HOST=0.0.0.0 SERVER_TOKEN=... tracegen serve       for other machines, who must know the token
+  SERVER_HOST=0.0.0.0 SERVER_TOKEN=... tracegen serve       for other machines, which need the token
 
-Changed scenario files are taken over while it runs; while they don't compile, the plan of before stays.
+Changed scenario files are compiled and used while it runs; if they don't compile, the previous plan stays in use.
 
 Variables: DATABASE_TYPE (inmemory, clickhouse), DATABASE_HOST, _PORT, _USER, _PASSWORD, _NAME, INMEMORY_MAX_TRACES,
 INMEMORY_MAX_MIB, TRACE_INTERVAL_MIN, TRACE_INTERVAL_MAX, TRACE_NUM_WORKERS, SERVER_HOST, SERVER_PORT, SERVER_NAMES, SERVER_TOKEN,
 TRACE_FETCH_LIMIT, CARD_DISPLAY_LIMIT, STATUS_UPDATE_INTERVAL, JAEGER_URL, LOG_LEVEL (error, warn, info, debug), and the collector variables
-of `tracegen run`. OTEL_METRICS_EXPORTER=otlp sends the figures of /metrics over OTLP. The status page shows them all as
-they are in effect.")]
+of `tracegen run`. OTEL_METRICS_EXPORTER=otlp sends the figures of /metrics over OTLP. The status page shows the values that
+are in effect.")]
 pub struct Serve {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// What all choices and values follow from [default: drawn, and printed]
+    /// Seed of all random choices and values [default: a random one, which is printed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Traces a second, minute or hour: 50, 50/s, 100/m
+    /// Number of traces a second, minute or hour: 50, 50/s, 100/m
     #[arg(long, value_name = "R", value_parser = quantity::rate, conflicts_with_all = ["interval", "lanes"])]
     rate: Option<Rate>,
-    /// Gaps between the traces of a lane, uniform: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
+    /// Gaps between the traces of a lane, uniformly distributed: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
     #[arg(long, value_name = "MIN..MAX", value_parser = parse::interval)]
     interval: Option<(u64, u64)>,
-    /// Independent sequences of gaps [default: 4]
+    /// Number of lanes: independent sequences of gaps [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::interpreter::MAX_LANES as i64))]
     lanes: Option<u32>,
-    /// How starts are spread at a rate [default: constant]
+    /// How trace starts are distributed at a --rate [default: constant]
     #[arg(long, value_enum, value_name = "HOW")]
     arrivals: Option<ArrivalsFlag>,
     /// Where to listen: an address or name of this machine [default: SERVER_HOST or 127.0.0.1]
@@ -75,7 +75,7 @@ pub struct Serve {
     /// The port; 0 takes a free one [default: SERVER_PORT or 8000]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// Keep what it takes to make the traces again in this file
+    /// Keep a manifest in this file, from which the traces can be made again
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }

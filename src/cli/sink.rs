@@ -1,5 +1,4 @@
-//! The subcommand `tracegen sink`: a receiver at the end of a pipeline, which verifies what arrives, and can play a faulty
-//! receiver.
+//! The subcommand `tracegen sink`: a receiver at the end of a pipeline, which verifies what arrives, and can fail on purpose.
 
 mod faults;
 mod figures;
@@ -30,38 +29,40 @@ use trial::{Concluded, Trial};
 
 const GRPC: &str = "127.0.0.1:4317";
 const HTTP: &str = "127.0.0.1:4318";
+/// The time between two updates of the screen, and between two checks of the limits.
 const REDRAW: Duration = Duration::from_millis(100);
-/// The time allowed for tasks of connections that do not end.
+/// The time allowed at the end for connections that have not been closed.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Receive traces at the end of a pipeline, verify them as they come, and fail on purpose where that is asked for
+/// Receive traces at the end of a pipeline, verify them as they arrive, and fail on purpose if asked to
 #[derive(Args)]
 #[command(after_help = "Examples:
-  tracegen sink                                     what comes to ports 4317 (gRPC) and 4318 (HTTP)?
+  tracegen sink                                     what arrives at ports 4317 (gRPC) and 4318 (HTTP)?
   tracegen sink --manifest run.json --until-idle 5s
-    and beside it, to a collector that exports to the sink:
+    and in another terminal, to a collector that exports to the sink:
   tracegen run --manifest run.json --count 100000 --endpoint http://localhost:14317
   tracegen sink --manifest run.json --unavailable 5% --delay 50ms..200ms
                                                     does the collector keep what it can't deliver?
   tracegen sink --manifest run.json --reset 1% --allow duplicated
-                                                    .. and what it may have delivered?
+                                                    .. and send again what it may have delivered?
   tracegen sink --manifest run.json --drop 3%       does the alert see what is lost behind the collector?
 
-OTLP/gRPC and OTLP/HTTP are taken at either address, protobuf or JSON, plain or in gzip. The manifest may not be there yet: who
-sends is told to come again until it is. It is read again when the file changes, and at the end: what a run that has not ended was still
-to send can't be told lost. So --until-idle waits for the run's end and then for quiet, which begins anew at the end; --wait bounds
-how long it waits for the first request, and for the end of a run of which nothing more comes.
+Both addresses accept OTLP/gRPC and OTLP/HTTP, protobuf or JSON, plain or gzip. The manifest need not exist yet: until it does,
+senders are told to try again later. It is read again when the file changes, and at the end. While a run goes on, spans that
+have not arrived may still be sent, so they can't be called lost. --until-idle therefore waits until the run has ended, and from
+then on until nothing has arrived for that long; --wait limits how long it waits for the first request, and for the end of a run
+of which nothing arrives any more.
 
-Faults are drawn for each request by its number, so they repeat with --seed; what was done is counted and printed apart from the
-verdict, which knows nothing of it. How late spans come is told of those that ended since the sink began, in a run that goes on:
-what is sent of the past is not late. A request that was reset has been taken: who sends it again doubles it.
+Faults are drawn for each request by its number, so they repeat with --seed. They are counted and printed apart from the verdict,
+which takes no account of them. Delays are measured only for spans that ended after the sink started, in a run that goes on:
+spans of the past are not late. A request whose connection was reset has been received, so sending it again duplicates its spans.
 
-Memory: 16 requests at a time, as large as --max-request allows, and what HTTP/2 lets through to wait, 8 MiB a connection; with
-a manifest what `tracegen verify` takes. Who is too fast waits.
+Memory: 16 requests at a time, as large as --max-request allows, and 8 MiB a connection for requests that wait; with a manifest
+also as much as `tracegen verify` takes. Senders that are too fast have to wait.
 
-Exit status: 0 done, or nothing lost, doubled, changed or invented; 1 something is; 3 it could not be checked, as a run that has not
-ended, or of which nothing has come; 130 interrupted before --for, --until-idle or --count. Two signals within half a second are
-one; a second one ends it at once, without a verdict.")]
+Exit status: 0 done, or nothing lost, duplicated, altered or invented; 1 something is; 3 it could not be checked, because the run
+has not ended or nothing of it has arrived; 130 interrupted before --for, --until-idle or --count was reached. Two signals within
+half a second count as one; a second one ends the command at once, without a verdict.")]
 pub struct Sink {
     /// Where to listen for OTLP/gRPC; port 0 takes a free one [default: 127.0.0.1:4317, unless --listen-http is given alone]
     #[arg(long, value_name = "HOST:PORT")]
@@ -69,25 +70,26 @@ pub struct Sink {
     /// Where to listen for OTLP/HTTP [default: 127.0.0.1:4318, unless --listen is given alone]
     #[arg(long, value_name = "HOST:PORT")]
     listen_http: Option<String>,
-    /// Verify what comes against the run that writes this: a file, or a URL (of a running serve: http://localhost:8000/api/manifest)
+    /// Verify what arrives against the run that writes this manifest: a file, or a URL (of a running serve:
+    /// http://localhost:8000/api/manifest)
     #[arg(long, value_name = "FILE|URL")]
     manifest: Option<String>,
-    /// End after so long
+    /// End after this time
     #[arg(long = "for", value_name = "D", value_parser = parse::positive_duration)]
     duration: Option<u64>,
-    /// End when nothing has come for so long, after the first request and, with --manifest, after the run's end
+    /// End when nothing has arrived for this time, after the first request and, with --manifest, after the run's end
     #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
     until_idle: Option<u64>,
-    /// With --until-idle: how long nothing may come before the first request, and before the run's end
+    /// With --until-idle: how long to wait for the first request, and for the run's end while nothing arrives
     #[arg(long, value_name = "D", default_value = "1m", value_parser = parse::positive_duration)]
     wait: u64,
-    /// End when so many spans have come
+    /// End when this many spans have arrived
     #[arg(long, value_name = "SPANS", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Largest request, MiB
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     max_request: u32,
-    /// Say nothing but errors and the result
+    /// Print only errors and the result
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
@@ -164,7 +166,7 @@ impl Sink {
             loop {
                 tokio::select! {
                     () = &mut signal, if !signalled => {
-                        page.say("stopping; what is under way is still taken (once more to stop at once)");
+                        page.say("stopping; requests under way are still received (signal again to stop at once)");
                         interrupted = end.take().is_some();
                         signalled = true;
                     }

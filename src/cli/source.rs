@@ -33,10 +33,10 @@ pub struct Background {
 /// The flags that name a run.
 #[derive(Args)]
 pub struct Source {
-    /// What the run wrote: a file, or a URL (of a running serve: http://localhost:8000/api/manifest)
+    /// The manifest that the run wrote: a file, or a URL (of a running serve: http://localhost:8000/api/manifest)
     #[arg(long, value_name = "FILE|URL", required_unless_present = "seed", conflicts_with = "seed")]
     pub manifest: Option<String>,
-    /// The run's seed; what else it was given has to be given too
+    /// The run's seed; the other flags and paths of the run have to be given too
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     #[command(flatten)]

@@ -18,25 +18,26 @@ pub struct TimingFlags {
     /// Only traces that start within D of the start: 30s, 5m, 1h30m
     #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
     pub duration: Option<u64>,
-    /// Traces a second, minute or hour (50, 50/s, 100/m, 1/h), or `max`
+    /// Number of traces a second, minute or hour (50, 50/s, 100/m, 1/h), or `max`
     #[arg(long, value_name = "R", value_parser = quantity::rate, conflicts_with_all = ["interval", "lanes"])]
     pub rate: Option<Rate>,
-    /// Gaps between the traces of a lane, uniform: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
+    /// Gaps between the traces of a lane, uniformly distributed: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
     #[arg(long, value_name = "MIN..MAX", value_parser = parse::interval)]
     pub interval: Option<(u64, u64)>,
-    /// When the schedule starts: a time (RFC 3339), a date, `now`, -7d, +10m; the past goes out at full speed [default: now]
+    /// When the schedule starts: a time (RFC 3339), a date, `now`, -7d, +10m; traces of the past are sent at full speed
+    /// [default: now]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub start: Option<String>,
-    /// Only traces that start before a time: as --start
+    /// Only traces that start before this time, given like --start
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Make only every N-th trace, from the K-th on; the N shards together are the whole
+    /// Only every N-th trace, from the K-th on (counted from 0); the N shards together are the whole run
     #[arg(long, value_name = "K/N", value_parser = parse::shard)]
     pub shard: Option<Shard>,
-    /// Independent sequences of gaps; part of the schedule [default: 4]
+    /// Number of lanes: independent sequences of gaps, which are part of the schedule [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::interpreter::MAX_LANES as i64))]
     pub lanes: Option<u32>,
-    /// How starts are spread at a rate [default: constant]
+    /// How trace starts are distributed at a --rate [default: constant]
     #[arg(long, value_enum, value_name = "HOW")]
     pub arrivals: Option<ArrivalsFlag>,
 }

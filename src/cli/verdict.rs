@@ -1,4 +1,4 @@
-//! The flags for a policy, and the output of the report.
+//! The flags for the policy of a verification, and the output of its report.
 
 mod human;
 mod junit;
@@ -10,24 +10,24 @@ use super::{Exit, Failure};
 use crate::verify::{Allowance, Policy, Report, Sample, Verdict};
 use clap::{Args, ValueEnum};
 
-/// The flags of a policy and of its report.
+/// The flags for the policy of a verification and for its report.
 #[derive(Args)]
 pub struct VerdictFlags {
-    /// How the report is written, on stdout
+    /// Format of the report on stdout
     #[arg(long, value_enum, value_name = "FORM", default_value = "human")]
     pub format: Format,
-    /// Also show the counts of each scenario and service, and how often traces failed beside what the plan lets expect
+    /// Also show the counts of each scenario and service, and the failed traces compared with those the plan lets expect
     #[arg(long)]
     pub details: bool,
-    /// What must arrive of a sampled run: `keep-errors` (every trace with a failed span), `sample=10%+-1` (of the others, so
-    /// many per cent of the traces more or less), `sample=10%` (as many as chance explains)
+    /// What must arrive of a sampled run: `keep-errors` (every trace with a failed span), `sample=10%+-1` (9 to 11 per cent
+    /// of the other traces), `sample=10%` (a share of them that chance explains)
     #[arg(long, value_name = "POLICY", value_parser = expectation)]
     pub expect: Vec<Expectation>,
-    /// What to let pass: `lost`, `duplicated`, `altered`, `altered=FIELD` (that field alone; `altered=resource.k8s.*` is all whose
-    /// names begin so), `invented`, `orphaned`, `damaged` (what can't be read is taken to hold nothing)
+    /// Faults to tolerate: `lost`, `duplicated`, `altered`, `altered=FIELD` (only this field; `altered=resource.k8s.*` is
+    /// every field whose name begins so), `invented`, `orphaned`, `damaged` (unreadable data is taken to hold nothing)
     #[arg(long, value_name = "FAULT", value_parser = str::parse::<Allowance>)]
     pub allow: Vec<Allowance>,
-    /// What to take for a fault, too: `unexpected`, spans that are not of the run
+    /// What else is a fault: `unexpected`, spans that are not of the run
     #[arg(long, value_enum, value_name = "WHAT")]
     pub deny: Option<Deny>,
 }
@@ -51,10 +51,10 @@ pub enum Expectation {
 }
 
 impl VerdictFlags {
-    /// Returns the policy.
+    /// Returns the policy that the flags describe.
     ///
     /// # Errors
-    /// There are two samples.
+    /// `--expect sample` is given twice.
     pub fn policy(&self) -> Result<Policy, Failure> {
         let allow = self.allow.iter().cloned().collect();
         let mut policy = Policy { deny_unexpected: self.deny.is_some(), allow, ..Policy::default() };
@@ -68,7 +68,7 @@ impl VerdictFlags {
         Ok(policy)
     }
 
-    /// Reports whether any flag is given that needs a run.
+    /// Reports whether any of the flags makes sense only if the run is known.
     pub fn wants_run(&self) -> bool {
         self.format == Format::Junit
             || self.details

@@ -12,7 +12,7 @@ use clap::Args;
 use progress::Display;
 use std::path::PathBuf;
 
-/// Hold what arrived against what was sent: what is lost, doubled, changed
+/// Compare what arrived with what was sent: what is lost, duplicated, altered
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen verify --manifest run.json --from traces.json            what the collector's file exporter wrote
@@ -23,22 +23,22 @@ use std::path::PathBuf;
     tracegen verify --seed 42 --count 1000 --start 2026-01-01 --rate 100/s --from -
   tracegen verify --manifest run.json --from kept.json --expect keep-errors --expect sample=10%+-1
 
-A trace arrives whole or not at all where a policy samples; a part of one is loss. Memory: 4 bytes a trace, and 2 bytes and a
-bit a span of those that arrived. Shards' manifests are merged first: `tracegen merge`.
+If a policy samples, a trace must arrive whole or not at all; a part of a trace is loss. Memory: 4 bytes for each trace of the
+run, and 2 bytes and 1 bit for each span of the traces that arrived. Merge the manifests of shards first: `tracegen merge`.
 
-What is allowed is exact: `--allow altered=attributes.user` is that field alone, `altered=resource.k8s.*` are all whose names begin
-with `resource.k8s.`, and an allowance by which nothing passed is told. A span that the run never sent is a fault in one of its
-traces, and nobody's business elsewhere, unless `--deny unexpected` is given.
+An allowance covers exactly what it names: `--allow altered=attributes.user` only that field, `altered=resource.k8s.*` every field
+whose name begins with `resource.k8s.`. An allowance that was not needed is reported. A span that the run never sent is a fault
+if it is in one of the run's traces; in other traces it is ignored, unless `--deny unexpected` is given.
 
-Exit status: 0 nothing is lost, doubled, changed or invented beyond what is allowed; 1 something is; 3 it could not be checked: a
-source out of reach, or one with nothing of the run; a run that has sent nothing, goes on, or was killed before it wrote its end;
-damage that may hide something; a report that can't be written. What is certainly wrong is told, and exits 1, all the same.")]
+Exit status: 0 nothing is lost, duplicated, altered or invented beyond what is allowed; 1 something is; 3 it could not be checked:
+the source is out of reach, or has nothing of the run; the run has sent nothing, goes on, or was killed before it wrote its end;
+damage may hide something; the report can't be written. What is certainly wrong is reported all the same, with exit status 1.")]
 pub struct Verify {
     /// Where the traces are: `clickhouse` (by DATABASE_HOST and the like), `clickhouse=URL`, `jaeger=URL`, OTLP files, or `-`
     /// for standard input
     #[arg(long, value_name = "SOURCE", required = true, num_args = 1)]
     from: Vec<String>,
-    /// With --manifest more OTLP files; with --seed the run's scenario files or directories
+    /// With --manifest: more OTLP files; with --seed: the run's scenario files or directories
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]

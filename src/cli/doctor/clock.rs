@@ -1,34 +1,36 @@
-//! The check of the clock: traces carry its time, and backends sort by it.
+//! The check of this machine's clock, whose time traces carry and backends sort by.
 
 use super::report::Finding;
 use crate::clock::now;
 use std::time::Instant;
 
-/// The deviation in ns that is reported: a larger one displaces the spans of other machines noticeably.
+/// The largest deviation from another clock that is not reported, in ns. A larger one noticeably displaces spans against those
+/// of other machines.
 const MOST: i64 = 2_000_000_000;
-/// The step in ns that is reported if the clock is set during the check.
+/// The largest step of the clock during the check that is not reported, in ns.
 const STEP: i64 = 100_000_000;
 
-/// A watch on whether the clock goes evenly.
+/// The times of both clocks at the start of the check, by which a step of the wall clock is noticed.
 pub struct Watch {
     wall: u64,
     monotonic: Instant,
 }
 
-/// The time of another machine's clock, with the times of this machine's clock when it was asked and when it answered, in
-/// ns since 1970.
+/// A reading of another machine's clock. All times are in ns since 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockReading {
     /// The time of the other clock.
     pub theirs: u64,
     /// The maximum error of `theirs`, in ns.
     pub error: u64,
+    /// The time of this machine's clock when the other machine was asked.
     pub asked: u64,
+    /// The time of this machine's clock when the answer came.
     pub answered: u64,
 }
 
 impl ClockReading {
-    /// Asks for the time with `asking`, which returns ns since 1970.
+    /// Awaits `asking`, which asks another machine for its time in ns since 1970.
     ///
     /// # Errors
     /// The other machine does not answer.
@@ -55,7 +57,7 @@ impl Watch {
         Watch { wall: now(), monotonic: Instant::now() }
     }
 
-    /// Returns the finding, given the clock of the endpoint or the store, if known.
+    /// Returns the finding of the check. `reading` is that of the endpoint's or the store's clock, if there is one.
     pub fn check(&self, reading: Option<ClockReading>) -> Finding {
         let passed = self.monotonic.elapsed().as_nanos() as i64;
         let step = now() as i64 - self.wall as i64 - passed;
@@ -64,7 +66,7 @@ impl Watch {
             return Finding::fix("clock", finding).advise("let it be kept by NTP, which adjusts it slowly");
         }
         let Some(reading) = reading else {
-            return Finding::ok("clock", "it goes evenly; nobody else's is there to compare it with");
+            return Finding::ok("clock", "it goes evenly; there is no other clock to compare it with");
         };
         match reading.ahead() {
             ahead if ahead.abs() > MOST => {
@@ -72,7 +74,7 @@ impl Watch {
                 let finding = format!("it is {} {side} that of the other end", seconds(ahead));
                 Finding::fix("clock", finding).advise("synchronise both by NTP: backends drop or misplace what is off")
             }
-            _ => Finding::ok("clock", "it goes evenly, and as that of the other end"),
+            _ => Finding::ok("clock", "it goes evenly, and agrees with that of the other end"),
         }
     }
 }

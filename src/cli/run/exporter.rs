@@ -37,22 +37,21 @@ pub fn parse(text: &str) -> Result<Exporter, String> {
 /// The flags for the destination of traces.
 #[derive(Args)]
 pub struct ExporterFlags {
-    /// Where traces go: otlp, stdout, file=PATH (.jsonl, .ndjson and .json are OTLP JSON lines, anything else is
-    /// length-prefixed protobuf, with .gz behind it compressed; - is stdout), clickhouse, none [default: otlp; of replay:
-    /// stdout]
+    /// Where to send traces: otlp, stdout, file=PATH (.jsonl, .ndjson and .json are OTLP JSON lines, other names are
+    /// length-prefixed protobuf; .gz at the end compresses; - is stdout), clickhouse, none [default: otlp, for replay stdout]
     #[arg(long, value_name = "WHERE", value_parser = parse)]
     pub exporter: Option<Exporter>,
-    /// Overwrite the file of file=PATH, if it is there
+    /// Overwrite the file of file=PATH if it exists
     #[arg(long)]
     pub force: bool,
-    /// The collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317]; or ClickHouse, as
+    /// URL of the collector [default: OTEL_EXPORTER_OTLP_ENDPOINT or http://localhost:4317], or of ClickHouse:
     /// http://HOST:8123/DATABASE
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// grpc, http/protobuf or http/json [default: OTEL_EXPORTER_OTLP_PROTOCOL, or grpc at port 4317, else http/protobuf]
     #[arg(long, value_name = "PROTOCOL")]
     pub protocol: Option<String>,
-    /// A header of every request; may be given several times
+    /// A header for every request; can be repeated
     #[arg(long, value_name = "K=V")]
     pub header: Vec<String>,
     /// How long to wait for a collector that has never answered [default: 10s]

@@ -122,7 +122,7 @@ pub fn run(
                     signals += 1;
                     stop.set(&*job.clock);
                     if signals == 1 {
-                        display.say("stopping; what has ended is still delivered (once more to stop at once)");
+                        display.say("stopping; ended traces are still delivered (signal again to stop at once)");
                         deadline = Some(Instant::now() + DRAIN);
                     } else {
                         deadline = Some(Instant::now());

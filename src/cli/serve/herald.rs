@@ -1,4 +1,5 @@
-//! Reports of events on stderr while the server runs. It also watches the scenario files and keeps the manifest.
+//! Reports of events on stderr while the server runs. The reporter also watches the scenario files and keeps the manifest
+//! up to date.
 
 use super::level::Level;
 use crate::cli::clock_watch::ClockWatch;
@@ -22,14 +23,14 @@ use tokio::time::{MissedTickBehavior, interval};
 /// The time between two looks at the files, the session and the store.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The reporter of events.
+/// The reporter of events, which looks for them once a second.
 pub struct Herald {
     app: Arc<App>,
     level: Level,
     manifest: Option<Arc<ManifestFile>>,
 }
 
-/// The states that were last reported.
+/// The states that were last reported, so that only changes are reported.
 #[derive(Default)]
 struct Known {
     phase: Option<Phase>,
@@ -49,7 +50,7 @@ impl Herald {
         say(self.level, level, line);
     }
 
-    /// Prints the banner at the beginning.
+    /// Prints the banner: the address of the server and the settings in effect.
     pub fn banner(&self, paths: &[PathBuf], host: &str) {
         let state = self.app.session.state();
         let paths = shown(paths);
@@ -78,7 +79,7 @@ impl Herald {
         }
     }
 
-    /// Watches until `end` is notified; the current writing is completed.
+    /// Reports events until `end` is notified. A manifest that is being written by then is completed.
     pub async fn watch(self, end: Arc<Notify>) {
         let mut known = Known { phase: Some(Phase::Running), ..Known::default() };
         let mut looks = interval(LOOK);
@@ -98,7 +99,7 @@ impl Herald {
         }
     }
 
-    /// Looks at the scenario files. Compiling runs on a thread of its own, because it would delay requests.
+    /// Compiles the scenario files if they changed, on a thread of its own, because requests would have to wait otherwise.
     async fn look_at_files(&self) {
         let library = self.app.library.clone();
         let change = tokio::task::spawn_blocking(move || library.poll()).await;
@@ -219,7 +220,7 @@ fn store(status: &DatabaseStatus) -> String {
     }
 }
 
-/// Waits for a signal to end.
+/// Waits for a signal that asks the server to stop.
 pub async fn ending() {
     match Signals::listen() {
         Ok(signals) => signals.first().await,
@@ -228,5 +229,5 @@ pub async fn ending() {
             std::future::pending().await
         }
     }
-    output::say("stopping; what has ended is still delivered (once more to stop at once)");
+    output::say("stopping; ended traces are still delivered (signal again to stop at once)");
 }

@@ -9,25 +9,25 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(next_help_heading = "Faults")]
 pub struct FaultFlags {
-    /// Answer so much later: 100ms, or uniform 50ms..200ms
+    /// Delay each answer: by 100ms, or by 50ms..200ms, uniformly distributed
     #[arg(long, value_name = "D|MIN..MAX", value_parser = delay)]
     delay: Option<(Duration, Duration)>,
-    /// Refuse a share of the requests for now: UNAVAILABLE, 503
+    /// Refuse a share of the requests temporarily: UNAVAILABLE in gRPC, 503 in HTTP
     #[arg(long, value_name = "P%", value_parser = share)]
     unavailable: Option<f64>,
-    /// When a refused request is asked to come again, whole seconds for HTTP; 0 says nothing [default: 1s]
+    /// Time after which a refused request should be sent again, in HTTP whole seconds; 0: none is named [default: 1s]
     #[arg(long, value_name = "D", value_parser = quantity::duration, requires = "unavailable")]
     retry_after: Option<u64>,
-    /// Reject a share of the spans, and say so: OTLP's partial success
+    /// Reject a share of the spans, and say so in the answer: OTLP's partial success
     #[arg(long, value_name = "P%", value_parser = share)]
     partial: Option<f64>,
-    /// Acknowledge a share of the requests, and forget them
+    /// Acknowledge a share of the requests, but discard them
     #[arg(long, value_name = "P%", value_parser = share)]
     drop: Option<f64>,
-    /// Take a share of the requests, and reset their connection instead of an answer
+    /// Receive a share of the requests, but reset their connections instead of answering
     #[arg(long, value_name = "P%", value_parser = share)]
     reset: Option<f64>,
-    /// What the draws of faults follow from [default: drawn, and printed]
+    /// Seed of the random choice of faults [default: a random one, which is printed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! The processing of an arrival: it is counted, and verified if a run is known.
+//! The processing of arrivals, which are counted, and verified if a run is given.
 
 use super::trial::{self, Trial};
 use crate::clock;
@@ -20,7 +20,7 @@ pub struct Judge {
 }
 
 impl Bench {
-    /// Makes a bench that verifies arrivals against the run of `manifest`, if there is one.
+    /// Makes a judge that verifies arrivals against the run of `manifest`, or only counts them if that is `None`.
     pub fn new(manifest: Option<String>, policy: Policy) -> Bench {
         let trial = manifest.map(|manifest| Trial::new(manifest, policy));
         let judge = Judge { census: Census::since(clock::now()), trial };
@@ -31,7 +31,7 @@ impl Bench {
         self.0.lock()
     }
 
-    /// Reads the manifest again, which may take as long as a server does. It does not block other threads.
+    /// Reads the manifest again. That may take long if a server has to answer, so the judge is not locked meanwhile.
     ///
     /// # Errors
     /// The manifest can't be used; the error explains why.
@@ -42,7 +42,7 @@ impl Bench {
         self.lock().trial.as_mut().map_or(Ok(()), |trial| trial.learn(known))
     }
 
-    /// Takes arrivals until the channel is closed.
+    /// Judges and answers arrivals until the channel is closed.
     pub fn take_all(&self, mut arrivals: mpsc::Receiver<Arrival>) {
         while let Some(arrival) = arrivals.blocking_recv() {
             let lacks_run = self.lock().trial.as_mut().is_some_and(|trial| !trial.look());
