@@ -5,7 +5,6 @@
 //! resources); `lower` makes instructions of it; `link` finds what the links can lead to; `compact` leaves out what nothing
 //! uses; and the plan's verifier has the last word.
 
-mod bound;
 mod check;
 mod compact;
 mod expression;
@@ -32,7 +31,7 @@ use crate::language::parallel;
 use crate::language::scenario::{Model, Scenario};
 use crate::language::source::{START, Sources};
 use crate::language::{self, Loaded};
-use crate::plan::{BlockId, Fault, Plan, Violation, Violations};
+use crate::plan::{BlockId, Fault, Plan, Violation, limits};
 use names::Names;
 use report::Report;
 use resolve::Resolver;
@@ -99,7 +98,6 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     if !report.is_full() {
         link::find_sources(&mut program, &names, &exports, &links, budget, &mut report)?;
     }
-    bound::check(&program, &map, &mut report);
     if !report.failed() {
         unused::report_vars(&names, &mut report);
         shared.check_unused(&mut report);
@@ -109,11 +107,13 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     } else {
         compact::compact(&mut program);
         budget.check()?;
-        let verified = Plan::verify(program);
-        let report_all = |violations: Violations| {
-            violations.iter().for_each(|violation| report_violation(violation, model, &map, &mut report));
-        };
-        verified.map_err(report_all).ok()
+        match Plan::verify(program) {
+            Ok(plan) => Some(plan),
+            Err(violations) => {
+                violations.iter().for_each(|violation| report_violation(violation, model, &map, &mut report));
+                None
+            }
+        }
     };
     Ok(Compiled { plan, diagnostics: report.finish(), map })
 }
@@ -149,6 +149,9 @@ fn report_violation(violation: &Violation, model: &Model, map: &SourceMap, repor
     let problem = match &violation.fault {
         Fault::TooMany { .. } | Fault::ExprDepth | Fault::Duration => {
             Problem::BeyondLimits { fault: violation.fault.to_string() }
+        }
+        Fault::Spans { max, factors } => {
+            Problem::TraceTooLarge { spans: *max, limit: limits::SPANS.into(), factors: factors.clone() }
         }
         _ => Problem::Internal { violation: violation.to_string() },
     };

@@ -24,6 +24,7 @@ mod json;
 mod listing;
 mod notation;
 mod number;
+mod terms;
 mod tree;
 mod verify;
 
@@ -40,6 +41,7 @@ pub use id::{
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
 pub use number::Number;
+pub use terms::Attempts;
 pub use verify::{Fault, Place, Violation, Violations};
 
 use serde::{Deserialize, Serialize};

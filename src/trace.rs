@@ -5,6 +5,7 @@
 
 mod amount;
 pub mod bytes;
+mod call;
 mod stored;
 mod text;
 mod texts;
@@ -13,6 +14,7 @@ mod view;
 
 pub use amount::{Amount, Loss};
 pub use bytes::Bytes;
+pub use call::Call;
 pub use stored::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId, tree_order};
 pub use texts::Texts;
 pub use value::{Read, Value};

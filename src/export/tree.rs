@@ -1,7 +1,7 @@
 //! A trace as a tree on a terminal: a row for each span, indented below its parent, with a bar on the trace's time line.
 
 use crate::text::foreign::foreign;
-use crate::trace::{NONE, View};
+use crate::trace::{Call, NONE, SpanRecord, View};
 use anstyle::{AnsiColor, Style};
 use std::io;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -19,7 +19,8 @@ const BOLD: Style = Style::new().bold();
 /// Writes the trace of `view`: a line about the trace, then a line for each span. Service and operation are cut so that
 /// lines are at most `width` cells wide, as far as possible; the type of an error may exceed it. `color` adds ANSI escapes.
 ///
-/// In the bar, `#` is the span's own time, `-` time in which a child ran.
+/// In the bar, `#` is time the span spent itself, `-` time in which a child ran that it waited for. Behind the bar stand the error, and how
+/// the span was called where that is not plain: `retry 1`, `cut off` by a time-out, `not awaited`, or `runs on` after its caller.
 ///
 /// # Errors
 /// `out` can't be written.
@@ -43,10 +44,13 @@ pub fn write_tree(view: View<'_>, out: &mut impl io::Write, color: bool, width: 
         let red = if row.error.is_some() { red } else { Style::new() };
         write!(out, "  {service}  {operation}  {:kind$}  {:>start$} |", row.kind, row.start)?;
         write!(out, "{red}{bar}{red:#}| {:>duration$} ms", row.duration)?;
-        match &row.error {
-            Some(error) => writeln!(out, "  {red}{error}{red:#}")?,
-            None => writeln!(out)?,
+        if let Some(error) = &row.error {
+            write!(out, "  {red}{error}{red:#}")?;
         }
+        if !row.notes.is_empty() {
+            write!(out, "  ({})", row.notes.join(", "))?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }
@@ -60,11 +64,13 @@ struct Row {
     start: String,
     duration: String,
     error: Option<String>,
+    /// How it was called, where there is something to be said of that.
+    notes: Vec<String>,
 }
 
 fn rows(view: View<'_>) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::with_capacity(view.trace.spans.len());
-    for span in view.spans() {
+    for (span, call) in view.spans().zip(view.calls()) {
         let record = span.record();
         rows.push(Row {
             // A parent stands before its children.
@@ -75,9 +81,22 @@ fn rows(view: View<'_>) -> Vec<Row> {
             start: ms(record.start.saturating_sub(view.trace.start)),
             duration: ms(record.end.saturating_sub(record.start)),
             error: span.failure().map(|(r#type, _)| foreign(r#type).to_string()),
+            notes: notes(view, record, call),
         });
     }
     rows
+}
+
+fn notes(view: View<'_>, span: &SpanRecord, call: Call) -> Vec<String> {
+    let mut notes = vec![];
+    notes.extend(call.attempt.filter(|attempt| *attempt > 0).map(|attempt| format!("retry {attempt}")));
+    notes.extend(call.is_cut.then(|| "cut off".into()));
+    let runs_on = view.trace.spans.get(span.parent as usize).is_some_and(|parent| span.end > parent.end);
+    match call.is_waited_for {
+        true => notes.extend(runs_on.then(|| "runs on".into())),
+        false => notes.push("not awaited".into()),
+    }
+    notes
 }
 
 /// The widths of the columns in cells.
@@ -132,11 +151,11 @@ fn bars(view: View<'_>, cells: usize) -> impl Iterator<Item = String> {
         (offset as u128 * cells as u128).div_ceil(total) as usize
     };
     let mut bars = vec![vec![b' '; cells]; trace.spans.len()];
-    for (ordinal, span) in trace.spans.iter().enumerate() {
+    for (ordinal, (span, call)) in trace.spans.iter().zip(view.calls()).enumerate() {
         let (from, to) = (cell(span.start), cell(span.end));
         let from = from.min(cells - 1);
         bars[ordinal][from..to.max(from + 1)].fill(b'#');
-        if let Some(parent) = bars.get_mut(span.parent as usize) {
+        if let Some(parent) = bars.get_mut(span.parent as usize).filter(|_| call.is_waited_for) {
             let during = parent[from..to.max(from)].iter_mut();
             during.filter(|cell| **cell == b'#').for_each(|cell| *cell = b'-');
         }
@@ -222,7 +241,8 @@ mod tests {
                 prop_assert_eq!(lines.len(), view.trace.spans.len());
                 let bars = rows(view).iter().zip(lines).map(|(row, line)| {
                     let error = row.error.as_ref().map_or(0, |error| error.width() + 2);
-                    line.width() - error
+                    let notes = row.notes.join(", ").width();
+                    line.width() - error - if notes > 0 { notes + 4 } else { 0 }
                 }).collect::<Vec<_>>();
                 prop_assert!(bars.iter().all(|end| *end == bars[0]), "{}", text);
             }

@@ -2,11 +2,13 @@
 
 use super::notation::duration;
 use super::{BlockId, Inst, Plan, ScenarioId};
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 impl Plan {
     /// The graph: a cluster for each scenario, a node for each span with its service, name and own delay, an edge for each call,
-    /// numbered where there are several, and a dashed edge from each span that links to each span it may link to.
+    /// numbered where there are several, with what is to be said of it, and dashed edges from each span that links to those that it may
+    /// link to. Where many link to many by one glob, the glob has a node of its own.
     pub fn dot(&self) -> impl Display {
         fmt::from_fn(|f| {
             writeln!(f, "digraph \"plan {}\" {{", self.digest_short())?;
@@ -14,7 +16,7 @@ impl Plan {
             writeln!(f, "  node [shape=box style=rounded fontname=\"sans-serif\"]")?;
             writeln!(f, "  edge [fontname=\"sans-serif\"]")?;
             self.scenario_ids().try_for_each(|scenario| self.cluster(f, scenario))?;
-            self.block_ids().try_for_each(|block| self.link_edges(f, block))?;
+            self.links(f)?;
             writeln!(f, "}}")
         })
     }
@@ -31,9 +33,12 @@ impl Plan {
             let calls = self.children_of(*block);
             let several = calls.len() > 1;
             for (n, called) in calls.iter().enumerate() {
-                match several {
-                    true => writeln!(f, "    {block} -> {called} [label=\"{}\"]", n + 1)?,
-                    false => writeln!(f, "    {block} -> {called}")?,
+                let mut label: Vec<String> = several.then(|| (n + 1).to_string()).into_iter().collect();
+                label.extend(self.call_words(*called));
+                let style = if self.is_waited_for(*called) { "" } else { " style=dotted" };
+                match label.is_empty() {
+                    true => writeln!(f, "    {block} -> {called}")?,
+                    false => writeln!(f, "    {block} -> {called} [label={}{style}]", quoted(&label.join("\n")))?,
                 }
             }
         }
@@ -59,14 +64,30 @@ impl Plan {
         label
     }
 
-    fn link_edges(&self, f: &mut Formatter<'_>, id: BlockId) -> fmt::Result {
-        self.block(id).links().try_for_each(|link| {
-            let link = &self.links[link.index()];
-            let glob = quoted(self.text(link.glob)).to_string();
-            let mut sources = link.sources.iter();
+    fn links(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // By what is looked for, and where: those that look for it.
+        let mut users: BTreeMap<(&str, &[BlockId]), Vec<BlockId>> = BTreeMap::new();
+        for block in self.block_ids() {
+            for link in self.block(block).links().map(|link| &self.links[link.index()]) {
+                users.entry((self.text(link.glob), &link.sources)).or_default().push(block);
+            }
+        }
+        for (n, ((glob, sources), users)) in users.into_iter().enumerate() {
+            let (node, label) = (format!("link{n}"), quoted(glob).to_string());
+            if users.len() == 1 || sources.len() == 1 {
+                let pairs = users.iter().flat_map(|user| sources.iter().map(move |source| (user, source)));
+                pairs.into_iter().try_for_each(|(user, source)| {
+                    writeln!(f, "  {user} -> {source} [style=dashed constraint=false label={label}]")
+                })?;
+                continue;
+            }
+            writeln!(f, "  {node} [shape=ellipse style=dashed label={label}]")?;
+            users.iter().try_for_each(|user| writeln!(f, "  {user} -> {node} [style=dashed constraint=false]"))?;
             sources
-                .try_for_each(|source| writeln!(f, "  {id} -> {source} [style=dashed constraint=false label={glob}]"))
-        })
+                .iter()
+                .try_for_each(|source| writeln!(f, "  {node} -> {source} [style=dashed constraint=false]"))?;
+        }
+        Ok(())
     }
 }
 

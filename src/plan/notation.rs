@@ -8,12 +8,17 @@ use std::fmt::{self, Display, Formatter};
 impl Program {
     /// Shows an expression with all its operands.
     pub(super) fn show_expr(&self, id: ExprId) -> impl Display {
-        Shown { program: self, id, around: Around::Nothing }
+        Shown { program: self, id, around: Around::Nothing, names: &[] }
+    }
+
+    /// Shows an expression with all its operands, and slots by these names.
+    pub(super) fn show_named<'a>(&'a self, id: ExprId, names: &'a [String]) -> impl Display + 'a {
+        Shown { program: self, id, around: Around::Nothing, names }
     }
 
     /// Shows an expression that others stand beside.
     pub(super) fn show_operand(&self, id: ExprId) -> impl Display {
-        Shown { program: self, id, around: Around::Others }
+        Shown { program: self, id, around: Around::Others, names: &[] }
     }
 
     pub(super) fn show_constant(&self, value: &Constant) -> impl Display {
@@ -131,11 +136,13 @@ struct Shown<'a> {
     program: &'a Program,
     id: ExprId,
     around: Around,
+    /// By slot; a slot beyond them shows as its id.
+    names: &'a [String],
 }
 
 impl Shown<'_> {
     fn operand(&self, id: ExprId, around: Around) -> Shown<'_> {
-        Shown { program: self.program, id, around }
+        Shown { program: self.program, id, around, names: self.names }
     }
 
     fn row(&self, f: &mut Formatter<'_>, items: &[ExprId]) -> fmt::Result {
@@ -150,6 +157,12 @@ impl Shown<'_> {
         match expr {
             Expr::Const { value } => return constant(f, self.program, value),
             Expr::List { items } => return self.row(f, items),
+            Expr::Slot { slot } => {
+                return match self.names.get(slot.index()) {
+                    Some(name) => f.write_str(name),
+                    None => write!(f, "{slot}"),
+                };
+            }
             Expr::Binary { operator, left, right } => {
                 let (left, right) = (self.operand(*left, Around::Others), self.operand(*right, Around::Others));
                 return write!(f, "{left} {} {right}", symbol(*operator));
@@ -234,10 +247,10 @@ fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
         | Expr::In { .. }
         | Expr::If { .. }
         | Expr::Lookup { .. }
+        | Expr::Slot { .. }
         | Expr::RandomWeighted { .. } => {
             unreachable!("written in a form of their own")
         }
-        Expr::Slot { slot } => return write!(f, "{slot}"),
         Expr::RandomInt { min, max } => return write!(f, "int {min} {max}"),
         Expr::RandomFloat { min, max, digits } => {
             f.write_str("float ")?;

@@ -1,7 +1,7 @@
 //! The shape of a plan: one tree of calls a scenario. The verifier finds it; whoever wants to know which scenario a block is
 //! of, what calls it, or which spans there are, asks the [`Plan`].
 
-use super::{BlockId, Form, Plan, Program, ScenarioId, ServiceId, SpanForm};
+use super::{BlockId, Form, Inst, Plan, Program, ScenarioId, ServiceId, SpanForm};
 
 /// Where every block of a program stands in the trees of calls.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Tree {
 struct Node {
     scenario: ScenarioId,
     caller: Option<BlockId>,
+    /// The position in its caller of the instruction that calls it.
+    call: usize,
     /// The block of the span that the block works for: itself, or the nearest caller that makes one.
     span: BlockId,
     /// How often a trace runs the block, at most.
@@ -33,20 +35,25 @@ struct Node {
 impl Tree {
     /// A tree of `blocks` blocks of which none is known yet. They come in by scenario, in the order of the rows.
     pub fn new(blocks: usize) -> Tree {
-        let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None, span: BlockId(0), turns: 0, at: 0 };
+        let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None, call: 0, span: BlockId(0), turns: 0, at: 0 };
         let (order, spans) = (Vec::with_capacity(blocks), Vec::with_capacity(blocks));
         Tree { nodes: vec![unknown; blocks], order, ends: vec![], spans, span_ends: vec![] }
     }
 
-    /// Puts a block of this form, which has so many turns a call, behind those of its scenario that are known.
-    pub fn push(&mut self, scenario: ScenarioId, caller: Option<BlockId>, block: BlockId, form: &Form, turns: u32) {
-        let span = match (form, caller) {
-            (Form::Group(_), Some(caller)) => self.nodes[caller.index()].span,
+    /// Puts a block of this form behind those of its scenario that are known. `caller`: the block that calls it, by the instruction at
+    /// this position, so often at most.
+    pub fn push(&mut self, scenario: ScenarioId, caller: Option<(BlockId, usize, u32)>, block: BlockId, form: &Form) {
+        let outside = caller.map(|(caller, ..)| self.nodes[caller.index()]);
+        let span = match (form, outside) {
+            (Form::Group(_), Some(outside)) => outside.span,
             _ => block,
         };
-        let outside = caller.map_or(1, |caller| self.nodes[caller.index()].turns);
-        let turns = outside.saturating_mul(turns.into());
-        self.nodes[block.index()] = Node { scenario, caller, span, turns, at: self.order.len() };
+        let turns = match (caller, outside) {
+            (Some((_, _, turns)), Some(outside)) => outside.turns.saturating_mul(turns.into()),
+            _ => 1,
+        };
+        let (call, caller) = (caller.map_or(0, |(_, call, _)| call), caller.map(|(caller, ..)| caller));
+        self.nodes[block.index()] = Node { scenario, caller, call, span, turns, at: self.order.len() };
         self.order.push(block);
         self.ends.resize(scenario.index() + 1, 0);
         self.ends[scenario.index()] = self.order.len();
@@ -72,10 +79,31 @@ impl Tree {
         self.nodes[block.index()].caller
     }
 
+    /// The instruction that calls a block: the block that it stands in, and its position there.
+    pub fn call(&self, block: BlockId) -> Option<(BlockId, usize)> {
+        let node = &self.nodes[block.index()];
+        Some((node.caller?, node.call))
+    }
+
     /// The most spans that a trace of a scenario can have.
     pub fn most_spans(&self, scenario: ScenarioId) -> u64 {
         let spans = row(&self.spans, &self.span_ends, scenario).iter();
         spans.fold(0, |sum, block| sum.saturating_add(self.nodes[block.index()].turns))
+    }
+
+    /// The turns and the attempts, outermost first, on the way to the block that a trace of a scenario runs most often.
+    pub fn factors(&self, program: &Program, scenario: ScenarioId) -> Vec<u64> {
+        let mut factors = vec![];
+        let mut at = self.blocks(scenario).iter().copied().rev().max_by_key(|block| self.turns(*block));
+        while let Some(block) = at {
+            at = self.caller(block);
+            let call = self.call(block).map(|(caller, pc)| &program.blocks[caller.index()].code[pc]);
+            let spec = call.and_then(Inst::spec).map(|spec| &program.specs[spec.index()]);
+            let own = spec.map_or([1, 1], |spec| [spec.attempts(), spec.turns()]);
+            factors.extend(own.into_iter().filter(|factor| *factor > 1).map(u64::from));
+        }
+        factors.reverse();
+        factors
     }
 
     /// Whether a block stands before another one of its scenario: it calls that, or is called before it.
@@ -193,7 +221,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Block, Inst, fixture};
+    use crate::plan::{Block, fixture};
 
     /// The fixture with blocks 3 to 5 in its second scenario: 2 calls 4 and 3, 4 calls 5.
     fn plan() -> Plan {

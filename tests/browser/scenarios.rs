@@ -98,6 +98,30 @@ fn the_calls_are_drawn() {
 }
 
 #[test]
+fn the_terms_of_calls_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "name: calls
+vars: {hit: <<random.bool(25)>>}
+root_span:
+  service: shop
+  operation: root
+  calls:
+  - {when: hit, service: shop, operation: a}
+  - parallel: [{repeat: 3, service: shop, operation: b}, {service: shop, operation: c, retry: {attempts: 4}}]
+  - {async: true, probability: 10%, service: shop, operation: d}
+";
+    std::fs::write(folder.path().join("calls.yaml"), text).unwrap();
+    browse(&Server::of(folder.path(), &["--seed", "1", "--rate", "5/s"]), async |page| {
+        page.goto("/scenarios/calls?view=graph").await;
+        let labels = "[...document.querySelectorAll('.graph .share')].map((text) => text.firstChild.data).join('; ')";
+        let expected = "25 %, when hit; side by side, 3 times; side by side, 4 attempts; 10%, async";
+        assert_eq!(page.eval(labels).await, expected);
+        assert_eq!(page.count(".graph .edge.async").await, 1);
+        page.is_sound_everywhere().await;
+    });
+}
+
+#[test]
 fn rates_are_observed_as_they_are_expected() {
     browse(&Server::busy(), async |page| {
         page.goto(CONSUMER).await;

@@ -277,3 +277,49 @@ fn long_names_and_short_spans_are_shown_inside() {
         }
     });
 }
+
+/// Calls side by side, one that is cut off and made again while its callee runs on, and one that nobody waits for.
+const CALLS: &str = "name: calls
+root_span:
+  service: shop
+  operation: root
+  kind: SERVER
+  delay_ms: 5
+  calls:
+  - parallel: [{service: stock, operation: a, delay_ms: 10}, {service: stock, operation: b, delay_ms: 20}]
+  - delay_ms: 5
+  - service: pay
+    operation: charge
+    kind: SERVER
+    delay_ms: 40
+    client: true
+    timeout_ms: 20
+    retry: {attempts: 2}
+  - {timeout_ms: 5, service: shop, operation: slow, delay_ms: 50}
+  - {async: true, service: mail, operation: send, kind: CONSUMER, delay_ms: 90}
+  - delay_ms: 5
+";
+
+#[test]
+fn how_spans_were_called_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("calls.yaml"), CALLS).unwrap();
+    let server = Server::of(folder.path(), &["--seed", "1", "--rate", "5/s"]);
+    browse(&server, async |page| {
+        open(page, "/").await;
+        page.is_sound_everywhere().await;
+        page.screen(1440, 1000, Scheme::Light).await;
+        let tags = "[...document.querySelectorAll('.wf tbody tr')].map((tr) => tr.querySelector('.o').textContent + ': ' + \
+                    [...tr.querySelectorAll('.tag')].map((tag) => tag.textContent).join(', ')).join('; ')";
+        let expected = "root: ; a: ∥; b: ∥; charge: cut off; charge: runs on; charge: retry 1, cut off; charge: runs on; \
+                        slow: cut off; send: not awaited";
+        assert_eq!(page.eval(tags).await, expected);
+        assert_eq!(page.count(".wf td .cut").await, 3);
+        assert_eq!(page.count(".wf td .until").await, 3);
+        let own = "document.querySelector('.wf tbody tr').querySelectorAll('rect.f').length";
+        assert_eq!(page.eval(own).await, 3, "own work before, between and after the calls");
+        let path =
+            "[...document.querySelectorAll('.wf tbody tr')].filter((tr) => tr.querySelector('rect.crit')).length";
+        assert_eq!(page.eval(path).await, 7, "all but the shorter of two, and the mail");
+    });
+}

@@ -2,7 +2,7 @@
 //! outcomes anybody asks for. All else that is drawn is not looked at.
 
 use super::value::Cell;
-use crate::plan::{Answer, BlockId, CallSpec, CallSpecId, Expr, ExprId, Form, Group, Inst, Plan, ScenarioId, SlotId};
+use crate::plan::{Answer, BlockId, CallSpec, Expr, ExprId, Form, Group, Inst, Plan, ScenarioId, SlotId};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 /// What is asked of a block's outcome.
@@ -62,14 +62,8 @@ impl Knowledge {
         }
         let Search { asked, cells, .. } = search;
         let mut knowledge = Knowledge { blocks: HashMap::new(), cells, homes: HashMap::new() };
-        let specs: HashMap<BlockId, CallSpecId> = order
-            .iter()
-            .flat_map(|block| &plan.block(*block).code)
-            .filter_map(|inst| inst.callee().zip(inst.spec()))
-            .collect();
         for block in order {
-            let is_async = specs.get(block).is_some_and(|spec| plan.specs[spec.index()].is_async);
-            let reads = knowledge.shape(plan, *block, is_async, asked.get(block).copied().unwrap_or_default());
+            let reads = knowledge.shape(plan, *block, asked.get(block).copied().unwrap_or_default());
             knowledge.blocks.insert(*block, reads);
         }
         knowledge.find_homes(plan, order);
@@ -97,10 +91,11 @@ impl Knowledge {
     }
 
     /// What the code of a block says by itself. Its caller is known.
-    fn shape(&self, plan: &Plan, id: BlockId, is_async: bool, asked: Asked) -> Reads {
+    fn shape(&self, plan: &Plan, id: BlockId, asked: Asked) -> Reads {
         let (block, caller) = (plan.block(id), plan.tree.caller(id));
         let depth = caller.map_or(0, |caller| self.of(caller).depth + 1);
         let is_group = block.span().is_none();
+        let is_async = plan.call_spec(id).is_some_and(|spec| spec.is_async);
         let is_beside =
             is_group && (is_async || is_parallel(plan, id) || caller.is_some_and(|caller| self.of(caller).is_beside));
         let (mut rolled, mut next) = (vec![false; block.code.len()], vec![0; block.code.len()]);

@@ -134,7 +134,6 @@ impl Way {
 /// What is known of a block with all that it calls.
 struct Totals {
     min_spans: u64,
-    max_spans: u64,
     /// The longest until its caller goes on, ns.
     time: u64,
     /// The longest until its last span ends, ns.
@@ -174,11 +173,12 @@ impl Follow<'_> {
             let (what, max) = ("instructions to run for a trace", limits::STEPS);
             self.found.add(place.broken(Fault::TooMany { what, count, max }));
         }
-        if totals.max_spans > u64::from(limits::SPANS) {
-            self.found.add(place.broken(Fault::Spans { max: totals.max_spans }));
+        let most = self.tree.most_spans(id);
+        if most > u64::from(limits::SPANS) {
+            let factors = self.tree.factors(self.program, id);
+            self.found.add(place.broken(Fault::Spans { max: most, factors }));
         }
-        let (min_spans, max_spans) = (totals.min_spans as u32, totals.max_spans as u32);
-        Bound { min_spans, max_spans, duration: totals.latest }
+        Bound { min_spans: totals.min_spans as u32, max_spans: most as u32, duration: totals.latest }
     }
 
     /// Follows a block and all that it calls. Recursion is as deep as the calls, which the tree has bounded.
@@ -204,7 +204,7 @@ impl Follow<'_> {
             late: 0,
         };
         // Every jump leaves something out, so the longest way is the one that never jumps; but for a failure that takes time.
-        let (mut max_spans, mut clock) = (own_spans, Clock { now: 0, latest: 0 });
+        let mut clock = Clock { now: 0, latest: 0 };
         let mut linkable = 0;
         for (_, value) in block.span().iter().flat_map(|span| &span.constants) {
             let longest = self.values.constant(value);
@@ -291,9 +291,7 @@ impl Follow<'_> {
                 Inst::Call { block: called, spec } => {
                     let spec = spec.map_or(CallSpec::default(), |spec| program.specs[spec.index()]);
                     let at = Writing { place, block: id, pc, base };
-                    let (min, max) = self.call(at, &block.form, called, spec, &mut clock);
-                    way.min_spans += min;
-                    max_spans = u64::saturating_add(max_spans, max);
+                    way.min_spans += self.call(at, &block.form, called, spec, &mut clock);
                     None
                 }
                 Inst::End => {
@@ -314,7 +312,7 @@ impl Follow<'_> {
         }
         self.forget(base, 0);
         self.own[id.index()] = clock.now;
-        Totals { min_spans: way.min_spans, max_spans, time: clock.now, latest: clock.latest.max(clock.now) }
+        Totals { min_spans: way.min_spans, time: clock.now, latest: clock.latest.max(clock.now) }
     }
 
     /// How often an instruction does what it does, at most.
@@ -324,8 +322,8 @@ impl Follow<'_> {
         event.or(link).unwrap_or(1).into()
     }
 
-    /// Follows a call. Returns the fewest and the most spans that it makes.
-    fn call(&mut self, at: Writing, caller: &Form, block: BlockId, spec: CallSpec, clock: &mut Clock) -> (u64, u64) {
+    /// Follows a call. Returns the fewest spans that it makes.
+    fn call(&mut self, at: Writing, caller: &Form, block: BlockId, spec: CallSpec, clock: &mut Clock) -> u64 {
         let turns = u64::from(spec.turns());
         let least = match spec.repeat.map(|repeat| &self.program.exprs[repeat.count.index()]) {
             None => 1,
@@ -380,7 +378,7 @@ impl Follow<'_> {
             let end = self.later(at.place, start, time);
             clock.now = clock.now.max(self.later(at.place, end, network));
         }
-        (least * called.min_spans, turns.saturating_mul(attempts).saturating_mul(called.max_spans))
+        least * called.min_spans
     }
 
     /// Writes what the answer of `server` brings. It comes of that span's own row, so it is no longer than what was followed there.

@@ -8,10 +8,9 @@ use crate::plan::{BlockId, Program, limits};
 /// A block that waits to be followed.
 struct Open {
     block: BlockId,
-    caller: Option<BlockId>,
+    /// The block that calls it, the position of the instruction there, and how often one run of that block runs it, at most.
+    caller: Option<(BlockId, usize, u32)>,
     depth: usize,
-    /// How often one run of the caller runs it, at most.
-    turns: u32,
 }
 
 /// Follows the calls from every root. A block reached twice has two callers; one never reached hangs in a circle or nowhere.
@@ -29,11 +28,11 @@ pub(super) fn check(program: &Program, found: &mut Found) -> Tree {
     for scenario in program.scenario_ids() {
         let root = program.scenarios[scenario.index()].root;
         if reach(root, Place::Scenario(scenario), found) {
-            open.push(Open { block: root, caller: None, depth: 1, turns: 1 });
+            open.push(Open { block: root, caller: None, depth: 1 });
         }
         let mut shallow = true;
-        while let Some(Open { block: caller, caller: above, depth, turns }) = open.pop() {
-            tree.push(scenario, above, caller, &program.blocks[caller.index()].form, turns);
+        while let Some(Open { block: caller, caller: above, depth }) = open.pop() {
+            tree.push(scenario, above, caller, &program.blocks[caller.index()].form);
             let first = open.len();
             for (pc, inst) in program.blocks[caller.index()].code.iter().enumerate() {
                 let Some(block) = inst.callee() else { continue };
@@ -43,7 +42,7 @@ pub(super) fn check(program: &Program, found: &mut Found) -> Tree {
                         let spec = &program.specs[spec.index()];
                         spec.turns().saturating_mul(spec.attempts())
                     });
-                    open.push(Open { block, caller: Some(caller), depth: depth + 1, turns });
+                    open.push(Open { block, caller: Some((caller, pc, turns)), depth: depth + 1 });
                 }
                 if depth == limits::CALL_DEPTH && std::mem::replace(&mut shallow, false) {
                     found.add(place.broken(Fault::CallDepth));

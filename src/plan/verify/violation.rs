@@ -137,8 +137,10 @@ pub enum Fault {
     LinkChain,
     /// A constant `error.type` that a failure couldn't replace.
     ConstantErrorType,
+    /// A trace may have so many spans, the most of which come of these turns and attempts, outermost first.
     Spans {
         max: u64,
+        factors: Vec<u64>,
     },
     Duration,
     /// A scenario's root is a group.
@@ -247,7 +249,9 @@ impl fmt::Display for Fault {
             Fault::LinkCycle => write!(f, "links to itself, by way of other scenarios"),
             Fault::LinkChain => write!(f, "more than {} links one after another", limits::LINK_CHAIN),
             Fault::ConstantErrorType => write!(f, "a span that can fail has a constant `error.type`"),
-            Fault::Spans { max } => write!(f, "a trace may have {max} spans, at most {} are allowed", limits::SPANS),
+            Fault::Spans { max, .. } => {
+                write!(f, "a trace may have {max} spans, at most {} are allowed", limits::SPANS)
+            }
             Fault::Duration => write!(f, "a trace may last longer than 2^62 ns"),
             Fault::RootGroup => write!(f, "a scenario's root is a group, and makes no span"),
             Fault::Outcome { slot } => write!(f, "{slot} takes an outcome, and is not set in this block before"),

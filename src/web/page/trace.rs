@@ -29,7 +29,7 @@ use hyper::StatusCode;
 use panel::Panel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tree::{Stretch, Tree};
+use tree::{Calls, Stretch, Tree};
 use waterfall::{Drawing, Row, Stroke, Window};
 
 /// Rows of a page, and how many more are shown at a time.
@@ -138,7 +138,8 @@ pub async fn show(app: &Arc<App>, request: &Request, id: &str) -> Response {
         Err(error) => return too_large(app, &error.to_string()),
     };
     let Some(trace) = trace else { return unknown(app, id, outage) };
-    let tree = Tree::new(&trace.spans);
+    let calls = located.as_ref().and_then(|located| calls(app, located)).unwrap_or_default();
+    let tree = Tree::new(&trace.spans, &calls);
     let (look, selected) = Look::read(&request.query, &tree, id);
     let critical = critical_path::critical_path(&tree);
     let plan = located.as_ref().map_or_else(|| app.session.plan(), |located| located.origin.plan.clone());
@@ -217,6 +218,14 @@ impl Page {
         text::count(self.errors as u64, "error")
     }
 
+    fn has_cut(&self) -> bool {
+        self.rows.iter().any(|row| row.cut.is_some())
+    }
+
+    fn has_outliving(&self) -> bool {
+        self.rows.iter().any(|row| row.parent_end.is_some())
+    }
+
     /// What the ruler shows.
     fn ruler(&self) -> String {
         format!("{} to {}", waterfall::offset(self.zoom.from), waterfall::offset(self.zoom.to))
@@ -232,6 +241,13 @@ impl Page {
 fn remake(app: &App, located: &Located) -> Option<Result<StoredTrace, TooLarge>> {
     let (origin, trace) = app.session.remake(located.index)?;
     Some(StoredTrace::of(origin.view(&trace)))
+}
+
+/// How the spans of a trace of this session were called.
+fn calls(app: &App, located: &Located) -> Option<Calls> {
+    let (origin, trace) = app.session.remake(located.index)?;
+    let calls = origin.view(&trace).calls();
+    Some(trace.spans.iter().map(|span| span.id).zip(calls).collect())
 }
 
 fn too_large(app: &App, why: &str) -> Response {
@@ -391,7 +407,7 @@ mod tests {
         let mut spans = tree::tests::spans(&[(1, 0, 0, 100_000_000), (2, 1, 0, 50), (3, 1, 60, 70), (4, 1, 80, 90)]);
         spans[2].status = Status::Error(String::new());
         spans[3].status = Status::Error(String::new());
-        let tree = Tree::new(&spans);
+        let tree = Tree::new(&spans, &Calls::new());
         let read = |query: &str| Look::read(&Fields::parse(query), &tree, [1; 16]);
         assert_eq!((read("").1, read("span=2").1, read("span=77").1), (2, 1, 2));
         assert_eq!([read("span=2&go=next").1, read("span=4&go=next").1, read("span=3&go=previous").1], [2, 2, 3]);

@@ -55,7 +55,7 @@ fn invariant_12_spans_and_time_are_bounded() {
         Bound { min_spans: 1 + 3 + 9, max_spans: 65_281, duration: 2_000_000_000 }
     );
     let found = broken(turns(256));
-    assert_eq!(found, Place::Scenario(ScenarioId(1)).broken(Fault::Spans { max: 65_793 }));
+    assert_eq!(found, Place::Scenario(ScenarioId(1)).broken(Fault::Spans { max: 65_793, factors: vec![256, 256] }));
     let upside_down = broken(|p| p.blocks[2].code[2] = Inst::Delay { min: 2, max: 1 });
     assert_eq!(upside_down, inst(2, 2).broken(Fault::Range("min is greater than max")));
     let long = broken(|p| p.blocks[2].code[2] = Inst::Delay { min: 0, max: limits::DELAY + 1 });

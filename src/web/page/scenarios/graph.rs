@@ -1,7 +1,7 @@
 //! The calls of a scenario as a tree: drawn from left to right, places computed here.
 
 use crate::plan::{BlockId, Curve, DistForm, Expectation, Inst, Plan, ScenarioId};
-use crate::text::duration;
+use crate::text::{duration, three_figures};
 use crate::web::palette::Palette;
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ const WIDTH: u32 = 232;
 const HEIGHT: u32 = 64;
 /// From one node to the next.
 const COLUMN: u32 = WIDTH + 56;
-const LINE: u32 = HEIGHT + 16;
-const MARGIN: u32 = 16;
+const LINE: u32 = HEIGHT + 26;
+const MARGIN: u32 = 18;
 /// Nodes that are drawn; a tree of more is no picture.
 const MAX_NODES: usize = 400;
 
@@ -38,8 +38,19 @@ pub struct Node {
 
 pub struct Edge {
     pub path: String,
-    /// Where the call is not always made: in how many traces of a hundred.
-    pub label: Option<(u32, u32, String)>,
+    /// The caller does not wait for it.
+    pub is_async: bool,
+    /// Where the call is not simply made once.
+    pub label: Option<Label>,
+}
+
+/// In how many of its caller's runs a call is made, or how often on average, and what the plan says of it. It stands above the callee.
+pub struct Label {
+    pub x: u32,
+    pub y: u32,
+    /// Cut, and whole.
+    pub text: String,
+    pub whole: String,
 }
 
 pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation>, palette: &Palette) -> Graph {
@@ -67,8 +78,20 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
         let (x1, y1, x2, y2) = (from.x() + WIDTH, from.y() + HEIGHT / 2, place.x(), place.y() + HEIGHT / 2);
         let bend = (x1 + x2) / 2;
         let share = expected.get(&place.block).zip(expected.get(&from.block)).map(|(to, from)| to.runs / from.runs);
-        let label = share.filter(|share| *share < 0.9995).map(|share| (x2 - 8, y2 - 6, percent(share)));
-        Some(Edge { path: format!("M{x1} {y1}C{bend} {y1} {bend} {y2} {x2} {y2}"), label })
+        let share = share.filter(|share| !(0.9995..1.0005).contains(share));
+        let often = share.map(|share| if share < 1.0 { percent(share) } else { format!("× {}", three_figures(share)) });
+        let said = plan.call_words(place.block);
+        // What the plan says in as many words is not said twice.
+        let is_said = |often: &String| {
+            said.iter()
+                .any(|word| word.replace('%', " %") == *often || often.starts_with('×') && word.ends_with("times"))
+        };
+        let words: Vec<String> = often.filter(|often| !is_said(often)).into_iter().chain(said.clone()).collect();
+        let whole = words.join(", ");
+        let label = Label { x: x2 + 1, y: place.y() - 6, text: short(&whole, 40), whole };
+        let path = format!("M{x1} {y1}C{bend} {y1} {bend} {y2} {x2} {y2}");
+        let is_async = !plan.is_waited_for(place.block);
+        Some(Edge { path, is_async, label: (!words.is_empty()).then_some(label) })
     });
     Graph {
         width: places.iter().map(Placed::x).max().unwrap_or(0) + WIDTH + MARGIN,
@@ -194,7 +217,7 @@ mod tests {
         assert_eq!((order.service.as_str(), order.fails.as_deref()), ("api-gateway", Some("fails 2 %")));
         assert_eq!(order.delay, "5.00 ms to 15.0 ms");
         assert!(process.x > order.x + WIDTH && process.y == order.y && process.x + WIDTH < graph.width);
-        assert_eq!(graph.edges[0].label.as_ref().unwrap().2, "98 %");
+        assert_eq!(graph.edges[0].label.as_ref().unwrap().text, "98 %");
         assert_eq!((graph.edges.len(), graph.more), (1, 0));
     }
 }

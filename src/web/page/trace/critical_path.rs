@@ -1,8 +1,8 @@
 //! The critical path: at each moment the span that the request was waiting for.
 //!
 //! Walked back from the root's end: a span's time belongs to the child that ended last before, and from that child's start
-//! on to whichever ended last before that; what no child covers is the span's own. Only what lies within the parent counts,
-//! so a consumer that runs on after the request is no part of it.
+//! on to whichever ended last before that; what no child covers is the span's own. Children that nobody waits for are left out, and of
+//! the others only what lies within the parent counts.
 
 use super::tree::{Stretch, Tree};
 
@@ -50,11 +50,11 @@ struct Walk {
 
 impl Walk {
     fn new(tree: &Tree<'_>, span: usize, (start, end): Stretch) -> Walk {
-        let within = |child: &usize| {
-            let (from, to) = (tree.spans[*child].start.max(start), tree.spans[*child].end().min(end));
-            (from < to).then_some((*child, (from, to)))
+        let within = |child: usize| {
+            let (from, to) = (tree.spans[child].start.max(start), tree.spans[child].end().min(end));
+            (from < to).then_some((child, (from, to)))
         };
-        let mut children: Vec<_> = tree.nodes[span].children.iter().filter_map(within).collect();
+        let mut children: Vec<_> = tree.waited_for(span).filter_map(within).collect();
         children.sort_by_key(|(child, (from, to))| (*to, *from, *child));
         Walk { span, start, at: end, children }
     }
@@ -71,12 +71,15 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Calls;
     use super::super::tree::tests::spans;
     use super::*;
+    use crate::plan::SpanKind;
+    use crate::trace::Call;
 
     fn path(all: &[(u64, u64, u64, u64)]) -> Vec<Vec<Stretch>> {
         let spans = spans(all);
-        let path = critical_path(&Tree::new(&spans));
+        let path = critical_path(&Tree::new(&spans, &Calls::new()));
         let length: u64 = path.iter().flatten().map(|(from, to)| to - from).sum();
         assert_eq!(length, all.first().map_or(0, |root| root.3 - root.2), "it covers the root, each moment once");
         path
@@ -103,7 +106,23 @@ mod tests {
     #[test]
     fn what_runs_on_after_the_request_is_no_part_of_it() {
         let path = path(&[(1, 0, 0, 100), (2, 1, 90, 150), (3, 2, 120, 140), (4, 1, 110, 130)]);
-        assert_eq!(path, [vec![(0, 90)], vec![(90, 100)], vec![], vec![]]);
+        assert_eq!(path, [vec![(0, 100)], vec![], vec![], vec![]]);
+    }
+
+    #[test]
+    fn a_client_waits_for_what_outlives_it() {
+        let mut spans = spans(&[(1, 0, 0, 100), (2, 1, 10, 60), (3, 2, 20, 90)]);
+        spans[1].kind = Some(SpanKind::Client);
+        let path = critical_path(&Tree::new(&spans, &Calls::new()));
+        assert_eq!(path, [vec![(0, 10), (60, 100)], vec![(10, 20)], vec![(20, 60)]]);
+    }
+
+    #[test]
+    fn what_the_plan_does_not_wait_for_is_left_out() {
+        let spans = spans(&[(1, 0, 0, 100), (2, 1, 10, 95), (3, 1, 20, 40)]);
+        let call = Call { is_waited_for: false, is_cut: false, attempt: None };
+        let path = critical_path(&Tree::new(&spans, &Calls::from([(2, call)])));
+        assert_eq!(path, [vec![(0, 20), (40, 100)], vec![], vec![(20, 40)]]);
     }
 
     #[test]

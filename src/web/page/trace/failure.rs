@@ -31,11 +31,14 @@ pub fn why(app: &App, located: &Located, span: u64) -> Option<Why> {
     let (origin, trace) = app.session.remake(located.index)?;
     let plan = &origin.plan;
     let record = trace.spans.iter().find(|record| record.id == span && record.failure != NONE)?;
-    let pc = trace.failures[record.failure as usize].inst as usize;
+    // The instruction may stand in a group of the span, or be the call of a caller whose time was over.
+    let failure = &trace.failures[record.failure as usize];
+    let (block, pc) = (failure.block, failure.inst as usize);
+    let seen = || seen(app, located.scenario_name(), record.block, block, pc);
     Some(Why {
-        lines: lines(plan, trace.scenario, record.block, pc),
-        source: source(app, plan, located.scenario_name(), Place::Instruction(record.block, pc)),
-        seen: located.current.then(|| seen(app, located.scenario_name(), record.block, pc)).flatten(),
+        lines: lines(plan, trace.scenario, block, pc),
+        source: source(app, plan, located.scenario_name(), Place::Instruction(block, pc)),
+        seen: if located.current { seen() } else { None },
     })
 }
 
@@ -65,12 +68,13 @@ fn source(app: &App, plan: &Plan, scenario: &str, place: Place) -> Option<(Strin
     Some((format!("{name}:{line}"), format!("/scenarios/{}#L{line}", encoded(scenario))))
 }
 
-fn seen(app: &App, scenario: &str, block: BlockId, pc: usize) -> Option<String> {
+/// How often the instruction at `pc` of `block` failed the spans of `span`; `None`: time-outs are not counted.
+fn seen(app: &App, scenario: &str, span: BlockId, block: BlockId, pc: usize) -> Option<String> {
     let state = app.session.state();
     let observed = state.scenarios.iter().find(|observed| observed.name == scenario)?;
-    let block = observed.blocks.iter().find(|observed| observed.block == block.0)?;
-    (block.runs > 0)
-        .then(|| format!("seen in {} of {} runs", share(block.hits_at(pc), block.runs), grouped(block.runs)))
+    let of = |block: BlockId| observed.blocks.iter().find(|observed| observed.block == block.0);
+    let (runs, hits) = (of(span)?.runs, of(block)?.hits_at(pc));
+    (hits > 0 && runs > 0).then(|| format!("seen in {} of {} runs", share(hits, runs), grouped(runs)))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub fn find(tree: &Tree<'_>, wanted: &str) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Calls;
     use super::super::tree::tests::spans;
     use super::*;
     use crate::trace::OwnedDatum;
@@ -35,7 +36,7 @@ mod tests {
         spans[1].name = "SELECT stock".into();
         spans[1].attributes = vec![("db.rows".into(), OwnedDatum::Int(3))];
         spans[2].resource = vec![("host.name".into(), OwnedDatum::Text("a b".into()))];
-        let tree = Tree::new(&spans);
+        let tree = Tree::new(&spans, &Calls::new());
         let found = |wanted: &str| find(&tree, wanted);
         assert_eq!(found(" "), None);
         assert_eq!(found("select"), Some(vec![1]));

@@ -1,7 +1,11 @@
 //! The spans of a trace as a tree, and what each did itself.
 
-use crate::trace::StoredSpan;
+use crate::plan::SpanKind;
+use crate::trace::{Call, StoredSpan};
 use std::collections::HashMap;
+
+/// How spans were called, by their ids, where the plan that made them is known.
+pub type Calls = HashMap<u64, Call>;
 
 /// Spans of a [`crate::trace::StoredTrace`], in its order.
 pub struct Tree<'a> {
@@ -23,20 +27,40 @@ pub struct Node {
     pub below: usize,
     /// It names a parent that is not there.
     pub orphan: bool,
+    /// How it was called, as the plan tells.
+    pub call: Option<Call>,
+    /// Its parent waits for it. Without a plan, that is taken for untrue of what ends after its parent, unless that is a client, who waits
+    /// as long as it runs itself.
+    pub is_waited_for: bool,
+    /// It ends after its parent.
+    pub outlives: bool,
+    /// Another child of its parent that is waited for runs at the same time.
+    pub is_beside: bool,
 }
 
 /// ns since 1970.
 pub type Stretch = (u64, u64);
 
 impl<'a> Tree<'a> {
-    pub fn new(spans: &'a [StoredSpan]) -> Tree<'a> {
+    pub fn new(spans: &'a [StoredSpan], calls: &Calls) -> Tree<'a> {
         let mut nodes: Vec<Node> = vec![];
         let mut seen: HashMap<u64, usize> = HashMap::new();
         for (i, span) in spans.iter().enumerate() {
             // a parent stands before its children; one that does not is part of a circle
             let parent = span.parent.and_then(|id| seen.get(&id).copied());
             let level = parent.map_or(1, |p| nodes[p].level + 1);
-            nodes.push(Node { parent, level, orphan: span.parent.is_some() && parent.is_none(), ..Node::default() });
+            let outlives = parent.is_some_and(|parent| span.end() > spans[parent].end());
+            let of_client = parent.is_some_and(|parent| spans[parent].kind == Some(SpanKind::Client));
+            let call = calls.get(&span.id).copied();
+            nodes.push(Node {
+                parent,
+                level,
+                orphan: span.parent.is_some() && parent.is_none(),
+                call,
+                is_waited_for: call.map_or(!outlives || of_client, |call| call.is_waited_for),
+                outlives,
+                ..Node::default()
+            });
             if let Some(parent) = parent {
                 nodes[parent].children.push(i);
             }
@@ -45,6 +69,11 @@ impl<'a> Tree<'a> {
         for i in (0..nodes.len()).rev() {
             if let Some(parent) = nodes[i].parent {
                 nodes[parent].below += nodes[i].below + 1;
+            }
+        }
+        for i in 0..nodes.len() {
+            for child in beside(spans, &nodes, i) {
+                nodes[child].is_beside = true;
             }
         }
         let start = spans.iter().map(|s| s.start).min().unwrap_or(0);
@@ -57,11 +86,16 @@ impl<'a> Tree<'a> {
         self.nodes.iter().position(|node| node.parent.is_none() && !node.orphan).unwrap_or(0)
     }
 
-    /// The stretches in which a span runs and none of its children does.
+    /// The children that a span waits for.
+    pub fn waited_for(&self, span: usize) -> impl Iterator<Item = usize> {
+        self.nodes[span].children.iter().copied().filter(|child| self.nodes[*child].is_waited_for)
+    }
+
+    /// The stretches in which a span runs and none of its children does that it waits for.
     pub fn own_work(&self, span: usize) -> Vec<Stretch> {
         let (start, end) = (self.spans[span].start, self.spans[span].end());
         let mut calls: Vec<Stretch> =
-            self.nodes[span].children.iter().map(|c| (self.spans[*c].start, self.spans[*c].end())).collect();
+            self.waited_for(span).map(|child| (self.spans[child].start, self.spans[child].end())).collect();
         calls.sort_unstable();
         let (mut own, mut at) = (vec![], start);
         for (from, to) in calls {
@@ -70,11 +104,28 @@ impl<'a> Tree<'a> {
             }
             at = at.max(to);
         }
-        if at < end || own.is_empty() && self.nodes[span].children.is_empty() {
+        if at < end || own.is_empty() && self.waited_for(span).next().is_none() {
             own.push((at, end));
         }
         own
     }
+}
+
+/// The children of a span that run while another one does, of those that are waited for.
+fn beside(spans: &[StoredSpan], nodes: &[Node], span: usize) -> Vec<usize> {
+    let mut children: Vec<usize> = nodes[span].children.clone();
+    children.retain(|child| nodes[*child].is_waited_for && spans[*child].duration > 0);
+    children.sort_by_key(|child| spans[*child].start);
+    let mut found = vec![];
+    // The one that ends last, of those that have begun.
+    let mut last: Option<usize> = None;
+    for child in children {
+        if let Some(other) = last.filter(|other| spans[*other].end() > spans[child].start) {
+            found.extend([other, child]);
+        }
+        last = last.filter(|other| spans[*other].end() > spans[child].end()).or(Some(child));
+    }
+    found
 }
 
 #[cfg(test)]
@@ -110,17 +161,17 @@ pub mod tests {
     #[test]
     fn levels_and_counts_follow_the_parents() {
         let spans = spans(&[(1, 0, 0, 100), (2, 1, 10, 50), (3, 2, 20, 30), (4, 1, 60, 90), (5, 9, 70, 120)]);
-        let tree = Tree::new(&spans);
+        let tree = Tree::new(&spans, &Calls::new());
         let seen: Vec<_> = tree.nodes.iter().map(|n| (n.level, n.below, n.orphan)).collect();
         assert_eq!(seen, [(1, 3, false), (2, 1, false), (3, 0, false), (2, 0, false), (1, 0, true)]);
         assert_eq!((tree.start, tree.end, tree.root()), (0, 120, 0));
-        assert_eq!(Tree::new(&[]).end, 0);
+        assert_eq!(Tree::new(&[], &Calls::new()).end, 0);
     }
 
     #[test]
     fn spans_that_are_each_others_parents_do_not_go_round() {
         let spans = spans(&[(1, 2, 0, 10), (2, 1, 1, 9), (3, 3, 2, 3)]);
-        let tree = Tree::new(&spans);
+        let tree = Tree::new(&spans, &Calls::new());
         assert_eq!(tree.nodes.iter().map(|n| n.level).collect::<Vec<_>>(), [1, 2, 1]);
         assert_eq!(tree.root(), 0);
     }
@@ -128,13 +179,30 @@ pub mod tests {
     #[test]
     fn own_work_is_what_no_child_covers() {
         let all = spans(&[(1, 0, 0, 100), (2, 1, 10, 50), (3, 1, 40, 60), (4, 1, 80, 150)]);
-        let tree = Tree::new(&all);
-        assert_eq!(tree.own_work(0), [(0, 10), (60, 80)]);
+        let tree = Tree::new(&all, &Calls::new());
+        assert_eq!(tree.own_work(0), [(0, 10), (60, 100)], "what outlives it is not waited for");
         assert_eq!(tree.own_work(1), [(10, 50)]);
         let covered = spans(&[(1, 0, 0, 100), (2, 1, 0, 100)]);
-        assert_eq!(Tree::new(&covered).own_work(0), []);
+        assert_eq!(Tree::new(&covered, &Calls::new()).own_work(0), []);
         let later = spans(&[(1, 0, 0, 10), (2, 1, 30, 40)]);
-        assert_eq!(Tree::new(&later).own_work(0), [(0, 10)]);
-        assert_eq!(Tree::new(&spans(&[(1, 0, 5, 5)])).own_work(0), [(5, 5)]);
+        assert_eq!(Tree::new(&later, &Calls::new()).own_work(0), [(0, 10)]);
+        assert_eq!(Tree::new(&spans(&[(1, 0, 5, 5)]), &Calls::new()).own_work(0), [(5, 5)]);
+    }
+
+    #[test]
+    fn calls_that_run_at_the_same_time_are_beside_each_other() {
+        let all =
+            spans(&[(1, 0, 0, 100), (2, 1, 0, 50), (3, 1, 10, 20), (4, 1, 30, 40), (5, 1, 50, 60), (6, 1, 55, 150)]);
+        let of = |calls: &Calls| {
+            let tree = Tree::new(&all, calls);
+            let seen = tree.nodes.iter().map(|node| (node.is_waited_for, node.outlives, node.is_beside));
+            seen.collect::<Vec<_>>()
+        };
+        let beside = (true, false, true);
+        let alone = (true, false, false);
+        assert_eq!(of(&Calls::new()), [alone, beside, beside, beside, alone, (false, true, false)]);
+        let call = |is_waited_for| Call { is_waited_for, is_cut: false, attempt: None };
+        let told = of(&Calls::from([(3, call(false)), (6, call(true))]));
+        assert_eq!(told, [alone, beside, (false, false, false), beside, beside, (true, true, true)]);
     }
 }

@@ -79,6 +79,12 @@ pub struct Row {
     /// Exceptions.
     pub marks: Vec<String>,
     pub label: Option<Label>,
+    /// The end of a span that was cut off.
+    pub cut: Option<String>,
+    /// The end of its parent, where it runs on after that.
+    pub parent_end: Option<String>,
+    /// What is to be said of how it was called.
+    pub tags: Vec<Tag>,
     pub duration: String,
     /// For those who hear it.
     pub spoken: String,
@@ -89,6 +95,14 @@ impl Row {
     pub fn guides(&self) -> std::ops::Range<usize> {
         1..self.level.min(DEEPEST)
     }
+}
+
+/// A word on how a span was called.
+#[derive(Debug, PartialEq)]
+pub struct Tag {
+    pub class: &'static str,
+    pub text: String,
+    pub title: &'static str,
 }
 
 /// The duration beside a bar.
@@ -118,6 +132,9 @@ impl Drawing<'_> {
             span.events.iter().filter(|e| e.name == "exception").filter_map(|e| window.clip((e.time, e.time)));
         let marks: Vec<String> = exceptions.map(|(at, _)| format::percent(at, 1.0)).collect();
         let duration = text::duration(span.duration);
+        let at = |time: u64| window.clip((time, time)).map(|(at, _)| format::percent(at, 1.0));
+        let tags = self.tags(i);
+        let said: String = tags.iter().map(|tag| format!(", {}", tag.title)).collect();
         Row {
             id: format::span_id(span.id),
             class: self.palette.class(&span.service),
@@ -134,9 +151,33 @@ impl Drawing<'_> {
             critical: window.rects(&self.critical[i]),
             label: place.map(|place| label(place, !marks.is_empty())),
             marks,
-            spoken: format!("starts at {}, takes {duration}", offset(span.start - self.tree.start)),
+            cut: node.call.filter(|call| call.is_cut).and_then(|_| at(span.end())),
+            parent_end: node.parent.filter(|_| node.outlives).and_then(|parent| at(self.tree.spans[parent].end())),
+            tags,
+            spoken: format!("starts at {}, takes {duration}{said}", offset(span.start - self.tree.start)),
             duration,
         }
+    }
+
+    fn tags(&self, i: usize) -> Vec<Tag> {
+        let node = &self.tree.nodes[i];
+        let mut tags = vec![];
+        let mut add = |class, text: String, title| tags.push(Tag { class, text, title });
+        if let Some(attempt) = node.call.and_then(|call| call.attempt).filter(|attempt| *attempt > 0) {
+            add("", format!("retry {attempt}"), "the call before has failed, and was made again");
+        }
+        if node.call.is_some_and(|call| call.is_cut) {
+            add(" err", "cut off".into(), "the time of a caller was over");
+        }
+        if !node.is_waited_for {
+            add("", "not awaited".into(), "its caller does not wait for it");
+        } else if node.outlives {
+            add(" warn", "runs on".into(), "it ends after its caller, who waited no longer");
+        }
+        if node.is_beside {
+            add("", "∥".into(), "side by side with other calls of its caller");
+        }
+        tags
     }
 
     /// The ruler's ticks: where, and what it says.
@@ -220,6 +261,7 @@ pub fn minimap(tree: &Tree<'_>, palette: &Palette) -> Vec<Stroke> {
 #[cfg(test)]
 mod tests {
     use super::super::critical_path::critical_path;
+    use super::super::tree::Calls;
     use super::super::tree::tests::spans;
     use super::*;
     use crate::plan::fixture;
@@ -233,7 +275,7 @@ mod tests {
     fn draw(all: &[(u64, u64, u64, u64)], window: (u64, u64), test: impl Fn(&Drawing<'_>)) {
         let all: Vec<_> = all.iter().map(|(id, parent, from, to)| (*id, *parent, from * MS, to * MS)).collect();
         let spans = spans(&all);
-        let tree = Tree::new(&spans);
+        let tree = Tree::new(&spans, &Calls::new());
         let (critical, palette) = (critical_path(&tree), Palette::of(&fixture::plan()));
         let window = Window { from: window.0 * MS, to: window.1 * MS };
         test(&Drawing { tree: &tree, palette: &palette, critical: &critical, window, selected: 0, found: &[1] });
@@ -273,7 +315,7 @@ mod tests {
         let all = [(1, 0, 0, 2_000), (2, 1, 500, 1_000), (3, 1, 2_000, 2_000)];
         let all: Vec<_> = all.iter().map(|(id, parent, from, to)| (*id, *parent, began + from, began + to)).collect();
         let spans = spans(&all);
-        let tree = Tree::new(&spans);
+        let tree = Tree::new(&spans, &Calls::new());
         let (critical, palette) = (critical_path(&tree), Palette::of(&fixture::plan()));
         let window = Window { from: tree.start, to: tree.end };
         let drawing = Drawing { tree: &tree, palette: &palette, critical: &critical, window, selected: 0, found: &[] };

@@ -1,0 +1,60 @@
+//! How the spans of a trace were called, as far as its plan and the spans tell.
+
+use super::{NONE, SpanRecord, View};
+use crate::plan::{BlockId, Inst};
+use std::collections::HashMap;
+
+/// How a span was called, and how that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Whether the span around it waits for it, were there no time-out.
+    pub is_waited_for: bool,
+    /// Whether it was cut off because the time of a caller was over.
+    pub is_cut: bool,
+    /// The number of the attempt, from 0; `None`: it is tried once only, or which attempt it was is not known.
+    pub attempt: Option<u32>,
+}
+
+impl View<'_> {
+    /// How each span was called, in the order of the spans.
+    pub fn calls(self) -> Vec<Call> {
+        // By parent and block: the last attempt, and whether it failed.
+        let mut last: HashMap<(u32, BlockId), (u32, bool)> = HashMap::new();
+        let call =
+            |span: &SpanRecord| {
+                let attempt =
+                    self.plan.attempts(span.block).and_then(|attempts| {
+                        let before = last.get(&(span.parent, span.block)).copied();
+                        let number =
+                            match before {
+                                None => 0,
+                                // The next turn begins once an attempt has not failed, or was the last.
+                                Some((number, failed)) if attempts.is_repeated => {
+                                    if failed && number + 1 < attempts.most { number + 1 } else { 0 }
+                                }
+                                Some((number, _)) => number + 1,
+                            };
+                        last.insert((span.parent, span.block), (number, span.failure != NONE));
+                        (attempts.is_certain || !attempts.is_repeated).then_some(number)
+                    });
+                let is_waited_for = self.plan.is_waited_for(span.block);
+                Call { is_waited_for, is_cut: self.is_failed_by_call(span), attempt }
+            };
+        let mut calls: Vec<Call> = self.trace.spans.iter().map(call).collect();
+        // A client that no longer waited goes on before its server ends, or fails although that did not.
+        for server in self.trace.spans.iter().filter(|span| self.plan.answers_client(span.block)) {
+            let client = &self.trace.spans[server.parent as usize];
+            let own = self.trace.failures.get(client.failure as usize);
+            let passed_on = own.is_some_and(|failure| !failure.exception);
+            calls[server.parent as usize].is_cut |= server.end > client.end || passed_on && server.failure == NONE;
+        }
+        calls
+    }
+
+    /// Whether a span's failure came by a call, which is what a time-out ends.
+    fn is_failed_by_call(self, span: &SpanRecord) -> bool {
+        let Some(failure) = self.trace.failures.get(span.failure as usize) else { return false };
+        let inst = self.plan.block(failure.block).code.get(failure.inst as usize);
+        !failure.exception && matches!(inst, Some(Inst::Call { .. }))
+    }
+}
