@@ -99,7 +99,7 @@ fn nothing_needs_fixing_without_configuration() {
     report.says("endpoint", "fix", &["nothing at http://127.0.0.1:9", "connection refused", "start the collector"]);
     report.says("scenarios", "ok", &["15 scenarios"]);
     report.says("store", "ok", &["100 traces in memory"]);
-    report.says("clock", "ok", &["nobody else's"]);
+    report.says("clock", "ok", &["no other clock"]);
     report.says("machine", "ok", &["core"]);
     let report = doctor(&["--endpoint", "http://no-such-host.invalid:4318"], &[]);
     report.says("endpoint", "fix", &["the name `no-such-host.invalid` is not known"]);
