@@ -15,6 +15,7 @@ mod grpc;
 mod gzip;
 mod http;
 mod json;
+mod layout;
 mod metrics;
 mod outcome;
 mod probe;
@@ -27,7 +28,7 @@ pub mod target;
 mod tls;
 mod tree;
 
-pub use encode::{Parts, Protobuf, SCOPE};
+pub use encode::{Parts, Protobuf};
 pub use json::{AnyValue, Json};
 pub use metrics::MetricExporter;
 pub use opentelemetry_sdk::metrics::Temporality;

@@ -17,6 +17,7 @@ pub mod template;
 pub mod yaml;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 
 use budget::Budget;
 use diagnostic::{Diagnostic, Problem};
@@ -24,6 +25,7 @@ use files::Input;
 use scenario::Model;
 use scenario::contents::{Contents, scope};
 use scenario::read;
+use scenario::table::Tables;
 use source::{FileId, Loc, START, Sources};
 
 /// Mistakes that are shown.
@@ -43,6 +45,7 @@ struct Limits<'a> {
     /// Mistakes after which no more names are looked up for "did you mean".
     suggestions: usize,
     budget: &'a Budget,
+    tables: Tables<'a>,
 }
 
 /// The files, what they say, and what is wrong with them.
@@ -112,8 +115,10 @@ fn assemble(inputs: Vec<Input>, budget: Budget) -> Loaded {
     let mut bases: Vec<(usize, Contents)> = vec![];
     let bytes: usize = inputs.iter().map(|input| input.text.len()).sum();
     let suggestions = (MAX_SUGGESTIONS / inputs.len().max(1)).max(MIN_SUGGESTIONS);
+    let tables = AtomicU64::new(0);
     let read = parallel::map(&inputs, bytes / BYTES_A_THREAD, |file, input| {
-        let limits = Limits { suggestions, budget: &budget };
+        let tables = Tables { folder: input.folder.as_deref(), bytes: &tables };
+        let limits = Limits { suggestions, budget: &budget, tables };
         read_one(FileId(file as u32), input, limits)
     });
     for (input, (mut contents, mut diagnostics)) in inputs.into_iter().zip(read) {

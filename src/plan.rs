@@ -35,8 +35,8 @@ pub use expectation::{BlockExpectation, Expectation, Extent, Hits};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{
-    AnswerId, AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId,
-    SlotId, TextId,
+    AnswerId, AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ScopeId,
+    ServiceId, SlotId, TextId,
 };
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
@@ -55,6 +55,9 @@ pub const SEMANTICS: u32 = 1;
 /// key is replaced by it ([`Plan::error_type_attr`]); a span without one gets it behind all others.
 pub const ERROR_TYPE: &str = "error.type";
 
+/// The name of the instrumentation scope that a span is of where the plan names none. It has no version.
+pub const SCOPE: &str = "tracegen";
+
 /// The tables of a plan, not yet verified.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +70,9 @@ pub struct Program {
     pub services: Vec<Service>,
     /// All instances of all services; those of one service stand in a row.
     pub resources: Vec<Resource>,
+    /// The instrumentation scopes of spans that are not of [`SCOPE`]. They are interned: none occurs twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<Scope>,
     /// All expressions, each behind its operands.
     pub exprs: Vec<Expr>,
     /// The keys of the attributes with computed values, of spans and events. A key has an entry for each place it stands at.
@@ -112,6 +118,15 @@ pub struct Resource {
     pub attributes: Vec<(TextId, ExprId)>,
 }
 
+/// An instrumentation scope: what made a span, such as a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    pub name: TextId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<TextId>,
+}
+
 /// A scenario: one kind of trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +141,9 @@ pub struct Scenario {
     pub vars: Vec<(SlotId, ExprId)>,
     /// The block of the root span.
     pub root: BlockId,
+    /// The W3C trace state of all spans of a trace; `None`: it is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_state: Option<TextId>,
 }
 
 /// What is known of a span before it runs.
@@ -134,6 +152,12 @@ pub struct Scenario {
 pub struct SpanForm {
     pub service: ServiceId,
     pub kind: SpanKind,
+    /// The scope that the spans are of; `None`: [`SCOPE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeId>,
+    /// Whether a span that does not fail has the status OK; else it is unset.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ok: bool,
     /// The name of the spans; `None`: the code has one `name` instruction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<TextId>,
@@ -143,6 +167,14 @@ pub struct SpanForm {
     /// All other attributes, in file order: a row of [`Program::attrs`] that belongs to this block alone.
     #[serde(default, skip_serializing_if = "AttrRange::is_empty")]
     pub attrs: AttrRange,
+}
+
+impl SpanForm {
+    /// The form of spans of which no more is known.
+    pub fn new(service: ServiceId, kind: SpanKind) -> SpanForm {
+        let (constants, attrs) = (Vec::new(), AttrRange::default());
+        SpanForm { service, kind, scope: None, ok: false, name: None, constants, attrs }
+    }
 }
 
 /// A row of attributes: `first..first + count`.
@@ -174,6 +206,7 @@ impl AttrRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SpanKind {
+    Unspecified = 0,
     Internal = 1,
     Server = 2,
     Client = 3,
@@ -187,9 +220,20 @@ impl SpanKind {
         matches!(self, SpanKind::Server | SpanKind::Consumer)
     }
 
+    /// All kinds.
+    pub const ALL: [SpanKind; 6] = [
+        SpanKind::Unspecified,
+        SpanKind::Internal,
+        SpanKind::Server,
+        SpanKind::Client,
+        SpanKind::Producer,
+        SpanKind::Consumer,
+    ];
+
     /// The kind as OpenTelemetry writes it: `SERVER`.
     pub fn name(self) -> &'static str {
         match self {
+            SpanKind::Unspecified => "UNSPECIFIED",
             SpanKind::Internal => "INTERNAL",
             SpanKind::Server => "SERVER",
             SpanKind::Client => "CLIENT",
@@ -444,6 +488,11 @@ impl Plan {
     /// The block's own computed attribute with the key [`ERROR_TYPE`], which a failure overwrites; `None`: a failure adds one.
     pub fn error_type_attr(&self, block: BlockId) -> Option<AttrId> {
         self.error_type[block.index()]
+    }
+
+    /// The W3C trace state of a scenario's traces; may be empty.
+    pub fn trace_state(&self, scenario: ScenarioId) -> &str {
+        self.scenarios[scenario.index()].trace_state.map_or("", |state| self.text(state))
     }
 
     /// The text with this id.

@@ -15,10 +15,12 @@ mod view;
 pub use amount::{Amount, Loss};
 pub use bytes::Bytes;
 pub use call::Call;
-pub use stored::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId, tree_order};
+pub use stored::{
+    Attributes, Scope, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId, tree_order,
+};
 pub use texts::Texts;
 pub use value::{Read, Value};
-pub use view::{Datum, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};
+pub use view::{Datum, Entries, EventView, Items, LinkView, Origin, OwnedDatum, Resources, SpanView, View, constant};
 
 use crate::plan::{AttrId, BlockId, ErrorId, EventId, Plan, ResourceId, ScenarioId};
 
@@ -103,6 +105,8 @@ impl EventRecord {
 pub struct LinkRecord {
     pub trace_id: [u8; 16],
     pub span_id: u64,
+    /// The scenario of the trace.
+    pub scenario: ScenarioId,
     /// The first of the link's records in [`Trace::attrs`].
     pub attrs: u32,
     /// The end of the link's records in [`Trace::attrs`].

@@ -5,11 +5,18 @@ use support::{counting, plans, shipped::shipped};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::Plan;
 use tracegen::trace::Trace;
+use tracegen::{compiler, language};
 
 mod support {
     pub mod counting;
     pub mod plans;
     pub mod shipped;
+}
+
+/// What is written in inputs of the compiler's.
+fn written(name: &str) -> Plan {
+    let loaded = language::load(&[format!("tests/plans/{name}.yaml").into()]);
+    compiler::compile_loaded(loaded).1.plan.expect("it compiles")
 }
 
 fn allocations(plan: Plan, arrivals: Arrivals) -> u64 {
@@ -32,7 +39,10 @@ fn a_warm_interpreter_allocates_nothing() {
         Arrivals::Interval { min_ns: 0, max_ns: 100_000_000, lanes: 5 },
         Arrivals::Poisson { count: 100, per_ns: 1_000_000_000 },
     ] {
-        for plan in [plans::ecommerce(), plans::wide(), plans::linked(), plans::timed(), shipped()] {
+        for plan in [plans::ecommerce(), plans::wide(), plans::linked(), plans::timed(), shipped()]
+            .into_iter()
+            .chain(["batches", "events", "nested", "refusals", "tables"].map(written))
+        {
             let name = plan.text(plan.scenarios[0].name).to_owned();
             assert_eq!(allocations(plan, arrivals), 0, "{name} {arrivals:?}");
         }

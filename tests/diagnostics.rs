@@ -218,6 +218,10 @@ fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
     std::fs::write(&shared, text).unwrap();
     made.push(("E0707", check(&shared)));
 
+    let root = "name: a\nvars: {place: {choice: places.csv}}\nroot_span: {service: shop, operation: o}\n";
+    let texts = vec![(path("unread.yaml").display().to_string(), root.to_owned())];
+    made.push(("E0235", check_loaded(language::load_texts(texts))));
+
     // Every glob matches every key, which makes more links than a plan may have.
     let links = path("links.yaml");
     let mut text = String::new();

@@ -75,7 +75,8 @@ fn sort_resources(request: &mut ExportTraceServiceRequest) {
 fn the_direct_encoder_and_the_sdk_send_the_same() {
     for (plan, name) in [(plans::ecommerce(), "ecommerce"), (plans::wide(), "wide"), (plans::linked(), "linked")] {
         let (run, traces) = traces(plan, 500);
-        let (mut protobuf, mut json) = (Protobuf::new(run.plan(), run.resources()), Json::new(run.resources()));
+        let (mut protobuf, mut json) =
+            (Protobuf::new(run.plan(), run.resources()), Json::new(run.plan(), run.resources()));
         let (mut failures, mut links, mut events) = (0, 0, 0);
         for trace in &traces {
             let view = View { plan: run.plan(), resources: run.resources(), trace };

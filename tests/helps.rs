@@ -84,6 +84,7 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
         ("codes: {200:95}", "codes.200: 95"),
         ("404:5", "404: 5"),
     ]),
+    ("E0514-nested-list", &[("<<[tags]>>", "[<<tags>>]")]),
     ("E0212-mixed-list", &[
         ("[1, two, 3]", "['1', 'two', '3']"),
         ("[1, 2.5]", "[1.0, 2.5]"),
@@ -250,6 +251,18 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ("E0414-operation-of-callee", &[("client: true", "client: {operation: GET}")]),
     ("E0241-word-of-call", &[("timeout_ms: 20\n      ", ""), ("propagate: true, ", "")]),
     ("E0240-delay-of-group", &[("5\n      parallel", "5\n    - parallel")]),
+    ("E0232-table-unreadable", &[("markets.csv", "[{country: DE}]")]),
+    ("E0233-table-row", &[("markets.csv", "[{country: DE}]")]),
+    ("E0234-table-head", &[("markets.csv", "[{country: DE}]")]),
+    ("E0412-table-weights", &[
+        ("markets.csv, weights: shares", "[{country: DE}]"),
+        ("markets.csv, weights: country", "[{share: 1}]"),
+        ("markets.csv, weights: [1, 2]", "[{share: 1}]"),
+    ]),
+    ("E0244-trace-state", &[("th:8", "ot=th:8"), (r#", trace_state: "a=1""#, "")]),
+    ("W0206-version-of-none", &[("instances: 3", "instances: 30")]),
+    ("E0203-form", &[(", status: error", "")]),
+    ("E0203-bytes", &[(r#""no base64""#, "AP8Q")]),
     ("E0243-delay-at-end", &[(", delay_ms: 5", "")]),
     ("E0413-no-call-before", &[("when: error, ", ""), ("when: ok, ", "")]),
     ("E0530-turns-without-bound", &[

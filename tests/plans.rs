@@ -5,14 +5,21 @@ use tracegen::compiler;
 use tracegen::language;
 use tracegen::language::diagnostic::render;
 
+/// The files of scenarios; tables stand beside them.
+fn inputs() -> Vec<PathBuf> {
+    let mut inputs: Vec<PathBuf> = std::fs::read_dir("tests/plans").unwrap().map(|e| e.unwrap().path()).collect();
+    inputs.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    inputs.sort();
+    inputs
+}
+
 #[test]
 fn listings() {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots/plans");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    let mut inputs: Vec<PathBuf> = std::fs::read_dir("tests/plans").unwrap().map(|e| e.unwrap().path()).collect();
-    inputs.sort();
+    let inputs = inputs();
     assert!(inputs.len() >= 5);
     for input in inputs {
         let (sources, compiled) = compiler::compile_loaded(language::load(std::slice::from_ref(&input)));
@@ -25,7 +32,7 @@ fn listings() {
 }
 
 /// Words that make sense somewhere, put anywhere.
-const WORDS: [&str; 34] = [
+const WORDS: [&str; 48] = [
     "<<vars.a>>",
     "<<random.uuid>>",
     "<<parent.attributes.user.id>>",
@@ -60,6 +67,20 @@ const WORDS: [&str; 34] = [
     "<<n % 0 if coin else market.vat>>",
     "<<random.text(n)>>",
     "<<n | nth([1, 'a'])>>",
+    "at: end",
+    "at_ms: <<repeat.index * 5>>",
+    "repeat: <<n>>",
+    "when: ok",
+    "trace: same",
+    "count: <<n>>",
+    "lag_ms: [1, 9]",
+    "{map: {a: <<n>>, b: [1, x]}}",
+    "{bytes: AP8Q}",
+    "[[<<n>>], a]",
+    "delay_ms: 5",
+    "status: ok",
+    "scope: {name: a}",
+    "filler: {count: 2, values: 3, length: 4}",
 ];
 
 proptest::proptest! {
@@ -68,7 +89,7 @@ proptest::proptest! {
     /// However an input is changed, it is compiled or refused; the verifier never refuses what the compiler made.
     #[test]
     fn changed_inputs_are_compiled_or_refused(
-        input in 0..9usize,
+        input in 0..15usize,
         changes in proptest::collection::vec((0..10_000usize, 0..24usize, 0..WORDS.len()), 1..4),
     ) {
         let texts = [
@@ -81,6 +102,12 @@ proptest::proptest! {
             include_str!("plans/values.yaml"),
             include_str!("plans/choices.yaml"),
             include_str!("plans/instances.yaml"),
+            include_str!("plans/refusals.yaml"),
+            include_str!("plans/events.yaml"),
+            include_str!("plans/batches.yaml"),
+            include_str!("plans/forms.yaml"),
+            include_str!("plans/nested.yaml"),
+            include_str!("plans/filler.yaml"),
         ];
         // Cut between words, so that most changes are of the scenario and not of its YAML.
         let mut words: Vec<&str> = texts[input].split_inclusive([' ', '\n', ':', '.', ',', '(']).collect();

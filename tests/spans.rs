@@ -1,10 +1,11 @@
-//! What a span has of its own, as the language writes it: failures that take a time of their own, events, links.
+//! What a span has of its own, as the language writes it: failures that take a time of their own, events, links, its scope and status,
+//! values of any shape, rows of tables.
 
 use std::sync::Arc;
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::language::diagnostic::render;
-use tracegen::plan::Plan;
-use tracegen::trace::{SpanView, Trace, View};
+use tracegen::plan::{Plan, SpanKind};
+use tracegen::trace::{SpanView, Status, StoredTrace, Trace, View};
 use tracegen::{compiler, language};
 
 const MS: u64 = 1_000_000;
@@ -298,7 +299,7 @@ fn links_are_the_same_whatever_was_made_before() {
     let made = |interpreter: &mut Interpreter, index: u64| {
         let mut trace = Trace::default();
         interpreter.trace(index, &mut trace);
-        let stored = tracegen::trace::StoredTrace::of(run.origin().view(&trace));
+        let stored = StoredTrace::of(run.origin().view(&trace));
         stored.unwrap_or_else(|error| panic!("{error}"))
     };
     let mut in_order = Interpreter::new(&run);
@@ -361,4 +362,135 @@ root_span:
         found += ids.len();
     });
     assert!(found > 400, "{found}");
+}
+
+/// All that a store would keep of the first trace of a text.
+fn stored(text: &str) -> StoredTrace {
+    let mut stored = None;
+    each_trace(text, 1, |view| stored = StoredTrace::of(view).ok());
+    stored.expect("a small trace")
+}
+
+#[test]
+fn a_span_says_its_scope_its_status_and_the_state_of_its_trace() {
+    let text = "
+services:
+  shop: {scope: {name: io.example.http, version: 2.0}}
+  cart: {}
+scenarios:
+  - name: a
+    root_span:
+      service: shop
+      operation: root
+      status: ok
+      trace_state: ot=th:8
+      calls:
+        - {service: cart, operation: plain, kind: unspecified}
+        - {service: shop, operation: own, scope: {name: io.example.view}, status: ok, error_conditions: [{probability: 100, type: T}]}
+        - {service: cart, operation: same, scope: {name: tracegen}}
+";
+    let spans = stored(text).spans;
+    let scopes: Vec<_> = spans.iter().map(|span| (&*span.scope.name, &*span.scope.version)).collect();
+    assert_eq!(scopes, [("io.example.http", "2.0"), ("tracegen", ""), ("io.example.view", ""), ("tracegen", "")]);
+    let statuses: Vec<_> = spans.iter().map(|span| span.status.clone()).collect();
+    assert_eq!(statuses, [Status::Ok, Status::Unset, Status::Error(String::new()), Status::Unset]);
+    assert_eq!(spans[1].kind, SpanKind::Unspecified);
+    assert!(spans.iter().all(|span| span.trace_state == "ot=th:8"));
+}
+
+#[test]
+fn instances_share_versions_by_their_weights() {
+    let text = "
+services: {shop: {instances: 10000, version: {choice: [1.10, 1.9.3, 2.0], weights: [90, 9, 1]}}}
+scenarios:
+  - {name: a, root_span: {service: shop, operation: o, kind: SERVER, attributes: {v: <<service.version>>}}}
+";
+    let plan = compile(text);
+    assert_eq!(plan.services[0].instances, 10_000);
+    let mut counts = std::collections::BTreeMap::new();
+    each_trace(text, 3_000, |view| {
+        let root = view.span(0);
+        let version = text_of(&root.attributes().collect::<Vec<_>>(), "v").unwrap();
+        let resource: Vec<_> = view.resources.get(root.record().resource).collect();
+        assert_eq!(text_of(&resource, "service.version"), Some(version.clone()));
+        *counts.entry(version).or_insert(0) += 1;
+    });
+    let known: Vec<_> = counts.iter().map(|(version, count)| (&**version, *count)).collect();
+    assert!(matches!(known[..], [("1.10", 2_600..), ("1.9.3", 200..350), ("2.0", 10..60)]), "{known:?}");
+}
+
+#[test]
+fn values_are_nested_and_what_is_absent_or_too_deep_is_left_out() {
+    let text = "
+name: a
+vars:
+  n: <<trace.index + 5>>
+  seven: [[[[[[[<<n>>]]]]]]]
+root_span:
+  service: s
+  operation: o
+  attributes:
+    list: [1, two, <<n>>, [<<n>>, true], '<<n>>']
+    map: {map: {a: <<n>>, gone: <<n | omit(5)>>, b: {map: {c: {bytes: AP8Q}, d: []}}}}
+    deep: [0, [[[[[[[<<seven>>]]]]]]], [[[[[[[[<<seven>>]]]]]]]]]
+    raw: {bytes: AA==}
+";
+    let attributes = stored(text).spans[0].attributes.clone();
+    let shown: Vec<_> = attributes.iter().map(|(key, value)| (&**key, value.as_datum().to_string())).collect();
+    let deep = format!("[0,{}5{}]", "[".repeat(14), "]".repeat(14));
+    let expected = [
+        ("raw", "AA==".into()),
+        ("list", r#"[1,"two",5,[5,true],"5"]"#.into()),
+        ("map", r#"{"a":5,"b":{"c":"AP8Q","d":[]}}"#.into()),
+        ("deep", deep),
+    ];
+    assert_eq!(shown, expected);
+}
+
+/// The same number gives the same text in every trace, and another one under another key.
+#[test]
+fn a_filler_has_so_many_values() {
+    let text = "
+services: {s: {instances: 20, filler: {count: 2, values: 3, length: 12}}}
+scenarios:
+  - {name: a, root_span: {service: s, operation: o, kind: SERVER, filler: {count: 12, values: 5, length: 16}}}
+";
+    let mut values = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
+    each_trace(text, 300, |view| {
+        let root = view.span(0);
+        let resource = view.resources.get(root.record().resource).filter(|(key, _)| key.starts_with("filler"));
+        let resource = resource.map(|(key, value)| (format!("resource {key}"), value.to_string()));
+        let own = root.attributes().map(|(key, value)| (key.to_string(), value.to_string()));
+        for (key, value) in own.chain(resource) {
+            values.entry(key).or_default().insert(value);
+        }
+    });
+    let counts: Vec<_> = values.iter().map(|(key, values)| (&**key, values.len())).collect();
+    assert_eq!((counts.len(), counts[0], counts[11]), (14, ("filler.01", 5), ("filler.12", 5)));
+    assert_eq!(counts[12..], [("resource filler.01", 3), ("resource filler.02", 3)]);
+    let all: std::collections::BTreeSet<_> = values.values().flatten().collect();
+    assert_eq!(all.len(), 12 * 5 + 2 * 3);
+    assert!(values["filler.01"].iter().all(|value| value.len() == 16));
+}
+
+#[test]
+fn rows_of_a_table_are_chosen_by_their_weights() {
+    let loaded = language::load(&["tests/plans/tables.yaml".into()]);
+    let (sources, compiled) = compiler::compile_loaded(loaded);
+    let found = render::human(&sources, &compiled.diagnostics, false);
+    let plan = compiled.plan.unwrap_or_else(|| panic!("{found}"));
+    let schedule = Schedule::new(START, Arrivals::Even { count: 1, per_ns: MS }).expect("a sound schedule");
+    let run = Arc::new(Run::new(Arc::new(plan), 7, schedule));
+    let (mut interpreter, mut trace, mut counts) = (Interpreter::new(&run), Trace::default(), [0; 3]);
+    let rows = [("DE", "EUR", "0.19", "true"), ("US", "USD", "0", "false"), ("IE, Dublin", "EUR", "0.23", "true")];
+    for index in 0..2_000 {
+        interpreter.trace(index, &mut trace);
+        let attributes: Vec<_> = run.origin().view(&trace).span(0).attributes().collect();
+        let value = |key: &str| text_of(&attributes, key).unwrap();
+        let keys = ["geo.country.iso_code", "shop.currency", "shop.vat", "shop.eu"].map(value);
+        let row = rows.iter().position(|(a, b, c, d)| keys == [*a, *b, *c, *d]);
+        counts[row.unwrap_or_else(|| panic!("{keys:?}"))] += 1;
+    }
+    // 50 to 35.5 to 10
+    assert!(matches!(counts, [950..1_150, 650..840, 150..270]), "{counts:?}");
 }

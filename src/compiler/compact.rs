@@ -55,7 +55,14 @@ fn each_text(program: &mut Program, visit: &mut impl FnMut(&mut TextId)) {
     program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(key, _)| visit(key));
     program.attrs.iter_mut().for_each(&mut *visit);
     program.links.iter_mut().for_each(|link| visit(&mut link.glob));
-    program.scenarios.iter_mut().for_each(|scenario| visit(&mut scenario.name));
+    for scenario in &mut program.scenarios {
+        visit(&mut scenario.name);
+        scenario.trace_state.iter_mut().for_each(&mut *visit);
+    }
+    for scope in &mut program.scopes {
+        visit(&mut scope.name);
+        scope.version.iter_mut().for_each(&mut *visit);
+    }
     for block in &mut program.blocks {
         let Form::Span(span) = &mut block.form else { continue };
         span.name.iter_mut().for_each(&mut *visit);

@@ -115,7 +115,9 @@ impl<'a> Expressions<'a> {
             Constant::Int(_) => Kind::Int,
             Constant::Double(_) => Kind::Double,
             Constant::Text(_) => Kind::Text,
+            Constant::Bytes(_) => Kind::Bytes,
             Constant::List(_) => Kind::List,
+            Constant::Map(_) => Kind::Map,
         };
         self.add(Expr::Const { value }, kind)
     }
@@ -192,7 +194,7 @@ impl<'a> Expressions<'a> {
             let kind = item.ty.kind;
             let before = first;
             let problem = match first {
-                _ if kind == Kind::List => Some(Problem::NestedList),
+                _ if kind.is_opaque() => Some(Problem::NestedList { found: kind.name() }),
                 Some((first, _)) if first != kind && kind != Kind::Unknown => {
                     Some(Problem::MixedList { first: first.name(), other: kind.name() })
                 }

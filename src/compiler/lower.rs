@@ -28,6 +28,7 @@ pub fn scenario(scenario: Scenario, program: &mut Program, map: &mut SourceMap) 
         slots: names,
         vars: scenario.vars,
         root,
+        trace_state: scenario.trace_state,
     });
 }
 

@@ -14,12 +14,15 @@ mod reads;
 use super::report::{Report, UsedAt};
 use super::shared::Shared;
 use crate::language::diagnostic::Unavailable;
-use crate::language::scenario::choice::{Choice, Options, Rows};
+use crate::language::scenario::choice::{Choice, Options};
 use crate::language::scenario::dist::Dist;
 use crate::language::scenario::shared::Library;
-use crate::language::scenario::{Attribute, ErrorCondition, Event, Item, Kind, Link, Scalar, Scenario, Value};
+use crate::language::scenario::table::Rows;
+use crate::language::scenario::{
+    Attribute, ErrorCondition, Event, InstrumentationScope, Item, Kind, Link, Scalar, Scenario, Value,
+};
 use crate::language::source::{Loc, Located};
-use crate::language::template::Template;
+use crate::language::template::{Expr, Part, Template};
 use foldhash::HashMap;
 
 /// A scenario whose names have their meaning.
@@ -157,6 +160,9 @@ pub struct SpanNode<'m> {
     pub service: &'m Located<String>,
     pub operation: Scoped<&'m Template>,
     pub kind: Kind,
+    pub scope: Option<&'m InstrumentationScope>,
+    /// Whether its status is OK where it does not fail.
+    pub ok: bool,
     pub delay: Option<Scoped<&'m Dist>>,
     pub attributes: Vec<AttributeNode<'m>>,
     pub events: Vec<Scoped<&'m Event>>,
@@ -389,7 +395,9 @@ pub enum Miss {
 pub fn is_computed(value: &Value) -> bool {
     match value {
         Value::Scalar(scalar) => is_template(scalar),
-        Value::List { items, .. } => items.iter().any(is_template),
+        Value::List { items, .. } => items.iter().any(is_computed),
+        Value::Map { entries, .. } => entries.iter().any(|entry| is_computed(&entry.value)),
+        Value::Bytes(_) => false,
         Value::Choice(_) => true,
     }
 }
@@ -461,6 +469,12 @@ impl<'m> Names<'m> {
             Value::Choice(Choice { options: Options::Rows(rows), .. }) => Some(rows),
             _ => None,
         }
+    }
+
+    /// Whether a mistake stands in the place of a var's value.
+    fn is_wrong(&self, var: usize) -> bool {
+        let Value::Scalar(Scalar::Expr(template)) = self.vars[var].value else { return false };
+        matches!(&template.parts[..], [Part::Expr(node)] if matches!(*node.value, Expr::Error))
     }
 
     pub fn keys(&self, span: usize) -> impl Iterator<Item = &str> {

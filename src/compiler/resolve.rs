@@ -142,6 +142,7 @@ impl<'m> Resolver<'m> {
             slots: state.slots,
             vars,
             blocks,
+            trace_state: model.root.trace_state.as_ref().map(|state| self.tables.text(&state.value)),
             loc: model.loc,
         })
     }

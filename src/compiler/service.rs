@@ -5,7 +5,8 @@ use super::report::Report;
 use super::tables::{Tables, at_most};
 use crate::language::budget::{Budget, Spent};
 use crate::language::diagnostic::{Problem, Role};
-use crate::language::scenario::{Model, Service};
+use crate::language::scenario::version::Version;
+use crate::language::scenario::{InstrumentationScope, Model, Service};
 use crate::language::source::{Loc, Located};
 use crate::plan::{ExprId, Resource, ResourceId, ServiceId, TextId, limits};
 use foldhash::{HashMap, HashMapExt};
@@ -45,7 +46,7 @@ impl<'m> Services<'m> {
             return None;
         }
         let Some(services) = &in_force.services else {
-            let attributes = vec![resource(&name.value, None, None, tables, report)];
+            let attributes = vec![resource(&name.value, None, None, None, tables, report)];
             return self.add(&name.value, attributes, tables);
         };
         let Some(service) = services.get(&name.value) else {
@@ -62,8 +63,15 @@ impl<'m> Services<'m> {
         id
     }
 
+    /// The instrumentation scope of the spans of a service that name no other; `None`: tracegen's.
+    pub fn scope(&self, scope: usize, name: &str) -> Option<&'m InstrumentationScope> {
+        self.model.scopes.get(scope)?.services.as_ref()?.get(name)?.scope.as_ref()
+    }
+
     fn lower(&mut self, service: &'m Service, tables: &mut Tables, report: &mut Report) -> Option<ServiceId> {
         let instances = service.instances.as_ref().map_or(1, |n| n.value);
+        let versions = versions(service, instances, report);
+        let version = |instance: u32| versions.get(instance as usize).copied();
         if let Some(instances) = &service.instances
             && tables.program.resources.len() + instances.value as usize > limits::TABLE
         {
@@ -71,7 +79,7 @@ impl<'m> Services<'m> {
             report.add(Problem::BeyondLimits { fault }, instances.loc);
             return None;
         }
-        let first = listed_resource(service, 0, tables, report);
+        let first = listed_resource(service, 0, version(0), tables, report);
         // All instances have as much in them.
         let values: usize = first.iter().map(|(_, value)| 1 + tables.elements(*value)).sum();
         self.attributes += first.len() * instances as usize;
@@ -80,7 +88,7 @@ impl<'m> Services<'m> {
             report.beyond(&fault, service.name.loc);
             return None;
         }
-        let others = (1..instances).map(|instance| listed_resource(service, instance, tables, report));
+        let others = (1..instances).map(|at| listed_resource(service, at, version(at), tables, report));
         let resources = std::iter::once(first).chain(others).collect();
         self.add(&service.name.value, resources, tables)
     }
@@ -120,7 +128,7 @@ impl<'m> Services<'m> {
                 budget.check()?;
                 let Entry::Vacant(unused) = self.listed.entry(service.name.loc) else { continue };
                 if !service.attributes.is_empty() {
-                    listed_resource(service, 0, &mut scratch, report);
+                    listed_resource(service, 0, None, &mut scratch, report);
                     unused.insert(None);
                 }
                 if is_right && !self.model.partial.contains(&service.name.loc.file) {
@@ -132,10 +140,33 @@ impl<'m> Services<'m> {
     }
 }
 
-fn listed_resource(service: &Service, instance: u32, tables: &mut Tables, report: &mut Report) -> Attributes {
+/// By instance: the version that it is; empty where the service has none. Those of one version stand in a row, in the order of the file.
+fn versions<'s>(service: &'s Service, instances: u32, report: &mut Report) -> Vec<&'s str> {
+    match &service.version {
+        None => vec![],
+        Some(Version::One(version)) => vec![&version.value; instances as usize],
+        Some(Version::Shared(shares)) => {
+            let counts = shares.counts(instances);
+            for (version, _) in shares.versions.iter().zip(&counts).filter(|(_, count)| **count == 0) {
+                let problem = Problem::VersionOfNone { version: version.value.clone(), instances };
+                report.add(problem, version.loc);
+            }
+            let versions = shares.versions.iter().zip(counts);
+            versions.flat_map(|(version, count)| std::iter::repeat_n(version.value.as_str(), count as usize)).collect()
+        }
+    }
+}
+
+fn listed_resource(
+    service: &Service,
+    instance: u32,
+    version: Option<&str>,
+    tables: &mut Tables,
+    report: &mut Report,
+) -> Attributes {
     let id = instance_id(service, instance);
     let instance = service.instances.is_some().then_some((instance, id.as_str()));
-    resource(&service.name.value, Some(service), instance, tables, report)
+    resource(&service.name.value, Some(service), instance, version, tables, report)
 }
 
 /// The resource attributes in the order they are sent: OpenTelemetry's own, then the user's.
@@ -143,6 +174,7 @@ fn resource(
     name: &str,
     service: Option<&Service>,
     instance: Option<(u32, &str)>,
+    version: Option<&str>,
     tables: &mut Tables,
     report: &mut Report,
 ) -> Attributes {
@@ -152,8 +184,8 @@ fn resource(
     };
     text("service.name", name);
     let Some(service) = service else { return attributes };
-    if let Some(version) = &service.version {
-        text("service.version", &version.value);
+    if let Some(version) = version {
+        text("service.version", version);
     }
     if let Some(namespace) = &service.namespace {
         text("service.namespace", &namespace.value);

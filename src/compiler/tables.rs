@@ -4,7 +4,8 @@
 //! limits that the verifier has for the whole.
 
 use crate::plan::{
-    CallSpec, CallSpecId, Constant, Dist, DistId, Expr, ExprId, Fault, Program, SEMANTICS, TextId, limits,
+    CallSpec, CallSpecId, Constant, Dist, DistId, Expr, ExprId, Fault, Program, SEMANTICS, Scope, ScopeId, TextId,
+    limits,
 };
 use foldhash::{HashMap, HashMapExt};
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ pub struct Tables {
     /// The commonest expressions, found without their JSON.
     text_constants: HashMap<TextId, ExprId>,
     specs: HashMap<CallSpec, CallSpecId>,
+    scopes: HashMap<Scope, ScopeId>,
     /// Bytes of text that were joined already.
     joined: usize,
     /// Values that were named again already.
@@ -36,6 +38,7 @@ impl Tables {
             dists: HashMap::new(),
             text_constants: HashMap::new(),
             specs: HashMap::new(),
+            scopes: HashMap::new(),
             joined: 0,
             repeated: 0,
         }
@@ -122,6 +125,14 @@ impl Tables {
         })
     }
 
+    pub fn scope(&mut self, scope: Scope) -> ScopeId {
+        let scopes = &mut self.program.scopes;
+        *self.scopes.entry(scope).or_insert_with(|| {
+            scopes.push(scope);
+            ScopeId(scopes.len() as u32 - 1)
+        })
+    }
+
     pub fn text_of(&self, id: TextId) -> &str {
         &self.program.texts[id.index()]
     }
@@ -136,10 +147,7 @@ impl Tables {
 
     /// How many elements the value has: those of a list that is known now, else none.
     pub fn elements(&self, id: ExprId) -> usize {
-        match self.constant_of(id) {
-            Some(Constant::List(items)) => items.len(),
-            _ => 0,
-        }
+        self.constant_of(id).map_or(0, Constant::size)
     }
 
     /// A constant as it stands in a text. Doubles are left to the interpreter, the one place that prints them.
@@ -148,7 +156,7 @@ impl Tables {
             Constant::Bool(value) => Some(value.to_string().into()),
             Constant::Int(value) => Some(value.to_string().into()),
             Constant::Text(text) => Some(self.text_of(*text).into()),
-            Constant::Double(_) | Constant::List(_) => None,
+            Constant::Double(_) | Constant::Bytes(_) | Constant::List(_) | Constant::Map(_) => None,
         }
     }
 }

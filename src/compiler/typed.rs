@@ -16,6 +16,8 @@ pub struct Scenario {
     pub vars: Vec<(SlotId, ExprId)>,
     /// The blocks in the order of their numbers: the root first, each before what it calls, siblings in file order.
     pub blocks: Vec<Block>,
+    /// The trace state of all its spans.
+    pub trace_state: Option<TextId>,
     /// The scenario's mapping.
     pub loc: Loc,
 }

@@ -8,6 +8,8 @@ pub enum Kind {
     Double,
     Text,
     List,
+    Map,
+    Bytes,
     /// Only the value itself will tell.
     Unknown,
 }
@@ -21,12 +23,19 @@ impl Kind {
             Kind::Double => "a double",
             Kind::Text => "text",
             Kind::List => "a list",
+            Kind::Map => "a map",
+            Kind::Bytes => "bytes",
             Kind::Unknown => "of no known type",
         }
     }
 
     pub fn is_number(self) -> bool {
         matches!(self, Kind::Int | Kind::Double)
+    }
+
+    /// A list, a map or bytes: no text is made of it, and nothing compared with it.
+    pub fn is_opaque(self) -> bool {
+        matches!(self, Kind::List | Kind::Map | Kind::Bytes)
     }
 
     /// Could be a number.

@@ -8,14 +8,11 @@ mod span;
 mod tests;
 mod wire;
 
-use super::batch::Groups;
+use super::batch::{Groups, Heads};
 use super::{Batch, Encode};
-use crate::plan::{Plan, ResourceId};
+use crate::plan::{BlockId, Plan, ResourceId};
 use crate::trace::{Bytes, Resources, View};
 use form::Forms;
-
-/// The `InstrumentationScope` of every span, as field 1 of `ScopeSpans`.
-pub const SCOPE: &[u8] = b"\x0a\x0a\x0a\x08tracegen";
 
 /// The encoder for OTLP/gRPC, OTLP/HTTP with protobuf, and protobuf files.
 pub struct Protobuf {
@@ -26,21 +23,24 @@ pub struct Protobuf {
 impl Protobuf {
     /// Makes an encoder for traces of this plan and these resources only.
     pub fn new(plan: &Plan, resources: &Resources) -> Protobuf {
-        Protobuf { forms: Forms::new(plan), groups: Groups::new(form::resource_heads(resources)) }
+        let (resources, scopes) = (form::resource_heads(resources), form::scope_heads(plan));
+        let free = scopes[0].len();
+        let groups = Groups::new(plan, Heads { resources, scopes, free });
+        Protobuf { forms: Forms::new(plan), groups }
     }
 
     fn close(&mut self) -> Batch {
-        self.groups.close(|body, head, spans| {
-            let scope_spans = SCOPE.len() + spans.len();
+        self.groups.close(|body, resource, scope, spans| {
+            let scope_spans = scope.len() + spans.len();
             let (scope_spans, n) = wire::varint(scope_spans as u64);
-            let len = head.len() + 1 + n + SCOPE.len() + spans.len();
+            let len = resource.len() + 1 + n + scope.len() + spans.len();
             let (len, len_n) = wire::varint(len as u64);
             body.push(wire::delimited(1));
             body.extend_from_slice(&len[..len_n]);
-            body.extend_from_slice(head);
+            body.extend_from_slice(resource);
             body.push(wire::delimited(2));
             body.extend_from_slice(&scope_spans[..n]);
-            body.extend_from_slice(SCOPE);
+            body.extend_from_slice(scope);
             body.extend_from_slice(spans);
         })
     }
@@ -50,7 +50,7 @@ impl Encode for Protobuf {
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
         let spans = &view.trace.spans;
         for (ordinal, record) in spans.iter().enumerate() {
-            let out = self.groups.group(record.resource);
+            let out = self.groups.group(record);
             let before = out.len();
             span::span(out, &mut self.forms, view, record);
             let bytes = out.len() - before;
@@ -77,13 +77,14 @@ impl Encode for Protobuf {
 /// An encoder for single parts of a request, which are used for comparison.
 pub struct Parts {
     forms: Forms,
-    heads: Vec<Vec<u8>>,
+    resources: Vec<Vec<u8>>,
+    scopes: Vec<Vec<u8>>,
 }
 
 impl Parts {
     /// Makes an encoder for traces of this plan and these resources only.
     pub fn new(plan: &Plan, resources: &Resources) -> Parts {
-        Parts { forms: Forms::new(plan), heads: form::resource_heads(resources) }
+        Parts { forms: Forms::new(plan), resources: form::resource_heads(resources), scopes: form::scope_heads(plan) }
     }
 
     /// Appends a span, as field 2 of `ScopeSpans`.
@@ -93,6 +94,11 @@ impl Parts {
 
     /// Returns the `Resource` of spans, as field 1 of `ResourceSpans`.
     pub fn resource(&self, id: ResourceId) -> &[u8] {
-        &self.heads[id.index()]
+        &self.resources[id.index()]
+    }
+
+    /// The `InstrumentationScope` of a block's spans, as field 1 of `ScopeSpans`.
+    pub fn scope(&self, plan: &Plan, block: BlockId) -> &[u8] {
+        &self.scopes[plan.span(block).scope.map_or(0, |scope| 1 + scope.index())]
     }
 }

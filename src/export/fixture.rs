@@ -3,7 +3,7 @@
 mod random;
 
 pub(super) use crate::plan::fixture::Maker;
-pub use random::fixtures;
+pub use random::{fixtures, plain_fixtures};
 
 use super::{Batch, Encode};
 use crate::plan::*;
@@ -66,10 +66,21 @@ pub(super) fn block(make: &mut Maker, span: SpanForm, code: Vec<Inst>) -> BlockI
 }
 
 /// Makes a plan with one scenario, whose root is block 0.
-pub(super) fn plan(mut make: Maker, scenario: &str) -> Plan {
+pub(super) fn plan(make: Maker, scenario: &str) -> Plan {
+    plan_of(make, scenario, None)
+}
+
+fn plan_of(mut make: Maker, scenario: &str, trace_state: Option<TextId>) -> Plan {
     let name = make.text(scenario);
     make.program.semantics = SEMANTICS;
-    make.program.scenarios.push(Scenario { name, weight: 1.0, slots: vec![], vars: vec![], root: BlockId(0) });
+    make.program.scenarios.push(Scenario {
+        name,
+        weight: 1.0,
+        slots: vec![],
+        vars: vec![],
+        root: BlockId(0),
+        trace_state,
+    });
     Plan::verify(make.program).expect("the fixture is a sound program")
 }
 
@@ -104,7 +115,7 @@ pub fn checkout() -> Fixture {
             3 => vec![Inst::End],
             _ => vec![Inst::Call { block: BlockId(i as u32 + 1), spec: None }, Inst::End],
         };
-        block(&mut make, SpanForm { service, kind: *kind, name: Some(name), constants, attrs }, code);
+        block(&mut make, SpanForm { name: Some(name), constants, attrs, ..SpanForm::new(service, *kind) }, code);
     }
     let plan = plan(make, "E-commerce Order Processing");
     let start = 1_767_225_600_000_000_000;
@@ -128,7 +139,14 @@ pub fn checkout() -> Fixture {
     for (attr, value) in plan.span(BlockId(3)).attrs.ids().zip([Value::fixed(250.0, 2), Value::int(3)]) {
         trace.attrs.push(AttrRecord { attr, value });
     }
-    trace.links.push(LinkRecord { trace_id: [9; 16], span_id: 9, attrs: 0, attrs_end: 0, next: NONE });
+    trace.links.push(LinkRecord {
+        trace_id: [9; 16],
+        span_id: 9,
+        scenario: ScenarioId(0),
+        attrs: 0,
+        attrs_end: 0,
+        next: NONE,
+    });
     let form = &plan.errors[error.index()];
     let (r#type, message) =
         (constant_text(&plan, form.r#type).unwrap(), form.message.and_then(|m| constant_text(&plan, m)).unwrap());

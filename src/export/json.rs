@@ -5,10 +5,12 @@
 //! The choice of fields and their order are those of the collector's file exporter: defaults are left out, `status` is
 //! always present, and a whole double has no fraction.
 
-use super::batch::Groups;
+use super::batch::{Groups, Heads};
 use super::{Batch, Encode};
-use crate::plan::ResourceId;
+use crate::plan::{BlockId, Plan, ResourceId, SCOPE, SpanKind};
 use crate::trace::{Bytes, Datum, EventView, LinkView, OwnedDatum, Resources, SpanView, View};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use std::fmt;
 
@@ -18,16 +20,28 @@ pub struct Json {
 }
 
 impl Json {
-    /// Makes an encoder for traces with these resources only.
-    pub fn new(resources: &Resources) -> Json {
-        let heads = (0..resources.attributes.len()).map(|id| {
+    /// Makes an encoder for traces of this plan with these resources only.
+    pub fn new(plan: &Plan, resources: &Resources) -> Json {
+        let around = |before: &[u8], put: &dyn Fn(&mut Bytes), behind: &[u8]| {
             let mut head = Bytes::default();
-            head.append(b"{\"resource\":");
-            Json::resource(resources, ResourceId(id as u32), &mut head);
-            head.append(b",\"scopeSpans\":[{\"scope\":{\"name\":\"tracegen\"},\"spans\":[");
+            head.append(before);
+            put(&mut head);
+            head.append(behind);
             head.as_slice().to_vec()
-        });
-        Json { groups: Groups::new(heads.collect()) }
+        };
+        let of_resource = |id| {
+            let put = |out: &mut Bytes| Json::resource(resources, ResourceId(id as u32), out);
+            around(b"{\"resource\":", &put, b",\"scopeSpans\":[{\"scope\":")
+        };
+        let of_scope = |(name, version)| {
+            let put = |out: &mut Bytes| append(out, &Scope(name, version));
+            around(b"", &put, b",\"spans\":[")
+        };
+        let text = |id| plan.text(id);
+        let scopes = plan.scopes.iter().map(|scope| (text(scope.name), scope.version.map_or("", text)));
+        let scopes = std::iter::once((SCOPE, "")).chain(scopes).map(of_scope).collect();
+        let resources = (0..resources.attributes.len()).map(of_resource).collect();
+        Json { groups: Groups::new(plan, Heads { resources, scopes, free: 0 }) }
     }
 
     /// Appends a single span in the form that it has in a request.
@@ -40,10 +54,17 @@ impl Json {
         append(out, &Resource(&resources.attributes[id.index()]));
     }
 
+    /// Append the scope of a block's spans alone, as it stands in a request.
+    pub fn scope(plan: &Plan, block: BlockId, out: &mut Bytes) {
+        let (name, version) = plan.scope_of(block);
+        append(out, &Scope(name, version));
+    }
+
     fn close(&mut self) -> Batch {
-        let mut batch = self.groups.close(|body, head, spans| {
+        let mut batch = self.groups.close(|body, resource, scope, spans| {
             body.extend_from_slice(if body.is_empty() { b"{\"resourceSpans\":[" } else { b"," });
-            body.extend_from_slice(head);
+            body.extend_from_slice(resource);
+            body.extend_from_slice(scope);
             body.extend_from_slice(spans);
             body.extend_from_slice(b"]}]}");
         });
@@ -56,7 +77,7 @@ impl Encode for Json {
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
         let last = view.trace.spans.len().wrapping_sub(1);
         for span in view.spans() {
-            let out = self.groups.group(span.record().resource);
+            let out = self.groups.group(span.record());
             let before = out.len();
             if before > 0 {
                 out.append(b",");
@@ -144,23 +165,33 @@ message!(self: Resource<'_>, fields, {
     fields.list("attributes", self.0.iter().map(|(key, value)| KeyValue(key, value.as_datum())))?;
 });
 
+/// Name and version.
+struct Scope<'a>(&'a str, &'a str);
+message!(self: Scope<'_>, fields, {
+    fields.text("name", self.0)?;
+    fields.text("version", self.1)?;
+});
+
 struct Span<'a>(SpanView<'a>);
 message!(self: Span<'_>, fields, {
     let Span(span) = *self;
     fields.put("traceId", &trace_id(span.view.trace.id))?;
     fields.put("spanId", &span_id(span.record().id))?;
+    fields.text("traceState", span.trace_state())?;
     if let Some(parent) = span.parent() {
         fields.put("parentSpanId", &span_id(parent.record().id))?;
     }
     fields.put("flags", &span.flags())?;
     fields.text("name", span.name())?;
-    fields.put("kind", &(span.kind() as u8))?;
+    if span.kind() != SpanKind::Unspecified {
+        fields.put("kind", &(span.kind() as u8))?;
+    }
     fields.nanos("startTimeUnixNano", span.record().start)?;
     fields.nanos("endTimeUnixNano", span.record().end)?;
     fields.list("attributes", span.attributes().map(|(key, value)| KeyValue(key, value)))?;
     fields.list("events", span.events().into_iter().map(Event))?;
     fields.list("links", span.links().map(Link))?;
-    fields.put("status", &Status(span.failure().map(|(_, message)| message)))?;
+    fields.put("status", &Status(span.failure().map(|(_, message)| message), span.is_ok()))?;
 });
 
 struct Event<'a>(EventView<'a>);
@@ -174,16 +205,19 @@ struct Link<'a>(LinkView<'a>);
 message!(self: Link<'_>, fields, {
     fields.put("traceId", &trace_id(self.0.trace_id))?;
     fields.put("spanId", &span_id(self.0.span_id))?;
+    fields.text("traceState", self.0.trace_state)?;
     fields.list("attributes", self.0.attributes.iter().map(|(key, value)| KeyValue(key, *value)))?;
     fields.put("flags", &self.0.flags)?;
 });
 
-/// A status: ERROR with the message, or unset.
-struct Status<'a>(Option<&'a str>);
+/// A status: ERROR with the message; without one, OK if the flag is set, or unset.
+struct Status<'a>(Option<&'a str>, bool);
 message!(self: Status<'_>, fields, {
     if let Some(message) = self.0 {
         fields.text("message", message)?;
         fields.put("code", &2)?;
+    } else if self.1 {
+        fields.put("code", &1)?;
     }
 });
 
@@ -201,13 +235,20 @@ message!(self: AnyValue<'_>, fields, {
         Datum::Bool(v) => fields.put("boolValue", &v)?,
         Datum::Int(v) => fields.put("intValue", &Quoted(v))?,
         Datum::Double(v) => fields.put("doubleValue", &Double(v))?,
+        Datum::Bytes(bytes) => fields.put("bytesValue", &Quoted(fmt::from_fn(|f| f.write_str(&STANDARD.encode(bytes)))))?,
         Datum::List(items) => fields.put("arrayValue", &ArrayValue(items))?,
+        Datum::Map(entries) => fields.put("kvlistValue", &KeyValueList(entries))?,
     }
 });
 
 struct ArrayValue<'a>(crate::trace::Items<'a>);
 message!(self: ArrayValue<'_>, fields, {
     fields.list("values", self.0.iter().map(AnyValue))?;
+});
+
+struct KeyValueList<'a>(crate::trace::Entries<'a>);
+message!(self: KeyValueList<'_>, fields, {
+    fields.list("values", self.0.iter().map(|(key, value)| KeyValue(key, value)))?;
 });
 
 struct Double(f64);
@@ -242,8 +283,10 @@ mod tests {
     fn say_empty_lists(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                if let Some(Value::Object(list)) = fields.get_mut("arrayValue") {
-                    list.entry("values").or_insert(Value::Array(vec![]));
+                for list in ["arrayValue", "kvlistValue"] {
+                    if let Some(Value::Object(list)) = fields.get_mut(list) {
+                        list.entry("values").or_insert(Value::Array(vec![]));
+                    }
                 }
                 fields.values_mut().for_each(say_empty_lists);
             }
@@ -275,7 +318,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn a_decoder_reads_the_original_spans(fixture in fixtures()) {
-            let mut encoder = Json::new(&fixture.resources);
+            let mut encoder = Json::new(&fixture.plan, &fixture.resources);
             let first = check(&fixture, &mut encoder);
             first.iter().for_each(|batch| encoder.recycle(batch.body.clone()));
             prop_assert_eq!(check(&fixture, &mut encoder), first);
@@ -301,7 +344,7 @@ mod tests {
     #[test]
     fn a_request_is_one_line_with_the_fields_in_the_collectors_order() {
         let fixture = super::super::fixture::checkout();
-        let batches = fixture.batches(&mut Json::new(&fixture.resources));
+        let batches = fixture.batches(&mut Json::new(&fixture.plan, &fixture.resources));
         insta::with_settings!({ snapshot_path => "../../snapshots/export", prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("checkout.json", String::from_utf8(batches[0].body.clone()).unwrap());
         });

@@ -83,6 +83,8 @@ impl Evaluation<'_> {
             },
             Expr::Concat { parts } => self.concat(parts),
             Expr::List { items } => self.list(items),
+            Expr::Array { items } => self.array(items),
+            Expr::Map { keys, values } => self.map(keys, values),
 
             Expr::RandomInt { min, max } => Value::int(self.random.between(*min, *max)),
             Expr::RandomIntBetween { min, max } => {
@@ -298,15 +300,38 @@ impl Evaluation<'_> {
             Constant::Int(v) => Value::int(*v),
             Constant::Double(v) => Value::double(*v),
             Constant::Text(id) => self.constant_text(*id),
+            Constant::Bytes(bytes) => {
+                let at = self.trace.text.len();
+                self.trace.text.append(bytes);
+                Value::bytes(at, self.trace.text.len())
+            }
             Constant::List(items) => {
-                let at = self.trace.values.len();
-                for item in items {
+                let (at, mut inside) = (self.row(items.len()), 0);
+                for (k, item) in items.iter().enumerate() {
                     let item = self.constant(item);
-                    self.trace.values.push(item);
+                    inside = inside.max(item.depth());
+                    self.trace.values[at + k] = item;
                 }
-                Value::list(at, items.len())
+                Value::list(at, items.len(), inside)
+            }
+            Constant::Map(entries) => {
+                let (at, mut inside) = (self.row(2 * entries.len()), 0);
+                for (k, (key, value)) in entries.iter().enumerate() {
+                    let value = self.constant(value);
+                    inside = inside.max(value.depth());
+                    self.trace.values[at + 2 * k] = self.constant_text(*key);
+                    self.trace.values[at + 2 * k + 1] = value;
+                }
+                Value::map(at, entries.len(), inside)
             }
         }
+    }
+
+    /// Makes a row of values, to be filled. It is made before they are: they may be, or make on the way, lists of their own.
+    fn row(&mut self, len: usize) -> usize {
+        let at = self.trace.values.len();
+        self.trace.values.resize(at + len, Value::ABSENT);
+        at
     }
 
     fn concat(&mut self, parts: &[ExprId]) -> Value {
@@ -387,7 +412,7 @@ impl Evaluation<'_> {
             Read::Double { value, digits: Some(digits) } => text::put_fixed(out, value, digits),
             Read::Double { value, digits: None } => text::put_double(out, value),
             Read::Bool(v) => out.append(if v { b"true" } else { b"false" }),
-            Read::List { .. } | Read::Absent => return false,
+            Read::List { .. } | Read::Map { .. } | Read::Bytes { .. } | Read::Absent => return false,
         }
         true
     }
@@ -401,10 +426,7 @@ impl Evaluation<'_> {
     }
 
     fn list(&mut self, items: &[ExprId]) -> Value {
-        // The row is made before the items are evaluated: they may be, or make on the way, lists of their own.
-        let at = self.trace.values.len();
-        self.trace.values.resize(at + items.len(), Value::ABSENT);
-        let mut len = 0;
+        let (at, mut len) = (self.row(items.len()), 0);
         for item in items {
             let value = self.value(*item);
             let first = if len == 0 { value } else { self.trace.values[at] };
@@ -413,7 +435,32 @@ impl Evaluation<'_> {
                 len += 1;
             }
         }
-        Value::list(at, len)
+        Value::list(at, len, 0)
+    }
+
+    fn array(&mut self, items: &[ExprId]) -> Value {
+        let (at, mut len, mut inside) = (self.row(items.len()), 0, 0);
+        for item in items {
+            let value = self.value(*item);
+            if may_be_inside(value) {
+                self.trace.values[at + len] = value;
+                (len, inside) = (len + 1, inside.max(value.depth()));
+            }
+        }
+        Value::list(at, len, inside)
+    }
+
+    fn map(&mut self, keys: &[TextId], values: &[ExprId]) -> Value {
+        let (at, mut len, mut inside) = (self.row(2 * keys.len()), 0, 0);
+        for (key, value) in keys.iter().zip(values) {
+            let value = self.value(*value);
+            if may_be_inside(value) {
+                self.trace.values[at + 2 * len] = self.constant_text(*key);
+                self.trace.values[at + 2 * len + 1] = value;
+                (len, inside) = (len + 1, inside.max(value.depth()));
+            }
+        }
+        Value::map(at, len, inside)
     }
 
     fn sample(&mut self, a: ExprId, b: ExprId, of: impl FnOnce(f64, f64, f64) -> Option<f64>) -> Value {
@@ -464,6 +511,11 @@ impl Evaluation<'_> {
 #[inline(always)]
 fn units(units: i64, digits: u8) -> Value {
     Value::fixed(units as f64 / text::POWERS[digits as usize] as f64, digits)
+}
+
+/// Whether a value may stand in a list or a map: it is there, and not nested too deep.
+fn may_be_inside(value: Value) -> bool {
+    !value.is_absent() && value.depth() < Value::MAX_DEPTH
 }
 
 fn append(out: &mut Bytes, chars: impl Iterator<Item = char>) {

@@ -414,12 +414,13 @@ fn add_link(run: &Run, e: &mut Evaluation, id: LinkId, found: Found) {
     let code = e.code;
     let (attrs, attrs_end) = row(e, &code.plan.links[id.index()].attributes);
     let trace = if found.same_trace { &*e.trace } else { &*e.earlier };
-    let (trace_id, span_id) = (trace.id, run.identity().span_id(trace.index, found.span));
+    let (trace_id, scenario) = (trace.id, trace.scenario);
+    let span_id = run.identity().span_id(trace.index, found.span);
     let number = e.trace.links.len() as u32;
     // All links of a span are looked for before another span begins, so the last one is its own.
     match e.trace.spans[e.span as usize].link {
         NONE => e.trace.spans[e.span as usize].link = number,
         _ => e.trace.links[number as usize - 1].next = number,
     }
-    e.trace.links.push(LinkRecord { trace_id, span_id, attrs, attrs_end, next: NONE });
+    e.trace.links.push(LinkRecord { trace_id, span_id, scenario, attrs, attrs_end, next: NONE });
 }

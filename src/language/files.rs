@@ -32,6 +32,8 @@ pub struct Input {
     pub is_partial: bool,
     /// Files with the same number share a base.
     pub directory: usize,
+    /// Where files that it names are looked for; `None`: it was given as a text, and none is read.
+    pub folder: Option<PathBuf>,
 }
 
 /// Reads what the paths name: files, and the scenario files of directories, each directory's base before its files.
@@ -82,7 +84,10 @@ impl Found {
         let Found { base, directory, .. } = *self;
         let name = self.name.clone();
         match self.room.clone().and_then(|room| self.bytes(room, total)) {
-            Ok(bytes) => Input { base, directory, ..text(name, bytes) },
+            Ok(bytes) => {
+                let folder = Some(self.path.parent().map_or_else(PathBuf::new, Path::to_owned));
+                Input { base, directory, folder, ..text(name, bytes) }
+            }
             Err(problem) => Input { base, directory, problem: Some((problem, 0, 0)), ..text(name, vec![]) },
         }
     }
@@ -225,7 +230,7 @@ pub fn text(name: String, bytes: Vec<u8>) -> Input {
             (text, Some((Problem::NotUtf8, start, end)))
         }
     };
-    Input { name, text, problem, base: false, is_partial: false, directory: 0 }
+    Input { name, text, problem, base: false, is_partial: false, directory: 0, folder: None }
 }
 
 /// The first character that is not [`c-printable`](https://yaml.org/spec/1.2.2/#51-character-set).
@@ -246,16 +251,21 @@ fn is_link(entry: &fs::DirEntry) -> bool {
 }
 
 fn unreadable(error: io::Error) -> Problem {
-    let reason = match error.kind() {
+    Problem::Unreadable { reason: reason(&error) }
+}
+
+/// Why a file can't be read, in words.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
-    };
-    Problem::Unreadable { reason }
+    }
 }
 
+/// What stands where a file should be, in words.
 #[cfg(unix)]
-fn what(metadata: &fs::Metadata) -> &'static str {
+pub fn what(metadata: &fs::Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     let kind = metadata.file_type();
     if kind.is_dir() {
@@ -269,8 +279,9 @@ fn what(metadata: &fs::Metadata) -> &'static str {
     }
 }
 
+/// What stands where a file should be, in words.
 #[cfg(not(unix))]
-fn what(metadata: &fs::Metadata) -> &'static str {
+pub fn what(metadata: &fs::Metadata) -> &'static str {
     if metadata.is_dir() { "a directory" } else { "a device" }
 }
 

@@ -5,6 +5,8 @@ pub mod choice;
 pub mod contents;
 pub mod dist;
 mod fields;
+mod filler;
+mod instrumentation;
 mod number;
 pub mod prelude;
 pub mod read;
@@ -12,7 +14,10 @@ mod scalar;
 pub mod services;
 pub mod shared;
 mod span;
+pub mod table;
+mod trace_state;
 mod value;
+pub mod version;
 
 use std::sync::Arc;
 
@@ -45,11 +50,20 @@ pub struct Scope {
 #[derive(Clone, Debug)]
 pub struct Service {
     pub name: Located<String>,
-    pub version: Option<Located<String>>,
+    pub version: Option<version::Version>,
     pub namespace: Option<Located<String>>,
-    /// 1 to 1,000.
+    /// 1 to 10,000.
     pub instances: Option<Located<u32>>,
+    /// The scope of its spans that name no other.
+    pub scope: Option<InstrumentationScope>,
     pub attributes: Vec<Attribute>,
+}
+
+/// What makes spans, such as a library.
+#[derive(Clone, Debug)]
+pub struct InstrumentationScope {
+    pub name: Located<String>,
+    pub version: Option<Located<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +101,12 @@ pub struct Span {
     /// There without a shared span. One that was missing or wrong is a broken template.
     pub operation: Option<Template>,
     pub kind: Option<Kind>,
+    /// `None`: that of its shared spans, or of its service.
+    pub scope: Option<InstrumentationScope>,
+    /// Whether its status is OK where it does not fail.
+    pub ok: bool,
+    /// Of a root: the W3C trace state of the whole trace.
+    pub trace_state: Option<Located<String>>,
     pub delay: Option<dist::Dist>,
     pub attributes: Vec<Attribute>,
     pub events: Vec<Event>,
@@ -221,6 +241,7 @@ pub enum Repeat {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    Unspecified,
     Internal,
     Server,
     Client,
@@ -280,7 +301,17 @@ pub struct ErrorCondition {
 #[derive(Clone, Debug)]
 pub enum Value {
     Scalar(Scalar),
-    List { items: Vec<Scalar>, loc: Loc },
+    /// Of values of any types, none of which is a choice.
+    List {
+        items: Vec<Value>,
+        loc: Loc,
+    },
+    /// Of keys and values, none of which is a choice.
+    Map {
+        entries: Vec<Attribute>,
+        loc: Loc,
+    },
+    Bytes(Located<Vec<u8>>),
     Choice(choice::Choice),
 }
 

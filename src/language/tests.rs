@@ -53,6 +53,8 @@ fn scalars_keep_their_types() {
             Value::Scalar(Scalar::Text(_)) => 't',
             Value::Scalar(Scalar::Expr(_)) => 'e',
             Value::List { .. } => 'l',
+            Value::Map { .. } => 'm',
+            Value::Bytes(_) => 'b',
             Value::Choice(_) => 'c',
         })
         .collect();

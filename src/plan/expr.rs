@@ -17,8 +17,12 @@ pub enum Constant {
     /// Finite.
     Double(f64),
     Text(TextId),
-    /// Constants of one type, none of them a list.
+    #[serde(with = "base64")]
+    Bytes(Box<[u8]>),
+    /// Constants of any types.
     List(Box<[Constant]>),
+    /// Constants with their keys.
+    Map(Box<[(TextId, Constant)]>),
 }
 
 /// How one value is made. `random` names draw from the trace's stream, exactly as often as their doc says.
@@ -43,6 +47,15 @@ pub enum Expr {
     /// A list of the items, which are of one type; absent ones are left out.
     List {
         items: Box<[ExprId]>,
+    },
+    /// A list of the items, whatever they are; absent ones are left out, and those that are nested too deep.
+    Array {
+        items: Box<[ExprId]>,
+    },
+    /// A map of the values, as many as there are keys; absent ones are left out with their keys, and those that are nested too deep.
+    Map {
+        keys: Box<[TextId]>,
+        values: Box<[ExprId]>,
     },
 
     /// An int, uniform from `min` to `max`. One 64-bit draw.
@@ -258,17 +271,18 @@ pub enum Expr {
     },
 }
 
-/// What an expression refers to: the operands in its fields, then those in a row; a text of its own; a constant.
-struct Parts<E, R, T, C> {
+/// What an expression refers to: the operands in its fields, then those in a row; a text of its own, and keys; a constant.
+struct Parts<E, R, T, K, C> {
     fields: [Option<E>; 3],
     row: Option<R>,
     text: Option<T>,
+    keys: Option<K>,
     constant: Option<C>,
 }
 
-impl<E, R, T, C> Parts<E, R, T, C> {
+impl<E, R, T, K, C> Parts<E, R, T, K, C> {
     fn none() -> Self {
-        Parts { fields: [const { None }; 3], row: None, text: None, constant: None }
+        Parts { fields: [const { None }; 3], row: None, text: None, keys: None, constant: None }
     }
 
     fn one(operand: E) -> Self {
@@ -309,7 +323,8 @@ macro_rules! parts {
             Omit { of, value } => Parts::two(of, value),
             Binary { left, right, .. } => Parts::two(left, right),
             Clamp { of, min, max } => Parts { fields: [Some(of), Some(min), Some(max)], ..Parts::none() },
-            Concat { parts: items } | List { items } | RandomChoice { items } => Parts::row(items),
+            Concat { parts: items } | List { items } | Array { items } | RandomChoice { items } => Parts::row(items),
+            Map { keys, values } => Parts { keys: Some(keys), ..Parts::row(values) },
             RandomWeighted { items, .. } => Parts::row(items),
             If { condition, then, otherwise } => {
                 Parts { fields: [Some(condition), Some(then), Some(otherwise)], ..Parts::none() }
@@ -336,8 +351,8 @@ impl Expr {
 
     /// Calls `visit` with every text that the expression names, to be changed.
     pub fn each_text_mut(&mut self, visit: &mut impl FnMut(&mut TextId)) {
-        let Parts { text, constant, .. } = parts!(self);
-        text.into_iter().for_each(&mut *visit);
+        let Parts { text, keys, constant, .. } = parts!(self);
+        text.into_iter().chain(keys.into_iter().flatten()).for_each(&mut *visit);
         constant.into_iter().for_each(|constant| constant.each_text_mut(visit));
     }
 }
@@ -348,8 +363,56 @@ impl Constant {
         match self {
             Constant::Text(text) => visit(text),
             Constant::List(items) => items.iter_mut().for_each(|item| item.each_text_mut(visit)),
-            Constant::Bool(_) | Constant::Int(_) | Constant::Double(_) => {}
+            Constant::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
+                visit(key);
+                value.each_text_mut(visit);
+            }),
+            Constant::Bool(_) | Constant::Int(_) | Constant::Double(_) | Constant::Bytes(_) => {}
         }
+    }
+
+    /// The constants in a list or a map, without those in these.
+    pub fn elements(&self) -> impl ExactSizeIterator<Item = &Constant> {
+        let (list, map) = match self {
+            Constant::List(items) => (&items[..], &[][..]),
+            Constant::Map(entries) => (&[][..], &entries[..]),
+            _ => (&[][..], &[][..]),
+        };
+        let count = list.len() + map.len();
+        (0..count).map(move |at| list.get(at).unwrap_or_else(|| &map[at - list.len()].1))
+    }
+
+    /// How many constants there are in it, in lists and maps of any depth.
+    pub fn size(&self) -> usize {
+        self.elements().map(|element| 1 + element.size()).sum()
+    }
+
+    /// How many lists and maps stand in each other.
+    pub fn depth(&self) -> usize {
+        let inside = self.elements().map(Constant::depth).max().unwrap_or(0);
+        usize::from(self.is_nest()) + inside
+    }
+
+    /// Whether it is a list or a map.
+    pub fn is_nest(&self) -> bool {
+        matches!(self, Constant::List(_) | Constant::Map(_))
+    }
+}
+
+/// Bytes in JSON, as OTLP writes them there.
+mod base64 {
+    use ::base64::Engine;
+    use ::base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::borrow::Cow;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[u8]>, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD.decode(&*text).map(Vec::into_boxed_slice).map_err(serde::de::Error::custom)
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn program() -> Program {
     let slots = ["user_id", "order_id", "export_context_as"].map(String::from).to_vec();
     let name = m.text("E-commerce Order Processing");
     let vars = vec![(SlotId(0), user), (SlotId(1), order)];
-    m.program.scenarios.push(Scenario { name, weight: 15.0, slots, vars, root: BlockId(0) });
+    m.program.scenarios.push(Scenario { name, weight: 15.0, slots, vars, root: BlockId(0), trace_state: None });
 
     let (method, post) = (m.text("http.request.method"), m.text("POST"));
     let name = m.text("POST /api/v1/orders");
@@ -81,11 +81,10 @@ pub(crate) fn program() -> Program {
     m.program.errors.push(Error { r#type, message: Some(message), attributes: vec![], delay: None });
     m.program.blocks.push(Block {
         form: Form::Span(SpanForm {
-            service: gateway,
-            kind: SpanKind::Server,
             name: Some(name),
             constants: vec![(method, Constant::Text(post))],
             attrs: AttrRange { first: user_attr.0, count: 1 },
+            ..SpanForm::new(gateway, SpanKind::Server)
         }),
         code: vec![
             Inst::Attr { attr: user_attr, value: user },
@@ -109,11 +108,8 @@ pub(crate) fn program() -> Program {
     let name = m.expr(Expr::Concat { parts: [process, order].into() });
     m.program.blocks.push(Block {
         form: Form::Span(SpanForm {
-            service: orders,
-            kind: SpanKind::Producer,
-            name: None,
-            constants: vec![],
             attrs: AttrRange { first: order_attr.0, count: 2 },
+            ..SpanForm::new(orders, SpanKind::Producer)
         }),
         code: vec![
             Inst::Attr { attr: order_attr, value: order },
@@ -128,18 +124,23 @@ pub(crate) fn program() -> Program {
     });
 
     let name = m.text("Shipping");
-    m.program.scenarios.push(Scenario { name, weight: 0.5, slots: vec![], vars: vec![], root: BlockId(2) });
+    m.program.scenarios.push(Scenario {
+        name,
+        weight: 0.5,
+        slots: vec![],
+        vars: vec![],
+        root: BlockId(2),
+        trace_state: None,
+    });
     let (glob, key, name) = (m.text("order-*"), m.text("order.id"), m.text("ship"));
     m.program.links.push(Link::plain(glob, vec![BlockId(1)]));
     let linked_attr = m.attr("order.id");
     let linked = m.expr(Expr::Linked { key });
     m.program.blocks.push(Block {
         form: Form::Span(SpanForm {
-            service: shipping,
-            kind: SpanKind::Consumer,
             name: Some(name),
-            constants: vec![],
             attrs: AttrRange { first: linked_attr.0, count: 1 },
+            ..SpanForm::new(shipping, SpanKind::Consumer)
         }),
         code: vec![
             Inst::Link { link: LinkId(0) },

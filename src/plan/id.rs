@@ -57,6 +57,8 @@ ids! {
     DistId "dist"
     /// A link to an earlier trace, in [`super::Program::links`].
     LinkId "link"
+    /// An instrumentation scope, in [`super::Program::scopes`].
+    ScopeId "scope"
     /// The terms of a call, in [`super::Program::specs`].
     CallSpecId "spec"
     /// What a client reads of an answer, in [`super::Program::answers`].

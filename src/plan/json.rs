@@ -33,6 +33,8 @@ struct ScenarioJson<'a> {
     min_spans: u32,
     max_spans: u32,
     max_duration_ns: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    trace_state: &'a str,
     slots: Vec<Slot<'a>>,
     root: BlockJson<'a>,
 }
@@ -55,6 +57,12 @@ struct BlockJson<'a> {
     service: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
+    /// The name and the version of the instrumentation scope, where it is not tracegen's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<[&'a str; 2]>,
+    /// Whether spans that don't fail say so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     /// The latest end of the block, ns from the trace's start.
@@ -109,6 +117,7 @@ impl Plan {
             min_spans: bound.min_spans,
             max_spans: bound.max_spans,
             max_duration_ns: bound.duration,
+            trace_state: self.trace_state(id),
             slots,
             root: self.block_json(scenario.root),
         }
@@ -127,6 +136,8 @@ impl Plan {
             group,
             service: span.map(|span| self.service_name(span.service)),
             kind: span.map(|span| span.kind.name()),
+            scope: span.and_then(|span| span.scope).map(|_| <[&str; 2]>::from(self.scope_of(id))),
+            ok: span.is_some_and(|span| span.ok),
             name: span.and_then(|span| span.name).map(|name| self.text(name)),
             max_end_ns: self.end_bound(id),
             constants: constants.map(|(key, v)| (self.text(*key), self.show_constant(v).to_string())).collect(),

@@ -50,6 +50,8 @@ pub const REPLAYED: u32 = 64;
 /// The most spans that are made for one trace, with all candidates for its links, and for the links of those: they take a second
 /// or two.
 pub const REPLAYED_SPANS: u64 = 1 << 24;
+/// The most lists and maps in each other.
+pub const NESTING: usize = 15;
 /// The most digits behind the point of `random.float` and `round`.
 pub const DECIMALS: u8 = 15;
 /// The most characters of `random.hex`, `hex` and `pad`.

@@ -241,7 +241,12 @@ impl Listing<'_> {
         let (plan, scenario, bound) = (self.plan, &self.plan.scenarios[id.index()], self.plan.bound(id));
         let (title, weight) = (plan.show_text(scenario.name), scenario.weight);
         let place = Place::Scenario(id);
-        add(place, format_args!("{id} {title} weight {weight}  spans {}..{}", bound.min_spans, bound.max_spans))?;
+        let state = fmt::from_fn(|f| match scenario.trace_state {
+            Some(state) => write!(f, "  trace_state {}", plan.show_text(state)),
+            None => Ok(()),
+        });
+        let spans = format_args!("spans {}..{}", bound.min_spans, bound.max_spans).to_string();
+        add(place, format_args!("{id} {title} weight {weight}  {spans}{state}"))?;
         for (slot, value) in &scenario.vars {
             let (title, value) = (name(&scenario.slots[slot.index()]), plan.show_expr(*value));
             add(Place::Slot(id, *slot), format_args!("  {slot} {title} = {value}"))?;
@@ -273,7 +278,15 @@ impl Listing<'_> {
             Form::Span(span) => {
                 let service = plan.show_name(plan.services[span.service.index()].name);
                 write!(f, "{id} span {} {} {service}", span.kind.name(), span.service)?;
-                span.name.map_or(Ok(()), |name| write!(f, " {}", plan.show_text(name)))
+                span.name.map_or(Ok(()), |text| write!(f, " {}", plan.show_text(text)))?;
+                if span.scope.is_some() {
+                    let (scope, version) = plan.scope_of(id);
+                    write!(f, " scope {}", name(scope))?;
+                    if !version.is_empty() {
+                        write!(f, " {}", name(version))?;
+                    }
+                }
+                f.write_str(if span.ok { " ok" } else { "" })
             }
             Form::Group(Group::Sequence { outcome: None }) => write!(f, "{id} sequence"),
             Form::Group(Group::Sequence { outcome: Some(outcome) }) => {

@@ -2,6 +2,8 @@
 //! an operand with operands of its own stands in parentheses unless nothing can follow it.
 
 use super::{AttrId, Chance, Constant, Expr, ExprId, Operator, Program, TextId};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::fmt::{self, Display, Formatter};
 
 /// What is shown need not be verified: an id that is out of range shows as itself.
@@ -103,6 +105,15 @@ fn constant(f: &mut Formatter<'_>, program: &Program, value: &Constant) -> fmt::
         Constant::Int(v) => write!(f, "{v}"),
         Constant::Double(v) => write!(f, "{v:?}"),
         Constant::Text(id) => program.show_text(*id).fmt(f),
+        Constant::Bytes(bytes) => write!(f, "bytes {}", STANDARD.encode(bytes)),
+        Constant::Map(entries) => {
+            f.write_str("{")?;
+            for (i, (key, value)) in entries.iter().enumerate() {
+                write!(f, "{}{} = ", if i > 0 { ", " } else { "" }, program.show_name(*key))?;
+                constant(f, program, value)?;
+            }
+            f.write_str("}")
+        }
         Constant::List(items) => {
             f.write_str("[")?;
             for (i, item) in items.iter().enumerate() {
@@ -156,7 +167,15 @@ impl Shown<'_> {
     fn bare(&self, f: &mut Formatter<'_>, expr: &Expr) -> fmt::Result {
         match expr {
             Expr::Const { value } => return constant(f, self.program, value),
-            Expr::List { items } => return self.row(f, items),
+            Expr::List { items } | Expr::Array { items } => return self.row(f, items),
+            Expr::Map { keys, values } => {
+                f.write_str("{")?;
+                for (i, (key, value)) in keys.iter().zip(values).enumerate() {
+                    let (key, value) = (self.program.show_name(*key), self.operand(*value, Around::Nothing));
+                    write!(f, "{}{key} = {value}", if i > 0 { ", " } else { "" })?;
+                }
+                return f.write_str("}");
+            }
             Expr::Slot { slot } => {
                 return match self.names.get(slot.index()) {
                     Some(name) => f.write_str(name),
@@ -204,7 +223,7 @@ impl Display for Shown<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Some(expr) = self.program.exprs.get(self.id.index()) else { return self.id.fmt(f) };
         let closed = match expr {
-            Expr::Const { .. } | Expr::List { .. } | Expr::Slot { .. } => true,
+            Expr::Const { .. } | Expr::List { .. } | Expr::Array { .. } | Expr::Map { .. } | Expr::Slot { .. } => true,
             Expr::RandomInt { .. } | Expr::RandomFloat { .. } | Expr::RandomBool { .. } => false,
             Expr::RandomHex { .. } | Expr::RandomZipf { .. } | Expr::Linked { .. } => false,
             Expr::Concat { .. } => false,
@@ -243,6 +262,8 @@ fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
     let name = match expr {
         Expr::Const { .. }
         | Expr::List { .. }
+        | Expr::Array { .. }
+        | Expr::Map { .. }
         | Expr::Binary { .. }
         | Expr::In { .. }
         | Expr::If { .. }

@@ -1,7 +1,7 @@
 //! The shape of a plan: one tree of calls a scenario. The verifier finds it; whoever wants to know which scenario a block is
 //! of, what calls it, or which spans there are, asks the [`Plan`].
 
-use super::{BlockId, Form, Inst, Plan, Program, ScenarioId, ServiceId, SpanForm};
+use super::{BlockId, Form, Inst, Plan, Program, SCOPE, ScenarioId, Scope, ServiceId, SpanForm};
 
 /// Where every block of a program stands in the trees of calls.
 #[derive(Clone, Debug)]
@@ -183,6 +183,14 @@ impl Plan {
             }
         }
         children
+    }
+
+    /// The name and the version of the instrumentation scope that a block's spans are of; the version may be empty.
+    pub fn scope_of(&self, block: BlockId) -> (&str, &str) {
+        let scope = self.span(block).scope.map(|scope| self.scopes[scope.index()]);
+        scope.map_or((SCOPE, ""), |Scope { name, version }| {
+            (self.text(name), version.map_or("", |version| self.text(version)))
+        })
     }
 
     /// Whether the parent of a block's spans runs in another process, which is where it is of another service.

@@ -37,14 +37,15 @@ impl Plan {
     /// 2. Every id is in range of its table; slots are of the block's own scenario.
     /// 3. Texts are unique, no longer than the limits one by one and together; names and keys are not empty.
     /// 4. A service has at least one instance; its resources follow those of the service before, and none is left over.
+    ///    Scopes are unique; the instances of services, counted again for each scope that their spans are of, fit a table.
     /// 5. Each attribute belongs to at most one span, event or link; keys are unique in a span (constant and computed together), in
     ///    an event, in a link and in a resource.
     ///
     /// Expressions
     /// 6. Operands stand before the expression that uses them, at most [`super::limits::EXPR_DEPTH`] above one another.
     /// 7. Parameters are in the ranges their expression documents: ends not upside down, doubles finite, weights as many as
-    ///    items, not negative and not all 0, digits, widths, zipf's n and s, and how many zipfs; a choice has items; constant lists are flat and
-    ///    of one type.
+    ///    items, not negative and not all 0, digits, widths, zipf's n and s, and how many zipfs; a choice has items; lists and
+    ///    maps stand at most [`super::limits::NESTING`] deep in each other, and a map has each key once.
     /// 8. Vars read no span: no span id, nothing linked. Resources read no slot, draw, time or id.
     /// 9. All that is evaluated for one trace of each scenario, and the text one trace makes, are within the limits.
     ///

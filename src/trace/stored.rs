@@ -28,10 +28,9 @@ pub struct StoredSpan {
     pub id: u64,
     pub parent: Option<u64>,
     pub name: String,
-    /// The kind; `None` if it is unspecified.
-    pub kind: Option<SpanKind>,
+    pub kind: SpanKind,
     pub service: String,
-    pub scope: String,
+    pub scope: Scope,
     pub trace_state: String,
     /// The span flags of OTLP; `None` if the store does not keep them.
     pub flags: Option<u32>,
@@ -44,6 +43,13 @@ pub struct StoredSpan {
     pub attributes: Attributes,
     pub events: Vec<StoredEvent>,
     pub links: Vec<StoredLink>,
+}
+
+/// The instrumentation scope of a span; its version may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    pub name: String,
+    pub version: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,9 +158,9 @@ mod tests {
             id: *id,
             parent: (*parent != 0).then_some(*parent),
             name: String::new(),
-            kind: None,
+            kind: SpanKind::Unspecified,
             service: String::new(),
-            scope: String::new(),
+            scope: Scope::default(),
             trace_state: String::new(),
             flags: None,
             start: *start,

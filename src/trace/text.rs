@@ -2,10 +2,13 @@
 //! only text has a place.
 
 use super::Datum;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::fmt::{self, Display, Formatter, Write};
 
 impl Display for Datum<'_> {
-    /// Writes a text unchanged, a double as JavaScript writes it, and a list as JSON.
+    /// Writes a text unchanged, a double as JavaScript writes it, bytes in base64, and a list or a map as JSON, with the keys of
+    /// a map in order.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Datum::Text(text) => f.write_str(text),
@@ -15,17 +18,34 @@ impl Display for Datum<'_> {
             Datum::List(items) => {
                 f.write_char('[')?;
                 for (i, item) in items.iter().enumerate() {
-                    if i > 0 {
-                        f.write_char(',')?;
-                    }
-                    match item {
-                        Datum::Text(text) => quoted(text, f)?,
-                        other => other.fmt(f)?,
-                    }
+                    f.write_str(if i > 0 { "," } else { "" })?;
+                    json(item, f)?;
                 }
                 f.write_char(']')
             }
+            Datum::Map(entries) => {
+                let mut entries: Vec<_> = entries.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                f.write_char('{')?;
+                for (i, (key, value)) in entries.into_iter().enumerate() {
+                    f.write_str(if i > 0 { "," } else { "" })?;
+                    quoted(key, f)?;
+                    f.write_char(':')?;
+                    json(value, f)?;
+                }
+                f.write_char('}')
+            }
+            Datum::Bytes(bytes) => f.write_str(&STANDARD.encode(bytes)),
         }
+    }
+}
+
+/// Writes a value that stands in a list or a map.
+fn json(value: Datum<'_>, f: &mut Formatter<'_>) -> fmt::Result {
+    match value {
+        Datum::Text(text) => quoted(text, f),
+        Datum::Bytes(bytes) => quoted(&STANDARD.encode(bytes), f),
+        other => other.fmt(f),
     }
 }
 
@@ -68,6 +88,12 @@ mod tests {
             (list(&[text("a\"\n"), text("b")]), r#"["a\"\n","b"]"#),
             (list(&[text("\u{2028}<&>\u{2029}")]), r#"["\u2028<&>\u2029"]"#),
             (list(&[OwnedDatum::Double(1.0), OwnedDatum::Double(0.5)]), "[1,0.5]"),
+            (OwnedDatum::Bytes(vec![0, 255, 16]), "AP8Q"),
+            (list(&[OwnedDatum::Bytes(vec![1]), list(&[]), OwnedDatum::Int(3)]), r#"["AQ==",[],3]"#),
+            (
+                OwnedDatum::Map(vec![("b".into(), list(&[text("x")])), ("a\"".into(), OwnedDatum::Map(vec![]))]),
+                r#"{"a\"":{},"b":["x"]}"#,
+            ),
         ] {
             assert_eq!(value.as_datum().to_string(), written);
         }

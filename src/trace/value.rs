@@ -6,7 +6,8 @@ use crate::plan::{Plan, TextId};
 /// through memory, written in parts for which its reader has to wait; this saves 4 ns a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// The kind in the top three bits; below them a text's length in bytes, a list's length, or a double's digits.
+    /// The kind in the top three bits; below them the length of a text or of bytes, a double's digits, or of a list or a map whether it is a
+    /// map, its depth and its length.
     head: u32,
     /// The number itself, the position of a text or a list, or the id of a text of the plan.
     bits: u64,
@@ -37,6 +38,16 @@ pub enum Read {
         at: usize,
         len: usize,
     },
+    /// A map in [`super::Trace::values`]: so many keys, which are texts, each before its value.
+    Map {
+        at: usize,
+        len: usize,
+    },
+    /// Bytes in [`super::Trace::text`].
+    Bytes {
+        at: usize,
+        len: usize,
+    },
     /// No value: an attribute without one is left out.
     Absent,
 }
@@ -50,12 +61,19 @@ const DOUBLE: u32 = 3;
 const BOOL: u32 = 4;
 const LIST: u32 = 5;
 const ABSENT: u32 = 6;
+const BYTES: u32 = 7;
+/// The head of a list or a map has its length, its depth, and whether it is a map.
+const LENGTH: u32 = 24;
+const DEPTH: u32 = 4;
+const IS_MAP: u32 = 1 << (LENGTH + DEPTH);
 /// The digits in the head of a double without a fixed number of digits.
 const SHORTEST: u32 = LOW;
 
 impl Value {
     /// The absent value.
     pub const ABSENT: Value = Value { head: ABSENT << KIND, bits: 0 };
+    /// The maximum depth of lists and maps in each other.
+    pub const MAX_DEPTH: u32 = (1 << DEPTH) - 1;
     /// The maximum length of a text in bytes.
     pub const MAX_TEXT: usize = LOW as usize;
 
@@ -96,10 +114,33 @@ impl Value {
         Value { head: BOOL << KIND, bits: v as u64 }
     }
 
-    /// Makes the list `trace.values[at..at + len]`.
+    /// Makes the bytes `trace.text[at..end]`.
+    pub fn bytes(at: usize, end: usize) -> Value {
+        debug_assert!(end - at <= Value::MAX_TEXT);
+        Value { head: (end - at) as u32 | BYTES << KIND, bits: at as u64 }
+    }
+
+    /// Makes the list `trace.values[at..at + len]`, whose deepest element is `inside` deep; below [`Value::MAX_DEPTH`].
     #[inline(always)]
-    pub fn list(at: usize, len: usize) -> Value {
-        Value { head: len as u32 | LIST << KIND, bits: at as u64 }
+    pub fn list(at: usize, len: usize, inside: u32) -> Value {
+        debug_assert!(len < 1 << LENGTH && inside < Value::MAX_DEPTH);
+        Value { head: len as u32 | (inside + 1) << LENGTH | LIST << KIND, bits: at as u64 }
+    }
+
+    /// The map whose keys and values are `trace.values[at..at + 2 * len]`, and whose deepest value is `inside` deep.
+    pub fn map(at: usize, len: usize, inside: u32) -> Value {
+        let list = Value::list(at, len, inside);
+        Value { head: list.head | IS_MAP, ..list }
+    }
+
+    /// A list, a map, a text or bytes of a trace, which are the same but stand elsewhere.
+    pub fn moved(self, at: usize) -> Value {
+        Value { bits: at as u64, ..self }
+    }
+
+    /// How many lists and maps stand in each other in it, itself included.
+    pub fn depth(self) -> u32 {
+        if self.head >> KIND == LIST { self.head >> LENGTH & ((1 << DEPTH) - 1) } else { 0 }
     }
 
     /// Returns the offset and the length if this is a text of the trace shorter than `limit` (at most 2^29) bytes.
@@ -133,7 +174,11 @@ impl Value {
                 Read::Double { value: f64::from_bits(self.bits), digits: (digits != SHORTEST).then_some(digits as u8) }
             }
             BOOL => Read::Bool(self.bits != 0),
-            LIST => Read::List { at, len },
+            LIST => {
+                let len = len & ((1 << LENGTH) - 1);
+                if self.head & IS_MAP != 0 { Read::Map { at, len } } else { Read::List { at, len } }
+            }
+            BYTES => Read::Bytes { at, len },
             _ => Read::Absent,
         }
     }
@@ -155,10 +200,15 @@ mod tests {
             (Value::double(-0.1), Read::Double { value: -0.1, digits: None }),
             (Value::fixed(2.5, 2), Read::Double { value: 2.5, digits: Some(2) }),
             (Value::bool(true), Read::Bool(true)),
-            (Value::list(3, 2), Read::List { at: 3, len: 2 }),
+            (Value::list(3, 2, 0), Read::List { at: 3, len: 2 }),
+            (Value::map(3, (1 << 24) - 1, 14), Read::Map { at: 3, len: (1 << 24) - 1 }),
+            (Value::bytes(3, 9), Read::Bytes { at: 3, len: 6 }),
             (Value::ABSENT, Read::Absent),
         ] {
             assert_eq!(value.read(), read);
+            let (list, map) = (Value::list(0, 5, 2), Value::map(0, 5, 14));
+            assert_eq!((list.depth(), map.depth(), Value::int(-1).depth()), (3, Value::MAX_DEPTH, 0));
+            assert_eq!(map.moved(7).read(), Read::Map { at: 7, len: 5 });
             assert_eq!(value.is_scalar(), matches!(read, Read::Int(_) | Read::Double { .. } | Read::Bool(_)));
         }
     }

@@ -1,8 +1,8 @@
 //! A trace read as telemetry. This is the only place that knows the order of attributes and what a failure adds.
 
 use super::{EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, FLAGS_REMOTE, FailureRecord, NONE};
-use super::{Read, SpanRecord, Trace, Value, flags};
-use crate::plan::{Constant, ERROR_TYPE, Plan, ResourceId, SpanForm, SpanKind};
+use super::{LinkRecord, Read, SpanRecord, Trace, Value, flags};
+use crate::plan::{Constant, ERROR_TYPE, Plan, ResourceId, SpanForm, SpanKind, TextId};
 use std::sync::Arc;
 
 /// The attributes of every service instance of a run, which are computed once.
@@ -40,7 +40,9 @@ pub enum OwnedDatum {
     Int(i64),
     Double(f64),
     Bool(bool),
+    Bytes(Vec<u8>),
     List(Vec<OwnedDatum>),
+    Map(Vec<(String, OwnedDatum)>),
 }
 
 impl OwnedDatum {
@@ -51,7 +53,9 @@ impl OwnedDatum {
             OwnedDatum::Int(v) => Datum::Int(*v),
             OwnedDatum::Double(v) => Datum::Double(*v),
             OwnedDatum::Bool(v) => Datum::Bool(*v),
+            OwnedDatum::Bytes(v) => Datum::Bytes(v),
             OwnedDatum::List(items) => Datum::List(Items::Owned(items)),
+            OwnedDatum::Map(entries) => Datum::Map(Entries::Owned(entries)),
         }
     }
 }
@@ -63,7 +67,9 @@ pub enum Datum<'a> {
     Int(i64),
     Double(f64),
     Bool(bool),
+    Bytes(&'a [u8]),
     List(Items<'a>),
+    Map(Entries<'a>),
 }
 
 impl Datum<'_> {
@@ -74,7 +80,11 @@ impl Datum<'_> {
             Datum::Int(v) => OwnedDatum::Int(v),
             Datum::Double(v) => OwnedDatum::Double(v),
             Datum::Bool(v) => OwnedDatum::Bool(v),
+            Datum::Bytes(v) => OwnedDatum::Bytes(v.to_vec()),
             Datum::List(items) => OwnedDatum::List(items.iter().map(Datum::to_owned).collect()),
+            Datum::Map(entries) => {
+                OwnedDatum::Map(entries.iter().map(|(key, value)| (key.to_string(), value.to_owned())).collect())
+            }
         }
     }
 }
@@ -103,6 +113,31 @@ impl<'a> Items<'a> {
     }
 }
 
+/// The entries of a map, where they stand.
+#[derive(Clone, Copy, Debug)]
+pub enum Entries<'a> {
+    Owned(&'a [(String, OwnedDatum)]),
+    Constants(&'a Plan, &'a [(TextId, Constant)]),
+    /// Each key before its value.
+    Values(View<'a>, &'a [Value]),
+}
+
+impl<'a> Entries<'a> {
+    /// Iterates over the keys with their values, in order.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, Datum<'a>)> {
+        let len = match self {
+            Entries::Owned(entries) => entries.len(),
+            Entries::Constants(_, entries) => entries.len(),
+            Entries::Values(_, row) => row.len() / 2,
+        };
+        (0..len).filter_map(move |i| match self {
+            Entries::Owned(entries) => Some((entries[i].0.as_str(), entries[i].1.as_datum())),
+            Entries::Constants(plan, entries) => Some((plan.text(entries[i].0), constant(plan, &entries[i].1))),
+            Entries::Values(view, row) => Some((view.text(row[2 * i]), view.datum(row[2 * i + 1])?)),
+        })
+    }
+}
+
 /// Returns a constant of the plan in the form in which it is sent.
 pub fn constant<'a>(plan: &'a Plan, constant: &'a Constant) -> Datum<'a> {
     match constant {
@@ -110,7 +145,9 @@ pub fn constant<'a>(plan: &'a Plan, constant: &'a Constant) -> Datum<'a> {
         Constant::Int(v) => Datum::Int(*v),
         Constant::Double(v) => Datum::Double(*v),
         Constant::Text(id) => Datum::Text(plan.text(*id)),
+        Constant::Bytes(v) => Datum::Bytes(v),
         Constant::List(items) => Datum::List(Items::Constants(plan, items)),
+        Constant::Map(entries) => Datum::Map(Entries::Constants(plan, entries)),
     }
 }
 
@@ -147,6 +184,8 @@ impl<'a> View<'a> {
             Read::Double { value, .. } => Datum::Double(value),
             Read::Bool(v) => Datum::Bool(v),
             Read::List { at, len } => Datum::List(Items::Values(self, &self.trace.values[at..at + len])),
+            Read::Map { at, len } => Datum::Map(Entries::Values(self, &self.trace.values[at..at + 2 * len])),
+            Read::Bytes { at, len } => Datum::Bytes(&self.trace.text.as_slice()[at..at + len]),
             Read::Absent => return None,
         })
     }
@@ -191,6 +230,7 @@ pub struct LinkView<'a> {
     pub trace_id: [u8; 16],
     pub span_id: u64,
     pub flags: u32,
+    pub trace_state: &'a str,
     pub attributes: Vec<(&'a str, Datum<'a>)>,
 }
 
@@ -232,6 +272,16 @@ impl<'a> SpanView<'a> {
         self.view.plan.service_of(self.record().block)
     }
 
+    /// Returns the name and the version of the span's instrumentation scope; the version may be empty.
+    pub fn scope(self) -> (&'a str, &'a str) {
+        self.view.plan.scope_of(self.record().block)
+    }
+
+    /// Returns the W3C trace state, which may be empty.
+    pub fn trace_state(self) -> &'a str {
+        self.view.plan.trace_state(self.view.trace.scenario)
+    }
+
     /// Returns the span flags of OTLP.
     pub fn flags(self) -> u32 {
         flags(self.view.plan, self.record().block)
@@ -255,7 +305,13 @@ impl<'a> SpanView<'a> {
         computed.chain(added)
     }
 
-    /// Returns the type and the message of the failure if the span failed; its status is ERROR then, and unset otherwise.
+    /// Reports whether the span has the status OK.
+    pub fn is_ok(self) -> bool {
+        self.form().ok && self.record().failure == NONE
+    }
+
+    /// Returns the type and the message of the failure if the span failed; its status is ERROR then, and otherwise OK
+    /// ([`SpanView::is_ok`]) or unset.
     pub fn failure(self) -> Option<(&'a str, &'a str)> {
         let failure = self.record().failure;
         (failure != NONE).then(|| {
@@ -290,7 +346,9 @@ impl<'a> SpanView<'a> {
             let link = (next != NONE).then(|| &links[next as usize])?;
             next = link.next;
             let attributes = self.row(link.attrs, link.attrs_end);
-            Some(LinkView { trace_id: link.trace_id, span_id: link.span_id, flags: FLAGS_REMOTE, attributes })
+            let trace_state = self.view.plan.trace_state(link.scenario);
+            let LinkRecord { trace_id, span_id, .. } = *link;
+            Some(LinkView { trace_id, span_id, flags: FLAGS_REMOTE, trace_state, attributes })
         })
     }
 }

@@ -4,39 +4,45 @@ use super::Verifier;
 use super::otlp::same::{same_resource, same_span};
 use super::otlp::span::{Shared, received};
 use super::remake::{Era, Slot};
-use crate::export::{Json, SCOPE};
+use crate::export::Json;
 use crate::otlp::damage::{Damage, Damages};
 use crate::otlp::json;
 use crate::otlp::request::{ResourceSpans, ScopeSpans, within};
+use crate::otlp::text::Value;
 use crate::otlp::wire::{self, Kind, Malformed, all, last, place};
-use crate::plan::ResourceId;
-use crate::trace::{Bytes, TraceId};
-
-/// The scope of every span that tracegen sends, in JSON.
-const JSON_SCOPE: &[u8] = b"{\"name\":\"tracegen\"}";
+use crate::plan::{ResourceId, ScopeId};
+use crate::trace::{Bytes, SpanRecord, TraceId};
 
 /// The common parts of the spans of one `ScopeSpans`.
 struct Group<'a> {
     resource: &'a [u8],
-    /// The scope is tracegen's, and there is no schema URL.
+    /// The scope, encoded; there is no schema URL.
+    scope: &'a [u8],
     plain: bool,
-    /// The resource is known to equal this one, of the era whose first index comes with it.
-    same: Option<(u64, ResourceId)>,
+    /// The resource and the scope are known to equal these, of the era whose first index comes with them.
+    same: Option<(u64, ResourceId, Option<ScopeId>)>,
     /// The decoded form of the common parts, made when it is first needed.
     shared: Option<Shared>,
 }
 
 impl<'a> Group<'a> {
-    fn new(resource: &'a [u8], plain: bool) -> Group<'a> {
-        Group { resource, plain, same: None, shared: None }
+    fn new(resource: &'a [u8], scope: &'a [u8], plain: bool) -> Group<'a> {
+        Group { resource, scope, plain, same: None, shared: None }
     }
 
-    /// Reports whether the group's resource is the one that the span was sent with. `is` compares an encoded resource with
+    /// Reports whether the group's resource and scope are those that the span was sent with. `is` compares the encoded ones with
     /// the plan's.
-    fn has(&mut self, era: &Era, slot: &Slot, ordinal: usize, is: impl FnOnce(ResourceId, &[u8]) -> bool) -> bool {
-        let wanted = (era.first, slot.trace.spans[ordinal].resource);
+    fn has(
+        &mut self,
+        era: &Era,
+        slot: &Slot,
+        ordinal: usize,
+        is: impl FnOnce(&SpanRecord, &[u8], &[u8]) -> bool,
+    ) -> bool {
+        let span = &slot.trace.spans[ordinal];
+        let wanted = (era.first, span.resource, era.run().plan().span(span.block).scope);
         if self.same != Some(wanted) {
-            if !is(wanted.1, self.resource) {
+            if !is(span, self.resource, self.scope) {
                 return false;
             }
             self.same = Some(wanted);
@@ -84,8 +90,7 @@ impl Verifier {
                 let inside = at(scope_spans);
                 let (scope, scope_schema) =
                     (last(scope_spans, 1).map_err(&inside)?, last(scope_spans, 3).map_err(&inside)?);
-                let plain = scope == &SCOPE[2..] && schema.is_empty() && scope_schema.is_empty();
-                let mut group = Group::new(resource, plain);
+                let mut group = Group::new(resource, scope, schema.is_empty() && scope_schema.is_empty());
                 for span in all(scope_spans, 2) {
                     let span = span.map_err(&inside)?;
                     if group.plain && self.unaltered_protobuf(span, &mut group, arrived) {
@@ -121,8 +126,10 @@ impl Verifier {
     fn unaltered_protobuf(&mut self, bytes: &[u8], group: &mut Group<'_>, arrived: Option<u64>) -> bool {
         let Some((trace, span)) = ids(bytes) else { return false };
         self.unaltered(trace, span, arrived, |era, slot, ordinal| {
-            group.has(era, slot, ordinal, |id, found| {
-                last(era.parts.resource(id), 1).is_ok_and(|expected| same_resource(expected, found))
+            group.has(era, slot, ordinal, |span, resource, scope| {
+                last(era.parts.scope(era.run().plan(), span.block), 1) == Ok(scope)
+                    && last(era.parts.resource(span.resource), 1)
+                        .is_ok_and(|expected| same_resource(expected, resource))
             }) && same_span(slot.protobuf(era, ordinal), bytes)
         })
     }
@@ -150,8 +157,7 @@ impl Verifier {
             let scope_spans = ScopeSpans::read(value.text).map_err(|damage| within(damage, Some(value), text))?;
             let scope = scope_spans.scope;
             let schemas = [&*resource_spans.schema_url, &scope_spans.schema_url];
-            let plain = scope.is_some_and(|scope| scope.text == JSON_SCOPE) && schemas == ["", ""];
-            let mut group = Group::new(resource.map_or(b"", |resource| resource.text), plain);
+            let mut group = Group::new(text_of(resource), text_of(scope), schemas == ["", ""]);
             for span in scope_spans.spans() {
                 let span = span.map_err(|damage| within(damage, scope_spans.spans, text))?;
                 if group.plain && self.unaltered_json(span.text, &mut group, arrived) {
@@ -188,13 +194,19 @@ impl Verifier {
     fn unaltered_json(&mut self, text: &[u8], group: &mut Group<'_>, arrived: Option<u64>) -> bool {
         let Some((trace, span)) = json_ids(text) else { return false };
         self.unaltered(trace, span, arrived, |era, slot, ordinal| {
-            group.has(era, slot, ordinal, |id, found| {
-                let mut expected = Bytes::default();
-                Json::resource(era.run().resources(), id, &mut expected);
-                expected.as_slice() == found
+            group.has(era, slot, ordinal, |span, resource, scope| {
+                let (mut expected, mut expected_scope) = (Bytes::default(), Bytes::default());
+                Json::resource(era.run().resources(), span.resource, &mut expected);
+                Json::scope(era.run().plan(), span.block, &mut expected_scope);
+                expected.as_slice() == resource && expected_scope.as_slice() == scope
             }) && slot.json(era, ordinal) == text
         })
     }
+}
+
+/// Returns the bytes of a value; none if there is no value.
+fn text_of(value: Option<Value<'_>>) -> &[u8] {
+    value.map_or(b"", |value| value.text)
 }
 
 /// Returns a span's trace id and span id. The place where tracegen writes them, the beginning, is tried first.

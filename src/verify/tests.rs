@@ -320,7 +320,7 @@ fn json_gives_the_same_report_as_protobuf() {
     let run = run(plans::linked());
     let made = traces(&run, 200);
     let spans: u64 = made.iter().map(|trace| trace.spans.len() as u64).sum();
-    let mut encoder = crate::export::Json::new(run.resources());
+    let mut encoder = crate::export::Json::new(run.plan(), run.resources());
     let mut lines = vec![];
     made.iter().for_each(|trace| encoder.add(run.origin().view(trace), &mut |batch| lines.push(batch.body)));
     encoder.flush(&mut |batch| lines.push(batch.body));

@@ -121,7 +121,9 @@ fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
     };
     for path in paths {
         match fs::read_dir(path) {
-            Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| is_yaml(path)).for_each(&mut add),
+            Ok(entries) => {
+                entries.flatten().map(|entry| entry.path()).filter(|path| may_be_read(path)).for_each(&mut add)
+            }
             Err(_) => {
                 add(path.with_file_name(BASE));
                 add(path.clone());
@@ -131,8 +133,9 @@ fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
     files
 }
 
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+/// Whether a file of a directory is a scenario file, or may be a table that one names.
+fn may_be_read(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| ["yaml", "yml", "csv"].iter().any(|read| extension == *read))
 }
 
 #[cfg(test)]

@@ -143,11 +143,21 @@ fn as_stored(trace: &StoredTrace) -> String {
             Status::Unset => None,
             Status::Ok => Some("OK"),
         };
-        let kind = span.kind.map_or("UNSPECIFIED", |kind| kind.name());
+        let kind = span.kind.name();
         line(&mut out, (span.id, span.parent, &*span.name, kind, &*span.service, span.start, span.duration, status));
-        line(&mut out, (&*span.scope, &*span.trace_state, attributes(&span.resource), attributes(&span.attributes)));
+        line(
+            &mut out,
+            (
+                &*span.scope.name,
+                &*span.scope.version,
+                &*span.trace_state,
+                attributes(&span.resource),
+                attributes(&span.attributes),
+            ),
+        );
         span.events.iter().for_each(|e| line(&mut out, (e.time, &*e.name, attributes(&e.attributes))));
-        span.links.iter().for_each(|l| line(&mut out, (l.trace_id, l.span_id, &*l.trace_state, l.attributes.len())));
+        let links = span.links.iter();
+        links.for_each(|l| line(&mut out, (l.trace_id, l.span_id, &*l.trace_state, attributes(&l.attributes))));
     }
     out
 }
@@ -157,7 +167,7 @@ fn as_made(view: View<'_>) -> String {
     let mut out = format!("{:x?}\n", view.trace.id);
     for span in view.spans() {
         let record = span.record();
-        let status = span.failure().map(|(_, message)| message);
+        let status = span.failure().map(|(_, message)| message).or(span.is_ok().then_some("OK"));
         let parent = span.parent().map(|parent| parent.record().id);
         let length = record.end - record.start;
         line(
@@ -165,9 +175,11 @@ fn as_made(view: View<'_>) -> String {
             (record.id, parent, span.name(), span.kind().name(), span.service(), record.start, length, status),
         );
         let resource = map(view.resources.get(record.resource));
-        line(&mut out, ("tracegen", "", resource, map(span.attributes())));
+        let (scope, version) = span.scope();
+        line(&mut out, (scope, version, span.trace_state(), resource, map(span.attributes())));
         span.events().into_iter().for_each(|e| line(&mut out, (e.time, e.name, map(e.attributes.into_iter()))));
-        span.links().for_each(|l| line(&mut out, (l.trace_id, l.span_id, "", 0usize)));
+        span.links()
+            .for_each(|l| line(&mut out, (l.trace_id, l.span_id, l.trace_state, map(l.attributes.into_iter()))));
     }
     out
 }

@@ -116,7 +116,7 @@ impl Maker {
         let vars: Vec<_> = vars.iter().enumerate().map(|(i, id)| (SlotId(i as u32), *id)).collect();
         let key = SlotId(vars.len() as u32);
         let root = self.block(root, key);
-        self.program.scenarios.push(Scenario { name, weight, slots, vars, root });
+        self.program.scenarios.push(Scenario { name, weight, slots, vars, root, trace_state: None });
         root
     }
 
@@ -128,11 +128,10 @@ impl Maker {
         let first = self.program.attrs.len() as u32;
         let attrs: Vec<_> = node.attrs.iter().map(|(k, value)| (self.attr(k), *value)).collect();
         let span = SpanForm {
-            service,
-            kind: node.kind.unwrap_or(SpanKind::Internal),
             name: Some(name),
             constants,
             attrs: AttrRange { first, count: attrs.len() as u32 },
+            ..SpanForm::new(service, node.kind.unwrap_or(SpanKind::Internal))
         };
         self.program.blocks.push(Block { form: Form::Span(span), code: vec![] });
         let mut code = vec![];

@@ -13,8 +13,7 @@ use tracegen::trace::{Datum, EventView, LinkView, Resources, SpanView, View};
 
 /// Returns every span of the trace with its resource, a parent before its children.
 pub fn span_data(view: View<'_>) -> Vec<(ResourceId, SpanData)> {
-    let scope = InstrumentationScope::builder("tracegen").build();
-    view.spans().map(|span| (span.record().resource, data(span, &scope))).collect()
+    view.spans().map(|span| (span.record().resource, data(span))).collect()
 }
 
 /// Returns a resource with exactly the attributes of the plan.
@@ -22,12 +21,12 @@ pub fn resource(resources: &Resources, id: ResourceId) -> Resource {
     Resource::builder_empty().with_attributes(key_values(resources.get(id))).build()
 }
 
-fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
+fn data(span: SpanView<'_>) -> SpanData {
     let record = span.record();
-    let context = |trace_id, span_id: u64, flags: u32, remote| {
+    let context = |trace_id, span_id: u64, flags: u32, remote, state: &str| {
         let ids = (TraceId::from_bytes(trace_id), SpanId::from_bytes(span_id.to_be_bytes()));
         // The other flags are OTLP's own and follow from `remote`.
-        SpanContext::new(ids.0, ids.1, TraceFlags::new(flags as u8), remote, TraceState::NONE)
+        SpanContext::new(ids.0, ids.1, TraceFlags::new(flags as u8), remote, trace_state(state))
     };
     let event = |event: EventView<'_>| {
         Event::new(event.name.to_string(), time(event.time), key_values(event.attributes.into_iter()), 0)
@@ -36,16 +35,17 @@ fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
     events.events = span.events().into_iter().map(event).collect();
     let mut links = SpanLinks::default();
     let link = |link: LinkView<'_>| {
-        let linked = context(link.trace_id, link.span_id, link.flags, is_remote(link.flags));
+        let linked = context(link.trace_id, link.span_id, link.flags, is_remote(link.flags), link.trace_state);
         Link::new(linked, key_values(link.attributes.into_iter()), 0)
     };
     links.links = span.links().map(link).collect();
     SpanData {
-        span_context: context(span.view.trace.id, record.id, span.flags(), false),
+        span_context: context(span.view.trace.id, record.id, span.flags(), false, span.trace_state()),
         parent_span_id: span.parent().map_or(SpanId::INVALID, |p| SpanId::from_bytes(p.record().id.to_be_bytes())),
         parent_span_is_remote: is_remote(span.flags()),
         span_kind: match span.kind() {
-            Kind::Internal => SpanKind::Internal,
+            // The SDK knows no other.
+            Kind::Unspecified | Kind::Internal => SpanKind::Internal,
             Kind::Server => SpanKind::Server,
             Kind::Client => SpanKind::Client,
             Kind::Producer => SpanKind::Producer,
@@ -60,10 +60,21 @@ fn data(span: SpanView<'_>, scope: &InstrumentationScope) -> SpanData {
         links,
         status: match span.failure() {
             Some((_, message)) => Status::error(message.to_string()),
+            None if span.is_ok() => Status::Ok,
             None => Status::Unset,
         },
-        instrumentation_scope: scope.clone(),
+        instrumentation_scope: match span.scope() {
+            (name, "") => InstrumentationScope::builder(name.to_string()).build(),
+            (name, version) => {
+                InstrumentationScope::builder(name.to_string()).with_version(version.to_string()).build()
+            }
+        },
     }
+}
+
+fn trace_state(state: &str) -> TraceState {
+    let members = state.split(',').filter_map(|member| member.split_once('='));
+    TraceState::from_key_value(members).expect("a sound state")
 }
 
 /// Tests OTLP's `SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`.
@@ -85,6 +96,8 @@ fn value(datum: Datum<'_>) -> Value {
         Datum::Int(v) => Value::I64(v),
         Datum::Double(v) => Value::F64(v),
         Datum::Bool(v) => Value::Bool(v),
+        // An attribute of the SDK can't be anything else.
+        Datum::Bytes(_) | Datum::Map(_) => panic!("{datum:?} is no attribute of an SDK"),
         Datum::List(items) => Value::Array(match items.iter().next() {
             Some(Datum::Int(_)) => {
                 Array::I64(typed(items.iter(), |v| if let Datum::Int(v) = v { Some(v) } else { None }))

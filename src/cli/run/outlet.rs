@@ -93,7 +93,7 @@ pub fn open(
 ) -> Result<Opened, Failure> {
     let (first, second) = (interpreter_run.clone(), interpreter_run.clone());
     let protobuf = move || Box::new(Protobuf::new(first.plan(), first.resources())) as Box<dyn Encode>;
-    let json = move || Box::new(Json::new(second.resources())) as Box<dyn Encode>;
+    let json = move || Box::new(Json::new(second.plan(), second.resources())) as Box<dyn Encode>;
     let opened = |name: String, destination, sink, encoder| Opened {
         name,
         destination,

@@ -4,7 +4,8 @@ use super::function::either;
 use super::text::place;
 use super::{Expressions, Typed};
 use crate::compiler::types::{Kind, Type};
-use crate::language::scenario::choice::{Choice, Column, Options};
+use crate::language::scenario::choice::{Choice, Options};
+use crate::language::scenario::table::Column;
 use crate::language::source::Loc;
 use crate::plan::{Constant, Expr};
 

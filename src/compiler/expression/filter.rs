@@ -51,7 +51,7 @@ impl Expressions<'_> {
         let input = input?;
         let Typed { expr: of, ty, .. } = input.typed;
         let same = |kind| Type { kind, optional: ty.optional };
-        if ty.kind == Kind::List && signature.name != "default" {
+        if ty.kind.is_opaque() && signature.name != "default" {
             return self.wrong_type(signature, "a single value", ty.kind, input);
         }
         match (signature.name, arguments) {

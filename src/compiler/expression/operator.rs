@@ -154,7 +154,7 @@ impl Expressions<'_> {
         for (typed, loc) in [a, b] {
             self.present(typed, loc);
             let ordered = !matches!(operator, "==" | "!=" | "in");
-            if typed.ty.kind == Kind::List || ordered && typed.ty.kind == Kind::Bool {
+            if typed.ty.kind.is_opaque() || ordered && typed.ty.kind == Kind::Bool {
                 let found = typed.ty.kind.name();
                 let expected = if ordered { "a number or text" } else { "a single value" };
                 return self.fail(Problem::OperandType { operator, expected, found, quoted: false }, loc);

@@ -1,26 +1,63 @@
 //! Templates and the values of vars and attributes: what becomes text, and what keeps its type.
 
 use super::{Expressions, Scope, Typed};
-use crate::compiler::names::{Target, is_template};
+use crate::compiler::names::{Target, is_computed};
 use crate::compiler::tables::at_most;
 use crate::compiler::types::{Kind, Type};
 use crate::language::diagnostic::Problem;
-use crate::language::scenario::{Scalar, Value};
+use crate::language::scenario::{Attribute, Scalar, Value};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Part, Template};
-use crate::plan::{Constant, Expr, limits};
+use crate::plan::{Constant, Expr, ExprId, TextId, limits};
 
 impl Expressions<'_> {
     /// What an attribute or a var is given.
     pub fn value(&mut self, value: &Value) -> Option<Typed> {
         match value {
             Value::Scalar(scalar) => self.scalar(scalar),
-            Value::List { items, .. } => {
-                let items: Vec<_> =
-                    items.iter().map(|item| (self.scalar(item), place(item), is_template(item))).collect();
-                self.list(items)
+            Value::List { items, loc } => {
+                let items = items.iter().map(|item| (self.value(item), place_of(item), is_computed(item))).collect();
+                self.array(items, *loc)
             }
+            Value::Map { entries, loc } => self.map(entries, *loc),
+            Value::Bytes(bytes) => self.constant(Constant::Bytes(bytes.value.as_slice().into())),
             Value::Choice(choice) => self.choice(choice),
+        }
+    }
+
+    /// A list that is written in YAML, of any types. One of a single type is made as an expression's is.
+    fn array(&mut self, items: Vec<(Option<Typed>, Loc, bool)>, loc: Loc) -> Option<Typed> {
+        let kinds =
+            || items.iter().filter_map(|(item, ..)| Some(item.as_ref()?.ty.kind)).filter(|k| *k != Kind::Unknown);
+        let first = kinds().next();
+        if kinds().all(|kind| Some(kind) == first && !kind.is_opaque()) {
+            return self.list(items);
+        }
+        let items: Vec<ExprId> = items.into_iter().map(|(item, ..)| Some(item?.expr)).collect::<Option<_>>()?;
+        let constants = items.iter().map(|item| self.tables.constant_of(*item).cloned()).collect();
+        match constants {
+            Some(constants) => self.nest(Constant::List(constants), loc),
+            None => self.add(Expr::Array { items: items.into() }, Kind::List),
+        }
+    }
+
+    /// A list or a map that is known, and may be too deep with what vars put into it.
+    fn nest(&mut self, constant: Constant, loc: Loc) -> Option<Typed> {
+        if constant.depth() > limits::NESTING {
+            return self.fail(Problem::ValueTooDeep { limit: limits::NESTING }, loc);
+        }
+        self.constant(constant)
+    }
+
+    fn map(&mut self, entries: &[Attribute], loc: Loc) -> Option<Typed> {
+        let keys: Box<[TextId]> = entries.iter().map(|entry| self.tables.text(&entry.key.value)).collect();
+        let values: Vec<_> = entries.iter().map(|entry| self.value(&entry.value)).collect();
+        let values: Vec<ExprId> = values.into_iter().map(|value| Some(value?.expr)).collect::<Option<_>>()?;
+        let constants =
+            keys.iter().zip(&values).map(|(key, value)| Some((*key, self.tables.constant_of(*value)?.clone())));
+        match constants.collect() {
+            Some(constants) => self.nest(Constant::Map(constants), loc),
+            None => self.add(Expr::Map { keys, values: values.into() }, Kind::Map),
         }
     }
 
@@ -66,8 +103,9 @@ impl Expressions<'_> {
                         continue;
                     };
                     self.present(typed, node.loc);
-                    if typed.ty.kind == Kind::List {
-                        whole = self.fail(Problem::ListInText, node.loc).unwrap_or(false);
+                    if typed.ty.kind.is_opaque() {
+                        let found = typed.ty.kind.name();
+                        whole = self.fail(Problem::ListInText { found }, node.loc).unwrap_or(false);
                     } else if let Some(text) = self.tables.constant_text(typed.expr) {
                         let (bytes, length) = (text.len(), known.len() + text.len());
                         if length <= limits::TEXT_BYTES {
@@ -123,7 +161,7 @@ impl Expressions<'_> {
     pub(super) fn cast_to_text(&mut self, typed: Typed, loc: Loc) -> Option<Typed> {
         match typed.ty.kind {
             Kind::Text => Some(typed),
-            Kind::List => self.fail(Problem::ListInText, loc),
+            kind if kind.is_opaque() => self.fail(Problem::ListInText { found: kind.name() }, loc),
             _ => match self.tables.constant_text(typed.expr) {
                 Some(text) => {
                     let text = text.into_owned();
@@ -138,6 +176,15 @@ impl Expressions<'_> {
 /// Quoted scalars are text, unless the last filter says what they are.
 fn keeps_type(expr: &Ast) -> bool {
     matches!(expr, Ast::Filter { name, .. } if matches!(&*name.value, "int" | "double" | "bool"))
+}
+
+fn place_of(value: &Value) -> Loc {
+    match value {
+        Value::Scalar(scalar) => place(scalar),
+        Value::List { loc, .. } | Value::Map { loc, .. } => *loc,
+        Value::Bytes(bytes) => bytes.loc,
+        Value::Choice(choice) => choice.loc,
+    }
 }
 
 pub(super) fn place(scalar: &Scalar) -> Loc {

@@ -309,9 +309,12 @@ impl Names<'_> {
         // Of several that fit, the longest is meant.
         let rows = name.rmatch_indices('.').find_map(|(dot, _)| {
             let var = self.find_var(scope, &name[..dot])?;
-            Some((var, self.rows(var)?, &name[dot + 1..]))
+            let rows = self.rows(var);
+            (rows.is_some() || self.is_wrong(var)).then_some((var, rows, &name[dot + 1..]))
         });
         let (var, rows, column) = rows?;
+        // It may have been meant to be rows; that it is none has been said.
+        let Some(rows) = rows else { return Some(Ok(Target::Var(var))) };
         let found = rows.columns.iter().position(|other| other.name == column);
         Some(found.map(|column| Target::Column { var, column }).ok_or(Miss::Column { var, name: column.to_owned() }))
     }

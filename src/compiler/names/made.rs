@@ -119,6 +119,8 @@ impl<'m> Names<'m> {
         }
         let mut node = SpanNode::new(service.unwrap_or(&UNWRITTEN.service), layers.kind(), block, place);
         node.operation = operation.unwrap_or(node.operation);
+        node.scope = layers.list.iter().find_map(|layer| layer.span.scope.as_ref());
+        node.ok = layers.list.iter().any(|layer| layer.span.ok);
         node.delay = layers.first(|span| span.delay.as_ref());
         (node.attributes, node.attributes_at) = layers.attributes(|span| &span.attributes);
         node.events = layers.all(|span| &span.events);
@@ -258,6 +260,8 @@ impl<'m> SpanNode<'m> {
             service,
             operation: Scoped { part: &UNWRITTEN.operation, scope: 0 },
             kind,
+            scope: None,
+            ok: false,
             delay: None,
             attributes: Vec::new(),
             events: Vec::new(),

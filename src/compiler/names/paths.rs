@@ -7,17 +7,24 @@ use crate::language::template::{Expr, Node, Part, Template};
 
 /// Every name that the expressions of a value read, in the order written.
 pub fn each_path_of_value(value: &Value, f: &mut impl FnMut(&[String], Loc)) {
-    let mut scalar = |scalar: &Scalar| {
-        if let Scalar::Text(template) | Scalar::Expr(template) = scalar {
-            each_path(template, f);
+    let mut waiting = vec![value];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Scalar(scalar) => each_path_of_scalar(scalar, f),
+            Value::List { items, .. } => waiting.extend(items.iter().rev()),
+            Value::Map { entries, .. } => waiting.extend(entries.iter().rev().map(|entry| &entry.value)),
+            Value::Choice(Choice { options: Options::Values(items), .. }) => {
+                items.iter().for_each(|item| each_path_of_scalar(item, f));
+            }
+            // Rows are constant.
+            Value::Choice(_) | Value::Bytes(_) => {}
         }
-    };
-    match value {
-        Value::Scalar(value) => scalar(value),
-        Value::List { items, .. } => items.iter().for_each(scalar),
-        Value::Choice(Choice { options: Options::Values(items), .. }) => items.iter().for_each(scalar),
-        // Rows are constant.
-        Value::Choice(_) => {}
+    }
+}
+
+fn each_path_of_scalar(scalar: &Scalar, f: &mut impl FnMut(&[String], Loc)) {
+    if let Scalar::Text(template) | Scalar::Expr(template) = scalar {
+        each_path(template, f);
     }
 }
 

@@ -2,15 +2,15 @@
 
 use super::{Resolver, State, new_slot};
 use crate::compiler::link::{Export, Piece};
-use crate::compiler::names::{Scoped, Site, Step, is_computed};
+use crate::compiler::names::{Scoped, Site, SpanNode, Step, is_computed};
 use crate::compiler::report::Report;
 use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
 use crate::language::diagnostic::Problem;
-use crate::language::scenario::{Attribute, ErrorCondition, Kind};
+use crate::language::scenario::{Attribute, ErrorCondition, InstrumentationScope, Kind};
 use crate::language::source::Loc;
 use crate::plan::{
-    AttrId, AttrRange, Chance, Constant, DistId, ERROR_TYPE, Error, ErrorId, Expr, ExprId, ServiceId, SlotId, SpanForm,
-    SpanKind, TextId,
+    AttrId, AttrRange, Chance, Constant, DistId, ERROR_TYPE, Error, ErrorId, Expr, ExprId, SCOPE, Scope, ScopeId,
+    ServiceId, SlotId, SpanForm, SpanKind, TextId,
 };
 
 /// Attributes that are ints by the semantic conventions, and that a span is likely to have.
@@ -100,6 +100,8 @@ impl<'m> Resolver<'m> {
                 // Without a service there is an error, and this program goes no further.
                 service: service.unwrap_or(ServiceId(0)),
                 kind: kind(node.kind),
+                scope: self.scope(names.scenario.scope, node),
+                ok: node.ok,
                 name: draft.name,
                 constants: std::mem::take(&mut draft.constants),
                 attrs: draft.attrs,
@@ -119,6 +121,16 @@ impl<'m> Resolver<'m> {
             state.client = Some(draft);
         }
         typed
+    }
+
+    /// The instrumentation scope of a span: its own, or its service's; `None`: tracegen's.
+    fn scope(&mut self, in_force: usize, node: &SpanNode<'m>) -> Option<ScopeId> {
+        let written = node.scope.or(self.services.scope(in_force, &node.service.value))?;
+        let InstrumentationScope { name, version } = written;
+        let version = version.as_ref().map(|version| self.tables.text(&version.value));
+        let scope = Scope { name: self.tables.text(&name.value), version };
+        let is_default = name.value == SCOPE && version.is_none();
+        (!is_default).then(|| self.tables.scope(scope))
     }
 
     fn draft(&mut self, state: &mut State<'_, 'm>, at: usize) -> Draft {
@@ -338,6 +350,7 @@ pub(super) fn keep(state: &mut State, draft: &mut Draft, name: &str, value: Expr
 
 fn kind(kind: Kind) -> SpanKind {
     match kind {
+        Kind::Unspecified => SpanKind::Unspecified,
         Kind::Internal => SpanKind::Internal,
         Kind::Server => SpanKind::Server,
         Kind::Client => SpanKind::Client,

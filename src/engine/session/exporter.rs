@@ -51,7 +51,7 @@ impl Exporter {
     /// Makes an outbox for the traces of `run`; an encoder is bound to a plan.
     pub fn outbox(&self, run: &Run) -> Outbox {
         let encoder: Box<dyn Encode> = match self.protocol {
-            Protocol::HttpJson => Box::new(Json::new(run.resources())),
+            Protocol::HttpJson => Box::new(Json::new(run.plan(), run.resources())),
             Protocol::Grpc | Protocol::HttpProtobuf => Box::new(Protobuf::new(run.plan(), run.resources())),
         };
         Outbox::new(encoder)

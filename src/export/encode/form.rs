@@ -2,7 +2,9 @@
 //! into the copy.
 
 use super::wire::{self, delimited};
-use crate::plan::{AttrId, BlockId, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, TextId};
+use crate::plan::{
+    AttrId, BlockId, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, SCOPE, SpanKind, TextId,
+};
 use crate::trace::{Bytes, Datum, EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, OwnedDatum, Resources, Texts, Value};
 use crate::trace::{constant, flags};
 
@@ -62,6 +64,10 @@ pub struct SpanForm {
     pub has_constants: bool,
     /// One of the computed attributes is `error.type`, so that a failure adds none.
     pub has_error_type: bool,
+    /// Its status is OK unless it fails.
+    pub is_ok: bool,
+    /// Its traces have a state.
+    pub has_trace_state: bool,
 }
 
 /// The form of an attribute: `4a KV  0a key  12 AV`. The value follows: `0a len text`, `18 int`, `21 double` or `10 bool`.
@@ -209,7 +215,10 @@ impl Forms {
         if let Some(name) = name {
             wire::text(&mut self.pool, delimited(5), name.as_bytes());
         }
-        self.pool.append(&[0x30, form.kind as u8, 0x39]);
+        if form.kind != SpanKind::Unspecified {
+            self.pool.append(&[0x30, form.kind as u8]);
+        }
+        self.pool.append(&[0x39]);
         let start_at = self.pool.len() - offset;
         self.pool.append(&[0; 8]);
         self.pool.append(&[0x41]);
@@ -232,6 +241,8 @@ impl Forms {
             has_name: name.is_some(),
             has_constants,
             has_error_type: plan.error_type_attr(block).is_some(),
+            is_ok: form.ok,
+            has_trace_state: !plan.trace_state(plan.scenario_of(block)).is_empty(),
         }
     }
 }
@@ -256,6 +267,22 @@ pub fn resource_heads(resources: &Resources) -> Vec<Vec<u8>> {
         head.as_slice().to_vec()
     };
     resources.attributes.iter().map(head).collect()
+}
+
+/// Returns the encoded heads of tracegen's scope and of the plan's scopes, in the order of their ids: the
+/// `InstrumentationScope`, field 1 of `ScopeSpans`.
+pub fn scope_heads(plan: &Plan) -> Vec<Vec<u8>> {
+    let text = |id| plan.text(id);
+    let head = |name: &str, version: &str| {
+        let mut head = Bytes::default();
+        let base = begin(&mut head, delimited(1));
+        wire::text(&mut head, delimited(1), name.as_bytes());
+        wire::text(&mut head, delimited(2), version.as_bytes());
+        end(&mut head, base, 1);
+        head.as_slice().to_vec()
+    };
+    let own = plan.scopes.iter().map(|scope| head(text(scope.name), scope.version.map_or("", text)));
+    std::iter::once(head(SCOPE, "")).chain(own).collect()
 }
 
 /// Appends the attribute that a failure adds.

@@ -1,7 +1,7 @@
 //! The encoding of one span. The common case is inlined in the encoder's loop; rare parts are in functions of their own,
 //! out of line.
 
-use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK, LINK_ATTRIBUTE, SpanForm};
+use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK, LINK_ATTRIBUTE, STATUS, SpanForm};
 use super::wire::{self, delimited};
 use crate::trace::{AttrRecord, Bytes, FLAGS_REMOTE, NONE, Read, SpanRecord, Value, View, constant};
 
@@ -41,6 +41,9 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
         ids[PARENT_SPAN_ID..].copy_from_slice(&parent.id.to_be_bytes());
     }
 
+    if form.has_trace_state {
+        trace_state(out, form, view, is_root);
+    }
     if !form.has_name {
         name(out, form, view, record.name);
     }
@@ -57,7 +60,7 @@ pub fn span(out: &mut Bytes, forms: &mut Forms, view: View<'_>, record: &SpanRec
     for attr in attrs {
         attribute::<ATTRIBUTE>(out, forms, form.max_len, view, attr);
     }
-    if record.failure & record.event & record.link != NONE {
+    if (record.failure & record.event & record.link != NONE) | form.is_ok {
         rest(out, forms, form, view, record);
     }
     let [a, b, c, d] = form.flags.to_le_bytes();
@@ -147,6 +150,19 @@ fn long_attribute(out: &mut Bytes, tag: u8, max_len: usize, view: View<'_>, reco
     out.room(max_len);
 }
 
+/// The trace state stands before the parent's id, which is there already.
+#[cold]
+#[inline(never)]
+fn trace_state(out: &mut Bytes, form: &SpanForm, view: View<'_>, is_root: bool) {
+    let state = view.plan.trace_state(view.trace.scenario);
+    let parent = if is_root { 0 } else { IDS.len() - ROOT_IDS };
+    let at = out.len() - parent;
+    wire::text(out, delimited(3), state.as_bytes());
+    out.append_within(at, parent);
+    out.shift(at + parent, -(parent as isize));
+    out.room(form.max_len);
+}
+
 #[cold]
 #[inline(never)]
 fn name(out: &mut Bytes, form: &SpanForm, view: View<'_>, name: Value) {
@@ -216,6 +232,7 @@ fn rest(out: &mut Bytes, forms: &Forms, form: &SpanForm, view: View<'_>, record:
             from_form(out, error.offset + error.attribute_len + error.event_len, error.status_len)
         }
         Some((failure, None)) => form::error_status(out, message(failure.message)),
+        None if form.is_ok => out.append(&[STATUS, 2, 0x18, 1]),
         None => {}
     }
     out.room(16);
@@ -258,6 +275,7 @@ fn link(out: &mut Bytes, forms: &Forms, view: View<'_>, link: u32) -> u32 {
     out.append(&record.trace_id);
     out.append(&[delimited(2), 8]);
     out.append(&record.span_id.to_be_bytes());
+    wire::text(out, delimited(3), view.plan.trace_state(record.scenario).as_bytes());
     row::<LINK_ATTRIBUTE>(out, forms, view, record.attrs, record.attrs_end);
     // The flags are field 6 of type `fixed32`.
     out.append(&[0x35]);

@@ -42,7 +42,7 @@ fn uniform(traces: usize, spans: usize, text: usize) -> Fixture {
     let attrs = attrs(&mut make, &["note"]);
     let block = block(
         &mut make,
-        SpanForm { service, kind: SpanKind::Server, name: Some(name), constants, attrs },
+        SpanForm { name: Some(name), constants, attrs, ..SpanForm::new(service, SpanKind::Server) },
         vec![Inst::End],
     );
     let plan = plan(make, "uniform");
@@ -107,7 +107,7 @@ fn constants_that_exceed_the_pool_are_sent_all_the_same() {
     let attrs = attrs(&mut make, &["after"]);
     let block = block(
         &mut make,
-        SpanForm { service, kind: SpanKind::Internal, name: Some(name), constants, attrs },
+        SpanForm { name: Some(name), constants, attrs, ..SpanForm::new(service, SpanKind::Internal) },
         vec![Inst::End],
     );
     let plan = plan(make, "long");

@@ -102,7 +102,9 @@ fn any_value_len(value: Datum<'_>) -> usize {
         Datum::Bool(_) => 2,
         Datum::Int(v) => 1 + varint_len(v as u64),
         Datum::Double(_) => 9,
+        Datum::Bytes(bytes) => delimited_len(bytes.len()),
         Datum::List(items) => delimited_len(items.iter().map(|item| delimited_len(any_value_len(item))).sum()),
+        Datum::Map(entries) => delimited_len(entries.iter().map(|(key, value)| attribute_len(key, value)).sum()),
     }
 }
 
@@ -122,6 +124,14 @@ fn any_value(out: &mut Bytes, value: Datum<'_>) {
         Datum::Double(v) => {
             out.append(&[0x21]);
             out.append(&v.to_le_bytes());
+        }
+        Datum::Map(entries) => {
+            open(out, delimited(6), entries.iter().map(|(key, value)| attribute_len(key, value)).sum());
+            entries.iter().for_each(|(key, value)| attribute(out, delimited(1), key, value));
+        }
+        Datum::Bytes(bytes) => {
+            open(out, delimited(7), bytes.len());
+            out.append(bytes);
         }
         Datum::List(items) => {
             open(out, delimited(5), items.iter().map(|item| delimited_len(any_value_len(item))).sum());

@@ -12,7 +12,7 @@ impl Evaluation<'_> {
             (Read::Bool(a), Read::Bool(b)) => Some(a == b),
             (Read::List { at: a, len }, Read::List { at: b, len: other }) => {
                 let items = |at: usize, k: usize| self.trace.values[at + k];
-                // Elements are no lists, so this goes no deeper.
+                // This goes as deep as values are nested.
                 Some(len == other && (0..len).all(|k| self.equal(items(a, k), items(b, k)) == Some(true)))
             }
             _ => self.order(a, b).map(Ordering::is_eq),

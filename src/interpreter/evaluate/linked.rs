@@ -52,16 +52,25 @@ impl Evaluation<'_> {
                 self.trace.text.append(&self.earlier.text.as_slice()[at..at + len]);
                 Value::text(start, start + len)
             }
-            Read::List { at, len } => {
-                let start = self.trace.values.len();
-                for k in 0..len {
-                    // Elements are no lists.
-                    let item = self.copy_from_earlier(self.earlier.values[at + k]);
-                    self.trace.values.push(item);
-                }
-                Value::list(start, len)
+            Read::Bytes { at, len } => {
+                let start = self.trace.text.len();
+                self.trace.text.append(&self.earlier.text.as_slice()[at..at + len]);
+                value.moved(start)
             }
+            Read::List { at, len } => value.moved(self.copy_row(at, len)),
+            Read::Map { at, len } => value.moved(self.copy_row(at, 2 * len)),
             _ => value,
         }
+    }
+
+    /// A row of values of the linked trace, copied into this one; as deep as values are nested. Returns where it begins.
+    fn copy_row(&mut self, at: usize, len: usize) -> usize {
+        let start = self.trace.values.len();
+        self.trace.values.resize(start + len, Value::ABSENT);
+        for k in 0..len {
+            let item = self.copy_from_earlier(self.earlier.values[at + k]);
+            self.trace.values[start + k] = item;
+        }
+        start
     }
 }

@@ -133,6 +133,8 @@ problems! {
         "E0242" ClientOfNoServer,
         /// An error condition at the end of its span that takes time in place of the span's work, which is over.
         "E0243" DelayAtEnd,
+        /// What W3C Trace Context does not take as a trace state.
+        "E0244" TraceState { why: &'static str },
         /// A directory's `_base.yaml` that was given as a scenario file.
         "E0222" NotAScenarioFile { name: String },
         /// A percentile that is not below the next, or a `max` below what the distribution says. `least` is the value of `low`.
@@ -153,6 +155,17 @@ problems! {
         "E0230" RowColumns { column: String, missing: bool },
         /// Rows to choose from where one value is wanted.
         "E0231" RowsInAttribute,
+
+        /// Lists and maps that stand deeper in each other than `limit`.
+        "E0236" ValueTooDeep { limit: usize },
+        /// A table that cannot be read.
+        "E0232" TableUnreadable { file: String, reason: String },
+        /// A line of a table that has more or fewer values than there are columns.
+        "E0233" TableRow { file: String, line: u64, found: usize, columns: usize },
+        /// A table without rows, or whose columns have no names of their own.
+        "E0234" TableHead { file: String, why: String },
+        /// A table where no file may be read.
+        "E0235" TablesNotRead { file: String },
 
         // E03xx: templates
 
@@ -226,8 +239,10 @@ problems! {
         "E0511" OperandType { operator: &'static str, expected: &'static str, found: &'static str, quoted: bool },
         /// text + something that is not text.
         "E0512" JoinedWithText { found: &'static str },
-        "E0513" ListInText,
-        "E0514" NestedList,
+        /// A list, a map or bytes (`found`) in a text.
+        "E0513" ListInText { found: &'static str },
+        /// The same in a list of an expression.
+        "E0514" NestedList { found: &'static str },
         /// `{...}` anywhere but in `random.weighted` and `lookup`.
         "E0515" MapOutOfPlace,
         /// Probabilities of a span's error conditions that sum to more than 100.
@@ -301,6 +316,8 @@ problems! {
         "W0204" LooksLikeVersion { written: String, value: String },
         /// `${x}`, where `x` is a name that has a value.
         "W0302" ShellTemplate { name: String },
+        /// A version that none of a service's instances is.
+        "W0206" VersionOfNone { version: String, instances: u32 },
         /// A block scalar whose last newline makes text of what would be one expression.
         "W0301" NewlineAfterExpression,
         /// A value that may be absent, in a text or a condition.

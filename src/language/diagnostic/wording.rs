@@ -61,6 +61,7 @@ impl Problem {
                 "the client has no operation of its own, and the callee's reads attributes of the callee".into()
             }
             DelayOfGroup => "a group of calls has no delay of its own".into(),
+            TraceState { why } => format!("this is no trace state: {why}"),
             DelayAtEnd => "at the end of its span a failure takes no time: the span's work is done".into(),
             UnknownShared { name, .. } => format!("there is no shared span `{name}`"),
             UnknownParameter { name, shared, .. } => format!("the shared span `{shared}` has no parameter `{name}`"),
@@ -79,6 +80,17 @@ impl Problem {
             }
             RowColumns { column, missing: true } => format!("the row lacks the column `{column}` of the first"),
             RowColumns { column, missing: false } => format!("the first row has no column `{column}`"),
+            ValueTooDeep { limit } => format!("lists and maps stand more than {limit} deep in each other"),
+            TableUnreadable { file, reason } => format!("the table `{file}` cannot be read: {reason}"),
+            TableRow { file, line, found, columns } => {
+                let values = if *found == 1 { "1 value".into() } else { format!("{found} values") };
+                let of = if *columns == 1 { "1 column".into() } else { format!("{columns} columns") };
+                format!("line {line} of the table `{file}` has {values} for {of}")
+            }
+            TableHead { file, why } => format!("the table `{file}` is none: {why}"),
+            TablesNotRead { file } => {
+                format!("the table `{file}` is not read here: there are no files beside this text")
+            }
             RowsInAttribute => "rows are chosen in `vars`; an attribute has one value".into(),
             NotIncreasing { low, high, least, value } if high == "max" => {
                 format!("`max` cuts off what `{low}` says: {value} is less than {least}")
@@ -184,8 +196,8 @@ impl Problem {
                 format!("`{operator}` takes {expected}, and this is {found}")
             }
             JoinedWithText { found } => format!("`+` joins text with text, and this is {found}"),
-            ListInText => "a list cannot stand in a text".into(),
-            NestedList => "a list cannot stand in a list".into(),
+            ListInText { found } => format!("{found} cannot stand in a text"),
+            NestedList { found } => format!("{found} cannot stand in a list of an expression"),
             MapOutOfPlace => "a mapping stands only in `random.weighted` and `lookup`".into(),
             ProbabilitySum { sum } => {
                 format!("the probabilities of this span's error conditions sum to {}, more than 100", round(*sum))
@@ -240,6 +252,11 @@ impl Problem {
             LeadingZero { written, value } => format!("`{written}` is the number {value}"),
             LooksBoolean { word } => format!("`{word}` is text, not a boolean"),
             LooksLikeVersion { written, value } => format!("`{written}` is the number {value}, not text"),
+            VersionOfNone { version, instances } => {
+                let all =
+                    if *instances == 1 { "the only instance".into() } else { format!("one of {instances} instances") };
+                format!("version `{}` is too rare to be that of {all}", super::short(version))
+            }
             NewlineAfterExpression => "the newline at the end of the block makes this text".into(),
             MayBeAbsent => "this value may be absent, and all that is made of it is absent then too".into(),
         }
@@ -326,6 +343,7 @@ impl Problem {
             WordOfCall { .. } => Some("put it on the calls in the group".into()),
             ClientOfNoServer => Some("add `kind: SERVER`, or take `client` out".into()),
             OperationOfServer => Some("say what the client is called: `client: {operation: GET}`".into()),
+            TraceState { .. } => Some("write members as key=value, with a comma between two: `ot=th:8,vendor=x`".into()),
             DelayAtEnd => Some("leave it out, or leave out `at: end`".into()),
             DelayOfGroup => Some("work between calls is an item of its own: `- delay_ms: 5`".into()),
             NotAScenarioFile { .. } => Some("name the directory or a file beside it; the base goes with them".into()),
@@ -337,6 +355,14 @@ impl Problem {
             ),
             ChoiceWeights { .. } => Some("write a weight for each choice".into()),
             RowColumns { .. } => Some("all rows have the same columns".into()),
+            TableUnreadable { .. } => Some("its name counts from the directory of this file".into()),
+            TableRow { .. } => Some("a value with a comma, a quote or a line break in it stands in double quotes".into()),
+            TableHead { .. } => {
+                Some("the first line names the columns, each once, and the others are rows: `country,currency`".into())
+            }
+            TablesNotRead { .. } => {
+                Some("write the rows: {choice: [{country: DE, currency: EUR}, {country: US, currency: USD}]}".into())
+            }
             RowsInAttribute => Some("make it a var, and read its columns: `market.currency`".into()),
             RowNotAValue { name, column } => Some(format!("write one of its columns: `{name}.{column}`")),
             PercentileSet => Some("add `p0` and `p100`, the least and the most of all".into()),
@@ -419,7 +445,11 @@ impl Problem {
                 Some("make them alike: `(x | text)`, or so with `int`, `double` or `bool`, in brackets".into())
             }
             JoinedWithText { .. } => Some("make it text, in brackets: `(x | text)`".into()),
-            ListInText => Some("let the list stand alone, without quotes and without text around it".into()),
+            ListInText { found } => {
+                let it = found.strip_prefix("a ").unwrap_or(found);
+                Some(format!("let the {it} stand alone, without quotes and without text around it"))
+            }
+            NestedList { .. } => Some("write the list in YAML: `[[1, 2], [3]]`".into()),
             LinkedWithoutLink { .. } => Some("add `link_from_context` to the span, or to one above it".into()),
             GlobMatchesNothing { same_trace: true, exported, .. } if exported.is_empty() => {
                 Some("no span that stands before it has `export_context_as`".into())
@@ -474,6 +504,7 @@ impl Problem {
                 let boolean = matches!(word.to_ascii_lowercase().as_str(), "yes" | "on" | "y");
                 Some(format!("write `{boolean}` for the boolean, or quote it"))
             }
+            VersionOfNone { .. } => Some("give the service more `instances`, or the version more weight".into()),
             NewlineAfterExpression => Some("write `>-` instead of `|` or `>` to keep the expression's type".into()),
             MayBeAbsent => Some("give it a value for that case, in brackets: `(x | default('none'))`".into()),
             _ => None,

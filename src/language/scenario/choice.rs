@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::fields::{Context, Fields};
 use super::scalar::{one_type, scalar};
+use super::table::{self, Column, Rows};
 use super::{Scalar, number};
-use crate::language::diagnostic::{Diagnostic, Problem, Role, short};
+use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest, short};
 use crate::language::source::{Loc, Located};
 use crate::language::yaml::{Entry, Kind, Node};
 
@@ -25,21 +26,6 @@ pub enum Options {
     Rows(Rows),
 }
 
-/// Rows with the same columns.
-#[derive(Clone, Debug)]
-pub struct Rows {
-    pub count: usize,
-    pub columns: Vec<Column>,
-}
-
-/// A column: its constants have one type.
-#[derive(Clone, Debug)]
-pub struct Column {
-    pub name: String,
-    /// By row.
-    pub values: Vec<Scalar>,
-}
-
 /// Whether a mapping is meant to be a choice.
 pub fn is_choice(entries: &[Entry]) -> bool {
     entries.iter().any(|entry| matches!(&*entry.key.value, "choice" | "weights"))
@@ -49,8 +35,14 @@ pub fn is_choice(entries: &[Entry]) -> bool {
 pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Option<Choice> {
     let fields = Fields::read(cx, node, "a choice", &["choice", "weights"])?;
     let (list, weights) = (fields.required(cx, "choice"), fields.get("weights"));
+    if let Some(entry) = list
+        && let Kind::Scalar { text, .. } = &entry.value.kind
+        && !entry.value.is_null()
+    {
+        return in_table(cx, what, text, &entry.value, weights, node.loc);
+    }
     let Kind::Sequence(items) = &list?.value.kind else {
-        cx.mistyped("`choice`", "a list", &list?.value, None);
+        cx.mistyped("`choice`", "a list, or the name of a CSV file", &list?.value, None);
         return None;
     };
     if items.is_empty() {
@@ -58,7 +50,7 @@ pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static s
         return None;
     }
     let weights = match weights {
-        Some(entry) => Some(read_weights(cx, &entry.value, items.len())?),
+        Some(entry) => Some(self::weights(cx, &entry.value, items.len())?),
         None => None,
     };
     let mappings: Option<Vec<&[Entry]>> = items.iter().map(|item| as_mapping(item)).collect();
@@ -77,11 +69,66 @@ pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static s
     Some(Choice { options, weights, loc: node.loc })
 }
 
+/// A choice of one of the rows of a table, which `text` names.
+fn in_table(
+    cx: &mut Context,
+    what: &'static str,
+    text: &str,
+    node: &Node,
+    weights: Option<&Entry>,
+    loc: Loc,
+) -> Option<Choice> {
+    if what != "a var" {
+        cx.report(Problem::RowsInAttribute, node.loc);
+        return None;
+    }
+    let rows = table::rows(cx, text, node.loc)?;
+    let weights = match weights {
+        Some(entry) => Some(weights_in(cx, &entry.value, &rows)?),
+        None => None,
+    };
+    Some(Choice { options: Options::Rows(rows), weights, loc })
+}
+
+/// The weights of the rows of a table: a column of it, which `node` names.
+fn weights_in(cx: &mut Context, node: &Node, rows: &Rows) -> Option<Vec<f64>> {
+    if !matches!(node.kind, Kind::Scalar { .. }) {
+        cx.mistyped("`weights`", "the name of a column, beside a table", node, None);
+        return None;
+    }
+    let name = cx.text("`weights`", node)?;
+    let Some(column) = rows.columns.iter().find(|column| column.name == name.value) else {
+        let nearest = nearest(&name.value, rows.columns.iter().map(|column| column.name.as_str()));
+        cx.report(Problem::UnknownColumn { name: short(&name.value), nearest }, node.loc);
+        return None;
+    };
+    let number = |value: &Scalar| match value {
+        Scalar::Int(value) => Some(value.value as f64),
+        Scalar::Double(value) => Some(value.value),
+        _ => None,
+    };
+    let Some(weights) = column.values.iter().map(number).collect::<Option<Vec<f64>>>() else {
+        cx.mistyped("`weights`", "a column of numbers", node, None);
+        return None;
+    };
+    if let Some(negative) = weights.iter().find(|weight| **weight < 0.0) {
+        cx.report(Problem::NegativeWeight { value: negative.to_string() }, node.loc);
+        return None;
+    }
+    let sum: f64 = weights.iter().sum();
+    if sum == 0.0 || sum.is_infinite() {
+        cx.report(if sum == 0.0 { Problem::WeightSum } else { Problem::WeightOverflow }, node.loc);
+        return None;
+    }
+    Some(weights)
+}
+
 fn as_mapping<'n>(node: &'n Node<'n>) -> Option<&'n [Entry<'n>]> {
     if let Kind::Mapping(entries) = &node.kind { Some(entries) } else { None }
 }
 
-fn read_weights(cx: &mut Context, node: &Node, choices: usize) -> Option<Vec<f64>> {
+/// The weights of so many choices.
+pub(super) fn weights(cx: &mut Context, node: &Node, choices: usize) -> Option<Vec<f64>> {
     let Kind::Sequence(items) = &node.kind else {
         cx.mistyped("`weights`", "a list of numbers", node, None);
         return None;

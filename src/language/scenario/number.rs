@@ -37,21 +37,21 @@ pub fn weight(cx: &mut Context, node: &Node) -> Option<Located<f64>> {
     Some(Located::new(value, node.loc))
 }
 
-/// 1 to 1,000.
+/// 1 to 10,000.
 pub fn instances(cx: &mut Context, node: &Node) -> Option<Located<u32>> {
     let value = match &node.kind {
         Kind::Scalar { text, style: Style::Plain } => core(text),
         _ => Core::Text,
     };
     match value {
-        Core::Int(value @ 1..=1000) => Some(Located::new(value as u32, node.loc)),
+        Core::Int(value @ 1..=10_000) => Some(Located::new(value as u32, node.loc)),
         Core::Int(_) | Core::OutOfRange => {
-            let problem = Problem::NumberOutOfRange { value: describe(node), range: "from 1 to 1000" };
+            let problem = Problem::NumberOutOfRange { value: describe(node), range: "from 1 to 10000" };
             cx.report(problem, node.loc);
             None
         }
         _ => {
-            cx.mistyped("`instances`", "a whole number from 1 to 1000", node, None);
+            cx.mistyped("`instances`", "a whole number from 1 to 10000", node, None);
             None
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::fields::{Context, Fields, is_free};
-use super::{Scenario, Service, Span, Var, number, span, value};
+use super::{Scenario, Service, Span, Var, filler, instrumentation, number, span, value, version};
 use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
@@ -182,10 +182,13 @@ impl Reader<'_> {
         if node.is_null() {
             return service;
         }
-        let known = ["version", "namespace", "instances", "attributes"];
+        let known = ["version", "namespace", "instances", "scope", "attributes", "filler"];
         let Some(fields) = Fields::read(cx, node, "a service", &known) else { return service };
+        let mut attributes = value::attributes(cx, fields.optional("attributes"));
+        let source = if fields.get("instances").is_some() { filler::Source::Instance } else { filler::Source::One };
+        filler::filler(cx, &fields, &source, &mut attributes);
         Service {
-            version: fields.get("version").and_then(|entry| cx.text("`version`", &entry.value)),
+            version: fields.get("version").and_then(|entry| version::version(cx, &entry.value)),
             namespace: fields.get("namespace").and_then(|entry| cx.text("`namespace`", &entry.value)),
             // A wrong number is not none, and neither is a misspelt field: what reads `instance.index` is right.
             instances: match fields.get("instances") {
@@ -194,7 +197,8 @@ impl Reader<'_> {
                 }
                 None => fields.is_misspelt("instances").then(|| Located::new(1, fields.loc)),
             },
-            attributes: value::attributes(cx, fields.optional("attributes")),
+            scope: instrumentation::scope(cx, &fields),
+            attributes,
             ..service
         }
     }
@@ -269,5 +273,5 @@ impl Reader<'_> {
 }
 
 fn service(name: Located<String>) -> Service {
-    Service { name, version: None, namespace: None, instances: None, attributes: vec![] }
+    Service { name, version: None, namespace: None, instances: None, scope: None, attributes: vec![] }
 }

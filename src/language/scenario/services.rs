@@ -69,5 +69,6 @@ fn is_bare(service: &Service) -> bool {
     service.version.is_none()
         && service.namespace.is_none()
         && service.instances.is_none()
+        && service.scope.is_none()
         && service.attributes.is_empty()
 }

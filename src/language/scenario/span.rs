@@ -10,7 +10,9 @@ pub use shared::read as read_shared;
 use std::rc::Rc;
 
 use super::fields::{Context, Fields};
-use super::{Body, ErrorCondition, Event, EventTime, Kind, Span, Var, dist, number, value};
+use super::{
+    Body, ErrorCondition, Event, EventTime, Kind, Span, Var, dist, filler, instrumentation, number, trace_state, value,
+};
 use crate::language::diagnostic::{Problem, nearest, short};
 use crate::language::source::Located;
 use crate::language::template::{self, Template};
@@ -19,15 +21,18 @@ use crate::language::yaml::{self, Node};
 /// Spans below each other.
 pub const MAX_DEPTH: usize = 64;
 
-pub const FIELDS: [&str; 14] = [
+pub const FIELDS: [&str; 17] = [
     "use",
     "with",
     "service",
     "operation",
     "kind",
+    "scope",
+    "status",
     "delay_ms",
     "delay",
     "attributes",
+    "filler",
     "events",
     "error_conditions",
     "calls",
@@ -37,19 +42,19 @@ pub const FIELDS: [&str; 14] = [
 ];
 
 /// The fields of a root span.
-const ROOT_FIELDS: [&str; FIELDS.len() + 1] = {
-    let mut fields = ["vars"; FIELDS.len() + 1];
-    fields.split_at_mut(1).1.copy_from_slice(&FIELDS);
-    fields
-};
+const ROOT_FIELDS: [&str; FIELDS.len() + 2] = fields_with("vars", "trace_state");
 /// The fields of a shared span.
-const SHARED_FIELDS: [&str; ROOT_FIELDS.len() + 1] = {
-    let mut fields = ["client"; ROOT_FIELDS.len() + 1];
-    fields.split_at_mut(1).1.copy_from_slice(&ROOT_FIELDS);
-    fields
-};
+const SHARED_FIELDS: [&str; FIELDS.len() + 2] = fields_with("client", "vars");
 
-const KINDS: [(&str, Kind); 5] = [
+const fn fields_with(one: &'static str, other: &'static str) -> [&'static str; FIELDS.len() + 2] {
+    let mut fields = [one; FIELDS.len() + 2];
+    fields[1] = other;
+    fields.split_at_mut(2).1.copy_from_slice(&FIELDS);
+    fields
+}
+
+const KINDS: [(&str, Kind); 6] = [
+    ("UNSPECIFIED", Kind::Unspecified),
     ("INTERNAL", Kind::Internal),
     ("SERVER", Kind::Server),
     ("CLIENT", Kind::Client),
@@ -61,7 +66,9 @@ const KINDS: [(&str, Kind); 5] = [
 pub fn root(cx: &mut Context, node: &Node) -> Option<(Vec<Var>, Span)> {
     let fields = Fields::read(cx, node, "a root span", &ROOT_FIELDS)?;
     let vars = value::vars(cx, fields.optional("vars"));
-    Some((vars, span_of(cx, &fields, 1)))
+    let mut root = span_of(cx, &fields, 1);
+    root.trace_state = fields.get("trace_state").and_then(|entry| trace_state::trace_state(cx, &entry.value));
+    Some((vars, root))
 }
 
 /// The span that has these fields, with what it calls.
@@ -121,13 +128,18 @@ fn partial(cx: &mut Context, fields: &Fields) -> Span {
         let broken = || Template { parts: vec![template::error(at)], loc: at };
         cx.template("`operation`", &entry.value).unwrap_or_else(broken)
     });
+    let mut attributes = value::attributes(cx, fields.optional("attributes"));
+    filler::filler(cx, fields, &filler::Source::Draw, &mut attributes);
     Span {
         shared: shared::used(cx, fields),
         service,
         operation,
         kind: fields.optional("kind").and_then(|node| kind(cx, node)),
+        scope: instrumentation::scope(cx, fields),
+        ok: fields.optional("status").is_some_and(|node| ok(cx, node)),
+        trace_state: None,
         delay: dist::delay(cx, fields),
-        attributes: value::attributes(cx, fields.optional("attributes")),
+        attributes,
         events: list(cx, fields, "events", "`events`", event),
         error_conditions: list(cx, fields, "error_conditions", "`error_conditions`", error_condition),
         calls: vec![],
@@ -147,6 +159,16 @@ fn kind(cx: &mut Context, node: &Node) -> Option<Kind> {
         cx.report(Problem::UnknownKind { kind: short(&text.value), nearest }, text.loc);
     }
     found.map(|(_, kind)| *kind)
+}
+
+/// Whether what stands in `status` is `ok`, the only one that can be written.
+fn ok(cx: &mut Context, node: &Node) -> bool {
+    let is_ok = matches!(&node.kind, yaml::Kind::Scalar { text, .. } if text.eq_ignore_ascii_case("ok"));
+    if !is_ok {
+        let instead = "leave it out for a status that is unset; a span fails by its `error_conditions`";
+        cx.mistyped("`status`", "`ok`", node, Some(instead.into()));
+    }
+    is_ok
 }
 
 fn event(cx: &mut Context, node: &Node) -> Option<Event> {

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::fields::Context;
-use super::scalar::{one_type, scalar, unknown};
+use super::scalar::{scalar, unknown};
 use super::shared::Parameter;
-use super::{Attribute, Scalar, Value, Var, choice};
+use super::{Attribute, Value, Var, choice};
 use crate::language::diagnostic::{Problem, short};
 use crate::language::source::Located;
 use crate::language::yaml::{Entry, Kind, Node};
@@ -30,6 +33,8 @@ const RESERVED: [&str; 17] = [
     "instance",
     "context_key",
 ];
+/// The most lists and maps in each other.
+const MOST_NESTED: usize = 15;
 /// The words of the expression grammar.
 const WORDS: [&str; 8] = ["true", "false", "and", "or", "not", "in", "if", "else"];
 
@@ -118,21 +123,68 @@ fn is_name(name: &str) -> bool {
 
 fn value_of(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Value {
     match &node.kind {
-        Kind::Scalar { .. } => Value::Scalar(scalar(cx, key, what, node)),
-        Kind::Sequence(items) => {
-            let items: Vec<Scalar> = items.iter().map(|item| scalar(cx, key, what, item)).collect();
-            one_type(cx, &items);
-            Value::List { items, loc: node.loc }
-        }
         Kind::Mapping(entries) if choice::is_choice(entries) => match choice::choice(cx, key, what, node) {
             Some(choice) => Value::Choice(choice),
             None => Value::Scalar(unknown(node.loc)),
         },
-        Kind::Mapping(_) => {
-            let instead = "write a key with dots for each value: `http.method: GET`";
-            cx.mistyped(&format!("`{}`", short(&key.value)), "a value or a list", node, Some(instead.into()));
-            Value::Scalar(unknown(node.loc))
+        _ => nested(cx, key, what, node, 0),
+    }
+}
+
+/// A value that stands in so many lists and maps.
+fn nested(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node, depth: usize) -> Value {
+    let only = |name: &str| match &node.kind {
+        Kind::Mapping(entries) if entries.len() == 1 && *entries[0].key.value == *name => Some(&entries[0]),
+        _ => None,
+    };
+    let is_nest = matches!(node.kind, Kind::Sequence(_)) || only("map").is_some();
+    if is_nest && depth == MOST_NESTED {
+        cx.report(Problem::ValueTooDeep { limit: MOST_NESTED }, node.loc);
+        return Value::Scalar(unknown(node.loc));
+    }
+    match &node.kind {
+        Kind::Scalar { .. } => Value::Scalar(scalar(cx, key, what, node)),
+        Kind::Sequence(items) => {
+            let items = items.iter().map(|item| nested(cx, key, what, item, depth + 1)).collect();
+            Value::List { items, loc: node.loc }
         }
+        Kind::Mapping(_) => match (only("map"), only("bytes")) {
+            (Some(entry), _) => map(cx, what, &entry.value, depth + 1),
+            (None, Some(entry)) => match bytes(cx, &entry.value) {
+                Some(bytes) => Value::Bytes(Located::new(bytes, node.loc)),
+                None => Value::Scalar(unknown(node.loc)),
+            },
+            (None, None) => {
+                let instead = "write a key with dots for each value: `http.method: GET`";
+                cx.mistyped(&format!("`{}`", short(&key.value)), "a value or a list", node, Some(instead.into()));
+                Value::Scalar(unknown(node.loc))
+            }
+        },
         Kind::Broken => Value::Scalar(unknown(node.loc)),
     }
+}
+
+/// What stands in `{map: {..}}`.
+fn map(cx: &mut Context, what: &'static str, node: &Node, depth: usize) -> Value {
+    let mut of = vec![];
+    for Entry { key, value } in entries(cx, "`map`", node) {
+        if key.value.is_empty() {
+            cx.report(Problem::Empty { what: "a key of a map".into() }, key.loc);
+            continue;
+        }
+        let value = nested(cx, key, what, value, depth);
+        of.push(Attribute { key: owned(key), value });
+    }
+    Value::Map { entries: of, loc: node.loc }
+}
+
+/// What stands in `{bytes: ..}`, in base64.
+fn bytes(cx: &mut Context, node: &Node) -> Option<Vec<u8>> {
+    let text = cx.text("`bytes`", node)?;
+    let bytes = STANDARD.decode(&text.value).ok();
+    if bytes.is_none() {
+        let instead = "write the bytes as `base64` prints them: AP8Q for 00 ff 10";
+        cx.mistyped("`bytes`", "base64", node, Some(instead.into()));
+    }
+    bytes
 }

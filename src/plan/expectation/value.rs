@@ -178,7 +178,7 @@ impl<'a> Evaluation<'a> {
                 Constant::Int(value) => Known::Int(*value),
                 Constant::Double(value) => Number::Double(*value).into(),
                 Constant::Text(text) => program.texts[text.index()].as_str().into(),
-                Constant::List(_) => Known::Unclear,
+                Constant::List(_) | Constant::Bytes(_) | Constant::Map(_) => Known::Unclear,
             }),
             Expr::Slot { slot } => always(values.get(&Cell::Slot(*slot)).cloned().unwrap_or(Known::Unclear)),
             Expr::Text { of } => self.map(*of, Known::text),
@@ -348,7 +348,8 @@ impl<'a> Evaluation<'a> {
             Expr::TraceId | Expr::TraceIndex | Expr::SpanId | Expr::InstanceIndex => unclear(),
             Expr::Linked { .. } | Expr::LinkedKey => unclear(),
             Expr::StableUuid { .. } | Expr::StableHex { .. } | Expr::StableIpv4 { .. } => unclear(),
-            Expr::StablePick { .. } | Expr::List { .. } | Expr::Round { .. } | Expr::Pad { .. } => unclear(),
+            Expr::StablePick { .. } | Expr::Round { .. } | Expr::Pad { .. } => unclear(),
+            Expr::List { .. } | Expr::Array { .. } | Expr::Map { .. } => unclear(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! What can be seen in an expression alone: its operands, its parameters and its constants.
 
-use super::rule::{Checked, key_text, require, text};
+use super::rule::{Checked, key_text, require, text, twice};
 use super::violation::{Fault, Place, Violation};
 use super::violations::Found;
-use crate::plan::{Chance, Constant, Expr, ExprId, Program, limits};
+use crate::plan::{Chance, Constant, Expr, ExprId, Program, TextId, limits};
+use std::collections::HashSet;
 
 pub(super) fn exprs(program: &Program, found: &mut Found) {
     let mut depths: Vec<u16> = Vec::with_capacity(program.exprs.len());
@@ -47,11 +48,14 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
             require(place, !items.is_empty(), NO_ITEMS)?;
             require(place, items.len().is_multiple_of(2), "there must be a value for each key")?;
             let mut keys = items.iter().step_by(2).map(|key| program.exprs.get(key.index()));
-            let scalar =
-                |key: Option<&Expr>| matches!(key, Some(Expr::Const { value }) if !matches!(value, Constant::List(_)));
+            let scalar = |key: Option<&Expr>| matches!(key, Some(Expr::Const { value }) if !value.is_nest());
             require(place, keys.all(scalar), "a key must be a constant, and no list")
         }
         Expr::Nth { items, .. } => require(place, !items.is_empty(), NO_ITEMS),
+        Expr::Map { keys: of, values } => {
+            require(place, of.len() == values.len(), "there must be a key for each value")?;
+            keys(program, place, of.iter().copied())
+        }
         Expr::RandomChoice { items } | Expr::StablePick { items, .. } => require(place, !items.is_empty(), NO_ITEMS),
         Expr::RandomWeighted { items, weights } => {
             require(place, !items.is_empty(), NO_ITEMS)?;
@@ -74,6 +78,20 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
     }
 }
 
+const TOO_DEEP: &str = "lists and maps stand at most 15 deep in each other";
+
+/// The keys of a map, none of which is there twice.
+fn keys(program: &Program, place: Place, keys: impl Iterator<Item = TextId>) -> Checked {
+    let mut seen = HashSet::new();
+    for key in keys {
+        let text = key_text(program, place, key)?;
+        if !seen.insert(key) {
+            return Err(twice(place, "key", text));
+        }
+    }
+    Ok(())
+}
+
 pub(super) const WEIGHT: &str = "a weight is a finite number, at least 0";
 
 pub(super) fn weighted(place: Place, weights: impl Iterator<Item = f64>) -> Checked {
@@ -93,12 +111,13 @@ pub(super) fn constant(program: &Program, place: Place, value: &Constant) -> Che
         Constant::Bool(_) | Constant::Int(_) => Ok(()),
         Constant::Double(v) => require(place, v.is_finite(), "a double must be finite"),
         Constant::Text(id) => text(program, place, *id).map(|_| ()),
-        Constant::List(items) => {
-            let one_type = |item: &Constant| std::mem::discriminant(item) == std::mem::discriminant(&items[0]);
-            if !items.iter().all(|item| one_type(item) && !matches!(item, Constant::List(_))) {
-                return Err(place.broken(Fault::MixedList));
+        Constant::Bytes(_) => Ok(()),
+        Constant::List(_) | Constant::Map(_) => {
+            require(place, value.depth() <= limits::NESTING, TOO_DEEP)?;
+            if let Constant::Map(entries) = value {
+                keys(program, place, entries.iter().map(|(key, _)| *key))?;
             }
-            items.iter().try_for_each(|item| constant(program, place, item))
+            value.elements().try_for_each(|element| constant(program, place, element))
         }
     }
 }

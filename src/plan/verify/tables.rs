@@ -7,7 +7,8 @@ use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
     AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
-    ExprId, Form, Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ServiceId, SpanForm, SpanKind, TextId, limits,
+    ExprId, Form, Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ScopeId, ServiceId, SpanForm, SpanKind, TextId,
+    limits,
 };
 use std::collections::HashSet;
 
@@ -22,6 +23,7 @@ pub(super) fn check(program: &Program, found: &mut Found) {
     }
     texts(program, found);
     services(program, found);
+    scopes(program, found);
     exprs(program, found);
     let mut owned = vec![false; program.attrs.len()];
     for (i, key) in program.attrs.iter().enumerate() {
@@ -66,7 +68,7 @@ pub(super) fn check(program: &Program, found: &mut Found) {
 
 fn sizes(program: &Program, found: &mut Found) {
     let operands = |e: &Expr| match e {
-        Expr::Const { value: Constant::List(items) } => items.len(),
+        Expr::Const { value } => value.size(),
         Expr::RandomWeighted { items, weights } => items.len().max(weights.len()),
         e => e.operands().count(),
     };
@@ -75,7 +77,7 @@ fn sizes(program: &Program, found: &mut Found) {
         _ => dist.parts().count(),
     };
     let constants = |block: &Block| -> usize {
-        let len = |value: &Constant| if let Constant::List(items) = value { items.len() } else { 1 };
+        let len = |value: &Constant| 1 + value.size();
         block.span().iter().flat_map(|span| &span.constants).map(|(_, value)| len(value)).sum()
     };
     let tables = [
@@ -83,6 +85,7 @@ fn sizes(program: &Program, found: &mut Found) {
         ("bytes of text", program.texts.iter().map(String::len).sum(), limits::TEXTS_BYTES),
         ("services", program.services.len(), limits::TABLE),
         ("resources", program.resources.len(), limits::TABLE),
+        ("scopes", program.scopes.len(), limits::TABLE),
         ("resource attributes", program.resources.iter().map(|r| r.attributes.len()).sum(), limits::TABLE),
         ("expressions", program.exprs.len(), limits::TABLE),
         ("operands", program.exprs.iter().map(operands).sum(), limits::TABLE),
@@ -151,6 +154,26 @@ fn services(program: &Program, found: &mut Found) {
             found.check(expr(program, place, *value));
         }
     }
+}
+
+/// The scopes, and how many groups of spans there are by resource and scope.
+fn scopes(program: &Program, found: &mut Found) {
+    let mut seen = HashSet::with_capacity(program.scopes.len());
+    for (i, scope) in program.scopes.iter().enumerate() {
+        let place = Place::Scope(ScopeId(i as u32));
+        let name = found.check(named(program, place, "a scope's name", scope.name));
+        found.check(
+            scope.version.map_or(Ok(()), |version| named(program, place, "a scope's version", version).map(|_| ())),
+        );
+        if !seen.insert(scope) {
+            found.add(twice(place, "scope", name.unwrap_or_default()));
+        }
+    }
+    let forms = program.blocks.iter().filter_map(|block| block.span());
+    let pairs: HashSet<_> = forms.filter_map(|form| Some((form.service, form.scope?))).collect();
+    let instances = |service: ServiceId| program.services.get(service.index()).map_or(0, |service| service.instances);
+    let groups = pairs.iter().map(|(service, _)| instances(*service) as usize).fold(0, usize::saturating_add);
+    found.check(at_most(Place::Program, "instances with a scope", groups, limits::TABLE));
 }
 
 /// The resources of a service follow those of the service before, and none is left over.
@@ -277,6 +300,9 @@ fn scenarios(program: &Program, found: &mut Found) {
             found.check(expr(program, place, *value));
         }
         found.check(within(place, "block", scenario.root.0, program.blocks.len()));
+        if let Some(state) = scenario.trace_state {
+            found.check(text(program, place, state));
+        }
         let is_group = program.blocks.get(scenario.root.index()).is_some_and(|root| root.span().is_none());
         if is_group {
             found.add(place.broken(Fault::RootGroup));
@@ -293,6 +319,9 @@ fn form(program: &Program, id: BlockId, block: &Block, owned: &mut [bool], found
     let place = Place::Block(id);
     let Form::Span(span) = &block.form else { return };
     found.check(within(place, "service", span.service.0, program.services.len()));
+    if let Some(scope) = span.scope {
+        found.check(within(place, "scope", scope.0, program.scopes.len()));
+    }
     if let Some(name) = span.name {
         found.check(text(program, place, name));
     }

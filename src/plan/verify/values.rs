@@ -1,7 +1,7 @@
 //! Follows an expression as evaluation will: what it reads must be there, and the text it makes must have an end.
 
 use super::violation::{Fault, Place, Violation};
-use crate::plan::{Constant, Expr, ExprId, Operator, Program, SlotId, limits};
+use crate::plan::{Constant, Expr, ExprId, Operator, Program, SlotId, TextId, limits};
 
 /// Bytes of the longest decimal text of an int.
 pub(super) const INT: u64 = 20;
@@ -51,7 +51,7 @@ impl<'a> Values<'a> {
     pub fn new(program: &'a Program) -> Self {
         let mut costs: Vec<u64> = Vec::with_capacity(program.exprs.len());
         for expr in &program.exprs {
-            let own = if let Expr::Const { value: Constant::List(items) } = expr { 1 + items.len() as u64 } else { 1 };
+            let own = if let Expr::Const { value } = expr { 1 + value.size() as u64 } else { 1 };
             costs.push(expr.operands().fold(own, |sum, operand| sum.saturating_add(costs[operand.index()])));
         }
         Values {
@@ -186,7 +186,8 @@ impl<'a> Values<'a> {
             Expr::Const { .. } | Expr::Slot { .. } => unreachable!("handled above"),
             Expr::Text { .. } => (first, true),
             Expr::Concat { .. } => (sum, true),
-            Expr::List { .. } => (sum, false),
+            Expr::List { .. } | Expr::Array { .. } => (sum, false),
+            Expr::Map { keys, .. } => (keys.iter().map(|key| self.key(*key)).fold(sum, u64::saturating_add), false),
             Expr::RandomInt { .. } | Expr::RandomIntBetween { .. } | Expr::RandomZipf { .. } => (INT, false),
             Expr::RandomFloat { .. } | Expr::RandomFloatBetween { .. } | Expr::Round { .. } => (DOUBLE, false),
             Expr::RandomNormal { .. } | Expr::RandomLognormal { .. } => (DOUBLE, false),
@@ -243,8 +244,14 @@ impl<'a> Values<'a> {
             Constant::Int(_) => INT,
             Constant::Double(_) => DOUBLE,
             Constant::Text(id) => self.program.texts[id.index()].len() as u64,
+            Constant::Bytes(bytes) => bytes.len() as u64,
             Constant::List(items) => items.iter().map(|item| self.constant(item)).sum(),
+            Constant::Map(entries) => entries.iter().map(|(key, value)| self.key(*key) + self.constant(value)).sum(),
         }
+    }
+
+    fn key(&self, key: TextId) -> u64 {
+        self.program.texts[key.index()].len() as u64
     }
 
     fn allowed(&self, place: Place, expr: &Expr) -> Result<(), Violation> {
@@ -266,7 +273,8 @@ impl<'a> Values<'a> {
 /// Whether an expression is the same in every trace, whatever its draws, time and ids; its operands are asked on their own.
 fn is_stable(expr: &Expr) -> bool {
     match expr {
-        Expr::Const { .. } | Expr::Text { .. } | Expr::Concat { .. } | Expr::List { .. } => true,
+        Expr::Const { .. } | Expr::Text { .. } | Expr::Concat { .. } => true,
+        Expr::List { .. } | Expr::Array { .. } | Expr::Map { .. } => true,
         Expr::Slot { .. } | Expr::Linked { .. } | Expr::LinkedKey => false,
         Expr::RandomInt { .. } | Expr::RandomIntBetween { .. } | Expr::RandomZipf { .. } => false,
         Expr::RandomFloat { .. } | Expr::RandomFloatBetween { .. } | Expr::RandomBool { .. } => false,

@@ -1,8 +1,8 @@
 //! What is wrong with a program, as data, and the words for it.
 
 use crate::plan::{
-    AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ServiceId, SlotId,
-    TextId, limits,
+    AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ScopeId, ServiceId,
+    SlotId, TextId, limits,
 };
 use std::fmt;
 
@@ -22,6 +22,7 @@ pub enum Place {
     Text(TextId),
     Service(ServiceId),
     Resource(ResourceId),
+    Scope(ScopeId),
     Expr(ExprId),
     Attr(AttrId),
     Event(EventId),
@@ -81,8 +82,6 @@ pub enum Fault {
         part: DistId,
     },
     ExprDepth,
-    /// The list has elements of several types, or lists.
-    MixedList,
     /// An expression that isn't allowed here: see the invariants about vars, resources and links.
     NotHere(&'static str),
     /// Resources don't follow one another as the services say.
@@ -165,7 +164,7 @@ impl Fault {
             Fault::ExprDepth | Fault::NoScenario | Fault::End | Fault::Jump { .. } => true,
             Fault::CalledTwice { .. } | Fault::NeverCalled | Fault::CallDepth => true,
             Fault::ResourceOrder { .. } | Fault::Attribute { .. } => false,
-            Fault::Range(_) | Fault::Twice { .. } | Fault::Empty { .. } | Fault::MixedList | Fault::NotHere(_) => false,
+            Fault::Range(_) | Fault::Twice { .. } | Fault::Empty { .. } | Fault::NotHere(_) => false,
             Fault::Unwritten { .. } | Fault::NoWeight | Fault::Name(_) | Fault::NotRolled | Fault::ChanceSum => false,
             Fault::Second { .. } | Fault::NoSource | Fault::NoExport { .. } | Fault::LinkCycle => false,
             Fault::LinkChain | Fault::ConstantErrorType | Fault::Spans { .. } | Fault::Duration => false,
@@ -194,6 +193,7 @@ impl fmt::Display for Place {
             Place::Text(id) => write!(f, "{id}"),
             Place::Service(id) => write!(f, "{id}"),
             Place::Resource(id) => write!(f, "{id}"),
+            Place::Scope(id) => write!(f, "{id}"),
             Place::Expr(id) => write!(f, "{id}"),
             Place::Attr(id) => write!(f, "{id}"),
             Place::Event(id) => write!(f, "{id}"),
@@ -225,7 +225,6 @@ impl fmt::Display for Fault {
             Fault::Operand { operand } => write!(f, "uses {operand}, which doesn't stand before it"),
             Fault::Part { part } => write!(f, "has the part {part}, which doesn't stand before it"),
             Fault::ExprDepth => write!(f, "more than {} expressions above one another", limits::EXPR_DEPTH),
-            Fault::MixedList => write!(f, "a constant list must hold one type, and no lists"),
             Fault::NotHere(rule) => write!(f, "{rule}"),
             Fault::ResourceOrder { expected } => {
                 write!(f, "the resources of a service follow those of the one before: {expected} expected")

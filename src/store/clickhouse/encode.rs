@@ -50,23 +50,28 @@ impl Rows {
         self.text(trace);
         self.text(&format!("{:016x}", record.id));
         self.text(&span.parent().map_or(String::new(), |parent| format!("{:016x}", parent.record().id)));
-        self.text("");
+        self.text(span.trace_state());
         self.text(span.name());
         self.text(kind_text(span.kind()));
         self.text(span.service());
         self.map(span.view.resources.get(record.resource));
-        self.text("tracegen");
-        self.text("");
+        let (scope, version) = span.scope();
+        self.text(scope);
+        self.text(version);
         self.map(span.attributes());
         self.fixed(record.end - record.start);
-        self.text(if failure.is_some() { "Error" } else { "Unset" });
+        self.text(match failure {
+            Some(_) => "Error",
+            None if span.is_ok() => "Ok",
+            None => "Unset",
+        });
         self.text(failure.map_or("", |(_, message)| message));
         self.array(&events, |rows, event| rows.fixed(event.time));
         self.array(&events, |rows, event| rows.text(event.name));
         self.array(&events, |rows, event| rows.map(event.attributes.iter().copied()));
         self.array(&links, |rows, link| rows.text(&id_text(link.trace_id)));
         self.array(&links, |rows, link| rows.text(&format!("{:016x}", link.span_id)));
-        self.array(&links, |rows, _| rows.text(""));
+        self.array(&links, |rows, link| rows.text(link.trace_state));
         self.array(&links, |rows, link| rows.map(link.attributes.iter().copied()));
     }
 

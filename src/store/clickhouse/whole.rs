@@ -8,7 +8,7 @@ use crate::plan::SpanKind;
 use crate::store::report::MOST_BACKLINKS;
 use crate::store::{Backlink, StoreError, TimeRange};
 use crate::trace::{
-    Attributes, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId,
+    Attributes, OwnedDatum, Scope, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge, TraceId,
 };
 use clickhouse::{Client, Row};
 use serde::de::{Error, SeqAccess, Visitor};
@@ -75,6 +75,7 @@ pub(super) struct SpanRow {
     service: String,
     resource: Pairs,
     scope: String,
+    scope_version: String,
     attributes: Pairs,
     duration: u64,
     code: String,
@@ -87,7 +88,7 @@ pub(super) struct SpanRow {
 
 pub(super) const FIELDS: &str = "TraceId AS trace, toUnixTimestamp64Nano(Timestamp) AS start, SpanId AS span, ParentSpanId AS parent, \
     TraceState AS trace_state, toString(SpanName) AS name, toString(SpanKind) AS kind, toString(ServiceName) AS service, \
-    CAST(ResourceAttributes AS Array(Tuple(String, String))) AS resource, ScopeName AS scope, \
+    CAST(ResourceAttributes AS Array(Tuple(String, String))) AS resource, ScopeName AS scope, ScopeVersion AS scope_version, \
     CAST(SpanAttributes AS Array(Tuple(String, String))) AS attributes, Duration AS duration, \
     toString(StatusCode) AS code, StatusMessage AS message, \
     arrayMap((t, n, a) -> (toUnixTimestamp64Nano(t), toString(n), CAST(a AS Array(Tuple(String, String)))), \
@@ -170,7 +171,7 @@ fn stored(row: SpanRow) -> StoredSpan {
         name: row.name,
         kind: kind(&row.kind),
         service: row.service,
-        scope: row.scope,
+        scope: Scope { name: row.scope, version: row.scope_version },
         trace_state: row.trace_state,
         flags: None,
         start: row.start as u64,
@@ -209,6 +210,7 @@ fn attributes(pairs: Pairs) -> Attributes {
 /// Returns the kind as the exporter writes it.
 pub fn kind_text(kind: SpanKind) -> &'static str {
     match kind {
+        SpanKind::Unspecified => "Unspecified",
         SpanKind::Internal => "Internal",
         SpanKind::Server => "Server",
         SpanKind::Client => "Client",
@@ -217,9 +219,8 @@ pub fn kind_text(kind: SpanKind) -> &'static str {
     }
 }
 
-fn kind(text: &str) -> Option<SpanKind> {
-    use SpanKind::*;
-    [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind_text(*kind) == text)
+fn kind(text: &str) -> SpanKind {
+    SpanKind::ALL.into_iter().find(|kind| kind_text(*kind) == text).unwrap_or(SpanKind::Unspecified)
 }
 
 /// Returns the spans of other traces that link to spans of this one.

@@ -1,6 +1,6 @@
 //! Conversion of the interpreter's traces to the form in which a lossless store returns them.
 
-use super::{Attributes, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge};
+use super::{Attributes, Scope, Status, StoredEvent, StoredLink, StoredSpan, StoredTrace, TooLarge};
 use crate::trace::{Datum, EventView, OwnedDatum, SpanView, View};
 
 impl StoredTrace {
@@ -21,7 +21,9 @@ impl StoredTrace {
 /// Returns the memory that [`StoredSpan::of`] takes, in bytes.
 fn span_bytes(span: SpanView<'_>) -> usize {
     let (r#type, message) = span.failure().unwrap_or_default();
+    let (scope, version) = span.scope();
     let texts = span.name().len() + span.service().len() + r#type.len() + message.len();
+    let texts = texts + scope.len() + version.len() + span.trace_state().len();
     let events = span.events().into_iter();
     let events = events
         .map(|event| size_of::<StoredEvent>() + event.name.len() + attributes_bytes(event.attributes.into_iter()));
@@ -32,7 +34,9 @@ fn span_bytes(span: SpanView<'_>) -> usize {
         + events.sum::<usize>()
         + span
             .links()
-            .map(|link| size_of::<StoredLink>() + attributes_bytes(link.attributes.into_iter()))
+            .map(|link| {
+                size_of::<StoredLink>() + link.trace_state.len() + attributes_bytes(link.attributes.into_iter())
+            })
             .sum::<usize>()
 }
 
@@ -45,7 +49,9 @@ fn attributes_bytes<'a>(attributes: impl Iterator<Item = (&'a str, Datum<'a>)>) 
 fn datum_bytes(value: Datum<'_>) -> usize {
     match value {
         Datum::Text(text) => text.len(),
+        Datum::Bytes(bytes) => bytes.len(),
         Datum::List(items) => items.iter().map(|item| size_of::<OwnedDatum>() + datum_bytes(item)).sum(),
+        Datum::Map(entries) => attributes_bytes(entries.iter()),
         Datum::Int(_) | Datum::Double(_) | Datum::Bool(_) => 0,
     }
 }
@@ -57,7 +63,7 @@ impl StoredSpan {
             |list: &Attributes| attributes_bytes(list.iter().map(|(key, value)| (key.as_str(), value.as_datum())));
         let StoredSpan { name, service, scope, trace_state, status, resource, events, links, .. } = self;
         let message = if let Status::Error(message) = status { message.len() } else { 0 };
-        let texts = name.len() + service.len() + scope.len() + trace_state.len() + message;
+        let texts = name.len() + service.len() + scope.name.len() + scope.version.len() + trace_state.len() + message;
         let event = |event: &StoredEvent| size_of::<StoredEvent>() + event.name.len() + attributes(&event.attributes);
         let link = |link: &StoredLink| size_of::<StoredLink>() + link.trace_state.len() + attributes(&link.attributes);
         let parts = events.iter().map(event).sum::<usize>() + links.iter().map(link).sum::<usize>();
@@ -71,14 +77,18 @@ impl StoredSpan {
             id: record.id,
             parent: span.parent().map(|parent| parent.record().id),
             name: span.name().into(),
-            kind: Some(span.kind()),
+            kind: span.kind(),
             service: span.service().into(),
-            scope: "tracegen".into(),
-            trace_state: String::new(),
+            scope: Scope { name: span.scope().0.into(), version: span.scope().1.into() },
+            trace_state: span.trace_state().into(),
             flags: Some(span.flags()),
             start: record.start,
             duration: record.end - record.start,
-            status: span.failure().map_or(Status::Unset, |(_, message)| Status::Error(message.into())),
+            status: match span.failure() {
+                Some((_, message)) => Status::Error(message.into()),
+                None if span.is_ok() => Status::Ok,
+                None => Status::Unset,
+            },
             resource: owned(span.view.resources.get(record.resource)),
             attributes: owned(span.attributes()),
             events: span.events().into_iter().map(event).collect(),
@@ -87,7 +97,7 @@ impl StoredSpan {
                 .map(|link| StoredLink {
                     trace_id: link.trace_id,
                     span_id: link.span_id,
-                    trace_state: String::new(),
+                    trace_state: link.trace_state.into(),
                     attributes: owned(link.attributes.into_iter()),
                 })
                 .collect(),

@@ -2,7 +2,7 @@
 
 use super::Received;
 use crate::plan::SpanKind;
-use crate::trace::{self, Attributes, FLAGS_REMOTE, OwnedDatum, StoredEvent, StoredLink, StoredSpan};
+use crate::trace::{self, Attributes, FLAGS_REMOTE, OwnedDatum, Scope, StoredEvent, StoredLink, StoredSpan};
 use crate::verify::compare::{ABSENT, Difference};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 pub struct Shared {
     resource: Attributes,
     service: String,
-    scope: String,
+    scope: Scope,
     unstored: Vec<Difference>,
 }
 
@@ -24,14 +24,18 @@ impl Shared {
         unstored.count("resource.dropped_attributes_count", resource.dropped_attributes_count);
         unstored.count("resource.entity_refs", resource.entity_refs.len() as u32);
         unstored.text("resource.schema_url", schemas[0]);
-        unstored.text("scope.version", &scope.version);
         unstored.count("scope.attributes", scope.attributes.len() as u32);
         unstored.count("scope.dropped_attributes_count", scope.dropped_attributes_count);
         unstored.text("scope.schema_url", schemas[1]);
         let resource = unstored.attributes("resource.", resource.attributes);
         let service =
             resource.iter().find(|(key, _)| key == "service.name").map(|(_, value)| value.as_datum().to_string());
-        Shared { service: service.unwrap_or_default(), resource, scope: scope.name, unstored: unstored.0 }
+        Shared {
+            service: service.unwrap_or_default(),
+            resource,
+            scope: Scope { name: scope.name, version: scope.version },
+            unstored: unstored.0,
+        }
     }
 }
 
@@ -154,11 +158,17 @@ fn datum(value: AnyValue) -> Option<OwnedDatum> {
         Value::ArrayValue(items) if items.values.iter().all(|item| item.value.is_some()) => {
             OwnedDatum::List(items.values.into_iter().filter_map(datum).collect())
         }
+        Value::BytesValue(v) => OwnedDatum::Bytes(v),
+        Value::KvlistValue(list)
+            if list.values.iter().all(|entry| entry.value.as_ref().is_some_and(|v| v.value.is_some())) =>
+        {
+            let entries = list.values.into_iter();
+            OwnedDatum::Map(entries.filter_map(|entry| Some((entry.key, datum(entry.value?)?))).collect())
+        }
         other => OwnedDatum::Text(format!("{other:?}")),
     })
 }
 
-fn kind(kind: i32) -> Option<SpanKind> {
-    let kinds = [SpanKind::Internal, SpanKind::Server, SpanKind::Client, SpanKind::Producer, SpanKind::Consumer];
-    kinds.into_iter().find(|known| *known as i32 == kind)
+fn kind(kind: i32) -> SpanKind {
+    SpanKind::ALL.into_iter().find(|known| *known as i32 == kind).unwrap_or(SpanKind::Unspecified)
 }

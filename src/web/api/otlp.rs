@@ -1,8 +1,7 @@
 //! A stored trace as OTLP JSON, as collectors accept it and as their file exporter writes it.
 
 use crate::export::AnyValue;
-use crate::plan::SpanKind;
-use crate::trace::{Attributes, Status, StoredSpan, StoredTrace};
+use crate::trace::{self, Attributes, Status, StoredSpan, StoredTrace};
 use crate::web::format;
 use serde::{Serialize, Serializer};
 
@@ -33,6 +32,8 @@ struct ScopeSpans<'a> {
 #[derive(Serialize)]
 struct Scope<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
 }
 
 #[derive(Serialize)]
@@ -102,10 +103,10 @@ impl<'a> Traces<'a> {
     /// Converts a trace. The spans of a resource and scope are grouped; groups are in the order of their first spans, and
     /// spans in the trace's order.
     pub fn of(trace: &'a StoredTrace) -> Traces<'a> {
-        let mut groups: Vec<(&Attributes, &str, Vec<Span>)> = vec![];
+        let mut groups: Vec<(&Attributes, &trace::Scope, Vec<Span>)> = vec![];
         for span in &trace.spans {
             let group =
-                groups.iter().position(|(resource, scope, _)| **resource == span.resource && *scope == span.scope);
+                groups.iter().position(|(resource, scope, _)| **resource == span.resource && **scope == span.scope);
             let group = group.unwrap_or_else(|| {
                 groups.push((&span.resource, &span.scope, vec![]));
                 groups.len() - 1
@@ -114,7 +115,7 @@ impl<'a> Traces<'a> {
         }
         let resource_spans = groups.into_iter().map(|(resource, scope, spans)| ResourceSpans {
             resource: Resource { attributes: attributes(resource) },
-            scope_spans: vec![ScopeSpans { scope: Scope { name: scope }, spans }],
+            scope_spans: vec![ScopeSpans { scope: Scope { name: &scope.name, version: &scope.version }, spans }],
         });
         Traces { resource_spans: resource_spans.collect() }
     }
@@ -145,7 +146,7 @@ impl<'a> Span<'a> {
             trace_state: &span.trace_state,
             flags: span.flags,
             name: &span.name,
-            kind: span.kind.map_or(0, |kind: SpanKind| kind as u8),
+            kind: span.kind as u8,
             start_time_unix_nano: super::nanos(span.start),
             end_time_unix_nano: super::nanos(span.end()),
             attributes: attributes(&span.attributes),

@@ -79,6 +79,7 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
         "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
             Some("it belongs into an item of `scenarios`")
         }
+        "trace_state" => Some("it is of the whole trace: put it on the `root_span`"),
         "load" | "incidents" | "malform" => Some("this version of tracegen does not support it"),
         _ => None,
     }

@@ -412,7 +412,7 @@ fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
         let (name, block) = (TextId(m.program.texts.len() as u32), m.program.blocks.len() as u32);
         m.program.texts.push(format!("chain {i}"));
         let (slots, root) = (vec!["key".to_string()], BlockId(block));
-        m.program.scenarios.push(Scenario { name, weight: 1.0, slots, vars: vec![], root });
+        m.program.scenarios.push(Scenario { name, weight: 1.0, slots, vars: vec![], root, trace_state: None });
         let mut code = vec![Inst::Set { slot: SlotId(0), value }, Inst::Export { key: SlotId(0) }, Inst::End];
         if i > 0 || circle {
             let source = if i > 0 { block - 1 } else { block + n - 1 };
@@ -442,7 +442,7 @@ fn a_link_with_many_sources_that_many_scenarios_follow_is_looked_at_once() {
     for i in 0..50_000 {
         let (name, root) = (TextId(m.program.texts.len() as u32), BlockId(m.program.blocks.len() as u32));
         m.program.texts.push(format!("linking {i}"));
-        m.program.scenarios.push(Scenario { name, weight: 1.0, slots: vec![], vars: vec![], root });
+        m.program.scenarios.push(Scenario { name, weight: 1.0, slots: vec![], vars: vec![], root, trace_state: None });
         m.program
             .blocks
             .push(Block { form: Form::Span(form.clone()), code: vec![Inst::Link { link: LinkId(0) }, Inst::End] });

@@ -179,13 +179,27 @@ fn invariant_7_parameters_are_in_range() {
     }
     let weightless = Expr::RandomWeighted { items: [zero].into(), weights: [0.0].into() };
     assert_eq!(with_var(|_| weightless).unwrap_err().fault, Fault::NoWeight);
-    let mixed = Constant::List([Constant::Int(1), Constant::Bool(true)].into());
-    let nested = Constant::List([Constant::List([].into())].into());
-    for value in [mixed, nested] {
-        assert_eq!(with_var(|_| Expr::Const { value: value.clone() }).unwrap_err().fault, Fault::MixedList);
-        let constant = broken(|p| span(p, 0).constants[0].1 = value);
-        assert_eq!(constant, Place::Block(BlockId(0)).broken(Fault::MixedList));
-    }
+    let nested = |depth| (1..depth).fold(Constant::List([].into()), |inner, _| Constant::List([inner].into()));
+    assert!(with_var(|_| Expr::Const { value: nested(limits::NESTING) }).is_ok());
+    let too_deep = Fault::Range("lists and maps stand at most 15 deep in each other");
+    let value = nested(limits::NESTING + 1);
+    assert_eq!(with_var(|_| Expr::Const { value: value.clone() }).unwrap_err().fault, too_deep);
+    let constant = broken(|p| span(p, 0).constants[0].1 = value);
+    assert_eq!(constant, Place::Block(BlockId(0)).broken(too_deep));
+    let twice = |text: &str| Fault::Twice { what: "key", text: text.into() };
+    let map = with_var(|m| {
+        let key = m.text("k");
+        Expr::Const { value: Constant::Map([(key, Constant::Int(1)), (key, Constant::Bytes([1].into()))].into()) }
+    });
+    assert_eq!(map.unwrap_err().fault, twice("k"));
+    let computed = |keys: usize| {
+        with_var(|m| {
+            let key = m.text("k");
+            Expr::Map { keys: vec![key; keys].into(), values: vec![ExprId(0); 2].into() }
+        })
+    };
+    assert_eq!(computed(2).unwrap_err().fault, twice("k"));
+    assert_eq!(computed(1).unwrap_err().fault, Fault::Range("there must be a key for each value"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::otlp::MOST_PARTS;
 use crate::otlp::damage::Damage;
 use crate::otlp::text::{Fields, Items, Value, only};
 use crate::plan::SpanKind;
-use crate::trace::{Attributes, OwnedDatum, Status, StoredEvent, StoredLink, StoredSpan, TraceId};
+use crate::trace::{Attributes, OwnedDatum, Scope, Status, StoredEvent, StoredLink, StoredSpan, TraceId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -158,8 +158,9 @@ impl Span {
             Some(_) => Status::Ok,
             None => Status::Unset,
         };
-        let kind = tags.own("span.kind", kind);
-        let scope = tags.first("otel.scope.name", text);
+        let kind = tags.own("span.kind", kind).unwrap_or(SpanKind::Unspecified);
+        let name = tags.first("otel.scope.name", text).unwrap_or_default();
+        let version = tags.first("otel.scope.version", text).unwrap_or_default();
         let service = process.map_or("", |process| &process.service_name);
         let mut resource = vec![("service.name".to_string(), OwnedDatum::Text(service.into()))];
         resource.extend(process.iter().flat_map(|process| attributes(&process.tags)));
@@ -169,7 +170,7 @@ impl Span {
             name: operation_name,
             kind,
             service: service.into(),
-            scope: scope.unwrap_or_default(),
+            scope: Scope { name, version },
             trace_state: trace_state.unwrap_or_default(),
             flags: None,
             start: start_time.saturating_mul(MICROSECOND),
@@ -259,9 +260,8 @@ fn text(value: &OwnedDatum) -> Option<String> {
 }
 
 fn kind(value: &OwnedDatum) -> Option<SpanKind> {
-    use SpanKind::*;
     let text = text(value)?;
-    [Internal, Server, Client, Producer, Consumer].into_iter().find(|kind| kind.name().eq_ignore_ascii_case(&text))
+    SpanKind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(&text))
 }
 
 /// Parses a trace id, which may lack leading zeros; 0 if the text is not one.

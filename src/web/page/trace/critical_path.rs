@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_client_waits_for_what_outlives_it() {
         let mut spans = spans(&[(1, 0, 0, 100), (2, 1, 10, 60), (3, 2, 20, 90)]);
-        spans[1].kind = Some(SpanKind::Client);
+        spans[1].kind = SpanKind::Client;
         let path = critical_path(&Tree::new(&spans, &Calls::new()));
         assert_eq!(path, [vec![(0, 10), (60, 100)], vec![(10, 20)], vec![(20, 60)]]);
     }

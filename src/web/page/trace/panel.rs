@@ -6,7 +6,7 @@ use super::tree::Tree;
 use super::waterfall::offset;
 use crate::engine::Located;
 use crate::text;
-use crate::trace::{Attributes, OwnedDatum, Status, StoredSpan, StoredTrace};
+use crate::trace::{Attributes, OwnedDatum, Scope, Status, StoredSpan, StoredTrace};
 use crate::web::palette::Palette;
 use crate::web::{App, format};
 
@@ -65,7 +65,7 @@ impl Panel {
             id: format::span_id(record.id),
             class: palette.class(&record.service),
             service: record.service.clone(),
-            kind: record.kind.map_or("UNSPECIFIED", |kind| kind.name()),
+            kind: record.kind.name(),
             name: format::named(&record.name).into(),
             failure: failed_with(record),
             figures: [
@@ -121,7 +121,8 @@ fn identity(tree: &Tree<'_>, span: usize) -> Vec<(&'static str, String, Option<S
         (Some(parent), None) => ("parent", format!("{parent}, not there"), None),
     });
     rows.push(("flags", record.flags.map_or_else(|| "not kept by the store".into(), flags), None));
-    for (name, value) in [("trace state", &record.trace_state), ("scope", &record.scope)] {
+    let Scope { name, version } = &record.scope;
+    for (name, value) in [("trace state", &record.trace_state), ("scope", name), ("scope version", version)] {
         if !value.is_empty() {
             rows.push((name, value.clone(), None));
         }
@@ -147,7 +148,9 @@ fn attributes(attributes: &Attributes) -> Vec<Attribute> {
             OwnedDatum::Int(_) => Some("int"),
             OwnedDatum::Double(_) => Some("double"),
             OwnedDatum::Bool(_) => Some("bool"),
+            OwnedDatum::Bytes(_) => Some("bytes"),
             OwnedDatum::List(_) => Some("list"),
+            OwnedDatum::Map(_) => Some("map"),
         },
         bad: matches!(key.as_str(), "error.type" | "exception.type"),
         key: key.clone(),

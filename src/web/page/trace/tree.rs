@@ -50,7 +50,7 @@ impl<'a> Tree<'a> {
             let parent = span.parent.and_then(|id| seen.get(&id).copied());
             let level = parent.map_or(1, |p| nodes[p].level + 1);
             let outlives = parent.is_some_and(|parent| span.end() > spans[parent].end());
-            let of_client = parent.is_some_and(|parent| spans[parent].kind == Some(SpanKind::Client));
+            let of_client = parent.is_some_and(|parent| spans[parent].kind == SpanKind::Client);
             let call = calls.get(&span.id).copied();
             nodes.push(Node {
                 parent,
@@ -131,7 +131,8 @@ fn beside(spans: &[StoredSpan], nodes: &[Node], span: usize) -> Vec<usize> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::trace::Status;
+    use crate::plan::SpanKind;
+    use crate::trace::{Scope, Status};
 
     /// A span of (id, parent or 0, start, end).
     pub fn span((id, parent, start, end): (u64, u64, u64, u64)) -> StoredSpan {
@@ -139,9 +140,9 @@ pub mod tests {
             id,
             parent: (parent != 0).then_some(parent),
             name: format!("op{id}"),
-            kind: None,
+            kind: SpanKind::Unspecified,
             service: format!("s{id}"),
-            scope: String::new(),
+            scope: Scope::default(),
             trace_state: String::new(),
             flags: None,
             start,

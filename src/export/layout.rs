@@ -1,0 +1,46 @@
+//! Which spans stand together in a request: those of one resource and one instrumentation scope.
+
+use crate::plan::{BlockId, Plan, ResourceId, ScopeId, ServiceId};
+use crate::trace::SpanRecord;
+use std::collections::HashMap;
+
+/// The groups that the spans of a plan are in.
+pub(super) struct Layout {
+    /// By block: the group of a span on resource 0, if there were such a one; groups of one service are in the order of its resources.
+    firsts: Box<[u32]>,
+    /// By group: its resource and its scope; `None`: tracegen's.
+    groups: Box<[(ResourceId, Option<ScopeId>)]>,
+}
+
+impl Layout {
+    pub fn new(plan: &Plan) -> Layout {
+        // Of tracegen's scope there is a group for each resource.
+        let resources = 0..plan.resources.len() as u32;
+        let mut groups: Vec<_> = resources.map(|resource| (ResourceId(resource), None)).collect();
+        let mut firsts: HashMap<(ServiceId, ScopeId), u32> = HashMap::new();
+        let first = |block: BlockId| {
+            let form = plan.span(block);
+            let Some(scope) = form.scope else { return 0 };
+            let service = &plan.services[form.service.index()];
+            *firsts.entry((form.service, scope)).or_insert_with(|| {
+                let first = (groups.len() as u32).wrapping_sub(service.first_resource.0);
+                let resources = service.first_resource.0..service.first_resource.0 + service.instances;
+                groups.extend(resources.map(|resource| (ResourceId(resource), Some(scope))));
+                first
+            })
+        };
+        let firsts = plan.block_ids().map(first).collect();
+        Layout { firsts, groups: groups.into() }
+    }
+
+    /// The number of the group that a span is in.
+    #[inline(always)]
+    pub fn group(&self, span: &SpanRecord) -> usize {
+        self.firsts[span.block.index()].wrapping_add(span.resource.0) as usize
+    }
+
+    /// The resources and scopes of all groups.
+    pub fn groups(&self) -> &[(ResourceId, Option<ScopeId>)] {
+        &self.groups
+    }
+}

@@ -1,0 +1,91 @@
+//! `filler: {count, values, length}`: attributes that mean nothing, to try what many values, or long ones, do to a backend.
+
+use super::fields::{Context, Fields};
+use super::number;
+use super::{Attribute, Scalar, Value};
+use crate::language::diagnostic::Problem;
+use crate::language::source::{Loc, Located};
+use crate::language::template::{Binary, Expr, Node as ExprNode, Part, Template};
+use crate::language::yaml::{Core, Kind, Node, Style, core};
+
+/// The most attributes, the most values of each, and the most characters of a value.
+const MOST: [i64; 3] = [1_000, 1_000_000, 1_024];
+
+/// What a value of a filler depends on.
+pub enum Source {
+    /// It is drawn for each span.
+    Draw,
+    /// The instance of the service.
+    Instance,
+    /// Nothing: there is one instance.
+    One,
+}
+
+/// Adds the attributes of a `filler` behind those that are there: `filler.01`, `filler.02` and so on.
+pub fn filler(cx: &mut Context, fields: &Fields, source: &Source, attributes: &mut Vec<Attribute>) {
+    let Some(node) = fields.optional("filler") else { return };
+    let Some(fields) = Fields::read(cx, node, "a filler", &["count", "values", "length"]) else { return };
+    let mut figure = |field: &'static str, most: i64| {
+        fields.required(cx, field).and_then(|entry| whole(cx, field, &entry.value, most))
+    };
+    let (count, values, length) = (figure("count", MOST[0]), figure("values", MOST[1]), figure("length", MOST[2]));
+    let (Some(count), Some(values), Some(length)) = (count, values, length) else { return };
+    let width = count.to_string().len().max(2);
+    for number in 1..=count {
+        let key = format!("filler.{number:0width$}");
+        if attributes.iter().any(|other| other.key.value == key) {
+            cx.report(Problem::DuplicateKey { key }, node.loc);
+            return;
+        }
+        let value = value(number, values, length, source, node.loc);
+        attributes.push(Attribute { key: Located::new(key, node.loc), value });
+    }
+}
+
+/// One of so many values, by a stable filter: the same number gives the same text in every trace, and another one under another key.
+fn value(number: i64, values: i64, length: i64, source: &Source, loc: Loc) -> Value {
+    let node = |expr: Expr| ExprNode { value: Box::new(expr), loc };
+    let path = |words: [&str; 2]| words.map(String::from).to_vec();
+    let filter = |input: ExprNode, name: &str, arguments: Vec<ExprNode>| {
+        node(Expr::Filter { input, name: Located::new(name.to_owned(), loc), arguments })
+    };
+    let which = match source {
+        Source::Draw => {
+            let arguments = vec![node(Expr::Int(1)), node(Expr::Int(values))];
+            node(Expr::Call { path: path(["random", "int"]), arguments })
+        }
+        Source::Instance => {
+            let (left, right) = (node(Expr::Path(path(["instance", "index"]))), node(Expr::Int(values)));
+            node(Expr::Binary { operator: Binary::Rem, left, right })
+        }
+        Source::One => node(Expr::Int(0)),
+    };
+    let (left, right) = (node(Expr::Text(format!("{number}."))), filter(which, "text", vec![]));
+    let of = node(Expr::Binary { operator: Binary::Add, left, right });
+    let parts = vec![Part::Expr(filter(of, "hex", vec![node(Expr::Int(length))]))];
+    Value::Scalar(Scalar::Expr(Template { parts, loc }))
+}
+
+/// A whole number from 1 on.
+fn whole(cx: &mut Context, field: &'static str, node: &Node, most: i64) -> Option<i64> {
+    let found = match &node.kind {
+        Kind::Scalar { text, style: Style::Plain } => core(text),
+        _ => Core::Text,
+    };
+    match found {
+        Core::Int(value) if (1..=most).contains(&value) => Some(value),
+        Core::Int(_) | Core::OutOfRange => {
+            let range = match field {
+                "count" => "from 1 to 1000",
+                "values" => "from 1 to 1000000",
+                _ => "from 1 to 1024",
+            };
+            cx.report(Problem::NumberOutOfRange { value: number::describe(node), range }, node.loc);
+            None
+        }
+        _ => {
+            cx.mistyped(&format!("`{field}`"), "a whole number", node, None);
+            None
+        }
+    }
+}
