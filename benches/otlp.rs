@@ -97,7 +97,7 @@ fn otlp(c: &mut Criterion, name: &str, plan: Plan) {
     let spans = traces.iter().map(|trace| trace.spans.len() as u64).sum();
     let mut protobuf = Protobuf::new(&plan, run.resources());
     let bodies = bodies(&mut protobuf, &run, &traces);
-    let mut json = Json::new(run.resources());
+    let mut json = Json::new(run.plan(), run.resources());
     let mut sdk = Sdk::new(run.resources());
 
     let mut group = c.benchmark_group(name);

@@ -128,7 +128,7 @@ fn verify(c: &mut Criterion, name: &str, plan: Plan) {
     let run = run(plan);
     let folder = tempfile::tempdir().expect("a folder");
     let protobuf = written(&run, &folder.path().join("a.bin"), Protobuf::new(run.plan(), run.resources()));
-    let json = written(&run, &folder.path().join("a.jsonl"), Json::new(run.resources()));
+    let json = written(&run, &folder.path().join("a.jsonl"), Json::new(run.plan(), run.resources()));
     let spans = verified(&run, &protobuf).expected;
     let bodies = bodies(&protobuf);
     let collected: Vec<Vec<u8>> = bodies.iter().map(|body| collected(body)).collect();

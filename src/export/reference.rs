@@ -12,20 +12,21 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 
 /// Makes a request with these spans.
 pub fn request<'a>(spans: impl IntoIterator<Item = SpanView<'a>>) -> ExportTraceServiceRequest {
-    let mut groups: Vec<((ResourceId, (&str, &str)), ResourceSpans)> = vec![];
+    let (mut seen, mut groups) = (vec![], Vec::<ResourceSpans>::new());
     for view in spans {
         let id = (view.record().resource, view.scope());
-        let at = groups.iter().position(|(seen, _)| *seen == id).unwrap_or_else(|| {
+        let at = seen.iter().position(|other| *other == id).unwrap_or_else(|| {
             let resource = Resource { attributes: key_values(view.view.resources.get(id.0)), ..Default::default() };
             let (name, version) = id.1;
             let scope = InstrumentationScope { name: name.into(), version: version.into(), ..Default::default() };
             let scope_spans = vec![ScopeSpans { scope: Some(scope), ..Default::default() }];
-            groups.push((id, ResourceSpans { resource: Some(resource), scope_spans, ..Default::default() }));
+            seen.push(id);
+            groups.push(ResourceSpans { resource: Some(resource), scope_spans, ..Default::default() });
             groups.len() - 1
         });
-        groups[at].1.scope_spans[0].spans.push(span(view));
+        groups[at].scope_spans[0].spans.push(span(view));
     }
-    ExportTraceServiceRequest { resource_spans: groups.into_iter().map(|(_, group)| group).collect() }
+    ExportTraceServiceRequest { resource_spans: groups }
 }
 
 fn span(view: SpanView<'_>) -> Span {
