@@ -1,8 +1,8 @@
-//! What a plan's traces will be, before one is sent: shares, numbers of spans, failures, bytes and durations.
+//! Statistics of a plan's traces, before one is sent: shares, numbers of spans, failures, bytes and durations.
 //!
-//! Shares, spans and failures follow from the plan and are exact (`exact`); bytes and durations are those of a seeded sample
-//! (`sample`), the traces that a run with that seed begins with. Where a scenario can't be followed
-//! ([`Plan::expectation`]), the sample stands in for what is exact elsewhere, with an interval for each figure.
+//! Shares, spans and failures follow from the plan and are exact (`exact`). Bytes and durations are those of a seeded
+//! sample (`sample`), which consists of the first traces of a run with that seed. If a scenario can't be analysed
+//! ([`Plan::expectation`]), its figures also come from the sample, each with an interval.
 
 mod exact;
 mod figure;
@@ -17,16 +17,16 @@ use parts::Parts;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// What to expect of a plan's traces.
+/// The statistics of a plan's traces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// In the sample.
+    /// The number of traces in the sample.
     pub traces: u64,
     /// All traces first, then scenarios, services, operations and edges, each with the largest share first.
     pub parts: Vec<Part>,
 }
 
-/// What is explained.
+/// The subject of a part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Total,
@@ -38,10 +38,10 @@ pub enum Subject {
     },
     Operation {
         service: String,
-        /// The spans' name; where it is computed, its template.
+        /// The spans' name, or its template if it is computed.
         operation: String,
     },
-    /// Calls from one service to another: the called spans.
+    /// The calls from one service to another, which are counted by the called spans.
     Edge {
         caller: String,
         callee: String,
@@ -49,36 +49,37 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// A part of all traces; else one of their spans.
+    /// Reports whether the subject is a set of traces; otherwise it is a set of spans.
     pub fn is_of_traces(&self) -> bool {
         matches!(self, Subject::Total | Subject::Scenario { .. })
     }
 }
 
-/// Some of the traces, or of their spans.
+/// The statistics of some of the traces, or of some of their spans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     pub subject: Subject,
-    /// Of all traces, or of all spans, 0 to 1.
+    /// The share of all traces, or of all spans, 0 to 1.
     pub share: Figure,
-    /// Share of all traces that are of the part, or have such a span, 0 to 1.
+    /// The share of all traces that belong to the part, or contain such a span, 0 to 1.
     pub traces: Figure,
-    /// In a trace of the part; of spans: in any trace.
+    /// The number of spans in a trace of the part; for a part of spans, in any trace.
     pub spans: Spans,
-    /// Probability that a trace of the part fails, which is that any of its spans does; of spans: that such a span does.
+    /// The probability that a trace of the part fails, which is that any of its spans fails; for a part of spans, that such
+    /// a span fails.
     pub failed: Figure,
-    /// The mean of the time that a span of the part spends itself, ns; `None`: of traces, or it depends on values.
+    /// The mean own time of a span of the part in ns; `None` for traces, or if it depends on values.
     pub own: Option<f64>,
-    /// Of a trace, or of a span, as OTLP protobuf, on average, resources aside; `None`: the sample has none.
+    /// The mean size of a trace or a span in OTLP protobuf, without resources; `None` if the sample has none.
     pub bytes: Option<f64>,
-    /// Of traces, or of spans; `None`: the sample has none.
+    /// The durations of the traces or spans; `None` if the sample has none.
     pub durations: Option<Percentiles>,
 }
 
-/// Durations, counted: a percentile is off by at most 0.2 %.
+/// A histogram of durations whose percentiles are off by at most 0.2 %.
 type Durations = Histogram<Binary<8>>;
 
-/// Percentiles of durations, ns.
+/// Percentiles of durations in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percentiles {
     pub p50: u64,
@@ -86,37 +87,37 @@ pub struct Percentiles {
     pub p99: u64,
 }
 
-/// How many there are in a trace.
+/// The number of spans in a trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spans {
-    /// The fewest, as the mean is known: exactly, or as far as the sample goes.
+    /// The minimum. It is exact if the mean is; otherwise it is that of the sample.
     pub min: u32,
     pub mean: Figure,
-    /// The most.
+    /// The maximum.
     pub max: u32,
 }
 
 impl Part {
-    /// Whether its shares, spans and failures follow from the plan.
+    /// Reports whether the part's shares, spans and failures follow from the plan.
     pub fn is_exact(&self) -> bool {
         [self.share, self.traces, self.spans.mean, self.failed].into_iter().all(Figure::is_exact)
     }
 
-    /// How many of its traces, or of its spans, there are for each trace of the whole: what turns a rate of traces into its.
+    /// Returns the number of the part's traces or spans for each trace, which converts a rate of traces to the part's rate.
     pub fn frequency(&self) -> Figure {
         if self.subject.is_of_traces() { self.traces } else { self.spans.mean }
     }
 
-    /// How many of its traces, or of its spans, fail for each trace of the whole.
+    /// Returns the number of the part's traces or spans that fail, for each trace.
     pub fn failure_frequency(&self) -> Figure {
         match self.frequency() {
             Figure::Exact(frequency) => self.failed.times(frequency),
-            // The interval is that of the failures: the larger part, since they are fewer.
+            // The interval is that of the failures, which is the larger one because there are fewer of them.
             frequency => frequency.value().map_or(Figure::Unknown, |frequency| self.failed.times(frequency)),
         }
     }
 
-    /// Its spans for each trace of the whole.
+    /// Returns the number of the part's spans for each trace.
     pub fn span_frequency(&self) -> Figure {
         match self.traces {
             Figure::Exact(traces) if self.subject.is_of_traces() => self.spans.mean.times(traces),
@@ -125,9 +126,9 @@ impl Part {
     }
 }
 
-/// What to expect of a run, by its plan and by its first `samples` traces, which are made on so many threads; their number
-/// changes no figure. Without samples only what is exact is known. `progress` is told now and then, on any thread, how many
-/// more traces have been made.
+/// Explains a run by its plan and its first `samples` traces, which are generated on `threads` threads; the number of
+/// threads does not affect the figures. Without samples, only the exact figures are known. `progress` is called now and
+/// then, on any thread, with the number of further traces that have been generated.
 pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(dyn Fn(u64) + Sync)) -> Explanation {
     let plan = run.plan();
     let parts = Parts::of(plan);

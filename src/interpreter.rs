@@ -1,7 +1,8 @@
-//! Plan, seed and schedule to traces, deterministically: trace i is a function of these and of i, not of the thread, the
-//! process, the order of work, or any other trace.
+//! Makes traces from a plan, a seed and a schedule, deterministically. Trace i is a function of these and of i, and depends
+//! on no thread, process, order of work, or other trace.
 //!
-//! A [`Run`] is what all traces are a function of, shared by all threads; an [`Interpreter`] makes them, one a thread.
+//! A [`Run`] holds what all traces are a function of, and is shared by all threads. Each thread makes traces with an
+//! [`Interpreter`] of its own.
 
 mod calls;
 mod choice;
@@ -36,7 +37,7 @@ use link::Finder;
 use machine::{Machine, Subject};
 use std::sync::Arc;
 
-/// A maker of traces. It allocates nothing for a trace once it has seen traces as large.
+/// A maker of traces. It allocates no memory for a trace once it has made traces of the same size.
 pub struct Interpreter {
     run: Arc<Run>,
     finder: Finder,
@@ -45,29 +46,29 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
-    /// An interpreter of the run's traces.
+    /// Makes an interpreter of the run's traces.
     pub fn new(run: &Arc<Run>) -> Interpreter {
         Interpreter { finder: Finder::new(run), chosen: Chosen::new(), machine: Machine::new(run), run: run.clone() }
     }
 
-    /// The run whose traces are made.
+    /// Returns the run whose traces are made.
     pub fn run(&self) -> &Arc<Run> {
         &self.run
     }
 
-    /// Clears `out` and makes it the trace with this index, which is below [`MAX_INDEX`].
+    /// Clears `out` and fills it with the trace with this index, which must be below [`MAX_INDEX`].
     pub fn trace(&mut self, index: u64, out: &mut Trace) {
         let scenario = self.chosen.get(self.run.choice(), index);
         let subject = Subject { scenario, index, start: self.finder.starts.start(index), replay: false };
         self.machine.run(&self.run, &mut self.finder, subject, out);
     }
 
-    /// The start of the trace with this index, ns since 1970.
+    /// Returns the start of the trace with this index, in ns since 1970.
     pub fn start(&mut self, index: u64) -> u64 {
         self.finder.starts.start(index)
     }
 
-    /// Goes by another schedule from now on, which began as the run's did and has more epochs.
+    /// Uses `schedule` from now on. It must begin as the run's schedule did, and may have more epochs.
     pub fn update(&mut self, schedule: &Arc<Schedule>) {
         self.finder.starts.update(schedule);
     }

@@ -1,11 +1,12 @@
-//! What users write: scenario files, as text, as located YAML nodes, as a model.
+//! The language in which users write scenario files: as text, as YAML nodes with places, and as a model.
 //!
-//! `files` finds and reads them, `source` holds them, `yaml` makes located nodes of them, `template` parses what stands
-//! between `<<` and `>>`, `scenario` turns nodes into the model. Every stage reports all it finds and goes on with the rest.
+//! `files` finds and reads the files, `source` holds them, `yaml` parses them to nodes with places, `template` parses the
+//! expressions in `<<` and `>>`, and `scenario` turns nodes into the model. Every stage reports all mistakes that it finds
+//! and continues with the remainder.
 //!
-//! Bounds, whatever the input: [`files::MAX_FILE_BYTES`] a file and [`files::MAX_TOTAL_BYTES`] together,
-//! [`yaml::MAX_NODES`] nodes a file and [`yaml::MAX_ALIASED_NODES`] more by aliases, [`yaml::MAX_NESTING`] levels,
-//! [`template::MAX_BYTES`] a text with expressions, [`template::MAX_DEPTH`] levels an expression.
+//! Limits for all inputs: [`files::MAX_FILE_BYTES`] for a file and [`files::MAX_TOTAL_BYTES`] for all together,
+//! [`yaml::MAX_NODES`] nodes in a file and [`yaml::MAX_ALIASED_NODES`] more by aliases, [`yaml::MAX_NESTING`] levels,
+//! [`template::MAX_BYTES`] for a text with expressions, [`template::MAX_DEPTH`] levels in an expression.
 
 pub mod budget;
 pub mod diagnostic;
@@ -28,56 +29,59 @@ use scenario::read;
 use scenario::table::Tables;
 use source::{FileId, Loc, START, Sources};
 
-/// Mistakes that are shown.
+/// The maximum number of diagnostics that are shown.
 const MAX_DIAGNOSTICS: usize = 1_000;
-/// Mistakes that are kept of one file, and by the compiler: enough for the first of them in file order to be among them.
+/// The maximum number of diagnostics that are kept for a file, and by the compiler: enough to contain the first ones in
+/// file order.
 pub const MAX_FOUND: usize = 10 * MAX_DIAGNOSTICS;
-/// Mistakes, in all files together, up to which "did you mean" is looked up, which costs more than all the rest.
+/// The number of diagnostics, in all files together, up to which "did you mean" is looked up, which costs more than
+/// everything else.
 const MAX_SUGGESTIONS: usize = 1_000;
-/// The least that is a file's share.
+/// The minimum of that number for a single file.
 const MIN_SUGGESTIONS: usize = 20;
-/// Bytes of text for which a thread is worth its start.
+/// The number of bytes of text for which it is worth starting a thread.
 const BYTES_A_THREAD: usize = 64 * 1024;
 
-/// How much work reading one file may be.
+/// The limits on the work for reading one file.
 #[derive(Clone, Copy)]
 struct Limits<'a> {
-    /// Mistakes after which no more names are looked up for "did you mean".
+    /// The number of diagnostics after which no names are looked up for "did you mean".
     suggestions: usize,
     budget: &'a Budget,
     tables: Tables<'a>,
 }
 
-/// The files, what they say, and what is wrong with them.
+/// The contents of the files, and the mistakes in them.
 #[derive(Debug, Default)]
 pub struct Loaded {
     pub sources: Sources,
-    /// All that could be read. What was wrong and reported is left out or stands as [`template::Expr::Error`] or an empty
-    /// name, so that nothing follows from it.
+    /// The model of all that could be read. Parts that are wrong, which has been reported, are left out, or replaced by
+    /// [`template::Expr::Error`] or an empty name, so that they cause no further diagnostics.
     pub model: Model,
-    /// In the order of the files, then of their places.
+    /// The diagnostics in the order of the files, then of their places.
     pub diagnostics: Vec<Diagnostic>,
-    /// What is left of the budget is for compiling. Where it is spent already, a diagnostic says so.
+    /// The budget for compiling. If it is already spent, a diagnostic says so.
     pub budget: Budget,
 }
 
-/// Loads files, and directories with the files in them: `*.yaml` and `*.yml` in byte order of their names, without those
-/// that begin with `_` or `.`. The `_base.yaml` of each directory goes with its files.
+/// Loads files, and directories with the files in them: `*.yaml` and `*.yml` in the byte order of their names, without
+/// those that begin with `_` or `.`. The `_base.yaml` of each directory applies to its files.
 pub fn load(paths: &[PathBuf]) -> Loaded {
     load_within(paths, Budget::default())
 }
 
-/// As [`load`], in the time that the budget gives.
+/// Does the same as [`load`] within a budget.
 pub fn load_within(paths: &[PathBuf], budget: Budget) -> Loaded {
     assemble(files::read(paths), budget)
 }
 
-/// Loads files from memory, each a name and its text. A `_base.yaml` goes with the files of the same directory name.
+/// Loads files from memory, given by their names and texts. A `_base.yaml` applies to the files with the same directory
+/// name.
 pub fn load_texts(files: Vec<(String, String)>) -> Loaded {
     load_texts_within(files, Budget::default())
 }
 
-/// As [`load_texts`], in the time that the budget gives.
+/// Does the same as [`load_texts`] within a budget.
 pub fn load_texts_within(files: Vec<(String, String)>, budget: Budget) -> Loaded {
     let split = |name: &str| name.rfind('/').map_or((String::new(), 0), |at| (name[..at].to_owned(), at + 1));
     let mut directories: Vec<String> = vec![];
@@ -100,11 +104,11 @@ pub fn load_texts_within(files: Vec<(String, String)>, budget: Budget) -> Loaded
         } else {
             files::text(name, text.into_bytes())
         };
-        // Only those who have the directory know whether these are all of its files.
+        // Only the caller knows whether these are all files of the directory.
         let input = Input { base, is_partial: true, directory, ..input };
         inputs.push(input);
     }
-    // A base comes before the files it is for.
+    // A base comes before the files to which it applies.
     inputs.sort_by_key(|input| (input.directory, !input.base));
     assemble(inputs, budget)
 }
@@ -136,7 +140,7 @@ fn assemble(inputs: Vec<Input>, budget: Budget) -> Loaded {
         }
     }
     if budget.is_spent() {
-        // What was not read may be what others seem to lack: this is all that is known.
+        // The part that was not read may be what others seem to lack, so this is all that is known.
         loaded.diagnostics = vec![Diagnostic::new(Problem::Stopped { after: budget.overrun() }, START)];
         return loaded;
     }
@@ -144,8 +148,8 @@ fn assemble(inputs: Vec<Input>, budget: Budget) -> Loaded {
     loaded
 }
 
-/// Brings diagnostics into the order of files and places, what an alias or a base file repeats only once, and leaves out those
-/// that are too many to be read.
+/// Sorts diagnostics by files and places, removes repetitions that an alias or a base file causes, and cuts off those that
+/// are too many to be read.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|diagnostic| (diagnostic.at.file, diagnostic.at.start));
     diagnostics.dedup();

@@ -1,10 +1,11 @@
-//! The executable plan: a flat, numbered, wire-neutral program. Names are gone: a reference is a slot.
+//! The executable plan: a flat, numbered program that does not depend on a wire format. References by name have become
+//! slots.
 //!
-//! A [`Program`] is the tables, as the compiler makes them or a plan file holds them; nothing executes it. The only way to a
-//! [`Plan`] is [`Plan::verify`], so whoever holds one holds a program for which all of the verifier's invariants are true.
+//! A [`Program`] holds the tables as the compiler makes them or a plan file contains them, and is never executed. The only
+//! way to make a [`Plan`] is [`Plan::verify`], so every plan satisfies the verifier's invariants.
 //!
-//! Constructs that a program does not use take no part in its canonical bytes, so the language can grow without moving the
-//! digest of programs that stay as they are: new fields are skipped where they hold their default.
+//! Constructs that a program does not use take no part in its canonical bytes, so the language can grow without changing
+//! the digests of existing programs: new fields are skipped if they have their default value.
 
 pub mod block;
 pub mod call;
@@ -48,14 +49,15 @@ use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 use tree::Tree;
 
-/// What the instructions and expressions mean; part of the digest. Changes when the same program would give other traces.
+/// The version of the meaning of instructions and expressions, which is part of the digest. It changes when the same
+/// program would make other traces.
 pub const SEMANTICS: u32 = 1;
 
-/// The attribute that a failure gives its span: by the semantic conventions, the error's type. A span's own attribute with this
-/// key is replaced by it ([`Plan::error_type_attr`]); a span without one gets it behind all others.
+/// The attribute in which a failed span has the type of its error, as the semantic conventions require. A failure replaces
+/// a span's own attribute with this key ([`Plan::error_type_attr`]), or adds one after all others.
 pub const ERROR_TYPE: &str = "error.type";
 
-/// The name of the instrumentation scope that a span is of where the plan names none. It has no version.
+/// The name of the instrumentation scope of spans for which the plan names none. It has no version.
 pub const SCOPE: &str = "tracegen";
 
 /// The tables of a plan, not yet verified.
@@ -64,61 +66,62 @@ pub const SCOPE: &str = "tracegen";
 pub struct Program {
     /// The value of [`SEMANTICS`] in the tracegen that compiled the program.
     pub semantics: u32,
-    /// All texts that the program names. They are interned: none occurs twice.
+    /// All texts of the program. They are interned, so none occurs twice.
     pub texts: Vec<String>,
-    /// The services that spans are of.
+    /// The services of spans.
     pub services: Vec<Service>,
-    /// All instances of all services; those of one service stand in a row.
+    /// All instances of all services; those of one service are adjacent.
     pub resources: Vec<Resource>,
-    /// The instrumentation scopes of spans that are not of [`SCOPE`]. They are interned: none occurs twice.
+    /// The instrumentation scopes of spans that are not of [`SCOPE`]. They are interned, so none occurs twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<Scope>,
-    /// All expressions, each behind its operands.
+    /// All expressions, each after its operands.
     pub exprs: Vec<Expr>,
-    /// The keys of the attributes with computed values, of spans and events. A key has an entry for each place it stands at.
+    /// The keys of the computed attributes of spans and events. A key has an entry for each place where it is used.
     pub attrs: Vec<TextId>,
-    /// The events that spans get.
+    /// The events of spans.
     pub events: Vec<Event>,
-    /// The errors that spans fail with.
+    /// The errors with which spans fail.
     pub errors: Vec<Error>,
-    /// The distributions of times, each behind those it is a mix of.
+    /// The distributions of times; a mix comes after its parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dists: Vec<Dist>,
-    /// The links to earlier traces.
+    /// The links to other spans.
     pub links: Vec<Link>,
-    /// The terms of calls. They are interned: none occurs twice.
+    /// The terms of calls. They are interned, so none occurs twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub specs: Vec<CallSpec>,
-    /// What clients read of the answers to their calls, each client's in a row.
+    /// The values that clients read from the answers to their calls; those of one client are adjacent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
-    /// The scenarios that traces are chosen from.
+    /// The scenarios from which traces are chosen.
     pub scenarios: Vec<Scenario>,
     /// The blocks of all scenarios.
     pub blocks: Vec<Block>,
 }
 
-/// A service, which has one instance or several.
+/// A service, which has one or more instances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     pub name: TextId,
-    /// The resource of instance 0; those of the other instances follow it.
+    /// The resource of instance 0, which those of the other instances follow.
     pub first_resource: ResourceId,
-    /// The number of instances, at least 1. Where there are several, a SERVER or CONSUMER span draws its instance when it starts
-    /// (one 32-bit draw, before all else); any other span takes its parent's if that is of the same service, and draws one else.
+    /// The number of instances, at least 1. If there are several, a SERVER or CONSUMER span draws its instance when it
+    /// starts (one 32-bit draw, before everything else). Any other span takes its parent's instance if that is of the same
+    /// service, and otherwise draws one, too.
     pub instances: u32,
 }
 
-/// A service instance: its attributes in the order they are sent. Their expressions read no slot, time, id or draw:
-/// only constants and the stable functions, so a run has finitely many resources, and each is computed once.
+/// A service instance: its attributes in the order in which they are sent. Their expressions read no slot, time, id or
+/// draw, but only constants and stable functions, so a run has a fixed set of resources, and each is computed once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
     pub attributes: Vec<(TextId, ExprId)>,
 }
 
-/// An instrumentation scope: what made a span, such as a library.
+/// An instrumentation scope, which names what made a span, such as a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
@@ -127,57 +130,57 @@ pub struct Scope {
     pub version: Option<TextId>,
 }
 
-/// A scenario: one kind of trace.
+/// A scenario, which is one kind of trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     pub name: TextId,
-    /// How often the scenario is chosen, in proportion to the other weights; finite, at least 0.
+    /// The relative frequency with which the scenario is chosen; finite and at least 0.
     pub weight: f64,
-    /// What each slot holds, for people: the name of a var, or the key of an attribute. These names are no part of the digest.
+    /// The names of the slots for people: the name of a var or the key of an attribute. They are not part of the digest.
     pub slots: Vec<String>,
-    /// The values that are drawn at the trace's start, in this order, and the slots they go to.
+    /// The values that are computed at the start of the trace, in this order, and the slots in which they are stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vars: Vec<(SlotId, ExprId)>,
     /// The block of the root span.
     pub root: BlockId,
-    /// The W3C trace state of all spans of a trace; `None`: it is empty.
+    /// The W3C trace state of all spans of a trace; `None` if it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_state: Option<TextId>,
 }
 
-/// What is known of a span before it runs.
+/// The properties of a span that are known before it runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpanForm {
     pub service: ServiceId,
     pub kind: SpanKind,
-    /// The scope that the spans are of; `None`: [`SCOPE`].
+    /// The scope of the spans; `None` for [`SCOPE`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeId>,
-    /// Whether a span that does not fail has the status OK; else it is unset.
+    /// Whether the status of a span that does not fail is OK, instead of unset.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ok: bool,
-    /// The name of the spans; `None`: the code has one `name` instruction.
+    /// The name of the spans, or `None` if a `name` instruction computes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<TextId>,
-    /// The attributes that no template makes and no condition may replace, in file order. They are sent first.
+    /// The attributes with constant values that no failure may replace, in file order. They are sent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constants: Vec<(TextId, Constant)>,
-    /// All other attributes, in file order: a row of [`Program::attrs`] that belongs to this block alone.
+    /// All other attributes, in file order: a range of [`Program::attrs`] that belongs only to this block.
     #[serde(default, skip_serializing_if = "AttrRange::is_empty")]
     pub attrs: AttrRange,
 }
 
 impl SpanForm {
-    /// The form of spans of which no more is known.
+    /// Makes a form of spans with defaults for everything else.
     pub fn new(service: ServiceId, kind: SpanKind) -> SpanForm {
         let (constants, attrs) = (Vec::new(), AttrRange::default());
         SpanForm { service, kind, scope: None, ok: false, name: None, constants, attrs }
     }
 }
 
-/// A row of attributes: `first..first + count`.
+/// The range `first..first + count` of attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttrRange {
@@ -186,17 +189,17 @@ pub struct AttrRange {
 }
 
 impl AttrRange {
-    /// Whether the row has no attributes.
+    /// Reports whether the range has no attributes.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whether the attribute is of the row.
+    /// Reports whether the attribute is in the range.
     pub fn has(self, attr: AttrId) -> bool {
         attr.0 >= self.first && attr.0 - self.first < self.count
     }
 
-    /// The attributes of the row, in order.
+    /// Returns the attributes of the range, in order.
     pub fn ids(self) -> impl ExactSizeIterator<Item = AttrId> {
         (self.first..self.first + self.count).map(AttrId)
     }
@@ -215,12 +218,12 @@ pub enum SpanKind {
 }
 
 impl SpanKind {
-    /// Whether a span of this kind runs in another process than its caller.
+    /// Reports whether a span of this kind runs in another process than its caller.
     pub fn is_remote(self) -> bool {
         matches!(self, SpanKind::Server | SpanKind::Consumer)
     }
 
-    /// All kinds.
+    /// All kinds of spans.
     pub const ALL: [SpanKind; 6] = [
         SpanKind::Unspecified,
         SpanKind::Internal,
@@ -230,7 +233,7 @@ impl SpanKind {
         SpanKind::Consumer,
     ];
 
-    /// The kind as OpenTelemetry writes it: `SERVER`.
+    /// Returns the kind as OpenTelemetry writes it, for example `SERVER`.
     pub fn name(self) -> &'static str {
         match self {
             SpanKind::Unspecified => "UNSPECIFIED",
@@ -247,61 +250,68 @@ impl SpanKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
-    /// How often it happens, without `until`; `None`: once. The rest is evaluated in each turn, in this order.
+    /// How often the event happens; `until` is not used; `None` means once. The other fields are evaluated in each turn, in
+    /// this order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
-    /// What must be true for it.
+    /// The condition under which the event happens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<ExprId>,
-    /// How likely it happens, by one 32-bit draw; `None`: always, and nothing is drawn.
+    /// The probability that the event happens, for which one 32-bit draw is used; `None` means always, without a draw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<Chance>,
-    /// The time from the span's start; what is beyond the span's end happens at its end. `None`: it happens now.
+    /// The time from the start of the span to the event, which is at the latest the end of the span; `None` means the
+    /// current time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<DistId>,
     pub name: ExprId,
-    /// The attributes, in the order they are evaluated, after the name: constant ones first, then the others, each in file order.
+    /// The attributes in the order in which they are evaluated, after the name: constant ones first, then the others, each
+    /// in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(AttrId, ExprId)>,
 }
 
-/// What a span fails with.
+/// The error with which a span fails.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Error {
-    /// The value of `error.type` and of `exception.type`. It is evaluated before the message.
+    /// The value of `error.type` and of `exception.type`, which is evaluated before the message.
     pub r#type: ExprId,
     /// The message of the status, and the value of `exception.message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<ExprId>,
-    /// The attributes that the failure sets or replaces, which are the span's own, in the order they are evaluated, after the message.
+    /// The attributes of the span that the failure sets or replaces, in the order in which they are evaluated, after the
+    /// message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(AttrId, ExprId)>,
-    /// The time that passes before the span fails, drawn before all else; only a `fail` takes it. `None`: the span fails at once.
+    /// The time that passes before the span fails, which is drawn before everything else; only a `fail` uses it. `None`
+    /// means that the span fails at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<DistId>,
 }
 
-/// Links to spans that exported a context and had ended: of earlier traces, or of this one.
+/// A link to spans that exported a context and had ended, either of earlier traces or of the same trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// The keys that the link looks for: `*` is any run of characters, `?` is any one; all else stands for itself.
+    /// A glob over the keys that the link looks for: `*` matches any run of characters, `?` any one character, and every
+    /// other character itself.
     pub glob: TextId,
-    /// The blocks whose `export` can match the glob; at least one. The graph from linking scenario to exporting scenario has no
-    /// cycle; in the same trace, they stand before the block that links, and do not call it.
+    /// The blocks whose `export` can match the glob, at least one. The graph from linking to exporting scenarios has no
+    /// cycle. In the same trace, the blocks come before the block that links, and do not call it.
     pub sources: Vec<BlockId>,
-    /// How long before the linking span's start the spans had ended at least, drawn first. `None`: they had by then.
+    /// The minimum time between the end of the linked spans and the start of the linking span, which is drawn first; `None`
+    /// means 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<DistId>,
-    /// How many spans are linked to at most, the latest first; `None`: one.
+    /// The maximum number of spans to link to, the latest first; `None` means one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<LinkCount>,
-    /// The attributes of each link, in the order they are evaluated: constant ones first, then the others, each in file order. They may
-    /// read what was found.
+    /// The attributes of each link in the order in which they are evaluated: constant ones first, then the others, each in
+    /// file order. They may read the linked span.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(AttrId, ExprId)>,
-    /// Whether the spans are of this trace.
+    /// Whether the linked spans are of the same trace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub same_trace: bool,
 }
@@ -310,84 +320,84 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkCount {
-    /// The number, evaluated behind the lag; a number below 0, or none, is 0.
+    /// The number, which is evaluated after the lag. A negative value, or one that is not a number, counts as 0.
     pub value: ExprId,
-    /// The most that there can be: a greater number is cut to it.
+    /// The maximum to which the number is limited.
     pub max: u32,
 }
 
-/// A verified program. It reads as its tables do, and can't be changed.
+/// A verified program. It gives read access to the program's tables.
 #[derive(Clone, Debug)]
 pub struct Plan {
     program: Program,
-    /// The digest, made when it is first asked for: a check does without.
+    /// The digest, which is computed when it is first needed, because a mere check does not need it.
     digest: OnceLock<[u8; 32]>,
     tree: Tree,
-    /// By scenario.
+    /// The bounds of traces, by scenario.
     bounds: Vec<Bound>,
-    /// By block: the longest from its start until its caller goes on, ns.
+    /// The longest time from a block's start until its caller continues, in ns, by block.
     longest: Vec<u64>,
-    /// By block: the latest end of its spans, ns from the trace's start.
+    /// The latest end of a block's spans, in ns from the trace's start, by block.
     end_bounds: Vec<u64>,
-    /// By block: its own computed attribute with the key [`ERROR_TYPE`].
+    /// The block's own computed attribute with the key [`ERROR_TYPE`], by block.
     error_type: Vec<Option<AttrId>>,
 }
 
 impl Event {
-    /// An event that happens once, at the current time.
+    /// Makes an event that happens once, at the current time.
     pub fn plain(name: ExprId, attributes: Vec<(AttrId, ExprId)>) -> Event {
         Event { repeat: None, when: None, chance: None, at: None, name, attributes }
     }
 
-    /// The expressions of the event itself.
+    /// Returns the expressions of the event itself.
     fn exprs(&self) -> impl Iterator<Item = ExprId> {
         let turns = self.repeat.map(|repeat| repeat.count).into_iter().chain(self.when);
         turns.chain([self.name]).chain(self.attributes.iter().map(|(_, value)| *value))
     }
 
-    /// The expressions of the event itself, to be changed.
+    /// Returns the expressions of the event itself, mutably.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
         let turns = self.repeat.as_mut().map(|repeat| &mut repeat.count).into_iter().chain(&mut self.when);
         turns.chain([&mut self.name]).chain(self.attributes.iter_mut().map(|(_, value)| value))
     }
 
-    /// The most turns of the event.
+    /// Returns the maximum number of turns of the event.
     pub fn turns(&self) -> u32 {
         self.repeat.map_or(1, |repeat| repeat.max)
     }
 }
 
 impl Link {
-    /// A link to the latest span of an earlier trace.
+    /// Makes a link to the latest span of an earlier trace.
     pub fn plain(glob: TextId, sources: Vec<BlockId>) -> Link {
         Link { glob, sources, lag: None, count: None, attributes: vec![], same_trace: false }
     }
 
-    /// The expressions of the link itself.
+    /// Returns the expressions of the link itself.
     fn exprs(&self) -> impl Iterator<Item = ExprId> {
         let count = self.count.map(|count| count.value);
         count.into_iter().chain(self.attributes.iter().map(|(_, value)| *value))
     }
 
-    /// The expressions of the link itself, to be changed.
+    /// Returns the expressions of the link itself, mutably.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
         let count = self.count.as_mut().map(|count| &mut count.value);
         count.into_iter().chain(self.attributes.iter_mut().map(|(_, value)| value))
     }
 
-    /// The most spans that are linked to.
+    /// Returns the maximum number of linked spans.
     pub fn most(&self) -> u32 {
         self.count.map_or(1, |count| count.max)
     }
 }
 
 impl Error {
-    /// The expressions of the error, in the order they are evaluated.
+    /// Returns the expressions of the error, in the order in which they are evaluated.
     fn exprs(&self) -> impl Iterator<Item = ExprId> {
         std::iter::once(self.r#type).chain(self.message).chain(self.attributes.iter().map(|(_, value)| *value))
     }
 
-    /// The expressions of the error, to be changed.
+    /// Returns the expressions of the error, mutably.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
         let attributes = self.attributes.iter_mut().map(|(_, value)| value);
         std::iter::once(&mut self.r#type).chain(&mut self.message).chain(attributes)
@@ -395,8 +405,8 @@ impl Error {
 }
 
 impl Program {
-    /// The expressions that are evaluated when an instruction runs: its own, and those of its error, its event, its link, its terms
-    /// and its distributions.
+    /// Returns the expressions that are evaluated when an instruction runs: its own, and those of its error, event, link,
+    /// call terms and distributions.
     pub fn evaluated(&self, inst: &Inst) -> impl Iterator<Item = ExprId> {
         let error = inst.error().map(|id| &self.errors[id.index()]);
         let event = inst.event().map(|id| &self.events[id.index()]);
@@ -408,8 +418,8 @@ impl Program {
         own.chain(link.into_iter().flat_map(Link::exprs)).chain(time)
     }
 
-    /// The distributions that are drawn from when an instruction runs: its own, and those of its error, its event, its link and its
-    /// terms.
+    /// Returns the distributions that are sampled when an instruction runs: its own, and those of its error, event, link
+    /// and call terms.
     pub fn drawn(&self, inst: &Inst) -> impl Iterator<Item = DistId> {
         let spec = inst.spec().map(|id| &self.specs[id.index()]);
         let error = inst.error().and_then(|id| self.errors[id.index()].delay);
@@ -420,14 +430,14 @@ impl Program {
     }
 }
 
-/// What no trace of a scenario goes beyond.
+/// The bounds of every trace of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// The fewest spans of a trace.
+    /// The minimum number of spans of a trace.
     pub min_spans: u32,
-    /// The most spans of a trace.
+    /// The maximum number of spans of a trace.
     pub max_spans: u32,
-    /// The longest time from a trace's start to its last span's end, ns.
+    /// The longest time from a trace's start to the end of its last span, in ns.
     pub duration: u64,
 }
 
@@ -439,73 +449,73 @@ impl std::ops::Deref for Plan {
 }
 
 impl Plan {
-    /// The SHA-256 of the canonical bytes: of everything that executes, and of nothing else.
+    /// Returns the SHA-256 of the canonical bytes, which cover all that is executed and nothing else.
     pub fn digest(&self) -> [u8; 32] {
         *self.digest.get_or_init(|| file::digest(self.program.clone()))
     }
 
-    /// The digest in hexadecimal.
+    /// Returns the digest in hexadecimal.
     pub fn digest_hex(&self) -> String {
         self.digest().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The first eight digits of [`Plan::digest_hex`], as people see it.
+    /// Returns the first eight digits of [`Plan::digest_hex`], which are shown to people.
     pub fn digest_short(&self) -> String {
         self.digest_hex()[..8].into()
     }
 
-    /// The same plan with other weights, by scenario.
+    /// Returns the same plan with other weights of its scenarios, in their order.
     ///
     /// # Errors
-    ///
-    /// The weights are not finite, negative, or all 0.
+    /// A weight is negative or not finite, or all are 0.
     pub fn with_weights(&self, weights: impl IntoIterator<Item = f64>) -> Result<Plan, Violations> {
         let mut program = self.program.clone();
         program.scenarios.iter_mut().zip(weights).for_each(|(scenario, weight)| scenario.weight = weight);
         Plan::verify(program)
     }
 
-    /// What no trace of the scenario goes beyond.
+    /// Returns the bounds of every trace of the scenario.
     pub fn bound(&self, scenario: ScenarioId) -> Bound {
         self.bounds[scenario.index()]
     }
 
-    /// The longest that any trace can last, ns.
+    /// Returns the longest time that any trace can last, in ns.
     pub fn duration_bound(&self) -> u64 {
         self.bounds.iter().map(|b| b.duration).max().unwrap_or(0)
     }
 
-    /// The longest from a block's start until its caller goes on, ns, were there no time-out.
+    /// Returns the longest time from a block's start until its caller continues, in ns, if there were no timeout.
     fn longest(&self, block: BlockId) -> u64 {
         self.longest[block.index()]
     }
 
-    /// The latest that a block's span can end, ns from its trace's start.
+    /// Returns the latest end of a block's span, in ns from the start of its trace.
     pub fn end_bound(&self, block: BlockId) -> u64 {
         self.end_bounds[block.index()]
     }
 
-    /// The block's own computed attribute with the key [`ERROR_TYPE`], which a failure overwrites; `None`: a failure adds one.
+    /// Returns the block's own computed attribute with the key [`ERROR_TYPE`], which a failure overwrites, or `None` if a
+    /// failure adds one.
     pub fn error_type_attr(&self, block: BlockId) -> Option<AttrId> {
         self.error_type[block.index()]
     }
 
-    /// The W3C trace state of a scenario's traces; may be empty.
+    /// Returns the W3C trace state of a scenario's traces, which may be empty.
     pub fn trace_state(&self, scenario: ScenarioId) -> &str {
         self.scenarios[scenario.index()].trace_state.map_or("", |state| self.text(state))
     }
 
-    /// The text with this id.
+    /// Returns the text with this id.
     pub fn text(&self, id: TextId) -> &str {
         &self.texts[id.index()]
     }
 
-    /// The key of a computed attribute.
+    /// Returns the key of a computed attribute.
     pub fn attr_key(&self, id: AttrId) -> &str {
         self.text(self.attrs[id.index()])
     }
 
-    /// The block with this id.
+    /// Returns the block with this id.
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.index()]
     }

@@ -13,7 +13,7 @@ mod support {
     pub mod shipped;
 }
 
-/// What is written in inputs of the compiler's.
+/// The texts of the compiler's inputs.
 fn written(name: &str) -> Plan {
     let loaded = language::load(&[format!("tests/plans/{name}.yaml").into()]);
     compiler::compile_loaded(loaded).1.plan.expect("it compiles")

@@ -1,4 +1,5 @@
-//! Scenarios at full size, each for one kind of system: they compile without a word, run, and are as large as they say.
+//! Scenarios at full size, each for one kind of system: they compile without diagnostics, run, and are as large as they
+//! say.
 
 use std::path::Path;
 use tracegen::compiler::compile_loaded;
@@ -11,7 +12,7 @@ mod support {
     pub mod spans;
 }
 
-/// File, scenario, and the most spans that a trace of it has.
+/// The file, the scenario, and the maximum number of spans of its traces.
 const BOUNDS: [(&str, &str, u64); 10] = [
     ("checkout", "checkout", 30),
     ("order-pipeline", "place order", 7),

@@ -1,4 +1,4 @@
-//! What a span has of its own, as the language writes it: failures that take a time of their own, events, links, its scope and status,
+//! The parts of spans, written in the language: failures with delays of their own, events, links, the scope and the status,
 //! values of any shape, rows of tables.
 
 use std::sync::Arc;
@@ -364,7 +364,7 @@ root_span:
     assert!(found > 400, "{found}");
 }
 
-/// All that a store would keep of the first trace of a text.
+/// Returns all that a store would keep of the first trace of a scenario file with this text.
 fn stored(text: &str) -> StoredTrace {
     let mut stored = None;
     each_trace(text, 1, |view| stored = StoredTrace::of(view).ok());
@@ -447,7 +447,7 @@ root_span:
     assert_eq!(shown, expected);
 }
 
-/// The same number gives the same text in every trace, and another one under another key.
+/// The same number gives the same text in every trace, and another text under another key.
 #[test]
 fn a_filler_has_so_many_values() {
     let text = "

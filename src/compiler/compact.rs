@@ -1,9 +1,9 @@
-//! What nothing uses is left out: texts and expressions that folding left behind, so that the digest covers what executes and
-//! nothing else. The others keep their order.
+//! Leaves out what nothing uses: texts and expressions that remained after folding. The digest then covers only what is
+//! executed. The others keep their order.
 
 use crate::plan::{CallSpec, Dist, Error, Event, ExprId, Form, Inst, Link, Program, TextId};
 
-/// Leaves out what nothing uses, and renumbers the rest.
+/// Leaves out what nothing uses, and renumbers the others.
 pub fn compact(program: &mut Program) {
     let mut used = vec![false; program.exprs.len()];
     each_root(program, &mut |id| used[id.index()] = true);
@@ -22,7 +22,7 @@ pub fn compact(program: &mut Program) {
     each_text(program, &mut |id| id.0 = renumber[id.index()]);
 }
 
-/// Keeps what is used. Returns the new number of each by its old one.
+/// Keeps the used entries, and returns the new number of each entry by its old one.
 fn retain<T>(table: &mut Vec<T>, used: &[bool]) -> Vec<u32> {
     let mut next = 0;
     let renumber = used
@@ -37,7 +37,7 @@ fn retain<T>(table: &mut Vec<T>, used: &[bool]) -> Vec<u32> {
     renumber
 }
 
-/// Visits the expressions that others than expressions refer to.
+/// Visits the expressions that are referred to from outside of expressions.
 fn each_root(program: &mut Program, visit: &mut impl FnMut(&mut ExprId)) {
     program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(_, value)| visit(value));
     program.scenarios.iter_mut().flat_map(|s| &mut s.vars).for_each(|(_, value)| visit(value));
@@ -49,7 +49,7 @@ fn each_root(program: &mut Program, visit: &mut impl FnMut(&mut ExprId)) {
     program.blocks.iter_mut().flat_map(|b| &mut b.code).filter_map(Inst::expr_mut).for_each(visit);
 }
 
-/// Visits all texts that the program refers to.
+/// Visits all texts to which the program refers.
 fn each_text(program: &mut Program, visit: &mut impl FnMut(&mut TextId)) {
     program.services.iter_mut().for_each(|service| visit(&mut service.name));
     program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(key, _)| visit(key));

@@ -1,22 +1,23 @@
-//! What a number may be at least and at most, as far as that follows from how it is made.
+//! The ranges of numbers, as far as they follow from the expressions.
 
 use super::typed::Slot;
 use crate::plan::{Constant, Expr, ExprId, Operator};
 use foldhash::{HashMap, HashMapExt};
 
-/// The most expressions above one another that are looked at, through vars too, of which there may be very many.
+/// The maximum depth of expressions to examine, also through vars, of which there may be very many.
 const MOST_NESTED: usize = 256;
 
-/// Where a number lies.
+/// The range of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     pub min: f64,
     pub max: f64,
-    /// It is an int.
+    /// Whether the number is an int.
     whole: bool,
 }
 
-/// Where the value of an expression lies; `None`: it has no end, or is no number. `slots` are those of the expression's scenario.
+/// Returns the range of an expression's value, or `None` if it is unlimited or the value is not a number. `slots` are those
+/// of the expression's scenario.
 pub fn interval(exprs: &[Expr], slots: &[Slot], id: ExprId) -> Option<Interval> {
     Search { exprs, slots, depth: 0, known: HashMap::new() }.find(id)
 }
@@ -24,9 +25,9 @@ pub fn interval(exprs: &[Expr], slots: &[Slot], id: ExprId) -> Option<Interval> 
 struct Search<'a> {
     exprs: &'a [Expr],
     slots: &'a [Slot],
-    /// How many expressions are being looked at, each for the one before.
+    /// The number of expressions that are being examined, each for the one before.
     depth: usize,
-    /// What was found before: an expression may have the same operand many times, and so on above it.
+    /// The ranges found before: an expression may use the same operand many times, and so may those above it.
     known: HashMap<ExprId, Option<Interval>>,
 }
 
@@ -35,29 +36,29 @@ impl Interval {
         Interval { min: min as f64, max: max as f64, whole: true }
     }
 
-    /// Of a value that lies here or there.
+    /// Returns the range of a value from one of two ranges.
     fn or(self, other: Interval) -> Interval {
         Interval { min: self.min.min(other.min), max: self.max.max(other.max), whole: self.whole && other.whole }
     }
 
-    /// Of what a function gives that never falls.
+    /// Returns the range of a function that never decreases.
     fn map(self, f: impl Fn(f64) -> f64) -> Interval {
         Interval { min: f(self.min), max: f(self.max), ..self }
     }
 
-    /// Of what a function of two numbers gives that has its extremes at their ends.
+    /// Returns the range of a function of two numbers that has its extremes at their ends.
     fn with(self, other: Interval, f: impl Fn(f64, f64) -> f64) -> Option<Interval> {
         let ends = [(self.min, other.min), (self.min, other.max), (self.max, other.min), (self.max, other.max)];
         let values = ends.map(|(a, b)| f(a, b));
         let (min, max) =
             values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), v| (min.min(*v), max.max(*v)));
-        // What is not finite has no end that helps.
+        // A value that is not finite limits nothing.
         let finite = values.iter().all(|v| v.is_finite());
         finite.then_some(Interval { min, max, whole: self.whole && other.whole })
     }
 
     fn clamp(self, low: Interval, high: Interval) -> Interval {
-        // It is the number itself, or the end that the number can be beyond.
+        // The result is the number itself, or an end that the number can exceed.
         let (mut min, mut max) = (self.min.max(low.min), self.max.min(high.max));
         if self.max > high.min {
             min = min.min(high.min);
@@ -74,7 +75,7 @@ impl Interval {
         }
         let whole = self.whole && divisor.whole;
         let most = if whole { divisor.max - 1.0 } else { divisor.max };
-        // What is not negative is never larger than before.
+        // A number that is not negative does not become larger.
         let max = if self.min >= 0.0 { most.min(self.max) } else { most };
         Some(Interval { min: 0.0, max, whole })
     }
@@ -85,7 +86,7 @@ impl Search<'_> {
         if let Some(known) = self.known.get(&id) {
             return *known;
         }
-        // Operands stand before the expressions that use them, and slots are filled before they are read, so this ends.
+        // Operands come before the expressions that use them, and slots are filled before they are read, so this ends.
         self.depth += 1;
         let found = if self.depth > MOST_NESTED { None } else { self.look(id) };
         self.depth -= 1;
@@ -159,7 +160,7 @@ impl Search<'_> {
         }
     }
 
-    /// Of a value that is one of these.
+    /// Returns the range of a value that is one of these.
     fn either(&mut self, of: impl IntoIterator<Item = ExprId>) -> Option<Interval> {
         let mut whole: Option<Interval> = None;
         for id in of {
@@ -187,7 +188,7 @@ mod tests {
     use crate::compiler::START;
     use crate::plan::SlotId;
 
-    /// Where the last of some expressions lies, of which the slots hold the first ones.
+    /// Returns the range of the last of some expressions; the slots hold the first ones.
     fn ends(exprs: &[Expr]) -> Option<(f64, f64)> {
         let slot = |i| Slot { name: String::new(), value: Some(ExprId(i)), loc: START };
         let slots: Vec<Slot> = (0..2).map(slot).collect();
@@ -270,7 +271,7 @@ mod tests {
         assert_eq!(of(Expr::Not { of: ExprId(0) }, |of| Expr::ToInt { of }), Some((0.0, 1.0)));
     }
 
-    /// Of each expression the one after it is the double: the numbers double, and the time does not.
+    /// Each expression uses the one before it twice: the number of uses doubles, and the time does not.
     #[test]
     fn what_is_read_again_and_again_is_looked_at_once() {
         let mut exprs = vec![Expr::RandomInt { min: 0, max: 1 }];

@@ -1,4 +1,4 @@
-//! Links between scenarios: which spans each glob can find, and that no scenario waits for itself.
+//! Links between scenarios: the spans that each glob can find, and the check that no scenario links to itself.
 
 mod glob;
 mod graph;
@@ -15,10 +15,10 @@ use crate::language::source::Loc;
 use crate::plan::{BlockId, LinkId, Program};
 use keys::{Keys, Work};
 
-/// Globs for which a thread is worth its start.
+/// The number of globs for which it is worth starting a thread.
 const GLOBS_A_THREAD: usize = 64;
 
-/// Keys that a diagnostic names.
+/// The number of keys that a diagnostic names.
 const SHOWN_KEYS: usize = 3;
 
 /// A span that exports a context.
@@ -34,19 +34,18 @@ pub struct Use {
     pub scenario: usize,
     pub span: usize,
     pub link: LinkId,
-    /// Whether it is to spans of the same trace; then no other span has this link.
+    /// Whether the link leads to spans of the same trace; then no other span has this link.
     pub same_trace: bool,
-    /// What is read of what it finds.
+    /// The values that are read of the linked span.
     pub reads: Vec<(Linked, Loc)>,
-    /// Of the glob.
+    /// The place of the glob.
     pub loc: Loc,
 }
 
-/// Fills in the sources of the program's links. Each glob is compared with the keys that begin as it does, so this takes time in
-/// proportion to the links that there are, and no more than [`keys::MOST_STEPS`] says.
+/// Finds the sources of the program's links. Each glob is compared only with keys that begin like it, so the time is
+/// proportional to the number of links found, and limited by [`keys::MOST_STEPS`].
 ///
 /// # Errors
-///
 /// The budget is spent.
 pub fn find_sources(
     program: &mut Program,
@@ -90,7 +89,8 @@ pub fn find_sources(
     Ok(())
 }
 
-/// Whether a link may lead to a span at all: in the same trace, to one that stands before it and not around it.
+/// Reports whether a link may lead to a span at all. In the same trace, the span must come before the linking one and not
+/// contain it.
 fn is_within_reach(link: &Use, export: &Export, names: &[Names]) -> bool {
     let is_before = || {
         let spans = &names[link.scenario].spans;
@@ -100,7 +100,7 @@ fn is_within_reach(link: &Use, export: &Export, names: &[Names]) -> bool {
     !link.same_trace || is_before()
 }
 
-/// Every attribute that is read of a linked span must be one that some span it can be has.
+/// Checks that every attribute read of a linked span is one of some span to which the link can lead.
 fn check_reads<'e>(
     link: &Use,
     sources: impl Iterator<Item = &'e Export> + Clone,
@@ -125,7 +125,7 @@ fn check_reads<'e>(
     }
 }
 
-/// The key as its template would be read by a person.
+/// Returns the key in the form of its template, for people.
 fn shown(key: &[Piece]) -> String {
     let text = |piece: &Piece| match piece {
         Piece::Text(text) => text.clone(),

@@ -1,5 +1,5 @@
-//! The typed tree to the plan's blocks: instructions in the order that the language pins, and jumps. Nothing is looked up or
-//! decided here.
+//! Lowers the typed tree to the plan's blocks: instructions in the order that the language prescribes, and jumps. Nothing
+//! is looked up or decided here.
 
 mod code;
 
@@ -11,7 +11,7 @@ use crate::language::source::Loc;
 use crate::plan::{self, Chance, Form, Group, Inst, Program};
 use code::{Code, Label, PENDING};
 
-/// Adds a scenario and its blocks to the program, and their places to the map.
+/// Adds a scenario and its blocks to the program, and their places to the source map.
 pub fn scenario(scenario: Scenario, program: &mut Program, map: &mut SourceMap) {
     let Some(root) = scenario.blocks.first().map(|block| block.id) else { return };
     for typed in scenario.blocks {
@@ -59,8 +59,8 @@ fn block(block: Block) -> (plan::Block, BlockSource) {
     (plan::Block { form, code: insts }, BlockSource { span: block.loc, constants, code: places })
 }
 
-/// What a span does before its calls; `goes_on`: there is something after that, and `end` is where it goes on once it has failed.
-/// Returns its form, and the places of its constants.
+/// Emits the code of a span before its calls, and returns its form and the places of its constants. `goes_on` says whether
+/// code follows; a failed span then continues at `end`.
 fn start(code: &mut Code, span: Span, goes_on: bool, end: &mut Label, loc: Loc) -> (Form, Vec<Loc>) {
     span.steps.into_iter().for_each(|one| step(code, one));
     for (slot, value) in span.without_calls {
@@ -80,7 +80,7 @@ fn start(code: &mut Code, span: Span, goes_on: bool, end: &mut Label, loc: Loc) 
     if span.events.is_empty() {
         *end = after_hit;
     } else {
-        // Events come after a hit too, calls don't.
+        // Events come after a failure, too, but calls do not.
         code.bind(after_hit);
         for (event, loc) in span.events {
             code.push(Inst::Event { event }, loc);
@@ -92,7 +92,7 @@ fn start(code: &mut Code, span: Span, goes_on: bool, end: &mut Label, loc: Loc) 
     (Form::Span(span.form), span.constant_places)
 }
 
-/// Conditions under which a span fails, and goes on at `hit`. One that never is to be rolled for draws nothing.
+/// Emits the conditions under which a span fails and continues at `hit`. If none of them needs a roll, nothing is drawn.
 fn fails(code: &mut Code, Conditions { list, loc, .. }: &Conditions, hit: &mut Label) {
     if list.iter().any(|condition| condition.chance.is_some()) {
         code.push(Inst::Roll, *loc);
@@ -127,7 +127,8 @@ fn work(code: &mut Code, delay: &Delay) {
     code.push(inst, delay.loc);
 }
 
-/// The items of a list. Once a failure was passed on, only those run that handle one; but side by side all of them run.
+/// Emits the items of a list. After a failure was passed on, only items that handle failures run, except that parallel
+/// items all run.
 fn calls(code: &mut Code, list: List, side_by_side: bool, loc: Loc) {
     for (slot, value) in list.initial {
         code.push(Inst::Set { slot, value }, loc);
@@ -164,7 +165,7 @@ fn item(code: &mut Code, item: Item, failing: Option<Failing>, next_handler: &mu
         pass_on(code, &propagation, failing, next_handler);
     }
     if let Some(inner) = inner {
-        // A group in which a failure was passed on passes it on.
+        // A group in which a failure was passed on passes it on, too.
         let mut stays = Label::default();
         code.jump(Inst::Test { value: inner.is, target: PENDING }, &mut stays, loc);
         if let Some(Failing { slot, .. }) = failing {

@@ -1,9 +1,8 @@
-//! Names: which var, attribute or built-in a path in a template means, who reads what, and in which order things are
-//! evaluated.
+//! Names: the var, attribute or built-in that a path in a template means, who reads what, and the order of evaluation.
 //!
-//! `layout` lays a scenario out, with `made` for what comes from shared spans, `lookup` says what a path means where it is written, and `reads` collects who reads what. A
-//! scenario's spans and groups are laid out in the order they stand in the file, each before what it calls, so an index into
-//! [`Names::blocks`] is also the offset of its block from the root's.
+//! `layout` lays a scenario out, with `made` for parts that come from shared spans; `lookup` finds the meaning of a path at
+//! a place; `reads` collects who reads what. A scenario's spans and groups are laid out in file order, each before those
+//! that it calls, so an index into [`Names::blocks`] is also the offset of its block from the root's.
 
 mod layout;
 mod lookup;
@@ -25,92 +24,95 @@ use crate::language::source::{Loc, Located};
 use crate::language::template::{Expr, Part, Template};
 use foldhash::HashMap;
 
-/// A scenario whose names have their meaning.
+/// A scenario whose names have meanings.
 pub struct Names<'m> {
     pub scenario: &'m Scenario,
-    /// Whether vars or attributes may be missing for a mistake that was reported.
+    /// Whether vars or attributes may be missing because of a reported mistake.
     pub lacks_names: bool,
-    /// What becomes a block each, in the order of the blocks: the root first, each before what it calls, siblings in file order.
+    /// The nodes of blocks, in the order of the blocks: the root first, each before those that it calls, siblings in file
+    /// order.
     pub blocks: Vec<BlockNode>,
     /// The spans, in the order of their blocks.
     pub spans: Vec<SpanNode<'m>>,
     /// The items of all lists.
     pub items: Vec<ItemNode<'m>>,
-    /// The vars of the scenario and of its root, in file order, then those of items, and the parameters of shared spans.
+    /// The vars of the scenario and of its root in file order, then those of items, and the parameters of shared spans.
     pub vars: Vec<VarNode<'m>>,
-    /// The vars of the scenario and of its root, in the order they are evaluated.
+    /// The vars of the scenario and of its root in the order of evaluation.
     pub var_order: Vec<usize>,
-    /// Where vars are known, the scenario's first.
+    /// The scopes of vars, that of the scenario first.
     scopes: Vec<Scope<'m>>,
-    /// The bodies of shared spans, one for each place at which one is used, each behind the one that it is used in.
+    /// The bodies of shared spans, one for each use, each after the body in which it is used.
     bodies: Vec<BodyNode<'m>>,
-    /// What is known of the shared spans of all files.
+    /// Facts about the shared spans of all files.
     shared: &'m Shared<'m>,
     /// The shared spans that the scenario's file may use.
     library: &'m Library,
 }
 
-/// What becomes a block.
+/// A part of the scenario that becomes a block.
 pub struct BlockNode {
     pub kind: BlockKind,
-    /// The span that it works for: itself, or the one that it stands in.
+    /// The span to which the block belongs: itself, or the one that contains it.
     pub span: usize,
-    /// The item that calls it; `None`: it is the root.
+    /// The item that calls it; `None` for the root.
     pub caller: Option<usize>,
     /// The items of its list, in order.
     pub items: Vec<usize>,
-    /// The first read of `error` or `ok` in its list, or the first call in it whose failure is to be passed on.
+    /// The place of the first read of `error` or `ok` in its list, or of the first call in it whose failure is to be passed
+    /// on.
     pub reads_outcome: Option<Loc>,
-    /// Whether a failure of one of its calls, or of a call in a group of it, can be passed on.
+    /// Whether a failure of one of its calls, or of a call in one of its groups, can be passed on.
     pub propagates: bool,
-    /// The first read of whether one was passed on as it was, if it is the block of a span.
+    /// For the block of a span: the place of the first read of whether a failure was passed on unchanged.
     pub reads_propagated: Option<Loc>,
-    /// Where its list is written.
+    /// The scope of its list.
     scope: usize,
     pub loc: Loc,
 }
 
-/// What a block makes.
+/// The kind of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
     /// A span, by its position in [`Names::spans`].
     Span(usize),
     Sequence,
-    /// Calls side by side, so many at a time; 0: all.
+    /// Parallel calls, with the maximum number at a time; 0 means no limit.
     Parallel(u32),
 }
 
 impl BlockKind {
-    /// Whether the block makes no span of its own.
+    /// Reports whether the block makes no span of its own.
     pub fn is_group(self) -> bool {
         !matches!(self, BlockKind::Span(_))
     }
 }
 
-/// An entry of a list. One that repeats and has words for each turn is two: one that repeats a sequence, and the only one in that
-/// sequence, which has the words.
+/// An entry of a list. An entry that repeats and has terms for each turn is represented by two nodes: one that repeats a
+/// sequence, and the only one in that sequence, which has the terms.
 pub struct ItemNode<'m> {
     pub item: &'m Item,
-    /// The block in whose list it stands.
+    /// The block whose list contains it.
     pub list: usize,
     /// Whether it runs as often as the item's `repeat` says.
     pub repeats: bool,
-    /// Whether it has what the item says of each turn.
+    /// Whether it has the item's terms for each turn.
     pub has_words: bool,
-    /// The item that repeats it, where that is another one.
+    /// The node that repeats it, if that is another one.
     wrapper: Option<usize>,
-    /// What it calls; `None`: it is own work of the span.
+    /// The block that it calls; `None` if it is own work of the span.
     pub callee: Option<usize>,
-    /// The vars of each turn, in the order they are evaluated.
+    /// The vars of each turn, in the order of evaluation.
     pub vars: Vec<usize>,
-    /// Whether its condition reads the outcome of the call before: it may run after a failure that the span around it will have.
+    /// Whether its condition reads the outcome of the call before, so that it may run after a failure that is passed on to
+    /// the span.
     pub handles: bool,
-    /// Whether something reads the number of the turn, and the number of all.
+    /// Whether something reads the number of the turn, and whether something reads the number of turns.
     pub reads_index: bool,
     pub reads_count: bool,
     /// Whether something reads the number of the attempt.
     pub reads_attempt: bool,
-    /// Where its vars are known.
+    /// The scope of its vars.
     scope: usize,
 }
 
@@ -118,7 +120,7 @@ pub struct ItemNode<'m> {
 pub struct VarNode<'m> {
     pub name: &'m Located<String>,
     pub value: &'m Value,
-    /// Where its value is written.
+    /// The site of its value.
     pub site: Site,
     /// Whether something reads it.
     pub is_read: bool,
@@ -126,42 +128,43 @@ pub struct VarNode<'m> {
     pub is_parameter: bool,
 }
 
-/// Where vars are known.
+/// A scope of vars.
 struct Scope<'m> {
     outer: Option<usize>,
     vars: HashMap<&'m str, usize>,
-    /// The shared span in whose body it is.
+    /// The body of a shared span that contains the scope.
     body: Option<usize>,
 }
 
-/// The body of a shared span at one of the places that use it. It knows nothing of the names there.
+/// The body of a shared span at one of its uses. It can't read the names at the place of the use.
 struct BodyNode<'m> {
     /// The span that is made from it.
     span: usize,
-    /// Which shared span of that span it is: 1 for the one that the span names, 2 for the one that this one names, ...
+    /// The number of the body among the shared spans of that span: 1 for the one that the span names, 2 for the one that
+    /// this one names, ...
     layer: usize,
-    /// The body in which the place is.
+    /// The body that contains the use.
     outer: Option<usize>,
-    /// What the names of shared spans in it mean.
+    /// The shared spans that its names mean.
     library: &'m Library,
     /// The definition, and the place that uses it.
     places: UsedAt,
 }
 
-/// A part of a span, and where it is written.
+/// A part of a span, and its scope.
 #[derive(Clone, Copy)]
 pub struct Scoped<T> {
     pub part: T,
     scope: usize,
 }
 
-/// A span of the scenario, with all that comes from the shared spans that it is made from.
+/// A span of the scenario, including what comes from its shared spans.
 pub struct SpanNode<'m> {
     pub service: &'m Located<String>,
     pub operation: Scoped<&'m Template>,
     pub kind: Kind,
     pub scope: Option<&'m InstrumentationScope>,
-    /// Whether its status is OK where it does not fail.
+    /// Whether its status is OK if it does not fail.
     pub ok: bool,
     pub delay: Option<Scoped<&'m Dist>>,
     pub attributes: Vec<AttributeNode<'m>>,
@@ -171,40 +174,42 @@ pub struct SpanNode<'m> {
     pub links: Vec<Scoped<&'m Link>>,
     /// The client that calls this span.
     pub client: Option<usize>,
-    /// Whether it is written that there is no client.
+    /// Whether the scenario says that there is no client.
     pub declines_client: bool,
-    /// What is known of the span as a client, if it is one.
+    /// Facts about the span as a client, if it is one.
     pub request: Option<RequestNode<'m>>,
-    /// The parameters of its shared spans, in the order they are evaluated.
+    /// The parameters of its shared spans, in the order of evaluation.
     pub given: Vec<usize>,
     pub parent: Option<usize>,
     pub block: usize,
     attributes_at: HashMap<&'m str, usize>,
-    /// What this span or one below reads of the linked span, in file order.
-    /// Each with the place of its first read.
+    /// The values of the linked span that this span, or one below it, reads, in file order, each with the place of its
+    /// first read.
     pub linked: Vec<(Linked, Loc)>,
     linked_at: HashMap<Linked, usize>,
-    /// What of what a link finds its own attributes read, in file order: the position of the link, and the place of the read.
+    /// The values of linked spans that the attributes of its links read, in file order: the position of the link, the
+    /// value, and the place of the read.
     pub link_reads: Vec<(usize, Linked, Loc)>,
-    /// By event: whether something reads the number of the turn, and the number of all.
+    /// For each event: whether something reads the number of the turn, and whether something reads the number of turns.
     pub event_reads: Vec<(bool, bool)>,
-    /// Everything that is evaluated for the span, in order: at its start, and, of a client, once the answer is there.
+    /// All that is evaluated for the span, in order: at its start, and for a client also after the answer.
     order: Vec<Step>,
-    /// The keys of the attributes that a failure may set or replace, in the order they were written.
+    /// The keys of the attributes that a failure may set or replace, in file order.
     pub replaced: Vec<&'m str>,
-    /// The body of the last of its shared spans, or the one in which it is written.
+    /// The body of its last shared span, or else the body that contains the span.
     body: Option<usize>,
-    /// The place to point at for what the span is: its service, the shared span that it names, or the `client` that it is.
+    /// The place that stands for the span as a whole: its service, the shared span that it names, or the `client` that it
+    /// is.
     pub place: Loc,
 }
 
-/// What is known of a span as a client.
+/// Facts about a span as a client.
 pub struct RequestNode<'m> {
     /// The span that it calls.
     pub server: usize,
-    /// The time that a request or an answer is on its way.
+    /// The time that a request or an answer takes.
     pub network: Scoped<&'m Dist>,
-    /// Whether the client has the operation of its server, since it has none of its own.
+    /// Whether the client has the operation of its server, because it has none of its own.
     copies_operation: bool,
     /// Whether that operation reads attributes that only the server has.
     pub lacks_operation: bool,
@@ -214,18 +219,18 @@ pub struct RequestNode<'m> {
 pub struct AttributeNode<'m> {
     pub model: &'m Attribute,
     scope: usize,
-    /// The last of the span's shared spans that has it; 0: only the span itself has. What is written in an earlier one, or in the
-    /// span, may read it.
+    /// The last of the span's shared spans that has the attribute; 0 if only the span itself has it. Values in earlier
+    /// shared spans, or in the span, may read it.
     layer: usize,
-    /// Whether something other than the span itself needs its value.
+    /// Whether its value is needed outside of the span.
     pub is_read: bool,
     /// Whether the span's client reads it in the answer.
     pub is_sent: bool,
-    /// Whether the span is a client, and the attribute reads the answer, itself or by another.
+    /// Whether the span is a client, and the attribute reads the answer, directly or by way of another one.
     is_late: bool,
 }
 
-/// What is evaluated at a span's start.
+/// A step of evaluation at a span's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Attribute(usize),
@@ -233,40 +238,40 @@ pub enum Step {
     Export,
 }
 
-/// Where a template stands.
+/// The place of a template, which determines the meanings of names.
 #[derive(Clone, Copy, Debug)]
 pub enum Site {
-    /// In the value of a var of the scenario, or of its root.
+    /// In the value of a var of the scenario or of its root.
     Var { scope: usize },
-    /// In how often an item runs.
+    /// In the number of turns of an item.
     Repeat { item: usize },
-    /// In what an item says of each turn.
+    /// In the terms of an item for each turn.
     Turn { item: usize },
-    /// In how the failure of an item is passed on.
+    /// In the terms by which the failure of an item is passed on.
     Failure { item: usize },
-    /// In the value of a parameter of a shared span that this one is made from.
+    /// In the value of a parameter of one of the span's shared spans.
     Given { span: usize, scope: usize },
-    /// In an error condition of a span that is looked at after its calls.
+    /// In an error condition of a span that is evaluated after its calls.
     End { span: usize, scope: usize },
     /// In a link of a span.
     Link { span: usize, link: usize },
-    /// In what an event of a span says of each turn.
+    /// In the terms of a span's event for each turn.
     Event { span: usize, event: usize },
-    /// In this span: in what is evaluated at its start, or (`None`) in its error conditions and other words.
+    /// In this span: in a step at its start, or (`None`) in its error conditions and other terms.
     Span { span: usize, step: Option<Step>, scope: usize },
 }
 
-/// What of a linked span is read.
+/// A value that is read of a linked span.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Linked {
     Attribute(String),
     ContextKey,
 }
 
-/// The key under which a resource says which instance it is.
+/// The resource attribute that identifies an instance.
 pub const INSTANCE_ID: &str = "service.instance.id";
 
-/// What a path means.
+/// The meaning of a path.
 #[derive(Debug, PartialEq)]
 pub enum Target {
     Var(usize),
@@ -287,7 +292,7 @@ pub enum Target {
         span: usize,
         read: Linked,
     },
-    /// In a link: of the span that it found.
+    /// In a link: a value of the span that it found.
     Found {
         span: usize,
         link: usize,
@@ -297,12 +302,12 @@ pub enum Target {
     ServiceName {
         span: usize,
     },
-    /// What an attribute of a server is in the answer to its client.
+    /// The value of a server's attribute in the answer to its client.
     Answer {
         span: usize,
         attribute: usize,
     },
-    /// What the span's service instance says of itself under this key.
+    /// The resource attribute with this key of the span's service instance.
     Resource {
         span: usize,
         key: &'static str,
@@ -313,7 +318,7 @@ pub enum Target {
     },
     /// A function without arguments: `random.uuid`, `time.now`.
     Function,
-    /// The number of the turn of an item, from 0.
+    /// The number of the turn of an item, counted from 0.
     RepeatIndex {
         item: usize,
     },
@@ -321,7 +326,7 @@ pub enum Target {
     RepeatCount {
         item: usize,
     },
-    /// The number of the turn of an event, from 0.
+    /// The number of the turn of an event, counted from 0.
     EventIndex {
         span: usize,
         event: usize,
@@ -331,46 +336,47 @@ pub enum Target {
         span: usize,
         event: usize,
     },
-    /// The number of the attempt of an item, from 0.
+    /// The number of the attempt of an item, counted from 0.
     Attempt {
         item: usize,
     },
-    /// What the number of a turn, of turns or of the attempt is in a shared span that is used by an item that says nothing of it.
+    /// The number of the turn, of turns or of the attempt in a shared span, if the item that uses it does not repeat or
+    /// retry.
     Number(i64),
-    /// What became of the call before, in the list of a block.
+    /// The outcome of the call before, in the list of a block.
     Outcome {
         list: usize,
         read: OutcomePart,
     },
-    /// Whether the failure of a call was passed on as it was, in the list of a block.
+    /// Whether the failure of a call was passed on unchanged, in the list of a block.
     Propagated {
         list: usize,
     },
-    /// What became of the call before where a shared span is used that makes none.
+    /// The outcome of the call before, in a shared span that is used where there is no such call.
     NoOutcome(OutcomePart),
 }
 
-/// A part of what became of a call.
+/// A part of the outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutcomePart {
     /// Whether it failed.
     Error,
-    /// Whether it did not.
+    /// Whether it succeeded.
     Ok,
     /// The type of its error.
     Type,
 }
 
-/// Why a path means nothing here.
+/// The reason why a path has no meaning here.
 #[derive(Debug, PartialEq)]
 pub enum Miss {
     Name,
     Var(String),
-    /// A var that is a row, without a column.
+    /// The path is a var that is a row, without a column.
     Row {
         var: usize,
     },
-    /// A column that the row lacks.
+    /// The row has no such column.
     Column {
         var: usize,
         name: String,
@@ -381,17 +387,17 @@ pub enum Miss {
         span: usize,
         key: String,
     },
-    /// It may be one that is missing for a mistake that was reported.
+    /// The path may mean something that is missing because of a reported mistake.
     Unsure,
     Unavailable(Unavailable),
-    /// A reserved head with something behind it that it doesn't have; what could be written.
+    /// The path is a reserved word followed by something that it does not have. The value says what could be written.
     NotAValue(&'static str),
     LinkedWithoutLink,
-    /// There is no call before, whose outcome it could be.
+    /// There is no call before whose outcome it could be.
     NoCallBefore,
 }
 
-/// Whether anything in the value is computed.
+/// Reports whether any part of the value is computed.
 pub fn is_computed(value: &Value) -> bool {
     match value {
         Value::Scalar(scalar) => is_template(scalar),
@@ -402,7 +408,7 @@ pub fn is_computed(value: &Value) -> bool {
     }
 }
 
-/// Whether the scalar has an expression in it.
+/// Reports whether the scalar contains an expression.
 pub fn is_template(scalar: &Scalar) -> bool {
     match scalar {
         Scalar::Text(template) => template.constant().is_none(),
@@ -412,7 +418,7 @@ pub fn is_template(scalar: &Scalar) -> bool {
 }
 
 impl<'m> Names<'m> {
-    /// Gives the names of a scenario their meaning, whose spans are at most as many and as deep as the limits say.
+    /// Finds the meanings of the names in a scenario, whose number and depth of spans must be within the limits.
     pub fn new(scenario: &'m Scenario, shared: &'m Shared<'m>, report: &mut Report) -> Names<'m> {
         let mut names = Names {
             scenario,
@@ -446,7 +452,7 @@ impl<'m> Names<'m> {
         names
     }
 
-    /// The shared spans that a block comes from, those of its span last.
+    /// Returns the shared spans from which a block comes, those of its span last.
     pub fn uses_around(&self, block: usize) -> Vec<UsedAt> {
         let body = match self.blocks[block].kind {
             BlockKind::Span(span) => self.spans[span].body,
@@ -455,7 +461,7 @@ impl<'m> Names<'m> {
         self.uses_of(body)
     }
 
-    /// The shared spans around a body, that of itself last.
+    /// Returns the shared spans around a body, its own last.
     fn uses_of(&self, body: Option<usize>) -> Vec<UsedAt> {
         let bodies = std::iter::successors(body, |&body| self.bodies[body].outer);
         let mut uses: Vec<UsedAt> = bodies.map(|body| self.bodies[body].places).collect();
@@ -463,7 +469,7 @@ impl<'m> Names<'m> {
         uses
     }
 
-    /// The rows that a var is one of.
+    /// Returns the rows of which a var is one.
     pub fn rows(&self, var: usize) -> Option<&'m Rows> {
         match self.vars[var].value {
             Value::Choice(Choice { options: Options::Rows(rows), .. }) => Some(rows),
@@ -471,7 +477,7 @@ impl<'m> Names<'m> {
         }
     }
 
-    /// Whether a mistake stands in the place of a var's value.
+    /// Reports whether a var's value was replaced because of a mistake.
     fn is_wrong(&self, var: usize) -> bool {
         let Value::Scalar(Scalar::Expr(template)) = self.vars[var].value else { return false };
         matches!(&template.parts[..], [Part::Expr(node)] if matches!(*node.value, Expr::Error))
@@ -483,12 +489,12 @@ impl<'m> Names<'m> {
 }
 
 impl<'m> SpanNode<'m> {
-    /// What is evaluated at the span's start, in order.
+    /// Returns the steps at the span's start, in order.
     pub fn early_steps(&self) -> impl Iterator<Item = &Step> {
         self.order.iter().filter(|step| !self.is_late(step))
     }
 
-    /// What is evaluated once the answer to a client is there, in order.
+    /// Returns the steps after the answer to a client, in order.
     pub fn late_steps(&self) -> impl Iterator<Item = &Step> {
         self.order.iter().filter(|step| self.is_late(step))
     }
@@ -497,7 +503,7 @@ impl<'m> SpanNode<'m> {
         matches!(step, Step::Attribute(attribute) if self.attributes[*attribute].is_late)
     }
 
-    /// Where a read of the linked span stands in [`SpanNode::linked`].
+    /// Returns the position of a read of the linked span in [`SpanNode::linked`].
     pub fn linked_index(&self, read: &Linked) -> Option<usize> {
         self.linked_at.get(read).copied()
     }
@@ -508,21 +514,21 @@ impl<'m> SpanNode<'m> {
 }
 
 impl<T> Scoped<T> {
-    /// Where the names in this part of `span` stand.
+    /// Returns the site of the names in this part of `span`.
     pub fn site(&self, span: usize, step: Option<Step>) -> Site {
         Site::Span { span, step, scope: self.scope }
     }
 }
 
 impl Scoped<&ErrorCondition> {
-    /// Where the names in this condition of `span` stand.
+    /// Returns the site of the names in this condition of `span`.
     pub fn condition_site(&self, span: usize) -> Site {
         if self.part.at_end { Site::End { span, scope: self.scope } } else { self.site(span, None) }
     }
 }
 
 impl AttributeNode<'_> {
-    /// Where the names in this attribute of `span` stand, which is the one at `index`.
+    /// Returns the site of the names in attribute `index` of `span`.
     pub fn site(&self, span: usize, index: usize) -> Site {
         Site::Span { span, step: Some(Step::Attribute(index)), scope: self.scope }
     }

@@ -1,18 +1,19 @@
-//! Order of evaluation: dependencies first, ties in file order; and the cycles that have none.
+//! The order of evaluation: dependencies first, otherwise file order; and the cycles, which have no order.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What [`sort`] finds.
+/// The result of [`sort`].
 #[derive(Debug, PartialEq)]
 pub struct Order {
-    /// Every node once. Those that wait for a cycle come last.
+    /// Every node once. Those that depend on a cycle come last.
     pub nodes: Vec<usize>,
-    /// Each cycle once, from its smallest node on.
+    /// Each cycle once, beginning with its smallest node.
     pub cycles: Vec<Vec<usize>>,
 }
 
-/// Of all nodes whose dependencies are done the smallest comes next. `dependencies[n]` are the nodes that `n` reads.
+/// Sorts nodes: of all nodes whose dependencies are done, the smallest comes next. `dependencies[n]` are the nodes that `n`
+/// reads.
 pub fn sort(dependencies: &[Vec<usize>]) -> Order {
     let count = dependencies.len();
     let mut readers = vec![Vec::new(); count];
@@ -40,7 +41,8 @@ pub fn sort(dependencies: &[Vec<usize>]) -> Order {
     Order { nodes, cycles }
 }
 
-/// A node that is not done waits for another such node, so going from each to the first it waits for ends in a cycle.
+/// Returns the cycles. A node that is not done depends on another such node, so following the first dependency from each
+/// node ends in a cycle.
 fn cycles(dependencies: &[Vec<usize>], done: &[bool]) -> Vec<Vec<usize>> {
     let mut walk_of = vec![usize::MAX; dependencies.len()];
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! Scenarios to the typed tree: values get their types and, where others read them, slots; spans get their services and the
-//! numbers of their blocks. What a name means, and what comes before what, was found by [`super::names`].
+//! Resolves scenarios to the typed tree: values get their types and, if others read them, slots; spans get their services
+//! and the numbers of their blocks. The meanings of names and the order of evaluation were found by [`super::names`].
 
 mod client;
 mod dist;
@@ -20,10 +20,10 @@ use crate::language::source::Loc;
 use crate::plan::{AttrId, BlockId, ErrorId, Expr, ExprId, LinkId, SlotId, TextId};
 use foldhash::{HashMap, HashMapExt};
 
-/// The most parts of a key that are looked at: vars of vars can be joined of more than can be counted.
+/// The maximum number of parts of a key to examine, because vars of vars can be joined from an enormous number.
 const MOST_PARTS: usize = 1_000;
 
-/// What all scenarios share while they are resolved.
+/// The state that all scenarios share while they are resolved.
 pub struct Resolver<'m> {
     pub tables: Tables,
     pub services: Services<'m>,
@@ -35,7 +35,7 @@ pub struct Resolver<'m> {
     error_ids: HashMap<span::Terms, ErrorId>,
 }
 
-/// The scenario that is being resolved.
+/// The state of the scenario that is being resolved.
 struct State<'t, 'm> {
     names: &'t Names<'m>,
     /// The scenario's position among all.
@@ -43,9 +43,9 @@ struct State<'t, 'm> {
     /// The root's block; the others follow in their order.
     root: BlockId,
     values: Values,
-    /// By span: the attributes that a failure may set or replace, and those that its client reads.
+    /// For each span: the attributes that a failure may set or replace, and those that its client reads.
     rows: Vec<HashMap<&'m str, AttrId>>,
-    /// The client whose server is yet to come.
+    /// The client whose server is still to come.
     client: Option<span::Draft>,
     slots: Vec<Slot>,
 }
@@ -68,11 +68,10 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    /// Resolves the scenario at a position among all, whose root's block is `root`; the rest of it is left out once the report
-    /// is full.
+    /// Resolves the scenario at a position among all, whose root has the block `root`. The remainder is left out when the
+    /// report is full.
     ///
     /// # Errors
-    ///
     /// The budget is spent.
     pub fn scenario(
         &mut self,
@@ -152,7 +151,7 @@ impl<'m> Resolver<'m> {
         Expressions::new(&mut self.tables, report, scope)
     }
 
-    /// Evaluates a var. Returns the slot that keeps it, with its value; none where it is constant, or a parameter that is kept
+    /// Evaluates a var, and returns its slot with its value, or `None` if it is constant, or a parameter that is stored
     /// already.
     fn var(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) -> Option<(SlotId, ExprId)> {
         let var = &state.names.vars[at];
@@ -167,12 +166,13 @@ impl<'m> Resolver<'m> {
         Some((slot, typed.expr))
     }
 
-    /// What later expressions use for a value that is kept in a slot.
+    /// Returns the expression by which later expressions read a value that is stored in a slot.
     fn read_slot(&mut self, slot: SlotId, typed: Typed) -> Typed {
         Typed { expr: self.tables.expr(Expr::Slot { slot }), ..typed }
     }
 
-    /// What is known of a text when compiling. Of a text that is joined of very many, only what its first ones say.
+    /// Returns the parts of a text as far as they are known when compiling. If there are very many, only the first ones are
+    /// examined.
     fn pieces(&mut self, text: ExprId, slots: &[Slot], place: Loc, report: &mut Report) -> Vec<Piece> {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut waiting = vec![text];

@@ -1,14 +1,14 @@
-//! Where each part of a plan was written. Beside the plan, not in it: places execute nothing.
+//! The places where the parts of a plan were written. They are kept apart from the plan, because they are not executed.
 
 use crate::language::source::{Loc, PRELUDE};
 use crate::plan::Place;
 
-/// Places, by the plan's ids.
+/// Places by the ids of the plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceMap {
-    /// By scenario.
+    /// The places of scenarios.
     pub scenarios: Vec<ScenarioSource>,
-    /// By block.
+    /// The places of blocks.
     pub blocks: Vec<BlockSource>,
 }
 
@@ -16,7 +16,7 @@ pub struct SourceMap {
 pub struct ScenarioSource {
     /// The scenario's mapping.
     pub scenario: Loc,
-    /// By slot.
+    /// The places of slots.
     pub slots: Vec<Loc>,
 }
 
@@ -24,14 +24,14 @@ pub struct ScenarioSource {
 pub struct BlockSource {
     /// The span's mapping.
     pub span: Loc,
-    /// By constant attribute.
+    /// The places of constant attributes.
     pub constants: Vec<Loc>,
-    /// By instruction.
+    /// The places of instructions.
     pub code: Vec<Loc>,
 }
 
 impl SourceMap {
-    /// The nearest place that the user wrote to one of the plan; `None` for tables that many share.
+    /// Returns the place in the user's files that is nearest to a place in the plan, or `None` for tables that are shared.
     pub fn find(&self, place: Place) -> Option<Loc> {
         match place {
             Place::Scenario(id) => Some(self.scenarios.get(id.index())?.scenario),
@@ -54,7 +54,7 @@ impl SourceMap {
 }
 
 impl BlockSource {
-    /// A place in the block, or the block's own, where that one is in the prelude or unknown.
+    /// Returns a place in the block, or the block's own if that place is in the prelude or unknown.
     fn place(&self, inside: Option<&Loc>) -> Loc {
         inside.copied().filter(|loc| loc.file != PRELUDE).unwrap_or(self.span)
     }

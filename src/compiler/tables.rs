@@ -1,7 +1,7 @@
 //! The program under construction: tables in which equal texts and expressions share an id.
 //!
-//! A short file can name a long text or list again and again, so what is copied is counted while it is made, and held to the
-//! limits that the verifier has for the whole.
+//! A short file can use a long text or list again and again. Copies are therefore counted while they are made, and limited
+//! as the verifier limits the whole program.
 
 use crate::plan::{
     CallSpec, CallSpecId, Constant, Dist, DistId, Expr, ExprId, Fault, Program, SEMANTICS, Scope, ScopeId, TextId,
@@ -13,18 +13,18 @@ use std::borrow::Cow;
 pub struct Tables {
     pub program: Program,
     texts: HashMap<String, TextId>,
-    /// By their JSON: expressions hold doubles, which have no hash of their own.
+    /// The expressions by their JSON, because they hold doubles, which can't be hashed.
     exprs: HashMap<Vec<u8>, ExprId>,
     key: Vec<u8>,
-    /// By their JSON.
+    /// The distributions by their JSON.
     dists: HashMap<Vec<u8>, DistId>,
-    /// The commonest expressions, found without their JSON.
+    /// The most frequent expressions, which are found without their JSON.
     text_constants: HashMap<TextId, ExprId>,
     specs: HashMap<CallSpec, CallSpecId>,
     scopes: HashMap<Scope, ScopeId>,
-    /// Bytes of text that were joined already.
+    /// The number of bytes of text that have been joined.
     joined: usize,
-    /// Values that were named again already.
+    /// The number of values that have been used again.
     repeated: u64,
 }
 
@@ -44,22 +44,20 @@ impl Tables {
         }
     }
 
-    /// Counts bytes that are joined to a text now, before any trace is made.
+    /// Counts bytes of text that are joined when compiling.
     ///
     /// # Errors
-    ///
-    /// They are more, with those before, than all texts of a plan may have.
+    /// Together with those before, they exceed the limit on the texts of a plan.
     pub fn join(&mut self, bytes: usize) -> Result<(), Fault> {
         self.joined = self.joined.saturating_add(bytes);
         at_most("bytes of text", self.joined as u64, limits::TEXTS_BYTES as u64)
     }
 
-    /// Counts values that were written once and are named again: the elements of a known list, the attributes of one more
+    /// Counts values that are written once and used again: the elements of a known list, the attributes of another
     /// instance.
     ///
     /// # Errors
-    ///
-    /// They are more, with those before, than a plan may evaluate.
+    /// Together with those before, they exceed the limit on evaluations of a plan.
     pub fn repeat(&mut self, values: usize) -> Result<(), Fault> {
         self.repeated = self.repeated.saturating_add(values as u64);
         at_most("expressions to evaluate", self.repeated, limits::EVALUATIONS)
@@ -77,7 +75,7 @@ impl Tables {
 
     pub fn expr(&mut self, expr: Expr) -> ExprId {
         self.key.clear();
-        // Writing numbers, texts and ids to memory can't fail.
+        // Writing numbers, texts and ids to memory never fails.
         let written = serde_json::to_writer(&mut self.key, &expr);
         debug_assert!(written.is_ok());
         if let Some(&id) = self.exprs.get(&self.key) {
@@ -91,7 +89,7 @@ impl Tables {
 
     pub fn dist(&mut self, dist: Dist) -> DistId {
         self.key.clear();
-        // Writing numbers and ids to memory can't fail.
+        // Writing numbers and ids to memory never fails.
         let written = serde_json::to_writer(&mut self.key, &dist);
         debug_assert!(written.is_ok());
         if let Some(&id) = self.dists.get(&self.key) {
@@ -137,7 +135,7 @@ impl Tables {
         &self.program.texts[id.index()]
     }
 
-    /// The value, if it is known now.
+    /// Returns the value if it is known when compiling.
     pub fn constant_of(&self, id: ExprId) -> Option<&Constant> {
         match &self.program.exprs[id.index()] {
             Expr::Const { value } => Some(value),
@@ -145,12 +143,12 @@ impl Tables {
         }
     }
 
-    /// How many elements the value has: those of a list that is known now, else none.
+    /// Returns the number of elements of a list that is known when compiling, or 0 for other values.
     pub fn elements(&self, id: ExprId) -> usize {
         self.constant_of(id).map_or(0, Constant::size)
     }
 
-    /// A constant as it stands in a text. Doubles are left to the interpreter, the one place that prints them.
+    /// Returns the text of a constant. Doubles are left to the interpreter, which is the only place that formats them.
     pub fn constant_text(&self, id: ExprId) -> Option<Cow<'_, str>> {
         match self.constant_of(id)? {
             Constant::Bool(value) => Some(value.to_string().into()),
@@ -161,7 +159,7 @@ impl Tables {
     }
 }
 
-/// The fault of a count beyond its limit, worded as the verifier's.
+/// Fails if a count exceeds its limit, with the fault that the verifier would report.
 pub fn at_most(what: &'static str, count: u64, max: u64) -> Result<(), Fault> {
     if count > max { Err(Fault::TooMany { what, count, max }) } else { Ok(()) }
 }

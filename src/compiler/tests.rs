@@ -12,12 +12,12 @@ fn plan(text: &str) -> Plan {
     compiled.plan.unwrap_or_else(|| panic!("{messages:?}"))
 }
 
-/// The codes of all diagnostics, in order.
+/// Returns the codes of all diagnostics, in order.
 fn codes(text: &str) -> Vec<&'static str> {
     compile_texts(&[("a.yaml", text)]).diagnostics.iter().map(|d| d.problem.code()).collect()
 }
 
-/// A scenario of one span, with these lines in it.
+/// Returns a scenario of one span that contains these lines.
 fn one_span(lines: &str) -> String {
     let lines: String = lines.lines().map(|line| format!("  {line}\n")).collect();
     format!("name: a\nroot_span:\n  service: s\n  operation: o\n{lines}")
@@ -189,7 +189,7 @@ fn a_service_is_one_resource_an_instance_and_alike_in_two_directories_it_is_one_
         [
             ("service.name", "\"a\"".to_owned()),
             ("service.version", "\"1.10\"".to_owned()),
-            // Pinned: the same service has the same instances everywhere, for good.
+            // These ids are pinned, because the same service must have the same instances everywhere and always.
             ("service.instance.id", "\"5882a773-c48e-4fa8-801a-94587fca0d4c\"".to_owned()),
             ("host.name", "\"h-1\"".to_owned()),
         ]

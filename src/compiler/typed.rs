@@ -1,5 +1,5 @@
-//! The typed tree: a scenario in which every name has its meaning, every value its type, and everything its order and its
-//! number. [`super::resolve`] makes it; [`super::lower`] makes instructions of it, and needs nothing else to do so.
+//! The typed tree: a scenario in which every name has its meaning, every value its type, and everything its order and
+//! number. [`super::resolve`] makes it; [`super::lower`] makes instructions from it, and needs nothing else.
 
 use crate::language::source::Loc;
 use crate::plan::{
@@ -12,9 +12,9 @@ pub struct Scenario {
     pub weight: f64,
     /// The scenario's slots, in the order of their numbers.
     pub slots: Vec<Slot>,
-    /// The values that are drawn at the trace's start, in order, and the slots that keep them.
+    /// The values that are computed at the trace's start, in order, and the slots in which they are stored.
     pub vars: Vec<(SlotId, ExprId)>,
-    /// The blocks in the order of their numbers: the root first, each before what it calls, siblings in file order.
+    /// The blocks in the order of their numbers: the root first, each before those that it calls, siblings in file order.
     pub blocks: Vec<Block>,
     /// The trace state of all its spans.
     pub trace_state: Option<TextId>,
@@ -24,15 +24,15 @@ pub struct Scenario {
 
 /// A slot of a scenario.
 pub struct Slot {
-    /// The name of the value it keeps, for people.
+    /// The name of its value, for people.
     pub name: String,
-    /// The expression that fills it; `None`: a call does.
+    /// The expression of its value; `None` if a call sets it.
     pub value: Option<ExprId>,
-    /// The place at which the value was written.
+    /// The place where the value was written.
     pub loc: Loc,
 }
 
-/// What becomes a block.
+/// A part of the scenario that becomes a block.
 pub struct Block {
     pub id: BlockId,
     pub body: Body,
@@ -41,7 +41,7 @@ pub struct Block {
     pub loc: Loc,
 }
 
-/// What a block makes.
+/// The kind of a block, with its contents.
 pub enum Body {
     Span(Box<Span>),
     Group(Group),
@@ -52,15 +52,15 @@ pub struct Span {
     pub form: SpanForm,
     /// The places of the form's constant attributes.
     pub constant_places: Vec<Loc>,
-    /// What is evaluated at the span's start, in order.
+    /// The steps at the span's start, in order.
     pub steps: Vec<Step>,
-    /// What events at the end read of calls that were not made, because the span failed before them.
+    /// The values of slots that events at the end read, if the calls were not made because the span failed before them.
     pub without_calls: Vec<(SlotId, ExprId)>,
-    /// The span's own work, where it takes time.
+    /// The span's own work, if it takes time.
     pub delay: Option<Delay>,
-    /// What is evaluated once the span's calls are over.
+    /// The steps after the span's calls.
     pub late: Vec<Step>,
-    /// The conditions under which the span fails before its calls, and after them.
+    /// The conditions under which the span fails before its calls, and those after them.
     pub conditions: Option<Conditions>,
     pub end_conditions: Option<Conditions>,
     /// The span's events before its calls, in file order, each with its place, and those at its end.
@@ -68,17 +68,17 @@ pub struct Span {
     pub end_events: Vec<(EventId, Loc)>,
 }
 
-/// A thing that is done at a place.
+/// An action and its place.
 pub struct Step {
     pub action: Action,
     pub loc: Loc,
 }
 
-/// What a step does.
+/// The action of a step.
 pub enum Action {
-    /// Looks for a span of an earlier trace.
+    /// Looks for the spans of a link.
     Link(LinkId),
-    /// Evaluates a value and keeps it for those that read it.
+    /// Evaluates a value and stores it in a slot.
     Keep(SlotId, ExprId),
     /// Evaluates an attribute.
     Attribute(AttrId, ExprId),
@@ -98,37 +98,37 @@ pub struct Delay {
 pub enum Time {
     /// Uniform from `min` to `max` ns.
     Uniform { min: u64, max: u64 },
-    /// By a distribution.
+    /// Drawn from a distribution.
     Dist(DistId),
 }
 
 /// The conditions of a span, which share one roll.
 pub struct Conditions {
-    /// Whether it is rolled before the span's own work: what fails takes a time of its own.
+    /// Whether they are rolled before the span's own work, because a failure has a delay of its own.
     pub before_work: bool,
     /// The conditions in file order.
     pub list: Vec<Condition>,
-    /// The place of the first one, which is the roll's.
+    /// The place of the first condition, which is also that of the roll.
     pub loc: Loc,
 }
 
 /// A condition under which a span fails.
 pub struct Condition {
-    /// What must be true for it.
+    /// An expression that must be true.
     pub when: Option<(ExprId, Loc)>,
-    /// How likely it fails the span; `None`: always.
+    /// The probability with which it fails the span; `None` means always.
     pub chance: Option<Chance>,
     pub error: ErrorId,
     pub loc: Loc,
 }
 
-/// What a block does in turn.
+/// The list of a block's items, which it executes in order.
 #[derive(Default)]
 pub struct List {
-    /// The values that slots have before the first item.
+    /// The values of slots before the first item.
     pub initial: Vec<(SlotId, ExprId)>,
     pub items: Vec<Item>,
-    /// The slot that says whether a failure was passed on, with what reads that it was not; `None`: nothing needs to know.
+    /// The slot that says whether a failure was passed on; `None` if nothing needs it.
     pub failing: Option<Failing>,
 }
 
@@ -136,40 +136,41 @@ pub struct List {
 #[derive(Clone, Copy)]
 pub struct Failing {
     pub slot: SlotId,
-    /// Reads the slot.
+    /// The expression that reads the slot.
     pub is: ExprId,
-    /// Reads the opposite.
+    /// The expression that reads the opposite.
     pub is_not: ExprId,
 }
 
-/// An item of a list. Each word that is there is asked in this order.
+/// An item of a list. The fields that are set are evaluated in this order.
 pub struct Item {
-    /// What is evaluated for it.
+    /// The steps that are evaluated for it.
     pub steps: Vec<Step>,
     /// The condition under which it runs.
     pub when: Option<(ExprId, Loc)>,
-    /// How likely it runs.
+    /// The probability with which it runs.
     pub chance: Option<(Chance, Loc)>,
     pub act: Act,
     /// How its failure is passed on.
     pub propagation: Option<Propagation>,
     /// Whether a failure was passed on in the group that it calls.
     pub inner: Option<Failing>,
-    /// What makes its outcome the list's, where it may run after a failure that was passed on, whose outcome stays the list's.
+    /// The steps that make its outcome that of the list. The item may run after a failure that was passed on, whose outcome
+    /// remains that of the list.
     pub handles: Option<Vec<Step>>,
     pub loc: Loc,
 }
 
 /// How a failure is passed on to the span.
 pub struct Propagation {
-    /// Reads whether the call failed.
+    /// The expression that reads whether the call failed.
     pub failed: ExprId,
-    /// What must be true of the failure.
+    /// The condition under which it is passed on.
     pub when: Option<(ExprId, Loc)>,
-    /// How likely its failure is passed on; `None`: always.
+    /// The probability with which it is passed on; `None` means always.
     pub chance: Option<Chance>,
     pub error: ErrorId,
-    /// The slot of whether a failure was passed on as it was, where something reads it and this one is.
+    /// The slot for whether a failure was passed on unchanged, if something reads it and this one is.
     pub noted: Option<SlotId>,
     /// The value `true`.
     pub yes: ExprId,
@@ -182,8 +183,8 @@ pub enum Act {
         block: BlockId,
         spec: Option<CallSpecId>,
     },
-    /// Work of the span that the list is in: what is waited for, and the work itself.
+    /// Work of the span that contains the list: the time to wait, and the work itself.
     Work(Vec<Delay>),
-    /// Nothing, since what was written is wrong, and reported.
+    /// Nothing, because what was written is wrong, which has been reported.
     Nothing,
 }

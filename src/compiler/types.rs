@@ -1,4 +1,4 @@
-//! Static types: what is known of a value before it runs.
+//! Static types: what is known of a value when compiling.
 
 /// The type of a value, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,12 +10,12 @@ pub enum Kind {
     List,
     Map,
     Bytes,
-    /// Only the value itself will tell.
+    /// The type is known only when the plan runs.
     Unknown,
 }
 
 impl Kind {
-    /// As messages call it.
+    /// Returns the name of the type in messages.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Bool => "a boolean",
@@ -33,17 +33,17 @@ impl Kind {
         matches!(self, Kind::Int | Kind::Double)
     }
 
-    /// A list, a map or bytes: no text is made of it, and nothing compared with it.
+    /// Reports whether the value is a list, a map or bytes, which have no text and can't be compared.
     pub fn is_opaque(self) -> bool {
         matches!(self, Kind::List | Kind::Map | Kind::Bytes)
     }
 
-    /// Could be a number.
+    /// Reports whether the value may be a number.
     pub fn may_be_number(self) -> bool {
         self.is_number() || self == Kind::Unknown
     }
 
-    /// Of a value that is one or the other.
+    /// Returns the type of a value that has one of two types.
     pub fn or(self, other: Kind) -> Kind {
         match (self, other) {
             (a, b) if a == b => a,
@@ -53,7 +53,7 @@ impl Kind {
     }
 }
 
-/// A kind, and whether there may be no value at all (`linked.` without a match, a division by zero).
+/// A kind, and whether the value may be absent (`linked.` without a match, a division by zero).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Type {
     pub kind: Kind,

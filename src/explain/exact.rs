@@ -1,11 +1,11 @@
-//! What follows from the plan alone, by following every scenario's calls.
+//! The figures that follow from the plan alone, by analysing the calls of every scenario.
 
 use super::parts::{Parts, TOTAL};
 use super::{Figure, Figures, Spans};
 use crate::plan::{BlockId, Extent, Plan};
 
-/// By part. An error: a scenario that it is of, or has spans in, can't be followed; with the share of traces that are of the part,
-/// where that is known all the same.
+/// Returns the figures of each part. The error means that one of its scenarios can't be analysed; it holds the share of
+/// traces that belong to the part, if that is still known.
 pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Result<Figures, Option<f64>>> {
     let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
     let mut sums: Vec<Sum> = vec![Sum { own: Some(0.0), ..Sum::default() }; parts.subjects.len()];
@@ -47,16 +47,16 @@ pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Result<Figures, Option<f64>>> 
     known.map(|(part, sum)| sum.figures(parts.subjects[part].is_of_traces(), scenarios, all)).collect()
 }
 
-/// Over scenarios, by their shares.
+/// A sum over scenarios, weighted by their shares.
 #[derive(Clone, Default)]
 struct Sum {
     unknown: bool,
     traces: f64,
     spans: f64,
     failed: f64,
-    /// The own time of all spans, ns; `None`: it depends on values.
+    /// The own time of all spans in ns; `None` if it depends on values.
     own: Option<f64>,
-    /// Scenarios with a share that have such spans.
+    /// The number of scenarios with a share that have such spans.
     scenarios: u32,
     min: Option<u32>,
     max: u32,
@@ -73,9 +73,9 @@ impl Sum {
         }
     }
 
-    /// `all`: spans of a trace on average; `None`: that is not known.
+    /// Returns the figures. `all` is the mean number of spans in a trace; `None` if it is unknown.
     fn figures(self, of_traces: bool, scenarios: u32, all: Option<f64>) -> Result<Figures, Option<f64>> {
-        // Sums of parts of 1 may be more by a rounding.
+        // Sums of parts of 1 may exceed it by rounding.
         let traces = self.traces.min(1.0);
         if self.unknown {
             return Err(of_traces.then_some(traces));
@@ -88,7 +88,7 @@ impl Sum {
             Some(all) => of_all(self.spans, all),
             None => Figure::Unknown,
         };
-        // Failed spans, of all such spans.
+        // The failed spans among all such spans.
         let failed = match of_traces {
             false if self.spans > 0.0 => self.failed / self.spans,
             _ => self.failed,

@@ -1,21 +1,21 @@
-//! Figures, and how well they are known.
+//! Figures with their precision.
 
 /// The normal quantile of the 99.9 % interval.
 pub const Z: f64 = 3.290_526_731_491_926;
 
-/// A figure, and how well it is known.
+/// A figure with its precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Figure {
-    /// It follows from the plan.
+    /// The figure follows from the plan.
     Exact(f64),
-    /// It is a sample's; from `low` to `high` is its 99.9 % interval.
+    /// The figure is that of a sample; its 99.9 % interval is from `low` to `high`.
     Sampled { value: f64, low: f64, high: f64 },
-    /// It does not follow from the plan, and there is no sample, or nothing of it in there.
+    /// The figure does not follow from the plan, and the sample is missing or contains nothing of it.
     Unknown,
 }
 
 impl Figure {
-    /// The figure itself.
+    /// Returns the figure itself.
     pub fn value(self) -> Option<f64> {
         match self {
             Figure::Exact(value) | Figure::Sampled { value, .. } => Some(value),
@@ -23,17 +23,17 @@ impl Figure {
         }
     }
 
-    /// The interval of a figure that is a sample's.
+    /// Returns the interval of a sampled figure.
     pub fn interval(self) -> Option<(f64, f64)> {
         if let Figure::Sampled { low, high, .. } = self { Some((low, high)) } else { None }
     }
 
-    /// Whether the figure follows from the plan.
+    /// Reports whether the figure follows from the plan.
     pub fn is_exact(self) -> bool {
         matches!(self, Figure::Exact(_))
     }
 
-    /// The product with what is known.
+    /// Returns the product with an exact factor.
     pub fn times(self, factor: f64) -> Figure {
         match self {
             Figure::Exact(value) => Figure::Exact(value * factor),
@@ -44,7 +44,7 @@ impl Figure {
         }
     }
 
-    /// A probability of which `hits` in `trials` independent ones were seen: its Wilson interval.
+    /// Returns the Wilson interval of a probability with `hits` in `trials` independent trials.
     pub fn of_trials(hits: u64, trials: u64) -> Figure {
         if trials == 0 {
             return Figure::Unknown;
@@ -53,19 +53,19 @@ impl Figure {
         let scale = 1.0 + Z * Z / n;
         let middle = (value + Z * Z / (2.0 * n)) / scale;
         let half = Z / scale * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
-        // At the ends it is exact, which rounding would miss.
+        // At the ends the interval is exact, which rounding would miss.
         let low = if hits == 0 { 0.0 } else { middle - half };
         let high = if hits == trials { 1.0 } else { middle + half };
         Figure::Sampled { value, low, high }
     }
 }
 
-/// Two numbers of each of many traces, summed: what the ratio of their means is.
+/// The sums of two numbers over many traces, from which the ratio of their means follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Ratio {
     pub above: u64,
     pub below: u64,
-    /// The sums of the squares, and of the products.
+    /// The sums of the squares and of the products.
     pub above_squared: u64,
     pub below_squared: u64,
     pub product: u64,
@@ -89,7 +89,8 @@ impl Ratio {
         self.product += other.product;
     }
 
-    /// The ratio, with the normal interval of a ratio of means. Numbers of one trace depend on each other, those of two traces do not.
+    /// Returns the ratio with the normal interval of a ratio of means. Numbers of one trace depend on each other; those of
+    /// different traces do not.
     pub fn figure(&self, traces: u64) -> Figure {
         if self.below == 0 || traces == 0 {
             return Figure::Unknown;
@@ -98,13 +99,13 @@ impl Ratio {
         let residual =
             self.above_squared as f64 - 2.0 * value * self.product as f64 + value * value * self.below_squared as f64;
         let half = Z * residual.max(0.0).sqrt() / self.below as f64;
-        // Where all traces are alike, what was not seen may be as frequent as it can be without being seen.
+        // If all traces are alike, an unseen event may be as frequent as possible without being seen.
         let unseen = Z * Z / (traces as f64 + Z * Z) * value.max(1.0);
         let half = if half > 0.0 { half } else { unseen };
         Figure::Sampled { value, low: (value - half).max(0.0), high: value + half }
     }
 
-    /// The same of a share.
+    /// Returns the same for a share.
     pub fn share(&self, traces: u64) -> Figure {
         match self.figure(traces) {
             Figure::Sampled { value, low, high } => Figure::Sampled { value, low, high: high.min(1.0) },
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_of_trials_is_wilsons() {
+    fn the_interval_of_trials_is_that_of_wilson() {
         let near = |figure: Figure, expected: (f64, f64)| {
             let (low, high) = figure.interval().unwrap();
             assert!((low - expected.0).abs() < 5e-4 && (high - expected.1).abs() < 5e-4, "{low} {high}");
@@ -131,8 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_knows_that_spans_of_a_trace_go_together() {
-        // Every second trace has two spans, which both fail or none of them: as uncertain as if they were one.
+    fn a_ratio_considers_that_spans_of_a_trace_depend_on_each_other() {
+        // Every second trace has two spans which both fail or both succeed, so the uncertainty is that of single spans.
         let (mut pairs, mut single) = (Ratio::default(), Ratio::default());
         for trace in 0..1_000 {
             pairs.add(2 * (trace % 2), 2);

@@ -1,4 +1,4 @@
-//! The parts of a plan's traces that are told apart, and which of them each block's spans belong to.
+//! The parts of a plan's traces, and the parts to which the spans of each block belong.
 
 use super::Subject;
 use crate::plan::{BlockId, Plan, ScenarioId};
@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 pub struct Parts {
     /// All traces, then the scenarios in the plan's order, then the parts of spans.
     pub subjects: Vec<Subject>,
-    /// By block: the parts that its spans belong to.
+    /// The parts to which the spans of each block belong.
     of_block: Vec<Vec<usize>>,
 }
 
-/// All traces.
+/// The index of the part with all traces.
 pub const TOTAL: usize = 0;
 
 pub fn rank(subject: &Subject) -> usize {

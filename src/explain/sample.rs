@@ -1,4 +1,4 @@
-//! The first traces of a run, counted. All counts are sums, least and greatest figures, so threads may share the work in any way.
+//! The counts of a run's first traces. All counts are sums, minima and maxima, so threads may share the work in any way.
 
 use super::figure::Ratio;
 use super::parts::{Parts, TOTAL};
@@ -12,29 +12,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Traces that a thread takes at a time.
+/// The number of traces that a thread takes at a time.
 const CHUNK: u64 = 1_000;
 
-/// What was seen of a part.
+/// The counts of a part.
 #[derive(Clone, Default)]
 pub struct Seen {
-    /// That are of the part, or have such a span.
+    /// The number of traces that belong to the part, or contain such a span.
     pub traces: u64,
     pub spans: u64,
-    /// Of these traces, those in which any span failed.
+    /// The number of these traces in which a span failed.
     failed_traces: u64,
     pub bytes: u64,
-    /// Fewest and most spans in one of these traces.
+    /// The minimum and the maximum of spans in one of these traces.
     extent: Option<(u32, u32)>,
     pub durations: Durations,
-    /// The spans of the part for each trace, for each span, and the failed ones for each of the part.
+    /// The spans of the part in relation to traces.
     per_trace: Ratio,
     per_span: Ratio,
     failing: Ratio,
 }
 
 impl Seen {
-    /// The figures of a part; `all`: what was seen of all traces. `share`: of all traces, where the part is of traces.
+    /// Returns the figures of a part. `all` holds the counts of all traces; `share` is the part's share of all traces, if
+    /// it consists of traces.
     pub fn figures(&self, share: Option<f64>, all: &Seen) -> Figures {
         let (min, max) = self.extent.unwrap_or_default();
         if let Some(share) = share {
@@ -56,7 +57,7 @@ impl Seen {
         }
     }
 
-    /// A trace with so many spans, of which so many are of the part, and so many of these failed.
+    /// Counts a trace with `all` spans, of which `spans` belong to the part and `failed` of these failed.
     fn trace(&mut self, all: u64, spans: u64, failed: u64) {
         self.traces += 1;
         self.spans += spans;
@@ -87,7 +88,7 @@ impl Seen {
     }
 }
 
-/// By part.
+/// Takes the sample, and returns the counts of each part.
 pub fn take(
     run: &Arc<Run>,
     parts: &Parts,
@@ -120,7 +121,7 @@ pub fn take(
     seen
 }
 
-/// One thread's part of the work.
+/// The work of one thread.
 struct Counter<'a> {
     parts: &'a Parts,
     run: &'a Run,
@@ -128,11 +129,11 @@ struct Counter<'a> {
     encoder: export::Parts,
     encoded: Bytes,
     trace: Trace,
-    /// Scenarios, and of the parts of spans what is of whole traces.
+    /// The counts of scenarios, and those counts of the parts of spans that concern whole traces.
     seen: Vec<Seen>,
-    /// By block: bytes and durations.
+    /// The bytes and durations of each block.
     blocks: Vec<Seen>,
-    /// By part: spans of the trace at hand, and failed ones; and the parts that have some.
+    /// For each part, the spans and failed spans of the current trace; and the parts that have some.
     counts: Vec<(u64, u64)>,
     touched: Vec<usize>,
 }

@@ -16,7 +16,7 @@ fn part<'a>(all: &'a Explanation, subject: &str) -> &'a Part {
 }
 
 #[test]
-fn threads_change_no_figure() {
+fn threads_do_not_affect_figures() {
     let one = explained(fixture::plan(), 7_300, 1);
     assert_eq!(one, explained(fixture::plan(), 7_300, 2));
     assert_eq!(one, explained(fixture::plan(), 7_300, 5));
@@ -50,7 +50,7 @@ fn parts_are_in_order_and_exact() {
     near(Figure::Exact(services.filter_map(|part| part.share.value()).sum()), 1.0);
 }
 
-/// What is exact is so without a sample; what is not says that there is none.
+/// Exact figures are known without a sample, and the others are marked as unknown.
 #[test]
 fn without_a_sample_the_exact_figures_stay() {
     let all = explained(fixture::plan(), 0, 4);
@@ -73,7 +73,7 @@ fn a_scenario_without_weight_is_explained_with_a_share_of_0() {
     assert_eq!(part(&all, "Total").spans, Spans { min: 1, mean: Figure::Exact(1.0), max: 1 });
 }
 
-/// A call that depends on a draw from very many values.
+/// Makes a plan with a call that depends on a draw from very many values.
 fn unforeseen() -> Plan {
     let mut maker = fixture::Maker { program: fixture::program() };
     let drawn = maker.expr(Expr::RandomInt { min: 0, max: 999_999 });
@@ -86,7 +86,7 @@ fn unforeseen() -> Plan {
 }
 
 #[test]
-fn where_nothing_is_exact_the_sample_stands_in_with_its_interval() {
+fn sampled_figures_replace_exact_ones_with_intervals() {
     let all = explained(unforeseen(), 5_000, 2);
     let orders = part(&all, "E-commerce");
     assert_eq!((orders.share, orders.spans.min, orders.spans.max), (Figure::Exact(15.0 / 15.5), 1, 2));
@@ -104,7 +104,7 @@ fn where_nothing_is_exact_the_sample_stands_in_with_its_interval() {
 }
 
 #[test]
-fn what_is_not_exact_is_unknown_without_a_sample() {
+fn figures_that_are_not_exact_are_unknown_without_a_sample() {
     let all = explained(unforeseen(), 0, 1);
     let orders = part(&all, "E-commerce");
     assert_eq!(

@@ -54,7 +54,7 @@ impl Json {
         append(out, &Resource(&resources.attributes[id.index()]));
     }
 
-    /// Append the scope of a block's spans alone, as it stands in a request.
+    /// Appends only the scope of a block's spans, as in a request.
     pub fn scope(plan: &Plan, block: BlockId, out: &mut Bytes) {
         let (name, version) = plan.scope_of(block);
         append(out, &Scope(name, version));
@@ -165,7 +165,7 @@ message!(self: Resource<'_>, fields, {
     fields.list("attributes", self.0.iter().map(|(key, value)| KeyValue(key, value.as_datum())))?;
 });
 
-/// Name and version.
+/// The name and the version.
 struct Scope<'a>(&'a str, &'a str);
 message!(self: Scope<'_>, fields, {
     fields.text("name", self.0)?;

@@ -1,20 +1,21 @@
-//! Which spans stand together in a request: those of one resource and one instrumentation scope.
+//! The groups of spans in a request: those of one resource and one instrumentation scope are together.
 
 use crate::plan::{BlockId, Plan, ResourceId, ScopeId, ServiceId};
 use crate::trace::SpanRecord;
 use std::collections::HashMap;
 
-/// The groups that the spans of a plan are in.
+/// The groups of a plan's spans.
 pub(super) struct Layout {
-    /// By block: the group of a span on resource 0, if there were such a one; groups of one service are in the order of its resources.
+    /// For each block, the number of its group on resource 0, even if there is none; groups of one service are in the order
+    /// of its resources.
     firsts: Box<[u32]>,
-    /// By group: its resource and its scope; `None`: tracegen's.
+    /// The resource and the scope of each group; `None` for tracegen's scope.
     groups: Box<[(ResourceId, Option<ScopeId>)]>,
 }
 
 impl Layout {
     pub fn new(plan: &Plan) -> Layout {
-        // Of tracegen's scope there is a group for each resource.
+        // For tracegen's scope there is a group for each resource.
         let resources = 0..plan.resources.len() as u32;
         let mut groups: Vec<_> = resources.map(|resource| (ResourceId(resource), None)).collect();
         let mut firsts: HashMap<(ServiceId, ScopeId), u32> = HashMap::new();
@@ -33,13 +34,13 @@ impl Layout {
         Layout { firsts, groups: groups.into() }
     }
 
-    /// The number of the group that a span is in.
+    /// Returns the number of a span's group.
     #[inline(always)]
     pub fn group(&self, span: &SpanRecord) -> usize {
         self.firsts[span.block.index()].wrapping_add(span.resource.0) as usize
     }
 
-    /// The resources and scopes of all groups.
+    /// Returns the resources and scopes of all groups.
     pub fn groups(&self) -> &[(ResourceId, Option<ScopeId>)] {
         &self.groups
     }

@@ -19,8 +19,9 @@ const BOLD: Style = Style::new().bold();
 /// Writes the trace of `view`: a line about the trace, then a line for each span. Service and operation are cut so that
 /// lines are at most `width` cells wide, as far as possible; the type of an error may exceed it. `color` adds ANSI escapes.
 ///
-/// In the bar, `#` is time the span spent itself, `-` time in which a child ran that it waited for. Behind the bar stand the error, and how
-/// the span was called where that is not plain: `retry 1`, `cut off` by a time-out, `not awaited`, or `runs on` after its caller.
+/// In the bar, `#` is the span's own time, and `-` time in which it waited for a running child. After the bar come the
+/// error, and how the span was called if that is worth mentioning: `retry 1`, `cut off` by a timeout, `not awaited`, or
+/// `runs on` after its caller.
 ///
 /// # Errors
 /// `out` can't be written.
@@ -64,7 +65,7 @@ struct Row {
     start: String,
     duration: String,
     error: Option<String>,
-    /// How it was called, where there is something to be said of that.
+    /// How it was called, if that is worth mentioning.
     notes: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
-//! Calls that are more than one run, here and now: turns, calls side by side, calls that nobody waits for, outcomes. What the
-//! plan's [`crate::plan::CallSpec`]s and groups say is done here; the machine only knows where to go on.
+//! The execution of calls that do more than run a block once and at once: repeated and parallel calls, calls that nobody
+//! waits for, and calls with outcomes. This module does what the plan's [`crate::plan::CallSpec`]s and groups describe; the
+//! machine only executes the instructions of blocks.
 
 use super::evaluate::Evaluation;
 use super::failure::{Origin, record};
@@ -9,26 +10,27 @@ use crate::trace::{NONE, Value};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What is open of such calls, innermost last.
+/// The state of open calls, innermost last.
 pub(super) struct Calls {
     active: Vec<Active>,
     joins: Vec<Join>,
-    /// By depth of parallel groups: when each worker of a pool that waits for work is free, ns since 1970. They are kept from trace
-    /// to trace, since each has memory of its own.
+    /// The pools of open parallel groups, by depth. A pool holds the times at which its idle workers became free, in ns
+    /// since 1970. Pools are kept from trace to trace, because each has memory of its own.
     pools: Vec<BinaryHeap<Reverse<u64>>>,
-    /// When the call that returned last did, ns since 1970.
+    /// The time at which the last call returned, in ns since 1970.
     pub returned: u64,
     pub deadline: Deadline,
-    /// When the answer would have come that the innermost client no longer waits for, ns since 1970; 0: there is none.
+    /// The time at which the innermost client's answer would have come that it no longer waits for, in ns since 1970; 0 if
+    /// there is none.
     late_answer: u64,
 }
 
-/// When what runs now ends at the latest.
+/// The latest time at which the current block ends.
 #[derive(Clone, Copy)]
 pub(super) struct Deadline {
-    /// ns since 1970
+    /// The time in ns since 1970.
     pub time: u64,
-    /// The place of the call that set it.
+    /// The site of the call that set the deadline.
     site: u32,
 }
 
@@ -38,12 +40,13 @@ impl Deadline {
 
 /// An open call.
 struct Active {
-    /// When the caller made it; where turns come one after another, when the caller would make the next; ns since 1970.
+    /// The time at which the caller made the call, in ns since 1970. If turns come one after another, the time at which the
+    /// caller would make the next one.
     called: u64,
     turn: u32,
     turns: u32,
     attempt: u32,
-    /// When the caller's patience with this attempt ends, ns since 1970.
+    /// The time at which the caller gives up this attempt, in ns since 1970.
     patience: u64,
     /// The deadline of the caller.
     outer: Deadline,
@@ -51,28 +54,28 @@ struct Active {
 
 /// An open parallel group.
 struct Join {
-    /// ns since 1970.
+    /// The start of the group, in ns since 1970.
     start: u64,
     /// Whether calls wait for a worker of a pool.
     is_pool: bool,
-    /// The latest end of a call that is waited for, ns since 1970.
+    /// The latest end of a call that is waited for, in ns since 1970.
     end: u64,
-    /// The earliest failure of such a call, and its time, ns since 1970.
+    /// The earliest failure of a call that is waited for, and its time in ns since 1970.
     failure: Option<(u64, Failure)>,
 }
 
-/// What became of a call that failed.
+/// The failure of a call.
 #[derive(Clone, Copy)]
 struct Failure {
     r#type: Value,
     message: Value,
 }
 
-/// How a call goes on.
+/// How the machine goes on after a call was made or ended.
 pub(super) enum Next {
-    /// The block runs, from this time on.
+    /// It runs the block, starting at this time in ns since 1970.
     Run(u64),
-    /// The caller goes on, at this time.
+    /// It returns to the caller at this time in ns since 1970.
     Return(u64),
 }
 
@@ -87,7 +90,7 @@ impl Calls {
         self.deadline = Deadline::NEVER;
     }
 
-    /// Makes the call of the site with number `at`, at `now`.
+    /// Makes the call of site `at` at the time `now`.
     pub fn call(&mut self, e: &mut Evaluation, at: u32, now: u64) -> Next {
         let site = &e.code.sites[at as usize];
         let turns = match site.spec.repeat {
@@ -120,7 +123,7 @@ impl Calls {
         if site.side_by_side
             && let (Some(join), Some(workers)) = (self.joins.last(), self.pools.get_mut(self.joins.len() - 1))
         {
-            // What nobody waits for keeps no worker busy.
+            // A call that nobody waits for occupies no worker.
             let free = if site.spec.is_async { workers.peek().copied() } else { workers.pop() };
             start = free.map_or(join.start, |Reverse(free)| free);
         }
@@ -136,7 +139,7 @@ impl Calls {
         self.attempt(e, at, start)
     }
 
-    /// Begins an attempt of the innermost call, unless the time of the caller is over by then.
+    /// Begins an attempt of the innermost call, unless the caller's deadline has passed by then.
     fn attempt(&mut self, e: &mut Evaluation, at: u32, start: u64) -> Next {
         let site = &e.code.sites[at as usize];
         let Some(active) = self.active.last_mut() else { return Next::Return(start) };
@@ -144,7 +147,7 @@ impl Calls {
             if site.spec.exchange.is_some() {
                 return self.give_up(e, site, start);
             }
-            // The caller is past its time, too, even if only this call tells.
+            // The caller's deadline has passed too, even if only this call notices it.
             let start = start.max(active.outer.time.saturating_add(1));
             self.deadline = active.outer;
             self.active.pop();
@@ -178,10 +181,10 @@ impl Calls {
         Next::Run(start)
     }
 
-    /// Takes the end of the block that the call of site `at` runs, at `now`; `span`: what it made, if it makes one.
+    /// Ends the block that the call of site `at` runs, at the time `now`. `span` is the span of the block, if it makes one.
     pub fn end(&mut self, e: &mut Evaluation, at: u32, span: u32, now: u64) -> Next {
         let site = &e.code.sites[at as usize];
-        // What is cut with its caller does not tell the caller so: that is past its time, too.
+        // A call that is cut together with its caller does not fail the caller, which is past its own deadline, too.
         let (end, mut failure) = match site.callee {
             Callee::Local | Callee::Client | Callee::Remote => {
                 let end = now.min(self.deadline.time);
@@ -206,7 +209,7 @@ impl Calls {
         let end = end.min(active.patience);
         if let Some(timeout) = site.spec.timeout.filter(|_| is_late) {
             let own = Failure { r#type: constant_type(e, timeout.error), message: Value::ABSENT };
-            // A client says itself how it failed.
+            // A client that failed by then keeps its own failure.
             failure = if let Callee::Client = site.callee { failure.or(Some(own)) } else { Some(own) };
         }
         self.returned = end;
@@ -237,7 +240,7 @@ impl Calls {
         if is_over { Next::Return(called) } else { self.turn(e, at) }
     }
 
-    /// Brings a client the answer of the server's `span`, which has ended at `now`.
+    /// Delivers the answer of the server's `span`, which ended at `now`, to its client.
     fn answer(
         &mut self,
         e: &mut Evaluation,
@@ -259,7 +262,7 @@ impl Calls {
         self.go_on(e, site, failure, end)
     }
 
-    /// Lets a client go on at its own deadline, before the answer comes, which does at `late`.
+    /// Lets a client continue at its own deadline, before the answer arrives at `late`.
     fn give_up(&mut self, e: &mut Evaluation, site: &Site, late: u64) -> Next {
         let Some(Active { outer, .. }) = self.active.last() else { return Next::Return(late) };
         let outer = *outer;
@@ -269,7 +272,7 @@ impl Calls {
         self.go_on(e, site, failure.map(|r#type| Failure { r#type, message: Value::ABSENT }), outer.time)
     }
 
-    /// Lets a client go on at `end`, once this has become of its request.
+    /// Lets a client continue at `end`, when its request has ended with `failure` or without one.
     fn go_on(&mut self, e: &mut Evaluation, site: &Site, failure: Option<Failure>, end: u64) -> Next {
         if let Some(outcome) = site.spec.outcome {
             keep(e, outcome, failure);
@@ -281,7 +284,7 @@ impl Calls {
         Next::Return(end)
     }
 
-    /// Takes the end of a call into the group that it is part of, and lets the worker of it go.
+    /// Adds the end of a call to its parallel group, and frees the worker that made the call.
     fn join(&mut self, site: &Site, end: u64, failure: Option<Failure>) {
         if site.spec.is_async {
             return;
@@ -295,7 +298,8 @@ impl Calls {
         }
     }
 
-    /// The next attempt of the innermost call, if the last has failed, ended at `end`, and is to be made again.
+    /// Begins the next attempt of the innermost call if the last one failed, ended at `end`, and is to be retried;
+    /// otherwise returns `None`.
     fn retry(&mut self, e: &mut Evaluation, at: u32, has_failed: bool, end: u64) -> Option<Next> {
         let retry = e.code.sites[at as usize].spec.retry.filter(|_| has_failed)?;
         let active = self.active.last_mut()?;
@@ -313,7 +317,7 @@ impl Calls {
         Some(self.attempt(e, at, end.saturating_add(wait)))
     }
 
-    /// Fails a span whose time is over, unless it failed before that.
+    /// Fails a span whose deadline has passed, unless it failed before.
     fn cut(&self, e: &mut Evaluation, span: u32) {
         let failure = e.trace.spans[span as usize].failure;
         if failure != NONE && e.trace.failures[failure as usize].time <= self.deadline.time {
@@ -327,7 +331,7 @@ impl Calls {
 }
 
 impl Join {
-    /// Takes the end of a call that is waited for.
+    /// Adds the end of a call that is waited for.
     fn take(&mut self, end: u64, failure: Option<Failure>) {
         self.end = self.end.max(end);
         if let Some(failure) = failure
@@ -338,7 +342,7 @@ impl Join {
     }
 }
 
-/// Puts what became of a call into its slots.
+/// Stores the outcome of a call in its slots.
 fn keep(e: &mut Evaluation, outcome: Outcome, failure: Option<Failure>) {
     let (r#type, message) = failure.map_or((Value::text(0, 0), Value::ABSENT), |f| (f.r#type, f.message));
     e.slots[outcome.failed.index()] = Value::bool(failure.is_some());
@@ -346,20 +350,20 @@ fn keep(e: &mut Evaluation, outcome: Outcome, failure: Option<Failure>) {
     e.slots[outcome.message.index()] = message;
 }
 
-/// The type of an error that is a constant.
+/// Returns the type of an error whose type is constant.
 fn constant_type(e: &mut Evaluation, error: ErrorId) -> Value {
     let r#type = e.code.plan.errors[error.index()].r#type;
     e.text(r#type)
 }
 
-/// The failure of a span that has ended.
+/// Returns the failure of a span that has ended.
 fn failure_of(e: &Evaluation, span: u32) -> Option<Failure> {
     let failure = e.trace.spans[span as usize].failure;
     let record = (failure != NONE).then(|| &e.trace.failures[failure as usize])?;
     Some(Failure { r#type: record.r#type, message: record.message })
 }
 
-/// The failure that the slots of an outcome hold.
+/// Returns the failure that the slots of an outcome hold.
 fn failure_in(e: &Evaluation, outcome: Outcome) -> Option<Failure> {
     let value = |slot: SlotId| e.slots[slot.index()];
     e.is_set(outcome.failed).then(|| Failure { r#type: value(outcome.r#type), message: value(outcome.message) })

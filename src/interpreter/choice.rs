@@ -1,5 +1,5 @@
-//! Which scenario a trace is of: one AES block of its index, compared with cumulative weights. No stream is opened, so
-//! many indices can be scanned.
+//! The choice of a trace's scenario: one AES block of the trace's index, compared with cumulative weights. It uses no
+//! random stream, so many indices can be scanned cheaply.
 
 use super::identity::cipher;
 use super::random::Purpose;
@@ -7,14 +7,14 @@ use crate::plan::{Plan, ScenarioId};
 use aes::Aes128;
 use aes::cipher::BlockCipherEncrypt;
 
-/// The number of indices whose scenarios are computed at a time.
+/// The number of indices whose scenarios are computed together.
 const AHEAD: u64 = 16;
 
 /// The shares of all scenarios in units of 2^-64, exact to the precision of the weights' sum (2^-53).
 #[derive(Clone)]
 pub(super) struct Choice {
     cipher: Aes128,
-    /// The greatest draw that chooses each scenario, ascending; those that nothing chooses are not here.
+    /// The greatest draw that chooses each scenario, in ascending order; scenarios that no draw chooses are left out.
     last: Box<[(u64, ScenarioId)]>,
 }
 
@@ -52,7 +52,7 @@ impl Choice {
         self.last[self.last.partition_point(|&(last, _)| last < draw)].1
     }
 
-    /// The scenario of trace `index`.
+    /// Returns the scenario of trace `index`.
     pub fn scenario(&self, index: u64) -> ScenarioId {
         if let [(_, only)] = self.last[..] {
             return only;
@@ -63,7 +63,7 @@ impl Choice {
     }
 }
 
-/// The scenarios of neighbouring indices, computed together.
+/// The scenarios of neighbouring indices, which are computed together.
 pub(super) struct Chosen {
     base: u64,
     scenarios: [ScenarioId; AHEAD as usize],

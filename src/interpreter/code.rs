@@ -1,5 +1,5 @@
-//! A plan made ready to run: all instructions in a row, with what is static about them looked up, what the machine needs to
-//! begin a block in one place, and the tables of its expressions.
+//! A plan prepared for execution: the instructions of all blocks in one array, with static data looked up, the data that
+//! the machine needs to begin a block in one place, and the tables of its expressions.
 
 use super::dist::Dists;
 use super::links::Links;
@@ -19,41 +19,42 @@ pub(super) struct Code {
     pub dists: Dists,
     pub stable: Stable,
     pub links: Links,
-    /// By block.
+    /// How each block begins, by block id.
     entries: Box<[Entry]>,
     /// The instructions of all blocks, each block's in a row.
     pub ops: Box<[Op]>,
-    /// The calls that are more than running a block.
+    /// The calls that do more than run a block.
     pub sites: Box<[Site]>,
-    /// By attribute: the slot that it is a copy of as the span begins, or [`NO_SLOT`].
+    /// For each attribute, the slot whose value it has at the start of the span, or [`NO_SLOT`].
     initial: Box<[SlotId]>,
-    /// The number of slots of the scenario that has most.
+    /// The greatest number of slots of any scenario.
     pub slots: usize,
 }
 
-/// The number that no slot has.
+/// A number that no slot has.
 const NO_SLOT: SlotId = SlotId(u32::MAX);
 
 /// How a block's span begins.
 pub(super) struct Entry {
-    /// The first instruction to run, in [`Code::ops`]: those before it in the block are done as the span begins.
+    /// The first instruction to run, as a position in [`Code::ops`]. The instructions of the block before it are done when
+    /// the span begins.
     pub pc: u32,
-    /// The name if it is constant, else an empty text that an instruction replaces.
+    /// The name if it is constant, otherwise an empty text, which an instruction replaces.
     pub name: Value,
     /// The first of the block's computed attributes.
     pub attrs: AttrId,
     /// The number of the block's computed attributes.
     pub attr_count: u32,
-    /// The first of the service's instances.
+    /// The first instance of the service.
     pub resource: ResourceId,
     /// The number of the service's instances.
     pub instances: u32,
-    /// Whether the span is a SERVER or a CONSUMER, which run on an instance of their own.
+    /// Whether the span is a SERVER or a CONSUMER span, whose instance is chosen for itself.
     pub arrives: bool,
 }
 
-/// An instruction as the machine runs it; [`Inst`] says what each does. There is one for each of the plan's, so that jumps stay
-/// as they are. Attributes are counted from the block's first.
+/// An instruction as the machine runs it; [`Inst`] describes what each one does. There is one for each instruction of the
+/// plan, so that jumps keep their targets. Attributes are counted from the block's first one.
 #[derive(Clone, Copy)]
 pub(super) enum Op {
     Set {
@@ -67,7 +68,7 @@ pub(super) enum Op {
         at: u32,
         value: ExprId,
     },
-    /// Sets an attribute to a slot's value, as most are.
+    /// Sets an attribute to a slot's value, as most attributes are.
     AttrOfSlot {
         at: u32,
         slot: SlotId,
@@ -78,21 +79,22 @@ pub(super) enum Op {
     Export {
         key: SlotId,
     },
-    /// Moves time on by `min` to `min + range` ns.
+    /// Advances the time by `min` to `min + range` ns.
     Delay {
         min: u64,
         range: u64,
     },
-    /// Moves time on by a time that is drawn.
+    /// Advances the time by a drawn duration.
     DelayDist {
         dist: DistId,
     },
-    /// Rolls. If the roll is not below `chances`, the sum of those of the fails behind it, these can't hit: goes on at `missed`.
+    /// Rolls for the `Fail` instructions that follow. `chances` is the sum of their chances: if the roll is not below it,
+    /// none of them can fail the span, and execution continues at `missed`.
     Roll {
         chances: u64,
         missed: u32,
     },
-    /// `inst` is the instruction's position in its block.
+    /// `inst` is the position of the instruction in its block.
     Fail {
         chance: u64,
         inst: u32,
@@ -127,22 +129,22 @@ pub(super) enum Op {
     Enter {
         pc: u32,
     },
-    /// Calls by the terms of one of [`Code::sites`].
+    /// Makes the call that one of [`Code::sites`] describes.
     CallBy {
         site: u32,
     },
-    /// Ends a span that [`Op::Call`] has begun, or a root.
+    /// Ends a span that [`Op::Call`] began, or a root span.
     End,
-    /// Ends a sequence that [`Op::Enter`] has begun.
+    /// Ends a sequence that [`Op::Enter`] began.
     Leave,
-    /// Ends a block that [`Op::CallBy`] has begun.
+    /// Ends a block that [`Op::CallBy`] began.
     Return {
         site: u32,
     },
 }
 
 impl Entry {
-    /// The entry of what makes no span.
+    /// The entry of a block without a span.
     const NONE: Entry = Entry {
         pc: 0,
         name: Value::ABSENT,
@@ -165,7 +167,7 @@ impl Code {
             if let (Some(last @ Op::End), Some(end)) = (ops.last_mut(), ending(block, called_by[id.index()])) {
                 *last = end;
             }
-            // The copies that a block begins with are made as the span begins.
+            // The attributes that are copies of slots are set when the span begins.
             let copies = ops[base..].iter().map_while(|op| match *op {
                 Op::AttrOfSlot { at, slot } => Some((at, slot)),
                 _ => None,
@@ -178,7 +180,7 @@ impl Code {
             entry(plan, block, pc)
         });
         let entries: Box<[Entry]> = entries.collect();
-        // Which calls there is more to, and where a sequence begins, is known now.
+        // Only now it is known which calls are sites, and where sequences begin.
         for op in &mut ops {
             let Op::Call { block } = *op else { continue };
             match called_by[block.index()] {
@@ -207,7 +209,7 @@ impl Code {
         &self.entries[block.index()]
     }
 
-    /// The attributes that a block's span begins with.
+    /// Returns the attributes that a block's span begins with.
     #[inline(always)]
     pub fn attributes(&self, entry: &Entry, slots: &[Value]) -> impl ExactSizeIterator<Item = AttrRecord> {
         let first = entry.attrs.0;
@@ -233,7 +235,7 @@ fn entry(plan: &Plan, block: &Block, pc: u32) -> Entry {
     }
 }
 
-/// The instruction at position `at` of a block whose first is at `base` in [`Code::ops`].
+/// Returns the instruction at position `at` of a block whose first instruction is at `base` in [`Code::ops`].
 fn op(plan: &Plan, id: BlockId, at: usize, base: u32) -> Op {
     let block = plan.block(id);
     match block.code[at] {
@@ -264,10 +266,10 @@ fn op(plan: &Plan, id: BlockId, at: usize, base: u32) -> Op {
     }
 }
 
-/// The calls that are more than running a block, and by block the one that calls it.
+/// Returns the calls that do more than run a block, and for each block the site that calls it.
 fn sites(plan: &Plan) -> (Vec<Site>, Vec<Option<u32>>) {
     let (mut sites, mut called_by) = (vec![], vec![None; plan.blocks.len()]);
-    // By block: whether it may be cut short. Each stands before what it calls.
+    // For each block: whether it may be cut short. Every block stands before those it calls.
     let mut may_be_cut = vec![false; plan.blocks.len()];
     for caller in plan.scenario_ids().flat_map(|scenario| plan.blocks_of(scenario).iter().copied()) {
         for (pc, inst) in plan.block(caller).code.iter().enumerate() {
@@ -282,7 +284,7 @@ fn sites(plan: &Plan) -> (Vec<Site>, Vec<Option<u32>>) {
     (sites, called_by)
 }
 
-/// How a block ends that ends otherwise than a span after a plain call.
+/// Returns the instruction that ends a block, unless the block is a span that is called plainly.
 fn ending(block: &Block, called_by: Option<u32>) -> Option<Op> {
     match (called_by, &block.form) {
         (Some(site), _) => Some(Op::Return { site }),
@@ -297,7 +299,7 @@ fn roll(code: &[Inst], at: usize, base: u32) -> Op {
         chances += chance.0;
         missed += 1;
     }
-    // Nothing has failed if nothing could.
+    // Nothing has failed yet if nothing before can fail.
     let first = code[..at].iter().all(|inst| inst.error().is_none());
     if first && matches!(code[missed], Inst::SkipIfFailed { .. }) {
         missed += 1;
@@ -310,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instruction_has_the_size_it_is_meant_to_have() {
+    fn an_instruction_takes_24_bytes() {
         assert_eq!(size_of::<Op>(), 24);
     }
 }

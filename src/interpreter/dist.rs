@@ -1,4 +1,4 @@
-//! Distributions of times made ready to be sampled.
+//! Distributions of times, prepared for sampling.
 
 use super::tables::cumulative;
 use crate::plan::{Curve, Dist, DistForm, DistId, ExprId, Plan};
@@ -8,11 +8,11 @@ pub(super) struct Dists(Box<[Prepared]>);
 
 pub(super) struct Prepared {
     pub source: Source,
-    /// The longest time, ns.
+    /// The longest time in ns.
     pub max: u64,
 }
 
-/// What a time comes from.
+/// How a time is drawn.
 pub(super) enum Source {
     /// Uniform over `min..=min + range`.
     Uniform {
@@ -23,10 +23,10 @@ pub(super) enum Source {
     Mix {
         conditional: Box<[(ExprId, DistId)]>,
         weighted: Box<[DistId]>,
-        /// The ends of their shares, in units of 2^-32.
+        /// The ends of the parts' shares, in units of 2^-32.
         ends: Box<[u64]>,
     },
-    /// So many `unit` ns.
+    /// The value of an expression, in units of `unit` ns.
     Computed {
         value: ExprId,
         unit: f64,

@@ -1,4 +1,5 @@
-//! Expressions to values. Each expression's doc in [`crate::plan::Expr`] says what it does and how often it draws.
+//! The evaluation of expressions. The documentation of [`crate::plan::Expr`] says what each expression does and how often
+//! it draws.
 
 mod compare;
 mod convert;
@@ -15,17 +16,17 @@ use crate::plan::distribution;
 use crate::plan::{Constant, Expr, ExprId, Operator, SlotId, TextId};
 use crate::trace::{Bytes, NONE, Read, Trace, Value};
 
-/// All that an expression can read, and the trace its texts go to.
+/// All that an expression can read, and the trace to which its texts are written.
 pub(super) struct Evaluation<'a> {
     pub code: &'a Code,
     pub random: &'a mut Random,
     pub slots: &'a mut [Value],
     pub trace: &'a mut Trace,
-    /// The trace that `linked` is in, unless it is in this one.
+    /// The trace that contains the span `linked`, unless that is in the current trace.
     pub earlier: &'a mut Trace,
     /// The ordinal of the current span, or [`NONE`].
     pub span: u32,
-    /// The span that the current one links to.
+    /// The span to which the current span links.
     pub linked: Option<Found>,
 }
 
@@ -39,25 +40,25 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Whether a condition is true; one whose value is absent is not.
+    /// Reports whether a condition is true. An absent value is not true.
     #[inline(always)]
     pub fn holds(&mut self, condition: ExprId) -> bool {
         matches!(self.value(condition).read(), Read::Bool(true))
     }
 
-    /// Whether a slot holds `true`.
+    /// Reports whether a slot holds `true`.
     pub fn is_set(&self, slot: SlotId) -> bool {
         matches!(self.slots[slot.index()].read(), Read::Bool(true))
     }
 
-    /// The value as text, which is a copy only if it is no text yet. An absent value stays absent.
+    /// Returns the value as a text, which is copied only if the value is not a text yet. An absent value stays absent.
     #[inline(always)]
     pub fn text(&mut self, id: ExprId) -> Value {
         let value = self.value(id);
         self.as_text(value)
     }
 
-    /// The start of the current span, or before the first span the trace's, ns since 1970.
+    /// Returns the start of the current span, or of the trace before its first span, in ns since 1970.
     fn start(&self) -> u64 {
         if self.span == NONE { self.trace.start } else { self.trace.spans[self.span as usize].start }
     }
@@ -66,7 +67,8 @@ impl Evaluation<'_> {
         Value::constant(&self.code.plan, id)
     }
 
-    /// The value of an expression that is no slot and no text. It is out of line, so that the machine's loop keeps its registers.
+    /// Returns the value of an expression that is neither a slot nor a text. The function is not inlined, so that the
+    /// machine's loop keeps its registers.
     #[inline(never)]
     fn compute(&mut self, id: ExprId) -> Value {
         let code = self.code;
@@ -271,7 +273,7 @@ impl Evaluation<'_> {
                 let of = self.value(*of);
                 let mut found = false;
                 for item in items {
-                    // All are evaluated, so that the number of draws is always the same.
+                    // All items are evaluated, so that the number of draws is always the same.
                     let item = self.value(*item);
                     found |= self.equal(of, item) == Some(true);
                 }
@@ -280,13 +282,13 @@ impl Evaluation<'_> {
         }
     }
 
-    /// A number of characters or turns, from 0 to `max`; `None`: the expression gives no number.
+    /// Returns a number of characters or turns, from 0 to `max`, or `None` if the expression has no number as its value.
     pub fn count(&mut self, id: ExprId, max: u32) -> Option<u32> {
         let count = convert::int(self.value(id))?;
         Some(count.clamp(0, max.into()) as u32)
     }
 
-    /// The text that `put` appends, as a value.
+    /// Returns the text that `put` appends, as a value.
     #[inline(always)]
     fn write(&mut self, put: impl FnOnce(&mut Bytes)) -> Value {
         let at = self.trace.text.len();
@@ -327,7 +329,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Makes a row of values, to be filled. It is made before they are: they may be, or make on the way, lists of their own.
+    /// Makes room for values. It is made before the values are evaluated, because they may be lists, or make lists on the
+    /// way.
     fn row(&mut self, len: usize) -> usize {
         let at = self.trace.values.len();
         self.trace.values.resize(at + len, Value::ABSENT);
@@ -338,7 +341,7 @@ impl Evaluation<'_> {
         let at = self.trace.text.len();
         let mut whole = true;
         for part in parts {
-            // Parts behind an absent one are evaluated too, so that the number of draws is always the same.
+            // The parts after an absent one are evaluated too, so that the number of draws is always the same.
             whole &= self.append(*part);
         }
         if whole {
@@ -348,7 +351,7 @@ impl Evaluation<'_> {
         Value::ABSENT
     }
 
-    /// Appends the expression's text; false: it is absent.
+    /// Appends the expression's text; returns `false` if the value is absent.
     #[inline(always)]
     fn append(&mut self, id: ExprId) -> bool {
         let code = self.code;
@@ -387,7 +390,7 @@ impl Evaluation<'_> {
         let value = self.compute(id);
         match value.read() {
             Read::Text { at, len } if at >= mark => {
-                // The text takes the place of what was written on the way.
+                // The text is moved to where the texts begin that were written on the way.
                 self.trace.text.shift(at, mark as isize - at as isize);
                 self.trace.text.truncate(mark + len);
                 true
@@ -399,7 +402,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Appends a value's text; false: it has none.
+    /// Appends a value's text; returns `false` if it has none.
     fn append_value(&mut self, value: Value) -> bool {
         let out = &mut self.trace.text;
         match value.read() {
@@ -513,7 +516,7 @@ fn units(units: i64, digits: u8) -> Value {
     Value::fixed(units as f64 / text::POWERS[digits as usize] as f64, digits)
 }
 
-/// Whether a value may stand in a list or a map: it is there, and not nested too deep.
+/// Reports whether a value may be an element of a list or a map: it is not absent, and not nested too deep.
 fn may_be_inside(value: Value) -> bool {
     !value.is_absent() && value.depth() < Value::MAX_DEPTH
 }

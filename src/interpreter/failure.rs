@@ -1,20 +1,20 @@
-//! How a span fails.
+//! The failure of spans.
 
 use super::evaluate::Evaluation;
 use crate::plan::{BlockId, ErrorId};
 use crate::trace::{FailureRecord, NONE, Value};
 
-/// What fails a span.
+/// The cause of a span's failure.
 pub(super) struct Origin {
-    /// The instruction that does: its block, and its position there.
+    /// The block of the instruction that fails the span.
     pub block: BlockId,
     pub inst: u32,
     pub error: ErrorId,
-    /// Whether the failure brings an exception event.
+    /// Whether the failure adds an exception event.
     pub exception: bool,
 }
 
-/// Fails a span at `time` (ns since 1970), in place of any earlier reason.
+/// Fails a span at `time` (in ns since 1970); an earlier failure of it is replaced.
 pub(super) fn record(e: &mut Evaluation, origin: Origin, span: u32, time: u64) {
     let Origin { block, inst, error, exception } = origin;
     let plan = &e.code.plan;
@@ -39,6 +39,6 @@ pub(super) fn record(e: &mut Evaluation, origin: Origin, span: u32, time: u64) {
         let value = e.value(*value);
         e.trace.attrs[(row + attr.0 - first) as usize].value = value;
     }
-    // Spans that it called may have exported since.
+    // The exports of a failed span are withdrawn; spans that it called may have exported since.
     e.trace.exports.retain(|export| export.span != span);
 }

@@ -1,9 +1,9 @@
-//! Globs over export keys: `*` is any run of characters, `?` any one; all else stands for itself.
+//! Globs over export keys: `*` matches any run of characters, `?` any one character, and every other character itself.
 
-/// Whether a text as a whole matches a glob. It takes at most as many steps as the product of their lengths.
+/// Reports whether a glob matches the whole text. The number of steps is at most the product of their lengths.
 pub(super) fn matches(glob: &str, text: &str) -> bool {
     let (mut glob_rest, mut text_rest) = (glob, text);
-    // Where to go on if the rest does not match: behind the last star, and one character further in the text.
+    // The position to return to if the rest does not match: after the last star, and one character further in the text.
     let mut retry: Option<(&str, &str)> = None;
     loop {
         let mut next = glob_rest.chars();
@@ -35,7 +35,7 @@ pub(super) fn matches(glob: &str, text: &str) -> bool {
 mod tests {
     use super::matches;
 
-    /// The definition, as a recursion.
+    /// Decides the same by recursion, as a definition.
     fn defined(glob: &[char], text: &[char]) -> bool {
         match (glob, text) {
             ([], []) => true,

@@ -1,22 +1,23 @@
-//! Ids: a trace id can be turned back into the index of its trace, a span id into index and ordinal.
+//! Trace and span ids from which tracegen can find out which trace and span they are of.
 //!
-//! A trace id is AES-128, under a key from the seed, of a block (tag 32 bits | kind and zero redundancy 48 | index 48): a
-//! foreign id decrypts to a wrong redundancy but for one in 2^48. A span id is a keyed permutation of (index 48 bits,
-//! ordinal + 1 in 16 bits), so it is unique in a run. Neither is ever zero: what would come out as zero is put through once
-//! more (cycle-walking), which can't meet another id because no plain text is zero either.
+//! A trace id is the AES-128 encryption, with a key from the seed, of a block of 32 bits of tag, 48 bits of kind and zero
+//! redundancy, and 48 bits of index. All but one in 2^48 foreign ids decrypt to a wrong redundancy. A span id is a keyed
+//! permutation of 48 bits of index and 16 bits of ordinal + 1, so it is unique in a run. Neither is ever zero: a result of
+//! zero is encrypted once more (cycle-walking), which can't produce the id of another span or trace because no plain text
+//! is zero.
 
 use super::random::{Purpose, key};
 use aes::Aes128;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use sha2::{Digest, Sha256};
 
-/// The number that all indices are below.
+/// The number below which all indices are.
 pub const MAX_INDEX: u64 = 1 << 48;
 
-/// The first byte after the tag, which says what the block stands for. It is not 0.
+/// The first byte after the tag, which says what the block identifies. It is never 0.
 const TRACE: u8 = 1;
 
-/// The number of trace ids computed at a time: AES hardware works on several blocks at once.
+/// The number of trace ids computed together, because AES hardware works on several blocks at once.
 const AHEAD: usize = 8;
 
 /// The ids of one run, which has one seed and one tag.
@@ -28,7 +29,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The ids of the run with this seed and tag; the tag tells runs with the same seed apart.
+    /// Makes the ids of the run with this seed and tag. Tags distinguish runs with the same seed.
     #[expect(clippy::missing_panics_doc, reason = "each slice has eight bytes")]
     pub fn new(seed: u64, tag: u32) -> Self {
         let span = Sha256::new().chain_update(key(seed, Purpose::SpanIds)).chain_update(tag.to_le_bytes()).finalize();
@@ -36,7 +37,7 @@ impl Identity {
         Identity { cipher: cipher(seed, Purpose::TraceIds), tag, span_key: [word(0), word(1), word(2)] }
     }
 
-    /// The tag of the run.
+    /// Returns the tag of the run.
     pub fn tag(&self) -> u32 {
         self.tag
     }
@@ -49,14 +50,14 @@ impl Identity {
         block
     }
 
-    /// The id of the trace with this index, which is below [`MAX_INDEX`].
+    /// Returns the id of the trace with this index, which must be below [`MAX_INDEX`].
     pub fn trace_id(&self, index: u64) -> [u8; 16] {
         let mut block = self.block(index).into();
         self.cipher.encrypt_block(&mut block);
         self.walked(block.into())
     }
 
-    /// The ids of [`AHEAD`] traces from `index` on.
+    /// Returns the ids of [`AHEAD`] traces from `index` on.
     fn trace_ids(&self, index: u64) -> [[u8; 16]; AHEAD] {
         let mut blocks: [aes::Block; AHEAD] = std::array::from_fn(|i| self.block(index.wrapping_add(i as u64)).into());
         self.cipher.encrypt_blocks(&mut blocks);
@@ -73,7 +74,8 @@ impl Identity {
         block.into()
     }
 
-    /// The tag and the index of a trace id of any run with this seed; `None`: tracegen did not make the id with this seed.
+    /// Returns the tag and the index of a trace id of any run with this seed, or `None` if the id was not made with this
+    /// seed.
     pub fn decode(&self, trace_id: [u8; 16]) -> Option<(u32, u64)> {
         let mut block: aes::Block = trace_id.into();
         self.cipher.decrypt_block(&mut block);
@@ -90,15 +92,15 @@ impl Identity {
         Some((tag, u64::from_be_bytes(index)))
     }
 
-    /// The id of span `ordinal` (< 65,535) of trace `index`.
+    /// Returns the id of span `ordinal` (at most 65,534) of trace `index`.
     #[inline(always)]
     pub fn span_id(&self, index: u64, ordinal: u32) -> u64 {
         let id = self.mix(index << 16 | (ordinal as u64 + 1));
         if id == 0 { self.mix(0) } else { id }
     }
 
-    /// The index and the ordinal of a span id of this run. Any number but a few decodes to something: compare the index with that
-    /// of the trace id.
+    /// Returns the index and the ordinal of a span id of this run. Nearly every number decodes to something, so the index
+    /// should be compared with that of the trace id.
     pub fn decode_span(&self, span_id: u64) -> Option<(u64, u32)> {
         let plain = match self.unmix(span_id) {
             0 => self.unmix(0),
@@ -108,7 +110,7 @@ impl Identity {
         (span_id != 0 && ordinal != 0).then(|| (plain >> 16, ordinal - 1))
     }
 
-    /// Three rounds of key, odd multiplication and xor-shift; each step has an inverse.
+    /// Permutes `x` by three rounds of key, odd multiplication and xor-shift, each of which has an inverse.
     #[inline(always)]
     fn mix(&self, x: u64) -> u64 {
         let [a, b, c] = self.span_key;
@@ -120,7 +122,7 @@ impl Identity {
 
     fn unmix(&self, x: u64) -> u64 {
         let [a, b, c] = self.span_key;
-        // The step x ^ x >> 32 is its own inverse.
+        // The step `x ^ x >> 32` is its own inverse.
         let x = (x ^ x >> 32).wrapping_mul(inverse(MULTIPLIERS[2])) ^ c;
         let x = (x ^ x >> 32).wrapping_mul(inverse(MULTIPLIERS[1])) ^ b;
         (x ^ x >> 32).wrapping_mul(inverse(MULTIPLIERS[0])) ^ a
@@ -130,7 +132,8 @@ impl Identity {
 /// Odd factors: the golden ratio, and those of David Stafford's mix 13 (of SplitMix64).
 const MULTIPLIERS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb];
 
-/// The inverse of an odd number modulo 2^64, by Newton's method: each turn doubles the bits that are right.
+/// Returns the inverse of an odd number modulo 2^64 by Newton's method, each turn of which doubles the number of correct
+/// bits.
 fn inverse(odd: u64) -> u64 {
     let mut x = odd;
     for _ in 0..5 {
@@ -139,14 +142,14 @@ fn inverse(odd: u64) -> u64 {
     x
 }
 
-/// AES-128 under the seed's key for `purpose`.
+/// Returns AES-128 with the seed's key for `purpose`.
 pub(super) fn cipher(seed: u64, purpose: Purpose) -> Aes128 {
     let mut short = [0; 16];
     short.copy_from_slice(&key(seed, purpose)[..16]);
     Aes128::new(&short.into())
 }
 
-/// The trace ids of neighbouring indices, computed together.
+/// The trace ids of neighbouring indices, which are computed together.
 pub(super) struct TraceIds {
     base: u64,
     ids: [[u8; 16]; AHEAD],
@@ -189,13 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn another_run_with_the_seed_is_known_and_all_else_is_refused() {
+    fn ids_of_other_runs_with_the_seed_are_known_and_foreign_ids_refused() {
         let identity = Identity::new(42, 7);
         let later = Identity::new(42, 8);
         assert_eq!(identity.decode(later.trace_id(5)), Some((8, 5)));
         assert_ne!(identity.trace_id(5), later.trace_id(5));
         assert_eq!(identity.decode([0; 16]), None);
-        // Of a million that other generators could have made, 2^-28 would be taken for ours.
+        // Of a million ids of other generators, 2^-28 are expected to be taken for ids of the run.
         let foreign = Identity::new(43, 7);
         assert!((0..1_000_000).all(|i| identity.decode(foreign.trace_id(i)).is_none()));
     }
@@ -217,9 +220,9 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_zero_is_walked_over() {
+    fn an_id_is_never_zero() {
         let identity = Identity::new(9, 9);
-        // the one plain text that is mixed to zero
+        // This is the one plain text that is mixed to zero.
         let plain = identity.unmix(0);
         assert_eq!(identity.mix(plain), 0);
         assert_ne!(identity.mix(0), 0);
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn span_ids_look_random() {
-        // neighbouring inputs change half of the bits
+        // Neighbouring inputs differ in half of the bits.
         let identity = Identity::new(5, 6);
         let flips: u32 = (0..10_000u64).map(|i| (identity.span_id(i, 0) ^ identity.span_id(i, 1)).count_ones()).sum();
         let mean = flips as f64 / 10_000.0;

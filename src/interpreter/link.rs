@@ -1,8 +1,8 @@
-//! The search for the trace that a link leads to: candidates are found by start and scenario, then run again, by whoever asks,
-//! to see what they exported.
+//! The search for the trace to which a link leads. Candidates are found by start and scenario, and the caller makes them
+//! again to see what they exported.
 //!
-//! The order of scenarios by links has no cycle and no long chain (the verifier's invariant), so a replay that has to look
-//! for links itself comes to an end. Nothing here depends on what was generated before or by whom.
+//! The order of scenarios by links has no cycle and no long chain, which the verifier guarantees, so the search ends even
+//! if a candidate has links of its own. The result does not depend on which traces were made before, or by whom.
 
 use super::choice::Chosen;
 use super::code::Code;
@@ -13,41 +13,41 @@ use super::schedule::Starts;
 use crate::plan::{LinkId, ScenarioId, limits};
 use crate::trace::{NONE, Read, Trace};
 
-/// The number of indices that are scanned back for a link.
+/// The number of indices before a trace that are searched for a link.
 const SCANNED: u64 = 4_096;
 /// The number of entries in [`Misses`].
 const MISSES: usize = 4_096;
 
-/// The finder of earlier traces. Each thread has one of its own.
+/// A finder of earlier traces. Each thread has its own.
 pub(super) struct Finder {
     pub starts: Starts,
     chosen: Chosen,
     misses: Misses,
 }
 
-/// A search that is under way.
+/// A search in progress.
 pub(super) struct Search {
     link: LinkId,
-    /// When the exporting span must have ended, ns since 1970.
+    /// The time by which the exporting span must have ended, in ns since 1970.
     time: u64,
-    /// The indices to look at, the latest first: `first..end`.
+    /// The first of the indices `first..end` that are still to be searched, from the last one on.
     first: u64,
     end: u64,
-    /// The number of candidates that may yet be looked at, those known as misses among them.
+    /// The number of candidates that may still be examined, including known misses.
     candidates: u32,
 }
 
-/// A trace that may be the one.
+/// A trace that may contain the linked span.
 #[derive(Clone, Copy)]
 pub(super) struct Candidate {
     pub scenario: ScenarioId,
     pub index: u64,
-    /// ns since 1970.
+    /// The start of the trace, in ns since 1970.
     pub start: u64,
 }
 
-/// The candidates that can match a link at no time, because they failed or have another key. Consumers that follow each other
-/// meet the same ones. This only saves work: a candidate that is here counts as replayed.
+/// The candidates that can never match a link, because their spans failed or exported another key. Consumers that follow
+/// each other meet the same candidates. The table only saves work: a candidate in it counts as examined.
 struct Misses(Box<[(u32, u64)]>);
 
 impl Misses {
@@ -71,11 +71,11 @@ impl Finder {
         Finder { starts, chosen: Chosen::new(), misses: Misses(vec![(0, u64::MAX); misses].into()) }
     }
 
-    /// A search for `most` spans that `link` leads to from trace `index`, which had ended by `time` (ns since 1970); `None`: there is
-    /// nothing to look at.
+    /// Starts a search for up to `most` spans to which `link` leads from trace `index`, and which had ended by `time` (in
+    /// ns since 1970). Returns `None` if there is nothing to search.
     ///
-    /// Candidates are the traces that started early enough for the exporting span to have ended, latest index first, all of
-    /// them before `index`, so that they are part of every run that trace `index` is part of.
+    /// Candidates are the traces before `index` that started early enough for the exporting span to have ended, from the
+    /// last index on. They are therefore part of every run that has trace `index`.
     pub fn search(&mut self, run: &Run, link: LinkId, most: u32, index: u64, time: u64) -> Option<Search> {
         let reach = run.code().links.sources(link).reach;
         let first = self.starts.first_of_epoch(index);
@@ -84,7 +84,7 @@ impl Finder {
         Some(Search { link, time, first, end: latest + 1, candidates: limits::REPLAYED + most })
     }
 
-    /// The next candidate of a search, to be replayed and judged.
+    /// Returns the next candidate of a search, which the caller makes again and passes to [`Finder::judge`].
     pub fn candidate(&mut self, run: &Run, search: &mut Search) -> Option<Candidate> {
         let scenarios = &run.code().links.sources(search.link).scenarios;
         while search.first < search.end {
@@ -102,8 +102,8 @@ impl Finder {
         None
     }
 
-    /// Of the exports of a replayed candidate from the one at `from` on, the first whose key matches, and whose span did not fail and had
-    /// ended in time.
+    /// Returns the first export of a candidate, from position `from` on, whose key matches and whose span did not fail and
+    /// had ended in time.
     pub fn judge(&mut self, run: &Run, search: &Search, trace: &Trace, from: usize) -> Option<Found> {
         let mut exported = exports(run.code(), search.link, trace, from).peekable();
         if from == 0 && exported.peek().is_none() {
@@ -113,7 +113,7 @@ impl Finder {
     }
 }
 
-/// The spans of `trace` that exported a matching key and did not fail; the exports before the one at `from` are left out.
+/// Returns the spans of `trace` that exported a matching key and did not fail, from the export at position `from` on.
 pub(super) fn exports<'a>(
     code: &'a Code,
     link: LinkId,

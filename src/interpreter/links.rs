@@ -1,24 +1,24 @@
-//! What is static of a plan's links: where each may lead, and which blocks read what they found.
+//! Static data about a plan's links: the spans to which each may lead, and the blocks that read what was found.
 
 use crate::plan::{Block, BlockId, Expr, ExprId, LinkId, Plan, ScenarioId};
 
-/// A link looks no further back than this for the exporting span's end, ns.
+/// The maximum time before a link in which the exporting span must have ended, in ns.
 const REACH: u64 = 60_000_000_000;
 
-/// The links of a plan, made ready for the search.
+/// The links of a plan, prepared for the search.
 pub(super) struct Links {
     links: Box<[Sources]>,
-    /// By block: whether its expressions read what a link of it found, or are evaluated for each span found.
+    /// For each block: whether its expressions read the span that a link found, or are evaluated for each span found.
     read: Box<[bool]>,
 }
 
-/// Where a link may lead.
+/// The spans to which a link may lead.
 pub(super) struct Sources {
-    /// The scenarios of the exporting spans, ascending.
+    /// The scenarios of the exporting spans, in ascending order.
     pub scenarios: Box<[ScenarioId]>,
-    /// The blocks of the exporting spans, ascending.
+    /// The blocks of the exporting spans, in ascending order.
     pub blocks: Box<[BlockId]>,
-    /// The latest end of an exporting span after its trace's start, ns, at most [`REACH`].
+    /// The latest end of an exporting span, in ns after the start of its trace, at most [`REACH`].
     pub reach: u64,
 }
 
@@ -47,7 +47,7 @@ impl Links {
         &self.links[link.index()]
     }
 
-    /// Whether the block's expressions read what a link of it found, or are evaluated for each span found.
+    /// Reports whether the block's expressions read the span that a link found, or are evaluated for each span found.
     pub fn is_read(&self, block: BlockId) -> bool {
         self.read[block.index()]
     }

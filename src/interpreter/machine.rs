@@ -1,4 +1,4 @@
-//! Executes one trace's instructions. Each instruction's doc in [`crate::plan::Inst`] says what it does.
+//! The execution of one trace's instructions. The documentation of [`crate::plan::Inst`] says what each instruction does.
 
 use super::calls::{Calls, Next};
 use super::code::Op;
@@ -12,49 +12,49 @@ use super::site::Site;
 use crate::plan::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, limits};
 use crate::trace::{AttrRecord, EventRecord, ExportRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
-/// What runs traces: registers, slots and a stack, used again for each.
+/// The machine that makes traces. Its registers, slots and stack are used again for each trace.
 pub(super) struct Machine {
     random: Random,
     ids: TraceIds,
     slots: Vec<Value>,
     frames: Vec<Frame>,
     calls: Calls,
-    /// The trace that was last replayed for a link.
+    /// The earlier trace that was last made again for a link.
     earlier: Trace,
-    /// The first trace in which a link found something, while it looks for more.
+    /// The first earlier trace in which a link found a span, while the search for more spans goes on.
     first: Trace,
-    /// The machine that replays it, which has one of its own for the links of that trace, and so on.
+    /// The machine that makes earlier traces again. It has another one for the links of those traces, and so on.
     replayer: Option<Box<Machine>>,
 }
 
-/// Which trace to run.
+/// The trace to make.
 #[derive(Clone, Copy)]
 pub(super) struct Subject {
     pub scenario: ScenarioId,
     pub index: u64,
-    /// ns since 1970.
+    /// The start of the trace, in ns since 1970.
     pub start: u64,
-    /// The trace is made for its exports only: links that nothing reads need not be found.
+    /// Whether the trace is made only for its exports. Links that nothing reads are then not searched for.
     pub replay: bool,
 }
 
-/// An open block: what it needs to go on where it was left when a call returns.
+/// An open block, with the data needed to continue it after a call has returned.
 #[derive(Clone, Copy)]
 struct Frame {
     /// The next instruction.
     pc: u32,
-    /// The ordinal of the span.
+    /// The ordinal of the block's span.
     span: u32,
     /// The span's first attribute record.
     attrs: u32,
     /// The span's last event, or [`NONE`].
     last_event: u32,
-    /// The last roll less the chances since then: below 0, it is a hit.
+    /// The last roll minus the chances of the instructions since then; the instruction that makes it negative is hit.
     roll: i64,
 }
 
 impl Machine {
-    /// A machine for traces of the run, with as many to replay earlier ones as links may follow one another.
+    /// Makes a machine for traces of the run, with a further machine for each link of the longest chain of links.
     pub fn new(run: &Run) -> Self {
         Machine::with_replayers(run, if run.code().links.is_empty() { 0 } else { limits::LINK_CHAIN })
     }
@@ -72,7 +72,7 @@ impl Machine {
         }
     }
 
-    /// Clears `trace` and makes it the one that `subject` says.
+    /// Clears `trace` and fills it with the trace that `subject` names.
     pub fn run(&mut self, run: &Run, finder: &mut Finder, subject: Subject, trace: &mut Trace) {
         let Machine { random, ids, slots, frames, calls, earlier, first, replayer } = self;
         let Subject { scenario, index, start, replay } = subject;
@@ -249,8 +249,8 @@ fn enter(run: &Run, e: &mut Evaluation, site: &Site, caller: &Frame, now: u64) -
     Frame { pc: e.code.entry(site.block).pc, ..*caller }
 }
 
-/// Chooses the instance that a span runs on, of several: its parent's if that is of the same service and calls it in the process, else a
-/// draw.
+/// Chooses the instance on which a span runs, if there are several: the parent's instance if the parent is of the same
+/// service and calls the span in its own process, otherwise a drawn one.
 fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
     let entry = e.code.entry(block);
     if !entry.arrives && parent != NONE {
@@ -262,7 +262,7 @@ fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
     ResourceId(entry.resource.0 + e.random.below32(entry.instances))
 }
 
-/// What it takes to look for what a span links to.
+/// The data needed to search for the target of a link.
 struct Seek<'a> {
     run: &'a Run,
     finder: &'a mut Finder,
@@ -272,7 +272,8 @@ struct Seek<'a> {
 }
 
 impl Seek<'_> {
-    /// Links the current span, which starts at `now` (ns since 1970), and leaves the first of what it found in `e`.
+    /// Links the current span, which starts at `now` (in ns since 1970), to the spans that the link `id` finds, and stores
+    /// the first of them in `e`.
     #[cold]
     #[inline(never)]
     fn link(mut self, e: &mut Evaluation, id: LinkId, now: u64) {
@@ -289,7 +290,7 @@ impl Seek<'_> {
         }
     }
 
-    /// Links to the latest `most` spans of this trace that had ended by `time`.
+    /// Links to the last `most` spans of this trace that had ended by `time`.
     fn in_this_trace(&self, e: &mut Evaluation, id: LinkId, most: u32, time: u64) {
         let (mut first, mut left, mut before) = (None, most, e.trace.exports.len());
         while left > 0 {
@@ -302,7 +303,8 @@ impl Seek<'_> {
         e.linked = first;
     }
 
-    /// Links to the latest `most` spans of earlier traces that had ended by `time`. The trace of the first of them is in `e.earlier` then.
+    /// Links to the last `most` spans of earlier traces that had ended by `time`. Afterwards `e.earlier` holds the trace of
+    /// the first one.
     fn in_earlier_traces(&mut self, e: &mut Evaluation, id: LinkId, most: u32, time: u64) {
         let Seek { run, finder, replayer: Some(replayer), first: kept, .. } = self else { return };
         let Some(mut search) = finder.search(run, id, most, e.trace.index, time) else { return };
@@ -319,7 +321,7 @@ impl Seek<'_> {
                 first = first.or(Some(found));
                 add_link(run, e, id, found);
             }
-            // What follows reads the first that was found, so that trace is kept while others are made.
+            // The expressions that follow read the first span found, so its trace is kept while others are made.
             if first.is_some() && !is_kept && left > 0 {
                 std::mem::swap(e.earlier, kept);
                 is_kept = true;
@@ -332,8 +334,8 @@ impl Seek<'_> {
     }
 }
 
-/// Fails the current span by the instruction at `inst` of `block`, which is its own or a group in it, as the call did that returned
-/// at `time` (ns since 1970), unless it failed earlier.
+/// Fails the current span, unless it failed earlier, as the call did that returned at `time` (in ns since 1970). The
+/// instruction is at `inst` of `block`, which is the span's block or a group in it.
 #[inline(never)]
 fn propagate(e: &mut Evaluation, block: BlockId, inst: u32, error: ErrorId, time: u64) {
     let failure = e.trace.spans[e.span as usize].failure;
@@ -343,7 +345,7 @@ fn propagate(e: &mut Evaluation, block: BlockId, inst: u32, error: ErrorId, time
     record(e, Origin { block, inst, error, exception: false }, e.span, time);
 }
 
-/// Fails the current span by the instruction at `inst` of its block. Returns the time that it is then, ns since 1970.
+/// Fails the current span by the instruction at `inst` of its block. Returns the time afterwards, in ns since 1970.
 #[inline(never)]
 fn fail(e: &mut Evaluation, inst: u32, error: ErrorId, now: u64) -> u64 {
     let delay = e.code.plan.errors[error.index()].delay;
@@ -353,8 +355,9 @@ fn fail(e: &mut Evaluation, inst: u32, error: ErrorId, now: u64) -> u64 {
     now
 }
 
-/// Lets an event of the current span happen as often as it does, behind the span's `last` one. Returns the number of the last one then. What
-/// happens now does not once the `deadline` is over; what has a time of its own happens by the span's end.
+/// Adds an event to the current span, after its `last` event, as often as the event happens, and returns the last event of
+/// the span. Events that happen now are left out once the `deadline` has passed; those with a time of their own happen by
+/// the end of the span.
 #[inline(never)]
 fn events(e: &mut Evaluation, mut last: u32, event: EventId, now: u64, deadline: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
@@ -375,7 +378,7 @@ fn events(e: &mut Evaluation, mut last: u32, event: EventId, now: u64, deadline:
     last
 }
 
-/// A turn of an event: it happens, unless what it asks says no.
+/// Adds an event once, unless its condition is false, and returns the last event of the span.
 #[inline(always)]
 fn turn(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
     let form = &e.code.plan.events[event.index()];
@@ -397,7 +400,7 @@ fn turn(e: &mut Evaluation, last: u32, event: EventId, now: u64) -> u32 {
     number
 }
 
-/// Evaluates the attributes of an event or a link. Returns where their records begin and end.
+/// Evaluates the attributes of an event or a link, and returns the range of their records.
 fn row(e: &mut Evaluation, attributes: &[(AttrId, ExprId)]) -> (u32, u32) {
     let first = e.trace.attrs.len() as u32;
     for (attr, value) in attributes {
@@ -407,7 +410,7 @@ fn row(e: &mut Evaluation, attributes: &[(AttrId, ExprId)]) -> (u32, u32) {
     (first, e.trace.attrs.len() as u32)
 }
 
-/// Adds a link to what was found behind those that the current span has.
+/// Adds a link to the span found, after the links that the current span already has.
 #[cold]
 fn add_link(run: &Run, e: &mut Evaluation, id: LinkId, found: Found) {
     e.linked = Some(found);
@@ -417,7 +420,7 @@ fn add_link(run: &Run, e: &mut Evaluation, id: LinkId, found: Found) {
     let (trace_id, scenario) = (trace.id, trace.scenario);
     let span_id = run.identity().span_id(trace.index, found.span);
     let number = e.trace.links.len() as u32;
-    // All links of a span are looked for before another span begins, so the last one is its own.
+    // All links of a span are found before another span begins, so the last link is of this span.
     match e.trace.spans[e.span as usize].link {
         NONE => e.trace.spans[e.span as usize].link = number,
         _ => e.trace.links[number as usize - 1].next = number,

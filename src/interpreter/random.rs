@@ -1,4 +1,4 @@
-//! Draws: ChaCha8, one stream a trace, and the keys that a seed gives.
+//! Random numbers: ChaCha8 with a stream for each trace, and the keys that a seed gives.
 
 mod chacha;
 
@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
-/// What a key is for. Each purpose has its own, so that no two uses of the seed share a bit.
+/// The purpose of a key. Every purpose has its own key, so that no two uses of the seed share random bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     Draws,
@@ -19,7 +19,7 @@ pub(super) enum Purpose {
     Stable,
 }
 
-/// The key for a purpose: the SHA-256 of the purpose's name and the seed.
+/// Returns the key for a purpose: the SHA-256 of the purpose's name and the seed.
 pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
     let name = match purpose {
         Purpose::Draws => "draws",
@@ -30,7 +30,7 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         Purpose::Poisson => "poisson",
         Purpose::Stable => "stable",
     };
-    // The NUL ends the name, so that no name and seed run into another's.
+    // The NUL byte ends the name, so that no two names and seeds give the same input.
     Sha256::new()
         .chain_update("tracegen 1 ")
         .chain_update(name)
@@ -40,40 +40,40 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         .into()
 }
 
-/// The number of a stream's blocks that are computed together with those of its neighbours; few traces draw more.
+/// The number of neighbouring streams that are computed together, and of their blocks that are kept; few traces draw more.
 const AHEAD: usize = 8;
-/// The words of as many blocks as are computed at a time.
+/// The number of words in as many blocks as are computed together.
 const WORDS: usize = BLOCK * LANES;
-/// The words of a stream that stands alone which are computed at a time: as many as `rand_chacha` computes.
+/// The number of words of a single stream that are computed together, which is the number that `rand_chacha` computes.
 const ALONE: usize = 4 * BLOCK;
 
-/// A stream of random words: ChaCha8's, as `rand_chacha` numbers its streams.
+/// A stream of random words: those of ChaCha8, with streams numbered as in `rand_chacha`.
 ///
-/// Traces are made one after the other, for the most part. The streams of eight neighbours are computed together, a block
-/// of each when the first of them needs it, and read with a stride; a stream that stands alone is `rand_chacha`'s.
+/// Traces are usually made one after another. The streams of eight neighbours are therefore computed together, one block of
+/// each when the first of them needs it, and read with a stride. A stream without neighbours is computed by `rand_chacha`.
 #[derive(Clone)]
 pub(super) struct Random {
     key: [u32; 8],
     stream: u64,
     /// The position of the next word in `words`.
     at: usize,
-    /// The distance from each word to the one after it: [`LANES`] among neighbours, else 1.
+    /// The distance between the words of the stream in `words`: [`LANES`] for neighbours, otherwise 1.
     stride: usize,
-    /// The position from which on words are not computed yet.
+    /// The position of the first word that is not computed yet.
     end: usize,
-    /// The first of the neighbours.
+    /// The first of the neighbouring streams.
     neighbours: u64,
-    /// How many blocks of the neighbours are computed.
+    /// The number of blocks of the neighbours that are computed.
     computed: usize,
-    /// The next block of the stream that stands alone.
+    /// The next block of the single stream.
     counter: u64,
     alone: ChaCha8Rng,
-    /// [`AHEAD`] blocks of the neighbours, then those of the stream that stands alone.
+    /// [`AHEAD`] blocks of the neighbours, followed by those of the single stream.
     words: Box<[u32; AHEAD * WORDS + ALONE]>,
 }
 
 impl Random {
-    /// A source of random words under a key, at the beginning of stream 0.
+    /// Makes a source of random words with a key, at the beginning of stream 0.
     pub fn new(key: [u8; 32]) -> Self {
         Random {
             key: std::array::from_fn(|i| u32::from_le_bytes(std::array::from_fn(|j| key[4 * i + j]))),
@@ -89,11 +89,11 @@ impl Random {
         }
     }
 
-    /// Goes on with the first word of `stream`.
+    /// Moves to the first word of `stream`.
     #[inline(always)]
     pub fn seek(&mut self, stream: u64) {
         let (first, lane) = (stream - stream % LANES as u64, (stream % LANES as u64) as usize);
-        // This is the stream after the last one, so its neighbours will follow.
+        // This stream follows the last one, so its neighbours probably will, too.
         if stream == self.stream.wrapping_add(1) && first != self.neighbours {
             (self.neighbours, self.computed) = (first, 0);
         }
@@ -105,7 +105,7 @@ impl Random {
         }
     }
 
-    /// Computes the next block of all neighbours, or the next blocks of the stream that stands alone.
+    /// Computes the next block of all neighbours, or the next blocks of the single stream.
     #[cold]
     #[inline(never)]
     fn compute(&mut self) {
@@ -137,7 +137,7 @@ impl Random {
         word
     }
 
-    /// A number of two words, the lower half first.
+    /// Returns a number made of two words, the lower half first.
     #[inline(always)]
     pub fn u64(&mut self) -> u64 {
         let second = self.at + self.stride;
@@ -149,45 +149,46 @@ impl Random {
         low as u64 | (high as u64) << 32
     }
 
-    /// A number uniform over `0..=last`. One 64-bit draw.
+    /// Returns a number uniformly distributed over `0..=last`, with one 64-bit draw.
     #[inline(always)]
     pub fn up_to(&mut self, last: u64) -> u64 {
         scaled(self.u64(), last)
     }
 
-    /// A number uniform over `min..=max`. One 64-bit draw.
+    /// Returns a number uniformly distributed over `min..=max`, with one 64-bit draw.
     #[inline(always)]
     pub fn between(&mut self, min: i64, max: i64) -> i64 {
         within(self.u64(), min, max)
     }
 
-    /// A number uniform over `0..n`. One 32-bit draw.
+    /// Returns a number uniformly distributed over `0..n`, with one 32-bit draw.
     #[inline(always)]
     pub fn below32(&mut self, n: u32) -> u32 {
         ((self.u32() as u64 * n as u64) >> 32) as u32
     }
 
-    /// A number uniform in the open interval (0, 1), a multiple of 2^-53 plus 2^-54. One 64-bit draw.
+    /// Returns a number uniformly distributed over the open interval (0, 1), a multiple of 2^-53 plus 2^-54, with one
+    /// 64-bit draw.
     #[inline(always)]
     pub fn unit(&mut self) -> f64 {
         unit(self.u64())
     }
 }
 
-/// A 64-bit draw scaled to `0..=last` by multiply and shift.
+/// Scales a 64-bit draw to `0..=last` by multiplication and shift.
 #[inline(always)]
 pub(super) fn scaled(draw: u64, last: u64) -> u64 {
-    // The product of the draw and last + 1 fits.
+    // The product of the draw and `last + 1` fits into 128 bits.
     ((draw as u128 * last as u128 + draw as u128) >> 64) as u64
 }
 
-/// A 64-bit draw scaled to `min..=max`.
+/// Scales a 64-bit draw to `min..=max`.
 #[inline(always)]
 pub(super) fn within(draw: u64, min: i64, max: i64) -> i64 {
     min.wrapping_add(scaled(draw, max.wrapping_sub(min) as u64) as i64)
 }
 
-/// A 64-bit draw scaled to the open interval (0, 1), as [`Random::unit`] says.
+/// Scales a 64-bit draw to the open interval (0, 1), as [`Random::unit`] describes.
 #[inline(always)]
 pub(super) fn unit(draw: u64) -> f64 {
     ((draw >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
@@ -201,7 +202,8 @@ mod tests {
     fn a_stream_begins_anew_wherever_the_last_one_ended() {
         let key = key(42, Purpose::Draws);
         let mut random = Random::new(key);
-        // alone, next to the last one, back among its neighbours, across their end; short and long
+        // Streams without neighbours, next to the last one, back among the neighbours, and across their end; short and long
+        // ones.
         let streams = [0, 1, 7, 1 << 40, 3, u64::MAX, 0, 1, 2, 6, 900, 3, 4, 5, 7, 8, 9, u64::MAX - 1, u64::MAX, 0, 8];
         for (i, stream) in streams.into_iter().enumerate() {
             let mut fresh = ChaCha8Rng::from_seed(key);

@@ -1,11 +1,11 @@
-//! The resources of a run: every service instance's attributes, computed once.
+//! The resources of a run: the attributes of every service instance, computed once.
 
 use super::code::Code;
 use super::evaluate::Evaluation;
 use super::random::Random;
 use crate::trace::{NONE, Resources, Trace, View};
 
-/// Evaluates the attributes of all service instances, which read no slot, time, id or draw (the verifier's invariant).
+/// Evaluates the attributes of all service instances. They read no slot, time, id or draw, which the verifier guarantees.
 pub(super) fn compute(code: &Code) -> Resources {
     let (mut trace, mut earlier, mut random) = (Trace::default(), Trace::default(), Random::new([0; 32]));
     let mut values = Vec::with_capacity(code.plan.resources.len());

@@ -1,4 +1,4 @@
-//! A run: what all of its traces are a function of.
+//! A run: all that its traces are a function of.
 
 use super::choice::Choice;
 use super::code::Code;
@@ -11,7 +11,7 @@ use crate::trace::{Origin, Resources};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// What a trace is a function of, besides its index.
+/// All that a trace is a function of, besides its index.
 pub struct Run {
     seed: u64,
     schedule: Arc<Schedule>,
@@ -23,7 +23,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that begins with this schedule; what comes later goes to [`super::Interpreter::update`].
+    /// Makes a run that begins with this schedule. Later epochs are passed to [`super::Interpreter::update`].
     pub fn new(plan: Arc<Plan>, seed: u64, schedule: Schedule) -> Run {
         let digest = Sha256::new().chain_update("tracegen tag").chain_update(plan.digest());
         let digest = digest.chain_update(schedule.tag_bytes()).finalize();
@@ -31,7 +31,7 @@ impl Run {
         Run::with_tag(plan, seed, schedule, tag)
     }
 
-    /// A run that goes on under another plan: its ids have the tag of the run as it began.
+    /// Makes a run that continues with another plan. Its ids keep the tag that the run had at its beginning.
     pub fn with_tag(plan: Arc<Plan>, seed: u64, schedule: Schedule, tag: u32) -> Run {
         let code = Code::new(&plan, seed);
         Run {
@@ -45,42 +45,43 @@ impl Run {
         }
     }
 
-    /// The plan that the run executes.
+    /// Returns the plan that the run executes.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.code.plan
     }
 
-    /// The seed of the run's draws.
+    /// Returns the seed of the run's draws.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The schedule that the run began with.
+    /// Returns the schedule with which the run began.
     pub fn schedule(&self) -> &Arc<Schedule> {
         &self.schedule
     }
 
-    /// The tag that tells this run's ids from those of other runs with the same seed: a hash of plan and schedule, as the run began.
+    /// Returns the tag that distinguishes this run's ids from those of other runs with the same seed: a hash of the plan
+    /// and the schedule with which the run began.
     pub fn tag(&self) -> u32 {
         self.identity.tag()
     }
 
-    /// The ids of this run.
+    /// Returns the ids of this run.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The attributes of every service instance.
+    /// Returns the attributes of every service instance.
     pub fn resources(&self) -> &Resources {
         &self.origin.resources
     }
 
-    /// What the run's traces are read with.
+    /// Returns the origin with which the run's traces are viewed.
     pub fn origin(&self) -> &Arc<Origin> {
         &self.origin
     }
 
-    /// The scenario that the trace with this index is of.
+    /// Returns the scenario of the trace with this index.
     pub fn scenario(&self, index: u64) -> ScenarioId {
         self.choice.scenario(index)
     }

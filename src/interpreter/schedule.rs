@@ -1,7 +1,8 @@
-//! When each trace starts: a function of its index, cheap for any index.
+//! The start of each trace as a function of its index, which is cheap for any index.
 //!
-//! A [`Schedule`] is what a manifest keeps: epochs, each with the index and the time it begins at and the way its traces
-//! arrive. [`Starts`] answers for a seed: start of an index, and the last index that has started by a time.
+//! A [`Schedule`] is stored in manifests: its epochs, each with the index and the time at which it begins, and the way its
+//! traces arrive. [`Starts`] evaluates it for a seed: it returns the start of an index, and the last index that has started
+//! by a time.
 
 mod interval;
 mod poisson;
@@ -13,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// The latest start, ns since 1970: in the year 2262. A trace's duration bound (< 2^62 ns) can still be added to it.
+/// The latest start in ns since 1970, in the year 2262. A trace's maximum duration (below 2^62 ns) can still be added to
+/// it.
 pub const MAX_TIME: u64 = i64::MAX as u64;
 
-/// The most lanes of [`Arrivals::Interval`].
+/// The maximum number of lanes of [`Arrivals::Interval`].
 pub const MAX_LANES: u32 = 65_536;
 
-/// The longest gap, and the longest `per_ns`: 100 years in ns.
+/// The maximum of a gap and of `per_ns`: 100 years in ns.
 pub const MAX_GAP: u64 = 100 * 366 * 86_400_000_000_000;
 
 /// How the traces of an epoch arrive.
@@ -28,17 +30,18 @@ pub const MAX_GAP: u64 = 100 * 366 * 86_400_000_000_000;
 pub enum Arrivals {
     /// Traces arrive evenly, `count` in every `per_ns` ns.
     Even { count: u64, per_ns: u64 },
-    /// Traces arrive in lanes side by side (index modulo `lanes`), each with gaps of `min_ns` to `max_ns`, uniform, both ends
-    /// included. Gaps come in antithetic pairs U, min + max - U: each is uniform, a pair's sum is constant. Lane l begins
-    /// l (min + max) / 2 lanes after the epoch, its first trace without a gap.
+    /// Traces arrive in parallel lanes (index modulo `lanes`), in each of them with gaps uniformly distributed over
+    /// `min_ns..=max_ns`. Gaps come in antithetic pairs U, min + max - U: each is uniform, and the sum of a pair is
+    /// constant. Lane l begins l (min + max) / (2 lanes) after the epoch, and its first trace has no gap before it.
     Interval { min_ns: u64, max_ns: u64, lanes: u32 },
-    /// Traces arrive at random, `count` in `per_ns` ns on average. They are drawn in blocks of 4,096 arrivals, each uniform over its block, so the
-    /// variance of counts is that of a Poisson process for windows up to about 100 arrivals and less for longer ones.
+    /// Traces arrive at random, `count` in `per_ns` ns on average. They are drawn in blocks of 4,096 arrivals, each uniform
+    /// over its block. The variance of counts is therefore that of a Poisson process for windows of up to about 100
+    /// arrivals, and lower for longer windows.
     Poisson { count: u64, per_ns: u64 },
 }
 
 impl Arrivals {
-    /// The mean number of traces a second.
+    /// Returns the mean number of traces per second.
     pub fn mean_rate(&self) -> f64 {
         match *self {
             Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns } => {
@@ -61,30 +64,30 @@ impl Arrivals {
     }
 }
 
-/// A part of the schedule in which nothing changes.
+/// A part of the schedule with one kind of arrivals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Epoch {
     /// The index of the epoch's first trace.
     pub first: u64,
-    /// The time from which its arrivals are counted, ns since 1970.
+    /// The time from which the epoch's arrivals are counted, in ns since 1970.
     pub opening: u64,
     pub arrivals: Arrivals,
 }
 
-/// The epochs of a run, in order, at least one.
+/// The epochs of a run in order, at least one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Epoch>", into = "Vec<Epoch>")]
 pub struct Schedule {
     epochs: Vec<Epoch>,
 }
 
-/// Why a schedule is refused.
+/// The reason why a schedule is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScheduleError {
-    /// There is no epoch, or the first does not begin with index 0.
+    /// There is no epoch, or the first one does not begin with index 0.
     Beginning,
-    /// The opening lies after [`MAX_TIME`].
+    /// The opening is later than [`MAX_TIME`].
     Opening(u64),
     /// Nothing arrives, or more than can be counted.
     Arrivals(Arrivals),
@@ -136,23 +139,21 @@ impl From<Schedule> for Vec<Epoch> {
 }
 
 impl Schedule {
-    /// A schedule of one epoch that opens at `opening`, ns since 1970.
+    /// Makes a schedule of one epoch that opens at `opening`, in ns since 1970.
     ///
     /// # Errors
-    ///
-    /// The opening is too late, nothing arrives, or more than can be counted.
+    /// The opening is too late, or nothing arrives, or more than can be counted.
     pub fn new(opening: u64, arrivals: Arrivals) -> Result<Self, ScheduleError> {
         let mut schedule = Schedule { epochs: vec![] };
         schedule.push_epoch(Epoch { first: 0, opening, arrivals })?;
         Ok(schedule)
     }
 
-    /// Adds an epoch: the schedule goes on differently from its first index on. An epoch with the same first index as the one before
-    /// replaces it in effect. Its opening is to be such that no start lies before the last one.
+    /// Adds an epoch, which replaces the one before it from its first index on. The caller chooses its opening so that no
+    /// start is earlier than the last one.
     ///
     /// # Errors
-    ///
-    /// The opening is too late, nothing arrives, more than can be counted does, or the epoch begins before the last one.
+    /// The opening is too late; nothing arrives, or more than can be counted; or the epoch begins before the last one.
     pub fn push_epoch(&mut self, epoch: Epoch) -> Result<(), ScheduleError> {
         epoch.arrivals.check()?;
         if epoch.opening > MAX_TIME {
@@ -165,12 +166,12 @@ impl Schedule {
         Ok(())
     }
 
-    /// The epochs in order, at least one.
+    /// Returns the epochs in order, at least one.
     pub fn epochs(&self) -> &[Epoch] {
         &self.epochs
     }
 
-    /// The canonical bytes of the epoch that the schedule began with.
+    /// Returns the canonical bytes of the epoch with which the schedule began.
     pub(super) fn tag_bytes(&self) -> Vec<u8> {
         let Epoch { first, opening, arrivals } = self.epochs[0];
         let (kind, figures) = match arrivals {
@@ -181,7 +182,7 @@ impl Schedule {
         [first, opening, kind].into_iter().chain(figures).flat_map(u64::to_le_bytes).collect()
     }
 
-    /// The position of the epoch that the trace with this index belongs to.
+    /// Returns the position of the epoch that contains the trace with this index.
     fn epoch_of(&self, index: u64) -> usize {
         if self.epochs[self.epochs.len() - 1].first <= index {
             return self.epochs.len() - 1;
@@ -190,7 +191,7 @@ impl Schedule {
     }
 }
 
-/// A schedule under a seed, which says when each trace starts. It has caches, so each thread has its own.
+/// A schedule evaluated for a seed, which returns the start of each trace. It has caches, so each thread has its own.
 pub struct Starts {
     schedule: Arc<Schedule>,
     interval: Interval,
@@ -198,27 +199,27 @@ pub struct Starts {
 }
 
 impl Starts {
-    /// The starts of a schedule under a seed.
+    /// Makes the starts of a schedule for a seed.
     pub fn new(seed: u64, schedule: impl Into<Arc<Schedule>>) -> Self {
         Starts { schedule: schedule.into(), interval: Interval::new(seed), poisson: Poisson::new(seed) }
     }
 
-    /// The schedule that is gone by.
+    /// Returns the schedule in use.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// Goes by another schedule from now on, which began as this one did and has more epochs.
+    /// Uses `schedule` from now on. It must begin as the current one did, and may have more epochs.
     pub fn update(&mut self, schedule: &Arc<Schedule>) {
         self.schedule = schedule.clone();
     }
 
-    /// The first index of the epoch that the trace with this index belongs to.
+    /// Returns the first index of the epoch that contains the trace with this index.
     pub fn first_of_epoch(&self, index: u64) -> u64 {
         self.schedule.epochs[self.schedule.epoch_of(index)].first
     }
 
-    /// The start of the trace with this index, ns since 1970, at most [`MAX_TIME`].
+    /// Returns the start of the trace with this index, in ns since 1970, at most [`MAX_TIME`].
     #[inline]
     pub fn start(&mut self, index: u64) -> u64 {
         let Epoch { first, opening, arrivals } = self.schedule.epochs[self.schedule.epoch_of(index)];
@@ -231,20 +232,20 @@ impl Starts {
         (opening as u128 + offset).min(MAX_TIME as u128) as u64
     }
 
-    /// An index of the epoch of trace `index`, or the one after its last: all traces of the epoch before it start at `time` (ns
-    /// since 1970) or earlier.
+    /// Returns an index of the epoch of trace `index`, or the one after its last, such that all traces of the epoch before
+    /// it start at `time` (in ns since 1970) or earlier.
     pub fn all_at_or_before(&mut self, index: u64, time: u64) -> u64 {
         let Epoch { first, arrivals, .. } = self.schedule.epochs[self.schedule.epoch_of(index)];
         let behind = match arrivals {
-            // The third trace of a lane after this one starts later than any of the lanes beside this one.
+            // The third trace after this one in its lane starts later than those beside this one in the other lanes.
             Arrivals::Interval { lanes, .. } => 3 * lanes as u64,
             Arrivals::Even { .. } | Arrivals::Poisson { .. } => 0,
         };
         self.last_at_or_before(index, time).map_or(first, |last| (last + 1).saturating_sub(behind).max(first))
     }
 
-    /// The greatest index, in the epoch of trace `index`, of a trace that starts at `time` (ns since 1970) or earlier; `None`: there
-    /// is none.
+    /// Returns the greatest index of a trace that starts at `time` (in ns since 1970) or earlier, in the epoch of trace
+    /// `index`, or `None` if there is none.
     pub fn last_at_or_before(&mut self, index: u64, time: u64) -> Option<u64> {
         let at = self.schedule.epoch_of(index);
         let Epoch { first, opening, arrivals } = self.schedule.epochs[at];
@@ -256,7 +257,7 @@ impl Starts {
         };
         let end = self.schedule.epochs.get(at + 1).map_or(MAX_INDEX, |next| next.first);
         let mut last = first.saturating_add(k).min(end.checked_sub(1)?);
-        // Where the epoch was cut short, the last of its traces are not the last to start in every kind of arrivals.
+        // If the epoch was cut short, its last trace is not always the last one to start.
         while self.start(last) > time {
             if last == first {
                 return None;
@@ -267,7 +268,7 @@ impl Starts {
     }
 }
 
-/// The start of the k-th of even arrivals, ns after the opening.
+/// Returns the start of even arrival k, in ns after the opening.
 #[inline(always)]
 fn even(k: u64, count: u64, per_ns: u64) -> u128 {
     match k.checked_mul(per_ns) {
@@ -276,7 +277,7 @@ fn even(k: u64, count: u64, per_ns: u64) -> u128 {
     }
 }
 
-/// The greatest k with `even(k) <= elapsed`, that is k per_ns < (elapsed + 1) count.
+/// Returns the greatest k with `even(k) <= elapsed`, which means k per_ns < (elapsed + 1) count.
 fn last_even(elapsed: u64, count: u64, per_ns: u64) -> u64 {
     let k = ((elapsed as u128 + 1) * count as u128).div_ceil(per_ns as u128) - 1;
     k.min(MAX_INDEX as u128) as u64

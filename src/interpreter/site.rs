@@ -1,35 +1,35 @@
-//! The calls of a plan that are more than running a block, with what is static about them.
+//! The sites of a plan: calls that do more than run a block, with static data about them.
 
 use crate::plan::{BlockId, CallSpec, Form, Group, Inst, Outcome, Plan};
 
-/// A place in the plan that calls, with what is static about it.
+/// A call in the plan that does more than run a block, with static data about it.
 pub(super) struct Site {
     pub block: BlockId,
     pub spec: CallSpec,
     pub callee: Callee,
     /// Whether the calling block is a parallel group.
     pub side_by_side: bool,
-    /// The instruction that calls: its block, and its position there.
+    /// The instruction that calls: its block and its position there.
     pub caller: (BlockId, u32),
 }
 
-/// What is called.
+/// The kind of block that is called.
 #[derive(Clone, Copy)]
 pub(super) enum Callee {
-    /// A span in the caller's process, which ends when the caller's time is over.
+    /// A span in the caller's process, which ends at the latest at the caller's deadline.
     Local,
-    /// A span in the caller's process that sends a request, and so knows itself when its time is over.
+    /// A span in the caller's process that sends a request, and therefore notices its deadline itself.
     Client,
-    /// A span in another process, which goes on then.
+    /// A span in another process, which goes on after the caller's deadline.
     Remote,
     Sequence(Option<Outcome>),
-    /// With the most calls that run at a time; 0: all.
+    /// A parallel group, with the maximum number of calls that run at a time; 0 means no limit.
     Parallel(u32),
 }
 
 impl Site {
-    /// The call by the instruction at `pc` of `caller`; `None`: there is nothing to it but running the block. `may_be_cut`: the calling block
-    /// may be.
+    /// Returns the site of the call by the instruction at `pc` of `caller`, or `None` if the call only runs a block.
+    /// `may_be_cut` says whether the calling block may be cut short.
     pub fn new(plan: &Plan, caller: BlockId, pc: u32, may_be_cut: bool) -> Option<Site> {
         let Inst::Call { block, spec } = plan.block(caller).code[pc as usize] else { return None };
         let callee = match &plan.block(block).form {

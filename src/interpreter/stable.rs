@@ -1,10 +1,10 @@
-//! Values that depend on a text and the seed alone: the same in every trace, whatever the plan is.
+//! Values that depend on nothing but a text and the seed: they are the same in every trace and with every plan.
 
 use super::random::{Purpose, key};
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
-/// What the value is for, so that a text's UUID says nothing about its address.
+/// The kind of value, so that for example a text's UUID and its address have nothing in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Use {
     Uuid,
@@ -19,11 +19,12 @@ pub(super) struct Stable {
     key: [u8; 32],
 }
 
-/// The number of bytes before the text: key, use and counter.
+/// The number of bytes before the text: those of the key, the use and the counter.
 const HEAD: usize = 32 + 1 + 4;
-/// The length of the longest text with which all of it, a one bit and a length of eight bytes fit in a block of SHA-256.
+/// The maximum length of a text that fits in one block of SHA-256 together with the head, a one bit, and eight bytes for
+/// the length.
 const SHORT: usize = 64 - 8 - 1 - HEAD;
-/// What SHA-256 begins with (FIPS 180-4, section 5.3.3).
+/// The initial state of SHA-256 (FIPS 180-4, section 5.3.3).
 const BEGINNING: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
@@ -32,7 +33,7 @@ impl Stable {
         Stable { key: key(seed, Purpose::Stable) }
     }
 
-    /// The `block`th 256 bits for `text`.
+    /// Returns the 256 bits with number `block` for `text`.
     pub fn words(&self, r#use: Use, block: u32, text: &[u8]) -> [u64; 4] {
         let mut message = [0; 64];
         message[..32].copy_from_slice(&self.key);
@@ -42,7 +43,7 @@ impl Stable {
             let digest = Sha256::new().chain_update(&message[..HEAD]).chain_update(text).finalize();
             return std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|j| digest[i * 8 + j])));
         }
-        // A message that is put together here costs half as much.
+        // Hashing a message that is assembled here costs half as much.
         let end = HEAD + text.len();
         message[HEAD..end].copy_from_slice(text);
         message[end] = 0x80;

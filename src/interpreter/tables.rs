@@ -1,11 +1,11 @@
-//! What is computed once for a plan, so that a draw is cheap: cumulative weights and Zipf tables.
+//! Tables that are computed once for a plan so that draws are cheap: cumulative weights and Zipf tables.
 
 use super::zipf::Zipf;
 use crate::plan::{Expr, ExprId, Plan};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is computed once for each expression that needs it, by its id.
+/// The tables of all expressions that need one, by expression id.
 pub(super) struct Tables(Box<[Table]>);
 
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl Tables {
         Tables(plan.exprs.iter().map(table).collect())
     }
 
-    /// Which item of the weighted choice `id` a 32-bit draw chooses.
+    /// Returns the item of the weighted choice `id` that a 32-bit draw chooses.
     #[inline(always)]
     pub fn weighted(&self, id: ExprId, draw: u32) -> usize {
         match &self.0[id.index()] {
@@ -46,7 +46,8 @@ impl Tables {
     }
 }
 
-/// The ends of the items' shares, in units of 2^-32. The share of the last item with a weight, and of those behind it, ends at 2^32.
+/// Returns the ends of the items' shares, in units of 2^-32. The share of the last item with a weight ends at 2^32, as do
+/// those of the items after it.
 pub(super) fn cumulative(weights: &[f64]) -> Box<[u64]> {
     let total: f64 = weights.iter().sum();
     let last = weights.iter().rposition(|&w| w > 0.0).unwrap_or(0);

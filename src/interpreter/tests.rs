@@ -1,4 +1,4 @@
-//! The determinism contract, statistics and links, on plans made by hand.
+//! Tests of determinism, statistics and links, with plans made by hand.
 
 use super::*;
 use crate::plan::Plan;
@@ -24,7 +24,7 @@ fn run(plan: Plan, seed: u64, arrivals: Arrivals) -> Arc<Run> {
     Arc::new(Run::new(Arc::new(plan), seed, Schedule::new(OPENING, arrivals).unwrap()))
 }
 
-/// All of a trace, as text.
+/// Returns a whole trace as text.
 fn shown(run: &Run, trace: &Trace) -> String {
     use std::fmt::Write;
     let view = run.origin().view(trace);
@@ -64,7 +64,7 @@ fn a_trace_depends_on_nothing_but_plan_seed_schedule_and_index() {
                     shown(&run, &trace)
                 })
                 .collect();
-            // from the back, in jumps, by a fresh interpreter each, and two threads side by side
+            // From the last index to the first, in jumps, with a new interpreter each time, and in two threads at once.
             let mut other = Interpreter::new(&run);
             for i in (0..n).rev().chain((0..n).map(|k| k * 181 % n)) {
                 other.trace(i, &mut trace);
@@ -232,7 +232,7 @@ fn a_span_knows_the_instance_it_runs_on() {
 
 #[test]
 fn editing_one_scenario_leaves_the_others_as_they_were() {
-    // without ids, times and links, which the tag and what is linked to change
+    // Ids, times and links are left out, because the tag and the linked traces change them.
     let values = |run: &Arc<Run>, index: u64| {
         let (mut interpreter, mut trace) = (Interpreter::new(run), Trace::default());
         interpreter.trace(index, &mut trace);
@@ -283,7 +283,7 @@ fn consumers_link_to_what_has_happened() {
             assert_eq!(target.id, link.span_id);
             assert!(target.end <= record.start && target.failure == NONE);
             assert_eq!(linked.scenario.0, trace.scenario.0 - 1);
-            // what was read of it is what it has
+            // What was read of the linked span is what that span has.
             let view = run.origin().view(&trace);
             let theirs = View { trace: &linked, ..view };
             let get = |view: View<'_>, span: usize, key: &str| {
@@ -324,7 +324,7 @@ fn no_link_leaves_its_epoch() {
     assert!(links > 100);
 }
 
-/// The values of the attributes `a` of one-span traces, made by `expr`.
+/// Returns the values of the attribute `a` in `n` traces of one span, with the expression that `make` makes.
 fn numbers(n: u64, make: impl FnOnce(&mut plans::Maker) -> crate::plan::ExprId) -> Vec<f64> {
     let mut m = plans::Maker::new();
     let value = make(&mut m);

@@ -3,7 +3,7 @@
 use crate::trace::Bytes;
 use std::fmt::{self, Write};
 
-/// A writer with which `write!` appends.
+/// A writer that appends what `write!` formats.
 struct Appender<'a>(&'a mut Bytes);
 
 impl Write for Appender<'_> {
@@ -14,7 +14,7 @@ impl Write for Appender<'_> {
 }
 
 fn append(out: &mut Bytes, text: fmt::Arguments<'_>) {
-    // An appender never fails, and neither do the formatters used here.
+    // Neither the appender nor the formatters used here ever fail.
     let _ = Appender(out).write_fmt(text);
 }
 
@@ -39,7 +39,7 @@ pub(super) fn put_int(out: &mut Bytes, v: i64) {
     put_unsigned(out, v.unsigned_abs());
 }
 
-/// Appends an int in decimal; room for 20 digits was made before.
+/// Appends an unsigned int in decimal. The caller has made room for 20 digits.
 #[inline(always)]
 fn put_unsigned(out: &mut Bytes, mut n: u64) {
     if n < 10_000 {
@@ -59,7 +59,7 @@ fn put_unsigned(out: &mut Bytes, mut n: u64) {
     out.append(&digits[at..]);
 }
 
-/// Appends so many units of 10^-digits, as a decimal with exactly `digits` (at most 15) digits behind the point.
+/// Appends `units` of 10^-digits as a decimal with exactly `digits` (at most 15) decimals.
 #[inline(always)]
 pub(super) fn put_units(out: &mut Bytes, units: i64, digits: u8) {
     out.room(48);
@@ -80,7 +80,7 @@ pub(super) fn put_units(out: &mut Bytes, units: i64, digits: u8) {
     }
 }
 
-/// Powers of ten that a double holds exactly.
+/// The powers of ten that a double holds exactly.
 pub(super) static POWERS: [u64; 16] = {
     let mut powers = [1; 16];
     let mut i = 1;
@@ -91,16 +91,17 @@ pub(super) static POWERS: [u64; 16] = {
     powers
 };
 
-/// Whether a double made of as many units is within half a unit of them, so that its text shows them.
+/// Reports whether a double made of this many units is within half a unit of the exact value, so that its text shows it.
 #[inline(always)]
 pub(super) fn is_exact(units: i64) -> bool {
     units.unsigned_abs() < 1 << 51
 }
 
-/// Appends a finite double with `digits` (at most 15) digits behind the point.
+/// Appends a finite double with `digits` (at most 15) decimals.
 #[inline(always)]
 pub(super) fn put_fixed(out: &mut Bytes, v: f64, digits: u8) {
-    // The double was made by a division by this power, so the product is within an ulp of the whole number it was made of.
+    // The double was made by a division by this power, so the product is within an ulp of the whole number that was
+    // divided.
     let units = libm::round(v * POWERS[digits as usize & 15] as f64);
     if is_exact(units as i64) {
         put_units(out, units as i64, digits & 15);
@@ -109,7 +110,7 @@ pub(super) fn put_fixed(out: &mut Bytes, v: f64, digits: u8) {
     }
 }
 
-/// Appends the shortest text that reads back as `v`; with an exponent from 1e16 on and below 1e-5.
+/// Appends the shortest text that reads back as `v`, with an exponent for values from 1e16 on and below 1e-5.
 pub(super) fn put_double(out: &mut Bytes, v: f64) {
     let size = v.abs();
     if v == 0.0 {
@@ -121,7 +122,7 @@ pub(super) fn put_double(out: &mut Bytes, v: f64) {
     }
 }
 
-/// The sixteen hexadecimal digits of eight bytes, the lowest byte first.
+/// Returns the sixteen hexadecimal digits of eight bytes, the lowest byte first.
 #[inline(always)]
 pub(super) fn hex8(v: u64) -> [u8; 16] {
     let spread = |half: u32| {
@@ -137,10 +138,10 @@ pub(super) fn hex8(v: u64) -> [u8; 16] {
     std::array::from_fn(|i| if i < 8 { a[i] } else { b[i - 8] })
 }
 
-/// Appends the UUID of 128 bits, with version 4 and the variant set (RFC 9562, section 5.4).
+/// Appends the UUID made of 128 bits, with version 4 and the variant set (RFC 9562, section 5.4).
 #[inline(always)]
 pub(super) fn put_uuid(out: &mut Bytes, a: u64, b: u64) {
-    // Bytes 6 and 8 carry version and variant.
+    // Bytes 6 and 8 hold the version and the variant.
     let a = hex8(a & !(0xf0 << 48) | 0x40 << 48);
     let b = hex8(b & !0xc0 | 0x80);
     out.room(40);
@@ -154,7 +155,7 @@ pub(super) fn put_uuid(out: &mut Bytes, a: u64, b: u64) {
     text[24..36].copy_from_slice(&b[4..]);
 }
 
-/// Appends hexadecimal digits: the first 16 are those of the first word, lowest byte first.
+/// Appends `digits` hexadecimal digits: the first 16 are those of the first word, lowest byte first.
 pub(super) fn put_hex(out: &mut Bytes, digits: u32, mut word: impl FnMut() -> u64) {
     let mut left = digits as usize;
     out.room(left + 16);
@@ -165,8 +166,8 @@ pub(super) fn put_hex(out: &mut Bytes, digits: u32, mut word: impl FnMut() -> u6
     }
 }
 
-/// The first octets of public unicast addresses: not this network (0), private ranges (10, 172, 192), loopback (127), link local
-/// (169), multicast and above (224..).
+/// The first octets of public unicast addresses, which exclude this network (0), private ranges (10, 172, 192), loopback
+/// (127), link local (169), and multicast and above (224..).
 const OCTETS: [u8; 218] = {
     let mut octets = [0; 218];
     let (mut at, mut octet) = (0, 1);
@@ -180,10 +181,10 @@ const OCTETS: [u8; 218] = {
     octets
 };
 
-/// Appends the unicast IPv4 address of 32 random bits.
+/// Appends the unicast IPv4 address made of 32 random bits.
 pub(super) fn put_ipv4(out: &mut Bytes, bits: u32) {
     let scaled = bits as u64 * OCTETS.len() as u64;
-    // What is left of the draw is as good a number as the draw.
+    // The remainder of the draw is as random as the draw.
     let rest = (scaled as u32).to_be_bytes();
     put_int(out, OCTETS[(scaled >> 32) as usize] as i64);
     for octet in &rest[..3] {
@@ -192,7 +193,7 @@ pub(super) fn put_ipv4(out: &mut Bytes, bits: u32) {
     }
 }
 
-/// Appends a global unicast IPv6 address (2000::/3, RFC 4291), written as RFC 5952 says.
+/// Appends a global unicast IPv6 address (2000::/3, RFC 4291), formatted as in RFC 5952.
 pub(super) fn put_ipv6(out: &mut Bytes, a: u64, b: u64) {
     let bits = ((a as u128) << 64 | b as u128) >> 3 | 1 << 125;
     let groups: [u16; 8] = std::array::from_fn(|i| (bits >> (112 - 16 * i)) as u16);
@@ -204,7 +205,7 @@ pub(super) fn put_ipv6(out: &mut Bytes, a: u64, b: u64) {
     let digits = [hex8(((bits >> 64) as u64).swap_bytes()), hex8((bits as u64).swap_bytes())];
     out.room(48);
     for (i, group) in groups.into_iter().enumerate() {
-        // A group is four digits and a colon; zeros that lead are shifted out.
+        // A group is four digits and a colon; leading zeros are shifted out.
         let zeros = group.leading_zeros() as usize / 4;
         let at = i % 4 * 4;
         let [p, q, r, s] = [0, 1, 2, 3].map(|k| digits[i / 4][at + k]);
@@ -213,11 +214,11 @@ pub(super) fn put_ipv6(out: &mut Bytes, a: u64, b: u64) {
     }
 }
 
-/// Appends a time, ns since 1970, as RFC 3339 writes it, in UTC with milliseconds.
+/// Appends a time, given in ns since 1970, in RFC 3339, in UTC with milliseconds.
 pub(super) fn put_time(out: &mut Bytes, ns: u64) {
     use jiff::fmt::{StdFmtWrite, temporal::DateTimePrinter};
     static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-    // Any u64 of nanoseconds lies within jiff's years.
+    // Every u64 of nanoseconds is in the range of years that jiff supports.
     if let Ok(time) = jiff::Timestamp::from_nanosecond(ns as i128) {
         let _ = PRINTER.print_timestamp(&time, StdFmtWrite(&mut Appender(out)));
     }
@@ -309,7 +310,7 @@ mod tests {
             );
             assert!((1..224).contains(&address.octets()[0]), "{address}");
         }
-        // halves of many kinds: groups of every length, none and a run of zeros
+        // Halves of many kinds: groups of every length, with no zeros and with a run of zeros.
         let halves = [0, u64::MAX, 0x0123_4567_89ab_cdef, 0x8000_0080_0008_0000, 8 << 48, 0x7fff_8000_0000_0008];
         for (a, b) in halves.into_iter().flat_map(|a| halves.map(|b| (a, b))) {
             let written = text(|out| put_ipv6(out, a, b));

@@ -1,9 +1,10 @@
 //! User-Agent texts as current browsers and clients send them.
 
-/// The clients: share, text before the version, first version and number of versions, text behind the version.
+/// A client: its share, the text before the version, the first version, the number of versions, and the text after the
+/// version.
 type Agent = (u32, &'static str, u32, u32, &'static str);
 
-/// Browsers freeze all of their version but its first part, and their platform.
+/// Browsers freeze their platform, and all of their version except its first part.
 const AGENTS: [Agent; 12] = [
     (
         34,
@@ -61,7 +62,7 @@ const AGENTS: [Agent; 12] = [
     (1, "Go-http-client/", 2, 1, ".0"),
 ];
 
-/// A User-Agent, which one draw chooses: text before the version, the version, text behind.
+/// Returns the User-Agent that one draw chooses: the text before the version, the version, and the text after it.
 pub(super) fn user_agent(draw: u64) -> (&'static str, u32, &'static str) {
     let total: u32 = AGENTS.iter().map(|a| a.0).sum();
     let mut at = (((draw >> 32) * total as u64) >> 32) as u32;

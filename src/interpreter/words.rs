@@ -1,8 +1,8 @@
-//! Texts of words, for whatever has a length and no meaning.
+//! Texts of words, for contents that have a length and no meaning.
 
 use crate::trace::Bytes;
 
-/// Common words of one to eight letters, as many as six bits tell apart.
+/// Common words of one to eight letters, as many as six bits distinguish.
 const WORDS: [&str; 64] = [
     "a", "about", "account", "after", "all", "and", "as", "back", "because", "before", "between", "book", "by", "can",
     "change", "could", "day", "do", "each", "even", "first", "for", "from", "give", "good", "have", "here", "how",
@@ -10,10 +10,10 @@ const WORDS: [&str; 64] = [
     "one", "order", "other", "people", "please", "price", "see", "some", "take", "than", "the", "then", "there",
     "time", "to", "two", "well", "when", "with", "work",
 ];
-/// Words of one 64-bit draw.
+/// The number of words from one 64-bit draw.
 const A_DRAW: usize = 10;
 
-/// Appends words with a space between each two, cut to so many characters. One draw for each ten words begun.
+/// Appends words separated by spaces, cut to `characters` characters, with one draw for every ten words begun.
 pub(super) fn put_words(out: &mut Bytes, characters: usize, mut draw: impl FnMut() -> u64) {
     let (mut left, mut bits, mut words) = (characters, 0, 0);
     while left > 0 {

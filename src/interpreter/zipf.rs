@@ -1,9 +1,10 @@
-//! Zipf: P(k) proportional to k^-s for k in 1..=n, by inversion with one draw.
+//! The Zipf distribution, P(k) proportional to k^-s for k in 1..=n, by inversion with one draw.
 //!
-//! The first [`HEAD`] values come from a table of their exact cumulative weights. Beyond, the weight of k is taken as the
-//! integral of x^-s over k - 1/2 to k + 1/2, which has a closed-form inverse (the functions of W. Hörmann and G. Derflinger,
-//! Rejection-inversion to generate variates from monotone discrete distributions, 1996, without the rejection). It differs from k^-s by
-//! about s (s + 1) / 24 k^2 of it: about 1e-6 for s = 1, 7e-5 for s = 10, where next to nothing is beyond the table.
+//! The first [`HEAD`] values come from a table of their exact cumulative weights. Beyond it, the weight of k is taken as
+//! the integral of x^-s over k - 1/2 to k + 1/2, which has a closed-form inverse (the functions of W. Hörmann and G.
+//! Derflinger, Rejection-inversion to generate variates from monotone discrete distributions, 1996, without the rejection).
+//! This weight differs from k^-s by a relative error of about s (s + 1) / 24 k^2, which is about 1e-6 for s = 1, and 7e-5
+//! for s = 10, where almost nothing lies beyond the table.
 
 /// The number of values in the table.
 const HEAD: u64 = 256;
@@ -14,12 +15,12 @@ pub(super) struct Zipf {
     s: f64,
     /// The cumulative weights of 1, 2, ..
     head: Box<[f64]>,
-    /// The antiderivative at the table's end, and the weight of all values beyond it.
+    /// The antiderivative at the end of the table, and the weight of all values beyond it.
     tail: (f64, f64),
 }
 
 impl Zipf {
-    /// The distribution over 1..=n with exponent s; `n` is at least 1, `s` above 0.
+    /// Makes the distribution over 1..=n with exponent s; `n` must be at least 1, and `s` above 0.
     pub fn new(n: u64, s: f64) -> Self {
         let mut sum = 0.0;
         let head: Box<[f64]> = (1..=n.clamp(1, HEAD))
@@ -36,7 +37,7 @@ impl Zipf {
         zipf
     }
 
-    /// The value at `u` in (0, 1) of the distribution.
+    /// Returns the value of the distribution at `u` in (0, 1).
     pub fn sample(&self, u: f64) -> u64 {
         let head = self.head[self.head.len() - 1];
         let weight = u * (head + self.tail.1);
@@ -47,7 +48,7 @@ impl Zipf {
         (libm::floor(x + 0.5) as u64).clamp(HEAD + 1, self.n)
     }
 
-    /// An antiderivative of x^-s: (x^(1-s) - 1) / (1-s), ln x for s = 1, and stable between.
+    /// Returns an antiderivative of x^-s: (x^(1-s) - 1) / (1-s), or ln x for s = 1, computed stably between.
     fn integral(&self, x: f64) -> f64 {
         let log = libm::log(x);
         let t = (1.0 - self.s) * log;
@@ -76,7 +77,7 @@ mod tests {
             [(1, 1.0), (2, 0.5), (10, 1.1), (1_000, 1.0), (5_000, 0.8), (100_000, 1.1), (100_000, 0.01), (3_000, 10.0)]
         {
             let zipf = Zipf::new(n, s);
-            // bins that double in width, so that the tail counts too
+            // Bins double in width, so that the tail counts, too.
             let bin = |k: u64| k.ilog2() as usize;
             let total: f64 = (1..=n).map(|k| weight(k, s)).sum();
             let mut want = vec![0.0; bin(n) + 1];
@@ -93,7 +94,7 @@ mod tests {
                 let w = w * draws as f64;
                 (chi + (g - w) * (g - w) / w, bins + 1.0)
             });
-            // beyond four standard deviations above the mean of chi-square
+            // The limit is four standard deviations above the mean of chi-square.
             let freedom: f64 = bins - 1.0;
             assert!(chi < freedom + 4.0 * (2.0 * freedom).sqrt() + 4.0, "n {n} s {s}: {chi} at {freedom}");
         }
@@ -105,7 +106,7 @@ mod tests {
             let zipf = Zipf::new(10_000_000, s);
             for k in [HEAD + 1, 2_000, 100_000, 9_999_999] {
                 let mass = zipf.integral(k as f64 + 0.5) - zipf.integral(k as f64 - 0.5);
-                // the difference of two integrals has few digits where they are large
+                // The difference of two integrals has few exact digits if they are large.
                 let noise = 1e-15 * zipf.integral(k as f64).abs() / mass;
                 assert!(
                     (mass / weight(k, s) - 1.0).abs() < s * (s + 1.0) / 24.0 / (HEAD * HEAD) as f64 + 4.0 * noise,

@@ -1,11 +1,11 @@
-//! How long a compilation may take.
+//! The time that a compilation may take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The time that a compilation is given: without an end, or up to a deadline, and in any case until someone cancels it.
-/// Clones are the same budget, so one that is kept can cancel the compilation that has another.
+/// The time for a compilation: unlimited, or up to a deadline; in both cases it can be cancelled. Clones share the budget,
+/// so the owner of one can cancel the compilation that has another.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
     limit: Option<Limit>,
@@ -18,24 +18,24 @@ struct Limit {
     deadline: Instant,
 }
 
-/// The budget was spent before the work was done.
+/// The error that the budget was spent before the work was done.
 #[derive(Debug)]
 pub struct Spent;
 
 impl Budget {
-    /// A budget that is spent `duration` from now.
+    /// Makes a budget that is spent `duration` from now.
     pub fn lasting(duration: Duration) -> Budget {
-        // A deadline beyond what the clock can count never comes.
+        // A deadline that the clock can't represent never comes.
         let limit = Instant::now().checked_add(duration).map(|deadline| Limit { duration, deadline });
         Budget { limit, ..Budget::default() }
     }
 
-    /// Ends the compilation at the next place where it looks, which takes milliseconds.
+    /// Ends the compilation at the next check of the budget, which takes milliseconds.
     pub fn cancel(&self) {
         self.spent.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the deadline has passed, or the compilation was cancelled. Once it is so, it stays so.
+    /// Reports whether the deadline has passed, or the compilation was cancelled. This never changes back.
     pub fn is_spent(&self) -> bool {
         if self.spent.load(Ordering::Relaxed) {
             return true;
@@ -54,7 +54,7 @@ impl Budget {
         if self.is_spent() { Err(Spent) } else { Ok(()) }
     }
 
-    /// The time that was given; none if there was no deadline, or if it was cancelled before.
+    /// Returns the time that was given, or `None` if there was no deadline or the compilation was cancelled before it.
     pub fn overrun(&self) -> Option<Duration> {
         let limit = self.limit.filter(|limit| Instant::now() >= limit.deadline)?;
         Some(limit.duration)

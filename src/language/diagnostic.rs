@@ -1,6 +1,7 @@
-//! Diagnostics: what is wrong, where, and what would help.
+//! Diagnostics: what is wrong, where, and how to mend it.
 //!
-//! [`Problem`] is the mistake as data; `wording` has every sentence; `render` shows them (human, JSON, GitHub, SARIF).
+//! [`Problem`] is the mistake as data; `wording` contains every sentence; `render` shows diagnostics in several formats
+//! (human, JSON, GitHub, SARIF).
 
 mod problem;
 pub mod render;
@@ -19,48 +20,48 @@ pub enum Severity {
     Warning,
 }
 
-/// One mistake at one place.
+/// A mistake at a place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnostic {
     pub problem: Problem,
     pub at: Loc,
-    /// Other places that have to do with it.
+    /// Other places that are related to it.
     pub related: Vec<Related>,
 }
 
-/// Another place that has to do with a mistake.
+/// Another place that is related to a mistake.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Related {
     pub at: Loc,
     pub role: Role,
 }
 
-/// What a related place has to do with the mistake.
+/// The relation of a place to the mistake.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// The same key, name, field or choice was written here before.
     First,
-    /// The list that lacks the name is here.
+    /// The list without the name is here.
     List,
-    /// The anchor that an alias refers to is here.
+    /// The anchor to which an alias refers is here.
     Anchor,
-    /// An item of this type, with which another does not go together, is here.
+    /// An item of this type, which does not go together with another one, is here.
     Item(&'static str),
-    /// The rows that the var is one of are here.
+    /// The rows of which the var is one are here.
     Rows,
-    /// The span that lacks the attribute is here.
+    /// The span without the attribute is here.
     Span,
-    /// A span that can be linked to, and that lacks the attribute, is here.
+    /// A span that can be linked to, and does not have the attribute, is here.
     Linkable,
-    /// Another member of the circle is here.
+    /// Another member of the cycle is here.
     Member,
-    /// The quotes that make a value text are here.
+    /// The quotes that make the value a text are here.
     Quotes,
-    /// A probability that counts towards the sum is here.
+    /// A probability that is part of the sum is here.
     Summand,
     /// Another weight of 0 is here.
     ZeroWeight,
-    /// The shared span is defined here, or the part of it that the mistake is about.
+    /// The shared span is defined here, or the part of it to which the mistake refers.
     Definition,
     /// The shared span is used here.
     Use,
@@ -71,7 +72,7 @@ impl Diagnostic {
         Diagnostic { problem, at, related: vec![] }
     }
 
-    /// The diagnostic with one more related place.
+    /// Returns the diagnostic with another related place.
     pub fn related(mut self, role: Role, at: Loc) -> Self {
         self.related.push(Related { at, role });
         self
@@ -85,12 +86,12 @@ impl Diagnostic {
     }
 }
 
-/// Names that a search for a similar one looks at: what has more is not named by hand.
+/// The maximum number of names that are compared to find a similar one; longer lists were not written by hand.
 const MOST_CANDIDATES: usize = 2_000;
 
-/// The name out of `known` that was probably meant by `name`.
+/// Returns the name in `known` that was probably meant by `name`.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    // Longer texts are no misspelt names, and comparing them costs the product of their lengths.
+    // Longer texts are not misspelt names, and comparing them takes time proportional to the product of their lengths.
     if name.len() > 64 {
         return None;
     }
@@ -105,7 +106,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, known)| known.to_owned())
 }
 
-/// A text cut to a length that a message can carry.
+/// Returns a text, cut to a length that fits in a message.
 pub fn short(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
     match line.char_indices().nth(60) {

@@ -1,4 +1,4 @@
-//! From paths to texts: which files are read, and which `_base.yaml` goes with them.
+//! From paths to texts: which files are read, and which `_base.yaml` applies to them.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,34 +9,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::diagnostic::Problem;
 use super::parallel;
 
-/// Bytes of one file.
+/// The maximum size of a file in bytes.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
-/// Bytes of all files together.
+/// The maximum size of all files together in bytes.
 pub const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The name of a directory's base file.
 pub const BASE: &str = "_base.yaml";
 
-/// Files to read for which a thread is worth its start.
+/// The number of files to read for which it is worth starting a thread.
 const FILES_A_THREAD: usize = 32;
 
-/// A file, or what stands where one should be.
+/// A file, or something that is not one in its place.
 pub struct Input {
-    /// As diagnostics show it.
+    /// The name in diagnostics.
     pub name: String,
     pub text: String,
-    /// Why the text is not all there, and the bytes of it to point at.
+    /// The reason why the text is incomplete, and the bytes of it to point at.
     pub problem: Option<(Problem, usize, usize)>,
     pub base: bool,
     /// Whether there may be more files in the directory that were not read.
     pub is_partial: bool,
-    /// Files with the same number share a base.
+    /// The number of the directory. Files with the same number share a base.
     pub directory: usize,
-    /// Where files that it names are looked for; `None`: it was given as a text, and none is read.
+    /// The directory for files that it names; `None` if it was given as a text, and no file is read.
     pub folder: Option<PathBuf>,
 }
 
-/// Reads what the paths name: files, and the scenario files of directories, each directory's base before its files.
+/// Reads files and the scenario files of directories, each directory's base before its files.
 pub fn read(paths: &[PathBuf]) -> Vec<Input> {
     let mut reader = Reader::default();
     for path in paths {
@@ -50,23 +50,23 @@ pub fn read(paths: &[PathBuf]) -> Vec<Input> {
     })
 }
 
-/// What will be an [`Input`].
+/// A file that is still to be read.
 struct Found {
     path: PathBuf,
     name: String,
-    /// How much of it may be read, or why nothing.
+    /// The amount that may be read, or the reason why nothing may be.
     room: Result<Room, Problem>,
     base: bool,
     directory: usize,
 }
 
-/// What the limits leave to a file, in bytes.
+/// The amount that the limits leave to a file.
 #[derive(Clone, Copy)]
 struct Room {
     left: u64,
-    /// It is the limit of all files together that does.
+    /// Whether it is set by the limit on all files together.
     all: bool,
-    /// Of the file, when last seen.
+    /// The size of the file when it was found.
     length: u64,
 }
 
@@ -79,7 +79,7 @@ impl Room {
 }
 
 impl Found {
-    /// `total`: bytes of all files, as long as they were when found.
+    /// Reads the file. `total` is the size of all files, as it was when they were found.
     fn read(&self, total: &AtomicU64) -> Input {
         let Found { base, directory, .. } = *self;
         let name = self.name.clone();
@@ -92,7 +92,7 @@ impl Found {
         }
     }
 
-    /// Never more than there is room for, should the file have grown, or not have told its length.
+    /// Reads at most as much as there is room for, in case the file has grown, or has no known size.
     fn bytes(&self, room: Room, total: &AtomicU64) -> Result<Vec<u8>, Problem> {
         let mut bytes = Vec::with_capacity(room.length as usize + 1);
         let file = fs::File::open(&self.path).map_err(unreadable)?;
@@ -144,7 +144,7 @@ impl Reader {
         files.retain(|(name, entry)| {
             let hidden = name.as_encoded_bytes().starts_with(b"_") || name.as_encoded_bytes().starts_with(b".");
             let yaml = Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-            // Directories are not descended into, whatever their names.
+            // Subdirectories are not read, whatever their names are.
             !hidden
                 && yaml
                 && !(entry.file_type().is_ok_and(|kind| kind.is_dir()) || is_link(entry) && entry.path().is_dir())
@@ -156,13 +156,13 @@ impl Reader {
         self.whole.insert(directory);
         let whole = fs::canonicalize(path).ok();
         for (name, entry) in files {
-            // Asking for each takes longer than reading it.
+            // Asking for the type of each entry takes longer than reading it.
             let key = whole.as_ref().filter(|_| !is_link(&entry)).map(|whole| whole.join(name));
             self.file_with_key(&entry.path(), key, directory, false);
         }
     }
 
-    /// The number of a directory; its base file is read when it is first seen.
+    /// Returns the number of a directory, whose base file is read when it is first seen.
     fn base(&mut self, path: &Path, shown: bool) -> usize {
         let key = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if let Some(&directory) = self.directories.get(&key) {
@@ -171,7 +171,7 @@ impl Reader {
         let directory = self.directories.len();
         self.directories.insert(key, directory);
         let base = if shown { path.join(BASE) } else { PathBuf::from(BASE) };
-        // A link to nowhere is there, and an error; so no `exists`.
+        // A link to nowhere exists, and is an error, so `exists` is not used.
         if fs::symlink_metadata(&base).is_ok() {
             self.file(&base, directory, true);
         }
@@ -182,19 +182,19 @@ impl Reader {
         self.file_with_key(path, None, directory, base);
     }
 
-    /// `key` is the file's own path, through no link, if that is known.
+    /// Adds a file. `key` is its own path through no link, if that is known.
     fn file_with_key(&mut self, path: &Path, key: Option<PathBuf>, directory: usize, base: bool) {
         let key = key.unwrap_or_else(|| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
         if !self.seen.insert(key) {
             return;
         }
-        // As editors and annotations name it.
+        // The name as editors and annotations use it.
         let name = path.strip_prefix(".").unwrap_or(path).display().to_string();
         let room = self.room(path);
         self.found.push(Found { path: path.to_owned(), name, room, base, directory });
     }
 
-    /// So that what could block is never opened.
+    /// Returns how much of a file may be read. Files that could block are not even opened.
     fn room(&mut self, path: &Path) -> Result<Room, Problem> {
         let metadata = fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
@@ -213,7 +213,7 @@ impl Reader {
     }
 }
 
-/// A file's bytes to its text. What is not UTF-8 is located, and shown up to the end of its line.
+/// Converts a file's bytes to its text. If it is not UTF-8, the place is reported, and the text ends with that line.
 pub fn text(name: String, bytes: Vec<u8>) -> Input {
     let (text, problem) = match String::from_utf8(bytes) {
         Ok(text) => {
@@ -233,9 +233,9 @@ pub fn text(name: String, bytes: Vec<u8>) -> Input {
     Input { name, text, problem, base: false, is_partial: false, directory: 0, folder: None }
 }
 
-/// The first character that is not [`c-printable`](https://yaml.org/spec/1.2.2/#51-character-set).
+/// Returns the first character that is not [`c-printable`](https://yaml.org/spec/1.2.2/#51-character-set).
 fn forbidden(text: &str) -> Option<(usize, char)> {
-    // In blocks without a way out, so that each is looked at as a whole.
+    // Each block is checked as a whole, without branches.
     let plain = |block: &[u8]| block.iter().fold(true, |plain, b| plain & matches!(b, b'\n' | b' '..=b'~'));
     if text.as_bytes().chunks(256).all(plain) {
         return None;
@@ -254,7 +254,7 @@ fn unreadable(error: io::Error) -> Problem {
     Problem::Unreadable { reason: reason(&error) }
 }
 
-/// Why a file can't be read, in words.
+/// Returns the reason why a file can't be read, in words.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".into(),
@@ -263,7 +263,7 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
-/// What stands where a file should be, in words.
+/// Returns what a path is, in words, if it is not a file.
 #[cfg(unix)]
 pub fn what(metadata: &fs::Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
@@ -279,7 +279,7 @@ pub fn what(metadata: &fs::Metadata) -> &'static str {
     }
 }
 
-/// What stands where a file should be, in words.
+/// Returns what a path is, in words, if it is not a file.
 #[cfg(not(unix))]
 pub fn what(metadata: &fs::Metadata) -> &'static str {
     if metadata.is_dir() { "a directory" } else { "a device" }

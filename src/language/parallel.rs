@@ -1,11 +1,11 @@
-//! Work on several threads whose result shows nothing of them.
+//! Work on several threads, the result of which does not depend on their number.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Builder};
 
-/// What `work` makes of each item and its place, in the order of the items. On as many threads as the machine has, but no
-/// more than `most`.
+/// Returns the results of `work` for each item and its position, in the order of the items. As many threads are used as the
+/// machine has, but at most `most`.
 pub fn map<T: Sync, R: Send>(items: &[T], most: usize, work: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
     let most = most.min(items.len());
     let threads = if most > 1 { thread::available_parallelism().map_or(1, usize::from).min(most) } else { 1 };
@@ -19,7 +19,7 @@ pub fn map<T: Sync, R: Send>(items: &[T], most: usize, work: impl Fn(usize, &T) 
         }
     };
     let mut done = thread::scope(|scope| {
-        // Where there are no more threads to be had, those that are there do the work.
+        // If no more threads can be started, the existing ones do all the work.
         let others: Vec<_> = (1..threads).filter_map(|_| Builder::new().spawn_scoped(scope, share).ok()).collect();
         let mut done = share();
         for other in others {
@@ -40,7 +40,7 @@ mod tests {
         let items: Vec<usize> = (0..1000).collect();
         for most in [0, 1, 2, 8] {
             let squares = map(&items, most, |at, item| {
-                // So that several threads are at work at the same time.
+                // This lets several threads work at the same time.
                 thread::yield_now();
                 at * item
             });

@@ -1,5 +1,6 @@
-//! The scenario model: what the files say, field by field, with places. Fields are checked on their own here (known, of the
-//! right shape, in range); what takes more than one place to see (names, types, sums, cycles) is the compiler's.
+//! The model of scenarios: the contents of the files, field by field, with places. Fields are checked one by one here
+//! (known, of the right shape, in range); checks that take more than one place (names, types, sums, cycles) are made by the
+//! compiler.
 
 pub mod choice;
 pub mod contents;
@@ -27,11 +28,11 @@ use super::template::Template;
 /// All scenario files of a compilation.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    /// The services in force, one entry for each file that has scenarios; see [`Scenario::scope`].
+    /// The services that may be named, with an entry for each file that contains scenarios; see [`Scenario::scope`].
     pub scopes: Vec<Scope>,
-    /// In file order.
+    /// The scenarios in file order.
     pub scenarios: Vec<Scenario>,
-    /// The base files of directories of which not all files were read: what those files define may be used by the others.
+    /// The base files of directories of which not all files were read. The other files may use their definitions.
     pub partial: Vec<FileId>,
 }
 
@@ -39,9 +40,9 @@ pub struct Model {
 #[derive(Clone, Debug)]
 pub struct Scope {
     pub file: FileId,
-    /// `None`: no list is in force, any name will do.
+    /// The services; `None` if there is no list, and any name is allowed.
     pub services: Option<Arc<services::Services>>,
-    /// The `services` keys whose lists these are.
+    /// The `services` keys of these lists.
     pub lists: Vec<Loc>,
     /// The shared spans that the file may use.
     pub shared: Arc<shared::Library>,
@@ -52,14 +53,14 @@ pub struct Service {
     pub name: Located<String>,
     pub version: Option<version::Version>,
     pub namespace: Option<Located<String>>,
-    /// 1 to 10,000.
+    /// The number of instances, 1 to 10,000.
     pub instances: Option<Located<u32>>,
-    /// The scope of its spans that name no other.
+    /// The instrumentation scope of its spans that name no other one.
     pub scope: Option<InstrumentationScope>,
     pub attributes: Vec<Attribute>,
 }
 
-/// What makes spans, such as a library.
+/// The instrumentation that makes spans, such as a library.
 #[derive(Clone, Debug)]
 pub struct InstrumentationScope {
     pub name: Located<String>,
@@ -68,18 +69,18 @@ pub struct InstrumentationScope {
 
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Index into [`Model::scopes`].
+    /// The index of its scope in [`Model::scopes`].
     pub scope: usize,
     pub name: Located<String>,
     pub description: Option<Located<String>>,
-    /// Finite, >= 0.
+    /// The weight, which is finite and not negative.
     pub weight: Option<Located<f64>>,
     pub vars: Vec<Var>,
-    /// The vars of the root span, which are drawn after those of the scenario and may hide them.
+    /// The vars of the root span, which are evaluated after those of the scenario and may hide them.
     pub root_vars: Vec<Var>,
-    /// `steps` are already nested: each is the one call of the step before.
+    /// The root span. `steps` are already nested: each is the only call of the step before.
     pub root: Span,
-    /// Whether vars or attributes may be missing for a mistake that was reported.
+    /// Whether vars or attributes may be missing because of a reported mistake.
     pub lacks_names: bool,
     /// The scenario's mapping.
     pub loc: Loc,
@@ -91,28 +92,28 @@ pub struct Var {
     pub value: Value,
 }
 
-/// A span as it was written. What it leaves out may come from the shared span that it uses.
+/// A span as it is written. Parts that it leaves out may come from its shared span.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// The shared span that it is made from.
+    /// The shared span from which it is made.
     pub shared: Option<shared::Use>,
-    /// There without a shared span. One that was missing or wrong is empty.
+    /// The service, which is always set without a shared span. A missing or wrong one is empty.
     pub service: Option<Located<String>>,
-    /// There without a shared span. One that was missing or wrong is a broken template.
+    /// The operation, which is always set without a shared span. A missing or wrong one is a broken template.
     pub operation: Option<Template>,
     pub kind: Option<Kind>,
-    /// `None`: that of its shared spans, or of its service.
+    /// The instrumentation scope; `None` for that of its shared spans, or of its service.
     pub scope: Option<InstrumentationScope>,
-    /// Whether its status is OK where it does not fail.
+    /// Whether its status is OK if it does not fail.
     pub ok: bool,
-    /// Of a root: the W3C trace state of the whole trace.
+    /// For a root: the W3C trace state of the whole trace.
     pub trace_state: Option<Located<String>>,
     pub delay: Option<dist::Dist>,
     pub attributes: Vec<Attribute>,
     pub events: Vec<Event>,
     pub error_conditions: Vec<ErrorCondition>,
     pub calls: Vec<Item>,
-    /// The span that stands around the call of this one, in the caller's service.
+    /// The client span around the call of this one, in the caller's service.
     pub client: Option<Box<Client>>,
     pub export: Option<Template>,
     pub links: Vec<Link>,
@@ -124,38 +125,38 @@ pub struct Span {
 pub struct Link {
     /// A glob over export keys.
     pub glob: Located<String>,
-    /// How many spans are linked to at most; `None`: one.
+    /// The maximum number of spans to link to; `None` means one.
     pub count: Option<Repeat>,
-    /// How long ago they had ended at least.
+    /// The minimum time since the end of the linked spans.
     pub lag: Option<dist::Dist>,
     pub attributes: Vec<Attribute>,
-    /// Whether they are of this trace, not of earlier ones.
+    /// Whether the linked spans are of the same trace, not of earlier ones.
     pub same_trace: bool,
     pub loc: Loc,
 }
 
-/// What is called, one after another or side by side.
+/// Calls, either one after another or in parallel.
 #[derive(Clone, Debug)]
 pub struct List {
-    /// `None`: one after another.
+    /// The limits of parallel calls; `None` if calls are made one after another.
     pub pool: Option<Pool>,
     pub items: Vec<Item>,
     pub loc: Loc,
 }
 
-/// Calls side by side.
+/// Parallel calls.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    /// The most that run at a time, from 1; `None`: all.
+    /// The maximum number at a time, at least 1; `None` means no limit.
     pub max: Option<u32>,
 }
 
-/// An entry of a list, with the words that say when and how often it runs.
+/// An entry of a list, with the fields that say when and how often it runs.
 #[derive(Clone, Debug)]
 pub struct Item {
     pub body: Body,
     pub repeat: Option<Repeat>,
-    /// The values that are drawn anew for each turn.
+    /// The vars that are evaluated again in each turn.
     pub vars: Vec<Var>,
     /// The condition of a turn: a template that is one expression.
     pub when: Option<Template>,
@@ -163,57 +164,58 @@ pub struct Item {
     pub probability: Option<Located<f64>>,
     /// Whether nobody waits for it.
     pub is_async: bool,
-    /// The time between the call and the start of what is called.
+    /// The time between the call and the start of the called block.
     pub wait: Option<dist::Dist>,
-    /// How long its caller waits for it.
+    /// The maximum time that its caller waits for it.
     pub timeout: Option<dist::Dist>,
-    /// What happens when it has failed.
+    /// What happens if it has failed.
     pub retry: Option<Retry>,
-    /// How its failure becomes that of the span around it.
+    /// How its failure is passed on to the span around it.
     pub propagate: Option<Propagate>,
     pub loc: Loc,
 }
 
-/// The CLIENT span around a call of a SERVER, as it was written. Timeouts and retries are of it, with the server's span below.
+/// The CLIENT span around a call of a SERVER, as it is written. Timeouts and retries apply to it, including the server's
+/// span below it.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Whether there is one; what else is written is then of use for those who want it.
+    /// Whether there is a client. If not, the other fields apply to uses that ask for one.
     pub is_wanted: bool,
-    /// `None`: it is the server's.
+    /// The operation; `None` for that of the server.
     pub operation: Option<Template>,
     pub attributes: Vec<Attribute>,
-    /// The attribute that says whom it calls, where none is written.
+    /// The attribute with the server's address, if the client has none of its own.
     pub address: Attribute,
     pub error_conditions: Vec<ErrorCondition>,
-    /// The time that a request or an answer is on its way.
+    /// The time that a request or an answer takes.
     pub network: Option<dist::Dist>,
     pub loc: Loc,
 }
 
-/// Attempts of a call: while one fails, the next is made.
+/// The attempts of a call: after a failed attempt the next one is made.
 #[derive(Clone, Debug)]
 pub struct Retry {
-    /// The most attempts, the first included; 2 to 20.
+    /// The maximum number of attempts, including the first; 2 to 20.
     pub attempts: u32,
     /// The time between two attempts.
     pub backoff: Option<dist::Dist>,
-    /// What that time is multiplied by from attempt to attempt, in thousandths; 1,000 to 100,000.
+    /// The factor by which that time is multiplied after each attempt, in thousandths; 1,000 to 100,000.
     pub factor: u32,
-    /// By how much of itself that time is longer or shorter at most, as a percentage.
+    /// The maximum percentage by which that time is lengthened or shortened.
     pub jitter: f64,
-    /// The condition for the next attempt: a template that is one expression.
+    /// The condition of the next attempt: a template that is one expression.
     pub when: Option<Template>,
     pub loc: Loc,
 }
 
-/// How the failure of a call becomes that of the span that makes it.
+/// How the failure of a call is passed on to the span that makes it.
 #[derive(Clone, Debug)]
 pub struct Propagate {
-    /// The condition under which it does: a template that is one expression.
+    /// The condition under which it is passed on: a template that is one expression.
     pub when: Option<Template>,
-    /// The percentage of failures that do, 0 to 100; `None`: all.
+    /// The percentage of failures that are passed on, 0 to 100; `None` means all.
     pub probability: Option<Located<f64>>,
-    /// The type of the error; `None`: the callee's, with its message.
+    /// The type of the error; `None` for the type and message of the called span.
     pub r#type: Option<Template>,
     pub message: Option<Template>,
     pub attributes: Vec<Attribute>,
@@ -226,16 +228,16 @@ pub enum Body {
     Span(Box<Span>),
     /// Calls that make no span of their own.
     Group(List),
-    /// Own work of the span that the list stands in.
+    /// Own work of the span that contains the list.
     Work(dist::Dist),
 }
 
 /// How often an item runs or an event happens, or how many links there are.
 #[derive(Clone, Debug)]
 pub enum Repeat {
-    /// Uniform from `min` to `max`; one number: both the same.
+    /// A number uniform from `min` to `max`; a fixed number has both equal.
     Range { min: u32, max: u32, loc: Loc },
-    /// As often as a template says, which is one expression.
+    /// The number that a template computes, which is one expression.
     Computed(Template),
 }
 
@@ -269,12 +271,12 @@ pub struct Event {
     pub loc: Loc,
 }
 
-/// When an event happens.
+/// The time of an event.
 #[derive(Clone, Debug)]
 pub enum EventTime {
     /// At the end of the span's own work.
     AfterWork,
-    /// So long after the span's start, or at its end if that is earlier.
+    /// This long after the span's start, or at its end if that is earlier.
     After(dist::Dist),
     /// At the end of the span.
     End,
@@ -282,31 +284,31 @@ pub enum EventTime {
 
 #[derive(Clone, Debug)]
 pub struct ErrorCondition {
-    /// 0 to 100; `None`: always, if the condition in `when` holds, which is then there.
+    /// The probability, 0 to 100; `None` means always if the condition in `when`, which is then set, is true.
     pub probability: Option<Located<f64>>,
-    /// The condition under which it counts: a template that is one expression.
+    /// The condition under which it applies: a template that is one expression.
     pub when: Option<Template>,
-    /// Whether it is looked at after the calls, not before them.
+    /// Whether it is evaluated after the calls, instead of before them.
     pub at_end: bool,
-    /// The time that the failure takes, in place of the span's own work.
+    /// The time until the failure, in place of the span's own work.
     pub delay: Option<dist::Dist>,
     pub r#type: Template,
     pub message: Option<Template>,
-    /// What is set or replaced among the span's attributes.
+    /// The attributes of the span that are set or replaced.
     pub attributes: Vec<Attribute>,
     pub loc: Loc,
 }
 
-/// What an attribute or a var is given.
+/// The value of an attribute or a var.
 #[derive(Clone, Debug)]
 pub enum Value {
     Scalar(Scalar),
-    /// Of values of any types, none of which is a choice.
+    /// A list of values of any types, none of which is a choice.
     List {
         items: Vec<Value>,
         loc: Loc,
     },
-    /// Of keys and values, none of which is a choice.
+    /// A map of keys and values, none of which is a choice.
     Map {
         entries: Vec<Attribute>,
         loc: Loc,
@@ -319,10 +321,10 @@ pub enum Value {
 pub enum Scalar {
     Bool(Located<bool>),
     Int(Located<i64>),
-    /// Finite.
+    /// A finite double.
     Double(Located<f64>),
-    /// Quoted, with text around its expressions, or without any: always text.
+    /// A scalar that is quoted, or has text around its expressions, or has none: always a text.
     Text(Template),
-    /// Plain or a block scalar, and exactly one expression: keeps the expression's type.
+    /// A plain or block scalar that is exactly one expression, whose type it has.
     Expr(Template),
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);
 
-/// A place: bytes `start..end` of a file's text.
+/// A place: the bytes `start..end` of a file's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Loc {
     pub file: FileId,
@@ -15,22 +15,22 @@ pub struct Loc {
     pub end: u32,
 }
 
-/// The beginning of the first file, where nothing nearer is known.
+/// The beginning of the first file, which is used if no better place is known.
 pub const START: Loc = Loc { file: FileId(0), start: 0, end: 0 };
 
-/// The shared spans that tracegen brings along, as a file of every [`Sources`].
+/// The prelude of shared spans, which is a file in every [`Sources`].
 pub const PRELUDE: FileId = FileId(u32::MAX);
 
 static PRELUDE_FILE: LazyLock<SourceFile> =
     LazyLock::new(|| SourceFile { name: "<prelude>".into(), text: include_str!("prelude.yaml").into() });
 
-/// The text of the file that tracegen brings along.
+/// Returns the text of the prelude.
 pub fn prelude() -> &'static str {
     &PRELUDE_FILE.text
 }
 
 impl Loc {
-    /// Whether another place lies in this one.
+    /// Reports whether another place is inside of this one.
     pub fn contains(self, other: Loc) -> bool {
         self.file == other.file && self.start <= other.start && other.end <= self.end
     }
@@ -40,7 +40,7 @@ impl Loc {
     }
 }
 
-/// A value and where it was written.
+/// A value, and the place where it was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Located<T> {
     pub value: T,
@@ -53,15 +53,15 @@ impl<T> Located<T> {
     }
 }
 
-/// One file as it was read.
+/// A file as it was read.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
-    /// As diagnostics show it.
+    /// The name in diagnostics.
     pub name: String,
     pub text: String,
 }
 
-/// All files of a compilation, in the order they are compiled.
+/// All files of a compilation, in the order in which they are compiled.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
@@ -81,7 +81,7 @@ impl Sources {
         self.files.iter().enumerate().map(|(i, file)| (FileId(i as u32), file))
     }
 
-    /// The text at a place.
+    /// Returns the text at a place.
     pub fn text(&self, loc: Loc) -> &str {
         &self.file(loc.file).text[loc.range()]
     }

@@ -1,4 +1,4 @@
-//! Templates: texts with expressions in `<<...>>` or `{{...}}`. `grammar/template.pest` is the only parser.
+//! Templates: texts with expressions in `<<...>>` or `{{...}}`. The only parser is `grammar/template.pest`.
 
 mod expression;
 mod memo;
@@ -10,12 +10,12 @@ pub use parse::{bare, error};
 
 use super::source::{Loc, Located};
 
-/// Bytes of a text with expressions in it.
+/// The maximum size in bytes of a text with expressions.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// Levels of an expression's tree.
+/// The maximum number of levels of an expression's tree.
 pub const MAX_DEPTH: usize = 64;
 
-/// A scalar's text, cut into what stands for itself and what is computed.
+/// A scalar's text, cut into constant text and expressions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     pub parts: Vec<Part>,
@@ -24,13 +24,13 @@ pub struct Template {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
-    /// Escapes resolved, not empty, never two in a row.
+    /// Constant text with escapes resolved, not empty, and never adjacent to another one.
     Text(String),
     Expr(Node),
 }
 
 impl Template {
-    /// The text, if nothing in it is computed.
+    /// Returns the text if no part of it is computed.
     pub fn constant(&self) -> Option<&str> {
         match &self.parts[..] {
             [] => Some(""),
@@ -39,12 +39,12 @@ impl Template {
         }
     }
 
-    /// Whether an expression in it could not be read, which was reported.
+    /// Reports whether it contains an expression that could not be read, which was reported.
     pub fn is_broken(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Expr(node) if *node.value == Expr::Error))
     }
 
-    /// The expression, if the template is exactly one.
+    /// Returns the expression if the template is exactly one.
     pub fn single(&self) -> Option<&Node> {
         match &self.parts[..] {
             [Part::Expr(node)] => Some(node),
@@ -59,29 +59,29 @@ pub type Node = Located<Box<Expr>>;
 /// The syntax tree. Names are not resolved: a function without parentheses is a path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
-    /// Not an expression, or where a value was wrong; reported already. Of every type, and nothing follows from it.
+    /// An invalid expression or value, which has been reported. It has any type, and causes no further reports.
     Error,
     Bool(bool),
     Int(i64),
     Double(f64),
     Text(String),
     List(Vec<Node>),
-    /// `{'a': 9, 'b': 1}`.
+    /// A map: `{'a': 9, 'b': 1}`.
     Map(Vec<(Node, Node)>),
-    /// `vars.x`, `parent.attributes.user.id`, `random.uuid`: the segments between the dots.
+    /// A path: `vars.x`, `parent.attributes.user.id`, `random.uuid`; the segments are between the dots.
     Path(Vec<String>),
-    /// `random.int(1, 9)`.
+    /// A call: `random.int(1, 9)`.
     Call {
         path: Vec<String>,
         arguments: Vec<Node>,
     },
-    /// `input | name(arguments)`.
+    /// A filter: `input | name(arguments)`.
     Filter {
         input: Node,
         name: Located<String>,
         arguments: Vec<Node>,
     },
-    /// `then if condition else otherwise`.
+    /// A condition: `then if condition else otherwise`.
     If {
         condition: Node,
         then: Node,

@@ -1,4 +1,4 @@
-//! The language as a whole: texts in, model and diagnostics out.
+//! Tests of the language as a whole, from texts to models and diagnostics.
 
 use super::scenario::dist::Form;
 use super::scenario::{Body, Kind, Scalar, Value};
@@ -14,7 +14,7 @@ fn codes(loaded: &Loaded) -> Vec<&'static str> {
     loaded.diagnostics.iter().map(|diagnostic| diagnostic.problem.code()).collect()
 }
 
-/// Codes of the diagnostics of a scenario whose root span has `fields`, indented by four.
+/// Returns the codes of the diagnostics of a scenario whose root span has `fields`, indented by four.
 fn span_codes(fields: &str) -> Vec<&'static str> {
     codes(&load_one(&format!("name: a\nroot_span:\n    service: s\n    operation: o\n{fields}")))
 }
@@ -124,10 +124,10 @@ fn merge_keys_and_aliases() {
 #[test]
 fn expressions_are_read_wherever_they_stand() {
     let attribute = |value: &str| span_codes(&format!("    attributes: {{a: {value}}}\n"));
-    // Maps that close where the template does, and brackets of the text around it, which are no levels.
+    // Maps may be closed where the template is, and brackets in the text around it are not levels.
     assert_eq!(attribute("\"{{random.weighted({'a': {'b': 1}})}}\""), [""; 0]);
     assert_eq!(attribute(&format!("\"{}<<x>>\"", "(".repeat(100))), [""; 0]);
-    // Of several, each that is broken has its own mistake.
+    // Each broken expression has its own mistake.
     assert_eq!(attribute("\"<<a b>> <<c>> {{(}} << >>\""), ["E0303", "E0303", "E0304"]);
 }
 

@@ -1,10 +1,11 @@
-//! Blocks: the code of one span, or of a group of calls inside one.
+//! Blocks: the code of a span, or of a group of calls in a span.
 
 use super::{AttrRange, BlockId, CallSpec, ErrorId, ExprId, Group, Inst, LinkId, Program, SpanForm};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// The code of one span, or of a group of calls inside one. A block is called from exactly one place, or is a scenario's root.
+/// The code of a span, or of a group of calls in a span. A block is called from exactly one place, or is the root of a
+/// scenario.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Block {
@@ -12,49 +13,50 @@ pub struct Block {
     pub code: Vec<Inst>,
 }
 
-/// What a block makes.
+/// The kind of a block.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Form {
-    /// A span.
+    /// The block makes a span.
     Span(SpanForm),
-    /// Nothing of its own.
+    /// The block groups calls and makes no span of its own.
     Group(Group),
 }
 
 impl Block {
-    /// The blocks that this one calls, in order.
+    /// Returns the blocks that this one calls, in order.
     pub fn calls(&self) -> impl DoubleEndedIterator<Item = BlockId> {
         self.code.iter().filter_map(Inst::callee)
     }
 
-    /// What is known of the block's spans; `None`: it makes none.
+    /// Returns the form of the block's spans, or `None` if it makes none.
     pub fn span(&self) -> Option<&SpanForm> {
         if let Form::Span(span) = &self.form { Some(span) } else { None }
     }
 
-    /// The row of the block's own computed attributes.
+    /// Returns the range of the block's own computed attributes.
     pub fn attrs(&self) -> AttrRange {
         self.span().map_or(AttrRange::default(), |span| span.attrs)
     }
 
-    /// The instructions that may fail the span, by their position, and the error of each.
+    /// Returns the instructions that may fail the span, as their positions, with the error of each.
     pub fn failures(&self) -> impl Iterator<Item = (usize, ErrorId)> {
         self.code.iter().enumerate().filter_map(|(pc, inst)| Some((pc, inst.error()?)))
     }
 
-    /// The links that the block looks for, in order.
+    /// Returns the links that the block looks for, in order.
     pub fn links(&self) -> impl Iterator<Item = LinkId> {
         self.code.iter().filter_map(Inst::link)
     }
 
-    /// The expression that makes the span's name, where it is not constant.
+    /// Returns the expression for the span's name, if the name is computed.
     pub(super) fn computed_name(&self) -> Option<ExprId> {
         self.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(*value) } else { None })
     }
 }
 
 impl Program {
-    /// Whether a block that is called on these terms may be cut short because a time is over; `caller_may`: whether its caller may.
+    /// Reports whether a block that is called with these terms may be cut short by a deadline. `caller_may` says whether
+    /// its caller may.
     pub fn may_be_cut(&self, block: BlockId, spec: &CallSpec, caller_may: bool) -> bool {
         match &self.blocks[block.index()].form {
             _ if spec.is_async => false,
@@ -65,7 +67,7 @@ impl Program {
     }
 }
 
-/// A block in JSON, where it has a field for each form.
+/// A block in JSON, which has a field for each form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {

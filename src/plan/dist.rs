@@ -1,8 +1,9 @@
-//! Distributions of times: how long a span's own work takes, and whatever else has a time that is drawn.
+//! Distributions of times, such as those of a span's own work.
 //!
-//! A sample is drawn by inverse CDF: one 64-bit draw becomes a number in (0, 1), and that the time below which so many of all
-//! times are. A mix takes one 32-bit draw before it, whichever of its parts is taken; what is fixed or computed leaves the draw
-//! unused inside a mix and draws nothing elsewhere. So the number of draws never depends on a value.
+//! A sample is drawn by inverse CDF: one 64-bit draw becomes a number in (0, 1), and the sample is the time below which
+//! this share of all times lies. A mix takes one 32-bit draw before that, whichever of its parts is chosen. Fixed and
+//! computed times take no draw, except that in a mix the draw is made and ignored. The number of draws therefore never
+//! depends on a value.
 
 mod curve;
 
@@ -19,19 +20,19 @@ use std::fmt::{self, Display};
 #[serde(deny_unknown_fields)]
 pub struct Dist {
     pub form: DistForm,
-    /// The longest time, ns: what would be longer is cut to it. A form with an end of its own ends no later.
+    /// The longest time in ns, to which longer ones are cut. A form with an end of its own has no later one.
     pub max: u64,
 }
 
-/// How a time is drawn. All times are in ns; what would be below 0 is 0.
+/// How a time is drawn. All times are in ns; negative ones count as 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DistForm {
     /// Uniform from `min` to `max`, both included.
     Uniform { min: u64, max: u64 },
-    /// The lognormal distribution through two percentiles.
+    /// The lognormal distribution with two given percentiles.
     Lognormal { low: Percentile, high: Percentile },
-    /// Uniform between each two neighbours of some percentiles, which go from 0 to 100.
+    /// Uniform between neighbouring percentiles, which reach from 0 to 100.
     Points { points: Box<[Percentile]> },
     /// The normal distribution.
     Normal { mean: u64, stddev: u64 },
@@ -39,25 +40,25 @@ pub enum DistForm {
     Exponential { mean: u64 },
     /// The Pareto distribution (type I) of scale `min` and shape `alpha`.
     Pareto { min: u64, alpha: f64 },
-    /// One of other distributions, which stand before this one and are no mixes: the first whose condition is true (all are
-    /// evaluated, in order), and if none is, one of the weighted.
+    /// One of several distributions, which come before this one and are not mixes themselves: the first one whose condition
+    /// is true (all conditions are evaluated, in order), or if none is true, one chosen by weight.
     Mix { conditional: Box<[(ExprId, DistId)]>, weighted: Box<[(f64, DistId)]> },
-    /// The number that the expression gives, times `unit` ns; 0 if it gives none.
+    /// The value of the expression times `unit` ns, or 0 if it is not a number.
     Computed { value: ExprId, unit: u64 },
 }
 
-/// A time below which so many of a hundred are.
+/// A time below which a percentage of all times lies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Percentile {
-    /// 0 to 100.
+    /// The percentage, 0 to 100.
     pub percent: f64,
-    /// ns
+    /// The time in ns.
     pub time: u64,
 }
 
 impl Dist {
-    /// The distributions that this one is a mix of.
+    /// Returns the distributions of which this one is a mix.
     pub fn parts(&self) -> impl Iterator<Item = DistId> {
         let (conditional, weighted) = match &self.form {
             DistForm::Mix { conditional, weighted } => (&conditional[..], &weighted[..]),
@@ -67,7 +68,8 @@ impl Dist {
         conditional.chain(weighted.iter().map(|(_, part)| *part))
     }
 
-    /// The expressions that the distribution itself evaluates, in order: its conditions, or the one that computes the time.
+    /// Returns the expressions that the distribution itself evaluates, in order: its conditions, or the one that computes
+    /// the time.
     pub fn exprs(&self) -> impl Iterator<Item = ExprId> {
         let (conditional, value) = match &self.form {
             DistForm::Mix { conditional, .. } => (&conditional[..], None),
@@ -77,7 +79,7 @@ impl Dist {
         conditional.iter().map(|(when, _)| *when).chain(value)
     }
 
-    /// The expressions that the distribution itself evaluates, to be changed.
+    /// Returns the expressions that the distribution itself evaluates, mutably.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
         let (conditional, value) = match &mut self.form {
             DistForm::Mix { conditional, .. } => (&mut conditional[..], None),
@@ -89,16 +91,17 @@ impl Dist {
 }
 
 impl Program {
-    /// The expressions that are evaluated when a distribution is sampled, at most: its own, and then those of its parts.
+    /// Returns all expressions that may be evaluated when a distribution is sampled: its own, and then those of its parts.
     pub(super) fn evaluated_by(&self, dist: DistId) -> impl Iterator<Item = ExprId> {
         let dist = &self.dists[dist.index()];
-        // A part is no mix, so it has no parts.
+        // A part is never a mix, so it has no parts.
         dist.exprs().chain(dist.parts().flat_map(|part| self.dists[part.index()].exprs()))
     }
 }
 
 impl Program {
-    /// The mean of the times of a distribution, ns, where none is longer than `max`; `None`: it depends on values.
+    /// Returns the mean of the times of a distribution in ns, if those longer than `max` are cut to it, or `None` if it
+    /// depends on values.
     pub(super) fn mean_time(&self, dist: DistId, max: u64) -> Option<f64> {
         let dist = &self.dists[dist.index()];
         let max = max.min(dist.max);
@@ -114,7 +117,7 @@ impl Program {
 }
 
 impl Program {
-    /// The least and the longest of all times of a distribution, ns, as far as they follow from its form.
+    /// Returns the least and the longest time of a distribution in ns, as far as they follow from its form.
     pub fn time_range(&self, dist: DistId) -> (u64, u64) {
         let dist = &self.dists[dist.index()];
         let min = match &dist.form {
@@ -127,9 +130,9 @@ impl Program {
     }
 }
 
-/// What is shown need not be verified.
+/// The program that is shown need not be verified.
 impl Program {
-    /// Shows a distribution.
+    /// Formats a distribution.
     pub(super) fn show_dist(&self, dist: &Dist) -> impl Display {
         fmt::from_fn(move |f| {
             let point = |at: &Percentile| format!("p{} {}", at.percent, duration(at.time));

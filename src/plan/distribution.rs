@@ -1,7 +1,7 @@
-//! Continuous distributions by inverse CDF: one uniform number in, one value out, in portable float arithmetic.
+//! Continuous distributions by inverse CDF: a uniform number becomes a value, in portable float arithmetic.
 
-/// The normal distribution's percentage points: M. J. Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988).
-/// About 1 part in 10^16; `p` is in (0, 1).
+/// Returns the percentage point of the normal distribution at `p` in (0, 1), accurate to about 1 part in 10^16: M. J.
+/// Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988).
 #[allow(clippy::excessive_precision)]
 pub fn normal(p: f64) -> f64 {
     let q = p - 0.5;
@@ -78,12 +78,12 @@ pub fn normal(p: f64) -> f64 {
     if q < 0.0 { -size } else { size }
 }
 
-/// The share of a standard normal distribution that is below `z`.
+/// Returns the share of a standard normal distribution that is below `z`.
 pub fn normal_share(z: f64) -> f64 {
     libm::erfc(-z / std::f64::consts::SQRT_2) / 2.0
 }
 
-/// The value of a polynomial, whose coefficients go from the constant one up.
+/// Returns the value of a polynomial, whose coefficients begin with the constant one.
 fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
 }
@@ -91,18 +91,18 @@ fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
 /// The 99th percentile of the standard normal distribution.
 const Z99: f64 = 2.326_347_874_040_841;
 
-/// The value at a probability of the lognormal distribution with this median and 99th percentile, 0 < p50 <= p99.
+/// Returns the value at probability `p` of the lognormal distribution with this median and 99th percentile, 0 < p50 <= p99.
 pub fn lognormal(p: f64, p50: f64, p99: f64) -> Option<f64> {
     let sigma = libm::log(p99 / p50) / Z99;
     (p50 > 0.0 && p99 >= p50).then(|| p50 * libm::exp(sigma * normal(p)))
 }
 
-/// The value at a probability of the exponential distribution with this mean, at least 0.
+/// Returns the value at probability `p` of the exponential distribution with this mean, at least 0.
 pub fn exponential(p: f64, mean: f64) -> Option<f64> {
     (mean >= 0.0).then(|| -mean * libm::log1p(-p))
 }
 
-/// The value at a probability of the Pareto distribution (type I) of scale `min > 0` and shape `alpha > 0`.
+/// Returns the value at probability `p` of the Pareto distribution (type I) of scale `min > 0` and shape `alpha > 0`.
 pub fn pareto(p: f64, min: f64, alpha: f64) -> Option<f64> {
     (min > 0.0 && alpha > 0.0).then(|| min * libm::exp(-libm::log1p(-p) / alpha))
 }
@@ -111,7 +111,7 @@ pub fn pareto(p: f64, min: f64, alpha: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Midpoints of n equal parts of (0, 1): the mean over them is a quadrature.
+    /// Returns the midpoints of n equal parts of (0, 1). The mean over them is a quadrature.
     fn parts(n: u32) -> impl Iterator<Item = f64> {
         (0..n).map(move |i| (i as f64 + 0.5) / n as f64)
     }
@@ -127,7 +127,7 @@ mod tests {
             (0.975, 1.959_963_984_540_054),
             (0.99, Z99),
             (0.999, 3.090_232_306_167_813_5),
-            // AS 241's own check values
+            // These are the test values of AS 241.
             (0.25, -0.674_489_750_196_081_7),
             (0.001, -3.090_232_306_167_813_5),
             (1e-20, -9.262_340_089_798_408),

@@ -1,4 +1,5 @@
-//! The plan as a graph for Graphviz: what `compile --emit dot` prints. The language: <https://graphviz.org/doc/info/lang.html>.
+//! The plan as a graph for Graphviz, which `compile --emit dot` prints. Its language:
+//! <https://graphviz.org/doc/info/lang.html>.
 
 use super::notation::duration;
 use super::{BlockId, Inst, Plan, ScenarioId};
@@ -6,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 impl Plan {
-    /// The graph: a cluster for each scenario, a node for each span with its service, name and own delay, an edge for each call,
-    /// numbered where there are several, with what is to be said of it, and dashed edges from each span that links to those that it may
-    /// link to. Where many link to many by one glob, the glob has a node of its own.
+    /// Returns the graph: a cluster for each scenario, a node for each span with its service, name and own delay, an edge
+    /// for each call, numbered if there are several and labelled if it is not simply made once, and dashed edges from each
+    /// linking span to the spans to which it may link. If many link to many by one glob, the glob has a node of its own.
     pub fn dot(&self) -> impl Display {
         fmt::from_fn(|f| {
             writeln!(f, "digraph \"plan {}\" {{", self.digest_short())?;
@@ -45,7 +46,7 @@ impl Plan {
         writeln!(f, "  }}")
     }
 
-    /// Kind and service, name, and delays of a span: a line each.
+    /// Returns the label of a node: kind and service, name, and delays, each on a line.
     fn node_label(&self, id: BlockId) -> String {
         let (block, span) = (self.block(id), self.span(id));
         let mut label = format!("{} {}", span.kind.name(), self.service_name(span.service));
@@ -65,7 +66,7 @@ impl Plan {
     }
 
     fn links(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // By what is looked for, and where: those that look for it.
+        // The blocks that look for the same keys in the same place.
         let mut users: BTreeMap<(&str, &[BlockId]), Vec<BlockId>> = BTreeMap::new();
         for block in self.block_ids() {
             for link in self.block(block).links().map(|link| &self.links[link.index()]) {
@@ -91,8 +92,9 @@ impl Plan {
     }
 }
 
-/// Shows a text as a quoted string that reads as the text does: in a label, `\N` and the like would be replaced by names, so every backslash
-/// is doubled; a newline is `\n`; other control characters have no way to be drawn and become spaces.
+/// Formats a text as a quoted string that Graphviz shows as the same text. Every backslash is doubled, because Graphviz
+/// would replace `\N` and the like in a label by names. A newline becomes `\n`; other control characters can't be drawn and
+/// become spaces.
 fn quoted(text: &str) -> impl Display {
     fmt::from_fn(move |f| {
         f.write_str("\"")?;
@@ -101,7 +103,7 @@ fn quoted(text: &str) -> impl Display {
                 '"' => f.write_str("\\\"")?,
                 '\\' => f.write_str("\\\\")?,
                 '\n' => f.write_str("\\n")?,
-                // Labels know HTML's entities.
+                // Labels may contain HTML's entities.
                 '&' => f.write_str("&amp;")?,
                 c if c.is_control() => f.write_str(" ")?,
                 c => write!(f, "{c}")?,

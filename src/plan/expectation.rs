@@ -1,10 +1,11 @@
-//! What to expect of a scenario's traces: how often each span runs and fails, how long it works itself, and so how many spans a
-//! trace has and how often any of it fails. Exact, and no trace is made for it: all ways through the scenario's blocks are
-//! followed with their probabilities, and what decides which way is taken is gone through value by value.
+//! The expectations of a scenario's traces: how often each span runs and fails, how long its own work takes, and therefore
+//! how many spans a trace has and how often any of them fails. They are exact, and no trace is made for them: all ways
+//! through the scenario's blocks are followed with their probabilities, and every value that decides on the way is
+//! enumerated.
 //!
-//! A scenario can't be followed where a condition reads what is drawn from very many values, or known only when a trace is made;
-//! where a time-out may be reached, since that depends on which of two times is the longer; and where there are more than
-//! [`MAX_COMBINATIONS`] states to be told apart at one place.
+//! A scenario can't be followed if a condition reads a value that is drawn from very many, or that is known only when a
+//! trace is made; if a timeout may be reached, because that depends on which of two times is longer; or if more than
+//! [`MAX_COMBINATIONS`] states have to be distinguished at one place.
 
 mod call;
 mod flow;
@@ -21,31 +22,31 @@ use reads::Knowledge;
 use std::collections::{BTreeMap, BTreeSet};
 use walk::{Unforeseen, Walk};
 
-/// The most states that are told apart at one place, and the most values of one expression.
+/// The maximum number of states that are distinguished at one place, and of values of one expression.
 const MAX_COMBINATIONS: usize = 4_096;
 
-/// What to expect of a trace of one scenario.
+/// The expectations of a trace of one scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
-    /// The probability that any of its spans fails.
+    /// The probability that any span of the trace fails.
     pub failed: f64,
-    /// The mean number of its spans.
+    /// The mean number of spans of the trace.
     pub spans: f64,
-    /// What to expect of its spans' blocks, each before those whose spans are children of its own.
+    /// The expectations of the blocks of spans, each before those of its child spans.
     pub blocks: Vec<BlockExpectation>,
-    /// How many of its spans are of each part; one that is not there has none.
+    /// The number of spans of each part; a part without an entry has none.
     pub extents: Extents,
 }
 
-/// What to expect of a block's spans.
+/// The expectations of a block's spans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockExpectation {
     pub block: BlockId,
     /// The mean number of the block's spans in a trace.
     pub runs: f64,
-    /// How often a span of the block fails, 0 to 1.
+    /// The share of the block's spans that fail, 0 to 1.
     pub failed: f64,
-    /// The mean of the time that a span of the block spends itself, ns; `None`: it depends on values.
+    /// The mean duration of the own work of the block's spans in ns; `None` if it depends on values.
     pub own: Option<f64>,
     /// The instructions that may fail a span of the block.
     pub hits: Vec<Hits>,
@@ -54,23 +55,23 @@ pub struct BlockExpectation {
 /// How often an instruction fails a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hits {
-    /// The block that the instruction stands in: the span's, or a group's in it.
+    /// The block with the instruction: that of the span, or a group in it.
     pub block: BlockId,
-    /// Its position in that block.
+    /// The position of the instruction in that block.
     pub pc: usize,
-    /// The share of the spans, 0 to 1; `None`: of two failures side by side the earlier counts, and which that is depends on
-    /// times.
+    /// The share of the spans that the instruction fails, 0 to 1; `None` if it depends on times, because the earlier of two
+    /// parallel failures counts.
     pub share: Option<f64>,
 }
 
 impl Plan {
-    /// What to expect of a scenario's traces; `None`: it can't be followed.
+    /// Returns the expectations of a scenario's traces, or `None` if it can't be followed.
     pub fn expectation(&self, scenario: ScenarioId) -> Option<Expectation> {
         self.expectation_by_part(scenario, |_| vec![])
     }
 
-    /// What to expect of a scenario's traces, and how many spans they have of each of some parts, such as services or operations.
-    /// `parts_of` names the parts that a block's spans are of, each once. `None`: it can't be followed.
+    /// Returns the expectations of a scenario's traces, including the number of spans of several parts, such as services or
+    /// operations, or `None` if it can't be followed. `parts_of` returns the parts of a block's spans, each once.
     pub fn expectation_by_part(
         &self,
         scenario: ScenarioId,
@@ -107,11 +108,11 @@ impl Plan {
             .map(|block| self.block_expectation(*block, &sums, &walk.contested))
             .collect();
         let spans = blocks.iter().map(|block| block.runs).sum();
-        // Sums of parts of 1 may be more by a rounding.
+        // Rounding may make a sum of parts of 1 greater than 1.
         Ok(Expectation { failed: (1.0 - clean).clamp(0.0, 1.0), spans, blocks, extents: extents.unwrap_or_default() })
     }
 
-    /// Adds up what happens in the blocks of a scenario, by the blocks of their spans.
+    /// Adds up the events in the blocks of a scenario, by the blocks of their spans.
     fn sums<P: Fn(BlockId) -> Vec<usize>>(
         &self,
         scenario: ScenarioId,
@@ -158,7 +159,7 @@ impl Plan {
         }
     }
 
-    /// The mean of the time that passes before the span fails by an instruction, ns; `None`: it depends on values.
+    /// Returns the mean time before the span fails by an instruction in ns, or `None` if it depends on values.
     fn mean_time_to_fail(&self, inst: &Inst) -> Option<f64> {
         match inst.error().and_then(|error| self.errors[error.index()].delay) {
             Some(delay) => self.mean_time(delay, u64::MAX),
@@ -166,7 +167,7 @@ impl Plan {
         }
     }
 
-    /// The mean of the time by which an instruction moves on, ns; `None`: it depends on values.
+    /// Returns the mean time by which an instruction advances the time in ns, or `None` if it depends on values.
     fn mean_delay(&self, inst: &Inst) -> Option<f64> {
         match *inst {
             Inst::Delay { min, max } => Some((min + max) as f64 / 2.0),
@@ -179,14 +180,14 @@ impl Plan {
 /// Sums over a scenario's traces, by the block of a span.
 type Sums = BTreeMap<BlockId, Sum>;
 
-/// What happens in a block and in the groups of its span, in a trace on average.
+/// The events in a block and in the groups of its span, in an average trace.
 struct Sum {
     runs: f64,
     failed: f64,
     hits: BTreeMap<Origin, f64>,
     /// The instructions that may fail the span.
     failures: Vec<Origin>,
-    /// ns; `None`: it depends on values.
+    /// The own time in ns; `None` if it depends on values.
     own: Option<f64>,
 }
 

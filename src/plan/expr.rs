@@ -1,8 +1,8 @@
-//! Expressions: how a value is computed. Operands have smaller ids than the expression that uses them, so evaluation ends.
+//! Expressions, which compute values. Operands have smaller ids than the expression that uses them, so evaluation ends.
 //!
-//! An expression is evaluated anew at each place that refers to it, operands left to right, so a draw inside happens once a
-//! reference. Values are dynamically typed at run time; the compiler has checked what can be checked. An operation on a
-//! value it is not defined for (absent, or of another type) is absent.
+//! An expression is evaluated again at each place that refers to it, operands from left to right, so a draw in it happens
+//! once for each reference. Values are dynamically typed at run time; the compiler has checked what can be checked. An
+//! operation on an absent value, or on one of a wrong type, gives an absent value.
 
 use super::id::{ExprId, SlotId, TextId};
 use super::inst::Chance;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub enum Constant {
     Bool(bool),
     Int(i64),
-    /// Finite.
+    /// A finite double.
     Double(f64),
     Text(TextId),
     #[serde(with = "base64")]
@@ -25,34 +25,37 @@ pub enum Constant {
     Map(Box<[(TextId, Constant)]>),
 }
 
-/// How one value is made. `random` names draw from the trace's stream, exactly as often as their doc says.
+/// How a value is computed. The `Random…` expressions draw from the trace's stream, exactly as often as their documentation
+/// says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Expr {
     Const {
         value: Constant,
     },
-    /// The value that `set` put into the slot last.
+    /// The value that was last stored in the slot.
     Slot {
         slot: SlotId,
     },
-    /// The operand's text: of an int in decimal, of a double with the digits it was made with, else shortest round-trip.
+    /// The operand's text: an int in decimal, a double with the digits with which it was made, or else with the fewest that
+    /// read back as the same value.
     Text {
         of: ExprId,
     },
-    /// The texts of the parts, joined; absent if a part is absent.
+    /// The concatenated texts of the parts; absent if a part is absent.
     Concat {
         parts: Box<[ExprId]>,
     },
-    /// A list of the items, which are of one type; absent ones are left out.
+    /// A list of the items, which have one type; absent items are left out.
     List {
         items: Box<[ExprId]>,
     },
-    /// A list of the items, whatever they are; absent ones are left out, and those that are nested too deep.
+    /// A list of the items, which may have any types; absent items, and those that are nested too deep, are left out.
     Array {
         items: Box<[ExprId]>,
     },
-    /// A map of the values, as many as there are keys; absent ones are left out with their keys, and those that are nested too deep.
+    /// A map of the values, one for each key; absent values, and those that are nested too deep, are left out with their
+    /// keys.
     Map {
         keys: Box<[TextId]>,
         values: Box<[ExprId]>,
@@ -63,51 +66,53 @@ pub enum Expr {
         min: i64,
         max: i64,
     },
-    /// An int, uniform between two computed ends, which are exchanged if they are upside down. One 64-bit draw.
+    /// An int, uniform between two computed ends, which are exchanged if they are in the wrong order. One 64-bit draw.
     RandomIntBetween {
         min: ExprId,
         max: ExprId,
     },
-    /// A double, uniform over the multiples of 10^-digits; `min` and `max` count such units. `digits` is at most 15. One 64-bit draw.
+    /// A double, uniform over the multiples of 10^-digits; `min` and `max` are in units of it, and `digits` is at most 15.
+    /// One 64-bit draw.
     RandomFloat {
         min: i64,
         max: i64,
         digits: u8,
     },
-    /// A double, uniform over the multiples of 10^-digits between two computed ends, which are exchanged if they are upside down.
-    /// One 64-bit draw.
+    /// A double, uniform over the multiples of 10^-digits between two computed ends, which are exchanged if they are in the
+    /// wrong order. One 64-bit draw.
     RandomFloatBetween {
         min: ExprId,
         max: ExprId,
         digits: u8,
     },
-    /// True with this probability. One 32-bit draw.
+    /// A bool that is true with this probability. One 32-bit draw.
     RandomBool {
         chance: Chance,
     },
-    /// One of the items, equally likely; only the chosen one is evaluated. One 32-bit draw, before the item's own.
+    /// One of the items with equal probabilities; only the chosen one is evaluated. One 32-bit draw, before those of the
+    /// item.
     RandomChoice {
         items: Box<[ExprId]>,
     },
-    /// One of the items by weight (same length, finite, >= 0, their sum > 0). One 32-bit draw, before the item's own.
+    /// One of the items by weight (as many weights as items, finite, >= 0, sum > 0). One 32-bit draw, before those of the
+    /// item.
     RandomWeighted {
         items: Box<[ExprId]>,
         weights: Box<[f64]>,
     },
     /// A UUID in version 4 layout (RFC 9562). Two 64-bit draws.
     RandomUuid,
-    /// A text of 1 to 1,024 lower-case hexadecimal digits. One 64-bit draw for each 16 digits begun.
+    /// A text of 1 to 1,024 lower-case hexadecimal digits. One 64-bit draw for every 16 digits begun.
     RandomHex {
         digits: u32,
     },
-    /// A text of as many lower-case hexadecimal digits as `count` says, 0 to `max` (at most 1,024). One 64-bit draw for each 16
-    /// digits begun.
+    /// A text of `count` lower-case hexadecimal digits, 0 to `max` (at most 1,024). One 64-bit draw for every 16 digits
+    /// begun.
     RandomHexUpTo {
         count: ExprId,
         max: u32,
     },
-    /// A text of words with as many characters as `count` says, 0 to `max` (at most 1,048,576). One 64-bit draw for each ten words
-    /// begun.
+    /// A text of words with `count` characters, 0 to `max` (at most 1,048,576). One 64-bit draw for every ten words begun.
     RandomText {
         count: ExprId,
         max: u32,
@@ -118,8 +123,8 @@ pub enum Expr {
     RandomIpv6,
     /// The User-Agent of a current browser or client. One 64-bit draw.
     RandomUserAgent,
-    /// An int with Zipf's distribution over 1..=n (at most 10,000,000) and exponent s (0 < s <= 10), by bounded inversion. One
-    /// 64-bit draw.
+    /// An int with Zipf's distribution over 1..=n (at most 10,000,000) with exponent s (0 < s <= 10), by bounded inversion.
+    /// One 64-bit draw.
     RandomZipf {
         n: u64,
         s: f64,
@@ -150,7 +155,7 @@ pub enum Expr {
     TimeUnixMs,
     /// The span's virtual start (before the first span: the trace's) in ns since 1970, an int.
     TimeUnixNano,
-    /// The span's virtual start (before the first span: the trace's) as RFC 3339 text, UTC, with three decimals.
+    /// The span's virtual start (before the first span: the trace's) as a text in RFC 3339, in UTC with three decimals.
     TimeIso,
     /// The trace id, 32 hexadecimal digits.
     TraceId,
@@ -158,8 +163,8 @@ pub enum Expr {
     TraceIndex,
     /// The current span's id, 16 hexadecimal digits; absent before the first span.
     SpanId,
-    /// The number of the current span's service instance among those of the service, from 0, an int; absent before the first
-    /// span.
+    /// The number of the current span's instance among those of its service, counted from 0, an int; absent before the
+    /// first span.
     InstanceIndex,
     /// The attribute `key` of the span that the block's `link` found.
     Linked {
@@ -176,7 +181,7 @@ pub enum Expr {
     Lower {
         of: ExprId,
     },
-    /// The value of `of`, or that of `or` where `of` is absent.
+    /// The value of `of`, or that of `or` if `of` is absent.
     Default {
         of: ExprId,
         or: ExprId,
@@ -186,44 +191,45 @@ pub enum Expr {
         of: ExprId,
         digits: u8,
     },
-    /// The text of `of` with zeros in front up to `width` (at most 1,024) characters; the sign of a number stays in front.
+    /// The text of `of`, padded with zeros to `width` (at most 1,024) characters; the sign of a number stays in front.
     Pad {
         of: ExprId,
         width: u32,
     },
-    /// The int in a text or a double (truncated, saturating), or 0 or 1 for a bool; absent if the text is no number.
+    /// The int in a text or a double (truncated and limited to the range of an int), or 0 or 1 for a bool; absent if a text
+    /// is not a number.
     ToInt {
         of: ExprId,
     },
-    /// The double in a text or an int; absent if the text is no number.
+    /// The double in a text or an int; absent if a text is not a number.
     ToDouble {
         of: ExprId,
     },
-    /// The bool in the texts `true` and `false`, or in a number (0 is false); absent otherwise.
+    /// The bool of the text `true` or `false`, or of a number, which is false if it is 0; absent otherwise.
     ToBool {
         of: ExprId,
     },
-    /// The number `of`, at least `min` and at most `max`.
+    /// The number `of`, limited to the range from `min` to `max`.
     Clamp {
         of: ExprId,
         min: ExprId,
         max: ExprId,
     },
-    /// The value of `of`, absent if it equals `value`.
+    /// The value of `of`, or absent if it equals `value`.
     Omit {
         of: ExprId,
         value: ExprId,
     },
-    /// A UUID made of the operand's text and the seed: the same in every trace.
+    /// A UUID derived from the operand's text and the seed, the same in every trace.
     StableUuid {
         of: ExprId,
     },
-    /// Hexadecimal digits made of the operand's text and the seed.
+    /// Hexadecimal digits derived from the operand's text and the seed.
     StableHex {
         of: ExprId,
         digits: u32,
     },
-    /// A unicast IPv4 address made of the operand's text and the seed.
+    /// A unicast IPv4 address derived from the operand's text and the seed.
     StableIpv4 {
         of: ExprId,
     },
@@ -233,32 +239,32 @@ pub enum Expr {
         items: Box<[ExprId]>,
     },
 
-    /// The value of `then` where `condition` is true, of `otherwise` where it is false; only that one is evaluated.
+    /// The value of `then` if `condition` is true, or of `otherwise` if it is false; only one of them is evaluated.
     If {
         condition: ExprId,
         then: ExprId,
         otherwise: ExprId,
     },
-    /// Of the items, which are a key and its value in turns, the value behind the first key that `of` equals; absent if it equals none.
-    /// Only that value is evaluated.
+    /// The value after the first key that equals `of`; the items are keys and values alternately. Only that value is
+    /// evaluated; it is absent if no key is equal.
     Lookup {
         of: ExprId,
         items: Box<[ExprId]>,
     },
-    /// The item at the position `of`, from 0; absent beyond the last. Only that item is evaluated.
+    /// The item at position `of`, counted from 0; absent beyond the last. Only that item is evaluated.
     Nth {
         of: ExprId,
         items: Box<[ExprId]>,
     },
-    /// The other bool.
+    /// The opposite of a bool.
     Not {
         of: ExprId,
     },
-    /// The number with the other sign.
+    /// A number with the opposite sign.
     Neg {
         of: ExprId,
     },
-    /// What the operator makes of two operands.
+    /// The result of an operator with two operands.
     Binary {
         operator: Operator,
         left: ExprId,
@@ -271,7 +277,8 @@ pub enum Expr {
     },
 }
 
-/// What an expression refers to: the operands in its fields, then those in a row; a text of its own, and keys; a constant.
+/// The parts to which an expression refers: the operands in its fields, those in a list, a text of its own, keys, and a
+/// constant.
 struct Parts<E, R, T, K, C> {
     fields: [Option<E>; 3],
     row: Option<R>,
@@ -298,8 +305,8 @@ impl<E, R, T, K, C> Parts<E, R, T, K, C> {
     }
 }
 
-/// Takes an expression apart, operands in the order they are evaluated. A macro, so that one list serves to read and to change
-/// them.
+/// Takes an expression apart, with its operands in the order in which they are evaluated. This is a macro so that the same
+/// list serves to read and to change the parts.
 macro_rules! parts {
     ($expr:expr) => {{
         use Expr::*;
@@ -337,19 +344,19 @@ macro_rules! parts {
 }
 
 impl Expr {
-    /// The expressions this one uses, in the order they are evaluated.
+    /// Returns the operands of this expression, in the order in which they are evaluated.
     pub fn operands(&self) -> impl Iterator<Item = ExprId> {
         let Parts { fields, row, .. } = parts!(self);
         fields.into_iter().flatten().chain(row.into_iter().flatten()).copied()
     }
 
-    /// The expressions this one uses, to be changed.
+    /// Returns the operands of this expression, mutably.
     pub fn operands_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
         let Parts { fields, row, .. } = parts!(self);
         fields.into_iter().flatten().chain(row.into_iter().flatten())
     }
 
-    /// Calls `visit` with every text that the expression names, to be changed.
+    /// Calls `visit` with every text of the expression, mutably.
     pub fn each_text_mut(&mut self, visit: &mut impl FnMut(&mut TextId)) {
         let Parts { text, keys, constant, .. } = parts!(self);
         text.into_iter().chain(keys.into_iter().flatten()).for_each(&mut *visit);
@@ -358,7 +365,7 @@ impl Expr {
 }
 
 impl Constant {
-    /// Calls `visit` with every text of the constant, to be changed.
+    /// Calls `visit` with every text of the constant, mutably.
     pub fn each_text_mut(&mut self, visit: &mut impl FnMut(&mut TextId)) {
         match self {
             Constant::Text(text) => visit(text),
@@ -371,7 +378,7 @@ impl Constant {
         }
     }
 
-    /// The constants in a list or a map, without those in these.
+    /// Returns the constants in a list or a map, without those nested in them.
     pub fn elements(&self) -> impl ExactSizeIterator<Item = &Constant> {
         let (list, map) = match self {
             Constant::List(items) => (&items[..], &[][..]),
@@ -382,18 +389,18 @@ impl Constant {
         (0..count).map(move |at| list.get(at).unwrap_or_else(|| &map[at - list.len()].1))
     }
 
-    /// How many constants there are in it, in lists and maps of any depth.
+    /// Returns the number of constants in it, in lists and maps of any depth.
     pub fn size(&self) -> usize {
         self.elements().map(|element| 1 + element.size()).sum()
     }
 
-    /// How many lists and maps stand in each other.
+    /// Returns the number of levels of lists and maps.
     pub fn depth(&self) -> usize {
         let inside = self.elements().map(Constant::depth).max().unwrap_or(0);
         usize::from(self.is_nest()) + inside
     }
 
-    /// Whether it is a list or a map.
+    /// Reports whether it is a list or a map.
     pub fn is_nest(&self) -> bool {
         matches!(self, Constant::List(_) | Constant::Map(_))
     }
@@ -416,8 +423,9 @@ mod base64 {
     }
 }
 
-/// An operator of two operands. `and` and `or` evaluate the right one only where it decides. Int arithmetic saturates; `int / int` is a double;
-/// the remainder has the sign of the divisor; division by zero, and its remainder, are absent; text + text joins.
+/// An operator with two operands. `and` and `or` evaluate the right one only if it decides. Int arithmetic is limited to
+/// the range of an int; `int / int` is a double; the remainder has the sign of the divisor; a division by zero, and its
+/// remainder, are absent; text + text concatenates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operator {

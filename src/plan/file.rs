@@ -1,5 +1,6 @@
-//! Plan files: what `compile -o` writes and `run` reads. One JSON document with a format mark and version, the digest for
-//! people and tools, and the program. Untrusted: what is read goes through the verifier, and the digest must be its own.
+//! Plan files, which `compile -o` writes and `run` reads. A plan file is a JSON document with a format mark, a version, the
+//! digest for people and tools, and the program. It is not trusted: the program is verified, and the digest must be its
+//! own.
 
 use super::{Plan, Program, Violations};
 use serde::{Deserialize, Serialize};
@@ -8,13 +9,14 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{self, Read, Write};
 
-/// The largest plan file, bytes; a span takes about 1 KiB. Reading an ordinary one takes 4 times as much memory.
+/// The maximum size of a plan file in bytes; a span takes about 1 KiB. Reading an ordinary one takes 4 times as much
+/// memory.
 const MAX_BYTES: u64 = 32 << 20;
-/// The most values in a plan file, counted by the commas behind them: an ordinary plan has one in 13 bytes. They take some 70 bytes
-/// each where serde has to buffer them to find a tag, as in one constant list of ints.
+/// The maximum number of values in a plan file, counted by the commas after them. An ordinary plan has one in 13 bytes.
+/// They take about 70 bytes each if serde has to buffer them to find a tag, as in a constant list of ints.
 const MAX_VALUES: usize = 1 << 22;
 const FORMAT: &str = "tracegen plan";
-/// The version of the document. What the program means has its own: [`super::SEMANTICS`].
+/// The version of the document. The meaning of the program has a version of its own: [`super::SEMANTICS`].
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -25,7 +27,8 @@ struct Document<'a> {
     program: &'a Program,
 }
 
-/// What is read first, and on its own: a document of another version may hold a program that this tracegen can't read.
+/// The part that is read first and alone, because a document of another version may hold a program that this tracegen can't
+/// read.
 #[derive(Deserialize)]
 struct Header {
     format: Option<String>,
@@ -43,27 +46,27 @@ struct Body {
     program: Program,
 }
 
-/// Why a plan file can't be had.
+/// The reason why a plan file can't be read or written.
 #[derive(Debug)]
 pub enum PlanFileError {
     /// The file can't be read or written.
     Io(io::Error),
     /// The file has more bytes or values than a plan file may have.
     TooLarge,
-    /// The file is no JSON, or cut off, or has not the fields of a plan: line and column are in the error.
+    /// The file is not JSON, is cut off, or does not have the fields of a plan. The error names the line and the column.
     Json(serde_json::Error),
-    /// The file is JSON, but no plan file.
+    /// The file is JSON, but not a plan file.
     NotAPlan,
     /// The file is of another version of the format.
     Version { found: u32 },
-    /// The program isn't the one the file was written for.
+    /// The digest in the file is not that of its program.
     Digest { written: String, found: String },
     /// The program breaks invariants.
     Invalid(Violations),
 }
 
 impl Plan {
-    /// The plan file's content, to stand in another document.
+    /// Returns the content of the plan file, to be embedded in another document.
     #[expect(clippy::missing_panics_doc, reason = "a program is plain data, which JSON can hold")]
     pub fn document(&self) -> Box<RawValue> {
         serde_json::value::to_raw_value(&self.as_document()).expect("a program is plain data")
@@ -76,14 +79,13 @@ impl Plan {
     /// Writes the plan file.
     ///
     /// # Errors
-    ///
-    /// The file can't be written, or the plan is too large for one.
+    /// The file can't be written, or the plan is too large for a plan file.
     pub fn write_file(&self, to: impl Write) -> Result<(), PlanFileError> {
         let document = self.as_document();
         let mut to = Limited { to: io::BufWriter::new(to), bytes: MAX_BYTES, values: MAX_VALUES };
         let written = serde_json::to_writer(&mut to, &document).map_err(io::Error::from);
         match written.and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush()) {
-            // The system says the same where a file may not grow as far (`ulimit -f`).
+            // The system reports the same error if the file may not grow as far (`ulimit -f`).
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge && error.raw_os_error().is_none() => {
                 Err(PlanFileError::TooLarge)
             }
@@ -91,18 +93,18 @@ impl Plan {
         }
     }
 
-    /// Reads a plan file and verifies it. It reads no more than a plan file may have, even from an endless source.
+    /// Reads a plan file and verifies it. Not more is read than a plan file may have, even from an endless source.
     ///
     /// # Errors
-    ///
-    /// The file can't be read, is no plan file of this version, is changed or cut off, or holds a program that breaks an invariant.
+    /// The file can't be read, is not a plan file of this version, was changed or cut off, or holds a program that breaks
+    /// an invariant.
     pub fn read_file(from: impl Read) -> Result<Plan, PlanFileError> {
         let mut bytes = vec![];
         from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(PlanFileError::Io)?;
         if bytes.len() as u64 > MAX_BYTES || values(&bytes) > MAX_VALUES {
             return Err(PlanFileError::TooLarge);
         }
-        // Nesting is limited by the JSON reader: 128 deep.
+        // The JSON reader limits nesting to a depth of 128.
         let header: Header = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => PlanFileError::NotAPlan,
             _ => PlanFileError::Json(error),
@@ -151,12 +153,12 @@ impl fmt::Display for PlanFileError {
     }
 }
 
-/// Values in a part of a plan file, by the commas behind them.
+/// Counts the values in a part of a plan file, by the commas after them.
 fn values(bytes: &[u8]) -> usize {
     memchr::memchr_iter(b',', bytes).count()
 }
 
-/// A writer that refuses more than so many bytes and values.
+/// A writer that accepts a limited number of bytes and values.
 struct Limited<W> {
     to: W,
     bytes: u64,
@@ -176,8 +178,8 @@ impl<W: Write> Write for Limited<W> {
     }
 }
 
-/// The SHA-256 of a program's canonical bytes: JSON without white space, fields in their order, defaults left out, and slots
-/// without their names, which are for people.
+/// Returns the SHA-256 of a program's canonical bytes: JSON without white space, fields in their order, defaults left out,
+/// and slots without their names, which are only for people.
 pub(super) fn digest(mut program: Program) -> [u8; 32] {
     program.scenarios.iter_mut().flat_map(|scenario| &mut scenario.slots).for_each(String::clear);
     let mut hash = io::BufWriter::new(Hash(Sha256::new()));
@@ -210,7 +212,7 @@ mod tests {
         bytes
     }
 
-    /// What reading the fixture's file says after an edit of its JSON.
+    /// Returns the error of reading the fixture's file after a change of its JSON.
     fn edited(edit: impl FnOnce(&mut Value)) -> PlanFileError {
         let mut json: Value = serde_json::from_slice(&file()).unwrap();
         edit(&mut json);
@@ -226,7 +228,7 @@ mod tests {
         assert!(plan.digest_hex().starts_with(&plan.digest_short()));
     }
 
-    /// The file stands in the repository, so a change of the format that forgets the version is seen.
+    /// The file is in the repository, so this test fails if the format changes and its version does not.
     #[test]
     fn a_file_of_this_version_still_reads() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/plan_file/fixture.plan");
@@ -319,7 +321,7 @@ mod tests {
     #[test]
     fn the_digest_is_of_the_program_not_of_its_spelling() {
         let json: Value = serde_json::from_slice(&file()).unwrap();
-        // A `Value` sorts its keys, which the fields of a program don't.
+        // A `Value` sorts its keys, unlike the fields of a program.
         assert_ne!(json.to_string().as_bytes(), &file()[..]);
         let pretty = serde_json::to_string_pretty(&json).unwrap();
         assert_eq!(Plan::read_file(pretty.as_bytes()).unwrap().digest(), fixture::plan().digest());
@@ -349,8 +351,8 @@ mod tests {
         assert_eq!(digest(program), fixture::plan().digest());
     }
 
-    /// What a program doesn't use leaves no trace in its canonical bytes, so a plan keeps its digest when the language grows.
-    /// Moves only with [`crate::plan::SEMANTICS`].
+    /// Constructs that a program does not use take no part in its canonical bytes, so a plan keeps its digest when the
+    /// language grows. The digest changes only with [`crate::plan::SEMANTICS`].
     #[test]
     fn what_is_not_used_encodes_to_nothing() {
         let mut program = fixture::program();

@@ -1,10 +1,10 @@
-//! A small program with most of what a plan can have, for tests to take or to break.
+//! A small program with most constructs of a plan, for tests to use or to break.
 
 use super::*;
 
 const MS: u64 = 1_000_000;
 
-/// A maker of programs: every call adds an entry to a table and gives its id.
+/// A maker of programs: every call adds an entry to a table and returns its id.
 #[derive(Default)]
 pub(crate) struct Maker {
     pub program: Program,
@@ -34,7 +34,7 @@ impl Maker {
         self.expr(Expr::Slot { slot: SlotId(slot) })
     }
 
-    /// A service with one instance, whose only attribute is its name.
+    /// Adds a service with one instance, whose only attribute is its name.
     pub fn service(&mut self, name: &str) -> ServiceId {
         let (text, key, value) = (self.text(name), self.text("service.name"), self.constant(name));
         let first_resource = ResourceId(self.program.resources.len() as u32);
@@ -50,7 +50,7 @@ impl Maker {
     }
 }
 
-/// The form of a block that makes a span.
+/// Returns the form of a block that makes a span.
 pub(crate) fn span(program: &mut Program, block: usize) -> &mut SpanForm {
     match &mut program.blocks[block].form {
         Form::Span(form) => form,
@@ -58,7 +58,7 @@ pub(crate) fn span(program: &mut Program, block: usize) -> &mut SpanForm {
     }
 }
 
-/// Two scenarios: an order whose second span exports a context, and a shipment that links to it.
+/// Returns a program of two scenarios: an order whose second span exports a context, and a shipment that links to it.
 pub(crate) fn program() -> Program {
     let mut m = Maker::default();
     m.program.semantics = SEMANTICS;
@@ -152,7 +152,7 @@ pub(crate) fn program() -> Program {
     m.program
 }
 
-/// The program above, verified.
+/// Returns the program above, verified.
 pub(crate) fn plan() -> Plan {
     Plan::verify(program()).expect("the fixture is valid")
 }

@@ -1,4 +1,4 @@
-//! Ids: a `u32` newtype for each table of the plan. An id prints as the plan listing writes it.
+//! Ids: a `u32` newtype for each table of the plan. An id is formatted as in the plan listing.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,7 +11,7 @@ macro_rules! ids {
         pub struct $name(pub u32);
 
         impl $name {
-            /// The position in its table.
+            /// Returns the position in its table.
             #[inline(always)]
             pub fn index(self) -> usize {
                 self.0 as usize

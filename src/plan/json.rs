@@ -1,5 +1,5 @@
-//! The listing's content as JSON, for tools: what `compile --emit json` prints. Names in place of ids, expressions and
-//! instructions as the listing writes them. Not a plan file: nothing reads it back.
+//! The content of the listing as JSON for tools, which `compile --emit json` prints. It has names in place of ids, and
+//! expressions and instructions as in the listing. It is not a plan file, and can't be read back.
 
 use super::{BlockId, Form, Group, Plan, ScenarioId, Service};
 use serde::Serialize;
@@ -11,7 +11,7 @@ struct Document<'a> {
     plan: String,
     semantics: u32,
     scenarios: Vec<ScenarioJson<'a>>,
-    /// As their ids count them.
+    /// The distributions in the order of their ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dists: Vec<String>,
     services: Vec<ServiceJson<'a>>,
@@ -20,7 +20,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct ServiceJson<'a> {
     name: &'a str,
-    /// What each instance sends of itself.
+    /// The attributes of each instance.
     instances: Vec<BTreeMap<&'a str, String>>,
 }
 
@@ -42,7 +42,7 @@ struct ScenarioJson<'a> {
 #[derive(Serialize)]
 struct Slot<'a> {
     name: &'a str,
-    /// The value, if the slot is a var's.
+    /// The expression of the value, if the slot is that of a var.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
 }
@@ -50,22 +50,22 @@ struct Slot<'a> {
 #[derive(Serialize)]
 struct BlockJson<'a> {
     block: u32,
-    /// The block's group, where it makes no span.
+    /// The block's group, if it makes no span.
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<Group>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
-    /// The name and the version of the instrumentation scope, where it is not tracegen's.
+    /// The name and the version of the instrumentation scope, if it is not tracegen's.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<[&'a str; 2]>,
-    /// Whether spans that don't fail say so.
+    /// Whether spans that don't fail have the status OK.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
-    /// The latest end of the block, ns from the trace's start.
+    /// The latest end of the block, in ns from the trace's start.
     max_end_ns: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     constants: BTreeMap<&'a str, String>,
@@ -75,10 +75,10 @@ struct BlockJson<'a> {
 }
 
 impl Plan {
-    /// Writes the plan as indented JSON: scenarios with their spans as a tree, and services with what each instance sends.
+    /// Writes the plan as indented JSON: scenarios with their spans as a tree, and services with the attributes of their
+    /// instances.
     ///
     /// # Errors
-    ///
     /// The writer fails.
     pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
         let sum = self.scenarios.iter().map(|s| s.weight).sum();
@@ -123,7 +123,7 @@ impl Plan {
         }
     }
 
-    /// A block with those it calls. Recursion is as deep as calls are, which the verifier bounds.
+    /// Returns a block with those that it calls. The recursion is as deep as calls are, which the verifier limits.
     fn block_json(&self, id: BlockId) -> BlockJson<'_> {
         let block = self.block(id);
         let (span, group) = match &block.form {

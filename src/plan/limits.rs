@@ -1,64 +1,66 @@
-//! How large a plan may be. The compiler says so with a place in a file; the verifier holds the line for plan files, so that
-//! a hostile one costs bounded memory and time to read, and every trace of it to make.
+//! Limits on the size of plans. The compiler reports a violation with a place in a scenario file. The verifier checks the
+//! limits of plan files, so that even a hostile one takes limited memory and time to read, and to make a trace from.
 
-/// The most entries of any one table, and of all its rows together (instructions of all blocks, operands of all expressions, ...).
+/// The maximum number of entries in any table, and in all lists of the table together (instructions of all blocks, operands
+/// of all expressions, ...).
 pub const TABLE: usize = 1 << 22;
-/// The most bytes of one text.
+/// The maximum size of a text in bytes.
 pub const TEXT_BYTES: usize = 1 << 20;
-/// The most bytes of all texts together.
+/// The maximum size of all texts together in bytes.
 pub const TEXTS_BYTES: usize = 1 << 26;
-/// The most scenarios of a plan.
+/// The maximum number of scenarios in a plan.
 pub const SCENARIOS: usize = 1 << 16;
-/// The most slots of one scenario.
+/// The maximum number of slots in a scenario.
 pub const SLOTS: usize = 1 << 16;
-/// The most spans of one trace: as many as a span id counts.
+/// The maximum number of spans in a trace, which is limited by span ids.
 pub const SPANS: u32 = 1 << 16;
-/// The most blocks of one scenario.
+/// The maximum number of blocks in a scenario.
 pub const BLOCKS: usize = 10_000;
-/// The most instructions run for one trace, those of groups too, each as often as it can be.
+/// The maximum number of instructions executed for a trace, including those of groups, each counted as often as it can run.
 pub const STEPS: u64 = 1 << 24;
-/// The longest time between two attempts, ns: an hour.
+/// The maximum time between two attempts in ns: one hour.
 pub const BACKOFF: u64 = 3_600 * 1_000_000_000;
-/// The most attempts of one turn.
+/// The maximum number of attempts of a turn.
 pub const ATTEMPTS: u32 = 20;
-/// The most turns of one call.
+/// The maximum number of turns of a call.
 pub const TURNS: u32 = 10_000;
-/// The most spans above one another: a root counts 1, its child 2.
+/// The maximum number of levels of spans; a root counts as 1, its child as 2.
 pub const CALL_DEPTH: usize = 64;
-/// The most instructions of one block.
+/// The maximum number of instructions in a block.
 pub const CODE: usize = 1 << 15;
-/// The most expressions above one another.
+/// The maximum number of levels of expressions.
 pub const EXPR_DEPTH: u16 = 256;
-/// The most expressions evaluated for one trace of every scenario and for all resources together, each as often as it is referred
-/// to; the elements of a constant list count too.
+/// The maximum number of expressions evaluated for one trace of every scenario and for all resources together. Each counts
+/// as often as it is referred to, and so do the elements of constant lists.
 pub const EVALUATIONS: u64 = 1 << 24;
-/// The most bytes of text made for one trace, by the longest way each value can be written. The limit also holds for all resources
-/// together.
+/// The maximum size in bytes of the texts made for a trace, if every value is written in the longest possible way. The
+/// limit also applies to all resources together.
 pub const TRACE_TEXT_BYTES: u64 = 1 << 28;
-/// The longest delay, ns: 24 h.
+/// The maximum delay in ns: 24 h.
 pub const DELAY: u64 = 24 * 3_600 * 1_000_000_000;
-/// No trace lasts as long as this, ns; start and duration together stay far from the end of 64 bits.
+/// The limit below which the duration of a trace in ns lies, so that the sum of start and duration fits easily into 64
+/// bits.
 pub const DURATION: u64 = 1 << 62;
-/// The most `link` instructions of one scenario.
+/// The maximum number of `link` instructions in a scenario.
 pub const LINKS: u32 = 64;
-/// The most links one after another: a scenario links to one that links to one ...
+/// The maximum length of a chain of scenarios in which each links to the next one.
 pub const LINK_CHAIN: u32 = 3;
-/// The most spans that one `link` instruction links to.
+/// The maximum number of spans to which one `link` instruction links.
 pub const LINKED: u32 = 1_000;
-/// The most candidates that are made again to find links, besides one for each link wanted.
+/// The maximum number of candidates that are made again to find links, in addition to one for each link wanted.
 pub const REPLAYED: u32 = 64;
-/// The most spans that are made for one trace, with all candidates for its links, and for the links of those: they take a second
-/// or two.
+/// The maximum number of spans that are made for one trace, including all candidates for its links and for the links of
+/// those. They take a second or two.
 pub const REPLAYED_SPANS: u64 = 1 << 24;
-/// The most lists and maps in each other.
+/// The maximum number of levels of lists and maps.
 pub const NESTING: usize = 15;
-/// The most digits behind the point of `random.float` and `round`.
+/// The maximum number of decimals of `random.float` and `round`.
 pub const DECIMALS: u8 = 15;
-/// The most characters of `random.hex`, `hex` and `pad`.
+/// The maximum number of characters of `random.hex`, `hex` and `pad`.
 pub const WIDTH: u32 = 1_024;
-/// The largest `n` of `random.zipf`.
+/// The maximum `n` of `random.zipf`.
 pub const ZIPF_N: u64 = 10_000_000;
-/// The most `random.zipf` expressions: each has a table of a few KB when it runs.
+/// The maximum number of `random.zipf` expressions; each has a table of a few KB when it runs.
 pub const ZIPFS: usize = 1 << 14;
-/// The largest exponent of `random.zipf`.
+/// The maximum exponent of `random.zipf`.
 pub const ZIPF_S: f64 = 10.0;

@@ -1,4 +1,4 @@
-//! The plan as people read it: what `compile --emit plan` prints and snapshots compare.
+//! The plan in a form for people, which `compile --emit plan` prints and snapshots compare.
 
 use super::notation::{duration, name, percent};
 use super::{
@@ -16,26 +16,26 @@ pub struct ListingLine {
 }
 
 impl Plan {
-    /// The listing: a line for the plan, then each scenario with its slots, the distributions it draws from and its blocks in the
-    /// order they are called, then the services with what each instance sends. Constant attributes stand before a block's first instruction, as they are
-    /// sent before all others.
+    /// Returns the listing: a line for the plan; then each scenario with its slots, its distributions and its blocks in the
+    /// order in which they are called; then the services with the attributes of their instances. Constant attributes are
+    /// shown before the block's first instruction, because they are sent before all others.
     pub fn listing(&self) -> impl Display {
         Listing { plan: self }
     }
 
-    /// The listing's lines of one scenario.
+    /// Returns the lines of the listing for one scenario.
     pub fn scenario_listing(&self, scenario: ScenarioId) -> Vec<ListingLine> {
         let mut lines = vec![];
         let mut add = |place, text: fmt::Arguments<'_>| {
             lines.push(ListingLine { place, text: text.to_string() });
             Ok(())
         };
-        // collecting does not fail
+        // Collecting lines never fails.
         let _ = Listing { plan: self }.scenario(scenario, &mut add);
         lines
     }
 
-    /// The listing's lines of some scenarios, up to so many bytes; and whether there are more.
+    /// Returns the lines of the listing for some scenarios, up to `bytes` bytes, and whether there are more.
     pub fn listing_within(&self, scenarios: &[ScenarioId], bytes: usize) -> (Vec<ListingLine>, bool) {
         let (mut lines, mut left) = (vec![], bytes);
         let mut add = |place, text: fmt::Arguments<'_>| {
@@ -50,13 +50,13 @@ impl Plan {
         (lines, whole.is_err())
     }
 
-    /// The name of a block's spans; where it is computed, the expression.
+    /// Returns the name of a block's spans, or its expression if the name is computed.
     pub fn block_name(&self, id: BlockId) -> String {
         let computed = || self.block(id).computed_name().map(|value| self.show_expr(value).to_string());
         self.span(id).name.map_or_else(|| computed().unwrap_or_default(), |name| self.text(name).into())
     }
 
-    /// The name of a block's spans as a template: what is computed stands in `<<` and `>>`, a slot under its own name.
+    /// Returns the name of a block's spans as a template: computed parts are in `<<` and `>>`, a slot under its own name.
     pub fn operation(&self, block: BlockId) -> String {
         match (self.span(block).name, self.block(block).computed_name()) {
             (None, Some(value)) => self.template(&self.scenarios[self.scenario_of(block).index()].slots, value),
@@ -74,8 +74,8 @@ impl Plan {
         }
     }
 
-    /// The type of the error with which an instruction may fail its span; where it is computed, the expression. Empty if the
-    /// instruction fails nothing.
+    /// Returns the type of the error with which an instruction may fail its span, or its expression if the type is
+    /// computed. The text is empty if the instruction fails nothing.
     pub fn failure_name(&self, block: BlockId, pc: usize) -> String {
         let inst = self.block(block).code.get(pc);
         let timeout = inst.and_then(Inst::spec).and_then(|spec| self.specs[spec.index()].timeout);
@@ -84,9 +84,9 @@ impl Plan {
     }
 }
 
-/// What is shown need not be verified: an id that is out of range shows as itself.
+/// The program that is shown need not be verified: an id that is out of range is shown as the id.
 impl Program {
-    /// Shows an instruction.
+    /// Formats an instruction.
     pub(super) fn show_inst(&self, inst: &Inst) -> impl Display {
         fmt::from_fn(move |f| match *inst {
             Inst::Set { slot, value } => write!(f, "set    {slot} = {}", self.show_expr(value)),
@@ -198,10 +198,10 @@ impl Program {
     }
 }
 
-/// A line that is refused where it is too long.
+/// A line that is refused if it is too long.
 struct Capped {
     text: String,
-    /// Bytes that it may still take.
+    /// The number of bytes that still fit.
     left: usize,
 }
 
@@ -217,7 +217,7 @@ struct Listing<'a> {
     plan: &'a Plan,
 }
 
-/// Takes a line, without its end.
+/// A function that receives a line without its line end.
 type Add<'a> = dyn FnMut(Place, fmt::Arguments<'_>) -> fmt::Result + 'a;
 
 impl Display for Listing<'_> {
@@ -263,7 +263,7 @@ impl Listing<'_> {
         plan.blocks_of(id).iter().try_for_each(|block| self.block(*block, add))
     }
 
-    /// The distributions that a scenario draws from, with their parts, in order.
+    /// Returns the distributions of a scenario with their parts, in order.
     fn dists(&self, id: ScenarioId) -> BTreeSet<DistId> {
         let code = self.plan.blocks_of(id).iter().flat_map(|block| &self.plan.block(*block).code);
         let mut dists: BTreeSet<DistId> = code.flat_map(|inst| self.plan.drawn(inst)).collect();

@@ -1,24 +1,24 @@
-//! How values, expressions and times are written in the listing. Expressions are prefix: a name, its parameters, its operands;
-//! an operand with operands of its own stands in parentheses unless nothing can follow it.
+//! The notation of values, expressions and times in the listing. Expressions are in prefix notation: a name, its
+//! parameters, its operands. An operand with operands of its own is in parentheses unless nothing can follow it.
 
 use super::{AttrId, Chance, Constant, Expr, ExprId, Operator, Program, TextId};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::{self, Display, Formatter};
 
-/// What is shown need not be verified: an id that is out of range shows as itself.
+/// The program that is shown need not be verified: an id that is out of range is shown as the id.
 impl Program {
-    /// Shows an expression with all its operands.
+    /// Formats an expression with all its operands.
     pub(super) fn show_expr(&self, id: ExprId) -> impl Display {
         Shown { program: self, id, around: Around::Nothing, names: &[] }
     }
 
-    /// Shows an expression with all its operands, and slots by these names.
+    /// Formats an expression with all its operands, in which slots have these names.
     pub(super) fn show_named<'a>(&'a self, id: ExprId, names: &'a [String]) -> impl Display + 'a {
         Shown { program: self, id, around: Around::Nothing, names }
     }
 
-    /// Shows an expression that others stand beside.
+    /// Formats an expression next to others.
     pub(super) fn show_operand(&self, id: ExprId) -> impl Display {
         Shown { program: self, id, around: Around::Others, names: &[] }
     }
@@ -27,7 +27,7 @@ impl Program {
         fmt::from_fn(move |f| constant(f, self, value))
     }
 
-    /// Shows a text as a name.
+    /// Formats a text as a name.
     pub(super) fn show_name(&self, id: TextId) -> impl Display {
         fmt::from_fn(move |f| match self.texts.get(id.index()) {
             Some(text) => name(text).fmt(f),
@@ -35,7 +35,7 @@ impl Program {
         })
     }
 
-    /// Shows a text in quotes.
+    /// Formats a text in quotes.
     pub(super) fn show_text(&self, id: TextId) -> impl Display {
         fmt::from_fn(move |f| match self.texts.get(id.index()) {
             Some(text) => write!(f, "{text:?}"),
@@ -43,7 +43,7 @@ impl Program {
         })
     }
 
-    /// Shows the key of a computed attribute.
+    /// Formats the key of a computed attribute.
     pub(super) fn show_key(&self, id: AttrId) -> impl Display {
         fmt::from_fn(move |f| match self.attrs.get(id.index()) {
             Some(key) => self.show_name(*key).fmt(f),
@@ -51,7 +51,7 @@ impl Program {
         })
     }
 
-    /// Shows a constant text as a name, and any other expression in parentheses.
+    /// Formats a constant text as a name, and any other expression in parentheses.
     pub(super) fn show_name_expr(&self, id: ExprId) -> impl Display {
         fmt::from_fn(move |f| match self.exprs.get(id.index()) {
             Some(Expr::Const { value: Constant::Text(text) }) => self.show_name(*text).fmt(f),
@@ -60,14 +60,14 @@ impl Program {
     }
 }
 
-/// Shows a name: bare if that can't be taken for anything else, quoted otherwise.
+/// Formats a name, which is quoted if it could be mistaken for anything else.
 pub(super) fn name(text: &str) -> impl Display {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':');
     let bare = !text.is_empty() && text.chars().all(plain);
     fmt::from_fn(move |f| if bare { f.write_str(text) } else { write!(f, "{text:?}") })
 }
 
-/// Shows a time in the largest unit that keeps it over 1: `250us`, `1.5ms`, `2s`.
+/// Formats a time in the largest unit in which it is at least 1: `250us`, `1.5ms`, `2s`.
 pub(super) fn duration(ns: u64) -> impl Display {
     fmt::from_fn(move |f| {
         let (unit, name) = match ns {
@@ -85,7 +85,7 @@ pub(super) fn duration(ns: u64) -> impl Display {
     })
 }
 
-/// Shows a chance as the shortest percentage that makes it.
+/// Formats a chance as the shortest percentage that gives the same chance.
 pub(super) fn percent(chance: Chance) -> impl Display {
     fmt::from_fn(move |f| {
         let percent = chance.percent();
@@ -125,7 +125,7 @@ fn constant(f: &mut Formatter<'_>, program: &Program, value: &Constant) -> fmt::
     }
 }
 
-/// Writes a decimal: so many units of 10^-digits.
+/// Writes `units` of 10^-digits as a decimal.
 fn fixed(f: &mut Formatter<'_>, units: i64, digits: u8) -> fmt::Result {
     let (sign, size, unit) =
         (if units < 0 { "-" } else { "" }, units.unsigned_abs(), 10_u64.saturating_pow(digits.into()));
@@ -133,13 +133,13 @@ fn fixed(f: &mut Formatter<'_>, units: i64, digits: u8) -> fmt::Result {
     if digits > 0 { write!(f, ".{:0width$}", size % unit, width = digits.into()) } else { Ok(()) }
 }
 
-/// What stands around an expression.
+/// The surroundings of an expression.
 #[derive(Clone, Copy, PartialEq)]
 enum Around {
     Nothing,
-    /// A name stands before it, nothing behind it.
+    /// There is a name before it, and nothing after it.
     Name,
-    /// Other operands stand beside it.
+    /// There are other operands next to it.
     Others,
 }
 
@@ -147,7 +147,7 @@ struct Shown<'a> {
     program: &'a Program,
     id: ExprId,
     around: Around,
-    /// By slot; a slot beyond them shows as its id.
+    /// The names of slots; a slot without a name is shown as its id.
     names: &'a [String],
 }
 
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_quoted_where_they_must_be() {
+    fn names_are_quoted_if_they_must_be() {
         let text = |name_text| name(name_text).to_string();
         let names = ["user.id", "api-gateway", "a b", "", "a\"b", "line\nfeed", "日本", "#x", "(x)"];
         let shown =

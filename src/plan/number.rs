@@ -1,4 +1,4 @@
-//! What operators make of numbers: one answer for whoever computes with a plan's values, when it runs or before.
+//! Arithmetic on numbers, which is the same before and while a plan runs.
 
 use super::Operator;
 use std::cmp::Ordering;
@@ -7,18 +7,19 @@ use std::cmp::Ordering;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     Int(i64),
-    /// Finite.
+    /// A finite double.
     Double(f64),
 }
 
 impl Number {
-    /// A double that is finite: an infinite one becomes the largest there is. `None`: it is not a number.
+    /// Makes a number of a double. An infinite one becomes the largest finite one; the result is `None` if the double is
+    /// not a number.
     #[inline]
     pub fn finite(value: f64) -> Option<Number> {
         (!value.is_nan()).then(|| Number::Double(value.clamp(f64::MIN, f64::MAX)))
     }
 
-    /// The number as a double.
+    /// Returns the number as a double.
     #[inline]
     pub fn double(self) -> f64 {
         match self {
@@ -27,7 +28,7 @@ impl Number {
         }
     }
 
-    /// The number, or its whole part, as an int, which saturates.
+    /// Returns the whole part of the number, limited to the range of an int.
     #[inline]
     pub fn int(self) -> i64 {
         match self {
@@ -36,7 +37,7 @@ impl Number {
         }
     }
 
-    /// The result of an arithmetic operator; `None`: there is none, as of a division by zero.
+    /// Returns the result of an arithmetic operator, or `None` if there is none, as for a division by zero.
     #[inline]
     pub fn arithmetic(self, operator: Operator, other: Number) -> Option<Number> {
         if let (Number::Int(a), Number::Int(b)) = (self, other)
@@ -46,7 +47,7 @@ impl Number {
                 Operator::Add => a.saturating_add(b),
                 Operator::Sub => a.saturating_sub(b),
                 Operator::Rem if b == 0 => return None,
-                // With the sign of the divisor.
+                // The remainder has the sign of the divisor.
                 Operator::Rem => match a.wrapping_rem(b) {
                     rest if rest != 0 && (rest < 0) != (b < 0) => rest + b,
                     rest => rest,
@@ -62,14 +63,14 @@ impl Number {
             _ if b == 0.0 => None,
             Operator::Rem => match libm::fmod(a, b) {
                 rest if rest != 0.0 && (rest < 0.0) != (b < 0.0) => Number::finite(rest + b),
-                // The sum makes 0.0 of -0.0.
+                // Adding 0.0 turns -0.0 into 0.0.
                 rest => Number::finite(rest + 0.0),
             },
             _ => Number::finite(a / b),
         }
     }
 
-    /// The order of two numbers by their exact values, whatever their types.
+    /// Returns the order of two numbers by their exact values, whatever their types are.
     #[inline]
     pub fn order(self, other: Number) -> Option<Ordering> {
         match (self, other) {
@@ -108,7 +109,7 @@ mod tests {
             (i64::MAX, 9_223_372_036_854_775_807.0, Less),
             (i64::MIN, -9_223_372_036_854_775_808.0, Equal),
             (i64::MIN, -1e300, Greater),
-            // as doubles these two would be equal
+            // As doubles these two would be equal.
             (9_007_199_254_740_993, 9_007_199_254_740_992.0, Greater),
         ] {
             assert_eq!(Number::Int(a).order(Number::Double(b)), Some(want), "{a} {b}");

@@ -1,44 +1,44 @@
-//! What a plan says of the calls that lead from a span to those below it, through groups.
+//! The terms of the calls that lead from a span to its child spans, through groups.
 
 use super::notation::{duration, percent};
 use super::{BlockId, CallSpec, Constant, Expr, Form, Group, Inst, Plan, Retry};
 
-/// How often a call is tried.
+/// The attempts of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempts {
-    /// The most, the first included.
+    /// The maximum number of attempts, including the first.
     pub most: u32,
-    /// Whether the next is made whenever the last has failed.
+    /// Whether another attempt is made whenever the last one has failed.
     pub is_certain: bool,
-    /// Whether the call is made more than once, so that the spans of several turns follow one another.
+    /// Whether the call has several turns, the spans of which follow one another.
     pub is_repeated: bool,
 }
 
 impl Plan {
-    /// The terms of the call of a block.
+    /// Returns the terms with which a block is called.
     pub(super) fn call_spec(&self, block: BlockId) -> Option<&CallSpec> {
         let (caller, pc) = self.tree.call(block)?;
         self.block(caller).code[pc].spec().map(|spec| &self.specs[spec.index()])
     }
 
-    /// The blocks that are called on the way from the parent's span to a block's, the innermost first.
+    /// Returns the blocks that are called on the way from the parent's span to that of a block, the innermost first.
     fn way_to(&self, block: BlockId) -> impl Iterator<Item = BlockId> {
         let outside =
             move |called: &BlockId| self.tree.caller(*called).filter(|caller| self.block(*caller).span().is_none());
         std::iter::successors(Some(block), outside)
     }
 
-    /// Whether the span around a block's spans waits for them, were there no time-out.
+    /// Reports whether the parent of a block's spans waits for them, apart from timeouts.
     pub fn is_waited_for(&self, block: BlockId) -> bool {
         !self.way_to(block).any(|called| self.call_spec(called).is_some_and(|spec| spec.is_async))
     }
 
-    /// Whether a block is the server's whose answer a client waits for.
+    /// Reports whether a block is that of a server for whose answer a client waits.
     pub fn answers_client(&self, block: BlockId) -> bool {
         self.call_spec(block).is_some_and(|spec| spec.exchange.is_some())
     }
 
-    /// How often a call of a block is tried; `None`: once.
+    /// Returns the attempts of a block's call, or `None` if there is only one.
     pub fn attempts(&self, block: BlockId) -> Option<Attempts> {
         let spec = self.call_spec(block)?;
         let Retry { attempts, when, .. } = spec.retry?;
@@ -46,13 +46,13 @@ impl Plan {
         Some(Attempts { most: attempts, is_certain: when.is_none() && spec.timeout.is_none(), is_repeated })
     }
 
-    /// What is to be said of a call: conditions, chances, turns and whatever else there is, from the outside to the inside; nothing, where
-    /// the callee runs once, for sure, and is waited for.
+    /// Returns a description of a call: its conditions, chances, turns and other terms, from the outside to the inside. It
+    /// is empty if the callee always runs exactly once, and is waited for.
     pub fn call_words(&self, block: BlockId) -> Vec<String> {
         let mut way: Vec<BlockId> = self.way_to(block).collect();
         way.reverse();
         let mut words: Vec<String> = way.into_iter().flat_map(|called| self.words_of(called)).collect();
-        // Several jumps may ask the same.
+        // Several jumps may have the same condition.
         words.dedup();
         words
     }

@@ -1,20 +1,20 @@
-//! The shape of a plan: one tree of calls a scenario. The verifier finds it; whoever wants to know which scenario a block is
-//! of, what calls it, or which spans there are, asks the [`Plan`].
+//! The shape of a plan: a tree of calls for each scenario. The verifier builds it. The [`Plan`] answers which scenario a
+//! block belongs to, what calls it, and which spans there are.
 
 use super::{BlockId, Form, Inst, Plan, Program, SCOPE, ScenarioId, Scope, ServiceId, SpanForm};
 
-/// Where every block of a program stands in the trees of calls.
+/// The places of all blocks of a program in the trees of calls.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
-    /// By block.
+    /// The nodes by block.
     nodes: Vec<Node>,
-    /// All blocks: each scenario's in a row, each block before those it calls, and these in the order of their calls.
+    /// All blocks by scenario, each before those that it calls, which are in the order of their calls.
     order: Vec<BlockId>,
-    /// By scenario: where its row ends in `order`.
+    /// The end of each scenario's blocks in `order`.
     ends: Vec<usize>,
     /// The blocks of `order` that make a span.
     spans: Vec<BlockId>,
-    /// By scenario: where its row ends in `spans`.
+    /// The end of each scenario's blocks in `spans`.
     span_ends: Vec<usize>,
 }
 
@@ -22,26 +22,26 @@ pub(super) struct Tree {
 struct Node {
     scenario: ScenarioId,
     caller: Option<BlockId>,
-    /// The position in its caller of the instruction that calls it.
+    /// The position of the instruction that calls it, in its caller.
     call: usize,
-    /// The block of the span that the block works for: itself, or the nearest caller that makes one.
+    /// The block of the span to which the block belongs: itself, or the nearest caller that makes a span.
     span: BlockId,
-    /// How often a trace runs the block, at most.
+    /// The maximum number of times that a trace runs the block.
     turns: u64,
     /// The position in the order of all blocks.
     at: usize,
 }
 
 impl Tree {
-    /// A tree of `blocks` blocks of which none is known yet. They come in by scenario, in the order of the rows.
+    /// Makes a tree for `blocks` blocks, which are to be added in the order of [`Tree::order`].
     pub fn new(blocks: usize) -> Tree {
         let unknown = Node { scenario: ScenarioId(u32::MAX), caller: None, call: 0, span: BlockId(0), turns: 0, at: 0 };
         let (order, spans) = (Vec::with_capacity(blocks), Vec::with_capacity(blocks));
         Tree { nodes: vec![unknown; blocks], order, ends: vec![], spans, span_ends: vec![] }
     }
 
-    /// Puts a block of this form behind those of its scenario that are known. `caller`: the block that calls it, by the instruction at
-    /// this position, so often at most.
+    /// Adds a block of this form. `caller` is the block that calls it, the position of the instruction there, and the
+    /// maximum number of times that one run of the caller runs it.
     pub fn push(&mut self, scenario: ScenarioId, caller: Option<(BlockId, usize, u32)>, block: BlockId, form: &Form) {
         let outside = caller.map(|(caller, ..)| self.nodes[caller.index()]);
         let span = match (form, outside) {
@@ -64,34 +64,35 @@ impl Tree {
         self.span_ends[scenario.index()] = self.spans.len();
     }
 
-    /// The scenario of a block.
+    /// Returns the scenario of a block.
     pub fn scenario(&self, block: BlockId) -> ScenarioId {
         self.nodes[block.index()].scenario
     }
 
-    /// The block of the span that a block works for.
+    /// Returns the block of the span to which a block belongs.
     pub fn span(&self, block: BlockId) -> BlockId {
         self.nodes[block.index()].span
     }
 
-    /// The block that calls a block.
+    /// Returns the block that calls a block.
     pub fn caller(&self, block: BlockId) -> Option<BlockId> {
         self.nodes[block.index()].caller
     }
 
-    /// The instruction that calls a block: the block that it stands in, and its position there.
+    /// Returns the instruction that calls a block: the calling block and the position there.
     pub fn call(&self, block: BlockId) -> Option<(BlockId, usize)> {
         let node = &self.nodes[block.index()];
         Some((node.caller?, node.call))
     }
 
-    /// The most spans that a trace of a scenario can have.
+    /// Returns the maximum number of spans of a trace of a scenario.
     pub fn most_spans(&self, scenario: ScenarioId) -> u64 {
         let spans = row(&self.spans, &self.span_ends, scenario).iter();
         spans.fold(0, |sum, block| sum.saturating_add(self.nodes[block.index()].turns))
     }
 
-    /// The turns and the attempts, outermost first, on the way to the block that a trace of a scenario runs most often.
+    /// Returns the turns and attempts, outermost first, on the way to the block that a trace of the scenario runs most
+    /// often.
     pub fn factors(&self, program: &Program, scenario: ScenarioId) -> Vec<u64> {
         let mut factors = vec![];
         let mut at = self.blocks(scenario).iter().copied().rev().max_by_key(|block| self.turns(*block));
@@ -106,73 +107,73 @@ impl Tree {
         factors
     }
 
-    /// Whether a block stands before another one of its scenario: it calls that, or is called before it.
+    /// Reports whether a block comes before another one of its scenario: it calls that one, or is called before it.
     pub fn stands_before(&self, block: BlockId, other: BlockId) -> bool {
         self.nodes[block.index()].at < self.nodes[other.index()].at
     }
 
-    /// How often a trace runs a block, at most.
+    /// Returns the maximum number of times that a trace runs a block.
     pub fn turns(&self, block: BlockId) -> u64 {
         self.nodes[block.index()].turns
     }
 
-    /// A scenario's blocks, each before those it calls.
+    /// Returns a scenario's blocks, each before those that it calls.
     pub fn blocks(&self, scenario: ScenarioId) -> &[BlockId] {
         row(&self.order, &self.ends, scenario)
     }
 }
 
-/// The row of a scenario, where each row but the first begins where the one before ends.
+/// Returns the part of a scenario; each part but the first begins at the end of the one before.
 fn row<'a>(all: &'a [BlockId], ends: &[usize], scenario: ScenarioId) -> &'a [BlockId] {
     let before = scenario.index().checked_sub(1);
     &all[before.map_or(0, |before| ends[before])..ends[scenario.index()]]
 }
 
 impl Program {
-    /// All scenarios, in order.
+    /// Returns all scenarios, in order.
     pub fn scenario_ids(&self) -> impl ExactSizeIterator<Item = ScenarioId> + use<> {
         (0..self.scenarios.len()).map(|scenario| ScenarioId(scenario as u32))
     }
 
-    /// All blocks, in order.
+    /// Returns all blocks, in order.
     pub fn block_ids(&self) -> impl ExactSizeIterator<Item = BlockId> + use<> {
         (0..self.blocks.len()).map(|block| BlockId(block as u32))
     }
 }
 
 impl Plan {
-    /// The scenario that a block belongs to.
+    /// Returns the scenario to which a block belongs.
     pub fn scenario_of(&self, block: BlockId) -> ScenarioId {
         self.tree.scenario(block)
     }
 
-    /// A scenario's blocks, each before those it calls, and these in the order of their calls.
+    /// Returns a scenario's blocks, each before those that it calls, which are in the order of their calls.
     pub fn blocks_of(&self, scenario: ScenarioId) -> &[BlockId] {
         self.tree.blocks(scenario)
     }
 
-    /// The blocks of a scenario that make a span: each before those whose spans are children of its own, and these in order.
+    /// Returns the blocks of a scenario that make a span, each before those of its child spans, which are in order.
     pub fn spans_of(&self, scenario: ScenarioId) -> &[BlockId] {
         row(&self.tree.spans, &self.tree.span_ends, scenario)
     }
 
-    /// The block of the span that a block works for: itself, or, where it is a group, the one that the group stands in.
+    /// Returns the block of the span to which a block belongs: itself, or if it is a group, the block that contains it.
     pub fn span_block(&self, block: BlockId) -> BlockId {
         self.tree.nodes[block.index()].span
     }
 
-    /// What is known, before they run, of the spans that a block works for.
+    /// Returns the form of the span to which a block belongs.
     #[expect(clippy::missing_panics_doc, reason = "the verifier has found that the block is a span")]
     pub fn span(&self, block: BlockId) -> &SpanForm {
         self.block(self.span_block(block)).span().expect("the verifier has found that roots are spans")
     }
 
-    /// The block of the parent of a block's spans; `None`: they are roots.
+    /// Returns the block of the parent of a block's spans, or `None` if they are roots.
     pub fn parent_of(&self, block: BlockId) -> Option<BlockId> {
         self.tree.caller(self.span_block(block)).map(|caller| self.span_block(caller))
     }
 
-    /// The blocks that a block calls, with those that its groups call in the groups' place, in order.
+    /// Returns the blocks that a block calls, in order, with those called by its groups in place of the groups.
     pub fn children_of(&self, block: BlockId) -> Vec<BlockId> {
         let mut children = vec![];
         let mut waiting: Vec<BlockId> = self.block(block).calls().rev().collect();
@@ -185,7 +186,7 @@ impl Plan {
         children
     }
 
-    /// The name and the version of the instrumentation scope that a block's spans are of; the version may be empty.
+    /// Returns the name and the version of the instrumentation scope of a block's spans; the version may be empty.
     pub fn scope_of(&self, block: BlockId) -> (&str, &str) {
         let scope = self.span(block).scope.map(|scope| self.scopes[scope.index()]);
         scope.map_or((SCOPE, ""), |Scope { name, version }| {
@@ -193,12 +194,12 @@ impl Plan {
         })
     }
 
-    /// Whether the parent of a block's spans runs in another process, which is where it is of another service.
+    /// Reports whether the parent of a block's spans runs in another process, which it does if it is of another service.
     pub fn has_remote_parent(&self, block: BlockId) -> bool {
         self.parent_of(block).is_some_and(|parent| self.span(parent).service != self.span(block).service)
     }
 
-    /// Whether a block's spans can fail.
+    /// Reports whether a block's spans can fail.
     pub fn can_fail(&self, block: BlockId) -> bool {
         let mut waiting = vec![block];
         while let Some(next) = waiting.pop() {
@@ -210,17 +211,17 @@ impl Plan {
         false
     }
 
-    /// The name of a scenario.
+    /// Returns the name of a scenario.
     pub fn scenario_name(&self, scenario: ScenarioId) -> &str {
         self.text(self.scenarios[scenario.index()].name)
     }
 
-    /// The name of a service.
+    /// Returns the name of a service.
     pub fn service_name(&self, service: ServiceId) -> &str {
         self.text(self.services[service.index()].name)
     }
 
-    /// The name of the service that a block's spans are of.
+    /// Returns the name of the service of a block's spans.
     pub fn service_of(&self, block: BlockId) -> &str {
         self.service_name(self.span(block).service)
     }
@@ -231,7 +232,7 @@ mod tests {
     use super::*;
     use crate::plan::{Block, fixture};
 
-    /// The fixture with blocks 3 to 5 in its second scenario: 2 calls 4 and 3, 4 calls 5.
+    /// Returns the fixture with blocks 3 to 5 in its second scenario: 2 calls 4 and 3, 4 calls 5.
     fn plan() -> Plan {
         let mut program = fixture::program();
         let form = SpanForm { attrs: Default::default(), ..program.blocks[2].span().unwrap().clone() };

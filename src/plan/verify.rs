@@ -1,4 +1,5 @@
-//! The verifier: the only way from a [`Program`] to a [`Plan`]. It trusts nothing, so that a plan file may come from anywhere.
+//! The verifier, which is the only way from a [`Program`] to a [`Plan`]. It trusts nothing, so a plan file may come from
+//! anywhere.
 
 mod dists;
 mod flow;
@@ -22,15 +23,14 @@ use super::{AttrId, ERROR_TYPE, Plan, Program};
 use violations::Found;
 
 impl Plan {
-    /// Checks every invariant below and makes the plan. Takes time and memory linear in the program's size and in
-    /// [`super::limits::EVALUATIONS`]; recursion goes no deeper than the depths in [`super::limits`].
+    /// Checks every invariant below and makes the plan. The time and memory are linear in the program's size and in
+    /// [`super::limits::EVALUATIONS`]; the recursion is no deeper than the depths in [`super::limits`].
     ///
     /// # Errors
-    ///
-    /// All violations at once, each with its instruction as the listing shows it. What goes on from a broken invariant is not
-    /// checked: a program of other semantics or beyond the limits not at all; no calls where an id, an operand or a jump leads
-    /// astray; no ways through the code where the calls form no trees. Of an expression, and of a row of attributes with an id
-    /// out of range, the first violation counts.
+    /// All violations at once, each with its instruction as in the listing. Invariants that depend on a broken one are not
+    /// checked: a program of other semantics or beyond the limits is not checked at all, calls are not followed if an id,
+    /// an operand or a jump is invalid, and the ways through the code are not followed if the calls form no trees. Only the
+    /// first violation is reported for an expression, and for a range of attributes with an invalid id.
     ///
     /// Tables
     /// 1. `semantics` is [`super::SEMANTICS`]; no table or row is larger than [`super::limits`] says.

@@ -40,7 +40,7 @@ impl Display for Datum<'_> {
     }
 }
 
-/// Writes a value that stands in a list or a map.
+/// Writes a value that is an element of a list or a map.
 fn json(value: Datum<'_>, f: &mut Formatter<'_>) -> fmt::Result {
     match value {
         Datum::Text(text) => quoted(text, f),

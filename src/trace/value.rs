@@ -6,8 +6,8 @@ use crate::plan::{Plan, TextId};
 /// through memory, written in parts for which its reader has to wait; this saves 4 ns a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// The kind in the top three bits; below them the length of a text or of bytes, a double's digits, or of a list or a map whether it is a
-    /// map, its depth and its length.
+    /// The kind is in the top three bits. The bits below contain the length of a text or of bytes; the digits of a double;
+    /// or for a list or a map, whether it is a map, its depth and its length.
     head: u32,
     /// The number itself, the position of a text or a list, or the id of a text of the plan.
     bits: u64,
@@ -38,7 +38,7 @@ pub enum Read {
         at: usize,
         len: usize,
     },
-    /// A map in [`super::Trace::values`]: so many keys, which are texts, each before its value.
+    /// A map in [`super::Trace::values`]: its keys, which are texts, each before its value.
     Map {
         at: usize,
         len: usize,
@@ -62,7 +62,7 @@ const BOOL: u32 = 4;
 const LIST: u32 = 5;
 const ABSENT: u32 = 6;
 const BYTES: u32 = 7;
-/// The head of a list or a map has its length, its depth, and whether it is a map.
+/// The head of a list or a map contains its length, its depth, and whether it is a map.
 const LENGTH: u32 = 24;
 const DEPTH: u32 = 4;
 const IS_MAP: u32 = 1 << (LENGTH + DEPTH);
@@ -72,7 +72,7 @@ const SHORTEST: u32 = LOW;
 impl Value {
     /// The absent value.
     pub const ABSENT: Value = Value { head: ABSENT << KIND, bits: 0 };
-    /// The maximum depth of lists and maps in each other.
+    /// The maximum number of levels of lists and maps.
     pub const MAX_DEPTH: u32 = (1 << DEPTH) - 1;
     /// The maximum length of a text in bytes.
     pub const MAX_TEXT: usize = LOW as usize;
@@ -120,25 +120,27 @@ impl Value {
         Value { head: (end - at) as u32 | BYTES << KIND, bits: at as u64 }
     }
 
-    /// Makes the list `trace.values[at..at + len]`, whose deepest element is `inside` deep; below [`Value::MAX_DEPTH`].
+    /// Makes the list `trace.values[at..at + len]`, whose deepest element has `inside` levels, fewer than
+    /// [`Value::MAX_DEPTH`].
     #[inline(always)]
     pub fn list(at: usize, len: usize, inside: u32) -> Value {
         debug_assert!(len < 1 << LENGTH && inside < Value::MAX_DEPTH);
         Value { head: len as u32 | (inside + 1) << LENGTH | LIST << KIND, bits: at as u64 }
     }
 
-    /// The map whose keys and values are `trace.values[at..at + 2 * len]`, and whose deepest value is `inside` deep.
+    /// Makes the map whose keys and values are `trace.values[at..at + 2 * len]`, and whose deepest value has `inside`
+    /// levels.
     pub fn map(at: usize, len: usize, inside: u32) -> Value {
         let list = Value::list(at, len, inside);
         Value { head: list.head | IS_MAP, ..list }
     }
 
-    /// A list, a map, a text or bytes of a trace, which are the same but stand elsewhere.
+    /// Returns the same list, map, text or bytes at another position.
     pub fn moved(self, at: usize) -> Value {
         Value { bits: at as u64, ..self }
     }
 
-    /// How many lists and maps stand in each other in it, itself included.
+    /// Returns the number of levels of lists and maps, itself included.
     pub fn depth(self) -> u32 {
         if self.head >> KIND == LIST { self.head >> LENGTH & ((1 << DEPTH) - 1) } else { 0 }
     }

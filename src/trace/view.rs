@@ -113,7 +113,7 @@ impl<'a> Items<'a> {
     }
 }
 
-/// The entries of a map, where they stand.
+/// The entries of a map, as they are stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Entries<'a> {
     Owned(&'a [(String, OwnedDatum)]),

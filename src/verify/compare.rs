@@ -157,7 +157,7 @@ impl Comparison {
                 OwnedDatum::Text(found),
             ) => same_json(&as_text(expected), found),
             (Fidelity::ClickHouse, _, OwnedDatum::Text(found)) => as_text(expected) == *found,
-            // As a map: the order means nothing.
+            // They are compared as a map, because their order means nothing.
             (_, OwnedDatum::Map(e), OwnedDatum::Map(f)) => {
                 let same = |(e, f): (&(String, OwnedDatum), &(String, OwnedDatum))| e.0 == f.0 && self.same(&e.1, &f.1);
                 e.len() == f.len() && sorted(e).into_iter().zip(sorted(f)).all(same)
@@ -189,7 +189,7 @@ impl Comparison {
         if e != f {
             return self.differ("links", &listed(e.into_iter()), &listed(f.into_iter()));
         }
-        // Jaeger's answers have the target of a link, and nothing else.
+        // Jaeger's answers contain only the targets of links.
         if self.fidelity == Fidelity::Jaeger {
             return;
         }

@@ -133,7 +133,7 @@ fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
     files
 }
 
-/// Whether a file of a directory is a scenario file, or may be a table that one names.
+/// Reports whether a file of a directory is a scenario file, or may be a table that one names.
 fn may_be_read(path: &Path) -> bool {
     path.extension().is_some_and(|extension| ["yaml", "yml", "csv"].iter().any(|read| extension == *read))
 }

@@ -1,4 +1,4 @@
-//! The pages: each a module with its data, its template in `templates/`.
+//! The pages, each a module with its data and a template in `templates/`.
 
 pub mod login;
 pub mod outage;
@@ -14,13 +14,13 @@ use super::App;
 use crate::engine::Phase;
 use crate::text;
 
-/// What stands around every page.
+/// The frame around every page.
 pub struct Chrome {
     pub tab: Tab,
     pub phase: Phase,
-    /// Traces a second, as achieved.
+    /// The achieved rate in traces a second.
     pub rate: String,
-    /// The scenario files do not compile as they are.
+    /// The scenario files do not compile in their current state.
     pub broken: bool,
 }
 
@@ -40,7 +40,7 @@ impl Chrome {
         Chrome { tab, phase, rate: text::three_figures(rate), broken }
     }
 
-    /// `aria-current` of the tab that is open.
+    /// Returns the `aria-current` attribute of the open tab.
     fn current(&self, tab: Tab) -> &'static str {
         if self.tab == tab { " aria-current=page" } else { "" }
     }

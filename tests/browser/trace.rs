@@ -278,7 +278,7 @@ fn long_names_and_short_spans_are_shown_inside() {
     });
 }
 
-/// Calls side by side, one that is cut off and made again while its callee runs on, and one that nobody waits for.
+/// A scenario with parallel calls, one that is cut off and retried while its callee runs on, and one that nobody waits for.
 const CALLS: &str = "name: calls
 root_span:
   service: shop

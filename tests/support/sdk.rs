@@ -44,7 +44,7 @@ fn data(span: SpanView<'_>) -> SpanData {
         parent_span_id: span.parent().map_or(SpanId::INVALID, |p| SpanId::from_bytes(p.record().id.to_be_bytes())),
         parent_span_is_remote: is_remote(span.flags()),
         span_kind: match span.kind() {
-            // The SDK knows no other.
+            // The SDK has no other one.
             Kind::Unspecified | Kind::Internal => SpanKind::Internal,
             Kind::Server => SpanKind::Server,
             Kind::Client => SpanKind::Client,
@@ -96,7 +96,7 @@ fn value(datum: Datum<'_>) -> Value {
         Datum::Int(v) => Value::I64(v),
         Datum::Double(v) => Value::F64(v),
         Datum::Bool(v) => Value::Bool(v),
-        // An attribute of the SDK can't be anything else.
+        // Attributes of the SDK can't have other types.
         Datum::Bytes(_) | Datum::Map(_) => panic!("{datum:?} is no attribute of an SDK"),
         Datum::List(items) => Value::Array(match items.iter().next() {
             Some(Datum::Int(_)) => {

@@ -1,4 +1,4 @@
-//! Arguments of functions and filters: how many, of which type, and which must be known when compiling.
+//! The arguments of functions and filters: their number, their types, and which of them must be known when compiling.
 
 use super::{Expressions, Scope, Typed};
 use crate::compiler::interval::{Interval, interval};
@@ -11,13 +11,13 @@ use crate::plan::Constant;
 /// A function or filter, and how it is written.
 pub(super) struct Signature {
     pub name: &'static str,
-    /// As the help shows it.
+    /// The usage as the help shows it.
     pub usage: &'static str,
     pub least: usize,
     pub most: usize,
 }
 
-/// An argument, with where it stands.
+/// An argument and its place.
 #[derive(Clone, Copy)]
 pub(super) struct Argument {
     pub typed: Typed,
@@ -37,7 +37,7 @@ impl Expressions<'_> {
         Some(Argument { typed: self.node(node)?, loc: node.loc })
     }
 
-    /// An int, known or computed.
+    /// Compiles an int, known or computed.
     pub(super) fn int(&mut self, signature: &'static Signature, node: &Node) -> Option<Argument> {
         let argument = self.argument(node)?;
         match argument.typed.ty.kind {
@@ -46,7 +46,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// A number, known or computed.
+    /// Compiles a number, known or computed.
     pub(super) fn number_argument(&mut self, signature: &'static Signature, node: &Node) -> Option<Argument> {
         let argument = self.argument(node)?;
         match argument.typed.ty.kind {
@@ -55,7 +55,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// An int that is known when compiling and stands in `least..=most`.
+    /// Compiles an int that must be known when compiling, and be in `least..=most`.
     pub(super) fn known_int(
         &mut self,
         signature: &'static Signature,
@@ -73,7 +73,7 @@ impl Expressions<'_> {
         self.out_of_range(signature, format!("{least} to {most}"), value.to_string(), argument.loc)
     }
 
-    /// A number that is known when compiling.
+    /// Compiles a number that must be known when compiling.
     pub(super) fn known_number(&mut self, signature: &'static Signature, node: &Node) -> Option<f64> {
         let argument = self.number_argument(signature, node)?;
         match self.number_of(argument) {
@@ -82,7 +82,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// The elements of a list written out, or of one that is known when compiling; at least one.
+    /// Returns the elements of a list that is written out or known when compiling, at least one.
     pub(super) fn items(&mut self, usage: &'static str, node: &Node) -> Option<Vec<(Typed, Loc)>> {
         let items: Vec<(Typed, Loc)> = if let Ast::List(items) = &*node.value {
             let items: Vec<_> = items.iter().map(|item| Some((self.node(item)?, item.loc))).collect();
@@ -99,7 +99,7 @@ impl Expressions<'_> {
         if items.is_empty() { self.fail(Problem::EmptyList { usage }, node.loc) } else { Some(items) }
     }
 
-    /// Where a number lies, as far as that is known.
+    /// Returns the range of a number, as far as it is known.
     pub(super) fn interval(&self, typed: Typed) -> Option<Interval> {
         let slots = if let Scope::Trace { slots, .. } = self.scope { slots } else { &[] };
         interval(&self.tables.program.exprs, slots, typed.expr)
@@ -120,7 +120,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// Refuse an argument that is known and is not greater than `floor`.
+    /// Refuses an argument that is known and not greater than `floor`.
     pub(super) fn above(&mut self, signature: &'static Signature, argument: Argument, floor: f64) -> Option<()> {
         match self.number_of(argument) {
             Some(value) if value <= floor => {

@@ -1,4 +1,4 @@
-//! Values and rows that are chosen.
+//! The choice of values and rows.
 
 use super::function::either;
 use super::text::place;
@@ -10,7 +10,7 @@ use crate::language::source::Loc;
 use crate::plan::{Constant, Expr};
 
 impl Expressions<'_> {
-    /// The value that is chosen; of rows, the number of the row, from 0.
+    /// Compiles a choice into the chosen value, or for rows into the number of the row, counted from 0.
     pub(super) fn choice(&mut self, choice: &Choice) -> Option<Typed> {
         let (items, ty) = match (&choice.options, &choice.weights) {
             (Options::Values(values), _) => {
@@ -33,7 +33,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// A column of the row whose number is given.
+    /// Compiles the value of a column in the row with a given number.
     pub(super) fn column(&mut self, row: Typed, column: &Column, loc: Loc) -> Option<Typed> {
         let grown = self.tables.repeat(column.values.len());
         self.within(grown, loc)?;

@@ -1,10 +1,10 @@
-//! Fields that are an expression: a number, a condition.
+//! Fields that are expressions: numbers and conditions.
 
 use super::{Expressions, Typed};
 use crate::language::template::Template;
 
 impl Expressions<'_> {
-    /// The number that a field is.
+    /// Compiles a field that is a number.
     pub fn number_field(&mut self, field: &'static str, template: &Template) -> Option<Typed> {
         let node = template.single()?;
         let typed = self.node(node)?;
@@ -12,7 +12,7 @@ impl Expressions<'_> {
         Some(typed)
     }
 
-    /// The condition that a field is.
+    /// Compiles a field that is a condition.
     pub fn condition_field(&mut self, field: &'static str, template: &Template) -> Option<Typed> {
         let node = template.single()?;
         let typed = self.node(node)?;

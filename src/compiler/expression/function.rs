@@ -40,7 +40,7 @@ const FUNCTIONS: [Signature; 23] = [
     signature("span.id", "span.id", 0, 0),
 ];
 
-/// Digits behind the point of `random.float(a, b)`.
+/// The number of decimals of `random.float(a, b)`.
 const FLOAT_DIGITS: i64 = 2;
 
 impl Expressions<'_> {
@@ -136,12 +136,12 @@ impl Expressions<'_> {
             ("trace.id", _) => self.add(Expr::TraceId, Kind::Text),
             ("trace.index", _) => self.add(Expr::TraceIndex, Kind::Int),
             ("span.id", _) => self.add(Expr::SpanId, Kind::Text),
-            // The table has no other name, and each has the arguments the table says.
+            // The table has no other name, and each has the arguments that the table lists.
             _ => None,
         }
     }
 
-    /// A number of characters, known or computed, with the most that it may be.
+    /// Compiles a number of characters, known or computed, and returns it with its maximum.
     fn counted(
         &mut self,
         signature: &'static Signature,
@@ -162,7 +162,7 @@ impl Expressions<'_> {
             let allowed = if is_known { format!("{least} to {most}") } else { format!("at most {most}") };
             return self.out_of_range(signature, allowed, found.to_string(), argument.loc);
         }
-        // A number below 0 is as good as 0.
+        // A negative number has the same effect as 0.
         Some((argument, found.max(0.0) as u32))
     }
 
@@ -316,7 +316,7 @@ fn double(arguments: &[Argument]) -> Type {
     Type { kind: Kind::Double, optional: optional(arguments) }
 }
 
-/// The type of one of these.
+/// Returns the common type of the items.
 pub(super) fn either(items: &[(Typed, Loc)]) -> Type {
     let kinds = items.iter().map(|(item, _)| item.ty.kind);
     let kind = kinds.reduce(Kind::or).unwrap_or(Kind::Unknown);
@@ -329,8 +329,8 @@ enum Rounding {
     Down,
 }
 
-/// `value` counted in units of 10^-digits, rounded up or down to a whole number of them. Exact, because it works on the
-/// shortest decimal that reads back as `value`: what the user wrote.
+/// Returns `value` in units of 10^-digits, rounded up or down to a whole number. The result is exact, because it is
+/// computed from the shortest decimal that reads back as `value`, which is what the user wrote.
 fn units(value: f64, digits: u8, rounding: Rounding) -> Option<i64> {
     let text = format!("{}", value.abs());
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));

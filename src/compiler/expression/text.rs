@@ -1,4 +1,4 @@
-//! Templates and the values of vars and attributes: what becomes text, and what keeps its type.
+//! Templates and the values of vars and attributes: some become texts, others keep their types.
 
 use super::{Expressions, Scope, Typed};
 use crate::compiler::names::{Target, is_computed};
@@ -11,7 +11,7 @@ use crate::language::template::{Expr as Ast, Part, Template};
 use crate::plan::{Constant, Expr, ExprId, TextId, limits};
 
 impl Expressions<'_> {
-    /// What an attribute or a var is given.
+    /// Compiles the value of an attribute or a var.
     pub fn value(&mut self, value: &Value) -> Option<Typed> {
         match value {
             Value::Scalar(scalar) => self.scalar(scalar),
@@ -25,7 +25,8 @@ impl Expressions<'_> {
         }
     }
 
-    /// A list that is written in YAML, of any types. One of a single type is made as an expression's is.
+    /// Compiles a list that is written in YAML, with elements of any types. A list of one type is compiled as in an
+    /// expression.
     fn array(&mut self, items: Vec<(Option<Typed>, Loc, bool)>, loc: Loc) -> Option<Typed> {
         let kinds =
             || items.iter().filter_map(|(item, ..)| Some(item.as_ref()?.ty.kind)).filter(|k| *k != Kind::Unknown);
@@ -41,7 +42,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// A list or a map that is known, and may be too deep with what vars put into it.
+    /// Compiles a list or a map that is known. It may be too deep with the values of vars in it.
     fn nest(&mut self, constant: Constant, loc: Loc) -> Option<Typed> {
         if constant.depth() > limits::NESTING {
             return self.fail(Problem::ValueTooDeep { limit: limits::NESTING }, loc);
@@ -81,7 +82,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// The template's text; absent if a part is.
+    /// Compiles the template's text, which is absent if a part is absent.
     pub fn text(&mut self, template: &Template) -> Option<Typed> {
         if let Some(node) = template.single() {
             let typed = self.node(node)?;
@@ -89,7 +90,7 @@ impl Expressions<'_> {
         }
         let mut whole = true;
         let mut parts = Vec::with_capacity(template.parts.len());
-        // What is known now is joined now.
+        // Adjacent known parts are joined when compiling.
         let mut known = String::new();
         for part in &template.parts {
             match part {
@@ -149,7 +150,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// The template's text, where there must be one: a name, a key, a type.
+    /// Compiles the template's text where one is required: in a name, a key, a type.
     pub fn required_text(&mut self, template: &Template) -> Option<Typed> {
         let typed = self.text(template)?;
         if let Some(node) = template.single() {
@@ -173,7 +174,7 @@ impl Expressions<'_> {
     }
 }
 
-/// Quoted scalars are text, unless the last filter says what they are.
+/// Reports whether a quoted scalar keeps the type of its expression, because the last filter gives a type.
 fn keeps_type(expr: &Ast) -> bool {
     matches!(expr, Ast::Filter { name, .. } if matches!(&*name.value, "int" | "double" | "bool"))
 }

@@ -1,30 +1,30 @@
-//! Whether a glob can match any of the texts that a key template makes.
+//! The check whether a glob can match any text that a key template makes.
 
-/// What is known of a text before it is made.
+/// A part of a text that is not made yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Piece {
     Text(String),
-    /// Any text, the empty one too.
+    /// Any text, including the empty one.
     Any,
 }
 
-/// Comparisons after which a pair counts as a match: what matches is looked at again when traces are made.
+/// The number of comparisons after which a pair counts as a match, because matches are checked again when traces are made.
 const MOST_WORK: usize = 1 << 20;
 
-/// A character of a key, or what stands for some.
+/// A character of a key or a glob, or a wildcard.
 #[derive(Clone, Copy, PartialEq)]
 enum Symbol {
-    /// [`Piece::Any`].
+    /// Any run of characters, as [`Piece::Any`].
     Run,
     Char(char),
 }
 
-/// The text that everything begins with that the glob matches.
+/// Returns the text with which every match of the glob begins.
 pub fn head_of_glob(glob: &str) -> &str {
     &glob[..glob.find(['*', '?']).unwrap_or(glob.len())]
 }
 
-/// The text that the key begins with.
+/// Returns the text with which the key begins.
 pub fn head_of_key(key: &[Piece]) -> &str {
     match key.first() {
         Some(Piece::Text(text)) => text,
@@ -32,7 +32,8 @@ pub fn head_of_key(key: &[Piece]) -> &str {
     }
 }
 
-/// Whether some text matches both; `*` of the glob is any run of characters, `?` any one. Adds the steps it took to `steps`.
+/// Reports whether some text matches both. In the glob, `*` is any run of characters and `?` any one. The number of steps
+/// is added to `steps`.
 pub fn can_match(glob: &str, key: &[Piece], steps: &mut u64) -> bool {
     let (mut glob, mut key) = (glob.chars(), symbols(key));
     loop {
@@ -44,7 +45,7 @@ pub fn can_match(glob: &str, key: &[Piece], steps: &mut u64) -> bool {
             Beginning::End => return true,
         };
     }
-    // What is left has a run, so the ends can be compared on their own.
+    // The remainder contains a run, so its ends can be compared separately.
     loop {
         *steps += 1;
         match beginning(glob.clone().next_back(), key.clone().next_back()) {
@@ -77,11 +78,11 @@ fn symbols(key: &[Piece]) -> impl DoubleEndedIterator<Item = Symbol> + Clone {
     })
 }
 
-/// How the nearest characters of a glob and a key compare.
+/// The comparison of the first characters of a glob and a key.
 enum Beginning {
-    /// They can be the same.
+    /// They can be equal.
     Same,
-    /// They can't.
+    /// They can't be equal.
     Other,
     /// One of them is a run.
     Open,
@@ -99,7 +100,7 @@ fn beginning(glob: Option<char>, key: Option<Symbol>) -> Beginning {
 }
 
 fn both(glob: impl Iterator<Item = char>, key: &[Symbol]) -> bool {
-    // row[j]: the glob so far and key[..j] can be the same text.
+    // row[j] says whether the glob so far and key[..j] can be the same text.
     let mut row = vec![false; key.len() + 1];
     let mut next = row.clone();
     row[0] = true;
@@ -181,7 +182,8 @@ mod tests {
         }
     }
 
-    /// Against the texts themselves: every glob and key of up to three symbols, and every text of up to six that could be both.
+    /// The result is compared with the texts themselves: every glob and key of up to three symbols, and every text of up to
+    /// six that could match both.
     #[test]
     fn what_matches_is_what_a_text_shows() {
         let words = |symbols: &[char], length: usize| -> Vec<String> {
@@ -206,7 +208,7 @@ mod tests {
         let texts = words(&['a', 'b'], 6);
         let made: Vec<(String, Vec<&String>)> = words(&['a', 'b', '#'], 3)
             .into_iter()
-            // Two runs in a row are never made of a template.
+            // A template never makes two adjacent runs.
             .filter(|template| !template.contains("##"))
             .map(|template| {
                 let texts = texts.iter().filter(|text| matches(&template, '#', text)).collect();

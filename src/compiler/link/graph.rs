@@ -1,5 +1,5 @@
-//! Which scenario links to which. Looking for a link replays candidates, which look for links of their own: that must end, and
-//! soon.
+//! The graph of links between scenarios. The search for a link makes candidates again, which search for their own links, so
+//! the graph must have no cycles and only short chains.
 
 use super::{Export, Use};
 use crate::compiler::names::Names;
@@ -10,8 +10,8 @@ use crate::language::source::Loc;
 use crate::plan::limits;
 use std::collections::HashMap;
 
-/// Reports circles and long chains of links. The nodes are scenarios and, behind them, links: a scenario needs the links it
-/// has, a link the scenarios of its sources. So there are no more edges than links and sources.
+/// Reports cycles and long chains of links. The nodes are scenarios and links: a scenario depends on its links, and a link
+/// on the scenarios of its sources. There are therefore no more edges than links and sources.
 pub fn check(names: &[Names], exports: &[Export], uses: &[Use], sources: &[Vec<usize>], report: &mut Report) {
     let scenarios = names.len();
     let mut needs = vec![Vec::new(); scenarios];
@@ -33,7 +33,7 @@ pub fn check(names: &[Names], exports: &[Export], uses: &[Use], sources: &[Vec<u
     let name = |scenario: usize| names[scenario].scenario.name.value.clone();
     for cycle in &order.cycles {
         let next = |i: usize| cycle[(i + 1) % cycle.len()];
-        // From scenario to link; from link to scenario there is no place.
+        // An edge from a scenario to a link has a place; one from a link to a scenario has none.
         let mut places = (0..cycle.len()).filter_map(|i| globs.get(&(cycle[i], next(i))).copied());
         if let Some(at) = places.next() {
             let path = cycle.iter().filter(|&&node| node < scenarios).map(|&scenario| name(scenario)).collect();
@@ -43,7 +43,7 @@ pub fn check(names: &[Names], exports: &[Export], uses: &[Use], sources: &[Vec<u
     if !order.cycles.is_empty() {
         return;
     }
-    // Links one after another that begin at each node, and the next node of the longest such chain.
+    // The length of the longest chain of links from each node, and the next node of that chain.
     let mut chain = vec![(0, None); needs.len()];
     for &node in &order.nodes {
         let own = u32::from(node < scenarios);

@@ -1,4 +1,4 @@
-//! The keys that are exported, by how they begin: a glob is compared only with those that it could match.
+//! The exported keys, grouped by their beginnings, so that a glob is compared only with keys that it could match.
 
 use super::Export;
 use super::glob::{Piece, can_match, head_of_glob, head_of_key};
@@ -6,14 +6,15 @@ use crate::language::budget::Budget;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Steps that finding the sources of all links may take: less than a second. Unlike a deadline, it is the same on any machine.
+/// The maximum number of steps for finding the sources of all links, which take less than a second. Unlike a deadline, it
+/// is the same on all machines.
 pub const MOST_STEPS: u64 = 1 << 28;
-/// Steps that a source counts as, since it takes memory: no more can be found than a plan may have.
+/// The number of steps for which a source counts, because it takes memory: no more are found than a plan may have.
 const STEPS_A_SOURCE: u64 = 64;
-/// Steps after which the budget is looked at.
+/// The number of steps between two checks of the budget.
 const STEPS_A_LOOK: u64 = 1 << 16;
 
-/// What all threads together have done.
+/// The work of all threads together.
 pub struct Work<'b> {
     budget: &'b Budget,
     steps: AtomicU64,
@@ -28,7 +29,7 @@ impl<'b> Work<'b> {
         self.steps.fetch_add(steps, Ordering::Relaxed);
     }
 
-    /// Whether it is more than [`MOST_STEPS`]: the same however many threads there are.
+    /// Reports whether the work is more than [`MOST_STEPS`], which does not depend on the number of threads.
     pub fn is_too_much(&self) -> bool {
         self.steps.load(Ordering::Relaxed) > MOST_STEPS
     }
@@ -43,13 +44,13 @@ type Key<'e> = (&'e [Piece], Vec<usize>);
 
 /// The keys of all exports, each once.
 pub struct Keys<'e> {
-    /// In the order of their heads.
+    /// The groups in the order of their heads.
     groups: Vec<Group<'e>>,
 }
 
-/// The keys that begin alike.
+/// The keys with the same head.
 struct Group<'e> {
-    /// What they begin with.
+    /// The text with which they begin.
     head: &'e str,
     keys: Vec<Key<'e>>,
     /// The last group before this one whose head is a beginning of this one's.
@@ -67,7 +68,7 @@ impl<'e> Keys<'e> {
             by_head.entry(head_of_key(key)).or_default().push((key, exports));
         }
         let mut groups: Vec<Group> = Vec::with_capacity(by_head.len());
-        // The groups whose heads the next one's may begin with.
+        // The groups whose heads may be beginnings of the next one's.
         let mut open: Vec<usize> = Vec::new();
         for (head, keys) in by_head {
             while open.last().is_some_and(|&last| !head.starts_with(groups[last].head)) {
@@ -80,12 +81,12 @@ impl<'e> Keys<'e> {
         Keys { groups }
     }
 
-    /// How many different keys there are.
+    /// Returns the number of different keys.
     pub fn len(&self) -> usize {
         self.groups.iter().map(|group| group.keys.len()).sum()
     }
 
-    /// The exports whose keys the glob can match, in their order; not all of them where there is too much work.
+    /// Returns the exports whose keys the glob can match, in order. Some are missing if there is too much work.
     pub fn matched_by(&self, glob: &str, work: &Work) -> Vec<usize> {
         let mut found = Vec::new();
         let mut steps = 0;
@@ -106,8 +107,9 @@ impl<'e> Keys<'e> {
         found
     }
 
-    /// The keys whose heads begin with `head`, and those whose heads it begins with. The latter are of groups that lead from
-    /// one to the other by [`Group::shorter`]: whatever lies between a text and a beginning of it, begins with that, too.
+    /// Returns the keys whose heads begin with `head`, and those whose heads are a beginning of it. The latter are in
+    /// groups connected by [`Group::shorter`], because every head between a text and one of its beginnings also begins with
+    /// that.
     fn candidates(&self, head: &str) -> impl Iterator<Item = &Key<'e>> {
         let first = self.groups.partition_point(|group| group.head < head);
         let longer = self.groups[first..].iter().take_while(move |group| group.head.starts_with(head));
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
     use crate::plan::BlockId;
 
-    /// As `<<...>>` where there is a `#`.
+    /// Makes exports with these keys, in which `#` stands for `<<...>>`.
     fn exports(keys: &[&str]) -> Vec<Export> {
         let key = |text: &str| -> Vec<Piece> {
             let parts = text.split('#').map(|part| Piece::Text(part.to_owned()));

@@ -1,19 +1,19 @@
-//! The code of a block in the making. A jump is aimed at a label, which is bound when the place it stands for is reached.
+//! The code of a block under construction. A jump is aimed at a label, which is bound when its target is reached.
 
 use crate::language::source::Loc;
 use crate::plan::Inst;
 
-/// Stands for the target of a jump until its label is bound. Jumps go forward, so no target is 0.
+/// The target of a jump until its label is bound. Jumps go forward, so no real target is 0.
 pub const PENDING: u32 = 0;
 
-/// Instructions, each with the place it was written at.
+/// Instructions, each with the place where it was written.
 #[derive(Default)]
 pub struct Code {
     pub insts: Vec<Inst>,
     pub places: Vec<Loc>,
 }
 
-/// The jumps to a place that is not reached yet, by their positions.
+/// The jumps to a target that is not reached yet, by their positions.
 #[derive(Default)]
 pub struct Label {
     jumps: Vec<usize>,
@@ -25,13 +25,13 @@ impl Code {
         self.places.push(place);
     }
 
-    /// Adds a jump, whose target is [`PENDING`], to where `label` will be bound.
+    /// Adds a jump to the place where `label` will be bound. Until then its target is [`PENDING`].
     pub fn jump(&mut self, inst: Inst, label: &mut Label, place: Loc) {
         label.jumps.push(self.insts.len());
         self.push(inst, place);
     }
 
-    /// Lets the jumps to a label go on at the next instruction.
+    /// Lets the jumps to a label continue at the next instruction.
     pub fn bind(&mut self, label: Label) {
         let next = self.insts.len() as u32;
         for at in label.jumps {

@@ -1,4 +1,4 @@
-//! The layout: the blocks, spans and items of a scenario in their order, and where its vars are known. Each use of a shared span is
+//! The layout: the blocks, spans and items of a scenario in order, and the scopes of vars. Each use of a shared span is
 //! replaced by its body here.
 
 use super::made::Layers;
@@ -8,7 +8,7 @@ use crate::language::scenario::{Body, Item, List, Span, Var};
 use crate::language::source::Loc;
 use foldhash::{HashMap, HashMapExt};
 
-/// A block that is yet to be added.
+/// A block that is still to be added.
 struct Waiting<'m> {
     body: Callable<'m>,
     /// The item that calls it.
@@ -18,18 +18,18 @@ struct Waiting<'m> {
     scope: usize,
 }
 
-/// What an item calls.
+/// The kinds of blocks that an item calls.
 enum Callable<'m> {
     Span(&'m Span),
-    /// The span that this client calls.
+    /// The span that a client calls.
     Server(usize, Layers<'m>),
     Group(&'m List),
-    /// The sequence of an item that repeats and has words for each turn.
+    /// The sequence of an item that repeats and has terms for each turn.
     Turn(&'m Item),
 }
 
 impl<'m> ItemNode<'m> {
-    /// An item that neither repeats nor has words yet.
+    /// Makes the node of an item, which does not repeat and has no terms yet.
     fn new(item: &'m Item, list: usize, scope: usize) -> ItemNode<'m> {
         ItemNode {
             item,
@@ -49,7 +49,7 @@ impl<'m> ItemNode<'m> {
 }
 
 impl<'m> Names<'m> {
-    /// Adds a scope in which these vars are known beside those of the outer one; `site` says where their values are written.
+    /// Adds a scope with these vars inside the outer one; `site` returns the site of each var's value.
     pub(super) fn add_vars(&mut self, outer: Option<usize>, vars: &'m [Var], site: impl Fn(usize) -> Site) -> usize {
         let (scope, body) = (self.scopes.len(), outer.and_then(|outer| self.scopes[outer].body));
         let mut known = HashMap::with_capacity(vars.len());
@@ -67,7 +67,7 @@ impl<'m> Names<'m> {
         scope
     }
 
-    /// Adds the blocks of the scenario. Without recursion: a list of steps is as deep as it is long.
+    /// Adds the blocks of the scenario, without recursion, because a list of steps is as deep as it is long.
     pub(super) fn add_blocks(&mut self, scope: usize, report: &mut Report) {
         let mut waiting = vec![Waiting { body: Callable::Span(&self.scenario.root), caller: None, span: None, scope }];
         while let Some(Waiting { body, caller, span, scope }) = waiting.pop() {
@@ -89,7 +89,7 @@ impl<'m> Names<'m> {
                     }
                 }
                 Callable::Server(client, layers) => {
-                    // A client changes nothing of what names mean below it.
+                    // A client does not change the meanings of names below it.
                     let parent = self.spans[client].parent;
                     waiting.extend(self.add_span_block(layers, parent, caller, report));
                     let server = self.blocks[block].span;
@@ -112,7 +112,7 @@ impl<'m> Names<'m> {
         }
     }
 
-    /// Adds a span, its block and the items of its list. Returns what they call.
+    /// Adds a span, its block and the items of its list, and returns the blocks that they call.
     fn add_span_block(
         &mut self,
         mut layers: Layers<'m>,
@@ -126,7 +126,8 @@ impl<'m> Names<'m> {
         calls.part.iter().filter_map(|item| self.add_item(item, block, calls.scope)).collect()
     }
 
-    /// Adds the request of a client, which is the one item of its list. Returns the span that it calls, which is made of `layers`.
+    /// Adds the request of a client, which is the only item of its list, and returns the span that it calls, made of
+    /// `layers`.
     fn add_request(&mut self, client: usize, layers: Layers<'m>) -> Option<Waiting<'m>> {
         let block = self.spans[client].block;
         let (caller, scope) = (&self.items[self.blocks[block].caller?], self.blocks[block].scope);
@@ -150,7 +151,7 @@ impl<'m> Names<'m> {
         });
     }
 
-    /// Adds an item of the list of `block`. Returns what it calls.
+    /// Adds an item of the list of `block`, and returns the block that it calls.
     fn add_item(&mut self, item: &'m Item, block: usize, scope: usize) -> Option<Waiting<'m>> {
         let has_words =
             !item.vars.is_empty() || item.when.is_some() || item.probability.is_some() || item.propagate.is_some();
@@ -166,8 +167,8 @@ impl<'m> Names<'m> {
         Some(Waiting { body: Callable::Turn(item), caller: Some(at), span: Some(self.blocks[block].span), scope })
     }
 
-    /// Adds an item of the list of `block` with the words for each turn; `wrapper`: the item that repeats it, if that is another.
-    /// Returns what it calls.
+    /// Adds an item of the list of `block` with its terms for each turn, and returns the block that it calls. `wrapper` is
+    /// the node that repeats it, if that is another one.
     fn add_turn(&mut self, item: &'m Item, block: usize, scope: usize, wrapper: Option<usize>) -> Option<Waiting<'m>> {
         let (first_var, at) = (self.vars.len(), self.items.len());
         let scope = match item.vars.is_empty() {

@@ -1,5 +1,5 @@
-//! What a span is made of: what is written of it, and the shared spans that it uses. What comes first in this order has the last
-//! word: scalars replace, attributes are merged by their keys, and error conditions and events stand in front.
+//! The parts of which a span is made: its own text, and the shared spans that it uses. Earlier parts take precedence:
+//! scalars replace, attributes are merged by their keys, and error conditions and events come first.
 
 use std::sync::LazyLock;
 
@@ -13,24 +13,24 @@ use crate::language::source::{Loc, Located, START};
 use crate::language::template::{self, Template};
 use foldhash::{HashMap, HashMapExt};
 
-/// A span, and the shared spans that it is made from.
+/// A span, and the shared spans of which it is made.
 pub(super) struct Layers<'m> {
-    /// The span itself comes first.
+    /// The span itself, followed by its shared spans.
     list: Vec<Layer<'m>>,
-    /// Whether none of the shared spans is missing.
+    /// Whether all of the shared spans exist.
     is_whole: bool,
     /// The parameters.
     given: Vec<usize>,
 }
 
-/// A span, or a shared span that it is made from, and where what it says is written.
+/// A span, or one of its shared spans, and the scope of its text.
 #[derive(Clone, Copy)]
 struct Layer<'m> {
     span: &'m Span,
     scope: usize,
 }
 
-/// What stands where something is not written: a mistake that was reported, or a default.
+/// The defaults for parts that are not written, or wrong and reported.
 struct Unwritten {
     service: Located<String>,
     operation: Template,
@@ -38,7 +38,7 @@ struct Unwritten {
     network: Dist,
 }
 
-/// How long a request or an answer is on its way where nothing else is written, ns: at least, and at most.
+/// The minimum and maximum time that a request or an answer takes by default, in ns.
 const NETWORK: (u64, u64) = (200_000, 1_000_000);
 
 static UNWRITTEN: LazyLock<Unwritten> = LazyLock::new(|| {
@@ -53,7 +53,7 @@ static UNWRITTEN: LazyLock<Unwritten> = LazyLock::new(|| {
 });
 
 impl<'m> Names<'m> {
-    /// What the next span is made of, which is written in `scope`.
+    /// Returns the parts of the next span, which is written in `scope`.
     pub(super) fn layers(&mut self, model: &'m Span, scope: usize) -> Layers<'m> {
         let (span, first_parameter) = (self.spans.len(), self.vars.len());
         let mut list = vec![Layer { span: model, scope }];
@@ -75,8 +75,8 @@ impl<'m> Names<'m> {
         Layers { list, is_whole, given: (first_parameter..self.vars.len()).collect() }
     }
 
-    /// Adds the scope of the body that was added last, in which the parameters of the shared span are known: of those that are
-    /// given, the values are written in `outer`.
+    /// Adds the scope of the last body, in which the parameters of the shared span are defined. The values of those that
+    /// are given are in the scope `outer`.
     fn add_parameters(&mut self, definition: &'m Definition, with: &'m [Var], span: usize, outer: usize) -> usize {
         let scope = self.scopes.len();
         let mut known = HashMap::with_capacity(definition.parameters.len());
@@ -95,7 +95,7 @@ impl<'m> Names<'m> {
         scope
     }
 
-    /// Adds the span of `block`. Returns its number.
+    /// Adds the span of `block`, and returns its number.
     pub(super) fn add_span(
         &mut self,
         layers: &mut Layers<'m>,
@@ -132,7 +132,7 @@ impl<'m> Names<'m> {
         self.push_span(node, layers, parent)
     }
 
-    /// Adds the client around a span, which is that of `block`. Returns its number.
+    /// Adds the client of a span, which is the span of `block`, and returns its number.
     pub(super) fn add_client(
         &mut self,
         client: &'m Client,
@@ -168,7 +168,7 @@ impl<'m> Names<'m> {
         self.push_span(node, layers, Some(parent))
     }
 
-    /// Adds a span that is made of these layers: of a span and its client, the one that comes first takes the parameters.
+    /// Adds a span that is made of these layers. Of a client and its span, the one that comes first takes the parameters.
     fn push_span(&mut self, node: SpanNode<'m>, layers: &mut Layers<'m>, parent: Option<usize>) -> usize {
         let (given, body) = (std::mem::take(&mut layers.given), layers.body(self));
         self.spans.push(SpanNode { given, body, parent, ..node });
@@ -176,13 +176,13 @@ impl<'m> Names<'m> {
     }
 }
 
-/// What a span says of the client that it has, if any.
+/// Returns the client that a span asks for, if any.
 fn wanted(span: &Span) -> Option<&Client> {
     span.client.as_deref().filter(|client| client.is_wanted)
 }
 
 impl<'m> Layers<'m> {
-    /// The client that the span has. Whether it has one, the first says that says anything of it.
+    /// Returns the client of the span. The first layer that mentions a client decides whether there is one.
     pub fn client(&self) -> Option<&'m Client> {
         self.says_of_client().filter(|client| client.is_wanted)
     }
@@ -191,18 +191,18 @@ impl<'m> Layers<'m> {
         self.list.iter().find_map(|layer| layer.span.client.as_deref())
     }
 
-    /// The calls of the span.
+    /// Returns the calls of the span.
     pub fn calls(&self) -> Scoped<&'m [Item]> {
         let calls = self.first(|span| Some(&span.calls[..]).filter(|calls| !calls.is_empty()));
         calls.unwrap_or(Scoped { part: &[], scope: self.list[0].scope })
     }
 
-    /// The place of the span.
+    /// Returns the place of the span.
     pub fn loc(&self) -> Loc {
         self.list[0].span.loc
     }
 
-    /// The links that the first layer says that says any.
+    /// Returns the links of the first layer that has any.
     fn links(&self) -> Vec<Scoped<&'m Link>> {
         let first = self.list.iter().find(|layer| !layer.span.links.is_empty());
         let links = first.into_iter().flat_map(|layer| layer.span.links.iter().map(|part| (part, layer.scope)));
@@ -213,17 +213,17 @@ impl<'m> Layers<'m> {
         self.list.iter().find_map(|layer| layer.span.kind).unwrap_or(Kind::Internal)
     }
 
-    /// The body of the last shared span, or the one that the span is written in.
+    /// Returns the body of the last shared span, or else the body that contains the span.
     fn body(&self, names: &Names) -> Option<usize> {
         self.list.last().and_then(|layer| names.scopes[layer.scope].body)
     }
 
-    /// What the first layer says that says anything.
+    /// Returns a part of the first layer that has it.
     fn first<T: ?Sized>(&self, part: impl Fn(&'m Span) -> Option<&'m T>) -> Option<Scoped<&'m T>> {
         self.list.iter().find_map(|layer| Some(Scoped { part: part(layer.span)?, scope: layer.scope }))
     }
 
-    /// What all layers say.
+    /// Returns a part of all layers.
     fn all<T>(&self, parts: impl Fn(&'m Span) -> &'m [T]) -> Vec<Scoped<&'m T>> {
         let of_layer = |layer: &Layer<'m>| {
             let scope = layer.scope;
@@ -232,7 +232,7 @@ impl<'m> Layers<'m> {
         self.list.iter().flat_map(of_layer).collect()
     }
 
-    /// The attributes of all layers, the last one's in front. One that is replaced keeps its place.
+    /// Returns the attributes of all layers, those of the last one first. An attribute that is replaced keeps its place.
     fn attributes(
         &self,
         parts: impl Fn(&'m Span) -> &'m [Attribute],
@@ -254,7 +254,7 @@ impl<'m> Layers<'m> {
 }
 
 impl<'m> SpanNode<'m> {
-    /// A span of which nothing else is known yet.
+    /// Makes a span of which nothing else is known yet.
     fn new(service: &'m Located<String>, kind: Kind, block: usize, place: Loc) -> SpanNode<'m> {
         SpanNode {
             service,

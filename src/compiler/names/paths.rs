@@ -1,11 +1,11 @@
-//! The paths that are written in the expressions of templates and values.
+//! The paths in the expressions of templates and values.
 
 use crate::language::scenario::choice::{Choice, Options};
 use crate::language::scenario::{Scalar, Value};
 use crate::language::source::Loc;
 use crate::language::template::{Expr, Node, Part, Template};
 
-/// Every name that the expressions of a value read, in the order written.
+/// Calls `f` with every path that the expressions of a value read, in the order written.
 pub fn each_path_of_value(value: &Value, f: &mut impl FnMut(&[String], Loc)) {
     let mut waiting = vec![value];
     while let Some(value) = waiting.pop() {
@@ -28,7 +28,7 @@ fn each_path_of_scalar(scalar: &Scalar, f: &mut impl FnMut(&[String], Loc)) {
     }
 }
 
-/// Every name that the template's expressions read, in the order written.
+/// Calls `f` with every path that the template's expressions read, in the order written.
 pub fn each_path(template: &Template, f: &mut impl FnMut(&[String], Loc)) {
     let mut waiting: Vec<&Node> = Vec::new();
     for part in &template.parts {

@@ -1,4 +1,4 @@
-//! The reads: who reads what, and the order of evaluation that follows.
+//! Collects who reads what, and the resulting order of evaluation.
 
 use super::paths::{each_path, each_path_of_value};
 use super::{BlockNode, Linked, Miss, Names, Scoped, Site, SpanNode, Step, Target};
@@ -10,7 +10,7 @@ use crate::language::source::Loc;
 use crate::language::template::Template;
 
 impl<'m> Names<'m> {
-    /// The order in which these vars are evaluated.
+    /// Returns the order in which these vars are evaluated.
     pub(super) fn order_vars(&mut self, own: &[usize], report: &mut Report) -> Vec<usize> {
         let mut dependencies = Vec::with_capacity(own.len());
         for &at in own {
@@ -33,7 +33,7 @@ impl<'m> Names<'m> {
         order.nodes.into_iter().map(|at| own[at]).collect()
     }
 
-    /// Notes what others than its owner need of what was found.
+    /// Notes what is needed outside of its owner.
     fn note(&mut self, found: Result<Target, Miss>, loc: Loc) {
         match found {
             Ok(Target::Var(var) | Target::Column { var, .. }) => self.vars[var].is_read = true,
@@ -56,7 +56,7 @@ impl<'m> Names<'m> {
         }
     }
 
-    /// Notes what the failure of a span reads and replaces, which is written at `site`.
+    /// Notes what the failure of a span, which is written at `site`, reads and replaces.
     fn note_failure<'t>(
         &mut self,
         span: usize,
@@ -71,7 +71,7 @@ impl<'m> Names<'m> {
         self.spans[span].replace(attributes);
     }
 
-    /// Collects what the words of an item read, and orders its vars.
+    /// Collects what the terms of an item read, and orders its vars.
     pub(super) fn order_item(&mut self, at: usize, report: &mut Report) {
         let (item, has_words, repeats) = (self.items[at].item, self.items[at].has_words, self.items[at].repeats);
         if repeats && let Some(Repeat::Computed(count)) = &item.repeat {
@@ -146,7 +146,8 @@ impl<'m> Names<'m> {
         }
     }
 
-    /// Passes on from each group to the list that it stands in whether a failure in it can be. A block stands before what it calls.
+    /// Passes on, from each group to the list that contains it, whether a failure in the group can be passed on. A block
+    /// comes before those that it calls.
     pub(super) fn spread_failures(&mut self) {
         for block in (0..self.blocks.len()).rev() {
             let BlockNode { kind, propagates, caller: Some(caller), .. } = self.blocks[block] else { continue };
@@ -156,7 +157,7 @@ impl<'m> Names<'m> {
         }
     }
 
-    /// Collects what the span's templates read, of itself for the order and of others for their slots.
+    /// Collects what the span's templates read: values of the span for the order, and others for their slots.
     pub(super) fn order_span(&mut self, at: usize, report: &mut Report) {
         check::probabilities(self.spans[at].error_conditions.iter().map(|condition| condition.part), report);
         let given = std::mem::take(&mut self.spans[at].given);
@@ -251,7 +252,7 @@ impl<'m> Names<'m> {
             .collect();
     }
 
-    /// Whether the operation of a client is its server's, and a path in it reads an attribute of that server.
+    /// Reports whether the operation of a client is its server's, and a path in it reads an attribute of that server.
     fn server_has(&self, client: usize, operation: &Scoped<&Template>, path: &[String]) -> bool {
         let Some(request) = self.spans[client].request.as_ref().filter(|request| request.copies_operation) else {
             return false;

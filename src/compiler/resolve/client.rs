@@ -1,4 +1,4 @@
-//! Clients: what can be said of one only once the server that it calls is resolved.
+//! Clients: the parts that can be resolved only after the server that they call.
 
 use super::{Resolver, State, new_slot};
 use crate::compiler::expression::Typed;
@@ -9,7 +9,8 @@ use crate::compiler::types::{Kind, Type};
 use crate::plan::{Answer, AnswerId, CallSpec, Exchange, Expr};
 
 impl<'m> Resolver<'m> {
-    /// Completes the block of the client at `at`: its request, the attributes that read the answer, and the conditions after it.
+    /// Completes the block of the client at `at`: its request, the attributes that read the answer, and the conditions
+    /// after it.
     pub(super) fn client(&mut self, state: &mut State<'_, 'm>, at: usize, block: &mut Block, report: &mut Report) {
         if let Some(list) = self.request(state, at, report) {
             block.list = list;
@@ -31,7 +32,7 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    /// The one call of the client at `at`. A failure of it is always passed on.
+    /// Returns the only call of the client at `at`, whose failure is always passed on.
     fn request(&mut self, state: &mut State<'_, 'm>, at: usize, report: &mut Report) -> Option<List> {
         let names = state.names;
         let (node, loc) = (&names.spans[at], names.spans[at].place);

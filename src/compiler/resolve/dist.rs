@@ -1,4 +1,4 @@
-//! Times: distributions of the plan, with what they read resolved.
+//! Times: distributions of the plan, with the expressions in them resolved.
 
 use super::{Resolver, State};
 use crate::compiler::names::Site;
@@ -8,7 +8,7 @@ use crate::language::scenario::dist::{Dist as Written, Form, Percentile as Point
 use crate::plan::{Constant, Dist, DistForm, DistId, Percentile};
 
 impl<'m> Resolver<'m> {
-    /// A time that is drawn; `None`: it is always 0, or wrong and reported.
+    /// Returns a time that is drawn, or `None` if it is always 0, or wrong and reported.
     pub(super) fn time(
         &mut self,
         state: &State<'_, 'm>,
@@ -23,7 +23,7 @@ impl<'m> Resolver<'m> {
         })
     }
 
-    /// A time that is drawn, in the table whatever its form; `None`: it is wrong, and reported.
+    /// Returns a time that is drawn as an entry of the table, whatever its form is, or `None` if it is wrong and reported.
     pub(super) fn dist_id(
         &mut self,
         state: &State<'_, 'm>,
@@ -35,7 +35,8 @@ impl<'m> Resolver<'m> {
         Some(self.tables.dist(dist))
     }
 
-    /// The distribution that a time is. Its parts are in the table, itself not: what is uniform may do without.
+    /// Returns the distribution of a time. Its parts are added to the table, but it is not, because a uniform one may not
+    /// need to be.
     fn dist(&mut self, state: &State<'_, 'm>, site: Site, written: &Written, report: &mut Report) -> Option<Dist> {
         let form = match &written.form {
             Form::Uniform { min, max } => DistForm::Uniform { min: *min, max: *max },
@@ -48,7 +49,7 @@ impl<'m> Resolver<'m> {
                 let value = self.expressions(state, site, report).number_field(field, value)?;
                 match self.tables.constant_of(value.expr).and_then(known) {
                     Some(number) => {
-                        // As the interpreter would compute it.
+                        // The interpreter would compute the same value.
                         let time = ((number * *unit as f64).round() as u64).min(written.max);
                         DistForm::Uniform { min: time, max: time }
                     }
@@ -56,7 +57,7 @@ impl<'m> Resolver<'m> {
                 }
             }
             Form::Mix { conditional, weighted } => {
-                // All of them, so that all that is wrong is reported.
+                // All are resolved, so that all mistakes are reported.
                 let conditional: Vec<_> = (conditional.iter())
                     .map(|(when, part)| {
                         let when = self.expressions(state, site, report).condition_field("when", when);

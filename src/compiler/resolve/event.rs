@@ -8,7 +8,7 @@ use crate::language::source::Loc;
 use crate::plan::{AttrId, Chance, Event, EventId, Expr, ExprId, Repeat, limits};
 
 impl<'m> Resolver<'m> {
-    /// The events of a span that happen before its calls, or those at its end.
+    /// Returns the events of a span that happen before its calls, or those at its end.
     pub(super) fn events(
         &mut self,
         state: &mut State<'_, 'm>,
@@ -48,7 +48,7 @@ impl<'m> Resolver<'m> {
         Some(EventId(events.len() as u32 - 1))
     }
 
-    /// How often an event happens.
+    /// Returns the number of times that an event happens.
     fn event_turns(
         &mut self,
         state: &mut State<'_, 'm>,
@@ -60,7 +60,7 @@ impl<'m> Resolver<'m> {
         let site = state.names.spans[span].events[at].site(span, None);
         let (count, max, loc) = self.counted(state, site, written, ("turns", "repeat: N", limits::TURNS), report)?;
         let (reads_index, reads_count) = state.names.spans[span].event_reads[at];
-        // What stands for the number of the turn is as large as that can be.
+        // The expression that stands for the number of the turn has the same range.
         let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
         let index = reads_index.then(|| new_slot(state, "repeat.index", Some(turn), loc));
         let total = reads_count.then(|| new_slot(state, "repeat.count", Some(count), loc));
@@ -68,7 +68,7 @@ impl<'m> Resolver<'m> {
         Some(Repeat { count, max, index, total, until: None })
     }
 
-    /// The attributes of an event or a link: the constant ones, then the others.
+    /// Returns the attributes of an event or a link: the constant ones, then the others.
     pub(super) fn attributes_of(
         &mut self,
         state: &State<'_, 'm>,

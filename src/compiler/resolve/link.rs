@@ -10,8 +10,8 @@ use crate::language::scenario;
 use crate::plan::{Expr, Link, LinkCount, LinkId, limits};
 
 impl<'m> Resolver<'m> {
-    /// Looks for what a span links to. What is read of what the first link finds, here or below, is put into slots at once: a read
-    /// below is a slot read.
+    /// Adds the steps that find the spans to which a span links. What is read of the first link's span, here or below, is
+    /// stored in slots at once, because reads below are reads of slots.
     pub(super) fn links(&mut self, state: &mut State<'_, 'm>, draft: &mut Draft, report: &mut Report) {
         let node = &state.names.spans[draft.at];
         for (number, written) in node.links.iter().map(|link| link.part).enumerate() {
@@ -43,7 +43,7 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    /// A link. Those that say nothing but a glob are one where it is the same.
+    /// Returns a link. Links that have only a glob are shared if the glob is the same.
     fn link(
         &mut self,
         state: &State<'_, 'm>,

@@ -1,4 +1,4 @@
-//! Lists of calls: what says whether, how often and how each is made, and what becomes of it.
+//! Lists of calls: whether, how often and how each call is made, and what its failure causes.
 
 use super::span::Terms;
 use super::{Resolver, State, new_slot};
@@ -16,11 +16,11 @@ use crate::plan::{
     CallSpec, Chance, Constant, ErrorId, Expr, ExprId, Group, Outcome, Repeat, Retry, SlotId, Timeout, limits,
 };
 
-/// The type of the error of a call that took too long, by the semantic conventions' word for it.
+/// The type of the error of a call that reached its timeout, as in the semantic conventions.
 const TIMEOUT: &str = "timeout";
 
 impl<'m> Resolver<'m> {
-    /// The form of a block that is a group.
+    /// Returns the form of a block that is a group.
     pub(super) fn group(&mut self, state: &State<'_, 'm>, block: usize) -> Group {
         match state.names.blocks[block].kind {
             BlockKind::Parallel(max) => Group::Parallel { max },
@@ -28,7 +28,7 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    /// The calls of a block.
+    /// Returns the calls of a block.
     pub(super) fn list(&mut self, state: &mut State<'_, 'm>, block: usize, report: &mut Report) -> List {
         let names = state.names;
         let node = &names.blocks[block];
@@ -52,7 +52,7 @@ impl<'m> Resolver<'m> {
             state.values.propagated[block] = Some(slot);
         }
         for callee in node.items.iter().filter_map(|at| names.items[*at].callee) {
-            // It keeps that it failed from turn to turn, so it begins here.
+            // The group keeps from turn to turn that it failed, so the slot is set here.
             if names.blocks[callee].propagates && names.blocks[callee].kind.is_group() {
                 self.begin_failing(state, &mut list, callee);
             }
@@ -65,7 +65,8 @@ impl<'m> Resolver<'m> {
         list
     }
 
-    /// Gives `block` a slot that says whether a failure was passed on in its list; none was before the first item of `list`.
+    /// Gives `block` a slot for whether a failure was passed on in its list, which is false before the first item of
+    /// `list`.
     fn begin_failing(&mut self, state: &mut State, list: &mut List, block: usize) {
         let no = self.tables.constant(Constant::Bool(false));
         let slot = new_slot(state, "failing", Some(no), state.names.blocks[block].loc);
@@ -75,7 +76,8 @@ impl<'m> Resolver<'m> {
         state.values.failing[block] = Some(Failing { slot, is, is_not });
     }
 
-    /// Where the outcome of a block's calls is read first: in its own list, or, if it is a sequence, in the one that it stands in.
+    /// Returns the place where the outcome of a block's calls is first read: in its own list, or for a sequence, in the
+    /// list that contains it.
     fn outcome_read_at(&self, state: &State, block: usize) -> Option<Loc> {
         let node = &state.names.blocks[block];
         let outside = || {
@@ -85,13 +87,13 @@ impl<'m> Resolver<'m> {
         node.reads_outcome.or_else(|| if node.kind == BlockKind::Sequence { outside() } else { None })
     }
 
-    /// What the slots of an outcome hold before there is a call.
+    /// Returns the values of an outcome's slots before there is a call.
     pub(super) fn before(&mut self, outcome: Outcome) -> [(SlotId, ExprId); 3] {
         let (not_failed, nothing) = (self.tables.constant(Constant::Bool(false)), self.tables.text_constant(""));
         [(outcome.failed, not_failed), (outcome.r#type, nothing), (outcome.message, nothing)]
     }
 
-    /// What the slots of an outcome hold where no call is made.
+    /// Returns the values of an outcome's slots if no call is made.
     pub(super) fn absent(&mut self, outcome: Outcome) -> Vec<(SlotId, ExprId)> {
         let of = self.tables.text_constant("");
         let absent = self.tables.expr(Expr::Omit { of, value: of });
@@ -106,7 +108,7 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    /// An item; `initial` takes what its slots hold before the first item of the list.
+    /// Returns an item. The values of its slots before the first item of the list are added to `initial`.
     fn item(
         &mut self,
         state: &mut State<'_, 'm>,
@@ -128,7 +130,7 @@ impl<'m> Resolver<'m> {
         let chance = words.and_then(|item| item.probability.as_ref());
         let handles = node.handles && state.values.failing[node.list].is_some();
         let outcome = match state.values.outcomes[node.list] {
-            // After a failure that was passed on, `error` goes on to speak of that one.
+            // After a failure was passed on, `error` continues to mean that failure.
             Some(_) if handles => {
                 let own = self.outcome(state, model.loc);
                 initial.extend(self.before(own));
@@ -136,7 +138,7 @@ impl<'m> Resolver<'m> {
             }
             outcome => outcome,
         };
-        // What is asked after the call, a retry's condition or how its failure is passed on, speaks of this call.
+        // The terms after the call, such as a retry's condition or those for passing its failure on, refer to this call.
         let of_list = std::mem::replace(&mut state.values.outcomes[node.list], outcome);
         let group = node.callee.filter(|callee| state.names.blocks[*callee].kind.is_group());
         let inner = group.and_then(|group| state.values.failing[group]);
@@ -174,7 +176,7 @@ impl<'m> Resolver<'m> {
         Item { steps, when, chance, act, propagation, inner, handles, loc: place(model) }
     }
 
-    /// Evaluates vars, in this order, as the first of `steps`. Those that are not constant are kept in slots.
+    /// Evaluates vars in this order, as the first of `steps`. Those that are not constant are stored in slots.
     pub(super) fn vars(
         &mut self,
         state: &mut State<'_, 'm>,
@@ -189,7 +191,7 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    /// The terms of an item's call that are asked in each turn.
+    /// Returns the terms of an item's call that are evaluated in each turn.
     fn terms(
         &mut self,
         state: &mut State<'_, 'm>,
@@ -225,7 +227,7 @@ impl<'m> Resolver<'m> {
         CallSpec { wait, timeout, retry, ..CallSpec::default() }
     }
 
-    /// How the failure of an item is passed on, whose outcome goes to these slots.
+    /// Returns how the failure of an item is passed on, whose outcome is in these slots.
     fn propagation(
         &mut self,
         state: &State<'_, 'm>,
@@ -256,27 +258,27 @@ impl<'m> Resolver<'m> {
         Some(Propagation { when, chance, noted, ..self.passed_on(outcome, error, model.loc) })
     }
 
-    /// What passes every failure on as it is, which goes to these slots.
+    /// Returns the propagation that passes on every failure unchanged, whose outcome is in these slots.
     pub(super) fn callees_failure(&mut self, outcome: Outcome, loc: Loc) -> Propagation {
         let (r#type, message) = self.error_in(outcome);
         let error = self.shared_error(Terms { r#type, message, delay: None });
         self.passed_on(outcome, error, loc)
     }
 
-    /// What passes every failure on as `error`.
+    /// Returns the propagation that passes on every failure as `error`.
     fn passed_on(&mut self, outcome: Outcome, error: ErrorId, loc: Loc) -> Propagation {
         let failed = self.tables.expr(Expr::Slot { slot: outcome.failed });
         let yes = self.tables.constant(Constant::Bool(true));
         Propagation { failed, when: None, chance: None, noted: None, error, yes, loc }
     }
 
-    /// The type and the message of the error that these slots hold.
+    /// Returns the type and the message of the error in these slots.
     fn error_in(&mut self, outcome: Outcome) -> (ExprId, Option<ExprId>) {
         let message = self.tables.expr(Expr::Slot { slot: outcome.message });
         (self.tables.expr(Expr::Slot { slot: outcome.r#type }), Some(message))
     }
 
-    /// A bool.
+    /// Resolves a bool.
     pub(super) fn condition(
         &mut self,
         state: &State<'_, 'm>,
@@ -287,7 +289,7 @@ impl<'m> Resolver<'m> {
         Some(self.expressions(state, site, report).condition_field("when", when)?.expr)
     }
 
-    /// How often an item runs.
+    /// Returns how often an item runs.
     fn repeat(
         &mut self,
         state: &mut State<'_, 'm>,
@@ -298,7 +300,7 @@ impl<'m> Resolver<'m> {
         let site = Site::Repeat { item: at };
         let what = ("turns", "repeat: N", limits::TURNS);
         let (count, max, loc) = self.counted(state, site, node.item.repeat.as_ref()?, what, report)?;
-        // What stands for the number of the turn is as large as that can be.
+        // The expression that stands for the number of the turn has the same range.
         let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
         let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, Some(value), loc));
         let index: Option<SlotId> = slot(node.reads_index, "repeat.index", turn);
@@ -307,8 +309,8 @@ impl<'m> Resolver<'m> {
         Some(Repeat { count, max, index, total, until: None })
     }
 
-    /// A number of turns or links that is written at `site`, with the most that it can be, at least 1, and its place; `what` it counts, how
-    /// that is written, and how many there may be.
+    /// Returns a number of turns or links that is written at `site`, with its maximum, at least 1, and its place. `what`
+    /// names what is counted, how it is written, and how many are allowed.
     pub(super) fn counted(
         &mut self,
         state: &State<'_, 'm>,
@@ -341,12 +343,12 @@ impl<'m> Resolver<'m> {
             report.add(Problem::TurnsWithoutBound { what, most: most.map(|most| most as i64), limit }, loc);
             return None;
         };
-        // What never runs is what has no turns.
+        // Something that never runs has no turns.
         Some((count, (most as u32).max(1), loc))
     }
 }
 
-/// The place to point at for an item as a whole.
+/// Returns the place that stands for an item as a whole.
 fn place(item: &scenario::Item) -> Loc {
     match &item.body {
         Body::Span(span) => span.loc,

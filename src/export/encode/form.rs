@@ -64,9 +64,9 @@ pub struct SpanForm {
     pub has_constants: bool,
     /// One of the computed attributes is `error.type`, so that a failure adds none.
     pub has_error_type: bool,
-    /// Its status is OK unless it fails.
+    /// Whether its status is OK unless it fails.
     pub is_ok: bool,
-    /// Its traces have a state.
+    /// Whether its traces have a trace state.
     pub has_trace_state: bool,
 }
 

@@ -150,7 +150,7 @@ fn long_attribute(out: &mut Bytes, tag: u8, max_len: usize, view: View<'_>, reco
     out.room(max_len);
 }
 
-/// The trace state stands before the parent's id, which is there already.
+/// Inserts the trace state before the parent's id, which is already there.
 #[cold]
 #[inline(never)]
 fn trace_state(out: &mut Bytes, form: &SpanForm, view: View<'_>, is_root: bool) {

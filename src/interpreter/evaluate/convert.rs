@@ -1,4 +1,4 @@
-//! From one type to another, and arithmetic. Doubles stay finite: what would be infinite is the largest there is.
+//! Conversions between types, and arithmetic. Doubles stay finite: an infinite result becomes the largest finite one.
 
 use super::Evaluation;
 use super::text::POWERS;
@@ -6,12 +6,12 @@ use crate::interpreter::stable::Use;
 use crate::plan::{ExprId, Number, Operator};
 use crate::trace::{Bytes, Read, Value};
 
-/// A double as a value, absent if it is not a number.
+/// Returns a double as a value, which is absent if the double is not a number.
 pub(super) fn finite(v: f64) -> Value {
     Number::finite(v).map_or(Value::ABSENT, |v| Value::double(v.double()))
 }
 
-/// The number that a value is.
+/// Returns a value as a number, if it is one.
 #[inline]
 pub(super) fn number(value: Value) -> Option<Number> {
     match value.read() {
@@ -21,28 +21,28 @@ pub(super) fn number(value: Value) -> Option<Number> {
     }
 }
 
-/// An int, or a double's whole part (saturating).
+/// Returns an int, or the whole part of a double, limited to the range of an int.
 pub(super) fn int(value: Value) -> Option<i64> {
     number(value).map(Number::int)
 }
 
-/// An int or a double as a double.
+/// Returns an int or a double as a double.
 pub(super) fn double(value: Value) -> Option<f64> {
     number(value).map(Number::double)
 }
 
-/// A number rounded half away from zero to so many decimals.
+/// Returns a number rounded to `digits` decimals, half away from zero.
 pub(super) fn round(value: Value, digits: u8) -> Value {
     let Some(v) = double(value) else { return Value::ABSENT };
     let scale = POWERS[digits as usize] as f64;
     let scaled = v * scale;
-    // Beyond 2^52 a double has no digits that could be rounded.
+    // Beyond 2^52 a double has no decimals to round.
     let rounded = if scaled.abs() < (1u64 << 52) as f64 { libm::round(scaled) / scale } else { v };
-    // The sum makes 0.0 of -0.0.
+    // Adding 0.0 turns -0.0 into 0.0.
     Value::fixed(rounded + 0.0, digits)
 }
 
-/// What an arithmetic operator makes of two values.
+/// Applies an arithmetic operator to two values.
 pub(super) fn arithmetic(operator: Operator, a: Value, b: Value) -> Value {
     let result = number(a).zip(number(b)).and_then(|(a, b)| a.arithmetic(operator, b));
     match result {
@@ -52,7 +52,7 @@ pub(super) fn arithmetic(operator: Operator, a: Value, b: Value) -> Value {
     }
 }
 
-/// Whether a list can hold both: neither is absent or a list, and they are of one type.
+/// Reports whether a list can hold both values: neither is absent or a list, and they have the same type.
 pub(super) fn may_be_together(first: Value, value: Value) -> bool {
     matches!(
         (first.read(), value.read()),
@@ -63,7 +63,7 @@ pub(super) fn may_be_together(first: Value, value: Value) -> bool {
     )
 }
 
-/// The number that a text writes in decimal; `inf` and `nan` are none.
+/// Returns the number that a text writes in decimal. `inf` and `nan` are not numbers here.
 fn parse(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
@@ -71,7 +71,7 @@ fn parse(text: &[u8]) -> Option<f64> {
 }
 
 impl Evaluation<'_> {
-    /// The bytes of a text; `None`: the value is no text.
+    /// Returns the bytes of a text, or `None` if the value is not a text.
     pub(super) fn bytes(&self, value: Value) -> Option<&[u8]> {
         match value.read() {
             Read::Text { at, len } => Some(&self.trace.text.as_slice()[at..at + len]),
@@ -132,7 +132,7 @@ impl Evaluation<'_> {
                 at += 1;
                 continue;
             }
-            // The leading ones of the first byte are the number of bytes.
+            // The number of leading ones in the first byte is the number of bytes of the character.
             let width = (first.leading_ones() as usize).clamp(1, rest.len());
             let c = std::str::from_utf8(&rest[..width]).ok().and_then(|s| s.chars().next());
             other(&mut self.trace.text, c.unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -147,7 +147,7 @@ impl Evaluation<'_> {
         let value = self.as_text(value);
         let Some(text) = self.bytes(value) else { return Value::ABSENT };
         let (bytes, negative) = (text.len(), number && text.first() == Some(&b'-'));
-        // Bytes that go on with a character begin with the bits 10.
+        // The bytes that continue a character begin with the bits 10.
         let chars = text.iter().filter(|&b| b & 0xc0 != 0x80).count();
         if chars >= width {
             return value;
@@ -177,7 +177,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// What `make` makes of the operand's text.
+    /// Returns the result of `make` for the text of an operand.
     pub(super) fn stable(&mut self, of: ExprId, make: impl FnOnce(&mut Self, Value) -> Value) -> Value {
         let text = self.text(of);
         if text.is_absent() { Value::ABSENT } else { make(self, text) }

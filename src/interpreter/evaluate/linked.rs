@@ -1,28 +1,28 @@
-//! What an expression reads of the span that a link found.
+//! Reading the span that a link has found.
 
 use super::Evaluation;
 use crate::plan::TextId;
 use crate::trace::{Read, Value};
 
-/// A span that a link found, and the key it exported.
+/// A span that a link found, and the key that it exported.
 #[derive(Clone, Copy)]
 pub(in crate::interpreter) struct Found {
     /// The ordinal of the span in its trace.
     pub span: u32,
     pub key: Value,
-    /// The position among the exports of its trace.
+    /// The position of the key among the exports of the span's trace.
     pub export: usize,
-    /// Whether its trace is the current one, not [`Evaluation::earlier`].
+    /// Whether the span is in the current trace, not in [`Evaluation::earlier`].
     pub same_trace: bool,
 }
 
 impl Evaluation<'_> {
-    /// The key under which the linked span exported its context.
+    /// Returns the key under which the linked span exported its context.
     pub(super) fn linked_key(&mut self) -> Value {
         self.linked.map_or(Value::ABSENT, |found| self.taken(found, found.key))
     }
 
-    /// The attribute `key` of the linked span, as it was sent.
+    /// Returns the attribute `key` of the linked span as it was sent.
     pub(super) fn linked_attribute(&mut self, key: TextId) -> Value {
         let Some(found) = self.linked else { return Value::ABSENT };
         let trace = if found.same_trace { &*self.trace } else { &*self.earlier };
@@ -39,12 +39,12 @@ impl Evaluation<'_> {
         }
     }
 
-    /// A value of the trace of a linked span, as one of this trace.
+    /// Returns a value of the linked span's trace as a value of the current trace.
     fn taken(&mut self, found: Found, value: Value) -> Value {
         if found.same_trace { value } else { self.copy_from_earlier(value) }
     }
 
-    /// A value of the linked trace, copied into this one.
+    /// Copies a value from the earlier trace into the current one.
     fn copy_from_earlier(&mut self, value: Value) -> Value {
         match value.read() {
             Read::Text { at, len } => {
@@ -63,7 +63,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// A row of values of the linked trace, copied into this one; as deep as values are nested. Returns where it begins.
+    /// Copies values of the linked trace into this one, and returns the position of the first. The recursion is as deep as
+    /// values are nested.
     fn copy_row(&mut self, at: usize, len: usize) -> usize {
         let start = self.trace.values.len();
         self.trace.values.resize(start + len, Value::ABSENT);

@@ -1,4 +1,4 @@
-//! Every expression, by the value it gives.
+//! Tests of every expression by its value.
 
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::plan::{Chance, Constant, Expr, ExprId, Operator};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 const START: u64 = 1_767_225_600_123_456_789;
 
-/// The attribute that `make`'s expression gives in trace `index`.
+/// Returns the attribute whose expression `make` makes, in trace `index`.
 fn value_at(index: u64, make: impl Fn(&mut Maker) -> ExprId) -> Option<OwnedDatum> {
     let mut m = Maker::new();
     let value = make(&mut m);
@@ -49,13 +49,13 @@ impl Maker {
         self.expr(Expr::Const { value })
     }
 
-    /// Division by zero.
+    /// Makes an absent value by a division by zero.
     fn absent(&mut self) -> ExprId {
         let zero = self.c(int(0));
         self.expr(Expr::Binary { operator: Operator::Div, left: zero, right: zero })
     }
 
-    /// A text that stands in the trace, not in the plan.
+    /// Makes a text that is stored in the trace, not in the plan.
     fn made(&mut self, text: &str) -> ExprId {
         let (a, b) = (self.constant(text), self.constant(""));
         self.concat(&[a, b])
@@ -63,7 +63,7 @@ impl Maker {
 }
 
 #[test]
-fn constants_lists_and_texts() {
+fn constants_lists_and_texts_have_their_values() {
     use OwnedDatum::*;
     assert_eq!(value(|m| m.c(int(-5))), Some(Int(-5)));
     assert_eq!(value(|m| m.c(double(0.1))), Some(Double(0.1)));
@@ -73,7 +73,7 @@ fn constants_lists_and_texts() {
     assert_eq!(value(list), Some(List(vec![Int(1), Int(2)])));
     let computed = |m: &mut Maker| {
         let inner = list(m);
-        // what is absent or of another type than the first is left out
+        // Items that are absent or of another type than the first one are left out.
         let items = [m.absent(), m.made("a"), m.c(int(3)), inner, m.constant("b")].into();
         m.expr(Expr::List { items })
     };
@@ -118,7 +118,7 @@ fn texts_are_joined_whatever_is_written_on_the_way() {
         m.concat(&[a, b])
     };
     assert_eq!(value(partly), None);
-    // the draws behind an absent part happen all the same
+    // The draws after an absent part happen all the same.
     let behind = |m: &mut Maker| {
         let (uuid, none) = (m.expr(Expr::RandomUuid), m.absent());
         let (of, or) = (m.concat(&[none, uuid]), m.expr(Expr::RandomUuid));
@@ -151,7 +151,7 @@ fn random_texts_have_their_layout() {
 }
 
 #[test]
-fn time_and_ids_are_the_spans() {
+fn times_and_ids_are_those_of_the_span() {
     use OwnedDatum::Int;
     assert_eq!(value(|m| m.expr(Expr::TimeUnix)), Some(Int(1_767_225_600)));
     assert_eq!(value(|m| m.expr(Expr::TimeUnixMs)), Some(Int(1_767_225_600_123)));
@@ -177,7 +177,7 @@ fn time_and_ids_are_the_spans() {
 }
 
 #[test]
-fn filters() {
+fn filters_change_their_operand() {
     use OwnedDatum::{Bool, Double, Int};
     let upper = |t: &'static str| {
         move |m: &mut Maker| {
@@ -308,7 +308,7 @@ fn filters() {
 fn stable_values_depend_on_the_text_and_the_seed_alone() {
     let stable = |index, number: i64, which: usize| {
         value_at(index, move |m: &mut Maker| {
-            // draws before must not matter
+            // Earlier draws must not matter.
             let of = m.expr(Expr::RandomInt { min: number, max: number });
             let items = [m.constant("gold"), m.constant("silver"), m.constant("bronze")].into();
             m.expr(match which {
@@ -341,7 +341,7 @@ fn stable_values_depend_on_the_text_and_the_seed_alone() {
 }
 
 #[test]
-fn operators() {
+fn operators_give_their_results() {
     use Operator::*;
     use OwnedDatum::{Bool, Double, Int};
     let (t, f) = (Constant::Bool(true), Constant::Bool(false));
@@ -418,7 +418,7 @@ fn operators() {
         })
     };
     assert_eq!([within(2), within(3), within(4)], [Some(Bool(true)), Some(Bool(true)), Some(Bool(false))]);
-    // `or` and `and` evaluate the right side only where it decides: the draw behind comes out the same
+    // `or` and `and` evaluate the right side only if it decides, so the draw after it is the same.
     let drawn = |decided: bool| {
         text(move |m: &mut Maker| {
             let (left, right) = (m.c(Constant::Bool(decided)), m.expr(Expr::RandomBool { chance: Chance::ONE }));
@@ -432,7 +432,7 @@ fn operators() {
 }
 
 #[test]
-fn parameters_that_make_no_sense_give_nothing() {
+fn invalid_parameters_give_absent_values() {
     assert_eq!(
         value(|m| {
             let (mean, stddev) = (m.constant("x"), m.c(int(1)));
@@ -487,7 +487,7 @@ fn a_branch_evaluates_the_value_it_takes_and_no_other() {
     assert_eq!(branch(Constant::Bool(true)), Some(Int(1)));
     assert_eq!(branch(Constant::Bool(false)), Some(Int(2)));
     assert_eq!(branch(int(1)), None, "only a bool decides");
-    // What comes after it draws what the other value would have drawn.
+    // The expression after the branch draws what the other value would have drawn.
     let after = |holds: bool| {
         text(move |m| {
             let (condition, drawn, none) = (m.c(Constant::Bool(holds)), m.expr(Expr::RandomUuid), m.constant(""));
@@ -558,7 +558,7 @@ fn a_remainder_has_the_sign_of_the_divisor() {
 }
 
 #[test]
-fn a_text_is_as_long_as_it_is_counted() {
+fn a_text_has_the_length_it_is_given() {
     let length = |make: fn(ExprId) -> Expr, count: Constant| {
         let made = value(move |m| {
             let count = m.c(count.clone());

@@ -1,4 +1,4 @@
-//! Times that are drawn. What each draws says [`crate::plan::dist`].
+//! Drawn times. [`crate::plan::dist`] says what each distribution draws.
 
 use super::Evaluation;
 use super::convert::double;
@@ -7,7 +7,7 @@ use crate::interpreter::random::{scaled, unit};
 use crate::plan::DistId;
 
 impl Evaluation<'_> {
-    /// Samples a distribution. Returns a time in ns.
+    /// Draws a time from a distribution and returns it in ns.
     #[inline(never)]
     pub fn time(&mut self, id: DistId) -> u64 {
         let dists = &self.code.dists;
@@ -16,7 +16,7 @@ impl Evaluation<'_> {
         if let Source::Mix { conditional, weighted, ends } = &dist.source {
             let mut part = None;
             for (when, candidate) in conditional {
-                // All are evaluated, so that the number of draws is always the same.
+                // All conditions are evaluated, so that the number of draws is always the same.
                 let holds = self.holds(*when);
                 part = part.or(holds.then_some(*candidate));
             }
@@ -39,8 +39,8 @@ impl Evaluation<'_> {
     }
 }
 
-/// The nearest whole number of ns, at least 0.
+/// Returns the nearest whole number of ns, at least 0.
 fn whole(time: f64) -> u64 {
-    // A cast holds what is out of range to the nearer end.
+    // The cast limits a value that is out of range to the nearest valid one.
     libm::round(time) as u64
 }

@@ -1,19 +1,19 @@
-//! ChaCha8 (D. J. Bernstein, "ChaCha, a variant of Salsa20"), eight streams at a time: one in each lane of the processor's
-//! vectors. So computed, the draws of neighbouring traces cost a third of what they do one trace after the other.
+//! ChaCha8 (D. J. Bernstein, "ChaCha, a variant of Salsa20") for eight streams at a time, one in each lane of the
+//! processor's vectors. The draws of neighbouring traces cost a third of what they cost one stream after another.
 
 use multiversion::multiversion;
 
-/// The number of blocks computed at a time.
+/// The number of blocks computed together.
 pub const LANES: usize = 8;
 /// The number of words in a block.
 pub const BLOCK: usize = 16;
 
 type Lanes = [u32; LANES];
 
-/// The words of "expand 32-byte k", which every block begins with.
+/// The words of "expand 32-byte k", with which every block begins.
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
-/// Computes block `counter` of the streams from `first` on under `key`; word k of a stream is `out[k * LANES + lane]`.
+/// Computes block `counter` of the streams from `first` on with `key`. Word k of a stream is `out[k * LANES + lane]`.
 #[multiversion(targets("x86_64+avx2"))]
 pub fn blocks(key: &[u32; 8], counter: u64, first: u64, out: &mut [u32; BLOCK * LANES]) {
     let streams: [u64; LANES] = std::array::from_fn(|lane| first + lane as u64);
@@ -49,7 +49,7 @@ fn quarter_round(x: &mut [Lanes; BLOCK], [a, b, c, d]: [usize; 4]) {
     add_and_turn(x, c, d, b, 7);
 }
 
-/// Adds `from` to `to`, adds that to `other` without carries, and turns the bits of `other`.
+/// Adds `from` to `to`, combines the sum with `other` by xor, and rotates the bits of `other`.
 #[inline(always)]
 fn add_and_turn(x: &mut [Lanes; BLOCK], to: usize, from: usize, other: usize, by: u32) {
     x[to] = std::array::from_fn(|lane| x[to][lane].wrapping_add(x[from][lane]));

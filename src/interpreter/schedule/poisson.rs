@@ -1,32 +1,33 @@
-//! Random arrivals, in blocks of a fixed number.
+//! Random arrivals in blocks of a fixed number.
 //!
-//! Given how many arrivals of a Poisson process fall into a stretch of time, they are independent and uniform over it. Each
-//! block has exactly [`BLOCK`] arrivals in exactly the time that as many take on average; their order statistics come from
-//! normalised exponential gaps (L. Devroye, Non-Uniform Random Variate Generation, 1986, section V.3.1).
+//! If the number of arrivals of a Poisson process in a stretch of time is given, they are independent and uniformly
+//! distributed over it. Each block has exactly [`BLOCK`] arrivals in exactly the time that as many take on average. Their
+//! order statistics are computed from normalised exponential gaps (L. Devroye, Non-Uniform Random Variate Generation, 1986,
+//! section V.3.1).
 
 use crate::interpreter::identity::MAX_INDEX;
 use crate::interpreter::random::{Purpose, Random, key};
 
 /// The number of arrivals in a block.
 pub(super) const BLOCK: u64 = 4_096;
-/// The number of blocks that are kept: those that generation is in, and those that links look back to.
+/// The number of blocks that are kept: those that are being generated, and those to which links look back.
 const KEPT: usize = 4;
 
 pub(super) struct Poisson {
     random: Random,
     blocks: Vec<Block>,
-    /// The number of uses so far, to find the block that was not used for longest.
+    /// The number of uses so far, by which the least recently used block is found.
     clock: u64,
 }
 
 struct Block {
-    /// What the block is a function of: first index of the epoch, number of the block, count, per_ns.
+    /// The key of the block: the first index of the epoch, the number of the block, `count` and `per_ns`.
     key: [u64; 4],
-    /// The clock when the block was last used.
+    /// The value of `clock` when the block was last used.
     used: u64,
-    /// The start of the block, ns after the opening.
+    /// The start of the block, in ns after the opening.
     base: u128,
-    /// The starts of its arrivals, ns after the base, ascending.
+    /// The starts of the block's arrivals, in ns after `base`, in ascending order.
     offsets: Vec<u64>,
 }
 
@@ -54,7 +55,7 @@ impl Poisson {
         block.used = clock;
         block.base = boundary(number, count, per_ns);
         let width = (boundary(number + 1, count, per_ns) - block.base) as f64;
-        // The stream is the index of the block's first arrival: no two blocks of a run share one.
+        // The stream is the index of the block's first arrival, so no two blocks of a run share a stream.
         self.random.seek(first.wrapping_add(number * BLOCK));
         let mut sum = 0.0;
         let mut sums = [0.0; BLOCK as usize];
@@ -64,32 +65,32 @@ impl Poisson {
         }
         sum -= libm::log(self.random.unit());
         block.offsets.clear();
-        // Each part is below 1 but for rounding.
+        // Each part is below 1, except for rounding errors.
         block.offsets.extend(sums.iter().map(|s| (s / sum * width) as u64));
         &*block
     }
 
-    /// The start of the k-th arrival of the epoch, ns after its opening.
+    /// Returns the start of arrival k of the epoch, in ns after its opening.
     pub fn offset(&mut self, k: u64, first: u64, count: u64, per_ns: u64) -> u128 {
         let block = self.block(k / BLOCK, first, count, per_ns);
         block.base + block.offsets[(k % BLOCK) as usize] as u128
     }
 
-    /// The greatest k that starts within `elapsed` ns of the opening; `None`: none does.
+    /// Returns the greatest k that starts within `elapsed` ns of the opening, or `None` if none does.
     pub fn last(&mut self, elapsed: u64, first: u64, count: u64, per_ns: u64) -> Option<u64> {
         let elapsed = elapsed as u128;
-        // This is the greatest number whose boundary is not after `elapsed`.
+        // This is the last block that begins at `elapsed` or before.
         let number = ((elapsed + 1) * count as u128).div_ceil(BLOCK as u128 * per_ns as u128) - 1;
         let number = number.min((MAX_INDEX / BLOCK) as u128) as u64;
         let block = self.block(number, first, count, per_ns);
         let left = elapsed - block.base;
         let before = block.offsets.partition_point(|&o| o as u128 <= left) as u64;
-        // Where nothing of its own block has started yet, the last of the block before has.
+        // If no arrival of its own block has started yet, the last one of the block before has.
         (number * BLOCK + before).checked_sub(1)
     }
 }
 
-/// The start of a block, ns after the opening.
+/// Returns the start of a block, in ns after the opening.
 fn boundary(number: u64, count: u64, per_ns: u64) -> u128 {
     number as u128 * (BLOCK as u128 * per_ns as u128) / count as u128
 }

@@ -27,7 +27,7 @@ fn the_last_start_before_a_time_agrees_with_brute_force() {
         let mut starts = starts(arrivals);
         let n = 10_000u64;
         let all: Vec<u64> = (0..n).map(|i| starts.start(i)).collect();
-        // times at which all that could have started is among the n
+        // At these times all traces that may have started are among the first n.
         let limit = all[n as usize - 1 - n as usize / 10];
         let times = (0..400).map(|k| OPENING + (limit - OPENING) * k / 400).chain(all.iter().copied().take(300));
         for time in times.flat_map(|t| [t - 1, t, t + 1]).filter(|&t| t < limit) {
@@ -65,7 +65,8 @@ fn the_mean_rate_is_kept() {
     }
 }
 
-/// Largest distance between the sample's distribution and `cdf` times sqrt n; above 2.2 with a probability of 1.2e-4.
+/// Returns the largest distance between the sample's distribution and `cdf`, times sqrt n. It is above 2.2 with a
+/// probability of 1.2e-4.
 fn kolmogorov_smirnov(mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
     sample.sort_by(f64::total_cmp);
     let n = sample.len() as f64;
@@ -96,7 +97,7 @@ fn poisson_counts_vary_as_they_should() {
         counts.pop();
         let mean = counts.iter().sum::<f64>() / counts.len() as f64;
         let variance = counts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (counts.len() - 1) as f64;
-        // its standard error is sqrt(2 / windows)
+        // The standard error of the ratio is sqrt(2 / windows).
         let ratio = variance / mean;
         assert!((ratio - 1.0).abs() < 4.0 * (2.0 / windows as f64).sqrt() + 0.025, "{window}: {ratio}");
     }
@@ -118,7 +119,7 @@ fn gaps_of_a_lane_are_uniform_and_pairs_have_a_constant_sum() {
     assert!(gaps.iter().all(|g| (min..=max).contains(g)));
     let ks = kolmogorov_smirnov(gaps.iter().map(|&g| g as f64).collect(), |x| (x - min as f64) / (max - min) as f64);
     assert!(ks < 2.2, "{ks}");
-    // a small range reaches both ends
+    // A small range reaches both ends.
     let mut starts = self::starts(Arrivals::Interval { min_ns: 1, max_ns: 3, lanes: 1 });
     let mut seen = [0; 4];
     for n in 0..3000 {
@@ -144,7 +145,7 @@ fn epochs_follow_each_other_and_are_searched_apart() {
     assert_eq!(known.start(1001), second.opening + SECOND / 10);
     assert_eq!(known.last_at_or_before(1005, second.opening - 1), None, "links never cross an epoch");
     assert_eq!(known.last_at_or_before(1005, second.opening), Some(1000));
-    // the first epoch is cut at 1000, where its lanes are out of step
+    // The first epoch ends at 1000, where its lanes are not in step.
     for time in (0..130).map(|k| OPENING + k * SECOND / 2) {
         let want = (0..1000).rev().find(|&i| before[i as usize] <= time);
         assert_eq!(known.last_at_or_before(3, time), want);

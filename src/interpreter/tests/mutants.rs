@@ -1,11 +1,11 @@
-//! Programs with anything changed: what the verifier lets through runs within its bounds.
+//! Tests with mutated programs: a program that the verifier accepts runs within its bounds.
 
 use super::*;
 use crate::interpreter::random::Random;
 use crate::plan::{Program, limits};
 use serde_json::Value;
 
-/// Every number and every list in the tree, as a pointer to it.
+/// Collects pointers to every number and every list in the tree.
 fn places(value: &Value, at: &str, out: &mut Vec<String>) {
     match value {
         Value::Number(_) => out.push(at.into()),
@@ -54,7 +54,7 @@ fn whatever_verifies_runs_within_its_bounds() {
             let Ok(program) = serde_json::from_value::<Program>(mutant) else { continue };
             let plan = match Plan::verify(program) {
                 Ok(plan) => plan,
-                // What is wrong can be told, whatever it is.
+                // Violations can be formatted, whatever is wrong.
                 Err(violations) => {
                     assert!(!violations.to_string().is_empty());
                     continue;

@@ -1,4 +1,4 @@
-//! Times that are drawn are distributed as they say.
+//! Tests that drawn times have their distributions.
 
 use super::*;
 use crate::plan::{Constant, DistForm, DistId, Expr, Percentile};
@@ -6,7 +6,7 @@ use crate::plan::{Constant, DistForm, DistId, Expr, Percentile};
 const MS: f64 = 1e6;
 const HOUR: u64 = 3_600 * SECOND;
 
-/// The own times, in ms, of one-span traces.
+/// Returns the own times, in ms, of traces of one span.
 fn times(n: u64, make: impl FnOnce(&mut plans::Maker) -> DistId) -> Vec<f64> {
     let mut m = plans::Maker::new();
     let time = make(&mut m);
@@ -25,7 +25,7 @@ fn percentile(percent: f64, ms: u64) -> Percentile {
     Percentile { percent, time: ms * MS as u64 }
 }
 
-/// The Kolmogorov-Smirnov test: the sample is of the distribution with this CDF, which may jump at `atoms`.
+/// Runs the Kolmogorov-Smirnov test: the sample has the distribution with this CDF, which may jump at `atoms`.
 fn kolmogorov_smirnov(name: &str, mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64, atoms: &[f64]) {
     sample.sort_by(f64::total_cmp);
     let n = sample.len() as f64;
@@ -37,7 +37,7 @@ fn kolmogorov_smirnov(name: &str, mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64
         let expected = cdf(*value);
         distance = distance.max(expected - i as f64 / n).max((i + 1) as f64 / n - expected);
     }
-    // One in 10,000 samples is further off.
+    // One in 10,000 samples deviates more.
     assert!(distance * n.sqrt() < 2.23, "{name}: {distance}");
 }
 
@@ -69,7 +69,8 @@ fn each_form_has_its_distribution() {
     kolmogorov_smirnov("uniform", sample(form, 5 * ms), |x| (x - 1.0) / 4.0, no);
     let form = DistForm::Lognormal { low: percentile(50.0, 5), high: percentile(99.0, 80) };
     kolmogorov_smirnov("lognormal", sample(form, HOUR), lognormal, no);
-    // Any two percentiles: the 10th and 90th of a lognormal distribution are as far from its median.
+    // Any two percentiles determine the distribution: the 10th and the 90th of a lognormal distribution are equally far
+    // from its median.
     let form = DistForm::Lognormal { low: percentile(10.0, 2), high: percentile(90.0, 8) };
     let z90 = 1.281_551_565_544_600_4;
     kolmogorov_smirnov("lognormal", sample(form, HOUR), |x| below((x / 4.0).ln() * z90 / 2f64.ln()), no);
@@ -99,7 +100,7 @@ fn a_mix_has_its_parts_by_their_weights_and_conditions() {
         m.dist(DistForm::Mix { conditional: [].into(), weighted }, HOUR)
     });
     kolmogorov_smirnov("mix", sample, |x| 0.95 * lognormal(x) + 0.05 * uniform(x), &[]);
-    // The first condition that holds decides, and both are drawn anew.
+    // The first condition that is true decides, and both conditions are drawn again each time.
     let sample = times(n, |m| {
         let (lognormal, slow) = parts(m);
         let fixed = m.dist(DistForm::Uniform { min: ms, max: ms }, ms);
@@ -113,7 +114,7 @@ fn a_mix_has_its_parts_by_their_weights_and_conditions() {
     kolmogorov_smirnov("conditions", sample, cdf, &[1.0]);
 }
 
-/// What is drawn after a time is the same, whichever part of a mix was taken.
+/// The draws after a time are the same, whichever part of a mix was chosen.
 #[test]
 fn a_mix_takes_as_many_draws_whatever_it_picks() {
     let after = |condition: bool, weights: [f64; 2]| {

@@ -1,30 +1,30 @@
-//! Every mistake tracegen can report, as data. Codes are stable and never reused.
+//! Every mistake that tracegen can report, as data. Codes are stable and never reused.
 
 use std::time::Duration;
 
-/// Declares the problems by class with their codes, so that neither the list of all codes nor a class can fall behind.
+/// Declares the problems by class with their codes, so that the list of all codes and the classes are always complete.
 macro_rules! problems {
     ($($class:ident {
         $($(#[$doc:meta])* $code:literal $name:ident $({ $($field:ident: $type:ty),* $(,)? })?,)*
     })*) => {
-        /// What is wrong. Names and figures a message needs are fields; sentences stand in `wording`.
+        /// A mistake. Names and figures for the message are fields; the sentences are in `wording`.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Problem {
             $($($(#[$doc])* $name $({ $($field: $type),* })?,)*)*
         }
 
         impl Problem {
-            /// All codes there are, in the order of their declaration.
+            /// All codes, in the order of their declaration.
             pub const CODES: &'static [&'static str] = &[$($($code),*),*];
 
-            /// The code that users search for: `E....` for an error, `W....` for a warning.
+            /// Returns the code that users can search for: `E....` for an error, `W....` for a warning.
             pub fn code(&self) -> &'static str {
                 match self {
                     $($(Problem::$name { .. } => $code,)*)*
                 }
             }
 
-            /// What the problem means for the compile.
+            /// Returns the consequence of the problem for the compilation.
             pub fn class(&self) -> Class {
                 match self {
                     $($(Problem::$name { .. } => Class::$class,)*)*
@@ -34,14 +34,14 @@ macro_rules! problems {
     };
 }
 
-/// What a problem means for the compile.
+/// The consequence of a problem for the compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// An error because of which a file, or a part of it, could not be read: what stands there is unknown.
+    /// An error because of which a file, or a part of it, could not be read, so that its contents are unknown.
     File,
     /// Any other error.
     Error,
-    /// A warning: it does not fail the compile.
+    /// A warning, which does not make the compilation fail.
     Warning,
 }
 
@@ -49,183 +49,184 @@ problems! {
     File {
         // E01xx: the file and its YAML
 
-        /// The file or directory cannot be read; `reason` is the system's.
+        /// The file or directory can't be read; `reason` is the system's.
         "E0101" Unreadable { reason: String },
-        /// Neither a file nor a directory: a FIFO, a socket, a device.
+        /// The path is neither a file nor a directory, but a FIFO, a socket or a device.
         "E0102" NotAFile { what: &'static str },
-        /// A directory without scenario files.
+        /// A directory contains no scenario files.
         "E0103" NoFiles,
-        /// One file (`all` false), or all files together, are larger than tracegen reads.
+        /// One file (`all` is false), or all files together, are larger than tracegen reads.
         "E0104" TooLarge { bytes: u64, limit: u64, all: bool },
-        /// Not UTF-8 from here on.
+        /// The text is not UTF-8 from here on.
         "E0105" NotUtf8,
-        /// A character that YAML forbids, most often NUL.
+        /// There is a character that YAML forbids, most often NUL.
         "E0106" ControlCharacter { character: char },
-        /// Not YAML; `message` is the parser's, `hint` what was probably meant.
+        /// The text is not YAML. `message` is the parser's, and `hint` what was probably meant.
         "E0107" Syntax { message: String, hint: Option<&'static str> },
-        /// Nested deeper than `limit` levels.
+        /// The text is nested deeper than `limit` levels.
         "E0108" NestedTooDeep { limit: usize },
-        /// More than `limit` nodes in one document.
+        /// One document has more than `limit` nodes.
         "E0109" TooManyNodes { limit: usize },
         /// Aliases stand for more than `limit` nodes.
         "E0110" AliasBomb { limit: usize },
-        /// `*name` without a `&name` before it.
+        /// There is `*name` without a `&name` before it.
         "E0111" UnknownAlias { name: String, nearest: Option<String> },
-        /// `*name` inside the node that `&name` marks.
+        /// There is `*name` inside the node that `&name` marks.
         "E0112" RecursiveAlias { name: String },
-        /// `!something`.
+        /// There is a tag `!something`.
         "E0114" Tag { tag: String },
-        /// A key that stands in the mapping already.
+        /// The mapping already has this key.
         "E0115" DuplicateKey { key: String },
-        /// A key that is a list or a mapping.
+        /// A key is a list or a mapping.
         "E0116" KeyNotText,
-        /// `<<:` with something else than a mapping or a list of mappings.
+        /// The value of `<<:` is not a mapping or a list of mappings.
         "E0117" BadMerge,
-        /// More mistakes than are shown.
+        /// There are more mistakes than are shown.
         "E0118" TooManyMistakes { limit: usize },
     }
 
     Error {
         // E02xx: fields and their values
 
-        /// `hint` says where the field belongs, or that this version does not know it.
+        /// The mapping has no such field. `hint` says where the field belongs, or that this version does not know it.
         "E0201" UnknownField { field: String, of: &'static str, nearest: Option<String>, hint: Option<&'static str> },
         "E0202" MissingField { field: &'static str, of: &'static str },
-        /// A value of another shape than the field takes. `instead` is what to write, where that is known.
+        /// A value has another shape than the field takes. `instead` is what to write, if that is known.
         "E0203" Mistyped { what: String, expected: &'static str, found: String, instead: Option<String> },
-        /// A span of a service that no list holds.
+        /// A span is of a service that no list contains.
         "E0204" UnknownService { name: String, nearest: Option<String> },
-        /// Two fields that mean the same, or exclude each other.
+        /// Two fields mean the same, or exclude each other.
         "E0205" Conflict { field: &'static str, other: &'static str },
         "E0206" RangeUpsideDown { min: String, max: String },
         "E0207" NegativeDelay { value: String },
-        /// A percentage outside 0..100.
+        /// A percentage is outside of 0..100.
         "E0208" PercentOutOfRange { value: String },
-        /// A weight below 0.
+        /// A weight is below 0.
         "E0209" NegativeWeight { value: String },
         "E0210" SchemaVersion { value: String },
-        /// An attribute or a var without a value.
+        /// An attribute or a var has no value.
         "E0211" NullValue { what: &'static str, hint: Option<&'static str> },
-        /// A list whose items are not of one type.
+        /// The items of a list are not of one type.
         "E0212" MixedList { first: &'static str, other: &'static str },
-        /// A number that the field or a 64-bit value cannot hold.
+        /// A number is beyond what the field or a 64-bit value can hold.
         "E0213" NumberOutOfRange { value: String, range: &'static str },
-        /// A step with `calls`.
+        /// A step has `calls`.
         "E0214" StepWithCalls,
         "E0215" UnknownKind { kind: String, nearest: Option<String> },
-        /// A var under one of the language's own names.
+        /// A var has one of the language's own names.
         "E0216" ReservedName { name: String },
-        /// A var under a name that no expression can spell.
+        /// A var has a name that no expression can spell.
         "E0217" BadVarName { name: String },
-        /// A text, list or key that must not be empty.
+        /// A text, list or key is empty that must not be.
         "E0218" Empty { what: String },
-        /// A service that is listed already, with other properties.
+        /// A service is already listed with other properties.
         "E0219" DuplicateService { name: String },
-        /// More spans below each other than `limit`.
+        /// There are more levels of spans than `limit`.
         "E0220" CallsTooDeep { limit: usize },
-        /// Scenarios, or what belongs to them, in a `_base.yaml`.
+        /// A `_base.yaml` contains scenarios, or parts of one.
         "E0221" ScenarioInBase { field: String },
-        /// A group of calls with a delay of its own.
+        /// A group of calls has a delay of its own.
         "E0240" DelayOfGroup,
-        /// A word that only a call of a span may have, on a group or on work between calls.
+        /// A group, or work between calls, has a field that only calls of spans may have.
         "E0241" WordOfCall { word: String },
-        /// `client` on a span that is no SERVER.
+        /// A span that is not a SERVER has a `client`.
         "E0242" ClientOfNoServer,
-        /// An error condition at the end of its span that takes time in place of the span's work, which is over.
+        /// An error condition at the end of its span takes time in place of the span's work, which is already over.
         "E0243" DelayAtEnd,
-        /// What W3C Trace Context does not take as a trace state.
+        /// The text is not a valid trace state in W3C Trace Context.
         "E0244" TraceState { why: &'static str },
-        /// A directory's `_base.yaml` that was given as a scenario file.
+        /// A directory's `_base.yaml` was given as a scenario file.
         "E0222" NotAScenarioFile { name: String },
-        /// A percentile that is not below the next, or a `max` below what the distribution says. `least` is the value of `low`.
+        /// A percentile is not below the next one, or `max` is below a parameter of the distribution. `least` is the value
+        /// of `low`.
         "E0223" NotIncreasing { low: String, high: String, least: String, value: String },
-        /// A distribution of no form, or of several.
+        /// A distribution has no form, or several.
         "E0224" DistributionForm { found: Vec<&'static str> },
-        /// Percentiles that are neither two, nor have `p0` and `p100` among them.
+        /// There are not exactly two percentiles, and `p0` and `p100` are not among them.
         "E0225" PercentileSet,
-        /// A mix as a part of a mix.
+        /// A mix is a part of a mix.
         "E0226" NestedMix,
-        /// A mix whose parts all have a condition.
+        /// All parts of a mix have conditions.
         "E0227" MixWithoutWeight,
-        /// A distribution that is cut at an hour, and says that times are longer.
+        /// A distribution would be cut at an hour, but its parameters are longer.
         "E0228" NeedsMax { name: String, value: String },
-        /// More or fewer weights than choices.
+        /// There are more or fewer weights than choices.
         "E0229" ChoiceWeights { choices: usize, weights: usize },
-        /// A row that lacks a column of the first, or has one that the first lacks.
+        /// A row lacks a column of the first one, or has one that the first one lacks.
         "E0230" RowColumns { column: String, missing: bool },
-        /// Rows to choose from where one value is wanted.
+        /// There are rows to choose from where one value is expected.
         "E0231" RowsInAttribute,
 
-        /// Lists and maps that stand deeper in each other than `limit`.
+        /// Lists and maps are nested deeper than `limit`.
         "E0236" ValueTooDeep { limit: usize },
-        /// A table that cannot be read.
+        /// A table can't be read.
         "E0232" TableUnreadable { file: String, reason: String },
-        /// A line of a table that has more or fewer values than there are columns.
+        /// A line of a table has more or fewer values than there are columns.
         "E0233" TableRow { file: String, line: u64, found: usize, columns: usize },
-        /// A table without rows, or whose columns have no names of their own.
+        /// A table has no rows, or its columns have no names of their own.
         "E0234" TableHead { file: String, why: String },
-        /// A table where no file may be read.
+        /// A table is named where no file may be read.
         "E0235" TablesNotRead { file: String },
 
         // E03xx: templates
 
-        /// A function nobody knows.
+        /// There is no such function.
         "E0301" UnknownFunction { name: String, nearest: Option<String> },
-        /// `<<` or `{{` that nothing closes; `quote`: perhaps because a quote hides what would.
+        /// Nothing closes `<<` or `{{`. `quote` says that a quote may hide the end.
         "E0302" Unclosed { open: &'static str, quote: bool },
-        /// Not an expression.
+        /// The text is not an expression.
         "E0303" BadExpression { expected: String, found: String, hint: Option<&'static str> },
-        /// Nothing between `<<` and `>>`.
+        /// There is nothing between `<<` and `>>`.
         "E0304" EmptyExpression { open: &'static str },
-        /// A template longer, or an expression deeper, than tracegen reads.
+        /// A template is longer, or an expression deeper, than tracegen reads.
         "E0305" TemplateTooLarge { what: &'static str, limit: usize },
-        /// A number in an expression that 64 bits cannot hold.
+        /// A number in an expression does not fit into 64 bits.
         "E0306" LiteralOutOfRange { value: String },
-        /// `<<x>>: 5`.
+        /// A key is an expression: `<<x>>: 5`.
         "E0307" TemplateAsKey,
-        /// A template where only a constant may stand.
+        /// There is a template where only a constant is allowed.
         "E0308" TemplateNotAllowed { what: String },
-        /// An expression of one kind closed with the other's sign.
+        /// An expression is closed with the sign of the other kind.
         "E0309" WrongClose { open: &'static str, close: &'static str },
-        /// An unquoted `{{x}}`, which YAML reads as a mapping.
+        /// YAML reads an unquoted `{{x}}` as a mapping.
         "E0310" BracesAreMapping { template: String },
-        /// An unquoted `<<f(a, b)>>` inside `{...}` or `[...]`.
+        /// YAML cuts an unquoted `<<f(a, b)>>` inside `{...}` or `[...]` at the comma.
         "E0311" CutAtComma { template: String },
 
         // E04xx: names
 
-        /// A bare name that is no var and no attribute here.
+        /// A bare name is neither a var nor an attribute here.
         "E0401" UnknownName { name: String, nearest: Option<String> },
-        /// `vars.x` without such a var.
+        /// There is no such var for `vars.x`.
         "E0402" UnknownVariable { name: String, nearest: Option<String> },
-        /// `of` is `parent` or `root`; `above`: a span further up has the attribute.
+        /// The span has no such attribute. `of` is `parent` or `root`; `above` says that a span further up has it.
         "E0403" UnknownAttribute { of: &'static str, key: String, nearest: Option<String>, above: bool },
-        /// A name of the language that has no value here.
+        /// A name of the language has no value here.
         "E0404" NotAvailable { name: String, why: Unavailable },
-        /// One of the language's own words, but not what follows it.
+        /// One of the language's own words is followed by something that it does not have.
         "E0405" NotAValue { name: String, instead: &'static str },
         "E0406" VariableCycle { path: Vec<String> },
-        /// Attributes of one span that need each other.
+        /// Attributes of one span depend on each other.
         "E0407" AttributeCycle { path: Vec<String>, has_parent: bool },
         "E0408" UnknownFilter { name: String, nearest: Option<String> },
         "E0409" DuplicateScenario { name: String },
-        /// A service attribute that tracegen writes itself.
+        /// A service has an attribute that tracegen writes itself.
         "E0410" ServiceAttributeTaken { key: String, field: &'static str },
-        /// A var that is a row, read without a column; `column` is one.
+        /// A var that is a row is read without a column; `column` is one of its columns.
         "E0411" RowNotAValue { name: String, column: String },
-        /// A column that the row does not have.
+        /// The row has no such column.
         "E0412" UnknownColumn { name: String, nearest: Option<String> },
 
-        /// A client without an operation of its own, whose server's reads the server's attributes.
+        /// A client has no operation of its own, and its server's reads the server's attributes.
         "E0414" OperationOfServer,
-        /// `error` or `ok` where no call stands before it whose outcome it could be.
+        /// There is no call before `error` or `ok` whose outcome it could be.
         "E0413" NoCallBefore { name: String },
 
         // E05xx: types and figures
 
         "E0501" ArgumentCount { usage: &'static str, least: usize, most: usize, found: usize },
         "E0502" ArgumentType { usage: &'static str, expected: &'static str, found: &'static str, quoted: bool },
-        /// An argument that must be known when compiling.
+        /// An argument must be known when compiling.
         "E0503" ArgumentNotConstant { usage: &'static str },
         "E0504" ArgumentRange { usage: &'static str, allowed: String, found: String },
         "E0505" ArgumentsUpsideDown { usage: &'static str, min: String, max: String },
@@ -234,111 +235,112 @@ problems! {
         /// The weights of a choice are all 0.
         "E0508" WeightSum,
         "E0509" DuplicateChoice,
-        /// Text with a number, a bool with text: never equal, never ordered.
+        /// Values of these types are never equal and have no order, such as a text and a number.
         "E0510" Incomparable { left: &'static str, right: &'static str, quoted: bool },
         "E0511" OperandType { operator: &'static str, expected: &'static str, found: &'static str, quoted: bool },
-        /// text + something that is not text.
+        /// A text is added to something that is not a text.
         "E0512" JoinedWithText { found: &'static str },
-        /// A list, a map or bytes (`found`) in a text.
+        /// A list, a map or bytes (`found`) are part of a text.
         "E0513" ListInText { found: &'static str },
-        /// The same in a list of an expression.
+        /// A list, a map or bytes (`found`) are an element of a list in an expression.
         "E0514" NestedList { found: &'static str },
-        /// `{...}` anywhere but in `random.weighted` and `lookup`.
+        /// There is a `{...}` outside of `random.weighted` and `lookup`.
         "E0515" MapOutOfPlace,
-        /// Probabilities of a span's error conditions that sum to more than 100.
+        /// The probabilities of a span's error conditions sum to more than 100.
         "E0516" ProbabilitySum { sum: f64 },
-        /// A delay longer than `limit`, in hours.
+        /// A delay is longer than `limit`, in hours.
         "E0517" DelayTooLong { limit: u64 },
-        /// A number of turns or links (`what`) that nothing bounds, or by more than `limit`.
+        /// A number of turns or links (`what`) has no maximum, or one above `limit`.
         "E0530" TurnsWithoutBound { what: &'static str, most: Option<i64>, limit: u32 },
-        /// Weights, of scenarios or of a choice, that sum to infinity.
+        /// The weights, of scenarios or of a choice, sum to infinity.
         "E0518" WeightOverflow,
-        /// A key of `lookup` that is computed.
+        /// A key of `lookup` is computed.
         "E0519" KeyNotConstant,
-        /// A computed number that has no known end.
+        /// A computed number has no known maximum.
         "E0520" Unbounded { usage: &'static str },
 
         // E06xx: links, bounds, the whole
 
         "E0601" LinkedWithoutLink { name: String },
-        /// `exported`: what the keys look like that there are.
+        /// No exported key matches the glob; `exported` are some of the keys.
         "E0602" GlobMatchesNothing { glob: String, same_trace: bool, exported: Vec<String> },
-        /// Scenarios that link to each other in a circle.
+        /// Scenarios link to each other in a cycle.
         "E0603" LinkCycle { path: Vec<String> },
-        /// None of the spans that the link can find has the attribute.
+        /// No span that the link can find has the attribute.
         "E0604" UnknownLinkedAttribute { key: String, nearest: Option<String> },
         "E0605" LinkChain { path: Vec<String>, limit: u32 },
         "E0606" TooManySpans { found: usize, limit: usize },
         "E0607" AllWeightsZero,
         "E0608" NoScenario,
-        /// What the scenario makes is beyond a bound of the plan.
+        /// The scenario exceeds a limit of plans.
         "E0609" BeyondLimits { fault: String },
-        /// The time that the compilation was given is over, or it was cancelled (`after`: none).
+        /// The time for the compilation is over, or it was cancelled (`after` is `None`).
         "E0610" Stopped { after: Option<Duration> },
-        /// A trace may have more spans than a span id counts; `factors`: the turns on the way to the spans that there are most of.
+        /// A trace may have more spans than span ids can number; `factors` are the turns on the way to the most frequent
+        /// spans.
         "E0612" TraceTooLarge { spans: u64, limit: u32, factors: Vec<u64> },
-        /// Comparing the globs of links with the keys is more work than is allowed.
+        /// Comparing the globs of links with the keys takes more work than is allowed.
         "E0611" LinksTakeLong { globs: usize, keys: usize },
-        /// The verifier refused what the compiler made.
+        /// The verifier refused the result of the compiler.
         "E0699" Internal { violation: String },
 
         // E07xx: shared spans
 
         "E0701" UnknownShared { name: String, nearest: Option<String> },
-        /// A value for something that the shared span does not ask for.
+        /// A use gives a value for something that the shared span does not have as a parameter.
         "E0702" UnknownParameter { name: String, shared: String, nearest: Option<String> },
-        /// No value for a parameter that has none of its own.
+        /// A parameter without a default has no value.
         "E0703" MissingParameter { name: String, shared: String },
-        /// Shared spans that are made from, or call, each other in a circle.
+        /// Shared spans are made from, or call, each other in a cycle.
         "E0704" UseCycle { path: Vec<String> },
-        /// Calls in the span and in the shared one that it is made from.
+        /// Both the span and its shared span have calls.
         "E0705" CallsTwice { shared: String },
-        /// A shared span that is made from another, which is made from another, ...
+        /// A shared span is made from another, which is made from another, ..., more than `limit` times.
         "E0706" UsesTooLong { limit: usize },
-        /// More than is compiled, once all shared spans stand where they are used.
+        /// There is more than can be compiled when all shared spans are inserted where they are used.
         "E0707" SharedTooMuch { limit: usize },
     }
 
     Warning {
-        /// A comment swallows what looks like the rest of a template.
+        /// A comment hides what looks like the end of a template.
         "W0101" CommentHidesTemplate { text: String },
-        /// `&name` that nothing refers to.
+        /// Nothing refers to `&name`.
         "W0103" UnusedAnchor { name: String },
-        /// Nothing in the file.
+        /// The file contains nothing.
         "W0102" NoScenarios,
-        /// 0.05 where 5 was probably meant.
+        /// A percentage is 0.05 where 5 was probably meant.
         "W0201" FractionalPercent { value: String },
-        /// `007` as the value of an attribute is 7.
+        /// An attribute `007` has the value 7.
         "W0202" LeadingZero { written: String, value: String },
-        /// `yes`, which is text in YAML 1.2 and was a boolean in 1.1.
+        /// The word `yes`, for example, is text in YAML 1.2, and was a boolean in 1.1.
         "W0203" LooksBoolean { word: String },
-        /// `1.10` under a key about versions is the number 1.1.
+        /// The version `1.10`, for example, is the number 1.1.
         "W0204" LooksLikeVersion { written: String, value: String },
-        /// `${x}`, where `x` is a name that has a value.
+        /// There is `${x}`, and `x` is a name that has a value.
         "W0302" ShellTemplate { name: String },
-        /// A version that none of a service's instances is.
+        /// No instance of the service has this version.
         "W0206" VersionOfNone { version: String, instances: u32 },
-        /// A block scalar whose last newline makes text of what would be one expression.
+        /// The last newline of a block scalar makes a text of what would be one expression.
         "W0301" NewlineAfterExpression,
-        /// A value that may be absent, in a text or a condition.
+        /// A value in a text or a condition may be absent.
         "W0501" MayBeAbsent,
-        /// A quoted expression as an attribute that is an int by the semantic conventions.
+        /// A quoted expression is the value of an attribute that is an int in the semantic conventions.
         "W0205" QuotedInteger { key: String },
-        /// A SERVER directly below a SERVER, of which nothing says that it has no client.
+        /// A SERVER is directly below a SERVER, and the scenario does not say that it has no client.
         "W0504" ServerCallsServer,
-        /// A var, or a parameter of a shared span, that no expression reads.
+        /// No expression reads a var, or a parameter of a shared span.
         "W0502" UnusedVar { name: String },
-        /// A service in a list that no span is of.
+        /// No span is of a listed service.
         "W0503" UnusedService { name: String },
-        /// A shared span that no scenario uses.
+        /// No scenario uses a shared span.
         "W0701" UnusedShared { name: String },
-        /// A shared span with the name of one of the prelude's (`is_prelude`), or of the directory's.
+        /// A shared span has the name of one of the prelude's (`is_prelude`), or of the directory's.
         "W0702" HidesShared { name: String, is_prelude: bool },
     }
 }
 
 impl Problem {
-    /// A name that is probably misspelt, and what was meant: putting the one in the other's place may mend it.
+    /// Returns a name that is probably misspelt, and what was meant: replacing one by the other may mend the mistake.
     pub fn misspelt(&self) -> Option<(&str, &str)> {
         use Problem::*;
         let (wrong, right) = match self {
@@ -361,41 +363,41 @@ impl Problem {
 }
 
 impl Problem {
-    /// Whether it is that nothing uses what is written.
+    /// Reports whether the problem is that something is never used.
     pub fn is_unused(&self) -> bool {
         matches!(self, Problem::UnusedVar { .. } | Problem::UnusedService { .. } | Problem::UnusedShared { .. })
     }
 }
 
-/// Why a name of the language has no value where it was written.
+/// The reason why a name of the language has no value where it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// `parent` in a root span.
+    /// `parent` is read in a root span.
     NoParent,
-    /// Something of a span, in `vars`.
+    /// A value of a span is read in `vars`.
     BeforeSpans,
-    /// Something of a span, in what is given to the shared spans that it is made from.
+    /// A value of a span is read in a parameter of one of its shared spans.
     BeforeSpan,
-    /// `context_key` in a span without `export_context_as`.
+    /// `context_key` is read in a span without `export_context_as`.
     NoContextKey,
-    /// What is evaluated only once the span's links are found, in one of them.
+    /// A value that is evaluated after the span's links is read in one of them.
     BeforeAttributes,
-    /// `service.version` in a span of a service that has none.
+    /// `service.version` is read in a span of a service that has none.
     NoVersion,
-    /// `instance` in a service, or in a span of one, without `instances`.
+    /// `instance` is read in a service without `instances`, or in a span of one.
     NoInstances,
-    /// Something of a trace, in a service's attributes.
+    /// A value of a trace is read in a service's attributes.
     InServices,
-    /// `repeat` outside of an item that has one.
+    /// `repeat` is read outside of an item that repeats.
     NoRepeat,
-    /// `retry` outside of a call that has one.
+    /// `retry` is read outside of a call that is retried.
     NoRetry,
-    /// `error` or `ok` anywhere but in the words of an item.
+    /// `error` or `ok` is read outside of the fields of an item.
     OutsideItems,
-    /// `error.propagated` anywhere but in a condition `at: end`.
+    /// `error.propagated` is read outside of a condition `at: end`.
     BeforeEnd,
-    /// An attribute that reads the answer, before there is one.
+    /// An attribute that depends on the answer is read before there is one.
     NoAnswer,
-    /// `callee` anywhere but in what a `client` says of its attributes and of what comes after its call.
+    /// `callee` is read outside of a client's attributes and of the fields that are evaluated after its call.
     NoCallee,
 }

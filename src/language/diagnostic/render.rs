@@ -1,4 +1,4 @@
-//! Diagnostics as text: for people (`human`), programs (`json`), GitHub's annotations (`github`), and code scanners
+//! The formats of diagnostics: for people (`human`), programs (`json`), GitHub's annotations (`github`), and code scanners
 //! (`sarif`).
 
 mod github;
@@ -18,7 +18,8 @@ pub use sarif::sarif;
 use super::{Diagnostic, Severity};
 use crate::language::source::Sources;
 
-/// The line under all diagnostics: "2 errors in orders.yaml; 10 other files are fine". `None` if there are none.
+/// Returns the line after all diagnostics, such as "2 errors in orders.yaml; 10 other files are fine", or `None` if there
+/// are none.
 pub fn summary(sources: &Sources, diagnostics: &[Diagnostic]) -> Option<String> {
     let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity() == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));

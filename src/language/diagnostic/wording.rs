@@ -1,9 +1,9 @@
-//! Every sentence of every diagnostic, in one place.
+//! All sentences of all diagnostics.
 
 use super::{Problem, Role, Unavailable};
 
 impl Problem {
-    /// One sentence, no full stop.
+    /// Returns the message: one sentence without a full stop.
     pub fn message(&self) -> String {
         use Problem::*;
         match self {
@@ -262,7 +262,7 @@ impl Problem {
         }
     }
 
-    /// Under the underlined source; a few words, or none.
+    /// Returns the label under the underlined source: a few words, or none.
     pub fn label(&self) -> String {
         use Problem::*;
         match self {
@@ -292,7 +292,7 @@ impl Problem {
         }
     }
 
-    /// The way out, where one is likely.
+    /// Returns a way to mend the mistake, if there is a likely one.
     pub fn help(&self) -> Option<String> {
         use Problem::*;
         let did_you_mean = |name: &Option<String>| name.as_ref().map(|name| format!("did you mean `{name}`?"));
@@ -513,7 +513,7 @@ impl Problem {
 }
 
 impl Role {
-    /// The words under a related place.
+    /// Returns the label of a related place.
     pub fn label(self) -> &'static str {
         match self {
             Role::First => "first here",
@@ -533,14 +533,14 @@ impl Role {
     }
 }
 
-/// Names of a cycle, the first again at its end.
+/// Returns the names of a cycle, with the first one again at the end.
 fn circle(path: &[String]) -> String {
     let mut shown = names(path);
     shown.extend(shown.first().cloned());
     shown.join(" -> ")
 }
 
-/// Names as a message shows them: the first few.
+/// Returns the names that a message shows: the first few.
 fn names(path: &[String]) -> Vec<String> {
     let mut names: Vec<String> = path.iter().take(8).map(|name| super::short(name)).collect();
     if path.len() > names.len() {
@@ -557,12 +557,12 @@ fn pair(open: &str) -> &'static str {
     if open == "<<" { "<<>>" } else { "{{}}" }
 }
 
-/// Without the noise of a double's last digits.
+/// Rounds away the meaningless last digits of a double.
 fn round(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-/// How a template that was cut is to be quoted, so that a number stays one.
+/// Returns a template that was cut in the quotes that it needs; a number stays a number.
 fn quoted(template: &str) -> String {
     let template = super::short(template);
     let number = [("random.int", "int"), ("random.zipf", "int"), ("random.float", "double")]

@@ -1,4 +1,4 @@
-//! `{choice: [..], weights: [..]}`: one of several values, or of several rows of values that belong together.
+//! Choices `{choice: [..], weights: [..]}`: one of several values, or of several rows of related values.
 
 use std::borrow::Cow;
 
@@ -14,24 +14,24 @@ use crate::language::yaml::{Entry, Kind, Node};
 #[derive(Clone, Debug)]
 pub struct Choice {
     pub options: Options,
-    /// As many as there are options, with a finite sum above 0; `None`: all are equally likely.
+    /// As many weights as options, with a finite sum above 0; `None` if all are equally likely.
     pub weights: Option<Vec<f64>>,
     pub loc: Loc,
 }
 
-/// What is chosen from; at least one.
+/// The options of a choice, at least one.
 #[derive(Clone, Debug)]
 pub enum Options {
     Values(Vec<Scalar>),
     Rows(Rows),
 }
 
-/// Whether a mapping is meant to be a choice.
+/// Reports whether a mapping is meant to be a choice.
 pub fn is_choice(entries: &[Entry]) -> bool {
     entries.iter().any(|entry| matches!(&*entry.key.value, "choice" | "weights"))
 }
 
-/// Reads a choice, which `key` names; an attribute cannot be one of rows.
+/// Reads a choice, whose name is `key`; an attribute can't be a choice of rows.
 pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Option<Choice> {
     let fields = Fields::read(cx, node, "a choice", &["choice", "weights"])?;
     let (list, weights) = (fields.required(cx, "choice"), fields.get("weights"));
@@ -69,7 +69,7 @@ pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static s
     Some(Choice { options, weights, loc: node.loc })
 }
 
-/// A choice of one of the rows of a table, which `text` names.
+/// Reads a choice of rows in a table, which `text` names.
 fn in_table(
     cx: &mut Context,
     what: &'static str,
@@ -90,7 +90,7 @@ fn in_table(
     Some(Choice { options: Options::Rows(rows), weights, loc })
 }
 
-/// The weights of the rows of a table: a column of it, which `node` names.
+/// Returns the weights of a table's rows: the column that `node` names.
 fn weights_in(cx: &mut Context, node: &Node, rows: &Rows) -> Option<Vec<f64>> {
     if !matches!(node.kind, Kind::Scalar { .. }) {
         cx.mistyped("`weights`", "the name of a column, beside a table", node, None);
@@ -127,7 +127,7 @@ fn as_mapping<'n>(node: &'n Node<'n>) -> Option<&'n [Entry<'n>]> {
     if let Kind::Mapping(entries) = &node.kind { Some(entries) } else { None }
 }
 
-/// The weights of so many choices.
+/// Reads the weights of `choices` choices.
 pub(super) fn weights(cx: &mut Context, node: &Node, choices: usize) -> Option<Vec<f64>> {
     let Kind::Sequence(items) = &node.kind else {
         cx.mistyped("`weights`", "a list of numbers", node, None);

@@ -1,4 +1,4 @@
-//! What one file says, and which services and shared spans may be named in it.
+//! The contents of one file, and the services and shared spans that may be named in it.
 
 use super::services::Services;
 use super::shared::Library;
@@ -7,27 +7,27 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::source::{FileId, Loc};
 use std::sync::Arc;
 
-/// What one file says.
+/// The contents of one file.
 #[derive(Default)]
 pub struct Contents {
     pub scenarios: Vec<Scenario>,
     pub services: Arc<Services>,
-    /// Where the `services` keys stand.
+    /// The places of the `services` keys.
     pub lists: Vec<Loc>,
-    /// A list of services may be missing or short for a mistake that was reported.
+    /// Whether a list of services may be missing or incomplete because of a reported mistake.
     pub services_unsure: bool,
     pub shared: Arc<Library>,
 }
 
 impl Contents {
-    /// Notes that a part of the file can't be read, which may have held services and shared spans.
+    /// Notes that a part of the file can't be read, which may contain services and shared spans.
     pub fn mark_short(&mut self) {
         self.services_unsure = true;
         Arc::make_mut(&mut self.shared).mark_short();
     }
 }
 
-/// What may be named in a file, which says these things, in a directory whose base file says others.
+/// Returns what may be named in a file with these contents, in a directory whose base file has the contents `base`.
 pub fn scope(file: FileId, base: Option<&Contents>, own: &mut Contents, diagnostics: &mut Vec<Diagnostic>) -> Scope {
     let (services, lists) = services_in_force(base, own, diagnostics);
     let mut shared = std::mem::take(&mut own.shared);
@@ -41,8 +41,8 @@ pub fn scope(file: FileId, base: Option<&Contents>, own: &mut Contents, diagnost
     Scope { file, services, lists, shared }
 }
 
-/// The services that a file's spans may name, and where the lists stand. `None` where there is no list, or where one could
-/// not be read in full: then no service can be said to be missing.
+/// Returns the services that a file's spans may name, and the places of the lists, or `None` if there is no list, or one
+/// could not be read completely, so that no service can be called missing.
 fn services_in_force(
     base: Option<&Contents>,
     own: &Contents,

@@ -1,4 +1,4 @@
-//! Times that are drawn: what `delay_ms` takes, and every other field of time.
+//! Times that are drawn, which `delay_ms` and every other field with a time take.
 
 use super::fields::{Context, Fields, is_free};
 use super::number;
@@ -7,21 +7,21 @@ use crate::language::source::{Loc, Located};
 use crate::language::template::Template;
 use crate::language::yaml::{Core, Entry, Kind, Node, Style, core, is_template};
 
-/// No time is longer, in ns; sums of times along a trace must stay below it too.
+/// The maximum of any time in ns; sums of times along a trace must stay below it, too.
 const LONGEST: f64 = (1u64 << 62) as f64;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
-/// What a distribution without an end is cut at where no `max` is written, ns.
+/// The time in ns to which an unlimited distribution is cut if it has no `max`.
 const CUT: u64 = 3_600 * SECOND;
 
 const EXPECTED: &str = "a number, [min, max], or a distribution";
 
-/// A time, as it is written: fixed, or a distribution.
+/// A time as it is written: fixed, or a distribution.
 #[derive(Clone, Debug)]
 pub struct Dist {
     pub form: Form,
-    /// What is longer is cut to this, ns. The forms that have an end of their own end no later.
+    /// The time in ns to which longer ones are cut. Forms with an end of their own have no later one.
     pub max: u64,
     pub loc: Loc,
 }
@@ -29,19 +29,19 @@ pub struct Dist {
 /// How a time is drawn. All times are in ns.
 #[derive(Clone, Debug)]
 pub enum Form {
-    /// Uniform, both ends included; one number: both the same.
+    /// Uniform, both ends included; a fixed time has both equal.
     Uniform {
         min: u64,
         max: u64,
     },
-    /// The lognormal distribution through two percentiles.
+    /// The lognormal distribution with two given percentiles.
     Lognormal {
         low: Percentile,
         high: Percentile,
     },
     /// Straight lines between percentiles, from `p0` to `p100`.
     Points(Vec<Percentile>),
-    /// Normal; what is below 0 is 0.
+    /// The normal distribution; negative times count as 0.
     Normal {
         mean: u64,
         stddev: u64,
@@ -53,43 +53,43 @@ pub enum Form {
         min: u64,
         alpha: f64,
     },
-    /// The first whose condition holds; if none does, one of the others by weight. None of them is a mix.
+    /// The first part whose condition is true, or if none is, one of the others by weight. None of them is a mix.
     Mix {
         conditional: Vec<(Template, Dist)>,
         weighted: Vec<(f64, Dist)>,
     },
-    /// An expression, in units of `unit`; what is below 0 is 0.
+    /// An expression, in units of `unit`; negative times count as 0.
     Computed {
         value: Template,
         unit: u64,
-        /// The name of the field that it stands in.
+        /// The name of its field.
         field: &'static str,
     },
 }
 
-/// A value below which so many of a hundred lie.
+/// A value below which a percentage of all values lies.
 #[derive(Clone, Copy, Debug)]
 pub struct Percentile {
-    /// 0 to 100.
+    /// The percentage, 0 to 100.
     pub percent: f64,
-    /// ns
+    /// The time in ns.
     pub time: u64,
 }
 
 impl Dist {
-    /// The longest end of the distribution and its parts, ns.
+    /// Returns the longest end of the distribution and its parts in ns.
     pub fn longest(&self) -> u64 {
         self.form.end().unwrap_or(0).max(self.max)
     }
 
-    /// Calls `visit` with each template of the distribution, in file order but for conditions, which come first.
+    /// Calls `visit` with each template of the distribution, in file order except that conditions come first.
     pub fn each_template<'a>(&'a self, visit: &mut impl FnMut(&'a Template)) {
         match &self.form {
             Form::Computed { value, .. } => visit(value),
             Form::Mix { conditional, weighted } => {
                 conditional.iter().for_each(|(when, _)| visit(when));
                 let parts = conditional.iter().map(|(_, dist)| dist).chain(weighted.iter().map(|(_, dist)| dist));
-                // No mix is in another, so this goes no deeper.
+                // No mix is part of another one, so the recursion ends here.
                 parts.for_each(|dist| dist.each_template(visit));
             }
             _ => {}
@@ -97,25 +97,25 @@ impl Dist {
     }
 }
 
-/// A field of time.
+/// A field with a time.
 #[derive(Clone, Copy)]
 struct Field {
     /// The name in backticks.
     what: &'static str,
-    /// The unit of its numbers, ns.
+    /// The unit of its numbers in ns.
     unit: u64,
-    /// It is a part of a mix.
+    /// Whether it is a part of a mix.
     in_mix: bool,
 }
 
-/// `delay_ms`, or `delay`, which is in seconds.
+/// Reads `delay_ms`, or `delay`, which is in seconds.
 pub(super) fn delay(cx: &mut Context, fields: &Fields) -> Option<Dist> {
     let entry = fields.either(cx, "delay_ms", "delay")?;
     let (what, unit) = if &*entry.key.value == "delay_ms" { ("`delay_ms`", MS) } else { ("`delay`", SECOND) };
     read(cx, Field { what, unit, in_mix: false }, &entry.value)
 }
 
-/// The time that a field is, in ms; `what` is its name in backticks.
+/// Reads the time of a field, in ms; `what` is its name in backticks.
 pub(super) fn ms(cx: &mut Context, what: &'static str, node: &Node) -> Option<Dist> {
     read(cx, Field { what, unit: MS, in_mix: false }, node)
 }
@@ -136,14 +136,14 @@ fn read(cx: &mut Context, field: Field, node: &Node) -> Option<Dist> {
     }
 }
 
-/// `[min, max]`
+/// Reads `[min, max]`.
 fn range(cx: &mut Context, field: Field, node: &Node, items: &[std::rc::Rc<Node>]) -> Option<Dist> {
     let [min, max] = items else {
         let (what, found) = (field.what.into(), format!("a list of {}", items.len()));
         cx.report(Problem::Mistyped { what, expected: EXPECTED, found, instead: None }, node.loc);
         return None;
     };
-    // Both, so that both are reported.
+    // Both are read, so that mistakes in both are reported.
     let (low, high) = (time(cx, field, min), time(cx, field, max));
     let (low, high) = (low?, high?);
     if low > high {
@@ -171,7 +171,7 @@ fn computed(cx: &mut Context, field: Field, node: &Node, text: &str, style: Styl
     })
 }
 
-/// A number, in ns.
+/// Reads a number and returns it in ns.
 fn time(cx: &mut Context, field: Field, node: &Node) -> Option<u64> {
     if let Kind::Scalar { text, style } = &node.kind
         && let Some(instead) = meant(text, *style, field.unit)
@@ -184,7 +184,7 @@ fn time(cx: &mut Context, field: Field, node: &Node) -> Option<u64> {
         cx.report(Problem::NegativeDelay { value: number::describe(node) }, node.loc);
         return None;
     }
-    // Rounded: 0.1 ms is exactly 100,000 ns.
+    // The number is rounded, so 0.1 ms is exactly 100,000 ns.
     let ns = (value * field.unit as f64).round();
     if ns >= LONGEST {
         let problem = Problem::NumberOutOfRange { value: number::describe(node), range: "a delay below 146 years" };
@@ -194,7 +194,7 @@ fn time(cx: &mut Context, field: Field, node: &Node) -> Option<u64> {
     Some(ns as u64)
 }
 
-/// A number above 0, in ns.
+/// Reads a number above 0 and returns it in ns.
 fn positive(cx: &mut Context, field: Field, node: &Node) -> Option<u64> {
     let value = time(cx, field, node)?;
     if value == 0 {
@@ -204,7 +204,7 @@ fn positive(cx: &mut Context, field: Field, node: &Node) -> Option<u64> {
     Some(value)
 }
 
-/// What a text that is no number was meant to be: `20ms`, `1.5s`, `5-20`, a template in a list.
+/// Returns what was meant by a text that is not a number: `20ms`, `1.5s`, `5-20`, a template in a list.
 fn meant(text: &str, style: Style, unit: u64) -> Option<String> {
     if is_template(text) {
         return Some("only the whole can be an expression: <<random.float(5, 20)>>".into());
@@ -229,10 +229,10 @@ fn meant(text: &str, style: Style, unit: u64) -> Option<String> {
     Some(format!("write {}: it is in {unit_name}", value * ns as f64 / unit as f64))
 }
 
-/// The keys of a distribution that are no percentiles.
+/// The keys of a distribution that are not percentiles.
 const KEYS: [&str; 6] = ["mean", "stddev", "exp", "pareto", "mix", "max"];
 
-/// The percentile that a key names: `p99.9`.
+/// Returns the percentile that a key such as `p99.9` names.
 fn percentile(key: &str) -> Option<f64> {
     let digits = key.strip_prefix('p').filter(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -273,7 +273,7 @@ fn mapping(cx: &mut Context, field: Field, node: &Node, entries: &[Entry]) -> Op
         Some(node) => Some(Located::new(time(cx, field, node)?, node.loc)),
         None => None,
     };
-    // With the name and value of its longest parameter, which `max` must not be below.
+    // The form comes with the name and value of its longest parameter, which `max` must not be below.
     let (form, longest) = match form {
         "percentiles" => percentiles(cx, field, node, entries)?,
         "`mean`" => {
@@ -318,7 +318,7 @@ fn mapping(cx: &mut Context, field: Field, node: &Node, entries: &[Entry]) -> Op
 }
 
 impl Form {
-    /// The end that the form has by itself, ns.
+    /// Returns the end that the form itself has, in ns.
     fn end(&self) -> Option<u64> {
         match self {
             Form::Uniform { max, .. } => Some(*max),
@@ -332,12 +332,12 @@ impl Form {
     }
 }
 
-/// A time as the field counts it.
+/// Formats a time in the unit of the field.
 fn shown(time: u64, field: Field) -> String {
     (time as f64 / field.unit as f64).to_string()
 }
 
-/// A key that no distribution has.
+/// Reports a key that no distribution has.
 fn unknown(cx: &mut Context, entries: &[Entry], key: &Located<std::borrow::Cow<str>>) {
     let name = &*key.value;
     let value = |key: &str| {
@@ -366,7 +366,7 @@ fn unknown(cx: &mut Context, entries: &[Entry], key: &Located<std::borrow::Cow<s
     cx.report(Problem::UnknownField { field: short(name), of: "a distribution", nearest, hint }, key.loc);
 }
 
-/// The longest parameter of a form: its name and ns.
+/// The longest parameter of a form: its name, and its value in ns.
 type Longest = Option<(String, u64)>;
 
 fn percentiles(cx: &mut Context, field: Field, node: &Node, entries: &[Entry]) -> Option<(Form, Longest)> {
@@ -464,7 +464,7 @@ fn mix(cx: &mut Context, field: Field, node: &Node, list: &Node) -> Option<Form>
     None
 }
 
-/// What decides whether a part of a mix is taken.
+/// The decision whether a part of a mix is chosen.
 enum Share {
     Weight(f64),
     When(Template),

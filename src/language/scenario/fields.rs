@@ -1,4 +1,4 @@
-//! The fields of a mapping, and scalars as they are wanted: text, template, number.
+//! The fields of mappings, and scalars read as texts, templates or numbers.
 
 mod meant;
 
@@ -16,7 +16,7 @@ pub struct Context<'a> {
     pub text: &'a str,
     pub limits: Limits<'a>,
     pub templates: Memo,
-    /// The mappings so far in which `vars` or `attributes` are misspelt.
+    /// The number of mappings so far in which `vars` or `attributes` are misspelt.
     pub misspelt_names: usize,
     pub diagnostics: &'a mut Vec<Diagnostic>,
 }
@@ -39,7 +39,7 @@ impl Context<'_> {
         }
     }
 
-    /// A field whose text is constant; `what` names it. `None` where it is not, which is reported.
+    /// Reads a constant text; `what` names it. Returns `None`, and reports the mistake, if it is not constant.
     pub fn text(&mut self, what: &str, node: &Node) -> Option<Located<String>> {
         let template = self.template(what, node)?;
         match template.constant() {
@@ -52,7 +52,7 @@ impl Context<'_> {
         }
     }
 
-    /// A text field: whatever the scalar is, its spelling is the text. Not empty.
+    /// Reads a text field, which is the spelling of any scalar and must not be empty.
     pub fn template(&mut self, what: &str, node: &Node) -> Option<Template> {
         let Kind::Scalar { text, style } = &node.kind else {
             self.mistyped(what, "text", node, None);
@@ -65,8 +65,8 @@ impl Context<'_> {
         Some(self.parse(text, *style, node.loc))
     }
 
-    /// The template that a scalar is. Once the budget is spent, or mistakes are too many, it is a broken one: reading takes the
-    /// longest here.
+    /// Parses the template of a scalar. When the budget is spent, or there are too many mistakes, the template is a broken
+    /// one, because parsing takes most of the time.
     pub fn parse(&mut self, text: &str, style: Style, loc: Loc) -> Template {
         if is_template(text) && (self.diagnostics.len() >= MAX_FOUND || self.limits.budget.is_spent()) {
             return Template { parts: vec![template::error(loc)], loc };
@@ -75,7 +75,7 @@ impl Context<'_> {
         self.templates.parse(text, loc, &offsets, self.diagnostics)
     }
 
-    /// A condition: an expression, bare or in `<<...>>`.
+    /// Reads a condition: an expression, bare or in `<<...>>`.
     pub fn condition(&mut self, what: &str, node: &Node) -> Option<Template> {
         let Kind::Scalar { text, style } = &node.kind else {
             self.mistyped(what, "an expression", node, None);
@@ -98,7 +98,7 @@ impl Context<'_> {
         Some(template)
     }
 
-    /// A number, as a double.
+    /// Reads a number as a double.
     pub fn number(&mut self, what: &str, expected: &'static str, node: &Node) -> Option<f64> {
         let Kind::Scalar { text, style } = &node.kind else {
             self.mistyped(what, expected, node, None);
@@ -124,7 +124,7 @@ impl Context<'_> {
     }
 }
 
-/// The number that a text means, for a hint.
+/// Returns the number that a text means, for a hint.
 fn meant_number(text: &str) -> Option<String> {
     let cleaned: String = text.trim().trim_end_matches([' ', '%']).chars().filter(|c| *c != '_').collect();
     (cleaned.len() < 32 && matches!(core(&cleaned), Core::Int(_) | Core::Double(_))).then_some(cleaned)
@@ -133,26 +133,26 @@ fn meant_number(text: &str) -> Option<String> {
 /// The fields of a mapping.
 pub struct Fields<'n> {
     of: &'static str,
-    /// The mapping's.
+    /// The place of the mapping.
     pub loc: Loc,
     entries: &'n [Entry<'n>],
-    /// Fields that are not missing, only misspelt.
+    /// Fields that are not missing, but misspelt.
     misspelt: Vec<String>,
-    /// There is a field that this mapping doesn't have: it may be what seems to be missing.
+    /// Whether there is an unknown field, which may be one that seems to be missing.
     has_unknown: bool,
 }
 
-/// The words of an item of `calls`, whatever it is.
+/// The fields that all items of `calls` have in common.
 pub const ITEM_WORDS: [&str; 10] =
     ["repeat", "vars", "when", "probability", "wait_ms", "async", "timeout_ms", "retry", "propagate", "client"];
 
-/// Whether a field is free for anything, such as anchors.
+/// Reports whether a field may be used for anything, such as anchors.
 pub fn is_free(field: &str) -> bool {
     field.starts_with("x-")
 }
 
 impl<'n> Fields<'n> {
-    /// The fields of `node`, each of which must be `known`; `of` names what the mapping is ("a span").
+    /// Reads the fields of `node`, each of which must be in `known`; `of` names the mapping ("a span").
     pub fn read(cx: &mut Context, node: &'n Node<'n>, of: &'static str, known: &[&'static str]) -> Option<Self> {
         let Kind::Mapping(entries) = &node.kind else {
             cx.mistyped(of, "a mapping of fields", node, None);
@@ -173,7 +173,7 @@ impl<'n> Fields<'n> {
                 cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
             }
         }
-        // What these hold may be what the names in templates mean.
+        // The names in templates may be defined in these.
         if misspelt.iter().any(|field| matches!(&**field, "vars" | "attributes")) {
             cx.misspelt_names += 1;
         }
@@ -184,7 +184,7 @@ impl<'n> Fields<'n> {
         self.entries.iter().find(|entry| &*entry.key.value == field)
     }
 
-    /// The value of a field that may be left out; empty counts as left out.
+    /// Returns the value of an optional field; an empty one counts as left out.
     pub fn optional(&self, field: &str) -> Option<&'n Node<'n>> {
         self.get(field).map(|entry| &*entry.value).filter(|node| !node.is_null())
     }
@@ -197,19 +197,19 @@ impl<'n> Fields<'n> {
         entry
     }
 
-    /// Reports that a field is missing, unless one is there that is not known, which may be it.
+    /// Reports that a field is missing, unless there is an unknown one, which may be meant.
     pub fn missing(&self, cx: &mut Context, field: &'static str) {
         if !self.has_unknown {
             cx.report(Problem::MissingField { field, of: self.of }, self.head());
         }
     }
 
-    /// Whether a field is not missing, only misspelt.
+    /// Reports whether a field is misspelt, and therefore not missing.
     pub fn is_misspelt(&self, field: &str) -> bool {
         self.misspelt.iter().any(|misspelt| misspelt == field)
     }
 
-    /// At most one of the two; reports both.
+    /// Returns one of two fields that exclude each other, and reports the mistake if both are set.
     pub fn either(&self, cx: &mut Context, field: &'static str, other: &'static str) -> Option<&'n Entry<'n>> {
         let (one, two) = (self.get(field), self.get(other));
         if let (Some(one), Some(two)) = (one, two) {
@@ -219,13 +219,13 @@ impl<'n> Fields<'n> {
         one.or(two)
     }
 
-    /// Where to point at the mapping as a whole: its first key, or all of it if it is empty.
+    /// Returns the place that stands for the mapping: its first key, or all of it if it is empty.
     pub fn head(&self) -> Loc {
         self.entries.first().map_or(self.loc, |entry| entry.key.loc)
     }
 }
 
-/// What an entry without a value inside `{...}` comes from: a comma in a value, or a colon without a space.
+/// Explains an entry without a value inside `{...}`: there is a comma in a value, or a colon without a space.
 pub fn stray(text: &str, key: &Located<Cow<str>>) -> Option<&'static str> {
     if !text[key.loc.end as usize..].trim_start().starts_with([',', '}']) {
         None
@@ -236,7 +236,7 @@ pub fn stray(text: &str, key: &Located<Cow<str>>) -> Option<&'static str> {
     }
 }
 
-/// What a node is, in words.
+/// Describes a node in words.
 pub fn describe(node: &Node) -> String {
     match &node.kind {
         Kind::Sequence(_) => "a list".into(),

@@ -1,4 +1,4 @@
-//! `filler: {count, values, length}`: attributes that mean nothing, to try what many values, or long ones, do to a backend.
+//! Attributes without a meaning (`filler: {count, values, length}`), to test what many or long values do to a backend.
 
 use super::fields::{Context, Fields};
 use super::number;
@@ -8,20 +8,20 @@ use crate::language::source::{Loc, Located};
 use crate::language::template::{Binary, Expr, Node as ExprNode, Part, Template};
 use crate::language::yaml::{Core, Kind, Node, Style, core};
 
-/// The most attributes, the most values of each, and the most characters of a value.
+/// The maximum number of attributes, of values of each, and of characters in a value.
 const MOST: [i64; 3] = [1_000, 1_000_000, 1_024];
 
-/// What a value of a filler depends on.
+/// What a filler's value depends on.
 pub enum Source {
     /// It is drawn for each span.
     Draw,
-    /// The instance of the service.
+    /// It depends on the instance of the service.
     Instance,
-    /// Nothing: there is one instance.
+    /// It depends on nothing, because there is one instance.
     One,
 }
 
-/// Adds the attributes of a `filler` behind those that are there: `filler.01`, `filler.02` and so on.
+/// Adds the attributes of a `filler` after the others: `filler.01`, `filler.02` and so on.
 pub fn filler(cx: &mut Context, fields: &Fields, source: &Source, attributes: &mut Vec<Attribute>) {
     let Some(node) = fields.optional("filler") else { return };
     let Some(fields) = Fields::read(cx, node, "a filler", &["count", "values", "length"]) else { return };
@@ -42,7 +42,8 @@ pub fn filler(cx: &mut Context, fields: &Fields, source: &Source, attributes: &m
     }
 }
 
-/// One of so many values, by a stable filter: the same number gives the same text in every trace, and another one under another key.
+/// Returns one of `values` values, made by a stable filter: the same number gives the same text in every trace, and another
+/// text under another key.
 fn value(number: i64, values: i64, length: i64, source: &Source, loc: Loc) -> Value {
     let node = |expr: Expr| ExprNode { value: Box::new(expr), loc };
     let path = |words: [&str; 2]| words.map(String::from).to_vec();
@@ -66,7 +67,7 @@ fn value(number: i64, values: i64, length: i64, source: &Source, loc: Loc) -> Va
     Value::Scalar(Scalar::Expr(Template { parts, loc }))
 }
 
-/// A whole number from 1 on.
+/// Reads a whole number that is at least 1.
 fn whole(cx: &mut Context, field: &'static str, node: &Node, most: i64) -> Option<i64> {
     let found = match &node.kind {
         Kind::Scalar { text, style: Style::Plain } => core(text),

@@ -1,10 +1,10 @@
-//! `scope: {name, version}` of a service or a span.
+//! The instrumentation scope of a service or a span: `scope: {name, version}`.
 
 use super::InstrumentationScope;
 use super::fields::{Context, Fields};
 use crate::language::yaml::Node;
 
-/// The instrumentation scope that a field names.
+/// Reads the instrumentation scope of a field.
 pub fn scope(cx: &mut Context, fields: &Fields) -> Option<InstrumentationScope> {
     let node: &Node = fields.optional("scope")?;
     let fields = Fields::read(cx, node, "a scope", &["name", "version"])?;

@@ -5,7 +5,7 @@ use crate::language::diagnostic::{Problem, short};
 use crate::language::source::Located;
 use crate::language::yaml::{Core, Kind, Node, Style, core};
 
-/// 0 to 100, with or without a `%` behind it.
+/// Reads a percentage, 0 to 100, with or without a `%` after it.
 pub fn percent(cx: &mut Context, what: &str, node: &Node) -> Option<Located<f64>> {
     let loc = node.loc;
     let signed = match &node.kind {
@@ -27,7 +27,7 @@ pub fn percent(cx: &mut Context, what: &str, node: &Node) -> Option<Located<f64>
     Some(Located::new(value, loc))
 }
 
-/// A finite number that is not negative.
+/// Reads a finite number that is not negative.
 pub fn weight(cx: &mut Context, node: &Node) -> Option<Located<f64>> {
     let value = cx.number("`weight`", "a number", node)?;
     if value < 0.0 {
@@ -37,7 +37,7 @@ pub fn weight(cx: &mut Context, node: &Node) -> Option<Located<f64>> {
     Some(Located::new(value, node.loc))
 }
 
-/// 1 to 10,000.
+/// Reads a number of instances, 1 to 10,000.
 pub fn instances(cx: &mut Context, node: &Node) -> Option<Located<u32>> {
     let value = match &node.kind {
         Kind::Scalar { text, style: Style::Plain } => core(text),
@@ -57,7 +57,7 @@ pub fn instances(cx: &mut Context, node: &Node) -> Option<Located<u32>> {
     }
 }
 
-/// A scalar as it was written.
+/// Describes a scalar as it was written.
 pub fn describe(node: &Node) -> String {
     match &node.kind {
         Kind::Scalar { text, .. } => short(text),

@@ -1,4 +1,4 @@
-//! The prelude: shared spans that every file may use, as it may those of its own.
+//! The prelude: shared spans that every file may use like its own.
 
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
@@ -19,7 +19,7 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     contents.shared.as_ref().clone()
 });
 
-/// The shared spans of the prelude, which are read when they are first asked for.
+/// Returns the shared spans of the prelude, which are read when they are first needed.
 pub fn library() -> &'static Library {
     &LIBRARY
 }

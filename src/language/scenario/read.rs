@@ -1,4 +1,4 @@
-//! A file's documents to scenarios, services and shared spans.
+//! Reads a file's documents: scenarios, services and shared spans.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use crate::language::template::Memo;
 use crate::language::yaml::{self, Core, Kind, Node, core};
 
 const FILE_FIELDS: [&str; 4] = ["schema_version", "services", "spans", "scenarios"];
-/// With one of these, a mapping is a file's; else it is a scenario.
+/// The fields that mark a mapping as a file's; without any of them, it is a scenario.
 const FILE_MARKS: [&str; 7] = ["schema_version", "services", "scenarios", "spans", "load", "incidents", "malform"];
 const SCENARIO_MARKS: [&str; 4] = ["name", "scenario_name", "root_span", "steps"];
 const SCENARIO_FIELDS: [&str; 7] = ["name", "scenario_name", "description", "weight", "vars", "root_span", "steps"];
-/// Those of a scenario that is a whole document.
+/// The fields of a scenario that is a whole document.
 const DOCUMENT_FIELDS: [&str; 10] = [
     "name",
     "scenario_name",
@@ -31,7 +31,7 @@ const DOCUMENT_FIELDS: [&str; 10] = [
     "spans",
 ];
 
-/// Reads a file; `base` says that it is a `_base.yaml`. Once the budget is spent, the rest of it is left out.
+/// Reads a file; `base` says whether it is a `_base.yaml`. When the budget is spent, the remainder is left out.
 pub(in crate::language) fn read(
     file: FileId,
     text: &str,
@@ -71,7 +71,7 @@ impl Reader<'_> {
             Kind::Mapping(entries) => {
                 let has = |marks: &[&str]| entries.iter().any(|entry| marks.contains(&&*entry.key.value));
                 let only_free = !entries.is_empty() && entries.iter().all(|entry| is_free(&entry.key.value));
-                // What has a scenario's fields is one, beside whose own a file's may stand.
+                // A document with a scenario's fields is a scenario, in which fields of the file may be, too.
                 if self.base || !has(&SCENARIO_MARKS) && has(&FILE_MARKS) || only_free {
                     self.file(node);
                 } else {
@@ -118,7 +118,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What is not one scenario's, but holds for the whole file.
+    /// Reads the fields that apply to the whole file.
     fn shared_by_all(&mut self, fields: &Fields) {
         if let Some(entry) = fields.get("schema_version") {
             self.schema_version(&entry.value);
@@ -190,7 +190,7 @@ impl Reader<'_> {
         Service {
             version: fields.get("version").and_then(|entry| version::version(cx, &entry.value)),
             namespace: fields.get("namespace").and_then(|entry| cx.text("`namespace`", &entry.value)),
-            // A wrong number is not none, and neither is a misspelt field: what reads `instance.index` is right.
+            // A wrong or misspelt number is not a missing one: reads of `instance.index` are valid.
             instances: match fields.get("instances") {
                 Some(entry) => {
                     Some(number::instances(cx, &entry.value).unwrap_or_else(|| Located::new(1, entry.value.loc)))
@@ -234,7 +234,7 @@ impl Reader<'_> {
         let vars = value::vars(cx, fields.optional("vars"));
         let Some((root_vars, root)) = self.root(&fields) else { return };
         self.contents.scenarios.push(Scenario {
-            // Known when the files are put together.
+            // This is known when the files are put together.
             scope: 0,
             name: name.unwrap_or_else(|| Located::new(String::new(), fields.head())),
             description,
@@ -247,7 +247,7 @@ impl Reader<'_> {
         });
     }
 
-    /// The root span and its vars.
+    /// Reads the root span and its vars.
     fn root(&mut self, fields: &Fields) -> Option<(Vec<Var>, Span)> {
         let cx = &mut self.cx;
         let Some(entry) = fields.either(cx, "root_span", "steps") else {

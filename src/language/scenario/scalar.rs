@@ -1,4 +1,4 @@
-//! Scalars as values: their types come from how they were written.
+//! Scalars as values, whose types depend on how they are written.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,13 @@ use crate::language::source::{Loc, Located};
 use crate::language::template::{self, Part, Template};
 use crate::language::yaml::{Core, Kind, Node, Style, core};
 
-/// A value whose mistake was reported: it has a name, so that who reads it is not told that there is none.
+/// Returns a value in place of a wrong one, which has been reported. It has a name, so readers of it cause no further
+/// reports.
 pub fn unknown(loc: Loc) -> Scalar {
     Scalar::Expr(Template { parts: vec![template::error(loc)], loc })
 }
 
-/// A scalar of `what`, which `key` names.
+/// Reads a scalar of `what`, whose name is `key`.
 pub fn scalar(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Scalar {
     let Kind::Scalar { text, style } = &node.kind else {
         cx.mistyped(&format!("an item of `{}`", short(&key.value)), "a single value", node, None);
@@ -76,7 +77,7 @@ fn text_or_expression(cx: &mut Context, text: &str, style: Style, loc: Loc) -> S
     Scalar::Text(template)
 }
 
-/// Constant items of a list must be of one type; what an expression is, the compiler knows.
+/// Checks that constant items of a list are of one type; the compiler checks those with expressions.
 pub fn one_type(cx: &mut Context, items: &[Scalar]) {
     let mut first: Option<(&'static str, Loc)> = None;
     for item in items {

@@ -1,4 +1,4 @@
-//! The services in force for a file: its directory's and its own.
+//! The services that a file may name: its directory's and its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Service;
 use crate::language::diagnostic::{Diagnostic, Problem, Role};
 
-/// Services by name, in the order they were first named.
+/// Services by name, in the order in which they were first named.
 #[derive(Clone, Debug, Default)]
 pub struct Services {
     /// Those of the directory, which many files share.
@@ -23,29 +23,28 @@ impl Services {
         }
     }
 
-    /// All services: the directory's that the file says nothing new of, then the file's own.
+    /// Returns all services: those of the directory that the file does not redefine, then the file's own.
     pub fn iter(&self) -> impl Iterator<Item = &Service> {
         let shared = self.base.iter().flat_map(|base| &base.list);
         shared.filter(|service| !self.places.contains_key(&service.name.value)).chain(&self.list)
     }
 
-    /// The services that the file itself lists, or else says something new of.
+    /// Returns the services that the file itself lists or redefines.
     pub fn own(&self) -> &[Service] {
         &self.list
     }
 
-    /// The services of the directory, where the file has some of its own beside them.
+    /// Returns the services of the directory, if the file has services of its own, too.
     pub fn base(&self) -> Option<&Arc<Services>> {
         self.base.as_ref()
     }
 
-    /// The services of a file in a directory whose own are `base`.
+    /// Makes the services of a file in a directory with the services `base`.
     pub fn beside(base: Arc<Services>) -> Services {
         Services { base: Some(base), ..Services::default() }
     }
 
-    /// Adds a service. A name that is there already must say nothing new: two sets of properties are an error, which is
-    /// returned.
+    /// Adds a service. If there is already one with this name but other properties, the diagnostic about it is returned.
     pub fn add(&mut self, service: Service) -> Option<Diagnostic> {
         match self.get(&service.name.value) {
             Some(_) if is_bare(&service) => {}

@@ -1,4 +1,4 @@
-//! Spans: an item of `calls`, a step, a root.
+//! Spans: items of `calls`, steps, roots.
 
 mod client;
 mod item;
@@ -18,7 +18,7 @@ use crate::language::source::Located;
 use crate::language::template::{self, Template};
 use crate::language::yaml::{self, Node};
 
-/// Spans below each other.
+/// The maximum number of levels of spans.
 pub const MAX_DEPTH: usize = 64;
 
 pub const FIELDS: [&str; 17] = [
@@ -62,7 +62,7 @@ const KINDS: [(&str, Kind); 6] = [
     ("CONSUMER", Kind::Consumer),
 ];
 
-/// The root span of a scenario and what it calls, at depth 1; and its vars.
+/// Reads the root span of a scenario, its vars, and the calls below it.
 pub fn root(cx: &mut Context, node: &Node) -> Option<(Vec<Var>, Span)> {
     let fields = Fields::read(cx, node, "a root span", &ROOT_FIELDS)?;
     let vars = value::vars(cx, fields.optional("vars"));
@@ -71,14 +71,14 @@ pub fn root(cx: &mut Context, node: &Node) -> Option<(Vec<Var>, Span)> {
     Some((vars, root))
 }
 
-/// The span that has these fields, with what it calls.
+/// Reads the span that has these fields, and the calls below it.
 pub fn span_of(cx: &mut Context, fields: &Fields, depth: usize) -> Span {
     let mut span = body(cx, fields);
     span.calls = item::calls(cx, fields, depth + 1);
     span
 }
 
-/// `steps`: each is the one call of the step before.
+/// Reads `steps`, each of which is the only call of the step before.
 pub fn steps(cx: &mut Context, steps: &[Rc<Node>]) -> Option<Span> {
     let mut spans = vec![];
     for node in steps {
@@ -100,7 +100,7 @@ pub fn steps(cx: &mut Context, steps: &[Rc<Node>]) -> Option<Span> {
     })
 }
 
-/// Everything but the calls.
+/// Reads everything except the calls.
 fn body(cx: &mut Context, fields: &Fields) -> Span {
     let mut span = partial(cx, fields);
     if span.shared.is_none() {
@@ -116,8 +116,8 @@ fn body(cx: &mut Context, fields: &Fields) -> Span {
     span
 }
 
-/// What is written of a span but for its calls, be it all that a span must have or not. A service that is wrong is empty, an
-/// operation a broken template.
+/// Reads all of a span except its calls, whether it has all that a span must have or not. A wrong service is empty, and a
+/// wrong operation a broken template.
 fn partial(cx: &mut Context, fields: &Fields) -> Span {
     let service = fields.get("service").map(|entry| {
         let name = cx.text("`service`", &entry.value);
@@ -161,7 +161,7 @@ fn kind(cx: &mut Context, node: &Node) -> Option<Kind> {
     found.map(|(_, kind)| *kind)
 }
 
-/// Whether what stands in `status` is `ok`, the only one that can be written.
+/// Reads `status`, which can only be `ok`.
 fn ok(cx: &mut Context, node: &Node) -> bool {
     let is_ok = matches!(&node.kind, yaml::Kind::Scalar { text, .. } if text.eq_ignore_ascii_case("ok"));
     if !is_ok {
@@ -220,7 +220,7 @@ fn error_condition(cx: &mut Context, node: &Node) -> Option<ErrorCondition> {
     Some(ErrorCondition { probability, when, at_end, delay, r#type: kind?, message, attributes, loc: fields.loc })
 }
 
-/// Whether what stands in `at` is `end`, the only time that it can name; `otherwise`: what there is without it.
+/// Reads `at`, which can only be `end`. `otherwise` describes the time without it.
 fn at_end(cx: &mut Context, node: &Node, otherwise: &str) -> bool {
     let is_end = matches!(&node.kind, yaml::Kind::Scalar { text, .. } if text == "end");
     if !is_end {

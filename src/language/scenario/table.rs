@@ -1,4 +1,5 @@
-//! Rows of values, and `choice: file.csv`: rows that stand in a file of comma-separated values, the first line being the names of the columns.
+//! Rows of values, and `choice: file.csv`: rows in a file of comma-separated values, whose first line contains the names of
+//! the columns.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,11 +14,11 @@ use crate::language::files;
 use crate::language::source::{Loc, Located};
 use crate::language::template::{Part, Template};
 
-/// Bytes of one table.
+/// The maximum size of a table in bytes.
 const MAX_BYTES: u64 = 4 << 20;
-/// Bytes of all tables of a compilation, each as often as it is named.
+/// The maximum size of all tables of a compilation in bytes, each counted as often as it is named.
 const MAX_TOTAL_BYTES: u64 = 16 << 20;
-/// Values of one table, with the names of its columns.
+/// The maximum number of values in a table, including the names of its columns.
 const MAX_VALUES: usize = 200_000;
 
 /// Rows with the same columns.
@@ -27,24 +28,24 @@ pub struct Rows {
     pub columns: Vec<Column>,
 }
 
-/// A column: its constants have one type.
+/// A column, whose constants have one type.
 #[derive(Clone, Debug)]
 pub struct Column {
     pub name: String,
-    /// By row.
+    /// The values by row.
     pub values: Vec<Scalar>,
 }
 
-/// Where tables are looked for.
+/// The source of tables.
 #[derive(Clone, Copy)]
 pub struct Tables<'a> {
-    /// The directory of the file that names them; `None`: no file may be read here.
+    /// The directory of the file that names them; `None` if no file may be read.
     pub folder: Option<&'a Path>,
-    /// Bytes of all tables that were read so far.
+    /// The size in bytes of all tables that were read so far.
     pub bytes: &'a AtomicU64,
 }
 
-/// The rows of the table in a file, which `name` names at `loc`.
+/// Returns the rows of the table in a file, which `name` names at `loc`.
 pub(super) fn rows(cx: &mut Context, name: &str, loc: Loc) -> Option<Rows> {
     let Some(folder) = cx.limits.tables.folder else {
         cx.report(Problem::TablesNotRead { file: short(name) }, loc);
@@ -55,11 +56,11 @@ pub(super) fn rows(cx: &mut Context, name: &str, loc: Loc) -> Option<Rows> {
     rows.map_err(|fault| cx.report(fault.problem(name), loc)).ok()
 }
 
-/// Why a table can't be had.
+/// The reason why a table can't be used.
 #[derive(Debug, PartialEq)]
 enum Fault {
     Unreadable(String),
-    /// The line, and its values; the columns that there are.
+    /// The line, the number of its values, and the number of columns.
     Ragged {
         line: u64,
         found: usize,
@@ -83,7 +84,7 @@ fn unreadable(reason: impl ToString) -> Fault {
     Fault::Unreadable(reason.to_string())
 }
 
-/// The text of a file. What could block is never opened, and no more is read than there is room for.
+/// Reads the text of a file. A file that could block is not opened, and not more is read than there is room for.
 fn read(path: &Path, total: &AtomicU64) -> Result<String, Fault> {
     let io = |error| unreadable(files::reason(&error));
     let metadata = fs::metadata(path).map_err(io)?;
@@ -111,14 +112,14 @@ fn read(path: &Path, total: &AtomicU64) -> Result<String, Fault> {
 
 fn parse(text: &str, loc: Loc) -> Result<Rows, Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // All rows are counted here, so that the line is known in which one is short.
+    // All rows are read here, so that the line of one that is too short is known.
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let (mut names, mut cells): (Vec<String>, Vec<Vec<String>>) = (vec![], vec![]);
     let mut left = MAX_VALUES;
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
         let line = record.position().map_or(0, |position| {
-            // Where the record before ended, which may be followed by empty lines.
+            // The record before may be followed by empty lines.
             let from = &text.as_bytes()[position.byte() as usize..];
             let empty = from.iter().take_while(|b| matches!(b, b'\r' | b'\n')).filter(|b| **b == b'\n').count();
             position.line() + empty as u64
@@ -150,7 +151,7 @@ fn parse(text: &str, loc: Loc) -> Result<Rows, Fault> {
     Ok(Rows { count, columns: names.into_iter().zip(cells).map(column).collect() })
 }
 
-/// The values of a column, all of one type: that of all of its cells, or text.
+/// Returns the values of a column, all of one type: that of all of its cells, or text.
 fn values(cells: Vec<String>, loc: Loc) -> Vec<Scalar> {
     fn all<T>(cells: &[String], read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
         cells.iter().map(|cell| read(cell)).collect()
@@ -168,13 +169,13 @@ fn values(cells: Vec<String>, loc: Loc) -> Vec<Scalar> {
     cells.into_iter().map(|cell| Scalar::Text(Template { parts: parts(cell), loc })).collect()
 }
 
-/// An int as it is printed: `007` and `+5` are text.
+/// Returns an int that is written as it is printed; `007` and `+5` are texts.
 fn int(cell: &str) -> Option<i64> {
     let value: i64 = cell.parse().ok()?;
     (value.to_string() == cell).then_some(value)
 }
 
-/// A finite number in digits, with a point or an exponent, and without zeros in front.
+/// Returns a finite number in digits, with a point or an exponent, and without leading zeros.
 fn double(cell: &str) -> Option<f64> {
     let unsigned = cell.strip_prefix('-').unwrap_or(cell);
     let plain = unsigned.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));

@@ -1,4 +1,5 @@
-//! `trace_state` of a root: what W3C Trace Context calls `tracestate`, <https://www.w3.org/TR/trace-context/#tracestate-header>.
+//! The field `trace_state` of a root, which W3C Trace Context calls `tracestate`,
+//! <https://www.w3.org/TR/trace-context/#tracestate-header>.
 
 use std::collections::HashSet;
 
@@ -7,13 +8,13 @@ use crate::language::diagnostic::Problem;
 use crate::language::source::Located;
 use crate::language::yaml::Node;
 
-/// Bytes of a whole state, and its members.
+/// The maximum size of a trace state in bytes.
 const MOST_BYTES: usize = 512;
 const MOST_MEMBERS: usize = 32;
-/// Bytes of a key or a value.
+/// The maximum size of a key or a value in bytes.
 const MOST_PART: usize = 256;
 
-/// A trace state that every participant takes.
+/// Reads a trace state that every participant accepts.
 pub fn trace_state(cx: &mut Context, node: &Node) -> Option<Located<String>> {
     let state = cx.text("`trace_state`", node)?;
     if let Err(why) = check(&state.value) {

@@ -1,4 +1,4 @@
-//! Values of attributes and vars.
+//! The values of attributes and vars.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::language::diagnostic::{Problem, short};
 use crate::language::source::Located;
 use crate::language::yaml::{Entry, Kind, Node};
 
-/// Names that expressions use themselves; no var may have one.
+/// Names that the expression language uses itself, so no var may have them.
 const RESERVED: [&str; 17] = [
     "random",
     "time",
@@ -33,12 +33,12 @@ const RESERVED: [&str; 17] = [
     "instance",
     "context_key",
 ];
-/// The most lists and maps in each other.
+/// The maximum number of levels of lists and maps.
 const MOST_NESTED: usize = 15;
 /// The words of the expression grammar.
 const WORDS: [&str; 8] = ["true", "false", "and", "or", "not", "in", "if", "else"];
 
-/// The entries of a mapping from keys to values; nothing is an empty one.
+/// Returns the entries of a mapping from keys to values; a missing one is empty.
 fn entries<'n>(cx: &mut Context, what: &str, node: &'n Node<'n>) -> &'n [Entry<'n>] {
     match &node.kind {
         Kind::Mapping(entries) => entries,
@@ -76,7 +76,7 @@ pub fn vars(cx: &mut Context, node: Option<&Node>) -> Vec<Var> {
     vars
 }
 
-/// The `vars` of a shared span. One without a value must be given by whoever uses the span.
+/// Reads the `vars` of a shared span. A use must give values to those without one.
 pub fn parameters(cx: &mut Context, node: Option<&Node>) -> Vec<Parameter> {
     let Some(node) = node else { return vec![] };
     let mut parameters = vec![];
@@ -88,7 +88,7 @@ pub fn parameters(cx: &mut Context, node: Option<&Node>) -> Vec<Parameter> {
     parameters
 }
 
-/// The values that a use gives to the parameters of a shared span.
+/// Reads the values that a use gives to the parameters of a shared span.
 pub fn with(cx: &mut Context, node: Option<&Node>) -> Vec<Var> {
     let Some(node) = node else { return vec![] };
     let mut given = vec![];
@@ -99,7 +99,7 @@ pub fn with(cx: &mut Context, node: Option<&Node>) -> Vec<Var> {
     given
 }
 
-/// Reports the name of a var that no expression can read.
+/// Reports the name of a var if no expression can read it.
 fn check_name(cx: &mut Context, key: &Located<Cow<str>>) {
     let name = &*key.value;
     if RESERVED.contains(&name.split('.').next().unwrap_or_default()) {
@@ -113,7 +113,7 @@ fn owned(key: &Located<Cow<str>>) -> Located<String> {
     Located::new(key.value.to_string(), key.loc)
 }
 
-/// Whether the expression grammar reads it as a path.
+/// Reports whether the expression grammar reads a name as a path.
 fn is_name(name: &str) -> bool {
     let mut segments = name.split('.');
     let word = |segment: &str| segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !segment.is_empty();
@@ -131,7 +131,7 @@ fn value_of(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node:
     }
 }
 
-/// A value that stands in so many lists and maps.
+/// Reads a value inside of `depth` lists and maps.
 fn nested(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node, depth: usize) -> Value {
     let only = |name: &str| match &node.kind {
         Kind::Mapping(entries) if entries.len() == 1 && *entries[0].key.value == *name => Some(&entries[0]),
@@ -164,7 +164,7 @@ fn nested(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &
     }
 }
 
-/// What stands in `{map: {..}}`.
+/// Reads the contents of `{map: {..}}`.
 fn map(cx: &mut Context, what: &'static str, node: &Node, depth: usize) -> Value {
     let mut of = vec![];
     for Entry { key, value } in entries(cx, "`map`", node) {
@@ -178,7 +178,7 @@ fn map(cx: &mut Context, what: &'static str, node: &Node, depth: usize) -> Value
     Value::Map { entries: of, loc: node.loc }
 }
 
-/// What stands in `{bytes: ..}`, in base64.
+/// Reads the contents of `{bytes: ..}`, in base64.
 fn bytes(cx: &mut Context, node: &Node) -> Option<Vec<u8>> {
     let text = cx.text("`bytes`", node)?;
     let bytes = STANDARD.decode(&text.value).ok();

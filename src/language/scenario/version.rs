@@ -1,4 +1,4 @@
-//! `version` of a service: one, or several that its instances share.
+//! The field `version` of a service: one version, or several that its instances share.
 
 use super::choice;
 use super::fields::{Context, Fields};
@@ -6,7 +6,7 @@ use crate::language::diagnostic::Problem;
 use crate::language::source::{Loc, Located};
 use crate::language::yaml::{Kind, Node};
 
-/// What version a service is.
+/// The version of a service.
 #[derive(Clone, Debug)]
 pub enum Version {
     One(Located<String>),
@@ -16,21 +16,21 @@ pub enum Version {
 /// Versions that the instances of a service share.
 #[derive(Clone, Debug)]
 pub struct Shares {
-    /// At least one.
+    /// The versions, at least one.
     pub versions: Vec<Located<String>>,
-    /// As many as there are versions, with a finite sum above 0.
+    /// As many weights as versions, with a finite sum above 0.
     pub weights: Vec<f64>,
     pub loc: Loc,
 }
 
 impl Shares {
-    /// How many of so many instances are of each version: whole numbers, by largest remainder.
+    /// Returns the number of instances of each version, by the largest remainder method.
     pub fn counts(&self, instances: u32) -> Vec<u32> {
         let sum: f64 = self.weights.iter().sum();
         let quotas: Vec<f64> = self.weights.iter().map(|weight| weight / sum * f64::from(instances)).collect();
         let mut counts: Vec<u32> = quotas.iter().map(|quota| quota.floor() as u32).collect();
         let mut by_remainder: Vec<usize> = (0..quotas.len()).filter(|at| quotas[*at] > 0.0).collect();
-        // Of those with the same remainder the first comes first.
+        // Of equal remainders the first one comes first.
         by_remainder.sort_by(|a, b| quotas[*b].fract().total_cmp(&quotas[*a].fract()));
         let left = instances.saturating_sub(counts.iter().sum());
         by_remainder.into_iter().cycle().take(left as usize).for_each(|at| counts[at] += 1);
@@ -38,7 +38,7 @@ impl Shares {
     }
 }
 
-/// The version that a field says; every scalar in it as it is spelt.
+/// Reads a version; every scalar in it is taken as it is spelt.
 pub(super) fn version(cx: &mut Context, node: &Node) -> Option<Version> {
     if !matches!(node.kind, Kind::Mapping(_)) {
         return cx.text("`version`", node).map(Version::One);

@@ -1,4 +1,4 @@
-//! What stands between `<<` and `>>` to a syntax tree.
+//! Parses the text between `<<` and `>>` to a syntax tree.
 
 use pest::Parser;
 use pest::error::{Error, ErrorVariant, InputLocation};
@@ -14,10 +14,10 @@ use crate::text::listed;
 #[grammar = "../grammar/template.pest"]
 pub struct TemplateParser;
 
-/// Parses one expression, which begins at byte `base` of the text that `offsets` is about.
+/// Parses an expression, which begins at byte `base` of the text of `offsets`.
 pub fn parse(text: &str, base: usize, offsets: &Offsets) -> Result<Node, Box<Diagnostic>> {
     let builder = Builder { base, offsets };
-    // Before the parser, which is recursive, sees it.
+    // This is checked before the parser, which is recursive, sees the text.
     if let Some(at) = too_deep(text) {
         return Err(builder.too_deep(builder.loc(at, at + 1)));
     }
@@ -29,12 +29,12 @@ pub fn parse(text: &str, base: usize, offsets: &Offsets) -> Result<Node, Box<Dia
     }
 }
 
-/// What [`parse`] gives for the `value` of a text that is parsed as a whole.
+/// Builds what [`parse`] returns from the `value` of a text that is parsed as a whole.
 pub fn build(value: Pair<Rule>, offsets: &Offsets) -> Result<Node, Box<Diagnostic>> {
     Ok(Builder { base: 0, offsets }.value(value)?.node)
 }
 
-/// Where brackets open more than [`MAX_DEPTH`] levels.
+/// Returns the place where brackets open more than [`MAX_DEPTH`] levels.
 pub fn too_deep(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, b) in text.bytes().enumerate() {
@@ -50,7 +50,7 @@ pub fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
-/// A node and the levels of its tree.
+/// A node and the number of levels of its tree.
 struct Built {
     node: Node,
     depth: usize,
@@ -69,7 +69,7 @@ impl Builder<'_> {
     }
 
     fn at(&self, pair: &Pair<Rule>) -> Loc {
-        // A pair takes in the white space before an operator that did not come.
+        // A pair includes the white space before an operator that did not follow.
         let start = pair.as_span().start();
         self.loc(start, start + pair.as_str().trim_end().len())
     }
@@ -105,7 +105,7 @@ impl Builder<'_> {
         Ok(built)
     }
 
-    /// One value, or several with the conditions under which each is taken.
+    /// Builds one value, or several with the conditions under which each is chosen.
     fn branches(&self, pair: Pair<Rule>) -> Result_ {
         if pair.as_rule() != Rule::branches {
             return self.binary(pair);
@@ -122,7 +122,7 @@ impl Builder<'_> {
         Ok(built)
     }
 
-    /// `or`, `and`, `not`, `comparison`, `sum`, `product`, `unary`: operands with operators between them.
+    /// Builds `or`, `and`, `not`, `comparison`, `sum`, `product` and `unary`: operands with operators between them.
     fn binary(&self, pair: Pair<Rule>) -> Result_ {
         match pair.as_rule() {
             Rule::not => self.prefix(pair, Unary::Not),
@@ -148,7 +148,7 @@ impl Builder<'_> {
         let mut inner = pair.into_inner();
         let first = inner.next().expect("a prefix or an operand");
         let Some(operand) = inner.next() else { return self.binary(first) };
-        // The least integer has no positive counterpart, so the sign belongs to the number.
+        // The least integer has no positive counterpart, so the sign is part of the number.
         let number = operand.clone().into_inner().next().filter(|inner| inner.as_rule() == Rule::number);
         if operator == Unary::Neg
             && let Some(number) = number
@@ -242,7 +242,7 @@ impl Builder<'_> {
         };
         let found = word(rest);
         let loc = match found {
-            // At the end: what closes the expression.
+            // At the end, the place is that of the closing sign.
             "" => self.loc(text.len(), text.len() + 2),
             _ => self.loc(at, at + found.len()),
         };
@@ -271,7 +271,7 @@ fn operator(sign: &str) -> Binary {
     }
 }
 
-/// `\n` and `\t` are those characters; a backslash before anything else makes it stand for itself.
+/// Replaces `\n` and `\t` by those characters, and a backslash before anything else by what follows it.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
@@ -289,7 +289,7 @@ fn unescape(text: &str) -> String {
     out
 }
 
-/// The word, number or sign at the start.
+/// Returns the word, number or sign at the beginning.
 fn word(rest: &str) -> &str {
     let in_word = |c: char| c.is_alphanumeric() || c == '_';
     let Some(first) = rest.chars().next() else { return "" };
@@ -322,7 +322,7 @@ fn expected(rules: &[Rule]) -> String {
             names.push(name);
         }
     }
-    // An operator may follow any value; the bracket that is missing says more.
+    // An operator may follow any value, so a missing bracket is more informative.
     if names.iter().any(|name| name.starts_with('`')) {
         names.retain(|name| *name != "an operator");
     }

@@ -1,5 +1,5 @@
-//! The templates of a file that were read before: most that have expressions come more than once, and the grammar takes its
-//! time.
+//! The templates of a file that were parsed before. Most templates with expressions occur more than once, and parsing them
+//! takes time.
 
 use foldhash::HashMap;
 
@@ -8,18 +8,18 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::source::Loc;
 use crate::language::yaml::{Offsets, is_template};
 
-/// Texts that are kept, and the bytes of the longest, so that a file of many takes no more memory.
+/// The maximum number of texts that are kept, and of bytes in each, so that a file of many takes no more memory.
 const MOST: usize = 1_000;
 const LONGEST: usize = 200;
 
 #[derive(Default)]
 pub struct Memo {
-    /// By text: where it was first written, and what it is there.
+    /// For each text: the place where it was first written, and its template there.
     known: HashMap<Box<str>, (u32, Template)>,
 }
 
 impl Memo {
-    /// As [`parse`], of texts in one file.
+    /// Parses texts of one file, as [`parse`] does.
     pub fn parse(&mut self, text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagnostic>) -> Template {
         let Some(start) = offsets.verbatim().filter(|_| text.len() <= LONGEST && is_template(text)) else {
             return parse(text, loc, offsets, diagnostics);
@@ -38,7 +38,7 @@ impl Memo {
 }
 
 impl Template {
-    /// The same text at `loc` of the same file, `by` bytes further on (wrapping).
+    /// Returns the same text at `loc` of the same file, `by` bytes further on (wrapping).
     fn moved(&self, by: u32, loc: Loc) -> Template {
         let mut parts = self.parts.clone();
         for part in &mut parts {
@@ -50,7 +50,7 @@ impl Template {
     }
 }
 
-/// Nests no deeper than [`super::MAX_DEPTH`].
+/// Moves a node, which is nested no deeper than [`super::MAX_DEPTH`].
 fn shift(node: &mut Node, by: u32) {
     let shifted = |loc: Loc| Loc { start: loc.start.wrapping_add(by), end: loc.end.wrapping_add(by), ..loc };
     node.loc = shifted(node.loc);
@@ -94,7 +94,7 @@ mod tests {
             "<<a +>> and <<b>>",
             "plain",
         ] {
-            // The second is read after the first, the third is quoted otherwise, the fourth before them all.
+            // The second text is read after the first, the third is quoted differently, and the fourth is before them all.
             let source = format!("{text} {text} \"{text}\" '{text}'");
             let mut memo = Memo::default();
             let second = text.len() + 1;

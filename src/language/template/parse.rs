@@ -1,4 +1,4 @@
-//! A scalar's text to a [`Template`]: finds the expressions, has each parsed.
+//! Parses a scalar's text to a [`Template`]: finds the expressions, and has each of them parsed.
 
 use pest::Parser;
 use pest::iterators::Pair;
@@ -9,7 +9,7 @@ use crate::language::diagnostic::{Diagnostic, Problem};
 use crate::language::source::{Loc, Located};
 use crate::language::yaml::{Offsets, is_template};
 
-/// Parses `text`, which stands at `loc`; `offsets` leads from its bytes to the file's. What is wrong is reported and becomes
+/// Parses `text`, which is written at `loc`; `offsets` maps its bytes to the file's. A mistake is reported, and replaced by
 /// [`Expr::Error`].
 pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagnostic>) -> Template {
     if !is_template(text) {
@@ -22,7 +22,7 @@ pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diag
         return Template { parts: vec![error(loc)], loc };
     }
     let mut parts = vec![];
-    // Either takes any text.
+    // Both rules accept any text.
     let entry = if expression::too_deep(text).is_none() { Rule::template } else { Rule::unread };
     let pieces = TemplateParser::parse(entry, text).into_iter().flatten().flat_map(Pair::into_inner);
     for piece in pieces {
@@ -61,7 +61,7 @@ pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diag
     Template { parts, loc }
 }
 
-/// Parses a text that is an expression, without `<<` and `>>`. What is wrong is reported and becomes [`Expr::Error`].
+/// Parses a text that is an expression without `<<` and `>>`. A mistake is reported, and replaced by [`Expr::Error`].
 pub fn bare(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagnostic>) -> Template {
     if text.len() > MAX_BYTES {
         let problem = Problem::TemplateTooLarge { what: "bytes of text with expressions in it", limit: MAX_BYTES };
@@ -71,7 +71,7 @@ pub fn bare(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagn
     Template { parts: vec![part(expression::parse(text, 0, offsets), loc, diagnostics)], loc }
 }
 
-/// What stands in for a value that was wrong, so that nothing follows from it.
+/// Returns a part in place of a wrong value, which causes no further reports.
 pub fn error(loc: Loc) -> Part {
     Part::Expr(Located::new(Box::new(Expr::Error), loc))
 }
@@ -98,7 +98,7 @@ fn expression(
     part(expression::parse(inside.as_str(), base, offsets), at, diagnostics)
 }
 
-/// What is wrong is reported, and an error stands for it.
+/// Returns the expression, or reports the mistake and returns an error in its place.
 fn part(read: Result<Node, Box<Diagnostic>>, at: Loc, diagnostics: &mut Vec<Diagnostic>) -> Part {
     match read {
         Ok(node) => Part::Expr(node),

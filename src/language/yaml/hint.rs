@@ -1,15 +1,15 @@
-//! What was probably meant where YAML finds a syntax error.
+//! Hints about what was probably meant by a YAML syntax error.
 
 use granit_parser::ErrorKind;
 
 const INDENTATION: &str = "check the indentation: what belongs together begins in the same column";
 
-/// The parser's own words.
+/// Returns the parser's own message.
 pub fn message(kind: &ErrorKind) -> String {
     kind.to_string()
 }
 
-/// The way out, guessed from the kind of error and the line it stands on.
+/// Returns a way to mend the error, guessed from its kind and its line.
 pub fn hint(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
@@ -35,7 +35,7 @@ pub fn hint(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
         InvalidTrailingSingleQuotedScalar | InvalidTrailingDoubleQuotedScalar => {
             return Some("the value ended at its closing quote: quote all of it");
         }
-        // The colon of the line's own key, which belongs to the text above.
+        // The colon is that of the line's own key, which is taken as part of the text above.
         InvalidColonPlacement | MappingValueNotAllowed | InvalidMappingValueWhitespace
             if !text[line_start..at].contains([':', '"', '\'', '{', '[']) =>
         {
@@ -101,7 +101,7 @@ pub fn hint(text: &str, at: usize, kind: &ErrorKind) -> Option<&'static str> {
     }
 }
 
-/// What stands after the first `- ` and `key: ` of a line.
+/// Returns the text after the first `- ` and `key: ` of a line.
 fn value(line: &str) -> &str {
     let mut value = line.trim_start();
     while let Some(rest) = value.strip_prefix("- ") {

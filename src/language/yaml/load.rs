@@ -1,4 +1,4 @@
-//! Parser events to nodes, with an explicit stack.
+//! Builds nodes from parser events, with an explicit stack.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -11,10 +11,10 @@ use crate::language::diagnostic::{Diagnostic, Problem, Role, nearest};
 use crate::language::source::{FileId, Loc};
 use crate::language::{Limits, MAX_FOUND};
 
-/// Events after which the budget is looked at: the clock is not to be asked at each.
+/// The number of events between two checks of the budget, because reading the clock takes time.
 const EVENTS_A_LOOK: usize = 256;
 
-/// Syntax errors after which the rest of a file is not read.
+/// The number of syntax errors after which the remainder of a file is not read.
 const MAX_SYNTAX_ERRORS: usize = 100;
 
 pub struct Loader<'a, 'd> {
@@ -23,10 +23,10 @@ pub struct Loader<'a, 'd> {
     limits: Limits<'d>,
     diagnostics: &'d mut Vec<Diagnostic>,
     stack: Vec<Frame>,
-    /// Of all frames on the stack, in a row. Keys and values alternate in a mapping.
+    /// The children of all frames on the stack, in order. Keys and values alternate in a mapping.
     children: Vec<Rc<Node<'a>>>,
     root: Option<Rc<Node<'a>>>,
-    /// By the parser's id, which is in file order.
+    /// The anchors by the parser's id, which is in file order.
     anchors: BTreeMap<usize, Anchor<'a>>,
     nodes: usize,
     aliased: usize,
@@ -37,7 +37,7 @@ struct Frame {
     flow: bool,
     anchor: usize,
     mapping: bool,
-    /// Of its children.
+    /// The position of its first child.
     first: usize,
 }
 
@@ -45,15 +45,15 @@ struct Anchor<'a> {
     name: String,
     loc: Loc,
     used: bool,
-    /// `None` until its last event.
+    /// The node; `None` until its last event.
     node: Option<Rc<Node<'a>>>,
 }
 
-/// Why a file is given up.
+/// The reason for giving up a file.
 enum Stop {
     Syntax(ScanError),
     TooManyNodes(Loc),
-    /// The budget is spent, or mistakes are too many.
+    /// The budget is spent, or there are too many mistakes.
     Enough,
 }
 
@@ -162,7 +162,7 @@ impl<'a, 'd> Loader<'a, 'd> {
                 self.finished(Rc::new(Node::new(loc, kind)), frame.anchor)
             }
             Event::Anchor(id, name) => {
-                // The node it stands on may be finished already (a scalar) or just opened.
+                // The anchor's node may be finished already (a scalar) or just opened.
                 let node = self.anchors.remove(&id).and_then(|anchor| anchor.node);
                 self.anchors.insert(id, Anchor { name: name.into(), loc, used: false, node });
                 Ok(())
@@ -215,7 +215,7 @@ impl<'a, 'd> Loader<'a, 'd> {
         node.clone()
     }
 
-    /// A node has had its last event.
+    /// Finishes a node after its last event.
     fn finished(&mut self, node: Rc<Node<'a>>, anchor: usize) -> Result<(), Stop> {
         if !matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_)) {
             self.count(node.loc)?;
@@ -246,7 +246,7 @@ impl<'a, 'd> Loader<'a, 'd> {
 
     fn syntax_error(&mut self, error: &ScanError) {
         let at = self.clamp(error.marker().byte_offset().unwrap_or(self.text.len()));
-        // `{{id}}/orders`: the braces are the mistake, and reported; the text after them only follows.
+        // In `{{id}}/orders` the braces are the mistake, which is reported; the text after them is only a consequence.
         if let Some(Diagnostic { problem: Problem::BracesAreMapping { .. }, at: braces, .. }) = self.diagnostics.last()
             && braces.end as usize == at
         {
@@ -269,7 +269,7 @@ impl<'a, 'd> Loader<'a, 'd> {
         Loc { file: self.file, start: start as u32, end: end as u32 }
     }
 
-    /// The nearest place at or before `offset` where a character begins.
+    /// Returns the last position at or before `offset` where a character begins.
     fn clamp(&self, offset: usize) -> usize {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
@@ -278,7 +278,7 @@ impl<'a, 'd> Loader<'a, 'd> {
         offset
     }
 
-    /// Without the white space at its end, which the parser counts in.
+    /// Removes the white space at the end of a place, which the parser includes.
     fn trimmed(&self, loc: Loc) -> Loc {
         let end = loc.end.max(loc.start);
         let text = self.text[loc.start as usize..end as usize].trim_end();

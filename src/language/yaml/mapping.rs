@@ -1,4 +1,4 @@
-//! Keys and values to a mapping: traps, merge keys, duplicates.
+//! Builds a mapping from keys and values: traps, merge keys, duplicates.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use super::{Entry, Kind, Node, Style};
 use crate::language::diagnostic::{Diagnostic, Problem, Role};
 use crate::language::source::{Loc, Located};
 
-/// `children` holds keys and values in turn.
+/// Builds a mapping; `children` holds keys and values alternately.
 pub fn build<'a>(
     source: Source,
     loc: Loc,
@@ -55,7 +55,7 @@ pub fn build<'a>(
             }
         }
     }
-    // What the mapping says itself wins, then what was merged first.
+    // The mapping's own entries take precedence, then those that were merged first.
     for (key, value) in merges {
         for merged in sources(key, &value, diagnostics) {
             let Kind::Mapping(merged) = &merged.kind else { continue };
@@ -69,7 +69,7 @@ pub fn build<'a>(
     Kind::Mapping(entries)
 }
 
-/// Finds the entry with a key. Few are compared one by one, many are hashed.
+/// Finds the entry with a key. A few keys are compared one by one, many are hashed.
 #[derive(Default)]
 struct Index {
     hashed: HashMap<Box<str>, usize>,
@@ -89,7 +89,7 @@ impl Index {
     }
 }
 
-/// An empty value has no place of its own, and is given its key's.
+/// Gives an empty value, which has no place of its own, the place of its key.
 fn located(value: Rc<Node<'_>>, key: Loc) -> Rc<Node<'_>> {
     match &value.kind {
         Kind::Scalar { style: Style::Plain, .. } if value.loc.start == value.loc.end => {
@@ -99,7 +99,7 @@ fn located(value: Rc<Node<'_>>, key: Loc) -> Rc<Node<'_>> {
     }
 }
 
-/// The mappings that a merge key names.
+/// Returns the mappings that a merge key names.
 fn sources<'a>(key: Loc, value: &Rc<Node<'a>>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rc<Node<'a>>> {
     let candidates = match &value.kind {
         Kind::Sequence(items) => items.clone(),

@@ -1,23 +1,23 @@
-//! From a place in a scalar's decoded text back to the place in the file.
+//! Maps places in a scalar's decoded text back to places in the file.
 
 use super::Style;
 use crate::language::source::Loc;
 
-/// Where each byte of a scalar's text was written.
+/// The places in the file of the bytes of a scalar's text.
 pub struct Offsets {
     loc: Loc,
     map: Map,
 }
 
 enum Map {
-    /// Text and source are the same from here on.
+    /// The text is the same as in the file from this position on.
     Shifted(u32),
-    /// By byte of the text; one more for its end.
+    /// The position of each byte of the text, and of its end.
     Table(Vec<u32>),
 }
 
 impl Offsets {
-    /// `source` is the file's text, `loc` the scalar's place with its quotes.
+    /// Makes the offsets. `source` is the file's text, and `loc` the scalar's place with its quotes.
     pub fn new(source: &str, loc: Loc, style: Style, text: &str) -> Self {
         let raw = &source[loc.range()];
         let quote = u32::from(style.is_quoted());
@@ -29,7 +29,7 @@ impl Offsets {
         Offsets { loc, map }
     }
 
-    /// Where the text begins in the file, if it stands there as it is.
+    /// Returns the position of the text in the file, if it is the same there.
     pub fn verbatim(&self) -> Option<u32> {
         match self.map {
             Map::Shifted(start) => Some(start),
@@ -37,13 +37,13 @@ impl Offsets {
         }
     }
 
-    /// The place of the text's bytes `start..end`.
+    /// Returns the place of the text's bytes `start..end`.
     pub fn loc(&self, start: usize, end: usize) -> Loc {
         let (start, end) = match &self.map {
             Map::Shifted(base) => (base + start as u32, base + end as u32),
             Map::Table(table) => {
                 let at = |i: usize| table.get(i).copied().unwrap_or(self.loc.end);
-                // The end is the one of the last character, not the start of the next, which may be lines below.
+                // The end is that of the last character, not the start of the next one, which may be lines below.
                 let end_at = if end > start { at(end - 1) + 1 } else { at(end) };
                 (at(start), end_at)
             }
@@ -53,8 +53,8 @@ impl Offsets {
     }
 }
 
-/// Walks source and text side by side. YAML only folds white space and, in quotes, resolves escapes; so every character that
-/// is not white space is found again, in order.
+/// Compares the source and the text in parallel. YAML only folds white space and, in quotes, resolves escapes, so every
+/// character that is not white space is found again, in order.
 fn align(raw: &str, base: u32, style: Style, text: &str) -> Vec<u32> {
     let mut table = Vec::with_capacity(text.len() + 1);
     let mut at = usize::from(style.is_quoted());
@@ -78,7 +78,8 @@ fn align(raw: &str, base: u32, style: Style, text: &str) -> Vec<u32> {
         }
         let start = at.min(raw.len());
         for i in 0..c.len_utf8() {
-            // Inside a character that was written as such, its own bytes; of an escape, its first.
+            // A character that is written as such has its own bytes; one that is written as an escape has the first byte of
+            // that.
             table.push(base + (start + if escape.is_none() { i } else { 0 }) as u32);
         }
         let rest = &raw[start..];
@@ -87,7 +88,7 @@ fn align(raw: &str, base: u32, style: Style, text: &str) -> Vec<u32> {
                 Some(length) => length,
                 None if style == Style::SingleQuoted && rest.starts_with("''") => 2,
                 None if rest.starts_with(c) => c.len_utf8(),
-                // A folded line break; the loop above skips the rest of the white space.
+                // This is a folded line break; the loop above skips the remaining white space.
                 None => usize::from(rest.starts_with(char::is_whitespace)),
             };
         while !raw.is_char_boundary(at.min(raw.len())) {
@@ -98,7 +99,7 @@ fn align(raw: &str, base: u32, style: Style, text: &str) -> Vec<u32> {
     table
 }
 
-/// Bytes of the escape at the start, `None` for an escaped line break.
+/// Returns the number of bytes of the escape at the beginning, or `None` for an escaped line break.
 fn escape_length(rest: &str) -> Option<usize> {
     let c = rest[1..].chars().next()?;
     let digits = match c {

@@ -1,4 +1,4 @@
-//! What a plain scalar is: the core schema of [YAML 1.2.2](https://yaml.org/spec/1.2.2/#103-core-schema).
+//! The types of plain scalars: the core schema of [YAML 1.2.2](https://yaml.org/spec/1.2.2/#103-core-schema).
 
 /// A plain scalar's type and value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -6,9 +6,9 @@ pub enum Core {
     Null,
     Bool(bool),
     Int(i64),
-    /// Finite.
+    /// A finite double.
     Double(f64),
-    /// A number that is not finite, or that 64 bits cannot hold.
+    /// A number that is not finite, or does not fit into 64 bits.
     OutOfRange,
     Text,
 }
@@ -51,7 +51,7 @@ fn integer(digits: &str, radix: u32) -> Core {
     i64::from_str_radix(digits, radix).map_or(Core::OutOfRange, Core::Int)
 }
 
-/// `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`
+/// Reports whether a text has the form `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`.
 fn is_float(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
@@ -63,9 +63,9 @@ fn is_float(text: &str) -> bool {
     some && digits(whole) && digits(fraction) && exponent.is_none_or(|e| !e.is_empty() && digits(e))
 }
 
-/// Whether a text opens a template: it has something to compute, or means to.
+/// Reports whether a text contains the beginning of an expression.
 pub fn is_template(text: &str) -> bool {
-    // Most texts are too short for a search to be worth its beginning.
+    // Most texts are too short for a fast search to pay off.
     text.as_bytes().windows(2).any(|two| matches!(two, b"<<" | b"{{"))
 }
 

@@ -1,4 +1,4 @@
-//! Where YAML reads something else than the author of a template meant.
+//! Cases in which YAML reads something else than the author of a template meant.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ pub struct Source<'a> {
     pub file: FileId,
 }
 
-/// `order #<<x>>`: the plain scalar at `loc` ends where a comment begins.
+/// Detects `order #<<x>>`: the plain scalar at `loc` ends where a comment begins.
 pub fn comment(source: &str, loc: Loc, diagnostics: &mut Vec<Diagnostic>) {
     let rest = &source[loc.end as usize..];
     let blanks = rest.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count();
@@ -28,7 +28,7 @@ pub fn comment(source: &str, loc: Loc, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// `a: {{x}}`: a mapping whose only key is a mapping.
+/// Detects `a: {{x}}`, a mapping whose only key is a mapping.
 pub fn braces(source: Source, loc: Loc, children: &[Rc<Node>]) -> Option<Problem> {
     let text = &source.text[loc.range()];
     let first_is_mapping = matches!(children.first()?.kind, Kind::Mapping(_) | Kind::Broken);
@@ -36,7 +36,8 @@ pub fn braces(source: Source, loc: Loc, children: &[Rc<Node>]) -> Option<Problem
         .then(|| Problem::BracesAreMapping { template: text.to_owned() })
 }
 
-/// `{n: <<f(a, b)>>}`: the value is `<<f(a`, and `b)>>` a key without value. Both go, a broken value stays.
+/// Detects `{n: <<f(a, b)>>}`, in which the value is `<<f(a`, and `b)>>` a key without a value. Both are replaced by a
+/// broken value.
 pub fn cut_pairs<'a>(
     source: Source,
     pairs: Vec<(Rc<Node<'a>>, Rc<Node<'a>>)>,
@@ -46,7 +47,7 @@ pub fn cut_pairs<'a>(
     let mut rest = pairs.into_iter();
     while let Some((key, value)) = rest.next() {
         let closer = opened(source, &value).and_then(|close| {
-            // No farther than the next template, so that this stays linear.
+            // The search ends at the next template, so that it takes linear time.
             let here = rest.as_slice().iter().take_while(|(_, value)| opened(source, value).is_none());
             here.map(|(key, value)| value.is_null() && closes(key, close)).position(|found| found)
         });
@@ -62,7 +63,7 @@ pub fn cut_pairs<'a>(
     kept
 }
 
-/// `[<<f(1, 5)>>, x]`: `<<f(1` and `5)>>` are two items.
+/// Detects `[<<f(1, 5)>>, x]`, in which `<<f(1` and `5)>>` are two items.
 pub fn sequence<'a>(
     source: Source,
     flow: bool,
@@ -91,7 +92,7 @@ pub fn sequence<'a>(
     kept
 }
 
-/// What would close the template that a plain scalar leaves open at a comma.
+/// Returns what would close the template that a plain scalar leaves open at a comma.
 fn opened(source: Source, node: &Node) -> Option<&'static str> {
     let Kind::Scalar { text, style: Style::Plain } = &node.kind else { return None };
     if node.loc.file != source.file || !is_template(text) {

@@ -1,18 +1,18 @@
-//! A continuous distribution as a curve: the time below which a share of all times are.
+//! Continuous distributions as curves: the time as a function of the share of all times that are shorter.
 
 use super::{DistForm, Percentile};
 use crate::plan::distribution::{self, normal, normal_share};
 
-/// The inverse CDF of a form that has one, prepared to be asked often.
+/// The inverse CDF of a form that has one, prepared for many evaluations.
 #[derive(Clone, Debug)]
 pub enum Curve {
-    /// The distribution of `low * e^(sigma * (z - z_low))`, where z is normal.
+    /// The distribution of `low * e^(sigma * (z - z_low))`, where z is normally distributed.
     Lognormal {
         low: f64,
         z_low: f64,
         sigma: f64,
     },
-    /// Shares and times.
+    /// Pairs of a share and a time.
     Points(Box<[(f64, f64)]>),
     Normal {
         mean: f64,
@@ -28,7 +28,7 @@ pub enum Curve {
 }
 
 impl Curve {
-    /// The curve of a form; `None`: it is a mix or computed, and has none.
+    /// Makes the curve of a form, or returns `None` if the form is a mix or computed.
     pub fn new(form: &DistForm) -> Option<Curve> {
         let point = |point: &Percentile| (point.percent / 100.0, point.time as f64);
         Some(match form {
@@ -46,7 +46,8 @@ impl Curve {
         })
     }
 
-    /// The time, in ns, below which this share of all times are, 0 < `share` < 1. What is cut off is still there.
+    /// Returns the time, in ns, below which this share of all times lies, 0 < `share` < 1. The time is not cut to the
+    /// maximum.
     pub fn at(&self, share: f64) -> f64 {
         match self {
             Curve::Lognormal { low, z_low, sigma } => low * libm::exp(sigma * (normal(share) - z_low)),
@@ -61,7 +62,7 @@ impl Curve {
         }
     }
 
-    /// The mean of all times, in ns, where those below 0 are 0 and those above `max` are `max`.
+    /// Returns the mean of all times in ns, where negative ones count as 0 and those above `max` as `max`.
     pub fn mean(&self, max: f64) -> f64 {
         match self {
             Curve::Lognormal { low, z_low, sigma } => {
@@ -71,7 +72,7 @@ impl Curve {
                 let within = if *sigma < 30.0 {
                     median * libm::exp(sigma * sigma / 2.0) * normal_share(-beyond)
                 } else {
-                    // The same where its factors leave the range of a double: an asymptotic series of the share.
+                    // The same value if its factors leave the range of a double: an asymptotic series of the share.
                     let series = 1.0 - 1.0 / (beyond * beyond);
                     max * libm::exp(-cut * cut / 2.0) / (beyond * libm::sqrt(std::f64::consts::TAU)) * series
                 };
@@ -102,7 +103,7 @@ impl Curve {
             Curve::Exponential { mean } => -mean * libm::expm1(-max / mean),
             Curve::Pareto { min, .. } if max <= *min => max,
             Curve::Pareto { min, alpha } => {
-                // The integral of the share above a time, from 0 to `max`.
+                // The integral of the share of longer times, from 0 to `max`.
                 let log = libm::log(max / min);
                 let t = (1.0 - alpha) * log;
                 min + min * log * if t == 0.0 { 1.0 } else { libm::expm1(t) / t }
@@ -167,10 +168,10 @@ mod tests {
         }
     }
 
-    /// The mean is the area under the curve, cut or not.
+    /// The mean is the area under the curve, whether cut or not.
     #[test]
     fn means_are_exact() {
-        // In the logarithm of the share above a time, so that a long tail has its part.
+        // The integral is taken over the logarithm of the share of longer times, so that a long tail is covered.
         let (parts, end) = (200_000, 36.0);
         for curve in curves() {
             for max in [3_600_000.0, 100.0, 12.0, 3.0, 0.0].map(|ms: f64| ms * 1e6) {

@@ -9,7 +9,7 @@ use crate::plan::{BlockId, CallSpec, SlotId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A place that calls.
+/// A place in the code that makes a call.
 #[derive(Clone, Copy)]
 struct Site<'s> {
     pc: usize,
@@ -17,17 +17,17 @@ struct Site<'s> {
     spec: &'s CallSpec,
 }
 
-/// What one turn of a call comes to that begins in a state.
+/// The result of one turn of a call that begins in some state.
 struct Turn {
     ends: Vec<(State, Ended)>,
     calls: Calls,
 }
 
-/// How many turns there are, each number with its probability.
+/// The numbers of turns with their probabilities.
 type Counts = BTreeMap<u32, f64>;
 
 impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
-    /// Follows the call at `pc`. Returns what arrives behind it.
+    /// Follows the call at `pc`, and returns the flows after it.
     pub(super) fn call(
         &mut self,
         frame: &mut Frame<'a>,
@@ -38,7 +38,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         mut flow: Flow,
     ) -> Result<Flows, Unforeseen> {
         let plan = self.plan;
-        // Which of two times is the longer is not followed.
+        // Which of two times is longer is not followed.
         if spec.timeout.is_some_and(|timeout| plan.longest(callee) >= plan.time_range(timeout.after).0) {
             return Err(Unforeseen);
         }
@@ -119,7 +119,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                         turn
                     }
                 };
-                // What leads back to where it began does so in all turns that follow.
+                // A turn that ends in the state in which it began does so in all following turns.
                 if let [(end, ended)] = &turn.ends[..]
                     && *end == state
                     && index.is_none()
@@ -154,7 +154,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(done)
     }
 
-    /// Follows a turn, with all its attempts.
+    /// Follows a turn with all its attempts.
     fn turn(&mut self, frame: &Frame<'a>, site: Site<'_>, begun: &State) -> Result<Turn, Unforeseen> {
         let Site { pc, callee, spec } = site;
         let reads = self.knowledge.of(callee);
@@ -216,7 +216,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(Turn { ends, calls })
     }
 
-    /// Puts what became of a call into its slots.
+    /// Stores the outcome of a call in its slots.
     fn keep(&self, state: &mut State, spec: &CallSpec, outcome: Option<&Known>) {
         let Some(slots) = spec.outcome else { return };
         let r#type = outcome.cloned().unwrap_or_else(|| "".into());
@@ -226,7 +226,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         state.values.extend(cells.filter(|(cell, _)| self.knowledge.decides(*cell)));
     }
 
-    /// Brings a client what it reads of the answer.
+    /// Stores what a client reads of the answer.
     fn answer(&self, state: &mut State, spec: &CallSpec) {
         for answer in answers(self.plan, spec) {
             let value = state.values.remove(&Cell::Attr(answer.attr)).unwrap_or(Known::Absent);

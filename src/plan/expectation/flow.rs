@@ -1,4 +1,4 @@
-//! What comes along the ways through a block: states that are told apart, and how much arrives in each.
+//! Flows along the ways through a block: the states that are distinguished, and the probability of each.
 
 use super::ledger::{Book, Extents, Notes};
 use super::reads::Reads;
@@ -6,58 +6,60 @@ use super::value::{Known, Values};
 use crate::plan::{BlockId, Chance};
 use std::collections::BTreeMap;
 
-/// What decides how a block goes on.
+/// The state on which the way through a block depends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
-    /// What decides something.
+    /// The values that decide something.
     pub values: Values,
-    /// How the span has failed.
+    /// The failure of the span, if it has failed.
     pub failure: Option<Failure>,
-    /// The type of the earliest failure, in a parallel group, of the calls that are waited for.
+    /// In a parallel group: the type of the earliest failure of the calls that are waited for.
     pub joined: Option<Known>,
-    /// The sum of chances since the last roll, which it is not below; `None`: it was hit, or nothing was rolled.
+    /// The sum of the chances since the last roll, if the roll is not below it; `None` if the roll was below it, or there
+    /// was no roll.
     pub roll: Option<u64>,
 }
 
 /// A failure of a span.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
-    /// The type of its error, where that is asked for.
+    /// The type of its error, if somebody reads it.
     pub r#type: Known,
     pub standing: Standing,
 }
 
-/// Whether an instruction that follows may bring an earlier failure, which then counts.
+/// Whether a following instruction may cause an earlier failure, which would count instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     Settled,
-    /// It may, as they run side by side; with the instruction that failed the span, if it was one only.
+    /// It may, because the instructions run in parallel. The value is the instruction that failed the span, if there was
+    /// only one.
     Beside(Option<Origin>),
 }
 
-/// The instruction that failed a span: its block, and its position there.
+/// The instruction that failed a span: its block and its position there.
 pub type Origin = (BlockId, usize);
 
-/// What a block finds when it begins.
+/// The state in which a block begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     pub values: Values,
-    /// How the span has failed, for a group that may pass a failure on to it.
+    /// The failure of the span, for a group that may pass a failure on to it.
     pub failure: Option<Failure>,
 }
 
-/// How a block ends: what its caller can tell of it.
+/// The end of a block, as far as its caller can notice it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct End {
-    /// What others read.
+    /// The values that others read.
     pub values: Values,
-    /// How the span has failed, after a group that may pass a failure on to it.
+    /// The failure of the span, after a group that may pass a failure on to it.
     pub failure: Option<Failure>,
-    /// The type of the error that the block has failed with; `None`: it has not, or nobody asks.
+    /// The type of the error with which the block has failed; `None` if it has not failed, or nobody reads it.
     pub outcome: Option<Known>,
 }
 
-/// How much of what began has ended in one way.
+/// The part of a flow that ended in one way.
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub share: f64,
@@ -66,14 +68,14 @@ pub struct Ended {
     pub extents: Extents,
 }
 
-/// How much arrives.
+/// The amount that arrives at a place.
 #[derive(Clone, Debug)]
 pub struct Flow {
     /// The probability to arrive.
     pub share: f64,
     /// The probability to arrive without any failure.
     pub clean: f64,
-    /// By the instruction that failed the span: the probability to arrive with its failure.
+    /// The probability to arrive with a failure, by the instruction that failed the span.
     pub origins: BTreeMap<Origin, f64>,
     pub notes: Notes,
 }
@@ -81,25 +83,26 @@ pub struct Flow {
 /// Flows by their states.
 pub type Flows = BTreeMap<State, Flow>;
 
-/// The calls that a block makes of others, with what these find: how often, on average.
+/// The mean numbers of the calls that a block makes, by the called block and the state in which it begins.
 pub type Calls = BTreeMap<(BlockId, Entry), f64>;
 
-/// What happens in a block, on average.
+/// The events in a block, on average.
 #[derive(Debug)]
 pub struct Tally {
     pub calls: Calls,
-    /// How often the span fails, and by which instruction.
+    /// How often the span fails, in total and by instruction.
     pub failed: f64,
     pub hits: BTreeMap<Origin, f64>,
-    /// The time spent in the block itself, ns; `None`: it depends on values.
+    /// The time spent in the block itself in ns; `None` if it depends on values.
     pub own: Option<f64>,
 }
 
 impl State {
-    /// How likely the next `fail` hits: a roll that is not below the sum so far is below the sum with `chance`.
+    /// Returns the probability that the next `fail` is hit: that a roll which is not below the sum so far is below the sum
+    /// with `chance`.
     pub fn chance_of(&self, chance: Chance) -> f64 {
         match self.roll {
-            // What hit once is below any greater sum.
+            // A roll that was below a sum is below every greater one.
             None => 1.0,
             Some(sum) if sum >= Chance::ONE.0 => 0.0,
             Some(sum) => (chance.0 as f64 / (Chance::ONE.0 - sum) as f64).min(1.0),
@@ -108,7 +111,7 @@ impl State {
 }
 
 impl Entry {
-    /// What a block finds that is called in a state.
+    /// Returns the state in which a block begins that is called in the given state.
     pub fn of(reads: &Reads, state: &State) -> Entry {
         let values = state.values.iter().filter(|(cell, _)| reads.inputs.contains(cell));
         let failure = state.failure.as_ref().filter(|_| reads.propagates);
@@ -117,12 +120,12 @@ impl Entry {
 }
 
 impl Flow {
-    /// All that begins.
+    /// Returns the whole flow, before anything happened.
     pub fn whole() -> Flow {
         Flow { share: 1.0, clean: 1.0, origins: BTreeMap::new(), notes: Notes::default() }
     }
 
-    /// The part that goes one of several ways on.
+    /// Returns the share of the flow that takes one of several ways.
     pub fn times(mut self, part: f64) -> Flow {
         self.share *= part;
         self.clean *= part;
@@ -130,7 +133,8 @@ impl Flow {
         self
     }
 
-    /// Goes on through what ends in one way. `fails`: the span failed there, and had not before.
+    /// Returns the flow after a part of the program that ended in one way. `fails` says whether the span failed there for
+    /// the first time.
     pub fn through(mut self, ended: &Ended, fails: bool) -> Flow {
         if fails {
             self.origins = ended.origins.iter().map(|(origin, share)| (*origin, share * self.share)).collect();
@@ -143,7 +147,7 @@ impl Flow {
         self
     }
 
-    /// The span fails by an instruction.
+    /// Returns the flow after the span failed by an instruction.
     pub fn fail(mut self, origin: Origin) -> Flow {
         self.clean = 0.0;
         self.origins = BTreeMap::from([(origin, self.share)]);
@@ -156,7 +160,7 @@ impl Flow {
     }
 }
 
-/// Adds a flow to those that arrive in its state.
+/// Adds a flow to those that arrive in the same state.
 pub fn meet(book: &Book, flows: &mut Flows, state: State, flow: Flow) {
     let flow = match flows.remove(&state) {
         None => flow,

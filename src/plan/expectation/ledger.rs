@@ -1,29 +1,29 @@
-//! How many spans of each part there are, on ways that part and meet again.
+//! The number of spans of each part, on ways that separate and meet again.
 //!
-//! A way notes only what it adds. Where it parts from others, what it has noted so far is put into the book, once for all
-//! of them; where two ways meet, only what each noted since they parted is looked at. So the time is in proportion to what is
-//! noted, however many parts there are and however often ways part.
+//! A way notes only what it adds. When it separates into several ways, its notes are moved to the book, once for all of
+//! them; when two ways meet, only the notes since their separation are compared. The time is therefore proportional to the
+//! number of notes, however many parts there are and however often ways separate.
 
 use std::collections::BTreeMap;
 
-/// How many of a trace's spans are of a part.
+/// The number of a trace's spans that are of a part.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extent {
-    /// Fewest and most. What has probability 0 does not happen.
+    /// The minimum and maximum number. Events of probability 0 do not count.
     pub min: u32,
     pub max: u32,
-    /// Probability that there is none.
+    /// The probability that there is none.
     pub none: f64,
 }
 
-/// By part. A part that is not there has no spans.
+/// The extents by part. A part without an entry has no spans.
 pub type Extents = BTreeMap<usize, Extent>;
 
 impl Extent {
     /// No span.
     pub const NOTHING: Extent = Extent { min: 0, max: 0, none: 1.0 };
 
-    /// A span, for sure.
+    /// Exactly one span.
     pub const ONE: Extent = Extent { min: 1, max: 1, none: 0.0 };
 
     fn and(self, other: Extent) -> Extent {
@@ -34,13 +34,13 @@ impl Extent {
         }
     }
 
-    /// Of what happens with probability `share`, and else with `other`'s.
+    /// Returns the extent of this with probability `share`, and of `other` otherwise.
     fn or(self, share: f64, other: Extent) -> Extent {
         let none = share * self.none + (1.0 - share) * other.none;
         Extent { min: self.min.min(other.min), max: self.max.max(other.max), none }
     }
 
-    /// So many times, each with its probability.
+    /// Returns the extent of several repetitions, whose numbers are given with their probabilities.
     fn repeated(self, counts: &[(u32, f64)]) -> Extent {
         let of = |count: u32| Extent {
             min: self.min.saturating_mul(count),
@@ -54,14 +54,14 @@ impl Extent {
     }
 }
 
-/// Adds what comes next.
+/// Adds the extents of what follows.
 pub fn add(sum: &mut Extents, next: &Extents) {
     for (part, extent) in next {
         sum.entry(*part).and_modify(|there| *there = there.and(*extent)).or_insert(*extent);
     }
 }
 
-/// What is `one` with probability `share` and else `other`.
+/// Returns the extents of `one` with probability `share`, and of `other` otherwise.
 pub fn either(share: f64, one: &Extents, other: &Extents) -> Extents {
     let mut sum = Extents::new();
     for part in one.keys().chain(other.keys()) {
@@ -71,39 +71,39 @@ pub fn either(share: f64, one: &Extents, other: &Extents) -> Extents {
     sum
 }
 
-/// What comes of something that happens so many times, each with its probability.
+/// Returns the extents of several repetitions, whose numbers are given with their probabilities.
 pub fn repeated(once: &Extents, counts: &[(u32, f64)]) -> Extents {
     once.iter().map(|(part, extent)| (*part, extent.repeated(counts))).collect()
 }
 
-/// What a way has noted.
+/// The notes of a way.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
-    /// The page of the book that it goes on from.
+    /// The last page of the book that belongs to the way.
     page: Option<usize>,
     since: Extents,
 }
 
 impl Notes {
-    /// Notes what comes next.
+    /// Notes what follows.
     pub fn add(&mut self, next: &Extents) {
         add(&mut self.since, next);
     }
 }
 
-/// What ways noted before they parted.
+/// The notes that ways made before they separated.
 #[derive(Default)]
 pub struct Book(Vec<Page>);
 
 struct Page {
     before: Option<usize>,
-    /// Pages before it.
+    /// The number of pages before this one.
     depth: usize,
     noted: Extents,
 }
 
 impl Book {
-    /// Makes a way ready to part: it may be cloned for next to nothing.
+    /// Moves the notes of a way to the book, so that it can be cloned cheaply.
     pub fn part(&mut self, notes: &mut Notes) {
         if notes.since.is_empty() {
             return;
@@ -113,13 +113,13 @@ impl Book {
         notes.page = Some(self.0.len() - 1);
     }
 
-    /// The way that is `one` with probability `share` and else `other`.
+    /// Returns the way that is `one` with probability `share`, and `other` otherwise.
     pub fn meet(&self, share: f64, one: Notes, other: Notes) -> Notes {
         let page = self.common(one.page, other.page);
         Notes { page, since: either(share, &self.since(one, page), &self.since(other, page)) }
     }
 
-    /// All that a way has noted.
+    /// Returns all that a way has noted.
     pub fn all(&self, notes: Notes) -> Extents {
         self.since(notes, None)
     }
@@ -135,11 +135,11 @@ impl Book {
         sum
     }
 
-    /// The last page that two ways have in common.
+    /// Returns the last page that two ways have in common.
     fn common(&self, mut one: Option<usize>, mut other: Option<usize>) -> Option<usize> {
         while one != other {
             let depth = |page: Option<usize>| page.map(|page| self.0[page].depth);
-            // The deeper of two can't be before the other; none at all is the beginning.
+            // The deeper of two pages can't precede the other one. No page at all is the beginning.
             let deeper = if depth(one) >= depth(other) { &mut one } else { &mut other };
             *deeper = deeper.and_then(|page| self.0[page].before);
         }

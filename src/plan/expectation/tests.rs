@@ -6,7 +6,7 @@ fn near(found: f64, expected: f64) {
     assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
 }
 
-/// The fixture's first block with other instructions; its second never fails.
+/// Returns the fixture with other instructions in its first block; its second block never fails.
 fn with(code: Vec<Inst>) -> Plan {
     let mut program: Program = fixture::program();
     let attr = program.blocks[0].code[0];
@@ -63,7 +63,7 @@ fn a_condition_that_always_hits_leaves_nothing_to_the_next() {
 
 #[test]
 fn an_extent_is_of_what_can_happen() {
-    // part 0 has all blocks, and each block is a part
+    // Part 0 contains all blocks, and each block is a part.
     let extent = |plan: &Plan, part: usize| {
         let expected = plan.expectation_by_part(ScenarioId(0), |block| vec![0, 1 + block.index()]).unwrap();
         expected.extents.get(&part).copied().unwrap_or(Extent::NOTHING)
@@ -81,7 +81,7 @@ fn an_extent_is_of_what_can_happen() {
     assert_eq!(called(&always), Extent { min: 0, max: 0, none: 1.0 });
 }
 
-/// A block that does nothing in many copies beside the fixture's second, each called once by the first.
+/// Returns the fixture with many copies of an idle block next to its second one, each called once by the first block.
 fn calling(copies: u32, code: impl Fn(u32) -> Vec<Inst>) -> Plan {
     let mut program: Program = fixture::program();
     let attr = program.blocks[0].code[0];
@@ -96,7 +96,7 @@ fn calling(copies: u32, code: impl Fn(u32) -> Vec<Inst>) -> Plan {
     Plan::verify(program).expect("a valid plan")
 }
 
-/// A part whose calls stand on different ways is followed as a whole, one whose calls stand together as one of them.
+/// A part whose calls are on different ways is followed as a whole, and adjacent calls of a part are followed as one.
 #[test]
 fn parts_are_followed_wherever_they_are_called() {
     let call = |block: u32| Inst::Call { block: BlockId(block), spec: None };
@@ -114,7 +114,7 @@ fn parts_are_followed_wherever_they_are_called() {
         ]
     });
     let first = plan.blocks.len() as u32 - 3;
-    // the blocks of a part, and the fewest and most of its spans with the probability that there are none
+    // The blocks of a part, the minimum and maximum number of its spans, and the probability that there are none.
     let parts: [(&[u32], u32, u32, f64); 6] = [
         (&[0, 1, first, first + 1, first + 2], 2, 5, 0.0),
         (&[1, first], 1, 2, 0.0),

@@ -1,8 +1,8 @@
-//! Values as far as they are known before a trace is made: what an expression can be, and how likely each of that is.
+//! Values as far as they are known before a trace is made: the possible values of an expression, with their probabilities.
 //!
-//! A draw is gone through if it has few outcomes: bools, choices, small ints. What has more, or is known only when a trace is
-//! made, such as a time or an id, is [`Known::Unclear`], and so is what is computed from it; what such a value decides can't be
-//! followed.
+//! A draw is enumerated if it has few outcomes: bools, choices, small ints. A value with more outcomes, or one that is
+//! known only when a trace is made, such as a time or an id, is [`Known::Unclear`], and so is every value computed from it.
+//! A scenario in which such a value decides can't be followed.
 
 use super::MAX_COMBINATIONS;
 use crate::plan::{AttrId, Chance, Constant, Expr, ExprId, Number, Operator, Program, SlotId};
@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A value, or that it is not known.
+/// A value, or the fact that it is unclear.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Known {
     Absent,
@@ -21,29 +21,29 @@ pub enum Known {
     Unclear,
 }
 
-/// The most bytes of a text that is known: states are told apart by it.
+/// The maximum size in bytes of a known text; states are distinguished by it.
 const MAX_TEXT: usize = 1_024;
 
-/// The bits of a double, which have an order, if not that of the doubles.
+/// The bits of a double. They have an order, which is not that of the doubles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bits(u64);
 
-/// What a value can be, each with its probability. They sum to 1, and none is 0.
+/// The possible values, each with its probability. The probabilities sum to 1, and none of them is 0.
 pub type Outcomes = BTreeMap<Known, f64>;
 
-/// What holds a value that decides something.
+/// A place that holds a value which decides something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cell {
     Slot(SlotId),
-    /// An attribute of a server's span, which its client reads.
+    /// An attribute of a server's span that its client reads.
     Attr(AttrId),
 }
 
-/// What is held, by those that decide something.
+/// The values of deciding cells.
 pub type Values = BTreeMap<Cell, Known>;
 
 impl Known {
-    /// The bool that the value is.
+    /// Returns the value as a bool, if it is one.
     pub fn bool(&self) -> Option<bool> {
         if let Known::Bool(value) = self { Some(*value) } else { None }
     }
@@ -56,12 +56,12 @@ impl Known {
         }
     }
 
-    /// The whole number that a count is; `None`: the value is no number.
+    /// Returns the whole number of a count, or `None` if the value is not a number.
     pub fn int(&self) -> Option<i64> {
         self.number().map(Number::int)
     }
 
-    /// The text of the value. How the digits of a double are written is not followed.
+    /// Returns the text of the value. The digits of a double are unclear.
     pub fn text(&self) -> Known {
         match self {
             Known::Bool(value) => value.to_string().as_str().into(),
@@ -71,7 +71,7 @@ impl Known {
         }
     }
 
-    /// The order of two numbers, or of two texts; `None`: they have none.
+    /// Returns the order of two numbers or of two texts, or `None` if they have none.
     fn order(&self, other: &Known) -> Option<Ordering> {
         match (self, other) {
             (Known::Text(a), Known::Text(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
@@ -79,7 +79,7 @@ impl Known {
         }
     }
 
-    /// Whether two values are equal; `None`: they have nothing in common.
+    /// Reports whether two values are equal; returns `None` if they can't be compared.
     fn equal(&self, other: &Known) -> Option<bool> {
         match (self, other) {
             (Known::Bool(a), Known::Bool(b)) => Some(a == b),
@@ -121,7 +121,7 @@ fn unclear() -> Outcomes {
     always(Known::Unclear)
 }
 
-/// Values with probabilities in proportion to their weights. Too many of them are unclear.
+/// Returns values with probabilities proportional to their weights. Too many of them are unclear.
 fn weighted(values: impl Iterator<Item = (Known, f64)>) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for (value, weight) in values.filter(|(_, weight)| *weight > 0.0) {
@@ -135,20 +135,20 @@ fn weighted(values: impl Iterator<Item = (Known, f64)>) -> Outcomes {
     outcomes
 }
 
-/// A row of expressions, one of which is the value, with its weight.
+/// The expressions of a choice, one of which is its value, with their weights.
 type Choices = Vec<(Rc<Outcomes>, f64)>;
 
 fn one_of(choices: Choices) -> Outcomes {
     weighted(choices.iter().flat_map(|(of, share)| of.iter().map(move |(value, part)| (value.clone(), share * part))))
 }
 
-/// Evaluates expressions of a program where cells have certain values.
+/// An evaluation of a program's expressions, given the values of cells.
 pub struct Evaluation<'a> {
     program: &'a Program,
     values: &'a Values,
-    /// What was evaluated before: each place draws anew, but what it can draw is the same.
+    /// The expressions evaluated before. Every use draws again, but its possible outcomes are the same.
     known: BTreeMap<ExprId, Rc<Outcomes>>,
-    /// How many combinations of operands were gone through.
+    /// The number of combinations of operands that were enumerated.
     pub work: usize,
 }
 
@@ -157,7 +157,8 @@ impl<'a> Evaluation<'a> {
         Evaluation { program, values, known: BTreeMap::new(), work: 0 }
     }
 
-    /// What an expression can be. Recursion is as deep as expressions are, which the verifier bounds.
+    /// Returns the possible values of an expression. The recursion is as deep as expressions are, which the verifier
+    /// limits.
     pub fn outcomes(&mut self, id: ExprId) -> Rc<Outcomes> {
         if let Some(known) = self.known.get(&id) {
             return known.clone();
@@ -277,7 +278,7 @@ impl<'a> Evaluation<'a> {
                 one_of(branch.collect())
             }
             Expr::Lookup { of, items } => {
-                // What is not among the keys that were looked at goes on to the next.
+                // Values that equal none of the keys so far go on to the next one.
                 let (mut left, mut choices) = (self.outcomes(*of), vec![]);
                 for pair in items.chunks_exact(2) {
                     let (key, value) = (self.outcomes(pair[0]), self.outcomes(pair[1]));
@@ -337,7 +338,7 @@ impl<'a> Evaluation<'a> {
                 }
                 weighted(outcomes.into_iter())
             }
-            // What is drawn from very many values, or depends on more than draws.
+            // These are drawn from very many values, or depend on more than draws.
             Expr::RandomZipf { .. } | Expr::RandomFloatBetween { .. } | Expr::RandomNormal { .. } => unclear(),
             Expr::RandomLognormal { .. } | Expr::RandomExp { .. } | Expr::RandomPareto { .. } => unclear(),
             Expr::RandomUuid | Expr::RandomHex { .. } | Expr::RandomHexUpTo { .. } | Expr::RandomText { .. } => {
@@ -353,7 +354,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// What a function makes of an operand. What is unclear stays so.
+    /// Returns the outcomes of a function of one operand. An unclear operand gives an unclear result.
     fn map(&mut self, of: ExprId, make: impl Fn(&Known) -> Known) -> Outcomes {
         let of = self.outcomes(of);
         let made = |value: &Known| if value.is_unclear() { Known::Unclear } else { make(value) };
@@ -414,7 +415,7 @@ fn clamp(of: &Known, min: &Known, max: &Known) -> Known {
     }
 }
 
-/// All ints from `min` to `max`, equally likely.
+/// Returns all ints from `min` to `max` with equal probabilities.
 fn ints(min: i64, max: i64) -> Outcomes {
     if max.abs_diff(min) >= MAX_COMBINATIONS as u64 {
         return unclear();
@@ -422,12 +423,12 @@ fn ints(min: i64, max: i64) -> Outcomes {
     weighted((min..=max).map(|value| (Known::Int(value), 1.0)))
 }
 
-/// Two values that are drawn independently, with the probability of both.
+/// Returns all pairs of two independent values, with their probabilities.
 fn product<'o>(a: &'o Outcomes, b: &'o Outcomes) -> impl Iterator<Item = (&'o Known, &'o Known, f64)> {
     a.iter().flat_map(move |(a, share)| b.iter().map(move |(b, part)| (a, b, share * part)))
 }
 
-/// What a function makes of two operands. What is unclear stays so, and so are too many pairs.
+/// Returns the outcomes of a function of two operands. Unclear operands, or too many pairs, give an unclear result.
 fn pairs(a: &Outcomes, b: &Outcomes, make: impl Fn(&Known, &Known) -> Known) -> Outcomes {
     if a.len() * b.len() > MAX_COMBINATIONS {
         return unclear();

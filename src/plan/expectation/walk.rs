@@ -1,5 +1,5 @@
-//! Follows the blocks of a scenario along all ways that are told apart. A block is followed once for each set of values that it
-//! reads; what it comes to then is known wherever it is called with the same.
+//! Follows the blocks of a scenario along all ways that are distinguished. A block is followed once for each set of values
+//! that it reads; the result is used wherever the block is called with the same values.
 
 use super::MAX_COMBINATIONS;
 use super::flow::{End, Ended, Entry, Failure, Flow, Flows, Standing, State, Tally, meet};
@@ -10,14 +10,14 @@ use crate::plan::{BlockId, CallSpec, ErrorId, ExprId, Form, Group, Inst, Plan, S
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// The most that is looked at for a scenario: instructions in their states, and values.
+/// The maximum work for a scenario: instructions in their states, and combinations of values.
 const MAX_WORK: usize = 1 << 22;
 
-/// A scenario can't be followed.
+/// The error that a scenario can't be followed.
 #[derive(Debug)]
 pub struct Unforeseen;
 
-/// What a block comes to that began with an entry. All figures are of one run.
+/// The result of following a block from one entry. All figures are for one run of the block.
 #[derive(Debug)]
 pub struct Summary {
     pub ends: Vec<(End, Ended)>,
@@ -27,10 +27,10 @@ pub struct Summary {
 pub struct Walk<'a, P> {
     pub(super) plan: &'a Plan,
     pub(super) knowledge: &'a Knowledge,
-    /// The parts that a block's spans are of, each once.
+    /// A function that returns the parts of a block's spans, each once.
     parts_of: P,
     known: BTreeMap<(BlockId, Entry), Rc<Summary>>,
-    /// The blocks whose spans may have two failures, of which it can't be told which one counts.
+    /// The blocks whose spans may have two failures of which the one that counts is unknown.
     pub contested: BTreeSet<BlockId>,
     work: usize,
 }
@@ -39,13 +39,13 @@ pub struct Walk<'a, P> {
 pub(super) struct Frame<'a> {
     pub id: BlockId,
     pub reads: &'a Reads,
-    /// By instruction: what arrives there.
+    /// The flows that arrive at each instruction.
     waiting: BTreeMap<usize, Flows>,
     pub tally: Tally,
     pub book: Book,
 }
 
-/// Where a flow goes on, and in which state.
+/// The instruction at which a flow continues, and its state.
 type Target = (usize, State);
 
 impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
@@ -53,7 +53,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Walk { plan, knowledge, parts_of, known: BTreeMap::new(), contested: BTreeSet::new(), work: 0 }
     }
 
-    /// What the root of a scenario finds, and how likely.
+    /// Returns the entries of a scenario's root, with their probabilities.
     pub fn entries(&mut self, scenario: ScenarioId) -> Result<BTreeMap<Entry, f64>, Unforeseen> {
         let mut drawn = BTreeMap::from([(Values::new(), 1.0)]);
         let scenario = &self.plan.scenarios[scenario.index()];
@@ -79,7 +79,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(entries)
     }
 
-    /// Follows a block. Recursion is as deep as the calls, which the verifier bounds.
+    /// Follows a block. The recursion is as deep as calls are, which the verifier limits.
     pub fn block(&mut self, id: BlockId, entry: &Entry) -> Result<Rc<Summary>, Unforeseen> {
         let key = (id, entry.clone());
         if let Some(known) = self.known.get(&key) {
@@ -111,7 +111,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(Summary { ends, tally })
     }
 
-    /// Counts what is looked at.
+    /// Counts work, and fails if there is too much.
     pub(super) fn look(&mut self, work: usize) -> Result<(), Unforeseen> {
         self.work = self.work.saturating_add(work);
         if self.work > MAX_WORK { Err(Unforeseen) } else { Ok(()) }
@@ -124,7 +124,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(outcomes)
     }
 
-    /// How likely a condition is true.
+    /// Returns the probability that a condition is true.
     pub(super) fn chance(&mut self, values: &Values, condition: ExprId) -> Result<f64, Unforeseen> {
         let outcomes = self.outcomes(values, condition)?;
         if outcomes.contains_key(&Known::Unclear) {
@@ -145,7 +145,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         if there.len() > MAX_COMBINATIONS { Err(Unforeseen) } else { Ok(()) }
     }
 
-    /// Lets a flow go on at `one` with probability `share`, and else at `other`.
+    /// Separates a flow, which continues at `one` with probability `share`, and at `other` otherwise.
     fn part(
         &self,
         frame: &mut Frame,
@@ -211,7 +211,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         self.go(frame, (next, state), flow)
     }
 
-    /// What an instruction of a block can write, with its probability.
+    /// Returns the states after the writes of an instruction, with their probabilities.
     fn written(&mut self, block: BlockId, inst: &Inst, state: State) -> Result<Vec<(State, f64)>, Unforeseen> {
         let mut states = vec![(state, 1.0)];
         for (cell, value) in writes(self.plan, block, inst) {
@@ -238,7 +238,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(states)
     }
 
-    /// What the types of an error can be that a frame's span fails with, where that is asked for.
+    /// Returns the possible types of an error with which a frame's span fails, if they are read.
     fn types(&mut self, frame: &Frame, error: ErrorId, values: &Values) -> Result<Vec<(Known, f64)>, Unforeseen> {
         if self.knowledge.of(self.plan.span_block(frame.id)).asked < Asked::Type {
             return Ok(vec![(Known::Absent, 1.0)]);
@@ -295,7 +295,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
             let r#type = if r#type == before { r#type } else { Known::Unclear };
             let failure = Some(Failure { r#type, standing: Standing::Beside(one) });
             for (mut written, part) in self.written(frame.id, inst, State { failure, ..state.clone() })? {
-                // Which of two failures sets an attribute is not clear where they set it differently.
+                // If two failures set an attribute differently, its value is unclear.
                 for (cell, value) in written.values.iter_mut().filter(|(cell, _)| matches!(cell, Cell::Attr(_))) {
                     if state.values.get(cell) != Some(value) {
                         *value = Known::Unclear;
@@ -307,7 +307,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         Ok(())
     }
 
-    /// Takes what arrives at a block's end.
+    /// Handles a flow that arrives at the end of a block.
     fn end(
         &self,
         frame: &mut Frame,

@@ -1,4 +1,4 @@
-//! What can be seen in a distribution alone.
+//! The checks of single distributions.
 
 use super::parameters::weighted;
 use super::rule::{Checked, expr, require, within};
@@ -20,7 +20,7 @@ pub(super) fn dists(program: &Program, found: &mut Found) {
     }
 }
 
-/// A part of the mix at position `at`.
+/// Checks a part of the mix at position `at`.
 fn part_of(program: &Program, place: Place, at: usize, part: DistId) -> Checked {
     within(place, "dist", part.0, program.dists.len())?;
     if part.index() >= at {
@@ -64,7 +64,7 @@ fn form(place: Place, dist: &Dist) -> Checked {
     }
 }
 
-/// Percentiles in ascending order, of which no two are the same.
+/// Checks that percentiles are in ascending order, and no two are the same.
 fn rising(place: Place, points: &[Percentile]) -> Checked {
     let sound = points.iter().all(|p| (0.0..=100.0).contains(&p.percent) && p.time <= limits::DELAY);
     require(place, sound, "a percentile is 0 to 100, its time at most 24 h")?;
@@ -72,7 +72,7 @@ fn rising(place: Place, points: &[Percentile]) -> Checked {
     require(place, rising, "percentiles and their times rise")
 }
 
-/// A form that has an end of its own ends where its distribution does, or would be cut.
+/// Checks that a form with an end of its own ends by the end of its distribution, which would cut it otherwise.
 fn ends_by(place: Place, end: u64, max: u64) -> Checked {
     require(place, max <= end, "a distribution's max is beyond the end of its form")
 }

@@ -1,5 +1,5 @@
-//! Follows every block once along all its ways. Jumps go forward and every instruction can be fallen through, so one walk in
-//! order sees each way: what a jump carries waits at its target and is merged there.
+//! Follows every block once along all its ways. Jumps go forward and every instruction can be fallen through, so one walk
+//! in order covers every way: the state of a jump waits at its target and is merged there.
 
 use super::values::{self, Values};
 use super::violation::{Fault, Place};
@@ -11,17 +11,18 @@ use crate::plan::{
 };
 use foldhash::{HashMap, HashMapExt};
 
-/// What is known of the program's traces.
+/// Facts about the program's traces.
 pub(super) struct Flow {
-    /// By scenario.
+    /// The bounds of traces, by scenario.
     pub bounds: Vec<Bound>,
-    /// By block: the longest from its start until its caller goes on, ns.
+    /// The longest time from a block's start until its caller continues, in ns, by block.
     pub longest: Vec<u64>,
-    /// By block: its latest end, ns from the trace's start.
+    /// The latest end of a block, in ns from the trace's start, by block.
     pub ends: Vec<u64>,
 }
 
-/// Follows all scenarios. `order`: each scenario after those it links to, since what it reads of them is as long as they make it.
+/// Follows all scenarios. In `order`, each scenario comes after those to which it links, because their texts determine the
+/// length of what it reads.
 pub(super) fn check(program: &Program, tree: &Tree, order: &[ScenarioId], found: &mut Found) -> Flow {
     let mut follow = Follow {
         program,
@@ -55,31 +56,34 @@ struct Follow<'a> {
     program: &'a Program,
     tree: &'a Tree,
     values: Values<'a>,
-    /// The slots that the open blocks have written, with the instruction that did, each block's in ascending order.
+    /// The slots that the open blocks have written, with the instruction that wrote them; those of each block are in
+    /// ascending order.
     written: Vec<(SlotId, u32)>,
-    /// By block: the longest it may last, ns.
+    /// The longest duration of each block in ns.
     own: Vec<u64>,
-    /// By block: whether it may be cut short because a time is over.
+    /// Whether each block may be cut short by a deadline.
     may_be_cut: Vec<bool>,
-    /// By block: the latest it may start, ns from the start of the block that calls it, and in the end from the trace's.
+    /// The latest start of each block in ns, from the start of the block that calls it, and at the end from that of the
+    /// trace.
     starts: Vec<u64>,
-    /// The bytes of the longest type or message of an error in this scenario, so far.
+    /// The size in bytes of the longest type or message of an error in this scenario so far.
     error_types: u64,
-    /// By scenario: the bytes of the longest text that an attribute or export key may have.
+    /// The size in bytes of the longest text of an attribute or export key, by scenario.
     longest: Vec<u64>,
-    /// By link: the bytes of the longest text that may be read of what it finds, once that was asked for.
+    /// The size in bytes of the longest text that may be read from the spans that a link finds, by link, once it has been
+    /// computed.
     linkable: Vec<Option<u64>>,
-    /// A trace of this scenario was found to last too long.
+    /// Whether a trace of this scenario was found to last too long.
     is_too_late: bool,
     found: &'a mut Found,
 }
 
-/// The sum of the longest times between the attempts of a call, the first of which is at most `longest`, ns.
+/// Returns the sum of the longest times between the attempts of a call in ns, the first of which is at most `longest`.
 fn backoffs(retry: Retry, longest: u64) -> u64 {
     let jitter = 1.0 + retry.jitter.0 as f64 / Chance::ONE.0 as f64;
     let (mut sum, mut wait) = (0_u64, longest as f64 * jitter);
     for _ in 1..retry.attempts {
-        // A wait is cut to an hour, and rounded up here, so that the sum is no less than what is drawn.
+        // A wait is cut to an hour. It is rounded up here, so that the sum is not less than what is drawn.
         sum = sum.saturating_add(wait.ceil().min(limits::BACKOFF as f64) as u64);
         wait *= f64::from(retry.factor) / 1e3;
     }
@@ -93,27 +97,27 @@ struct Writing {
     block: BlockId,
     /// The position in its block.
     pc: u32,
-    /// Where the slots that its block has written begin.
+    /// The position of the first slot that its block has written.
     base: usize,
 }
 
-/// What is true of all ways to an instruction.
+/// Facts that are true for all ways to an instruction.
 #[derive(Clone, Copy)]
 struct Way {
-    /// The fewest spans so far.
+    /// The minimum number of spans so far.
     min_spans: u64,
     rolled: bool,
     /// The largest sum of chances since `roll`.
     chances: u64,
     linked: bool,
     named: bool,
-    /// The span has a name on at least one of the ways.
+    /// Whether the span has a name on at least one of the ways.
     may_be_named: bool,
-    /// The span has failed on at least one of the ways.
+    /// Whether the span has failed on at least one of the ways.
     may_have_failed: bool,
-    /// The first instruction of those that jump here.
+    /// The first instruction that jumps here.
     from: u32,
-    /// The latest time at which one of them does, ns from the block's start.
+    /// The latest time at which an instruction jumps here, in ns from the block's start.
     late: u64,
 }
 
@@ -131,19 +135,19 @@ impl Way {
     }
 }
 
-/// What is known of a block with all that it calls.
+/// Facts about a block with all that it calls.
 struct Totals {
     min_spans: u64,
-    /// The longest until its caller goes on, ns.
+    /// The longest time until its caller continues, in ns.
     time: u64,
-    /// The longest until its last span ends, ns.
+    /// The longest time until its last span ends, in ns.
     latest: u64,
 }
 
-/// How far a block has come, at the latest, ns from its start.
+/// The latest time that a block has reached, in ns from its start.
 struct Clock {
     now: u64,
-    /// The latest end of a span in it.
+    /// The latest end of a span in the block.
     latest: u64,
 }
 
@@ -181,7 +185,7 @@ impl Follow<'_> {
         Bound { min_spans: totals.min_spans as u32, max_spans: most as u32, duration: totals.latest }
     }
 
-    /// Follows a block and all that it calls. Recursion is as deep as the calls, which the tree has bounded.
+    /// Follows a block and all that it calls. The recursion is as deep as the calls, which the tree has limited.
     fn block(&mut self, id: BlockId) -> Totals {
         let program = self.program;
         let block = &program.blocks[id.index()];
@@ -203,7 +207,8 @@ impl Follow<'_> {
             from: u32::MAX,
             late: 0,
         };
-        // Every jump leaves something out, so the longest way is the one that never jumps; but for a failure that takes time.
+        // Every jump leaves something out, so the longest way is the one without jumps, except for a failure that takes
+        // time.
         let mut clock = Clock { now: 0, latest: 0 };
         let mut linkable = 0;
         for (_, value) in block.span().iter().flat_map(|span| &span.constants) {
@@ -230,7 +235,7 @@ impl Follow<'_> {
                 (way.named, way.may_be_named) = (true, true);
             }
             if let Inst::Fail { chance, .. } = inst {
-                // A condition of its own may leave it out, so it is no part of the sum.
+                // A chance with a condition of its own may be left out, so it is not part of the sum.
                 let is_guarded =
                     pc > 0 && matches!(block.code[pc as usize - 1], Inst::Test { target, .. } if target == pc + 1);
                 self.fail(place, &mut way, *chance, is_guarded);
@@ -315,14 +320,14 @@ impl Follow<'_> {
         Totals { min_spans: way.min_spans, time: clock.now, latest: clock.latest.max(clock.now) }
     }
 
-    /// How often an instruction does what it does, at most.
+    /// Returns the maximum number of times that an instruction takes effect.
     fn turns(&self, inst: &Inst) -> u64 {
         let event = inst.event().map(|event| self.program.events[event.index()].turns());
         let link = inst.link().map(|link| self.program.links[link.index()].most());
         event.or(link).unwrap_or(1).into()
     }
 
-    /// Follows a call. Returns the fewest spans that it makes.
+    /// Follows a call, and returns the minimum number of spans that it makes.
     fn call(&mut self, at: Writing, caller: &Form, block: BlockId, spec: CallSpec, clock: &mut Clock) -> u64 {
         let turns = u64::from(spec.turns());
         let least = match spec.repeat.map(|repeat| &self.program.exprs[repeat.count.index()]) {
@@ -342,7 +347,7 @@ impl Follow<'_> {
         }
         let (caller_may, attempts) = (self.may_be_cut[at.block.index()], u64::from(spec.attempts()));
         self.may_be_cut[block.index()] = self.program.may_be_cut(block, &spec, caller_may);
-        // Once its time is over, a block makes no calls.
+        // After its deadline a block makes no calls.
         let least = if caller_may { 0 } else { least };
         let outside = self.values.begin_turns(turns.saturating_mul(attempts));
         let called = self.block(block);
@@ -357,9 +362,9 @@ impl Follow<'_> {
             let result = self.values.raise(at.place, slot, self.error_types.max(values::BOOL));
             self.found.check(result);
         }
-        // In a pool calls may come one after another, however many there are at a time.
+        // In a pool calls may be made one after another, whatever its size.
         let all_at_once = matches!(caller, Form::Group(Group::Parallel { max: 0 }));
-        // From a turn's call to its last attempt, and to the time when the caller goes on.
+        // The time from the call of a turn to its last attempt, and to the time when the caller continues.
         let longest = |dist: Option<DistId>| dist.map_or(0, |dist| self.program.dists[dist.index()].max);
         let time = spec.timeout.map_or(called.time, |timeout| called.time.min(longest(Some(timeout.after))));
         let network = longest(spec.exchange.map(|exchange| exchange.network));
@@ -381,7 +386,8 @@ impl Follow<'_> {
         least * called.min_spans
     }
 
-    /// Writes what the answer of `server` brings. It comes of that span's own row, so it is no longer than what was followed there.
+    /// Writes the slots for the answer of `server`. The values are attributes of the server's span, so they are no longer
+    /// than those followed there.
     fn answers(&mut self, at: Writing, server: BlockId, exchange: Exchange) {
         let row = self.program.blocks[server.index()].attrs();
         let longest = self.longest[self.tree.scenario(server).index()].max(self.error_types);
@@ -394,7 +400,7 @@ impl Follow<'_> {
         }
     }
 
-    /// Sets a slot by the instruction at `pc` of the open block, whose own slots begin at `base`.
+    /// Writes a slot by the instruction `at`.
     fn set(&mut self, at: Writing, slot: SlotId, longest: u64) {
         if self.values.outgrows(slot, longest) && !self.is_own(at.base, slot) {
             self.found.add(at.place.broken(Fault::Longer { slot }));
@@ -404,17 +410,17 @@ impl Follow<'_> {
         }
     }
 
-    /// Whether the open block, whose slots begin at `base`, has written a slot.
+    /// Reports whether the open block, whose slots begin at `base`, has written a slot.
     fn is_own(&self, base: usize, slot: SlotId) -> bool {
         self.written[base..].iter().any(|(written, _)| *written == slot)
     }
 
-    /// So many times a time; 0 where that makes the trace too long.
+    /// Returns a time multiplied by `times`, or 0 if that makes the trace too long.
     fn times(&mut self, place: Place, time: u64, times: u64) -> u64 {
         self.later(place, 0, time.checked_mul(times).unwrap_or(limits::DURATION))
     }
 
-    /// Evaluates expressions. Returns the length of the longest text that any of them may be, in bytes.
+    /// Evaluates expressions, and returns the size in bytes of the longest text of any of them.
     fn evaluate(&mut self, place: Place, exprs: impl IntoIterator<Item = ExprId>) -> u64 {
         let mut longest = 0;
         for value in exprs {
@@ -424,13 +430,13 @@ impl Follow<'_> {
         longest
     }
 
-    /// Writes a slot. Returns whether it was unwritten.
+    /// Writes a slot, and returns whether it was unwritten.
     fn write(&mut self, place: Place, slot: SlotId, longest: u64) -> bool {
         let result = self.values.write(place, slot, longest);
         self.found.check(result).unwrap_or(false)
     }
 
-    /// A chance that is rolled for, and that leaves the sum below 1.
+    /// Checks that a chance is rolled for, and that the sum of chances is at most 1.
     fn fail(&mut self, place: Place, way: &mut Way, chance: Chance, is_guarded: bool) {
         if !way.rolled && chance < Chance::ONE {
             self.found.add(place.broken(Fault::NotRolled));
@@ -448,8 +454,8 @@ impl Follow<'_> {
         }
     }
 
-    /// The attributes of an error with which `block` fails the span that it works for are that span's own; and where it has no row for
-    /// `error.type`, it has no constant of that name.
+    /// Checks that the attributes of an error with which `block` fails its span are attributes of that span, and, if
+    /// `block` is a group, that the span has no constant `error.type`.
     fn error_attributes(&mut self, place: Place, block: BlockId, error: ErrorId) {
         let span = self.tree.span(block);
         let row = self.program.blocks[span.index()].attrs();
@@ -464,7 +470,8 @@ impl Follow<'_> {
         }
     }
 
-    /// The time `by` ns after `now`; without the delay where it makes the trace too long, which is told once a scenario.
+    /// Returns the time `by` ns after `now`. If that makes the trace too long, it is reported once for the scenario, and
+    /// `now` is returned.
     fn later(&mut self, place: Place, now: u64, by: u64) -> u64 {
         match now.checked_add(by).filter(|end| *end < limits::DURATION) {
             Some(end) => end,
@@ -477,7 +484,7 @@ impl Follow<'_> {
         }
     }
 
-    /// Takes for unwritten what the open block has written at `from` or later.
+    /// Marks the slots as unwritten that the open block has written from `from` on.
     fn forget(&mut self, base: usize, from: u32) {
         while self.written.len() > base
             && let Some((slot, _)) = self.written.pop_if(|(_, pc)| *pc >= from)
@@ -486,7 +493,8 @@ impl Follow<'_> {
         }
     }
 
-    /// The bytes of the longest text that may be read of what a link finds. In the same trace that is in what was followed so far.
+    /// Returns the size in bytes of the longest text that may be read from the spans that a link finds. For spans of the
+    /// same trace, it is that of the texts followed so far.
     fn linkable(&mut self, id: LinkId) -> u64 {
         let (tree, longest, link) = (self.tree, &self.longest, &self.program.links[id.index()]);
         let of = |source: &BlockId| longest[tree.scenario(*source).index()];

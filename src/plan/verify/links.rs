@@ -1,11 +1,12 @@
-//! The graph of linking scenario to exporting scenario.
+//! The graph from linking scenario to exporting scenario.
 
 use super::violation::{Fault, Place, Violation};
 use super::violations::Found;
 use crate::plan::tree::Tree;
 use crate::plan::{Block, BlockId, Inst, LinkId, Program, ScenarioId, limits};
 
-/// The scenarios, each after all that it links to; where a circle leaves no such order, in the program's.
+/// Returns the scenarios, each after all those to which it links, or in the program's order if a cycle makes that
+/// impossible.
 pub(super) fn order(program: &Program, tree: &Tree, found: &mut Found) -> Vec<ScenarioId> {
     let mut links_of: Vec<Vec<Linking>> = vec![vec![]; program.scenarios.len()];
     for (id, block) in program.block_ids().zip(&program.blocks) {
@@ -38,15 +39,15 @@ pub(super) fn order(program: &Program, tree: &Tree, found: &mut Found) -> Vec<Sc
     order
 }
 
-/// An instruction of a scenario that links.
+/// A `link` instruction of a scenario.
 #[derive(Clone, Copy)]
 struct Linking {
     link: LinkId,
-    /// How often a trace runs it, at most.
+    /// The maximum number of times that a trace runs the instruction.
     turns: u64,
 }
 
-/// A block has at most one `export`.
+/// Checks that a block has at most one `export`.
 fn only_once(id: BlockId, block: &Block, found: &mut Found) {
     let exports = block.code.iter().enumerate().filter(|(_, inst)| matches!(inst, Inst::Export { .. }));
     for (pc, _) in exports.skip(1) {
@@ -54,7 +55,7 @@ fn only_once(id: BlockId, block: &Block, found: &mut Found) {
     }
 }
 
-/// What links to spans of its own trace stands behind the blocks of these, and is not called by them.
+/// Checks that a block which links to spans of its own trace comes after their blocks, and is not called by them.
 fn same_trace(program: &Program, tree: &Tree, id: BlockId, block: &Block, found: &mut Found) {
     for (pc, link) in block.code.iter().enumerate().filter_map(|(pc, inst)| Some((pc, inst.link()?))) {
         let link = &program.links[link.index()];
@@ -71,7 +72,8 @@ fn same_trace(program: &Program, tree: &Tree, id: BlockId, block: &Block, found:
     }
 }
 
-/// Counts the spans made for one trace at worst: its own, and those of all candidates for its links, and for their links.
+/// Counts the spans made for one trace in the worst case: its own, and those of all candidates for its links and for the
+/// links of those.
 fn replayed_spans(
     program: &Program,
     tree: &Tree,
@@ -79,7 +81,8 @@ fn replayed_spans(
     order: &[ScenarioId],
 ) -> Result<(), Violation> {
     let mut spans: Vec<u64> = program.scenario_ids().map(|scenario| tree.most_spans(scenario)).collect();
-    // Many scenarios may share a link with many sources, all of which come before those scenarios: each link is looked at once.
+    // Many scenarios may share a link with many sources, all of which come before those scenarios, so each link is examined
+    // only once.
     let mut dearest: Vec<Option<u64>> = vec![None; program.links.len()];
     for scenario in order {
         for Linking { link, turns } in &links_of[scenario.index()] {
@@ -117,11 +120,11 @@ fn sources(program: &Program, found: &mut Found) {
     }
 }
 
-/// How many links one after another begin at a scenario or a link, as far as that is known.
+/// The length of the longest chain of links that begins at a scenario or a link, as far as it is known.
 #[derive(Clone, Copy)]
 enum Rank {
     Unknown,
-    /// The rank is being found: whoever comes here again goes round in a circle.
+    /// The rank is being computed; meeting this scenario or link again means a cycle.
     Open,
     Known(u32),
 }
@@ -135,7 +138,8 @@ struct Graph<'a> {
 }
 
 impl Graph<'_> {
-    /// The rank of a scenario to which `above` links lead, so the recursion is no deeper than the longest chain may be.
+    /// Returns the rank of a scenario to which `above` links lead. The recursion is no deeper than the longest allowed
+    /// chain.
     fn scenario(&mut self, id: ScenarioId, above: u32) -> Result<u32, Violation> {
         let place = Place::Scenario(id);
         match self.scenarios[id.index()] {
@@ -155,7 +159,8 @@ impl Graph<'_> {
         Ok(rank)
     }
 
-    /// The rank of a link: one more than that of the scenarios that it leads to; 0 if it stays in its trace.
+    /// Returns the rank of a link, which is one more than that of the scenarios to which it leads, or 0 if it leads to its
+    /// own trace.
     fn link(&mut self, id: LinkId, above: u32) -> Result<u32, Violation> {
         if let Rank::Known(rank) = self.links[id.index()] {
             return Ok(rank);

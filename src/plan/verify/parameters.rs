@@ -1,4 +1,4 @@
-//! What can be seen in an expression alone: its operands, its parameters and its constants.
+//! The checks of single expressions: their operands, parameters and constants.
 
 use super::rule::{Checked, key_text, require, text, twice};
 use super::violation::{Fault, Place, Violation};
@@ -10,14 +10,14 @@ pub(super) fn exprs(program: &Program, found: &mut Found) {
     let mut depths: Vec<u16> = Vec::with_capacity(program.exprs.len());
     for (i, expr) in program.exprs.iter().enumerate() {
         let place = Place::Expr(ExprId(i as u32));
-        // One that is wrong counts as if it had no operands: those above it may be right.
+        // An invalid expression counts as if it had no operands, because those above it may be valid.
         let depth = found.check(depth(place, expr, &depths)).unwrap_or(1);
         depths.push(depth);
         found.check(parameters(program, place, expr));
     }
 }
 
-/// How many expressions stand above one another in this one. `depths`: of those before it.
+/// Returns the number of levels of expressions in this one, given those of the expressions before it.
 fn depth(place: Place, expr: &Expr, depths: &[u16]) -> Result<u16, Violation> {
     let mut depth = 0;
     for operand in expr.operands() {
@@ -80,7 +80,7 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
 
 const TOO_DEEP: &str = "lists and maps stand at most 15 deep in each other";
 
-/// The keys of a map, none of which is there twice.
+/// Checks that no key of a map occurs twice.
 fn keys(program: &Program, place: Place, keys: impl Iterator<Item = TextId>) -> Checked {
     let mut seen = HashSet::new();
     for key in keys {

@@ -1,11 +1,11 @@
-//! The rules that many tables have in common: an id is in range, a name is not empty, a figure is small enough.
+//! Rules that many tables have in common: an id is in range, a name is not empty, a number is within its limit.
 
 use super::violation::{Fault, Place, Violation};
 use crate::plan::{ExprId, Program, TextId};
 
 pub(super) type Checked = Result<(), Violation>;
 
-/// At most `max` of `what`.
+/// Checks that there are at most `max` of `what`.
 pub(super) fn at_most(place: Place, what: &'static str, count: usize, max: usize) -> Checked {
     if count > max {
         return Err(place.broken(Fault::TooMany { what, count: count as u64, max: max as u64 }));
@@ -13,7 +13,7 @@ pub(super) fn at_most(place: Place, what: &'static str, count: usize, max: usize
     Ok(())
 }
 
-/// An id that is in range of its table, which has `len` entries.
+/// Checks that an id is in range of its table, which has `len` entries.
 pub(super) fn within(place: Place, what: &'static str, id: u32, len: usize) -> Checked {
     if id as usize >= len {
         return Err(place.broken(Fault::OutOfRange { what, id, len }));
@@ -21,23 +21,23 @@ pub(super) fn within(place: Place, what: &'static str, id: u32, len: usize) -> C
     Ok(())
 }
 
-/// A rule that holds.
+/// Checks that a rule holds.
 pub(super) fn require(place: Place, holds: bool, rule: &'static str) -> Checked {
     if holds { Ok(()) } else { Err(place.broken(Fault::Range(rule))) }
 }
 
-/// The text with this id.
+/// Returns the text with this id.
 pub(super) fn text(program: &Program, place: Place, id: TextId) -> Result<&str, Violation> {
     within(place, "text", id.0, program.texts.len())?;
     Ok(&program.texts[id.index()])
 }
 
-/// An expression that is in range.
+/// Checks that an expression is in range.
 pub(super) fn expr(program: &Program, place: Place, id: ExprId) -> Checked {
     within(place, "expr", id.0, program.exprs.len())
 }
 
-/// A name that is not empty.
+/// Checks that a name is not empty.
 pub(super) fn named<'a>(
     program: &'a Program,
     place: Place,
@@ -48,12 +48,13 @@ pub(super) fn named<'a>(
     if name.is_empty() { Err(place.broken(Fault::Empty { what })) } else { Ok(name) }
 }
 
-/// The key of an attribute.
+/// Returns the key of an attribute.
 pub(super) fn key_text(program: &Program, place: Place, id: TextId) -> Result<&str, Violation> {
     named(program, place, "an attribute's key", id)
 }
 
-/// A text that is there twice. The violation has its beginning: many are kept, and a text may be long.
+/// Returns the violation that a text occurs twice. It contains only the beginning of the text, because there may be many
+/// violations and long texts.
 pub(super) fn twice(place: Place, what: &'static str, text: &str) -> Violation {
     place.broken(Fault::Twice { what, text: text.chars().take(80).collect() })
 }

@@ -1,4 +1,4 @@
-//! What can be seen in the tables alone: sizes, ids, texts, names, jumps.
+//! The checks of the tables: sizes, ids, texts, names, jumps.
 
 use super::dists::dists;
 use super::parameters::{WEIGHT, constant, exprs, weighted};
@@ -12,7 +12,7 @@ use crate::plan::{
 };
 use std::collections::HashSet;
 
-/// Checks all tables. A program of other semantics, or with a table that is too large, is looked at no further.
+/// Checks all tables. A program of other semantics, or with a table that is too large, is not checked further.
 pub(super) fn check(program: &Program, found: &mut Found) {
     if program.semantics != SEMANTICS {
         return found.add(Place::Program.broken(Fault::Semantics { found: program.semantics }));
@@ -118,7 +118,7 @@ fn sizes(program: &Program, found: &mut Found) {
     }
 }
 
-/// A key that must not be in `seen` yet. Texts are unique, so their ids tell.
+/// Checks that a key is not in `seen` yet, and adds it. Texts are unique, so ids suffice.
 fn key(program: &Program, place: Place, id: TextId, seen: &mut HashSet<TextId>) -> Checked {
     let text = key_text(program, place, id)?;
     if !seen.insert(id) {
@@ -156,7 +156,7 @@ fn services(program: &Program, found: &mut Found) {
     }
 }
 
-/// The scopes, and how many groups of spans there are by resource and scope.
+/// Checks the scopes, and the number of groups of spans by resource and scope.
 fn scopes(program: &Program, found: &mut Found) {
     let mut seen = HashSet::with_capacity(program.scopes.len());
     for (i, scope) in program.scopes.iter().enumerate() {
@@ -176,7 +176,7 @@ fn scopes(program: &Program, found: &mut Found) {
     found.check(at_most(Place::Program, "instances with a scope", groups, limits::TABLE));
 }
 
-/// The resources of a service follow those of the service before, and none is left over.
+/// Checks that the resources of each service follow those of the service before, and that none remain.
 fn resource_rows(program: &Program) -> Checked {
     let mut next = 0_u64;
     for (i, service) in program.services.iter().enumerate() {
@@ -197,7 +197,7 @@ fn resource_rows(program: &Program) -> Checked {
     Ok(())
 }
 
-/// Gives an attribute its owner.
+/// Assigns an attribute to its owner.
 fn own(place: Place, owned: &mut [bool], attr: AttrId) -> Checked {
     within(place, "attr", attr.0, owned.len())?;
     if std::mem::replace(&mut owned[attr.index()], true) {
@@ -226,7 +226,7 @@ fn events(program: &Program, owned: &mut [bool], found: &mut Found) {
     }
 }
 
-/// The attributes of an event or a link, which belong to it alone.
+/// Checks the attributes of an event or a link, which belong only to it.
 fn attributes(program: &Program, place: Place, of: &[(AttrId, ExprId)], owned: &mut [bool], found: &mut Found) {
     let mut seen = HashSet::new();
     for (attr, value) in of {
@@ -309,7 +309,7 @@ fn scenarios(program: &Program, found: &mut Found) {
         }
     }
     let weights = || program.scenarios.iter().map(|s| s.weight);
-    // A weight that is wrong by itself has been told above.
+    // Single weights that are invalid have been reported above.
     if weights().all(|weight| weight.is_finite() && weight >= 0.0) {
         found.check(weighted(Place::Program, weights()));
     }
@@ -337,8 +337,8 @@ fn form(program: &Program, id: BlockId, block: &Block, owned: &mut [bool], found
     found.check(computed(program, place, span, owned, &mut seen));
 }
 
-/// Gives a span its row of attributes. In 64 bits: a hostile row may end beyond u32. The first that is wrong ends the loop, which
-/// so is as short as the table.
+/// Checks a span's range of attributes, in 64 bits, because a hostile range may end beyond u32. The loop ends at the first
+/// invalid one, so it is no longer than the table.
 fn computed(
     program: &Program,
     place: Place,
@@ -353,7 +353,7 @@ fn computed(
     Ok(())
 }
 
-/// Checks ids, jumps, delays and the end; slots are checked where the ways are followed.
+/// Checks ids, jumps, delays and the end; slots are checked when the ways are followed.
 fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
     let last = block.code.len().wrapping_sub(1);
     let attrs = block.attrs();
@@ -396,7 +396,7 @@ fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
     }
 }
 
-/// The error of a timeout needs no evaluation.
+/// Checks that the error of a timeout needs no evaluation.
 fn timeout_error(program: &Program, place: Place, id: ErrorId) -> Checked {
     within(place, "error", id.0, program.errors.len())?;
     let error = &program.errors[id.index()];
@@ -406,7 +406,7 @@ fn timeout_error(program: &Program, place: Place, id: ErrorId) -> Checked {
     require(place, is_plain, "the error of a timeout is a constant type")
 }
 
-/// A failure that is passed on takes no time.
+/// Checks that a failure which is passed on takes no time.
 fn propagated(program: &Program, place: Place, id: ErrorId) -> Checked {
     within(place, "error", id.0, program.errors.len())?;
     require(place, program.errors[id.index()].delay.is_none(), "only a `fail` has an error that takes time")
@@ -428,7 +428,7 @@ fn called(program: &Program, place: Place, caller: &Form, block: BlockId, spec: 
     )
 }
 
-/// Whether an instruction may stand in a group. Calls side by side have no time between them.
+/// Reports whether an instruction may be part of a group. Parallel calls have no time between them.
 fn may_group(group: &Group, inst: &Inst) -> bool {
     match inst {
         Inst::Set { .. } | Inst::Test { .. } | Inst::Chance { .. } | Inst::Propagate { .. } => true,

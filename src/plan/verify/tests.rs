@@ -1,5 +1,5 @@
-//! A test for each invariant, by its number: break one thing in a valid program, and see it named. Then programs with
-//! anything changed.
+//! A test for each invariant, by its number: one thing in a valid program is broken, and the violation must name it. Others
+//! test programs with anything changed.
 
 mod code;
 mod tables;
@@ -9,13 +9,13 @@ use crate::plan::fixture::{self, Maker, span};
 use crate::plan::*;
 use proptest::prelude::*;
 
-/// The violations of a program, without what the listing shows at their places.
+/// Returns the violations of a program, without the listing of their places.
 fn violations(program: Program) -> Vec<Violation> {
     let found = Plan::verify(program).map(|_| ()).expect_err("an invariant is broken");
     found.iter().map(|violation| Violation { shown: String::new(), ..violation.clone() }).collect()
 }
 
-/// The first violation of the fixture after an edit.
+/// Returns the first violation of the fixture after an edit.
 fn broken(edit: impl FnOnce(&mut Program)) -> Violation {
     let mut program = fixture::program();
     edit(&mut program);
@@ -28,7 +28,7 @@ fn valid(edit: impl FnOnce(&mut Program)) -> Plan {
     Plan::verify(program).expect("the edit breaks nothing")
 }
 
-/// The first violation, if the program has one.
+/// Returns the plan, or the first violation.
 fn verified(program: Program) -> Result<Plan, Violation> {
     Plan::verify(program).map_err(|found| {
         let first = found.iter().next().expect("a violation");
@@ -36,7 +36,7 @@ fn verified(program: Program) -> Result<Plan, Violation> {
     })
 }
 
-/// The fixture with a var of this value in its first scenario, in slot 2.
+/// Returns the fixture with a var of this value in its first scenario, in slot 2.
 fn with_var(expr: impl FnOnce(&mut Maker) -> Expr) -> Result<Plan, Violation> {
     let mut maker = Maker { program: fixture::program() };
     let expr = expr(&mut maker);
@@ -76,7 +76,7 @@ fn a_violation_names_its_place() {
     assert_eq!(text(|p| p.semantics = 7), "the plan has semantics 7, this tracegen has 1: compile the scenarios again");
 }
 
-/// A fault in each table, each stage that can still be gone through, and several in one block.
+/// There is a fault in each table and in each stage that is still checked, and there are several in one block.
 #[test]
 fn all_violations_are_told_at_once_with_their_instructions() {
     let mut program = fixture::program();
@@ -100,7 +100,7 @@ fn all_violations_are_told_at_once_with_their_instructions() {
     "#);
 }
 
-/// What an id, a jump or a call leads astray is not followed, and so not told as well.
+/// The target of an invalid id, jump or call is not followed, so its violations are not reported.
 #[test]
 fn what_only_follows_from_a_violation_is_not_told() {
     let mut program = fixture::program();
@@ -120,7 +120,7 @@ fn what_only_follows_from_a_violation_is_not_told() {
     "#);
 }
 
-/// Neither the number of violations nor what is shown of one takes more than a bounded amount of memory.
+/// The number of violations, and what is shown of each, take limited memory.
 #[test]
 fn of_very_many_violations_some_are_kept_and_all_are_counted() {
     let mut program = fixture::program();
@@ -135,7 +135,7 @@ fn of_very_many_violations_some_are_kept_and_all_are_counted() {
     assert!(found.to_string().ends_with("\n  and 4900 more"), "{found}");
 }
 
-/// A violation keeps the beginning of a text that is there twice.
+/// A violation contains only the beginning of a text that occurs twice.
 #[test]
 fn a_long_text_is_told_by_its_beginning() {
     let found = broken(|p| {
@@ -147,7 +147,7 @@ fn a_long_text_is_told_by_its_beginning() {
     assert_eq!(found, Place::Block(BlockId(1)).broken(Fault::Twice { what: "attribute", text: "k".repeat(80) }));
 }
 
-/// A circle of operands is shown as far as it fits on a line.
+/// A cycle of operands is shown as far as it fits on a line.
 #[test]
 fn an_instruction_that_has_no_end_is_cut() {
     let mut program = fixture::program();
@@ -162,7 +162,7 @@ fn an_instruction_that_has_no_end_is_cut() {
     );
 }
 
-/// Puts `value` in the place of the `n`th number, text or bool of a JSON tree, counted around.
+/// Replaces number, text or bool `n` of a JSON tree by `value`; `n` is taken modulo their number.
 fn replace_leaf(json: &mut serde_json::Value, n: usize, value: &serde_json::Value) {
     fn leaves<'a>(json: &'a mut serde_json::Value, found: &mut Vec<&'a mut serde_json::Value>) {
         match json {

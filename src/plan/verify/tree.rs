@@ -1,4 +1,4 @@
-//! Calls form trees, one a scenario.
+//! The check that calls form a tree for each scenario.
 
 use super::violation::{Fault, Place};
 use super::violations::Found;
@@ -8,12 +8,14 @@ use crate::plan::{BlockId, Program, limits};
 /// A block that waits to be followed.
 struct Open {
     block: BlockId,
-    /// The block that calls it, the position of the instruction there, and how often one run of that block runs it, at most.
+    /// The block that calls it, the position of the instruction there, and the maximum number of times that one run of that
+    /// block runs it.
     caller: Option<(BlockId, usize, u32)>,
     depth: usize,
 }
 
-/// Follows the calls from every root. A block reached twice has two callers; one never reached hangs in a circle or nowhere.
+/// Follows the calls from every root. A block that is reached twice has two callers; one that is never reached is in a
+/// cycle or has no caller.
 pub(super) fn check(program: &Program, found: &mut Found) -> Tree {
     let mut tree = Tree::new(program.blocks.len());
     let mut reached = vec![false; program.blocks.len()];

@@ -1,49 +1,52 @@
-//! Follows an expression as evaluation will: what it reads must be there, and the text it makes must have an end.
+//! Follows expressions as evaluation does: the values that they read must exist, and the texts that they make must be
+//! limited.
 
 use super::violation::{Fault, Place, Violation};
 use crate::plan::{Constant, Expr, ExprId, Operator, Program, SlotId, TextId, limits};
 
-/// Bytes of the longest decimal text of an int.
+/// The maximum size of an int's decimal text in bytes.
 pub(super) const INT: u64 = 20;
-/// Bytes of the longest text of a double: sign, 309 digits before the point, and those behind it; or 1 and 323 zeros before it.
+/// The maximum size of a double's text in bytes: a sign, 309 digits before the point, and those after it; or one and 323
+/// zeros before the point.
 const DOUBLE: u64 = 352;
-/// Bytes of the longest text of a bool.
+/// The maximum size of a bool's text in bytes.
 pub(super) const BOOL: u64 = 5;
-/// Bytes of the longest User-Agent that the interpreter has.
+/// The maximum size of the interpreter's User-Agents in bytes.
 const USER_AGENT: u64 = 512;
-/// How many times its bytes a character takes at most in the other case.
+/// The maximum growth of a character's size when its case is changed.
 const CASE: u64 = 3;
 
-/// Where an expression stands, which says what it may read.
+/// The place of an expression, which determines what it may read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Site {
-    /// In a resource, which reads constants and stable functions only.
+    /// In a resource, which reads only constants and stable functions.
     Resource,
     /// In a var, before the first span.
     Vars,
-    /// In a span; `linked`: the longest text a linked span can give, once every way here has looked for a link.
+    /// In a span. `linked` is the size of the longest text that a linked span can have, if every way to here has looked for
+    /// a link.
     Span { linked: Option<u64> },
 }
 
-/// What is known of the values of one scenario while its code is followed, and what all scenarios have used up.
+/// Facts about the values of one scenario while its code is followed, and the amounts used up by all scenarios.
 pub(super) struct Values<'a> {
     program: &'a Program,
     pub site: Site,
-    /// By slot: whether every way to here has written it.
+    /// Whether every way to here has written each slot.
     written: Vec<bool>,
-    /// By slot: the bytes of the longest text it may hold.
+    /// The size in bytes of the longest text that each slot may hold.
     longest: Vec<u64>,
     /// The number of expressions evaluated so far, in all scenarios.
     evaluations: u64,
-    /// By expression: how many evaluations it takes, which is its own and those of its operands as often as it names them.
+    /// The number of evaluations that each expression takes: its own, and those of its operands as often as it names them.
     costs: Vec<u64>,
-    /// How often a trace runs what is followed now, at most.
+    /// The maximum number of times that a trace runs the current code.
     turns: u64,
-    /// The bytes of text that one trace of this scenario has made so far.
+    /// The size in bytes of the texts that one trace of this scenario has made so far.
     text: u64,
-    /// The evaluations are used up: nothing is followed any more.
+    /// Whether the evaluations are used up; then nothing is followed any more.
     is_exhausted: bool,
-    /// More text than is allowed was found in this scenario.
+    /// Whether this scenario was found to make too much text.
     is_too_long: bool,
 }
 
@@ -78,28 +81,27 @@ impl<'a> Values<'a> {
         self.is_too_long = false;
     }
 
-    /// Takes what follows for run so many times as often. Returns what [`Values::end_turns`] takes.
+    /// Begins code that runs `turns` times as often, and returns the value to pass to [`Values::end_turns`].
     pub fn begin_turns(&mut self, turns: u64) -> u64 {
         let all = self.turns.saturating_mul(turns);
         std::mem::replace(&mut self.turns, all)
     }
 
-    /// Takes what follows for run as often as before the turns.
+    /// Ends code that runs more often than the code around it.
     pub fn end_turns(&mut self, outside: u64) {
         self.turns = outside;
     }
 
-    /// Whether what is followed now may run more than once, and the slot already holds something that a text of so many bytes is
-    /// longer than.
+    /// Reports whether the current code may run more than once, and a text of `longest` bytes is longer than what the slot
+    /// already holds.
     pub fn outgrows(&self, slot: SlotId, longest: u64) -> bool {
         let at = slot.index();
         self.turns > 1 && self.written.get(at) == Some(&true) && longest > self.longest[at]
     }
 
-    /// Takes a slot, written or not, for one that may hold a text of so many bytes.
+    /// Allows a slot to hold a text of `longest` bytes, whether it is written or not.
     ///
     /// # Errors
-    ///
     /// The scenario has no such slot.
     pub fn raise(&mut self, place: Place, slot: SlotId, longest: u64) -> Result<(), Violation> {
         self.slot(place, slot)?;
@@ -108,25 +110,23 @@ impl<'a> Values<'a> {
         Ok(())
     }
 
-    /// Takes a slot for unwritten again.
+    /// Marks a slot as unwritten again.
     pub fn forget(&mut self, slot: SlotId) {
         self.written[slot.index()] = false;
     }
 
-    /// Writes a value whose text is at most `longest` bytes long into a slot. Returns whether the slot was unwritten.
+    /// Writes a value whose text has at most `longest` bytes into a slot, and returns whether the slot was unwritten.
     ///
     /// # Errors
-    ///
     /// The scenario has no such slot.
     pub fn write(&mut self, place: Place, slot: SlotId, longest: u64) -> Result<bool, Violation> {
         self.raise(place, slot, longest)?;
         Ok(!std::mem::replace(&mut self.written[slot.index()], true))
     }
 
-    /// Reads a slot. Returns the length of the longest text it may hold, in bytes.
+    /// Reads a slot, and returns the size in bytes of the longest text that it may hold.
     ///
     /// # Errors
-    ///
     /// The scenario has no such slot, or not every way to here has written it.
     pub fn read(&self, place: Place, slot: SlotId) -> Result<u64, Violation> {
         self.slot(place, slot)?;
@@ -143,12 +143,11 @@ impl<'a> Values<'a> {
         Ok(())
     }
 
-    /// Evaluates an expression. Returns the length of the longest text it may be, in bytes.
+    /// Evaluates an expression, and returns the size in bytes of the longest text that it may have.
     ///
     /// # Errors
-    ///
-    /// The expression reads what is not there, makes too much text, or takes too long: then it is not followed, nor is any after
-    /// it.
+    /// The expression reads a value that does not exist, makes too much text, or takes too long. Then neither this
+    /// expression nor any later one is followed.
     pub fn evaluate(&mut self, place: Place, id: ExprId) -> Result<u64, Violation> {
         if self.is_exhausted {
             return Ok(0);
@@ -237,7 +236,7 @@ impl<'a> Values<'a> {
         Ok(longest)
     }
 
-    /// The length of the longest text of a constant, in bytes.
+    /// Returns the size of the longest text of a constant in bytes.
     pub fn constant(&self, value: &Constant) -> u64 {
         match value {
             Constant::Bool(_) => BOOL,
@@ -270,7 +269,8 @@ impl<'a> Values<'a> {
     }
 }
 
-/// Whether an expression is the same in every trace, whatever its draws, time and ids; its operands are asked on their own.
+/// Reports whether an expression is the same in every trace, whatever the draws, times and ids are. Its operands are
+/// checked separately.
 fn is_stable(expr: &Expr) -> bool {
     match expr {
         Expr::Const { .. } | Expr::Text { .. } | Expr::Concat { .. } => true,

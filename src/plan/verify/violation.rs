@@ -1,4 +1,4 @@
-//! What is wrong with a program, as data, and the words for it.
+//! Violations as data, and their wording.
 
 use crate::plan::{
     AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ScopeId, ServiceId,
@@ -6,12 +6,12 @@ use crate::plan::{
 };
 use std::fmt;
 
-/// A broken invariant and where.
+/// A broken invariant and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
     pub place: Place,
     pub fault: Fault,
-    /// The instruction at the place, as the listing shows it; empty where the place is no instruction.
+    /// The instruction at the place, as in the listing; empty if the place is not an instruction.
     pub shown: String,
 }
 
@@ -44,99 +44,99 @@ impl Place {
     }
 }
 
-/// Which invariant is broken.
+/// The kind of violation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     Semantics {
         found: u32,
     },
-    /// A table or row has more entries than it may.
+    /// A table or list has more entries than allowed.
     TooMany {
         what: &'static str,
         count: u64,
         max: u64,
     },
-    /// An id beyond the end of its table.
+    /// An id is beyond the end of its table.
     OutOfRange {
         what: &'static str,
         id: u32,
         len: usize,
     },
-    /// A value outside of what its instruction or expression allows.
+    /// A value is outside of what its instruction or expression allows.
     Range(&'static str),
-    /// Interned twice, named twice, or a key twice in one span, event or resource.
+    /// A text is interned twice, a name is used twice, or a key occurs twice in one span, event or resource.
     Twice {
         what: &'static str,
         text: String,
     },
-    /// A name or key without a character.
+    /// A name or key is empty.
     Empty {
         what: &'static str,
     },
-    /// An expression uses one that doesn't stand before it.
+    /// An expression uses one that does not come before it.
     Operand {
         operand: ExprId,
     },
-    /// A mix has a part that doesn't stand before it.
+    /// A mix has a part that does not come before it.
     Part {
         part: DistId,
     },
     ExprDepth,
-    /// An expression that isn't allowed here: see the invariants about vars, resources and links.
+    /// An expression is not allowed here: see the invariants about vars, resources and links.
     NotHere(&'static str),
-    /// Resources don't follow one another as the services say.
+    /// The resources are not in the order of the services.
     ResourceOrder {
         expected: u32,
     },
-    /// A slot is read that isn't written on every way here.
+    /// A slot is read that is not written on every way to here.
     Unwritten {
         slot: SlotId,
     },
     NoScenario,
     NoWeight,
-    /// The block is called from a second place, or is a root and called.
+    /// The block is called from a second place, or is a root that is called.
     CalledTwice {
         block: BlockId,
     },
     /// The block is neither a scenario's root nor called from one.
     NeverCalled,
     CallDepth,
-    /// An attribute that the block or event doesn't own, or that has two owners.
+    /// An attribute is used that the block or event does not own, or that has two owners.
     Attribute {
         attr: u32,
     },
-    /// The block doesn't end with its only `end`.
+    /// The block does not end with its only `end`.
     End,
     /// A jump goes back, to itself, or out of the block.
     Jump {
         target: u32,
     },
-    /// The span has no name here, or is named a second time.
+    /// The span has no name here, or gets a second one.
     Name(&'static str),
-    /// A `fail` that not every way to it has rolled for.
+    /// A `fail` is not preceded by a roll on every way.
     NotRolled,
-    /// The chances since the roll sum to more than always.
+    /// The chances since the roll sum to more than 1.
     ChanceSum,
-    /// A second `link` or `export` in one block.
+    /// The block has a second `link` or `export`.
     Second {
         what: &'static str,
     },
-    /// A link within a trace to a span that does not stand before it, or is around it.
+    /// A link within a trace leads to a span that does not come before it, or that contains it.
     LinkAhead {
         block: BlockId,
     },
-    /// A link that nothing exports to.
+    /// Nothing exports to the link.
     NoSource,
     /// The block that a link names exports no context.
     NoExport {
         block: BlockId,
     },
-    /// The scenario links, by way of others, to itself.
+    /// The scenario links to itself, by way of others.
     LinkCycle,
     LinkChain,
-    /// A constant `error.type` that a failure couldn't replace.
+    /// A constant `error.type` can't be replaced by a failure.
     ConstantErrorType,
-    /// A trace may have so many spans, the most of which come of these turns and attempts, outermost first.
+    /// A trace may have too many spans, most of which are caused by these turns and attempts, outermost first.
     Spans {
         max: u64,
         factors: Vec<u64>,
@@ -144,19 +144,19 @@ pub enum Fault {
     Duration,
     /// A scenario's root is a group.
     RootGroup,
-    /// A slot that the outcome of a call goes to is not set by the block that calls.
+    /// A slot for the outcome of a call is not set by the calling block.
     Outcome {
         slot: SlotId,
     },
-    /// A slot that may hold a text already is set to one that may be longer.
+    /// A slot that may already hold a text is set to a longer one.
     Longer {
         slot: SlotId,
     },
 }
 
 impl Fault {
-    /// Whether the program can't be followed with it: an id, a jump or an operand that leads astray, or more than the limits
-    /// allow to follow.
+    /// Reports whether the violation prevents following the program: an id, a jump or an operand is invalid, or the limits
+    /// are exceeded.
     pub(super) fn is_structural(&self) -> bool {
         match self {
             Fault::Semantics { .. } | Fault::TooMany { .. } | Fault::OutOfRange { .. } | Fault::Operand { .. } => true,

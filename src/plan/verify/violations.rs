@@ -1,16 +1,15 @@
-//! All that is wrong with a program, collected.
+//! The violations of a program.
 
 use super::violation::{Place, Violation};
 use crate::plan::Program;
 use std::fmt::{self, Write};
 
-/// Violations that are kept; of more, only the number is.
+/// The maximum number of violations that are kept; others are only counted.
 const MOST: usize = 100;
-/// Characters of an instruction that are shown.
+/// The maximum number of characters of an instruction that are shown.
 const MOST_SHOWN: usize = 160;
 
-/// All that is wrong with a program, in the order in which the verifier comes by it: at least one violation, at most 100 of
-/// them kept.
+/// All violations of a program, in the order in which the verifier finds them: at least one, of which at most 100 are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violations {
     kept: Vec<Violation>,
@@ -18,12 +17,12 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// The violations that were kept.
+    /// Returns the violations that were kept.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Violation> {
         self.kept.iter()
     }
 
-    /// How many there are, whether they were kept or not.
+    /// Returns the number of violations, whether they were kept or not.
     pub fn count(&self) -> usize {
         self.kept.len() + self.more
     }
@@ -32,7 +31,7 @@ impl Violations {
 impl std::error::Error for Violations {}
 
 impl fmt::Display for Violations {
-    /// One violation alone; several on a line each, after their number.
+    /// Writes a single violation alone, or several on a line each, after their number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let ([only], 0) = (&self.kept[..], self.more) {
             return write!(f, "{only}");
@@ -60,17 +59,17 @@ impl Found {
         if kept.len() < MOST { kept.push(violation) } else { *more += 1 }
     }
 
-    /// Keeps the violation if there is one, else gives the value.
+    /// Keeps the violation if there is one, or else returns the value.
     pub fn check<T>(&mut self, result: Result<T, Violation>) -> Option<T> {
         result.map_err(|violation| self.add(violation)).ok()
     }
 
-    /// Whether the program can be followed: nothing was found that would lead astray whoever does.
+    /// Reports whether the program can be followed: no structural violation was found.
     pub fn is_sound(&self) -> bool {
         self.is_sound
     }
 
-    /// Nothing was found, or all that was, each with its instruction.
+    /// Returns the violations found, each with its instruction, if there are any.
     pub fn result(mut self, program: &Program) -> Result<(), Violations> {
         if self.violations.kept.is_empty() {
             return Ok(());
@@ -89,7 +88,7 @@ impl Found {
     }
 }
 
-/// Takes so many characters and refuses more: what is not verified may be as long as it likes, or go round in a circle.
+/// A writer that accepts a limited number of characters, because a program that is not verified may be endless to show.
 struct Shown {
     text: String,
     left: usize,

@@ -1,4 +1,4 @@
-//! The way in where the server has a token: a form, and a cookie for who knows it.
+//! The login of a server with a token: a form, and a cookie for clients that know the token.
 
 use crate::web::App;
 use crate::web::request::Request;
@@ -12,12 +12,12 @@ const FORGET: &str = "tracegen=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0";
 #[derive(Template)]
 #[template(path = "login.html")]
 struct Login<'a> {
-    /// Where to go then.
+    /// The page to go to after the login.
     to: &'a str,
     wrong: bool,
 }
 
-/// In place of the page that was asked for.
+/// Shows the login in place of the page that was asked for.
 pub fn ask(request: &Request) -> Response {
     let to = if request.method == Method::GET { request.target.as_str() } else { "/" };
     form(to, false)
@@ -58,7 +58,7 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
     response
 }
 
-/// A path of this server: nothing that a browser would take for another one.
+/// Returns the path if it belongs to this server, which excludes everything that a browser would take for another address.
 fn own(path: Option<&str>) -> &str {
     let is_own = |path: &&str| {
         let elsewhere = path.starts_with("//") || path.starts_with("/\\");
@@ -72,7 +72,7 @@ mod tests {
     use super::own;
 
     #[test]
-    fn one_is_led_to_own_pages_only() {
+    fn the_login_leads_to_own_pages_only() {
         for path in ["/", "/traces/1", "/?q=a%20b&page=2"] {
             assert_eq!(own(Some(path)), path);
         }

@@ -1,18 +1,18 @@
-//! What is said of a store that does not answer.
+//! The notice about a store that does not answer.
 
 use crate::store::{DatabaseStatus, StoreError};
 use crate::web::format;
 
-/// A notice: what part, why, since when, and what still works.
+/// A notice: which part, why, since when, and what still works.
 pub struct Outage {
     pub title: &'static str,
     pub text: String,
-    /// Nothing of the page could be read; else what is in memory is shown.
+    /// Nothing of the page could be read; otherwise the content of the memory is shown.
     pub blank: bool,
 }
 
 impl Outage {
-    /// `None`: the store that was asked for answers. `error`: what the page's own question came to.
+    /// Makes a notice, or returns `None` if the selected store answers. `error` is the failure of the page's own question.
     pub fn of(status: &DatabaseStatus, error: Option<&StoreError>, now: u64) -> Option<Outage> {
         let part = status.wanted.as_deref().unwrap_or("Memory");
         match (&status.outage, error) {

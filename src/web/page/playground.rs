@@ -1,4 +1,4 @@
-//! A scenario to be edited, compiled as one types; nothing is written to disk.
+//! The playground: a scenario that is edited and compiled while one types. Nothing is written to disk.
 
 mod sample;
 
@@ -23,7 +23,7 @@ use hyper::header::{self, HeaderValue};
 use sample::SampleView;
 use std::sync::Arc;
 
-/// Lines of a plan that are shown, and bytes of them.
+/// The maximum number of lines of a plan that are shown.
 const MAX_LINES: usize = 2_000;
 const MAX_BYTES: usize = 1 << 20;
 
@@ -53,18 +53,18 @@ root_span:
 #[template(path = "playground.html")]
 struct Playground<'a> {
     chrome: Chrome,
-    /// The scenario it started from.
+    /// The scenario from which the text started.
     from: Option<String>,
-    /// Where one can start from.
+    /// The scenarios to start from.
     choices: Vec<String>,
     outcome: Outcome<'a>,
 }
 
-/// What came of a text: all of the page that changes as one types.
+/// The result for a text: every part of the page that changes while one types.
 #[derive(Template)]
 #[template(path = "playground_result.html")]
 struct Outcome<'a> {
-    /// To be edited; `None`: the page has it.
+    /// The text to be edited; `None` if the page has it already.
     text: Option<&'a str>,
     from_library: bool,
     errors: u64,
@@ -72,27 +72,27 @@ struct Outcome<'a> {
     took: String,
     lines: Vec<Line<'a>>,
     diagnostics: Diagnostics,
-    /// `None`: it does not compile.
+    /// The plan; `None` if the text does not compile.
     plan: Option<PlanView>,
     sample: Option<SampleView>,
     seed: u64,
 }
 
-// its template escapes what it shows
+// The template escapes what it shows.
 impl HtmlSafe for Outcome<'_> {}
 
 struct PlanView {
     digest: String,
     lines: Vec<Vec<(&'static str, String)>>,
-    /// There are more than are shown.
+    /// There are more lines than are shown.
     more: bool,
 }
 
-/// What is asked for.
+/// The content of a request.
 struct Question {
     from: Option<String>,
     text: String,
-    /// Of the sample.
+    /// The index from which on a sample is looked for.
     index: Option<u64>,
 }
 
@@ -100,14 +100,14 @@ impl Question {
     fn new(fields: &Fields, text: &str) -> Question {
         Question {
             from: fields.get("from").map(str::to_string),
-            // forms send the line ends of the network
+            // Forms send line ends as the network uses them.
             text: text.replace("\r\n", "\n"),
             index: fields.get("index").and_then(|index| index.parse().ok()),
         }
     }
 }
 
-/// The page, with the scenario `from` or an example.
+/// Shows the page with the scenario `from`, or with an example.
 pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     let shelf = app.library.shelf();
     let text = match request.query.get("from") {
@@ -120,7 +120,7 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     page(app, Question::new(&request.query, &text)).await
 }
 
-/// The form, sent without a script.
+/// Shows the page for a form that was sent without a script.
 pub async fn submit(app: &Arc<App>, request: &Request) -> Response {
     let form = request.form();
     let text = form.0.iter().rev().find(|(name, _)| name == "source").map_or("", |(_, text)| text);
@@ -131,7 +131,7 @@ pub async fn submit(app: &Arc<App>, request: &Request) -> Response {
     page(app, question).await
 }
 
-/// What came of the text in the body, to be put into the page.
+/// Returns the result for the text in the body, to be inserted into the page.
 pub async fn check(app: &Arc<App>, request: &Request) -> Response {
     let question = Question::new(&request.query, &String::from_utf8_lossy(&request.body));
     answer(app, question, |app, question, budget| {
@@ -205,7 +205,7 @@ impl PlanView {
     }
 }
 
-/// `START END TEXT`: what takes the place of these bytes. What does not fit is left alone.
+/// Applies a change given as `START END TEXT`, which replaces these bytes. A change that does not fit is ignored.
 fn apply(text: &mut String, change: &str) {
     let mut parts = change.splitn(3, ' ');
     let mut number = || parts.next().and_then(|n| n.parse::<usize>().ok());
@@ -217,7 +217,7 @@ fn apply(text: &mut String, change: &str) {
     }
 }
 
-/// With services that the library has.
+/// Returns an example with services of the library.
 fn example(app: &App) -> String {
     let plan = &app.library.shelf().good.plan;
     let service = plan.services.first().map_or("web", |service| plan.text(service.name));

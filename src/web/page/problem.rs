@@ -1,4 +1,4 @@
-//! What is said when there is nothing to show.
+//! The page for a request without a result.
 
 use super::{Chrome, Tab};
 use crate::engine::Phase;
@@ -11,7 +11,7 @@ use hyper::StatusCode;
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct Problem<'a> {
-    /// `None`: for one who does not know the token, and is not told what goes on here.
+    /// The frame; `None` for a client that does not know the token, and must not learn about the server.
     chrome: Option<Chrome>,
     title: &'a str,
     text: Vec<Words>,
@@ -25,7 +25,7 @@ fn show(chrome: Option<Chrome>, status: StatusCode, title: &str, text: &str) -> 
     response::html(status, &Problem { chrome, title, text: words(text) })
 }
 
-/// With a title for the status. `known`: the one who asks may see what goes on here.
+/// Shows a problem with a title for the status. `known`: the client may see the server's state.
 pub fn of(app: &App, known: bool, status: StatusCode, text: &str) -> Response {
     let title = match status {
         StatusCode::NOT_FOUND => "Not found",

@@ -1,4 +1,4 @@
-//! Scenarios: the index, and one with its source beside its plan.
+//! The pages of scenarios: the index, and a scenario's source beside its plan.
 
 mod graph;
 mod pair;
@@ -34,7 +34,7 @@ struct Index {
     digest: String,
 }
 
-/// Files that do not compile as they are now.
+/// Files that do not compile in their current state.
 struct Trouble {
     summary: String,
     diagnostics: Diagnostics,
@@ -48,33 +48,33 @@ impl Trouble {
     }
 }
 
-/// What is known of one scenario, as text.
+/// The figures of a scenario, as text.
 struct Figures {
     name: String,
     link: String,
-    /// Where it can be tried out.
+    /// The address at which the scenario can be tried out.
     try_out: String,
-    /// `None`: it came in a plan file.
+    /// The file; `None` if the scenario came in a plan file.
     file: Option<String>,
     weight: f64,
     weights: f64,
     share: String,
-    /// Of all traces that were made; `None`: none was.
+    /// The observed share of all traces; `None` if there are none yet.
     share_seen: Option<String>,
     made: String,
     min_spans: u32,
     max_spans: u32,
-    /// Mean number of spans.
+    /// The mean number of spans.
     spans: Option<String>,
     spans_seen: Option<String>,
     fails: Option<String>,
     fails_seen: Option<String>,
-    /// Its file says another weight.
+    /// The weight in the file, if another one is in use.
     file_weight: Option<f64>,
 }
 
 pub async fn index(app: &Arc<App>, request: &Request) -> Response {
-    // where a scenario is chosen without a script
+    // The parameter is sent when a scenario is selected without a script.
     if let Some(name) = request.query.get("name") {
         return response::see_other(&link(name));
     }
@@ -98,19 +98,19 @@ struct Scenario<'a> {
     chrome: Chrome,
     trouble: Option<Trouble>,
     figures: Figures,
-    /// Changes with what is shown of plan and source.
+    /// A version that changes with the shown plan and source.
     version: String,
-    /// All scenarios, and whether it is this one.
+    /// All scenarios, and whether each is the shown one.
     choices: Vec<(String, bool)>,
     digest: String,
     pair: Pair<'a>,
-    /// Instead of the listing.
+    /// The graph that replaces the listing.
     graph: Option<Graph>,
-    /// `None`: the plan can't be foreseen.
+    /// The error rates; `None` if the plan can't be analysed.
     rates: Option<Rates>,
 }
 
-/// A scenario by its name.
+/// Shows a scenario by its name.
 pub async fn show(app: &Arc<App>, request: &Request, name: &str) -> Response {
     let (shelf, state) = (app.library.shelf(), app.session.state());
     let good = &shelf.good;
@@ -143,7 +143,7 @@ fn version(edition: &Edition, id: ScenarioId) -> String {
     format!("{}-{:x}", edition.plan.digest_short(), BuildHasherDefault::<DefaultHasher>::default().hash_one(text))
 }
 
-/// The address of a scenario's page.
+/// Returns the address of a scenario's page.
 pub fn link(name: &str) -> String {
     format!("/scenarios/{}", encoded(name))
 }
@@ -152,10 +152,10 @@ fn scenarios(plan: &Plan) -> impl Iterator<Item = ScenarioId> {
     (0..plan.scenarios.len()).map(|s| ScenarioId(s as u32))
 }
 
-/// What all scenarios of an edition come to.
+/// The sums over all scenarios of an edition.
 struct Sums {
     weights: f64,
-    /// Made of all scenarios that the session runs.
+    /// The number of traces of all scenarios that the session runs.
     traces: u64,
 }
 

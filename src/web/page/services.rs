@@ -1,4 +1,4 @@
-//! Services: the map, and rate, errors and durations.
+//! The page of services: the map, and rate, errors and durations.
 
 mod layout;
 mod map;
@@ -22,9 +22,9 @@ use map::Map;
 use std::sync::Arc;
 use table::Table;
 
-/// Of spans that failed, in per cent: from here on a figure is red, and an edge of the map.
+/// The share of failed spans, in per cent, from which on a figure and an edge of the map are red.
 const HOT: u64 = 5;
-/// The time range where none is asked for.
+/// The default time range.
 const RANGE: &str = "15m";
 
 #[derive(Template)]
@@ -32,7 +32,7 @@ const RANGE: &str = "15m";
 struct Services {
     chrome: Chrome,
     choice: Choice,
-    /// What is wrong with the range that was asked for.
+    /// The problem with the requested range.
     problem: Option<String>,
     scenarios: Vec<String>,
     content: Content,
@@ -45,7 +45,7 @@ enum Content {
         map: Map,
         table: Table,
     },
-    /// No span in this range; there may be some in another.
+    /// There is no span in this range, but maybe in another.
     Nothing,
     Failed(StoreError),
 }
@@ -85,16 +85,16 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     response::html(StatusCode::OK, &page)
 }
 
-/// What is shown, as the query says.
+/// The selection in the query.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Choice {
     scenario: String,
     range: String,
     sort: table::Sort,
     reversed: bool,
-    /// Part of a service's or an operation's name.
+    /// A part of a service's or an operation's name.
     search: String,
-    /// Services whose operations are shown.
+    /// The services whose operations are shown.
     open: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Choice {
         }
     }
 
-    /// Names and values of a query that says the same.
+    /// Returns the names and values of a query with the same selection.
     fn fields(&self) -> Vec<(&'static str, &str)> {
         let mut fields = vec![];
         let mut put = |name, value, unsaid| {
@@ -129,7 +129,7 @@ impl Choice {
         fields
     }
 
-    /// What a form with these fields of its own has to send besides.
+    /// Returns the fields that a form must send in addition to its own.
     fn others(&self, own: &[&str]) -> Vec<(&'static str, &str)> {
         self.fields().into_iter().filter(|(name, _)| !own.contains(name)).collect()
     }
@@ -144,7 +144,7 @@ impl Choice {
         Choice { sort, reversed: self.sort == sort && !self.reversed, ..self.clone() }.link()
     }
 
-    /// With the operations of a service shown, or no longer.
+    /// Returns the query in which the operations of a service are toggled.
     fn toggled(&self, service: &str) -> String {
         let mut choice = self.clone();
         match choice.open.iter().position(|open| open == service) {
@@ -159,9 +159,9 @@ impl Choice {
     }
 }
 
-/// Traces with a span of this service, and of this name.
+/// Returns a link to the traces with a span of this service and name.
 fn traces_of(service: &str, operation: Option<&str>) -> String {
-    // an empty name is no filter
+    // An empty name is not a filter.
     let operation = operation
         .filter(|name| !name.is_empty())
         .map(|name| format!("&operation={}", encode(name)))
@@ -169,12 +169,12 @@ fn traces_of(service: &str, operation: Option<&str>) -> String {
     format!("/?service={}{operation}", encode(service))
 }
 
-/// Whether so many failed that they are shown in red.
+/// Reports whether enough failed to be shown in red.
 fn is_hot(failed: u64, whole: u64) -> bool {
     whole > 0 && failed as u128 * 100 >= whole as u128 * HOT as u128
 }
 
-/// Of something a second: `0.04`, `5.9`, `1,234`.
+/// Formats a rate a second: `0.04`, `5.9`, `1,234`.
 fn rate(count: u64, ns: u64) -> String {
     let rate = if ns == 0 { 0.0 } else { count as f64 * 1e9 / ns as f64 };
     match rate {
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_choice_is_written_as_it_is_read() {
+    fn a_selection_is_written_as_it_is_read() {
         let query = "scenario=a%20b&range=1h&sort=p99&order=reversed&q=x%26y&service=one&service=two";
         let choice = Choice::read(&Fields::parse(query));
         assert_eq!(choice.link(), format!("/services?{query}"));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn sorting_twice_turns_it_round() {
+    fn sorting_twice_reverses_the_order() {
         let choice = Choice::default();
         assert_eq!(Choice::read(&Fields::parse("")).sorted_by(table::Sort::P99), "/services?sort=p99");
         let by_p99 = Choice { sort: table::Sort::P99, range: RANGE.into(), ..choice };
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_red_is_what_the_legend_says() {
+    fn the_red_figures_agree_with_the_legend() {
         for (failed, whole, hot) in
             [(0, 0, false), (0, 9, false), (49, 1_000, false), (50, 1_000, true), (56, 1_000, true)]
         {

@@ -1,4 +1,4 @@
-//! Engine, account, exporter, store and configuration.
+//! The status page: engine, account, exporter, store and configuration.
 
 mod account;
 mod chart;
@@ -31,10 +31,10 @@ use std::sync::Arc;
 struct Status {
     chrome: Chrome,
     version: &'static str,
-    /// One has to log in, and so can log out.
+    /// The server has a token, so one can log out.
     guarded: bool,
     plan: String,
-    /// How long it has been up.
+    /// The time since the start.
     up: String,
     warnings: Vec<Warning>,
     figures: Vec<Figure>,
@@ -48,14 +48,14 @@ struct Status {
     configuration: [Vec<Setting>; 2],
 }
 
-/// A figure with its unit, written large.
+/// A figure with its unit, in large type.
 struct Figure {
     name: &'static str,
     value: String,
     unit: String,
 }
 
-/// Something a person should know, and where to go on.
+/// Something that a person should know, with a link.
 enum Warning {
     Outage {
         wanted: String,
@@ -68,7 +68,7 @@ enum Warning {
         plan: String,
     },
     Full,
-    /// Anybody who reaches this machine may start and stop.
+    /// Anybody who reaches this machine may start and stop the engine.
     Open,
 }
 
@@ -78,7 +78,7 @@ struct Exporter {
     link: Link,
     requests: String,
     latency: String,
-    /// What, when, and since when it is over.
+    /// The last error, its time, and since when it is over.
     last_error: Option<(String, String, Option<String>)>,
 }
 
@@ -93,13 +93,13 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     response::html(StatusCode::OK, &page(app, &request.query, Form::of(&app.session.state()), applied).await)
 }
 
-/// A button of the engine: then back to the page it stood on.
+/// Carries out a button of the engine, and leads back to the page with the button.
 pub async fn act(app: &Arc<App>, request: &Request, action: &str) -> Response {
     settings::steer(&app.session, action);
     response::see_other(own_path(request.header("referer")).unwrap_or("/status"))
 }
 
-/// The form of the engine's settings: what can't be read stays in its field, with what is allowed beside it.
+/// Applies the form of the engine's settings. Invalid values stay in their fields, with what is allowed beside them.
 pub async fn apply(app: &Arc<App>, request: &Request) -> Response {
     let (given, state) = (request.form(), app.session.state());
     let applied = settings::read(&given, &state.settings, &state.scenarios).and_then(|settings| {
@@ -115,13 +115,13 @@ pub async fn apply(app: &Arc<App>, request: &Request) -> Response {
     }
 }
 
-/// Look for the store now.
+/// Checks the store now.
 pub async fn retry(app: &Arc<App>) -> Response {
     app.database.try_now().await;
     response::see_other("/status")
 }
 
-/// Path and query of a URL, which is one of ours: the form came from this origin.
+/// Returns path and query of a URL, which is one of this server because the form came from this origin.
 fn own_path(url: Option<&str>) -> Option<&str> {
     let (_, rest) = url?.split_once("://")?;
     Some(&rest[rest.find('/')?..]).filter(|path| !path.starts_with("//"))
@@ -153,7 +153,7 @@ async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Stat
 
 const SECOND: u64 = 1_000_000_000;
 
-/// In whole seconds.
+/// Formats the time that has passed, in whole seconds.
 fn since(time: u64) -> String {
     match now().saturating_sub(time) {
         ns if ns < 60 * SECOND => format!("{} s", ns / SECOND),
@@ -203,7 +203,7 @@ fn figures(state: &SessionState) -> Vec<Figure> {
     figures
 }
 
-/// Without zeros behind the point.
+/// Formats a number without trailing zeros.
 fn plain(value: f64) -> String {
     let text = text::three_figures(value);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }

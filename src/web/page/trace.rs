@@ -1,7 +1,7 @@
-//! One trace as a waterfall, with a panel for the span one looks at.
+//! The page of one trace: a waterfall, with a panel for the selected span.
 //!
-//! Everything that is looked at is in the address: span, part of the time, what is searched for, how many rows. The script
-//! only saves the way of loading the whole page.
+//! The whole view is in the address: the span, the part of the time, the search, the number of rows. The script only avoids
+//! loading the whole page again.
 
 mod critical_path;
 mod failure;
@@ -32,7 +32,7 @@ use std::sync::Arc;
 use tree::{Calls, Stretch, Tree};
 use waterfall::{Drawing, Row, Stroke, Window};
 
-/// Rows of a page, and how many more are shown at a time.
+/// The number of rows on a page, and of further rows that are shown at a time.
 const ROWS: usize = 500;
 
 #[derive(Template)]
@@ -43,25 +43,25 @@ struct Page {
     outage: Option<Outage>,
     facts: Facts,
     split: Vec<Part>,
-    /// The root's duration, which the critical path is of.
+    /// The root's duration, to which the critical path belongs.
     request: String,
     minimap: Vec<Stroke>,
     zoom: Zoom,
     look: Look,
     rows: Vec<Row>,
     ticks: Vec<(String, String)>,
-    /// Spans that are not shown.
+    /// The number of spans that are not shown.
     hidden: Option<String>,
-    /// What follows `?span=..` in the address of a row.
+    /// The part behind `?span=..` in the address of a row.
     rest: String,
-    /// Spans that were found, where any were looked for.
+    /// The number of spans found by a search.
     found: Option<usize>,
     panel: Panel,
     errors: usize,
     jaeger: Option<String>,
 }
 
-/// The panel alone, as the script asks for it.
+/// The panel alone, as the script requests it.
 #[derive(Template)]
 #[template(path = "trace/panel.html")]
 struct PanelPage {
@@ -75,13 +75,13 @@ struct Facts {
     service: String,
     class: &'static str,
     duration: String,
-    /// To the end of its last span, where that is later than the root's.
+    /// The duration until the end of the last span, if that is later than the root's.
     in_all: Option<String>,
     spans: String,
     services: usize,
     started: String,
     scenario: Option<String>,
-    /// `18,428 of seed 42`.
+    /// A text such as `18,428 of seed 42`.
     index: Option<String>,
     command: Option<String>,
 }
@@ -95,7 +95,7 @@ struct Part {
     share: String,
 }
 
-/// The part of the time that is looked at, ns after the trace's start, and where that is on the minimap.
+/// The shown part of the time, in ns after the trace's start, with its position on the minimap.
 struct Zoom {
     length: u64,
     from: u64,
@@ -106,17 +106,17 @@ struct Zoom {
     zoomed: bool,
 }
 
-/// What is looked at, as the address says it.
+/// The view that the address describes.
 #[derive(Clone, Default)]
 struct Look {
-    /// Path of the page.
+    /// The path of the page.
     path: String,
-    /// ms after the trace's start, as they were given.
+    /// The beginning of the shown time in ms after the trace's start, as given.
     from: String,
     to: String,
     find: String,
     rows: usize,
-    /// Whether a span was asked for.
+    /// A span was selected in the address.
     chosen: bool,
 }
 
@@ -200,7 +200,7 @@ struct Grip<'a> {
     name: &'static str,
     label: &'static str,
     x: &'a str,
-    /// ns after the trace's start.
+    /// The value in ns after the trace's start.
     value: u64,
     text: String,
 }
@@ -226,24 +226,24 @@ impl Page {
         self.rows.iter().any(|row| row.parent_end.is_some())
     }
 
-    /// What the ruler shows.
+    /// Returns the text of the ruler.
     fn ruler(&self) -> String {
         format!("{} to {}", waterfall::offset(self.zoom.from), waterfall::offset(self.zoom.to))
     }
 
-    /// Rows with those that are shown next.
+    /// Returns the number of rows after showing more.
     fn more(&self) -> usize {
         self.rows.len() + ROWS
     }
 }
 
-/// A trace of this session, made again.
+/// Generates a trace of this session again.
 fn remake(app: &App, located: &Located) -> Option<Result<StoredTrace, TooLarge>> {
     let (origin, trace) = app.session.remake(located.index)?;
     Some(StoredTrace::of(origin.view(&trace)))
 }
 
-/// How the spans of a trace of this session were called.
+/// Returns how the spans of a trace of this session were called.
 fn calls(app: &App, located: &Located) -> Option<Calls> {
     let (origin, trace) = app.session.remake(located.index)?;
     let calls = origin.view(&trace).calls();
@@ -286,7 +286,7 @@ fn facts(app: &App, trace: &StoredTrace, tree: &Tree<'_>, palette: &Palette, loc
     }
 }
 
-/// Services by their part of the critical path, the greatest first.
+/// Returns the services by their part of the critical path, the largest first.
 fn split(tree: &Tree<'_>, critical: &[Vec<Stretch>], palette: &Palette) -> Vec<Part> {
     let mut by: BTreeMap<&str, u64> = BTreeMap::new();
     for (span, stretches) in tree.spans.iter().zip(critical) {
@@ -316,14 +316,14 @@ fn split(tree: &Tree<'_>, critical: &[Vec<Stretch>], palette: &Palette) -> Vec<P
     parts.into_iter().map(part).collect()
 }
 
-/// The trace in Jaeger; `None`: what is configured is no web address.
+/// Returns the address of the trace in Jaeger, or `None` if the configured base is not a web address.
 fn jaeger(base: &str, id: TraceId) -> Option<String> {
     let web = base.starts_with("http://") || base.starts_with("https://");
     web.then(|| format!("{}/trace/{}", base.trim_end_matches('/'), format::trace_id(id)))
 }
 
 impl Look {
-    /// With the span to look at: the one that is asked for, else the first that failed, else the root.
+    /// Reads the view, and the selected span: the requested one, or else the first that failed, or else the root.
     fn read(fields: &Fields, tree: &Tree<'_>, id: TraceId) -> (Look, usize) {
         let text = |name| fields.get(name).unwrap_or_default().chars().take(200).collect::<String>();
         let asked = fields.get("span").and_then(|id| u64::from_str_radix(id, 16).ok());
@@ -341,7 +341,7 @@ impl Look {
             from: text("from"),
             to: text("to"),
             find: text("find"),
-            // as far as the span that is looked at
+            // The rows reach at least to the selected span.
             rows: usize::max(wanted, selected + 1).next_multiple_of(ROWS),
             chosen: asked.is_some(),
         };
@@ -364,7 +364,7 @@ impl Look {
         }
     }
 
-    /// The rest of the address behind `?span=..`.
+    /// Returns the part of the address behind `?span=..`.
     fn rest(&self) -> String {
         let mut rest = String::new();
         for (name, value) in [("from", &self.from), ("to", &self.to), ("find", &self.find)] {
@@ -379,7 +379,7 @@ impl Look {
     }
 }
 
-/// The next failed span, or the one before; from the last on to the first.
+/// Returns the next or previous failed span, going round at the end.
 fn error_beside(tree: &Tree<'_>, from: usize, forward: bool) -> usize {
     let count = tree.spans.len();
     let step = if forward { 1 } else { count - 1 };
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_look_is_read_from_the_address() {
+    fn the_view_is_read_from_the_address() {
         let mut spans = tree::tests::spans(&[(1, 0, 0, 100_000_000), (2, 1, 0, 50), (3, 1, 60, 70), (4, 1, 80, 90)]);
         spans[2].status = Status::Error(String::new());
         spans[3].status = Status::Error(String::new());

@@ -21,9 +21,9 @@ use hyper::StatusCode;
 use row::Row;
 use std::sync::Arc;
 
-/// Where no other time range is asked for.
+/// The default time range.
 const RANGE: &str = "15m";
-/// Names of a service's operations to choose from.
+/// The maximum number of a service's operations to choose from.
 const MOST_OPERATIONS: usize = 200;
 
 #[derive(Template)]
@@ -33,12 +33,12 @@ struct Traces {
     filter: Filter,
     choices: Choices,
     outage: Option<Outage>,
-    /// `100 kept of 18,431 generated since 14:06`.
+    /// A text such as `100 kept of 18,431 generated since 14:06`.
     counts: String,
     content: Content,
 }
 
-/// What can be chosen.
+/// The values that can be selected.
 struct Choices {
     services: Vec<String>,
     operations: Vec<String>,
@@ -51,7 +51,7 @@ enum Content {
     Failed,
     /// There is nothing in the store.
     Nothing,
-    /// Nothing in it matches: `100 traces are`.
+    /// Nothing in the store matches; the text is such as `100 traces are`.
     NoMatch {
         kept: String,
         range: Option<String>,
@@ -63,18 +63,18 @@ struct List {
     arrivals: ArrivalsChart,
     durations: DurationsChart,
     rows: Vec<Row>,
-    /// `1–30`, and of how many.
+    /// A text such as `1–30`, and the total.
     shown: String,
     total: String,
-    /// Where not all was looked at: `since 2026-03-14 14:32:07.000 UTC`, and a link to what lies before.
+    /// If not everything was searched, a text such as `since 2026-03-14 14:32:07.000 UTC`, and a link to earlier traces.
     searched: Option<String>,
     further: Option<String>,
-    /// Where the charts are not of all.
+    /// A note if the charts do not cover everything.
     charted: Option<String>,
-    /// Links to the pages beside this one.
+    /// A link to the previous page.
     back: Option<String>,
     on: Option<String>,
-    /// To the newest, where a point in time is held.
+    /// A link to the newest traces, if the list is fixed at a point in time.
     newest: Option<String>,
 }
 
@@ -111,19 +111,19 @@ pub async fn list(app: &Arc<App>, request: &Request) -> Response {
     response::html(code, &template)
 }
 
-/// The page of the trace whose whole id was searched for, if there is one.
+/// Returns the page of the trace whose whole id was searched for, if it exists.
 async fn whole_id(app: &App, filter: &Filter) -> Option<String> {
     let id = format::parse_trace_id(filter.id()?)?;
     let known = app.session.locate(id).is_some() || matches!(app.database.trace(id).await, Ok(Some(_)));
     known.then(|| format!("/traces/{}", format::trace_id(id)))
 }
 
-/// What the store says for one page.
+/// The store's answers for a page.
 struct Answers {
     counts: TraceCounts,
     page: TracePage,
     overview: Overview,
-    /// Whatever their duration, to choose one from.
+    /// The overview without a restriction on durations, from which one is selected.
     any_duration: Option<Overview>,
     services: Vec<String>,
     operations: Vec<String>,
@@ -177,14 +177,14 @@ fn content(
         1 => filter.link(&[("page", "")]),
         n => filter.link(&[("page", &n.to_string()), ("until", anchor)]),
     };
-    // pages hold still while new traces come
+    // Pages do not change while new traces come.
     let anchor = match filter.given("until") {
         "" => format::stamp(now, "%Y-%m-%dT%H:%M:%S%.fZ"),
         given => given.to_string(),
     };
     Content::List(Box::new(List {
         arrivals: ArrivalsChart {
-            // without a filter, what was let go is counted where it can be
+            // Without a filter, dropped traces are counted if possible.
             kept_only: overview.kept_only && !query.is_plain(),
             ..ArrivalsChart::new(&overview, end, filter.time.until.is_none())
         },
@@ -251,7 +251,7 @@ fn counts(kept: Option<TraceCounts>, state: &SessionState) -> String {
 }
 
 fn choices(filter: &Filter, state: &SessionState, services: Vec<String>, operations: Vec<String>) -> Choices {
-    // what is chosen stays among what can be, also when no trace has it any more
+    // A selected value stays in the list even if no trace has it any more.
     let with = |mut names: Vec<String>, parameter: &str| {
         let chosen = filter.given(parameter);
         if !chosen.is_empty() && !names.iter().any(|name| name == chosen) {
@@ -259,7 +259,7 @@ fn choices(filter: &Filter, state: &SessionState, services: Vec<String>, operati
         }
         names
     };
-    // an empty name can't be chosen: it is that of no choice
+    // An empty name can't be selected, because it stands for no selection.
     let some = |names: Vec<String>| names.into_iter().filter(|name| !name.is_empty());
     let (services, operations) = (some(services).collect(), some(operations).take(MOST_OPERATIONS).collect());
     let scenarios = state.plan.scenarios.iter().map(|s| state.plan.text(s.name).to_string()).collect();
@@ -277,7 +277,7 @@ fn choices(filter: &Filter, state: &SessionState, services: Vec<String>, operati
 }
 
 impl Traces {
-    /// Filters that are set, for where they are folded away.
+    /// Returns the number of active filters, which is shown when they are folded away.
     fn set(&self) -> usize {
         self.filter.conditions().filter(|(name, _)| *name != "q").count()
     }
@@ -290,14 +290,14 @@ impl Traces {
         if self.filter.given("range").is_empty() { RANGE } else { self.filter.given("range") }
     }
 
-    /// Sorts the other way round where the list is sorted by this already.
+    /// Returns the link for sorting; it reverses the order if the list is already sorted in this way.
     fn sort_link(&self, by_duration: bool) -> String {
         let turn = self.filter.by_duration == by_duration && !self.filter.ascending;
         let sort = if by_duration { "duration" } else { "" };
         self.filter.link(&[("sort", sort), ("order", if turn { "asc" } else { "" }), ("page", "")])
     }
 
-    /// `aria-sort`, and an arrow.
+    /// Returns the `aria-sort` attribute and an arrow.
     fn sorted(&self, by_duration: bool) -> (&'static str, &'static str) {
         match (self.filter.by_duration == by_duration, self.filter.ascending) {
             (false, _) => ("none", ""),
@@ -306,7 +306,7 @@ impl Traces {
         }
     }
 
-    /// What leads back and on.
+    /// Returns the labels of the links to the previous and the next page.
     fn beside(&self) -> (&'static str, &'static str) {
         match (self.filter.by_duration, self.filter.ascending) {
             (false, false) => ("Newer", "Older"),
@@ -320,7 +320,7 @@ impl Traces {
         format::percent(to.value - from.value, chart.high - chart.low)
     }
 
-    /// A parameter as a word of a sentence.
+    /// Returns a parameter's name as words of a sentence.
     fn words(parameter: &str) -> &str {
         match parameter {
             "q" => "text",
@@ -330,7 +330,7 @@ impl Traces {
         }
     }
 
-    /// Attributes of a field whose value can't be read.
+    /// Returns the attributes of a field whose value can't be read.
     fn state(&self, parameter: &str) -> &'static str {
         match (self.filter.wrong(parameter), parameter) {
             (None, _) => "",

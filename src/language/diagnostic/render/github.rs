@@ -4,7 +4,7 @@ use super::place::Places;
 use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::source::Sources;
 
-/// A line a diagnostic, each an annotation in a pull request.
+/// Returns a line for each diagnostic, which becomes an annotation in a pull request.
 pub fn github(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     let mut places = Places::new(sources);
     let mut out = String::new();
@@ -21,7 +21,7 @@ pub fn github(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
         let file = property(place.file);
         let (line, column) = (place.line, place.column);
         out += &format!("::{level} file={file},line={line},endLine={},col={column}", place.end_line);
-        // GitHub ignores columns that end on another line.
+        // GitHub ignores columns if the place ends on another line.
         if place.end_line == line {
             out += &format!(",endColumn={}", place.end_column);
         }

@@ -1,4 +1,4 @@
-//! For people: the source line, underlined, with what is wrong and what would help.
+//! The format for people: the source line, underlined, with the mistake and a way to mend it.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::source::{FileId, Loc, Sources};
 use crate::text::foreign::foreign;
 
-/// Bytes of a source line before and behind the beginning of a place; the renderer cuts it to what fits a terminal. Of a
-/// place farther right only line and column are shown.
+/// The number of bytes of a source line that are shown before and after the beginning of a place; the renderer cuts them to
+/// the terminal's width. If a place is farther right, only its line and column are shown.
 const MAX_BEFORE: usize = 1000;
 const MAX_BEHIND: usize = 400;
-/// Lines between two places that still are shown as one piece of source.
+/// The maximum number of lines between two places that are shown as one piece of source.
 const MAX_LINES: usize = 100;
 
-/// All diagnostics, an empty line between them, ending in a newline. `color`: with ANSI escapes.
+/// Formats all diagnostics, separated by empty lines and ending in a newline, with ANSI escapes if `color` is set.
 pub fn human(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
     let mut places = Places::new(sources);
@@ -39,10 +39,10 @@ struct Shown {
     file: FileId,
     line: usize,
     column: usize,
-    /// What is shown of the line, and what of it is underlined.
+    /// The part of the line that is shown, and the part of it that is underlined.
     window: Range<usize>,
     marked: Range<usize>,
-    /// There is no source to show, or too much.
+    /// Whether there is no source to show, or too much.
     bare: bool,
 }
 
@@ -66,7 +66,7 @@ fn one(renderer: &Renderer, places: &mut Places, diagnostic: &Diagnostic) -> Str
     renderer.render(&[group])
 }
 
-/// The first line of a place, or what fits of it.
+/// Returns the first line of a place, or what fits of it.
 fn show(places: &mut Places, loc: Loc, kind: AnnotationKind, label: String) -> Shown {
     let place = places.place(loc);
     let (line, mut range) = places.line(loc.file, loc.start as usize);
@@ -89,7 +89,7 @@ fn boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Places of one file that are near each other share a piece of source.
+/// Returns the elements to render. Places of one file that are near each other share a piece of source.
 fn elements<'a>(places: &Places<'a>, shown: Vec<Shown>) -> Vec<Element<'a>> {
     let mut elements = vec![];
     let mut pieces: Vec<Vec<Shown>> = vec![];

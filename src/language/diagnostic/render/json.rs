@@ -1,4 +1,4 @@
-//! One JSON document: a list of diagnostics.
+//! The format for programs: one JSON document with a list of diagnostics.
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Related<'a> {
     place: Place<'a>,
 }
 
-/// A JSON list with an object a diagnostic, ending in a newline.
+/// Formats diagnostics as a JSON list with an object for each, ending in a newline.
 #[expect(clippy::missing_panics_doc, reason = "the entries are plain data, which JSON can hold")]
 pub fn json(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     let mut places = Places::new(sources);

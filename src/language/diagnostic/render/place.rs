@@ -1,4 +1,4 @@
-//! From bytes to lines and columns.
+//! The conversion of byte positions to lines and columns.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,28 +7,28 @@ use serde::Serialize;
 
 use crate::language::source::{FileId, Loc, Sources};
 
-/// Where something is, for people: lines and columns from 1, columns in characters.
+/// A place for people: lines and columns are counted from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place<'a> {
     pub file: &'a str,
     pub line: usize,
     pub column: usize,
     pub end_line: usize,
-    /// Of the character behind the last.
+    /// The column after the last character.
     pub end_column: usize,
 }
 
-/// Looks up places, with each file's lines found once.
+/// The lookup of places; the lines of each file are found only once.
 pub struct Places<'a> {
     sources: &'a Sources,
     index: HashMap<FileId, Index>,
 }
 
-/// What makes looking up a place cheap, even in a line of megabytes.
+/// An index that makes the lookup cheap, even in a line of megabytes.
 struct Index {
-    /// Where each line begins.
+    /// The beginning of each line.
     lines: Vec<usize>,
-    /// Characters before each block of [`BLOCK`] bytes.
+    /// The number of characters before each block of [`BLOCK`] bytes.
     characters: Vec<usize>,
 }
 
@@ -47,14 +47,14 @@ impl Index {
         Index { lines, characters }
     }
 
-    /// Characters that begin before byte `at`.
+    /// Returns the number of characters that begin before byte `at`.
     fn before(&self, text: &str, at: usize) -> usize {
         let block = at / BLOCK;
         self.characters[block] + characters_in(&text.as_bytes()[block * BLOCK..at])
     }
 }
 
-/// Bytes that do not continue a character.
+/// Returns the number of bytes that do not continue a character.
 fn characters_in(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
 }
@@ -78,7 +78,7 @@ impl<'a> Places<'a> {
         Place { file: self.name(loc.file), line, column, end_line, end_column }
     }
 
-    /// The line from 1 and its bytes, without the line break.
+    /// Returns the line, counted from 1, and its bytes without the line break.
     pub fn line(&mut self, file: FileId, at: usize) -> (usize, Range<usize>) {
         let text = self.text(file);
         let starts = &self.index.entry(file).or_insert_with(|| Index::new(text)).lines;

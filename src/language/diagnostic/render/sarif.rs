@@ -8,7 +8,7 @@ use super::place::{Place, Places};
 use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::source::Sources;
 
-/// A SARIF log with one run, ending in a newline.
+/// Formats diagnostics as a SARIF log with one run, ending in a newline.
 pub fn sarif(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
     let mut places = Places::new(sources);
     let codes: BTreeSet<_> = diagnostics.iter().map(|diagnostic| diagnostic.problem.code()).collect();
@@ -65,7 +65,7 @@ fn location(place: &Place) -> Value {
     })
 }
 
-/// A path as a URI reference: what is not unreserved is escaped.
+/// Returns a path as a URI reference, in which all characters but unreserved ones are escaped.
 fn uri(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for b in path.bytes() {

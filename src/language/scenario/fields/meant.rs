@@ -1,15 +1,15 @@
-//! Fields that are not known where they stand: what users call otherwise, and what belongs elsewhere.
+//! Unknown fields: other names that users use, and fields that belong elsewhere.
 
 use super::ITEM_WORDS;
 
-/// What was probably meant by a field that is not known.
+/// What was probably meant by an unknown field.
 pub struct Meant {
     pub hint: &'static str,
-    /// The field, where it is one of the same mapping.
+    /// The field, if it is one of the same mapping.
     pub field: Option<&'static str>,
 }
 
-/// What was probably meant by `field` in a mapping that is `of` this kind ("a span").
+/// Returns what was probably meant by `field` in a mapping of the kind `of` ("a span").
 pub fn meant(field: &str, of: &str) -> Option<Meant> {
     let by_name = match of {
         "a span" => of_item(field).or_else(|| of_span(field)),
@@ -67,7 +67,7 @@ fn of_condition(field: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Where a field belongs that does not stand there.
+/// Returns the place where a misplaced field belongs.
 fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
     let is_item_word = ITEM_WORDS.contains(&field) && field != "vars";
     match field {

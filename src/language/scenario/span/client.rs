@@ -1,4 +1,4 @@
-//! `client`: the CLIENT span that stands around a call, in the caller's service.
+//! The field `client`: the CLIENT span around a call, in the caller's service.
 
 use super::error_condition;
 use crate::language::scenario::fields::{Context, Fields};
@@ -7,10 +7,10 @@ use crate::language::source::{Loc, Located};
 use crate::language::template::{Expr, Node as ExprNode, Part, Template};
 use crate::language::yaml::{self, Core, Entry, Style, core};
 
-/// The attribute that says whom a client calls.
+/// The attribute with the address of the server.
 const SERVER_ADDRESS: &str = "server.address";
 
-/// `true`, `false`, or `{network_ms, operation, attributes, error_conditions}`.
+/// Reads `true`, `false`, or `{network_ms, operation, attributes, error_conditions}`.
 pub fn client(cx: &mut Context, entry: &Entry) -> Option<Client> {
     let (node, loc) = (&*entry.value, entry.key.loc);
     let plain = |is_wanted| Client {
@@ -44,7 +44,7 @@ pub fn client(cx: &mut Context, entry: &Entry) -> Option<Client> {
     }
 }
 
-/// The attribute of a client that says nothing of its server's address: the name of the service that it calls.
+/// Returns the default attribute for the server's address: the name of the service that is called.
 fn address(loc: Loc) -> Attribute {
     let path = ["callee", "service", "name"].map(String::from).to_vec();
     let name = ExprNode { value: Box::new(Expr::Path(path)), loc };

@@ -9,11 +9,11 @@ use crate::language::scenario::{Body, Item, List, Pool, Propagate, Repeat, Retry
 use crate::language::source::{Loc, Located};
 use crate::language::yaml::{Core, Kind, Node, Style, core, is_template};
 
-/// Those of them that only an item which is a span may have.
+/// The item fields that only an item which is a span may have.
 const CALL_WORDS: [&str; 4] = ["timeout_ms", "retry", "propagate", "client"];
-/// The words that need somebody to wait for the call.
+/// The item fields that need somebody to wait for the call.
 const WAITING_WORDS: [&str; 3] = ["timeout_ms", "retry", "propagate"];
-/// The fields of an item: a span's, and the words.
+/// The fields of an item: those of a span, and the item fields.
 const FIELDS: [&str; SPAN_FIELDS.len() + ITEM_WORDS.len()] = {
     let mut fields = [""; SPAN_FIELDS.len() + ITEM_WORDS.len()];
     let (spans, words) = fields.split_at_mut(SPAN_FIELDS.len());
@@ -23,12 +23,12 @@ const FIELDS: [&str; SPAN_FIELDS.len() + ITEM_WORDS.len()] = {
 };
 /// The fields of a span that other items have, too.
 const SHARED: [&str; 4] = ["calls", "parallel", "delay_ms", "delay"];
-/// The most turns of an item.
+/// The maximum number of turns of an item.
 const MAX_TURNS: u32 = 10_000;
-/// The most attempts of a call.
+/// The maximum number of attempts of a call.
 const MAX_ATTEMPTS: u32 = 20;
 
-/// The calls of a span, `depth` levels deep: those that it makes side by side are a group, and the only one.
+/// Reads the calls of a span at level `depth`. Parallel calls are the only item, a group.
 pub fn calls(cx: &mut Context, fields: &Fields, depth: usize) -> Vec<Item> {
     let list = list(cx, fields, depth);
     match list.pool {
@@ -40,7 +40,8 @@ pub fn calls(cx: &mut Context, fields: &Fields, depth: usize) -> Vec<Item> {
     }
 }
 
-/// The list of a span or a group: its `calls`, or its `parallel`, which hold what is `depth` levels deep; empty without either.
+/// Reads the list of a span or a group, its `calls` or its `parallel`, whose items are at level `depth`; it is empty
+/// without either.
 fn list(cx: &mut Context, fields: &Fields, depth: usize) -> List {
     let Some(entry) = fields.either(cx, "calls", "parallel") else {
         return List { pool: None, items: vec![], loc: fields.loc };
@@ -56,7 +57,7 @@ fn list(cx: &mut Context, fields: &Fields, depth: usize) -> List {
     List { pool: Some(Pool { max }), items, loc: entry.key.loc }
 }
 
-/// `{max: 3, calls: [...]}`.
+/// Reads `{max: 3, calls: [...]}`.
 fn pool(cx: &mut Context, node: &Node, depth: usize) -> (Option<u32>, Vec<Item>) {
     let Some(fields) = Fields::read(cx, node, "`parallel`", &["max", "calls"]) else { return (None, vec![]) };
     let max = fields.optional("max").and_then(|node| whole(cx, "`max`", node, 1));
@@ -85,7 +86,7 @@ fn items(cx: &mut Context, field: &str, node: &Node, depth: usize) -> Vec<Item> 
 fn item(cx: &mut Context, node: &Node, depth: usize) -> Option<Item> {
     let fields = Fields::read(cx, node, "a span", &FIELDS)?;
     let has = |field: &str| fields.get(field).is_some();
-    // What has a field that only spans have is meant to be one, even without a service.
+    // An item with a field that only spans have is meant to be one, even without a service.
     let is_span = SPAN_FIELDS.iter().any(|field| has(field) && !SHARED.contains(field));
     let has_list = has("calls") || has("parallel");
     let body = match fields.either(cx, "delay_ms", "delay") {
@@ -131,7 +132,7 @@ fn item(cx: &mut Context, node: &Node, depth: usize) -> Option<Item> {
     })
 }
 
-/// `{attempts, backoff_ms, factor, jitter, when}`
+/// Reads `{attempts, backoff_ms, factor, jitter, when}`.
 fn retry(cx: &mut Context, node: &Node) -> Option<Retry> {
     if let Kind::Scalar { text, style: Style::Plain } = &node.kind
         && let Core::Int(times) = core(text)
@@ -175,7 +176,7 @@ fn retry(cx: &mut Context, node: &Node) -> Option<Retry> {
     })
 }
 
-/// `true`, a percentage, or `{when, probability, type, message, attributes}`.
+/// Reads `true`, a percentage, or `{when, probability, type, message, attributes}`.
 fn propagate(cx: &mut Context, node: &Node) -> Option<Propagate> {
     let loc = node.loc;
     let plain =
@@ -201,7 +202,7 @@ fn propagate(cx: &mut Context, node: &Node) -> Option<Propagate> {
     }
 }
 
-/// A number of turns or links, `[min, max]`, or an expression; `what` is the field's name in backticks.
+/// Reads a number of turns or links, `[min, max]`, or an expression; `what` is the field's name in backticks.
 pub fn repeat(cx: &mut Context, what: &str, node: &Node) -> Option<Repeat> {
     if let Kind::Sequence(ends) = &node.kind {
         let [min, max] = ends.as_slice() else {
@@ -210,7 +211,7 @@ pub fn repeat(cx: &mut Context, what: &str, node: &Node) -> Option<Repeat> {
             cx.report(Problem::Mistyped { what: what.into(), expected, found, instead: None }, node.loc);
             return None;
         };
-        // Both, so that both are reported.
+        // Both are read, so that mistakes in both are reported.
         let (low, high) = (whole(cx, what, min, 0), whole(cx, what, max, 0));
         let (low, high) = (low?, high?);
         if low.value > high.value {
@@ -229,7 +230,7 @@ pub fn repeat(cx: &mut Context, what: &str, node: &Node) -> Option<Repeat> {
     Some(Repeat::Range { min: turns.value, max: turns.value, loc: turns.loc })
 }
 
-/// A whole number from `least` to [`MAX_TURNS`].
+/// Reads a whole number from `least` to [`MAX_TURNS`].
 fn whole(cx: &mut Context, what: &str, node: &Node, least: u32) -> Option<Located<u32>> {
     let value = match &node.kind {
         Kind::Scalar { text, style: Style::Plain } => core(text),
@@ -256,7 +257,7 @@ fn whole(cx: &mut Context, what: &str, node: &Node, least: u32) -> Option<Locate
     }
 }
 
-/// `true` or `false`.
+/// Reads `true` or `false`.
 fn flag(cx: &mut Context, what: &str, node: &Node) -> bool {
     let value = match &node.kind {
         Kind::Scalar { text, style: Style::Plain } => core(text),
@@ -269,7 +270,7 @@ fn flag(cx: &mut Context, what: &str, node: &Node) -> bool {
     false
 }
 
-/// An item without any words.
+/// Makes an item without any item fields.
 pub fn plain(body: Body, loc: Loc) -> Item {
     Item {
         body,

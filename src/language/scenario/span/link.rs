@@ -1,4 +1,4 @@
-//! `link_from_context`: a glob, a mapping with more to say, or a list of these.
+//! The field `link_from_context`: a glob, a mapping with more fields, or a list of these.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use crate::language::scenario::fields::{Context, Fields};
 use crate::language::scenario::{Link, dist, value};
 use crate::language::yaml::{Kind, Node};
 
-/// The links that a span looks for.
+/// Reads the links of a span.
 pub fn links(cx: &mut Context, node: &Node) -> Vec<Link> {
     let items: &[Rc<Node>] = match &node.kind {
         Kind::Sequence(items) => items,
@@ -34,7 +34,7 @@ fn link(cx: &mut Context, node: &Node) -> Option<Link> {
     Some(Link { glob: glob?, count, lag, attributes, same_trace, loc: fields.loc })
 }
 
-/// Whether what stands in `trace` is `same`, the only trace that it can name.
+/// Reads `trace`, which can only be `same`.
 fn same(cx: &mut Context, node: &Node) -> bool {
     let is_same = matches!(&node.kind, Kind::Scalar { text, .. } if text == "same");
     if !is_same {

@@ -1,8 +1,8 @@
-//! Invariants 11 to 21: calls, bounds, code, links.
+//! Tests of invariants 11 to 21: calls, bounds, code, links.
 
 use super::*;
 
-/// The fixture with `n` more blocks under its third, each called by the one `caller` says.
+/// Returns the fixture with `n` more blocks below its third one; `caller` returns which block calls each of them.
 fn with_calls(n: u32, caller: impl Fn(u32) -> u32) -> Result<Plan, Violation> {
     let mut program = fixture::program();
     let form = SpanForm { attrs: AttrRange::default(), ..program.blocks[2].span().unwrap().clone() };
@@ -49,7 +49,7 @@ fn invariant_12_spans_and_time_are_bounded() {
             p.blocks[2].code.insert(3, call(3));
         }
     };
-    // The root, its callee's turns, and the turns of each of these.
+    // The spans are the root, the turns of its callee, and the turns of each of these.
     assert_eq!(
         valid(turns(255)).bound(ScenarioId(1)),
         Bound { min_spans: 1 + 3 + 9, max_spans: 65_281, duration: 2_000_000_000 }
@@ -67,7 +67,8 @@ fn invariant_12_spans_and_time_are_bounded() {
     assert_eq!(broken(days(most + 1)), inst(2, most + 2).broken(Fault::Duration));
 }
 
-/// The fixture whose third block is a client that calls a server by these terms, and reads an answer of it.
+/// Returns an edit after which the fixture's third block is a client that calls a server with these terms and reads an
+/// answer.
 fn with_client(change: impl Fn(&mut Program)) -> impl Fn(&mut Program) {
     move |p: &mut Program| {
         let slots = p.scenarios[1].slots.len() as u32;
@@ -153,7 +154,7 @@ fn invariant_14_slots_are_written_before_they_are_read() {
     });
     assert_eq!(export, inst(1, 3).broken(unwritten(2)));
 
-    // Slot 2 is read in the root's child, and set by the root: before the call, where a jump can leave it out, and after.
+    // The root's child reads slot 2, which the root sets before the call, where a jump can leave it out, or after it.
     let set_in_root = |at: usize, target: u32| {
         move |p: &mut Program| {
             let value = p.scenarios[0].vars[0].1;
@@ -173,16 +174,16 @@ fn invariant_14_slots_are_written_before_they_are_read() {
     valid(set_in_root(4, 4));
     assert_eq!(broken(set_in_root(6, 5)), inst(1, 3).broken(unwritten(2)));
 
-    // What a called span writes is not taken for written in its caller.
+    // Slots written by a called span do not count as written in its caller.
     let by_child = broken(|p| p.blocks[0].code.insert(6, Inst::Export { key: SlotId(2) }));
     assert_eq!(by_child, inst(0, 6).broken(unwritten(2)));
-    // Nor in another scenario.
+    // They do not count in another scenario either.
     let other = broken(|p| {
         p.scenarios[1].slots.push("more".into());
         p.blocks[2].code.insert(0, Inst::Export { key: SlotId(0) });
     });
     assert_eq!(other, inst(2, 0).broken(unwritten(0)));
-    // A failure's message and an event are read where they happen.
+    // The message of a failure and an event read slots where they happen.
     let message = broken(|p| {
         p.exprs.push(Expr::Slot { slot: SlotId(2) });
         p.errors[0].message = Some(ExprId(p.exprs.len() as u32 - 1));
@@ -204,7 +205,7 @@ fn invariant_15_a_block_writes_its_own_attributes() {
     }
 }
 
-/// A failure may take longer than the work in whose place it is.
+/// A failure may take longer than the work that it replaces.
 #[test]
 fn invariant_12_the_time_of_a_failure_counts() {
     let delayed = |p: &mut Program| {
@@ -320,7 +321,7 @@ fn invariant_20_links_have_sources_that_export() {
     assert!(matches!(found.fault, Fault::TooMany { what: "links", count: 65, max: 64 }));
 }
 
-/// A link of the fixture's second scenario to its own trace: from one block to another that exports.
+/// Returns the fixture with a link in its second scenario to its own trace, from one block to another one that exports.
 fn within_a_trace(from: u32, to: u32) -> Result<Plan, Violation> {
     let mut m = Maker { program: fixture::program() };
     let (name, glob) = (m.text("s"), m.text("k"));
@@ -362,7 +363,7 @@ fn invariant_20_how_many_spans_a_link_finds_is_bounded() {
     }
     let lag = broken(|p| p.links[0].lag = Some(DistId(0)));
     assert!(matches!(lag.fault, Fault::OutOfRange { what: "dist", .. }));
-    // What stands in a loop looks for its links again and again.
+    // A link in a loop is looked for in every turn.
     let dear = broken(|p| {
         let count = ExprId(p.exprs.len() as u32);
         p.exprs.push(Expr::Const { value: Constant::Int(9) });
@@ -403,7 +404,7 @@ fn invariant_24_an_event_has_so_many_turns() {
     assert!(matches!(often.fault, Fault::TooMany { .. }), "{}", often.fault);
 }
 
-/// `n` scenarios, each linking to the one before; the first, if `circle`, to the last.
+/// Returns `n` scenarios, each of which links to the one before. If `circle`, the first one links to the last one.
 fn chain(n: u32, circle: bool) -> Result<Plan, Violation> {
     let mut m = Maker { program: fixture::program() };
     let value = m.constant("key");
@@ -433,7 +434,7 @@ fn invariant_21_links_go_back_but_not_far() {
     assert_eq!(chain(3, true).unwrap_err().fault, Fault::LinkCycle);
 }
 
-/// A link is looked at once, however many follow it: once for each scenario would be 10^11 steps.
+/// A link is examined once, however many scenarios follow it; examining it for each of them would take 10^11 steps.
 #[test]
 fn a_link_with_many_sources_that_many_scenarios_follow_is_looked_at_once() {
     let mut m = Maker { program: fixture::program() };

@@ -1,4 +1,4 @@
-//! Invariants 1 to 10: tables, expressions, scenarios.
+//! Tests of invariants 1 to 10: tables, expressions, scenarios.
 
 use super::*;
 
@@ -223,7 +223,7 @@ fn invariant_8_vars_and_resources_read_only_what_is_there() {
 
 #[test]
 fn invariant_9_evaluation_and_text_have_an_end() {
-    // Each is the one before twice: 2^30 evaluations in 30 expressions.
+    // Each expression uses the one before twice, which makes 2^30 evaluations in 30 expressions.
     let doubled = with_var(|maker| {
         let mut last = maker.expr(Expr::TraceIndex);
         for _ in 0..30 {
@@ -237,7 +237,7 @@ fn invariant_9_evaluation_and_text_have_an_end() {
         Expr::Concat { parts: vec![part; 257].into() }
     });
     assert!(matches!(long.unwrap_err().fault, Fault::TooMany { what: "bytes of text in a trace", .. }));
-    // The same by way of a slot that is set again and again.
+    // The same happens with a slot that is set repeatedly.
     let slot = broken(|p| {
         p.exprs.push(Expr::Slot { slot: SlotId(1) });
         let twice = ExprId(p.exprs.len() as u32 - 1);
@@ -263,7 +263,7 @@ fn invariant_10_scenarios() {
     assert!(matches!(broken(|p| p.scenarios.iter_mut().for_each(|s| s.weight = f64::MAX)).fault, Fault::Range(_)));
 }
 
-/// The fixture with these distributions, the last of which its third block draws from.
+/// Returns the fixture with these distributions; its third block draws from the last one.
 fn with_dists(dists: impl IntoIterator<Item = (DistForm, u64)>) -> Result<Plan, Violation> {
     let mut program = fixture::program();
     program.dists = dists.into_iter().map(|(form, max)| Dist { form, max }).collect();
@@ -344,7 +344,7 @@ fn invariant_22_the_parts_of_a_mix_stand_before_it_and_are_no_mixes() {
     assert_eq!((missing.place, missing.fault.to_string()), (inst(2, 2), "dist0 is out of range, there are 0".into()));
 }
 
-/// What a distribution evaluates is looked at where it is drawn from, as all other expressions are.
+/// The expressions of a distribution are checked where it is sampled, like all other expressions.
 #[test]
 fn a_distribution_reads_what_its_instruction_may() {
     let mut m = Maker { program: fixture::program() };
@@ -354,7 +354,7 @@ fn a_distribution_reads_what_its_instruction_may() {
     m.program.scenarios[1].slots = vec!["a".into(), "b".into()];
     m.program.blocks[2].code[2] = Inst::DelayDist { dist: DistId(0) };
     assert_eq!(verified(m.program.clone()).unwrap_err(), inst(2, 2).broken(Fault::Unwritten { slot: SlotId(1) }));
-    // Inside a mix, too: its conditions and its parts.
+    // The conditions and parts of a mix are checked, too.
     let fixed = Dist { form: DistForm::Uniform { min: 1, max: 1 }, max: 1 };
     let weighted = |part| [(1.0, DistId(part))].into();
     let conditional = [(slot, DistId(1))].into();

@@ -1,4 +1,4 @@
-//! A sample trace, small: a row a span, with a bar on the trace's time line.
+//! A small view of a sample trace: a row for each span, with a bar on the trace's time line.
 
 use crate::export::write_tree;
 use crate::text::duration;
@@ -6,9 +6,9 @@ use crate::web::format::named;
 use crate::web::palette::Palette;
 use crate::web::sandbox::Sample;
 
-/// Rows that are shown.
+/// The maximum number of rows.
 const MAX_ROWS: usize = 200;
-/// Cells of a line of the tree as text.
+/// The width of the tree as text, in cells.
 const COLUMNS: usize = 120;
 
 pub struct SampleView {
@@ -25,17 +25,17 @@ pub struct SampleView {
 }
 
 pub struct Row {
-    /// px of indent.
+    /// The indent in px.
     pub indent: u32,
     pub class: &'static str,
     pub service: String,
     pub operation: String,
     pub kind: &'static str,
     pub took: String,
-    /// Of the bar: where it begins and how long it is, in per cent of the trace.
+    /// The beginning of the bar, in per cent of the trace.
     pub x: f64,
     pub width: f64,
-    /// The bar's label stands left of its end.
+    /// The bar's label stands to the left of its end.
     pub late: bool,
     pub error: Option<String>,
 }
@@ -49,7 +49,7 @@ impl SampleView {
         let mut depths: Vec<u32> = vec![];
         let rows = view.spans().map(|span| {
             let record = span.record();
-            // a parent stands before its children
+            // A parent stands before its children.
             let depth = depths.get(record.parent as usize).map_or(0, |depth| depth + 1);
             depths.push(depth);
             let x = percent(record.start.saturating_sub(trace.start));
@@ -62,7 +62,7 @@ impl SampleView {
                 operation: named(span.name()).into(),
                 kind: span.kind().name(),
                 took: duration(took),
-                // what ends at the edge stays within it
+                // A bar at the edge stays within it.
                 x: x.min(100.0 - width),
                 width,
                 late: x > 70.0,
@@ -71,7 +71,7 @@ impl SampleView {
         });
         let rows: Vec<Row> = rows.take(MAX_ROWS).collect();
         let mut tree = vec![];
-        // writing to memory does not fail
+        // Writing to memory does not fail.
         let _ = write_tree(view, &mut tree, false, COLUMNS);
         SampleView {
             index: sample.index,
@@ -97,7 +97,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_row_a_span_below_its_parent() {
+    fn each_span_has_a_row_below_its_parent() {
         let schedule = Schedule::new(1_000_000_000, Arrivals::Even { count: 1, per_ns: 1_000_000_000 }).unwrap();
         let run = Arc::new(Run::new(Arc::new(fixture::plan()), 42, schedule));
         let mut trace = Trace::default();

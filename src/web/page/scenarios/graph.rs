@@ -1,18 +1,18 @@
-//! The calls of a scenario as a tree: drawn from left to right, places computed here.
+//! The calls of a scenario as a tree, drawn from left to right, with all positions computed here.
 
 use crate::plan::{BlockId, Curve, DistForm, Expectation, Inst, Plan, ScenarioId};
 use crate::text::{duration, three_figures};
 use crate::web::palette::Palette;
 use std::collections::BTreeMap;
 
-/// Of a node, px.
+/// The width of a node in px.
 const WIDTH: u32 = 232;
 const HEIGHT: u32 = 64;
-/// From one node to the next.
+/// The distance from one column of nodes to the next.
 const COLUMN: u32 = WIDTH + 56;
 const LINE: u32 = HEIGHT + 26;
 const MARGIN: u32 = 18;
-/// Nodes that are drawn; a tree of more is no picture.
+/// The maximum number of nodes; a larger tree would not be readable.
 const MAX_NODES: usize = 400;
 
 pub struct Graph {
@@ -20,7 +20,7 @@ pub struct Graph {
     pub height: u32,
     pub nodes: Vec<Node>,
     pub edges: Vec<Edge>,
-    /// Spans that are not drawn.
+    /// The number of spans that are not drawn.
     pub more: usize,
 }
 
@@ -32,23 +32,24 @@ pub struct Node {
     pub service: String,
     pub operation: String,
     pub delay: String,
-    /// `fails 5 %`
+    /// A text such as `fails 5 %`.
     pub fails: Option<String>,
 }
 
 pub struct Edge {
     pub path: String,
-    /// The caller does not wait for it.
+    /// Whether the caller does not wait for it.
     pub is_async: bool,
-    /// Where the call is not simply made once.
+    /// The label of a call that is not simply made once.
     pub label: Option<Label>,
 }
 
-/// In how many of its caller's runs a call is made, or how often on average, and what the plan says of it. It stands above the callee.
+/// The share of its caller's runs in which a call is made, or its average number, and its terms. The label is above the
+/// callee.
 pub struct Label {
     pub x: u32,
     pub y: u32,
-    /// Cut, and whole.
+    /// The text as it is shown, which may be cut; `whole` is all of it.
     pub text: String,
     pub whole: String,
 }
@@ -66,7 +67,7 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
             y: place.y(),
             class: palette.class(service),
             kind: plan.span(place.block).kind.name(),
-            // beside it stands how often it fails
+            // The failure probability stands beside it.
             service: short(service, if fails.is_some() { 19 } else { 28 }),
             operation: short(&plan.block_name(place.block), 32),
             delay: delay(plan, &plan.block(place.block).code),
@@ -81,7 +82,7 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
         let share = share.filter(|share| !(0.9995..1.0005).contains(share));
         let often = share.map(|share| if share < 1.0 { percent(share) } else { format!("× {}", three_figures(share)) });
         let said = plan.call_words(place.block);
-        // What the plan says in as many words is not said twice.
+        // The share is left out if the terms contain it.
         let is_said = |often: &String| {
             said.iter()
                 .any(|word| word.replace('%', " %") == *often || often.starts_with('×') && word.ends_with("times"))
@@ -104,7 +105,7 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
 
 struct Placed {
     block: BlockId,
-    /// The place of the block of the parent span.
+    /// The index of the parent span's block.
     parent: Option<usize>,
     /// The column and the row, from 0.
     depth: u32,
@@ -121,7 +122,7 @@ impl Placed {
     }
 }
 
-/// Places the scenario's spans, a parent beside its first child. Returns the number of rows, too.
+/// Places the scenario's spans so that a parent is beside its first child. Also returns the number of rows.
 fn layout(plan: &Plan, scenario: ScenarioId) -> (Vec<Placed>, u32) {
     let mut places: Vec<Placed> = vec![];
     let mut rows = 1;
@@ -166,7 +167,7 @@ fn delay(plan: &Plan, code: &[Inst]) -> String {
     }
 }
 
-/// A share, in per cent.
+/// Formats a share in per cent.
 fn percent(share: f64) -> String {
     match share * 100.0 {
         p if p > 0.0 && p < 0.05 => "< 0.1 %".into(),

@@ -1,4 +1,4 @@
-//! A source file beside the plan listing of one of its scenarios: lines that made each other share a group.
+//! A source file beside the plan listing of one of its scenarios. Lines that belong together share a group.
 
 use crate::language::source::Loc;
 use crate::plan::{Place, Plan, ScenarioId};
@@ -7,7 +7,7 @@ use crate::web::library::Edition;
 use std::collections::BTreeMap;
 
 pub struct Pair<'a> {
-    /// `None`: the scenario came in a plan file.
+    /// The source; `None` if the scenario came in a plan file.
     pub source: Option<Source<'a>>,
     pub listing: Vec<Row<'a>>,
 }
@@ -17,16 +17,16 @@ pub struct Source<'a> {
     pub lines: Vec<Row<'a>>,
 }
 
-/// A line of either.
+/// A line of the source or of the listing.
 pub struct Row<'a> {
     pub group: Option<usize>,
     pub pieces: Line<'a>,
 }
 
-/// First and last line of a place, from 0.
+/// The first and the last line of a place, from 0.
 type Lines = (usize, usize);
 
-/// `texts`: the scenario's listing.
+/// Pairs source and listing. `texts` is the scenario's listing.
 pub fn pair<'a>(edition: &'a Edition, scenario: ScenarioId, texts: &'a [(Place, String)]) -> Pair<'a> {
     let written = edition.file_of(scenario);
     let index = written.map(|(_, file)| LineIndex::new(&file.text));
@@ -49,15 +49,15 @@ pub fn pair<'a>(edition: &'a Edition, scenario: ScenarioId, texts: &'a [(Place, 
     Pair { source, listing: listing.collect() }
 }
 
-/// `end` is written nowhere.
+/// Reports whether the instruction is `end`, which has no source.
 fn is_end(plan: &Plan, place: Place) -> bool {
     matches!(place, Place::Instruction(block, pc) if pc + 1 == plan.block(block).code.len())
 }
 
-/// Each line belongs to the smallest of the places that it is in.
+/// Assigns each line to the smallest place that contains it.
 fn source_lines<'a>(text: &'a str, groups: &BTreeMap<Lines, usize>) -> Vec<Row<'a>> {
     let mut lines = highlight::yaml(text, &[]);
-    // a last line without an end is none
+    // A last line without content does not count.
     if lines.len() > 1 && lines.last().is_some_and(Vec::is_empty) {
         lines.pop();
     }
@@ -68,14 +68,14 @@ fn source_lines<'a>(text: &'a str, groups: &BTreeMap<Lines, usize>) -> Vec<Row<'
         of.iter_mut().take(last + 1).skip(*first).for_each(|line| *line = Some(*group));
     }
     let rows = lines.into_iter().zip(of).map(|(pieces, group)| {
-        // nothing came of an empty line or a comment
+        // Empty lines and comments have no instructions.
         let says = pieces.iter().any(|piece| piece.class != "c" && !piece.text.trim().is_empty());
         Row { group: group.filter(|_| says), pieces }
     });
     rows.collect()
 }
 
-/// Where each line begins.
+/// The offset at which each line begins.
 struct LineIndex(Vec<usize>);
 
 impl LineIndex {
@@ -87,7 +87,7 @@ impl LineIndex {
         self.0.partition_point(|start| *start <= at) - 1
     }
 
-    /// A mapping's place goes on to what follows it: what is empty at its end is left out.
+    /// Returns the lines of a place. A mapping's place extends to what follows it, so empty lines at its end are left out.
     fn lines(&self, text: &str, at: Loc) -> Lines {
         let range = at.range();
         let end = range.start + text[range.clone()].trim_end().len();
@@ -102,7 +102,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn lines_and_instructions_find_each_other() {
+    fn lines_and_instructions_are_paired() {
         let text = "name: a
 weight: 2
 vars:
@@ -133,7 +133,7 @@ root_span:
         let pair = pair(&edition, ScenarioId(0), &texts);
         let source = pair.source.unwrap();
         assert_eq!(source.lines.len(), text.lines().count());
-        // the lines, from 1, that a line of the listing lights up
+        // The lines, counted from 1, that a line of the listing highlights.
         let lit = |start: &str| {
             let at = texts.iter().position(|(_, t)| t.trim_start().starts_with(start)).unwrap();
             let group = pair.listing[at].group;

@@ -1,53 +1,54 @@
-//! Expected and observed rates of the errors of a scenario.
+//! The expected and the observed error rates of a scenario.
 
 use crate::engine::Observed;
 use crate::plan::{Expectation, Plan};
 use crate::text::grouped;
 use crate::web::palette::Palette;
 
-/// Normal quantile of the 95 % interval.
+/// The normal quantile of the 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;
 
 /// A table of rates with a common scale.
 pub struct Rates {
     pub rows: Vec<Rate>,
-    /// Labels of the scale at 0, 25, 50, 75 and 100 % of its width.
+    /// The labels of the scale at 0, 25, 50, 75 and 100 % of its width.
     pub ticks: Vec<String>,
 }
 
-/// Of one error condition.
+/// The rate of one error condition.
 pub struct Rate {
     pub service: String,
     pub class: &'static str,
-    /// The condition of the same span stands above.
+    /// The row above belongs to the same span.
     pub repeated: bool,
     pub operation: String,
     pub error: String,
     pub runs: String,
     pub hits: String,
-    /// Per cent, and where that is on the scale, per cent of its width; `None`: it depends on times.
+    /// The expected rate in per cent, and its position on the scale in per cent of the width; `None` if it depends on
+    /// times.
     pub expected: Option<(String, f64)>,
-    /// `None`: the span did not run yet.
+    /// The observed rate; `None` if the span has not run yet.
     pub observed: Option<Seen>,
 }
 
 pub struct Seen {
-    /// Per cent.
+    /// The rate in per cent.
     pub share: String,
-    /// On the scale, per cent of its width.
+    /// The position on the scale, in per cent of the width.
     pub at: f64,
     pub low: f64,
     pub high: f64,
     pub within: bool,
 }
 
-/// The Wilson interval of a probability of which `hits` in `runs` were seen, at 95 %.
+/// Returns the Wilson interval, at 95 %, of a probability with `hits` in `runs`.
 pub fn interval(hits: u64, runs: u64) -> (f64, f64) {
     let (n, p) = (runs as f64, hits as f64 / runs as f64);
     let scale = 1.0 + Z * Z / n;
     let middle = (p + Z * Z / (2.0 * n)) / scale;
     let half = Z / scale * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    // at the ends it is exact, which rounding would miss
+    // At the ends the interval is exact, which rounding would miss.
     let low = if hits == 0 { 0.0 } else { middle - half };
     let high = if hits == runs { 1.0 } else { middle + half };
     (low, high)
@@ -67,7 +68,7 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
         if *runs == 0 {
             return share;
         }
-        // of few runs the interval is wide: it must not make all others small
+        // With few runs the interval is wide, and must not make all others small.
         let top = share.max(*hits as f64 / *runs as f64);
         interval(*hits, *runs).1.min(2.5 * top)
     });
@@ -100,12 +101,12 @@ pub fn rates(plan: &Plan, expectation: &Expectation, observed: Option<&Observed>
     Rates { rows: rows.collect(), ticks: scale.ticks() }
 }
 
-/// A share as per cent, two decimals.
+/// Formats a share in per cent with two decimals.
 fn percent(share: f64) -> String {
     format!("{:.2}", share * 100.0)
 }
 
-/// From 0 to four steps, in per cent.
+/// A scale from 0 to four steps, in per cent.
 struct Scale {
     step: f64,
 }
@@ -118,7 +119,7 @@ impl Scale {
     }
 
     fn at(&self, share: f64) -> f64 {
-        // a tenth of a per cent of the width is less than a pixel
+        // A tenth of a per cent of the width is less than a pixel.
         (share * 100.0 / (self.step * 4.0) * 1000.0).round().clamp(0.0, 1000.0) / 10.0
     }
 
@@ -133,11 +134,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_wilsons() {
+    fn the_interval_is_that_of_wilson() {
         let near = |(low, high): (f64, f64), expected: (f64, f64)| {
             assert!((low - expected.0).abs() < 5e-5 && (high - expected.1).abs() < 5e-5, "{low} {high}");
         };
-        // textbook values
+        // These are the values of the textbook.
         near(interval(10, 100), (0.0552, 0.1744));
         near(interval(0, 10), (0.0, 0.2775));
         near(interval(5, 5), (0.5655, 1.0));

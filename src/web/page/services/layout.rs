@@ -1,7 +1,7 @@
-//! Where boxes and edges of the service map stand: layers from left to right, in the way of Sugiyama, Tagawa and Toda.
+//! The layout of boxes and edges on the service map: layers from left to right, by the method of Sugiyama, Tagawa and Toda.
 //!
-//! `layers` breaks cycles and gives each node a column, `order` unties the columns, `place` chooses heights, `route` draws
-//! the edges. Everything follows from the order of nodes and calls alone; nodes come sorted by name.
+//! `layers` breaks cycles and gives each node a column, `order` untangles the columns, `place` chooses heights, and `route`
+//! draws the edges. The result depends only on the order of nodes and calls; nodes are sorted by name.
 
 mod layers;
 mod order;
@@ -11,15 +11,15 @@ mod route;
 use layers::Layered;
 pub use route::{Label, Route};
 
-/// Of a box, px.
+/// The size of a box in px.
 pub const BOX: Size = Size { width: 156, height: 52 };
-/// Around the map: room for a ring of focus, and for a loop.
+/// The margin around the map, with room for a focus ring and a loop.
 const MARGIN: i32 = 16;
-/// Between the lowest box of a shelf and the highest of the next.
+/// The distance between the lowest box of a shelf and the highest of the next one.
 const SHELF_GAP: i32 = 26;
-/// The panel on a wide screen: what is smaller is spread out to it.
+/// The width of the panel on a wide screen; smaller maps are spread out to it.
 const PANEL: i32 = 1_336;
-/// Between two columns at least: a curve, and a label of two lines or of one; and at most.
+/// The minimum distance between two columns, with room for a curve and a label of one line.
 const NARROW: i32 = 77;
 const WIDE: i32 = 106;
 const WIDEST: i32 = 150;
@@ -36,7 +36,7 @@ pub struct Point {
     pub y: i32,
 }
 
-/// An edge between nodes, by their numbers.
+/// A call between nodes, given by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     pub from: usize,
@@ -46,13 +46,13 @@ pub struct Call {
 #[derive(Debug, PartialEq)]
 pub struct Layout {
     pub size: Size,
-    /// Upper left corners, by node.
+    /// The upper left corner of each node's box.
     pub boxes: Vec<Point>,
-    /// By call.
+    /// The route of each call.
     pub routes: Vec<Route>,
 }
 
-/// Parts that no call connects are laid out apart and set on shelves, the largest first.
+/// Lays out the map. Parts without calls between them are laid out separately and put on shelves, the largest first.
 pub fn arrange(nodes: usize, calls: &[Call]) -> Layout {
     let parts: Vec<Part> = parts(nodes, calls).into_iter().map(|members| Part::new(&members, calls)).collect();
     let columns = parts.iter().map(|p| p.graph.layers.len() as i32).max().unwrap_or(1);
@@ -83,7 +83,7 @@ pub fn arrange(nodes: usize, calls: &[Call]) -> Layout {
     layout
 }
 
-/// Nodes that calls connect, each part sorted; the largest first, then by their first nodes.
+/// Returns the connected parts, each with its nodes sorted; the largest first, then in the order of their first nodes.
 fn parts(nodes: usize, calls: &[Call]) -> Vec<Vec<usize>> {
     let mut part: Vec<usize> = (0..nodes).collect();
     fn find(part: &mut [usize], mut node: usize) -> usize {
@@ -106,13 +106,13 @@ fn parts(nodes: usize, calls: &[Call]) -> Vec<Vec<usize>> {
     parts
 }
 
-/// Nodes that hang together.
+/// A connected part of the graph.
 struct Part {
     graph: Layered,
-    /// The part's nodes and calls, as they are numbered outside.
+    /// The part's nodes, by their numbers in the whole graph.
     nodes: Vec<usize>,
     calls: Vec<usize>,
-    /// Heights of the graph's vertices: centres, from the part's upper edge.
+    /// The heights of the vertices: their centres, from the part's upper edge.
     heights: Vec<i32>,
     height: i32,
 }

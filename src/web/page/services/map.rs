@@ -1,4 +1,4 @@
-//! The service map: a box a service, an edge for who calls whom.
+//! The service map: a box for each service, an edge for each caller and callee.
 
 use super::layout::{self, BOX, Call, Label, Point, Route, Size};
 use super::{is_hot, part, rate, traces_of};
@@ -7,15 +7,15 @@ use crate::web::format::share;
 use crate::web::palette::Palette;
 use std::collections::HashMap;
 
-/// Boxes on the map: those with the most spans.
+/// The maximum number of boxes on the map, those with the most spans.
 const MOST_BOXES: usize = 120;
-/// Edges that have a label: the most frequent.
+/// The maximum number of edges with a label, the most frequent ones.
 const MOST_LABELS: usize = 60;
-/// Of a label, px: a character, a line, and what may stand beyond the straight piece.
+/// The width of a label's character in px.
 const CHARACTER: i32 = 6;
 const LINE: i32 = 12;
 const SLACK: i32 = 16;
-/// Of the line that shows the share of errors in a box, px.
+/// The width of the line that shows the share of errors in a box, in px.
 const METER: f64 = 132.0;
 
 pub struct Map {
@@ -23,7 +23,7 @@ pub struct Map {
     pub nodes: Vec<Node>,
     pub lines: Vec<Line>,
     pub texts: Vec<Text>,
-    /// Services that have no box.
+    /// The number of services without a box.
     pub left_out: usize,
 }
 
@@ -34,7 +34,7 @@ pub struct Node {
     pub rate: String,
     pub errors: String,
     pub hot: bool,
-    /// Share of errors, px.
+    /// The length of the line for the share of errors, in px.
     pub meter: String,
     pub link: String,
 }
@@ -46,7 +46,7 @@ pub struct Line {
     pub share: String,
     pub asynchronous: bool,
     pub hot: bool,
-    /// px.
+    /// The width of the edge in px.
     pub width: String,
     pub line: String,
     pub tip: String,
@@ -54,11 +54,11 @@ pub struct Line {
 
 /// A label of an edge.
 pub struct Text {
-    /// Which edge.
+    /// The index of the edge.
     pub line: usize,
     pub at: Point,
     pub rate: String,
-    /// Empty: nothing failed.
+    /// The share of errors; empty if there are none.
     pub share: String,
     pub hot: bool,
     /// The share stands below the edge, the rate above it.
@@ -111,7 +111,8 @@ impl Map {
         }
     }
 
-    /// A map that is little wider than the panel is shrunk to it, as long as it can be read then.
+    /// Returns the class of the map. One that is slightly wider than the panel is shrunk to it, as long as it stays
+    /// readable.
     pub fn class(&self) -> &'static str {
         match self.size.width {
             ..=1_080 => "small",
@@ -156,13 +157,13 @@ impl Area {
     }
 }
 
-/// What is taken by boxes and labels.
+/// The area that boxes and labels occupy.
 struct Sheet {
     taken: Vec<Area>,
 }
 
 impl Sheet {
-    /// At the first place that is free.
+    /// Puts a label at the first free place.
     fn label(&mut self, line: &Line, places: &[Label]) -> Option<Text> {
         let rate = format!("{}/s", line.rate);
         places.iter().find_map(|place| {
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_a_report_does_not_move_a_box() {
+    fn the_order_of_a_report_does_not_move_boxes() {
         let edges = [("a", "b"), ("a", "c"), ("c", "d"), ("b", "d"), ("x", "d")];
         let palette = Palette::of(&crate::plan::fixture::plan());
         let first = Map::draw(&report(&["a", "b", "c", "d", "x", "y"], &edges), &palette);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_stand_free() {
+    fn labels_do_not_overlap() {
         let names: Vec<String> = (0..40).map(|i| format!("service-{i:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let edges: Vec<(&str, &str)> =
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_services_those_with_most_spans_are_shown() {
+    fn of_many_services_those_with_the_most_spans_are_shown() {
         let names: Vec<String> = (0..130).map(|i| format!("service-{i}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let palette = Palette::of(&crate::plan::fixture::plan());

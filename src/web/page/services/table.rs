@@ -1,4 +1,4 @@
-//! The table of services: rate, errors and duration, each service with its operations below it.
+//! The table of services: rate, errors and durations, with the operations of each service below it.
 
 use super::{Choice, is_hot, part, rate, traces_of};
 use crate::store::{Figures, Percentiles, ServiceReport, ServicesReport};
@@ -8,7 +8,7 @@ use crate::web::palette::Palette;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-/// Points of a sparkline, and the heights of its ends, px.
+/// The number of points of a sparkline.
 const POINTS: usize = 40;
 const WIDTH: f64 = 96.0;
 const BOTTOM: f64 = 20.5;
@@ -28,7 +28,7 @@ pub enum Sort {
 impl Sort {
     const ALL: [Sort; 6] = [Sort::Name, Sort::Rate, Sort::Errors, Sort::P50, Sort::P95, Sort::P99];
 
-    /// What nobody knows is the default.
+    /// Returns the column with this name; an unknown name gives the default.
     pub fn named(name: &str) -> Sort {
         Sort::ALL.into_iter().find(|sort| sort.name() == name).unwrap_or_default()
     }
@@ -55,7 +55,7 @@ impl Sort {
         }
     }
 
-    /// Names go up, figures down.
+    /// Compares two rows. Names ascend, figures descend.
     fn compare(self, a: (&str, &Figures), b: (&str, &Figures)) -> Ordering {
         let failed = |f: &Figures| part(f.errors, f.spans);
         let by_figure = match self {
@@ -73,7 +73,7 @@ impl Sort {
 pub struct Table {
     pub columns: Vec<Column>,
     pub ticks: Vec<Tick>,
-    /// Empty: nothing has the name that is searched for.
+    /// The rows; empty if nothing has the searched name.
     pub rows: Vec<Row>,
 }
 
@@ -81,14 +81,14 @@ pub struct Column {
     pub heading: &'static str,
     pub figures: bool,
     pub link: String,
-    /// `aria-sort`.
+    /// The `aria-sort` attribute.
     pub sorted: &'static str,
     pub arrow: &'static str,
 }
 
-/// Of the axis of durations.
+/// A tick of the axis of durations.
 pub struct Tick {
-    /// Per cent.
+    /// The position in per cent.
     pub at: String,
     pub text: String,
     pub anchor: &'static str,
@@ -97,9 +97,9 @@ pub struct Tick {
 pub struct Row {
     pub name: String,
     pub class: &'static str,
-    /// Of a service: shows or hides its operations. Of an operation: its traces.
+    /// A link: for a service, it toggles its operations; for an operation, it leads to its traces.
     pub link: String,
-    /// `None`: an operation.
+    /// Whether the service's operations are shown; `None` for an operation.
     pub open: Option<bool>,
     pub rate: String,
     pub rates: String,
@@ -109,7 +109,7 @@ pub struct Row {
     pub p50: String,
     pub p95: String,
     pub p99: String,
-    /// Of p50 and p99 on the axis, per cent.
+    /// The position of p50 on the axis, in per cent.
     pub from: String,
     pub to: String,
 }
@@ -138,7 +138,7 @@ impl Table {
         for service in services {
             let class = palette.class(&service.name);
             let whole = found(&service.name);
-            // what is found inside shows itself
+            // Operations that match the search are shown.
             let open = choice.open.contains(&service.name) || !whole;
             let link = choice.toggled(&service.name);
             rows.push(Row { link, open: Some(open), ..row(named(&service.name), &service.figures, class) });
@@ -191,11 +191,11 @@ impl Row {
     }
 }
 
-/// What the sparklines of a table have in common.
+/// The common properties of a table's sparklines.
 struct Sparks {
-    /// The first bucket in which there was anything.
+    /// The first bucket with any spans.
     first: usize,
-    /// The greatest share of errors in a bucket, at least a tenth.
+    /// The largest share of errors in a bucket, at least a tenth.
     worst: f64,
 }
 
@@ -208,7 +208,7 @@ impl Sparks {
         Sparks { worst: shares.fold(0.1, f64::max), ..sparks }
     }
 
-    /// The buckets since then that are over; the last is not.
+    /// Returns the completed buckets from `first` on; the last one is not complete.
     fn over<'a>(&self, figures: &'a Figures) -> &'a [(u64, u64)] {
         let buckets = figures.series.get(self.first..).unwrap_or_default();
         buckets.split_last().map_or(&[], |(_, over)| over)
@@ -225,7 +225,7 @@ impl Sparks {
     }
 }
 
-/// An SVG path through values from 0 to `most`; with many, each point is the mean of a few.
+/// Returns an SVG path through values from 0 to `most`; with many values, each point is the mean of a few.
 fn spark(values: &[f64], most: f64) -> String {
     let group = values.len().div_ceil(POINTS).max(1);
     let means: Vec<f64> = values.chunks(group).map(|c| c.iter().sum::<f64>() / c.len() as f64).collect();
@@ -239,7 +239,7 @@ fn spark(values: &[f64], most: f64) -> String {
     path
 }
 
-/// ns as milliseconds: `9.81`, `1,234`.
+/// Formats ns in milliseconds: `9.81`, `1,234`.
 fn milliseconds(ns: u64) -> String {
     match ns as f64 / 1e6 {
         ms if ms >= 999.5 => grouped(ms.round() as u64),
@@ -247,9 +247,9 @@ fn milliseconds(ns: u64) -> String {
     }
 }
 
-/// Durations on a logarithmic axis of whole decades.
+/// A logarithmic axis of durations with whole decades.
 struct Axis {
-    /// Powers of ten, ns.
+    /// The exponent of the axis's beginning, as a power of ten in ns.
     first: i32,
     last: i32,
 }
@@ -264,7 +264,7 @@ impl Axis {
         Axis { first, last: ((most as f64).log10().ceil() as i32).max(first + 1) }
     }
 
-    /// Per cent.
+    /// Returns the position of a duration in per cent.
     fn at(&self, ns: u64) -> f64 {
         let decades = (self.last - self.first) as f64;
         (((ns.max(1) as f64).log10() - self.first as f64) / decades * 100.0).clamp(0.0, 100.0)
@@ -280,7 +280,7 @@ impl Axis {
             at: format!("{:.1}", (power - self.first) as f64 / decades * 100.0),
             text: match self.last - power {
                 0 => format!("{} ms", text(power)),
-                // the last needs the room, and so do the long ones on a long axis
+                // The last label needs the room, as do the long ones on a long axis.
                 1 if decades > 3.0 => String::new(),
                 below if decades > 6.0 && below % 3 != 0 => String::new(),
                 _ => text(power),
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_stand_on_whole_decades() {
+    fn the_axis_has_whole_decades() {
         let report = report();
         let axis = Axis::of(report.services.iter().map(|s| &s.figures));
         let ticks: Vec<String> = axis.ticks().into_iter().map(|t| format!("{} {}", t.at, t.text)).collect();
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spark_shows_what_is_over() {
+    fn a_spark_shows_completed_buckets() {
         assert_eq!(spark(&[0.0, 10.0], 10.0), "M0 20.5L96 1.5");
         assert_eq!(spark(&[1.0; 90], 1.0).matches('L').count(), 29);
         assert_eq!(spark(&[], 1.0), "");

@@ -18,28 +18,28 @@ pub enum Unit {
 
 pub struct Account {
     pub unit: Unit,
-    /// What the whole is: generated, or handed to the store.
+    /// The name of the total: generated, or handed to the store.
     pub whole: &'static str,
     pub generated: String,
     pub parts: Vec<Part>,
-    /// What the parts come to, and whether that is what was generated.
+    /// The sum of the parts, and whether it equals the total.
     pub sum: String,
     pub closes: bool,
-    /// The whole was counted apart from its parts: that they come to the same says something.
+    /// The total was counted independently of its parts, so their equality is meaningful.
     pub checked: bool,
     pub causes: Vec<Cause>,
-    /// Where traces go, for people who did not ask for an exporter.
+    /// A note on the destination of traces, for people who did not configure an exporter.
     pub note: &'static str,
 }
 
-/// Of what was generated.
+/// A part of what was generated.
 pub struct Part {
     pub name: &'static str,
-    /// Colour: `ok`, `warn`, `err`, `bar`.
+    /// The colour: `ok`, `warn`, `err` or `bar`.
     pub colour: &'static str,
     pub amount: String,
     pub share: String,
-    /// On the bar, per cent; none where there is nothing.
+    /// The position on the bar in per cent; empty for an empty part.
     pub from: String,
     pub width: String,
 }
@@ -50,7 +50,7 @@ pub struct Cause {
     pub amount: String,
 }
 
-/// What is less is not seen, per cent.
+/// The smallest visible part in per cent.
 const LEAST: f64 = 0.4;
 
 impl Account {
@@ -79,7 +79,7 @@ impl Account {
         Account { causes: all, checked: true, ..Account::new(of(account.generated), &parts, unit) }
     }
 
-    /// To ClickHouse, by the store itself.
+    /// Makes the account of the store's own writer to ClickHouse.
     fn written(written: &Written, unit: Unit) -> Account {
         let of = |amount: Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
         let lost = of(written.total_lost());
@@ -99,7 +99,7 @@ impl Account {
             (Unit::Spans, Err(_)) => (state.spans, 0),
             (Unit::Traces, Err(_)) => (state.traces, 0),
         };
-        // the store is looked at later than the session
+        // The store is read later than the session.
         let generated = generated.max(kept);
         let parts = [("Kept", "ok", kept), ("Let go as the oldest", "bar", generated - kept)];
         let note = "No exporter is set: traces are kept in memory. OTEL_EXPORTER_OTLP_ENDPOINT sets one.";
@@ -140,7 +140,7 @@ impl Account {
         }
     }
 
-    /// For those who don't see the bar.
+    /// Describes the account for people who do not see the bar.
     pub fn summary(&self) -> String {
         let parts: Vec<String> = self.parts.iter().map(|p| format!("{} {}", p.share, p.name.to_lowercase())).collect();
         parts.join(", ")
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delivery_is_told_with_its_causes() {
+    fn a_delivery_is_shown_with_its_causes() {
         let mut account = deliver::Account {
             generated: Amount { spans: 89_604, traces: 12_000 },
             delivered: Amount { spans: 87_116, traces: 11_600 },
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_an_account_too() {
+    fn an_empty_account_is_shown() {
         let told = Account::delivered(&deliver::Account::default(), Unit::Spans);
         assert!(told.closes);
         assert!(told.parts.iter().all(|part| part.width == "0.00" && part.share == "0.0 %"));

@@ -1,26 +1,26 @@
-//! The rate as it was in the last quarter of an hour.
+//! The chart of the rate in the last quarter of an hour.
 
 use crate::engine::SessionState;
 use crate::text::three_figures;
 use crate::web::format::stamp;
 use std::fmt::Write;
 
-/// Of the drawing; the greatest rate stands a quarter below its upper edge.
+/// The width of the drawing; the largest rate is a quarter below its upper edge.
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 72.0;
 const PEAK: f64 = 54.0;
-/// Of a bucket, ns.
+/// The length of a bucket in ns.
 const BUCKET: u64 = 10_000_000_000;
-/// Labels of the axis, the last aside.
+/// The number of labels on the axis, without the last one.
 const LABELS: u64 = 5;
 
 pub struct Chart {
-    /// Empty: there is no line to draw yet.
+    /// The path of the line; empty if there is none to draw yet.
     pub line: String,
-    /// Height of the target.
+    /// The height of the target.
     pub target: String,
     pub labels: Vec<String>,
-    /// For those who don't see it.
+    /// A description for people who do not see the chart.
     pub summary: String,
 }
 
@@ -30,7 +30,7 @@ impl Chart {
     }
 }
 
-/// The last bucket is not over.
+/// Draws the chart. The last bucket is not complete.
 fn draw(buckets: &[u64], from: u64, target: f64) -> Chart {
     let over = buckets.split_last().map_or(&[][..], |(_, over)| over);
     let rates: Vec<f64> = over.iter().map(|traces| *traces as f64 * 1e9 / BUCKET as f64).collect();
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_goes_through_the_buckets_that_are_over() {
+    fn the_line_goes_through_completed_buckets() {
         let chart = draw(&[120, 40, 120, 7], 0, 12.0);
         assert_eq!(chart.line, "M0 18.0L450 54.0L900 18.0");
         assert_eq!((chart.target.as_str(), chart.labels[0].as_str()), ("18.0", "00:00:00"));

@@ -6,7 +6,7 @@ use crate::web::format::share;
 use crate::web::request::Fields;
 use crate::web::settings::{Problem, WEIGHT};
 
-/// Values as they stand in the fields.
+/// The values in the fields.
 pub struct Form {
     pub at_a_rate: bool,
     pub rate: String,
@@ -22,15 +22,15 @@ pub struct Weight {
     pub field: String,
     pub scenario: String,
     pub value: String,
-    /// What its file gives.
+    /// The weight in the scenario's file.
     pub in_file: String,
-    /// Share of the traces, as seen, and the same as a bar, per cent.
+    /// The observed share of the traces.
     pub observed: String,
     pub bar: String,
 }
 
 impl Form {
-    /// The settings in use.
+    /// Returns the form with the settings in use.
     pub fn of(state: &SessionState) -> Form {
         let settings = &state.settings;
         let seconds = |ns: u64| (ns as f64 / SECOND as f64).to_string();
@@ -50,7 +50,7 @@ impl Form {
         };
         Form {
             at_a_rate: gaps.is_none(),
-            // a rate of the same mean, where one switches over
+            // A rate of the same mean is suggested for switching to it.
             rate: match gaps {
                 Some(_) => format!("{:.2}", state.target_rate).trim_end_matches('0').trim_end_matches('.').into(),
                 None => rate.strip_suffix("/s").map(String::from).unwrap_or(rate),
@@ -64,7 +64,7 @@ impl Form {
         }
     }
 
-    /// As it was sent, with what is wrong.
+    /// Returns the form as it was sent, with its problems.
     pub fn again(state: &SessionState, given: &Fields, problems: Vec<Problem>) -> Form {
         let form = Form::of(state);
         let kept = |name: &str, value: String| match given.0.iter().rev().find(|(n, _)| n == name) {
@@ -83,12 +83,12 @@ impl Form {
         }
     }
 
-    /// What is wrong with a field.
+    /// Returns what is wrong with a field.
     pub fn wrong(&self, field: &str) -> Option<&str> {
         Some(&self.problems.iter().find(|p| p.field == field)?.message)
     }
 
-    /// What belongs to no field that is shown.
+    /// Returns the problems that belong to no shown field.
     pub fn others(&self) -> impl Iterator<Item = &Problem> {
         let shown = |p: &&Problem| {
             matches!(&*p.field, "rate" | "min" | "max" | "lanes") || self.weights.iter().any(|w| w.field == p.field)

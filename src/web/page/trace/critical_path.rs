@@ -1,12 +1,12 @@
-//! The critical path: at each moment the span that the request was waiting for.
+//! The critical path: the span for which the request was waiting at each moment.
 //!
-//! Walked back from the root's end: a span's time belongs to the child that ended last before, and from that child's start
-//! on to whichever ended last before that; what no child covers is the span's own. Children that nobody waits for are left out, and of
-//! the others only what lies within the parent counts.
+//! The path is followed backwards from the root's end. A span's time belongs to the child that ended last, before that
+//! child's start to the one that ended last before it, and so on; the remainder is the span's own. Children that nobody
+//! waits for are left out, and of the others only the time within the parent counts.
 
 use super::tree::{Stretch, Tree};
 
-/// By span, in the tree's order: its stretches, the earliest first.
+/// Returns the stretches of each span, in the tree's order, the earliest first.
 pub fn critical_path(tree: &Tree<'_>) -> Vec<Vec<Stretch>> {
     let mut path = vec![vec![]; tree.spans.len()];
     if path.is_empty() {
@@ -39,12 +39,12 @@ fn add(stretches: &mut Vec<Stretch>, stretch: Stretch) {
     }
 }
 
-/// A span on the path, walked from its end to its start.
+/// A span on the path, followed from its end to its start.
 struct Walk {
     span: usize,
     start: u64,
     at: u64,
-    /// Children with the part of them that lies within the span, the last to end at the end.
+    /// The children with their parts within the span; the one that ends last is at the end.
     children: Vec<(usize, Stretch)>,
 }
 
@@ -86,19 +86,19 @@ mod tests {
     }
 
     #[test]
-    fn calls_one_after_another_are_all_on_it() {
+    fn sequential_calls_are_all_on_the_path() {
         let path = path(&[(1, 0, 0, 100), (2, 1, 10, 40), (3, 1, 50, 90)]);
         assert_eq!(path, [vec![(0, 10), (40, 50), (90, 100)], vec![(10, 40)], vec![(50, 90)]]);
     }
 
     #[test]
-    fn of_calls_side_by_side_the_last_to_end_is_on_it() {
+    fn of_parallel_calls_the_last_to_end_is_on_the_path() {
         let path = path(&[(1, 0, 0, 100), (2, 1, 10, 60), (3, 1, 10, 90), (4, 3, 20, 80)]);
         assert_eq!(path, [vec![(0, 10), (90, 100)], vec![], vec![(10, 20), (80, 90)], vec![(20, 80)]]);
     }
 
     #[test]
-    fn a_call_that_ended_before_the_last_began_is_on_it_too() {
+    fn a_call_that_ended_before_the_last_began_is_on_the_path() {
         let path = path(&[(1, 0, 0, 100), (2, 1, 0, 30), (3, 1, 20, 50), (4, 1, 40, 100)]);
         assert_eq!(path, [vec![(30, 40)], vec![(0, 30)], vec![], vec![(40, 100)]]);
     }

@@ -1,4 +1,4 @@
-//! Why a span failed: the instruction of the plan that did it, where that is written, and how often it hits.
+//! The reason why a span failed: the instruction of the plan, its place in the source, and how often it fails spans.
 
 use crate::engine::Located;
 use crate::plan::{BlockId, Place, Plan, ScenarioId};
@@ -9,29 +9,29 @@ use crate::web::format::{encoded, share};
 
 pub struct Why {
     pub lines: Vec<Line>,
-    /// `orders.yaml:61`, and the line on the scenario's page.
+    /// A place such as `orders.yaml:61`, and its line on the scenario's page.
     pub source: Option<(String, String)>,
-    /// `seen in 2.1 % of 2,322 runs`.
+    /// A text such as `seen in 2.1 % of 2,322 runs`.
     pub seen: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
     pub text: String,
-    /// It is the one.
+    /// The line is the instruction that failed the span.
     pub hit: bool,
 }
 
-/// Instructions before the one that failed the span, and after.
+/// The number of instructions that are shown before it.
 const BEFORE: usize = 4;
 const AFTER: usize = 2;
 
-/// `None`: the span is not of this session, or did not fail there.
+/// Returns the reason, or `None` if the span does not belong to this session, or did not fail there.
 pub fn why(app: &App, located: &Located, span: u64) -> Option<Why> {
     let (origin, trace) = app.session.remake(located.index)?;
     let plan = &origin.plan;
     let record = trace.spans.iter().find(|record| record.id == span && record.failure != NONE)?;
-    // The instruction may stand in a group of the span, or be the call of a caller whose time was over.
+    // The instruction may be in a group of the span, or be the call of a caller whose deadline had passed.
     let failure = &trace.failures[record.failure as usize];
     let (block, pc) = (failure.block, failure.inst as usize);
     let seen = || seen(app, located.scenario_name(), record.block, block, pc);
@@ -42,7 +42,7 @@ pub fn why(app: &App, located: &Located, span: u64) -> Option<Why> {
     })
 }
 
-/// The block's head and what stands around the instruction.
+/// Returns the block's head, and the lines around the instruction.
 fn lines(plan: &Plan, scenario: ScenarioId, block: BlockId, pc: usize) -> Vec<Line> {
     let near = |place: Place| match place {
         Place::Block(b) => (b == block).then_some(false),
@@ -55,7 +55,7 @@ fn lines(plan: &Plan, scenario: ScenarioId, block: BlockId, pc: usize) -> Vec<Li
     listing.filter_map(|line| Some(Line { hit: near(line.place)?, text: line.text.replacen("  ", "", 1) })).collect()
 }
 
-/// Where the instruction is written, if the plan is of the files as they are.
+/// Returns the place of the instruction in the source, if the plan is that of the current files.
 fn source(app: &App, plan: &Plan, scenario: &str, place: Place) -> Option<(String, String)> {
     let edition = &app.library.shelf().good;
     if edition.plan.digest() != plan.digest() {
@@ -68,7 +68,8 @@ fn source(app: &App, plan: &Plan, scenario: &str, place: Place) -> Option<(Strin
     Some((format!("{name}:{line}"), format!("/scenarios/{}#L{line}", encoded(scenario))))
 }
 
-/// How often the instruction at `pc` of `block` failed the spans of `span`; `None`: time-outs are not counted.
+/// Returns how often the instruction at `pc` of `block` failed the spans of `span`, or `None` for timeouts, which are not
+/// counted.
 fn seen(app: &App, scenario: &str, span: BlockId, block: BlockId, pc: usize) -> Option<String> {
     let state = app.session.state();
     let observed = state.scenarios.iter().find(|observed| observed.name == scenario)?;
@@ -83,7 +84,7 @@ mod tests {
     use crate::plan::fixture;
 
     #[test]
-    fn the_instruction_stands_among_its_neighbours() {
+    fn the_instruction_is_shown_with_its_neighbours() {
         let lines = lines(&fixture::plan(), ScenarioId(0), BlockId(0), 3);
         let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(

@@ -1,11 +1,11 @@
-//! Spans by name, service, id or attribute.
+//! Search of spans by name, service, id or attribute.
 
 use super::tree::Tree;
 use crate::trace::StoredSpan;
 use crate::web::filter::Search;
 use crate::web::format;
 
-/// The spans that have all that is looked for; `None`: nothing is.
+/// Returns the spans that match all words, or `None` if there are no words.
 pub fn find(tree: &Tree<'_>, wanted: &str) -> Option<Vec<usize>> {
     let search = Search::parse(wanted).ok().filter(|search| *search != Search::default())?;
     let word = search.id.as_ref().or(search.text.as_ref()).map(|word| word.to_lowercase());
@@ -31,7 +31,7 @@ mod tests {
     use crate::trace::OwnedDatum;
 
     #[test]
-    fn all_that_is_looked_for_has_to_be_there() {
+    fn all_words_must_match() {
         let mut spans = spans(&[(1, 0, 0, 9), (2, 1, 1, 2), (0xabcdef0123456789, 1, 3, 4)]);
         spans[1].name = "SELECT stock".into();
         spans[1].attributes = vec![("db.rows".into(), OwnedDatum::Int(3))];

@@ -1,4 +1,4 @@
-//! Links of a span, both ways: to what caused it, and from what it caused.
+//! The links of a span in both directions: to its causes, and from its effects.
 
 use crate::store::Store;
 use crate::text;
@@ -6,19 +6,19 @@ use crate::trace::{Attributes, StoredSpan, StoredTrace, TraceId};
 use crate::web::palette::Palette;
 use crate::web::{App, format};
 
-/// Links of a span that are followed, each way.
+/// The maximum number of links in each direction that are followed.
 const MOST: usize = 20;
 
 pub struct LinkRow {
-    /// `links to`, `links here`.
+    /// `links to` or `links here`.
     pub direction: &'static str,
     pub class: &'static str,
     pub name: String,
-    /// Where it leads; `None`: that trace can't be shown.
+    /// The address of the other span; `None` if its trace can't be shown.
     pub href: Option<String>,
-    /// `billing-service, trace 18,440, 1.9 s later`.
+    /// A text such as `billing-service, trace 18,440, 1.9 s later`.
     pub about: String,
-    /// What the link says itself.
+    /// The attributes of the link.
     pub attributes: Attributes,
 }
 
@@ -47,7 +47,7 @@ pub async fn of(app: &App, trace: &StoredTrace, span: &StoredSpan, palette: &Pal
             },
         });
     }
-    // what links here is told by the store alone; without it the other way is still shown
+    // Only the store knows the spans that link here; without it, the other direction is still shown.
     let back = app.database.links_to(trace.id).await.unwrap_or_default();
     for link in back.into_iter().filter(|link| link.target_span == span.id).take(MOST) {
         rows.push(LinkRow {
@@ -68,7 +68,7 @@ struct Target {
     start: u64,
 }
 
-/// The span a link leads to: kept, or of this session and made again.
+/// Returns the span that a link leads to: a kept one, or one of this session that is generated again.
 async fn target(app: &App, id: TraceId, span: u64) -> Option<Target> {
     let kept = app.database.trace(id).await.ok().flatten();
     let trace = kept.or_else(|| super::remake(app, &app.session.locate(id)?)?.ok())?;
@@ -76,7 +76,7 @@ async fn target(app: &App, id: TraceId, span: u64) -> Option<Target> {
     Some(Target { service: span.service, name: span.name, start: span.start })
 }
 
-/// A trace by its number, else by its id.
+/// Returns the number of a trace, or else its id.
 fn number(app: &App, id: TraceId) -> String {
     match app.session.locate(id) {
         Some(located) => format!("trace {}", text::grouped(located.index)),
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_apart_have_a_direction() {
+    fn time_differences_have_a_direction() {
         assert_eq!(apart(3_000_000_000, 1_100_000_000), "1.90 s later");
         assert_eq!(apart(1, 3), "2 ns earlier");
     }

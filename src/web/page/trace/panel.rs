@@ -1,4 +1,4 @@
-//! The panel of one span: all that it says.
+//! The panel with everything about one span.
 
 use super::failure::{self, Why};
 use super::links::{self, LinkRow};
@@ -17,15 +17,15 @@ pub struct Panel {
     pub kind: &'static str,
     pub name: String,
     pub failure: Option<Failure>,
-    /// Name and figure.
+    /// Names and figures.
     pub figures: [(&'static str, String); 4],
     pub attributes: Vec<Attribute>,
     pub events: Vec<Event>,
-    /// Each with the attributes that it has itself.
+    /// The links, each with its own attributes.
     pub links: Vec<(LinkRow, Vec<Attribute>)>,
     pub why: Option<Why>,
     pub resource: Vec<Attribute>,
-    /// Name, text, and the span it leads to.
+    /// Name, text, and the span that it leads to.
     pub identity: Vec<(&'static str, String, Option<String>)>,
 }
 
@@ -37,7 +37,7 @@ pub struct Failure {
 pub struct Attribute {
     pub key: String,
     pub value: String,
-    /// `int`; `None`: a text.
+    /// The type, such as `int`; `None` for a text.
     pub r#type: Option<&'static str>,
     pub bad: bool,
 }
@@ -131,10 +131,10 @@ fn identity(tree: &Tree<'_>, span: usize) -> Vec<(&'static str, String, Option<S
     rows
 }
 
-/// OTLP span flags with their meaning.
+/// Describes the span flags of OTLP.
 fn flags(flags: u32) -> String {
     let bits = [(0x1, "sampled"), (0x2, "random"), (0x200, "remote parent")];
-    // bit 8 says whether bit 9 is known
+    // Bit 8 says whether bit 9 is known.
     let set = bits.iter().filter(|(bit, _)| flags & bit != 0 && (*bit != 0x200 || flags & 0x100 != 0));
     let words = set.map(|(_, word)| *word).collect::<Vec<_>>();
     format!("{flags:#05x} {}", words.join(", ")).trim_end().into()
@@ -163,14 +163,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_say_what_they_mean() {
+    fn flags_are_described() {
         assert_eq!(flags(0x103), "0x103 sampled, random");
         assert_eq!(flags(0x303), "0x303 sampled, random, remote parent");
         assert_eq!(flags(0), "0x000");
     }
 
     #[test]
-    fn a_failure_says_its_type_where_it_can() {
+    fn a_failure_shows_its_type_if_there_is_one() {
         let mut span = super::super::tree::tests::span((1, 0, 0, 1));
         assert!(failed_with(&span).is_none());
         span.status = Status::Error("no answer".into());

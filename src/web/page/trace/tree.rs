@@ -1,17 +1,17 @@
-//! The spans of a trace as a tree, and what each did itself.
+//! The spans of a trace as a tree, with the work that each did itself.
 
 use crate::plan::SpanKind;
 use crate::trace::{Call, StoredSpan};
 use std::collections::HashMap;
 
-/// How spans were called, by their ids, where the plan that made them is known.
+/// How spans were called, by their ids, if the plan that made them is known.
 pub type Calls = HashMap<u64, Call>;
 
-/// Spans of a [`crate::trace::StoredTrace`], in its order.
+/// The spans of a [`crate::trace::StoredTrace`], in its order.
 pub struct Tree<'a> {
     pub spans: &'a [StoredSpan],
     pub nodes: Vec<Node>,
-    /// Of all spans, ns since 1970.
+    /// The earliest start of all spans, in ns since 1970.
     pub start: u64,
     pub end: u64,
 }
@@ -19,26 +19,26 @@ pub struct Tree<'a> {
 #[derive(Default)]
 pub struct Node {
     pub parent: Option<usize>,
-    /// By start.
+    /// The children in the order of their starts.
     pub children: Vec<usize>,
-    /// From 1.
+    /// The level, from 1.
     pub level: usize,
-    /// Spans below it.
+    /// The number of descendants.
     pub below: usize,
-    /// It names a parent that is not there.
+    /// The span names a parent that is missing.
     pub orphan: bool,
-    /// How it was called, as the plan tells.
+    /// How it was called, according to the plan.
     pub call: Option<Call>,
-    /// Its parent waits for it. Without a plan, that is taken for untrue of what ends after its parent, unless that is a client, who waits
-    /// as long as it runs itself.
+    /// Whether its parent waits for it. Without a plan this is assumed unless the span ends after a parent that is not a
+    /// client; a client waits as long as it runs.
     pub is_waited_for: bool,
-    /// It ends after its parent.
+    /// Whether it ends after its parent.
     pub outlives: bool,
-    /// Another child of its parent that is waited for runs at the same time.
+    /// Whether another child for which its parent waits runs at the same time.
     pub is_beside: bool,
 }
 
-/// ns since 1970.
+/// The start and the end of a stretch of time, in ns since 1970.
 pub type Stretch = (u64, u64);
 
 impl<'a> Tree<'a> {
@@ -46,7 +46,7 @@ impl<'a> Tree<'a> {
         let mut nodes: Vec<Node> = vec![];
         let mut seen: HashMap<u64, usize> = HashMap::new();
         for (i, span) in spans.iter().enumerate() {
-            // a parent stands before its children; one that does not is part of a circle
+            // A parent stands before its children; one that does not is part of a circle.
             let parent = span.parent.and_then(|id| seen.get(&id).copied());
             let level = parent.map_or(1, |p| nodes[p].level + 1);
             let outlives = parent.is_some_and(|parent| span.end() > spans[parent].end());
@@ -81,17 +81,17 @@ impl<'a> Tree<'a> {
         Tree { spans, nodes, start, end }
     }
 
-    /// The request as its sender saw it: the first span that has no parent, else the first.
+    /// Returns the request as its sender saw it: the first span without a parent, or else the first span.
     pub fn root(&self) -> usize {
         self.nodes.iter().position(|node| node.parent.is_none() && !node.orphan).unwrap_or(0)
     }
 
-    /// The children that a span waits for.
+    /// Returns the children for which a span waits.
     pub fn waited_for(&self, span: usize) -> impl Iterator<Item = usize> {
         self.nodes[span].children.iter().copied().filter(|child| self.nodes[*child].is_waited_for)
     }
 
-    /// The stretches in which a span runs and none of its children does that it waits for.
+    /// Returns the times in which a span runs, and no child for which it waits does.
     pub fn own_work(&self, span: usize) -> Vec<Stretch> {
         let (start, end) = (self.spans[span].start, self.spans[span].end());
         let mut calls: Vec<Stretch> =
@@ -111,13 +111,13 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The children of a span that run while another one does, of those that are waited for.
+/// Returns the children of a span that run while another one does, of those for which it waits.
 fn beside(spans: &[StoredSpan], nodes: &[Node], span: usize) -> Vec<usize> {
     let mut children: Vec<usize> = nodes[span].children.clone();
     children.retain(|child| nodes[*child].is_waited_for && spans[*child].duration > 0);
     children.sort_by_key(|child| spans[*child].start);
     let mut found = vec![];
-    // The one that ends last, of those that have begun.
+    // This is the one that ends last, of those that have begun.
     let mut last: Option<usize> = None;
     for child in children {
         if let Some(other) = last.filter(|other| spans[*other].end() > spans[child].start) {
@@ -134,7 +134,7 @@ pub mod tests {
     use crate::plan::SpanKind;
     use crate::trace::{Scope, Status};
 
-    /// A span of (id, parent or 0, start, end).
+    /// Makes a span of (id, parent or 0, start, end).
     pub fn span((id, parent, start, end): (u64, u64, u64, u64)) -> StoredSpan {
         StoredSpan {
             id,

@@ -1,4 +1,4 @@
-//! The waterfall: where each span lies in the part of the time that is looked at, as SVG attributes.
+//! The waterfall: the position of each span in the shown part of the time, as SVG attributes.
 
 use super::tree::{Stretch, Tree};
 use crate::text;
@@ -6,33 +6,33 @@ use crate::trace::StoredSpan;
 use crate::web::format;
 use crate::web::palette::Palette;
 
-/// The part of the time that is looked at, ns since 1970; not empty.
+/// The shown part of the time in ns since 1970, which is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub from: u64,
     pub to: u64,
 }
 
-/// What is closer than this part of the window is drawn as one.
+/// Stretches that are closer than this part of the window are drawn as one.
 const FINEST: f64 = 0.001;
-/// The narrowest bar, as a part of the window.
+/// The width of the narrowest bar, as a part of the window.
 const LEAST: f64 = 0.0015;
-/// Levels that are indented.
+/// The maximum number of indented levels.
 const DEEPEST: usize = 20;
 
 impl Window {
     fn part(self, time: u64) -> f64 {
-        // subtracted as they are: a double holds a time since 1970 to 256 ns only
+        // The subtraction comes first, because a double holds a time since 1970 only to 256 ns.
         (time as i128 - self.from as i128) as f64 / (self.to - self.from).max(1) as f64
     }
 
-    /// `None`: outside of it.
+    /// Returns the part of a stretch within the window, or `None` if it is outside.
     fn clip(self, (from, to): Stretch) -> Option<(f64, f64)> {
         let seen = from <= self.to && to >= self.from;
         seen.then(|| (self.part(from).clamp(0.0, 1.0), self.part(to).clamp(0.0, 1.0)))
     }
 
-    /// Rectangles of stretches in order.
+    /// Returns the rectangles of stretches in order.
     fn rects(self, stretches: &[Stretch]) -> Vec<Rect> {
         let mut parts: Vec<(f64, f64)> = vec![];
         for (from, to) in stretches.iter().filter_map(|s| self.clip(*s)) {
@@ -54,13 +54,13 @@ pub struct Rect {
 impl Rect {
     fn new(from: f64, to: f64) -> Rect {
         let width = (to - from).max(LEAST);
-        // what ends at the edge stays within it
+        // A bar at the edge stays within it.
         Rect { x: format::percent(from.min(1.0 - width), 1.0), width: format::percent(width, 1.0) }
     }
 }
 
 pub struct Row {
-    /// Hexadecimal.
+    /// The id in hexadecimal.
     pub id: String,
     pub class: &'static str,
     pub service: String,
@@ -70,34 +70,34 @@ pub struct Row {
     pub failed: bool,
     pub orphan: bool,
     pub selected: bool,
-    /// It is among those that were looked for.
+    /// The span matches the search.
     pub found: bool,
-    /// The whole span, where it waits for calls.
+    /// The rectangle of the whole span, if it waits for calls.
     pub wait: Option<Rect>,
     pub own: Vec<Rect>,
     pub critical: Vec<Rect>,
-    /// Exceptions.
+    /// The positions of exceptions.
     pub marks: Vec<String>,
     pub label: Option<Label>,
-    /// The end of a span that was cut off.
+    /// The end of the span, if it was cut off.
     pub cut: Option<String>,
-    /// The end of its parent, where it runs on after that.
+    /// The end of its parent, if the span runs on after it.
     pub parent_end: Option<String>,
-    /// What is to be said of how it was called.
+    /// How it was called, in words.
     pub tags: Vec<Tag>,
     pub duration: String,
-    /// For those who hear it.
+    /// A description for screen readers.
     pub spoken: String,
 }
 
 impl Row {
-    /// The levels above it, as lines.
+    /// Returns the levels above the span, which are drawn as lines.
     pub fn guides(&self) -> std::ops::Range<usize> {
         1..self.level.min(DEEPEST)
     }
 }
 
-/// A word on how a span was called.
+/// A remark on how a span was called.
 #[derive(Debug, PartialEq)]
 pub struct Tag {
     pub class: &'static str,
@@ -109,12 +109,12 @@ pub struct Tag {
 #[derive(Debug, PartialEq)]
 pub struct Label {
     pub x: String,
-    /// px.
+    /// The offset in px.
     pub dx: i32,
     pub anchor: &'static str,
 }
 
-/// What all rows share.
+/// The common data of all rows.
 pub struct Drawing<'a> {
     pub tree: &'a Tree<'a>,
     pub palette: &'a Palette,
@@ -180,13 +180,13 @@ impl Drawing<'_> {
         tags
     }
 
-    /// The ruler's ticks: where, and what it says.
+    /// Returns the ruler's ticks, each with its position and label.
     pub fn ticks(&self) -> Vec<(String, String)> {
         let (from, to) = (self.window.from - self.tree.start, self.window.to - self.tree.start);
         let step = step((to - from).max(1));
         let first = from.next_multiple_of(step);
         let at = |t: u64| (format::percent((t - from) as f64, (to - from).max(1) as f64), offset(t));
-        // the last stays clear of the edge
+        // The last tick stays clear of the edge.
         (0..12)
             .map(|k| first + k * step)
             .take_while(|t| (*t - from) as f64 <= (to - from) as f64 * 0.94)
@@ -195,8 +195,8 @@ impl Drawing<'_> {
     }
 }
 
-/// Right of the bar, left of it near the edge; in the margin where it reaches from edge to edge. A mark at its end keeps it
-/// away.
+/// Places the label to the right of the bar, or to its left near the edge, or in the margin if the bar reaches from edge to
+/// edge. A mark at the bar's end keeps the label away.
 fn label((from, to): (f64, f64), marked: bool) -> Label {
     if to > 0.9 && from > 0.12 {
         Label { x: format::percent(from, 1.0), dx: -6, anchor: "end" }
@@ -205,13 +205,13 @@ fn label((from, to): (f64, f64), marked: bool) -> Label {
     }
 }
 
-/// A step of 1, 2, 2.5 or 5 times a power of ten ns that gives about five ticks.
+/// Returns a step of 1, 2, 2.5 or 5 times a power of ten ns that gives about five ticks.
 fn step(length: u64) -> u64 {
     let steps = (0..19).flat_map(|power| [10, 20, 25, 50].map(|n| n * 10u64.saturating_pow(power)));
     steps.map(|s| s / 10).find(|s| *s > 0 && length.div_ceil(*s) <= 6).unwrap_or(length)
 }
 
-/// A time after the trace's start, with no more digits than it has: `0 ms`, `1.25 s`.
+/// Formats a time after the trace's start without superfluous digits: `0 ms`, `1.25 s`.
 pub fn offset(ns: u64) -> String {
     let (value, unit) = match ns {
         0 => return "0 ms".into(),
@@ -223,7 +223,7 @@ pub fn offset(ns: u64) -> String {
     format!("{} {unit}", (value * 1e3).round() / 1e3)
 }
 
-/// A span of the minimap.
+/// A span on the minimap.
 pub struct Stroke {
     pub class: &'static str,
     pub x: String,
@@ -233,11 +233,11 @@ pub struct Stroke {
     pub failed: bool,
 }
 
-/// px of the minimap, and spans of it.
+/// The height of the minimap in px.
 const MINI_HEIGHT: f64 = 60.0;
 const MOST_STROKES: usize = 400;
 
-/// All spans at a glance; of very many each so-manieth, and those that failed.
+/// Returns all spans in small; of very many, only every n-th one and those that failed.
 pub fn minimap(tree: &Tree<'_>, palette: &Palette) -> Vec<Stroke> {
     let count = tree.spans.len();
     let every = count.div_ceil(MOST_STROKES).max(1);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_lie_where_the_spans_ran() {
+    fn bars_are_where_the_spans_ran() {
         draw(&[(1, 0, 0, 1000), (2, 1, 250, 500)], (0, 1000), |drawing| {
             let (root, child) = (drawing.row(0), drawing.row(1));
             assert_eq!(rects(&root.own), ["0% 25%", "50% 50%"]);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_cuts_what_reaches_out_of_it() {
+    fn a_window_cuts_spans_that_extend_beyond_it() {
         draw(&[(1, 0, 0, 1000), (2, 1, 250, 500)], (400, 600), |drawing| {
             assert_eq!(rects(&drawing.row(1).own), ["0% 50%"]);
             assert_eq!(rects(&drawing.row(0).own), ["50% 50%"]);
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_spans_lie_inside() {
+    fn the_shortest_spans_stay_inside() {
         let began = 1_767_225_600_000_000_001;
         let all = [(1, 0, 0, 2_000), (2, 1, 500, 1_000), (3, 1, 2_000, 2_000)];
         let all: Vec<_> = all.iter().map(|(id, parent, from, to)| (*id, *parent, began + from, began + to)).collect();

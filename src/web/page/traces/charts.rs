@@ -1,31 +1,31 @@
-//! Arrivals over time, and the histogram of durations with the brush over it.
+//! The arrivals over time, and the histogram of durations with the brush over it.
 
 use crate::store::{Arrivals, DurationBins, Overview, Percentiles};
 use crate::text;
 use crate::web::format;
 use std::fmt::Write;
 
-/// px; charts stretch sideways.
+/// The height in px; charts stretch horizontally.
 const HEIGHT: f64 = 64.0;
 const WIDTH: f64 = 900.0;
 const SECOND: u64 = 1_000_000_000;
 
 pub struct ArrivalsChart {
-    /// `10 s`.
+    /// The length of a bucket, such as `10 s`.
     pub step: String,
-    /// Paths: all, and those with errors.
+    /// The path of all arrivals.
     pub all: String,
     pub failed: String,
     pub axis: Vec<String>,
     pub rate: String,
     pub share: String,
-    /// Only what is kept was counted, and there may have been more.
+    /// Only kept traces were counted, and there may have been more.
     pub kept_only: bool,
     pub label: String,
 }
 
 impl ArrivalsChart {
-    /// `end` of the time range, ns since 1970; `live`: it is now.
+    /// Makes the chart. `end` is that of the time range in ns since 1970; `live`: it is now.
     pub fn new(overview: &Overview, end: u64, live: bool) -> ArrivalsChart {
         let Arrivals { from, step, buckets } = &overview.arrivals;
         let most = buckets.iter().map(|b| b.0).max().unwrap_or(0).max(1) as f64;
@@ -63,13 +63,13 @@ impl ArrivalsChart {
     }
 }
 
-/// A bar of a path that stands on the ground; `part` of the height.
+/// Adds a bar to a path, standing on the ground; `part` is its share of the height.
 fn bar(path: &mut String, x: f64, pitch: f64, part: f64) {
     let (left, width, height) = (x + pitch * 0.1, pitch * 0.8, (part * (HEIGHT - 2.0)).max(1.0));
     let _ = write!(path, "M{left:.1} {HEIGHT}v-{height:.1}h{width:.1}V{HEIGHT}z");
 }
 
-/// Six times along a series, the last is its end.
+/// Returns six times along a series; the last is its end.
 fn times(from: u64, step: u64, buckets: usize, live: bool) -> Vec<String> {
     const LABELS: u64 = 5;
     let length = step * buckets as u64;
@@ -88,12 +88,12 @@ fn times(from: u64, step: u64, buckets: usize, live: bool) -> Vec<String> {
 
 pub struct DurationsChart {
     pub percentiles: Vec<(&'static str, String)>,
-    /// Paths: within the brush, and outside of it.
+    /// The path of the bars within the brush.
     pub inside: String,
     pub outside: String,
-    /// Where, anchor, text.
+    /// The labels: position, anchor, text.
     pub axis: Vec<(String, &'static str, String)>,
-    /// The axis: log10 of ns at both of its ends.
+    /// The beginning of the axis as log10 of ns.
     pub low: f64,
     pub high: f64,
     pub grips: [Grip; 2],
@@ -106,13 +106,13 @@ pub struct Grip {
     pub name: &'static str,
     pub label: &'static str,
     pub x: String,
-    /// log10 of ns.
+    /// The value as log10 of ns.
     pub value: f64,
     pub text: String,
 }
 
 impl DurationsChart {
-    /// `brush`: shortest and longest duration that is asked for, ns.
+    /// Makes the histogram. `brush` holds the selected minimum and maximum duration in ns.
     pub fn new(
         bins: &DurationBins,
         percentiles: Option<Percentiles>,
@@ -129,7 +129,7 @@ impl DurationsChart {
         if low > high {
             (low, high) = (6.0, 9.0);
         }
-        // a bin of air on both sides, and no less than a decade
+        // There is a margin of a bin on both sides, and at least a decade in all.
         let bin = 1.0 / DurationBins::PER_DECADE;
         let air = ((1.0 - (high - low)) / 2.0).max(bin);
         (low, high) = (low - air, high + air);
@@ -173,7 +173,7 @@ impl DurationsChart {
     }
 }
 
-/// Decades, and steps between them where there is but one.
+/// Returns the decades, with steps between them if there is only one.
 fn ticks(low: f64, high: f64) -> impl Iterator<Item = f64> {
     let parts: &[f64] = if high - low < 1.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let decades = low.floor() as i32..=high.ceil() as i32;
@@ -181,7 +181,7 @@ fn ticks(low: f64, high: f64) -> impl Iterator<Item = f64> {
     all.filter(move |log| (low..=high).contains(log))
 }
 
-/// A label at the edge stays within the chart.
+/// Returns the anchor with which a label at the edge stays within the chart.
 fn anchor(x: f64) -> &'static str {
     match x {
         x if x < 0.04 => "start",
@@ -190,7 +190,7 @@ fn anchor(x: f64) -> &'static str {
     }
 }
 
-/// `10 ms`, of a log10 of ns.
+/// Formats a log10 of ns, such as `10 ms`.
 fn unit(log: f64) -> String {
     let (value, unit) = match 10f64.powf(log) * 1.000_001 {
         v if v < 1e3 => (v, "ns"),
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arrivals_count_from_the_first_bucket_with_any() {
+    fn arrivals_begin_with_the_first_non_empty_bucket() {
         let overview = Overview {
             traces: 30,
             errors: 3,
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_brush_parts_the_bins() {
+    fn the_brush_divides_the_bins() {
         let bins = DurationBins { bins: vec![(96, 5), (112, 10), (128, 1)] };
         let chart = DurationsChart::new(&bins, None, (Some(5_000_000), None));
         assert_eq!((chart.outside.matches('M').count(), chart.inside.matches('M').count()), (1, 2));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn few_or_no_durations_have_an_axis_too() {
+    fn few_or_no_durations_still_have_an_axis() {
         let one = DurationsChart::new(&DurationBins { bins: vec![(112, 1)] }, None, (None, None));
         assert!((one.high - one.low - 1.0).abs() < 1e-9 && one.axis.len() >= 2);
         let none = DurationsChart::new(&DurationBins::default(), None, (None, None));

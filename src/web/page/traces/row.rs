@@ -1,4 +1,4 @@
-//! A trace as a row of the list, or a card.
+//! A trace as a row of the list, or as a card.
 
 use crate::store::{ShapeSpan, TraceSummary};
 use crate::text;
@@ -16,9 +16,9 @@ pub struct Row {
     pub spans: String,
     pub error: Option<RowError>,
     pub duration: String,
-    /// Beside the longest of the page, `44%`.
+    /// The length relative to the longest trace of the page, such as `44%`.
     pub length: String,
-    /// `14:32:08.214`, and the whole stamp.
+    /// A time such as `14:32:08.214`, and the full time.
     pub clock: String,
     pub stamp: String,
 }
@@ -27,11 +27,11 @@ pub struct RowError {
     pub class: &'static str,
     pub service: String,
     pub r#type: String,
-    /// Failed spans beside the first.
+    /// The number of failed spans beside the first one.
     pub more: u32,
 }
 
-/// A span of the small picture, geometry as SVG attributes.
+/// A span of the small picture, with its geometry as SVG attributes.
 #[derive(Debug, PartialEq)]
 pub struct Stroke {
     pub class: &'static str,
@@ -42,7 +42,7 @@ pub struct Stroke {
 }
 
 impl Row {
-    /// `longest` duration of the page, ns.
+    /// Makes a row. `longest` is the longest duration on the page in ns.
     pub fn new(app: &App, palette: &Palette, trace: TraceSummary, longest: u64) -> Row {
         let located = || Some(app.session.locate(trace.id)?.scenario_name().to_string());
         let scenario = trace.scenario.clone().or_else(located);
@@ -68,13 +68,13 @@ impl Row {
         }
     }
 
-    /// As many digits as tell ids apart at a glance.
+    /// Returns the first digits of the id, enough to tell ids apart at a glance.
     pub fn short_id(&self) -> &str {
         &self.id[..8]
     }
 }
 
-/// px.
+/// The height in px.
 const HEIGHT: f64 = 20.0;
 
 fn shape(palette: &Palette, spans: &[ShapeSpan]) -> Vec<Stroke> {
@@ -86,7 +86,7 @@ fn shape(palette: &Palette, spans: &[ShapeSpan]) -> Vec<Stroke> {
         let width = (span.duration as f64).max(end * 0.008);
         Stroke {
             class: palette.class(&span.service),
-            // what ends at the edge stays within it
+            // A bar at the edge stays within it.
             x: format::percent((span.offset as f64).min(end - width), end),
             y: format!("{:.1}", top + i as f64 * pitch),
             width: format::percent(width, end),

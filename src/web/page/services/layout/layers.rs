@@ -1,21 +1,23 @@
-//! Columns: cycles broken, each node as far right of its callers as the longest way to it, long edges cut into short ones.
+//! The columns: cycles are broken, each node is as far to the right of its callers as the longest path to it, and long
+//! edges are cut into short ones.
 
 use super::Call;
 
-/// Nodes and bends of edges, in layers; each edge leads from a layer to the next.
+/// The nodes and the bends of edges in layers; each edge leads from a layer to the next.
 pub struct Layered {
-    /// Vertices of each layer, from top to bottom; vertices below `nodes` are nodes, the others bends.
+    /// The vertices of each layer, from top to bottom. A vertex with a number less than `nodes` is a node; the others are
+    /// bends.
     pub layers: Vec<Vec<usize>>,
     pub nodes: usize,
-    /// By vertex: those it is tied to in the layer before, and in the layer after.
+    /// For each vertex, its neighbours in the layer before.
     pub left: Vec<Vec<usize>>,
     pub right: Vec<Vec<usize>>,
     pub chains: Vec<Chain>,
 }
 
-/// The way of a call.
+/// The path of a call.
 pub struct Chain {
-    /// Vertices from left to right; one alone: it calls itself.
+    /// The vertices from left to right; a single one for a call to itself.
     pub vertices: Vec<usize>,
     /// The call goes from right to left.
     pub backward: bool,
@@ -68,13 +70,14 @@ impl Layered {
         vertex >= self.nodes
     }
 
-    /// So many edges end at a box that a label has one line.
+    /// Reports whether so many edges end at a box that a label has only one line.
     pub fn is_crowded(&self) -> bool {
         self.left[..self.nodes].iter().any(|left| left.len() > 2)
     }
 }
 
-/// Which calls have to be turned round so that no cycle is left, and the nodes so that the others all lead onwards.
+/// Returns which calls must be reversed so that no cycle is left, and an order of the nodes in which all other calls lead
+/// forward.
 fn acyclic(nodes: usize, calls: &[Call]) -> (Vec<bool>, Vec<usize>) {
     let mut out: Vec<Vec<usize>> = vec![vec![]; nodes];
     let mut called = vec![false; nodes];
@@ -106,7 +109,7 @@ struct Search<'a> {
     out: Vec<Vec<usize>>,
     backward: Vec<bool>,
     mark: Vec<Mark>,
-    /// Nodes as they are done: callers after all they call.
+    /// The nodes in the order in which they are finished: callers after everything that they call.
     order: Vec<usize>,
 }
 
@@ -135,7 +138,7 @@ fn columns(nodes: usize, edges: &[(usize, usize)], order: &[usize]) -> Vec<usize
         let before = edges().filter(|e| e.1 == node).map(|e| column[e.0] + 1).max();
         column[node] = before.unwrap_or(0);
     }
-    // what nobody calls stands close to what it calls
+    // A node without callers is placed close to what it calls.
     for node in 0..nodes {
         if edges().all(|e| e.1 != node) {
             let after = edges().filter(|e| e.0 == node).map(|e| column[e.1]).min();

@@ -1,5 +1,5 @@
-//! The order within layers: a fixed number of sweeps that put each vertex at the mean of its neighbours, then swaps of two
-//! that stand side by side; the order with the fewest crossings stays.
+//! The order within layers: a fixed number of sweeps that put each vertex at the mean of its neighbours, followed by swaps
+//! of adjacent vertices. The order with the fewest crossings is kept.
 
 use super::layers::Layered;
 
@@ -25,7 +25,7 @@ pub fn untie(graph: &mut Layered) {
     graph.layers = best.1;
 }
 
-/// By vertex: its place in its layer.
+/// Returns each vertex's place in its layer.
 fn places(graph: &Layered) -> Vec<usize> {
     let mut places = vec![0; graph.left.len()];
     for layer in &graph.layers {
@@ -46,7 +46,7 @@ fn by_mean(graph: &mut Layered, layer: usize, leftwards: bool) {
     graph.layers[layer] = means.into_iter().map(|(_, vertex)| vertex).collect();
 }
 
-/// Swap neighbours in a layer as long as that takes crossings away.
+/// Swaps adjacent vertices of a layer as long as that removes crossings.
 fn swap(graph: &mut Layered) {
     let mut places = places(graph);
     for layer in 0..graph.layers.len() {

@@ -1,14 +1,14 @@
-//! Heights: each vertex as close to its neighbours as the order in its layer and the room between boxes allow.
+//! The heights: each vertex is as close to its neighbours as the order in its layer and the distance between boxes allow.
 
 use super::BOX;
 use super::layers::Layered;
 
-/// Between two boxes in a column, and between an edge and what it passes.
+/// The distance between two boxes in a column, and between an edge and a box that it passes.
 const ROW_GAP: i32 = 18;
 const LANE: i32 = 16;
 const ROUNDS: usize = 12;
 
-/// Centres of all vertices from the upper edge, and the whole height.
+/// Returns the centres of all vertices from the upper edge, and the total height.
 pub fn heights(graph: &Layered) -> (Vec<i32>, i32) {
     let mut heights = vec![0.0; graph.left.len()];
     for layer in &graph.layers {
@@ -23,7 +23,7 @@ pub fn heights(graph: &Layered) -> (Vec<i32>, i32) {
         };
         layers.into_iter().for_each(|layer| settle(graph, layer, &mut heights, mean));
     }
-    // last, from left to right: what nearly lies on a line does
+    // The last pass goes from left to right and straightens edges that are nearly straight.
     graph.layers.iter().for_each(|layer| settle(graph, layer, &mut heights, straight));
 
     let half = |vertex| if graph.is_bend(vertex) { LANE / 2 } else { BOX.height / 2 };
@@ -33,7 +33,7 @@ pub fn heights(graph: &Layered) -> (Vec<i32>, i32) {
     (rounded.iter().map(|height| height - top).collect(), bottom - top)
 }
 
-/// Least heights in a layer, from 0.
+/// Returns the minimum heights in a layer, from 0.
 fn bounds(graph: &Layered, layer: &[usize]) -> Vec<f64> {
     let mut bounds = vec![0.0; layer.len()];
     for i in 1..layer.len() {
@@ -47,10 +47,10 @@ fn bounds(graph: &Layered, layer: &[usize]) -> Vec<f64> {
     bounds
 }
 
-/// A wish: a height, and how much it weighs.
+/// A desired height, and its weight.
 type Wish = (f64, f64);
 
-/// The mean of the neighbours; what is between two bends weighs most, so that long edges are straight.
+/// Returns the mean of the neighbours. Edges between two bends have the largest weight, so that long edges are straight.
 fn mean(graph: &Layered, vertex: usize, heights: &[f64]) -> Wish {
     let weight = |tie: usize| match (graph.is_bend(vertex), graph.is_bend(tie)) {
         (true, true) => 8.0,
@@ -65,7 +65,7 @@ fn mean(graph: &Layered, vertex: usize, heights: &[f64]) -> Wish {
     }
 }
 
-/// On one line with the closest neighbour before it, where that is near.
+/// Returns the height of the closest neighbour in the layer before, if it is near.
 fn straight(graph: &Layered, vertex: usize, heights: &[f64]) -> Wish {
     let own = heights[vertex];
     let distance = |tie: &f64| (tie - own).abs();
@@ -76,8 +76,8 @@ fn straight(graph: &Layered, vertex: usize, heights: &[f64]) -> Wish {
     }
 }
 
-/// The heights of a layer with the least weighted squares of distances to the wishes, order and room kept: pools of
-/// vertices that would overlap move as one (pool adjacent violators).
+/// Sets the heights of a layer to the minimum of the weighted squared distances to the desired heights, keeping order and
+/// distances. Pools of vertices that would overlap move together (pool adjacent violators).
 fn settle(graph: &Layered, layer: &[usize], heights: &mut [f64], wish: fn(&Layered, usize, &[f64]) -> Wish) {
     let bounds = bounds(graph, layer);
     let mut pools: Vec<(f64, f64, usize)> = vec![];

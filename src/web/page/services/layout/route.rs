@@ -1,25 +1,26 @@
-//! The lines of edges: curves between columns, straight through a column, an arrow at the end, and where a label can stand.
+//! The lines of edges: curves between columns, straight lines through a column, an arrow at the end, and possible places of
+//! the label.
 
 use super::layers::{Chain, Layered};
 use super::{BOX, Point};
 use std::fmt::Write;
 
-/// The curve at the beginning of a gap between two columns; the rest of it is straight.
+/// The width of the curve at the beginning of a gap between two columns; the remainder is straight.
 const CURVE: i32 = 35;
-/// The arrow's length, and half its width.
+/// The length of the arrow.
 const TIP: i32 = 7;
 const HALF_TIP: i32 = 4;
-/// Between two edges that end at the same side of a box: lines of text fit between them; between more, and all together.
+/// The distance between two edges that end at the same side of a box, with room for lines of text.
 const PAIR: i32 = 26;
 const PORT: i32 = 15;
 const PORTS: i32 = 40;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
-    /// SVG paths of the line and of the arrow's tip.
+    /// The SVG path of the line.
     pub line: String,
     pub tip: String,
-    /// Where its label could stand, the best first.
+    /// The possible places of the label, the best first.
     pub labels: Vec<Label>,
 }
 
@@ -28,21 +29,21 @@ pub struct Route {
 pub struct Label {
     pub middle: Point,
     pub width: i32,
-    /// A line of text can stand above it and one below; else one line above.
+    /// There is room for a line of text above and one below; otherwise for one line above.
     pub two_lines: bool,
 }
 
-/// By chain. `centres` are the vertices': of a box the middle of its left side.
+/// Returns the route of each chain. `centres` are those of the vertices; for a box it is the middle of its left side.
 pub fn routes(graph: &Layered, centres: &[Point], gap: i32) -> Vec<Route> {
     let ports = Ports::of(graph, centres);
     graph.chains.iter().enumerate().map(|(i, chain)| route(centres, gap, &ports, i, chain)).collect()
 }
 
-/// How far from the middle of its box each edge ends, by chain.
+/// For each chain, the distance of its end from the middle of its box.
 struct Ports {
     left: Vec<i32>,
     right: Vec<i32>,
-    /// How many end at the left side of a node.
+    /// The number of edges that end at the left side of each node.
     count: Vec<usize>,
 }
 
@@ -59,7 +60,7 @@ impl Ports {
             if let [.., before, node] = chain.vertices[..] {
                 ends[node].push((centres[before].y, i));
             }
-            // edges leave from the middle of the right side; those that come back end below it
+            // Edges leave from the middle of the right side; returning edges end below it.
             let first = chain.vertices[0];
             if chain.backward {
                 ports.right[i] = (BOX.height / 4 + arrivals[first] * HALF_TIP * 2).min(BOX.height / 2 - HALF_TIP);
@@ -115,7 +116,7 @@ fn route(centres: &[Point], gap: i32, ports: &Ports, i: usize, chain: &Chain) ->
     Route { line: format!("M{} {}H{}{line}", start.x, start.y, start.x + head), tip, labels }
 }
 
-/// To another height, flat at both ends.
+/// Adds a curve to another height, flat at both ends.
 fn curve(line: &mut String, from: Point, y: i32) {
     let (x, middle) = (from.x + CURVE, from.x + CURVE / 2);
     if from.y != y {
@@ -123,7 +124,7 @@ fn curve(line: &mut String, from: Point, y: i32) {
     }
 }
 
-/// A loop on top of a box, for a service that calls itself.
+/// Returns a loop above a box, for a service that calls itself.
 fn around(centre: Point) -> Route {
     let (x, y) = (centre.x + BOX.width - 40, centre.y - BOX.height / 2);
     Route {

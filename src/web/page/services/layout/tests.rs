@@ -5,7 +5,7 @@ fn overlap(a: Point, b: Point) -> bool {
     (a.x - b.x).abs() < BOX.width && (a.y - b.y).abs() < BOX.height
 }
 
-/// Each box within the map, none on another.
+/// Checks that each box is within the map, and none overlap.
 fn check(nodes: usize, calls: &[Call]) -> Layout {
     let layout = arrange(nodes, calls);
     for (i, a) in layout.boxes.iter().enumerate() {
@@ -33,7 +33,7 @@ proptest! {
 }
 
 #[test]
-fn callers_stand_left_of_what_they_call() {
+fn callers_are_to_the_left_of_their_callees() {
     let pairs = [(0, 1), (1, 2), (0, 2), (3, 2), (2, 4)];
     let layout = check(5, &calls(&pairs));
     for (from, to) in pairs {
@@ -44,7 +44,7 @@ fn callers_stand_left_of_what_they_call() {
 }
 
 #[test]
-fn of_a_cycle_one_call_goes_back() {
+fn one_call_of_a_cycle_goes_back() {
     let layout = check(3, &calls(&[(0, 1), (1, 2), (2, 0), (1, 1)]));
     let x: Vec<i32> = layout.boxes.iter().map(|b| b.x).collect();
     assert!(x[0] < x[1] && x[1] < x[2]);
@@ -54,7 +54,7 @@ fn of_a_cycle_one_call_goes_back() {
 
 #[test]
 fn an_edge_passes_between_boxes() {
-    // 0 calls 3 over two columns, in each of which a box stands where the line would be
+    // 0 calls 3 over two columns, each of which has a box where the line would be.
     let layout = check(4, &calls(&[(0, 1), (1, 2), (2, 3), (0, 3)]));
     assert_eq!(layout.routes[3].labels.len(), 3, "at its end, and in each column that it passes");
     for label in &layout.routes[3].labels[1..] {
@@ -64,7 +64,7 @@ fn an_edge_passes_between_boxes() {
 }
 
 #[test]
-fn crossings_are_untied() {
+fn crossings_are_removed() {
     let layout = check(4, &calls(&[(0, 3), (1, 2)]));
     assert_eq!(layout.boxes[0].y, layout.boxes[3].y);
     let layout = check(6, &calls(&[(0, 1), (0, 2), (1, 5), (2, 4), (2, 3)]));
@@ -73,7 +73,7 @@ fn crossings_are_untied() {
 }
 
 #[test]
-fn parts_without_a_tie_fill_shelves() {
+fn separate_parts_fill_shelves() {
     let layout = check(15, &[]);
     assert!(layout.size.width > 4 * BOX.width && layout.size.width <= PANEL, "{:?}", layout.size);
     assert_eq!(check(0, &[]).size.height, 0);
