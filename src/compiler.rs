@@ -1,7 +1,7 @@
 //! Language to plan.
 //!
-//! [`compile`] shows the whole way: `check` looks at what takes more than one place to see; `names` gives names their meaning
-//! and everything an order; `resolve` makes the `typed` tree (with `expression` for each template and `service` for the
+//! [`compile`] shows the whole way: `shared` knows the shared spans; `check` looks at what takes more than one place to see; `names`
+//! puts shared spans where they are used, and gives names their meaning and everything an order; `resolve` makes the `typed` tree (with `expression` for each template and `service` for the
 //! resources); `lower` makes instructions of it; `link` finds what the links can lead to; `compact` leaves out what nothing
 //! uses; and the plan's verifier has the last word.
 

@@ -147,7 +147,8 @@ fn files_share_the_services_of_their_directory() {
             format!("services: [t{i}]\nscenarios:\n- {{name: a{i}, root_span: {{service: t{i}, operation: o}}}}\n");
         fs::write(directory.path().join(format!("{i}.yaml")), text).unwrap();
     }
-    assert_eq!(codes_in_bounded_memory(directory.path()), [""; 0]);
+    // No span is of the base's services, which is said of the first hundred.
+    assert_eq!(codes_in_bounded_memory(directory.path()), ["W0503"]);
 }
 
 #[test]
@@ -187,4 +188,56 @@ fn a_compile_ends_when_its_budget_does() {
         let (_, compiled) = stopped.join().unwrap();
         assert_eq!(compiled.diagnostics[0].problem.message(), "compiling was cancelled before it ended");
     }
+}
+
+/// Makes so many shared spans, each of which calls the previous one twice.
+fn doubling_spans(levels: usize) -> String {
+    let mut spans = "spans:\n  s0: {service: s, operation: o}\n".to_owned();
+    for level in 1..=levels {
+        let before = level - 1;
+        writeln!(spans, "  s{level}: {{service: s, operation: o, calls: [{{use: s{before}}}, {{use: s{before}}}]}}")
+            .unwrap();
+    }
+    spans
+}
+
+#[test]
+fn shared_spans_that_double_are_refused_where_they_are_used() {
+    let calls = "root_span: {service: s, operation: o, calls: [{use: s62}]}\n";
+    assert_eq!(codes_of(&format!("{}name: a\n{calls}", doubling_spans(62))), ["E0606"]);
+    // As many as a scenario may have, in more scenarios than there may be of that size.
+    let mut text = format!("{}scenarios:\n", doubling_spans(12));
+    for scenario in 0..500 {
+        writeln!(text, "  - {{name: n{scenario}, root_span: {{use: s12}}}}").unwrap();
+    }
+    assert_eq!(codes_of(&text), ["E0707"]);
+}
+
+#[test]
+fn a_long_chain_of_shared_spans_is_refused_at_its_first_link_too_many() {
+    let mut text = "spans:\n  s0: {service: s, operation: o}\n".to_owned();
+    for level in 1..20_000 {
+        writeln!(text, "  s{level}: {{use: s{}}}", level - 1).unwrap();
+    }
+    let (_, compiled) =
+        compile_loaded(load_texts(vec![("a.yaml".into(), text + "name: a\nroot_span: {use: s19999}\n")]));
+    let codes: Vec<_> = compiled.diagnostics.iter().map(|found| found.problem.code()).collect();
+    assert_eq!(codes, ["E0706"]);
+}
+
+#[test]
+fn a_large_shared_span_that_is_used_often_is_refused() {
+    let attributes: String = (0..1_000).map(|i| format!("      a{i}: {i}\n")).collect();
+    let uses = "    - {use: large}\n".repeat(4_300);
+    let large = format!("spans:\n  large:\n    service: s\n    operation: o\n    attributes:\n{attributes}");
+    assert_eq!(
+        codes_of(&format!("{large}name: a\nroot_span:\n  service: s\n  operation: o\n  calls:\n{uses}")),
+        ["E0707"]
+    );
+    let long = format!("spans:\n  long: {{service: s, operation: '{}'}}\n", "<<service.name>>".repeat(4_000));
+    let uses = "    - {use: long}\n".repeat(2_100);
+    assert_eq!(
+        codes_of(&format!("{long}name: a\nroot_span:\n  service: s\n  operation: o\n  calls:\n{uses}")),
+        ["E0707"]
+    );
 }

@@ -32,7 +32,7 @@ fn listings() {
 }
 
 /// Words that make sense somewhere, put anywhere.
-const WORDS: [&str; 48] = [
+const WORDS: [&str; 58] = [
     "<<vars.a>>",
     "<<random.uuid>>",
     "<<parent.attributes.user.id>>",
@@ -81,15 +81,25 @@ const WORDS: [&str; 48] = [
     "status: ok",
     "scope: {name: a}",
     "filler: {count: 2, values: 3, length: 4}",
+    "use: http.server",
+    "use: statement",
+    "use: reserve",
+    "with: {route: /, status: <<n>>}",
+    "client: true",
+    "client: false",
+    "kind: SERVER",
+    "<<callee.attributes.http.response.status_code>>",
+    "{at: end, when: error.propagated, type: T}",
+    "<<retry.attempt>>",
 ];
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 600, failure_persistence: None, ..Default::default() })]
 
     /// However an input is changed, it is compiled or refused; the verifier never refuses what the compiler made.
     #[test]
     fn changed_inputs_are_compiled_or_refused(
-        input in 0..15usize,
+        input in 0..21usize,
         changes in proptest::collection::vec((0..10_000usize, 0..24usize, 0..WORDS.len()), 1..4),
     ) {
         let texts = [
@@ -108,6 +118,12 @@ proptest::proptest! {
             include_str!("plans/forms.yaml"),
             include_str!("plans/nested.yaml"),
             include_str!("plans/filler.yaml"),
+            include_str!("plans/shared.yaml"),
+            include_str!("plans/shared.yaml"),
+            include_str!("plans/prelude.yaml"),
+            include_str!("plans/clients.yaml"),
+            include_str!("plans/failures.yaml"),
+            include_str!("plans/groups.yaml"),
         ];
         // Cut between words, so that most changes are of the scenario and not of its YAML.
         let mut words: Vec<&str> = texts[input].split_inclusive([' ', '\n', ':', '.', ',', '(']).collect();

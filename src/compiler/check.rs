@@ -111,14 +111,13 @@ impl<'a, 'm> Bounds<'a, 'm> {
         if depth + extent.depth >= limits::CALL_DEPTH {
             self.too_deep(at, report);
         }
-        let had_room = self.blocks <= limits::BLOCKS;
+        let before = (self.blocks, *self.values);
         self.blocks = self.blocks.saturating_add(extent.blocks);
-        if had_room && self.blocks > limits::BLOCKS {
+        *self.values = self.values.saturating_add(extent.values);
+        if before.0 <= limits::BLOCKS && self.blocks > limits::BLOCKS {
             self.crossed = Some(at);
         }
-        let had_room = *self.values <= VALUES;
-        *self.values = self.values.saturating_add(extent.values);
-        if had_room && *self.values > VALUES {
+        if before.1 <= VALUES && *self.values > VALUES && self.crossed.is_none() {
             report.add(Problem::SharedTooMuch { limit: VALUES }, at);
         }
     }

@@ -7,6 +7,7 @@ mod choice;
 mod field;
 mod filter;
 mod function;
+mod known;
 mod operator;
 mod text;
 

@@ -8,6 +8,9 @@ use crate::plan::Fault;
 /// Searches for a similar name after which no more are made, so that a broken file of any size stays cheap.
 const MOST_SUGGESTIONS: u32 = 200;
 
+/// Things that are said not to be used: warnings alone must not fill the list of mistakes.
+const MOST_UNUSED: u32 = 100;
+
 /// A shared span, and a place at which it is used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UsedAt {
@@ -22,6 +25,7 @@ pub struct Report {
     /// The shared spans that are being looked at, each behind the one that it is used in.
     uses: Vec<UsedAt>,
     suggestions: u32,
+    unused: u32,
     /// There is an error, here or before.
     failed: bool,
     full: bool,
@@ -62,6 +66,14 @@ impl Report {
         // Far more than will be shown.
         if self.diagnostics.len() < MAX_FOUND {
             self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Adds that something is not used, unless that was said of very many things.
+    pub fn add_unused(&mut self, problem: Problem, at: Loc) {
+        self.unused += 1;
+        if self.unused <= MOST_UNUSED {
+            self.add(problem, at);
         }
     }
 

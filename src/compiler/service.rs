@@ -132,7 +132,7 @@ impl<'m> Services<'m> {
                     unused.insert(None);
                 }
                 if is_right && !self.model.partial.contains(&service.name.loc.file) {
-                    report.add(Problem::UnusedService { name: service.name.value.clone() }, service.name.loc);
+                    report.add_unused(Problem::UnusedService { name: service.name.value.clone() }, service.name.loc);
                 }
             }
         }

@@ -25,7 +25,7 @@ pub struct Extent {
     pub blocks: usize,
     /// How deep they stand in each other below what calls the span.
     pub depth: usize,
-    /// The values in the YAML that it and all that it uses are written in.
+    /// How much there is to compile in it and all that it uses.
     pub values: usize,
     /// The shared spans that are made from one another, itself included.
     layers: usize,
@@ -216,7 +216,7 @@ impl<'m> Shared<'m> {
             let name = &definition.name;
             let is_ours = name.loc.file != PRELUDE && !self.model.partial.contains(&name.loc.file);
             if is_ours && !used.contains(&name.loc) {
-                report.add(Problem::UnusedShared { name: name.value.clone() }, name.loc);
+                report.add_unused(Problem::UnusedShared { name: name.value.clone() }, name.loc);
             }
         }
     }

@@ -88,11 +88,6 @@ impl<'a> Node<'a> {
         Node { loc, kind, weight }
     }
 
-    /// The values in it and itself, with what aliases repeat; a long text counts as several.
-    pub fn weight(&self) -> usize {
-        self.weight
-    }
-
     /// Written as nothing, `~` or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, style: Style::Plain } if core(text) == Core::Null)

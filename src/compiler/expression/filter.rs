@@ -106,6 +106,9 @@ impl Expressions<'_> {
                 let value = self.argument(value)?;
                 let present = Typed { ty: ty.kind.into(), ..input.typed };
                 self.comparable("==", (present, input.loc), (value.typed, value.loc), loc)?;
+                if self.is_kept(of, value.typed.expr) {
+                    return Some(input.typed);
+                }
                 self.add(Expr::Omit { of, value: value.typed.expr }, Type { kind: ty.kind, optional: true })
             }
             ("uuid", _) => self.add(Expr::StableUuid { of }, same(Kind::Text)),

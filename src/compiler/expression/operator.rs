@@ -58,7 +58,7 @@ impl Expressions<'_> {
                     Binary::Gt => Operator::Gt,
                     _ => Operator::Ge,
                 };
-                self.add(plan(operator), Kind::Bool)
+                self.compare(operator, a.expr, b.expr)
             }
             Binary::Add if a.ty.kind == Kind::Text || b.ty.kind == Kind::Text => {
                 for (typed, loc) in [(a, left.loc), (b, right.loc)] {
@@ -118,7 +118,7 @@ impl Expressions<'_> {
         for (item, item_loc) in &items {
             self.comparable("in", (of, left.loc), (*item, *item_loc), loc)?;
         }
-        self.add(Expr::In { of: of.expr, items: items.iter().map(|(item, _)| item.expr).collect() }, Kind::Bool)
+        self.find_in(of.expr, items.iter().map(|(item, _)| item.expr).collect())
     }
 
     pub(super) fn number(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {

@@ -54,6 +54,11 @@ impl Names<'_> {
         }
     }
 
+    /// Whether `site` stands in a shared span.
+    pub fn is_shared(&self, site: Site) -> bool {
+        self.body(site).is_some()
+    }
+
     /// The body of a shared span that `site` stands in, the innermost.
     fn body(&self, site: Site) -> Option<&BodyNode<'_>> {
         self.scopes[self.scope(site)].body.map(|body| &self.bodies[body])

@@ -173,6 +173,14 @@ impl<'m> Resolver<'m> {
         AttrId(self.tables.program.attrs.len() as u32 - 1)
     }
 
+    /// Whether a value is absent whatever happens: a constant that is left out.
+    fn is_omitted(&self, value: ExprId) -> bool {
+        match self.tables.program.exprs[value.index()] {
+            Expr::Omit { of, value } => of == value && self.tables.constant_of(of).is_some(),
+            _ => false,
+        }
+    }
+
     /// The slot, if the value is one's already: slots are written once, so it can be read instead of a copy.
     pub(super) fn slot_of(&self, value: ExprId) -> Option<SlotId> {
         match self.tables.program.exprs[value.index()] {
@@ -212,7 +220,9 @@ impl<'m> Resolver<'m> {
                     let slot = keep(state, draft, &attribute.key.value, typed.expr, place);
                     typed = self.read_slot(slot, typed);
                 }
-                draft.push(Action::Attribute(attr, typed.expr), place);
+                if !(state.names.is_shared(site) && self.is_omitted(typed.expr)) {
+                    draft.push(Action::Attribute(attr, typed.expr), place);
+                }
             }
         }
         state.values.spans[draft.at].attributes[index] = Some(typed);

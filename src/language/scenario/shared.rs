@@ -26,7 +26,7 @@ pub struct Definition {
     pub span: Span,
     /// Whether parameters or attributes may be missing for a mistake that was reported.
     pub lacks_names: bool,
-    /// The values in the YAML that it is written in, with what aliases repeat.
+    /// How much there is to compile in it: its values, with what aliases repeat; a long text counts as several.
     pub weight: usize,
 }
 

@@ -42,7 +42,23 @@ fn definition(cx: &mut Context, name: Located<String>, node: &Node) -> Option<De
     let mut span = partial(cx, &fields);
     span.calls = item::calls(cx, &fields, 2);
     let lacks_names = cx.misspelt_names > misspelt_before;
-    Some(Definition { name, parameters, span, lacks_names, weight: node.weight() })
+    Some(Definition { name, parameters, span, lacks_names, weight: weight(node) })
+}
+
+/// The bytes of text that weigh as much as a value: so many make an expression or two.
+const BYTES_A_VALUE: usize = 16;
+
+/// How much there is in a node to compile: its values, and the longer its texts, the more.
+fn weight(node: &Node) -> usize {
+    match &node.kind {
+        Kind::Broken => 1,
+        Kind::Scalar { text, .. } => 1 + text.len() / BYTES_A_VALUE,
+        Kind::Sequence(items) => items.iter().map(|item| weight(item)).fold(1, usize::saturating_add),
+        Kind::Mapping(entries) => {
+            let weights = entries.iter().map(|entry| 1 + entry.key.value.len() / BYTES_A_VALUE + weight(&entry.value));
+            weights.fold(1, usize::saturating_add)
+        }
+    }
 }
 
 /// `use` and `with`.
