@@ -2,12 +2,13 @@
 
 use super::{Resolver, State, new_slot};
 use crate::compiler::link::{Export, Piece};
-use crate::compiler::names::{Scoped, Site, SpanNode, Step, is_computed};
+use crate::compiler::names::{Scoped, Site, SpanNode, Step, Target, is_computed};
 use crate::compiler::report::Report;
 use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
 use crate::language::diagnostic::Problem;
-use crate::language::scenario::{Attribute, ErrorCondition, InstrumentationScope, Kind};
+use crate::language::scenario::{Attribute, ErrorCondition, InstrumentationScope, Kind, Scalar, Value};
 use crate::language::source::Loc;
+use crate::language::template::{Expr as Ast, Part};
 use crate::plan::{
     AttrId, AttrRange, Chance, Constant, DistId, ERROR_TYPE, Error, ErrorId, Expr, ExprId, SCOPE, Scope, ScopeId,
     ServiceId, SlotId, SpanForm, SpanKind, TextId,
@@ -79,8 +80,10 @@ impl<'m> Resolver<'m> {
         if (caller, node.kind, node.declines_client) == (Some(Kind::Server), Kind::Server, false) {
             report.add(Problem::ServerCallsServer, node.place);
         }
+        let mut given = Vec::new();
+        self.vars(state, &node.given, &mut given, report);
         let mut draft = self.draft(state, at);
-        self.vars(state, &node.given, &mut draft.steps, report);
+        draft.steps = given;
         self.links(state, &mut draft, report);
         for step in node.early_steps() {
             match *step {
@@ -137,12 +140,13 @@ impl<'m> Resolver<'m> {
         let node = &state.names.spans[at];
         let first = self.tables.program.attrs.len() as u32;
         let can_fail = !node.error_conditions.is_empty() || state.names.blocks[node.block].propagates;
-        let attributes = node.attributes.iter().map(|node| (node.model, node.is_sent));
-        let attr_ids = attributes.map(|(attribute, is_sent)| {
-            let key = attribute.key.value.as_str();
+        let attributes = node.attributes.iter().enumerate();
+        let attr_ids = attributes.map(|(index, attribute)| {
+            let (key, value) = (attribute.model.key.value.as_str(), &attribute.model.value);
             // What a failure replaces, or a client reads, can't be among the constant ones.
-            let is_shared = can_fail && key == ERROR_TYPE || node.replaced.contains(&key) || is_sent;
-            let attr = (is_shared || is_computed(&attribute.value)).then(|| self.new_attr(key));
+            let is_shared = can_fail && key == ERROR_TYPE || node.replaced.contains(&key) || attribute.is_sent;
+            let is_constant = !is_computed(value) || self.is_given(state, attribute.site(at, index), value);
+            let attr = (is_shared || !is_constant).then(|| self.new_attr(key));
             if is_shared && let Some(attr) = attr {
                 state.rows[at].insert(key, attr);
             }
@@ -171,6 +175,23 @@ impl<'m> Resolver<'m> {
         let key = self.tables.text(key);
         self.tables.program.attrs.push(key);
         AttrId(self.tables.program.attrs.len() as u32 - 1)
+    }
+
+    /// Whether a value of a shared span is made of nothing but text and parameters that are given constants.
+    fn is_given(&self, state: &State, site: Site, value: &Value) -> bool {
+        let Value::Scalar(Scalar::Expr(template) | Scalar::Text(template)) = value else { return false };
+        let is_constant = |path: &[String]| match state.names.find(site, path) {
+            Ok(Target::Var(var)) => {
+                let value = state.values.vars[var].and_then(|typed| self.tables.constant_of(typed.expr));
+                value.is_some_and(|value| !matches!(value, Constant::List(_)))
+            }
+            found => matches!(found, Ok(Target::ServiceName { .. })),
+        };
+        state.names.is_shared(site)
+            && template.parts.iter().all(|part| match part {
+                Part::Text(_) => true,
+                Part::Expr(node) => matches!(&*node.value, Ast::Path(path) if is_constant(path)),
+            })
     }
 
     /// Whether a value is absent whatever happens: a constant that is left out.
