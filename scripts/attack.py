@@ -136,7 +136,7 @@ class Bench:
             subprocess.run(
                 [self.binary, "run", "--seed", "42", "--count", "50", "--start", "2026-01-01", "--rate", "10/s", "--quiet"]
                 + ["--exporter", f"file={self.path('run.jsonl')}", "--manifest", path]
-                + [os.path.join(ROOT, "scenarios/examples")],
+                + [os.path.join(ROOT, "scenarios/examples/ecommerce_order.yaml")],
                 check=True,
                 capture_output=True,
             )
@@ -522,7 +522,7 @@ def merge_beyond_64_bits(bench):
         names.append(bench.path(f"{k}.json"))
         subprocess.run(
             [bench.binary, "run", "--seed", "42", "--count", "9", "--start", "2026-01-01", "--rate", "10/s", "--quiet", "--shard", f"{k}/3"]
-            + ["--exporter", "none", "--manifest", names[-1], os.path.join(ROOT, "scenarios/examples")],
+            + ["--exporter", "none", "--manifest", names[-1], os.path.join(ROOT, "scenarios/examples/ecommerce_order.yaml")],
             check=True,
             capture_output=True,
         )

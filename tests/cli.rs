@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::binary::{scenarios, tracegen};
+use support::binary::{brief, scenarios, tracegen};
 
 /// Nothing listens at this address.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -115,7 +115,7 @@ fn wrong_usage_is_explained_and_exits_with_2() {
 
 #[test]
 fn variables_give_paths_and_gaps() {
-    let examples = scenarios().join("examples");
+    let examples = brief();
     let run = |flags: &[&str], variables: &[(&str, &str)]| {
         let output = tracegen()
             .args(["run", "--seed", "7", "--start", "2026-01-01", "--count", "20", "--exporter", "stdout", "--quiet"])
@@ -200,7 +200,7 @@ fn a_second_signal_stops_at_once_and_reports_the_losses() {
 fn a_rate_is_met_and_reported() {
     let output = tracegen()
         .args(["run", "--seed", "7", "--rate", "2000/s", "--duration", "3s", "--exporter", "none", "--summary", "json"])
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .assert()
         .success();
     let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
@@ -214,7 +214,7 @@ fn a_rate_is_met_and_reported() {
 fn full_speed_ends_now_and_at_its_count() {
     let output = tracegen()
         .args(["run", "--seed", "7", "--rate", "max", "--count", "20000", "--exporter", "none", "--summary", "json"])
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .assert()
         .success();
     let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
@@ -237,7 +237,7 @@ fn every_subcommand_has_help_with_examples_and_completions_are_made() {
 fn spawn(arguments: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin("tracegen"))
         .args(arguments)
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::binary::scenarios;
+use support::binary::brief;
 use tempfile::TempDir;
 use tracegen::journal::{Archive, Manifest};
 
@@ -94,7 +94,7 @@ fn interrupt(child: Child) -> String {
 fn a_clock_that_is_set_back_changes_nothing_of_a_run() {
     let Some(stepped) = Stepped::new() else { return };
     let run = ["run", "--seed=7", "--rate=200/s", "--exporter=file=all.bin", "--manifest=run.json"];
-    let child = stepped.command(&run).arg(scenarios().join("examples")).spawn().expect("started");
+    let child = stepped.command(&run).arg(brief()).spawn().expect("started");
     std::thread::sleep(Duration::from_secs(3));
     stepped.step_back();
     std::thread::sleep(Duration::from_secs(3));

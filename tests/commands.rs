@@ -18,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::binary::{scenarios, spans, tracegen};
+use support::binary::{brief, spans, tracegen};
 use support::collector::read_delimited;
 use support::http;
 use support::peer::{Answer, Peer};
@@ -36,7 +36,7 @@ impl Folder {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("it's a $HOME of `its` own");
         fs::create_dir(&path).expect("created");
-        for entry in fs::read_dir(scenarios().join("examples")).expect("examples") {
+        for entry in fs::read_dir(brief()).expect("examples") {
             let from = entry.expect("an entry").path();
             fs::copy(&from, path.join(from.file_name().expect("a name"))).expect("copied");
         }

@@ -16,7 +16,7 @@ use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::binary::{json_requests, scenarios, spans};
+use support::binary::{brief, json_requests, spans};
 use support::collector::read_delimited;
 use support::folder::Folder;
 use support::process::Running;
@@ -34,7 +34,7 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tracegen"));
         command.args(words).args(flags).current_dir(self.path(""));
         if words[0] == "run" && !flags.iter().any(|flag| flag.starts_with("--resume")) {
-            command.arg(scenarios().join("examples"));
+            command.arg(brief());
         }
         let output = command.output().expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -66,7 +66,7 @@ fn a_file_is_overwritten_only_on_request() {
     assert_eq!(folder.run(&["--exporter=file=empty.bin"]).0, Some(0), "nothing is lost of an empty file");
     // Replay has the same flags.
     let replay = ["replay", "3", "--seed=7", "--start=2026-01-01", "--rate=100/s", "--exporter=file=a.bin"];
-    let examples = scenarios().join("examples").display().to_string();
+    let examples = brief().display().to_string();
     assert_eq!(folder.command(&replay, &[&examples]).0, Some(2));
     assert_eq!(folder.command(&replay, &[&examples, "--force"]).0, Some(0));
     // A file that can't be opened is out of reach.
@@ -132,7 +132,7 @@ fn two_outputs_are_never_one_file() {
     }
     let plan = folder.path("all.plan");
     let compile = ["compile", "-o", "all.plan"];
-    let examples = scenarios().join("examples").display().to_string();
+    let examples = brief().display().to_string();
     assert_eq!(folder.command(&compile, &[&examples]).0, Some(0));
     let whole = fs::read(&plan).expect("a plan");
     for flags in [["--exporter=none", "--manifest=all.plan"], ["--exporter=file=all.plan", "--force"]] {
@@ -196,7 +196,7 @@ fn devices_pipes_and_links_stay_what_they_are() {
     assert!(fs::metadata(&pipe).expect("there").file_type().is_fifo());
     assert_eq!(reader.join().expect("it read").lines().count(), 2, "at the start, and at the end");
     for output in ["/dev/null", "link.plan"] {
-        let examples = scenarios().join("examples").display().to_string();
+        let examples = brief().display().to_string();
         symlink("real.plan", folder.path("link.plan")).ok();
         assert_eq!(folder.command(&["compile", &examples, "-o", output], &[]).0, Some(0));
     }

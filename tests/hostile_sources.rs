@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::binary::{scenarios, tracegen};
+use support::binary::{brief, tracegen};
 use support::sink::Sink;
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ static RUN: LazyLock<TempDir> = LazyLock::new(|| {
         .args(["run", "--seed", "42", "--count", "20", "--start", "2026-01-01", "--rate", "10/s", "--quiet"])
         .args(["--exporter", "none", "--manifest"])
         .arg(folder.path().join("run.json"))
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .assert()
         .success();
     folder

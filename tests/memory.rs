@@ -55,7 +55,7 @@ fn flat(protocol: &str) {
         .args(["run", "--rate", "max", "--seed", "42", "--summary", "json", "--quiet"])
         .args(["--duration", &format!("{}s", lasts.as_secs()), "--endpoint", &url, "--protocol", protocol])
         // Some traces of the shipped scenarios last several minutes, and the end of a run waits for them.
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/examples"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/brief"))
         .stdout(Stdio::piped())
         .spawn()
         .expect("the binary is built with the tests");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::binary::{bare_spans, json_requests, scenarios, tracegen};
+use support::binary::{bare_spans, brief, json_requests, tracegen};
 
 #[test]
 fn a_rate_is_met() {
@@ -22,7 +22,7 @@ fn run_at_a_rate() -> (f64, u64) {
     let output = tracegen()
         .args(["run", "--seed", "42", "--rate", "500/s", "--duration", "3s", "--exporter", "none"])
         .args(["--summary", "json", "--quiet"])
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .timeout(Duration::from_secs(120))
         .output()
         .unwrap();
@@ -43,7 +43,7 @@ fn starts_are_even_to_the_nanosecond() {
     let output = tracegen()
         .args(["run", "--seed", "42", "--start", "2026-01-01T00:00:00Z", "--rate", "3000/s", "--count", "1000"])
         .args(["--exporter", "file=-", "--quiet"])
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .timeout(Duration::from_secs(120))
         .output()
         .unwrap();
@@ -60,7 +60,7 @@ fn starts_are_even_to_the_nanosecond() {
 fn a_rate_that_cannot_be_met_is_reported_at_once() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tracegen"))
         .args(["run", "--seed", "42", "--rate", "100000000/s", "--exporter", "none", "--summary", "json"])
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -8,7 +8,7 @@ mod support {
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use std::time::Duration;
-use support::binary::{scenarios, spans, tracegen};
+use support::binary::{brief, scenarios, spans, tracegen};
 use support::collector::{Collector, Output, read_delimited};
 
 const RUN: [&str; 7] = ["run", "--seed", "42", "--start", "2026-01-01T00:00:00Z", "--count", "3000"];
@@ -54,7 +54,7 @@ fn a_collector_that_dies_and_comes_back_has_all_that_was_delivered() {
     let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tracegen"))
         .args(["run", "--seed", "42", "--rate", "400/s", "--duration", "8s", "--endpoint", &endpoint])
         .args(["--protocol", "grpc", "--summary", "json", "--quiet"])
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use support::binary::{bare_spans, json_requests, scenarios, spans, tracegen};
+use support::binary::{bare_spans, brief, json_requests, scenarios, spans, tracegen};
 use support::collector::read_delimited;
 use tempfile::TempDir;
 use tracegen::interpreter::Identity;
@@ -176,7 +176,7 @@ fn a_run_that_was_stopped_says_which_traces_were_sent() {
                 "--manifest",
             ])
             .arg(&manifest)
-            .arg(scenarios().join("examples"))
+            .arg(brief())
             .stderr(Stdio::null())
             .spawn()
             .expect("started");

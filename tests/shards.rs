@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use support::binary::{bare_spans, json_requests, scenarios, spans, tracegen};
+use support::binary::{bare_spans, brief, json_requests, spans, tracegen};
 use support::collector::read_delimited;
 use support::process::Running;
 use tempfile::TempDir;
@@ -236,7 +236,7 @@ fn shards_in_networks_of_their_own_are_one_run() {
             .arg(assert_cmd::cargo::cargo_bin("tracegen"))
             .args(["run", "--quiet", "--endpoint=http://127.0.0.1:4317", "--wait=60s"])
             .args(shards.flags(k))
-            .arg(scenarios().join("examples"))
+            .arg(brief())
             .stderr(Stdio::null())
             .spawn()
             .expect("started")

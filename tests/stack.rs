@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
-use support::binary::{scenarios, tracegen};
+use support::binary::{brief, scenarios, tracegen};
 use support::collector::read_delimited;
 use support::seen::{COLUMNS, Seen, in_jaeger, sent, written};
 use support::stack::{PARTS, Stack, until};
@@ -250,7 +250,6 @@ fn whatever_part_dies_the_others_go_on() {
     let Some(stack) = Stack::new() else { return };
     stack.up();
     // The traces end within a second, because a run lasts as long as its last trace.
-    let brief = || scenarios().join("examples");
     let run = Run::new(brief(), "7", 5, &["--rate", "40/s", "--duration", "15s"]);
     let sending = run.to(&stack);
     for part in ["clickhouse", "jaeger", "tracegen"] {

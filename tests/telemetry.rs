@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use support::binary::{scenarios, tracegen};
+use support::binary::{brief, scenarios, tracegen};
 use support::collector::{Collector, Output};
 use support::http::get;
 use support::serve::Server;
@@ -118,7 +118,7 @@ fn run_with_metrics_to(metrics: &str, protocol: &str, timeout_ms: &str) -> (Stri
     let begun = Instant::now();
     let output = tracegen()
         .args(["run", "--seed", "42", "--rate", "1000/s", "--duration", "1s", "--exporter", "none"])
-        .arg(scenarios().join("examples"))
+        .arg(brief())
         .envs([
             ("OTEL_METRICS_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", metrics),

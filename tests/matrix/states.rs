@@ -1,6 +1,6 @@
 //! Runs in every state that `verify` can meet, with the traces that were sent and the manifest.
 
-use crate::support::binary::{scenarios, tracegen};
+use crate::support::binary::{brief, tracegen};
 use crate::support::collector::read_delimited;
 use crate::support::process::Running;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -130,7 +130,7 @@ pub fn merged(seed: u64) -> Snapshot {
             ])
             .args(["--start", "2026-01-01", &output(shards.path()), "--manifest"])
             .arg(part)
-            .arg(scenarios().join("examples"))
+            .arg(brief())
             .assert()
             .success();
         sent.extend(read_delimited(&fs::read(shards.path().join("sent.bin")).expect("written")));

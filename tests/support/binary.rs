@@ -21,6 +21,11 @@ pub fn scenarios() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
 }
 
+/// Returns the directory of two of the examples, whose traces are short: a run lasts as long as its last trace.
+pub fn brief() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/brief")
+}
+
 /// Parses the requests of a JSON lines file.
 pub fn json_requests(text: &str) -> Vec<ExportTraceServiceRequest> {
     text.lines().map(|line| serde_json::from_str(line).expect("a request")).collect()

@@ -1,7 +1,7 @@
 //! Runs of the binary that are interrupted.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use super::binary::scenarios;
+use super::binary::brief;
 use std::ffi::OsStr;
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -25,7 +25,7 @@ impl Running {
     fn of<S: AsRef<OsStr>>(command: &mut Command, arguments: &[S], new: bool) -> Running {
         command.arg("run").args(arguments).arg("--quiet").stdout(Stdio::null()).stderr(Stdio::null());
         if new {
-            command.arg(scenarios().join("examples"));
+            command.arg(brief());
         }
         let mut child = command.spawn().expect("started");
         listens(&mut child);
