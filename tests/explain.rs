@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::binary::{bare_spans, scenarios, tracegen};
+use support::binary::{bare_spans, brief, scenarios, tracegen};
 use tracegen::explain::{Explanation, Figure, Part, Subject, explain};
 use tracegen::export::{Batch, Encode, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
@@ -93,12 +93,24 @@ struct Tested {
     likely: f64,
 }
 
-/// Makes `traces` traces of the scenarios of a path, and tests each figure of `explain` against them, of which some may be a
+/// Returns by how much traces are longer than one of six spans, so that fewer of them are made of what is long; at least 1.
+fn length(run: &Arc<Run>) -> u64 {
+    const TRACES: u64 = 200;
+    let (mut interpreter, mut trace) = (Interpreter::new(run), Trace::default());
+    let spans = (0..TRACES).map(|index| {
+        interpreter.trace(index, &mut trace);
+        trace.spans.len() as u64
+    });
+    (spans.sum::<u64>() / TRACES / 6).max(1)
+}
+
+/// Makes `traces` traces of the scenarios of a path, fewer where they are long, and tests each figure of `explain` against them, of which some may be a
 /// sample's.
 fn compare(path: &Path, traces: u64, tested: &mut Vec<Tested>) {
-    // The sample is of another seed, so that it has nothing in common with the traces.
-    let (_, explanation) = explained(path, 7, if traces > 200_000 { 100_000 } else { 20_000 });
     let (run, _) = explained(path, 42, 0);
+    let traces = traces / length(&run);
+    // The sample is of another seed, so that it has nothing in common with the traces.
+    let (_, explanation) = explained(path, 7, traces / 10);
     let plan = run.plan();
     let of_block = subjects(plan);
     let place = |subject: &Subject| explanation.parts.iter().position(|part| part.subject == *subject);
@@ -296,7 +308,7 @@ fn stdout(arguments: &[&str], path: &Path) -> String {
 
 #[test]
 fn tables() {
-    let examples = scenarios().join("examples");
+    let examples = brief();
     let mut shown = String::new();
     for arguments in [
         &["--samples", "5000"][..],
@@ -313,7 +325,7 @@ fn tables() {
 
 #[test]
 fn json_has_all_of_it() {
-    let examples = scenarios().join("examples");
+    let examples = brief();
     let arguments = ["--format", "json", "--samples", "2000", "--rate", "6000/m"];
     let text = stdout(&arguments, &examples);
     assert_eq!(text, stdout(&arguments, &examples), "again, and it is another");
