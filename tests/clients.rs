@@ -1,4 +1,4 @@
-//! Clients: the pair of spans that a call over a network makes, its times, and what the caller hears of it.
+//! Tests of clients: the pair of spans that a call over a network makes, its times, and the answer that the client reads.
 
 use support::spans::{MS, Span, compile, each_trace};
 
@@ -6,7 +6,7 @@ mod support {
     pub mod spans;
 }
 
-/// The first `count` traces of a root in `shop` with this one call, `more` being its further words.
+/// Returns the first `count` traces of a root in `shop` with this one call, which has the further fields `more`.
 fn traces(server: &str, more: &str, count: u64) -> Vec<Vec<Span>> {
     let plan = compile(&format!(
         "name: a\nroot_span:\n  service: shop\n  operation: root\n  attributes: {{http.route: /root}}\n  calls:
@@ -17,7 +17,7 @@ fn traces(server: &str, more: &str, count: u64) -> Vec<Vec<Span>> {
     all
 }
 
-/// Service, name, start and end in ms, and the type of the error.
+/// Returns the service, the name, the start and the end in ms, and the type of the error of each span.
 fn shown(spans: &[Span]) -> Vec<(&str, &str, u64, u64, &str)> {
     spans.iter().map(|s| (&*s.service, &*s.name, s.start / MS, s.end / MS, error_type(s))).collect()
 }
@@ -49,7 +49,7 @@ fn the_network_takes_a_fifth_of_a_millisecond_to_one_each_way_unless_told() {
     assert_eq!(traces(CHARGE, "      client: false\n", 1)[0].len(), 2);
 }
 
-/// A server that answers with a status of 200, 404 or 503, and fails by the last, whose client fails by both.
+/// A server that answers with the status 200, 404 or 503. The server fails with 503, and its client with 404 and 503.
 const STATUSES: &str = "      operation: charge
       delay_ms: 10
       attributes: {http.response.status_code: {choice: [200, 404, 503]}, constant: fixed}
@@ -114,7 +114,7 @@ fn what_fails_before_it_is_sent_reaches_no_server() {
         match spans.len() {
             2 => {
                 assert_eq!((spans[1].error.as_ref().unwrap().0.as_str(), spans[1].end), ("ConnectionRefused", 0));
-                // nothing of the trace before is read
+                // No value of the trace before is read.
                 assert_eq!(spans[1].attribute("status"), "");
                 refused += 1;
             }
@@ -144,13 +144,13 @@ fn a_client_gives_up_in_time_and_its_server_goes_on() {
         ("payment", "charge", 2, 52, ""),
     ];
     assert_eq!(shown(spans), expected);
-    // the answer never came
+    // The answer never came.
     assert_eq!(spans[1].attribute("status"), "");
     assert_eq!(spans[1].attribute("rpc.response.status_code"), "DEADLINE_EXCEEDED");
-    // without a word of its own a client has the type of the time-out
+    // Without an error condition of its own, a client has the type of the timeout.
     let spans = &traces(server, "      client: {network_ms: 2}\n      timeout_ms: 20\n", 1)[0];
     assert_eq!(shown(spans)[1], ("shop", "charge", 0, 20, "timeout"));
-    // and an answer that is on its way when the time is over comes too late
+    // An answer that is on its way at the timeout comes too late.
     let spans = &traces(CHARGE, "      client: {network_ms: 6}\n      timeout_ms: 20\n", 1)[0];
     assert_eq!(shown(spans)[1..], [("shop", "charge", 0, 20, "timeout"), ("payment", "charge", 6, 16, "")]);
     let spans = &traces(CHARGE, "      client: {network_ms: 5}\n      timeout_ms: 20\n", 1)[0];
@@ -181,7 +181,7 @@ fn each_attempt_is_a_pair_and_reads_its_own_answer() {
     }
 }
 
-/// The time of a span in the same process ends what it calls there, and a client is such a span: what it calls is not.
+/// A span's deadline ends the spans that it calls in the same process. A client is such a span, but its server is not.
 #[test]
 fn a_client_ends_with_the_span_around_it() {
     let plan = compile(

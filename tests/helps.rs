@@ -1,4 +1,4 @@
-//! Every help that a diagnostic gives is followed here: what it says is done to the file, and the mistake is gone.
+//! Every help of a diagnostic is followed here: the file is changed as it says, and the mistake is gone.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tracegen::language::source::Sources;
 
 const INPUTS: &str = "tests/diagnostics";
 
-/// For each input, in the order of its helps, what is written instead of what. "Did you mean" is followed without a word here.
+/// For each input, in the order of its helps: the old text and the new one. A "did you mean" is followed without an entry.
 #[rustfmt::skip]
 const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ("E0106-control-character", &[("a\0b", r#""a\x00b""#)]),
@@ -339,7 +339,7 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
 
 type Files = Vec<(String, String)>;
 
-/// The input, as it is given to the compiler: a file, or those of a directory.
+/// Returns the input as it is given to the compiler: a file, or those of a directory.
 fn files(path: &Path) -> Files {
     let read = |path: &Path| {
         let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
@@ -358,7 +358,8 @@ fn diagnostics(files: &Files) -> (Sources, Vec<Diagnostic>) {
     (sources, compiled.diagnostics)
 }
 
-/// The files with `new` for the `old` that is nearest behind the beginning of the diagnostic's line, or else the first.
+/// Returns the files with `new` in place of the first `old` after the beginning of the diagnostic's line, or else of the
+/// first one in the file.
 fn edited(files: &Files, sources: &Sources, found: &Diagnostic, old: &str, new: &str) -> Files {
     let file = sources.file(found.at.file);
     let mut files = files.clone();

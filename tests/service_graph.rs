@@ -1,5 +1,5 @@
-//! What a real collector makes of the shipped scenarios: its service graph and its metrics of spans, beside what the spans
-//! themselves say and what `explain` foretold.
+//! The service graph and the span metrics that a real collector computes from the shipped scenarios, compared with the
+//! spans themselves and with the figures of `explain`.
 
 mod support {
     pub mod binary;
@@ -19,14 +19,14 @@ use support::binary::{scenarios, tracegen};
 use support::collector::{Collector, Output, read_delimited};
 
 const TRACES: u32 = 4_000;
-/// How far a count may be from what is expected, in standard deviations: all of some hundred counts are within it in more than
-/// 99.99 % of seeds.
+/// The allowed distance of a count from its expected value, in standard deviations. With more than 99.99 % of seeds, all of
+/// some hundred counts are within it.
 const DEVIATIONS: f64 = 5.5;
 
-/// All and failed ones by two names: calls by caller and callee, or spans by service and operation.
+/// The numbers of all and of failed ones by two names: calls by caller and callee, or spans by service and operation.
 type Counts = BTreeMap<(String, String), (u64, u64)>;
 
-/// The names whose counts differ, with both.
+/// Returns the names whose counts differ, with both counts.
 fn different(found: &Counts, expected: &Counts) -> Vec<((String, String), [Option<(u64, u64)>; 2])> {
     let names: BTreeSet<_> = found.keys().chain(expected.keys()).cloned().collect();
     let both = names.into_iter().map(|names| {
@@ -51,7 +51,7 @@ fn is_failed(span: &Span) -> bool {
     span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error)
 }
 
-/// Each span with its service.
+/// Returns each span with its service.
 fn with_services(requests: &[ExportTraceServiceRequest]) -> impl Iterator<Item = (&str, &Span)> {
     requests.iter().flat_map(|request| &request.resource_spans).flat_map(|resource| {
         let service = text(&resource.resource.as_ref().unwrap().attributes, "service.name").unwrap();
@@ -59,8 +59,8 @@ fn with_services(requests: &[ExportTraceServiceRequest]) -> impl Iterator<Item =
     })
 }
 
-/// The calls that the spans show: a client or producer with a server or consumer below it, and a client that nobody answered, whose
-/// callee is whom its `server.address` names.
+/// Returns the calls that follow from the spans: a client or producer with a server or consumer below it, and a client
+/// without one, whose callee is named by its `server.address`.
 fn edges(requests: &[ExportTraceServiceRequest]) -> Counts {
     let (mut callers, mut answered) = (HashMap::new(), BTreeSet::new());
     let mut edges = Counts::new();
@@ -98,11 +98,11 @@ fn operations(requests: &[ExportTraceServiceRequest]) -> Counts {
     operations
 }
 
-/// The last value of each series of a counter, which is told apart by its resource and its attributes; the attributes with it.
+/// Returns the attributes and the last value of each series of a counter; series differ in their resources or attributes.
 fn counters(file: &Path, name: &str) -> Vec<(Vec<KeyValue>, u64)> {
     let mut last: BTreeMap<String, (Vec<KeyValue>, u64)> = BTreeMap::new();
     for line in fs::read_to_string(file).unwrap_or_default().lines() {
-        // The last line may be half written.
+        // The last line may be incomplete.
         let Ok(request) = serde_json::from_str::<ExportMetricsServiceRequest>(line) else { continue };
         for resource in request.resource_metrics {
             let metrics = resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics);
@@ -124,7 +124,7 @@ fn graph(file: &Path) -> Counts {
     for (name, is_failure) in [("traces_service_graph_request", false), ("traces_service_graph_request_failed", true)] {
         for (attributes, value) in counters(file, &format!("{name}_total")) {
             let side = |key| text(&attributes, key).unwrap_or_default().to_owned();
-            // A root is called by "user", and a producer whose message nobody takes calls "unknown".
+            // Roots are called by "user", and producers whose messages nobody takes call "unknown".
             if matches!(&*side("client"), "" | "user") || matches!(&*side("server"), "" | "unknown") {
                 continue;
             }
@@ -155,7 +155,7 @@ fn a_collector_sees_the_calls_and_failures_that_the_spans_hold_and_explain_foret
     run(&["--endpoint", &collector.grpc_url(), "--protocol", "grpc"]);
     let requests = read_delimited(&fs::read(&file).unwrap());
     let (expected, expected_operations) = (edges(&requests), operations(&requests));
-    // Calls that nobody answered are counted once they are given up.
+    // Calls without an answer are counted when the collector gives them up.
     let begun = Instant::now();
     loop {
         let metrics = collector.metrics_file();
@@ -172,19 +172,21 @@ fn a_collector_sees_the_calls_and_failures_that_the_spans_hold_and_explain_foret
     let explained: serde_json::Value = serde_json::from_slice(&explained.stdout).unwrap();
     let list = |key: &str| explained[key].as_array().unwrap().clone();
     let name = |part: &serde_json::Value, key: &str| part[key].as_str().unwrap().to_owned();
-    // An edge of the plan is a call of another service, however it is made: all of the collector's between services are of these.
+    // The edges of the plan are the calls of other services, however they are made, so they include all of the collector's
+    // between services.
     let known: BTreeSet<_> = list("edges").iter().map(|edge| (name(edge, "caller"), name(edge, "callee"))).collect();
     let services: BTreeSet<_> = list("services").iter().map(|service| name(service, "service")).collect();
     let seen: BTreeSet<_> = expected.keys().filter(|(_, server)| services.contains(server)).cloned().collect();
     assert!(seen.is_subset(&known) && seen.len() > 10, "{:?}", seen.difference(&known));
     for part in list("operations") {
         let key = (name(&part, "service"), name(&part, "operation"));
-        // A name that is computed stands for many.
+        // A computed name stands for many names.
         let Some(&(spans, failed)) = expected_operations.get(&key).filter(|_| !key.1.contains("<<")) else { continue };
         let share = part["failure_probability"].as_f64().unwrap();
         let off = (failed as f64 - share * spans as f64).abs();
         let deviation = (spans as f64 * share * (1.0 - share)).sqrt();
-        // Attempts of one call, and calls of one trace, fail together: they are as many at most as a trace has.
+        // Attempts of one call, and calls of one trace, may fail together. Their number is at most that of the spans in a
+        // trace.
         let most = part["spans_per_trace"]["max"].as_f64().unwrap();
         assert!(off <= DEVIATIONS * deviation * most.sqrt() + most, "{key:?}: {failed} of {spans} for {share}");
     }

@@ -1,4 +1,4 @@
-//! Shared spans: what is made of them where they are used, and what they know there.
+//! Tests of shared spans: the spans that their uses make, and the names that can be read in them.
 
 use support::spans::{MS, Span, compile, each_trace};
 use tracegen::compiler::compile_loaded;
@@ -8,7 +8,7 @@ mod support {
     pub mod spans;
 }
 
-/// The first `count` traces of a file.
+/// Returns the first `count` traces of a scenario file with this text.
 fn traces(text: &str, count: u64) -> Vec<Vec<Span>> {
     let mut all = vec![];
     each_trace(compile(text), count, |_, _, spans| all.push(spans));
@@ -20,7 +20,7 @@ fn codes(files: &[(&str, &str)]) -> Vec<&'static str> {
     compile_loaded(load_texts(files)).1.diagnostics.iter().map(|found| found.problem.code()).collect()
 }
 
-/// A use and what it comes to, written out, give the same plan.
+/// A use of a shared span and the same span written out give the same plan.
 #[test]
 fn a_use_is_what_it_would_be_written_out() {
     let used = "spans:
@@ -109,8 +109,8 @@ fn error_type(span: &Span) -> &str {
     span.error.as_ref().map_or("", |error| &error.0)
 }
 
-/// By the conventions a server fails from 500 on, and its client from 400 on; a failure that comes through is a 500, unless it says
-/// something else.
+/// By the semantic conventions a server fails from 500 on, and its client from 400 on; a failure that is passed on is a
+/// 500, unless the scenario says something else.
 #[test]
 fn status_codes_and_errors_of_the_prelude_agree() {
     let text = "name: a
@@ -179,7 +179,7 @@ fn names_are_looked_up_where_they_are_written() {
     });
 }
 
-/// What a body says depends on nothing of the place that uses it but its parameters and explicit paths.
+/// The body of a shared span depends only on its parameters and on explicit paths, not on the place that uses it.
 #[test]
 fn a_body_knows_nothing_of_the_place_that_uses_it() {
     let body = |expression: &str| {
@@ -219,7 +219,7 @@ root_span:
     assert_eq!(names("repeat.count"), ["1 2", "1 2", "1 1"]);
 }
 
-/// A step, a root and what a shared span calls may each be made from one.
+/// A step, a root, and the calls of a shared span can be made from shared spans.
 #[test]
 fn steps_are_made_from_shared_spans_too() {
     let text = "name: a

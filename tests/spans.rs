@@ -18,7 +18,7 @@ fn compile(text: &str) -> Plan {
     compiled.plan.unwrap_or_else(|| panic!("{found}\n{text}"))
 }
 
-/// Makes the first `count` traces of a text, one a millisecond, and looks at each.
+/// Makes the first `count` traces of a scenario file with this text, one per millisecond, and calls `look` with each.
 fn each_trace(text: &str, count: u64, mut look: impl FnMut(View<'_>)) {
     let schedule = Schedule::new(START, Arrivals::Even { count, per_ns: count * MS }).expect("a sound schedule");
     let run = Arc::new(Run::new(Arc::new(compile(text)), 7, schedule));
@@ -31,12 +31,12 @@ fn each_trace(text: &str, count: u64, mut look: impl FnMut(View<'_>)) {
     }
 }
 
-/// How long a span lasts, ms.
+/// Returns the duration of a span in ms.
 fn duration(span: SpanView<'_>) -> f64 {
     (span.record().end - span.record().start) as f64 / MS as f64
 }
 
-/// A refusal takes its own time, another failure that of the work, and calls are made only without one.
+/// A refusal takes its own time, and another failure that of the work. Calls are made only without a failure.
 #[test]
 fn a_failure_takes_its_own_time_in_place_of_the_work() {
     let text = "
@@ -64,7 +64,7 @@ root_span:
         };
         assert!((least..=most).contains(&duration(root)), "{failed:?}: {}", duration(root));
         assert_eq!(view.trace.spans.len(), if failed.is_some() { 1 } else { 2 });
-        // The events of a span that failed happen when it fails.
+        // The events of a failed span happen when it fails.
         let worked = root.events()[0].time;
         assert!(failed.is_none() || root.events().iter().all(|event| event.time == root.record().end));
         assert_eq!(worked, if failed.is_some() { root.record().end } else { view.trace.spans[1].start });
@@ -75,7 +75,7 @@ root_span:
     assert!((700..900).contains(&found[0]) && (500..700).contains(&found[1]), "{found:?}");
 }
 
-/// The time is drawn only where the failure hits, and what has no such time is rolled after the work, as ever.
+/// The delay is drawn only if the failure happens, and failures without a delay are rolled after the work.
 #[test]
 fn a_time_of_a_failure_is_drawn_only_for_it() {
     let span = |conditions: &str| {
@@ -95,7 +95,7 @@ fn a_time_of_a_failure_is_drawn_only_for_it() {
     assert!(plain.iter().any(Option::is_none) && plain.iter().any(Option::is_some));
 }
 
-/// The events of a span: their names, and their times from its start, ms.
+/// Returns the events of a span: their names, and their times since its start in ms.
 fn events(span: SpanView<'_>) -> Vec<(String, f64)> {
     let start = span.record().start;
     span.events().iter().map(|event| (event.name.into(), (event.time - start) as f64 / MS as f64)).collect()
@@ -129,7 +129,7 @@ root_span:
     });
 }
 
-/// Each turn is asked on its own, and a failed span has its events too.
+/// Each turn has a chance of its own, and a failed span has events, too.
 #[test]
 fn events_happen_by_chance_and_after_failures() {
     let text = "
@@ -160,7 +160,7 @@ root_span:
     assert!(ends.iter().all(|n| (400..1_100).contains(n)), "{ends:?}");
 }
 
-/// An event beyond the time that its caller waits happens at the end that this makes.
+/// An event after the deadline of the span's caller happens at the end of the span, which is that deadline.
 #[test]
 fn events_of_a_span_that_is_cut_are_in_it() {
     let text = "
@@ -206,13 +206,13 @@ scenarios:
       calls: [{service: warehouse, operation: below, attributes: {newest: <<linked.context_key>>}}]
 ";
 
-/// What a link leads to: the trace's index, and the span.
+/// Returns the targets of a span's links: the index of the trace, and the span.
 fn targets(origin: &tracegen::interpreter::Run, span: SpanView<'_>) -> Vec<(u64, u64)> {
     let identity = origin.identity();
     span.links().map(|link| (identity.decode(link.trace_id).expect("one of this run").1, link.span_id)).collect()
 }
 
-/// Makes traces of a text, and looks at each with all before it.
+/// Makes traces of a scenario file with this text, and calls `look` with each of them and all before it.
 fn with_earlier(text: &str, count: u64, mut look: impl FnMut(&Arc<Run>, View<'_>, &[Trace])) {
     let schedule = Schedule::new(START, Arrivals::Even { count, per_ns: count * MS }).expect("a sound schedule");
     let run = Arc::new(Run::new(Arc::new(compile(text)), 7, schedule));
@@ -229,7 +229,8 @@ fn text_of(attributes: &[(&str, tracegen::trace::Datum<'_>)], key: &str) -> Opti
     attributes.iter().find(|(found, _)| *found == key).map(|(_, value)| value.to_string())
 }
 
-/// The spans that a link should find, by looking at all of them: the latest first, of one trace as they were exported.
+/// Returns the spans that a link should find, by examining all of them: the latest trace first, and in a trace in the order
+/// of exports.
 fn expected<'a>(run: &'a Arc<Run>, earlier: &'a [Trace], suffix: &str, until: u64) -> Vec<(u64, u64, String)> {
     let mut found = vec![];
     for trace in earlier.iter().rev() {
@@ -254,7 +255,7 @@ fn a_link_finds_so_many_spans_with_a_lag_and_says_what_it_found() {
         }
         let own: Vec<_> = root.attributes().collect();
         let n: usize = text_of(&own, "n").unwrap().parse().unwrap();
-        // Traces are only looked at that began so early that they must have ended.
+        // Only traces are candidates that began so early that they must have ended.
         let reach = run.plan().duration_bound().min(3 * MS);
         let start = view.trace.start - 10 * MS;
         let early = |until: u64| earlier.iter().take_while(|trace| trace.start <= until - reach).count();
@@ -272,7 +273,7 @@ fn a_link_finds_so_many_spans_with_a_lag_and_says_what_it_found() {
             assert_eq!(text_of(&link.attributes, "dice").map(|dice| dice.len()), Some(4));
         }
         assert_eq!(text_of(&links[n].attributes, "second").as_deref(), Some("true"));
-        // What is read of the link is of the latest, here and below.
+        // Reads of the link refer to the latest span, here and below.
         let newest = wanted.first().map(|(_, _, key)| key.clone());
         assert_eq!(text_of(&own, "newest"), newest);
         assert_eq!(text_of(&view.span(1).attributes().collect::<Vec<_>>(), "newest"), newest);
@@ -281,7 +282,7 @@ fn a_link_finds_so_many_spans_with_a_lag_and_says_what_it_found() {
     assert_eq!(most, 5);
 }
 
-/// A trace that is made alone is the same as one among all, even where its links are looked for in traces that link themselves.
+/// A trace that is made alone is the same as one among all, even if its links are looked for in traces that have links.
 #[test]
 fn links_are_the_same_whatever_was_made_before() {
     let text = format!(
@@ -356,7 +357,7 @@ root_span:
         let own: Vec<_> = join.attributes().collect();
         assert_eq!(text_of(&own, "last"), expected.first().and_then(|span| number(span)));
         assert_eq!(text_of(&own, "key"), text_of(&own, "last").map(|number| format!("part/{number}")));
-        // Nothing has ended by the time that the parts begin.
+        // Nothing has ended when the parts begin.
         let early = spans.iter().find(|span| span.name() == "early").unwrap();
         assert_eq!(early.links().count(), 0);
         found += ids.len();

@@ -1,4 +1,4 @@
-//! `tracegen explain`: what scenarios will produce.
+//! The subcommand `tracegen explain`, which computes the statistics of a plan's traces.
 
 mod human;
 mod json;
@@ -16,30 +16,30 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Say what scenarios will produce: shares, spans, failures, bytes and durations, before anything is sent
+/// Show what scenarios will produce: shares, spans, failures, bytes and durations, before anything is sent
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen explain                                scenarios and services
-  tracegen explain scenarios --rate 100/s         and how much of each a second
-  tracegen explain --by operation orders.yaml     by span name; a computed one stands as its template
+  tracegen explain scenarios --rate 100/s         with numbers per second
+  tracegen explain --by operation orders.yaml     by span name; a computed name is shown as its template
   tracegen explain --by edge                      calls from service to service
   tracegen explain orders.plan --format json | jq '.services[] | {service, failure_probability}'
 
-Shares, numbers of spans and failures follow from the plan and are exact; what conditions read is gone
-through value by value. Durations and bytes are those of the first traces that `tracegen run --seed 42`
-makes. A figure with ~ can't be computed, since a condition reads what has very many values, or a time-out
-may be reached: it is the sample's, too, ± its 99.9 % interval.
+Shares, numbers of spans and failures follow from the plan and are exact: every value that a condition
+reads is taken into account. Durations and bytes are those of a sample: the first traces that
+`tracegen run --seed 42` makes. A figure with ~ can't be computed, because a condition reads a value with
+very many possibilities, or a timeout may be reached. It is also that of the sample, ± its 99.9 % interval.
 
 JSON has all parts: total, scenarios, services, operations, edges. Each has
-  exact                        the shares, spans and failures are computed, not counted
-  intervals_99_9               of each that is counted: the ends of its 99.9 % interval
-  share                        of all traces, or of all spans; as all shares and probabilities from 0 to 1
-  traces_share                 of all traces, those of the scenario, or with such a span
+  exact                        whether shares, spans and failures are computed, not those of the sample
+  intervals_99_9               the ends of the 99.9 % interval of each figure of the sample
+  share                        the share of all traces, or of all spans, 0 to 1 like all probabilities
+  traces_share                 the share of traces that are of the scenario, or have such a span
   spans_per_trace              min, mean, max: in a trace of the scenario, or such spans in any trace
   failure_probability          of a trace, or of a span
-  own_time_ns                  of a span: mean of its own work, exact; null where that is computed from
-                               values, whose mean no formula gives: duration_ns has the sample's
-  bytes_per_trace, _per_span   mean of OTLP protobuf, resources aside
+  own_time_ns                  the exact mean of a span's own work; null if that is computed from values,
+                               so that no formula gives it: see duration_ns, which is of the sample
+  bytes_per_trace, _per_span   the mean size in OTLP protobuf, without resources
   duration_ns                  p50, p90, p99
 and with --rate traces_per_second, spans_per_second, bytes_per_second, and failed_traces_per_second or
 failed_spans_per_second.")]
@@ -47,22 +47,22 @@ pub struct Explain {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Say how much of each there is when traces come at this rate: 50, 50/s, 100/m
+    /// Also show numbers per second, if traces come at this rate: 50, 50/s, 100/m
     #[arg(long, value_name = "R", value_parser = quantity::rate)]
     rate: Option<Rate>,
     /// The tables to print, in this order
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', default_values = ["scenario", "service"])]
     by: Vec<By>,
-    /// Of the sample
+    /// Seed of the sample
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
-    /// Traces in the sample; 0: only what is exact
+    /// Number of traces in the sample; 0 shows only exact figures
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
     samples: u64,
-    /// JSON has all tables
+    /// Format of the output; JSON has all tables
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-    /// Print the shared spans that every scenario file may use, as they are written, and nothing else
+    /// Print the text of the shared spans that every scenario file may use, and nothing else
     #[arg(long, exclusive = true)]
     prelude: bool,
 }
@@ -81,7 +81,7 @@ enum Format {
     Json,
 }
 
-/// Of the sample: 2026-01-01T00:00:00Z in ns.
+/// The start of the sample: 2026-01-01T00:00:00Z, in ns.
 const START: u64 = 1_767_225_600 * SECOND;
 
 impl Explain {
@@ -110,7 +110,7 @@ impl Explain {
         Ok(Exit::Done)
     }
 
-    /// `--by scenario service` names a table and a path.
+    /// Refuses a path that is the name of a table, as in `--by scenario service`.
     fn check_paths(&self) -> Result<(), Failure> {
         let is_table = |path: &&PathBuf| path.to_str().is_some_and(|word| By::from_str(word, false).is_ok());
         let Some(word) = self.paths.iter().find(|path| is_table(path) && !path.exists()) else { return Ok(()) };
@@ -120,7 +120,7 @@ impl Explain {
     }
 
     fn explain(&self, run: &Arc<Run>) -> Explanation {
-        // a sample that is made at once shows no bar
+        // A sample that is made quickly shows no bar.
         let bar = ProgressBar::with_draw_target(Some(self.samples), ProgressDrawTarget::stderr_with_hz(4));
         let style = ProgressStyle::with_template("[{bar:28}]  {human_pos} / {human_len} traces   eta {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));

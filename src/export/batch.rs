@@ -38,7 +38,7 @@ pub(super) struct Groups {
 }
 
 impl Heads {
-    /// The resource and the scope of a group.
+    /// Returns the resource and the scope of a group.
     fn of(&self, layout: &Layout, group: usize) -> (&[u8], &[u8]) {
         let (resource, scope) = layout.groups()[group];
         (&self.resources[resource.index()], &self.scopes[scope.map_or(0, |scope| 1 + scope.index())])

@@ -97,7 +97,7 @@ impl Parts {
         &self.resources[id.index()]
     }
 
-    /// The `InstrumentationScope` of a block's spans, as field 1 of `ScopeSpans`.
+    /// Returns the `InstrumentationScope` of a block's spans, as field 1 of `ScopeSpans`.
     pub fn scope(&self, plan: &Plan, block: BlockId) -> &[u8] {
         &self.scopes[plan.span(block).scope.map_or(0, |scope| 1 + scope.index())]
     }

@@ -240,7 +240,7 @@ impl<'a> SpanView<'a> {
         &self.view.trace.spans[self.ordinal]
     }
 
-    /// The attributes of an event or a link, which stand in a row.
+    /// Returns the attributes of an event or a link, which are adjacent.
     fn row(self, first: u32, end: u32) -> Vec<(&'a str, Datum<'a>)> {
         let View { plan, trace, .. } = self.view;
         let records = trace.attrs[first as usize..end as usize].iter();

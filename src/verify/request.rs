@@ -218,7 +218,7 @@ fn ids(span: &[u8]) -> Option<(TraceId, u64)> {
     Some((trace, u64::from_be_bytes(id.try_into().ok()?)))
 }
 
-/// The same as [`ids`] for JSON.
+/// Does the same as [`ids`] for JSON.
 fn json_ids(span: &[u8]) -> Option<(TraceId, u64)> {
     let (trace, rest) = span.strip_prefix(b"{\"traceId\":\"")?.split_at_checked(32)?;
     let (span, _) = rest.strip_prefix(b"\",\"spanId\":\"")?.split_at_checked(16)?;

@@ -4,13 +4,13 @@ use tracegen::plan::*;
 
 const MS: u64 = 1_000_000;
 
-/// Makes a program; each call adds what it names.
+/// A maker of programs: each call adds what its name says.
 #[derive(Default)]
 pub struct Maker {
     pub program: Program,
 }
 
-/// A span to be made. What is empty is left out of its code.
+/// A span to be made. Empty fields are left out of its code.
 #[derive(Clone, Default)]
 pub struct Node {
     pub service: &'static str,
@@ -19,13 +19,13 @@ pub struct Node {
     pub link: Option<LinkId>,
     pub constants: Vec<(&'static str, &'static str)>,
     pub attrs: Vec<(&'static str, ExprId)>,
-    /// The key, put into the scenario's last slot.
+    /// The key, which is stored in the scenario's last slot.
     pub export: Option<ExprId>,
     /// ms
     pub delay: (u64, u64),
-    /// More of its own time.
+    /// Further parts of its own time.
     pub times: Vec<DistId>,
-    /// Percent, type, message.
+    /// The percentage, type and message of each error.
     pub errors: Vec<(f64, &'static str, &'static str)>,
     pub events: Vec<(&'static str, Vec<(&'static str, ExprId)>)>,
     pub calls: Vec<Node>,
@@ -74,7 +74,7 @@ impl Maker {
         AttrId(self.program.attrs.len() as u32 - 1)
     }
 
-    /// The service of this name; made at first use, with one instance.
+    /// Returns the service of this name, which is made with one instance when it is first used.
     pub fn service(&mut self, name: &str) -> ServiceId {
         let text = self.text(name);
         if let Some(at) = self.program.services.iter().position(|s| s.name == text) {
@@ -83,7 +83,7 @@ impl Maker {
         self.service_of(name, 1)
     }
 
-    /// A service with several instances.
+    /// Makes a service with several instances.
     pub fn service_of(&mut self, name: &str, instances: u32) -> ServiceId {
         let text = self.text(name);
         let (key, id) = (self.text("service.name"), self.text("service.instance.id"));
@@ -109,7 +109,7 @@ impl Maker {
         LinkId(self.program.links.len() as u32 - 1)
     }
 
-    /// Vars go to slots 0, 1, .. in order. The root's block.
+    /// Makes a scenario, and returns the root's block. Vars are stored in the slots 0, 1, .. in order.
     pub fn scenario(&mut self, name: &str, weight: f64, vars: &[ExprId], root: Node) -> BlockId {
         let name = self.text(name);
         let slots = vec!["slot".into(); vars.len() + 1];
@@ -176,7 +176,7 @@ impl Maker {
     }
 }
 
-/// The order of the seed's README: six spans in a row, each of which can fail.
+/// Returns the plan of the order in the original README: a chain of six spans, each of which can fail.
 pub fn ecommerce() -> Plan {
     let mut m = Maker::new();
     let user = m.int_text(1000, 9999);
@@ -260,8 +260,8 @@ pub fn ecommerce() -> Plan {
     m.plan()
 }
 
-/// What the order does not use: typed values, lists, texts of slots, events with attributes, long texts, several calls,
-/// several instances.
+/// Returns a plan with constructs that the order does not use: typed values, lists, texts of slots, events with attributes,
+/// long texts, several calls, several instances.
 pub fn wide() -> Plan {
     let mut m = Maker::new();
     m.service_of("front", 3);
@@ -298,7 +298,7 @@ pub fn wide() -> Plan {
     m.plan()
 }
 
-/// Producers whose second span exports a context, and consumers whose second span links to one.
+/// Returns a plan of producers whose second span exports a context, and consumers whose second span links to one.
 pub fn linked() -> Plan {
     let mut m = Maker::new();
     let (prefix, uuid) = (m.constant("order-"), m.expr(Expr::RandomUuid));
@@ -335,7 +335,7 @@ pub fn linked() -> Plan {
     };
     let root = Node { service: "shipping", name: "poll", delay: (1, 2), calls: vec![process], ..Node::default() };
     let root = m.scenario("consumer", 1.0, &[], root);
-    // a third that links to the consumer, whose key is that of the producer
+    // A third scenario links to the consumer, whose key is that of the producer.
     let link = m.link("order-????????-*", &[BlockId(root.0 + 1)]);
     let of = m.text("order.id");
     let of = m.expr(Expr::Linked { key: of });
@@ -352,7 +352,7 @@ pub fn linked() -> Plan {
     m.plan()
 }
 
-/// A span for each form of a distribution, two that are mixes.
+/// Returns a plan with a span for each form of a distribution, and two for mixes.
 pub fn timed() -> Plan {
     let mut m = Maker::new();
     let rows = m.expr(Expr::RandomInt { min: -5, max: 40 });

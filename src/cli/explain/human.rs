@@ -1,11 +1,11 @@
-//! As a person reads it: a table for each `--by`, and where the figures come from.
+//! The form for people: a table for each `--by`, and the sources of the figures.
 
 use super::{By, Explain};
 use crate::cli::table::Table;
 use crate::explain::{Explanation, Figure, Part, Subject};
 use crate::text::{bytes, count, duration, grouped, three_figures};
 
-/// `rate`: traces a second.
+/// Formats an explanation. `rate` is in traces per second.
 pub fn text(flags: &Explain, explanation: &Explanation, rate: Option<f64>) -> String {
     let sampled = explanation.traces > 0;
     let mut out = String::new();
@@ -43,7 +43,7 @@ impl By {
         }
     }
 
-    /// All traces stand above the scenarios.
+    /// Reports whether the table has a row for the subject. The row of all traces is above the scenarios.
     fn holds(self, subject: &Subject) -> bool {
         match subject {
             Subject::Total | Subject::Scenario { .. } => self == By::Scenario,
@@ -100,7 +100,7 @@ fn cells(part: &Part, rate: Option<f64>, sampled: bool) -> Vec<String> {
     cells
 }
 
-/// A figure as it is shown by itself; with `~` and the larger distance to the ends of its interval where it is a sample's.
+/// Formats a figure with `show`. A figure of the sample has a `~`, and the larger distance to the ends of its interval.
 fn marked(figure: Figure, show: impl Fn(f64) -> String) -> String {
     match figure {
         Figure::Exact(value) => show(value),
@@ -109,7 +109,7 @@ fn marked(figure: Figure, show: impl Fn(f64) -> String) -> String {
     }
 }
 
-/// `18.2 %`, `~18.2 ± 0.3 %`
+/// Formats a share such as `18.2 %` or `~18.2 ± 0.3 %`.
 fn percent(share: Figure) -> String {
     marked(share, |share| match share * 100.0 {
         0.0 => "0 %".into(),

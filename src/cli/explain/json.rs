@@ -1,11 +1,11 @@
-//! As a program reads it. The keys are documented in the help text.
+//! The form for programs. The help text documents the keys.
 
 use super::Explain;
 use crate::explain::{Explanation, Part, Subject};
 use crate::interpreter::Run;
 use serde_json::{Map, Value, json};
 
-/// `rate`: traces a second.
+/// Formats an explanation. `rate` is in traces per second.
 pub fn text(flags: &Explain, explanation: &Explanation, run: &Run, rate: Option<f64>) -> String {
     let mut whole = json!({
         "plan": run.plan().digest_hex(),

@@ -37,7 +37,7 @@ impl ManifestFile {
         Ok(())
     }
 
-    /// Reports whether a run with so many eras has to append some.
+    /// Reports whether a run with this number of eras has to append some.
     pub fn lacks(&self, eras: usize) -> bool {
         self.eras.load(Ordering::Acquire) < eras
     }

@@ -39,7 +39,7 @@ pub fn same_span(expected: &[u8], found: &[u8]) -> bool {
     same(expected, found, &SPAN)
 }
 
-/// The same as [`same_span`] for resources.
+/// Does the same as [`same_span`] for resources.
 pub fn same_resource(expected: &[u8], found: &[u8]) -> bool {
     same(expected, found, &RESOURCE)
 }

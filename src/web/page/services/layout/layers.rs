@@ -70,7 +70,7 @@ impl Layered {
         vertex >= self.nodes
     }
 
-    /// Reports whether so many edges end at a box that a label has only one line.
+    /// Reports whether there is room for only one line of a label, because many edges end at the box.
     pub fn is_crowded(&self) -> bool {
         self.left[..self.nodes].iter().any(|left| left.len() > 2)
     }
