@@ -147,7 +147,7 @@ fn files_share_the_services_of_their_directory() {
             format!("services: [t{i}]\nscenarios:\n- {{name: a{i}, root_span: {{service: t{i}, operation: o}}}}\n");
         fs::write(directory.path().join(format!("{i}.yaml")), text).unwrap();
     }
-    // No span is of the base's services, which is said of the first hundred.
+    // No span is of the base's services, which is reported for the first hundred.
     assert_eq!(codes_in_bounded_memory(directory.path()), ["W0503"]);
 }
 
@@ -190,7 +190,7 @@ fn a_compile_ends_when_its_budget_does() {
     }
 }
 
-/// Makes so many shared spans, each of which calls the previous one twice.
+/// Makes shared spans, each of which calls the previous one twice.
 fn doubling_spans(levels: usize) -> String {
     let mut spans = "spans:\n  s0: {service: s, operation: o}\n".to_owned();
     for level in 1..=levels {
@@ -205,7 +205,7 @@ fn doubling_spans(levels: usize) -> String {
 fn shared_spans_that_double_are_refused_where_they_are_used() {
     let calls = "root_span: {service: s, operation: o, calls: [{use: s62}]}\n";
     assert_eq!(codes_of(&format!("{}name: a\n{calls}", doubling_spans(62))), ["E0606"]);
-    // As many as a scenario may have, in more scenarios than there may be of that size.
+    // Each scenario has as many as it may have, but there are more scenarios of that size than allowed.
     let mut text = format!("{}scenarios:\n", doubling_spans(12));
     for scenario in 0..500 {
         writeln!(text, "  - {{name: n{scenario}, root_span: {{use: s12}}}}").unwrap();

@@ -1,11 +1,11 @@
-//! What the compiler makes of each input of `tests/plans`, as the listing shows it, compared with its snapshot.
+//! The listing of each plan compiled from `tests/plans`, compared with its snapshot.
 
 use std::path::PathBuf;
 use tracegen::compiler;
 use tracegen::language;
 use tracegen::language::diagnostic::render;
 
-/// The files of scenarios; tables stand beside them.
+/// Returns the scenario files; the tables are next to them.
 fn inputs() -> Vec<PathBuf> {
     let mut inputs: Vec<PathBuf> = std::fs::read_dir("tests/plans").unwrap().map(|e| e.unwrap().path()).collect();
     inputs.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -31,7 +31,7 @@ fn listings() {
     }
 }
 
-/// Words that make sense somewhere, put anywhere.
+/// Words that are valid somewhere, which are inserted anywhere.
 const WORDS: [&str; 58] = [
     "<<vars.a>>",
     "<<random.uuid>>",
@@ -96,7 +96,7 @@ const WORDS: [&str; 58] = [
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 600, failure_persistence: None, ..Default::default() })]
 
-    /// However an input is changed, it is compiled or refused; the verifier never refuses what the compiler made.
+    /// However an input is changed, it is compiled or refused, and the verifier never refuses the compiler's result.
     #[test]
     fn changed_inputs_are_compiled_or_refused(
         input in 0..21usize,
@@ -125,7 +125,7 @@ proptest::proptest! {
             include_str!("plans/failures.yaml"),
             include_str!("plans/groups.yaml"),
         ];
-        // Cut between words, so that most changes are of the scenario and not of its YAML.
+        // The text is cut between words, so that most changes affect the scenario, not its YAML syntax.
         let mut words: Vec<&str> = texts[input].split_inclusive([' ', '\n', ':', '.', ',', '(']).collect();
         for (at, cut, word) in changes {
             let at = at % words.len();

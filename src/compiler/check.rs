@@ -1,4 +1,4 @@
-//! What takes more than one place to see: names that clash, sums, bounds.
+//! The checks that take more than one place: names that clash, sums, limits.
 
 use super::report::Report;
 use super::shared::{Shared, blocks, each_item};
@@ -10,20 +10,20 @@ use crate::language::source::Loc;
 use crate::plan::limits;
 use std::collections::HashMap;
 
-/// Rounding of sums such as 33.3 + 33.3 + 33.4.
+/// The tolerance for rounding errors of sums such as 33.3 + 33.3 + 33.4.
 const TOLERANCE: f64 = 1e-9;
 const HOUR: u64 = 3_600 * 1_000_000_000;
 
-/// The most values that scenarios may have together, once all shared spans stand where they are used.
+/// The maximum number of values of all scenarios together, with all shared spans inserted where they are used.
 const VALUES: usize = 1 << 23;
 
-/// Checks the whole, and each scenario on its own. The answer: which scenarios are within the bounds that the compiler
-/// leans on.
+/// Checks the whole model, and each scenario alone. Returns which scenarios are within the limits on which the compiler
+/// relies.
 pub fn model(model: &Model, shared: &Shared, report: &mut Report) -> Vec<bool> {
     let mut names = HashMap::new();
     for scenario in &model.scenarios {
         if scenario.name.value.is_empty() {
-            // Wrong, and reported already.
+            // It is invalid, which has been reported.
             report.poison();
         } else if let Some(first) = names.get(scenario.name.value.as_str()) {
             let problem = Problem::DuplicateScenario { name: scenario.name.value.clone() };
@@ -54,16 +54,16 @@ pub fn model(model: &Model, shared: &Shared, report: &mut Report) -> Vec<bool> {
     scenarios.map(|scenario| Bounds::new(scenario, shared, &mut values).check(scenario, report)).collect()
 }
 
-/// How large a scenario is, with the shared spans where they are used.
+/// The size of a scenario, with shared spans inserted where they are used.
 struct Bounds<'a, 'm> {
     shared: &'a Shared<'m>,
     library: &'m Library,
-    /// The spans and groups so far.
+    /// The number of spans and groups so far.
     blocks: usize,
-    /// The values so far that come from shared spans, in this scenario and in those before it.
+    /// The number of values from shared spans so far, in this scenario and in those before it.
     values: &'a mut usize,
     is_shallow: bool,
-    /// The use of a shared span that the blocks became too many with.
+    /// The use of a shared span with which the number of blocks exceeded its limit.
     crossed: Option<Loc>,
 }
 
@@ -72,8 +72,8 @@ impl<'a, 'm> Bounds<'a, 'm> {
         Bounds { shared, library: shared.library(scenario.scope), blocks: 1, values, is_shallow: true, crossed: None }
     }
 
-    /// Depth and number of spans and groups, and what each span says on its own. Returns whether the scenario is within the
-    /// bounds.
+    /// Checks the depth and number of spans and groups, and each span alone. Returns whether the scenario is within the
+    /// limits.
     fn check(mut self, scenario: &Scenario, report: &mut Report) -> bool {
         self.span(&scenario.root, 0, report);
         each_item(&scenario.root, |item, depth| {
@@ -94,7 +94,7 @@ impl<'a, 'm> Bounds<'a, 'm> {
         self.is_shallow && self.blocks <= limits::BLOCKS && *self.values <= VALUES
     }
 
-    /// Looks at a span so many calls below the root.
+    /// Checks a span `depth` calls below the root.
     fn span(&mut self, span: &Span, depth: usize, report: &mut Report) {
         let refusals = span.error_conditions.iter().filter_map(|condition| condition.delay.as_ref());
         let events = span.events.iter().filter_map(|event| match &event.at {
@@ -136,7 +136,7 @@ fn check_delay(delay: &Dist, report: &mut Report) {
     }
 }
 
-/// Checks that the probabilities of the conditions of a span, which share a roll, sum to no more than 100.
+/// Checks that the probabilities of a span's conditions, which share a roll, sum to at most 100.
 pub fn probabilities<'c>(conditions: impl Iterator<Item = &'c ErrorCondition> + Clone, report: &mut Report) {
     for at_end in [false, true] {
         let list = conditions.clone().filter(|condition| condition.at_end == at_end && condition.when.is_none());

@@ -1,6 +1,7 @@
-//! One expression: checked, and written into the tables.
+//! The compilation of single expressions: they are checked, and written into the tables.
 //!
-//! What can't be made is reported once, here, and becomes `None`; whatever is made of it becomes `None` in silence.
+//! A mistake is reported once, here, and the expression becomes `None`; everything made from it becomes `None` without a
+//! report.
 
 mod argument;
 mod choice;
@@ -22,7 +23,7 @@ use crate::language::template::{Expr as Ast, Node};
 use crate::plan::{Constant, Expr, ExprId, Fault, Outcome, Resource, ServiceId, SlotId};
 use foldhash::HashMap;
 
-/// Deepest expression: a bound of its own, so that recursion here doesn't lean on the parser's.
+/// The maximum depth of expressions, so that the recursion here does not rely on the parser's limit.
 const MOST_NESTED: usize = 100;
 
 /// A checked expression.
@@ -30,45 +31,46 @@ const MOST_NESTED: usize = 100;
 pub struct Typed {
     pub expr: ExprId,
     pub ty: Type,
-    /// Text only because the scalar at this place is quoted.
+    /// The place of the quotes, if the value is a text only because it is quoted.
     pub quoted: Option<Loc>,
 }
 
-/// The values that a scenario's names stand for. `None`: not evaluated yet, or wrong and reported.
+/// The values of a scenario's names. `None` means that the value is not evaluated yet, or wrong and reported.
 pub struct Values {
-    /// By var.
+    /// The values of vars.
     pub vars: Vec<Option<Typed>>,
-    /// By span.
+    /// The values of spans.
     pub spans: Vec<SpanValues>,
-    /// By item: the slots of the number of the turn and of the number of all.
+    /// For each item, the slots for the number of the turn and for the number of turns.
     pub turns: Vec<(Option<SlotId>, Option<SlotId>)>,
-    /// By item: the slot of the number of the attempt.
+    /// For each item, the slot for the number of the attempt.
     pub attempts: Vec<Option<SlotId>>,
-    /// By block: the slots of what became of the call before, in its list.
+    /// For each block, the slots for the outcome of the call before, in its list.
     pub outcomes: Vec<Option<Outcome>>,
-    /// By block: what says whether a failure was passed on in its list.
+    /// For each block, the slot that says whether a failure was passed on in its list.
     pub failing: Vec<Option<Failing>>,
-    /// By block: the slot of whether a failure was passed on as it was; `None`: none can be, or nothing reads it.
+    /// For each block, the slot for whether a failure was passed on unchanged; `None` if that can't happen, or nothing
+    /// reads it.
     pub propagated: Vec<Option<SlotId>>,
-    /// By span and its attribute: the value that an answer brings to the client.
+    /// The values that answers bring to clients, by span and attribute.
     pub answers: HashMap<(usize, usize), Typed>,
 }
 
-/// The values that a span's names stand for. `None`: not evaluated yet, or wrong and reported.
+/// The values of a span's names. `None` means that the value is not evaluated yet, or wrong and reported.
 pub struct SpanValues {
-    /// By attribute.
+    /// The values of attributes.
     pub attributes: Vec<Option<Typed>>,
     pub context_key: Option<Typed>,
-    /// The span's service; `None`: not found yet, or wrong and reported.
+    /// The span's service; `None` if it is not found yet, or wrong and reported.
     pub service: Option<ServiceId>,
-    /// The slots of what is read of the linked span, as [`super::names::SpanNode::linked`] lists it.
+    /// The slots for what is read of the linked span, in the order of [`super::names::SpanNode::linked`].
     pub linked: Vec<SlotId>,
-    /// By event: the slots of the number of the turn and of the number of all.
+    /// For each event, the slots for the number of the turn and for the number of turns.
     pub event_turns: Vec<(Option<SlotId>, Option<SlotId>)>,
 }
 
 impl SpanValues {
-    /// The values of a span with so many attributes and events, before any of them is known.
+    /// Makes the values of a span with this many attributes and events, none of which is known yet.
     pub fn new(attributes: usize, events: usize) -> SpanValues {
         SpanValues {
             attributes: vec![None; attributes],
@@ -80,7 +82,7 @@ impl SpanValues {
     }
 }
 
-/// What names mean at the expression's place.
+/// The meaning of names at the place of the expression.
 #[derive(Clone, Copy)]
 pub enum Scope<'a> {
     Trace {
@@ -90,7 +92,7 @@ pub enum Scope<'a> {
         /// The scenario's slots so far.
         slots: &'a [Slot],
     },
-    /// In a service's attributes. The instance's number and id, where `instances` is written.
+    /// In a service's attributes. `instance` is its number and id, if `instances` is given.
     Service { name: &'a str, instance: Option<(u32, &'a str)> },
 }
 
@@ -127,18 +129,18 @@ impl<'a> Expressions<'a> {
         Some(Typed { expr: self.tables.text_constant(text), ty: Kind::Text.into(), quoted: None })
     }
 
-    /// Gives nothing where the program grew beyond a limit, which is reported.
+    /// Returns `None`, and reports the fault, if the program has grown beyond a limit.
     fn within(&mut self, grown: Result<(), Fault>, at: Loc) -> Option<()> {
         grown.map_err(|fault| self.report.beyond(&fault, at)).ok()
     }
 
-    /// Report and give nothing.
+    /// Reports a problem, and returns `None`.
     fn fail<T>(&mut self, problem: Problem, at: Loc) -> Option<T> {
         self.report.add(problem, at);
         None
     }
 
-    /// An expression that stands alone.
+    /// Compiles an expression that is not part of a template.
     pub fn expression(&mut self, node: &Node) -> Option<Typed> {
         self.node(node)
     }
@@ -181,8 +183,8 @@ impl<'a> Expressions<'a> {
         }
     }
 
-    /// Elements of one type, none a list. Each with whether it is an expression: what is written without is compared by
-    /// the loader.
+    /// Compiles a list, whose elements have one type and are not lists. Each comes with whether it is an expression,
+    /// because the loader has compared the others.
     fn list(&mut self, items: Vec<(Option<Typed>, Loc, bool)>) -> Option<Typed> {
         let mut first: Option<(Kind, bool)> = None;
         let mut whole = true;
@@ -318,7 +320,7 @@ impl<'a> Expressions<'a> {
             }
             Target::InstanceIndex { span } => {
                 let service = values.spans.get(span)?.service?;
-                // Only where instances are counted do they have an id.
+                // Instances have ids only if their number is given.
                 self.resource(service, INSTANCE_ID, path, loc)?;
                 if self.tables.program.services[service.index()].instances == 1 {
                     return self.constant(Constant::Int(0));
@@ -333,7 +335,7 @@ impl<'a> Expressions<'a> {
         self.add(Expr::Slot { slot }, Kind::Int)
     }
 
-    /// What the current span's instance of a service says of itself under a key.
+    /// Returns the value of the resource attribute `key` of the current span's instance.
     fn resource(&mut self, service: ServiceId, key: &str, path: &[String], loc: Loc) -> Option<Typed> {
         let program = &self.tables.program;
         let service = &program.services[service.index()];
@@ -356,7 +358,8 @@ impl<'a> Expressions<'a> {
         self.add(Expr::Nth { of, items: values }, Kind::Text)
     }
 
-    /// The words for a name that means nothing, and the places that have to do with it; none if that follows from another mistake.
+    /// Returns the problem for a name without a meaning, and the related places, or `None` if it follows from another
+    /// mistake.
     fn explain(
         &mut self,
         miss: Miss,

@@ -1,14 +1,14 @@
-//! Collects what the compiler finds.
+//! The collection of the compiler's diagnostics.
 
 use crate::language::MAX_FOUND;
 use crate::language::diagnostic::{self, Diagnostic, Problem, Role, Severity};
 use crate::language::source::{Loc, PRELUDE};
 use crate::plan::Fault;
 
-/// Searches for a similar name after which no more are made, so that a broken file of any size stays cheap.
+/// The maximum number of searches for a similar name, so that a broken file of any size takes limited time.
 const MOST_SUGGESTIONS: u32 = 200;
 
-/// Things that are said not to be used: warnings alone must not fill the list of mistakes.
+/// The maximum number of reports about unused parts, so that warnings alone don't fill the list of diagnostics.
 const MOST_UNUSED: u32 = 100;
 
 /// A shared span, and a place at which it is used.
@@ -22,11 +22,11 @@ pub struct UsedAt {
 #[derive(Default)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
-    /// The shared spans that are being looked at, each behind the one that it is used in.
+    /// The shared spans that are being checked, each after the one in which it is used.
     uses: Vec<UsedAt>,
     suggestions: u32,
     unused: u32,
-    /// There is an error, here or before.
+    /// Whether there is an error, here or before.
     failed: bool,
     full: bool,
 }
@@ -36,19 +36,19 @@ impl Report {
         self.push(Diagnostic::new(problem, at));
     }
 
-    /// Adds a problem with the places that have this role in it.
+    /// Adds a problem with related places of this role.
     pub fn add_related(&mut self, problem: Problem, at: Loc, role: Role, places: impl IntoIterator<Item = Loc>) {
         let diagnostic = Diagnostic::new(problem, at);
         self.push(places.into_iter().fold(diagnostic, |diagnostic, at| diagnostic.related(role, at)));
     }
 
-    /// Tells that what comes next is in these shared spans, each behind the one that it is used in.
+    /// Says that what follows is in these shared spans, each after the one in which it is used.
     pub fn enter(&mut self, uses: Vec<UsedAt>) {
         self.uses = uses;
     }
 
-    /// What is wrong in a shared span is so for the places that use it. The prelude is nobody's to change: there, the mistake is
-    /// the place's.
+    /// Adds a diagnostic. A mistake in a shared span is related to the places that use it. Users can't change the prelude,
+    /// so a mistake in it is reported at the place of the use.
     fn push(&mut self, mut diagnostic: Diagnostic) {
         if let Some(last) = self.uses.iter().rposition(|used| used.definition.contains(diagnostic.at)) {
             let written = diagnostic.at;
@@ -63,13 +63,13 @@ impl Report {
             diagnostic = places.fold(diagnostic, |diagnostic, place| diagnostic.related(Role::Use, place));
         }
         self.failed |= diagnostic.severity() == Severity::Error;
-        // Far more than will be shown.
+        // This is far more than is shown.
         if self.diagnostics.len() < MAX_FOUND {
             self.diagnostics.push(diagnostic);
         }
     }
 
-    /// Adds that something is not used, unless that was said of very many things.
+    /// Adds a report about an unused part, unless there are very many of them.
     pub fn add_unused(&mut self, problem: Problem, at: Loc) {
         self.unused += 1;
         if self.unused <= MOST_UNUSED {
@@ -77,13 +77,14 @@ impl Report {
         }
     }
 
-    /// What another found; its suggestions don't count.
+    /// Adds the diagnostics of another report; its suggestions don't count.
     pub fn append(&mut self, mut other: Report) {
         self.diagnostics.append(&mut other.diagnostics);
         self.failed |= other.failed;
     }
 
-    /// The candidate most like `name`, if one is alike enough to be what was meant. To one letter, any other is.
+    /// Returns the candidate most similar to `name`, if it is similar enough to be meant. Any candidate is similar enough
+    /// to a single letter.
     pub fn nearest<'a>(&mut self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
         self.suggestions += 1;
         if self.suggestions > MOST_SUGGESTIONS || name.len() < 2 {
@@ -92,12 +93,13 @@ impl Report {
         diagnostic::nearest(name, candidates)
     }
 
-    /// Something is missing that was wrong and reported before the compiler saw it.
+    /// Says that something is missing because of a mistake that was reported before compiling.
     pub fn poison(&mut self) {
         self.failed = true;
     }
 
-    /// The program grew beyond a limit at this place. Said once: what follows is made of the same.
+    /// Reports that the program has grown beyond a limit at this place. It is reported only once, because what follows is
+    /// made of the same.
     pub fn beyond(&mut self, fault: &Fault, at: Loc) {
         if !self.full {
             self.add(Problem::BeyondLimits { fault: fault.to_string() }, at);
@@ -105,7 +107,7 @@ impl Report {
         self.full = true;
     }
 
-    /// Whether the program grew beyond a limit, so that there is no use in going on.
+    /// Reports whether the program has grown beyond a limit, so that going on is useless.
     pub fn is_full(&self) -> bool {
         self.full
     }
@@ -114,8 +116,8 @@ impl Report {
         self.failed
     }
 
-    /// In file order; what was found at one place more than once (a base file is read for every file beside it, a shared span for
-    /// every use), once.
+    /// Returns the diagnostics in file order. One that was found several times at one place (a base file is read for every
+    /// file next to it, a shared span for every use) is returned once.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|d| (d.at, d.problem.code()));
         let mut kept: Vec<Diagnostic> = Vec::with_capacity(self.diagnostics.len());

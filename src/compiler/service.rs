@@ -1,4 +1,4 @@
-//! Services to resources. Only services that a span uses come into the program, in the order of first use.
+//! Services and their resources. Only services that a span uses are added to the program, in the order of first use.
 
 use super::expression::{Expressions, Scope};
 use super::report::Report;
@@ -19,11 +19,11 @@ type Attributes = Vec<(TextId, ExprId)>;
 
 pub struct Services<'m> {
     model: &'m Model,
-    /// By where the service is listed: a base file's services are in the scope of every file beside it.
+    /// The services by the places where they are listed: a base file's services are in the scope of every file next to it.
     listed: HashMap<Loc, Option<ServiceId>>,
-    /// Services defined alike in two places are one.
+    /// The services by their definitions: equal definitions in two places are one service.
     known: HashMap<(TextId, Vec<Attributes>), ServiceId>,
-    /// Attributes of all resources so far.
+    /// The number of attributes of all resources so far.
     attributes: usize,
 }
 
@@ -32,7 +32,7 @@ impl<'m> Services<'m> {
         Services { model, listed: HashMap::new(), known: HashMap::new(), attributes: 0 }
     }
 
-    /// The service a span names. An empty name was wrong, and is reported already.
+    /// Returns the service that a span names. An empty name is wrong, which has been reported.
     pub fn find(
         &mut self,
         scope: usize,
@@ -63,7 +63,7 @@ impl<'m> Services<'m> {
         id
     }
 
-    /// The instrumentation scope of the spans of a service that name no other; `None`: tracegen's.
+    /// Returns the instrumentation scope of spans of a service that name no other one, or `None` for tracegen's.
     pub fn scope(&self, scope: usize, name: &str) -> Option<&'m InstrumentationScope> {
         self.model.scopes.get(scope)?.services.as_ref()?.get(name)?.scope.as_ref()
     }
@@ -80,7 +80,7 @@ impl<'m> Services<'m> {
             return None;
         }
         let first = listed_resource(service, 0, version(0), tables, report);
-        // All instances have as much in them.
+        // All instances have the same number of values.
         let values: usize = first.iter().map(|(_, value)| 1 + tables.elements(*value)).sum();
         self.attributes += first.len() * instances as usize;
         let attributes = at_most("resource attributes", self.attributes as u64, limits::TABLE as u64);
@@ -111,11 +111,10 @@ impl<'m> Services<'m> {
         Some(id)
     }
 
-    /// Looks at the services that no span uses, too, and reports them where nothing else is wrong. What they lower to is thrown
-    /// away.
+    /// Checks the services that no span uses, too, and reports their mistakes if there are no others. The results are
+    /// discarded.
     ///
     /// # Errors
-    ///
     /// The budget is spent.
     pub fn check_unused(&mut self, budget: &Budget, report: &mut Report) -> Result<(), Spent> {
         let mut scratch = Tables::new();
@@ -140,7 +139,8 @@ impl<'m> Services<'m> {
     }
 }
 
-/// By instance: the version that it is; empty where the service has none. Those of one version stand in a row, in the order of the file.
+/// Returns the version of each instance, which is empty if the service has none. Instances of the same version are
+/// adjacent, in file order.
 fn versions<'s>(service: &'s Service, instances: u32, report: &mut Report) -> Vec<&'s str> {
     match &service.version {
         None => vec![],
@@ -169,7 +169,7 @@ fn listed_resource(
     resource(&service.name.value, Some(service), instance, version, tables, report)
 }
 
-/// The resource attributes in the order they are sent: OpenTelemetry's own, then the user's.
+/// Returns the resource attributes in the order in which they are sent: OpenTelemetry's own, then the user's.
 fn resource(
     name: &str,
     service: Option<&Service>,
@@ -214,8 +214,9 @@ fn resource(
     attributes
 }
 
-/// A UUID in version 4 layout (RFC 9562), the same wherever and whenever it is made: the specification asks for a stable
-/// `service.instance.id`. From the SHA-256 of namespace, name and number, each after its length.
+/// Returns a UUID in version 4 layout (RFC 9562), which is the same wherever and whenever it is made, because the
+/// specification asks for a stable `service.instance.id`. It is made from the SHA-256 of namespace, name and number, each
+/// after its length.
 fn instance_id(service: &Service, instance: u32) -> String {
     let namespace = service.namespace.as_ref().map_or("", |n| n.value.as_str());
     let mut hash = Sha256::new();

@@ -1,5 +1,5 @@
-//! Shared spans: which one a name means, what it comes to when it is used, and what is wrong with the uses. [`super::names`] puts
-//! their bodies where they are used.
+//! Shared spans: which one a name means, how large it is when it is used, and mistakes in its uses. [`super::names`]
+//! inserts their bodies where they are used.
 
 use std::collections::HashSet;
 
@@ -11,39 +11,39 @@ use crate::language::scenario::{Body, Item, Model, Span, prelude};
 use crate::language::source::{Loc, PRELUDE};
 use foldhash::{HashMap, HashMapExt};
 
-/// What is known of the shared spans of all files.
+/// Facts about the shared spans of all files.
 pub struct Shared<'m> {
     model: &'m Model,
-    /// By where its name is defined; those in a circle, and those that use them, are left out.
+    /// The extents of shared spans, by the places of their names. Those in a cycle, and those that use them, are left out.
     extents: HashMap<Loc, Extent>,
 }
 
-/// How much a shared span comes to at most where it is used, beside the span that is made from it.
+/// The maximum size of a shared span where it is used, without the span that is made from it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extent {
-    /// The spans and groups that it calls, and the client.
+    /// The number of spans and groups that it calls, including clients.
     pub blocks: usize,
-    /// How deep they stand in each other below what calls the span.
+    /// The depth of these below the block that calls the span.
     pub depth: usize,
-    /// How much there is to compile in it and all that it uses.
+    /// The amount that there is to compile in it and in all that it uses.
     pub values: usize,
-    /// The shared spans that are made from one another, itself included.
+    /// The number of shared spans that are made from one another, including itself.
     layers: usize,
 }
 
-/// A shared span, and what the names of shared spans in it mean.
+/// A shared span, and the shared spans that names in it mean.
 type Found<'m> = (&'m Library, &'m Definition);
 
-/// The shared span that a name means, its own file's before its directory's before the prelude's.
+/// Returns the shared span that a name means: that of its own file, or else of its directory, or else of the prelude.
 fn look_up<'m>(library: &'m Library, name: &str) -> Option<Found<'m>> {
     library.get(name).or_else(|| prelude::library().get(name))
 }
 
-/// The most shared spans that are made from one another.
+/// The maximum number of shared spans that are made from one another.
 const LAYERS: usize = 64;
 
 impl<'m> Shared<'m> {
-    /// Looks at all shared spans, and at their uses in each other.
+    /// Checks all shared spans, and their uses in each other.
     pub fn new(model: &'m Model, report: &mut Report) -> Shared<'m> {
         let mut shared = Shared { model, extents: HashMap::new() };
         let definitions = shared.definitions();
@@ -65,7 +65,7 @@ impl<'m> Shared<'m> {
             report.add_related(Problem::UseCycle { path }, name(&cycle[0]).loc, Role::Member, others);
         }
         for at in order.nodes {
-            // Those that wait for a circle come after all others.
+            // Those that depend on a cycle come after all others.
             let is_known = |&other: &usize| shared.extents.contains_key(&definitions[other].1.name.loc);
             if needs[at].iter().all(is_known) {
                 shared.add_extent(definitions[at], report);
@@ -78,29 +78,29 @@ impl<'m> Shared<'m> {
         shared
     }
 
-    /// The shared spans that a file may use.
+    /// Returns the shared spans that a file may use.
     pub fn library(&self, scope: usize) -> &'m Library {
         &self.model.scopes[scope].shared
     }
 
-    /// The shared span that a name means, if it can be used.
+    /// Returns the shared span that a name means, if it is usable.
     pub fn find(&self, library: &'m Library, name: &str) -> Option<Found<'m>> {
         look_up(library, name).filter(|(_, definition)| self.extents.contains_key(&definition.name.loc))
     }
 
-    /// How much the shared span comes to that is used here, if it can be.
+    /// Returns the extent of the shared span that is used here, if it is usable.
     pub fn extent(&self, library: &'m Library, used: &Use) -> Option<Extent> {
         let (_, definition) = self.find(library, &used.name.value)?;
         self.extents.get(&definition.name.loc).copied()
     }
 
-    /// All shared spans that there are, with those of the directories and of the prelude.
+    /// Returns all shared spans, including those of directories and of the prelude.
     fn definitions(&self) -> Vec<Found<'m>> {
         let mut seen = HashSet::new();
         let mut definitions = Vec::new();
         let files = self.model.scopes.iter().map(|scope| &*scope.shared);
         for file in files.chain([prelude::library()]) {
-            // A directory's are there for every file in it.
+            // Those of a directory apply to every file in it.
             let layers = std::iter::successors(Some(file), |library| library.base());
             for library in layers.take_while(|library| seen.insert(*library as *const Library)) {
                 definitions.extend(library.own().iter().map(|definition| (library, definition)));
@@ -109,7 +109,7 @@ impl<'m> Shared<'m> {
         definitions
     }
 
-    /// Finds how much a shared span comes to, when that is known of all that it uses.
+    /// Computes the extent of a shared span. Those of all shared spans that it uses must be known.
     fn add_extent(&mut self, (library, definition): Found<'m>, report: &mut Report) {
         let client = usize::from(has_client(&definition.span));
         let mut extent = Extent { values: definition.weight, layers: 1, blocks: client, depth: client };
@@ -136,7 +136,7 @@ impl<'m> Shared<'m> {
         }
     }
 
-    /// Reports a shared span that hides another.
+    /// Reports a shared span that hides another one.
     fn check_name(&self, library: &'m Library, definition: &Definition, report: &mut Report) {
         let name = &definition.name;
         if name.loc.file == PRELUDE {
@@ -149,7 +149,7 @@ impl<'m> Shared<'m> {
         }
     }
 
-    /// Reports what is wrong in the use of a shared span, where this one is made from it: the name, the parameters, the calls.
+    /// Reports mistakes in the use of a shared span by a span: in the name, the parameters, the calls.
     pub fn check(&self, library: &'m Library, span: &Span, report: &mut Report) {
         let Some(used) = &span.shared else { return };
         let Some((_, definition)) = look_up(library, &used.name.value) else {
@@ -189,7 +189,7 @@ impl<'m> Shared<'m> {
         }
     }
 
-    /// The shared spans that a span is made from.
+    /// Returns the shared spans from which a span is made.
     fn layers(&self, library: &'m Library, span: &Span) -> impl Iterator<Item = Found<'m>> {
         let first = span.shared.as_ref().and_then(|used| self.find(library, &used.name.value));
         std::iter::successors(first, |(library, definition)| {
@@ -197,7 +197,7 @@ impl<'m> Shared<'m> {
         })
     }
 
-    /// Reports the shared spans that no scenario uses, but for those that files may use which were not read.
+    /// Reports the shared spans that no scenario uses, except those that may be used by files which were not read.
     pub fn check_unused(&self, report: &mut Report) {
         let mut used: HashSet<Loc> = HashSet::new();
         let mut waiting: Vec<Found<'m>> = Vec::new();
@@ -222,7 +222,7 @@ impl<'m> Shared<'m> {
     }
 }
 
-/// The shared spans that one uses.
+/// Returns the shared spans that a shared span uses.
 fn uses_in<'m>((library, definition): Found<'m>) -> impl Iterator<Item = Found<'m>> {
     let mut found = Vec::new();
     each_span(&definition.span, |span, _| {
@@ -231,7 +231,7 @@ fn uses_in<'m>((library, definition): Found<'m>) -> impl Iterator<Item = Found<'
     found.into_iter()
 }
 
-/// Calls `f` with a span and all that are written below it, and how deep the block of each stands below that of the first.
+/// Calls `f` with a span and all spans written below it, and with the depth of each one's block below that of the first.
 pub fn each_span<'m>(span: &'m Span, mut f: impl FnMut(&'m Span, usize)) {
     f(span, 0);
     each_item(span, |item, depth| {
@@ -241,8 +241,8 @@ pub fn each_span<'m>(span: &'m Span, mut f: impl FnMut(&'m Span, usize)) {
     });
 }
 
-/// Calls `f` with all items that are written below a span, in their order, and how deep the block that each calls stands below that
-/// of the span. Without recursion: steps nest as deep as there are many.
+/// Calls `f` with all items written below a span, in order, and with the depth of the block that each calls below that of
+/// the span. There is no recursion, because steps can be nested as deeply as there are steps.
 pub fn each_item<'m>(span: &'m Span, mut f: impl FnMut(&'m Item, usize)) {
     let mut waiting: Vec<(&Item, usize)> = span.calls.iter().rev().map(|item| (item, 0)).collect();
     while let Some((item, above)) = waiting.pop() {
@@ -257,7 +257,7 @@ pub fn each_item<'m>(span: &'m Span, mut f: impl FnMut(&'m Item, usize)) {
     }
 }
 
-/// The blocks that an item itself comes to: one that repeats may need a group around it, and a call may have a client.
+/// Returns the number of blocks of an item itself: a repeated one may need a group around it, and a call may have a client.
 pub fn blocks(item: &Item) -> usize {
     let client = if let Body::Span(span) = &item.body { has_client(span) } else { false };
     1 + usize::from(item.repeat.is_some()) + usize::from(client)

@@ -1,4 +1,5 @@
-//! What is written and never used. It is looked for only where nothing is wrong: what reads it may be what is wrong.
+//! The check for parts that are never used. It is made only if there are no errors, because an erroneous part may be the
+//! one that uses them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use super::report::Report;
 use crate::language::diagnostic::Problem;
 use crate::language::source::{Loc, Located, PRELUDE};
 
-/// Reports the vars that nothing reads. One of a shared span is read if it is at one of the places that use the span.
+/// Reports the vars that nothing reads. A var of a shared span counts as read if any use of the span reads it.
 pub fn report_vars(names: &[Names], report: &mut Report) {
     let mut vars: BTreeMap<Loc, (&Located<String>, bool)> = BTreeMap::new();
     for var in names.iter().flat_map(|names| &names.vars).filter(|var| var.name.loc.file != PRELUDE) {

@@ -1,9 +1,9 @@
-//! YAML text to located nodes.
+//! Parses YAML text to nodes with places.
 //!
-//! The event parser is granit-parser; what is ours is the tree: every node knows its bytes and how it was written (plain,
-//! quoted, block), which the types of values depend on. Aliases and merge keys are resolved here, and the ways in which
-//! YAML reads something else than a template's author meant are caught here (`traps`), so that later stages see
-//! [`Kind::Broken`] and stay silent about it.
+//! The event parser is granit-parser. The tree is built here: every node knows its bytes and how it was written (plain,
+//! quoted, block), on which the types of values depend. Aliases and merge keys are resolved here. If YAML reads something
+//! else than the author of a template meant, it is also detected here (`traps`), so that later stages see [`Kind::Broken`]
+//! and report nothing more.
 
 mod hint;
 mod load;
@@ -22,11 +22,12 @@ use super::source::{FileId, Loc, Located};
 pub use offsets::Offsets;
 pub use scalar::{Core, core, is_template};
 
-/// Levels of lists and mappings inside each other.
+/// The maximum number of levels of lists and mappings.
 pub const MAX_NESTING: usize = 200;
-/// Nodes in one file.
+/// The maximum number of nodes in a file.
 pub const MAX_NODES: usize = 1_000_000;
-/// Nodes that aliases may add to one file; a text counts as one, and as one more for each [`BYTES_A_NODE`].
+/// The maximum number of nodes that aliases may add to a file; a text counts as one, and as one more for every
+/// [`BYTES_A_NODE`].
 pub const MAX_ALIASED_NODES: usize = 100_000;
 const BYTES_A_NODE: usize = 256;
 
@@ -36,7 +37,7 @@ pub enum Style {
     Plain,
     SingleQuoted,
     DoubleQuoted,
-    /// `|` or `>`.
+    /// A block scalar, with `|` or `>`.
     Block,
 }
 
@@ -46,13 +47,13 @@ impl Style {
     }
 }
 
-/// Borrows what stands in the file as it is meant: most scalars do.
+/// A node. It borrows the text of the file if that is the value as it stands, as for most scalars.
 #[derive(Debug)]
 pub struct Node<'a> {
-    /// Of an empty value, its key's.
+    /// The place; for an empty value that of its key.
     pub loc: Loc,
     pub kind: Kind<'a>,
-    /// Nodes below and including this one, aliases followed, and long texts counted as several.
+    /// The number of nodes in it, itself and those of aliases included; long texts count as several.
     weight: usize,
 }
 
@@ -64,11 +65,11 @@ pub enum Kind<'a> {
     },
     Sequence(Vec<Rc<Node<'a>>>),
     Mapping(Vec<Entry<'a>>),
-    /// Wrong, and reported already.
+    /// The node is wrong, which has been reported.
     Broken,
 }
 
-/// A key and its value. Keys are unique in a mapping, never templates.
+/// A key and its value. Keys are unique in a mapping, and never templates.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
     pub key: Located<Cow<'a, str>>,
@@ -88,13 +89,13 @@ impl<'a> Node<'a> {
         Node { loc, kind, weight }
     }
 
-    /// Written as nothing, `~` or `null`.
+    /// Reports whether it is written as nothing, `~` or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, style: Style::Plain } if core(text) == Core::Null)
     }
 }
 
-/// Reads all documents of a file, as far as they can be read before the budget is spent.
+/// Reads all documents of a file, as far as the budget allows.
 pub(super) fn parse<'a>(file: FileId, text: &'a str, limits: Limits, diagnostics: &mut Vec<Diagnostic>) -> Parsed<'a> {
     load::Loader::new(file, text, limits, diagnostics).run()
 }
@@ -102,6 +103,6 @@ pub(super) fn parse<'a>(file: FileId, text: &'a str, limits: Limits, diagnostics
 pub struct Parsed<'a> {
     /// The root of each document that is YAML.
     pub documents: Vec<Rc<Node<'a>>>,
-    /// No document was lost.
+    /// Whether no document was lost.
     pub complete: bool,
 }

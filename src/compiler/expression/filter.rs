@@ -134,12 +134,12 @@ impl Expressions<'_> {
                 let items = items.iter().map(|(item, _)| item.expr).collect();
                 self.add(Expr::Nth { of, items }, Type { kind, optional: true })
             }
-            // The table has no other name, and each has the arguments the table says.
+            // The table has no other name, and each has the arguments that the table lists.
             _ => None,
         }
     }
 
-    /// `value | lookup({key: value, ..})`
+    /// Compiles `value | lookup({key: value, ..})`.
     fn lookup(&mut self, signature: &'static Signature, input: Argument, node: &Node) -> Option<Typed> {
         let Ast::Map(entries) = &*node.value else {
             let argument = self.argument(node)?;
@@ -150,7 +150,7 @@ impl Expressions<'_> {
         }
         let (mut items, mut values) = (Vec::with_capacity(2 * entries.len()), Vec::with_capacity(entries.len()));
         let mut seen = HashMap::new();
-        // An input that may be absent is no mistake: what is looked up may be, too.
+        // An input that may be absent is not a mistake, because the looked-up value may be absent, too.
         let of = Typed { ty: input.typed.ty.kind.into(), ..input.typed };
         let mut whole = true;
         for (key_node, value_node) in entries {

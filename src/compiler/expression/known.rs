@@ -1,5 +1,5 @@
-//! What is known of a comparison when compiling: in a shared span, where the parameters that are given to it are constant. What is
-//! written outside of shared spans stays as it is written.
+//! Comparisons whose results are known when compiling: those in shared spans with constant parameters. Comparisons outside
+//! of shared spans are compiled as they are written.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use crate::compiler::types::Kind;
 use crate::plan::{Constant, Expr, ExprId, Operator};
 
 impl Expressions<'_> {
-    /// Adds a comparison, or what comes of it.
+    /// Adds a comparison, or its result if that is known.
     pub(super) fn compare(&mut self, operator: Operator, left: ExprId, right: ExprId) -> Option<Typed> {
         let known = self.ordering(left, right).map(|ordering| match operator {
             Operator::Eq => ordering.is_eq(),
@@ -24,7 +24,7 @@ impl Expressions<'_> {
         }
     }
 
-    /// Adds `of in [items]`, or what comes of it.
+    /// Adds `of in [items]`, or its result if that is known.
     pub(super) fn find_in(&mut self, of: ExprId, items: Box<[ExprId]>) -> Option<Typed> {
         let equal = |item: &ExprId| self.ordering(of, *item).map(Ordering::is_eq);
         match items.iter().map(equal).collect::<Option<Vec<bool>>>() {
@@ -33,12 +33,12 @@ impl Expressions<'_> {
         }
     }
 
-    /// Whether `omit` leaves a value as it is.
+    /// Reports whether `omit` leaves a value unchanged.
     pub(super) fn is_kept(&self, of: ExprId, omitted: ExprId) -> bool {
         self.ordering(of, omitted).is_some_and(Ordering::is_ne)
     }
 
-    /// How two values of a shared span compare, which are constant and of one type.
+    /// Returns the order of two values in a shared span, if they are constant and of one type.
     fn ordering(&self, left: ExprId, right: ExprId) -> Option<Ordering> {
         let Scope::Trace { names, site, .. } = self.scope else { return None };
         if !names.is_shared(site) {

@@ -1,4 +1,4 @@
-//! Operators: what they take, and what they give.
+//! The operators: their operands and results.
 
 use super::{Expressions, Typed};
 use crate::compiler::types::{Kind, Type};
@@ -92,12 +92,12 @@ impl Expressions<'_> {
                 };
                 self.add(plan(operator), ty)
             }
-            // Taken above.
+            // This has been handled above.
             Binary::In => None,
         }
     }
 
-    /// `then if condition else otherwise`.
+    /// Compiles `then if condition else otherwise`.
     pub(super) fn branch(&mut self, condition: &Node, then: &Node, otherwise: &Node) -> Option<Typed> {
         let (decides, a, b) = (self.node(condition), self.node(then), self.node(otherwise));
         let checked = decides.and_then(|decides| self.condition("if", decides, condition.loc));
@@ -111,7 +111,7 @@ impl Expressions<'_> {
         self.add(expr, Type { kind: a.ty.kind.or(b.ty.kind), optional })
     }
 
-    /// `x in [..]`.
+    /// Compiles `x in [..]`.
     fn contains(&mut self, left: &Node, right: &Node, loc: Loc) -> Option<Typed> {
         let (of, items) = (self.node(left), self.items("in", right));
         let (of, items) = (of?, items?);
@@ -171,7 +171,7 @@ impl Expressions<'_> {
         None
     }
 
-    /// Warn where a value that may be absent decides something.
+    /// Warns if a value that may be absent decides something.
     pub(super) fn present(&mut self, typed: Typed, loc: Loc) {
         if typed.ty.optional {
             self.report.add(Problem::MayBeAbsent, loc);

@@ -1,11 +1,11 @@
-//! The lookup: what a path means where it is written.
+//! The lookup: the meaning of a path at a site.
 
 use super::{BlockKind, BodyNode, INSTANCE_ID, Linked, Miss, Names, OutcomePart, Site, Step, Target};
 use crate::language::diagnostic::Unavailable;
 use crate::language::scenario::EventTime;
 
 impl Names<'_> {
-    /// What `path` means at `site`.
+    /// Returns the meaning of `path` at `site`.
     pub fn find(&self, site: Site, path: &[String]) -> Result<Target, Miss> {
         self.find_surely(site, path).map_err(|miss| match miss {
             Miss::Name | Miss::Var(_) | Miss::Attribute { .. } if self.lacks_names => Miss::Unsure,
@@ -41,7 +41,7 @@ impl Names<'_> {
         }
     }
 
-    /// The scope of what is written at `site`.
+    /// Returns the scope of `site`.
     fn scope(&self, site: Site) -> usize {
         match site {
             Site::Repeat { item } => self.blocks[self.items[item].list].scope,
@@ -54,17 +54,17 @@ impl Names<'_> {
         }
     }
 
-    /// Whether `site` stands in a shared span.
+    /// Reports whether `site` is in a shared span.
     pub fn is_shared(&self, site: Site) -> bool {
         self.body(site).is_some()
     }
 
-    /// The body of a shared span that `site` stands in, the innermost.
+    /// Returns the innermost body of a shared span that contains `site`.
     fn body(&self, site: Site) -> Option<&BodyNode<'_>> {
         self.scopes[self.scope(site)].body.map(|body| &self.bodies[body])
     }
 
-    /// The span that what is written at `site` works for.
+    /// Returns the span to which `site` belongs.
     fn span_at(&self, site: Site) -> Option<usize> {
         match site {
             Site::Var { .. } => None,
@@ -81,7 +81,7 @@ impl Names<'_> {
         scopes.find_map(|scope| self.scopes[scope].vars.get(name).copied())
     }
 
-    /// The items around what is written at `site`, the nearest first. In a shared span, the one that uses it is the last.
+    /// Returns the items around `site`, the nearest first. In a shared span, the item that uses it is the last.
     fn items_around(&self, site: Site) -> impl Iterator<Item = usize> {
         let caller = |block: usize| self.blocks[block].caller;
         let caller_of_span = move |span: usize| caller(self.spans[span].block);
@@ -97,7 +97,7 @@ impl Names<'_> {
         std::iter::successors(first, move |&item| if Some(item) == last { None } else { caller(self.items[item].list) })
     }
 
-    /// `retry.attempt`, of the nearest item that is tried again.
+    /// Finds `retry.attempt` of the nearest item that is retried.
     fn find_attempt(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
         let tries = |&item: &usize| self.items[item].has_words && self.items[item].item.retry.is_some();
         match (rest, self.items_around(site).find(tries)) {
@@ -108,7 +108,7 @@ impl Names<'_> {
         }
     }
 
-    /// `repeat.index` and `repeat.count`, of the nearest item that repeats.
+    /// Finds `repeat.index` and `repeat.count` of the nearest item that repeats.
     fn find_turn(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
         if let Site::Event { span, event } = site
             && self.spans[span].events[event].part.repeat.is_some()
@@ -130,7 +130,7 @@ impl Names<'_> {
         }
     }
 
-    /// `callee.attributes.K` and `callee.service.name`, of the span that a client calls.
+    /// Finds `callee.attributes.K` and `callee.service.name` of the span that a client calls.
     fn find_callee(&self, site: Site, rest: &[&str]) -> Result<Target, Miss> {
         let client = match site {
             Site::End { span, .. } | Site::Span { span, step: Some(Step::Attribute(_)), .. } => Some(span),
@@ -150,7 +150,7 @@ impl Names<'_> {
         }
     }
 
-    /// An attribute of a client that reads the answer has no value before that.
+    /// Refuses an attribute of a client that reads the answer, if it is read before the answer.
     fn in_time(&self, site: Site, target: Target) -> Result<Target, Miss> {
         match target {
             Target::Attribute { span, attribute } if self.spans[span].attributes[attribute].is_late => match site {
@@ -161,7 +161,7 @@ impl Names<'_> {
         }
     }
 
-    /// `error.propagated`, of the span whose end it is.
+    /// Finds `error.propagated` of the span at whose end it is read.
     fn find_propagated(&self, site: Site) -> Result<Target, Miss> {
         match site {
             Site::End { span, .. } => Ok(Target::Propagated { list: self.spans[span].block }),
@@ -169,7 +169,7 @@ impl Names<'_> {
         }
     }
 
-    /// `error`, `ok` and `error.type`, of the call before in the list of an item.
+    /// Finds `error`, `ok` and `error.type` of the call before in the list of an item.
     fn find_outcome(&self, site: Site, head: &str, rest: &[&str]) -> Result<Target, Miss> {
         let read = match (head, rest) {
             ("error", []) => OutcomePart::Error,
@@ -192,7 +192,7 @@ impl Names<'_> {
                 return if !self.blocks[list].items.is_empty() {
                     Ok(Target::Outcome { list, read })
                 } else if self.body(site).is_some_and(|body| self.is_made_from(span, body)) {
-                    // Another use of the shared span may make calls.
+                    // Other uses of the shared span may come after calls.
                     Ok(Target::NoOutcome(read))
                 } else {
                     Err(Miss::NoCallBefore)
@@ -212,7 +212,7 @@ impl Names<'_> {
     }
 
     fn find_of_span(&self, site: Site, span: usize, head: &str, rest: &[&str]) -> Result<Target, Miss> {
-        // What the span itself has is evaluated after what it is given.
+        // The span's own values are evaluated after its parameters.
         let is_given = matches!(site, Site::Given { .. });
         let key = match rest {
             ["attributes", key @ ..] if !key.is_empty() => Some(key.join(".")),
@@ -255,7 +255,8 @@ impl Names<'_> {
         }
     }
 
-    /// Vars, then the span's own attributes but the one being defined, then the nearest ancestor's.
+    /// Finds a bare name: a var, or one of the span's own attributes except the one being defined, or the nearest
+    /// ancestor's attribute.
     fn find_bare(&self, site: Site, name: &str) -> Result<Target, Miss> {
         let missed = match self.var(site, name) {
             // An attribute may have the name that no column has.
@@ -276,8 +277,8 @@ impl Names<'_> {
         }
     }
 
-    /// The spans whose attributes are known by their keys alone at `site`, the nearest first: in a shared span, none beyond the one
-    /// that is made from it.
+    /// Returns the spans whose attributes can be read by their bare keys at `site`, the nearest first. In a shared span,
+    /// none is beyond the span that is made from it.
     fn spans_known(&self, site: Site) -> impl Iterator<Item = usize> {
         let body = self.body(site);
         let is_last = move |span: usize| body.is_some_and(|body| self.is_made_from(span, body));
@@ -289,13 +290,13 @@ impl Names<'_> {
         std::iter::successors(first, move |&span| outer(span))
     }
 
-    /// Whether a span is the one that is made from a shared span with this body, or its client is.
+    /// Reports whether a span, or the server of that client, is made from the shared span with this body.
     fn is_made_from(&self, span: usize, body: &BodyNode) -> bool {
         body.span == span || self.spans[span].client == Some(body.span)
     }
 
-    /// Whether an attribute is known by its key alone at `site`, to which its span is: it is not the one that is being defined, and
-    /// not one that a shared span, in which the site is, knows nothing of.
+    /// Reports whether an attribute of a span can be read by its bare key at `site`: it is not the one being defined, and
+    /// `site` is not in a shared span that does not have it.
     fn is_known(&self, site: Site, span: usize, attribute: usize) -> bool {
         let defined = match site {
             Site::Span { span, step: Some(Step::Attribute(defined)), .. } => Some((span, defined)),
@@ -305,31 +306,31 @@ impl Names<'_> {
         defined != Some((span, attribute)) && self.spans[span].attributes[attribute].layer >= layer
     }
 
-    /// The var of this name, or the column of one that is a row.
+    /// Returns the var of this name, or the column of one that is a row.
     fn var(&self, site: Site, name: &str) -> Option<Result<Target, Miss>> {
         let scope = self.scope(site);
         if let Some(var) = self.find_var(scope, name) {
             return Some(if self.rows(var).is_some() { Err(Miss::Row { var }) } else { Ok(Target::Var(var)) });
         }
-        // Of several that fit, the longest is meant.
+        // Of several that fit, the longest one is meant.
         let rows = name.rmatch_indices('.').find_map(|(dot, _)| {
             let var = self.find_var(scope, &name[..dot])?;
             let rows = self.rows(var);
             (rows.is_some() || self.is_wrong(var)).then_some((var, rows, &name[dot + 1..]))
         });
         let (var, rows, column) = rows?;
-        // It may have been meant to be rows; that it is none has been said.
+        // The var may have been meant to be rows, which has been reported.
         let Some(rows) = rows else { return Some(Ok(Target::Var(var))) };
         let found = rows.columns.iter().position(|other| other.name == column);
         Some(found.map(|column| Target::Column { var, column }).ok_or(Miss::Column { var, name: column.to_owned() }))
     }
 
-    /// The span, its parent, and so on up to the root.
+    /// Returns the span, its parent, and so on up to the root.
     fn ancestry(&self, span: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(span), |&s| self.spans[s].parent)
     }
 
-    /// All names a bare name could mean at `site`, the nearest first.
+    /// Returns all names that a bare name could mean at `site`, the nearest first.
     pub fn names(&self, site: Site) -> impl Iterator<Item = &str> {
         let keys = self.spans_known(site).flat_map(move |span| {
             let known = self.keys(span).enumerate().filter(move |(at, _)| self.is_known(site, span, *at));
@@ -338,19 +339,19 @@ impl Names<'_> {
         self.var_names(site).chain(keys)
     }
 
-    /// The names of the vars that are known at `site`, the nearest first.
+    /// Returns the names of the vars in scope at `site`, the nearest first.
     pub fn var_names(&self, site: Site) -> impl Iterator<Item = &str> {
         let scopes = std::iter::successors(Some(self.scope(site)), |&scope| self.scopes[scope].outer);
         scopes.flat_map(|scope| self.scopes[scope].vars.keys().copied())
     }
 
-    /// The nearest ancestor of `span` that has the attribute.
+    /// Returns the nearest ancestor of `span` that has the attribute.
     pub fn owner(&self, span: usize, key: &str) -> Option<usize> {
         self.ancestry(span).find(|&at| self.spans[at].find_attribute(key).is_some())
     }
 }
 
-/// What of a linked span a path behind `linked` reads.
+/// Returns the value of a linked span that the path after `linked` reads.
 fn linked(rest: &[&str]) -> Result<Linked, Miss> {
     match rest {
         ["attributes", key @ ..] if !key.is_empty() => Ok(Linked::Attribute(key.join("."))),

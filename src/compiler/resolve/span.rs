@@ -1,4 +1,4 @@
-//! One span: its form, what is evaluated at its start, its conditions and events.
+//! The resolution of a span: its form, its start, its conditions and events.
 
 use super::{Resolver, State, new_slot};
 use crate::compiler::link::{Export, Piece};
@@ -14,7 +14,7 @@ use crate::plan::{
     ServiceId, SlotId, SpanForm, SpanKind, TextId,
 };
 
-/// Attributes that are ints by the semantic conventions, and that a span is likely to have.
+/// Attributes that are ints in the semantic conventions, and that spans often have.
 const INTEGER_KEYS: [&str; 18] = [
     "client.port",
     "db.operation.batch.size",
@@ -36,7 +36,7 @@ const INTEGER_KEYS: [&str; 18] = [
     "url.port",
 ];
 
-/// A span in the making.
+/// A span under construction.
 pub(super) struct Draft {
     /// The span's position in its scenario.
     pub at: usize,
@@ -44,12 +44,12 @@ pub(super) struct Draft {
     constants: Vec<(TextId, Constant)>,
     constant_places: Vec<Loc>,
     attrs: AttrRange,
-    /// By attribute of the model; `None`: constant.
+    /// The ids of the model's attributes; `None` for constant ones.
     attr_ids: Vec<Option<AttrId>>,
     pub steps: Vec<typed::Step>,
 }
 
-/// What an error is without its attributes.
+/// The parts of an error without its attributes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Terms {
     pub r#type: ExprId,
@@ -100,7 +100,7 @@ impl<'m> Resolver<'m> {
         let events = self.events(state, at, false, report);
         let typed = typed::Span {
             form: SpanForm {
-                // Without a service there is an error, and this program goes no further.
+                // Without a service there is an error, and this program is not used any further.
                 service: service.unwrap_or(ServiceId(0)),
                 kind: kind(node.kind),
                 scope: self.scope(names.scenario.scope, node),
@@ -114,7 +114,7 @@ impl<'m> Resolver<'m> {
             without_calls: Vec::new(),
             delay,
             conditions,
-            // They may read what becomes of the calls, which are yet to come.
+            // They may read the outcomes of the calls, which are still to come.
             late: vec![],
             end_conditions: None,
             end_events: Vec::new(),
@@ -126,7 +126,7 @@ impl<'m> Resolver<'m> {
         typed
     }
 
-    /// The instrumentation scope of a span: its own, or its service's; `None`: tracegen's.
+    /// Returns the instrumentation scope of a span: its own, or its service's, or `None` for tracegen's.
     fn scope(&mut self, in_force: usize, node: &SpanNode<'m>) -> Option<ScopeId> {
         let written = node.scope.or(self.services.scope(in_force, &node.service.value))?;
         let InstrumentationScope { name, version } = written;
@@ -143,7 +143,7 @@ impl<'m> Resolver<'m> {
         let attributes = node.attributes.iter().enumerate();
         let attr_ids = attributes.map(|(index, attribute)| {
             let (key, value) = (attribute.model.key.value.as_str(), &attribute.model.value);
-            // What a failure replaces, or a client reads, can't be among the constant ones.
+            // An attribute that a failure replaces, or a client reads, can't be constant.
             let is_shared = can_fail && key == ERROR_TYPE || node.replaced.contains(&key) || attribute.is_sent;
             let is_constant = !is_computed(value) || self.is_given(state, attribute.site(at, index), value);
             let attr = (is_shared || !is_constant).then(|| self.new_attr(key));
@@ -177,7 +177,7 @@ impl<'m> Resolver<'m> {
         AttrId(self.tables.program.attrs.len() as u32 - 1)
     }
 
-    /// Whether a value of a shared span is made of nothing but text and parameters that are given constants.
+    /// Reports whether a value of a shared span consists only of text and of parameters with constant values.
     fn is_given(&self, state: &State, site: Site, value: &Value) -> bool {
         let Value::Scalar(Scalar::Expr(template) | Scalar::Text(template)) = value else { return false };
         let is_constant = |path: &[String]| match state.names.find(site, path) {
@@ -194,7 +194,7 @@ impl<'m> Resolver<'m> {
             })
     }
 
-    /// Whether a value is absent whatever happens: a constant that is left out.
+    /// Reports whether a value is always absent: a constant that is left out.
     fn is_omitted(&self, value: ExprId) -> bool {
         match self.tables.program.exprs[value.index()] {
             Expr::Omit { of, value } => of == value && self.tables.constant_of(of).is_some(),
@@ -202,7 +202,7 @@ impl<'m> Resolver<'m> {
         }
     }
 
-    /// The slot, if the value is one's already: slots are written once, so it can be read instead of a copy.
+    /// Returns the slot of the value if it is in one already. Slots are written once, so it can be read instead of a copy.
     pub(super) fn slot_of(&self, value: ExprId) -> Option<SlotId> {
         match self.tables.program.exprs[value.index()] {
             Expr::Slot { slot } => Some(slot),
@@ -229,7 +229,7 @@ impl<'m> Resolver<'m> {
         let constant = self.tables.constant_of(typed.expr);
         match draft.attr_ids[index] {
             None => {
-                // What holds no expression is constant.
+                // A value without an expression is constant.
                 if let Some(constant) = constant.cloned() {
                     let key = self.tables.text(&attribute.key.value);
                     draft.constants.push((key, constant));
@@ -283,14 +283,14 @@ impl<'m> Resolver<'m> {
                 let read = if is_constant { typed } else { self.read_slot(slot, typed) };
                 state.values.spans[draft.at].context_key = Some(read);
             }
-            // Wrong, and reported: no glob is wrong because of it.
+            // The key is wrong, which has been reported, so no glob is wrong because of it.
             None => key.push(Piece::Any),
         }
         let block = state.block(state.names.spans[draft.at].block);
         self.exports.push(Export { scenario: state.scenario, span: draft.at, block, key });
     }
 
-    /// The conditions of a span that are looked at before its calls, or those that are after them.
+    /// Returns the conditions of a span that are evaluated before its calls, or those after them.
     pub(super) fn conditions(
         &mut self,
         state: &State<'_, 'm>,
@@ -302,7 +302,8 @@ impl<'m> Resolver<'m> {
         let written: Vec<&Scoped<&'m ErrorCondition>> =
             written.filter(|condition| condition.part.at_end == at_end).collect();
         let loc = written.first()?.part.loc;
-        // Once one of them takes a time of its own, all are rolled before the work; what has none takes as long as the work does.
+        // If one of them has a delay of its own, all are rolled before the work, and those without a delay take as long as
+        // the work does.
         let before_work = written.iter().any(|condition| condition.part.delay.is_some());
         let work = state.names.spans[at].delay.filter(|_| before_work);
         let mut left = Chance::ONE.0;
@@ -325,7 +326,8 @@ impl<'m> Resolver<'m> {
             let error = self.error(state, site, at, terms, &condition.attributes, report);
             let chance = condition.probability.as_ref().map(|percent| {
                 let chance = Chance::from_percent(percent.value).0;
-                // Probabilities that sum to 100 can be rounded to a little more. What has a condition of its own is no part of the sum.
+                // Probabilities that sum to 100 can be rounded to slightly more. Those with conditions of their own are not
+                // part of the sum.
                 let chance = if condition.when.is_some() { chance } else { chance.min(left) };
                 left -= if condition.when.is_some() { 0 } else { chance };
                 Chance(chance)
@@ -337,7 +339,7 @@ impl<'m> Resolver<'m> {
         Some(Conditions { before_work, list, loc }).filter(|conditions| !conditions.list.is_empty())
     }
 
-    /// An error with which the span at `at` fails, whose attributes are written at `site`.
+    /// Returns an error with which the span at `at` fails, whose attributes are written at `site`.
     pub(super) fn error(
         &mut self,
         state: &State<'_, 'm>,
@@ -356,13 +358,13 @@ impl<'m> Resolver<'m> {
         if attributes.is_empty() {
             return self.shared_error(terms);
         }
-        // The attributes are a span's own, so an error that has some is of that span alone.
+        // The attributes are those of a span, so an error that has any belongs only to that span.
         let errors = &mut self.tables.program.errors;
         errors.push(terms.error(attributes));
         ErrorId(errors.len() as u32 - 1)
     }
 
-    /// An error without attributes, which all that fail alike share.
+    /// Returns an error without attributes, which is shared by all equal failures.
     pub(super) fn shared_error(&mut self, terms: Terms) -> ErrorId {
         let errors = &mut self.tables.program.errors;
         *self.error_ids.entry(terms).or_insert_with(|| {
@@ -372,7 +374,7 @@ impl<'m> Resolver<'m> {
     }
 }
 
-/// Keeps a value in a new slot.
+/// Stores a value in a new slot.
 pub(super) fn keep(state: &mut State, draft: &mut Draft, name: &str, value: ExprId, loc: Loc) -> SlotId {
     let slot = new_slot(state, name, Some(value), loc);
     draft.push(Action::Keep(slot, value), loc);

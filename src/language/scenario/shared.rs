@@ -1,4 +1,4 @@
-//! Shared spans: what a file or a directory defines once, for all places that use it.
+//! Shared spans, which a file or a directory defines once for all uses.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use crate::language::source::Located;
 /// The shared spans that a file may use: its own, and those of its directory.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    /// The directory's.
+    /// The shared spans of the directory.
     base: Option<Arc<Library>>,
     own: Vec<Definition>,
     places: HashMap<String, usize>,
-    /// Whether some may be missing for a mistake that was reported.
+    /// Whether some may be missing because of a reported mistake.
     is_short: bool,
 }
 
@@ -22,22 +22,23 @@ pub struct Library {
 pub struct Definition {
     pub name: Located<String>,
     pub parameters: Vec<Parameter>,
-    /// What it says of the spans that use it. It may be without anything that a span must have.
+    /// The parts that it gives to the spans that use it. It need not have all that a span must have.
     pub span: Span,
-    /// Whether parameters or attributes may be missing for a mistake that was reported.
+    /// Whether parameters or attributes may be missing because of a reported mistake.
     pub lacks_names: bool,
-    /// How much there is to compile in it: its values, with what aliases repeat; a long text counts as several.
+    /// The amount that there is to compile in it: its values, including those repeated by aliases; a long text counts as
+    /// several.
     pub weight: usize,
 }
 
-/// What a use of a shared span may give it, or must, if there is no default.
+/// A parameter of a shared span. A use must give it a value if there is no default.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     pub name: Located<String>,
     pub default: Option<Value>,
 }
 
-/// That a span is made from a shared one.
+/// The use of a shared span by a span.
 #[derive(Clone, Debug)]
 pub struct Use {
     pub name: Located<String>,
@@ -46,7 +47,7 @@ pub struct Use {
 }
 
 impl Library {
-    /// The shared span of this name, and the library that the names in it are looked up in.
+    /// Returns the shared span of this name, and the library for the names in it.
     pub fn get(&self, name: &str) -> Option<(&Library, &Definition)> {
         match self.places.get(name) {
             Some(&place) => Some((self, &self.own[place])),
@@ -54,17 +55,17 @@ impl Library {
         }
     }
 
-    /// The shared spans that the file itself defines.
+    /// Returns the shared spans that the file itself defines.
     pub fn own(&self) -> &[Definition] {
         &self.own
     }
 
-    /// The shared spans of the directory.
+    /// Returns the shared spans of the directory.
     pub fn base(&self) -> Option<&Library> {
         self.base.as_deref()
     }
 
-    /// Whether one that it lacks may be missing for a mistake that was reported.
+    /// Reports whether shared spans may be missing because of a reported mistake.
     pub fn is_short(&self) -> bool {
         self.is_short || self.base().is_some_and(Library::is_short)
     }
@@ -73,12 +74,12 @@ impl Library {
         self.is_short = true;
     }
 
-    /// Puts the shared spans of the directory below these.
+    /// Adds the shared spans of the directory below these.
     pub(super) fn put_above(&mut self, base: &Arc<Library>) {
         self.base = Some(base.clone());
     }
 
-    /// Adds a shared span. Returns the one that has its name already.
+    /// Adds a shared span, or returns the one that already has its name.
     pub(super) fn add(&mut self, definition: Definition) -> Option<&Definition> {
         if let Some(&first) = self.places.get(&definition.name.value) {
             return Some(&self.own[first]);

@@ -1,4 +1,4 @@
-//! Shared spans, and what makes a span from one: `spans`, `use` and `with`.
+//! The fields of shared spans and of their uses: `spans`, `use` and `with`.
 
 use super::{SHARED_FIELDS, item, partial};
 use crate::language::diagnostic::{Diagnostic, Problem, Role};
@@ -45,10 +45,10 @@ fn definition(cx: &mut Context, name: Located<String>, node: &Node) -> Option<De
     Some(Definition { name, parameters, span, lacks_names, weight: weight(node) })
 }
 
-/// The bytes of text that weigh as much as a value: so many make an expression or two.
+/// The number of bytes of text that count as a value; one or two expressions have about as many.
 const BYTES_A_VALUE: usize = 16;
 
-/// How much there is in a node to compile: its values, and the longer its texts, the more.
+/// Returns the amount that there is to compile in a node: its values, plus an amount for the length of its texts.
 fn weight(node: &Node) -> usize {
     match &node.kind {
         Kind::Broken => 1,
@@ -61,7 +61,7 @@ fn weight(node: &Node) -> usize {
     }
 }
 
-/// `use` and `with`.
+/// Reads `use` and `with`.
 pub(super) fn used(cx: &mut Context, fields: &Fields) -> Option<Use> {
     let with = fields.optional("with");
     let Some(entry) = fields.get("use") else {
