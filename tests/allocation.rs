@@ -1,7 +1,10 @@
 //! Once warm, a trace is generated without any allocation.
 
 use std::sync::Arc;
-use support::{counting, plans, shipped::shipped};
+use support::{
+    counting, plans,
+    shipped::{features, shipped},
+};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::plan::Plan;
 use tracegen::trace::Trace;
@@ -39,7 +42,7 @@ fn a_warm_interpreter_allocates_nothing() {
         Arrivals::Interval { min_ns: 0, max_ns: 100_000_000, lanes: 5 },
         Arrivals::Poisson { count: 100, per_ns: 1_000_000_000 },
     ] {
-        for plan in [plans::ecommerce(), plans::wide(), plans::linked(), plans::timed(), shipped()]
+        for plan in [plans::ecommerce(), plans::wide(), plans::linked(), plans::timed(), shipped(), features()]
             .into_iter()
             .chain(["batches", "events", "nested", "refusals", "tables"].map(written))
         {

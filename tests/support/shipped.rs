@@ -1,4 +1,5 @@
-//! The scenarios that tracegen ships.
+//! The scenarios that tracegen ships, and those that use every construct of the language.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::path::Path;
 use tracegen::plan::Plan;
@@ -6,6 +7,15 @@ use tracegen::{compiler, language};
 
 /// Returns the plan of all shipped scenarios, with their weights.
 pub fn shipped() -> Plan {
-    let loaded = language::load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")]);
-    compiler::compile(&loaded.model, &loaded.budget).plan.expect("the shipped scenarios compile")
+    compiled("scenarios")
+}
+
+/// Returns the plan of the scenarios that use every construct of the language.
+pub fn features() -> Plan {
+    compiled("tests/everything")
+}
+
+fn compiled(directory: &str) -> Plan {
+    let loaded = language::load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)]);
+    compiler::compile(&loaded.model, &loaded.budget).plan.expect("the scenarios compile")
 }
