@@ -151,7 +151,7 @@ fn report_violation(violation: &Violation, model: &Model, map: &SourceMap, repor
             Problem::BeyondLimits { fault: violation.fault.to_string() }
         }
         Fault::Spans { max, factors } => {
-            Problem::TraceTooLarge { spans: *max, limit: limits::SPANS.into(), factors: factors.clone() }
+            Problem::TraceTooLarge { spans: *max, limit: limits::SPANS, factors: factors.clone() }
         }
         _ => Problem::Internal { violation: violation.to_string() },
     };

@@ -442,6 +442,40 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is foreseen of whatever is nested is what its traces do, within what chance explains but once in 10^9 (by the empirical
+    /// Bernstein bound).
+    #[test]
+    fn what_is_foreseen_happens(calls in list(2)) {
+        const TRACES: u64 = 2_000;
+        let text = format!("name: a\nvars: {{coin: <<random.bool>>}}\nroot_span: {{service: s, operation: root, delay_ms: 1, calls: {calls}}}\n");
+        let plan = compile(&text);
+        let Some(expected) = plan.expectation_by_part(ScenarioId(0), |_| vec![0]) else {
+            assert!(text.contains("timeout_ms"), "nothing is in the way of following\n{text}");
+            return Ok(());
+        };
+        let extent = expected.extents[&0];
+        let (mut spans, mut squares, mut failed) = (0.0, 0.0, 0.0);
+        each_trace(plan, TRACES, |_, trace, made| {
+            let count = made.len() as u32;
+            assert!((extent.min..=extent.max).contains(&count), "{count} spans, not {extent:?}\n{text}");
+            (spans, squares) = (spans + f64::from(count), squares + f64::from(count) * f64::from(count));
+            failed += f64::from(u8::from(!trace.failures.is_empty()));
+        });
+        let n = TRACES as f64;
+        let near = |mean: f64, variance: f64, range: f64, expected: f64| {
+            let log = (3.0 / 1e-9_f64).ln();
+            (mean - expected).abs() <= (2.0 * variance.max(0.0) * log / n).sqrt() + 3.0 * range * log / n + 1e-9
+        };
+        let (mean, share) = (spans / n, failed / n);
+        let range = f64::from(extent.max - extent.min);
+        assert!(near(mean, squares / n - mean * mean, range, expected.spans), "{mean} spans, not {}\n{text}", expected.spans);
+        assert!(near(share, share * (1.0 - share), 1.0, expected.failed), "{share} fail, not {}\n{text}", expected.failed);
+    }
+}
+
 /// By block: whether the span around it waits for it.
 fn awaited(plan: &Plan) -> Vec<bool> {
     let mut awaited = vec![true; plan.blocks.len()];

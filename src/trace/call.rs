@@ -15,32 +15,20 @@ pub struct Call {
     pub attempt: Option<u32>,
 }
 
+/// By parent and block: the last attempt, and whether it failed.
+type Last = HashMap<(u32, BlockId), (u32, bool)>;
+
 impl View<'_> {
     /// How each span was called, in the order of the spans.
     pub fn calls(self) -> Vec<Call> {
-        // By parent and block: the last attempt, and whether it failed.
-        let mut last: HashMap<(u32, BlockId), (u32, bool)> = HashMap::new();
-        let call =
-            |span: &SpanRecord| {
-                let attempt =
-                    self.plan.attempts(span.block).and_then(|attempts| {
-                        let before = last.get(&(span.parent, span.block)).copied();
-                        let number =
-                            match before {
-                                None => 0,
-                                // The next turn begins once an attempt has not failed, or was the last.
-                                Some((number, failed)) if attempts.is_repeated => {
-                                    if failed && number + 1 < attempts.most { number + 1 } else { 0 }
-                                }
-                                Some((number, _)) => number + 1,
-                            };
-                        last.insert((span.parent, span.block), (number, span.failure != NONE));
-                        (attempts.is_certain || !attempts.is_repeated).then_some(number)
-                    });
-                let is_waited_for = self.plan.is_waited_for(span.block);
-                Call { is_waited_for, is_cut: self.is_failed_by_call(span), attempt }
-            };
-        let mut calls: Vec<Call> = self.trace.spans.iter().map(call).collect();
+        let mut last = Last::new();
+        let spans = self.trace.spans.iter();
+        let calls = spans.map(|span| Call {
+            is_waited_for: self.plan.is_waited_for(span.block),
+            is_cut: self.is_failed_by_call(span),
+            attempt: self.attempt(span, &mut last),
+        });
+        let mut calls: Vec<Call> = calls.collect();
         // A client that no longer waited goes on before its server ends, or fails although that did not.
         for server in self.trace.spans.iter().filter(|span| self.plan.answers_client(span.block)) {
             let client = &self.trace.spans[server.parent as usize];
@@ -49,6 +37,18 @@ impl View<'_> {
             calls[server.parent as usize].is_cut |= server.end > client.end || passed_on && server.failure == NONE;
         }
         calls
+    }
+
+    /// The number of the attempt that a span is, which goes on from the last one.
+    fn attempt(self, span: &SpanRecord, last: &mut Last) -> Option<u32> {
+        let attempts = self.plan.attempts(span.block)?;
+        let is_next_turn = |(number, failed): (u32, bool)| !failed || number + 1 == attempts.most;
+        let number = match last.get(&(span.parent, span.block)) {
+            Some(before) if !(attempts.is_repeated && is_next_turn(*before)) => before.0 + 1,
+            _ => 0,
+        };
+        last.insert((span.parent, span.block), (number, span.failure != NONE));
+        (attempts.is_certain || !attempts.is_repeated).then_some(number)
     }
 
     /// Whether a span's failure came by a call, which is what a time-out ends.

@@ -114,11 +114,8 @@ impl Knowledge {
 
     /// Whether an instruction changes nothing that is looked at. A block ends with one that does.
     fn is_idle(&self, plan: &Plan, block: BlockId, inst: &Inst) -> bool {
-        let may_be = match inst {
-            Inst::Set { .. } | Inst::Attr { .. } | Inst::Event { .. } => true,
-            Inst::Link { .. } | Inst::Name { .. } | Inst::Export { .. } => true,
-            _ => false,
-        };
+        let may_be = matches!(inst, Inst::Set { .. } | Inst::Attr { .. } | Inst::Event { .. })
+            || matches!(inst, Inst::Link { .. } | Inst::Name { .. } | Inst::Export { .. });
         may_be && !writes(plan, block, inst).iter().any(|(cell, _)| self.cells.contains(cell))
     }
 
