@@ -15,6 +15,7 @@ use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::binary::{bare_spans, brief, scenarios, tracegen};
 use tracegen::explain::{Explanation, Figure, Part, Subject, explain};
 use tracegen::export::{Batch, Encode, Protobuf};
@@ -231,14 +232,17 @@ fn sources() -> Vec<PathBuf> {
 /// All probabilities, shares and means of `traces` traces of all sources, each within an interval that holds 99.99 % of the times for
 /// all of them together.
 fn figures_are_what_is_seen(traces: u64) {
-    let sources = sources();
-    let tested = std::thread::scope(|scope| {
-        let each = |path: &PathBuf| {
-            let mut tested = vec![];
+    let (sources, next) = (sources(), AtomicUsize::new(0));
+    let work = || {
+        let mut tested = vec![];
+        while let Some(path) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
             compare(path, traces, &mut tested);
-            tested
-        };
-        let all: Vec<_> = sources.iter().map(|path| scope.spawn(move || each(path))).collect();
+        }
+        tested
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let tested = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let found = all.into_iter().map(|one| one.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
         found.flatten().collect::<Vec<Tested>>()
     });
