@@ -23,8 +23,8 @@ async fn open(page: &Browser, list: &str) {
     panic!("no trace in {list}");
 }
 
-/// A list of traces with seventeen spans and no error.
-const GATEWAY: &str = "/?scenario=API+Gateway&status=ok";
+/// A list of requests that were not refused, so of traces with more than ten spans, and without an error.
+const GATEWAY: &str = "/?scenario=API+Gateway&status=ok&service=order-service";
 const SELECTED: &str = "document.querySelector('.wf tr[aria-selected=true]')?.dataset.key";
 const SHOWN: &str = "[...document.querySelectorAll('.wf tbody tr')].filter((r) => !r.hidden).length";
 
