@@ -59,7 +59,7 @@ fn all_compile_without_a_diagnostic() {
         let bound = plan.bound(ScenarioId(scenario as u32));
         let name = plan.text(plan.scenarios[scenario].name);
         assert!((5..=250).contains(&bound.max_spans), "{name}: {} spans", bound.max_spans);
-        // An hour for each time that is computed and one of the jobs besides.
+        // Each computed time takes up to an hour, and so does one of the jobs.
         assert!(bound.duration < 2 * 3_600 * SECOND, "{name} takes up to {} s", bound.duration / SECOND);
     }
 }
@@ -160,12 +160,13 @@ fn traces_do_what_the_files_say() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// Production's traces have a shape: of those with a healthy root about three in ten hold a failed span, where a service asks for
-/// more than it needs; most failures on the critical path are the root's, too; calls overlap; no span ends with its last callee.
+/// The traces have the shape of production's. Of those whose root is healthy, about three in ten contain a failed span if a
+/// service asks for more than it needs; most failures on the critical path also fail the root; calls overlap; no span ends
+/// with its last callee.
 #[test]
 fn traces_are_like_those_of_production() {
     const TRACES: u64 = 20_000;
-    /// The scenarios whose services ask for more than they need.
+    /// The scenarios in which a service asks for more than it needs.
     const ASKING: [&str; 6] = [
         "API Gateway",
         "Async consumer",
@@ -304,7 +305,7 @@ fn fingerprint(plan: Arc<Plan>) -> BTreeMap<String, String> {
     names.zip(hashes.into_iter().map(|(_, hash)| hex(hash))).collect()
 }
 
-/// Every word of the language occurs in a shipped scenario or an example, and in the reference.
+/// Every word of the language occurs in a shipped scenario or an example, and in the language reference.
 #[test]
 fn every_word_of_the_language_is_shown_and_explained() {
     let names = "random.int random.float random.bool random.choice random.weighted random.uuid random.hex random.ipv4 \

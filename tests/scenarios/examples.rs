@@ -1,4 +1,4 @@
-//! The examples: what compiling makes of each, and what their traces are like in figures.
+//! Tests of the examples: the plan of each, and figures of their traces.
 
 use super::binomial::p_value;
 use super::likeness::{Shape, callees};
@@ -10,7 +10,7 @@ use tracegen::trace::{Trace, View};
 
 const MS: u64 = 1_000_000;
 
-/// The files, but for the two of the first days, which `tests/plans` has.
+/// Returns the files, except the two oldest ones, which are in `tests/plans`.
 const FILES: [&str; 8] = [
     "alibaba_call_graph",
     "cached_search",
@@ -22,17 +22,17 @@ const FILES: [&str; 8] = [
     "shop",
 ];
 
-/// What a scenario's traces are like.
+/// Figures of a scenario's traces.
 struct Figures {
     scenario: &'static str,
-    /// The most spans that a trace can have.
+    /// The maximum number of spans of a trace.
     most: u32,
     /// The mean number of spans.
     spans: Range<f64>,
-    /// How many of a hundred traces have a root that failed, and how many of the others another span that did.
+    /// The percentage of traces whose root failed, and that of the other traces in which another span failed.
     failed: Range<f64>,
     hidden: Range<f64>,
-    /// The median and the 99th percentile of how long the root takes, ms.
+    /// The median and the 99th percentile of the root's duration in ms.
     median: Range<f64>,
     slow: Range<f64>,
 }
@@ -112,7 +112,7 @@ fn figures_of_examples() {
     assert_eq!(FIGURES.len(), plan.scenarios.len());
 }
 
-/// The figures that its file names.
+/// The figures in the comments of its file.
 #[test]
 fn the_published_call_graph_is_met() {
     const TRACES: u64 = 20_000;

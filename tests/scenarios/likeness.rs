@@ -1,4 +1,4 @@
-//! What can be seen of a trace's shape: where it failed and how far that went, and what of it ran side by side.
+//! The shape of traces: where they failed, how far the failures went, and which calls ran in parallel.
 
 use tracegen::trace::{NONE, Trace};
 
@@ -7,14 +7,15 @@ use tracegen::trace::{NONE, Trace};
 pub struct Shape {
     pub traces: u64,
     pub spans: u64,
-    /// Traces whose root failed.
+    /// The number of traces whose root failed.
     pub failed: u64,
-    /// Traces whose root did not fail, but another span.
+    /// The number of traces in which the root did not fail, but another span did.
     pub hidden: u64,
-    /// Failed spans on the critical path without a failed callee, and those of them in traces whose root failed.
+    /// The number of failed spans on the critical path without a failed callee, and of those among them in traces whose
+    /// root failed.
     pub critical: u64,
     pub fatal: u64,
-    /// Traces in which two calls of the same span overlap.
+    /// The number of traces in which two calls of the same span overlap.
     pub overlapping: u64,
 }
 
@@ -40,7 +41,7 @@ impl Shape {
         self.overlapping += u64::from(callees.iter().any(overlaps));
     }
 
-    /// The sums of both.
+    /// Returns the sums of both.
     pub fn and(mut self, other: &Shape) -> Shape {
         self.traces += other.traces;
         self.spans += other.spans;
@@ -53,7 +54,7 @@ impl Shape {
     }
 }
 
-/// By span: those that it calls.
+/// Returns the spans that each span calls.
 pub fn callees(trace: &Trace) -> Vec<Vec<usize>> {
     let mut callees = vec![vec![]; trace.spans.len()];
     for (ordinal, span) in trace.spans.iter().enumerate().filter(|(_, span)| span.parent != NONE) {
@@ -62,9 +63,9 @@ pub fn callees(trace: &Trace) -> Vec<Vec<usize>> {
     callees
 }
 
-/// The spans that the root was waiting for at some time. Walked back from a span's end: its time belongs to the callee that
-/// ended last, and from that one's start on to whichever had ended last by then; what runs on after its caller counts only
-/// until that one's end.
+/// Returns the spans for which the root was waiting at some time, by following the trace backwards from the root's end. A
+/// span's time belongs to the callee that ended last, before that callee's start to the one that ended last before it, and
+/// so on. A callee that runs on after its caller counts only until the caller's end.
 fn critical_path(trace: &Trace, callees: &[Vec<usize>]) -> Vec<usize> {
     let (mut path, mut open) = (vec![], vec![(0, trace.spans[0].start, trace.spans[0].end)]);
     while let Some((span, start, end)) = open.pop() {

@@ -1,4 +1,5 @@
-//! What the shipped files say, written down by hand: of which spans how many are so. No figure here comes from the compiler.
+//! The promises of the shipped files, written down by hand: the percentages of spans with certain properties. No figure
+//! here comes from the compiler.
 
 use tracegen::plan::SpanKind;
 use tracegen::trace::{Datum, SpanView};
@@ -8,20 +9,20 @@ const MS: f64 = 1e6;
 /// A share of a scenario's spans.
 pub struct Promise {
     pub scenario: &'static str,
-    /// What the file says, for people.
+    /// The promise in words, for people.
     pub says: &'static str,
-    /// Whether a span is one of those that the promise is about.
+    /// Reports whether the promise is about a span.
     pub concerns: fn(&Seen) -> bool,
-    /// Whether it is as it says.
+    /// Reports whether a span has the promised property.
     pub holds: fn(&Seen) -> bool,
-    /// How many of a hundred are.
+    /// The percentage of spans that have it.
     pub percent: f64,
 }
 
-/// A span, and what is known of it beside its record.
+/// A span, and facts about it that are not in its record.
 pub struct Seen<'a> {
     pub span: SpanView<'a>,
-    /// How long it worked before its first call, or in all if it made none, ns.
+    /// The duration of its own work before its first call, or in total if it made none, in ns.
     pub own: u64,
 }
 
@@ -64,12 +65,12 @@ impl Seen<'_> {
         matches!(self.attribute(key), Some(Datum::Bool(true)))
     }
 
-    /// Whether the request was answered with this code.
+    /// Reports whether the request was answered with this code.
     fn http(&self, status: i64) -> bool {
         self.int("http.response.status_code") == Some(status)
     }
 
-    /// Whether the call was answered with this code.
+    /// Reports whether the call was answered with this code.
     fn rpc(&self, status: &str) -> bool {
         self.text("rpc.response.status_code") == status
     }
@@ -82,18 +83,18 @@ impl Seen<'_> {
         self.attribute("http.request.resend_count").is_none()
     }
 
-    /// Whether it failed with an error of this type.
+    /// Reports whether it failed with an error of this type.
     fn fails(&self, r#type: &str) -> bool {
         self.span.failure().is_some_and(|(failed, _)| failed == r#type)
     }
 
-    /// Whether its own work took no longer.
+    /// Reports whether its own work took at most this time.
     fn within(&self, ms: f64) -> bool {
         self.own as f64 <= ms * MS
     }
 }
 
-/// A promise for each line.
+/// The promises, one in each line.
 macro_rules! promises {
     ($($scenario:literal: { $($says:literal, $concerns:expr => $holds:expr, $percent:literal;)+ })+) => {
         &[$($(Promise { scenario: $scenario, says: $says, concerns: $concerns, holds: $holds, percent: $percent },)+)+]
