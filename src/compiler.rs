@@ -1,9 +1,10 @@
-//! Language to plan.
+//! The compiler, which turns the model of scenario files into a plan.
 //!
-//! [`compile`] shows the whole way: `shared` knows the shared spans; `check` looks at what takes more than one place to see; `names`
-//! puts shared spans where they are used, and gives names their meaning and everything an order; `resolve` makes the `typed` tree (with `expression` for each template and `service` for the
-//! resources); `lower` makes instructions of it; `link` finds what the links can lead to; `compact` leaves out what nothing
-//! uses; and the plan's verifier has the last word.
+//! [`compile`] runs all steps: `shared` finds out what shared spans there are; `check` finds mistakes that take more than
+//! one place to see; `names` inserts shared spans where they are used, and finds the meaning of names and the order of
+//! everything; `resolve` makes the `typed` tree (with `expression` for each template and `service` for the resources);
+//! `lower` turns it into instructions; `link` finds the spans to which links can lead; `compact` leaves out what nothing
+//! uses; and at the end the plan's verifier checks the result.
 
 mod check;
 mod compact;
@@ -38,22 +39,22 @@ use resolve::Resolver;
 use service::Services;
 use shared::Shared;
 
-/// Scenarios to resolve for which a thread is worth its start.
+/// The number of scenarios to resolve for which it is worth starting a thread.
 const SCENARIOS_A_THREAD: usize = 64;
 
-/// What compiling gives.
+/// The result of compiling.
 #[derive(Debug)]
 pub struct Compiled {
-    /// There if no diagnostic is an error, nothing in the model was wrong before, and there is a scenario.
+    /// The plan, if no diagnostic is an error, the model had no mistakes before, and there is a scenario.
     pub plan: Option<Plan>,
-    /// In file order.
+    /// The diagnostics in file order.
     pub diagnostics: Vec<Diagnostic>,
-    /// Where each part of the plan was written.
+    /// The place where each part of the plan was written.
     pub map: SourceMap,
 }
 
-/// Compiles a model. Finds all mistakes there are, unless the budget is spent before: then the one diagnostic says so. Time and
-/// memory are in proportion to the model's size and to what [`tables`] and [`link`] let it make.
+/// Compiles a model. All mistakes are found, unless the budget is spent before: then the only diagnostic says so. Time and
+/// memory are proportional to the model's size and to what [`tables`] and [`link`] allow it to make.
 pub fn compile(model: &Model, budget: &Budget) -> Compiled {
     compile_within(model, budget).unwrap_or_else(|Spent| {
         let stopped = Diagnostic::new(Problem::Stopped { after: budget.overrun() }, START);
@@ -80,7 +81,7 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     }
     let mut resolver = Resolver::new(Services::new(model));
     let mut map = SourceMap::default();
-    // The largest tables of all: growing them would copy them again and again.
+    // These are the largest tables; growing them step by step would copy them repeatedly.
     let blocks = names.iter().map(|names| names.blocks.len()).sum();
     resolver.tables.program.blocks.reserve_exact(blocks);
     map.blocks.reserve_exact(blocks);
@@ -118,7 +119,8 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     Ok(Compiled { plan, diagnostics: report.finish(), map })
 }
 
-/// Compile what was loaded. The diagnostics are those of both, and there is no plan if either found an error.
+/// Compiles what was loaded. The diagnostics are those of loading and compiling, and there is no plan if any of them is an
+/// error.
 pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
     let Loaded { sources, model, mut diagnostics, budget } = loaded;
     let mut compiled = compile(&model, &budget);
@@ -126,12 +128,12 @@ pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
         return (sources, compiled);
     }
     if diagnostics.iter().any(|d| d.problem.class() == Class::File) {
-        // A file that can't be read may have held the span that is missing.
+        // A file that can't be read may contain the span that is missing.
         compiled.diagnostics.retain(|d| !matches!(d.problem, Problem::GlobMatchesNothing { .. }));
     }
     if diagnostics.iter().any(|d| d.severity() == Severity::Error) {
         compiled.plan = None;
-        // What could not be read may have used it.
+        // A part that can't be read may use it.
         compiled.diagnostics.retain(|d| !d.problem.is_unused());
     } else if model.scenarios.is_empty() && sources.files().len() > 0 {
         diagnostics.push(Diagnostic::new(Problem::NoScenario, START));
@@ -142,7 +144,8 @@ pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
     (sources, compiled)
 }
 
-/// A program beyond a limit is the user's to change; all else the verifier refuses is a mistake of the compiler.
+/// Reports a violation. If the program is beyond a limit, the user has to change it; any other violation is a mistake of
+/// the compiler.
 fn report_violation(violation: &Violation, model: &Model, map: &SourceMap, report: &mut Report) {
     let first = model.scenarios.first().map_or(START, |s| s.name.loc);
     let at = map.find(violation.place).unwrap_or(first);

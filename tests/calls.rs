@@ -1,4 +1,4 @@
-//! Calls as the language writes them: what starts when, how often, and what ends when.
+//! Tests of calls written in the language: the starts and ends of spans, and their numbers.
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ mod support {
     pub mod spans;
 }
 
-/// The calls of a root without own work, and the first trace that they make: name, start and end in ms.
+/// Returns the spans of the first trace of a root with these calls and without own work: name, start and end in ms.
 fn times(calls: &str) -> Vec<(String, u64, u64)> {
     let plan = compile(&format!("name: a\nroot_span:\n  service: s\n  operation: root\n{calls}"));
     let mut all = vec![];
@@ -20,7 +20,7 @@ fn times(calls: &str) -> Vec<(String, u64, u64)> {
     all
 }
 
-/// The span's `http.response.status_code`.
+/// Returns the span's `http.response.status_code`.
 fn status(span: &Span) -> Option<i64> {
     span.attribute("http.response.status_code").parse().ok()
 }
@@ -147,7 +147,7 @@ root_span:
     assert!((30_000_i64 - calls as i64).abs() < 725, "{calls}");
 }
 
-/// What a root makes of these calls: the names of all spans in the order they start, and the root's failure.
+/// Returns the names of all spans of a root with these calls, in the order of their starts, and the root's failure.
 fn made(calls: &str) -> (Vec<String>, Option<(String, String, usize)>) {
     let plan = compile(&format!("name: a\nroot_span:\n  service: s\n  operation: root\n{calls}"));
     let (mut names, mut error) = (vec![], None);
@@ -160,7 +160,7 @@ fn made(calls: &str) -> (Vec<String>, Option<(String, String, usize)>) {
     (names, error)
 }
 
-/// A call that always fails, after so many ms.
+/// Returns a call that always fails after `ms` ms.
 fn failing(name: &str, ms: u32, more: &str) -> String {
     let error = format!("[{{probability: 100, type: {name}Error, message: of {name}}}]");
     format!("{{service: s, operation: {name}, delay_ms: {ms}, error_conditions: {error}{more}}}")
@@ -201,7 +201,8 @@ fn what_handles_a_failure_runs_and_changes_nothing_of_it() {
     assert_eq!((names, error), (["root", "a", "c", "d"].map(String::from).to_vec(), error_of("a")));
 }
 
-/// The condition of its retry and the error that it passes on are of the call itself, and its `when` of the one before.
+/// The condition of a call's retry and the error that it passes on refer to the call itself, and its `when` to the call
+/// before.
 #[test]
 fn what_is_made_when_all_was_well_is_tried_again_and_fails_as_other_calls_do() {
     let more = ", when: ok, retry: {attempts: 3, backoff_ms: 1, when: error.type == 'bError'}, \
@@ -357,7 +358,7 @@ fn a_local_call_ends_with_the_patience_of_its_caller_and_a_remote_one_goes_on() 
     });
 }
 
-/// A list of calls, nested at most so deep.
+/// Returns a list of calls, nested at most `depth` deep.
 fn list(depth: u32) -> BoxedStrategy<String> {
     let word = prop_oneof![
         4 => Just(String::new()),
@@ -371,7 +372,7 @@ fn list(depth: u32) -> BoxedStrategy<String> {
         1 => Just("wait_ms: {exp: 3}, repeat: [0, 2], ".into()),
     ];
     let word = (word, 0..8u32).prop_map(|(word, more)| match more {
-        // Words of calls stand beside `async` in no item, and on spans only.
+        // Fields of calls are not combined with `async`, and occur only on spans.
         0 if !word.contains("async") => format!("{word}CALL timeout_ms: [2, 9], "),
         1 if !word.contains("async") => {
             format!("{word}CALL retry: {{attempts: 3, backoff_ms: {{p50: 1, p99: 5}}, jitter: 10}}, ")
@@ -416,8 +417,8 @@ fn list(depth: u32) -> BoxedStrategy<String> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Everything nested in everything: no span starts before its parent, one that is waited for ends before its parent does, and no trace
-    /// is larger or longer than the plan says.
+    /// Everything is nested in everything. No span starts before its parent, a span that is waited for ends before its
+    /// parent, and no trace is larger or longer than the plan's bounds.
     #[test]
     fn time_goes_forward_in_whatever_is_nested(calls in list(3)) {
         let text = format!("name: a\nvars: {{coin: <<random.bool>>}}\nroot_span: {{service: s, operation: root, delay_ms: 1, calls: {calls}}}\n");
@@ -425,7 +426,7 @@ proptest! {
         let bound = plan.bound(ScenarioId(0));
         let mut is_awaited = awaited(&plan);
         if text.contains("timeout_ms") {
-            // What runs elsewhere goes on when its caller has given up.
+            // A span in another process goes on after its caller has given up.
             let is_remote = |block: BlockId| plan.block(block).span().is_some_and(|span| span.kind == SpanKind::Server);
             plan.block_ids().filter(|block| is_remote(*block)).for_each(|block| is_awaited[block.index()] = false);
         }
@@ -445,8 +446,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What is foreseen of whatever is nested is what its traces do, within what chance explains but once in 10^9 (by the empirical
-    /// Bernstein bound).
+    /// The expectations of anything nested agree with its traces. The tolerance is exceeded by chance once in 10^9 times
+    /// (by the empirical Bernstein bound).
     #[test]
     fn what_is_foreseen_happens(calls in list(2)) {
         const TRACES: u64 = 2_000;
@@ -476,7 +477,7 @@ proptest! {
     }
 }
 
-/// By block: whether the span around it waits for it.
+/// Returns for each block whether the span around it waits for it.
 fn awaited(plan: &Plan) -> Vec<bool> {
     let mut awaited = vec![true; plan.blocks.len()];
     for block in &plan.blocks {
@@ -485,7 +486,7 @@ fn awaited(plan: &Plan) -> Vec<bool> {
             awaited[callee.index()] &= !plan.specs[spec.index()].is_async;
         }
     }
-    // What stands in a group that nobody waits for is not waited for either; a group stands before what it calls.
+    // Blocks in a group that nobody waits for are not waited for either. A group comes before the blocks that it calls.
     for block in plan.block_ids() {
         let is_group = matches!(plan.block(block).form, Form::Group(Group::Sequence { .. } | Group::Parallel { .. }));
         if is_group && !awaited[block.index()] {
@@ -495,7 +496,7 @@ fn awaited(plan: &Plan) -> Vec<bool> {
     awaited
 }
 
-/// Turns without a span in them are bounded, too.
+/// Turns that make no spans are limited, too.
 #[test]
 fn turns_that_make_no_spans_do_not_take_forever() {
     let turns = |calls: String| format!("[{{repeat: 10000, calls: {calls}}}]");

@@ -1,4 +1,4 @@
-//! `explain` against what the traces are, and as a user meets it.
+//! Tests of `explain`: its figures are compared with those of traces, and its output is checked.
 
 #[path = "scenarios/binomial.rs"]
 mod binomial;
@@ -27,7 +27,7 @@ use tracegen::{compiler, language};
 /// 2026-01-01T00:00:00Z in ns.
 const START: u64 = 1_767_225_600_000_000_000;
 
-/// The scenarios of a path, and so many of their first traces explained.
+/// Returns the run of a path's scenarios, and its explanation with `samples` traces.
 fn explained(path: &Path, seed: u64, samples: u64) -> (Arc<Run>, Explanation) {
     let loaded = language::load(&[path.into()]);
     let plan = compiler::compile(&loaded.model, &loaded.budget).plan;
@@ -38,12 +38,12 @@ fn explained(path: &Path, seed: u64, samples: u64) -> (Arc<Run>, Explanation) {
     (run, explanation)
 }
 
-/// Sums over traces, of one part.
+/// Sums over traces, for one part.
 #[derive(Clone, Default)]
 struct Seen {
     traces: u64,
     failed_traces: u64,
-    /// For each number of spans, and of failed ones, in a trace: how many traces have these.
+    /// The number of traces for each pair of the number of spans and of failed spans in a trace.
     counts: BTreeMap<(u32, u32), u64>,
 }
 
@@ -54,8 +54,8 @@ impl Seen {
         *self.counts.entry((spans, failed)).or_default() += 1;
     }
 
-    /// How likely it is that the mean of `of` over `n` traces, all of the part and others for which it is 0, is as far from
-    /// 0 as it is.
+    /// Returns the probability that the mean of `of` over `n` traces, all of the part and others for which it is 0, is as
+    /// far from 0 as it is.
     fn p_of_zero(&self, n: u64, of: impl Fn(f64, f64) -> f64, others: f64) -> f64 {
         let (mut sum, mut squares) = ((n - self.traces) as f64 * others, (n - self.traces) as f64 * others * others);
         for ((spans, failed), traces) in &self.counts {
@@ -72,7 +72,7 @@ impl Seen {
     }
 }
 
-/// The parts that each block's spans are of, from the plan as it reads.
+/// Returns the parts of each block's spans, computed from the plan.
 fn subjects(plan: &Plan) -> Vec<Vec<Subject>> {
     let mut of_block = vec![vec![]; plan.blocks.len()];
     let service = |block: BlockId| plan.service_of(block).to_string();
@@ -88,7 +88,7 @@ fn subjects(plan: &Plan) -> Vec<Vec<Subject>> {
     of_block
 }
 
-/// A figure of a part, and how likely it is that chance alone makes it differ from what was seen as it does.
+/// A figure of a part, and the probability that it differs only by chance as much as it does from the traces.
 struct Tested {
     place: String,
     likely: f64,
@@ -110,7 +110,7 @@ fn length(run: &Arc<Run>) -> u64 {
 fn compare(path: &Path, traces: u64, tested: &mut Vec<Tested>) {
     let (run, _) = explained(path, 42, 0);
     let traces = traces / length(&run);
-    // The sample is of another seed, so that it has nothing in common with the traces.
+    // The sample has another seed, so that it is independent of the traces.
     let (_, explanation) = explained(path, 7, traces / 10);
     let plan = run.plan();
     let of_block = subjects(plan);
@@ -151,7 +151,7 @@ fn compare(path: &Path, traces: u64, tested: &mut Vec<Tested>) {
         let mut test =
             |figure: &str, likely| tested.push(Tested { place: format!("{name}: {subject:?}: {figure}"), likely });
         let Some(((share, mean), failed)) = exactly(*share).zip(exactly(spans.mean)).zip(exactly(*failed)) else {
-            // Against what was seen, which is as much a sample as the other.
+            // They are compared with the traces, which are a sample like the other one.
             let of_traces = subject.is_of_traces();
             test("sampled share", like(*share, seen.traces, traces));
             if of_traces {
@@ -162,7 +162,7 @@ fn compare(path: &Path, traces: u64, tested: &mut Vec<Tested>) {
                         (spans + f64::from(*n) * *traces as f64, failures + f64::from(*hits) * *traces as f64)
                     });
                 let found = failures / spans;
-                // The interval that holds 99.9 %, and as much again for what was seen.
+                // The interval contains 99.9 %. The traces need another interval of the same size.
                 let half = (high - low) / 2.0;
                 assert!(low - half <= found && found <= high + half, "{name}: {subject:?}: {found} is not {failed:?}");
             }
@@ -175,7 +175,7 @@ fn compare(path: &Path, traces: u64, tested: &mut Vec<Tested>) {
         test("spans", seen.p_of_zero(of, |n, _| n - mean, spans_of));
         match subject.is_of_traces() {
             true => test("failed traces", p_value(seen.failed_traces, seen.traces, failed)),
-            // spans of a trace depend on each other, traces do not
+            // The spans of a trace depend on each other, but traces are independent.
             false => test("failed spans", seen.p_of_zero(traces, |n, hits| hits - failed * n, 0.0)),
         }
     }
@@ -185,7 +185,7 @@ fn compare(path: &Path, traces: u64, tested: &mut Vec<Tested>) {
         for Hits { block, pc, share } in &expected.hits {
             let Some(share) = *share else { continue };
             let place = format!("{name}: {} {block} at {pc}", expected.block);
-            // Only where one decides nothing about the next is it a binomial: the turns of a span may not be.
+            // The number is binomially distributed only if spans are independent, which the turns of a span may not be.
             if plan.bound(plan.scenario_of(expected.block)).max_spans as usize <= plan.blocks.len() {
                 let hits = hits.get(&(*block, *pc)).copied().unwrap_or(0);
                 tested.push(Tested { place, likely: p_value(hits, *runs, share) });
@@ -198,13 +198,13 @@ fn exactly(figure: Figure) -> Option<f64> {
     figure.value().filter(|_| figure.is_exact())
 }
 
-/// How likely it is that `hits` in `trials` differ so much from a probability that is exact, or a sample's.
+/// Returns the probability that `hits` in `trials` differ this much from a probability, which is exact or that of a sample.
 fn like(figure: Figure, hits: u64, trials: u64) -> f64 {
     match figure {
         Figure::Exact(share) => p_value(hits, trials, share),
         Figure::Unknown => 1.0,
         Figure::Sampled { value, low, high } => {
-            // The interval is 3.29 deviations to each side.
+            // The interval has 3.29 standard deviations on each side.
             let (deviation, n) = ((high - low) / 2.0 / 3.29, trials.max(1) as f64);
             let seen = hits as f64 / n;
             let variance = deviation * deviation + seen * (1.0 - seen) / n;
@@ -213,7 +213,7 @@ fn like(figure: Figure, hits: u64, trials: u64) -> f64 {
     }
 }
 
-/// The shipped scenarios, and each other file of them that there is.
+/// Returns the paths of the shipped scenarios, and of all other scenario files.
 fn sources() -> Vec<PathBuf> {
     let files = |folder: PathBuf| {
         let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -229,8 +229,8 @@ fn sources() -> Vec<PathBuf> {
     [vec![scenarios()], files(scenarios().join("examples")), files(plans)].concat()
 }
 
-/// All probabilities, shares and means of `traces` traces of all sources, each within an interval that holds 99.99 % of the times for
-/// all of them together.
+/// Checks all probabilities, shares and means of `traces` traces of all sources. The intervals are such that all of them
+/// together contain the values with a probability of 99.99 %.
 fn figures_are_what_is_seen(traces: u64) {
     let (sources, next) = (sources(), AtomicUsize::new(0));
     let work = || {
@@ -266,7 +266,7 @@ fn figures_are_what_is_seen_in_1_000_000_traces() {
     figures_are_what_is_seen(1_000_000);
 }
 
-/// What the tests' plans are there for: each construct is followed, but for those that can't be.
+/// The tests' plans contain each construct. All of them are followed, except those that can't be.
 #[test]
 fn what_can_be_followed_is_exact() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
@@ -276,7 +276,7 @@ fn what_can_be_followed_is_exact() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
-/// Against the requests as another decoder reads them.
+/// The figures are compared with the requests as another decoder reads them.
 #[test]
 fn bytes_and_durations_are_those_of_what_is_sent() {
     const TRACES: u64 = 3_000;
@@ -374,7 +374,7 @@ fn a_rate_without_a_figure_is_refused() {
     assert!(String::from_utf8_lossy(&output.get_output().stderr).contains("as --rate 5000/s"), "{output}");
 }
 
-/// A scenario of so many spans, each an operation of its own; `width` of them are called by each that calls.
+/// Returns a run of a scenario with `spans` spans, each an operation of its own; each calling span calls `width` of them.
 fn of_operations(spans: usize, width: usize) -> Arc<Run> {
     let mut text =
         String::from("name: wide\nservices: [web, db]\nroot_span:\n  service: web\n  operation: root\n  calls:\n");
@@ -392,7 +392,7 @@ fn of_operations(spans: usize, width: usize) -> Arc<Run> {
     Arc::new(Run::new(plan, 7, schedule))
 }
 
-/// Eight times the operations take about eight times as long, however they are nested: not 64 times.
+/// Eight times as many operations take about eight times as long, not 64 times, however they are nested.
 #[test]
 fn the_time_is_in_proportion_to_the_operations() {
     for width in [1, 20, 600] {
@@ -403,7 +403,7 @@ fn the_time_is_in_proportion_to_the_operations() {
                 explain(&run, 0, NonZeroUsize::MIN, &|_| {});
                 begun.elapsed()
             };
-            // the least is that with the least of others' work in between
+            // The minimum contains the least time of other work on the machine.
             (0..4).map(|_| once()).min().unwrap_or_default()
         };
         let (few, many) = (took(1_200), took(9_600));

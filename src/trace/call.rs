@@ -1,25 +1,25 @@
-//! How the spans of a trace were called, as far as its plan and the spans tell.
+//! How the spans of a trace were called, as far as that follows from its plan and from the spans.
 
 use super::{NONE, SpanRecord, View};
 use crate::plan::{BlockId, Inst};
 use std::collections::HashMap;
 
-/// How a span was called, and how that ended.
+/// How a span was called, and how the call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Whether the span around it waits for it, were there no time-out.
+    /// Whether its parent waits for it, apart from timeouts.
     pub is_waited_for: bool,
-    /// Whether it was cut off because the time of a caller was over.
+    /// Whether it was cut off by a caller's deadline.
     pub is_cut: bool,
-    /// The number of the attempt, from 0; `None`: it is tried once only, or which attempt it was is not known.
+    /// The number of the attempt, counted from 0; `None` if there is only one, or the number is not known.
     pub attempt: Option<u32>,
 }
 
-/// By parent and block: the last attempt, and whether it failed.
+/// The last attempt of each parent and block, and whether it failed.
 type Last = HashMap<(u32, BlockId), (u32, bool)>;
 
 impl View<'_> {
-    /// How each span was called, in the order of the spans.
+    /// Returns how each span was called, in the order of the spans.
     pub fn calls(self) -> Vec<Call> {
         let mut last = Last::new();
         let spans = self.trace.spans.iter();
@@ -29,7 +29,7 @@ impl View<'_> {
             attempt: self.attempt(span, &mut last),
         });
         let mut calls: Vec<Call> = calls.collect();
-        // A client that no longer waited goes on before its server ends, or fails although that did not.
+        // A client that gave up continues before its server ends, or fails although its server did not.
         for server in self.trace.spans.iter().filter(|span| self.plan.answers_client(span.block)) {
             let client = &self.trace.spans[server.parent as usize];
             let own = self.trace.failures.get(client.failure as usize);
@@ -39,7 +39,7 @@ impl View<'_> {
         calls
     }
 
-    /// The number of the attempt that a span is, which goes on from the last one.
+    /// Returns the number of a span's attempt, which follows that of the last one.
     fn attempt(self, span: &SpanRecord, last: &mut Last) -> Option<u32> {
         let attempts = self.plan.attempts(span.block)?;
         let is_next_turn = |(number, failed): (u32, bool)| !failed || number + 1 == attempts.most;
@@ -51,7 +51,7 @@ impl View<'_> {
         (attempts.is_certain || !attempts.is_repeated).then_some(number)
     }
 
-    /// Whether a span's failure came by a call, which is what a time-out ends.
+    /// Reports whether a span failed by a call, as a timeout makes it fail.
     fn is_failed_by_call(self, span: &SpanRecord) -> bool {
         let Some(failure) = self.trace.failures.get(span.failure as usize) else { return false };
         let inst = self.plan.block(failure.block).code.get(failure.inst as usize);

@@ -1,47 +1,47 @@
-//! What decides about a scenario's traces: which slots and attributes, where they are read for the last time, and which blocks'
-//! outcomes anybody asks for. All else that is drawn is not looked at.
+//! The values that decide about a scenario's traces: the slots and attributes, where they are last read, and the blocks
+//! whose outcomes are read. All other draws are ignored.
 
 use super::value::Cell;
 use crate::plan::{Answer, BlockId, CallSpec, Expr, ExprId, Form, Group, Inst, Plan, ScenarioId, SlotId};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
-/// What is asked of a block's outcome.
+/// What is read of a block's outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asked {
     #[default]
     Nothing,
     /// Whether it failed.
     Failed,
-    /// And the type of its error.
+    /// Whether it failed, and the type of its error.
     Type,
 }
 
-/// What is known of a block before it is followed.
+/// Facts about a block that are found before it is followed.
 #[derive(Debug, Default)]
 pub struct Reads {
     pub asked: Asked,
-    /// Blocks above it.
+    /// The number of blocks above it.
     depth: usize,
-    /// What decides and is read by it, or by what it calls, and was written outside of it.
+    /// The deciding cells that the block, or a block that it calls, reads, and that were written outside of it.
     pub inputs: HashSet<Cell>,
-    /// By cell: the last instruction that reads it, or calls what does.
+    /// The last instruction that reads a cell, or calls a block that does.
     last: HashMap<Cell, usize>,
-    /// By instruction: whether the roll before it is still compared with.
+    /// For each instruction: whether the roll before it is still needed.
     pub rolled: Vec<bool>,
-    /// By instruction: the next, itself included, that matters.
+    /// For each instruction: the next instruction that matters, which may be itself.
     pub next: Vec<usize>,
-    /// Whether it runs while others of its span may, so that a later instruction may run earlier.
+    /// Whether the block runs in parallel with others of its span, so that a later instruction may run earlier.
     pub is_beside: bool,
-    /// Whether it, or a group in it, passes failures on to the span around it.
+    /// Whether the block, or a group in it, passes failures on to the span around it.
     pub propagates: bool,
 }
 
-/// What is known of a scenario before it is followed.
+/// Facts about a scenario that are found before it is followed.
 pub struct Knowledge {
     pub blocks: HashMap<BlockId, Reads>,
-    /// What decides something.
+    /// The cells that decide something.
     cells: HashSet<Cell>,
-    /// By cell: how deep the innermost block lies that has all who read or write it in it.
+    /// For each cell: the depth of the innermost block that contains all its readers and writers.
     homes: HashMap<Cell, usize>,
 }
 
@@ -51,7 +51,7 @@ impl Knowledge {
             Search { plan, asked: HashMap::new(), cells: HashSet::new(), seen: HashSet::new(), grew: true };
         let order = plan.blocks_of(scenario);
         while std::mem::take(&mut search.grew) {
-            // What is asked goes from callers to callees, what decides from later instructions to earlier ones.
+            // Questions are passed from callers to callees, and decisions from later instructions to earlier ones.
             order.iter().for_each(|block| search.block(*block));
             order.iter().rev().for_each(|block| search.block(*block));
             for (slot, value) in plan.scenarios[scenario.index()].vars.iter().rev() {
@@ -75,22 +75,22 @@ impl Knowledge {
         &self.blocks[&block]
     }
 
-    /// Whether what a cell holds decides something.
+    /// Reports whether the value of a cell decides something.
     pub fn decides(&self, cell: Cell) -> bool {
         self.cells.contains(&cell)
     }
 
-    /// Whether what a cell holds still matters when `block` is at `pc`, or after it.
+    /// Reports whether the value of a cell still matters when `block` is at `pc`.
     pub fn matters(&self, block: &Reads, cell: Cell, pc: usize) -> bool {
         block.last.get(&cell).is_some_and(|last| *last >= pc) || self.leaves(block, cell)
     }
 
-    /// Whether what a cell holds matters to others once `block` has ended.
+    /// Reports whether the value of a cell matters to others after `block` has ended.
     pub fn leaves(&self, block: &Reads, cell: Cell) -> bool {
         self.homes.get(&cell).is_some_and(|home| *home < block.depth)
     }
 
-    /// What the code of a block says by itself. Its caller is known.
+    /// Returns the facts that follow from the code of a block. Those of its caller must be known.
     fn shape(&self, plan: &Plan, id: BlockId, asked: Asked) -> Reads {
         let (block, caller) = (plan.block(id), plan.tree.caller(id));
         let depth = caller.map_or(0, |caller| self.of(caller).depth + 1);
@@ -112,7 +112,7 @@ impl Knowledge {
         Reads { asked, depth, rolled, next, is_beside, propagates, ..Reads::default() }
     }
 
-    /// Whether an instruction changes nothing that is looked at. A block ends with one that does.
+    /// Reports whether an instruction changes nothing that matters. The last instruction of a block is never idle.
     fn is_idle(&self, plan: &Plan, block: BlockId, inst: &Inst) -> bool {
         let may_be = matches!(inst, Inst::Set { .. } | Inst::Attr { .. } | Inst::Event { .. })
             || matches!(inst, Inst::Link { .. } | Inst::Name { .. } | Inst::Export { .. });
@@ -136,7 +136,7 @@ impl Knowledge {
         self.homes.extend(vars.map(|cell| (cell, 0)));
     }
 
-    /// The innermost block that two blocks are in.
+    /// Returns the innermost block that contains two blocks.
     fn common(&self, plan: &Plan, mut one: BlockId, mut other: BlockId) -> BlockId {
         while one != other {
             let deeper = if self.of(one).depth >= self.of(other).depth { &mut one } else { &mut other };
@@ -148,7 +148,7 @@ impl Knowledge {
         one
     }
 
-    /// Takes what is read in a block. What it calls is known.
+    /// Collects the cells that are read in a block. Those of the blocks that it calls must be known.
     fn find_reads(&mut self, plan: &Plan, id: BlockId) {
         let (mut last, mut propagates) = (HashMap::new(), self.of(id).propagates);
         for (pc, inst) in plan.block(id).code.iter().enumerate() {
@@ -167,7 +167,7 @@ impl Knowledge {
         }
     }
 
-    /// What decides and is read by an instruction for a decision, and what is written by it.
+    /// Returns the deciding cells that an instruction reads for a decision, and those that it writes.
     fn touched(&self, plan: &Plan, block: BlockId, inst: &Inst) -> (Vec<Cell>, Vec<Cell>) {
         let mut writes = writes(plan, block, inst);
         writes.retain(|(cell, _)| self.cells.contains(cell));
@@ -195,7 +195,7 @@ impl Knowledge {
     }
 }
 
-/// What an instruction of a block writes, and the expression that gives it, where one does.
+/// Returns the cells that an instruction of a block writes, and the expressions of their values, if there are any.
 pub fn writes(plan: &Plan, block: BlockId, inst: &Inst) -> Vec<(Cell, Option<ExprId>)> {
     let mut writes = match *inst {
         Inst::Set { slot, value } => vec![(Cell::Slot(slot), Some(value))],
@@ -221,17 +221,17 @@ pub fn writes(plan: &Plan, block: BlockId, inst: &Inst) -> Vec<(Cell, Option<Exp
     writes
 }
 
-/// What a client reads of the answer to its call.
+/// Returns the values that a client reads from the answer to its call.
 pub fn answers(plan: &Plan, spec: &CallSpec) -> impl Iterator<Item = Answer> {
     spec.exchange.into_iter().flat_map(|exchange| exchange.answers()).map(|id| plan.answers[id.index()])
 }
 
-/// Whether a block is a group whose calls run side by side.
+/// Reports whether a block is a parallel group.
 pub fn is_parallel(plan: &Plan, block: BlockId) -> bool {
     matches!(plan.block(block).form, Form::Group(Group::Parallel { .. }))
 }
 
-/// Calls `visit` with the slots that an expression reads, but for expressions that were seen.
+/// Calls `visit` with the slots that an expression reads, except for expressions in `seen`.
 fn each_slot(plan: &Plan, value: ExprId, seen: &mut HashSet<ExprId>, visit: &mut impl FnMut(SlotId)) {
     let mut waiting = vec![value];
     while let Some(value) = waiting.pop() {
@@ -246,7 +246,7 @@ fn each_slot(plan: &Plan, value: ExprId, seen: &mut HashSet<ExprId>, visit: &mut
     }
 }
 
-/// Looks for what decides, until nothing more is found.
+/// The search for deciding cells, which is repeated until it finds no more.
 struct Search<'a> {
     plan: &'a Plan,
     asked: HashMap<BlockId, Asked>,
