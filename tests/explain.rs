@@ -88,6 +88,9 @@ fn subjects(plan: &Plan) -> Vec<Vec<Subject>> {
     of_block
 }
 
+/// The number of a block's spans, and of those that each instruction failed.
+type Runs = (u64, BTreeMap<(BlockId, usize), u64>);
+
 /// A figure of a part, and the probability that it differs only by chance as much as it does from the traces.
 struct Tested {
     place: String,
@@ -123,7 +126,7 @@ fn compare(path: &Path, traces: u64, tested: &mut Vec<Tested>) {
         .collect();
 
     let mut seen = vec![Seen::default(); explanation.parts.len()];
-    let mut runs: Vec<(u64, BTreeMap<(BlockId, usize), u64>)> = vec![Default::default(); plan.blocks.len()];
+    let mut runs: Vec<Runs> = vec![Runs::default(); plan.blocks.len()];
     let mut interpreter = Interpreter::new(&run);
     let mut trace = Trace::default();
     let mut here: BTreeMap<usize, (u32, u32)> = BTreeMap::new();
