@@ -19,7 +19,7 @@ use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message;
-use shipped::shipped;
+use shipped::{compiled, features, shipped};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +127,8 @@ fn benches(c: &mut Criterion) {
     otlp(c, "ecommerce", plans::ecommerce());
     otlp(c, "wide", plans::wide());
     otlp(c, "mixed", shipped());
+    otlp(c, "shop", compiled("scenarios/examples/shop.yaml"));
+    otlp(c, "constructs", features());
 }
 
 criterion_group!(all, benches);

@@ -15,7 +15,8 @@ pub fn features() -> Plan {
     compiled("tests/everything")
 }
 
-fn compiled(directory: &str) -> Plan {
-    let loaded = language::load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)]);
+/// Returns the plan of the scenarios of a path in the checkout.
+pub fn compiled(path: &str) -> Plan {
+    let loaded = language::load(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(path)]);
     compiler::compile(&loaded.model, &loaded.budget).plan.expect("the scenarios compile")
 }
