@@ -52,6 +52,7 @@ fn as_kept(mut trace: StoredTrace) -> StoredTrace {
         as_text(&mut span.resource);
         as_text(&mut span.attributes);
         span.events.iter_mut().for_each(|event| as_text(&mut event.attributes));
+        span.links.iter_mut().for_each(|link| as_text(&mut link.attributes));
     }
     trace
 }
