@@ -4,6 +4,8 @@ use crate::support::browser::{Server, browse};
 use fantoccini::key::Key;
 
 const CONSUMER: &str = "/scenarios/Async%20consumer";
+/// A scenario whose rates follow from the plan: no time-out is reached in it.
+const PRODUCER: &str = "/scenarios/Async%20producer";
 
 #[test]
 fn the_index_leads_to_each_scenario() {
@@ -35,13 +37,16 @@ fn a_line_and_its_instructions_find_each_other() {
         page.is_sound_everywhere().await;
         // Pointing at a line highlights its instructions, and a click pins them.
         page.click("#L11").await;
-        page.until("document.querySelector('.lst li.pin').textContent.includes('delay  2ms 10ms')").await;
+        page.until("document.querySelector('.lst li.pin').textContent.includes('delay  dist')").await;
         assert_eq!(page.location().await, format!("{CONSUMER}#L11"));
         // Pointing at an instruction highlights its lines.
-        let failing = "[...document.querySelectorAll('.lst li')].find((li) => li.textContent.includes('OutOfStock'))";
+        let failing =
+            "[...document.querySelectorAll('.lst li')].find((li) => li.textContent.includes('MailboxUnavailable'))";
         page.eval(&format!("{failing}.click()")).await;
-        page.until("[...document.querySelectorAll('.src li.pin')].some((li) => li.textContent.includes('OutOfStock'))")
-            .await;
+        page.until(
+            "[...document.querySelectorAll('.src li.pin')].some((li) => li.textContent.includes('MailboxUnavailable'))",
+        )
+        .await;
         let seen = "(() => { const li = document.querySelector('.src li.pin'), l = li.parentNode; \
                     return li.offsetTop >= l.scrollTop && li.offsetTop < l.scrollTop + l.clientHeight; })()";
         page.until(seen).await;
@@ -58,7 +63,7 @@ fn a_line_and_its_instructions_find_each_other() {
 fn an_address_pins_a_line() {
     browse(&Server::busy(), async |page| {
         page.goto(&format!("{CONSUMER}#L11")).await;
-        assert!(page.text(".lst li.pin").await.contains("delay  2ms 10ms"));
+        assert!(page.text(".lst li.pin").await.contains("delay  dist"));
     });
 }
 
@@ -89,8 +94,8 @@ fn the_calls_are_drawn() {
         page.click(".seg.links a:last-child").await;
         page.wait(".graph .node").await;
         assert_eq!(page.location().await, format!("{CONSUMER}?view=graph"));
-        assert_eq!(page.count(".graph .node").await, 6);
-        assert_eq!(page.count(".graph .edge").await, 5);
+        assert_eq!(page.count(".graph .node").await, 9);
+        assert_eq!(page.count(".graph .edge").await, 8);
         page.is_sound_everywhere().await;
         page.click(".seg.links a:first-child").await;
         page.wait(".code.src").await;
@@ -124,10 +129,10 @@ root_span:
 #[test]
 fn rates_are_observed_as_they_are_expected() {
     browse(&Server::busy(), async |page| {
-        page.goto(CONSUMER).await;
+        page.goto(PRODUCER).await;
         page.wait(".rate .ci circle").await;
-        assert_eq!(page.count(".rate tbody tr").await, 3);
-        assert_eq!(page.text(".rate tbody tr td:nth-child(5)").await, "0.70");
+        assert_eq!(page.count(".rate tbody tr").await, 7);
+        assert_eq!(page.text(".rate tbody tr td:nth-child(5)").await, "1.41");
         let runs = "document.querySelector('.rate tbody td:nth-child(3)').textContent";
         let before = page.eval(runs).await;
         page.until(&format!("{runs} !== {before}")).await;
