@@ -77,6 +77,7 @@ fn sorted(mut trace: StoredTrace) -> StoredTrace {
         sort(&mut span.resource);
         sort(&mut span.attributes);
         span.events.iter_mut().for_each(|event| sort(&mut event.attributes));
+        span.links.iter_mut().for_each(|link| sort(&mut link.attributes));
     }
     trace
 }
