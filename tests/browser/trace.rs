@@ -141,8 +141,10 @@ fn spans_are_found_by_name_and_attribute() {
 fn a_failed_span_says_why_and_leads_to_the_source() {
     browse(&server(), async |page| {
         open(page, "/?status=error&scenario=API+Gateway").await;
-        assert!(page.text("#span .msg").await.len() > 3);
-        assert!(page.text("#span .hit mark").await.contains("fail"));
+        // Which failure the newest one is, and so whether it has a message, is chance: it has a type, and an instruction.
+        assert!(!page.text("#span .msg").await.is_empty());
+        let hit = page.text("#span .hit mark").await;
+        assert!(["fail ", "propagate ", "timeout "].iter().any(|word| hit.contains(word)), "{hit}");
         let first = page.eval(SELECTED).await;
         page.click(".wf tbody tr .node .o").await;
         page.press('e').await;
