@@ -1,11 +1,11 @@
 //! The events of a span.
 
-use super::{Resolver, State, new_slot};
+use super::{Resolver, State};
 use crate::compiler::names::{Site, is_computed};
 use crate::compiler::report::Report;
 use crate::language::scenario::{self, Attribute, EventTime};
 use crate::language::source::Loc;
-use crate::plan::{AttrId, Chance, Event, EventId, Expr, ExprId, Repeat, limits};
+use crate::plan::{AttrId, Chance, Event, EventId, ExprId, Repeat};
 
 impl<'m> Resolver<'m> {
     /// Returns the events of a span that happen before its calls, or those at its end.
@@ -58,14 +58,9 @@ impl<'m> Resolver<'m> {
         report: &mut Report,
     ) -> Option<Repeat> {
         let site = state.names.spans[span].events[at].site(span, None);
-        let (count, max, loc) = self.counted(state, site, written, ("turns", "repeat: N", limits::TURNS), report)?;
-        let (reads_index, reads_count) = state.names.spans[span].event_reads[at];
-        // The expression that stands for the number of the turn has the same range.
-        let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
-        let index = reads_index.then(|| new_slot(state, "repeat.index", Some(turn), loc));
-        let total = reads_count.then(|| new_slot(state, "repeat.count", Some(count), loc));
-        state.values.spans[span].event_turns[at] = (index, total);
-        Some(Repeat { count, max, index, total, until: None })
+        let repeat = self.turns(state, site, written, state.names.spans[span].event_reads[at], report)?;
+        state.values.spans[span].event_turns[at] = (repeat.index, repeat.total);
+        Some(repeat)
     }
 
     /// Returns the attributes of an event or a link: the constant ones, then the others.

@@ -297,15 +297,29 @@ impl<'m> Resolver<'m> {
         node: &ItemNode<'m>,
         report: &mut Report,
     ) -> Option<Repeat> {
-        let site = Site::Repeat { item: at };
+        let (written, reads) = (node.item.repeat.as_ref()?, (node.reads_index, node.reads_count));
+        let repeat = self.turns(state, Site::Repeat { item: at }, written, reads, report)?;
+        state.values.turns[at] = (repeat.index, repeat.total);
+        Some(repeat)
+    }
+
+    /// Returns the turns that are written at `site`. `reads` says whether something reads the number of the turn, and the
+    /// number of all turns.
+    pub(super) fn turns(
+        &mut self,
+        state: &mut State<'_, 'm>,
+        site: Site,
+        written: &scenario::Repeat,
+        reads: (bool, bool),
+        report: &mut Report,
+    ) -> Option<Repeat> {
         let what = ("turns", "repeat: N", limits::TURNS);
-        let (count, max, loc) = self.counted(state, site, node.item.repeat.as_ref()?, what, report)?;
+        let (count, max, loc) = self.counted(state, site, written, what, report)?;
         // The expression that stands for the number of the turn has the same range.
         let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
         let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, Some(value), loc));
-        let index: Option<SlotId> = slot(node.reads_index, "repeat.index", turn);
-        let total = slot(node.reads_count, "repeat.count", count);
-        state.values.turns[at] = (index, total);
+        let index: Option<SlotId> = slot(reads.0, "repeat.index", turn);
+        let total = slot(reads.1, "repeat.count", count);
         Some(Repeat { count, max, index, total, until: None })
     }
 
