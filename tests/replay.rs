@@ -106,6 +106,30 @@ fn every_trace_of_a_run_is_made_again_from_its_manifest() {
     assert_eq!(written, replayed(&["17", "--manifest", &manifest]));
 }
 
+/// With the manifests of several runs, the run of an id is found.
+#[test]
+fn the_run_of_an_id_is_found_among_several() {
+    let runs = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
+        .map(|start| Made::by(&["--count", "5", "--start", start, "--rate", "1/s"]));
+    let manifests = runs.each_ref().map(|made| made.manifest().display().to_string());
+    let both = ["--manifest", &manifests[0], "--manifest", &manifests[1]];
+    for made in &runs {
+        for id in made.ids() {
+            let alone = replayed(&[&id, "--manifest", &made.manifest().display().to_string()]);
+            assert_eq!(replayed(&[&[&*id][..], &both].concat()), alone);
+            let output = tracegen().arg("identify").arg(&id).args(both).assert().success();
+            let said = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+            assert!(said.contains(&format!("--manifest {}", made.manifest().display())), "{said}");
+        }
+    }
+    let (exit, said) = refused(&[&["replay", "3"][..], &both].concat());
+    assert!(exit == 2 && said.contains("give the trace's id"), "{said}");
+    let stranger = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let (exit, said) = refused(&[&["replay", stranger][..], &both].concat());
+    assert!(exit == 3 && said.contains("not made with the seed of any of these runs"), "{said}");
+    assert_eq!(refused(&[&["identify", stranger][..], &both].concat()).0, 1);
+}
+
 #[test]
 fn a_run_at_full_speed_is_made_again_from_its_manifest() {
     let made = Made::by(&["--rate", "max", "--count", "20000"]);

@@ -32,10 +32,15 @@ struct Made {
 
 impl Made {
     fn new() -> Made {
+        Made::with_seed(42)
+    }
+
+    fn with_seed(seed: u64) -> Made {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["all.bin", "all.jsonl"] {
             tracegen()
-                .args(["run", "--seed", "42", "--count", TRACES, "--start", START, "--rate", "100/s", "--quiet"])
+                .args(["run", "--seed", &seed.to_string(), "--count", TRACES, "--start", START])
+                .args(["--rate", "100/s", "--quiet"])
                 .arg(format!("--exporter=file={}", folder.path().join(name).display()))
                 .arg("--manifest")
                 .arg(folder.path().join("run.json"))
@@ -519,6 +524,75 @@ fn a_span_that_was_invented_in_a_trace_of_the_run_is_a_fault_and_a_strangers_is_
         "{out}"
     );
     assert_eq!(made.report(&file, &["--allow", "invented"]).1, 0);
+}
+
+/// Runs whose traces are in one place, each with its manifest, have a report each. What belongs to none is unexpected.
+#[test]
+fn several_runs_in_one_place_are_verified_together() {
+    let (monday, tuesday, stranger) = (Made::new(), Made::with_seed(43), Made::with_seed(44));
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = folder.path().join("all.bin");
+    let manifest = |made: &Made| made.path("run.json").display().to_string();
+    let verify = |requests: &[&[ExportTraceServiceRequest]], more: &[&str]| {
+        let requests = requests.iter().copied().flatten();
+        let bytes: Vec<u8> = requests.flat_map(|request| framed(&request.encode_to_vec())).collect();
+        fs::write(&all, bytes).expect("written");
+        let mut command = tracegen();
+        command.args(["verify", "--manifest", &manifest(&monday), "--manifest", &manifest(&tuesday), "--from"]);
+        let output = command.arg(&all).args(more).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (text(output.stdout) + &text(output.stderr), output.status.code().expect("a status"))
+    };
+    let of = |made: &Made| made.spans().len() as u64;
+    let deny = ["--deny", "unexpected"];
+    let json = ["--deny", "unexpected", "--format", "json"];
+
+    let both = [&monday.requests[..], &tuesday.requests];
+    let (out, exit) = verify(&both, &json);
+    let reports: Value = serde_json::from_str(&out).expect(&out);
+    assert_eq!((exit, reports["runs"].as_array().map(Vec::len)), (0, Some(2)), "{out}");
+    for (report, made, other) in [(&reports["runs"][0], &monday, &tuesday), (&reports["runs"][1], &tuesday, &monday)] {
+        assert_clean((report.clone(), 0), of(made));
+        assert_eq!(report["manifest"], manifest(made));
+        assert_eq!(report["strangers"]["companions"]["spans"], of(other));
+    }
+    let (out, exit) = verify(&both, &deny);
+    assert_eq!((exit, out.matches("nothing is lost, doubled or changed\n").count()), (0, 2), "{out}");
+    assert!(out.starts_with(&manifest(&monday)) && out.contains(" of the other manifests, which is expected"), "{out}");
+
+    // Each fault is told of the run that it is in, and the worst decides on the exit status.
+    let lossy = monday.edited(|span| !is_failed(span));
+    let (out, exit) = verify(&[&lossy, &tuesday.requests], &json);
+    let reports: Value = serde_json::from_str(&out).expect(&out);
+    assert_eq!((exit, &reports["runs"][0]["verdict"]["is"]), (1, &"short".into()), "{out}");
+    assert_clean((reports["runs"][1].clone(), 0), of(&tuesday));
+    let (out, exit) = verify(&[&lossy], &json);
+    let reports: Value = serde_json::from_str(&out).expect(&out);
+    let verdicts = [0, 1].map(|at| reports["runs"][at]["verdict"]["is"].as_str().expect("a verdict").to_string());
+    assert_eq!((exit, verdicts), (1, ["short".to_string(), "unchecked".into()]), "a fault beats what is not checked");
+    assert_eq!(verify(&[&monday.requests], &deny).1, 3);
+
+    // A third run, whose manifest is not given, is denied, as spans of no run are.
+    let (out, exit) = verify(&[&monday.requests, &tuesday.requests, &stranger.requests], &json);
+    let reports: Value = serde_json::from_str(&out).expect(&out);
+    assert_eq!((exit, &reports["runs"][1]["unexpected"]), (1, &of(&stranger).into()), "{out}");
+    let (out, exit) = verify(&[&monday.requests, &tuesday.requests, &stranger.requests], &["--format", "junit"]);
+    assert_eq!((exit, out.matches("<testsuite ").count()), (0, 2), "{out}");
+    assert!(out.contains(&format!("<testsuite name=\"tracegen verify {}\"", manifest(&tuesday))), "{out}");
+
+    // The source is read once a run, and each run has one manifest.
+    let (out, exit) = verify(&both, &["--from", "-"]);
+    assert!(exit == 2, "{out}");
+    let twice = |from: &str, other: &str| {
+        let mut command = tracegen();
+        command.args(["verify", "--manifest", &manifest(&monday), "--manifest", other, "--from", from]);
+        let output = command.output().expect("it runs");
+        (String::from_utf8(output.stderr).expect("text"), output.status.code())
+    };
+    let (said, exit) = twice("-", &manifest(&tuesday));
+    assert!(exit == Some(2) && said.contains("standard input can be read only once"), "{said}");
+    let (said, exit) = twice(&all.display().to_string(), &manifest(&monday));
+    assert!(exit == Some(2) && said.contains("are of the same run"), "{said}");
 }
 
 #[test]

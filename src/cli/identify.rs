@@ -17,6 +17,7 @@ use std::sync::Arc;
 #[derive(Args)]
 #[command(after_help = "Examples:
   tracegen identify --manifest run.json 4bf92f3577b34da6a3ce929d0e0e4736
+  tracegen identify --manifest monday.json --manifest tuesday.json ID ID
   tracegen identify --seed 42 ID ID ID            by the seed alone: of the run or not, index, tag of the run
   tracegen identify --seed 42 orders.yaml ID      also the scenario
   tracegen identify --seed 42 --start 2026-01-01T00:00:00Z --rate 50/s orders.yaml ID
@@ -42,7 +43,7 @@ impl Identify {
             return Err(Failure::usage("no trace id is given: it has 32 hexadecimal digits"));
         }
         let timing = &self.source.timing;
-        if self.source.manifest.is_none() && timing.is_given() && timing.start.is_none() {
+        if self.source.manifests.is_empty() && timing.is_given() && timing.start.is_none() {
             return Err(Failure::usage("a schedule is known only with its --start"));
         }
         let by_seed = self.source.seed.filter(|_| timing.start.is_none());
@@ -55,14 +56,19 @@ impl Identify {
     }
 }
 
-/// Identifies ids in a run that is known completely.
-fn identify(known: Known, ids: &[Id]) -> (String, bool) {
-    let Known { mut archive, background } = known;
+/// Identifies ids in runs that are known completely.
+fn identify(mut runs: Vec<Known>, ids: &[Id]) -> (String, bool) {
     let (mut out, mut all_ours) = (String::new(), true);
     for id in ids {
-        let hex = hex(id);
-        let (line, ours) = match archive.identify(*id) {
-            Identified::Ours { index } => match archive.remake(index) {
+        let answers = runs.iter_mut().map(|run| (run.archive.identify(*id), run));
+        // The run to which the id belongs knows most of it, then one with the same seed.
+        let closest = answers.min_by_key(|(identified, _)| match identified {
+            Identified::Ours { .. } => 0,
+            Identified::OtherRun { .. } => 1,
+            Identified::Foreign => 2,
+        });
+        let (line, ours) = match closest {
+            Some((Identified::Ours { index }, Known { archive, background })) => match archive.remake(index) {
                 Some((run, trace)) => {
                     let view = run.origin().view(&trace);
                     let (spans, lasts) = (count(trace.spans.len() as u64, "span"), duration(trace.end - trace.start));
@@ -73,13 +79,13 @@ fn identify(known: Known, ids: &[Id]) -> (String, bool) {
                 }
                 None => (format!("trace {index}, which the run did not make"), false),
             },
-            Identified::OtherRun { tag, index } => {
+            Some((Identified::OtherRun { tag, index }, _)) => {
                 (format!("trace {index} of another run with this seed, of tag {tag:08x}"), false)
             }
-            Identified::Foreign => ("not made with this seed".into(), false),
+            Some((Identified::Foreign, _)) | None => ("not made with this seed".into(), false),
         };
         all_ours &= ours;
-        let _ = writeln!(out, "{hex}  {line}");
+        let _ = writeln!(out, "{}  {line}", hex(id));
     }
     (out, all_ours)
 }

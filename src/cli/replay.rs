@@ -17,6 +17,7 @@ use std::path::PathBuf;
   tracegen replay 17 --manifest run.json          trace 17 of what `tracegen run --manifest run.json` made
   tracegen replay 4bf92f3577b34da6a3ce929d0e0e4736 --manifest http://localhost:8000/api/manifest
   tracegen replay 17 --seed 42 --start 2026-01-01T00:00:00Z --rate 1000/m
+  tracegen replay 4bf92f3577b34da6a3ce929d0e0e4736 --manifest monday.json --manifest tuesday.json
   tracegen replay 17 --manifest run.json --exporter otlp --endpoint http://localhost:4317
   tracegen replay 17 --manifest run.json --exporter file=17.jsonl
 
@@ -54,8 +55,7 @@ fn which(text: &str) -> Result<TraceRef, String> {
 
 impl Replay {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
-        let Known { mut archive, .. } = self.source.open(self.paths)?;
-        let index = index(&archive, self.trace)?;
+        let (mut archive, index) = find(self.source.open(self.paths)?, self.trace)?;
         let Some((run, trace)) = archive.remake(index) else {
             return Err(Failure::impossible(format!("the run has no trace {index}")));
         };
@@ -81,17 +81,32 @@ impl Replay {
     }
 }
 
-fn index(archive: &Archive, which: TraceRef) -> Result<u64, Failure> {
-    let id = match which {
-        TraceRef::Index(index) => return Ok(index),
-        TraceRef::Id(id) => id,
-    };
-    match archive.identify(id) {
-        Identified::Ours { index } => Ok(index),
-        Identified::OtherRun { tag, index } => Err(Failure::impossible(format!(
+/// Returns the run to which a trace belongs, and the trace's index.
+///
+/// # Errors
+/// The id is of none of the runs, or an index is given for several runs.
+fn find(runs: Vec<Known>, trace: TraceRef) -> Result<(Archive, u64), Failure> {
+    let several = runs.len() > 1;
+    let mut other_run = None;
+    for Known { archive, .. } in runs {
+        match trace {
+            TraceRef::Index(_) if several => {
+                return Err(Failure::usage("each of several runs has a trace with that index: give the trace's id"));
+            }
+            TraceRef::Index(index) => return Ok((archive, index)),
+            TraceRef::Id(id) => match archive.identify(id) {
+                Identified::Ours { index } => return Ok((archive, index)),
+                Identified::OtherRun { tag, index } => other_run = Some((tag, index)),
+                Identified::Foreign => {}
+            },
+        }
+    }
+    Err(Failure::impossible(match other_run {
+        Some((tag, index)) => format!(
             "that is trace {index} of another run with this seed, of tag {tag:08x}: give that run's manifest, or its \
              scenarios and schedule, --start included"
-        ))),
-        Identified::Foreign => Err(Failure::impossible("that id was not made with this seed")),
-    }
+        ),
+        None if several => "that id was not made with the seed of any of these runs".into(),
+        None => "that id was not made with this seed".into(),
+    }))
 }

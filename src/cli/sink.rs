@@ -220,7 +220,7 @@ impl Sink {
             None => Exit::Done,
             Some(Err(why)) => return Err(Failure::impossible(format!("{why}: not checked"))),
             Some(Ok(Concluded { report, .. })) if self.verdict.format == Format::Json => verdict::exit(&report),
-            Some(Ok(Concluded { report, background })) => self.verdict.show(&report, &background)?,
+            Some(Ok(Concluded { report, background })) => self.verdict.show(&[(report, background)])?,
         };
         let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
         Ok(if interrupted && bounded && exit == Exit::Done { Exit::Interrupted } else { exit })

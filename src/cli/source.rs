@@ -23,6 +23,8 @@ pub struct Known {
 pub struct Background {
     /// The words that name the run behind `tracegen replay TRACE`.
     pub words: String,
+    /// The manifest as it is shown to people; `None` if the run is given by its flags.
+    pub manifest: Option<String>,
     /// The run's own account of its delivery; `None` if it is not known.
     pub account: Option<Account>,
     /// The start of the last trace that the flags ask for, in ns since 1970; `None` if they have no end, or a manifest is
@@ -33,9 +35,10 @@ pub struct Background {
 /// The flags that name a run.
 #[derive(Args)]
 pub struct Source {
-    /// The manifest that the run wrote: a file, or a URL (of a running serve: http://localhost:8000/api/manifest)
-    #[arg(long, value_name = "FILE|URL", required_unless_present = "seed", conflicts_with = "seed")]
-    pub manifest: Option<String>,
+    /// The manifest that the run wrote: a file, or a URL (of a running serve: http://localhost:8000/api/manifest). It can be
+    /// given for each of several runs
+    #[arg(long = "manifest", value_name = "FILE|URL", required_unless_present = "seed", conflicts_with = "seed")]
+    pub manifests: Vec<String>,
     /// The run's seed; the other flags and paths of the run have to be given too
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -44,20 +47,33 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the run.
+    /// Opens the runs: one for each manifest, or the one that the flags describe.
     ///
     /// # Errors
-    /// The manifest or the scenarios are out of reach or damaged, or do not compile.
-    pub fn open(&self, paths: Vec<PathBuf>) -> Result<Known, Failure> {
-        match (&self.manifest, self.seed) {
-            (Some(_), _) if !paths.is_empty() || self.timing.is_given() => {
-                Err(Failure::usage("a manifest holds plan and schedule: no PATH and no schedule beside --manifest"))
-            }
-            (Some(source), _) => {
-                known(source).map_err(|e| Failure::impossible(format!("{}: {e}", fetch::shown(source))))
-            }
-            (None, seed) => self.open_flags(seed.unwrap_or_default(), &scenarios::paths(paths)),
+    /// A manifest or the scenarios are out of reach or damaged, or do not compile; or two manifests are of the same run.
+    pub fn open(&self, paths: Vec<PathBuf>) -> Result<Vec<Known>, Failure> {
+        if self.manifests.is_empty() {
+            return Ok(vec![self.open_flags(self.seed.unwrap_or_default(), &scenarios::paths(paths))?]);
         }
+        if !paths.is_empty() || self.timing.is_given() {
+            return Err(Failure::usage(
+                "a manifest holds plan and schedule: no PATH and no schedule beside --manifest",
+            ));
+        }
+        let mut runs: Vec<Known> = vec![];
+        for source in &self.manifests {
+            let shown = fetch::shown(source);
+            let run = known(source).map_err(|e| Failure::impossible(format!("{shown}: {e}")))?;
+            if let Some(at) = runs.iter().position(|other| other.archive.is_of_same_run(&run.archive)) {
+                return Err(Failure::usage(format!(
+                    "{} and {shown} are of the same run: give its latest manifest, and merge those of shards with \
+                     `tracegen merge`",
+                    fetch::shown(&self.manifests[at])
+                )));
+            }
+            runs.push(run);
+        }
+        Ok(runs)
     }
 
     fn open_flags(&self, seed: u64, paths: &[PathBuf]) -> Result<Known, Failure> {
@@ -72,7 +88,10 @@ impl Source {
         // With flags, all traces that they ask for are taken to be generated.
         let ending = last.map(|(end, _)| Ending { stopped: None, end, schedule: run.schedule().clone() });
         let archive = Archive::of(&run, timing.selection, ending.as_ref());
-        Ok(Known { archive, background: Background { words, account: None, last_start: last.map(|(_, start)| start) } })
+        Ok(Known {
+            archive,
+            background: Background { words, last_start: last.map(|(_, start)| start), ..Background::default() },
+        })
     }
 }
 
@@ -97,7 +116,8 @@ pub fn known(source: &str) -> Result<Known, String> {
     let archive = Archive::open(&manifest).map_err(|e| e.to_string())?;
     let account = manifest.ended.and_then(|totals| totals.account);
     let words = format!("--manifest {}", quoted(source));
-    Ok(Known { archive, background: Background { words, account, last_start: None } })
+    let background = Background { words, manifest: Some(fetch::shown(source)), account, last_start: None };
+    Ok(Known { archive, background })
 }
 
 /// Reads a manifest, at a URL or in a file.

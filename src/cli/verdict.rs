@@ -1,6 +1,7 @@
 //! The flags for the policy of a verification, and the output of its report.
 
 mod human;
+mod json;
 mod junit;
 mod words;
 
@@ -77,23 +78,28 @@ impl VerdictFlags {
             || !self.allow.is_empty()
     }
 
-    /// Prints the report, and returns how the command ends.
+    /// Prints the reports on one run or several, and returns how the command ends: a fault in any of them beats what could
+    /// not be checked.
     ///
     /// # Errors
     /// Stdout can't be written.
-    pub fn show(&self, report: &Report, background: &Background) -> Result<Exit, Failure> {
+    pub fn show(&self, results: &[(Report, Background)]) -> Result<Exit, Failure> {
         let text = match self.format {
-            Format::Human => human::text(report, background, self.details),
-            Format::Json => {
-                serde_json::to_string_pretty(report).map_err(|e| Failure::impossible(e.to_string()))? + "\n"
-            }
-            Format::Junit => junit::text(report, background),
+            Format::Human => human::text(results, self.details),
+            Format::Json => json::text(results).map_err(|e| Failure::impossible(e.to_string()))?,
+            Format::Junit => junit::text(results),
         };
         match self.format {
             Format::Human => print_styled(&text)?,
             Format::Json | Format::Junit => print(&text)?,
         }
-        Ok(exit(report))
+        let exits = results.iter().map(|(report, _)| exit(report));
+        let severity = |exit: &Exit| match exit {
+            Exit::Wrong => 2,
+            Exit::Impossible => 1,
+            _ => 0,
+        };
+        Ok(exits.max_by_key(severity).unwrap_or(Exit::Done))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::store::Connection;
 use crate::verify::{self, Verifier};
 use clap::Args;
 use progress::Display;
+use std::fs;
 use std::path::PathBuf;
 
 /// Compare what arrived with what was sent: what is lost, duplicated, altered
@@ -22,9 +23,13 @@ use std::path::PathBuf;
   tracegen run --seed 42 --count 1000 --start 2026-01-01 --rate 100/s --exporter file=- |
     tracegen verify --seed 42 --count 1000 --start 2026-01-01 --rate 100/s --from -
   tracegen verify --manifest run.json --from kept.json --expect keep-errors --expect sample=10%+-1
+  tracegen verify --manifest mon.json --manifest tue.json --from clickhouse --deny unexpected   all that is in one place
 
 If a policy samples, a trace must arrive whole or not at all; a part of a trace is loss. Memory: 4 bytes for each trace of the
 run, and 2 bytes and 1 bit for each span of the traces that arrived. Merge the manifests of shards first: `tracegen merge`.
+
+With several manifests each run gets its own report, and the source is read once for each. Spans of the other runs are expected,
+so `--deny unexpected` finds what belongs to none of them. The exit status is that of the worst report: 1 beats 3 beats 0.
 
 An allowance covers exactly what it names: `--allow altered=attributes.user` only that field, `altered=resource.k8s.*` every field
 whose name begins with `resource.k8s.`. An allowance that was not needed is reported. A span that the run never sent is a fault
@@ -53,26 +58,59 @@ pub struct Verify {
 impl Verify {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let policy = self.verdict.policy()?;
-        let (files, scenarios) = match self.source.manifest {
-            Some(_) => (self.paths, vec![]),
-            None => (vec![], self.paths),
+        let (files, scenarios) = match self.source.manifests.is_empty() {
+            false => (self.paths, vec![]),
+            true => (vec![], self.paths),
         };
         let from = source(&self.from, files)?;
-        let Known { archive, background } = self.source.open(scenarios)?;
+        let runs = self.source.open(scenarios)?;
+        if runs.len() > 1 {
+            can_be_read_again(&from)?;
+        }
         memory::take_small_pages();
         signal::end_at_once("no verdict")?;
-        let mut verifier = Verifier::new(archive, from.fidelity(), policy);
-        let mut display = Display::new(self.quiet);
-        let read = from.read(&mut verifier, &mut |verifier| display.update(verifier));
-        display.finish();
-        read.map_err(|e| Failure::impossible(format!("{e}: not checked")))?;
-        if let Some(until) = background.last_start.filter(|until| *until > now()) {
-            let until = parse::format_time(until);
-            verifier
-                .unknown(format!("by its flags the run goes on until {until}: missing spans can't be counted as lost"));
+        let identities = Vec::from_iter(runs.iter().map(|run| run.archive.identity().clone()));
+        let mut results = vec![];
+        for (at, Known { archive, background }) in runs.into_iter().enumerate() {
+            let mut verifier = Verifier::new(archive, from.fidelity(), policy.clone());
+            let others = identities.iter().enumerate().filter(|(other, _)| *other != at);
+            verifier.expect_companions(others.map(|(_, identity)| identity.clone()));
+            let name = background.manifest.clone().filter(|_| identities.len() > 1);
+            let mut display = Display::new(self.quiet, name);
+            let read = from.read(&mut verifier, &mut |verifier| display.update(verifier));
+            display.finish();
+            read.map_err(|e| Failure::impossible(format!("{e}: not checked")))?;
+            if let Some(until) = background.last_start.filter(|until| *until > now()) {
+                let until = parse::format_time(until);
+                verifier.unknown(format!(
+                    "by its flags the run goes on until {until}: missing spans can't be counted as lost"
+                ));
+            }
+            results.push((verifier.finish(), background));
         }
-        self.verdict.show(&verifier.finish(), &background)
+        self.verdict.show(&results)
     }
+}
+
+/// Checks that a source can be read once for each of several runs.
+///
+/// # Errors
+/// It is standard input or a pipe, which can be read only once.
+fn can_be_read_again(from: &verify::Source) -> Result<(), Failure> {
+    let pipe = match from {
+        verify::Source::Stdin => "standard input".into(),
+        verify::Source::Files(paths) => {
+            let is_pipe = |path: &&PathBuf| fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+            match paths.iter().find(is_pipe) {
+                Some(path) => path.display().to_string(),
+                None => return Ok(()),
+            }
+        }
+        verify::Source::ClickHouse(_) | verify::Source::Jaeger(_) => return Ok(()),
+    };
+    Err(Failure::usage(format!(
+        "{pipe} can be read only once, and the source is read for each of several manifests: save the traces to a file"
+    )))
 }
 
 /// Returns the source that `--from` names; only files can be several.

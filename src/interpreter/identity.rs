@@ -74,6 +74,11 @@ impl Identity {
         block.into()
     }
 
+    /// Reports whether a trace id is of this run.
+    pub fn is_of_run(&self, trace_id: [u8; 16]) -> bool {
+        self.decode(trace_id).is_some_and(|(tag, _)| tag == self.tag)
+    }
+
     /// Returns the tag and the index of a trace id of any run with this seed, or `None` if the id was not made with this
     /// seed.
     pub fn decode(&self, trace_id: [u8; 16]) -> Option<(u32, u64)> {

@@ -143,6 +143,16 @@ impl Archive {
         }
     }
 
+    /// Returns the ids of the run.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Reports whether the other archive is of the same run: its traces have the same ids.
+    pub fn is_of_same_run(&self, other: &Archive) -> bool {
+        (self.seed, self.identity.tag()) == (other.seed, other.identity.tag())
+    }
+
     /// Returns the number of the run's shards that are missing in its merged manifest.
     pub fn missing_shards(&self) -> u64 {
         let of = self.eras.first().map_or(1, |era| era.shard.1);

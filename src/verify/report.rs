@@ -106,6 +106,8 @@ pub struct Strangers {
     pub foreign: Stranger,
     /// Spans of another run with the same seed.
     pub other_runs: Stranger,
+    /// Spans of other runs that were given beside this one. They are expected, and verified with their own run.
+    pub companions: Stranger,
     /// Spans whose trace id is one of the run, but whose trace was not sent: the run has no such index, or the trace had
     /// not ended when the run was stopped.
     pub never_sent: Stranger,

@@ -9,6 +9,7 @@ use super::remake::{Era, Remaker, Slot, service};
 use super::report::Strangers;
 use super::{Fidelity, extent};
 use crate::histogram;
+use crate::interpreter::Identity;
 use crate::journal::{Archive, Identified};
 use crate::trace::{NONE, StoredSpan, TraceId};
 
@@ -19,6 +20,8 @@ const MOST_DAMAGE: usize = 1_000;
 /// the length of the run: some bits a span.
 pub struct Verifier {
     pub(super) remaker: Remaker,
+    /// The ids of other runs whose spans are expected in the source, and which are verified on their own.
+    companions: Vec<Identity>,
     pub(super) ledger: Ledger,
     pub(super) fidelity: Fidelity,
     pub(super) policy: Policy,
@@ -61,6 +64,7 @@ impl Verifier {
     pub fn new(archive: Archive, fidelity: Fidelity, policy: Policy) -> Verifier {
         Verifier {
             remaker: Remaker::new(archive),
+            companions: vec![],
             ledger: Ledger::default(),
             fidelity,
             policy,
@@ -75,6 +79,11 @@ impl Verifier {
             unknown: vec![],
             empty_source: None,
         }
+    }
+
+    /// Expects spans of other runs in the source, so that they do not count as unexpected. They are not verified.
+    pub fn expect_companions(&mut self, runs: impl IntoIterator<Item = Identity>) {
+        self.companions.extend(runs);
     }
 
     /// Restricts the lateness to traces that start at `time` (in ns since 1970) or later: earlier ones were not sent when
@@ -157,6 +166,7 @@ impl Verifier {
     pub(super) fn index(&mut self, trace: TraceId, span: u64) -> Option<u64> {
         let strangers = match self.remaker.archive.identify(trace) {
             Identified::Ours { index } => return Some(index),
+            _ if self.companions.iter().any(|run| run.is_of_run(trace)) => &mut self.strangers.companions,
             Identified::OtherRun { .. } => &mut self.strangers.other_runs,
             Identified::Foreign => &mut self.strangers.foreign,
         };

@@ -15,7 +15,21 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const OPEN: Style = AnsiColor::Yellow.on_default();
 
-pub fn text(report: &Report, background: &Background, details: bool) -> String {
+const HEADING: Style = Style::new().bold();
+
+/// Returns the reports one below the other. Each of several has the name of its manifest as a heading.
+pub fn text(results: &[(Report, Background)], details: bool) -> String {
+    if let [(report, background)] = results {
+        return one(report, background, details);
+    }
+    let several = results.iter().map(|(report, background)| {
+        let name = background.manifest.as_deref().unwrap_or_default();
+        format!("{HEADING}{}{HEADING:#}\n{}", foreign(name), one(report, background, details))
+    });
+    Vec::from_iter(several).join("\n")
+}
+
+fn one(report: &Report, background: &Background, details: bool) -> String {
     let mut out = String::new();
     let (spans, traces) = (count(report.expected, "span"), count(report.traces.expected, "trace"));
     let _ = writeln!(out, "{spans} expected, {traces}");
@@ -70,6 +84,10 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     rows.push(("orphaned", Some(report.orphaned), orphans.into()));
     let unchecked = || "not checked: this source can't list what it has".to_string();
     rows.push(("unexpected", report.unexpected, if report.unexpected.is_some() { unexpected } else { unchecked() }));
+    if report.strangers.companions.spans > 0 {
+        let note = "of the other manifests, which is expected".into();
+        rows.push(("", Some(report.strangers.companions.spans), note));
+    }
     let width = rows.iter().filter_map(|row| row.1).map(|n| grouped(n).len()).max().unwrap_or(0).max(9);
     for (name, n, note) in rows {
         let row = format!("  {name:<11} {:>width$}   {}", n.map_or("-".into(), grouped), foreign(&note));

@@ -6,36 +6,58 @@ use crate::cli::source::Background;
 use crate::verify::{Fault, Report};
 use std::fmt::Write;
 
-pub fn text(report: &Report, background: &Background) -> String {
+/// The number of cases of a suite, and of those among them that ended in each way.
+#[derive(Default)]
+struct Counts {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+/// Returns the reports as suites, one for each run. Each of several has the name of its manifest in its own.
+pub fn text(results: &[(Report, Background)]) -> String {
+    let (mut suites, mut all) = (String::new(), Counts::default());
+    for (report, background) in results {
+        let (cases, Counts { tests, failures, errors, skipped }) = cases(report, background);
+        let name = background.manifest.as_deref().filter(|_| results.len() > 1);
+        let name = name.map(|name| format!(" {}", escaped(name))).unwrap_or_default();
+        let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
+        let _ = write!(suites, "  <testsuite name=\"tracegen verify{name}\" {counts}>\n{cases}  </testsuite>\n");
+        all.tests += tests;
+        all.failures += failures;
+        all.errors += errors;
+    }
+    let counts = format!("tests=\"{}\" failures=\"{}\" errors=\"{}\"", all.tests, all.failures, all.errors);
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n{suites}</testsuites>\n")
+}
+
+/// Returns the cases of a run's suite as XML, and how many there are.
+fn cases(report: &Report, background: &Background) -> (String, Counts) {
     let (faults, unchecked) = (report.verdict.faults(), report.verdict.unchecked());
-    let (mut cases, mut failures, mut errors, mut skipped) = (String::new(), 0, 0, 0);
+    let (mut cases, mut counts) = (String::new(), Counts::default());
     let checks = Fault::ALL.into_iter().filter(|check| *check != Fault::Sample || report.sampled.is_some());
-    let checks: Vec<Fault> = checks.collect();
-    for check in &checks {
+    for check in checks {
+        counts.tests += 1;
         let _ = write!(cases, "    <testcase classname=\"tracegen.verify\" name=\"{}\"", check.name());
-        if faults.contains(check) {
-            failures += 1;
-            let message = escaped(&said(*check, report, background));
+        if faults.contains(&check) {
+            counts.failures += 1;
+            let message = escaped(&said(check, report, background));
             let kind = check.name();
             let _ = writeln!(cases, ">\n      <failure type=\"{kind}\" message=\"{message}\"/>\n    </testcase>");
-        } else if *check == Fault::Unexpected && report.unexpected.is_none() {
-            skipped += 1;
+        } else if check == Fault::Unexpected && report.unexpected.is_none() {
+            counts.skipped += 1;
             let message = "this source can't list what it has";
             let _ = writeln!(cases, ">\n      <skipped message=\"{message}\"/>\n    </testcase>");
         } else if !unchecked.is_empty() {
-            errors += 1;
+            counts.errors += 1;
             let message = escaped(&unchecked.join("; "));
             let _ = writeln!(cases, ">\n      <error type=\"unchecked\" message=\"{message}\"/>\n    </testcase>");
         } else {
             cases += "/>\n";
         }
     }
-    let tests = checks.len();
-    let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n  \
-         <testsuite name=\"tracegen verify\" {counts} skipped=\"{skipped}\">\n{cases}  </testsuite>\n</testsuites>\n"
-    )
+    (cases, counts)
 }
 
 /// Returns a text as the value of an attribute. Characters that XML does not allow are left out.

@@ -3,6 +3,7 @@
 
 use crate::cli::output::say;
 use crate::cli::screen::{Screen, Turn};
+use crate::text::foreign::foreign;
 use crate::text::{count, grouped, scaled};
 use crate::verify::Verifier;
 use std::time::Instant;
@@ -10,12 +11,14 @@ use std::time::Instant;
 /// The display of a verification's progress.
 pub struct Display {
     screen: Screen,
+    /// The name of the run, which is shown if there are several.
+    name: Option<String>,
     began: Instant,
 }
 
 impl Display {
-    pub fn new(quiet: bool) -> Display {
-        Display { screen: Screen::new(quiet, "{msg}", None), began: Instant::now() }
+    pub fn new(quiet: bool, name: Option<String>) -> Display {
+        Display { screen: Screen::new(quiet, "{msg}", None), name, began: Instant::now() }
     }
 
     pub fn update(&mut self, verifier: &Verifier) {
@@ -33,7 +36,8 @@ impl Display {
     fn line(&self, verifier: &Verifier) -> String {
         let progress = verifier.progress();
         let rate = progress.seen as f64 / self.began.elapsed().as_secs_f64().max(0.001);
-        let mut line = format!("{}   {} spans/s", count(progress.seen, "span"), scaled(rate));
+        let name = self.name.iter().map(|name| format!("{}   ", foreign(name))).collect::<String>();
+        let mut line = format!("{name}{}   {} spans/s", count(progress.seen, "span"), scaled(rate));
         for (n, what) in [
             (progress.duplicated, "duplicated"),
             (progress.altered, "altered"),
