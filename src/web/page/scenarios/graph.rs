@@ -6,7 +6,7 @@ use crate::web::palette::Palette;
 use std::collections::BTreeMap;
 
 /// The width of a node in px.
-const WIDTH: u32 = 232;
+const WIDTH: u32 = 256;
 const HEIGHT: u32 = 64;
 /// The distance from one column of nodes to the next.
 const COLUMN: u32 = WIDTH + 56;
@@ -32,6 +32,8 @@ pub struct Node {
     pub service: String,
     pub operation: String,
     pub delay: String,
+    /// The kind and the delay as they are shown, which may be cut.
+    pub work: String,
     /// A text such as `fails 5 %`.
     pub fails: Option<String>,
 }
@@ -62,15 +64,18 @@ pub fn graph(plan: &Plan, scenario: ScenarioId, expectation: Option<&Expectation
     let nodes = places.iter().map(|place| {
         let service = plan.service_of(place.block);
         let fails = expected.get(&place.block).map(|block| block.failed).filter(|share| *share > 0.0);
+        let kind = plan.span(place.block).kind.name();
+        let delay = delay(plan, &plan.block(place.block).code);
         Node {
             x: place.x(),
             y: place.y(),
             class: palette.class(service),
-            kind: plan.span(place.block).kind.name(),
+            kind,
             // The failure probability stands beside it.
-            service: short(service, if fails.is_some() { 19 } else { 28 }),
-            operation: short(&plan.block_name(place.block), 32),
-            delay: delay(plan, &plan.block(place.block).code),
+            service: short(service, if fails.is_some() { 21 } else { 31 }),
+            operation: short(&plan.block_name(place.block), 35),
+            work: short(&format!("{kind} · {delay}"), 38),
+            delay,
             fails: fails.map(|share| format!("fails {}", percent(share))),
         }
     });
