@@ -75,9 +75,12 @@ impl Plan {
     }
 
     /// Returns the type of the error with which an instruction may fail its span, or its expression if the type is
-    /// computed. The text is empty if the instruction fails nothing.
+    /// computed, or `(handed on)` if it is that of a call's failure. The text is empty if the instruction fails nothing.
     pub fn failure_name(&self, block: BlockId, pc: usize) -> String {
         let inst = self.block(block).code.get(pc);
+        if let Some(Inst::Propagate { .. }) = inst {
+            return "(handed on)".into();
+        }
         let timeout = inst.and_then(Inst::spec).and_then(|spec| self.specs[spec.index()].timeout);
         let error = inst.and_then(Inst::error).or(timeout.map(|timeout| timeout.error));
         error.map_or_else(String::new, |id| self.show_name_expr(self.errors[id.index()].r#type).to_string())
