@@ -15,6 +15,7 @@ mod explain;
 mod fetch;
 mod health;
 mod identify;
+mod init;
 mod man;
 mod memory;
 mod merge;
@@ -100,6 +101,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Init),
     Compile(compile::Compile),
     Run(Box<run::Run>),
     Serve(Box<serve::Serve>),
@@ -141,6 +143,7 @@ fn ended(result: Result<Exit, Failure>) -> ExitCode {
 impl Command {
     fn execute(self) -> Result<Exit, Failure> {
         match self {
+            Command::Init(command) => command.execute(),
             Command::Compile(command) => command.execute(),
             Command::Run(command) => command.execute(),
             Command::Serve(command) => command.execute(),
