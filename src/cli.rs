@@ -28,6 +28,7 @@ mod replay;
 mod run;
 mod scenarios;
 mod screen;
+mod sending;
 mod serve;
 mod signal;
 mod sink;

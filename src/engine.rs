@@ -1,16 +1,19 @@
 //! The engine, which starts, paces and stops the generation of traces: it runs interpreters on several threads and hands
 //! their traces to an output.
 //!
-//! A trace is sent when its last span has ended, so that no timestamp lies in the future. Traces that lie in the past are
-//! sent at full speed. Work is cut into chunks of fixed index ranges, so that an output that keeps the order of indices
+//! A trace is sent when its last span has ended, or a span when it has ended itself ([`Sending`]), so that no timestamp lies
+//! in the future. What lies in the past is sent at full speed. Work is cut into chunks of fixed index ranges, so that an output that keeps the order of indices
 //! gets the same bytes from any number of threads.
 
+mod by_span;
 mod chunks;
+mod departures;
 mod full_speed;
 mod ordered;
 mod outbox;
 mod output;
 mod pending;
+mod recent;
 mod session;
 mod stop;
 mod stream;
@@ -28,7 +31,7 @@ use crate::clock::Clock;
 use crate::export::{Batch, Encode};
 use crate::histogram::{self, Percentiles};
 use crate::interpreter::{Run, Schedule};
-use crate::journal::{Ending, Selection};
+use crate::journal::{Ending, Selection, Sending};
 use crate::trace::Trace;
 use chunks::Chunks;
 use ordered::Turn;
@@ -43,9 +46,11 @@ pub struct Job {
     pub threads: usize,
     /// Generate traces as fast as they can be made and sent; epochs are added to the schedule by what was achieved.
     pub at_full_speed: bool,
-    /// Keep the order of indices, and close a batch at the end of a chunk and never by time.
+    /// Keep the order of indices (or that of departures if spans leave alone), and never close a batch by time.
     pub ordered: bool,
-    /// The traces that were sent before and are not sent again.
+    /// How the spans leave.
+    pub sending: Sending,
+    /// What was sent before and is not sent again.
     pub sent: Sent,
     /// The clock by which traces begin and end.
     pub clock: Arc<dyn Clock>,
@@ -57,18 +62,19 @@ pub struct Job {
 /// reaches the epoch calls it and waits for it, so it may get the same schedule several times, from several threads.
 pub type OnEpoch = Arc<dyn Fn(&Schedule) + Send + Sync>;
 
-/// The traces that a stopped run has sent: those before `end` that had ended by `stopped`. By default there are none.
+/// What a stopped run has sent: of the traces before `end`, all that was due by `stopped`. By default there is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// The index after the last trace that was begun.
     pub end: u64,
     /// The time of the stop in ns since 1970.
     pub stopped: u64,
-    /// The number of traces that were sent.
+    /// The number of traces that were sent whole.
     pub traces: u64,
 }
 
 impl Sent {
+    /// Reports whether a trace was sent by a run whose traces leave when they have ended.
     fn has(&self, trace: &Trace) -> bool {
         trace.index < self.end && trace.end <= self.stopped
     }
@@ -158,7 +164,7 @@ impl Progress {
 pub enum Ended {
     /// All selected traces have been handed over.
     Complete,
-    /// [`Stop`] was set before the end; traces that had not ended by then were not sent.
+    /// [`Stop`] was set before the end; what was not due by then was not sent.
     Stopped,
     /// The output takes no more.
     Closed,
@@ -175,14 +181,17 @@ pub fn generate(
 ) -> (Ended, Ending) {
     let (chunks, turn) = (Chunks::new(job), Turn::new());
     let worker = || -> Result<bool, Closed> {
-        if job.ordered {
+        if !job.sending.is_by_trace() {
+            by_span::work(job, &chunks, encoder(), output, progress, stop)
+        } else if job.ordered {
             ordered::work(job, &chunks, &turn, encoder(), output, progress, stop)
         } else {
             stream::work(job, &chunks, encoder(), output, progress, stop)
         }
     };
     let sent_all = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..job.threads).map(|_| scope.spawn(worker)).collect();
+        let threads = if job.sending.is_by_trace() { job.threads } else { 1 };
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
         let mut sent_all = worker();
         for other in others {
             match other.join() {

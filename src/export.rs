@@ -35,7 +35,7 @@ pub use opentelemetry_sdk::metrics::Temporality;
 pub use probe::{Answer, Probe, probe};
 pub use tree::write_tree;
 
-use crate::trace::{Amount, View};
+use crate::trace::{Amount, SpanView, View};
 
 /// The number of spans at which a batch is closed.
 pub const BATCH_SPANS: usize = 8_192;
@@ -65,6 +65,9 @@ impl Batch {
 pub trait Encode: Send {
     /// Adds a trace, and calls `emit` with each batch that it fills.
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch));
+    /// Adds a span alone, and calls `emit` with each batch that it fills. `last`: it is the last span of its trace, which
+    /// counts in this batch.
+    fn add_span(&mut self, span: SpanView<'_>, last: bool, emit: &mut dyn FnMut(Batch));
     /// Emits the last batch, unless it is empty.
     fn flush(&mut self, emit: &mut dyn FnMut(Batch));
     /// Takes back the memory of a batch for reuse.

@@ -27,6 +27,7 @@ mod user_agent;
 mod words;
 mod zipf;
 
+pub use glob::matches as glob_matches;
 pub use identity::{Identity, MAX_INDEX};
 pub use run::Run;
 pub use schedule::{Arrivals, Epoch, MAX_GAP, MAX_LANES, MAX_TIME, Schedule, ScheduleError, Starts};

@@ -2,9 +2,11 @@
 
 mod archive;
 mod manifest;
+mod sending;
 
 pub use archive::{Archive, Identified};
 pub use manifest::{Destination, Era, Manifest, ManifestError, ManifestFile, MergeError, Merged, Totals};
+pub use sending::{Dues, Sending, Unit};
 
 pub(crate) use archive::{only, weighted};
 
@@ -43,8 +45,8 @@ impl Selection {
 
 /// How far a run has come.
 pub struct Ending {
-    /// The time when the run was stopped or its output was closed, in ns since 1970. Of the traces before `end`, those that
-    /// had not ended by then were not sent. `None` if the run is complete.
+    /// The time when the run was stopped or its output was closed, in ns since 1970. Of the traces before `end`, what was not
+    /// due by then ([`Dues`]) was not sent. `None` if the run is complete.
     pub stopped: Option<u64>,
     /// The index after the last trace.
     pub end: u64,

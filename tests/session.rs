@@ -2,33 +2,38 @@
 //! be generated again.
 
 mod support {
+    pub mod collector;
     pub mod lasting;
     pub mod peer;
     #[allow(dead_code)]
     pub mod plans;
     pub mod ports;
     pub mod requests;
+    pub mod shipped;
     pub mod time;
 }
 
+use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use support::collector::{Collector, Output};
 use support::lasting::lasting;
 use support::peer::{Answer, Listen, Peer};
 use support::plans;
+use support::shipped::compiled;
 use support::time::TestClock;
 use tracegen::clock::{Clock, Process};
 use tracegen::engine::{Pace, Phase, Session, SessionOptions, SessionState, Settings};
 use tracegen::export::deliver::Link;
 use tracegen::export::target::{Target, TargetFlags};
 use tracegen::interpreter::{Identity, Run};
-use tracegen::journal::{Archive, Identified, Manifest};
+use tracegen::journal::{Archive, Identified, Manifest, Sending, Unit};
 use tracegen::plan::Plan;
 use tracegen::store::{Database, Memory, MemoryLimits, Store, TraceQuery, Wanted, create_database};
 use tracegen::trace::{StoredTrace, TraceId};
+use tracegen::verify::{Fidelity, Policy, Verdict, Verifier};
 
 const SECOND: u64 = 1_000_000_000;
 const MS: u64 = SECOND / 1_000;
@@ -59,7 +64,15 @@ fn start(plan: &Arc<Plan>, seed: u64, settings: Settings, collector: &str) -> St
 
 fn start_by(clock: Arc<dyn Clock>, plan: &Arc<Plan>, seed: u64, settings: Settings, target: Option<Target>) -> Started {
     let database = database();
-    let options = SessionOptions { plan: plan.clone(), seed, settings, target, database: database.clone(), clock };
+    let options = SessionOptions {
+        plan: plan.clone(),
+        seed,
+        settings,
+        target,
+        sending: Sending::default(),
+        database: database.clone(),
+        clock,
+    };
     Started { session: Session::start(options).unwrap(), database }
 }
 
@@ -184,9 +197,7 @@ fn index(archive: &Archive, id: TraceId) -> u64 {
 }
 
 fn shipped() -> Arc<Plan> {
-    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let loaded = tracegen::language::load(&[scenarios]);
-    Arc::new(tracegen::compiler::compile_loaded(loaded).1.plan.expect("the shipped scenarios compile"))
+    Arc::new(compiled("scenarios"))
 }
 
 #[test]
@@ -353,6 +364,46 @@ fn check_arrived(manifest: &Manifest, spans: &[u64]) {
     let identity = Identity::new(manifest.seed, u32::from_str_radix(&manifest.tag, 16).unwrap());
     let arrived: BTreeSet<u64> = spans.iter().map(|id| identity.decode_span(id + 1).unwrap().0).collect();
     assert!(arrived == sent(manifest), "arrived and sent differ");
+}
+
+#[test]
+fn spans_that_leave_one_by_one_arrive_once_across_changes_and_a_stop() {
+    let Some(mut collector) = Collector::start(Output::Protobuf) else { return };
+    let plan = Arc::new(compiled("scenarios/examples/shop.yaml"));
+    let sending =
+        Sending { unit: Unit::Spans { batch_delay: SECOND }, late: [("card-*".to_string(), 700 * MS)].into() };
+    let flags =
+        TargetFlags { endpoint: Some(collector.grpc_url()), protocol: Some("grpc".into()), ..TargetFlags::default() };
+    let session = Session::start(SessionOptions {
+        plan: plan.clone(),
+        seed: 42,
+        settings: rate(60),
+        target: Some(Target::resolve(flags, &|_| None).unwrap()),
+        sending: sending.clone(),
+        database: database(),
+        clock: Arc::new(Process),
+    });
+    let session = session.unwrap();
+    sleep(Duration::from_millis(700));
+    session.apply(rate(90)).unwrap();
+    sleep(Duration::from_millis(700));
+    session.pause();
+    sleep(Duration::from_millis(300));
+    session.resume();
+    sleep(Duration::from_millis(700));
+    let account = session.finish(20 * SECOND).exporter.expect("an exporter").account;
+    collector.stop();
+    let manifest = through_a_file(&session.manifest());
+    assert_eq!(manifest.sending, sending);
+    let mut verifier = Verifier::new(Archive::open(&manifest).unwrap(), Fidelity::Otlp, Policy::default());
+    for request in collector.requests() {
+        assert_eq!(request.resource_spans.len(), 1);
+        verifier.request(&request.encode_to_vec(), None).unwrap();
+    }
+    let report = verifier.finish();
+    assert_eq!(report.verdict, Verdict::Clean, "{report:#?}");
+    assert_eq!((account.generated.spans, account.delivered.spans), (report.expected, report.expected));
+    assert!(report.expected > 3_000 && report.traces.expected > account.delivered.traces, "{report:#?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{Exit, Failure};
 use crate::engine::Output;
 use crate::interpreter::MAX_INDEX;
 use crate::journal::{Archive, Identified};
+use crate::text::count;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -59,8 +60,17 @@ impl Replay {
         let Some((run, trace)) = archive.remake(index) else {
             return Err(Failure::impossible(format!("the run has no trace {index}")));
         };
-        if archive.era(index).and_then(|era| era.stopped).is_some_and(|stopped| trace.end > stopped) {
-            say(format_args!("trace {index} had not ended when the run was stopped: it was not sent"));
+        match archive.unsent(&archive.dues(run.plan()), &trace).len() {
+            0 => {}
+            all if all == trace.spans.len() => {
+                say(format_args!("trace {index} had not ended when the run was stopped: it was not sent"));
+            }
+            some => {
+                let spans = count(trace.spans.len() as u64, "span");
+                say(format_args!(
+                    "{some} of the {spans} of trace {index} were not due when the run was stopped: not sent"
+                ));
+            }
         }
         let observer = Box::new(say);
         let opened = outlet::open(&self.exporter, Exporter::Stdout, &run, observer)?;

@@ -10,12 +10,13 @@ pub(super) mod rows;
 mod summary;
 mod terminal;
 
+use super::sending::SendingFlags;
 use super::timing::{Timing, TimingFlags};
 use super::{Exit, Failure, environment, memory, metrics, output, scenarios};
 use crate::clock;
 use crate::disk;
 use crate::engine::{self, Job, Sent};
-use crate::journal::{Archive, Manifest, ManifestFile, Selection, Totals};
+use crate::journal::{Archive, Manifest, ManifestFile, Selection, Sending, Totals};
 use crate::text::count;
 use clap::{Args, ValueEnum};
 use exporter::{Exporter, ExporterFlags};
@@ -35,6 +36,7 @@ use std::sync::Arc;
   tracegen run --count 1000 --manifest run.json           and then: tracegen replay 17 --manifest run.json
   tracegen run --start -7d --rate 50/s                    the last week at full speed, then in real time; --until now stops at the present
   tracegen run --resume run.json                          the rest of a run that was stopped
+  tracegen run --send spans --late payment-service=30s    spans as SDKs send them, for tail samplers and block splits
   tracegen run orders.plan --rate max --endpoint http://localhost:4318
 
 With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
@@ -58,14 +60,16 @@ pub struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     #[command(flatten)]
+    sending: SendingFlags,
+    #[command(flatten)]
     exporter: ExporterFlags,
     /// Write a manifest, from which these traces can be made again, at the start and at the end [default with --resume: its
     /// FILE]
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Continue the stopped run that wrote this manifest, with the traces that had not ended or not started
+    /// Continue the stopped run that wrote this manifest, with what it has not sent
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "seed", "count", "duration", "rate", "interval", "start",
-        "until", "shard", "lanes", "arrivals"])]
+        "until", "shard", "lanes", "arrivals", "send", "batch_delay", "late"])]
     resume: Option<PathBuf>,
     /// Print a summary of the run on stdout in this format
     #[arg(long, value_enum, value_name = "FORM")]
@@ -84,6 +88,7 @@ enum SummaryFlag {
 pub(super) struct Prepared {
     run: Arc<crate::interpreter::Run>,
     timing: Timing,
+    sending: Sending,
     paths: Vec<PathBuf>,
     sent: Sent,
     /// The totals of the run before it was stopped.
@@ -138,7 +143,7 @@ fn journal(file: Arc<ManifestFile>, run: Arc<crate::interpreter::Run>) -> engine
 impl Run {
     pub(super) fn execute(mut self) -> Result<Exit, Failure> {
         let Some(prepared) = self.prepare()? else { return Ok(Exit::Done) };
-        let Prepared { run, timing, .. } = &prepared;
+        let Prepared { run, timing, sending, .. } = &prepared;
         self.check_files(&prepared)?;
         memory::take_small_pages();
         let metrics = metrics::wanted()?;
@@ -153,7 +158,7 @@ impl Run {
         let written = |ending, totals| Manifest {
             full_speed: timing.at_full_speed,
             destination: Some(destination.clone()),
-            ..Archive::of(run, timing.selection, ending).manifest(totals)
+            ..Archive::of(run, timing.selection, ending).sending(sending.clone()).manifest(totals)
         };
         let save = |written: &dyn Fn() -> Manifest| match &manifest {
             Some(file) => file.save(&written()).map_err(|e| self.not_written(&e)),
@@ -166,6 +171,7 @@ impl Run {
             threads: if opened.one_thread { 1 } else { self.threads() },
             at_full_speed: timing.at_full_speed,
             ordered: opened.ordered,
+            sending: sending.clone(),
             sent: prepared.sent,
             clock: Arc::new(clock::Process),
             on_epoch: manifest.clone().filter(|_| timing.at_full_speed).map(|file| journal(file, run.clone())),
@@ -228,8 +234,8 @@ impl Run {
             })?;
         }
         self.manifest.get_or_insert(path);
-        let resume::Stopped { run, timing, sent, totals, .. } = stopped;
-        Ok(Some(Prepared { run, timing, paths: vec![], sent, totals: Some(totals) }))
+        let resume::Stopped { run, timing, sending, sent, totals, .. } = stopped;
+        Ok(Some(Prepared { run, timing, sending, paths: vec![], sent, totals: Some(totals) }))
     }
 
     fn prepare_new(&self) -> Result<Prepared, Failure> {
@@ -237,9 +243,11 @@ impl Run {
         let plan = Arc::new(scenarios::plan(&paths)?);
         let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = clock::now() / 1_000_000 * 1_000_000;
-        let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, plan.duration_bound())?;
+        let sending = self.sending.resolve(&plan)?;
+        let longest = plan.duration_bound() + sending.longest_wait();
+        let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, longest)?;
         let run = Arc::new(crate::interpreter::Run::new(plan, seed, timing.schedule.clone()));
-        Ok(Prepared { run, timing, paths, sent: Sent::default(), totals: None })
+        Ok(Prepared { run, timing, sending, paths, sent: Sent::default(), totals: None })
     }
 
     fn say(&self, line: impl FnOnce() -> String) {

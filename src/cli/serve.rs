@@ -8,16 +8,18 @@ pub(super) mod options;
 use super::pace::ArrivalsFlag;
 use super::parse;
 use super::run::{open_manifest, rows};
-use super::{Exit, Failure, account, memory, output, scenarios};
+use super::sending::SendingFlags;
+use super::{Exit, Failure, account, memory, output, scenarios, sending};
 use crate::clock;
 use crate::engine::{Session, SessionOptions, SessionState};
 use crate::export::deliver::Account;
-use crate::journal::ManifestFile;
+use crate::journal::{ManifestFile, Sending};
+use crate::plan::Plan;
 use crate::store::{Store, create_database};
 use crate::telemetry;
 use crate::text::quantity::{self, Rate};
 use crate::text::{count, duration, foreign};
-use crate::web::{App, Cache, Host, Library, Live, Token};
+use crate::web::{App, Cache, Host, Library, Live, Setting, SettingValue, Token};
 use clap::Args;
 use herald::Herald;
 use level::Level;
@@ -40,6 +42,7 @@ const LAST: Duration = Duration::from_secs(7);
   tracegen serve                                  the scenarios in `scenarios`, traces in memory
   tracegen serve --seed 42 --rate 20/s            at a steady rate
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 tracegen serve     and to a collector
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 tracegen serve --send spans --late payment-service=30s
   DATABASE_TYPE=clickhouse tracegen serve         shows what is in ClickHouse
   SERVER_HOST=0.0.0.0 SERVER_TOKEN=... tracegen serve       for other machines, which need the token
 
@@ -69,6 +72,8 @@ pub struct Serve {
     /// How trace starts are distributed at a --rate [default: constant]
     #[arg(long, value_enum, value_name = "HOW")]
     arrivals: Option<ArrivalsFlag>,
+    #[command(flatten)]
+    sending: SendingFlags,
     /// Where to listen: an address or name of this machine [default: SERVER_HOST or 127.0.0.1]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
@@ -88,12 +93,13 @@ impl Serve {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
         memory::take_small_pages();
-        let (options, mut bad) = Options::resolve(&self, &paths);
+        let (mut options, mut bad) = Options::resolve(&self, &paths);
         if let Some(last) = bad.pop() {
             // All failures are printed, a line each; the last one is returned like any other.
             bad.into_iter().for_each(|failure| output::say(failure.message));
             return Err(Failure::usage(last.message));
         }
+        let sending = self.sending(&mut options, &edition.plan)?;
         let manifest = self.manifest.as_deref().map(open_manifest).transpose()?.map(Arc::new);
         let failed = |e: std::io::Error| Failure::impossible(format!("no threads to serve with: {e}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
@@ -111,6 +117,7 @@ impl Serve {
                 seed: options.seed,
                 settings: options.settings.clone(),
                 target: options.target.clone(),
+                sending,
                 database: database.clone(),
                 clock: Arc::new(clock::Process),
             });
@@ -155,6 +162,24 @@ impl Serve {
         // Work on other threads, such as a compilation, is not waited for.
         runtime.shutdown_background();
         exit
+    }
+
+    /// Resolves how spans leave for the collector, and shows it with the other options.
+    ///
+    /// # Errors
+    /// The flags can't be used, or there is no collector.
+    fn sending(&self, options: &mut Options, plan: &Plan) -> Result<Sending, Failure> {
+        let sending = self.sending.resolve(plan)?;
+        if !sending.is_by_trace() {
+            if options.target.is_none() {
+                return Err(Failure::usage(
+                    "--send spans and --late need a collector (OTEL_EXPORTER_OTLP_ENDPOINT): the store takes whole traces",
+                ));
+            }
+            let value = SettingValue::Shown(sending::flags(&sending).join(" "));
+            options.configuration.push(Setting { name: "how spans leave", value, source: "flag" });
+        }
+        Ok(sending)
     }
 
     /// Delivers what was generated as far as possible until `deadline`, and reports what became of it.

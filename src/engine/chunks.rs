@@ -62,9 +62,10 @@ impl Chunks {
             true => LONGEST as f64,
             false => schedule.epochs().iter().map(|epoch| epoch.arrivals.mean_rate()).fold(1.0, f64::max),
         };
-        let next = first_left(&mut starts, job.sent, plan.duration_bound());
+        let longest = plan.duration_bound();
+        let next = first_left(&mut starts, job.sent, longest + job.sending.longest_lateness());
         let full_speed = job.at_full_speed.then(|| {
-            let reach = plan.duration_bound().min(LONGEST_REACH);
+            let reach = (longest + job.sending.longest_wait()).min(LONGEST_REACH);
             FullSpeed::new(starts, job.sent.end, reach, job.clock.now())
         });
         let state = State { number: 0, next, complete: false, full_speed };
@@ -128,8 +129,8 @@ impl Chunks {
     }
 }
 
-/// Returns the first index that may not have been sent. All traces before it had ended, as no trace lasts longer than
-/// `longest` ns.
+/// Returns the first index that may not have been sent. All traces before it had, as nothing of a trace is due more than
+/// `longest` ns after its start.
 fn first_left(starts: &mut Starts, sent: Sent, longest: u64) -> u64 {
     let by = sent.stopped.saturating_sub(longest);
     let firsts: Vec<u64> = starts.schedule().epochs().iter().map(|epoch| epoch.first).collect();
@@ -154,7 +155,7 @@ mod tests {
     use crate::clock::Process;
     use crate::engine::full_speed::FIRST_ARRIVALS;
     use crate::interpreter::{Arrivals, Epoch, Run};
-    use crate::journal::Selection;
+    use crate::journal::{Selection, Sending};
     use crate::plan::fixture;
 
     const NOW: u64 = 1_767_225_600 * SECOND;
@@ -168,6 +169,7 @@ mod tests {
             threads: 1,
             at_full_speed: true,
             ordered: false,
+            sending: Sending::default(),
             sent: Sent::default(),
             clock: Arc::new(Process),
             on_epoch: None,
@@ -201,6 +203,7 @@ mod tests {
             threads: 2,
             at_full_speed: true,
             ordered: false,
+            sending: Sending::default(),
             sent: Sent::default(),
             clock: Arc::new(Process),
             on_epoch: Some(tell),

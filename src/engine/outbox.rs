@@ -1,7 +1,7 @@
 //! Traces on their way into a batch, which is sent when it is full or shortly after its first trace was added.
 
 use crate::export::{Batch, Encode};
-use crate::trace::View;
+use crate::trace::{SpanView, View};
 
 /// The maximum time that a trace waits for its batch to fill, in ns.
 const FLUSH_AFTER: u64 = 200_000_000;
@@ -20,8 +20,17 @@ impl Outbox {
 
     /// Adds a trace at the time `now`, in ns since 1970, and returns the batches that it fills.
     pub fn add(&mut self, view: View<'_>, now: u64) -> Vec<Batch> {
+        self.put(now, |encoder, emit| encoder.add(view, emit))
+    }
+
+    /// Adds a span alone, as [`Outbox::add`] adds a trace. `last`: it is the last span of its trace.
+    pub fn add_span(&mut self, span: SpanView<'_>, last: bool, now: u64) -> Vec<Batch> {
+        self.put(now, |encoder, emit| encoder.add_span(span, last, emit))
+    }
+
+    fn put(&mut self, now: u64, add: impl FnOnce(&mut dyn Encode, &mut dyn FnMut(Batch))) -> Vec<Batch> {
         let mut full = vec![];
-        self.encoder.add(view, &mut |batch| full.push(batch));
+        add(&mut *self.encoder, &mut |batch| full.push(batch));
         if !full.is_empty() {
             self.open_since = None;
         }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::export::target::Target;
 use crate::histogram;
 use crate::interpreter::{Epoch, Interpreter, Run};
-use crate::journal::{self, Archive, Identified, Manifest, Selection, Totals};
+use crate::journal::{self, Archive, Identified, Manifest, Selection, Sending, Totals};
 use crate::plan::Plan;
 use crate::store::Database;
 use crate::trace::{Origin, Trace, TraceId};
@@ -40,6 +40,8 @@ pub struct SessionOptions {
     pub settings: Settings,
     /// The receiver of the traces besides the store.
     pub target: Option<Target>,
+    /// How spans leave for the target. The store always gets whole traces.
+    pub sending: Sending,
     pub database: Arc<Database>,
     /// The clock by which traces begin and end.
     pub clock: Arc<dyn Clock>,
@@ -55,6 +57,7 @@ pub struct Session {
 /// The state that the generator shares with observers.
 struct Shared {
     database: Arc<Database>,
+    sending: Sending,
     clock: Arc<dyn Clock>,
     seed: u64,
     tag: u32,
@@ -73,13 +76,13 @@ impl Session {
     /// # Errors
     /// The plan can't have the settings, a certificate of the target can't be used, or the system gives no threads.
     pub fn start(options: SessionOptions) -> Result<Session, SettingsError> {
-        let SessionOptions { plan, seed, settings, target, database, clock } = options;
+        let SessionOptions { plan, seed, settings, target, sending, database, clock } = options;
         let weighted = settings.on(&plan)?;
         let began = clock.now();
         let epoch = Epoch { first: 0, opening: began.saturating_sub(HEAD_START), arrivals: settings.arrivals() };
         let schedule = journal::only(epoch).map_err(|e| SettingsError(e.to_string()))?;
         let run = Arc::new(Run::new(weighted.clone(), seed, schedule));
-        let mut archive = Archive::new(&run, Selection::default());
+        let mut archive = Archive::new(&run, Selection::default()).sending(sending.clone());
         archive.begin(epoch, &plan, settings.weights.clone());
         archive.keep(0, run.clone());
         let (exporter, watch) = target.map(Exporter::start).transpose()?.unzip();
@@ -94,6 +97,7 @@ impl Session {
         };
         let shared = Arc::new(Shared {
             database,
+            sending,
             clock,
             seed,
             tag: run.tag(),

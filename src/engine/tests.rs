@@ -37,6 +37,7 @@ fn job_by(clock: &Arc<TestClock>, schedule: Schedule, selection: Selection, orde
         threads: 1,
         at_full_speed: false,
         ordered,
+        sending: Sending::default(),
         sent: Sent::default(),
         clock: clock.clone(),
         on_epoch: None,

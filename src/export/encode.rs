@@ -11,7 +11,7 @@ mod wire;
 use super::batch::{Groups, Heads};
 use super::{Batch, Encode};
 use crate::plan::{BlockId, Plan, ResourceId};
-use crate::trace::{Bytes, Resources, View};
+use crate::trace::{Bytes, Resources, SpanRecord, SpanView, View};
 use form::Forms;
 
 /// The encoder for OTLP/gRPC, OTLP/HTTP with protobuf, and protobuf files.
@@ -46,21 +46,32 @@ impl Protobuf {
     }
 }
 
+impl Protobuf {
+    #[inline(always)]
+    fn put(&mut self, view: View<'_>, record: &SpanRecord, last: bool, emit: &mut dyn FnMut(Batch)) {
+        let out = self.groups.group(record);
+        let before = out.len();
+        span::span(out, &mut self.forms, view, record);
+        let bytes = out.len() - before;
+        if last {
+            self.groups.trace_ended();
+        }
+        if self.groups.added(bytes) {
+            emit(self.close());
+        }
+    }
+}
+
 impl Encode for Protobuf {
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
         let spans = &view.trace.spans;
         for (ordinal, record) in spans.iter().enumerate() {
-            let out = self.groups.group(record);
-            let before = out.len();
-            span::span(out, &mut self.forms, view, record);
-            let bytes = out.len() - before;
-            if ordinal + 1 == spans.len() {
-                self.groups.trace_ended();
-            }
-            if self.groups.added(bytes) {
-                emit(self.close());
-            }
+            self.put(view, record, ordinal + 1 == spans.len(), emit);
         }
+    }
+
+    fn add_span(&mut self, span: SpanView<'_>, last: bool, emit: &mut dyn FnMut(Batch)) {
+        self.put(span.view, span.record(), last, emit);
     }
 
     fn flush(&mut self, emit: &mut dyn FnMut(Batch)) {

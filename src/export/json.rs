@@ -77,19 +77,23 @@ impl Encode for Json {
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
         let last = view.trace.spans.len().wrapping_sub(1);
         for span in view.spans() {
-            let out = self.groups.group(span.record());
-            let before = out.len();
-            if before > 0 {
-                out.append(b",");
-            }
-            Json::span(span, out);
-            let bytes = out.len() - before;
-            if span.ordinal == last {
-                self.groups.trace_ended();
-            }
-            if self.groups.added(bytes) {
-                emit(self.close());
-            }
+            self.add_span(span, span.ordinal == last, emit);
+        }
+    }
+
+    fn add_span(&mut self, span: SpanView<'_>, last: bool, emit: &mut dyn FnMut(Batch)) {
+        let out = self.groups.group(span.record());
+        let before = out.len();
+        if before > 0 {
+            out.append(b",");
+        }
+        Json::span(span, out);
+        let bytes = out.len() - before;
+        if last {
+            self.groups.trace_ended();
+        }
+        if self.groups.added(bytes) {
+            emit(self.close());
         }
     }
 

@@ -1,7 +1,7 @@
 //! Globs over export keys: `*` matches any run of characters, `?` any one character, and every other character itself.
 
 /// Reports whether a glob matches the whole text. The number of steps is at most the product of their lengths.
-pub(super) fn matches(glob: &str, text: &str) -> bool {
+pub fn matches(glob: &str, text: &str) -> bool {
     let (mut glob_rest, mut text_rest) = (glob, text);
     // The position to return to if the rest does not match: after the last star, and one character further in the text.
     let mut retry: Option<(&str, &str)> = None;

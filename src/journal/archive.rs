@@ -1,7 +1,7 @@
 //! The archive of a run, which regenerates the traces of its journal.
 
 use super::manifest::{Era, Manifest, ManifestError, Plans, Totals};
-use super::{Ending, Selection};
+use super::{Dues, Ending, Selection, Sending};
 use crate::interpreter::{Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError};
 use crate::plan::{Plan, Violations};
 use crate::trace::Trace;
@@ -22,6 +22,7 @@ pub struct Archive {
     identity: Identity,
     seed: u64,
     selection: Selection,
+    sending: Sending,
     /// The eras in their order.
     eras: Vec<Era>,
     plans: BTreeMap<String, Arc<Plan>>,
@@ -66,11 +67,17 @@ impl Archive {
             identity: run.identity().clone(),
             seed: run.seed(),
             selection,
+            sending: Sending::default(),
             eras: vec![],
             plans: BTreeMap::new(),
             full_speed: false,
             ready: VecDeque::new(),
         }
+    }
+
+    /// Sets how the spans of the run leave; by default each trace leaves as a whole.
+    pub fn sending(self, sending: Sending) -> Archive {
+        Archive { sending, ..self }
     }
 
     /// Opens what a run has written down.
@@ -87,6 +94,9 @@ impl Archive {
         // The number is limited before the eras are processed one by one.
         if !are_of_shards(eras) && eras.len() > MOST_ERAS {
             return Err(ManifestError::TooMany { eras: MOST_ERAS });
+        }
+        if !manifest.sending.is_sound() {
+            return Err(ManifestError::Sending);
         }
         let mut plans = BTreeMap::new();
         for (digest, file) in documents.iter() {
@@ -108,6 +118,7 @@ impl Archive {
             identity: Identity::new(*seed, 0),
             seed: *seed,
             selection: *selection,
+            sending: manifest.sending.clone(),
             eras: eras.clone(),
             plans,
             full_speed: manifest.full_speed,
@@ -135,6 +146,7 @@ impl Archive {
             seed: self.seed,
             tag: format!("{:08x}", self.identity.tag()),
             selection: self.selection,
+            sending: self.sending.clone(),
             full_speed: self.full_speed,
             eras: self.eras.clone(),
             plans: self.plans.iter().map(|(digest, plan)| (digest.clone(), plan.document())).collect(),
@@ -199,11 +211,19 @@ impl Archive {
         self.full_speed
     }
 
-    /// Reports whether a regenerated trace was sent: one that had not ended at the stop was not.
-    pub fn sent(&self, trace: &Trace) -> bool {
-        let stopped = self.era(trace.index).map_or(Some(0), |era| era.stopped);
-        self.selection.started_before.is_none_or(|time| trace.start < time)
-            && stopped.is_none_or(|time| trace.end <= time)
+    /// Returns when the spans of a plan's traces were due.
+    pub fn dues(&self, plan: &Plan) -> Dues {
+        self.sending.dues(plan)
+    }
+
+    /// Returns the ordinals of the spans of a regenerated trace that were not sent, ascending: those that were not due at
+    /// the stop, or all if the trace was not selected. `dues` are those of the trace's plan.
+    pub fn unsent(&self, dues: &Dues, trace: &Trace) -> Vec<u32> {
+        let selected = self.selection.started_before.is_none_or(|time| trace.start < time);
+        let stopped = self.era(trace.index).filter(|_| selected).map_or(Some(0), |era| era.stopped);
+        let Some(stopped) = stopped else { return vec![] };
+        let spans = trace.spans.iter().enumerate().filter(|(_, span)| dues.due(trace, span) > stopped);
+        spans.map(|(ordinal, _)| ordinal as u32).collect()
     }
 
     /// Returns the plan of trace `index`, with the weights that its file gives.

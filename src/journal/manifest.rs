@@ -11,7 +11,7 @@ pub use file::ManifestFile;
 pub use merge::{MergeError, Merged};
 pub use plans::Plans;
 
-use super::Selection;
+use super::{Selection, Sending};
 use crate::disk;
 use crate::export::deliver::Account;
 use crate::interpreter::{Epoch, ScheduleError};
@@ -39,6 +39,9 @@ pub struct Manifest {
     pub tag: String,
     /// The traces that were generated.
     pub selection: Selection,
+    /// How the spans left.
+    #[serde(default, skip_serializing_if = "Sending::is_by_trace")]
+    pub sending: Sending,
     /// The traces were generated as fast as possible, so epochs were added by what was achieved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full_speed: bool,
@@ -66,7 +69,7 @@ pub struct Era {
     pub weights: BTreeMap<String, f64>,
     /// The index after the era's last trace; `None` if it goes on.
     pub end: Option<u64>,
-    /// The time when the era was stopped, in ns since 1970. Traces that had not ended by then were not sent.
+    /// The time when the era was stopped, in ns since 1970. What was not due by then ([`super::Dues`]) was not sent.
     pub stopped: Option<u64>,
     /// The shard of a merged manifest: only traces whose index leaves `shard.0` when divided by `shard.1` belong to the
     /// era.
@@ -272,6 +275,8 @@ pub enum ManifestError {
         written: String,
         found: String,
     },
+    /// A time by which spans are held back is out of range.
+    Sending,
     /// The shard's number is not below the number of shards.
     Shard(u64, u64),
     /// Merged shards do not belong to one run, or are out of order.
@@ -328,6 +333,9 @@ impl fmt::Display for ManifestError {
             }
             ManifestError::Tag { written, found } => {
                 write!(f, "the manifest's tag is {}, its plan and schedule give {found}; {edited}", shortened(written))
+            }
+            ManifestError::Sending => {
+                write!(f, "the manifest holds spans back for longer than any run does; {edited}")
             }
             ManifestError::Shard(k, n) => write!(f, "the manifest's shard is {k} of {n}; {edited}"),
             ManifestError::Shards => write!(f, "the manifest's shards don't belong together; {edited}"),

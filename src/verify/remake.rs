@@ -4,7 +4,7 @@
 use super::tally::{Tallies, Totals};
 use crate::export::{Json, Parts};
 use crate::interpreter::{Interpreter, Run};
-use crate::journal::Archive;
+use crate::journal::{Archive, Dues};
 use crate::trace::{Bytes, SpanView, Trace, View};
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ pub struct Era {
     /// The index of the era's first trace.
     pub first: u64,
     interpreter: Interpreter,
+    dues: Dues,
     pub parts: Parts,
     pub tallies: Tallies,
 }
@@ -40,9 +41,9 @@ pub struct Slot {
     index: u64,
     /// The index of the first trace in the trace's era.
     first: u64,
-    /// The trace was sent: it had ended before the run was stopped.
-    sent: bool,
     pub trace: Trace,
+    /// The ordinals of the spans that were not sent because the run was stopped before, ascending.
+    unsent: Vec<u32>,
     protobuf: Encoded,
     json: Encoded,
 }
@@ -74,7 +75,7 @@ impl Encoded {
 impl Slot {
     fn empty() -> Slot {
         let (protobuf, json) = (Encoded::default(), Encoded::default());
-        Slot { index: u64::MAX, first: 0, sent: false, trace: Trace::default(), protobuf, json }
+        Slot { index: u64::MAX, first: 0, trace: Trace::default(), unsent: vec![], protobuf, json }
     }
 
     /// Returns span `ordinal` as a protobuf message.
@@ -93,6 +94,21 @@ impl Slot {
         let view = era.run().origin().view(&self.trace);
         let encode = |ordinal, out: &mut Bytes| Json::span(view.span(ordinal), out);
         self.json.span(self.trace.spans.len(), ordinal, encode)
+    }
+
+    /// Returns the number of spans that were sent.
+    pub fn sent(&self) -> usize {
+        self.trace.spans.len() - self.unsent.len()
+    }
+
+    /// Returns the ordinals of the spans that were not sent, ascending.
+    pub fn unsent(&self) -> &[u32] {
+        &self.unsent
+    }
+
+    /// Reports whether span `ordinal` was sent.
+    pub fn sends(&self, ordinal: usize) -> bool {
+        self.unsent.is_empty() || self.unsent.binary_search(&(ordinal as u32)).is_err()
     }
 
     pub fn view<'a>(&'a self, run: &'a Run) -> View<'a> {
@@ -129,7 +145,7 @@ impl Remaker {
         index / self.archive.selection().shard.1
     }
 
-    /// Returns trace `index`, or `None` if the run has not sent such a trace.
+    /// Returns trace `index`, or `None` if the run has sent nothing of such a trace.
     pub fn get(&mut self, index: u64) -> Option<(&mut Era, &mut Slot)> {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS as usize, Slot::empty);
@@ -140,8 +156,8 @@ impl Remaker {
             let era = self.era(first, index)?;
             self.fill(at, era, index);
         }
-        let (first, sent) = (self.slots[at].first, self.slots[at].sent);
-        if !sent {
+        let (first, sent) = (self.slots[at].first, self.slots[at].sent());
+        if sent == 0 {
             return None;
         }
         let era = self.era(first, index)?;
@@ -159,7 +175,7 @@ impl Remaker {
         slot.protobuf.clear();
         slot.json.clear();
         (slot.index, slot.first) = (index, era.first);
-        slot.sent = self.archive.sent(&slot.trace);
+        slot.unsent = self.archive.unsent(&era.dues, &slot.trace);
         self.bytes += slot.trace.bytes();
     }
 
@@ -175,6 +191,7 @@ impl Remaker {
         }
         self.eras.push(Era {
             first,
+            dues: self.archive.dues(run.plan()),
             parts: Parts::new(run.plan(), run.resources()),
             tallies: Tallies::new(run.plan()),
             interpreter: Interpreter::new(&run),

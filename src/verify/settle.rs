@@ -84,9 +84,10 @@ impl Settlement<'_> {
             self.count(arrived.has_failed(), true);
             return;
         }
-        // A trace that had not ended when the run was stopped was not sent.
+        // A trace of which nothing was due when the run was stopped was not sent.
         let Some((era, slot)) = remaker.get(index) else { return };
-        let failed = !slot.trace.failures.is_empty();
+        let mut spans = slot.trace.spans.iter().enumerate();
+        let failed = spans.any(|(ordinal, span)| span.failure != NONE && slot.sends(ordinal));
         self.traces.expected += 1;
         self.count(failed, arrived.is_some());
         let sampled_out = arrived.is_none() && !self.policy.requires(failed);
@@ -121,7 +122,7 @@ impl Settlement<'_> {
         losses.traces += 1;
         losses.whole_traces += arrived.is_none() as u64;
         for (ordinal, span) in trace.spans.iter().enumerate() {
-            if !arrived.is_some_and(|arrived| arrived.has(ordinal)) {
+            if slot.sends(ordinal) && !arrived.is_some_and(|arrived| arrived.has(ordinal)) {
                 losses.first_start = losses.first_start.min(span.start);
                 losses.last_start = losses.last_start.max(span.start);
             }
@@ -133,7 +134,7 @@ impl Settlement<'_> {
 fn tally(era: &mut Era, slot: &Slot, arrived: Option<Arrived<'_>>, sampled_out: bool) {
     let run = era.run().clone();
     let has = |ordinal: usize| arrived.is_some_and(|arrived| arrived.has(ordinal));
-    for span in slot.view(&run).spans() {
+    for span in slot.view(&run).spans().filter(|span| slot.sends(span.ordinal)) {
         let scenario = &mut era.tallies.scenarios[slot.trace.scenario.index()].spans;
         for tally in [scenario, &mut era.tallies.services[service(span)]] {
             tally.expected += arrived.is_none() as u64;

@@ -181,6 +181,9 @@ impl Verifier {
         self.progress.seen += 1;
         let id = u128::from_be_bytes(trace);
         let Some((era, slot)) = self.remaker.get(index) else { return self.strangers.never_sent.add(id, span.id) };
+        if decoded(era, slot, span.id).is_some_and(|ordinal| !slot.sends(ordinal)) {
+            return self.strangers.never_sent.add(id, span.id);
+        }
         let Some(ordinal) = ordinal(era, slot, span.id) else {
             // The trace may have such a span under another plan, which may not be known yet.
             self.reached = self.reached.max(index + 1);
@@ -207,8 +210,13 @@ impl Verifier {
         let services = &mut era.tallies.services;
         if entry.new {
             scenario.traces += 1;
-            scenario.spans.expected += trace.spans.len() as u64;
-            view.spans().for_each(|span| services[service(span)].expected += 1);
+            scenario.spans.expected += slot.sent() as u64;
+            let sent = view.spans().filter(|span| slot.sends(span.ordinal));
+            sent.for_each(|span| services[service(span)].expected += 1);
+            // Nothing is missing that was not sent.
+            for ordinal in slot.unsent() {
+                entry.mark(Mark::Seen, *ordinal as usize);
+            }
             self.reached = self.reached.max(index + 1);
         }
         let (scenario_spans, service_spans) = (&mut scenario.spans, &mut services[of]);
@@ -245,8 +253,13 @@ impl Verifier {
     }
 }
 
-/// Returns the ordinal of the span with this id in its trace.
+/// Returns the ordinal of the span with this id in its trace, if the span was sent.
 fn ordinal(era: &Era, slot: &Slot, span: u64) -> Option<usize> {
+    decoded(era, slot, span).filter(|ordinal| slot.sends(*ordinal))
+}
+
+/// Returns the ordinal of the span with this id in its trace.
+fn decoded(era: &Era, slot: &Slot, span: u64) -> Option<usize> {
     let (index, ordinal) = era.run().identity().decode_span(span)?;
     let ordinal = ordinal as usize;
     (index == slot.trace.index && ordinal < slot.trace.spans.len()).then_some(ordinal)

@@ -1,4 +1,5 @@
 //! A clock that a test controls.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use parking_lot::{Condvar, Mutex};
 use std::time::Duration;

@@ -5,7 +5,7 @@ use crate::cli::{Failure, source};
 use crate::clock;
 use crate::engine::Sent;
 use crate::interpreter::{Run, Schedule};
-use crate::journal::{Archive, Destination, Manifest, Totals};
+use crate::journal::{Archive, Destination, Manifest, Sending, Totals};
 use crate::text::{count, duration};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ const MOST_EARLY: u64 = 24 * 3_600 * 1_000_000_000;
 pub struct Stopped {
     pub run: Arc<Run>,
     pub timing: Timing,
+    pub sending: Sending,
     pub sent: Sent,
     /// The totals of the run so far.
     pub totals: Totals,
@@ -34,7 +35,7 @@ pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
     let failed = |problem: &str| Failure::impossible(format!("{name}: {problem}"));
     let manifest = source::manifest(&name).map_err(|e| failed(&e))?;
     let archive = Archive::open(&manifest).map_err(|e| failed(&e.to_string()))?;
-    let Manifest { selection, ref eras, full_speed, ended, destination, .. } = manifest;
+    let Manifest { selection, sending, ref eras, full_speed, ended, destination, .. } = manifest;
     let (first, last) = (&eras[0], &eras[eras.len() - 1]);
     if first.shard != (0, 1) {
         return Err(failed("its shards were merged: resume each with the manifest that it wrote"));
@@ -66,10 +67,10 @@ pub fn open(path: &Path) -> Result<Option<Stopped>, Failure> {
         let problem = "it was stopped at a time that this machine's clock has not reached by far: set the clock right";
         return Err(failed(&format!("{problem} (it lacks {})", duration(early))));
     }
-    // Traces that had ended when the run was stopped were sent, so `sent` follows from the manifest's end.
+    // What was due when the run was stopped was sent, so `sent` follows from the manifest's end.
     clock::not_before(stopped);
     let sent = Sent { end, stopped, traces: totals.traces };
-    Ok(Some(Stopped { run: Arc::new(run), timing, sent, totals, destination }))
+    Ok(Some(Stopped { run: Arc::new(run), timing, sending, sent, totals, destination }))
 }
 
 impl Stopped {

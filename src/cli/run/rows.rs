@@ -5,7 +5,7 @@ use crate::engine::Closed;
 use crate::export::deliver::{Account, DeliveryEvent, Observer};
 use crate::export::{BATCH_SPANS, Batch, Encode};
 use crate::store::{Connection, Patience, Rows, Writer, WriterFault, WriterOptions, Written};
-use crate::trace::View;
+use crate::trace::{SpanView, View};
 use std::time::Duration;
 
 /// The time until a server that never answered is given up, the same as for a collector.
@@ -71,6 +71,13 @@ pub struct Encoder {
 impl Encode for Encoder {
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
         self.rows.add(view);
+        if self.rows.spans >= BATCH_SPANS as u64 {
+            self.flush(emit);
+        }
+    }
+
+    fn add_span(&mut self, span: SpanView<'_>, last: bool, emit: &mut dyn FnMut(Batch)) {
+        self.rows.add_span(span, last);
         if self.rows.spans >= BATCH_SPANS as u64 {
             self.flush(emit);
         }

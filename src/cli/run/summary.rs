@@ -4,6 +4,7 @@ use super::destination::command;
 use super::monitor::Outcome;
 use super::{Prepared, Run, SummaryFlag};
 use crate::cli::output::{print, tell};
+use crate::cli::sending;
 use crate::cli::timing::Timing;
 use crate::cli::words::{naming, quoted};
 use crate::cli::{Failure, account, parse};
@@ -24,9 +25,10 @@ pub struct Commands {
 impl Commands {
     pub fn new(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Destination) -> Commands {
         let seed = prepared.run.seed();
-        let flags = prepared.timing.repeat.as_ref();
+        let flags =
+            prepared.timing.repeat.as_ref().map(|flags| [&flags[..], &sending::flags(&prepared.sending)].concat());
         let repeat =
-            flags.map(|flags| command(&format!("run {}", naming(&prepared.paths, seed, flags)), destination, true));
+            flags.map(|flags| command(&format!("run {}", naming(&prepared.paths, seed, &flags)), destination, true));
         let manifest = run.manifest.as_ref().filter(|_| outcome.ending.stopped.is_some());
         let resume = manifest
             .map(|path| command(&format!("run --resume {}", quoted(&path.display().to_string())), destination, false));
@@ -42,7 +44,7 @@ pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Des
     let commands = Commands::new(run, outcome, prepared, destination);
     // A run that falls short says so even with `--quiet`.
     if !run.quiet || outcome.lost() {
-        tell(foreign::message(&for_people(outcome, &prepared.timing, &commands)));
+        tell(foreign::message(&for_people(outcome, prepared, &commands)));
     }
     if run.summary == Some(SummaryFlag::Json) {
         print(&format!("{:#}\n", as_json(outcome, &prepared.timing, &commands, prepared.run.seed())))?;
@@ -50,7 +52,8 @@ pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Des
     Ok(())
 }
 
-fn for_people(outcome: &Outcome, timing: &Timing, commands: &Commands) -> String {
+fn for_people(outcome: &Outcome, prepared: &Prepared, commands: &Commands) -> String {
+    let (timing, by_trace) = (&prepared.timing, prepared.sending.is_by_trace());
     let account = &outcome.account;
     let seconds = outcome.took.as_secs_f64().max(1e-9);
     let mut lines = vec![format!(
@@ -76,7 +79,7 @@ fn for_people(outcome: &Outcome, timing: &Timing, commands: &Commands) -> String
     if outcome.interrupted && outcome.figures.pending > 0 {
         lines.push(format!(
             "  {:<12} {} when it was stopped, not sent",
-            "not ended",
+            if by_trace { "not ended" } else { "not whole" },
             count(outcome.figures.pending, "trace")
         ));
     }

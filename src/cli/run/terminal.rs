@@ -1,7 +1,8 @@
 //! Traces as text for people on a terminal.
 
 use crate::export::{Batch, Encode, write_tree};
-use crate::trace::View;
+use crate::text::foreign::foreign;
+use crate::trace::{SpanView, View};
 use anstream::{AutoStream, ColorChoice};
 use std::io::Write;
 
@@ -26,6 +27,16 @@ impl Encode for Tree {
         let written = write_tree(view, &mut body, self.color, (self.width)()).and_then(|()| writeln!(body));
         written.expect("writing to memory does not fail");
         emit(Batch { body, spans: view.trace.spans.len() as u64, traces: 1 });
+    }
+
+    fn add_span(&mut self, span: SpanView<'_>, last: bool, emit: &mut dyn FnMut(Batch)) {
+        let (record, id) = (span.record(), u128::from_be_bytes(span.view.trace.id));
+        let (service, name) = (foreign(span.service()).to_string(), foreign(span.name()).to_string());
+        let ms = record.end.saturating_sub(record.start) as f64 / 1e6;
+        let failure = span.failure().map_or(String::new(), |(r#type, _)| format!("  {}", foreign(r#type)));
+        let root = if span.parent().is_none() { "  (root)" } else { "" };
+        let body = format!("{id:032x}  {service}  {name}  {}  {ms:.1} ms{failure}{root}\n", span.kind().name());
+        emit(Batch { body: body.into_bytes(), spans: 1, traces: last as u64 });
     }
 
     fn flush(&mut self, _: &mut dyn FnMut(Batch)) {}

@@ -5,10 +5,12 @@ use super::control::Wanted;
 use super::exporter::Exporter;
 use super::figures::{Figures, Tally};
 use super::state::Phase;
+use crate::engine::departures::{Departure, Departures};
 use crate::engine::outbox::Outbox;
 use crate::engine::pending::Pending;
+use crate::engine::recent::Recent;
 use crate::interpreter::{Epoch, Interpreter, Run};
-use crate::journal;
+use crate::journal::{self, Sending, Unit};
 use crate::plan::Plan;
 use crate::store::Store;
 use crate::trace::Trace;
@@ -31,6 +33,8 @@ struct Live {
     /// The plan as compiled.
     plan: Arc<Plan>,
     outbox: Option<Outbox>,
+    /// The spans that have not left for the exporter; `None` if traces leave as a whole.
+    departures: Option<(Departures, Recent)>,
     /// The number of traces that have not ended.
     pending: u64,
 }
@@ -59,7 +63,7 @@ pub struct Generator {
 
 impl Generator {
     pub fn new(shared: Arc<Shared>, wanted: Wanted, run: Arc<Run>, exporter: Option<Exporter>) -> Generator {
-        let first = Live::new(0, &run, &wanted.plan, exporter.as_ref());
+        let first = Live::new(0, &run, &wanted.plan, exporter.as_ref(), &shared.sending);
         Generator {
             figures: Figures::new(&wanted.plan, shared.began),
             now: shared.began,
@@ -88,7 +92,7 @@ impl Generator {
                 break;
             }
             self.open_era_if_wanted();
-            let wake = self.step();
+            let wake = self.step().min(self.depart());
             let flush = self.flush_if_due();
             let idle = wake.min(flush).saturating_sub(self.now);
             if idle > IDLE || self.now.abs_diff(self.published) > PUBLISH_EVERY {
@@ -138,7 +142,7 @@ impl Generator {
         archive.keep(self.next_index, run.clone());
         archive.forget();
         drop(archive);
-        let live = Live::new(self.next_index, &run, plan, self.exporter.as_ref());
+        let live = Live::new(self.next_index, &run, plan, self.exporter.as_ref(), &self.shared.sending);
         self.live.push_back(live);
         self.drop_ended();
         self.stale = false;
@@ -155,7 +159,8 @@ impl Generator {
             }
             wake = due;
         }
-        self.figures.waiting = self.pending.is_full();
+        let open = self.live.iter().filter_map(|live| live.departures.as_ref()).map(|(departures, _)| departures.len());
+        self.figures.waiting = self.pending.is_full() || open.sum::<usize>() >= Departures::MOST;
         if self.wanted.phase != Phase::Running || self.stale || self.figures.waiting {
             return wake;
         }
@@ -169,6 +174,9 @@ impl Generator {
         self.next_index += 1;
         self.shared.next_index.store(self.next_index, Ordering::Release);
         self.begun = self.begun.max(start);
+        if let Some((departures, _)) = &mut live.departures {
+            departures.add(&self.trace, None);
+        }
         if self.trace.end <= self.now {
             let at = self.live.len() - 1;
             self.hand_on(at, self.trace.end.max(self.begun));
@@ -177,6 +185,39 @@ impl Generator {
             self.pending.push(self.trace.end, index);
         }
         self.now
+    }
+
+    /// Sends the spans that leave by now, and returns when the next ones do, in ns since 1970.
+    fn depart(&mut self) -> u64 {
+        let (mut wake, mut any) = (u64::MAX, false);
+        for era in 0..self.live.len() {
+            while let Some(departure) = self.live[era].departures.as_mut().and_then(|(all, _)| all.next(self.now)) {
+                self.send(era, &departure);
+                any = true;
+            }
+            wake = self.live[era].departures.as_ref().map_or(wake, |(departures, _)| wake.min(departures.next_time()));
+        }
+        if any {
+            self.drop_ended();
+        }
+        wake
+    }
+
+    /// Sends spans of the era `live[era]`.
+    fn send(&mut self, era: usize, departure: &Departure) {
+        let Live { interpreter, outbox, departures, .. } = &mut self.live[era];
+        let (Some(exporter), Some(outbox), Some((_, recent))) = (&self.exporter, outbox, departures) else { return };
+        let origin = interpreter.run().origin().clone();
+        for leaving in &departure.spans {
+            let trace = recent.get(interpreter, leaving.index);
+            let span = origin.view(trace).span(leaving.ordinal as usize);
+            let full = outbox.add_span(span, leaving.last, self.now);
+            exporter.send(outbox, full);
+        }
+        if self.shared.sending.unit != Unit::Traces {
+            exporter.flush(outbox);
+        }
+        self.ended = self.ended.max(departure.time.min(self.now));
     }
 
     /// Hands on a pending trace that has ended.
@@ -199,7 +240,7 @@ impl Generator {
         let origin = live.interpreter.run().origin();
         // The database accounts for what it could not keep.
         let _ = self.shared.database.add_trace(origin, trace);
-        if let (Some(exporter), Some(outbox)) = (&self.exporter, &mut live.outbox) {
+        if let (Some(exporter), Some(outbox), None) = (&self.exporter, &mut live.outbox, &live.departures) {
             let full = outbox.add(origin.view(trace), self.now);
             exporter.send(outbox, full);
         }
@@ -216,7 +257,7 @@ impl Generator {
         }
     }
 
-    /// Hands on the traces that have ended, and drops the others.
+    /// Hands on the traces that have ended, sends the spans that are due, and drops the others.
     fn discard(&mut self) {
         // After the system's clock was set back, traces that were sent lie in the future.
         let time = self.now.max(self.ended);
@@ -225,6 +266,11 @@ impl Generator {
             self.hand_on_due(index);
         }
         self.pending.clear();
+        for era in 0..self.live.len() {
+            while let Some(departure) = self.live[era].departures.as_mut().and_then(|(all, _)| all.drain(time)) {
+                self.send(era, &departure);
+            }
+        }
         let first = self.live.front().map_or(self.next_index, |live| live.first);
         let mut archive = self.shared.archive.lock();
         archive.end(self.next_index);
@@ -235,13 +281,14 @@ impl Generator {
         self.drop_ended();
     }
 
-    /// Drops eras whose traces have all ended, except for the last era.
+    /// Drops eras whose traces have all ended and left, except for the last era.
     fn drop_ended(&mut self) {
         let exporter = self.exporter.as_ref();
         let mut behind = self.live.len();
         self.live.retain_mut(|live| {
             behind -= 1;
-            let keep = behind == 0 || live.pending > 0;
+            let open = live.departures.as_ref().is_some_and(|(departures, _)| !departures.is_empty());
+            let keep = behind == 0 || live.pending > 0 || open;
             if let (false, Some(exporter), Some(outbox)) = (keep, exporter, &mut live.outbox) {
                 exporter.flush(outbox);
             }
@@ -274,12 +321,15 @@ impl Generator {
 }
 
 impl Live {
-    fn new(first: u64, run: &Arc<Run>, plan: &Arc<Plan>, exporter: Option<&Exporter>) -> Live {
+    fn new(first: u64, run: &Arc<Run>, plan: &Arc<Plan>, exporter: Option<&Exporter>, sending: &Sending) -> Live {
         Live {
             first,
             interpreter: Interpreter::new(run),
             plan: plan.clone(),
             outbox: exporter.map(|exporter| exporter.outbox(run)),
+            departures: exporter
+                .filter(|_| !sending.is_by_trace())
+                .map(|_| (Departures::new(sending, run.plan(), run.seed()), Recent::new())),
             pending: 0,
         }
     }

@@ -126,6 +126,7 @@ fn difference(first: &Manifest, second: &Manifest) -> Option<&'static str> {
         (first.seed != second.seed, "seed"),
         (a.plan != b.plan || a.weights != b.weights, "plan"),
         (a.epoch != b.epoch, "schedule (--start, --rate, --interval, --lanes, --arrivals)"),
+        (first.sending != second.sending, "way of sending (--send, --batch-delay, --late)"),
         (first.selection.count != second.selection.count, "--count"),
         (first.selection.started_before != second.selection.started_before, "end (--duration, --until)"),
     ];

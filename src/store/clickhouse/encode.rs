@@ -34,6 +34,13 @@ impl Rows {
         self.traces += 1;
     }
 
+    /// Adds the row of a single span. `last`: it is the last span of its trace, which counts with it.
+    pub fn add_span(&mut self, span: SpanView<'_>, last: bool) {
+        self.span(&id_text(span.view.trace.id), span);
+        self.spans += 1;
+        self.traces += last as u64;
+    }
+
     /// Moves the rows of `other` to the end of these; `other` keeps its memory.
     pub fn append(&mut self, other: &mut Rows) {
         self.body.append(&mut other.body);
