@@ -49,6 +49,49 @@ root_span:
     assert_eq!(json.as_array().or(json["diagnostics"].as_array()).map(Vec::len), Some(5), "{json}");
 }
 
+/// With `--watch`, each change of a file, of its base, and of the directory is compiled, until Ctrl-C.
+#[cfg(unix)]
+#[test]
+fn compile_watches_the_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("_base.yaml", "services: [web]");
+    write("a.yaml", "name: a\nroot_span: {service: web, operation: get}\n");
+    let mut watching = Command::new(assert_cmd::cargo::cargo_bin("tracegen"))
+        .args(["compile", "--watch", "--check"])
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let (to, said) = std::sync::mpsc::channel();
+    let stderr = BufReader::new(watching.stderr.take().expect("a pipe"));
+    std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(to.send(line))));
+    // Returns what is said up to the line that ends a compilation.
+    let next = || {
+        let mut lines = String::new();
+        while !lines.contains("waiting for a change") {
+            lines += &said.recv_timeout(Duration::from_secs(60)).expect("a line");
+        }
+        lines
+    };
+    assert!(next().starts_with("tracegen: it compiles"));
+    write("a.yaml", "name: a\nroot_span: {service: web, operation: <<nobody>>}\n");
+    let broken = next();
+    assert!(broken.contains("E0404") || broken.contains("error["), "{broken}");
+    assert!(broken.contains("it does not compile"), "{broken}");
+    write("a.yaml", "name: a\nroot_span: {service: web, operation: get all}\n");
+    assert!(next().contains("it compiles"));
+    write("_base.yaml", "services: [webs, db]");
+    assert!(next().contains("it does not compile"));
+    write("_base.yaml", "services: [web, db, cache]");
+    assert!(next().contains("it compiles"));
+    write("b.yaml", "name: b\nroot_span: {service: nobody, operation: get}\n");
+    assert!(next().contains("it does not compile"));
+    kill(&watching, "INT");
+    assert_eq!(wait(&mut watching, 60), Some(0));
+}
+
 #[test]
 fn compile_prints_what_emit_selects() {
     let overview = tracegen().arg("compile").arg(scenarios()).assert().success().stderr("");

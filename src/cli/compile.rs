@@ -1,16 +1,18 @@
 //! The subcommand `tracegen compile`.
 
-use super::output::print;
+use super::output::{print, say};
 use super::scenarios::{self, Compilation};
-use super::{Exit, Failure};
+use super::{Exit, Failure, signal};
 use crate::disk;
 use crate::language::diagnostic::{Severity, render};
+use crate::language::files::Fingerprint;
 use crate::plan::{Plan, ScenarioId};
 use crate::text::{count, grouped};
 use clap::{Args, ValueEnum};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Compile scenarios: check them, show their plan, or write it to a file that `run` executes
 #[derive(Args)]
@@ -19,7 +21,8 @@ use std::time::Instant;
   tracegen compile --emit plan orders.yaml        the plan's listing
   tracegen compile scenarios -o orders.plan       a plan file for `tracegen run orders.plan`
   tracegen compile --emit dot | dot -Tsvg -o plan.svg
-  tracegen compile --check --format github        annotations in a GitHub workflow")]
+  tracegen compile --check --format github        annotations in a GitHub workflow
+  tracegen compile --check --watch                again after each change, until Ctrl-C")]
 pub struct Compile {
     /// Scenario files or directories [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
@@ -39,7 +42,13 @@ pub struct Compile {
     /// Fail on warnings too
     #[arg(long, value_enum, value_name = "WHAT")]
     deny: Option<Deny>,
+    /// Compile again whenever a file changes, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
 }
+
+/// The interval at which files are looked at for a change.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Emit {
@@ -66,12 +75,36 @@ enum Deny {
 
 impl Compile {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
-        let began = Instant::now();
         if let Some(file) = self.output.as_ref().filter(|file| self.paths.iter().any(|path| disk::is_same(path, file)))
         {
             return Err(Failure::usage(format!("{} is what is to be compiled: name another output", file.display())));
         }
-        let compilation = Compilation::of(&scenarios::named(self.paths.clone()));
+        let paths = scenarios::named(self.paths.clone());
+        if !self.watch {
+            return self.compile(&paths);
+        }
+        signal::on_thread(|mut signals| async move {
+            signals.next().await;
+            std::process::exit(0);
+        })?;
+        loop {
+            // It is taken before the files are read, so that a change in between is noticed.
+            let read = Fingerprint::of(&paths);
+            let verdict = match self.compile(&paths)? {
+                Exit::Done => "it compiles",
+                _ => "it does not compile",
+            };
+            say(format_args!("{verdict}; waiting for a change, or Ctrl-C"));
+            while Fingerprint::of(&paths) == read {
+                thread::sleep(LOOK_EVERY);
+            }
+        }
+    }
+
+    /// Compiles the files, and prints or writes what is asked for.
+    fn compile(&self, paths: &[PathBuf]) -> Result<Exit, Failure> {
+        let began = Instant::now();
+        let compilation = Compilation::of(paths);
         let Compilation { sources, diagnostics, plan, .. } = &compilation;
         match self.format {
             Format::Human => compilation.print_diagnostics(),

@@ -1,5 +1,9 @@
 //! From paths to texts: which files are read, and which `_base.yaml` applies to them.
 
+mod fingerprint;
+
+pub use fingerprint::Fingerprint;
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read};

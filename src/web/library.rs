@@ -4,15 +4,12 @@
 use crate::compiler::{self, Compiled, SourceMap};
 use crate::language;
 use crate::language::diagnostic::{Diagnostic, Severity};
-use crate::language::files::BASE;
+use crate::language::files::Fingerprint;
 use crate::language::source::{FileId, SourceFile, Sources};
 use crate::plan::{Place, Plan, ScenarioId};
 use parking_lot::{Mutex, RwLock};
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// The scenario files of the server.
 pub struct Library {
@@ -21,9 +18,6 @@ pub struct Library {
     /// The fingerprint of the files when they were last read.
     seen: Mutex<Fingerprint>,
 }
-
-/// The length and time of each file, which show a change without reading it.
-type Fingerprint = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 /// The result of a compilation.
 pub struct Shelf {
@@ -54,7 +48,7 @@ impl Edition {
 impl Library {
     /// Makes a library of files that have been compiled.
     pub fn new(paths: Vec<PathBuf>, edition: Edition) -> Library {
-        let seen = Mutex::new(fingerprint(&paths));
+        let seen = Mutex::new(Fingerprint::of(&paths));
         Library { paths, shelf: RwLock::new(Arc::new(Shelf { good: edition, broken: None })), seen }
     }
 
@@ -68,7 +62,7 @@ impl Library {
             return Change::None;
         }
         // The fingerprint is taken before reading, so that a change in between is noticed next time.
-        let now = fingerprint(&self.paths);
+        let now = Fingerprint::of(&self.paths);
         let mut seen = self.seen.lock();
         if *seen == now {
             return Change::None;
@@ -112,35 +106,10 @@ pub enum Change {
     },
 }
 
-fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
-    let mut files = Fingerprint::new();
-    let mut add = |path: PathBuf| {
-        let of = |metadata: fs::Metadata| Some((metadata.len(), metadata.modified().ok()?));
-        let known = fs::metadata(&path).ok().and_then(of);
-        files.insert(path, known);
-    };
-    for path in paths {
-        match fs::read_dir(path) {
-            Ok(entries) => {
-                entries.flatten().map(|entry| entry.path()).filter(|path| may_be_read(path)).for_each(&mut add)
-            }
-            Err(_) => {
-                add(path.with_file_name(BASE));
-                add(path.clone());
-            }
-        }
-    }
-    files
-}
-
-/// Reports whether a file of a directory is a scenario file, or may be a table that one names.
-fn may_be_read(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["yaml", "yml", "csv"].iter().any(|read| extension == *read))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const GOOD: &str = "name: a\nroot_span: {service: web, operation: get}\n";
 
