@@ -259,8 +259,8 @@ fn figures_are_what_is_seen(traces: u64) {
 }
 
 #[test]
-fn figures_are_what_is_seen_in_200_000_traces() {
-    figures_are_what_is_seen(200_000);
+fn figures_are_what_is_seen_in_50_000_traces() {
+    figures_are_what_is_seen(50_000);
 }
 
 #[test]
@@ -328,6 +328,20 @@ fn tables() {
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("explain", shown);
     });
+}
+
+/// What is printed as the prelude is a file of scenarios, whose shared spans are those that can be used.
+#[test]
+fn the_prelude_is_printed_as_it_is_used() {
+    let output = tracegen().args(["explain", "--prelude"]).assert().success();
+    let text = String::from_utf8(output.get_output().stdout.clone()).expect("text");
+    let scenario = "scenarios: [{name: a, root_span: {use: http.server, service: web, with: {route: /}}}]\n";
+    let loaded = language::load_texts(vec![("own.yaml".into(), text.replace("http.server:", "own.server:") + scenario)]);
+    let own = compiler::compile(&loaded.model, &loaded.budget);
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let alone = language::load_texts(vec![("own.yaml".into(), scenario.into())]);
+    let alone = compiler::compile(&alone.model, &alone.budget);
+    assert_eq!(own.plan.expect("a plan").digest(), alone.plan.expect("a plan").digest());
 }
 
 #[test]

@@ -317,7 +317,7 @@ impl Problem {
             }
             Mistyped { instead, .. } => instead.clone(),
             UnknownKind { nearest, .. } => did_you_mean(nearest)
-                .or_else(|| Some("the kinds are SERVER, CLIENT, PRODUCER, CONSUMER and INTERNAL".into())),
+                .or_else(|| Some("the kinds are SERVER, CLIENT, PRODUCER, CONSUMER, INTERNAL and UNSPECIFIED".into())),
             UnknownService { nearest, .. }
             | UnknownFunction { nearest, .. }
             | UnknownParameter { nearest, .. } => did_you_mean(nearest),
