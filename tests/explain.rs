@@ -336,7 +336,8 @@ fn the_prelude_is_printed_as_it_is_used() {
     let output = tracegen().args(["explain", "--prelude"]).assert().success();
     let text = String::from_utf8(output.get_output().stdout.clone()).expect("text");
     let scenario = "scenarios: [{name: a, root_span: {use: http.server, service: web, with: {route: /}}}]\n";
-    let loaded = language::load_texts(vec![("own.yaml".into(), text.replace("http.server:", "own.server:") + scenario)]);
+    let loaded =
+        language::load_texts(vec![("own.yaml".into(), text.replace("http.server:", "own.server:") + scenario)]);
     let own = compiler::compile(&loaded.model, &loaded.budget);
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let alone = language::load_texts(vec![("own.yaml".into(), scenario.into())]);
