@@ -9,6 +9,7 @@
 mod check;
 mod compact;
 mod expression;
+mod incident;
 mod interval;
 mod link;
 mod lower;
@@ -33,7 +34,7 @@ use crate::language::scenario::{Model, Scenario};
 use crate::language::source::{START, Sources};
 use crate::language::{self, Loaded};
 use crate::plan::{BlockId, Fault, Plan, Violation, limits};
-use names::Names;
+use names::{Names, check_selections};
 use report::Report;
 use resolve::Resolver;
 use service::Services;
@@ -71,7 +72,7 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     let resolved = parallel::map(&scenarios, scenarios.len() / SCENARIOS_A_THREAD, |_, scenario| {
         budget.check()?;
         let mut report = Report::default();
-        Ok((Names::new(scenario, &shared, &mut report), report))
+        Ok((Names::new(scenario, model, &shared, &mut report), report))
     });
     let mut names = Vec::with_capacity(resolved.len());
     for resolved in resolved {
@@ -79,7 +80,11 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
         report.append(found);
         names.push(of_one);
     }
+    if names.len() == model.scenarios.len() {
+        check_selections(&names, &model.partial, &mut report);
+    }
     let mut resolver = Resolver::new(Services::new(model));
+    incident::add(&model.incidents, &mut resolver.tables);
     let mut map = SourceMap::default();
     // These are the largest tables; growing them step by step would copy them repeatedly.
     let blocks = names.iter().map(|names| names.blocks.len()).sum();
@@ -129,7 +134,9 @@ pub fn compile_loaded(loaded: Loaded) -> (Sources, Compiled) {
     }
     if diagnostics.iter().any(|d| d.problem.class() == Class::File) {
         // A file that can't be read may contain the span that is missing.
-        compiled.diagnostics.retain(|d| !matches!(d.problem, Problem::GlobMatchesNothing { .. }));
+        let needs_all =
+            |problem: &Problem| matches!(problem, Problem::GlobMatchesNothing { .. } | Problem::SelectsNothing { .. });
+        compiled.diagnostics.retain(|d| !needs_all(&d.problem));
     }
     if diagnostics.iter().any(|d| d.severity() == Severity::Error) {
         compiled.plan = None;

@@ -4,12 +4,18 @@
 //! sample (`sample`), which consists of the first traces of a run with that seed. If a scenario can't be analysed
 //! ([`Plan::expectation`]), its figures also come from the sample, each with an interval.
 
+mod cause;
 mod exact;
 mod figure;
+mod impact;
 mod parts;
 mod sample;
+mod timeline;
 
+pub use cause::{Cause, Effect};
 pub use figure::Figure;
+pub use impact::{Impact, Signal, Touched, impacts};
+pub use timeline::{Question, Step, Timeline, timeline};
 
 use crate::histogram::{Binary, Histogram};
 use crate::interpreter::Run;
@@ -22,6 +28,8 @@ use std::sync::Arc;
 pub struct Explanation {
     /// The number of traces in the sample.
     pub traces: u64,
+    /// The duration of the longest trace in the sample, in ns.
+    pub longest: u64,
     /// All traces first, then scenarios, services, operations and edges, each with the largest share first.
     pub parts: Vec<Part>,
 }
@@ -84,6 +92,7 @@ type Durations = Histogram<Binary<8>>;
 pub struct Percentiles {
     pub p50: u64,
     pub p90: u64,
+    pub p95: u64,
     pub p99: u64,
 }
 
@@ -127,32 +136,49 @@ impl Part {
 }
 
 /// Explains a run by its plan and its first `samples` traces, which are generated on `threads` threads; the number of
-/// threads does not affect the figures. Without samples, only the exact figures are known. `progress` is called now and
-/// then, on any thread, with the number of further traces that have been generated.
+/// threads does not affect the figures. Without samples, only the exact figures are known. The incidents that are in force
+/// at the start of the run must be in force at all times ([`Run::under`]). `progress` is called now and then, on any
+/// thread, with the number of further traces that have been generated.
 pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(dyn Fn(u64) + Sync)) -> Explanation {
     let plan = run.plan();
     let parts = Parts::of(plan);
-    let exact = exact::figures(plan, &parts);
-    let seen = sample::take(run, &parts, samples, threads, progress);
-    let rows = parts.subjects.iter().zip(exact).zip(&seen);
-    let all = &seen[parts::TOTAL];
-    let mut explained: Vec<Part> = rows
-        .map(|((subject, exact), seen)| {
-            let Figures { mut share, traces, spans, failed, own } =
-                exact.unwrap_or_else(|share| seen.figures(share, all));
-            if share == Figure::Unknown {
-                share = seen.figures(None, all).share;
-            }
-            let units = if subject.is_of_traces() { seen.traces } else { seen.spans };
-            let durations =
-                seen.durations.percentiles([50, 90, 99]).map(|[p50, p90, p99]| Percentiles { p50, p90, p99 });
-            let bytes = (units > 0).then(|| seen.bytes as f64 / units as f64);
-            Part { subject: subject.clone(), share, traces, spans, failed, own, bytes, durations }
-        })
-        .collect();
-    let key = |part: &Part| part.share.value().unwrap_or(0.0);
-    explained.sort_by(|a, b| parts::rank(&a.subject).cmp(&parts::rank(&b.subject)).then(key(b).total_cmp(&key(a))));
-    Explanation { traces: samples, parts: explained }
+    let exact = exact::figures(plan, &run.in_force(run.beginning().start), &parts);
+    let seen = sample::take(run, &parts, samples, threads, None, progress);
+    Explanation::of(&parts, Some(exact), &seen, samples)
+}
+
+impl Explanation {
+    /// Makes the explanation from the counts of `samples` traces, and from the exact figures as far as they are known.
+    fn of(parts: &Parts, exact: Option<Vec<exact::Known>>, seen: &[sample::Seen], samples: u64) -> Explanation {
+        let all = &seen[parts::TOTAL];
+        let of_traces = |subject: &Subject, seen: &sample::Seen| {
+            let share = seen.traces as f64 / all.traces.max(1) as f64;
+            subject.is_of_traces().then_some(share)
+        };
+        let exact = exact.unwrap_or_else(|| {
+            let rows = parts.subjects.iter().zip(seen);
+            rows.map(|(subject, seen)| Err(of_traces(subject, seen))).collect()
+        });
+        let rows = parts.subjects.iter().zip(exact).zip(seen);
+        let mut explained: Vec<Part> = rows
+            .map(|((subject, exact), seen)| {
+                let Figures { mut share, traces, spans, failed, own } =
+                    exact.unwrap_or_else(|share| seen.figures(share, all));
+                if share == Figure::Unknown {
+                    share = seen.figures(None, all).share;
+                }
+                let units = if subject.is_of_traces() { seen.traces } else { seen.spans };
+                let durations = seen.durations.percentiles([50, 90, 95, 99]);
+                let durations = durations.map(|[p50, p90, p95, p99]| Percentiles { p50, p90, p95, p99 });
+                let bytes = (units > 0).then(|| seen.bytes as f64 / units as f64);
+                Part { subject: subject.clone(), share, traces, spans, failed, own, bytes, durations }
+            })
+            .collect();
+        let key = |part: &Part| part.share.value().unwrap_or(0.0);
+        explained.sort_by(|a, b| parts::rank(&a.subject).cmp(&parts::rank(&b.subject)).then(key(b).total_cmp(&key(a))));
+        let longest = all.durations.percentiles([100]).map_or(0, |[longest]| longest);
+        Explanation { traces: samples, longest, parts: explained }
+    }
 }
 
 /// The figures of a part that can be exact.

@@ -10,7 +10,6 @@ mod code;
 mod dist;
 mod evaluate;
 mod failure;
-mod glob;
 mod identity;
 mod link;
 mod links;
@@ -27,9 +26,8 @@ mod user_agent;
 mod words;
 mod zipf;
 
-pub use glob::matches as glob_matches;
 pub use identity::{Identity, MAX_INDEX};
-pub use run::Run;
+pub use run::{Beginning, Run};
 pub use schedule::{Arrivals, Epoch, MAX_GAP, MAX_LANES, MAX_TIME, Schedule, ScheduleError, Starts};
 
 use crate::trace::Trace;

@@ -129,6 +129,7 @@ fn assemble(inputs: Vec<Input>, budget: Budget) -> Loaded {
         let Input { name, text, base, is_partial, directory, .. } = input;
         let file = loaded.sources.add(name, text);
         loaded.diagnostics.append(&mut diagnostics);
+        loaded.model.incidents.append(&mut contents.incidents);
         if base {
             loaded.model.partial.extend(Some(file).filter(|_| is_partial));
             bases.push((directory, contents));

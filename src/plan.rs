@@ -12,7 +12,9 @@ pub mod call;
 pub mod dist;
 pub mod distribution;
 pub mod expr;
+pub mod glob;
 pub mod id;
+pub mod incident;
 pub mod inst;
 pub mod limits;
 
@@ -30,15 +32,16 @@ mod tree;
 mod verify;
 
 pub use block::{Block, Form};
-pub use call::{Answer, CallSpec, Exchange, Group, Outcome, Repeat, Retry, Timeout};
+pub use call::{Answer, CallSpec, Down, Exchange, Group, Outcome, Repeat, Retry, Timeout};
 pub use dist::{Curve, Dist, DistForm, Percentile};
-pub use expectation::{BlockExpectation, Expectation, Extent, Hits};
+pub use expectation::{BlockExpectation, Expectation, Extent, Hits, InForce};
 pub use expr::{Constant, Expr, Operator};
 pub use file::PlanFileError;
 pub use id::{
-    AnswerId, AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ScopeId,
-    ServiceId, SlotId, TextId,
+    AnswerId, AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, IncidentId, LinkId, ResourceId,
+    ScenarioId, ScopeId, ServiceId, SlotId, TextId,
 };
+pub use incident::{Change, Incident, Opening, Window, Windows};
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
 pub use number::Number;
@@ -94,6 +97,9 @@ pub struct Program {
     /// The values that clients read from the answers to their calls; those of one client are adjacent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<Answer>,
+    /// The incidents, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     /// The scenarios from which traces are chosen.
     pub scenarios: Vec<Scenario>,
     /// The blocks of all scenarios.

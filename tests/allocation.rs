@@ -44,7 +44,7 @@ fn a_warm_interpreter_allocates_nothing() {
     ] {
         for plan in [plans::ecommerce(), plans::wide(), plans::linked(), plans::timed(), shipped(), features()]
             .into_iter()
-            .chain(["batches", "events", "nested", "refusals", "tables"].map(written))
+            .chain(["batches", "events", "incidents", "nested", "refusals", "tables"].map(written))
         {
             let name = plan.text(plan.scenarios[0].name).to_owned();
             assert_eq!(allocations(plan, arrivals), 0, "{name} {arrivals:?}");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use support::spans::{MS, Span, compile, each_trace};
-use tracegen::plan::{BlockId, Form, Group, Plan, ScenarioId, SpanKind};
+use tracegen::plan::{BlockId, Form, Group, InForce, Plan, ScenarioId, SpanKind};
 use tracegen::{compiler, language};
 
 mod support {
@@ -453,7 +453,7 @@ proptest! {
         const TRACES: u64 = 2_000;
         let text = format!("name: a\nvars: {{coin: <<random.bool>>}}\nroot_span: {{service: s, operation: root, delay_ms: 1, calls: {calls}}}\n");
         let plan = compile(&text);
-        let Some(expected) = plan.expectation_by_part(ScenarioId(0), |_| vec![0]) else {
+        let Some(expected) = plan.expectation_by_part(ScenarioId(0), &InForce::new(), |_| vec![0]) else {
             assert!(text.contains("timeout_ms"), "nothing is in the way of following\n{text}");
             return Ok(());
         };

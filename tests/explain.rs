@@ -20,7 +20,7 @@ use support::binary::{bare_spans, brief, scenarios, tracegen};
 use tracegen::explain::{Explanation, Figure, Part, Subject, explain};
 use tracegen::export::{Batch, Encode, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
-use tracegen::plan::{BlockId, Hits, Plan};
+use tracegen::plan::{BlockId, Hits, InForce, Plan};
 use tracegen::trace::{NONE, Trace};
 use tracegen::{compiler, language};
 
@@ -33,7 +33,7 @@ fn explained(path: &Path, seed: u64, samples: u64) -> (Arc<Run>, Explanation) {
     let plan = compiler::compile(&loaded.model, &loaded.budget).plan;
     let plan = Arc::new(plan.unwrap_or_else(|| panic!("{} does not compile", path.display())));
     let schedule = Schedule::new(START, Arrivals::Even { count: 100, per_ns: 1_000_000_000 }).expect("a schedule");
-    let run = Arc::new(Run::new(plan, seed, schedule));
+    let run = Arc::new(Run::under(plan, seed, schedule, &InForce::new()));
     let explanation = explain(&run, samples, NonZeroUsize::MIN, &|_| {});
     (run, explanation)
 }

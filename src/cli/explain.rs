@@ -2,14 +2,18 @@
 
 mod human;
 mod json;
+mod moment;
 
 use super::output::print;
 use super::pace::{self, Pace};
+use super::parse;
 use super::{Exit, Failure, scenarios};
-use crate::explain::{Explanation, explain};
+use crate::clock;
+use crate::explain::{Explanation, Question, explain, impacts, timeline};
 use crate::interpreter::{Arrivals, Run, Schedule};
 use crate::language::source;
-use crate::text::quantity::{self, Rate, SECOND};
+use crate::plan::{InForce, Plan};
+use crate::text::quantity::{self, Rate};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::num::NonZeroUsize;
@@ -24,11 +28,19 @@ use std::sync::Arc;
   tracegen explain --by operation orders.yaml     by span name; a computed name is shown as its template
   tracegen explain --by edge                      calls from service to service
   tracegen explain orders.plan --format json | jq '.services[] | {service, failure_probability}'
+  tracegen explain --incidents                    what each incident causes, and what it touches
+  tracegen explain --at +15m --by operation       while those incidents are in force that are so 15 minutes
+                                                  after the start
+  tracegen explain --start 2026-01-01 --window 2026-01-01..2026-01-02 --step 5m --format json
 
 Shares, numbers of spans and failures follow from the plan and are exact: every value that a condition
 reads is taken into account. Durations and bytes are those of a sample: the first traces that
 `tracegen run --seed 42` makes. A figure with ~ can't be computed, because a condition reads a value with
 very many possibilities, or a timeout may be reached. It is also that of the sample, ± its 99.9 % interval.
+
+The figures are those without incidents, unless --at or --window says otherwise. A span belongs to the step
+in which it starts, and the incidents that are in force then act on it. A step in which a window opens or
+closes, or that is nearer to one than the longest trace of the samples lasts, has a sample of its own.
 
 JSON has all parts: total, scenarios, services, operations, edges. Each has
   exact                        whether shares, spans and failures are computed, not those of the sample
@@ -62,6 +74,21 @@ pub struct Explain {
     /// Format of the output; JSON has all tables
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    /// The figures at a time: as in RFC 3339, a date, or +15m for so long after the start of the run
+    #[arg(long, value_name = "T", conflicts_with_all = ["window", "incidents"])]
+    at: Option<String>,
+    /// The figures step by step from one time to another, each given like --at
+    #[arg(long, value_name = "FROM..TO", conflicts_with = "incidents")]
+    window: Option<String>,
+    /// Length of a step
+    #[arg(long, value_name = "D", requires = "window", default_value = "1m", value_parser = parse::positive_duration)]
+    step: u64,
+    /// When the run starts, from which windows such as +10m are counted: a time (RFC 3339), a date, `now`, -7d
+    #[arg(long, value_name = "T", allow_hyphen_values = true, default_value = "2026-01-01")]
+    start: String,
+    /// Show each incident: its windows, its root causes, and what becomes of the spans that it touches
+    #[arg(long)]
+    incidents: bool,
     /// Print the text of the shared spans that every scenario file may use, and nothing else
     #[arg(long, exclusive = true)]
     prelude: bool,
@@ -81,9 +108,6 @@ enum Format {
     Json,
 }
 
-/// The start of the sample: 2026-01-01T00:00:00Z, in ns.
-const START: u64 = 1_767_225_600 * SECOND;
-
 impl Explain {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         if self.prelude {
@@ -100,12 +124,74 @@ impl Explain {
             }
         };
         let rate = self.rate.map(|_| arrivals.mean_rate());
-        let schedule = Schedule::new(START, arrivals).map_err(|e| Failure::usage(e.to_string()))?;
-        let run = Arc::new(Run::new(plan, self.seed, schedule));
+        let start = parse::time(&self.start, clock::now())
+            .map_err(|e| Failure::usage(format!("--start `{}`: {e}", self.start)))?;
+        let schedule = Schedule::new(start, arrivals).map_err(|e| Failure::usage(e.to_string()))?;
+        if self.incidents {
+            return self.incidents(&plan, start);
+        }
+        if let Some(window) = &self.window {
+            return self.window(window, &plan, start, rate);
+        }
+        let at = self.at.as_ref().map(|text| self.time("--at", text, start)).transpose()?;
+        let in_force =
+            at.map_or_else(InForce::new, |at| Run::new(plan.clone(), self.seed, schedule.clone()).in_force(at));
+        let run = Arc::new(Run::under(plan, self.seed, schedule, &in_force));
         let explanation = self.explain(&run);
+        print(&match (self.format, at) {
+            (Format::Human, None) => human::text(&self, &explanation, rate),
+            (Format::Human, Some(at)) => {
+                moment::head(run.plan(), at, &in_force) + "\n" + &human::text(&self, &explanation, rate)
+            }
+            (Format::Json, at) => json::text(&self, &explanation, &run, rate, at.map(|at| (at, &in_force))),
+        })?;
+        Ok(Exit::Done)
+    }
+
+    /// Parses a time, which may be given relative to the start of the run.
+    fn time(&self, flag: &str, text: &str, start: u64) -> Result<u64, Failure> {
+        parse::time(text, start).map_err(|e| Failure::usage(format!("{flag} `{text}`: {e}")))
+    }
+
+    /// Shows the figures step by step.
+    fn window(&self, text: &str, plan: &Arc<Plan>, start: u64, rate: Option<f64>) -> Result<Exit, Failure> {
+        let allowed = "--window takes FROM..TO, as `2026-01-01T09:00:00Z..2026-01-01T10:00:00Z` or `+0s..+1h`";
+        let (from, to) = text.split_once("..").ok_or_else(|| Failure::usage(allowed))?;
+        let (from, to) = (self.time("--window", from, start)?, self.time("--window", to, start)?);
+        if from < start || to <= from {
+            return Err(Failure::usage("--window begins at or after the start of the run, and ends after that"));
+        }
+        if (to - from).div_ceil(self.step) > MOST_STEPS {
+            return Err(Failure::usage(format!(
+                "--window has more than {MOST_STEPS} steps: make them longer by --step"
+            )));
+        }
+        if self.samples == 0 {
+            return Err(Failure::usage("--window needs samples"));
+        }
+        let threads = threads();
+        let (plan, step, samples) = (plan.clone(), self.step, self.samples);
+        let question = Question { plan, seed: self.seed, start, from, to, step, samples, threads };
+        let bar = bar(None);
+        let timeline = timeline(&question, &|traces| bar.inc(traces));
+        bar.finish_and_clear();
+        let timeline = timeline.map_err(|e| Failure::usage(e.to_string()))?;
         print(&match self.format {
-            Format::Human => human::text(&self, &explanation, rate),
-            Format::Json => json::text(&self, &explanation, &run, rate),
+            Format::Human => moment::timeline(self, &question.plan, &timeline, rate),
+            Format::Json => json::timeline(self, &question, &timeline, rate),
+        })?;
+        Ok(Exit::Done)
+    }
+
+    /// Shows each incident with its causes and its impact.
+    fn incidents(&self, plan: &Arc<Plan>, start: u64) -> Result<Exit, Failure> {
+        let bar = bar(None);
+        let impacts = impacts(plan, self.seed, start, self.samples, threads(), &|traces| bar.inc(traces));
+        bar.finish_and_clear();
+        let impacts = impacts.map_err(|e| Failure::usage(e.to_string()))?;
+        print(&match self.format {
+            Format::Human => moment::incidents(self, plan, &impacts, start),
+            Format::Json => json::incidents(self, plan, &impacts, start),
         })?;
         Ok(Exit::Done)
     }
@@ -120,13 +206,27 @@ impl Explain {
     }
 
     fn explain(&self, run: &Arc<Run>) -> Explanation {
-        // A sample that is made quickly shows no bar.
-        let bar = ProgressBar::with_draw_target(Some(self.samples), ProgressDrawTarget::stderr_with_hz(4));
-        let style = ProgressStyle::with_template("[{bar:28}]  {human_pos} / {human_len} traces   eta {eta}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let explanation = explain(run, self.samples, threads, &|traces| bar.inc(traces));
+        let bar = bar(Some(self.samples));
+        let explanation = explain(run, self.samples, threads(), &|traces| bar.inc(traces));
         bar.finish_and_clear();
         explanation
     }
+}
+
+/// The maximum number of steps of a window.
+const MOST_STEPS: u64 = 100_000;
+
+fn threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Makes the progress bar for a number of traces, if it is known. A sample that is made quickly shows none.
+fn bar(traces: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(traces, ProgressDrawTarget::stderr_with_hz(4));
+    let style = ProgressStyle::with_template(match traces {
+        Some(_) => "[{bar:28}]  {human_pos} / {human_len} traces   eta {eta}",
+        None => "{spinner}  {human_pos} traces",
+    });
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar
 }

@@ -4,6 +4,7 @@ use super::report::Report;
 use super::shared::{Shared, blocks, each_item};
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::dist::Dist;
+use crate::language::scenario::incident::Incident;
 use crate::language::scenario::shared::Library;
 use crate::language::scenario::{Body, ErrorCondition, EventTime, Model, Scenario, Span};
 use crate::language::source::Loc;
@@ -32,6 +33,7 @@ pub fn model(model: &Model, shared: &Shared, report: &mut Report) -> Vec<bool> {
             names.insert(scenario.name.value.as_str(), scenario.name.loc);
         }
     }
+    incidents(&model.incidents, report);
     let weights: Vec<_> = model.scenarios.iter().map(|s| s.weight.as_ref()).collect();
     if let Some(Some(first)) = weights.first()
         && weights.iter().all(|weight| weight.is_some_and(|weight| weight.value == 0.0))
@@ -52,6 +54,27 @@ pub fn model(model: &Model, shared: &Shared, report: &mut Report) -> Vec<bool> {
     let mut values = 0;
     let scenarios = model.scenarios.iter();
     scenarios.map(|scenario| Bounds::new(scenario, shared, &mut values).check(scenario, report)).collect()
+}
+
+/// Checks the names and the terms of incidents.
+fn incidents(incidents: &[Incident], report: &mut Report) {
+    let mut names = HashMap::new();
+    for incident in incidents {
+        if let Some(first) = names.get(incident.name.value.as_str()) {
+            let problem = Problem::DuplicateIncident { name: incident.name.value.clone() };
+            report.add_related(problem, incident.name.loc, Role::First, [*first]);
+        } else {
+            names.insert(incident.name.value.as_str(), incident.name.loc);
+        }
+        let refusals = incident.error_conditions.iter().filter_map(|condition| condition.delay.as_ref());
+        let add = incident.latency.as_ref().and_then(|latency| latency.add.as_ref());
+        incident.delay.iter().chain(add).chain(refusals).for_each(|delay| check_delay(delay, report));
+        probabilities(incident.error_conditions.iter(), report);
+    }
+    if incidents.len() > limits::INCIDENTS {
+        let fault = format!("more than {} incidents", limits::INCIDENTS);
+        report.add(Problem::BeyondLimits { fault }, incidents[limits::INCIDENTS].loc);
+    }
 }
 
 /// The size of a scenario, with shared spans inserted where they are used.

@@ -55,6 +55,7 @@ fn each_text(program: &mut Program, visit: &mut impl FnMut(&mut TextId)) {
     program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(key, _)| visit(key));
     program.attrs.iter_mut().for_each(&mut *visit);
     program.links.iter_mut().for_each(|link| visit(&mut link.glob));
+    program.incidents.iter_mut().for_each(|incident| visit(&mut incident.name));
     for scenario in &mut program.scenarios {
         visit(&mut scenario.name);
         scenario.trace_state.iter_mut().for_each(&mut *visit);

@@ -20,7 +20,7 @@ use super::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
-use crate::plan::{Constant, Expr, ExprId, Fault, Outcome, Resource, ServiceId, SlotId};
+use crate::plan::{Constant, Expr, ExprId, Fault, IncidentId, Outcome, Resource, ServiceId, SlotId};
 use foldhash::HashMap;
 
 /// The maximum depth of expressions, so that the recursion here does not rely on the parser's limit.
@@ -311,6 +311,7 @@ impl<'a> Expressions<'a> {
                     OutcomePart::Type => self.add(Expr::Slot { slot: outcome.r#type }, Kind::Text),
                 }
             }
+            Target::Incident(at) => self.add(Expr::Incident { incident: IncidentId(at as u32) }, Kind::Bool),
             Target::ScenarioName => self.text_constant(&names.scenario.name.value),
             Target::Answer { span, attribute } => values.answers.get(&(span, attribute)).copied(),
             Target::ServiceName { span } => self.text_constant(&names.spans[span].service.value),
@@ -377,6 +378,11 @@ impl<'a> Expressions<'a> {
             Miss::Var(name) => {
                 let nearest = self.report.nearest(&name, names.var_names(site));
                 (Problem::UnknownVariable { name, nearest }, None)
+            }
+            Miss::Incident(name) => {
+                let incidents = names.model.incidents.iter().map(|incident| incident.name.value.as_str());
+                let nearest = self.report.nearest(&name, incidents);
+                (Problem::UnknownIncident { name, nearest }, None)
             }
             Miss::Row { var } => {
                 let column = names.rows(var).and_then(|rows| rows.columns.first());

@@ -93,12 +93,22 @@ fn start(code: &mut Code, span: Span, goes_on: bool, end: &mut Label, loc: Loc) 
 }
 
 /// Emits the conditions under which a span fails and continues at `hit`. If none of them needs a roll, nothing is drawn.
-fn fails(code: &mut Code, Conditions { list, loc, .. }: &Conditions, hit: &mut Label) {
+fn fails(code: &mut Code, Conditions { list, rolls_when, loc, .. }: &Conditions, hit: &mut Label) {
+    let mut no_incident = Label::default();
+    if let Some(value) = *rolls_when {
+        code.jump(Inst::Test { value, target: PENDING }, &mut no_incident, *loc);
+    }
     if list.iter().any(|condition| condition.chance.is_some()) {
         code.push(Inst::Roll, *loc);
     }
     for condition in list {
+        if condition.guard.is_none() {
+            code.bind(std::mem::take(&mut no_incident));
+        }
         let mut skip = Label::default();
+        if let Some(value) = condition.guard {
+            code.jump(Inst::Test { value, target: PENDING }, &mut skip, condition.loc);
+        }
         if let Some((value, loc)) = condition.when {
             code.jump(Inst::Test { value, target: PENDING }, &mut skip, loc);
         }
@@ -106,6 +116,7 @@ fn fails(code: &mut Code, Conditions { list, loc, .. }: &Conditions, hit: &mut L
         code.jump(Inst::Fail { chance, error: condition.error, target: PENDING }, hit, condition.loc);
         code.bind(skip);
     }
+    code.bind(no_incident);
 }
 
 fn step(code: &mut Code, Step { action, loc }: Step) {

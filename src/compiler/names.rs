@@ -9,6 +9,9 @@ mod lookup;
 mod made;
 mod paths;
 mod reads;
+mod selected;
+
+pub use selected::check_selections;
 
 use super::report::{Report, UsedAt};
 use super::shared::Shared;
@@ -18,7 +21,7 @@ use crate::language::scenario::dist::Dist;
 use crate::language::scenario::shared::Library;
 use crate::language::scenario::table::Rows;
 use crate::language::scenario::{
-    Attribute, ErrorCondition, Event, InstrumentationScope, Item, Kind, Link, Scalar, Scenario, Value,
+    Attribute, ErrorCondition, Event, InstrumentationScope, Item, Kind, Link, Model, Scalar, Scenario, Value,
 };
 use crate::language::source::{Loc, Located};
 use crate::language::template::{Expr, Part, Template};
@@ -27,6 +30,7 @@ use foldhash::HashMap;
 /// A scenario whose names have meanings.
 pub struct Names<'m> {
     pub scenario: &'m Scenario,
+    pub model: &'m Model,
     /// Whether vars or attributes may be missing because of a reported mistake.
     pub lacks_names: bool,
     /// The nodes of blocks, in the order of the blocks: the root first, each before those that it calls, siblings in file
@@ -169,7 +173,11 @@ pub struct SpanNode<'m> {
     pub delay: Option<Scoped<&'m Dist>>,
     pub attributes: Vec<AttributeNode<'m>>,
     pub events: Vec<Scoped<&'m Event>>,
-    pub error_conditions: Vec<Scoped<&'m ErrorCondition>>,
+    pub error_conditions: Vec<ConditionNode<'m>>,
+    /// The incidents that select it, in file order.
+    pub incidents: Vec<usize>,
+    /// The scope of what the span itself writes.
+    own_scope: usize,
     pub export: Option<Scoped<&'m Template>>,
     pub links: Vec<Scoped<&'m Link>>,
     /// The client that calls this span.
@@ -201,6 +209,14 @@ pub struct SpanNode<'m> {
     /// The place that stands for the span as a whole: its service, the shared span that it names, or the `client` that it
     /// is.
     pub place: Loc,
+}
+
+/// A condition under which a span fails.
+#[derive(Clone, Copy)]
+pub struct ConditionNode<'m> {
+    pub written: Scoped<&'m ErrorCondition>,
+    /// The incident that it is a part of; `None` for one that is in force at all times.
+    pub incident: Option<usize>,
 }
 
 /// Facts about a span as a client.
@@ -302,6 +318,8 @@ pub enum Target {
     ServiceName {
         span: usize,
     },
+    /// Whether an incident is in force.
+    Incident(usize),
     /// The value of a server's attribute in the answer to its client.
     Answer {
         span: usize,
@@ -395,6 +413,8 @@ pub enum Miss {
     LinkedWithoutLink,
     /// There is no call before whose outcome it could be.
     NoCallBefore,
+    /// There is no incident of this name.
+    Incident(String),
 }
 
 /// Reports whether any part of the value is computed.
@@ -419,9 +439,10 @@ pub fn is_template(scalar: &Scalar) -> bool {
 
 impl<'m> Names<'m> {
     /// Finds the meanings of the names in a scenario, whose number and depth of spans must be within the limits.
-    pub fn new(scenario: &'m Scenario, shared: &'m Shared<'m>, report: &mut Report) -> Names<'m> {
+    pub fn new(scenario: &'m Scenario, model: &'m Model, shared: &'m Shared<'m>, report: &mut Report) -> Names<'m> {
         let mut names = Names {
             scenario,
+            model,
             lacks_names: scenario.lacks_names,
             shared,
             library: shared.library(scenario.scope),
@@ -437,6 +458,9 @@ impl<'m> Names<'m> {
         let scope = names.add_vars(Some(scope), &scenario.root_vars, |scope| Site::Var { scope });
         let own: Vec<usize> = (0..names.vars.len()).collect();
         names.add_blocks(scope, report);
+        if !model.incidents.is_empty() {
+            names.select_spans(report);
+        }
         names.var_order = names.order_vars(&own, report);
         for block in 0..names.blocks.len() {
             report.enter(names.uses_around(block));
@@ -510,6 +534,13 @@ impl<'m> SpanNode<'m> {
 
     pub fn find_attribute(&self, key: &str) -> Option<usize> {
         self.attributes_at.get(key).copied()
+    }
+}
+
+impl SpanNode<'_> {
+    /// Returns the site of the names in the terms of an incident that selects this span, which is at `span`.
+    pub fn incident_site(&self, span: usize) -> Site {
+        Site::Span { span, step: None, scope: self.own_scope }
     }
 }
 

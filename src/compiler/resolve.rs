@@ -4,6 +4,7 @@
 mod client;
 mod dist;
 mod event;
+mod incident;
 mod link;
 mod list;
 mod span;

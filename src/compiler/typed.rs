@@ -108,12 +108,16 @@ pub struct Conditions {
     pub before_work: bool,
     /// The conditions in file order.
     pub list: Vec<Condition>,
+    /// The condition under which any incident is in force, if only conditions of incidents need the roll.
+    pub rolls_when: Option<ExprId>,
     /// The place of the first condition, which is also that of the roll.
     pub loc: Loc,
 }
 
 /// A condition under which a span fails.
 pub struct Condition {
+    /// The condition under which the incident is in force of which it is a part. Such conditions come first.
+    pub guard: Option<ExprId>,
     /// An expression that must be true.
     pub when: Option<(ExprId, Loc)>,
     /// The probability with which it fails the span; `None` means always.

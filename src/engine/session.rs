@@ -14,7 +14,7 @@ pub use state::{ExporterState, Located, Observed, ObservedBlock, Pace, Phase, Se
 use crate::clock::Clock;
 use crate::export::target::Target;
 use crate::histogram;
-use crate::interpreter::{Epoch, Interpreter, Run};
+use crate::interpreter::{Beginning, Epoch, Interpreter, Run};
 use crate::journal::{self, Archive, Identified, Manifest, Selection, Sending, Totals};
 use crate::plan::Plan;
 use crate::store::Database;
@@ -60,7 +60,7 @@ struct Shared {
     sending: Sending,
     clock: Arc<dyn Clock>,
     seed: u64,
-    tag: u32,
+    beginning: Beginning,
     began: u64,
     control: Control,
     archive: Mutex<Archive>,
@@ -100,7 +100,7 @@ impl Session {
             sending,
             clock,
             seed,
-            tag: run.tag(),
+            beginning: run.beginning(),
             began,
             figures: Mutex::new(Figures::new(&wanted.plan, began)),
             control: Control::new(wanted.clone()),
@@ -188,7 +188,7 @@ impl Session {
             began: self.shared.began,
             phase_since: wanted.phase_since,
             seed: self.shared.seed,
-            tag: self.shared.tag,
+            tag: self.shared.beginning.tag,
             target_rate: wanted.settings.arrivals().mean_rate(),
             plan: wanted.plan,
             settings: wanted.settings,

@@ -2,11 +2,14 @@
 
 use super::parts::{Parts, TOTAL};
 use super::{Figure, Figures, Spans};
-use crate::plan::{BlockId, Extent, Plan};
+use crate::plan::{BlockId, Extent, InForce, Plan};
+
+/// The figures of a part, or what is known of one that can't be analysed.
+pub type Known = Result<Figures, Option<f64>>;
 
 /// Returns the figures of each part. The error means that one of its scenarios can't be analysed; it holds the share of
 /// traces that belong to the part, if that is still known.
-pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Result<Figures, Option<f64>>> {
+pub fn figures(plan: &Plan, in_force: &InForce, parts: &Parts) -> Vec<Known> {
     let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
     let mut sums: Vec<Sum> = vec![Sum { own: Some(0.0), ..Sum::default() }; parts.subjects.len()];
     let mut scenarios = 0;
@@ -15,7 +18,7 @@ pub fn figures(plan: &Plan, parts: &Parts) -> Vec<Result<Figures, Option<f64>>> 
         scenarios += u32::from(share > 0.0);
         let own = parts.of_scenario(id);
         let of_block = |block: BlockId| parts.of_block(block).iter().copied().chain([own]).collect();
-        let Some(expected) = plan.expectation_by_part(id, of_block) else {
+        let Some(expected) = plan.expectation_by_part(id, in_force, of_block) else {
             let touched = plan.spans_of(id).iter().flat_map(|block| of_block(*block)).chain([TOTAL]);
             touched.for_each(|part| sums[part].unknown = true);
             sums[own].traces = share;

@@ -88,17 +88,31 @@ impl Seen {
     }
 }
 
-/// Takes the sample, and returns the counts of each part.
+/// A time, from `from` to before `to`, in ns since 1970.
+#[derive(Clone, Copy)]
+pub struct Period {
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Period {
+    fn contains(self, time: u64) -> bool {
+        (self.from..self.to).contains(&time)
+    }
+}
+
+/// Takes the sample, and returns the counts of each part. With a period, only traces and spans that start in it count.
 pub fn take(
     run: &Arc<Run>,
     parts: &Parts,
     samples: u64,
     threads: NonZeroUsize,
+    period: Option<Period>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Vec<Seen> {
     let next = AtomicU64::new(0);
     let work = || {
-        let mut counter = Counter::new(run, parts);
+        let mut counter = Counter::new(run, parts, period);
         loop {
             let from = next.fetch_add(CHUNK, Ordering::Relaxed);
             if from >= samples {
@@ -125,6 +139,7 @@ pub fn take(
 struct Counter<'a> {
     parts: &'a Parts,
     run: &'a Run,
+    period: Option<Period>,
     interpreter: Interpreter,
     encoder: export::Parts,
     encoded: Bytes,
@@ -139,10 +154,11 @@ struct Counter<'a> {
 }
 
 impl<'a> Counter<'a> {
-    fn new(run: &'a Arc<Run>, parts: &'a Parts) -> Counter<'a> {
+    fn new(run: &'a Arc<Run>, parts: &'a Parts, period: Option<Period>) -> Counter<'a> {
         Counter {
             parts,
             run,
+            period,
             interpreter: Interpreter::new(run),
             encoder: export::Parts::new(run.plan(), run.resources()),
             encoded: Bytes::default(),
@@ -156,6 +172,7 @@ impl<'a> Counter<'a> {
 
     fn count(&mut self, index: u64) {
         let Counter { parts, trace, .. } = self;
+        let counts = |time: u64| self.period.is_none_or(|period| period.contains(time));
         self.interpreter.trace(index, trace);
         let view = self.run.origin().view(trace);
         let mut bytes = 0;
@@ -164,6 +181,9 @@ impl<'a> Counter<'a> {
             self.encoder.span(view, ordinal, &mut self.encoded);
             let size = self.encoded.len() as u64;
             bytes += size;
+            if !counts(span.start) {
+                continue;
+            }
             let block = &mut self.blocks[span.block.index()];
             block.bytes += size;
             block.durations.record(span.end - span.start);
@@ -180,6 +200,9 @@ impl<'a> Counter<'a> {
         for part in self.touched.drain(..) {
             let (spans, failed) = std::mem::take(&mut self.counts[part]);
             self.seen[part].trace(all, spans, failed);
+        }
+        if !counts(trace.start) {
+            return;
         }
         let scenario = &mut self.seen[parts.of_scenario(trace.scenario)];
         scenario.trace(all, all, trace.failures.len() as u64);

@@ -5,7 +5,7 @@
 use super::evaluate::Evaluation;
 use super::failure::{Origin, record};
 use super::site::{Callee, Site};
-use crate::plan::{Chance, ErrorId, Exchange, Outcome, SlotId, limits};
+use crate::plan::{Chance, Down, ErrorId, Exchange, Outcome, SlotId, limits};
 use crate::trace::{NONE, Value};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -185,7 +185,7 @@ impl Calls {
     pub fn end(&mut self, e: &mut Evaluation, at: u32, span: u32, now: u64) -> Next {
         let site = &e.code.sites[at as usize];
         // A call that is cut together with its caller does not fail the caller, which is past its own deadline, too.
-        let (end, mut failure) = match site.callee {
+        let (end, failure) = match site.callee {
             Callee::Local | Callee::Client | Callee::Remote => {
                 let end = now.min(self.deadline.time);
                 if now > end {
@@ -204,6 +204,27 @@ impl Calls {
         if let Some(exchange) = site.spec.exchange {
             return self.answer(e, site, exchange, span, failure, end);
         }
+        self.finish(e, at, end, failure)
+    }
+
+    /// Ends an attempt of the call of site `at` whose block is down at the time `now`.
+    pub fn refuse(&mut self, e: &mut Evaluation, at: u32, down: Down, now: u64) -> Next {
+        let site = &e.code.sites[at as usize];
+        if let Callee::Parallel(_) = site.callee {
+            self.joins.pop();
+        }
+        let failure = Some(Failure { r#type: constant_type(e, down.error), message: Value::ABSENT });
+        let Some(exchange) = site.spec.exchange else { return self.finish(e, at, now, failure) };
+        let end = now.saturating_add(e.time(exchange.network));
+        match self.active.last() {
+            Some(active) if end > active.outer.time => self.give_up(e, site, end),
+            _ => self.go_on(e, site, failure, end),
+        }
+    }
+
+    /// Ends an attempt of the innermost call, whose block ended at `end` with `failure` or without one.
+    fn finish(&mut self, e: &mut Evaluation, at: u32, end: u64, mut failure: Option<Failure>) -> Next {
+        let site = &e.code.sites[at as usize];
         let Some(active) = self.active.last_mut() else { return Next::Return(end) };
         let is_late = end > active.patience;
         let end = end.min(active.patience);

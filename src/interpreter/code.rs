@@ -8,6 +8,7 @@ use super::stable::Stable;
 use super::tables::Tables;
 use crate::plan::{
     AttrId, Block, BlockId, DistId, ErrorId, EventId, Expr, ExprId, Form, Inst, LinkId, Plan, ResourceId, SlotId,
+    Windows,
 };
 use crate::trace::{AttrRecord, Texts, Value};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(super) struct Code {
     pub dists: Dists,
     pub stable: Stable,
     pub links: Links,
+    /// The windows of incidents in the run.
+    pub windows: Box<[Windows]>,
     /// How each block begins, by block id.
     entries: Box<[Entry]>,
     /// The instructions of all blocks, each block's in a row.
@@ -157,7 +160,8 @@ impl Entry {
 }
 
 impl Code {
-    pub fn new(plan: &Arc<Plan>, seed: u64) -> Self {
+    /// Prepares a plan for a run that started at `start`, in ns since 1970.
+    pub fn new(plan: &Arc<Plan>, seed: u64, start: u64) -> Self {
         let mut ops = Vec::new();
         let mut initial = vec![NO_SLOT; plan.attrs.len()];
         let (sites, called_by) = sites(plan);
@@ -199,6 +203,7 @@ impl Code {
             dists: Dists::new(plan),
             stable: Stable::new(seed),
             links: Links::new(plan),
+            windows: plan.incidents.iter().map(|incident| incident.windows(start)).collect(),
             slots: plan.scenarios.iter().map(|s| s.slots.len()).max().unwrap_or(0),
             plan: plan.clone(),
         }

@@ -1,7 +1,7 @@
 //! Distributions of times, prepared for sampling.
 
 use super::tables::cumulative;
-use crate::plan::{Curve, Dist, DistForm, DistId, ExprId, Plan};
+use crate::plan::{Change, Curve, Dist, DistForm, DistId, ExprId, Plan};
 
 /// All distributions of a plan, by their ids.
 pub(super) struct Dists(Box<[Prepared]>);
@@ -31,6 +31,10 @@ pub(super) enum Source {
         value: ExprId,
         unit: f64,
     },
+    Changed {
+        base: DistId,
+        changes: Box<[Change]>,
+    },
 }
 
 impl Dists {
@@ -52,6 +56,7 @@ fn prepare(dist: &Dist) -> Prepared {
             let weighted = weighted.iter().map(|(_, part)| *part).collect();
             Source::Mix { conditional: conditional.clone(), weighted, ends: cumulative(&weights) }
         }
+        DistForm::Changed { base, changes } => Source::Changed { base: *base, changes: changes.clone() },
         DistForm::Lognormal { .. } | DistForm::Points { .. } | DistForm::Normal { .. } => curve(&dist.form),
         DistForm::Exponential { .. } | DistForm::Pareto { .. } => curve(&dist.form),
     };

@@ -13,7 +13,7 @@ use super::random::{Random, within};
 use super::stable::Use;
 use super::{text, user_agent, words};
 use crate::plan::distribution;
-use crate::plan::{Constant, Expr, ExprId, Operator, SlotId, TextId};
+use crate::plan::{BlockId, Constant, Expr, ExprId, IncidentId, Operator, ResourceId, SlotId, TextId};
 use crate::trace::{Bytes, NONE, Read, Trace, Value};
 
 /// All that an expression can read, and the trace to which its texts are written.
@@ -28,6 +28,19 @@ pub(super) struct Evaluation<'a> {
     pub span: u32,
     /// The span to which the current span links.
     pub linked: Option<Found>,
+    /// The start and the instance of the span that a call is about to make, while it is decided whether it is down.
+    pub arrival: Option<Arrival>,
+    /// The instance of the span that starts next, if it was drawn before.
+    pub drawn: Option<ResourceId>,
+}
+
+/// The start of a span that is not made yet.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    /// The time in ns since 1970.
+    pub time: u64,
+    pub resource: ResourceId,
+    pub block: BlockId,
 }
 
 impl Evaluation<'_> {
@@ -56,6 +69,21 @@ impl Evaluation<'_> {
     pub fn text(&mut self, id: ExprId) -> Value {
         let value = self.value(id);
         self.as_text(value)
+    }
+
+    /// Reports whether the span that is about to start is down, by the condition `when`.
+    #[inline(never)]
+    pub fn is_down(&mut self, when: ExprId, arrival: Arrival) -> bool {
+        self.arrival = Some(arrival);
+        let is_down = self.holds(when);
+        self.arrival = None;
+        is_down
+    }
+
+    /// Reports whether an incident is in force for the current span, or for the one that is about to start.
+    fn is_in_force(&self, incident: IncidentId) -> bool {
+        let time = self.arrival.map_or_else(|| self.start(), |arrival| arrival.time);
+        self.code.windows[incident.index()].contain(time)
     }
 
     /// Returns the start of the current span, or of the trace before its first span, in ns since 1970.
@@ -187,12 +215,15 @@ impl Evaluation<'_> {
                 let id = self.trace.spans[self.span as usize].id;
                 self.write(|out| text::put_hex(out, 16, || id.swap_bytes()))
             }
-            Expr::InstanceIndex if self.span == NONE => Value::ABSENT,
+            Expr::InstanceIndex if self.arrival.is_none() && self.span == NONE => Value::ABSENT,
             Expr::InstanceIndex => {
-                let span = &self.trace.spans[self.span as usize];
-                let first = code.entry(span.block).resource;
-                Value::int((span.resource.0 - first.0).into())
+                let (block, resource) = match self.arrival {
+                    Some(arrival) => (arrival.block, arrival.resource),
+                    None => (self.trace.spans[self.span as usize].block, self.trace.spans[self.span as usize].resource),
+                };
+                Value::int((resource.0 - code.entry(block).resource.0).into())
             }
+            Expr::Incident { incident } => Value::bool(self.is_in_force(*incident)),
             Expr::Linked { key } => self.linked_attribute(*key),
             Expr::LinkedKey => self.linked_key(),
 

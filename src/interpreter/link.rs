@@ -7,10 +7,9 @@
 use super::choice::Chosen;
 use super::code::Code;
 use super::evaluate::Found;
-use super::glob;
 use super::run::Run;
 use super::schedule::Starts;
-use crate::plan::{LinkId, ScenarioId, limits};
+use crate::plan::{LinkId, ScenarioId, glob, limits};
 use crate::trace::{NONE, Read, Trace};
 
 /// The number of indices before a trace that are searched for a link.

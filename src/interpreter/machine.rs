@@ -2,14 +2,14 @@
 
 use super::calls::{Calls, Next};
 use super::code::Op;
-use super::evaluate::{Evaluation, Found};
+use super::evaluate::{Arrival, Evaluation, Found};
 use super::failure::{Origin, record};
 use super::identity::TraceIds;
 use super::link::{self, Candidate, Finder};
 use super::random::Random;
 use super::run::Run;
 use super::site::Site;
-use crate::plan::{AttrId, BlockId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, limits};
+use crate::plan::{AttrId, BlockId, Down, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, limits};
 use crate::trace::{AttrRecord, EventRecord, ExportRecord, LinkRecord, NONE, SpanRecord, Trace, Value};
 
 /// The machine that makes traces. Its registers, slots and stack are used again for each trace.
@@ -85,7 +85,8 @@ impl Machine {
         trace.start = start;
         trace.end = start;
         random.seek(index);
-        let mut e = Evaluation { code, random, slots, trace, earlier, span: NONE, linked: None };
+        let mut e =
+            Evaluation { code, random, slots, trace, earlier, span: NONE, linked: None, arrival: None, drawn: None };
         let scenario = &plan.scenarios[scenario.index()];
         for (slot, value) in &scenario.vars {
             e.slots[slot.index()] = e.value(*value);
@@ -147,20 +148,23 @@ impl Machine {
                     propagate(&mut e, block, inst, error, calls.returned);
                     frame.pc = target;
                 }
-                Op::CallBy { site } => match calls.call(&mut e, site, now) {
-                    Next::Run(start) => {
-                        let site = &code.sites[site as usize];
-                        now = start;
-                        frames.push(frame);
-                        frame = enter(run, &mut e, site, &frame, now);
+                Op::CallBy { site } => {
+                    let next = calls.call(&mut e, site, now);
+                    match up(&mut e, calls, site, frame.span, next) {
+                        Next::Run(start) => {
+                            let site = &code.sites[site as usize];
+                            now = start;
+                            frames.push(frame);
+                            frame = enter(run, &mut e, site, &frame, now);
+                        }
+                        Next::Return(time) => now = time,
                     }
-                    Next::Return(time) => now = time,
-                },
+                }
                 Op::Return { site } => {
                     let next = calls.end(&mut e, site, frame.span, now);
                     let Some(caller) = frames.last() else { return };
                     e.span = caller.span;
-                    match next {
+                    match up(&mut e, calls, site, caller.span, next) {
                         Next::Run(start) => {
                             now = start;
                             frame = enter(run, &mut e, &code.sites[site as usize], caller, now);
@@ -240,6 +244,34 @@ fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -
     Frame { pc: entry.pc, span, attrs, last_event: NONE, roll: 0 }
 }
 
+/// Makes the attempts of a call that fail because its block is down, and returns what comes after them.
+#[inline(always)]
+fn up(e: &mut Evaluation, calls: &mut Calls, at: u32, parent: u32, next: Next) -> Next {
+    match (e.code.sites[at as usize].spec.down, next) {
+        (Some(down), Next::Run(start)) => up_again(e, calls, at, parent, down, start),
+        (_, next) => next,
+    }
+}
+
+#[inline(never)]
+fn up_again(e: &mut Evaluation, calls: &mut Calls, at: u32, parent: u32, down: Down, start: u64) -> Next {
+    let mut start = start;
+    loop {
+        let block = e.code.sites[at as usize].block;
+        let entry = e.code.entry(block);
+        // The instance is drawn before all else, as it is for a span that starts.
+        let resource = if entry.instances == 1 { entry.resource } else { instance(e, block, parent) };
+        if !e.is_down(down.when, Arrival { time: start, resource, block }) {
+            e.drawn = (entry.instances != 1).then_some(resource);
+            return Next::Run(start);
+        }
+        match calls.refuse(e, at, down, start) {
+            Next::Run(again) => start = again,
+            next => return next,
+        }
+    }
+}
+
 /// Starts the block that `site` calls.
 #[inline(never)]
 fn enter(run: &Run, e: &mut Evaluation, site: &Site, caller: &Frame, now: u64) -> Frame {
@@ -252,6 +284,9 @@ fn enter(run: &Run, e: &mut Evaluation, site: &Site, caller: &Frame, now: u64) -
 /// Chooses the instance on which a span runs, if there are several: the parent's instance if the parent is of the same
 /// service and calls the span in its own process, otherwise a drawn one.
 fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
+    if let Some(drawn) = e.drawn.take() {
+        return drawn;
+    }
     let entry = e.code.entry(block);
     if !entry.arrives && parent != NONE {
         let theirs = e.trace.spans[parent as usize].resource;

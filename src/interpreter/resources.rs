@@ -12,7 +12,17 @@ pub(super) fn compute(code: &Code) -> Resources {
     for resource in &code.plan.resources {
         for (key, value) in &resource.attributes {
             let (random, trace, earlier) = (&mut random, &mut trace, &mut earlier);
-            let mut e = Evaluation { code, random, slots: &mut [], trace, earlier, span: NONE, linked: None };
+            let mut e = Evaluation {
+                code,
+                random,
+                slots: &mut [],
+                trace,
+                earlier,
+                span: NONE,
+                linked: None,
+                arrival: None,
+                drawn: None,
+            };
             values.push((*key, e.value(*value)));
         }
     }

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::random::{Purpose, Random, key};
 use super::resources;
 use super::schedule::Schedule;
-use crate::plan::{Plan, ScenarioId};
+use crate::plan::{InForce, IncidentId, Plan, ScenarioId, Windows};
 use crate::trace::{Origin, Resources};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -18,8 +18,18 @@ pub struct Run {
     identity: Identity,
     choice: Choice,
     code: Code,
+    start: u64,
     origin: Arc<Origin>,
     draws: Random,
+}
+
+/// What stays the same in all epochs of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The tag of its ids.
+    pub tag: u32,
+    /// The opening of its first epoch, in ns since 1970, from which the windows of incidents are counted.
+    pub start: u64,
 }
 
 impl Run {
@@ -28,14 +38,27 @@ impl Run {
         let digest = Sha256::new().chain_update("tracegen tag").chain_update(plan.digest());
         let digest = digest.chain_update(schedule.tag_bytes()).finalize();
         let tag = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-        Run::with_tag(plan, seed, schedule, tag)
+        let start = schedule.epochs()[0].opening;
+        Run::going_on(plan, seed, schedule, Beginning { tag, start })
     }
 
-    /// Makes a run that continues with another plan. Its ids keep the tag that the run had at its beginning.
-    pub fn with_tag(plan: Arc<Plan>, seed: u64, schedule: Schedule, tag: u32) -> Run {
-        let code = Code::new(&plan, seed);
+    /// Makes a run of which these incidents are in force at all times, and no others.
+    pub fn under(plan: Arc<Plan>, seed: u64, schedule: Schedule, in_force: &InForce) -> Run {
+        let mut run = Run::new(plan, seed, schedule);
+        for (at, windows) in run.code.windows.iter_mut().enumerate() {
+            let is_in_force = in_force.contains(&IncidentId(at as u32));
+            *windows = if is_in_force { Windows::ALWAYS } else { Windows::NEVER };
+        }
+        run
+    }
+
+    /// Makes a run that goes on with another plan or schedule. Its ids and its incidents are those of the run that began.
+    pub fn going_on(plan: Arc<Plan>, seed: u64, schedule: Schedule, began: Beginning) -> Run {
+        let Beginning { tag, start } = began;
+        let code = Code::new(&plan, seed, start);
         Run {
             seed,
+            start,
             schedule: schedule.into(),
             identity: Identity::new(seed, tag),
             choice: Choice::new(&plan, seed),
@@ -64,6 +87,22 @@ impl Run {
     /// and the schedule with which the run began.
     pub fn tag(&self) -> u32 {
         self.identity.tag()
+    }
+
+    /// Returns what stays the same in all epochs of the run.
+    pub fn beginning(&self) -> Beginning {
+        Beginning { tag: self.tag(), start: self.start }
+    }
+
+    /// Returns the incidents that are in force at a time, in ns since 1970.
+    pub fn in_force(&self, time: u64) -> InForce {
+        let windows = self.code.windows.iter().enumerate();
+        windows.filter(|(_, windows)| windows.contain(time)).map(|(at, _)| IncidentId(at as u32)).collect()
+    }
+
+    /// Returns the windows of an incident.
+    pub fn windows(&self, incident: IncidentId) -> Windows {
+        self.code.windows[incident.index()]
     }
 
     /// Returns the ids of this run.

@@ -2,7 +2,7 @@
 
 use super::manifest::{Era, Manifest, ManifestError, Plans, Totals};
 use super::{Dues, Ending, Selection, Sending};
-use crate::interpreter::{Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError};
+use crate::interpreter::{Beginning, Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError};
 use crate::plan::{Plan, Violations};
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,6 +20,8 @@ const READY: usize = 4;
 #[derive(Clone)]
 pub struct Archive {
     identity: Identity,
+    /// The opening of the first epoch, in ns since 1970.
+    start: u64,
     seed: u64,
     selection: Selection,
     sending: Sending,
@@ -65,6 +67,7 @@ impl Archive {
     pub(crate) fn new(run: &Run, selection: Selection) -> Archive {
         Archive {
             identity: run.identity().clone(),
+            start: run.beginning().start,
             seed: run.seed(),
             selection,
             sending: Sending::default(),
@@ -116,6 +119,7 @@ impl Archive {
         Schedule::try_from(epochs).map_err(ManifestError::Schedule)?;
         let mut archive = Archive {
             identity: Identity::new(*seed, 0),
+            start: eras[0].epoch.opening,
             seed: *seed,
             selection: *selection,
             sending: manifest.sending.clone(),
@@ -239,7 +243,8 @@ impl Archive {
             return Some(run.clone());
         }
         let plan = self.plan_of(era).ok()?;
-        let run = Run::with_tag(plan, self.seed, only(era.epoch).ok()?, self.identity.tag());
+        let began = Beginning { tag: self.identity.tag(), start: self.start };
+        let run = Run::going_on(plan, self.seed, only(era.epoch).ok()?, began);
         let run = Arc::new(run);
         self.keep(first, run.clone());
         Some(run)

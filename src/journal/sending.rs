@@ -1,6 +1,6 @@
 //! How the spans of a run leave, and when each one is due.
 
-use crate::interpreter::glob_matches;
+use crate::plan::glob;
 use crate::plan::{Plan, ServiceId};
 use crate::trace::{SpanRecord, Trace};
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ impl Sending {
 
     /// Returns by how much the spans of a service are late, in ns.
     pub fn lateness(&self, service: &str) -> u64 {
-        let matching = self.late.iter().filter(|(glob, _)| glob_matches(glob, service));
+        let matching = self.late.iter().filter(|(pattern, _)| glob::matches(pattern, service));
         matching.map(|(_, late)| *late).max().unwrap_or(0)
     }
 

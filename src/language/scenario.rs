@@ -7,6 +7,7 @@ pub mod contents;
 pub mod dist;
 mod fields;
 mod filler;
+pub mod incident;
 mod instrumentation;
 mod number;
 pub mod prelude;
@@ -32,6 +33,8 @@ pub struct Model {
     pub scopes: Vec<Scope>,
     /// The scenarios in file order.
     pub scenarios: Vec<Scenario>,
+    /// The incidents of all files, in file order.
+    pub incidents: Vec<incident::Incident>,
     /// The base files of directories of which not all files were read. The other files may use their definitions.
     pub partial: Vec<FileId>,
 }

@@ -26,6 +26,9 @@ pub struct CallSpec {
     /// The network between a client and the server that it calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,
+    /// The outages of the block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<Down>,
     /// The slots for the outcome of the block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -51,13 +54,15 @@ impl CallSpec {
 
     /// Returns the expressions of the terms themselves.
     pub fn exprs(&self) -> impl Iterator<Item = ExprId> {
-        self.repeat.map(|repeat| repeat.count).into_iter().chain(self.retry.and_then(|retry| retry.when))
+        let retry = self.retry.and_then(|retry| retry.when);
+        self.repeat.map(|repeat| repeat.count).into_iter().chain(retry).chain(self.down.map(|down| down.when))
     }
 
     /// Returns the expressions of the terms themselves, mutably.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
         let count = self.repeat.as_mut().map(|repeat| &mut repeat.count);
-        count.into_iter().chain(self.retry.as_mut().and_then(|retry| retry.when.as_mut()))
+        let retry = self.retry.as_mut().and_then(|retry| retry.when.as_mut());
+        count.into_iter().chain(retry).chain(self.down.as_mut().map(|down| &mut down.when))
     }
 }
 
@@ -70,6 +75,18 @@ pub struct Timeout {
     pub after: DistId,
     /// The error of the call, and of the spans that it ends. Its type is a constant, and it has no message and no
     /// attributes.
+    pub error: ErrorId,
+}
+
+/// The outages of a block. An attempt during one makes no span: it fails with `error` at the time at which the block would
+/// have started; a refused request takes as long to come back as an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Down {
+    /// The condition of an outage, which depends on incidents and on the block's instance alone. It is evaluated for the
+    /// start of the block, after its instance is drawn.
+    pub when: ExprId,
+    /// The error of the call. Its type is a constant, and it has no message and no attributes.
     pub error: ErrorId,
 }
 

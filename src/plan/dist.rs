@@ -9,9 +9,9 @@ mod curve;
 
 pub use curve::Curve;
 
-use super::Program;
 use super::id::{DistId, ExprId};
 use super::notation::duration;
+use super::{Change, Program};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 
@@ -45,6 +45,10 @@ pub enum DistForm {
     Mix { conditional: Box<[(ExprId, DistId)]>, weighted: Box<[(f64, DistId)]> },
     /// The value of the expression times `unit` ns, or 0 if it is not a number.
     Computed { value: ExprId, unit: u64 },
+    /// Another distribution, as changed by those changes whose conditions hold, which are evaluated in order: the time is
+    /// drawn from the base, or from the one that takes its place, after all times to add; it is multiplied by all factors,
+    /// and then the times to add are added. All distributions come before this one, and are not changed themselves.
+    Changed { base: DistId, changes: Box<[Change]> },
 }
 
 /// A time below which a percentage of all times lies.
@@ -58,44 +62,55 @@ pub struct Percentile {
 }
 
 impl Dist {
-    /// Returns the distributions of which this one is a mix.
+    /// Returns the distributions of which this one is made.
     pub fn parts(&self) -> impl Iterator<Item = DistId> {
-        let (conditional, weighted) = match &self.form {
-            DistForm::Mix { conditional, weighted } => (&conditional[..], &weighted[..]),
-            _ => (&[][..], &[][..]),
+        let (conditional, weighted, base, changes) = match &self.form {
+            DistForm::Mix { conditional, weighted } => (&conditional[..], &weighted[..], None, &[][..]),
+            DistForm::Changed { base, changes } => (&[][..], &[][..], Some(*base), &changes[..]),
+            _ => (&[][..], &[][..], None, &[][..]),
         };
-        let conditional = conditional.iter().map(|(_, part)| *part);
-        conditional.chain(weighted.iter().map(|(_, part)| *part))
+        let mixed = conditional.iter().map(|(_, part)| *part).chain(weighted.iter().map(|(_, part)| *part));
+        let changed = changes.iter().flat_map(|change| change.base.into_iter().chain(change.add));
+        mixed.chain(base).chain(changed)
     }
 
     /// Returns the expressions that the distribution itself evaluates, in order: its conditions, or the one that computes
     /// the time.
     pub fn exprs(&self) -> impl Iterator<Item = ExprId> {
-        let (conditional, value) = match &self.form {
-            DistForm::Mix { conditional, .. } => (&conditional[..], None),
-            DistForm::Computed { value, .. } => (&[][..], Some(*value)),
-            _ => (&[][..], None),
+        let (conditional, value, changes) = match &self.form {
+            DistForm::Mix { conditional, .. } => (&conditional[..], None, &[][..]),
+            DistForm::Computed { value, .. } => (&[][..], Some(*value), &[][..]),
+            DistForm::Changed { changes, .. } => (&[][..], None, &changes[..]),
+            _ => (&[][..], None, &[][..]),
         };
-        conditional.iter().map(|(when, _)| *when).chain(value)
+        conditional.iter().map(|(when, _)| *when).chain(value).chain(changes.iter().map(|change| change.when))
     }
 
     /// Returns the expressions that the distribution itself evaluates, mutably.
     pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut ExprId> {
-        let (conditional, value) = match &mut self.form {
-            DistForm::Mix { conditional, .. } => (&mut conditional[..], None),
-            DistForm::Computed { value, .. } => (&mut [][..], Some(value)),
-            _ => (&mut [][..], None),
+        let (conditional, value, changes) = match &mut self.form {
+            DistForm::Mix { conditional, .. } => (&mut conditional[..], None, &mut [][..]),
+            DistForm::Computed { value, .. } => (&mut [][..], Some(value), &mut [][..]),
+            DistForm::Changed { changes, .. } => (&mut [][..], None, &mut changes[..]),
+            _ => (&mut [][..], None, &mut [][..]),
         };
-        conditional.iter_mut().map(|(when, _)| when).chain(value)
+        let changes = changes.iter_mut().map(|change| &mut change.when);
+        conditional.iter_mut().map(|(when, _)| when).chain(value).chain(changes)
     }
 }
 
 impl Program {
     /// Returns all expressions that may be evaluated when a distribution is sampled: its own, and then those of its parts.
     pub(super) fn evaluated_by(&self, dist: DistId) -> impl Iterator<Item = ExprId> {
-        let dist = &self.dists[dist.index()];
-        // A part is never a mix, so it has no parts.
-        dist.exprs().chain(dist.parts().flat_map(|part| self.dists[part.index()].exprs()))
+        self.made_of(dist).into_iter().flat_map(|dist| self.dists[dist.index()].exprs())
+    }
+
+    /// Returns a distribution, its parts, and the parts of these. A mix has no parts that have parts, and what is changed
+    /// is not changed before.
+    pub(super) fn made_of(&self, dist: DistId) -> Vec<DistId> {
+        let parts: Vec<DistId> = self.dists[dist.index()].parts().collect();
+        let inner = parts.iter().flat_map(|part| self.dists[part.index()].parts());
+        std::iter::once(dist).chain(parts.iter().copied()).chain(inner).collect()
     }
 }
 
@@ -124,6 +139,12 @@ impl Program {
             DistForm::Uniform { min, .. } | DistForm::Pareto { min, .. } => *min,
             DistForm::Points { points } => points.first().map_or(0, |first| first.time),
             DistForm::Mix { .. } => dist.parts().map(|part| self.time_range(part).0).min().unwrap_or(0),
+            DistForm::Changed { base, changes } => {
+                let bases = changes.iter().filter_map(|change| change.base).chain([*base]);
+                let least = bases.map(|base| self.time_range(base).0).min().unwrap_or(0);
+                let shorter = changes.iter().map(|change| change.times.min(1.0)).product::<f64>();
+                (least as f64 * shorter) as u64
+            }
             _ => 0,
         };
         (min.min(dist.max), dist.max)
@@ -160,6 +181,17 @@ impl Program {
                 }
                 DistForm::Computed { value, unit } => {
                     write!(f, "{} times {}", self.show_operand(*value), duration(*unit))?;
+                }
+                DistForm::Changed { base, changes } => {
+                    write!(f, "{base}")?;
+                    for Change { when, base, times, add } in changes {
+                        write!(f, " when {}", self.show_operand(*when))?;
+                        base.map_or(Ok(()), |base| write!(f, " {base}"))?;
+                        if *times != 1.0 {
+                            write!(f, " x{times}")?;
+                        }
+                        add.map_or(Ok(()), |add| write!(f, " + {add}"))?;
+                    }
                 }
             }
             match (&dist.form, end) {

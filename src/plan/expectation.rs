@@ -16,7 +16,7 @@ mod walk;
 
 pub use ledger::{Extent, Extents};
 
-use super::{BlockId, Inst, Plan, ScenarioId};
+use super::{BlockId, IncidentId, Inst, Plan, ScenarioId};
 use flow::{Entry, Origin};
 use reads::Knowledge;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,9 @@ use walk::{Unforeseen, Walk};
 
 /// The maximum number of states that are distinguished at one place, and of values of one expression.
 const MAX_COMBINATIONS: usize = 4_096;
+
+/// The incidents that are in force.
+pub type InForce = BTreeSet<IncidentId>;
 
 /// The expectations of a trace of one scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,28 +68,31 @@ pub struct Hits {
 }
 
 impl Plan {
-    /// Returns the expectations of a scenario's traces, or `None` if it can't be followed.
+    /// Returns the expectations of a scenario's traces while no incident is in force, or `None` if it can't be followed.
     pub fn expectation(&self, scenario: ScenarioId) -> Option<Expectation> {
-        self.expectation_by_part(scenario, |_| vec![])
+        self.expectation_by_part(scenario, &InForce::new(), |_| vec![])
     }
 
-    /// Returns the expectations of a scenario's traces, including the number of spans of several parts, such as services or
-    /// operations, or `None` if it can't be followed. `parts_of` returns the parts of a block's spans, each once.
+    /// Returns the expectations of a scenario's traces while these incidents are in force for all spans, including the
+    /// number of spans of several parts, such as services or operations, or `None` if it can't be followed. `parts_of`
+    /// returns the parts of a block's spans, each once.
     pub fn expectation_by_part(
         &self,
         scenario: ScenarioId,
+        in_force: &InForce,
         parts_of: impl Fn(BlockId) -> Vec<usize>,
     ) -> Option<Expectation> {
-        self.foresee(scenario, parts_of).ok()
+        self.foresee(scenario, in_force, parts_of).ok()
     }
 
     fn foresee(
         &self,
         scenario: ScenarioId,
+        in_force: &InForce,
         parts_of: impl Fn(BlockId) -> Vec<usize>,
     ) -> Result<Expectation, Unforeseen> {
         let knowledge = Knowledge::new(self, scenario);
-        let mut walk = Walk::new(self, &knowledge, parts_of);
+        let mut walk = Walk::new(self, &knowledge, in_force, parts_of);
         let root = self.scenarios[scenario.index()].root;
         let entries = walk.entries(scenario)?;
         let (mut share, mut clean, mut extents) = (0.0, 0.0, None);
@@ -156,23 +162,6 @@ impl Plan {
             failed: mean(sum.failed).min(1.0),
             own: sum.own.map(mean),
             hits: hits.collect(),
-        }
-    }
-
-    /// Returns the mean time before the span fails by an instruction in ns, or `None` if it depends on values.
-    fn mean_time_to_fail(&self, inst: &Inst) -> Option<f64> {
-        match inst.error().and_then(|error| self.errors[error.index()].delay) {
-            Some(delay) => self.mean_time(delay, u64::MAX),
-            None => Some(0.0),
-        }
-    }
-
-    /// Returns the mean time by which an instruction advances the time in ns, or `None` if it depends on values.
-    fn mean_delay(&self, inst: &Inst) -> Option<f64> {
-        match *inst {
-            Inst::Delay { min, max } => Some((min + max) as f64 / 2.0),
-            Inst::DelayDist { dist } => self.mean_time(dist, u64::MAX),
-            _ => Some(0.0),
         }
     }
 }

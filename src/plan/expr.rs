@@ -4,7 +4,7 @@
 //! once for each reference. Values are dynamically typed at run time; the compiler has checked what can be checked. An
 //! operation on an absent value, or on one of a wrong type, gives an absent value.
 
-use super::id::{ExprId, SlotId, TextId};
+use super::id::{ExprId, IncidentId, SlotId, TextId};
 use super::inst::Chance;
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +166,10 @@ pub enum Expr {
     /// The number of the current span's instance among those of its service, counted from 0, an int; absent before the
     /// first span.
     InstanceIndex,
+    /// Whether the incident is in force at the span's virtual start (before the first span: the trace's), a bool.
+    Incident {
+        incident: IncidentId,
+    },
     /// The attribute `key` of the span that the block's `link` found.
     Linked {
         key: TextId,
@@ -316,7 +320,7 @@ macro_rules! parts {
             Slot { .. } | RandomInt { .. } | RandomFloat { .. } | RandomBool { .. } | RandomUuid => Parts::none(),
             RandomHex { .. } | RandomIpv4 | RandomIpv6 | RandomUserAgent | RandomZipf { .. } => Parts::none(),
             TimeUnix | TimeUnixMs | TimeUnixNano | TimeIso | TraceId | TraceIndex | SpanId => Parts::none(),
-            LinkedKey | InstanceIndex => Parts::none(),
+            LinkedKey | InstanceIndex | Incident { .. } => Parts::none(),
             Text { of } | Upper { of } | Lower { of } | Round { of, .. } | Pad { of, .. } => Parts::one(of),
             ToInt { of } | ToDouble { of } | ToBool { of } | Not { of } | Neg { of } => Parts::one(of),
             StableUuid { of } | StableHex { of, .. } | StableIpv4 { of } => Parts::one(of),

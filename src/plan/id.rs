@@ -63,4 +63,6 @@ ids! {
     CallSpecId "spec"
     /// What a client reads of an answer, in [`super::Program::answers`].
     AnswerId "answer"
+    /// An incident in [`super::Program::incidents`].
+    IncidentId "incident"
 }

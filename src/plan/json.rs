@@ -14,6 +14,9 @@ struct Document<'a> {
     /// The distributions in the order of their ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dists: Vec<String>,
+    /// The incidents with their windows, in the order of their ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incidents: Vec<String>,
     services: Vec<ServiceJson<'a>>,
 }
 
@@ -88,6 +91,7 @@ impl Plan {
             semantics: self.semantics,
             scenarios: scenarios.collect(),
             dists: self.dists.iter().map(|dist| self.show_dist(dist).to_string()).collect(),
+            incidents: self.incidents.iter().map(|incident| self.show_incident(incident).to_string()).collect(),
             services: self.services.iter().map(|service| self.service_json(service)).collect(),
         };
         serde_json::to_writer_pretty(&mut to, &document)?;

@@ -36,6 +36,10 @@ pub const EVALUATIONS: u64 = 1 << 24;
 /// The maximum size in bytes of the texts made for a trace, if every value is written in the longest possible way. The
 /// limit also applies to all resources together.
 pub const TRACE_TEXT_BYTES: u64 = 1 << 28;
+/// The maximum number of incidents.
+pub const INCIDENTS: usize = 1 << 12;
+/// The maximum length of an incident's window, and of the time to the next one, in ns: a year.
+pub const WINDOW: u64 = 366 * 24 * 3_600 * 1_000_000_000;
 /// The maximum delay in ns: 24 h.
 pub const DELAY: u64 = 24 * 3_600 * 1_000_000_000;
 /// The limit below which the duration of a trace in ns lies, so that the sum of start and duration fits easily into 64

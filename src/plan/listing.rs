@@ -2,8 +2,8 @@
 
 use super::notation::{duration, name, percent};
 use super::{
-    AttrId, BlockId, CallSpecId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Form, Group, Inst, LinkId, Place,
-    Plan, Program, Repeat, ResourceId,
+    AttrId, BlockId, CallSpecId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Form, Group, Incident, IncidentId,
+    Inst, LinkId, Opening, Place, Plan, Program, Repeat, ResourceId,
 };
 use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::{BTreeSet, HashSet};
@@ -145,6 +145,9 @@ impl Program {
                     write!(f, " {} = {}", answer.slot, self.show_key(answer.attr))?;
                 }
             }
+            if let Some(down) = spec.down {
+                write!(f, " down when {} {}", self.show_operand(down.when), self.show_error(down.error))?;
+            }
             let Some(outcome) = spec.outcome else { return Ok(()) };
             write!(f, " failed {} type {} message {}", outcome.failed, outcome.r#type, outcome.message)
         })
@@ -155,6 +158,22 @@ impl Program {
         repeat.index.map_or(Ok(()), |slot| write!(f, " index {slot}"))?;
         repeat.total.map_or(Ok(()), |slot| write!(f, " count {slot}"))?;
         repeat.until.map_or(Ok(()), |slot| write!(f, " until {slot}"))
+    }
+
+    /// Formats an incident with its windows.
+    pub(super) fn show_incident(&self, incident: &Incident) -> impl Display {
+        fmt::from_fn(move |f| {
+            write!(f, "{} at ", self.show_text(incident.name))?;
+            match incident.at {
+                Opening::AfterStart(after) => write!(f, "+{}", duration(after))?,
+                Opening::TimeOfDay(time) => {
+                    let seconds = time / 1_000_000_000;
+                    write!(f, "{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)?;
+                }
+            }
+            write!(f, " for {}", duration(incident.length))?;
+            incident.every.map_or(Ok(()), |every| write!(f, " every {}", duration(every)))
+        })
     }
 
     fn show_link(&self, id: LinkId) -> impl Display {
@@ -230,6 +249,10 @@ impl Display for Listing<'_> {
             (counted(plan.scenarios.len(), "scenario"), counted(plan.services.len(), "service"));
         writeln!(f, "plan {}  {scenarios}  {services}", plan.digest_short())?;
         let mut add = |_, text: fmt::Arguments<'_>| writeln!(f, "{text}");
+        for (i, incident) in plan.incidents.iter().enumerate() {
+            let id = IncidentId(i as u32);
+            add(Place::Incident(id), format_args!("  {id} {}", plan.show_incident(incident)))?;
+        }
         plan.scenario_ids().try_for_each(|scenario| self.scenario(scenario, &mut add))?;
         (0..plan.services.len()).try_for_each(|s| self.service(f, ServiceId(s as u32)))
     }
@@ -270,7 +293,7 @@ impl Listing<'_> {
     fn dists(&self, id: ScenarioId) -> BTreeSet<DistId> {
         let code = self.plan.blocks_of(id).iter().flat_map(|block| &self.plan.block(*block).code);
         let mut dists: BTreeSet<DistId> = code.flat_map(|inst| self.plan.drawn(inst)).collect();
-        let parts: Vec<DistId> = dists.iter().flat_map(|dist| self.plan.dists[dist.index()].parts()).collect();
+        let parts: Vec<DistId> = dists.iter().flat_map(|dist| self.plan.made_of(*dist)).collect();
         dists.extend(parts);
         dists
     }

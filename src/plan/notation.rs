@@ -286,6 +286,7 @@ fn head(f: &mut Formatter<'_>, program: &Program, expr: &Expr) -> fmt::Result {
         Expr::RandomText { max, .. } => return write!(f, "words_up_to {max}"),
         Expr::RandomZipf { n, s } => return write!(f, "zipf {n} {s}"),
         Expr::Linked { key } => return write!(f, "linked {}", program.show_name(*key)),
+        Expr::Incident { incident } => return write!(f, "{incident}"),
         Expr::Round { digits, .. } => return write!(f, "round {digits}"),
         Expr::Pad { width, .. } => return write!(f, "pad {width}"),
         Expr::StableHex { digits, .. } => return write!(f, "stable_hex {digits}"),

@@ -54,6 +54,12 @@ impl Plan {
     ///     strictly between for a lognormal, means, scales, shapes and units over 0, weights not all 0. The parts of a mix stand
     ///     before it and are no mixes.
     ///
+    /// 25. What is changed stands before its changes, is not changed itself, and has finite factors that are not negative.
+    ///
+    /// Incidents
+    /// 26. Names are unique; a window lasts 1 ns to a year, and the next one opens no earlier than it closes, and within a year; a
+    ///     time of day is below 24 h. A call's outage depends on incidents and instances alone, and has an error with a constant type.
+    ///
     /// Scenarios and blocks
     /// 10. There is a scenario; names are unique; weights are finite, not negative, and sum to a finite number over 0.
     /// 11. Every block is the root of exactly one scenario or called from exactly one place, and leads back to a root: calls

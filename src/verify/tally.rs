@@ -96,7 +96,9 @@ impl Totals {
         let Tallies { plan, scenarios, services } = tallies;
         for (i, (scenario, tally)) in plan.scenarios.iter().zip(scenarios).enumerate() {
             if tally.spans.expected > 0 {
-                let failing = || plan.expectation(ScenarioId(i as u32)).map(|expectation| expectation.failed);
+                // With incidents, the probability changes with time.
+                let known = Some(&plan).filter(|plan| plan.incidents.is_empty());
+                let failing = || Some(known?.expectation(ScenarioId(i as u32))?.failed);
                 let of = self.scenarios.entry(plan.text(scenario.name).into()).or_default();
                 *of += tally;
                 // The probability is computed once for a plan, not for each era: a run at full speed has an era a second.

@@ -8,13 +8,7 @@ use crate::text::{bytes, count, duration, grouped, three_figures};
 /// Formats an explanation. `rate` is in traces per second.
 pub fn text(flags: &Explain, explanation: &Explanation, rate: Option<f64>) -> String {
     let sampled = explanation.traces > 0;
-    let mut out = String::new();
-    for by in &flags.by {
-        let parts = explanation.parts.iter().filter(|part| by.holds(&part.subject));
-        let mut table = Table::new(by.names().len(), &head(*by, rate, sampled));
-        parts.for_each(|part| table.row(cells(part, rate, sampled)));
-        out += &format!("{table}\n");
-    }
+    let mut out = tables(flags, explanation, rate);
     let all_exact = explanation.parts.iter().all(Part::is_exact);
     out +=
         if all_exact { "exact: shares, spans and failures." } else { "exact: shares, spans and failures without ~." };
@@ -31,6 +25,30 @@ pub fn text(flags: &Explain, explanation: &Explanation, rate: Option<f64>) -> St
         };
     }
     out + "\n"
+}
+
+/// Formats the tables of an explanation, each with an empty line after it.
+pub fn tables(flags: &Explain, explanation: &Explanation, rate: Option<f64>) -> String {
+    let sampled = explanation.traces > 0;
+    let mut out = String::new();
+    for by in &flags.by {
+        let parts = explanation.parts.iter().filter(|part| by.holds(&part.subject));
+        let mut table = Table::new(by.names().len(), &head(*by, rate, sampled));
+        parts.for_each(|part| table.row(cells(part, rate, sampled)));
+        out += &format!("{table}\n");
+    }
+    out
+}
+
+/// Returns the kind of a subject, and its name.
+pub fn subject(subject: &Subject) -> (&'static str, String) {
+    match subject {
+        Subject::Total => ("", "all traces".into()),
+        Subject::Scenario { scenario } => ("scenario", scenario.clone()),
+        Subject::Service { service } => ("service", service.clone()),
+        Subject::Operation { service, operation } => ("operation", format!("{service}  {operation}")),
+        Subject::Edge { caller, callee } => ("edge", format!("{caller} -> {callee}")),
+    }
 }
 
 impl By {
@@ -110,7 +128,7 @@ fn marked(figure: Figure, show: impl Fn(f64) -> String) -> String {
 }
 
 /// Formats a share such as `18.2 %` or `~18.2 ± 0.3 %`.
-fn percent(share: Figure) -> String {
+pub fn percent(share: Figure) -> String {
     marked(share, |share| match share * 100.0 {
         0.0 => "0 %".into(),
         percent if percent < 0.05 => "< 0.1 %".into(),
@@ -118,7 +136,7 @@ fn percent(share: Figure) -> String {
     })
 }
 
-fn number(value: Figure) -> String {
+pub fn number(value: Figure) -> String {
     marked(value, |value| match value {
         0.0 => "0".into(),
         v if v < 0.005 => "< 0.01".into(),

@@ -1,42 +1,142 @@
 //! The form for programs. The help text documents the keys.
 
-use super::Explain;
-use crate::explain::{Explanation, Part, Subject};
+use super::{Explain, moment};
+use crate::cli::parse::format_time;
+use crate::explain::{Effect, Explanation, Impact, Part, Question, Subject, Timeline};
 use crate::interpreter::Run;
+use crate::plan::incident::DAY;
+use crate::plan::{InForce, Plan};
 use serde_json::{Map, Value, json};
 
 /// Formats an explanation. `rate` is in traces per second.
-pub fn text(flags: &Explain, explanation: &Explanation, run: &Run, rate: Option<f64>) -> String {
+/// `at` is the time of the figures in ns since 1970, with the incidents that are in force, if a time is given.
+pub fn text(
+    flags: &Explain,
+    explanation: &Explanation,
+    run: &Run,
+    rate: Option<f64>,
+    at: Option<(u64, &InForce)>,
+) -> String {
     let mut whole = json!({
         "plan": run.plan().digest_hex(),
         "seed": flags.seed,
         "sampled_traces": explanation.traces,
-        "total": null,
-        "scenarios": [],
-        "services": [],
-        "operations": [],
-        "edges": [],
     });
-    for part in &explanation.parts {
-        let (list, names) = match &part.subject {
-            Subject::Total => ("total", json!({})),
-            Subject::Scenario { scenario } => ("scenarios", json!({ "scenario": scenario })),
-            Subject::Service { service } => ("services", json!({ "service": service })),
-            Subject::Operation { service, operation } => {
-                ("operations", json!({ "service": service, "operation": operation }))
-            }
-            Subject::Edge { caller, callee } => ("edges", json!({ "caller": caller, "callee": callee })),
-        };
-        let mut object = figures(part, rate);
-        if let Value::Object(names) = names {
-            object.extend(names);
+    if let (Value::Object(whole), Some((at, in_force))) = (&mut whole, at) {
+        whole.insert("at".into(), format_time(at).into());
+        whole.insert("in_force".into(), names(run.plan(), in_force).into());
+    }
+    add_parts(&mut whole, explanation, rate);
+    format!("{whole:#}\n")
+}
+
+/// Formats a timeline.
+pub fn timeline(flags: &Explain, question: &Question, timeline: &Timeline, rate: Option<f64>) -> String {
+    let steps = timeline.steps.iter().map(|step| {
+        let mut object = json!({
+            "from": format_time(step.from),
+            "to": format_time(step.to),
+            "in_force": names(&question.plan, &step.in_force),
+            "steady": step.is_steady,
+        });
+        add_parts(&mut object, &step.explanation, rate);
+        object
+    });
+    let whole = json!({
+        "plan": question.plan.digest_hex(),
+        "seed": flags.seed,
+        "start": format_time(question.start),
+        "sampled_traces": question.samples,
+        "margin_ns": timeline.margin,
+        "steps": steps.collect::<Vec<_>>(),
+    });
+    format!("{whole:#}\n")
+}
+
+/// Formats incidents. Their windows are those of the first day of a run that starts at `start`, in ns since 1970.
+pub fn incidents(flags: &Explain, plan: &Plan, impacts: &[Impact], start: u64) -> String {
+    let incidents = impacts.iter().map(|impact| {
+        let incident = &plan.incidents[impact.incident.index()];
+        let windows = incident.windows(start).between(start, start.saturating_add(DAY));
+        let windows = windows.map(|window| json!({ "from": format_time(window.start), "to": format_time(window.end) }));
+        let causes = impact.causes.iter().map(|cause| {
+            let changes: Vec<Value> = cause.changes.iter().map(change).collect();
+            json!({ "service": cause.service, "operation": cause.operation, "changes": changes })
+        });
+        let touched = impact.touched.iter().map(|touched| {
+            let mut object = subject(&touched.before.subject).1;
+            object.insert("signals".into(), touched.signals.iter().map(|signal| moment::signal(*signal)).collect());
+            object.insert("before".into(), figures(&touched.before, None).into());
+            object.insert("during".into(), figures(&touched.during, None).into());
+            Value::Object(object)
+        });
+        json!({
+            "incident": plan.text(incident.name),
+            "for_ns": incident.length,
+            "every_ns": incident.every,
+            "windows": windows.take(MOST_WINDOWS).collect::<Vec<_>>(),
+            "causes": causes.collect::<Vec<_>>(),
+            "touched": touched.collect::<Vec<_>>(),
+        })
+    });
+    let whole = json!({
+        "plan": plan.digest_hex(),
+        "seed": flags.seed,
+        "start": format_time(start),
+        "sampled_traces": flags.samples,
+        "incidents": incidents.collect::<Vec<_>>(),
+    });
+    format!("{whole:#}\n")
+}
+
+/// The maximum number of windows of an incident that are listed.
+const MOST_WINDOWS: usize = 1_000;
+
+fn change(effect: &Effect) -> Value {
+    match effect {
+        Effect::Slower { times, is_replaced, is_longer } => {
+            json!({ "change": "slower", "times": times, "replaced": is_replaced, "added": is_longer })
         }
+        Effect::Fails { error, chance } => json!({ "change": "fails", "error_type": error, "probability": chance }),
+        Effect::Down => json!({ "change": "down" }),
+        Effect::Decides => json!({ "change": "decides" }),
+    }
+}
+
+/// Returns the names of incidents.
+fn names(plan: &Plan, in_force: &InForce) -> Vec<String> {
+    in_force.iter().map(|incident| plan.text(plan.incidents[incident.index()].name).to_owned()).collect()
+}
+
+/// Returns the list to which a subject belongs, and its names.
+fn subject(subject: &Subject) -> (&'static str, Map<String, Value>) {
+    let (list, names) = match subject {
+        Subject::Total => ("total", json!({})),
+        Subject::Scenario { scenario } => ("scenarios", json!({ "scenario": scenario })),
+        Subject::Service { service } => ("services", json!({ "service": service })),
+        Subject::Operation { service, operation } => {
+            ("operations", json!({ "service": service, "operation": operation }))
+        }
+        Subject::Edge { caller, callee } => ("edges", json!({ "caller": caller, "callee": callee })),
+    };
+    (list, if let Value::Object(names) = names { names } else { Map::new() })
+}
+
+/// Adds all parts of an explanation to an object.
+fn add_parts(whole: &mut Value, explanation: &Explanation, rate: Option<f64>) {
+    whole["total"] = Value::Null;
+    for list in ["scenarios", "services", "operations", "edges"] {
+        whole[list] = json!([]);
+    }
+    for part in &explanation.parts {
+        let (list, names) = subject(&part.subject);
+        let mut object = figures(part, rate);
+        object.extend(names);
         match &mut whole[list] {
             Value::Array(list) => list.push(object.into()),
             total => *total = object.into(),
         }
     }
-    format!("{whole:#}\n")
 }
 
 fn figures(part: &Part, rate: Option<f64>) -> Map<String, Value> {
@@ -70,7 +170,10 @@ fn figures(part: &Part, rate: Option<f64>) -> Map<String, Value> {
         add("own_time_ns", part.own.into());
     }
     add(&format!("bytes_per_{unit}"), part.bytes.into());
-    add("duration_ns", part.durations.map(|d| json!({ "p50": d.p50, "p90": d.p90, "p99": d.p99 })).into());
+    add(
+        "duration_ns",
+        part.durations.map(|d| json!({ "p50": d.p50, "p90": d.p90, "p95": d.p95, "p99": d.p99 })).into(),
+    );
     if let Some(rate) = rate {
         let units = part.frequency().times(rate).value();
         add("traces_per_second", part.traces.times(rate).value().into());

@@ -37,8 +37,17 @@ impl Names<'_> {
                     _ => self.find_of_span(site, span, head, rest),
                 },
             },
-            _ => self.find_bare(site, &path.join(".")).and_then(|target| self.in_time(site, target)),
+            _ => match self.find_bare(site, &path.join(".")) {
+                Err(Miss::Name) if head == "incident" && !rest.is_empty() => self.find_incident(&rest.join(".")),
+                found => found.and_then(|target| self.in_time(site, target)),
+            },
         }
+    }
+
+    /// Finds an incident by its name.
+    fn find_incident(&self, name: &str) -> Result<Target, Miss> {
+        let found = self.model.incidents.iter().position(|incident| incident.name.value == name);
+        found.map(Target::Incident).ok_or_else(|| Miss::Incident(name.into()))
     }
 
     /// Returns the scope of `site`.

@@ -3,12 +3,12 @@
 
 use std::sync::LazyLock;
 
-use super::{AttributeNode, BodyNode, Names, RequestNode, Scope, Scoped, Site, SpanNode, VarNode};
+use super::{AttributeNode, BodyNode, ConditionNode, Names, RequestNode, Scope, Scoped, Site, SpanNode, VarNode};
 use crate::compiler::report::{Report, UsedAt};
 use crate::language::diagnostic::Problem;
 use crate::language::scenario::dist::{Dist, Form};
 use crate::language::scenario::shared::Definition;
-use crate::language::scenario::{Attribute, Client, Item, Kind, Link, Scalar, Span, Value, Var};
+use crate::language::scenario::{Attribute, Client, ErrorCondition, Item, Kind, Link, Scalar, Span, Value, Var};
 use crate::language::source::{Loc, Located, START};
 use crate::language::template::{self, Template};
 use foldhash::{HashMap, HashMapExt};
@@ -124,7 +124,8 @@ impl<'m> Names<'m> {
         node.delay = layers.first(|span| span.delay.as_ref());
         (node.attributes, node.attributes_at) = layers.attributes(|span| &span.attributes);
         node.events = layers.all(|span| &span.events);
-        node.error_conditions = layers.all(|span| &span.error_conditions);
+        node.error_conditions = layers.conditions(|span| &span.error_conditions);
+        node.own_scope = own.scope;
         node.export = layers.first(|span| span.export.as_ref());
         node.links = layers.links();
         node.event_reads = vec![(false, false); node.events.len()];
@@ -157,7 +158,8 @@ impl<'m> Names<'m> {
             node.attributes_at.insert(address, node.attributes.len());
             node.attributes.push(AttributeNode::new(&client.address, scope, 0));
         }
-        node.error_conditions = layers.all(|span| wanted(span).map_or(&[], |client| &client.error_conditions));
+        node.error_conditions = layers.conditions(|span| wanted(span).map_or(&[], |client| &client.error_conditions));
+        node.own_scope = scope;
         node.request = Some(RequestNode {
             server: self.spans.len() + 1,
             network: (layers.first(|span| wanted(span)?.network.as_ref()))
@@ -232,6 +234,11 @@ impl<'m> Layers<'m> {
         self.list.iter().flat_map(of_layer).collect()
     }
 
+    /// Returns the error conditions of all layers.
+    fn conditions(&self, parts: impl Fn(&'m Span) -> &'m [ErrorCondition]) -> Vec<ConditionNode<'m>> {
+        self.all(parts).into_iter().map(|written| ConditionNode { written, incident: None }).collect()
+    }
+
     /// Returns the attributes of all layers, those of the last one first. An attribute that is replaced keeps its place.
     fn attributes(
         &self,
@@ -266,6 +273,8 @@ impl<'m> SpanNode<'m> {
             attributes: Vec::new(),
             events: Vec::new(),
             error_conditions: Vec::new(),
+            incidents: Vec::new(),
+            own_scope: 0,
             export: None,
             links: Vec::new(),
             link_reads: Vec::new(),

@@ -112,6 +112,20 @@ impl<'m> Names<'m> {
         }
     }
 
+    /// Collects what the terms of the incidents read that select a span.
+    fn note_incidents(&mut self, span: usize) {
+        let (model, site) = (self.model, self.spans[span].incident_site(span));
+        let selected = self.spans[span].incidents.clone();
+        for incident in selected.into_iter().map(|at| &model.incidents[at]) {
+            let add = incident.latency.as_ref().and_then(|latency| latency.add.as_ref());
+            let mut note = |path: &[String], loc: Loc| self.note(self.find(site, path), loc);
+            incident.when.iter().for_each(|when| each_path(when, &mut note));
+            for time in incident.delay.iter().chain(add) {
+                time.each_template(&mut |text| each_path(text, &mut note));
+            }
+        }
+    }
+
     /// Collects what the links of a span read.
     fn note_links(&mut self, span: usize) {
         for link in 0..self.spans[span].links.len() {
@@ -159,7 +173,8 @@ impl<'m> Names<'m> {
 
     /// Collects what the span's templates read: values of the span for the order, and others for their slots.
     pub(super) fn order_span(&mut self, at: usize, report: &mut Report) {
-        check::probabilities(self.spans[at].error_conditions.iter().map(|condition| condition.part), report);
+        let own = self.spans[at].error_conditions.iter().filter(|condition| condition.incident.is_none());
+        check::probabilities(own.map(|condition| condition.written.part), report);
         let given = std::mem::take(&mut self.spans[at].given);
         self.spans[at].given = self.order_vars(&given, report);
         let attributes = self.spans[at].attributes.len();
@@ -207,7 +222,7 @@ impl<'m> Names<'m> {
             time.part.each_template(&mut |text| each_path(text, &mut |path, loc| collect(self, site, path, loc)));
         }
         for index in 0..self.spans[at].error_conditions.len() {
-            let condition = self.spans[at].error_conditions[index];
+            let condition = self.spans[at].error_conditions[index].written;
             let (site, condition) = (condition.condition_site(at), condition.part);
             let texts = condition.when.iter().chain([&condition.r#type]).chain(&condition.message);
             self.note_failure(at, site, texts, &condition.attributes);
@@ -216,6 +231,7 @@ impl<'m> Names<'m> {
                     .each_template(&mut |text| each_path(text, &mut |path, loc| self.note(self.find(site, path), loc)));
             }
         }
+        self.note_incidents(at);
         self.note_links(at);
         self.note_events(at);
 

@@ -1,5 +1,6 @@
 //! Clients: the parts that can be resolved only after the server that they call.
 
+use super::incident::Part;
 use super::{Resolver, State, new_slot};
 use crate::compiler::expression::Typed;
 use crate::compiler::names::Step;
@@ -40,7 +41,9 @@ impl<'m> Resolver<'m> {
         let request = node.request.as_ref()?;
         let outcome = self.outcome(state, loc);
         state.values.outcomes[node.block] = Some(outcome);
-        let network = self.dist_id(state, request.network.site(at, None), request.network.part, report);
+        let network = self.dist(state, request.network.site(at, None), request.network.part, report);
+        let network = self.under_incidents(state, at, Part::Other, network, report);
+        let network = network.map(|network| self.tables.dist(network));
         let first_answer = AnswerId(self.tables.program.answers.len() as u32);
         let server = request.server;
         for (i, attribute) in names.spans[server].attributes.iter().enumerate() {
@@ -59,7 +62,8 @@ impl<'m> Resolver<'m> {
         }
         let answers = self.tables.program.answers.len() as u32 - first_answer.0;
         let exchange = Exchange { network: network?, first_answer, answers };
-        let spec = CallSpec { exchange: Some(exchange), outcome: Some(outcome), ..CallSpec::default() };
+        let down = self.down(state, server);
+        let spec = CallSpec { exchange: Some(exchange), outcome: Some(outcome), down, ..CallSpec::default() };
         let call = Act::Call { block: state.block(item.callee?), spec: Some(self.tables.spec(spec)) };
         let item = Item {
             steps: vec![],

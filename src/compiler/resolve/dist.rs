@@ -16,7 +16,13 @@ impl<'m> Resolver<'m> {
         written: &Written,
         report: &mut Report,
     ) -> Option<Time> {
-        Some(match self.dist(state, site, written, report)? {
+        let dist = self.dist(state, site, written, report)?;
+        self.drawn(dist)
+    }
+
+    /// Returns a time that is drawn from a distribution, or `None` if it is always 0.
+    pub(super) fn drawn(&mut self, dist: Dist) -> Option<Time> {
+        Some(match dist {
             Dist { max: 0, .. } => return None,
             Dist { form: DistForm::Uniform { min, max }, .. } => Time::Uniform { min, max },
             dist => Time::Dist(self.tables.dist(dist)),
@@ -37,7 +43,13 @@ impl<'m> Resolver<'m> {
 
     /// Returns the distribution of a time. Its parts are added to the table, but it is not, because a uniform one may not
     /// need to be.
-    fn dist(&mut self, state: &State<'_, 'm>, site: Site, written: &Written, report: &mut Report) -> Option<Dist> {
+    pub(super) fn dist(
+        &mut self,
+        state: &State<'_, 'm>,
+        site: Site,
+        written: &Written,
+        report: &mut Report,
+    ) -> Option<Dist> {
         let form = match &written.form {
             Form::Uniform { min, max } => DistForm::Uniform { min: *min, max: *max },
             Form::Lognormal { low, high } => DistForm::Lognormal { low: percentile(low), high: percentile(high) },

@@ -1,5 +1,6 @@
 //! Lists of calls: whether, how often and how each call is made, and what its failure causes.
 
+use super::incident::Part;
 use super::span::Terms;
 use super::{Resolver, State, new_slot};
 use crate::compiler::interval::interval;
@@ -8,16 +9,19 @@ use crate::compiler::report::Report;
 use crate::compiler::typed::{Act, Action, Delay, Failing, Item, List, Propagation, Step};
 use crate::compiler::types::Kind;
 use crate::language::diagnostic::Problem;
-use crate::language::scenario::dist::Dist;
 use crate::language::scenario::{self, Body};
 use crate::language::source::Loc;
 use crate::language::template::Template;
 use crate::plan::{
-    CallSpec, Chance, Constant, ErrorId, Expr, ExprId, Group, Outcome, Repeat, Retry, SlotId, Timeout, limits,
+    CallSpec, Chance, Constant, Down, ErrorId, Expr, ExprId, Group, Operator, Outcome, Repeat, Retry, SlotId, Timeout,
+    limits,
 };
 
 /// The type of the error of a call that reached its timeout, as in the semantic conventions.
 const TIMEOUT: &str = "timeout";
+
+/// The type of the error of a call whose block is down.
+const UNAVAILABLE: &str = "unavailable";
 
 impl<'m> Resolver<'m> {
     /// Returns the form of a block that is a group.
@@ -149,15 +153,22 @@ impl<'m> Resolver<'m> {
                 let repeat = repeat.map(|repeat| Repeat { until: inner.map(|inner| inner.slot), ..repeat });
                 let outcome = outcome.filter(|_| !is_async);
                 let terms = words.map_or(CallSpec::default(), |item| self.terms(state, at, item, report));
-                let spec = CallSpec { repeat, is_async, outcome, ..terms };
+                let down = match names.blocks[callee].kind {
+                    BlockKind::Span(span) => self.down(state, span),
+                    BlockKind::Sequence | BlockKind::Parallel(_) => None,
+                };
+                let spec = CallSpec { repeat, is_async, outcome, down, ..terms };
                 let spec = (spec != CallSpec::default()).then(|| self.tables.spec(spec));
                 Act::Call { block: state.block(callee), spec }
             }
             (None, Body::Work(work)) => {
-                let times = words.and_then(|item| item.wait.as_ref()).into_iter().chain([work]);
-                let delay =
-                    |written: &Dist| Some(Delay { time: self.time(state, site, written, report)?, loc: written.loc });
-                Act::Work(times.filter_map(delay).collect())
+                let wait = words.and_then(|item| item.wait.as_ref());
+                let wait = wait.and_then(|wait| Some((self.time(state, site, wait, report)?, wait.loc)));
+                let span = names.blocks[node.list].span;
+                let time = self.dist(state, site, work, report);
+                let time = self.under_incidents(state, span, Part::Other, time, report);
+                let time = time.and_then(|time| Some((self.drawn(time)?, work.loc)));
+                Act::Work(wait.into_iter().chain(time).map(|(time, loc)| Delay { time, loc }).collect())
             }
             (None, _) => Act::Nothing,
         };
@@ -225,6 +236,17 @@ impl<'m> Resolver<'m> {
             }
         });
         CallSpec { wait, timeout, retry, ..CallSpec::default() }
+    }
+
+    /// Returns the outages of the span at `at`, if there are any.
+    pub(super) fn down(&mut self, state: &State<'_, 'm>, at: usize) -> Option<Down> {
+        let incidents = &state.names.model.incidents;
+        let selected = state.names.spans[at].incidents.iter().filter(|&&incident| incidents[incident].down.is_some());
+        let outages: Vec<ExprId> = selected.map(|&incident| self.on_instance(state, at, incident)).collect();
+        let any = |left, right| self.tables.expr(Expr::Binary { operator: Operator::Or, left, right });
+        let when = outages.into_iter().reduce(any)?;
+        let r#type = self.tables.text_constant(UNAVAILABLE);
+        Some(Down { when, error: self.shared_error(Terms { r#type, message: None, delay: None }) })
     }
 
     /// Returns how the failure of an item is passed on, whose outcome is in these slots.

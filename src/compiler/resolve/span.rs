@@ -1,17 +1,18 @@
 //! The resolution of a span: its form, its start, its conditions and events.
 
+use super::incident::Part as Work;
 use super::{Resolver, State, new_slot};
 use crate::compiler::link::{Export, Piece};
-use crate::compiler::names::{Scoped, Site, SpanNode, Step, Target, is_computed};
+use crate::compiler::names::{ConditionNode, Site, SpanNode, Step, Target, is_computed};
 use crate::compiler::report::Report;
 use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
 use crate::language::diagnostic::Problem;
-use crate::language::scenario::{Attribute, ErrorCondition, InstrumentationScope, Kind, Scalar, Value};
+use crate::language::scenario::{Attribute, InstrumentationScope, Kind, Scalar, Value};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Part};
 use crate::plan::{
-    AttrId, AttrRange, Chance, Constant, DistId, ERROR_TYPE, Error, ErrorId, Expr, ExprId, SCOPE, Scope, ScopeId,
-    ServiceId, SlotId, SpanForm, SpanKind, TextId,
+    AttrId, AttrRange, Chance, Constant, Dist, DistId, ERROR_TYPE, Error, ErrorId, Expr, ExprId, Operator, SCOPE,
+    Scope, ScopeId, ServiceId, SlotId, SpanForm, SpanKind, TextId,
 };
 
 /// Attributes that are ints in the semantic conventions, and that spans often have.
@@ -92,10 +93,8 @@ impl<'m> Resolver<'m> {
                 Step::Export => self.export(state, &mut draft, report),
             }
         }
-        let delay = node.delay.and_then(|delay| {
-            let time = self.time(state, delay.site(at, None), delay.part, report)?;
-            Some(Delay { time, loc: delay.part.loc })
-        });
+        let delay = self.own_work(state, at, report).and_then(|work| self.drawn(work));
+        let delay = delay.map(|time| Delay { time, loc: node.delay.map_or(node.place, |delay| delay.part.loc) });
         let conditions = self.conditions(state, at, false, report);
         let events = self.events(state, at, false, report);
         let typed = typed::Span {
@@ -124,6 +123,13 @@ impl<'m> Resolver<'m> {
             state.client = Some(draft);
         }
         typed
+    }
+
+    /// Returns the time of a span's own work before its calls, or `None` if it takes none, or a wrong one that is reported.
+    fn own_work(&mut self, state: &State<'_, 'm>, at: usize, report: &mut Report) -> Option<Dist> {
+        let written = state.names.spans[at].delay;
+        let work = written.and_then(|delay| self.dist(state, delay.site(at, None), delay.part, report));
+        self.under_incidents(state, at, Work::Own, work, report)
     }
 
     /// Returns the instrumentation scope of a span: its own, or its service's, or `None` for tracegen's.
@@ -299,17 +305,24 @@ impl<'m> Resolver<'m> {
         report: &mut Report,
     ) -> Option<Conditions> {
         let written = state.names.spans[at].error_conditions.iter();
-        let written: Vec<&Scoped<&'m ErrorCondition>> =
-            written.filter(|condition| condition.part.at_end == at_end).collect();
-        let loc = written.first()?.part.loc;
+        let written: Vec<&ConditionNode<'m>> =
+            written.filter(|condition| condition.written.part.at_end == at_end).collect();
+        let loc = written.first()?.written.part.loc;
         // If one of them has a delay of its own, all are rolled before the work, and those without a delay take as long as
         // the work does.
-        let before_work = written.iter().any(|condition| condition.part.delay.is_some());
-        let work = state.names.spans[at].delay.filter(|_| before_work);
+        let before_work = written.iter().any(|condition| condition.written.part.delay.is_some());
+        let work = if before_work { self.own_work(state, at, report) } else { None };
         let mut left = Chance::ONE.0;
         let mut list = Vec::with_capacity(written.len());
-        for condition in written {
-            let (site, condition) = (condition.condition_site(at), condition.part);
+        for ConditionNode { written, incident } in written {
+            let (site, condition) = (written.condition_site(at), written.part);
+            let guard = match incident {
+                Some(incident) => {
+                    let Some(in_force) = self.in_force(state, at, *incident, report) else { continue };
+                    Some(in_force)
+                }
+                None => None,
+            };
             let when = condition.when.as_ref().map(|when| Some((self.condition(state, site, when, report)?, when.loc)));
             let is_never = |when: ExprId| matches!(self.tables.constant_of(when), Some(Constant::Bool(false)));
             if when.flatten().is_some_and(|(when, _)| is_never(when)) {
@@ -319,8 +332,15 @@ impl<'m> Resolver<'m> {
             let message = condition.message.as_ref().map(|m| self.expressions(state, site, report).text(m));
             let (Some(r#type), Some(message)) = (r#type, message.map_or(Some(None), |m| m.map(Some))) else { continue };
             let delay = match &condition.delay {
-                Some(delay) => self.dist_id(state, site, delay, report),
-                None => work.and_then(|work| self.dist_id(state, work.site(at, None), work.part, report)),
+                Some(delay) => {
+                    let refusal = self.dist(state, site, delay, report);
+                    let refusal = match incident {
+                        Some(_) => refusal,
+                        None => self.under_incidents(state, at, Work::Other, refusal, report),
+                    };
+                    refusal.map(|refusal| self.tables.dist(refusal))
+                }
+                None => work.clone().map(|work| self.tables.dist(work)),
             };
             let terms = Terms { r#type: r#type.expr, message: message.map(|m| m.expr), delay };
             let error = self.error(state, site, at, terms, &condition.attributes, report);
@@ -328,15 +348,32 @@ impl<'m> Resolver<'m> {
                 let chance = Chance::from_percent(percent.value).0;
                 // Probabilities that sum to 100 can be rounded to slightly more. Those with conditions of their own are not
                 // part of the sum.
-                let chance = if condition.when.is_some() { chance } else { chance.min(left) };
-                left -= if condition.when.is_some() { 0 } else { chance };
+                let is_guarded = condition.when.is_some() || guard.is_some();
+                let chance = if is_guarded { chance } else { chance.min(left) };
+                left -= if is_guarded { 0 } else { chance };
                 Chance(chance)
             });
             if let Some(when) = when.map_or(Some(None), |when| when.map(Some)) {
-                list.push(Condition { when, chance, error, loc: condition.loc });
+                list.push(Condition { guard, when, chance, error, loc: condition.loc });
             }
         }
-        Some(Conditions { before_work, list, loc }).filter(|conditions| !conditions.list.is_empty())
+        let rolls_when = self.only_with_incidents(&list);
+        Some(Conditions { before_work, list, rolls_when, loc }).filter(|conditions| !conditions.list.is_empty())
+    }
+
+    /// Returns the condition under which any of the incidents is in force of which conditions are a part, or `None` if
+    /// none of these needs a roll, or others need it, too.
+    fn only_with_incidents(&mut self, list: &[Condition]) -> Option<ExprId> {
+        if list.iter().any(|condition| condition.chance.is_some() && condition.guard.is_none()) {
+            return None;
+        }
+        let mut guards: Vec<ExprId> = list.iter().filter_map(|condition| condition.guard).collect();
+        if list.iter().all(|condition| condition.chance.is_none()) {
+            return None;
+        }
+        guards.dedup();
+        let any = |left, right| self.tables.expr(Expr::Binary { operator: Operator::Or, left, right });
+        guards.into_iter().reduce(any)
     }
 
     /// Returns an error with which the span at `at` fails, whose attributes are written at `site`.

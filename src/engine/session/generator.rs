@@ -137,7 +137,7 @@ impl Generator {
         let epoch = Epoch { first: self.next_index, opening, arrivals: settings.arrivals() };
         // The settings have been checked, so this fails only if the clock is beyond the last possible start (in 2262).
         let Ok(schedule) = journal::only(epoch) else { return };
-        let run = Arc::new(Run::with_tag(weighted.clone(), self.shared.seed, schedule, self.shared.tag));
+        let run = Arc::new(Run::going_on(weighted.clone(), self.shared.seed, schedule, self.shared.beginning));
         archive.begin(epoch, plan, settings.weights.clone());
         archive.keep(self.next_index, run.clone());
         archive.forget();

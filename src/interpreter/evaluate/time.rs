@@ -4,7 +4,7 @@ use super::Evaluation;
 use super::convert::double;
 use crate::interpreter::dist::Source;
 use crate::interpreter::random::{scaled, unit};
-use crate::plan::DistId;
+use crate::plan::{Change, DistId};
 
 impl Evaluation<'_> {
     /// Draws a time from a distribution and returns it in ns.
@@ -33,9 +33,27 @@ impl Evaluation<'_> {
                 let value = self.value(*value);
                 whole(double(value).unwrap_or(0.0) * unit)
             }
+            Source::Changed { base, changes } => self.changed(*base, changes),
             Source::Mix { .. } => unreachable!("no mix is a part of a mix"),
         };
         time.min(dist.max).min(cut)
+    }
+}
+
+impl Evaluation<'_> {
+    /// Draws a time from `base`, as far as it is not changed, and returns it in ns.
+    fn changed(&mut self, mut base: DistId, changes: &[Change]) -> u64 {
+        let (mut factor, mut added) = (1.0, 0_u64);
+        for change in changes {
+            if self.holds(change.when) {
+                base = change.base.unwrap_or(base);
+                factor *= change.times;
+                added = added.saturating_add(change.add.map_or(0, |add| self.time(add)));
+            }
+        }
+        let time = self.time(base);
+        let time = if factor == 1.0 { time } else { whole(time as f64 * factor) };
+        time.saturating_add(added)
     }
 }
 

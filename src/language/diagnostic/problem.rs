@@ -299,6 +299,20 @@ problems! {
         "E0706" UsesTooLong { limit: usize },
         /// There is more than can be compiled when all shared spans are inserted where they are used.
         "E0707" SharedTooMuch { limit: usize },
+
+        // E082x: incidents
+
+        /// Two incidents have the same name.
+        "E0820" DuplicateIncident { name: String },
+        /// No span has a service, an operation or a scenario (`field`) that the glob matches, or an instance of this
+        /// number. `among` are some of those that there are.
+        "E0821" SelectsNothing { field: &'static str, glob: String, nearest: Option<String>, among: Vec<String> },
+        /// A window opens again before it has closed.
+        "E0822" EveryBelowFor { every: String, length: String },
+        /// A root span is to be down, but nothing calls it.
+        "E0823" RootDown { scenario: String },
+        /// An expression reads an incident that does not exist.
+        "E0824" UnknownIncident { name: String, nearest: Option<String> },
     }
 
     Warning {
@@ -336,6 +350,8 @@ problems! {
         "W0701" UnusedShared { name: String },
         /// A shared span has the name of one of the prelude's (`is_prelude`), or of the directory's.
         "W0702" HidesShared { name: String, is_prelude: bool },
+        /// An incident says which spans it is for, or when, but changes nothing of them.
+        "W0820" IncidentWithoutEffect { name: String },
     }
 }
 
@@ -353,6 +369,7 @@ impl Problem {
             | UnknownFilter { name, nearest }
             | UnknownShared { name, nearest }
             | UnknownParameter { name, nearest, .. } => (name, nearest),
+            UnknownIncident { name, nearest } | SelectsNothing { glob: name, nearest, .. } => (name, nearest),
             UnknownField { field, nearest, .. } => (field, nearest),
             UnknownKind { kind, nearest } => (kind, nearest),
             UnknownAttribute { key, nearest, .. } | UnknownLinkedAttribute { key, nearest } => (key, nearest),

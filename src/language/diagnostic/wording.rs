@@ -155,6 +155,21 @@ impl Problem {
             VariableCycle { path } => format!("vars need each other: {}", circle(path)),
             AttributeCycle { path, .. } => format!("attributes of the span need each other: {}", circle(path)),
             UnknownFilter { name, .. } => format!("there is no filter `{name}`"),
+            UnknownIncident { name, .. } => format!("there is no incident `{}`", super::short(name)),
+            DuplicateIncident { name } => format!("there are two incidents named `{}`", super::short(name)),
+            SelectsNothing { field: "instance", glob, .. } => format!("no selected span has an instance {glob}"),
+            SelectsNothing { field, glob, .. } => {
+                format!("the incident selects nothing: no span has the {field} `{}`", super::short(glob))
+            }
+            EveryBelowFor { every, length } => {
+                format!("a window opens again after {every}, before it has closed, after {length}")
+            }
+            RootDown { scenario } => {
+                format!("nothing calls the root span of `{}`, so it can't be down", super::short(scenario))
+            }
+            IncidentWithoutEffect { name } => {
+                format!("the incident `{}` changes nothing of the spans that it selects", super::short(name))
+            }
             NoCallBefore { name } => format!("`{name}`: no call stands before this one in its list"),
             DuplicateScenario { name } => format!("there are two scenarios named `{}`", super::short(name)),
             RowNotAValue { name, .. } => format!("`{name}` is a row of values"),
@@ -283,6 +298,9 @@ impl Problem {
             }
             UnknownLinkedAttribute { .. } => "not known".into(),
             UnknownFilter { .. } => "not a filter".into(),
+            UnknownIncident { .. } => "not known".into(),
+            DuplicateIncident { .. } => "again".into(),
+            SelectsNothing { .. } => "matches nothing".into(),
             DuplicateScenario { .. } | DuplicateChoice => "again".into(),
             ArgumentType { found, .. } | OperandType { found, .. } | JoinedWithText { found } => (*found).into(),
             ProbabilitySum { .. } => "over 100 from here on".into(),
@@ -303,6 +321,9 @@ impl Problem {
             ControlCharacter { .. } => Some("in double quotes it can be written as an escape: \"\\x00\"".into()),
             Syntax { hint, .. } => hint.map(str::to_owned),
             NestedTooDeep { .. } | CallsTooDeep { .. } => None,
+            UnknownAlias { nearest: None, name } if name.parse::<f64>().is_ok() => {
+                Some(format!("if a factor is meant, write x{name}; a text is quoted: '*{name}'"))
+            }
             UnknownAlias { nearest, name } => {
                 did_you_mean(nearest).or_else(|| Some(format!("if no alias is meant, quote it: '*{name}'")))
             }
@@ -393,6 +414,23 @@ impl Problem {
             | UnknownColumn { nearest, .. }
             | UnknownFilter { nearest, .. }
             | UnknownLinkedAttribute { nearest, .. } => did_you_mean(nearest),
+            UnknownIncident { nearest, .. } => did_you_mean(nearest)
+                .or_else(|| Some("incidents are listed in `incidents`, beside `services` or in `_base.yaml`".into())),
+            DuplicateIncident { .. } => Some("names are unique over all files: change one".into()),
+            SelectsNothing { field: "instance", among, .. } => {
+                among.first().map(|numbers| format!("write a number from {numbers}"))
+            }
+            SelectsNothing { nearest, among, .. } => did_you_mean(nearest).or_else(|| {
+                let among: Vec<String> = among.iter().map(|name| format!("`{}`", super::short(name))).collect();
+                (!among.is_empty()).then(|| format!("there are {}", among.join(", ")))
+            }),
+            EveryBelowFor { .. } => Some("let it come less often, or be shorter".into()),
+            RootDown { .. } => {
+                Some("let it fail, `error_conditions: [{probability: 100, type: unavailable}]`, or select what is called".into())
+            }
+            IncidentWithoutEffect { .. } => {
+                Some("add `latency`, `delay_ms`, `error_conditions` or `down`; or take `select` and `when` out".into())
+            }
             UnknownAttribute { nearest, key, above, .. } => did_you_mean(nearest).or_else(|| {
                 above.then(|| format!("a span further up has it: write `{key}` alone to read the nearest"))
             }),

@@ -1,5 +1,6 @@
 //! The contents of one file, and the services and shared spans that may be named in it.
 
+use super::incident::Incident;
 use super::services::Services;
 use super::shared::Library;
 use super::{Scenario, Scope};
@@ -17,6 +18,7 @@ pub struct Contents {
     /// Whether a list of services may be missing or incomplete because of a reported mistake.
     pub services_unsure: bool,
     pub shared: Arc<Library>,
+    pub incidents: Vec<Incident>,
 }
 
 impl Contents {

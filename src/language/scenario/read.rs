@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::fields::{Context, Fields, is_free};
-use super::{Scenario, Service, Span, Var, filler, instrumentation, number, span, value, version};
+use super::{Scenario, Service, Span, Var, filler, incident, instrumentation, number, span, value, version};
 use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
 use crate::language::template::Memo;
 use crate::language::yaml::{self, Core, Kind, Node, core};
 
-const FILE_FIELDS: [&str; 4] = ["schema_version", "services", "spans", "scenarios"];
+/// The fields of a file; a base has all but the last.
+const FILE_FIELDS: [&str; 5] = ["schema_version", "services", "spans", "incidents", "scenarios"];
 /// The fields that mark a mapping as a file's; without any of them, it is a scenario.
 const FILE_MARKS: [&str; 7] = ["schema_version", "services", "scenarios", "spans", "load", "incidents", "malform"];
 const SCENARIO_MARKS: [&str; 4] = ["name", "scenario_name", "root_span", "steps"];
 const SCENARIO_FIELDS: [&str; 7] = ["name", "scenario_name", "description", "weight", "vars", "root_span", "steps"];
 /// The fields of a scenario that is a whole document.
-const DOCUMENT_FIELDS: [&str; 10] = [
+const DOCUMENT_FIELDS: [&str; 11] = [
     "name",
     "scenario_name",
     "description",
@@ -29,6 +30,7 @@ const DOCUMENT_FIELDS: [&str; 10] = [
     "schema_version",
     "services",
     "spans",
+    "incidents",
 ];
 
 /// Reads a file; `base` says whether it is a `_base.yaml`. When the budget is spent, the remainder is left out.
@@ -108,7 +110,7 @@ impl Reader<'_> {
                 return;
             }
         }
-        let known = if self.base { &FILE_FIELDS[..3] } else { &FILE_FIELDS[..] };
+        let known = if self.base { &FILE_FIELDS[..4] } else { &FILE_FIELDS[..] };
         let Some(fields) = Fields::read(&mut self.cx, node, "a file", known) else { return };
         self.shared_by_all(&fields);
         match fields.optional("scenarios").map(|node| (node, &node.kind)) {
@@ -130,6 +132,9 @@ impl Reader<'_> {
             span::read_shared(&mut self.cx, &entry.value, Arc::make_mut(&mut self.contents.shared));
         } else if fields.is_misspelt("spans") {
             Arc::make_mut(&mut self.contents.shared).mark_short();
+        }
+        if let Some(entry) = fields.get("incidents") {
+            self.contents.incidents.append(&mut incident::incidents(&mut self.cx, &entry.value));
         }
     }
 

@@ -141,7 +141,7 @@ fn partial(cx: &mut Context, fields: &Fields) -> Span {
         delay: dist::delay(cx, fields),
         attributes,
         events: list(cx, fields, "events", "`events`", event),
-        error_conditions: list(cx, fields, "error_conditions", "`error_conditions`", error_condition),
+        error_conditions: error_conditions(cx, fields),
         calls: vec![],
         client: fields.get("client").and_then(|entry| client::client(cx, entry)).map(Box::new),
         export: fields.get("export_context_as").and_then(|entry| cx.template("`export_context_as`", &entry.value)),
@@ -192,6 +192,11 @@ fn event(cx: &mut Context, node: &Node) -> Option<Event> {
         probability: fields.optional("probability").and_then(|node| number::percent(cx, "`probability`", node)),
         loc: fields.loc,
     })
+}
+
+/// Reads the error conditions of a span or an incident.
+pub fn error_conditions(cx: &mut Context, fields: &Fields) -> Vec<ErrorCondition> {
+    list(cx, fields, "error_conditions", "`error_conditions`", error_condition)
 }
 
 fn error_condition(cx: &mut Context, node: &Node) -> Option<ErrorCondition> {

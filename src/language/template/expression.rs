@@ -190,6 +190,11 @@ impl Builder<'_> {
                 }
                 self.node(Expr::Map(pairs), loc, depth)
             }
+            Rule::incident => {
+                let literal = inner_pair.into_inner().next().and_then(|literal| literal.into_inner().next());
+                let name = literal.map_or_else(String::new, |text| unescape(text.as_str()));
+                self.node(Expr::Path(vec!["incident".into(), name]), loc, 0)
+            }
             Rule::attribute | Rule::path => self.reference(inner_pair.as_str(), inner.next(), loc),
             _ => {
                 let mut reference = inner_pair.into_inner();

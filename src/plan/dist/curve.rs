@@ -42,7 +42,7 @@ impl Curve {
             DistForm::Normal { mean, stddev } => Curve::Normal { mean: *mean as f64, stddev: *stddev as f64 },
             DistForm::Exponential { mean } => Curve::Exponential { mean: *mean as f64 },
             DistForm::Pareto { min, alpha } => Curve::Pareto { min: *min as f64, alpha: *alpha },
-            DistForm::Mix { .. } | DistForm::Computed { .. } => return None,
+            DistForm::Mix { .. } | DistForm::Computed { .. } | DistForm::Changed { .. } => return None,
         })
     }
 

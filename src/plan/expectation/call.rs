@@ -1,11 +1,11 @@
 //! Follows a call: its turns, and the attempts of each.
 
-use super::flow::{Calls, Ended, Entry, Flow, Flows, Standing, State, meet};
-use super::ledger::{self, Book};
+use super::flow::{Calls, End, Ended, Entry, Flow, Flows, Standing, State, meet};
+use super::ledger::{self, Book, Extents};
 use super::reads::{Asked, answers, is_parallel};
-use super::value::{Cell, Known};
+use super::value::{Cell, Known, Values};
 use super::walk::{Frame, Unforeseen, Walk};
-use crate::plan::{BlockId, CallSpec, SlotId};
+use crate::plan::{BlockId, CallSpec, Constant, Down, Expr, SlotId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -172,13 +172,20 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                 }
                 let entry = Entry::of(reads, &state);
                 let summary = self.block(callee, &entry)?;
-                *calls.entry((callee, entry)).or_default() += flow.share;
+                let down = match spec.down {
+                    Some(down) => self.chance(&state.values, down.when)?,
+                    None => 0.0,
+                };
+                *calls.entry((callee, entry)).or_default() += flow.share * (1.0 - down);
                 book.part(&mut flow.notes);
-                for (end, ended) in &summary.ends {
+                let refused = spec.down.filter(|_| down > 0.0).map(|outage| self.refused(&state, outage));
+                let answered = summary.ends.iter().map(|(end, ended)| (end, ended, 1.0 - down));
+                let all = answered.chain(refused.iter().map(|(end, ended)| (end, ended, down)));
+                for (end, ended, part) in all.filter(|(.., part)| *part > 0.0) {
                     self.look(1 + ended.extents.len())?;
                     let mut state = state.clone();
                     let fails = passes_on && state.failure.is_none() && end.failure.is_some();
-                    let mut flow = flow.clone().through(ended, fails);
+                    let mut flow = flow.clone().times(part).through(ended, fails);
                     state.values.extend(end.values.iter().map(|(cell, value)| (*cell, value.clone())));
                     self.answer(&mut state, spec);
                     if passes_on {
@@ -214,6 +221,16 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
         }
         let ends = ends.into_iter().map(|(state, flow)| (state, flow.end(&book))).collect();
         Ok(Turn { ends, calls })
+    }
+
+    /// Returns the end of an attempt whose block is down, and makes no span.
+    fn refused(&self, state: &State, down: Down) -> (End, Ended) {
+        let r#type = match &self.plan.exprs[self.plan.errors[down.error.index()].r#type.index()] {
+            Expr::Const { value: Constant::Text(text) } => self.plan.text(*text).into(),
+            _ => Known::Unclear,
+        };
+        let end = End { values: Values::new(), failure: state.failure.clone(), outcome: Some(r#type) };
+        (end, Ended { share: 1.0, clean: 1.0, origins: BTreeMap::new(), extents: Extents::default() })
     }
 
     /// Stores the outcome of a call in its slots.

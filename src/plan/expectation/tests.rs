@@ -65,7 +65,8 @@ fn a_condition_that_always_hits_leaves_nothing_to_the_next() {
 fn an_extent_is_of_what_can_happen() {
     // Part 0 contains all blocks, and each block is a part.
     let extent = |plan: &Plan, part: usize| {
-        let expected = plan.expectation_by_part(ScenarioId(0), |block| vec![0, 1 + block.index()]).unwrap();
+        let expected =
+            plan.expectation_by_part(ScenarioId(0), &InForce::new(), |block| vec![0, 1 + block.index()]).unwrap();
         expected.extents.get(&part).copied().unwrap_or(Extent::NOTHING)
     };
     let (all, called) = (|plan: &Plan| extent(plan, 0), |plan: &Plan| extent(plan, 2));
@@ -124,7 +125,7 @@ fn parts_are_followed_wherever_they_are_called() {
         (&[1], 1, 1, 0.0),
     ];
     let of_block = |block: BlockId| (0..6).filter(|part| parts[*part].0.contains(&block.0)).collect::<Vec<_>>();
-    let extents = plan.expectation_by_part(ScenarioId(0), of_block).unwrap().extents;
+    let extents = plan.expectation_by_part(ScenarioId(0), &InForce::new(), of_block).unwrap().extents;
     for (part, (_, min, max, none)) in parts.into_iter().enumerate() {
         let found = extents[&part];
         assert_eq!((found.min, found.max), (min, max), "part {part}");

@@ -4,7 +4,7 @@
 //! known only when a trace is made, such as a time or an id, is [`Known::Unclear`], and so is every value computed from it.
 //! A scenario in which such a value decides can't be followed.
 
-use super::MAX_COMBINATIONS;
+use super::{InForce, MAX_COMBINATIONS};
 use crate::plan::{AttrId, Chance, Constant, Expr, ExprId, Number, Operator, Program, SlotId};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -146,6 +146,7 @@ fn one_of(choices: Choices) -> Outcomes {
 pub struct Evaluation<'a> {
     program: &'a Program,
     values: &'a Values,
+    in_force: &'a InForce,
     /// The expressions evaluated before. Every use draws again, but its possible outcomes are the same.
     known: BTreeMap<ExprId, Rc<Outcomes>>,
     /// The number of combinations of operands that were enumerated.
@@ -153,8 +154,8 @@ pub struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    pub fn new(program: &'a Program, values: &'a Values) -> Evaluation<'a> {
-        Evaluation { program, values, known: BTreeMap::new(), work: 0 }
+    pub fn new(program: &'a Program, values: &'a Values, in_force: &'a InForce) -> Evaluation<'a> {
+        Evaluation { program, values, in_force, known: BTreeMap::new(), work: 0 }
     }
 
     /// Returns the possible values of an expression. The recursion is as deep as expressions are, which the verifier
@@ -348,6 +349,7 @@ impl<'a> Evaluation<'a> {
             Expr::TimeUnix | Expr::TimeUnixMs | Expr::TimeUnixNano | Expr::TimeIso => unclear(),
             Expr::TraceId | Expr::TraceIndex | Expr::SpanId | Expr::InstanceIndex => unclear(),
             Expr::Linked { .. } | Expr::LinkedKey => unclear(),
+            Expr::Incident { incident } => always(Known::Bool(self.in_force.contains(incident))),
             Expr::StableUuid { .. } | Expr::StableHex { .. } | Expr::StableIpv4 { .. } => unclear(),
             Expr::StablePick { .. } | Expr::Round { .. } | Expr::Pad { .. } => unclear(),
             Expr::List { .. } | Expr::Array { .. } | Expr::Map { .. } => unclear(),

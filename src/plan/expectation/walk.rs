@@ -1,12 +1,12 @@
 //! Follows the blocks of a scenario along all ways that are distinguished. A block is followed once for each set of values
 //! that it reads; the result is used wherever the block is called with the same values.
 
-use super::MAX_COMBINATIONS;
 use super::flow::{End, Ended, Entry, Failure, Flow, Flows, Standing, State, Tally, meet};
 use super::ledger::{Book, Extent};
 use super::reads::{Asked, Knowledge, Reads, writes};
 use super::value::{Cell, Evaluation, Known, Outcomes, Values};
-use crate::plan::{BlockId, CallSpec, ErrorId, ExprId, Form, Group, Inst, Plan, ScenarioId};
+use super::{InForce, MAX_COMBINATIONS};
+use crate::plan::{BlockId, CallSpec, DistForm, DistId, ErrorId, ExprId, Form, Group, Inst, Plan, ScenarioId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -27,6 +27,7 @@ pub struct Summary {
 pub struct Walk<'a, P> {
     pub(super) plan: &'a Plan,
     pub(super) knowledge: &'a Knowledge,
+    in_force: &'a InForce,
     /// A function that returns the parts of a block's spans, each once.
     parts_of: P,
     known: BTreeMap<(BlockId, Entry), Rc<Summary>>,
@@ -49,8 +50,8 @@ pub(super) struct Frame<'a> {
 type Target = (usize, State);
 
 impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
-    pub fn new(plan: &'a Plan, knowledge: &'a Knowledge, parts_of: P) -> Walk<'a, P> {
-        Walk { plan, knowledge, parts_of, known: BTreeMap::new(), contested: BTreeSet::new(), work: 0 }
+    pub fn new(plan: &'a Plan, knowledge: &'a Knowledge, in_force: &'a InForce, parts_of: P) -> Walk<'a, P> {
+        Walk { plan, knowledge, in_force, parts_of, known: BTreeMap::new(), contested: BTreeSet::new(), work: 0 }
     }
 
     /// Returns the entries of a scenario's root, with their probabilities.
@@ -118,7 +119,7 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
     }
 
     pub(super) fn outcomes(&mut self, values: &Values, value: ExprId) -> Result<Rc<Outcomes>, Unforeseen> {
-        let mut evaluation = Evaluation::new(self.plan, values);
+        let mut evaluation = Evaluation::new(self.plan, values, self.in_force);
         let outcomes = evaluation.outcomes(value);
         self.look(evaluation.work)?;
         Ok(outcomes)
@@ -170,10 +171,10 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
                 }
                 return Ok(());
             }
-            Inst::Delay { .. } | Inst::DelayDist { .. } => {
-                let own = frame.tally.own.zip(plan.mean_delay(inst));
-                frame.tally.own = own.map(|(own, time)| own + flow.share * time);
+            Inst::Delay { min, max } => {
+                frame.tally.own = frame.tally.own.map(|own| own + flow.share * (min + max) as f64 / 2.0);
             }
+            Inst::DelayDist { dist } => self.spend(frame, dist, &state.values, flow.share)?,
             Inst::Roll => state.roll = Some(0),
             Inst::Fail { chance, error, target } => {
                 let share = state.chance_of(chance);
@@ -259,8 +260,9 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
     ) -> Result<(), Unforeseen> {
         let (origin, inst) = ((frame.id, pc), &self.plan.block(frame.id).code[pc]);
         let standing = if frame.reads.is_beside { Standing::Beside(Some(origin)) } else { Standing::Settled };
-        let own = frame.tally.own.zip(self.plan.mean_time_to_fail(inst));
-        frame.tally.own = own.map(|(own, time)| own + flow.share * time);
+        if let Some(delay) = self.plan.errors[error.index()].delay {
+            self.spend(frame, delay, &state.values, flow.share)?;
+        }
         frame.book.part(&mut flow.notes);
         for (r#type, share) in self.types(frame, error, &state.values)? {
             let failure = Some(Failure { r#type, standing });
@@ -269,6 +271,39 @@ impl<'a, P: Fn(BlockId) -> Vec<usize>> Walk<'a, P> {
             }
         }
         Ok(())
+    }
+
+    /// Adds a time that is drawn with probability `share` to the block's own time.
+    fn spend(&mut self, frame: &mut Frame, dist: DistId, values: &Values, share: f64) -> Result<(), Unforeseen> {
+        let time = self.mean_time(dist, values)?;
+        frame.tally.own = frame.tally.own.zip(time).map(|(own, time)| own + share * time);
+        Ok(())
+    }
+
+    /// Returns the mean of a time in ns, or `None` if it depends on values.
+    fn mean_time(&mut self, id: DistId, values: &Values) -> Result<Option<f64>, Unforeseen> {
+        let (plan, dist) = (self.plan, &self.plan.dists[id.index()]);
+        let DistForm::Changed { base, changes } = &dist.form else { return Ok(plan.mean_time(id, u64::MAX)) };
+        let (mut base, mut factor, mut added, mut longest) = (*base, 1.0, Some(0.0), 0.0);
+        for change in changes {
+            let outcomes = self.outcomes(values, change.when)?;
+            let holds = outcomes.get(&Known::Bool(true)).copied().unwrap_or(0.0);
+            if outcomes.len() > 1 || outcomes.contains_key(&Known::Unclear) {
+                return Ok(None);
+            }
+            if holds > 0.0 {
+                base = change.base.unwrap_or(base);
+                factor *= change.times;
+                if let Some(add) = change.add {
+                    added = added.zip(plan.mean_time(add, u64::MAX)).map(|(sum, mean)| sum + mean);
+                    longest += plan.dists[add.index()].max as f64;
+                }
+            }
+        }
+        longest += plan.dists[base.index()].max as f64 * factor;
+        // The mean of what is cut is not known.
+        let means = plan.mean_time(base, u64::MAX).zip(added).filter(|_| longest <= dist.max as f64);
+        Ok(means.map(|(mean, added)| mean * factor + added))
     }
 
     /// Fails the span by the instruction at `pc`, unless it failed earlier.

@@ -20,14 +20,17 @@ pub(super) fn dists(program: &Program, found: &mut Found) {
     }
 }
 
-/// Checks a part of the mix at position `at`.
+/// Checks a part of the distribution at position `at`.
 fn part_of(program: &Program, place: Place, at: usize, part: DistId) -> Checked {
     within(place, "dist", part.0, program.dists.len())?;
     if part.index() >= at {
         return Err(place.broken(Fault::Part { part }));
     }
-    let is_mix = matches!(program.dists[part.index()].form, DistForm::Mix { .. });
-    require(place, !is_mix, "no part of a mix is a mix")
+    match (&program.dists[at].form, &program.dists[part.index()].form) {
+        (_, DistForm::Changed { .. }) => require(place, false, "what is changed is no part of another distribution"),
+        (DistForm::Mix { .. }, DistForm::Mix { .. }) => require(place, false, "no part of a mix is a mix"),
+        _ => Ok(()),
+    }
 }
 
 fn form(place: Place, dist: &Dist) -> Checked {
@@ -61,6 +64,10 @@ fn form(place: Place, dist: &Dist) -> Checked {
         DistForm::Computed { unit, .. } => {
             require(place, (1..=limits::DELAY).contains(unit), "a unit of time is over 0 and at most 24 h")
         }
+        DistForm::Changed { changes, .. } => changes.iter().try_for_each(|change| {
+            let is_factor = change.times.is_finite() && change.times >= 0.0;
+            require(place, is_factor, "a factor is a finite number, at least 0")
+        }),
     }
 }
 

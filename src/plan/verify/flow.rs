@@ -348,12 +348,16 @@ impl Follow<'_> {
         let (caller_may, attempts) = (self.may_be_cut[at.block.index()], u64::from(spec.attempts()));
         self.may_be_cut[block.index()] = self.program.may_be_cut(block, &spec, caller_may);
         // After its deadline a block makes no calls.
-        let least = if caller_may { 0 } else { least };
+        let least = if caller_may || spec.down.is_some() { 0 } else { least };
         let outside = self.values.begin_turns(turns.saturating_mul(attempts));
         let called = self.block(block);
         self.values.end_turns(outside);
         if let Some(exchange) = spec.exchange {
             self.answers(at, block, exchange);
+        }
+        if let Some(down) = spec.down {
+            let r#type = self.evaluate(at.place, [self.program.errors[down.error.index()].r#type]);
+            self.error_types = self.error_types.max(r#type);
         }
         for slot in spec.outcome.into_iter().flat_map(|outcome| outcome.slots()) {
             if !self.is_own(at.base, slot) {

@@ -1,6 +1,6 @@
 //! The checks of single expressions: their operands, parameters and constants.
 
-use super::rule::{Checked, key_text, require, text, twice};
+use super::rule::{Checked, key_text, require, text, twice, within};
 use super::violation::{Fault, Place, Violation};
 use super::violations::Found;
 use crate::plan::{Chance, Constant, Expr, ExprId, Program, TextId, limits};
@@ -35,6 +35,7 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
     match expr {
         Expr::Const { value } => constant(program, place, value),
         Expr::Linked { key } => key_text(program, place, *key).map(|_| ()),
+        Expr::Incident { incident } => within(place, "incident", incident.0, program.incidents.len()),
         Expr::RandomInt { min, max } => require(place, min <= max, UPSIDE_DOWN),
         Expr::RandomFloat { min, max, digits } => {
             require(place, min <= max, UPSIDE_DOWN)?;

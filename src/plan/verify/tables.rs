@@ -7,8 +7,8 @@ use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
     AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
-    ExprId, Form, Group, Inst, LinkId, Program, ResourceId, SEMANTICS, ScopeId, ServiceId, SpanForm, SpanKind, TextId,
-    limits,
+    ExprId, Form, Group, IncidentId, Inst, LinkId, Opening, Operator, Program, ResourceId, SEMANTICS, ScopeId,
+    ServiceId, SpanForm, SpanKind, TextId, incident::DAY, limits,
 };
 use std::collections::HashSet;
 
@@ -59,6 +59,7 @@ pub(super) fn check(program: &Program, found: &mut Found) {
     }
     specs(program, found);
     dists(program, found);
+    incidents(program, found);
     scenarios(program, found);
     for (id, block) in program.block_ids().zip(&program.blocks) {
         form(program, id, block, &mut owned, found);
@@ -74,6 +75,7 @@ fn sizes(program: &Program, found: &mut Found) {
     };
     let parts = |dist: &Dist| match &dist.form {
         DistForm::Points { points } => points.len(),
+        DistForm::Changed { changes, .. } => changes.len().max(dist.parts().count()),
         _ => dist.parts().count(),
     };
     let constants = |block: &Block| -> usize {
@@ -106,6 +108,7 @@ fn sizes(program: &Program, found: &mut Found) {
         ("link sources", program.links.iter().map(|l| l.sources.len()).sum(), limits::TABLE),
         ("call specs", program.specs.len(), limits::TABLE),
         ("answers", program.answers.len(), limits::TABLE),
+        ("incidents", program.incidents.len(), limits::INCIDENTS),
         ("scenarios", program.scenarios.len(), limits::SCENARIOS),
         ("slots", program.scenarios.iter().map(|s| s.slots.len()).sum(), limits::TABLE),
         ("vars", program.scenarios.iter().map(|s| s.vars.len()).sum(), limits::TABLE),
@@ -251,7 +254,7 @@ fn specs(program: &Program, found: &mut Found) {
             found.check(within(place, "dist", dist.0, program.dists.len()));
         }
         if let Some(timeout) = spec.timeout {
-            found.check(timeout_error(program, place, timeout.error));
+            found.check(constant_error(program, place, timeout.error));
             found.check(require(place, !spec.is_async, "a call that nobody waits for has no timeout"));
         }
         if let Some(retry) = spec.retry {
@@ -270,12 +273,39 @@ fn specs(program: &Program, found: &mut Found) {
             if exchange.answers > 0 {
                 found.check(within(place, "answer", last, program.answers.len()));
             }
-            let alone = CallSpec { exchange: Some(exchange), outcome: spec.outcome, ..CallSpec::default() };
+            let CallSpec { outcome, down, .. } = *spec;
+            let alone = CallSpec { exchange: Some(exchange), outcome, down, ..CallSpec::default() };
             found.check(require(place, *spec == alone, "a request has no other terms than its outcome"));
             found.check(require(place, spec.outcome.is_some(), "a request has an outcome"));
         }
+        if let Some(down) = spec.down {
+            found.check(constant_error(program, place, down.error));
+            found.check(expr(program, place, down.when));
+            found.check(outage(program, place, down.when));
+        }
         let waits = !spec.is_async || spec.outcome.is_none();
         found.check(require(place, waits, "a call that nobody waits for has no outcome"));
+    }
+}
+
+/// Checks the windows of incidents.
+fn incidents(program: &Program, found: &mut Found) {
+    let mut names = HashSet::new();
+    for (i, incident) in program.incidents.iter().enumerate() {
+        let place = Place::Incident(IncidentId(i as u32));
+        if let Some(name) = found.check(named(program, place, "an incident's name", incident.name))
+            && !names.insert(incident.name)
+        {
+            found.add(twice(place, "incident", name));
+        }
+        found.check(require(place, (1..=limits::WINDOW).contains(&incident.length), "a window lasts 1 ns to a year"));
+        let fits = incident.every.is_none_or(|every| (incident.length..=limits::WINDOW).contains(&every));
+        found.check(require(place, fits, "windows do not overlap, and come at least once a year"));
+        let opens = match incident.at {
+            Opening::AfterStart(after) => after <= limits::WINDOW,
+            Opening::TimeOfDay(time) => time < DAY,
+        };
+        found.check(require(place, opens, "a window opens at a time of day, or within a year of the start"));
     }
 }
 
@@ -396,14 +426,28 @@ fn code(program: &Program, id: BlockId, block: &Block, found: &mut Found) {
     }
 }
 
-/// Checks that the error of a timeout needs no evaluation.
-fn timeout_error(program: &Program, place: Place, id: ErrorId) -> Checked {
+/// Checks that what decides whether a block is down is known before it starts: incidents and its instance.
+fn outage(program: &Program, place: Place, when: ExprId) -> Checked {
+    let mut waiting = vec![when];
+    while let Some(id) = waiting.pop() {
+        // What is out of range is reported with the expression that uses it.
+        let Some(expr) = program.exprs.get(id.index()) else { continue };
+        let is_known = matches!(expr, Expr::Incident { .. } | Expr::InstanceIndex | Expr::Const { .. })
+            || matches!(expr, Expr::In { .. } | Expr::Binary { operator: Operator::And | Operator::Or, .. });
+        require(place, is_known, "an outage depends on incidents and instances alone")?;
+        waiting.extend(expr.operands().filter(|operand| operand.0 < id.0));
+    }
+    Ok(())
+}
+
+/// Checks that the error of a timeout or an outage needs no evaluation.
+fn constant_error(program: &Program, place: Place, id: ErrorId) -> Checked {
     within(place, "error", id.0, program.errors.len())?;
     let error = &program.errors[id.index()];
     expr(program, place, error.r#type)?;
     let is_text = matches!(program.exprs[error.r#type.index()], Expr::Const { value: Constant::Text(_) });
     let is_plain = is_text && error.message.is_none() && error.attributes.is_empty() && error.delay.is_none();
-    require(place, is_plain, "the error of a timeout is a constant type")
+    require(place, is_plain, "the error of a timeout or an outage is a constant type")
 }
 
 /// Checks that a failure which is passed on takes no time.

@@ -1,8 +1,8 @@
 //! Violations as data, and their wording.
 
 use crate::plan::{
-    AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, LinkId, ResourceId, ScenarioId, ScopeId, ServiceId,
-    SlotId, TextId, limits,
+    AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, IncidentId, LinkId, ResourceId, ScenarioId, ScopeId,
+    ServiceId, SlotId, TextId, limits,
 };
 use std::fmt;
 
@@ -30,6 +30,7 @@ pub enum Place {
     Link(LinkId),
     CallSpec(CallSpecId),
     Dist(DistId),
+    Incident(IncidentId),
     Scenario(ScenarioId),
     Slot(ScenarioId, SlotId),
     Block(BlockId),
@@ -201,6 +202,7 @@ impl fmt::Display for Place {
             Place::Link(id) => write!(f, "{id}"),
             Place::CallSpec(id) => write!(f, "{id}"),
             Place::Dist(id) => write!(f, "{id}"),
+            Place::Incident(id) => write!(f, "{id}"),
             Place::Scenario(id) => write!(f, "{id}"),
             Place::Slot(id, slot) => write!(f, "{id} {slot}"),
             Place::Block(id) => write!(f, "{id}"),

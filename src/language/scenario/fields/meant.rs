@@ -16,6 +16,7 @@ pub fn meant(field: &str, of: &str) -> Option<Meant> {
         "a root span" | "a step" | "a shared span" => of_span(field),
         "a scenario" => of_scenario(field),
         "an error condition" => of_condition(field),
+        "an incident" => of_incident(field),
         _ => None,
     };
     match by_name {
@@ -67,20 +68,35 @@ fn of_condition(field: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+fn of_incident(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "start" | "from" | "begin" => ("when a window opens is its `at`", "at"),
+        "duration" | "length" | "lasts" => ("how long a window is open is its `for`", "for"),
+        "repeat" | "interval" | "period" => ("how often a window opens is its `every`", "every"),
+        "service" | "operation" | "scenario" | "instance" => ("the spans that it is for are in its `select`", "select"),
+        "errors" | "error_rate" | "probability" => {
+            ("how its spans fail is in its `error_conditions`: [{probability: 30, type: timeout}]", "error_conditions")
+        }
+        "delay" => ("the own time of its spans is its `delay_ms`, or grows by its `latency`", "delay_ms"),
+        _ => return None,
+    })
+}
+
 /// Returns the place where a misplaced field belongs.
 fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
     let is_item_word = ITEM_WORDS.contains(&field) && field != "vars";
     match field {
         _ if is_item_word && of == "a shared span" => Some("it is a word of the call: write it where the span is used"),
         _ if is_item_word && !matches!(of, "a span" | "a link") => Some("it is a word for an item of `calls`"),
-        "services" | "spans" | "scenarios" | "schema_version" if of == "a scenario" => {
+        "services" | "spans" | "incidents" | "scenarios" | "schema_version" if of == "a scenario" => {
             Some("it stands at the top of a file, beside `scenarios`, not in a scenario")
         }
         "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
             Some("it belongs into an item of `scenarios`")
         }
         "trace_state" => Some("it is of the whole trace: put it on the `root_span`"),
-        "load" | "incidents" | "malform" => Some("this version of tracegen does not support it"),
+        "rate" | "version" if of == "an incident" => Some("this version of tracegen does not support it"),
+        "load" | "malform" => Some("this version of tracegen does not support it"),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of invariants 1 to 10: tables, expressions, scenarios.
 
 use super::*;
+use crate::plan::{Change, Incident, IncidentId, Opening, incident::DAY};
 
 #[test]
 fn invariant_1_semantics_and_sizes() {
@@ -342,6 +343,52 @@ fn invariant_22_the_parts_of_a_mix_stand_before_it_and_are_no_mixes() {
     assert!(matches!(with_dists([computed]).unwrap_err().fault, Fault::OutOfRange { what: "expr", .. }));
     let missing = broken(|p| p.blocks[2].code[2] = Inst::DelayDist { dist: DistId(0) });
     assert_eq!((missing.place, missing.fault.to_string()), (inst(2, 2), "dist0 is out of range, there are 0".into()));
+}
+
+#[test]
+fn invariant_25_what_is_changed_is_sound() {
+    let fixed = || (DistForm::Uniform { min: 1, max: 1 }, 1);
+    let changed = |base, times, add: Option<u32>| {
+        let change = Change { when: ExprId(0), base: None, times, add: add.map(DistId) };
+        (DistForm::Changed { base: DistId(base), changes: [change].into() }, 5)
+    };
+    let plan = with_dists([fixed(), changed(0, 3.0, Some(0))]).unwrap();
+    assert_eq!(plan.bound(ScenarioId(1)).duration, 5);
+    let at = |dist| Place::Dist(DistId(dist));
+    for times in [-1.0, f64::NAN, f64::INFINITY] {
+        let found = with_dists([fixed(), changed(0, times, None)]).unwrap_err();
+        assert_eq!(found, at(1).broken(Fault::Range("a factor is a finite number, at least 0")));
+    }
+    let twice = with_dists([fixed(), changed(0, 2.0, None), changed(1, 2.0, None)]).unwrap_err();
+    assert_eq!(twice, at(2).broken(Fault::Range("what is changed is no part of another distribution")));
+    let itself = with_dists([fixed(), changed(0, 2.0, Some(1))]).unwrap_err();
+    assert_eq!(itself, at(1).broken(Fault::Part { part: DistId(1) }));
+}
+
+#[test]
+fn invariant_26_incidents_have_windows() {
+    let year = limits::WINDOW;
+    let incident = |at, length, every| Incident { name: TextId(0), at, length, every };
+    let with = |incidents: Vec<Incident>| broken(|p| p.incidents = incidents);
+    let start = Opening::AfterStart(0);
+    let at = Place::Incident(IncidentId(0));
+    for (incident, rule) in [
+        (incident(start, 0, None), "a window lasts 1 ns to a year"),
+        (incident(start, year + 1, None), "a window lasts 1 ns to a year"),
+        (incident(start, 2, Some(1)), "windows do not overlap, and come at least once a year"),
+        (incident(start, 2, Some(year + 1)), "windows do not overlap, and come at least once a year"),
+        (incident(Opening::TimeOfDay(DAY), 1, None), "a window opens at a time of day, or within a year of the start"),
+        (
+            incident(Opening::AfterStart(year + 1), 1, None),
+            "a window opens at a time of day, or within a year of the start",
+        ),
+    ] {
+        assert_eq!(with(vec![incident.clone()]), at.broken(Fault::Range(rule)), "{incident:?}");
+    }
+    let twice = with(vec![incident(start, 1, None), incident(start, 2, None)]);
+    assert!(matches!(twice.fault, Fault::Twice { what: "incident", .. }), "{twice}");
+    let missing = broken(|p| p.exprs.push(Expr::Incident { incident: IncidentId(3) }));
+    assert!(matches!(missing.fault, Fault::OutOfRange { what: "incident", id: 3, len: 0 }), "{missing}");
 }
 
 /// The expressions of a distribution are checked where it is sampled, like all other expressions.

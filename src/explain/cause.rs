@@ -1,0 +1,105 @@
+//! The root causes of incidents: what each of them changes, and of which spans. They are read from the plan's code.
+
+use crate::plan::{BlockId, Chance, DistForm, DistId, Expr, ExprId, IncidentId, Inst, Plan};
+use std::collections::BTreeMap;
+
+/// What an incident changes of the spans of an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    pub service: String,
+    pub operation: String,
+    /// The changes, each once.
+    pub changes: Vec<Effect>,
+}
+
+/// A change of spans.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Times are multiplied, replaced by others, or lengthened by a time.
+    Slower { times: f64, is_replaced: bool, is_longer: bool },
+    /// Spans fail with an error of this type, with this probability; 1 if a condition alone decides.
+    Fails { error: String, chance: f64 },
+    /// There are no spans, and calls fail.
+    Down,
+    /// A condition or a value reads whether the incident is in force.
+    Decides,
+}
+
+/// Returns the root causes of an incident, by service and operation.
+pub fn causes(plan: &Plan, incident: IncidentId) -> Vec<Cause> {
+    let mut found: BTreeMap<(String, String), Vec<Effect>> = BTreeMap::new();
+    let search = Search { plan, incident };
+    for scenario in plan.scenario_ids() {
+        for &block in plan.blocks_of(scenario) {
+            for (pc, inst) in plan.block(block).code.iter().enumerate() {
+                for (block, effect) in search.effects(block, pc, inst) {
+                    let at = (plan.service_of(block).to_owned(), plan.operation(block));
+                    let effects = found.entry(at).or_default();
+                    if !effects.contains(&effect) {
+                        effects.push(effect);
+                    }
+                }
+            }
+        }
+    }
+    found.into_iter().map(|((service, operation), changes)| Cause { service, operation, changes }).collect()
+}
+
+struct Search<'a> {
+    plan: &'a Plan,
+    incident: IncidentId,
+}
+
+impl Search<'_> {
+    /// Returns the effects of the instruction at `pc` of `block`, each with the block of the spans that it changes.
+    fn effects(&self, block: BlockId, pc: usize, inst: &Inst) -> Vec<(BlockId, Effect)> {
+        let plan = self.plan;
+        let span = plan.span_block(block);
+        if let Inst::Test { value, .. } = *inst {
+            // A test before a roll only spares the draw.
+            let mut rest = plan.block(block).code[pc + 1..].iter();
+            let guarded = rest.find(|inst| !matches!(inst, Inst::Test { .. }));
+            return match guarded {
+                _ if !self.reads(value) => vec![],
+                Some(Inst::Roll) => vec![],
+                Some(Inst::Fail { chance, .. }) => {
+                    let at =
+                        plan.block(block).code.iter().enumerate().skip(pc).find(|(_, inst)| inst.error().is_some());
+                    let error = at.map_or_else(String::new, |(pc, _)| plan.failure_name(block, pc));
+                    vec![(span, Effect::Fails { error, chance: chance.0 as f64 / Chance::ONE.0 as f64 })]
+                }
+                _ => vec![(span, Effect::Decides)],
+            };
+        }
+        let mut effects: Vec<(BlockId, Effect)> =
+            plan.drawn(inst).flat_map(|dist| self.changes(dist)).map(|effect| (span, effect)).collect();
+        let down = inst.spec().and_then(|spec| plan.specs[spec.index()].down);
+        if let (Some(callee), Some(down)) = (inst.callee(), down)
+            && self.reads(down.when)
+        {
+            effects.push((plan.span_block(callee), Effect::Down));
+        }
+        if effects.is_empty() && plan.evaluated(inst).any(|value| self.reads(value)) {
+            effects.push((span, Effect::Decides));
+        }
+        effects
+    }
+
+    /// Returns the changes that the incident makes to a distribution.
+    fn changes(&self, dist: DistId) -> Vec<Effect> {
+        let DistForm::Changed { changes, .. } = &self.plan.dists[dist.index()].form else { return vec![] };
+        let own = changes.iter().filter(|change| self.reads(change.when));
+        own.map(|change| Effect::Slower {
+            times: change.times,
+            is_replaced: change.base.is_some(),
+            is_longer: change.add.is_some(),
+        })
+        .collect()
+    }
+
+    /// Reports whether an expression reads whether the incident is in force.
+    fn reads(&self, value: ExprId) -> bool {
+        let expr = &self.plan.exprs[value.index()];
+        *expr == Expr::Incident { incident: self.incident } || expr.operands().any(|operand| self.reads(operand))
+    }
+}
