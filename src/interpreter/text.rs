@@ -194,6 +194,7 @@ pub(super) fn put_ipv4(out: &mut Bytes, bits: u32) {
 }
 
 /// Appends a global unicast IPv6 address (2000::/3, RFC 4291), formatted as in RFC 5952.
+#[inline]
 pub(super) fn put_ipv6(out: &mut Bytes, a: u64, b: u64) {
     let bits = ((a as u128) << 64 | b as u128) >> 3 | 1 << 125;
     let groups: [u16; 8] = std::array::from_fn(|i| (bits >> (112 - 16 * i)) as u16);

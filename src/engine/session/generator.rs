@@ -207,7 +207,8 @@ impl Generator {
     fn send(&mut self, era: usize, departure: &Departure) {
         let Live { interpreter, outbox, departures, .. } = &mut self.live[era];
         let (Some(exporter), Some(outbox), Some((_, recent))) = (&self.exporter, outbox, departures) else { return };
-        let origin = interpreter.run().origin().clone();
+        let run = interpreter.run().clone();
+        let origin = run.origin();
         for leaving in &departure.spans {
             let trace = recent.get(interpreter, leaving.index);
             let span = origin.view(trace).span(leaving.ordinal as usize);

@@ -178,6 +178,7 @@ impl Evaluation<'_> {
     }
 
     /// Returns the result of `make` for the text of an operand.
+    #[inline(always)]
     pub(super) fn stable(&mut self, of: ExprId, make: impl FnOnce(&mut Self, Value) -> Value) -> Value {
         let text = self.text(of);
         if text.is_absent() { Value::ABSENT } else { make(self, text) }
