@@ -41,7 +41,7 @@ pub use id::{
     AnswerId, AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, IncidentId, LinkId, ResourceId,
     ScenarioId, ScopeId, ServiceId, SlotId, TextId,
 };
-pub use incident::{Change, Incident, Opening, Window, Windows};
+pub use incident::{Change, Incident, Opening, Rollout, Window, Windows};
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
 pub use number::Number;
@@ -117,6 +117,31 @@ pub struct Service {
     /// starts (one 32-bit draw, before everything else). Any other span takes its parent's instance if that is of the same
     /// service, and otherwise draws one, too.
     pub instances: u32,
+    /// The versions that instances run while incidents are in force, in the order of the instances, and for each of them in
+    /// the order of the incidents, of which the last one counts. Each has a resource; these follow those of the instances.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<Rollout>,
+}
+
+impl Service {
+    /// Returns the number of resources.
+    pub fn resource_count(&self) -> u32 {
+        self.instances.saturating_add(self.rollouts.len() as u32)
+    }
+
+    /// Returns the resources: those of the instances in order, and then those of the rollouts.
+    pub fn resources(&self) -> impl Iterator<Item = ResourceId> + use<> {
+        (self.first_resource.0..self.first_resource.0 + self.resource_count()).map(ResourceId)
+    }
+
+    /// Returns the number of the instance that has this resource, or `None` if it is that of another service.
+    pub fn instance_of(&self, resource: ResourceId) -> Option<u32> {
+        let at = resource.0.checked_sub(self.first_resource.0)?;
+        match at.checked_sub(self.instances) {
+            None => Some(at),
+            Some(rolled) => self.rollouts.get(rolled as usize).map(|rollout| rollout.instance),
+        }
+    }
 }
 
 /// A service instance: its attributes in the order in which they are sent. Their expressions read no slot, time, id or

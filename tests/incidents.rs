@@ -16,10 +16,11 @@ use std::sync::Arc;
 use support::binary::{spans, tracegen};
 use support::collector::read_delimited;
 use tracegen::explain::{Figure, Part, Question, Subject, explain, timeline};
-use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
+use tracegen::interpreter::{Arrivals, Epoch, Interpreter, Run, Schedule};
+use tracegen::journal::{Archive, Selection};
 use tracegen::language::diagnostic::render;
 use tracegen::plan::{InForce, IncidentId, Plan};
-use tracegen::trace::{Datum, NONE, Trace};
+use tracegen::trace::{Datum, NONE, StoredTrace, Trace};
 use tracegen::{compiler, language};
 
 const MS: u64 = 1_000_000;
@@ -44,6 +45,7 @@ struct Seen {
     end: u64,
     error: Option<String>,
     attributes: BTreeMap<String, String>,
+    version: Option<String>,
 }
 
 impl Seen {
@@ -78,6 +80,11 @@ fn traces(text: &str, count: u64, gap: u64) -> Vec<Vec<Seen>> {
                 end: record.end - START,
                 error: span.failure().map(|(kind, _)| kind.into()),
                 attributes: span.attributes().map(|(key, value)| (key.into(), text(value))).collect(),
+                version: {
+                    let mut resource = run.resources().get(record.resource);
+                    let version = resource.find(|(key, _)| *key == "service.version");
+                    version.map(|(_, value)| text(value))
+                },
             }
         });
         spans.collect()
@@ -317,6 +324,48 @@ scenarios:
     assert!(written > 25 && unwritten > 25, "{written} {unwritten}");
 }
 
+/// While an incident rolls a version out, the selected instances run it, for each span by its own start; of two the last counts.
+#[test]
+fn a_version_is_that_of_the_instance_when_a_span_starts() {
+    let text = "
+services: {shop: {instances: 3, version: 1.4.0}, stock: }
+incidents:
+  - {name: canary, at: +100ms, for: 100ms, select: {service: shop, instance: 1}, version: 1.5.0}
+  - {name: all, at: +150ms, for: 100ms, select: {service: shop}, version: 2.0.0}
+  - {name: first, at: +220ms, for: 100ms, select: {service: stock}, version: 0.1}
+scenarios:
+  - name: a
+    root_span:
+      service: shop
+      operation: root
+      kind: SERVER
+      delay_ms: 30
+      attributes: {version: <<service.version>>, instance: <<instance.index>>}
+      calls:
+        - {service: shop, operation: child, attributes: {version: <<service.version>>, instance: <<instance.index>>}}
+        - {service: stock, operation: other}
+";
+    let plain = text.replace("incidents:", "x-none:");
+    let mut versions = BTreeSet::new();
+    for (trace, plain) in traces(text, 400, MS).iter().zip(&traces(&plain, 400, MS)) {
+        assert_eq!(trace[0].attributes["instance"], plain[0].attributes["instance"]);
+        assert_eq!(trace[0].attributes["instance"], trace[1].attributes["instance"]);
+        for span in &trace[..2] {
+            let version = match span.start / MS {
+                150..250 => "2.0.0",
+                100..200 if span.attributes["instance"] == "1" => "1.5.0",
+                _ => "1.4.0",
+            };
+            assert_eq!(span.version.as_deref(), Some(version), "{span:?}");
+            assert_eq!(span.attributes["version"], version);
+            versions.insert(version);
+        }
+        let is_versioned = (220 * MS..320 * MS).contains(&trace[2].start);
+        assert_eq!(trace[2].version.as_deref(), is_versioned.then_some("0.1"));
+    }
+    assert_eq!(versions.len(), 3);
+}
+
 /// A file without incidents has none in its plan, and one that only names them draws as it did before.
 #[test]
 fn outside_of_its_windows_an_incident_changes_nothing() {
@@ -428,6 +477,66 @@ fn a_timeline_is_what_a_run_shows() {
         durations.sort_unstable();
         let (p50, found) = (durations[durations.len() / 2], part.durations.expect("durations").p50);
         assert!(p50.abs_diff(found) as f64 <= 0.05 * found as f64, "{p50}: {step:?}");
+    }
+}
+
+/// The windows are counted from the start of the run, in its later epochs, too, and when their traces are made again.
+#[test]
+fn windows_stay_where_they_are_when_an_epoch_begins() {
+    let plan = Arc::new(compile(&file("  - {name: x, at: +10s, for: 5s, every: 20s}")));
+    let arrivals = Arrivals::Even { count: 10, per_ns: SECOND };
+    let run = Arc::new(Run::new(plan, 7, Schedule::new(START, arrivals).expect("a sound schedule")));
+    let mut schedule = (**run.schedule()).clone();
+    let faster = Arrivals::Even { count: 20, per_ns: SECOND };
+    schedule.push_epoch(Epoch { first: 120, opening: START + 12 * SECOND, arrivals: faster }).expect("in order");
+    let mut archive = Archive::so_far(&run, Selection::default(), &schedule);
+    let mut interpreter = Interpreter::new(&run);
+    interpreter.update(&Arc::new(schedule));
+    let (mut trace, mut open) = (Trace::default(), BTreeSet::new());
+    for index in 0..700 {
+        interpreter.trace(index, &mut trace);
+        let made = StoredTrace::of(run.origin().view(&trace)).expect("a small trace");
+        let (era, again) = archive.remake(index).expect("a trace of the run");
+        assert_eq!(StoredTrace::of(era.origin().view(&again)).expect("a small trace"), made, "{index}");
+        let seconds = (trace.start - START) / SECOND;
+        let attribute = run.origin().view(&trace).span(0).attributes().next();
+        let Some((_, Datum::Bool(is_open))) = attribute else { panic!("no bool") };
+        assert_eq!(is_open, (10..15).contains(&(seconds % 20)), "{seconds}");
+        open.insert((index < 120, is_open));
+    }
+    assert_eq!(open.len(), 4);
+}
+
+/// What `explain` prints about incidents names them, their windows, causes and signals.
+#[test]
+fn explain_shows_incidents_and_times() {
+    let explained = |more: &[&str]| {
+        let output = tracegen().args(["explain", "--samples", "2000", "docs/alerts/shop.yaml"]).args(more).assert();
+        String::from_utf8(output.success().get_output().stdout.clone()).expect("text")
+    };
+    let text = explained(&["--incidents"]);
+    for part in [
+        "stock outage  for 6m: 2026-01-01T07:00:00Z .. 2026-01-01T07:06:00Z",
+        "  orders  place order: fails with NullPointerException (25 %)",
+        "  payment  POST /charge: 8 times as long and fails with provider_timeout (4 %)",
+        "rate, errors",
+    ] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    let at = explained(&["--at", "2026-01-01T11:30:00Z"]);
+    assert!(at.starts_with("at 2026-01-01T11:30:00Z: bad deploy\n"), "{at}");
+    assert!(explained(&["--at", "+11h"]).starts_with("at 2026-01-01T11:00:00Z: no incident\n"));
+    let json = explained(&["--window", "2026-01-01T06:58:00Z..2026-01-01T07:08:00Z", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let steps = json["steps"].as_array().expect("steps");
+    let in_force = steps.iter().map(|step| step["in_force"].as_array().expect("names").len());
+    assert_eq!(in_force.collect::<Vec<_>>(), [0, 0, 1, 1, 1, 1, 1, 1, 0, 0]);
+    let steady = steps.iter().map(|step| step["steady"].as_bool().expect("a bool"));
+    assert_eq!(steady.collect::<Vec<_>>(), [true, false, false, true, true, true, true, false, false, true]);
+    for wrong in
+        [&["--window", "2026-01-01"][..], &["--window", "+5m..+1m"], &["--at", "soon"], &["--window", "-1h..+1h"]]
+    {
+        tracegen().args(["explain", "docs/alerts/shop.yaml"]).args(wrong).assert().code(2);
     }
 }
 

@@ -20,8 +20,9 @@ use super::types::{Kind, Type};
 use crate::language::diagnostic::{Problem, Role, Unavailable};
 use crate::language::source::Loc;
 use crate::language::template::{Expr as Ast, Node};
-use crate::plan::{Constant, Expr, ExprId, Fault, IncidentId, Outcome, Resource, ServiceId, SlotId};
+use crate::plan::{Constant, Expr, ExprId, Fault, IncidentId, Operator, Outcome, Resource, Rollout, ServiceId, SlotId};
 use foldhash::HashMap;
+use std::collections::BTreeMap;
 
 /// The maximum depth of expressions, so that the recursion here does not rely on the parser's limit.
 const MOST_NESTED: usize = 100;
@@ -349,14 +350,46 @@ impl<'a> Expressions<'a> {
             let why = if key == INSTANCE_ID { Unavailable::NoInstances } else { Unavailable::NoVersion };
             return self.fail(Problem::NotAvailable { name: path.join("."), why }, loc);
         };
+        let rolled = service.rollouts.iter().enumerate().filter_map(|(at, rollout)| {
+            let resource = service.first_resource.index() + service.instances as usize + at;
+            Some((*rollout, value(&program.resources[resource])?))
+        });
+        let (rolled, instances): (Vec<_>, u32) = (rolled.collect(), service.instances);
         let first = *values.first()?;
-        if values.iter().all(|value| *value == first) {
-            return Some(Typed { expr: first, ty: Kind::Text.into(), quoted: None });
-        }
-        let grown = self.tables.repeat(values.len());
+        let usual = if values.iter().all(|value| *value == first) {
+            first
+        } else {
+            let grown = self.tables.repeat(values.len());
+            self.within(grown, loc)?;
+            let of = self.tables.expr(Expr::InstanceIndex);
+            self.tables.expr(Expr::Nth { of, items: values })
+        };
+        let grown = self.tables.repeat(rolled.len());
         self.within(grown, loc)?;
-        let of = self.tables.expr(Expr::InstanceIndex);
-        self.add(Expr::Nth { of, items: values }, Kind::Text)
+        let expr = if key == INSTANCE_ID { usual } else { self.rolled_out(usual, &rolled, instances) };
+        Some(Typed { expr, ty: Kind::Text.into(), quoted: None })
+    }
+
+    /// Returns the value of a resource attribute of the current span's instance, which is `usual`, or while an incident is in
+    /// force that of the rollout: of several incidents, the last one counts.
+    fn rolled_out(&mut self, usual: ExprId, rolled: &[(Rollout, ExprId)], instances: u32) -> ExprId {
+        let mut by_incident: BTreeMap<IncidentId, (ExprId, Vec<u32>)> = BTreeMap::new();
+        for (rollout, value) in rolled {
+            by_incident.entry(rollout.incident).or_insert((*value, vec![])).1.push(rollout.instance);
+        }
+        let mut otherwise = usual;
+        for (incident, (then, selected)) in by_incident {
+            let mut condition = self.tables.expr(Expr::Incident { incident });
+            if selected.len() < instances as usize {
+                let number = |instance: u32| self.tables.constant(Constant::Int(instance.into()));
+                let items = selected.into_iter().map(number).collect();
+                let of = self.tables.expr(Expr::InstanceIndex);
+                let right = self.tables.expr(Expr::In { of, items });
+                condition = self.tables.expr(Expr::Binary { operator: Operator::And, left: condition, right });
+            }
+            otherwise = self.tables.expr(Expr::If { condition, then, otherwise });
+        }
+        otherwise
     }
 
     /// Returns the problem for a name without a meaning, and the related places, or `None` if it follows from another

@@ -8,7 +8,7 @@ use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::version::Version;
 use crate::language::scenario::{InstrumentationScope, Model, Service};
 use crate::language::source::{Loc, Located};
-use crate::plan::{ExprId, Resource, ResourceId, ServiceId, TextId, limits};
+use crate::plan::{ExprId, IncidentId, Resource, ResourceId, Rollout, ServiceId, TextId, glob, limits};
 use foldhash::{HashMap, HashMapExt};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -46,8 +46,12 @@ impl<'m> Services<'m> {
             return None;
         }
         let Some(services) = &in_force.services else {
-            let attributes = vec![resource(&name.value, None, None, None, tables, report)];
-            return self.add(&name.value, attributes, tables);
+            let mut resources = vec![resource(&name.value, None, None, None, tables, report)];
+            let (rollouts, versions): (_, Vec<&str>) = self.rollouts(&name.value, 1).into_iter().unzip();
+            for version in versions {
+                resources.push(resource(&name.value, None, None, Some(version), tables, report));
+            }
+            return self.add(&name.value, resources, rollouts, tables);
         };
         let Some(service) = services.get(&name.value) else {
             let nearest = report.nearest(&name.value, services.iter().map(|s| s.name.value.as_str()));
@@ -79,22 +83,55 @@ impl<'m> Services<'m> {
             report.add(Problem::BeyondLimits { fault }, instances.loc);
             return None;
         }
+        let rollouts = self.rollouts(&service.name.value, instances);
         let first = listed_resource(service, 0, version(0), tables, report);
         // All instances have the same number of values.
         let values: usize = first.iter().map(|(_, value)| 1 + tables.elements(*value)).sum();
-        self.attributes += first.len() * instances as usize;
+        let resources = instances as usize + rollouts.len();
+        self.attributes += first.len() * resources;
         let attributes = at_most("resource attributes", self.attributes as u64, limits::TABLE as u64);
-        if let Err(fault) = attributes.and_then(|()| tables.repeat(values * instances as usize)) {
+        if let Err(fault) = attributes.and_then(|()| tables.repeat(values * resources)) {
             report.beyond(&fault, service.name.loc);
             return None;
         }
         let others = (1..instances).map(|at| listed_resource(service, at, version(at), tables, report));
-        let resources = std::iter::once(first).chain(others).collect();
-        self.add(&service.name.value, resources, tables)
+        let mut resources: Vec<Attributes> = std::iter::once(first).chain(others).collect();
+        for (rollout, version) in &rollouts {
+            resources.push(listed_resource(service, rollout.instance, Some(version), tables, report));
+        }
+        let rollouts = rollouts.into_iter().map(|(rollout, _)| rollout).collect();
+        self.add(&service.name.value, resources, rollouts, tables)
     }
 
-    fn add(&mut self, name: &str, resources: Vec<Attributes>, tables: &mut Tables) -> Option<ServiceId> {
+    /// Returns the versions that the instances of a service run while incidents are in force.
+    fn rollouts(&self, service: &str, instances: u32) -> Vec<(Rollout, &'m str)> {
+        let rolling = self.model.incidents.iter().enumerate().filter_map(|(at, incident)| {
+            let version = incident.version.as_ref()?;
+            let glob = incident.select.as_ref().and_then(|select| select.service.as_ref());
+            let is_selected = glob.is_none_or(|glob| glob::matches(&glob.value, service));
+            is_selected.then_some((IncidentId(at as u32), incident, version.value.as_str()))
+        });
+        let mut rollouts = vec![];
+        for (incident, written, version) in rolling {
+            let all = (0..instances).filter(|_| written.instances().is_empty());
+            let some = written.instances().iter().map(|instance| instance.value).filter(|number| *number < instances);
+            rollouts.extend(all.chain(some).map(|instance| (Rollout { incident, instance }, version)));
+        }
+        rollouts.sort_by_key(|(rollout, _)| (rollout.instance, rollout.incident));
+        rollouts.dedup_by_key(|(rollout, _)| *rollout);
+        rollouts
+    }
+
+    /// Adds a service with the resources of its instances and then those of its rollouts.
+    fn add(
+        &mut self,
+        name: &str,
+        resources: Vec<Attributes>,
+        rollouts: Vec<Rollout>,
+        tables: &mut Tables,
+    ) -> Option<ServiceId> {
         let name = tables.text(name);
+        let instances = (resources.len() - rollouts.len()) as u32;
         let key = (name, resources);
         if let Some(&id) = self.known.get(&key) {
             return Some(id);
@@ -104,7 +141,8 @@ impl<'m> Services<'m> {
         program.services.push(crate::plan::Service {
             name,
             first_resource: ResourceId(program.resources.len() as u32),
-            instances: key.1.len() as u32,
+            instances,
+            rollouts,
         });
         program.resources.extend(key.1.iter().map(|attributes| Resource { attributes: attributes.clone() }));
         self.known.insert(key, id);
@@ -183,10 +221,10 @@ fn resource(
         attributes.push((tables.text(key), tables.text_constant(value)));
     };
     text("service.name", name);
-    let Some(service) = service else { return attributes };
     if let Some(version) = version {
         text("service.version", version);
     }
+    let Some(service) = service else { return attributes };
     if let Some(namespace) = &service.namespace {
         text("service.namespace", &namespace.value);
     }
@@ -197,7 +235,7 @@ fn resource(
         let key = &attribute.key;
         let field = match key.value.as_str() {
             "service.name" => Some("name"),
-            "service.version" if service.version.is_some() => Some("version"),
+            "service.version" if version.is_some() || service.version.is_some() => Some("version"),
             "service.namespace" if service.namespace.is_some() => Some("namespace"),
             "service.instance.id" if instance.is_some() => Some("instances"),
             _ => None,

@@ -1,12 +1,13 @@
 //! The root causes of incidents: what each of them changes, and of which spans. They are read from the plan's code.
 
-use crate::plan::{BlockId, Chance, DistForm, DistId, Expr, ExprId, IncidentId, Inst, Plan};
+use crate::plan::{BlockId, Chance, Constant, DistForm, DistId, Expr, ExprId, IncidentId, Inst, Plan};
 use std::collections::BTreeMap;
 
 /// What an incident changes of the spans of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cause {
     pub service: String,
+    /// The operation, or `*` for all of the service.
     pub operation: String,
     /// The changes, each once.
     pub changes: Vec<Effect>,
@@ -21,6 +22,8 @@ pub enum Effect {
     Fails { error: String, chance: f64 },
     /// There are no spans, and calls fail.
     Down,
+    /// Instances run another version.
+    Version { version: String },
     /// A condition or a value reads whether the incident is in force.
     Decides,
 }
@@ -40,6 +43,22 @@ pub fn causes(plan: &Plan, incident: IncidentId) -> Vec<Cause> {
                     }
                 }
             }
+        }
+    }
+    for service in &plan.services {
+        let rolled = (service.rollouts.iter().zip(service.resources().skip(service.instances as usize)))
+            .find(|(rollout, _)| rollout.incident == incident);
+        let version = rolled.and_then(|(_, resource)| {
+            let attributes = &plan.resources[resource.index()].attributes;
+            let (_, value) = attributes.iter().find(|(key, _)| plan.text(*key) == "service.version")?;
+            match &plan.exprs[value.index()] {
+                Expr::Const { value: Constant::Text(version) } => Some(plan.text(*version).to_owned()),
+                _ => None,
+            }
+        });
+        if let Some(version) = version {
+            let at = (plan.text(service.name).to_owned(), "*".to_owned());
+            found.entry(at).or_default().push(Effect::Version { version });
         }
     }
     found.into_iter().map(|((service, operation), changes)| Cause { service, operation, changes }).collect()

@@ -25,8 +25,7 @@ impl Layout {
             let service = &plan.services[form.service.index()];
             *firsts.entry((form.service, scope)).or_insert_with(|| {
                 let first = (groups.len() as u32).wrapping_sub(service.first_resource.0);
-                let resources = service.first_resource.0..service.first_resource.0 + service.instances;
-                groups.extend(resources.map(|resource| (ResourceId(resource), Some(scope))));
+                groups.extend(service.resources().map(|resource| (resource, Some(scope))));
                 first
             })
         };

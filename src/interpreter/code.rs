@@ -7,8 +7,8 @@ use super::site::Site;
 use super::stable::Stable;
 use super::tables::Tables;
 use crate::plan::{
-    AttrId, Block, BlockId, DistId, ErrorId, EventId, Expr, ExprId, Form, Inst, LinkId, Plan, ResourceId, SlotId,
-    Windows,
+    AttrId, Block, BlockId, DistId, ErrorId, EventId, Expr, ExprId, Form, Inst, LinkId, Plan, ResourceId, Rollout,
+    Service, SlotId, Windows,
 };
 use crate::trace::{AttrRecord, Texts, Value};
 use std::sync::Arc;
@@ -50,8 +50,8 @@ pub(super) struct Entry {
     pub attr_count: u32,
     /// The first instance of the service.
     pub resource: ResourceId,
-    /// The number of the service's instances.
-    pub instances: u32,
+    /// Whether all spans have that resource: there is one instance, with one version.
+    pub is_fixed: bool,
     /// Whether the span is a SERVER or a CONSUMER span, whose instance is chosen for itself.
     pub arrives: bool,
 }
@@ -154,7 +154,7 @@ impl Entry {
         attrs: AttrId(0),
         attr_count: 0,
         resource: ResourceId(0),
-        instances: 1,
+        is_fixed: true,
         arrives: false,
     };
 }
@@ -214,6 +214,23 @@ impl Code {
         &self.entries[block.index()]
     }
 
+    /// Returns the resource of an instance of a service at `now`, in ns since 1970.
+    pub fn resource(&self, service: &Service, instance: u32, now: u64) -> ResourceId {
+        let first = service.rollouts.partition_point(|rollout| rollout.instance < instance);
+        let own = service.rollouts[first..].iter().take_while(|rollout| rollout.instance == instance);
+        let is_in_force = |(_, rollout): &(usize, &Rollout)| self.windows[rollout.incident.index()].contain(now);
+        let at = match own.enumerate().filter(is_in_force).last() {
+            Some((rollout, _)) => service.instances + (first + rollout) as u32,
+            None => instance,
+        };
+        ResourceId(service.first_resource.0 + at)
+    }
+
+    /// Returns the service of a block's spans.
+    pub fn service(&self, block: BlockId) -> &Service {
+        &self.plan.services[self.plan.span(block).service.index()]
+    }
+
     /// Returns the attributes that a block's span begins with.
     #[inline(always)]
     pub fn attributes(&self, entry: &Entry, slots: &[Value]) -> impl ExactSizeIterator<Item = AttrRecord> {
@@ -235,7 +252,7 @@ fn entry(plan: &Plan, block: &Block, pc: u32) -> Entry {
         attrs: AttrId(span.attrs.first),
         attr_count: span.attrs.count,
         resource: service.first_resource,
-        instances: service.instances,
+        is_fixed: service.instances == 1 && service.rollouts.is_empty(),
         arrives: span.kind.is_remote(),
     }
 }

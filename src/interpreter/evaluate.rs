@@ -221,7 +221,7 @@ impl Evaluation<'_> {
                     Some(arrival) => (arrival.block, arrival.resource),
                     None => (self.trace.spans[self.span as usize].block, self.trace.spans[self.span as usize].resource),
                 };
-                Value::int((resource.0 - code.entry(block).resource.0).into())
+                code.service(block).instance_of(resource).map_or(Value::ABSENT, |instance| Value::int(instance.into()))
             }
             Expr::Incident { incident } => Value::bool(self.is_in_force(*incident)),
             Expr::Linked { key } => self.linked_attribute(*key),

@@ -222,7 +222,7 @@ impl Machine {
 #[inline(always)]
 fn begin(run: &Run, e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -> Frame {
     let entry = e.code.entry(block);
-    let resource = if entry.instances == 1 { entry.resource } else { instance(e, block, parent) };
+    let resource = if entry.is_fixed { entry.resource } else { instance(e, block, parent, now) };
     let span = e.trace.spans.len() as u32;
     let attrs = e.trace.attrs.len() as u32;
     e.trace.attrs.extend(e.code.attributes(entry, e.slots));
@@ -260,9 +260,9 @@ fn up_again(e: &mut Evaluation, calls: &mut Calls, at: u32, parent: u32, down: D
         let block = e.code.sites[at as usize].block;
         let entry = e.code.entry(block);
         // The instance is drawn before all else, as it is for a span that starts.
-        let resource = if entry.instances == 1 { entry.resource } else { instance(e, block, parent) };
+        let resource = if entry.is_fixed { entry.resource } else { instance(e, block, parent, start) };
         if !e.is_down(down.when, Arrival { time: start, resource, block }) {
-            e.drawn = (entry.instances != 1).then_some(resource);
+            e.drawn = (!entry.is_fixed).then_some(resource);
             return Next::Run(start);
         }
         match calls.refuse(e, at, down, start) {
@@ -281,20 +281,22 @@ fn enter(run: &Run, e: &mut Evaluation, site: &Site, caller: &Frame, now: u64) -
     Frame { pc: e.code.entry(site.block).pc, ..*caller }
 }
 
-/// Chooses the instance on which a span runs, if there are several: the parent's instance if the parent is of the same
-/// service and calls the span in its own process, otherwise a drawn one.
-fn instance(e: &mut Evaluation, block: BlockId, parent: u32) -> ResourceId {
+/// Chooses the instance on which a span runs that starts at `now` (in ns since 1970), and returns its resource: the
+/// parent's instance if the parent is of the same service and calls the span in its own process, otherwise a drawn one, if
+/// there are several.
+fn instance(e: &mut Evaluation, block: BlockId, parent: u32, now: u64) -> ResourceId {
     if let Some(drawn) = e.drawn.take() {
         return drawn;
     }
-    let entry = e.code.entry(block);
-    if !entry.arrives && parent != NONE {
-        let theirs = e.trace.spans[parent as usize].resource;
-        if theirs.0.wrapping_sub(entry.resource.0) < entry.instances {
-            return theirs;
-        }
-    }
-    ResourceId(entry.resource.0 + e.random.below32(entry.instances))
+    let code = e.code;
+    let service = code.service(block);
+    let theirs = (!code.entry(block).arrives && parent != NONE).then(|| e.trace.spans[parent as usize].resource);
+    let instance = match theirs.and_then(|theirs| service.instance_of(theirs)) {
+        Some(instance) => instance,
+        None if service.instances == 1 => 0,
+        None => e.random.below32(service.instances),
+    };
+    code.resource(service, instance, now)
 }
 
 /// The data needed to search for the target of a link.

@@ -3,7 +3,7 @@
 //! An incident is in force in windows of time, which [`Windows`] computes for a run. What it changes is a part of the code:
 //! an [`super::Expr::Incident`] is true in its windows, and guards failures, terms of times ([`super::Change`]) and calls.
 
-use super::id::{ExprId, TextId};
+use super::id::{ExprId, IncidentId, TextId};
 use serde::{Deserialize, Serialize};
 
 /// A day in ns.
@@ -98,6 +98,15 @@ impl Windows {
             })
             .filter(move |window| window.end > from)
     }
+}
+
+/// A version of a service that one of its instances runs while an incident is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollout {
+    pub incident: IncidentId,
+    /// The number of the instance.
+    pub instance: u32,
 }
 
 /// A change of a time while a condition holds.

@@ -23,7 +23,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct ServiceJson<'a> {
     name: &'a str,
-    /// The attributes of each instance.
+    /// The attributes of each instance, and then those of the versions that instances run while incidents are in force.
     instances: Vec<BTreeMap<&'a str, String>>,
 }
 
@@ -99,9 +99,8 @@ impl Plan {
     }
 
     fn service_json(&self, service: &Service) -> ServiceJson<'_> {
-        let resources = &self.resources[service.first_resource.index()..][..service.instances as usize];
-        let instances = resources.iter().map(|resource| {
-            let attributes = resource.attributes.iter();
+        let instances = service.resources().map(|resource| {
+            let attributes = self.resources[resource.index()].attributes.iter();
             attributes.map(|(key, value)| (self.text(*key), self.show_expr(*value).to_string())).collect()
         });
         ServiceJson { name: self.text(service.name), instances: instances.collect() }

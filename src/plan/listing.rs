@@ -3,7 +3,7 @@
 use super::notation::{duration, name, percent};
 use super::{
     AttrId, BlockId, CallSpecId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Form, Group, Incident, IncidentId,
-    Inst, LinkId, Opening, Place, Plan, Program, Repeat, ResourceId,
+    Inst, LinkId, Opening, Place, Plan, Program, Repeat,
 };
 use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::{BTreeSet, HashSet};
@@ -338,11 +338,13 @@ impl Listing<'_> {
         let (plan, service) = (self.plan, &self.plan.services[id.index()]);
         let instances = counted(service.instances as usize, "instance");
         writeln!(f, "{id} {}  {instances}", plan.show_name(service.name))?;
-        for r in service.first_resource.0..service.first_resource.0 + service.instances {
-            let resource = ResourceId(r);
+        for (at, resource) in service.resources().enumerate() {
             write!(f, "  {resource}")?;
             for (key, value) in &plan.resources[resource.index()].attributes {
                 write!(f, "  {} = {}", plan.show_name(*key), plan.show_expr(*value))?;
+            }
+            if let Some(rollout) = at.checked_sub(service.instances as usize).map(|at| &service.rollouts[at]) {
+                write!(f, "  while {} for instance {}", rollout.incident, rollout.instance)?;
             }
             writeln!(f)?;
         }

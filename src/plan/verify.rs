@@ -36,7 +36,8 @@ impl Plan {
     /// 1. `semantics` is [`super::SEMANTICS`]; no table or row is larger than [`super::limits`] says.
     /// 2. Every id is in range of its table; slots are of the block's own scenario.
     /// 3. Texts are unique, no longer than the limits one by one and together; names and keys are not empty.
-    /// 4. A service has at least one instance; its resources follow those of the service before, and none is left over.
+    /// 4. A service has at least one instance; its resources and then those of its rollouts follow those of the service before,
+    ///    and none is left over. Rollouts are in the order of instances, and for an instance in that of incidents.
     ///    Scopes are unique; the instances of services, counted again for each scope that their spans are of, fit a table.
     /// 5. Each attribute belongs to at most one span, event or link; keys are unique in a span (constant and computed together), in
     ///    an event, in a link and in a resource.

@@ -99,6 +99,7 @@ fn change(effect: &Effect) -> Value {
         }
         Effect::Fails { error, chance } => json!({ "change": "fails", "error_type": error, "probability": chance }),
         Effect::Down => json!({ "change": "down" }),
+        Effect::Version { version } => json!({ "change": "version", "version": version }),
         Effect::Decides => json!({ "change": "decides" }),
     }
 }

@@ -115,6 +115,7 @@ fn change(effect: &Effect) -> String {
             format!("fails with {} ({} %)", foreign(error), (chance * 1e6).round() / 1e4)
         }
         Effect::Down => "down".into(),
+        Effect::Version { version } => format!("version {}", foreign(version)),
         Effect::Decides => "decides".into(),
     }
 }

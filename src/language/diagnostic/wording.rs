@@ -429,7 +429,7 @@ impl Problem {
                 Some("let it fail, `error_conditions: [{probability: 100, type: unavailable}]`, or select what is called".into())
             }
             IncidentWithoutEffect { .. } => {
-                Some("add `latency`, `delay_ms`, `error_conditions` or `down`; or take `select` and `when` out".into())
+                Some("add `latency`, `delay_ms`, `error_conditions`, `down` or `version`; or take `select` and `when` out".into())
             }
             UnknownAttribute { nearest, key, above, .. } => did_you_mean(nearest).or_else(|| {
                 above.then(|| format!("a span further up has it: write `{key}` alone to read the nearest"))

@@ -28,6 +28,8 @@ pub struct Incident {
     pub error_conditions: Vec<ErrorCondition>,
     /// The place that says that the spans are down.
     pub down: Option<Loc>,
+    /// The version that the selected instances run meanwhile.
+    pub version: Option<Located<String>>,
     pub loc: Loc,
 }
 
@@ -67,7 +69,7 @@ impl Incident {
     /// Reports whether the incident changes anything of the spans that it selects.
     pub fn has_effect(&self) -> bool {
         let is_slower = self.latency.is_some() || self.delay.is_some();
-        is_slower || !self.error_conditions.is_empty() || self.down.is_some()
+        is_slower || !self.error_conditions.is_empty() || self.down.is_some() || self.version.is_some()
     }
 
     /// Returns the instances that it selects; empty for all.
@@ -96,7 +98,8 @@ pub(super) fn incidents(cx: &mut Context, node: &Node) -> Vec<Incident> {
 }
 
 fn incident(cx: &mut Context, node: &Node) -> Option<Incident> {
-    let known = ["name", "at", "for", "every", "select", "when", "latency", "delay_ms", "error_conditions", "down"];
+    let known =
+        ["name", "at", "for", "every", "select", "when", "latency", "delay_ms", "error_conditions", "down", "version"];
     let fields = Fields::read(cx, node, "an incident", &known)?;
     // All fields are read, so that all mistakes are reported.
     let name = fields.required(cx, "name").and_then(|entry| cx.text("`name`", &entry.value));
@@ -109,11 +112,25 @@ fn incident(cx: &mut Context, node: &Node) -> Option<Incident> {
     let delay = fields.get("delay_ms").map(|entry| dist::ms(cx, "`delay_ms`", &entry.value));
     let error_conditions = span::error_conditions(cx, &fields);
     let down = fields.optional("down").map(|node| down(cx, node));
-    if down.flatten().is_some()
-        && let (Some(down), Some(when)) = (fields.get("down"), fields.get("when"))
-    {
-        let problem = Problem::Conflict { field: "down", other: "when" };
-        cx.add(Diagnostic::new(problem, down.key.loc).related(Role::First, when.key.loc));
+    let version = fields.get("version").map(|entry| cx.text("`version`", &entry.value));
+    // Neither has a span of which a condition could be true.
+    for field in ["down", "version"] {
+        if (field == "version" || down.flatten().is_some())
+            && let (Some(one), Some(when)) = (fields.get(field), fields.get("when"))
+        {
+            let problem = Problem::Conflict { field, other: "when" };
+            cx.add(Diagnostic::new(problem, one.key.loc).related(Role::First, when.key.loc));
+        }
+    }
+    // A version is that of instances, whatever they do.
+    let selected = select.as_ref().and_then(|select: &Option<Select>| select.as_ref());
+    if let (Some(version), Some(select)) = (fields.get("version"), selected) {
+        for (other, glob) in [("operation", &select.operation), ("scenario", &select.scenario)] {
+            if let Some(glob) = glob {
+                let problem = Problem::Conflict { field: "version", other };
+                cx.add(Diagnostic::new(problem, version.key.loc).related(Role::First, glob.loc));
+            }
+        }
     }
     let (length, every) = (length?, every.map_or(Some(None), |every| every.map(Some))?);
     if let Some(every) = every.as_ref().filter(|every| every.value < length) {
@@ -132,6 +149,7 @@ fn incident(cx: &mut Context, node: &Node) -> Option<Incident> {
         delay: written(delay)?,
         error_conditions,
         down: down.flatten(),
+        version: written(version)?,
         loc: node.loc,
     })
 }

@@ -7,7 +7,7 @@ use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
     AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
-    ExprId, Form, Group, IncidentId, Inst, LinkId, Opening, Operator, Program, ResourceId, SEMANTICS, ScopeId,
+    ExprId, Form, Group, IncidentId, Inst, LinkId, Opening, Operator, Program, ResourceId, Rollout, SEMANTICS, ScopeId,
     ServiceId, SpanForm, SpanKind, TextId, incident::DAY, limits,
 };
 use std::collections::HashSet;
@@ -88,6 +88,7 @@ fn sizes(program: &Program, found: &mut Found) {
         ("services", program.services.len(), limits::TABLE),
         ("resources", program.resources.len(), limits::TABLE),
         ("scopes", program.scopes.len(), limits::TABLE),
+        ("rollouts", program.services.iter().map(|service| service.rollouts.len()).sum(), limits::TABLE),
         ("resource attributes", program.resources.iter().map(|r| r.attributes.len()).sum(), limits::TABLE),
         ("expressions", program.exprs.len(), limits::TABLE),
         ("operands", program.exprs.iter().map(operands).sum(), limits::TABLE),
@@ -146,6 +147,13 @@ fn services(program: &Program, found: &mut Found) {
         let place = Place::Service(ServiceId(i as u32));
         found.check(named(program, place, "a service's name", service.name));
         found.check(require(place, service.instances >= 1, "a service has at least one instance"));
+        for rollout in &service.rollouts {
+            found.check(within(place, "incident", rollout.incident.0, program.incidents.len()));
+            found.check(within(place, "instance", rollout.instance, service.instances as usize));
+        }
+        let order = |rollout: &Rollout| (rollout.instance, rollout.incident);
+        let rise = service.rollouts.windows(2).all(|pair| order(&pair[0]) < order(&pair[1]));
+        found.check(require(place, rise, "rollouts are in the order of instances and incidents"));
     }
     found.check(resource_rows(program));
     let mut seen = HashSet::new();
@@ -174,7 +182,8 @@ fn scopes(program: &Program, found: &mut Found) {
     }
     let forms = program.blocks.iter().filter_map(|block| block.span());
     let pairs: HashSet<_> = forms.filter_map(|form| Some((form.service, form.scope?))).collect();
-    let instances = |service: ServiceId| program.services.get(service.index()).map_or(0, |service| service.instances);
+    let instances =
+        |service: ServiceId| program.services.get(service.index()).map_or(0, |service| service.resource_count());
     let groups = pairs.iter().map(|(service, _)| instances(*service) as usize).fold(0, usize::saturating_add);
     found.check(at_most(Place::Program, "instances with a scope", groups, limits::TABLE));
 }
@@ -187,7 +196,7 @@ fn resource_rows(program: &Program) -> Checked {
         if u64::from(service.first_resource.0) != next {
             return Err(place.broken(Fault::ResourceOrder { expected: next as u32 }));
         }
-        next += u64::from(service.instances);
+        next += u64::from(service.instances) + service.rollouts.len() as u64;
         if next > program.resources.len() as u64 {
             let (id, len) = ((next - 1) as u32, program.resources.len());
             return Err(place.broken(Fault::OutOfRange { what: "resource", id, len }));

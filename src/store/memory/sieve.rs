@@ -129,7 +129,7 @@ impl Decided {
         let service = &plan.services[plan.span(block).service.index()];
         let first = service.first_resource.index();
         self.blocks[block.index()] != Known::Never
-            || self.resources[first..first + service.instances as usize].contains(&true)
+            || self.resources[first..first + service.resource_count() as usize].contains(&true)
     }
 }
 

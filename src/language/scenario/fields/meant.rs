@@ -95,7 +95,7 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
             Some("it belongs into an item of `scenarios`")
         }
         "trace_state" => Some("it is of the whole trace: put it on the `root_span`"),
-        "rate" | "version" if of == "an incident" => Some("this version of tracegen does not support it"),
+        "rate" if of == "an incident" => Some("this version of tracegen does not support it"),
         "load" | "malform" => Some("this version of tracegen does not support it"),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Tests of invariants 1 to 10: tables, expressions, scenarios.
 
 use super::*;
-use crate::plan::{Change, Incident, IncidentId, Opening, incident::DAY};
+use crate::plan::{Change, Incident, IncidentId, Opening, Rollout, incident::DAY};
 
 #[test]
 fn invariant_1_semantics_and_sizes() {
@@ -389,6 +389,30 @@ fn invariant_26_incidents_have_windows() {
     assert!(matches!(twice.fault, Fault::Twice { what: "incident", .. }), "{twice}");
     let missing = broken(|p| p.exprs.push(Expr::Incident { incident: IncidentId(3) }));
     assert!(matches!(missing.fault, Fault::OutOfRange { what: "incident", id: 3, len: 0 }), "{missing}");
+}
+
+#[test]
+fn invariant_26_rollouts_have_resources_in_order() {
+    let incident = |name| Incident { name: TextId(name), at: Opening::AfterStart(0), length: 1, every: None };
+    let with = |rollouts: &[(u32, u32)]| {
+        let mut program = fixture::program();
+        program.incidents = vec![incident(0), incident(1)];
+        let rollout =
+            |(incident, instance): &(u32, u32)| Rollout { incident: IncidentId(*incident), instance: *instance };
+        let service = program.services.last_mut().unwrap();
+        service.rollouts = rollouts.iter().map(rollout).collect();
+        let own = program.resources[service.first_resource.index()].clone();
+        program.resources.extend(rollouts.iter().map(|_| own.clone()));
+        verified(program)
+    };
+    assert!(with(&[(0, 0), (1, 0)]).is_ok());
+    let at = Place::Service(ServiceId(2));
+    let rule = at.broken(Fault::Range("rollouts are in the order of instances and incidents"));
+    assert_eq!(with(&[(1, 0), (0, 0)]).unwrap_err(), rule);
+    assert_eq!(with(&[(1, 0), (1, 0)]).unwrap_err(), rule);
+    let fault = |rollouts: &[(u32, u32)]| with(rollouts).unwrap_err().fault;
+    assert!(matches!(fault(&[(2, 0)]), Fault::OutOfRange { what: "incident", id: 2, len: 2 }));
+    assert!(matches!(fault(&[(0, 1)]), Fault::OutOfRange { what: "instance", id: 1, len: 1 }));
 }
 
 /// The expressions of a distribution are checked where it is sampled, like all other expressions.
