@@ -590,3 +590,38 @@ fn a_run_with_incidents_is_verified_and_replayed_from_its_manifest() {
     command.arg(&changed).assert().success();
     verify(&other).failure();
 }
+
+/// Incidents that would take too much time or memory are refused, however they are written.
+#[test]
+fn hostile_incidents_are_refused_in_time() {
+    let refused = |text: String| {
+        let begun = std::time::Instant::now();
+        let (_, compiled) = compiler::compile_loaded(language::load_texts(vec![("incidents.yaml".into(), text)]));
+        let codes: Vec<&str> = compiled.diagnostics.iter().map(|found| found.problem.code()).collect();
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+        (compiled.plan.is_none(), codes.contains(&"E0609"))
+    };
+    let spans = "      - {service: s, operation: o, delay_ms: 5}\n".repeat(2_000);
+    let scenario = |spans: &str| {
+        format!("scenarios:\n  - name: a\n    root_span:\n      service: s\n      operation: o\n      calls:\n{spans}")
+    };
+    let many = |count: usize, more: &str| -> String {
+        let one = |at: usize| format!("  - {{name: i{at}, at: +1s, for: 1s, {more}}}\n");
+        format!("incidents:\n{}", (0..count).map(one).collect::<String>())
+    };
+    // Each is for each span; too many; globs that are long to compare.
+    assert_eq!(refused(many(1_000, "latency: x2") + &scenario(&spans)), (true, true));
+    assert_eq!(refused(many(1_025, "select: {service: s}, latency: x2") + &scenario("        []\n")), (true, true));
+    let glob = "*a".repeat(20_000) + "b";
+    let long = format!("      - {{service: {}, operation: o}}\n", "a".repeat(20_000));
+    let selecting = format!("select: {{service: '{glob}'}}, latency: x2");
+    assert_eq!(refused(many(20, &selecting) + &scenario(&long)), (true, true));
+    // An operation whose vars stand for one another very often.
+    let vars: String =
+        (0..8).map(|at| format!("      v{at}: \"{}\"\n", format!("<<v{}>>", at + 1).repeat(100))).collect();
+    let nested = format!(
+        "{}scenarios:\n  - name: a\n    vars:\n{vars}      v8: x\n    root_span: {{service: s, operation: \"<<v0>>\"}}\n",
+        many(1, "select: {operation: 'x*'}, latency: {add_ms: 5}")
+    );
+    refused(nested);
+}

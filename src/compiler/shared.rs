@@ -2,6 +2,7 @@
 //! inserts their bodies where they are used.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 
 use super::order;
 use super::report::Report;
@@ -16,6 +17,8 @@ pub struct Shared<'m> {
     model: &'m Model,
     /// The extents of shared spans, by the places of their names. Those in a cycle, and those that use them, are left out.
     extents: HashMap<Loc, Extent>,
+    /// The work of selecting spans by incidents so far, in all scenarios.
+    pub selecting: AtomicU64,
 }
 
 /// The maximum size of a shared span where it is used, without the span that is made from it.
@@ -45,7 +48,7 @@ const LAYERS: usize = 64;
 impl<'m> Shared<'m> {
     /// Checks all shared spans, and their uses in each other.
     pub fn new(model: &'m Model, report: &mut Report) -> Shared<'m> {
-        let mut shared = Shared { model, extents: HashMap::new() };
+        let mut shared = Shared { model, extents: HashMap::new(), selecting: AtomicU64::new(0) };
         let definitions = shared.definitions();
         let at: HashMap<Loc, usize> =
             definitions.iter().enumerate().map(|(at, (_, definition))| (definition.name.loc, at)).collect();

@@ -37,7 +37,7 @@ pub const EVALUATIONS: u64 = 1 << 24;
 /// limit also applies to all resources together.
 pub const TRACE_TEXT_BYTES: u64 = 1 << 28;
 /// The maximum number of incidents.
-pub const INCIDENTS: usize = 1 << 12;
+pub const INCIDENTS: usize = 1 << 10;
 /// The maximum length of an incident's window, and of the time to the next one, in ns: a year.
 pub const WINDOW: u64 = 366 * 24 * 3_600 * 1_000_000_000;
 /// The maximum delay in ns: 24 h.

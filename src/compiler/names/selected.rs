@@ -8,11 +8,19 @@ use crate::language::scenario::{Scalar, Value};
 use crate::language::source::FileId;
 use crate::language::template::{Expr, Part, Template};
 use crate::plan::glob;
+use std::sync::atomic::Ordering;
 
 /// What stands in an operation for a part that is known only when a trace is made: a character that no file contains.
 const UNKNOWN: char = '\0';
-/// The number of names after one another that are followed to find an operation.
+/// The number of names after one another that are followed to find an operation, and of its parts that are looked at.
 const MOST_STEPS: usize = 8;
+const MOST_PARTS: usize = 256;
+/// The size in bytes beyond which the rest of an operation counts as unknown.
+const MOST_BYTES: usize = 4_096;
+/// The most work for selecting spans, in all scenarios together.
+const MOST_WORK: u64 = 1 << 28;
+/// The work of putting an incident, or one of its conditions, into a span.
+const SELECTED: u64 = 256;
 
 impl<'m> Names<'m> {
     /// Notes for each span which incidents select it, and puts their error conditions in front of its own, in file order.
@@ -20,6 +28,10 @@ impl<'m> Names<'m> {
         let incidents = &self.model.incidents;
         for span in 0..self.spans.len() {
             let operation = self.operation_of(span);
+            if !self.is_within(span, &operation) {
+                let fault = format!("selecting spans by {} incidents takes more work than is allowed", incidents.len());
+                return report.add(Problem::BeyondLimits { fault }, incidents[0].loc);
+            }
             let selected =
                 incidents.iter().enumerate().filter(|(_, incident)| self.selects(incident, span, &operation));
             let selected: Vec<usize> = selected.map(|(at, _)| at).collect();
@@ -36,6 +48,31 @@ impl<'m> Names<'m> {
             }
             self.spans[span].incidents = selected;
         }
+    }
+
+    /// Adds the work of comparing a span with all incidents, and of what those bring that have no glob to compare, and
+    /// reports whether all work so far is within the limit.
+    fn is_within(&self, span: usize, operation: &str) -> bool {
+        let names = [&self.scenario.name.value, &self.spans[span].service.value].map(String::len);
+        let longest = names.into_iter().fold(operation.len(), usize::max) as u64;
+        let work = |incident: &Incident| {
+            let globs = ["scenario", "service", "operation"].map(|field| incident.select.as_ref()?.glob(field));
+            let compared: u64 = globs.into_iter().flatten().map(|glob| 1 + glob.len() as u64 * longest / 64).sum();
+            let taken = SELECTED * (1 + incident.error_conditions.len() as u64);
+            compared + if self.selects(incident, span, operation) { taken } else { 0 }
+        };
+        let incidents = self.model.incidents.iter();
+        let mut so_far = self.shared.selecting.load(Ordering::Relaxed);
+        for incident in incidents {
+            // What costs too much to compare is not compared.
+            let longest_glob = incident.select.as_ref().map_or(0, Select::longest);
+            if so_far > MOST_WORK || longest_glob as u64 * longest > MOST_WORK {
+                return false;
+            }
+            let own = work(incident);
+            so_far = self.shared.selecting.fetch_add(own, Ordering::Relaxed) + own;
+        }
+        so_far <= MOST_WORK
     }
 
     fn selects(&self, incident: &Incident, span: usize, operation: &str) -> bool {
@@ -63,13 +100,16 @@ impl<'m> Names<'m> {
     /// Returns the operation of a span, in which [`UNKNOWN`] stands for each part that is not constant.
     pub fn operation_of(&self, span: usize) -> String {
         let operation = &self.spans[span].operation;
-        let mut text = String::new();
+        let mut text = Written { text: String::new(), parts: MOST_PARTS };
         self.append_template(&mut text, operation.part, operation.site(span, None), MOST_STEPS);
-        text
+        text.text
     }
 
-    fn append_template(&self, text: &mut String, template: &Template, site: Site, steps: usize) {
+    fn append_template(&self, text: &mut Written, template: &Template, site: Site, steps: usize) {
         for part in &template.parts {
+            if !text.has_room() {
+                return;
+            }
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Expr(node) => match &*node.value {
@@ -81,7 +121,7 @@ impl<'m> Names<'m> {
         }
     }
 
-    fn append_path(&self, text: &mut String, path: &[String], site: Site, steps: usize) {
+    fn append_path(&self, text: &mut Written, path: &[String], site: Site, steps: usize) {
         let (value, site) = match self.find(site, path) {
             Ok(Target::Var(var)) => (self.vars[var].value, self.vars[var].site),
             Ok(Target::Attribute { span, attribute }) => {
@@ -103,7 +143,44 @@ impl<'m> Names<'m> {
     }
 }
 
+/// A text under construction, whose length and number of parts are limited.
+struct Written {
+    text: String,
+    /// The number of parts that may still be added.
+    parts: usize,
+}
+
+impl Written {
+    /// Counts a part, and reports whether there is room for it. What there is no room for is unknown.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.parts > 0 && self.text.len() <= MOST_BYTES;
+        match self.parts.checked_sub(1) {
+            Some(left) if has_room => self.parts = left,
+            _ => {
+                if !self.text.ends_with(UNKNOWN) {
+                    self.text.push(UNKNOWN);
+                }
+            }
+        }
+        has_room
+    }
+
+    fn push_str(&mut self, part: &str) {
+        self.text.push_str(part);
+    }
+
+    fn push(&mut self, part: char) {
+        self.text.push(part);
+    }
+}
+
 impl Select {
+    /// Returns the size of its longest glob in bytes.
+    fn longest(&self) -> usize {
+        let globs = ["scenario", "service", "operation"].map(|field| self.glob(field).map_or(0, str::len));
+        globs.into_iter().max().unwrap_or(0)
+    }
+
     /// Returns the glob of a field, if it has one.
     fn glob(&self, field: &str) -> Option<&str> {
         let glob = match field {
