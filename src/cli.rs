@@ -16,6 +16,7 @@ mod fetch;
 mod health;
 mod identify;
 mod init;
+mod load;
 mod man;
 mod memory;
 mod merge;

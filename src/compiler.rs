@@ -3,7 +3,7 @@
 //! [`compile`] runs all steps: `shared` finds out what shared spans there are; `check` finds mistakes that take more than
 //! one place to see; `names` inserts shared spans where they are used, and finds the meaning of names and the order of
 //! everything; `resolve` makes the `typed` tree (with `expression` for each template and `service` for the resources);
-//! `lower` turns it into instructions; `link` finds the spans to which links can lead; `compact` leaves out what nothing
+//! `lower` turns it into instructions; `load` finds out when traces start; `link` finds the spans to which links can lead; `compact` leaves out what nothing
 //! uses; and at the end the plan's verifier checks the result.
 
 mod check;
@@ -12,6 +12,7 @@ mod expression;
 mod incident;
 mod interval;
 mod link;
+mod load;
 mod lower;
 mod names;
 mod order;
@@ -100,6 +101,7 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     }
     let Resolver { tables, mut services, exports, links, .. } = resolver;
     let mut program = tables.program;
+    load::sources(model, &mut program, &mut report);
     services.check_unused(budget, &mut report)?;
     if !report.is_full() {
         link::find_sources(&mut program, &names, &exports, &links, budget, &mut report)?;

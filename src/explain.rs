@@ -142,7 +142,11 @@ impl Part {
 pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(dyn Fn(u64) + Sync)) -> Explanation {
     let plan = run.plan();
     let parts = Parts::of(plan);
-    let exact = exact::figures(plan, &run.in_force(run.beginning().start), &parts);
+    let rates = match plan.load.is_empty() {
+        true => plan.scenarios.iter().map(|scenario| scenario.weight).collect(),
+        false => run.schedule().epochs()[0].mean_rates(plan),
+    };
+    let exact = exact::figures(plan, &rates, &run.in_force(run.beginning().start), &parts);
     let seen = sample::take(run, &parts, samples, threads, None, progress);
     Explanation::of(&parts, Some(exact), &seen, samples)
 }

@@ -28,7 +28,7 @@ mod zipf;
 
 pub use identity::{Identity, MAX_INDEX};
 pub use run::{Beginning, Run};
-pub use schedule::{Arrivals, Epoch, MAX_GAP, MAX_LANES, MAX_TIME, Schedule, ScheduleError, Starts};
+pub use schedule::{Arrivals, Epoch, LoadTerms, MAX_GAP, MAX_LANES, MAX_TIME, Schedule, ScheduleError, Starts};
 
 use crate::trace::Trace;
 use choice::Chosen;
@@ -57,8 +57,9 @@ impl Interpreter {
 
     /// Clears `out` and fills it with the trace with this index, which must be below [`MAX_INDEX`].
     pub fn trace(&mut self, index: u64, out: &mut Trace) {
-        let scenario = self.chosen.get(self.run.choice(), index);
-        let subject = Subject { scenario, index, start: self.finder.starts.start(index), replay: false };
+        let (start, own) = self.finder.starts.start_and_own(index);
+        let scenario = own.unwrap_or_else(|| self.chosen.get(self.run.choice(), index));
+        let subject = Subject { scenario, index, start, replay: false };
         self.machine.run(&self.run, &mut self.finder, subject, out);
     }
 

@@ -130,6 +130,7 @@ fn assemble(inputs: Vec<Input>, budget: Budget) -> Loaded {
         let file = loaded.sources.add(name, text);
         loaded.diagnostics.append(&mut diagnostics);
         loaded.model.incidents.append(&mut contents.incidents);
+        loaded.model.loads.append(&mut contents.loads);
         if base {
             loaded.model.partial.extend(Some(file).filter(|_| is_partial));
             bases.push((directory, contents));

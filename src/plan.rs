@@ -17,6 +17,7 @@ pub mod id;
 pub mod incident;
 pub mod inst;
 pub mod limits;
+pub mod load;
 
 mod dot;
 mod expectation;
@@ -44,6 +45,7 @@ pub use id::{
 pub use incident::{Change, Incident, Opening, Rollout, Window, Windows};
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
+pub use load::{Point, Source, SourceForm, TRACE_MASS, UNITS_A_SECOND};
 pub use number::Number;
 pub use terms::Attempts;
 pub use verify::{Fault, Place, Violation, Violations};
@@ -104,6 +106,10 @@ pub struct Program {
     pub scenarios: Vec<Scenario>,
     /// The blocks of all scenarios.
     pub blocks: Vec<Block>,
+    /// The sources of traces: first that of all scenarios without one of their own, if there is one, then those of single
+    /// scenarios in the order of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<Source>,
 }
 
 /// A service, which has one or more instances.

@@ -43,7 +43,13 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn rate(count: u64) -> Settings {
-    Settings { pace: Pace::Rate { count, per_ns: SECOND, poisson: false }, lanes: 4, weights: BTreeMap::new() }
+    Settings {
+        pace: Pace::Rate { count, per_ns: SECOND, poisson: false },
+        lanes: 4,
+        by_files: false,
+        factor: 1_000_000,
+        weights: BTreeMap::new(),
+    }
 }
 
 fn database() -> Arc<Database> {
@@ -205,8 +211,8 @@ fn the_first_traces_show_at_once_whatever_the_seed() {
     let plan = shipped();
     let settings = Settings {
         pace: Pace::Interval { min_ns: SECOND / 2, max_ns: 2 * SECOND },
-        lanes: 4,
         weights: BTreeMap::new(),
+        ..rate(1)
     };
     for seed in 0..20 {
         assert!(still(&plan, seed, settings.clone()).count() > 0, "seed {seed}");
@@ -459,7 +465,7 @@ fn random_commands(seed: u64, commands: u32) {
                     let name = plan.text(plan.scenarios[0].name);
                     weights.insert(name.to_string(), 1.0 + dice.roll(5) as f64);
                 }
-                session.apply(Settings { pace, lanes: 1 + dice.roll(8) as u32, weights }).unwrap();
+                session.apply(Settings { pace, lanes: 1 + dice.roll(8) as u32, weights, ..rate(1) }).unwrap();
             }
         }
         sleep(Duration::from_micros(dice.roll(25_000)));

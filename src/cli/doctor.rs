@@ -62,7 +62,7 @@ impl Doctor {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         let clock = clock::Watch::start();
         let paths = scenarios::paths(self.paths.clone());
-        let (options, bad) = Options::resolve(&Serve::default(), &paths);
+        let (options, bad) = Options::resolve(&Serve::default(), &paths, None);
         let target = Target::resolve(self.flags(None), &environment::text);
         if let Err(e) = &target
             && e.setting.starts_with("--")

@@ -4,13 +4,14 @@ mod human;
 mod json;
 mod moment;
 
+use super::load::LoadFlags;
 use super::output::print;
 use super::pace::{self, Pace};
 use super::parse;
 use super::{Exit, Failure, scenarios};
 use crate::clock;
 use crate::explain::{Explanation, Question, explain, impacts, timeline};
-use crate::interpreter::{Arrivals, Run, Schedule};
+use crate::interpreter::{Arrivals, Epoch, LoadTerms, Run, Schedule};
 use crate::language::source;
 use crate::plan::{InForce, Plan};
 use crate::text::quantity::{self, Rate};
@@ -59,9 +60,12 @@ pub struct Explain {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Also show numbers per second, if traces come at this rate: 50, 50/s, 100/m
+    /// Also show numbers per second, if traces come at this rate: 50, 50/s, 100/m; scenarios with a load of their own keep it
+    /// [default: the load of the files, if they have one]
     #[arg(long, value_name = "R", value_parser = quantity::rate)]
     rate: Option<Rate>,
+    #[command(flatten)]
+    load: LoadFlags,
     /// The tables to print, in this order
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', default_values = ["scenario", "service"])]
     by: Vec<By>,
@@ -115,18 +119,23 @@ impl Explain {
             return Ok(Exit::Done);
         }
         self.check_paths()?;
-        let plan = Arc::new(scenarios::plan(&scenarios::paths(self.paths.clone()))?);
-        let arrivals = match pace::resolve(self.rate, None, None)? {
+        let plan = self.load.weigh(Arc::new(scenarios::plan(&scenarios::paths(self.paths.clone()))?))?;
+        let factor = self.load.factor(&plan)?;
+        let arrivals = match pace::resolve(self.rate, None, None, plan.shared_source().is_some())? {
             Pace::Even { count, period: per } => Arrivals::Even { count, per_ns: per },
             Pace::Interval { min, max, lanes } => Arrivals::Interval { min_ns: min, max_ns: max, lanes },
+            Pace::Load => Arrivals::Load,
             Pace::Max => {
                 return Err(Failure::usage("--rate max is no figure: give what it comes to, as --rate 5000/s"));
             }
         };
-        let rate = self.rate.map(|_| arrivals.mean_rate());
         let start = parse::time(&self.start, clock::now())
             .map_err(|e| Failure::usage(format!("--start `{}`: {e}", self.start)))?;
-        let schedule = Schedule::new(start, arrivals).map_err(|e| Failure::usage(e.to_string()))?;
+        let load = (!plan.load.is_empty()).then_some(LoadTerms { anchor: start, factor });
+        let epoch = Epoch { first: 0, opening: start, arrivals, load };
+        let rates = epoch.mean_rates(&plan);
+        let rate = (self.rate.is_some() || arrivals == Arrivals::Load).then(|| rates.iter().sum());
+        let schedule = Schedule::of(epoch).map_err(|e| Failure::usage(e.to_string()))?;
         if self.incidents {
             return self.incidents(&plan, start);
         }

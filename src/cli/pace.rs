@@ -28,13 +28,21 @@ pub enum Pace {
     Interval { min: u64, max: u64, lanes: u32 },
     /// As many traces as can be generated and sent.
     Max,
+    /// As the load of the files says.
+    Load,
 }
 
-/// Resolves the pace from flags, or else variables, or else the default.
+/// Resolves the pace from flags, or else variables, or else the load of the files if they have one (`by_load`), or else the
+/// default.
 ///
 /// # Errors
 /// A variable has a bad value.
-pub fn resolve(rate: Option<Rate>, interval: Option<(u64, u64)>, lanes: Option<u32>) -> Result<Pace, Failure> {
+pub fn resolve(
+    rate: Option<Rate>,
+    interval: Option<(u64, u64)>,
+    lanes: Option<u32>,
+    by_load: bool,
+) -> Result<Pace, Failure> {
     match (rate, interval) {
         (Some(Rate::Max), _) => return Ok(Pace::Max),
         (Some(Rate::Fixed { count, period }), _) => return Ok(Pace::Even { count, period }),
@@ -44,6 +52,7 @@ pub fn resolve(rate: Option<Rate>, interval: Option<(u64, u64)>, lanes: Option<u
     let min = environment::value("TRACE_INTERVAL_MIN", quantity::seconds)?;
     let max = environment::value("TRACE_INTERVAL_MAX", quantity::seconds)?;
     let (min, max) = match (min, max) {
+        (None, None) if by_load && lanes.is_none() => return Ok(Pace::Load),
         (None, None) => INTERVAL,
         (Some(min), None) => (min, INTERVAL.1.max(min)),
         (None, Some(max)) => (INTERVAL.0.min(max), max),

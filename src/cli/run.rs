@@ -37,9 +37,12 @@ use std::sync::Arc;
   tracegen run --start -7d --rate 50/s                    the last week at full speed, then in real time; --until now stops at the present
   tracegen run --resume run.json                          the rest of a run that was stopped
   tracegen run --send spans --late payment-service=30s    spans as SDKs send them, for tail samplers and block splits
+  tracegen run --load-factor 2 --scenario 'Checkout*'     twice the load of the files, of some scenarios only
   tracegen run orders.plan --rate max --endpoint http://localhost:4318
 
-With --count alone the traces are spread over the last minute. Without --count, --duration and --until a run goes on until
+Traces start as the `load` of the files says, or else as --interval does. --rate, --interval, --lanes, TRACE_INTERVAL_MIN and
+TRACE_INTERVAL_MAX replace the load that scenarios share; those with a load of their own keep it. With --rate max all come as
+often as on average. With --count alone the traces are spread over the last minute, or are the last ones of the load. Without --count, --duration and --until a run goes on until
 it is interrupted. A stopped run with --manifest can be continued with --resume: no trace is sent twice, none is left out, and
 a file is appended to. The collector variables (OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION,
 _CERTIFICATE, _CLIENT_KEY, _CLIENT_CERTIFICATE, _INSECURE, and the same with _TRACES_) mean what the OTLP specification says.
@@ -69,7 +72,7 @@ pub struct Run {
     manifest: Option<PathBuf>,
     /// Continue the stopped run that wrote this manifest, with what it has not sent
     #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "seed", "count", "duration", "rate", "interval", "start",
-        "until", "shard", "lanes", "arrivals", "send", "batch_delay", "late"])]
+        "until", "shard", "lanes", "arrivals", "scenarios", "weights", "load_factor", "send", "batch_delay", "late"])]
     resume: Option<PathBuf>,
     /// Print a summary of the run on stdout in this format
     #[arg(long, value_enum, value_name = "FORM")]
@@ -240,12 +243,12 @@ impl Run {
 
     fn prepare_new(&self) -> Result<Prepared, Failure> {
         let paths = scenarios::paths(self.paths.clone());
-        let plan = Arc::new(scenarios::plan(&paths)?);
+        let plan = self.timing.load.weigh(Arc::new(scenarios::plan(&paths)?))?;
         let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = clock::now() / 1_000_000 * 1_000_000;
         let sending = self.sending.resolve(&plan)?;
         let longest = plan.duration_bound() + sending.longest_wait();
-        let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, longest)?;
+        let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, &plan, longest)?;
         let run = Arc::new(crate::interpreter::Run::new(plan, seed, timing.schedule.clone()));
         Ok(Prepared { run, timing, sending, paths, sent: Sent::default(), totals: None })
     }

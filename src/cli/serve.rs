@@ -5,6 +5,7 @@ mod herald;
 mod level;
 pub(super) mod options;
 
+use super::load::LoadFlags;
 use super::pace::ArrivalsFlag;
 use super::parse;
 use super::run::{open_manifest, rows};
@@ -60,7 +61,8 @@ pub struct Serve {
     /// Seed of all random choices and values [default: a random one, which is printed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Number of traces a second, minute or hour: 50, 50/s, 100/m
+    /// Number of traces a second, minute or hour: 50, 50/s, 100/m; in place of the files' load, except for scenarios with one
+    /// of their own
     #[arg(long, value_name = "R", value_parser = quantity::rate, conflicts_with_all = ["interval", "lanes"])]
     rate: Option<Rate>,
     /// Gaps between the traces of a lane, uniformly distributed: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
@@ -74,6 +76,8 @@ pub struct Serve {
     arrivals: Option<ArrivalsFlag>,
     #[command(flatten)]
     sending: SendingFlags,
+    #[command(flatten)]
+    load: LoadFlags,
     /// Where to listen: an address or name of this machine [default: SERVER_HOST or 127.0.0.1]
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
@@ -93,7 +97,7 @@ impl Serve {
         let paths = scenarios::paths(self.paths.clone());
         let edition = scenarios::edition(&paths)?;
         memory::take_small_pages();
-        let (mut options, mut bad) = Options::resolve(&self, &paths);
+        let (mut options, mut bad) = Options::resolve(&self, &paths, Some(&edition.plan));
         if let Some(last) = bad.pop() {
             // All failures are printed, a line each; the last one is returned like any other.
             bad.into_iter().for_each(|failure| output::say(failure.message));

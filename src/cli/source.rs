@@ -5,7 +5,7 @@ use super::words::{naming, quoted};
 use super::{Failure, fetch, scenarios};
 use crate::clock;
 use crate::export::deliver::Account;
-use crate::interpreter::{Run, Starts};
+use crate::interpreter::{MAX_TIME, Run};
 use crate::journal::{Archive, Ending, Manifest, Selection};
 use clap::Args;
 use std::fs::File;
@@ -77,8 +77,8 @@ impl Source {
     }
 
     fn open_flags(&self, seed: u64, paths: &[PathBuf]) -> Result<Known, Failure> {
-        let plan = Arc::new(scenarios::plan(paths)?);
-        let timing = Timing::resolve(&self.timing, true, clock::now(), plan.duration_bound())?;
+        let plan = self.timing.load.weigh(Arc::new(scenarios::plan(paths)?))?;
+        let timing = Timing::resolve(&self.timing, true, clock::now(), &plan, plan.duration_bound())?;
         let Some(schedule) = &timing.repeat else {
             return Err(Failure::usage("a run with --rate max makes its schedule while it runs: give its --manifest"));
         };
@@ -98,7 +98,9 @@ impl Source {
 /// Returns the index after the last trace of a selection, and the start of the last one in ns since 1970, or `None` if
 /// there is no last one.
 fn last_trace(run: &Run, Selection { count, started_before: before, .. }: Selection) -> Option<(u64, u64)> {
-    let mut starts = Starts::new(run.seed(), run.schedule().clone());
+    let mut starts = run.starts();
+    // A load may end, so that no trace starts any more.
+    let before = before.or((starts.rate(MAX_TIME) == 0.0).then_some(MAX_TIME + 1));
     let before = before.map(|before| {
         let last = before.checked_sub(1).and_then(|time| starts.last_at_or_before(0, time));
         last.map_or(0, |last| last + 1)

@@ -1,13 +1,16 @@
 //! The time of traces: from flags and variables to a schedule and a selection.
 
+use crate::cli::load::LoadFlags;
 use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::parse::{self, Shard};
 use crate::cli::{Failure, environment};
 use crate::engine;
-use crate::interpreter::{Arrivals, Schedule};
+use crate::interpreter::{Arrivals, Epoch, LoadTerms, Schedule, ScheduleError, Starts};
 use crate::journal::Selection;
+use crate::plan::Plan;
 use crate::text::quantity::{self, Rate, SECOND, format_rate};
 use clap::Args;
+use std::sync::Arc;
 
 /// The flags for the schedule and the selection of traces.
 #[derive(Args)]
@@ -18,7 +21,8 @@ pub struct TimingFlags {
     /// Only traces that start within D of the start: 30s, 5m, 1h30m
     #[arg(long, value_name = "D", value_parser = parse::positive_duration)]
     pub duration: Option<u64>,
-    /// Number of traces a second, minute or hour (50, 50/s, 100/m, 1/h), or `max`
+    /// Number of traces a second, minute or hour (50, 50/s, 100/m, 1/h), or `max`; in place of the files' load, except for
+    /// scenarios with one of their own
     #[arg(long, value_name = "R", value_parser = quantity::rate, conflicts_with_all = ["interval", "lanes"])]
     pub rate: Option<Rate>,
     /// Gaps between the traces of a lane, uniformly distributed: 0.5..2 (seconds), 500ms..2s [default: 0.5..2]
@@ -40,14 +44,17 @@ pub struct TimingFlags {
     /// How trace starts are distributed at a --rate [default: constant]
     #[arg(long, value_enum, value_name = "HOW")]
     pub arrivals: Option<ArrivalsFlag>,
+    #[command(flatten)]
+    pub load: LoadFlags,
 }
 
 impl TimingFlags {
     /// Reports whether any flag is given.
     pub fn is_given(&self) -> bool {
-        let TimingFlags { count, duration, rate, interval, start, until, shard, lanes, arrivals } = self;
+        let TimingFlags { count, duration, rate, interval, start, until, shard, lanes, arrivals, load } = self;
         let numbers = count.or(*duration).is_some() || lanes.is_some() || shard.is_some();
-        numbers || rate.is_some() || interval.is_some() || start.is_some() || until.is_some() || arrivals.is_some()
+        let others = arrivals.is_some() || load.is_given();
+        numbers || others || rate.is_some() || interval.is_some() || start.is_some() || until.is_some()
     }
 }
 
@@ -65,37 +72,53 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Resolves the flags. `now` is in ns since 1970, in whole ms so that the command to repeat the run is short. `longest`
-    /// is the maximum duration of a trace of the plan in ns. `seeded`: a seed is given.
+    /// Resolves the flags. `now` is in ns since 1970, in whole ms so that the command to repeat the run is short. `plan`
+    /// has the weights of the flags already. `longest` is the maximum time in ns from the start of a trace until nothing of it is
+    /// left to send. `seeded`: a seed is given.
     ///
     /// # Errors
     /// The flags contradict each other or have bad values.
-    pub fn resolve(flags: &TimingFlags, seeded: bool, now: u64, longest: u64) -> Result<Timing, Failure> {
+    pub fn resolve(
+        flags: &TimingFlags,
+        seeded: bool,
+        now: u64,
+        plan: &Arc<Plan>,
+        longest: u64,
+    ) -> Result<Timing, Failure> {
         let time = |flag: &str, text: &Option<String>| match text {
             None => Ok(None),
             Some(text) => parse::time(text, now).map(Some).map_err(|e| Failure::usage(format!("{flag} `{text}`: {e}"))),
         };
         let (given_start, until) = (time("--start", &flags.start)?, time("--until", &flags.until)?);
+        let all_own = plan.have_own_source().iter().all(|own| *own);
+        let by_load = all_own || plan.shared_source().is_some();
         let spread = flags.spread_count();
         let pace = match spread {
-            Some(count) => Pace::Even { count, period: 60 * SECOND },
-            None => pace::resolve(flags.rate, flags.interval, flags.lanes)?,
+            Some(count) if !by_load => Pace::Even { count, period: 60 * SECOND },
+            _ => pace::resolve(flags.rate, flags.interval, flags.lanes, by_load)?,
         };
         flags.check(pace, seeded)?;
+        if all_own && !matches!(pace, Pace::Load | Pace::Max) {
+            let problem = "every scenario has a load of its own, so a rate, an interval or lanes are for none";
+            return Err(Failure::usage(format!("{problem}: --load-factor multiplies all loads, --weight one")));
+        }
+        let terms = LoadTerms { anchor: 0, factor: flags.load.factor(plan)? };
         let at_full_speed = pace == Pace::Max;
         let reach = longest.min(engine::LONGEST_REACH);
         let start = match (given_start, spread) {
             (Some(start), _) => start,
-            (None, Some(_)) => now.saturating_sub(reach + 60 * SECOND),
-            (None, None) if at_full_speed => now.saturating_sub(reach),
-            (None, None) => now,
+            (None, Some(count)) if pace == Pace::Load => start_before(plan, terms, count, now.saturating_sub(reach)),
+            (None, Some(_)) if !by_load => now.saturating_sub(reach + 60 * SECOND),
+            _ if at_full_speed => now.saturating_sub(reach),
+            _ => now,
         };
         if let Some(until) = until.filter(|until| *until <= start) {
             let (until, start) = (parse::format_time(until), parse::format_time(start));
             return Err(Failure::usage(format!("--until {until} is not after the start, {start}")));
         }
         let ends = [flags.duration.map(|d| start.saturating_add(d)), until];
-        let (arrivals, words) = arrivals(pace, flags.is_poisson());
+        let (arrivals, mut words) = arrivals(pace, flags.is_poisson());
+        words.extend(flags.load.words());
         let shard = flags.shard.unwrap_or(Shard { k: 0, n: 1 });
         let selection = Selection {
             count: flags.count,
@@ -108,9 +131,11 @@ impl Timing {
             }
             _ => None,
         };
+        let load = (!plan.load.is_empty() && !at_full_speed).then_some(LoadTerms { anchor: start, ..terms });
+        let schedule = Schedule::of(Epoch { first: 0, opening: start, arrivals, load });
         Ok(Timing {
             start,
-            schedule: Schedule::new(start, arrivals).map_err(|e| Failure::usage(e.to_string()))?,
+            schedule: schedule.map_err(|e| Failure::usage(e.to_string()))?,
             selection,
             at_full_speed,
             target,
@@ -182,5 +207,25 @@ fn arrivals(pace: Pace, poisson: bool) -> (Arrivals, Vec<String>) {
             )
         }
         Pace::Max => (engine::FIRST_ARRIVALS, vec![]),
+        Pace::Load => (Arrivals::Load, vec![]),
     }
+}
+
+/// Returns the latest time, in whole ms, from which on the load of a plan has `count` starts by `end`, or as many as it ever
+/// has. All times are in ns since 1970.
+fn start_before(plan: &Arc<Plan>, terms: LoadTerms, count: u64, end: u64) -> u64 {
+    const MS: u64 = 1_000_000;
+    // Any seed will do: the number of starts in a time hardly depends on it.
+    let starts = |opening: u64| -> Result<u64, ScheduleError> {
+        let load = Some(LoadTerms { anchor: opening, ..terms });
+        let schedule = Schedule::of(Epoch { first: 0, opening, arrivals: Arrivals::Load, load })?;
+        Ok(Starts::new(plan, 0, schedule).last_at_or_before(0, end).map_or(0, |last| last + 1))
+    };
+    let count = starts(0).map_or(count, |all| all.min(count));
+    let (mut low, mut high) = (0, end / MS);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if starts(middle * MS).is_ok_and(|found| found >= count) { low = middle } else { high = middle }
+    }
+    low * MS
 }

@@ -38,7 +38,7 @@ pub fn work(
         progress,
         outbox: Outbox::new(encoder),
         interpreter: Interpreter::new(run),
-        starts: Starts::new(run.seed(), run.schedule().clone()),
+        starts: run.starts(),
         recent: Recent::new(),
         departures: Departures::new(&job.sending, run.plan(), run.seed()),
         indices: 0..0,

@@ -3,7 +3,7 @@
 use super::full_speed::FullSpeed;
 use super::{Job, OnEpoch, Sent, Stop};
 use crate::clock::Clock;
-use crate::interpreter::{MAX_INDEX, Schedule, Starts};
+use crate::interpreter::{Epoch, MAX_INDEX, MAX_TIME, Schedule, Starts};
 use crate::plan::{Plan, ScenarioId};
 use parking_lot::Mutex;
 use std::ops::Range;
@@ -51,16 +51,19 @@ struct State {
 impl Chunks {
     pub fn new(job: &Job) -> Chunks {
         let (plan, schedule, selection) = (job.run.plan(), job.run.schedule(), &job.selection);
-        let mut starts = Starts::new(job.run.seed(), schedule.clone());
+        let mut starts = job.run.starts();
         let mut limit = selection.count.unwrap_or(MAX_INDEX);
-        if let (Some(started_before), false) = (selection.started_before, job.at_full_speed) {
+        // A load may end, so that no trace starts any more.
+        let by_load = schedule.epochs().iter().any(|epoch| epoch.load.is_some());
+        let started_before = selection.started_before.or(by_load.then_some(MAX_TIME + 1));
+        if let (Some(started_before), false) = (started_before, job.at_full_speed) {
             // Starts are out of order by a few indices. The last start in time bounds them, and the workers check each one.
             let last = started_before.checked_sub(1).and_then(|t| starts.last_at_or_before(0, t));
             limit = limit.min(last.map_or(0, |i| i + 1));
         }
         let per_second = match job.at_full_speed {
             true => LONGEST as f64,
-            false => schedule.epochs().iter().map(|epoch| epoch.arrivals.mean_rate()).fold(1.0, f64::max),
+            false => schedule.epochs().iter().map(|epoch| mean_rate(epoch, plan)).fold(1.0, f64::max),
         };
         let longest = plan.duration_bound();
         let next = first_left(&mut starts, job.sent, longest + job.sending.longest_lateness());
@@ -129,6 +132,11 @@ impl Chunks {
     }
 }
 
+/// Returns the mean number of traces per second of an epoch.
+fn mean_rate(epoch: &Epoch, plan: &Plan) -> f64 {
+    epoch.load.map_or(epoch.arrivals.mean_rate(), |_| epoch.mean_rates(plan).iter().sum())
+}
+
 /// Returns the first index that may not have been sent. All traces before it had, as nothing of a trace is due more than
 /// `longest` ns after its start.
 fn first_left(starts: &mut Starts, sent: Sent, longest: u64) -> u64 {
@@ -154,7 +162,7 @@ mod tests {
     use super::*;
     use crate::clock::Process;
     use crate::engine::full_speed::FIRST_ARRIVALS;
-    use crate::interpreter::{Arrivals, Epoch, Run};
+    use crate::interpreter::{Arrivals, Run};
     use crate::journal::{Selection, Sending};
     use crate::plan::fixture;
 
@@ -226,7 +234,7 @@ mod tests {
         let interval = Arrivals::Interval { min_ns: 0, max_ns: SECOND, lanes: 7 };
         let poisson = Arrivals::Poisson { count: 100, per_ns: SECOND };
         for arrivals in [even, interval, poisson] {
-            let mut starts = Starts::new(42, Schedule::new(NOW, arrivals).unwrap());
+            let mut starts = Starts::new(&Arc::new(fixture::plan()), 42, Schedule::new(NOW, arrivals).unwrap());
             for (end, seconds) in [(0, 0), (50, 1), (3_000, 10), (3_000, 20), (40, 100)] {
                 let sent = Sent { end, stopped: NOW + seconds * SECOND, traces: 0 };
                 let left = first_left(&mut starts, sent, LONGEST);
@@ -242,9 +250,9 @@ mod tests {
         let mut schedule = Schedule::new(NOW, FIRST_ARRIVALS).unwrap();
         for (first, seconds) in [(100, 1), (200, 2)] {
             let arrivals = Arrivals::Even { count: 100, per_ns: SECOND };
-            schedule.push_epoch(Epoch { first, opening: NOW + seconds * SECOND, arrivals }).unwrap();
+            schedule.push_epoch(Epoch::new(first, NOW + seconds * SECOND, arrivals)).unwrap();
         }
-        let mut starts = Starts::new(42, schedule);
+        let mut starts = Starts::new(&Arc::new(fixture::plan()), 42, schedule);
         for (stopped, left) in [(SECOND + SECOND / 2, 151), (2 * SECOND, 201), (9 * SECOND, 250)] {
             assert_eq!(first_left(&mut starts, Sent { end: 250, stopped: NOW + stopped, traces: 0 }, 0), left);
         }

@@ -36,7 +36,7 @@ impl FullSpeed {
             let opening = now.saturating_sub(reach).max(starts.start(before));
             let arrivals = Arrivals::Even { count: rate, per_ns: SECOND };
             // The epoch is refused only if the schedule can hold no more; then the last epoch goes on.
-            let _ = schedule.push_epoch(Epoch { first: next, opening, arrivals });
+            let _ = schedule.push_epoch(Epoch::new(next, opening, arrivals));
         }
         let schedule = Arc::new(schedule);
         starts.update(&schedule);
@@ -70,7 +70,7 @@ impl FullSpeed {
         self.rate = rate.max(self.rate / 2).max(1);
         let mut schedule = Schedule::clone(&self.schedule);
         let arrivals = Arrivals::Even { count: self.rate, per_ns: SECOND };
-        if schedule.push_epoch(Epoch { first, opening: wanted.max(last), arrivals }).is_ok() {
+        if schedule.push_epoch(Epoch::new(first, wanted.max(last), arrivals)).is_ok() {
             self.schedule = schedule.into();
             self.starts.update(&self.schedule);
             self.opened = now;
@@ -81,13 +81,14 @@ impl FullSpeed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::fixture;
 
     const NOW: u64 = 1_767_225_600 * SECOND;
     const REACH: u64 = SECOND / 2;
 
     fn full_speed() -> FullSpeed {
         let schedule = Schedule::new(NOW - REACH, FIRST_ARRIVALS).unwrap();
-        FullSpeed::new(Starts::new(42, schedule), 0, REACH, NOW)
+        FullSpeed::new(Starts::new(&Arc::new(fixture::plan()), 42, schedule), 0, REACH, NOW)
     }
 
     /// Simulates `n` seconds on a machine that generates `capacity` traces a second, as far as they have ended. Returns the

@@ -14,7 +14,7 @@ pub use state::{ExporterState, Located, Observed, ObservedBlock, Pace, Phase, Se
 use crate::clock::Clock;
 use crate::export::target::Target;
 use crate::histogram;
-use crate::interpreter::{Beginning, Epoch, Interpreter, Run};
+use crate::interpreter::{Beginning, Epoch, Interpreter, Run, Starts};
 use crate::journal::{self, Archive, Identified, Manifest, Selection, Sending, Totals};
 use crate::plan::Plan;
 use crate::store::Database;
@@ -64,6 +64,8 @@ struct Shared {
     began: u64,
     control: Control,
     archive: Mutex<Archive>,
+    /// The opening of the first era, in ns since 1970.
+    opening: u64,
     /// The index of the next trace to begin.
     next_index: AtomicU64,
     lateness: histogram::Shared,
@@ -79,7 +81,8 @@ impl Session {
         let SessionOptions { plan, seed, settings, target, sending, database, clock } = options;
         let weighted = settings.on(&plan)?;
         let began = clock.now();
-        let epoch = Epoch { first: 0, opening: began.saturating_sub(HEAD_START), arrivals: settings.arrivals() };
+        let opening = began.saturating_sub(HEAD_START);
+        let epoch = settings.epoch(&weighted, 0, opening, opening);
         let schedule = journal::only(epoch).map_err(|e| SettingsError(e.to_string()))?;
         let run = Arc::new(Run::new(weighted.clone(), seed, schedule));
         let mut archive = Archive::new(&run, Selection::default()).sending(sending.clone());
@@ -102,6 +105,7 @@ impl Session {
             seed,
             beginning: run.beginning(),
             began,
+            opening,
             figures: Mutex::new(Figures::new(&wanted.plan, began)),
             control: Control::new(wanted.clone()),
             archive: Mutex::new(archive),
@@ -178,10 +182,11 @@ impl Session {
         let mut figures = self.shared.figures.lock();
         figures.reach(self.shared.clock.now());
         // Counts of another plan do not apply to this one.
+        let rates = self.epoch(&wanted).mean_rates(&wanted.weighted);
         let scenarios = if Arc::ptr_eq(&figures.tally.plan, &wanted.plan) {
-            figures.tally.observed(&wanted.weighted)
+            figures.tally.observed(&wanted.weighted, &rates)
         } else {
-            Tally::new(&wanted.plan).observed(&wanted.weighted)
+            Tally::new(&wanted.plan).observed(&wanted.weighted, &rates)
         };
         SessionState {
             phase: wanted.phase,
@@ -189,7 +194,7 @@ impl Session {
             phase_since: wanted.phase_since,
             seed: self.shared.seed,
             tag: self.shared.beginning.tag,
-            target_rate: wanted.settings.arrivals().mean_rate(),
+            target_rate: self.target_rate(&wanted),
             plan: wanted.plan,
             settings: wanted.settings,
             next_index: self.shared.next_index.load(Ordering::Acquire),
@@ -204,6 +209,20 @@ impl Session {
             scenarios,
             exporter: self.watch.as_ref().map(Watch::state),
         }
+    }
+
+    /// Returns an epoch of the session in which everything is as wanted.
+    fn epoch(&self, wanted: &Wanted) -> Epoch {
+        let opening = self.shared.opening;
+        wanted.settings.epoch(&wanted.weighted, 0, opening, opening)
+    }
+
+    /// Returns the rate at which traces are to start now, in traces per second.
+    fn target_rate(&self, wanted: &Wanted) -> f64 {
+        let (epoch, now) = (self.epoch(wanted), self.shared.clock.now());
+        let starts = journal::only(epoch).map(|schedule| Starts::new(&wanted.weighted, self.shared.seed, schedule));
+        // Settings are checked before they are wanted.
+        starts.map_or(0.0, |mut starts| starts.rate(now))
     }
 
     /// Returns the plan as compiled, with the weights that its files give.

@@ -8,13 +8,13 @@ use crate::plan::{BlockId, Extent, InForce, Plan};
 pub type Known = Result<Figures, Option<f64>>;
 
 /// Returns the figures of each part. The error means that one of its scenarios can't be analysed; it holds the share of
-/// traces that belong to the part, if that is still known.
-pub fn figures(plan: &Plan, in_force: &InForce, parts: &Parts) -> Vec<Known> {
-    let weights: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
+/// traces that belong to the part, if that is still known. `rates` are those of the scenarios, in any unit.
+pub fn figures(plan: &Plan, rates: &[f64], in_force: &InForce, parts: &Parts) -> Vec<Known> {
+    let sum: f64 = rates.iter().sum();
     let mut sums: Vec<Sum> = vec![Sum { own: Some(0.0), ..Sum::default() }; parts.subjects.len()];
     let mut scenarios = 0;
     for id in plan.scenario_ids() {
-        let share = plan.scenarios[id.index()].weight / weights;
+        let share = rates[id.index()] / sum;
         scenarios += u32::from(share > 0.0);
         let own = parts.of_scenario(id);
         let of_block = |block: BlockId| parts.of_block(block).iter().copied().chain([own]).collect();

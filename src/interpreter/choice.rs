@@ -3,7 +3,7 @@
 
 use super::identity::cipher;
 use super::random::Purpose;
-use crate::plan::{Plan, ScenarioId};
+use crate::plan::ScenarioId;
 use aes::Aes128;
 use aes::cipher::BlockCipherEncrypt;
 
@@ -19,15 +19,17 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub fn new(plan: &Plan, seed: u64) -> Self {
-        let total: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
+    /// Makes the choice among the scenarios with these weights, which are finite and not negative. If all are 0, no trace is
+    /// chosen for.
+    pub fn new(weights: &[f64], seed: u64) -> Self {
+        let total: f64 = weights.iter().sum();
         let mut last: Vec<(u64, ScenarioId)> = Vec::new();
         let (mut sum, mut reached) = (0.0, 0u128);
-        for (i, scenario) in plan.scenarios.iter().enumerate() {
-            sum += scenario.weight;
+        for (i, weight) in weights.iter().enumerate() {
+            sum += weight;
             let end = (sum / total * 18_446_744_073_709_551_616.0) as u128;
             let end = end.min(1 << 64);
-            if scenario.weight > 0.0 && end > reached {
+            if *weight > 0.0 && end > reached {
                 last.push(((end - 1) as u64, ScenarioId(i as u32)));
                 reached = end;
             }

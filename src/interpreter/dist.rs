@@ -1,5 +1,6 @@
 //! Distributions of times, prepared for sampling.
 
+use super::random::{scaled, unit};
 use super::tables::cumulative;
 use crate::plan::{Change, Curve, Dist, DistForm, DistId, ExprId, Plan};
 
@@ -37,6 +38,26 @@ pub(super) enum Source {
     },
 }
 
+impl Source {
+    /// Returns the time in ns that a 64-bit draw gives, without the cut at the maximum; it is 0 for a mix, and for a
+    /// computed or changed time.
+    #[inline(always)]
+    pub fn drawn(&self, draw: impl FnOnce() -> u64) -> u64 {
+        match self {
+            Source::Uniform { min, range: 0 } => *min,
+            Source::Uniform { min, range } => min + scaled(draw(), *range),
+            Source::Curve(curve) => whole(curve.at(unit(draw()))),
+            Source::Mix { .. } | Source::Computed { .. } | Source::Changed { .. } => 0,
+        }
+    }
+}
+
+/// Returns the nearest whole number of ns, at least 0.
+pub(super) fn whole(time: f64) -> u64 {
+    // The cast limits a value that is out of range to the nearest valid one.
+    libm::round(time) as u64
+}
+
 impl Dists {
     pub fn new(plan: &Plan) -> Self {
         Dists(plan.dists.iter().map(prepare).collect())
@@ -47,7 +68,8 @@ impl Dists {
     }
 }
 
-fn prepare(dist: &Dist) -> Prepared {
+/// Prepares a distribution for sampling.
+pub(super) fn prepare(dist: &Dist) -> Prepared {
     let source = match &dist.form {
         DistForm::Uniform { min, max } => Source::Uniform { min: *min, range: max - min },
         DistForm::Computed { value, unit } => Source::Computed { value: *value, unit: *unit as f64 },

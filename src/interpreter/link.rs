@@ -65,7 +65,7 @@ impl Misses {
 
 impl Finder {
     pub fn new(run: &Run) -> Self {
-        let starts = Starts::new(run.seed(), run.schedule().clone());
+        let starts = run.starts();
         let misses = if run.code().links.is_empty() { 0 } else { MISSES };
         Finder { starts, chosen: Chosen::new(), misses: Misses(vec![(0, u64::MAX); misses].into()) }
     }
@@ -89,7 +89,7 @@ impl Finder {
         while search.first < search.end {
             search.end -= 1;
             let index = search.end;
-            let scenario = self.chosen.get(run.choice(), index);
+            let scenario = self.starts.own(index).unwrap_or_else(|| self.chosen.get(run.choice(), index));
             if scenarios.binary_search(&scenario).is_err() {
                 continue;
             }

@@ -17,6 +17,9 @@ pub(super) enum Purpose {
     Interval,
     Poisson,
     Stable,
+    Load,
+    Sources,
+    Jobs,
 }
 
 /// Returns the key for a purpose: the SHA-256 of the purpose's name and the seed.
@@ -29,6 +32,9 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         Purpose::Interval => "interval",
         Purpose::Poisson => "poisson",
         Purpose::Stable => "stable",
+        Purpose::Load => "load",
+        Purpose::Sources => "sources",
+        Purpose::Jobs => "jobs",
     };
     // The NUL byte ends the name, so that no two names and seeds give the same input.
     Sha256::new()
@@ -222,9 +228,9 @@ mod tests {
     #[test]
     fn keys_differ_by_purpose_and_by_seed() {
         use Purpose::*;
-        let all = [Draws, Scenarios, TraceIds, SpanIds, Interval, Poisson, Stable];
+        let all = [Draws, Scenarios, TraceIds, SpanIds, Interval, Poisson, Stable, Load, Sources, Jobs];
         let keys: std::collections::BTreeSet<_> = (0..3).flat_map(|seed| all.map(|p| key(seed, p))).collect();
-        assert_eq!(keys.len(), 21);
+        assert_eq!(keys.len(), 30);
     }
 
     #[test]

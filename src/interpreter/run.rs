@@ -5,7 +5,7 @@ use super::code::Code;
 use super::identity::Identity;
 use super::random::{Purpose, Random, key};
 use super::resources;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Starts};
 use crate::plan::{InForce, IncidentId, Plan, ScenarioId, Windows};
 use crate::trace::{Origin, Resources};
 use sha2::{Digest, Sha256};
@@ -56,12 +56,13 @@ impl Run {
     pub fn going_on(plan: Arc<Plan>, seed: u64, schedule: Schedule, began: Beginning) -> Run {
         let Beginning { tag, start } = began;
         let code = Code::new(&plan, seed, start);
+        let choice = Choice::new(&weights(&plan, &schedule), seed);
         Run {
             seed,
             start,
             schedule: schedule.into(),
             identity: Identity::new(seed, tag),
-            choice: Choice::new(&plan, seed),
+            choice,
             origin: Arc::new(Origin { resources: resources::compute(&code), plan }),
             code,
             draws: Random::new(key(seed, Purpose::Draws)),
@@ -81,6 +82,11 @@ impl Run {
     /// Returns the schedule with which the run began.
     pub fn schedule(&self) -> &Arc<Schedule> {
         &self.schedule
+    }
+
+    /// Returns the starts of the run's traces, by the schedule with which it began.
+    pub fn starts(&self) -> Starts {
+        Starts::new(self.plan(), self.seed, self.schedule.clone())
     }
 
     /// Returns the tag that distinguishes this run's ids from those of other runs with the same seed: a hash of the plan
@@ -120,9 +126,11 @@ impl Run {
         &self.origin
     }
 
-    /// Returns the scenario of the trace with this index.
+    /// Returns the scenario of the trace with this index, by the schedule with which the run began. If the plan has a load,
+    /// this takes about as long as making a trace.
     pub fn scenario(&self, index: u64) -> ScenarioId {
-        self.choice.scenario(index)
+        let own = if self.plan().load.is_empty() { None } else { self.starts().own(index) };
+        own.unwrap_or_else(|| self.choice.scenario(index))
     }
 
     pub(super) fn choice(&self) -> &Choice {
@@ -136,4 +144,18 @@ impl Run {
     pub(super) fn draws(&self) -> Random {
         self.draws.clone()
     }
+}
+
+/// Returns the weights by which scenarios are chosen for the traces that are not of a source of their own.
+fn weights(plan: &Plan, schedule: &Schedule) -> Vec<f64> {
+    let epoch = schedule.epochs()[0];
+    let weights = plan.scenarios.iter().map(|scenario| scenario.weight);
+    if plan.load.is_empty() {
+        return weights.collect();
+    }
+    let own = plan.have_own_source();
+    if epoch.load.is_some() {
+        return weights.zip(own).map(|(weight, own)| if own { 0.0 } else { weight }).collect();
+    }
+    epoch.mean_rates(plan)
 }

@@ -1,18 +1,26 @@
 //! The start of each trace as a function of its index, which is cheap for any index.
 //!
 //! A [`Schedule`] is stored in manifests: its epochs, each with the index and the time at which it begins, and the way its
-//! traces arrive. [`Starts`] evaluates it for a seed: it returns the start of an index, and the last index that has started
+//! traces arrive. [`Starts`] evaluates it for a run: it returns the start of an index, and the last index that has started
 //! by a time.
+//!
+//! If the plan has a load, an epoch's arrivals are those of several sources in the order of their starts (`superposed`): the
+//! plan's, which are made of rates (`stream`, `table`), and those of the flags, variables and settings (`base`).
 
+mod base;
 mod interval;
 mod poisson;
+mod stream;
+mod superposed;
+mod table;
 
 use super::identity::MAX_INDEX;
-use interval::Interval;
-use poisson::Poisson;
+use crate::plan::{Plan, ScenarioId, Source, SourceForm};
+use base::Base;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use superposed::Superposed;
 
 /// The latest start in ns since 1970, in the year 2262. A trace's maximum duration (below 2^62 ns) can still be added to
 /// it.
@@ -38,12 +46,15 @@ pub enum Arrivals {
     /// over its block. The variance of counts is therefore that of a Poisson process for windows of up to about 100
     /// arrivals, and lower for longer windows.
     Poisson { count: u64, per_ns: u64 },
+    /// Traces of scenarios without a source of their own arrive as the plan's load says.
+    Load,
 }
 
 impl Arrivals {
-    /// Returns the mean number of traces per second.
+    /// Returns the mean number of traces per second, without those of the plan's load.
     pub fn mean_rate(&self) -> f64 {
         match *self {
+            Arrivals::Load => 0.0,
             Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns } => {
                 count as f64 * 1e9 / per_ns as f64
             }
@@ -59,6 +70,7 @@ impl Arrivals {
             Arrivals::Interval { min_ns, max_ns, lanes } => {
                 min_ns <= max_ns && (1..=MAX_GAP).contains(&max_ns) && (1..=MAX_LANES).contains(&lanes)
             }
+            Arrivals::Load => true,
         };
         if sound { Ok(()) } else { Err(ScheduleError::Arrivals(*self)) }
     }
@@ -73,6 +85,62 @@ pub struct Epoch {
     /// The time from which the epoch's arrivals are counted, in ns since 1970.
     pub opening: u64,
     pub arrivals: Arrivals,
+    /// How the plan's load applies. Without it, the traces of all scenarios come with the arrivals above, as often on average
+    /// as by the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadTerms>,
+}
+
+impl Epoch {
+    /// Makes the epoch of a plan without a load.
+    pub fn new(first: u64, opening: u64, arrivals: Arrivals) -> Epoch {
+        Epoch { first, opening, arrivals, load: None }
+    }
+
+    /// Returns the mean rates of a plan's scenarios in traces per second.
+    pub fn mean_rates(&self, plan: &Plan) -> Vec<f64> {
+        let terms_factor = self.load.map_or(1.0, |terms| terms.factor as f64 / LoadTerms::ONE as f64);
+        let mean = |source: &Source| match source.form {
+            SourceForm::Rate { .. } => source.form.mean_rate() * plan.own_factor(source) * terms_factor,
+            SourceForm::Job { .. } => source.form.mean_rate() * plan.own_factor(source),
+        };
+        let mut rates: Vec<Option<f64>> = vec![None; plan.scenarios.len()];
+        let own = plan.load.iter().filter_map(|source| Some((source.scenario?, mean(source))));
+        own.for_each(|(scenario, rate)| rates[scenario.index()] = Some(rate));
+        let others: f64 = rates.iter().flatten().sum();
+        let shared = match (self.arrivals, self.load) {
+            (Arrivals::Load, _) => plan.shared_source().map_or(0.0, mean),
+            (arrivals, Some(_)) => arrivals.mean_rate(),
+            // All traces come with these arrivals, so those that have no load of their own come with what is left.
+            (arrivals, None) => Some(arrivals.mean_rate() - others).filter(|left| *left > 0.0).unwrap_or(1.0),
+        };
+        let sharing = rates.iter().zip(&plan.scenarios).filter(|(own, _)| own.is_none());
+        let weights: f64 = sharing.map(|(_, scenario)| scenario.weight).sum();
+        let share = |weight: f64| if weight > 0.0 { weight / weights * shared } else { 0.0 };
+        rates.into_iter().zip(&plan.scenarios).map(|(own, s)| own.unwrap_or_else(|| share(s.weight))).collect()
+    }
+}
+
+/// How the load of a plan applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadTerms {
+    /// The time from which stages without a cycle are counted, in ns since 1970.
+    pub anchor: u64,
+    /// The factor by which all rates are multiplied, in millionths.
+    pub factor: u64,
+}
+
+impl LoadTerms {
+    /// The factor that leaves rates as they are.
+    pub const ONE: u64 = 1_000_000;
+    /// The greatest factor: a million.
+    pub const MAX_FACTOR: u64 = 1_000_000 * LoadTerms::ONE;
+
+    /// Makes the terms of a load as it is written, with stages from the time `anchor`, in ns since 1970.
+    pub fn plain(anchor: u64) -> LoadTerms {
+        LoadTerms { anchor, factor: LoadTerms::ONE }
+    }
 }
 
 /// The epochs of a run in order, at least one.
@@ -93,6 +161,8 @@ pub enum ScheduleError {
     Arrivals(Arrivals),
     /// The epoch begins at an earlier index or time than the one before it.
     Order(Epoch),
+    /// Traces are to arrive by the load without terms, from a time after the epoch's opening, or with an impossible factor.
+    Load(Epoch),
 }
 
 impl fmt::Display for ScheduleError {
@@ -110,6 +180,13 @@ impl fmt::Display for ScheduleError {
             ScheduleError::Arrivals(Arrivals::Even { count, per_ns } | Arrivals::Poisson { count, per_ns }) => {
                 write!(f, "{count} traces in {per_ns} ns: both must be at least 1, the time at most 100 years")
             }
+            ScheduleError::Arrivals(Arrivals::Load) => write!(f, "the load of the plan"),
+            ScheduleError::Load(epoch) => write!(
+                f,
+                "the terms of the load at {} ns since 1970: its stages begin by then, and its factor is above 0 and at most \
+                 1,000,000",
+                epoch.opening
+            ),
             ScheduleError::Order(epoch) => write!(
                 f,
                 "an epoch that begins with trace {} at {} ns since 1970 comes after one that begins later",
@@ -126,7 +203,8 @@ impl TryFrom<Vec<Epoch>> for Schedule {
     fn try_from(epochs: Vec<Epoch>) -> Result<Self, ScheduleError> {
         let mut rest = epochs.into_iter();
         let first = rest.next().filter(|e| e.first == 0).ok_or(ScheduleError::Beginning)?;
-        let mut schedule = Schedule::new(first.opening, first.arrivals)?;
+        let mut schedule = Schedule { epochs: vec![] };
+        schedule.push_epoch(first)?;
         rest.try_for_each(|epoch| schedule.push_epoch(epoch))?;
         Ok(schedule)
     }
@@ -139,14 +217,20 @@ impl From<Schedule> for Vec<Epoch> {
 }
 
 impl Schedule {
-    /// Makes a schedule of one epoch that opens at `opening`, in ns since 1970.
+    /// Makes a schedule of one epoch that opens at `opening`, in ns since 1970, for a plan without a load.
     ///
     /// # Errors
     /// The opening is too late, or nothing arrives, or more than can be counted.
     pub fn new(opening: u64, arrivals: Arrivals) -> Result<Self, ScheduleError> {
-        let mut schedule = Schedule { epochs: vec![] };
-        schedule.push_epoch(Epoch { first: 0, opening, arrivals })?;
-        Ok(schedule)
+        Schedule::of(Epoch::new(0, opening, arrivals))
+    }
+
+    /// Makes a schedule of one epoch.
+    ///
+    /// # Errors
+    /// As [`Schedule::push_epoch`]; or the epoch does not begin with index 0.
+    pub fn of(epoch: Epoch) -> Result<Self, ScheduleError> {
+        Schedule::try_from(vec![epoch])
     }
 
     /// Adds an epoch, which replaces the one before it from its first index on. The caller chooses its opening so that no
@@ -158,6 +242,15 @@ impl Schedule {
         epoch.arrivals.check()?;
         if epoch.opening > MAX_TIME {
             return Err(ScheduleError::Opening(epoch.opening));
+        }
+        let is_possible = match epoch.load {
+            Some(LoadTerms { anchor, factor }) => {
+                anchor <= epoch.opening && (1..=LoadTerms::MAX_FACTOR).contains(&factor)
+            }
+            None => epoch.arrivals != Arrivals::Load,
+        };
+        if !is_possible {
+            return Err(ScheduleError::Load(epoch));
         }
         if self.epochs.last().is_some_and(|last| epoch.first < last.first || epoch.opening < last.opening) {
             return Err(ScheduleError::Order(epoch));
@@ -173,13 +266,15 @@ impl Schedule {
 
     /// Returns the canonical bytes of the epoch with which the schedule began.
     pub(super) fn tag_bytes(&self) -> Vec<u8> {
-        let Epoch { first, opening, arrivals } = self.epochs[0];
+        let Epoch { first, opening, arrivals, load } = self.epochs[0];
         let (kind, figures) = match arrivals {
             Arrivals::Even { count, per_ns } => (0, [count, per_ns, 0]),
             Arrivals::Interval { min_ns, max_ns, lanes } => (1, [min_ns, max_ns, lanes as u64]),
             Arrivals::Poisson { count, per_ns } => (2, [count, per_ns, 0]),
+            Arrivals::Load => (3, [0, 0, 0]),
         };
-        [first, opening, kind].into_iter().chain(figures).flat_map(u64::to_le_bytes).collect()
+        let load = load.into_iter().flat_map(|LoadTerms { anchor, factor }| [anchor, factor]);
+        [first, opening, kind].into_iter().chain(figures).chain(load).flat_map(u64::to_le_bytes).collect()
     }
 
     /// Returns the position of the epoch that contains the trace with this index.
@@ -191,17 +286,21 @@ impl Schedule {
     }
 }
 
-/// A schedule evaluated for a seed, which returns the start of each trace. It has caches, so each thread has its own.
+/// A schedule evaluated for a plan and a seed, which returns the start of each trace. It has caches, so each thread has its
+/// own.
 pub struct Starts {
+    plan: Arc<Plan>,
+    seed: u64,
     schedule: Arc<Schedule>,
-    interval: Interval,
-    poisson: Poisson,
+    base: Base,
+    /// The arrivals of the epoch at this position, which is the last one that was asked for and has a load.
+    superposed: Option<(usize, Box<Superposed>)>,
 }
 
 impl Starts {
-    /// Makes the starts of a schedule for a seed.
-    pub fn new(seed: u64, schedule: impl Into<Arc<Schedule>>) -> Self {
-        Starts { schedule: schedule.into(), interval: Interval::new(seed), poisson: Poisson::new(seed) }
+    /// Makes the starts of a plan's traces by a schedule.
+    pub fn new(plan: &Arc<Plan>, seed: u64, schedule: impl Into<Arc<Schedule>>) -> Self {
+        Starts { plan: plan.clone(), seed, schedule: schedule.into(), base: Base::new(seed), superposed: None }
     }
 
     /// Returns the schedule in use.
@@ -219,68 +318,86 @@ impl Starts {
         self.schedule.epochs[self.schedule.epoch_of(index)].first
     }
 
+    /// Returns the arrivals of the epoch at a position, with what they need, if the plan's load applies to it.
+    fn superposed(&mut self, at: usize) -> Option<(&mut Superposed, &mut Base)> {
+        let epoch = &self.schedule.epochs[at];
+        let terms = epoch.load?;
+        if self.superposed.as_ref().is_none_or(|(known, _)| *known != at) {
+            self.superposed = Some((at, Superposed::new(&self.plan, self.seed, epoch, terms).into()));
+        }
+        self.superposed.as_mut().map(|(_, superposed)| (&mut **superposed, &mut self.base))
+    }
+
     /// Returns the start of the trace with this index, in ns since 1970, at most [`MAX_TIME`].
     #[inline]
     pub fn start(&mut self, index: u64) -> u64 {
-        let Epoch { first, opening, arrivals } = self.schedule.epochs[self.schedule.epoch_of(index)];
-        let k = index.saturating_sub(first);
-        let offset = match arrivals {
-            Arrivals::Even { count, per_ns } => even(k, count, per_ns),
-            Arrivals::Interval { min_ns, max_ns, lanes } => self.interval.offset(k, first, min_ns, max_ns, lanes),
-            Arrivals::Poisson { count, per_ns } => self.poisson.offset(k, first, count, per_ns),
-        };
-        (opening as u128 + offset).min(MAX_TIME as u128) as u64
+        self.start_and_own(index).0
+    }
+
+    /// Returns the start of the trace with this index, as [`Starts::start`] does, and the scenario whose own source the trace
+    /// is of; `None` if it is of those that are chosen by weight.
+    #[inline]
+    pub fn start_and_own(&mut self, index: u64) -> (u64, Option<ScenarioId>) {
+        let at = self.schedule.epoch_of(index);
+        let epoch = &self.schedule.epochs[at];
+        let k = index.saturating_sub(epoch.first);
+        if epoch.load.is_none() {
+            return ((epoch.opening as u128 + self.base.offset(k, epoch)).min(MAX_TIME as u128) as u64, None);
+        }
+        let arrival = self.superposed(at).map(|(superposed, base)| superposed.get(base, k));
+        arrival.map_or((MAX_TIME, None), |arrival| (arrival.start, arrival.own))
+    }
+
+    /// Returns the scenario whose own source the trace with this index is of; `None` if it is of those that are chosen by
+    /// weight.
+    #[inline]
+    pub fn own(&mut self, index: u64) -> Option<ScenarioId> {
+        if self.plan.load.is_empty() { None } else { self.start_and_own(index).1 }
     }
 
     /// Returns an index of the epoch of trace `index`, or the one after its last, such that all traces of the epoch before
     /// it start at `time` (in ns since 1970) or earlier.
     pub fn all_at_or_before(&mut self, index: u64, time: u64) -> u64 {
-        let Epoch { first, arrivals, .. } = self.schedule.epochs[self.schedule.epoch_of(index)];
-        let behind = match arrivals {
+        let Epoch { first, arrivals, load, .. } = self.schedule.epochs[self.schedule.epoch_of(index)];
+        let (earlier, behind) = match (arrivals, load) {
             // The third trace after this one in its lane starts later than those beside this one in the other lanes.
-            Arrivals::Interval { lanes, .. } => 3 * lanes as u64,
-            Arrivals::Even { .. } | Arrivals::Poisson { .. } => 0,
+            (Arrivals::Interval { lanes, .. }, None) => (0, 3 * lanes as u64),
+            // So much later than a trace start all that have a lower index.
+            (Arrivals::Interval { min_ns, max_ns, .. }, Some(_)) => (2 * (min_ns + max_ns), 0),
+            (Arrivals::Even { .. } | Arrivals::Poisson { .. } | Arrivals::Load, _) => (0, 0),
         };
-        self.last_at_or_before(index, time).map_or(first, |last| (last + 1).saturating_sub(behind).max(first))
+        let last = time.checked_sub(earlier).and_then(|time| self.last_at_or_before(index, time));
+        last.map_or(first, |last| (last + 1).saturating_sub(behind).max(first))
     }
 
     /// Returns the greatest index of a trace that starts at `time` (in ns since 1970) or earlier, in the epoch of trace
     /// `index`, or `None` if there is none.
     pub fn last_at_or_before(&mut self, index: u64, time: u64) -> Option<u64> {
         let at = self.schedule.epoch_of(index);
-        let Epoch { first, opening, arrivals } = self.schedule.epochs[at];
-        let elapsed = time.checked_sub(opening)?;
-        let k = match arrivals {
-            Arrivals::Even { count, per_ns } => last_even(elapsed, count, per_ns),
-            Arrivals::Interval { min_ns, max_ns, lanes } => self.interval.last(elapsed, first, min_ns, max_ns, lanes),
-            Arrivals::Poisson { count, per_ns } => self.poisson.last(elapsed, first, count, per_ns)?,
+        let epoch = self.schedule.epochs[at];
+        let elapsed = time.checked_sub(epoch.opening)?;
+        let k = match self.superposed(at) {
+            Some((superposed, base)) => superposed.count(base, time.min(MAX_TIME)).checked_sub(1)?,
+            None => self.base.last(elapsed, &epoch)?,
         };
         let end = self.schedule.epochs.get(at + 1).map_or(MAX_INDEX, |next| next.first);
-        let mut last = first.saturating_add(k).min(end.checked_sub(1)?);
+        let mut last = epoch.first.saturating_add(k).min(end.checked_sub(1)?);
         // If the epoch was cut short, its last trace is not always the last one to start.
         while self.start(last) > time {
-            if last == first {
+            if last == epoch.first {
                 return None;
             }
             last -= 1;
         }
         Some(last)
     }
-}
 
-/// Returns the start of even arrival k, in ns after the opening.
-#[inline(always)]
-fn even(k: u64, count: u64, per_ns: u64) -> u128 {
-    match k.checked_mul(per_ns) {
-        Some(product) => (product / count) as u128,
-        None => k as u128 * per_ns as u128 / count as u128,
+    /// Returns the rate at `time`, in ns since 1970, in traces per second, in the last epoch.
+    pub fn rate(&mut self, time: u64) -> f64 {
+        let at = self.schedule.epochs.len() - 1;
+        let mean = self.schedule.epochs[at].arrivals.mean_rate();
+        self.superposed(at).map_or(mean, |(superposed, _)| superposed.rate(time) * 1e9)
     }
-}
-
-/// Returns the greatest k with `even(k) <= elapsed`, which means k per_ns < (elapsed + 1) count.
-fn last_even(elapsed: u64, count: u64, per_ns: u64) -> u64 {
-    let k = ((elapsed as u128 + 1) * count as u128).div_ceil(per_ns as u128) - 1;
-    k.min(MAX_INDEX as u128) as u64
 }
 
 #[cfg(test)]

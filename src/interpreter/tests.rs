@@ -306,7 +306,7 @@ fn no_link_leaves_its_epoch() {
     let run = run(linked(), 42, arrivals()[0]);
     let mut schedule = Schedule::clone(run.schedule());
     let opening = OPENING + 60 * SECOND;
-    schedule.push_epoch(Epoch { first: 3000, opening, arrivals: arrivals()[2] }).unwrap();
+    schedule.push_epoch(Epoch::new(3000, opening, arrivals()[2])).unwrap();
     let (mut interpreter, mut trace) = (Interpreter::new(&run), Trace::default());
     interpreter.trace(3100, &mut trace);
     let before = shown(&run, &trace);

@@ -2,7 +2,7 @@
 
 use super::manifest::{Era, Manifest, ManifestError, Plans, Totals};
 use super::{Dues, Ending, Selection, Sending};
-use crate::interpreter::{Beginning, Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError};
+use crate::interpreter::{Beginning, Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError, Starts};
 use crate::plan::{Plan, Violations};
 use crate::trace::Trace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -250,6 +250,11 @@ impl Archive {
         Some(run)
     }
 
+    /// Returns the starts of an era's traces, which must be one of the archive's.
+    pub fn starts(&self, era: &Era) -> Option<Starts> {
+        Some(Starts::new(&self.plan_of(era).ok()?, self.seed, only(era.epoch).ok()?))
+    }
+
     /// Returns the run with all its epochs, or `None` if its plan or weights changed during the run.
     pub fn whole_run(&self) -> Option<Run> {
         let first = self.eras.first()?;
@@ -375,7 +380,7 @@ pub(crate) fn weighted(plan: &Arc<Plan>, weights: &BTreeMap<String, f64>) -> Res
 
 /// Makes a schedule of one epoch. The epochs before and after it do not affect its traces.
 pub(crate) fn only(epoch: Epoch) -> Result<Schedule, ScheduleError> {
-    let mut schedule = Schedule::new(epoch.opening, epoch.arrivals)?;
+    let mut schedule = Schedule::of(Epoch { first: 0, ..epoch })?;
     if epoch.first > 0 {
         schedule.push_epoch(epoch)?;
     }

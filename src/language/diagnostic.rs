@@ -65,6 +65,8 @@ pub enum Role {
     Definition,
     /// The shared span is used here.
     Use,
+    /// The stages that do not fit into their cycle are here.
+    Stages,
 }
 
 impl Diagnostic {

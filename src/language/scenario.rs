@@ -9,6 +9,7 @@ mod fields;
 mod filler;
 pub mod incident;
 mod instrumentation;
+pub mod load;
 mod number;
 pub mod prelude;
 pub mod read;
@@ -35,6 +36,8 @@ pub struct Model {
     pub scenarios: Vec<Scenario>,
     /// The incidents of all files, in file order.
     pub incidents: Vec<incident::Incident>,
+    /// The loads of files and directories, which all scenarios without one of their own share. There should be at most one.
+    pub loads: Vec<load::Load>,
     /// The base files of directories of which not all files were read. The other files may use their definitions.
     pub partial: Vec<FileId>,
 }
@@ -78,6 +81,8 @@ pub struct Scenario {
     pub description: Option<Located<String>>,
     /// The weight, which is finite and not negative.
     pub weight: Option<Located<f64>>,
+    /// When its traces start, if it does not share that with others.
+    pub load: Option<load::Load>,
     pub vars: Vec<Var>,
     /// The vars of the root span, which are evaluated after those of the scenario and may hide them.
     pub root_vars: Vec<Var>,

@@ -24,7 +24,11 @@ impl Plan {
 
     fn cluster(&self, f: &mut Formatter<'_>, id: ScenarioId) -> fmt::Result {
         writeln!(f, "  subgraph cluster_{id} {{")?;
-        let title = format!("{} (weight {})", self.scenario_name(id), self.scenarios[id.index()].weight);
+        let rate = match self.own_load(id) {
+            Some(load) => format!("load {load}"),
+            None => format!("weight {}", self.scenarios[id.index()].weight),
+        };
+        let title = format!("{} ({rate})", self.scenario_name(id));
         writeln!(f, "    label={}", quoted(&title))?;
         let blocks = self.spans_of(id);
         for block in blocks {

@@ -10,6 +10,9 @@ use std::io::{self, Write};
 struct Document<'a> {
     plan: String,
     semantics: u32,
+    /// The source that the scenarios without a load of their own share, as in the listing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<String>,
     scenarios: Vec<ScenarioJson<'a>>,
     /// The distributions in the order of their ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -31,8 +34,12 @@ struct ServiceJson<'a> {
 struct ScenarioJson<'a> {
     name: &'a str,
     weight: f64,
-    /// The scenario's share of all traces, 0 to 1.
-    share: f64,
+    /// The scenario's share of all traces that have no load of their own, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<f64>,
+    /// The scenario's own load, as in the listing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<String>,
     min_spans: u32,
     max_spans: u32,
     max_duration_ns: u64,
@@ -84,11 +91,14 @@ impl Plan {
     /// # Errors
     /// The writer fails.
     pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
-        let sum = self.scenarios.iter().map(|s| s.weight).sum();
+        let sharing = self.scenario_ids().filter(|id| self.own_source(*id).is_none());
+        let sum = sharing.map(|id| self.scenarios[id.index()].weight).sum();
         let scenarios = self.scenario_ids().map(|scenario| self.scenario_json(scenario, sum));
+        let load = self.shared_source().map(|source| self.show_source(source).to_string());
         let document = Document {
             plan: self.digest_hex(),
             semantics: self.semantics,
+            load,
             scenarios: scenarios.collect(),
             dists: self.dists.iter().map(|dist| self.show_dist(dist).to_string()).collect(),
             incidents: self.incidents.iter().map(|incident| self.show_incident(incident).to_string()).collect(),
@@ -116,7 +126,8 @@ impl Plan {
         ScenarioJson {
             name: self.scenario_name(id),
             weight: scenario.weight,
-            share: scenario.weight / sum,
+            share: self.own_source(id).is_none().then_some(scenario.weight / sum),
+            load: self.own_load(id),
             min_spans: bound.min_spans,
             max_spans: bound.max_spans,
             max_duration_ns: bound.duration,

@@ -68,3 +68,9 @@ pub const ZIPF_N: u64 = 10_000_000;
 pub const ZIPFS: usize = 1 << 14;
 /// The maximum exponent of `random.zipf`.
 pub const ZIPF_S: f64 = 10.0;
+/// The longest time in a source of traces in ns: 100 years.
+pub const LOAD_TIME: u64 = 100 * 366 * 86_400 * 1_000_000_000;
+/// The shortest time between two starts of a scheduled job in ns: 1 ms.
+pub const JOB_EVERY: u64 = 1_000_000;
+/// The maximum number of traces a second of all sources together, each at its peak.
+pub const LOAD_RATE: f64 = 1e8;

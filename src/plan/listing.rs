@@ -248,6 +248,9 @@ impl Display for Listing<'_> {
         let (scenarios, services) =
             (counted(plan.scenarios.len(), "scenario"), counted(plan.services.len(), "service"));
         writeln!(f, "plan {}  {scenarios}  {services}", plan.digest_short())?;
+        if let Some(source) = plan.shared_source() {
+            writeln!(f, "load {}", plan.show_source(source))?;
+        }
         let mut add = |_, text: fmt::Arguments<'_>| writeln!(f, "{text}");
         for (i, incident) in plan.incidents.iter().enumerate() {
             let id = IncidentId(i as u32);
@@ -272,7 +275,16 @@ impl Listing<'_> {
             None => Ok(()),
         });
         let spans = format_args!("spans {}..{}", bound.min_spans, bound.max_spans).to_string();
-        add(place, format_args!("{id} {title} weight {weight}  {spans}{state}"))?;
+        match plan.own_source(id) {
+            Some(source) if weight == 1.0 => {
+                add(place, format_args!("{id} {title} load {}  {spans}{state}", plan.show_source(source)))?;
+            }
+            Some(source) => {
+                let source = plan.show_source(source);
+                add(place, format_args!("{id} {title} load {source} times {weight}  {spans}{state}"))?;
+            }
+            None => add(place, format_args!("{id} {title} weight {weight}  {spans}{state}"))?,
+        }
         for (slot, value) in &scenario.vars {
             let (title, value) = (name(&scenario.slots[slot.index()]), plan.show_expr(*value));
             add(Place::Slot(id, *slot), format_args!("  {slot} {title} = {value}"))?;

@@ -4,6 +4,7 @@
 mod dists;
 mod flow;
 mod links;
+mod load;
 mod parameters;
 mod rule;
 mod tables;
@@ -70,6 +71,14 @@ impl Plan {
     /// 22. A root is a span. A group sets, tests and calls, and nothing else; side by side it has no delay.
     /// 23. A call has 1 to [`super::limits::TURNS`] turns and 1 to [`super::limits::ATTEMPTS`] attempts; one that nobody waits for has
     ///     no outcome and no timeout, and the error of a timeout is a constant type.
+    ///
+    /// Load
+    /// 25. The shared source comes first, and the others in the order of their scenarios, each of which has one source.
+    /// 26. The points of a rate begin at 0 and are in the order of their times, at most two at one time; some rate is above 0; the
+    ///     last point is within the cycle.
+    /// 27. A scheduled job begins within its period, and its jitter, which reads no value and is no mix, is shorter.
+    /// 28. No time is longer than [`super::limits::LOAD_TIME`], and all sources at their peaks, multiplied by the weights, make at
+    ///     most [`super::limits::LOAD_RATE`] traces a second.
     ///
     /// Code
     /// 24. One trace runs at most [`super::limits::STEPS`] instructions, an event counted with its turns, of which there are 1 to

@@ -1,6 +1,5 @@
 //! The set of traces that belong to a run.
 
-use crate::interpreter::{Schedule, Starts};
 use crate::journal::{Archive, Era};
 use std::ops::Range;
 
@@ -78,8 +77,7 @@ pub fn has_known_schedule(archive: &Archive) -> bool {
 /// Returns the index after the last trace of an open era that starts before `time`, in ns since 1970.
 fn starts_before(archive: &Archive, era: &Era, time: u64) -> Option<u64> {
     let first = era.epoch.first;
-    let schedule = Schedule::try_from(Vec::from_iter(archive.eras().iter().map(|era| era.epoch))).ok()?;
-    let last = Starts::new(archive.seed(), schedule).last_at_or_before(first, time.checked_sub(1)?);
+    let last = archive.starts(era)?.last_at_or_before(first, time.checked_sub(1)?);
     Some(last.map_or(first, |last| last + 1))
 }
 
@@ -103,7 +101,7 @@ pub fn indices(extents: Vec<Extent>) -> impl Iterator<Item = u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interpreter::{Arrivals, Run};
+    use crate::interpreter::{Arrivals, Run, Schedule};
     use crate::journal::{Ending, Selection};
     use crate::plan::fixture;
     use std::sync::Arc;

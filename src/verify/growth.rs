@@ -82,7 +82,7 @@ mod tests {
         for first in firsts {
             // This start is later than it would be without the epoch.
             let opening = OPENING + 1_000_000_000 * first;
-            schedule.push_epoch(Epoch { first: *first, opening, arrivals: EVEN }).unwrap();
+            schedule.push_epoch(Epoch::new(*first, opening, EVEN)).unwrap();
         }
         schedule
     }

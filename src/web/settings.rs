@@ -1,6 +1,6 @@
 //! The engine's settings as sent by a form: names and values on top of the settings in use.
 //!
-//! The names are `pace` (`rate` or `interval`), `rate` (such as `12` or `100/m`), `arrivals` (`even` or `poisson`), `min`
+//! The names are `pace` (`rate`, `interval`, or `load`, which is as the files say), `rate` (such as `12` or `100/m`), `arrivals` (`even` or `poisson`), `min`
 //! and `max` (such as `0.5` seconds or `500ms`), `lanes`, and `weight.NAME` for each scenario (empty: as its file says).
 //! Values that are not named stay unchanged.
 
@@ -38,8 +38,20 @@ pub fn read(form: &Fields, current: &Settings, scenarios: &[Observed]) -> Result
         Pace::Rate { count, per_ns, poisson } => (Some((count, per_ns)), poisson, None),
         Pace::Interval { min_ns, max_ns } => (None, false, Some((min_ns, max_ns))),
     };
-    let at_a_rate = reading.choice("pace", "interval", "rate").unwrap_or(rate.is_some());
+    let chosen = reading.part("pace", |text| match text {
+        "rate" => Ok(Chosen::Rate),
+        "interval" => Ok(Chosen::Interval),
+        "load" => Ok(Chosen::Load),
+        _ => Err("expected `rate`, `interval` or `load`".into()),
+    });
+    let by_files = chosen.map_or(current.by_files, |chosen| chosen == Chosen::Load);
+    let at_a_rate = match chosen {
+        Some(Chosen::Rate) => true,
+        Some(Chosen::Interval) => false,
+        Some(Chosen::Load) | None => rate.is_some(),
+    };
     let pace = match at_a_rate {
+        _ if chosen == Some(Chosen::Load) => Some(current.pace),
         true => {
             let rate = reading.part("rate", rate_of).or(rate);
             let poisson = reading.choice("arrivals", "even", "poisson").unwrap_or(poisson);
@@ -67,10 +79,19 @@ pub fn read(form: &Fields, current: &Settings, scenarios: &[Observed]) -> Result
     let weights = reading.weights(current, scenarios);
     match pace {
         Some(pace) if reading.problems.is_empty() => {
-            Ok(Settings { pace, lanes: lanes.unwrap_or(current.lanes), weights })
+            let (lanes, factor) = (lanes.unwrap_or(current.lanes), current.factor);
+            Ok(Settings { pace, lanes, by_files, factor, weights })
         }
         _ => Err(reading.problems),
     }
+}
+
+/// The pace that a form chooses.
+#[derive(Clone, Copy, PartialEq)]
+enum Chosen {
+    Rate,
+    Interval,
+    Load,
 }
 
 fn rate_of(text: &str) -> Result<(u64, u64), String> {
@@ -141,6 +162,8 @@ mod tests {
         Settings {
             pace: Pace::Interval { min_ns: SECOND / 2, max_ns: 2 * SECOND },
             lanes: 4,
+            by_files: false,
+            factor: 1_000_000,
             weights: Default::default(),
         }
     }
@@ -171,6 +194,18 @@ mod tests {
         assert_eq!(faster.lanes, 9);
         let back = read("pace=interval&min=500ms&max=1&arrivals=even&rate=nonsense", &faster).unwrap();
         assert_eq!(back.pace, Pace::Interval { min_ns: SECOND / 2, max_ns: SECOND }, "the other pace is not read");
+    }
+
+    #[test]
+    fn the_load_of_the_files_can_be_left_and_come_back_to() {
+        let by_load = read("pace=load&rate=nonsense&min=x", &settings()).unwrap();
+        assert_eq!(by_load, Settings { by_files: true, ..settings() });
+        assert_eq!(read("lanes=4", &by_load), Ok(by_load.clone()));
+        let at_a_rate = read("pace=rate&rate=3", &by_load).unwrap();
+        assert_eq!(
+            (at_a_rate.by_files, at_a_rate.pace),
+            (false, Pace::Rate { count: 3, per_ns: SECOND, poisson: false })
+        );
     }
 
     #[test]

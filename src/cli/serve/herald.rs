@@ -6,7 +6,7 @@ use crate::cli::clock_watch::ClockWatch;
 use crate::cli::scenarios::shown;
 use crate::cli::signal::Signals;
 use crate::cli::{environment, output};
-use crate::engine::{Pace, Phase};
+use crate::engine::{Pace, Phase, SessionState};
 use crate::export::deliver::Link;
 use crate::journal::{Manifest, ManifestFile};
 use crate::store::{DatabaseStatus, MemoryLimits};
@@ -62,7 +62,7 @@ impl Herald {
         for (name, value) in [
             ("plan", format!("{}, {} from {}", state.plan.digest_short(), scenarios(&state.plan), paths)),
             ("seed", state.seed.to_string()),
-            ("pace", pace(state.settings.pace, state.settings.lanes)),
+            ("pace", pace(&state)),
             ("store", store(&self.app.database.status())),
             ("exporter", exporter),
         ] {
@@ -195,9 +195,12 @@ fn scenarios(plan: &crate::plan::Plan) -> String {
     count(plan.scenarios.len() as u64, "scenario")
 }
 
-fn pace(pace: Pace, lanes: u32) -> String {
+fn pace(state: &SessionState) -> String {
     use crate::text::quantity::{format_duration, format_rate};
-    match pace {
+    match state.settings.pace {
+        _ if state.settings.is_by_load(&state.plan) => {
+            format!("as the scenario files say, now {}/s", text::three_figures(state.target_rate))
+        }
         Pace::Rate { count, per_ns, poisson } => {
             format!("{}{}", format_rate(count, per_ns), if poisson { ", Poisson" } else { ", evenly" })
         }
@@ -205,7 +208,7 @@ fn pace(pace: Pace, lanes: u32) -> String {
             "{} to {} between traces, {}",
             format_duration(min_ns),
             format_duration(max_ns),
-            count(lanes.into(), "lane")
+            count(state.settings.lanes.into(), "lane")
         ),
     }
 }

@@ -6,6 +6,8 @@ use crate::cli::pace::{self, ArrivalsFlag, Pace};
 use crate::cli::{Failure, database, draw_seed, environment, metrics, scenarios};
 use crate::engine::{self, Settings};
 use crate::export::target::{Target, TargetFlags};
+use crate::interpreter::LoadTerms;
+use crate::plan::Plan;
 use crate::store::{MemoryLimits, Wanted};
 use crate::text::quantity::{self, SECOND};
 use crate::web::{Setting, SettingValue};
@@ -13,6 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The options of `serve`.
 pub struct Options {
@@ -36,8 +39,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// Resolves all options, and returns the failures; an option with a bad value gets its default.
-    pub fn resolve(flags: &Serve, paths: &[PathBuf]) -> (Options, Vec<Failure>) {
+    /// Resolves all options, and returns the failures; an option with a bad value gets its default. Without a plan, the flags
+    /// for its load are not read.
+    pub fn resolve(flags: &Serve, paths: &[PathBuf], plan: Option<&Arc<Plan>>) -> (Options, Vec<Failure>) {
         let mut table = Table::default();
         let variable = if environment::text("SCENARIOS_DIR").is_none() && environment::text("SCENARIOS_PATH").is_some()
         {
@@ -48,10 +52,12 @@ impl Options {
         table.row(variable, "PATH", !flags.paths.is_empty(), scenarios::shown(paths));
         let seed = flags.seed.unwrap_or_else(draw_seed);
         table.add("--seed", SettingValue::Shown(seed.to_string()), if flags.seed.is_some() { "flag" } else { "drawn" });
-        let settings = pace(flags, &mut table);
+        let settings = settings(flags, plan, &mut table);
         let (min_ns, max_ns) = pace::INTERVAL;
         let pace = engine::Pace::Interval { min_ns, max_ns };
-        let settings = table.or(settings, Settings { pace, lanes: pace::LANES, weights: BTreeMap::new() });
+        let weights = BTreeMap::new();
+        let default = Settings { pace, lanes: pace::LANES, by_files: true, factor: LoadTerms::ONE, weights };
+        let settings = table.or(settings, default);
         let traces = table.number("INMEMORY_MAX_TRACES", 1..=10_000_000, 100) as usize;
         let mib = table.number("INMEMORY_MAX_MIB", 1..=1_048_576, (MemoryLimits::BYTES >> 20) as u32);
         let memory = MemoryLimits { traces, bytes: u64::from(mib) << 20 };
@@ -111,20 +117,36 @@ impl Options {
     }
 }
 
-fn pace(flags: &Serve, table: &mut Table) -> Result<Settings, Failure> {
+fn settings(flags: &Serve, plan: Option<&Arc<Plan>>, table: &mut Table) -> Result<Settings, Failure> {
+    let by_files = pace::resolve(flags.rate, flags.interval, flags.lanes, true)? == Pace::Load;
+    let by_load = by_files && plan.is_some_and(|plan| plan.shared_source().is_some());
+    let (pace, lanes) = pace(flags, by_load, table)?;
+    let (weights, factor) = match plan {
+        Some(plan) => (flags.load.weights(plan)?, flags.load.factor(plan)?),
+        None => (BTreeMap::new(), LoadTerms::ONE),
+    };
+    if flags.load.is_given() {
+        table.add("--scenario, --weight, --load-factor", SettingValue::Shown(flags.load.words().join(" ")), "flag");
+    }
+    Ok(Settings { pace, lanes, by_files, factor, weights })
+}
+
+/// Resolves the pace and the number of lanes, which the load of the files may replace (`by_load`).
+fn pace(flags: &Serve, by_load: bool, table: &mut Table) -> Result<(engine::Pace, u32), Failure> {
     let poisson = flags.arrivals == Some(ArrivalsFlag::Poisson);
     let by_flag = if flags.rate.is_some() { "--rate" } else { "--interval" };
-    let (pace, lanes) = match pace::resolve(flags.rate, flags.interval, flags.lanes)? {
+    let (pace, lanes) = match pace::resolve(flags.rate, flags.interval, flags.lanes, false)? {
         Pace::Even { count, period: per } => (engine::Pace::Rate { count, per_ns: per, poisson }, pace::LANES),
         Pace::Interval { .. } if poisson => {
             return Err(Failure::usage("--arrivals poisson needs a rate: --rate 50/s"));
         }
         Pace::Interval { min, max, lanes } => (engine::Pace::Interval { min_ns: min, max_ns: max }, lanes),
-        Pace::Max => {
+        Pace::Max | Pace::Load => {
             return Err(Failure::usage("--rate max is for `tracegen run`; give serve a rate, as --rate 1000/s"));
         }
     };
     match pace {
+        _ if by_load => table.add("load", SettingValue::Shown("as the scenario files say".into()), "files"),
         engine::Pace::Rate { count, per_ns, poisson } => {
             let spread = if poisson { ", Poisson" } else { "" };
             table.add(
@@ -140,7 +162,7 @@ fn pace(flags: &Serve, table: &mut Table) -> Result<Settings, Failure> {
             table.row("TRACE_NUM_WORKERS", "--lanes", flags.lanes.is_some(), lanes);
         }
     }
-    Ok(Settings { pace, lanes, weights: BTreeMap::new() })
+    Ok((pace, lanes))
 }
 
 fn store(wanted: &Wanted, table: &mut Table) {

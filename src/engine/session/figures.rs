@@ -100,14 +100,16 @@ impl Tally {
         }
     }
 
-    /// Returns the counts by scenario. `weighted` is the plan with the weights in use.
-    pub fn observed(&self, weighted: &Plan) -> Vec<Observed> {
+    /// Returns the counts by scenario. `weighted` is the plan with the weights in use, and `rates` are the
+    /// scenarios' mean rates with them, in traces per second.
+    pub fn observed(&self, weighted: &Plan, rates: &[f64]) -> Vec<Observed> {
         let plan = &self.plan;
         let all = plan.scenario_ids().zip(&self.scenarios);
         let observed = all.map(|(id, counted)| Observed {
             name: plan.scenario_name(id).into(),
             weight: weighted.scenarios[id.index()].weight,
             file_weight: plan.scenarios[id.index()].weight,
+            rate: rates[id.index()],
             traces: counted.traces,
             failed: counted.failed,
             spans: counted.spans,
@@ -211,7 +213,7 @@ mod tests {
             interpreter.trace(index, &mut trace);
             tally.add(&trace);
         }
-        let order = &tally.observed(&plan)[0];
+        let order = &tally.observed(&plan, &[1.0; 2])[0];
         let [(3, first), (4, second)] = order.blocks[0].hits[..] else { panic!("{:?}", order.blocks[0].hits) };
         let share = |hits: u64| hits as f64 / order.blocks[0].runs as f64;
         assert!((share(first) - 0.1).abs() < 0.03 && (share(second) - 0.3).abs() < 0.05, "{first} {second}");

@@ -9,7 +9,7 @@ use crate::engine::departures::{Departure, Departures};
 use crate::engine::outbox::Outbox;
 use crate::engine::pending::Pending;
 use crate::engine::recent::Recent;
-use crate::interpreter::{Epoch, Interpreter, Run};
+use crate::interpreter::{Interpreter, Run};
 use crate::journal::{self, Sending, Unit};
 use crate::plan::Plan;
 use crate::store::Store;
@@ -118,7 +118,8 @@ impl Generator {
             self.shared.archive.lock().end(self.next_index);
         }
         let same = Arc::ptr_eq(&wanted.weighted, &self.wanted.weighted)
-            && wanted.settings.arrivals() == self.wanted.settings.arrivals();
+            && wanted.settings.epoch(&wanted.weighted, 0, 0, 0)
+                == self.wanted.settings.epoch(&wanted.weighted, 0, 0, 0);
         self.stale = runs && (self.stale || !ran || !same);
         if !Arc::ptr_eq(&wanted.plan, &self.figures.tally.plan) {
             self.figures.tally = Tally::new(&wanted.plan);
@@ -134,7 +135,7 @@ impl Generator {
         let Wanted { settings, plan, weighted, .. } = &self.wanted;
         let mut archive = self.shared.archive.lock();
         let opening = self.now.max(self.begun).max(archive.last_opening());
-        let epoch = Epoch { first: self.next_index, opening, arrivals: settings.arrivals() };
+        let epoch = settings.epoch(weighted, self.next_index, opening, self.shared.opening);
         // The settings have been checked, so this fails only if the clock is beyond the last possible start (in 2262).
         let Ok(schedule) = journal::only(epoch) else { return };
         let run = Arc::new(Run::going_on(weighted.clone(), self.shared.seed, schedule, self.shared.beginning));

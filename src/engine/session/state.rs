@@ -2,8 +2,8 @@
 
 use crate::export::deliver::{Account, Link};
 use crate::histogram::Percentiles;
-use crate::interpreter::{Arrivals, Schedule};
-use crate::plan::{BlockId, Plan, ScenarioId};
+use crate::interpreter::{Arrivals, Epoch, LoadTerms, Schedule};
+use crate::plan::{BlockId, Fault, Plan, ScenarioId, limits};
 use crate::trace::Origin;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -15,6 +15,10 @@ pub struct Settings {
     pub pace: Pace,
     /// The number of generators side by side in [`Pace::Interval`].
     pub lanes: u32,
+    /// Whether the load of the files replaces the pace, if they have one.
+    pub by_files: bool,
+    /// The factor by which the load of the files is multiplied, in millionths.
+    pub factor: u64,
     /// The weights by scenario name. Scenarios that are not listed have the weight that their file gives; 0 switches a
     /// scenario off.
     pub weights: BTreeMap<String, f64>,
@@ -42,20 +46,34 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 impl Settings {
-    pub(super) fn arrivals(&self) -> Arrivals {
+    /// Reports whether traces of a plan arrive as the load of its files says, and not at the pace.
+    pub fn is_by_load(&self, plan: &Plan) -> bool {
+        self.by_files && plan.shared_source().is_some()
+    }
+
+    /// Returns how traces of a plan arrive.
+    fn arrivals(&self, plan: &Plan) -> Arrivals {
         match self.pace {
+            _ if self.is_by_load(plan) => Arrivals::Load,
             Pace::Rate { count, per_ns, poisson: false } => Arrivals::Even { count, per_ns },
             Pace::Rate { count, per_ns, poisson: true } => Arrivals::Poisson { count, per_ns },
             Pace::Interval { min_ns, max_ns } => Arrivals::Interval { min_ns, max_ns, lanes: self.lanes },
         }
     }
 
+    /// Returns the epoch of a plan that begins with trace `first` at `opening`, in ns since 1970. Stages of the plan's load
+    /// are counted from `anchor`.
+    pub(super) fn epoch(&self, plan: &Plan, first: u64, opening: u64, anchor: u64) -> Epoch {
+        let load = (!plan.load.is_empty()).then_some(LoadTerms { anchor, factor: self.factor });
+        Epoch { first, opening, arrivals: self.arrivals(plan), load }
+    }
+
     /// Returns `plan` with the weights.
     ///
     /// # Errors
-    /// The plan can't have the pace or the weights.
+    /// The plan can't have the pace, the factor or the weights.
     pub(super) fn on(&self, plan: &Arc<Plan>) -> Result<Arc<Plan>, SettingsError> {
-        Schedule::new(0, self.arrivals()).map_err(|e| SettingsError(e.to_string()))?;
+        Schedule::of(self.epoch(plan, 0, 0, 0)).map_err(|e| SettingsError(e.to_string()))?;
         for (name, weight) in &self.weights {
             if !plan.scenarios.iter().any(|s| plan.text(s.name) == name) {
                 return Err(SettingsError(format!("there is no scenario `{name}`")));
@@ -65,8 +83,17 @@ impl Settings {
                 return Err(SettingsError(problem));
             }
         }
-        crate::journal::weighted(plan, &self.weights)
-            .map_err(|_| SettingsError("at least one scenario must have a weight above 0".into()))
+        let weighted = crate::journal::weighted(plan, &self.weights).map_err(|violations| {
+            let is_sum = violations.iter().any(|violation| violation.fault == Fault::NoWeight);
+            let problem = "at least one scenario must have a weight above 0".to_string();
+            SettingsError(if is_sum { problem } else { violations.to_string() })
+        })?;
+        let peaks = weighted.load.iter().map(|source| source.form.peak_rate() * weighted.own_factor(source));
+        if peaks.sum::<f64>() * self.factor as f64 / LoadTerms::ONE as f64 > limits::LOAD_RATE {
+            let limit = limits::LOAD_RATE;
+            return Err(SettingsError(format!("with this factor the load is more than {limit} traces a second")));
+        }
+        Ok(weighted)
     }
 }
 
@@ -133,6 +160,8 @@ pub struct Observed {
     pub weight: f64,
     /// The weight that the file gives.
     pub file_weight: f64,
+    /// The mean number of traces per second that the settings ask for.
+    pub rate: f64,
     pub traces: u64,
     /// The number of traces in which a span failed.
     pub failed: u64,

@@ -2,8 +2,7 @@
 
 use super::Evaluation;
 use super::convert::double;
-use crate::interpreter::dist::Source;
-use crate::interpreter::random::{scaled, unit};
+use crate::interpreter::dist::{Source, whole};
 use crate::plan::{Change, DistId};
 
 impl Evaluation<'_> {
@@ -26,15 +25,12 @@ impl Evaluation<'_> {
             dist = dists.get(part.unwrap_or(weighted[at]));
         }
         let time = match &dist.source {
-            Source::Uniform { min, range: 0 } => *min,
-            Source::Uniform { min, range } => min + scaled(drawn.unwrap_or_else(|| self.random.u64()), *range),
-            Source::Curve(curve) => whole(curve.at(unit(drawn.unwrap_or_else(|| self.random.u64())))),
             Source::Computed { value, unit } => {
                 let value = self.value(*value);
                 whole(double(value).unwrap_or(0.0) * unit)
             }
             Source::Changed { base, changes } => self.changed(*base, changes),
-            Source::Mix { .. } => unreachable!("no mix is a part of a mix"),
+            source => source.drawn(|| drawn.unwrap_or_else(|| self.random.u64())),
         };
         time.min(dist.max).min(cut)
     }
@@ -55,10 +51,4 @@ impl Evaluation<'_> {
         let time = if factor == 1.0 { time } else { whole(time as f64 * factor) };
         time.saturating_add(added)
     }
-}
-
-/// Returns the nearest whole number of ns, at least 0.
-fn whole(time: f64) -> u64 {
-    // The cast limits a value that is out of range to the nearest valid one.
-    libm::round(time) as u64
 }

@@ -56,17 +56,8 @@ impl Poisson {
         block.base = boundary(number, count, per_ns);
         let width = (boundary(number + 1, count, per_ns) - block.base) as f64;
         // The stream is the index of the block's first arrival, so no two blocks of a run share a stream.
-        self.random.seek(first.wrapping_add(number * BLOCK));
-        let mut sum = 0.0;
-        let mut sums = [0.0; BLOCK as usize];
-        for s in &mut sums {
-            sum -= libm::log(self.random.unit());
-            *s = sum;
-        }
-        sum -= libm::log(self.random.unit());
-        block.offsets.clear();
-        // Each part is below 1, except for rounding errors.
-        block.offsets.extend(sums.iter().map(|s| (s / sum * width) as u64));
+        let stream = first.wrapping_add(number * BLOCK);
+        arrivals(&mut self.random, stream, &mut block.offsets, |share| (share * width) as u64);
         &*block
     }
 
@@ -88,6 +79,21 @@ impl Poisson {
         // If no arrival of its own block has started yet, the last one of the block before has.
         (number * BLOCK + before).checked_sub(1)
     }
+}
+
+/// Fills `out` with the arrivals of a block in ascending order. `place` converts the share of the block before an arrival,
+/// which is below 1 except for rounding errors.
+pub(super) fn arrivals(random: &mut Random, stream: u64, out: &mut Vec<u64>, place: impl Fn(f64) -> u64) {
+    random.seek(stream);
+    let mut sum = 0.0;
+    let mut sums = [0.0; BLOCK as usize];
+    for s in &mut sums {
+        sum -= libm::log(random.unit());
+        *s = sum;
+    }
+    sum -= libm::log(random.unit());
+    out.clear();
+    out.extend(sums.iter().map(|s| place(s / sum)));
 }
 
 /// Returns the start of a block, in ns after the opening.

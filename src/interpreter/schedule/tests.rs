@@ -1,4 +1,7 @@
+mod load;
+
 use super::*;
+use crate::plan::fixture;
 
 const SECOND: u64 = 1_000_000_000;
 const OPENING: u64 = 1_767_225_600 * SECOND;
@@ -17,8 +20,12 @@ fn kinds() -> Vec<Arrivals> {
     ]
 }
 
+fn plan() -> Arc<Plan> {
+    Arc::new(fixture::plan())
+}
+
 fn starts(arrivals: Arrivals) -> Starts {
-    Starts::new(42, Schedule::new(OPENING, arrivals).unwrap())
+    Starts::new(&plan(), 42, Schedule::new(OPENING, arrivals).unwrap())
 }
 
 #[test]
@@ -131,9 +138,8 @@ fn gaps_of_a_lane_are_uniform_and_pairs_have_a_constant_sum() {
 #[test]
 fn epochs_follow_each_other_and_are_searched_apart() {
     let mut schedule = Schedule::new(OPENING, Arrivals::Interval { min_ns: 0, max_ns: SECOND, lanes: 9 }).unwrap();
-    let second =
-        Epoch { first: 1000, opening: OPENING + 60 * SECOND, arrivals: Arrivals::Even { count: 10, per_ns: SECOND } };
-    let mut known = Starts::new(1, schedule.clone());
+    let second = Epoch::new(1000, OPENING + 60 * SECOND, Arrivals::Even { count: 10, per_ns: SECOND });
+    let mut known = Starts::new(&plan(), 1, schedule.clone());
     let before: Vec<u64> = (0..1000).map(|i| known.start(i)).collect();
     schedule.push_epoch(second).unwrap();
     let tag = schedule.tag_bytes();
@@ -169,9 +175,9 @@ fn unsound_schedules_are_refused() {
     let even = Arrivals::Even { count: 1, per_ns: 1 };
     assert!(Schedule::new(MAX_TIME + 1, even).is_err());
     let mut schedule = Schedule::new(5, even).unwrap();
-    schedule.push_epoch(Epoch { first: 3, opening: 9, arrivals: even }).unwrap();
-    assert!(schedule.push_epoch(Epoch { first: 2, opening: 9, arrivals: even }).is_err());
-    assert!(schedule.push_epoch(Epoch { first: 4, opening: 8, arrivals: even }).is_err());
+    schedule.push_epoch(Epoch::new(3, 9, even)).unwrap();
+    assert!(schedule.push_epoch(Epoch::new(2, 9, even)).is_err());
+    assert!(schedule.push_epoch(Epoch::new(4, 8, even)).is_err());
     let text = serde_json::to_string(&schedule).unwrap();
     assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), schedule);
     assert!(serde_json::from_str::<Schedule>("[]").is_err());

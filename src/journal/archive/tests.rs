@@ -5,7 +5,7 @@ use crate::plan::fixture;
 const EVERY_SECOND: Arrivals = Arrivals::Even { count: 1, per_ns: 1_000_000_000 };
 
 fn epoch(first: u64) -> Epoch {
-    Epoch { first, opening: 1_767_225_600_000_000_000 + first, arrivals: EVERY_SECOND }
+    Epoch::new(first, 1_767_225_600_000_000_000 + first, EVERY_SECOND)
 }
 
 fn begun(plan: &Arc<Plan>) -> Archive {

@@ -300,6 +300,27 @@ problems! {
         /// There is more than can be compiled when all shared spans are inserted where they are used.
         "E0707" SharedTooMuch { limit: usize },
 
+        // E080x: the load
+
+        /// All rates of a load are 0.
+        "E0801" NothingArrives,
+        /// All stages of a load together take no time.
+        "E0802" StagesWithoutTime,
+        /// The stages of a cycle do not fill it a whole number of times.
+        "E0803" CycleOfStages { stages: String, cycle: String },
+        /// A job is scheduled at a time of day that its period does not reach.
+        "E0804" AtBeyondPeriod { at: String, every: String },
+        /// A job may start only after it is scheduled again.
+        "E0805" JitterTooLong { longest: String, every: String },
+        /// The jitter of a job is computed, or is a mix.
+        "E0806" JitterOfValues,
+        /// A second load stands beside scenarios.
+        "E0807" SecondLoad,
+        /// A table of stages has no such column (`row` is `None`), or a row with another value.
+        "E0808" StageTable { file: String, row: Option<usize>, why: String },
+        /// All loads at their highest make more than `limit` traces a second.
+        "E0809" LoadTooHigh { limit: u64 },
+
         // E082x: incidents
 
         /// Two incidents have the same name.
@@ -346,6 +367,8 @@ problems! {
         "W0502" UnusedVar { name: String },
         /// No span is of a listed service.
         "W0503" UnusedService { name: String },
+        /// All scenarios have loads of their own, so that nothing comes of the one beside them.
+        "W0801" UnusedLoad,
         /// No scenario uses a shared span.
         "W0701" UnusedShared { name: String },
         /// A shared span has the name of one of the prelude's (`is_prelude`), or of the directory's.

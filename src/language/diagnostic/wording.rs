@@ -249,6 +249,26 @@ impl Problem {
             Stopped { after: None } => "compiling was cancelled before it ended".into(),
             Internal { violation } => format!("the compiler made a plan that is not valid: {violation}"),
 
+            NothingArrives => "no trace ever starts: all rates are 0".into(),
+            StagesWithoutTime => "the stages take no time, so no rate is ever reached".into(),
+            CycleOfStages { stages, cycle } => {
+                format!("the stages last {stages}, which does not divide the cycle of {cycle}")
+            }
+            AtBeyondPeriod { at, every } => {
+                format!("a job that starts every {every} has no start at {at} in its period")
+            }
+            JitterTooLong { longest, every } => {
+                format!("the jitter may be {longest}, as long as the {every} between two starts")
+            }
+            JitterOfValues => "a jitter is drawn outside of any trace, so it reads no value and is no mix".into(),
+            SecondLoad => "there is a second load for the scenarios without one of their own".into(),
+            StageTable { file, row: None, why } => format!("the table `{file}` has no stages: {why}"),
+            StageTable { file, row: Some(row), why } => format!("row {row} of the table `{file}` is no stage: {why}"),
+            LoadTooHigh { limit } => {
+                format!("with this load, all loads at their highest make more than {limit} traces a second")
+            }
+            UnusedLoad => "every scenario has a load of its own, so nothing comes of this one".into(),
+
             CommentHidesTemplate { text } => {
                 format!("`{}` is a comment, so nothing in it is computed", super::short(text))
             }
@@ -349,6 +369,18 @@ impl Problem {
             CallsTwice { .. } => Some("keep one of the two lists".into()),
             RangeUpsideDown { min, max } => Some(format!("write [{max}, {min}]")),
             SchemaVersion { .. } => Some("this version of tracegen reads schema_version 1".into()),
+            NothingArrives => Some("write one rate above 0".into()),
+            StagesWithoutTime => Some("for one rate without stages write {rate: 40/s}".into()),
+            CycleOfStages { stages, .. } => {
+                Some(format!("write `cycle: {stages}`, or a further stage that fills the cycle"))
+            }
+            AtBeyondPeriod { .. } => Some("`at` is less than `every`: {every: 1h, at: \"00:15\"}".into()),
+            JitterTooLong { .. } => Some("make it shorter: a distribution is cut at its `max`, in milliseconds".into()),
+            JitterOfValues => Some("write a number, [min, max], or percentiles".into()),
+            SecondLoad => Some("keep one of them, or write each into the scenarios that it is for".into()),
+            StageTable { .. } => Some("its columns are `for` and `rate`: `10m,40/s`".into()),
+            LoadTooHigh { .. } => Some("write lower rates".into()),
+            UnusedLoad => Some("take it out".into()),
             NullValue { hint: Some(hint), .. } => Some((*hint).into()),
             NullValue { .. } => Some("write '' for an empty text, or take the line out".into()),
             MixedList { first: "an int", other: "a double" } | MixedList { first: "a double", other: "an int" } => {
@@ -567,6 +599,7 @@ impl Role {
             Role::ZeroWeight => "also 0",
             Role::Definition => "in the shared span",
             Role::Use => "used here",
+            Role::Stages => "the stages",
         }
     }
 }

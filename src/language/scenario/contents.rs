@@ -1,6 +1,7 @@
 //! The contents of one file, and the services and shared spans that may be named in it.
 
 use super::incident::Incident;
+use super::load::Load;
 use super::services::Services;
 use super::shared::Library;
 use super::{Scenario, Scope};
@@ -19,6 +20,8 @@ pub struct Contents {
     pub services_unsure: bool,
     pub shared: Arc<Library>,
     pub incidents: Vec<Incident>,
+    /// The loads of the file, of which there should be at most one.
+    pub loads: Vec<Load>,
 }
 
 impl Contents {

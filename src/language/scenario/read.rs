@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::fields::{Context, Fields, is_free};
-use super::{Scenario, Service, Span, Var, filler, incident, instrumentation, number, span, value, version};
+use super::{Scenario, Service, Span, Var, filler, incident, instrumentation, load, number, span, value, version};
 use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
@@ -13,17 +13,19 @@ use crate::language::template::Memo;
 use crate::language::yaml::{self, Core, Kind, Node, core};
 
 /// The fields of a file; a base has all but the last.
-const FILE_FIELDS: [&str; 5] = ["schema_version", "services", "spans", "incidents", "scenarios"];
+const FILE_FIELDS: [&str; 6] = ["schema_version", "services", "spans", "load", "incidents", "scenarios"];
 /// The fields that mark a mapping as a file's; without any of them, it is a scenario.
 const FILE_MARKS: [&str; 7] = ["schema_version", "services", "scenarios", "spans", "load", "incidents", "malform"];
 const SCENARIO_MARKS: [&str; 4] = ["name", "scenario_name", "root_span", "steps"];
-const SCENARIO_FIELDS: [&str; 7] = ["name", "scenario_name", "description", "weight", "vars", "root_span", "steps"];
+const SCENARIO_FIELDS: [&str; 8] =
+    ["name", "scenario_name", "description", "weight", "load", "vars", "root_span", "steps"];
 /// The fields of a scenario that is a whole document.
-const DOCUMENT_FIELDS: [&str; 11] = [
+const DOCUMENT_FIELDS: [&str; 12] = [
     "name",
     "scenario_name",
     "description",
     "weight",
+    "load",
     "vars",
     "root_span",
     "steps",
@@ -113,6 +115,9 @@ impl Reader<'_> {
         let known = if self.base { &FILE_FIELDS[..4] } else { &FILE_FIELDS[..] };
         let Some(fields) = Fields::read(&mut self.cx, node, "a file", known) else { return };
         self.shared_by_all(&fields);
+        if let Some(node) = fields.optional("load") {
+            self.contents.loads.extend(load::load(&mut self.cx, node));
+        }
         match fields.optional("scenarios").map(|node| (node, &node.kind)) {
             Some((_, Kind::Sequence(items))) => items.iter().for_each(|item| self.scenario(item, &SCENARIO_FIELDS)),
             Some((node, _)) => self.cx.mistyped("`scenarios`", "a list of scenarios", node, None),
@@ -235,7 +240,10 @@ impl Reader<'_> {
                 None
             }
         });
+        // With a load of its own a scenario is no alternative to others.
+        fields.either(cx, "load", "weight");
         let weight = fields.get("weight").and_then(|entry| number::weight(cx, &entry.value));
+        let load = fields.optional("load").and_then(|node| load::load(cx, node));
         let vars = value::vars(cx, fields.optional("vars"));
         let Some((root_vars, root)) = self.root(&fields) else { return };
         self.contents.scenarios.push(Scenario {
@@ -244,6 +252,7 @@ impl Reader<'_> {
             name: name.unwrap_or_else(|| Located::new(String::new(), fields.head())),
             description,
             weight,
+            load,
             vars,
             root_vars,
             root,

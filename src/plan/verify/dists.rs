@@ -33,7 +33,8 @@ fn part_of(program: &Program, place: Place, at: usize, part: DistId) -> Checked 
     }
 }
 
-fn form(place: Place, dist: &Dist) -> Checked {
+/// Checks the parameters of a distribution's form.
+pub(super) fn form(place: Place, dist: &Dist) -> Checked {
     match &dist.form {
         DistForm::Uniform { min, max } => {
             require(place, min <= max, "min is greater than max")?;

@@ -1,6 +1,7 @@
 //! The checks of the tables: sizes, ids, texts, names, jumps.
 
 use super::dists::dists;
+use super::load::load;
 use super::parameters::{WEIGHT, constant, exprs, weighted};
 use super::rule::{Checked, at_most, expr, key_text, named, require, text, twice, within};
 use super::violation::{Fault, Place};
@@ -8,7 +9,7 @@ use super::violations::Found;
 use crate::plan::{
     AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
     ExprId, Form, Group, IncidentId, Inst, LinkId, Opening, Operator, Program, ResourceId, Rollout, SEMANTICS, ScopeId,
-    ServiceId, SpanForm, SpanKind, TextId, incident::DAY, limits,
+    ServiceId, Source, SourceForm, SpanForm, SpanKind, TextId, incident::DAY, limits,
 };
 use std::collections::HashSet;
 
@@ -61,6 +62,7 @@ pub(super) fn check(program: &Program, found: &mut Found) {
     dists(program, found);
     incidents(program, found);
     scenarios(program, found);
+    load(program, found);
     for (id, block) in program.block_ids().zip(&program.blocks) {
         form(program, id, block, &mut owned, found);
         code(program, id, block, found);
@@ -77,6 +79,10 @@ fn sizes(program: &Program, found: &mut Found) {
         DistForm::Points { points } => points.len(),
         DistForm::Changed { changes, .. } => changes.len().max(dist.parts().count()),
         _ => dist.parts().count(),
+    };
+    let points = |source: &Source| match &source.form {
+        SourceForm::Rate { points, .. } => points.len(),
+        SourceForm::Job { .. } => 0,
     };
     let constants = |block: &Block| -> usize {
         let len = |value: &Constant| 1 + value.size();
@@ -114,6 +120,8 @@ fn sizes(program: &Program, found: &mut Found) {
         ("slots", program.scenarios.iter().map(|s| s.slots.len()).sum(), limits::TABLE),
         ("vars", program.scenarios.iter().map(|s| s.vars.len()).sum(), limits::TABLE),
         ("blocks", program.blocks.len(), limits::TABLE),
+        ("sources", program.load.len(), limits::TABLE),
+        ("points of sources", program.load.iter().map(points).sum(), limits::TABLE),
         ("instructions", program.blocks.iter().map(|b| b.code.len()).sum(), limits::TABLE),
         ("constant attributes", program.blocks.iter().map(constants).sum(), limits::TABLE),
     ];

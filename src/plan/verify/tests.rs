@@ -2,6 +2,7 @@
 //! test programs with anything changed.
 
 mod code;
+mod load;
 mod tables;
 
 use super::*;

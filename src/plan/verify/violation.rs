@@ -37,6 +37,8 @@ pub enum Place {
     /// A constant attribute of the block's span, by its position.
     Constant(BlockId, usize),
     Instruction(BlockId, usize),
+    /// A source of traces, by its position.
+    Source(usize),
 }
 
 impl Place {
@@ -208,6 +210,7 @@ impl fmt::Display for Place {
             Place::Block(id) => write!(f, "{id}"),
             Place::Constant(id, at) => write!(f, "{id} constant {at}"),
             Place::Instruction(id, pc) => write!(f, "{id} instruction {pc}"),
+            Place::Source(at) => write!(f, "source{at}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A source that reads, in one pass, all spans of the collector's tables that start in the time of the run.
 
 use super::{SourceError, watch::Watch};
-use crate::interpreter::{MAX_LANES, Schedule, Starts};
+use crate::interpreter::MAX_LANES;
 use crate::journal::{Archive, Era};
 use crate::store::{Connection, Scan, Scanned, StoreError, TimeRange};
 use crate::verify::Verifier;
@@ -76,15 +76,12 @@ fn time_of(archive: &Archive) -> TimeRange {
 
 /// Returns a time by which all traces of the run have ended, in ns since 1970.
 fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
-    let epochs = Vec::from_iter(archive.eras().iter().map(|era| era.epoch));
     if last.end.is_none() && archive.at_full_speed() {
         return None;
     }
-    let mut starts = Starts::new(archive.seed(), Schedule::try_from(epochs).ok()?);
     let ends = [last.end, archive.selection().count];
     let last_start = match ends.into_iter().flatten().min() {
-        // The number of lanes bounds by how many traces starts are out of order.
-        Some(end) => (end.saturating_sub(MAX_LANES.into())..end).map(|index| starts.start(index)).max()?,
+        Some(end) => latest_start(archive, end)?,
         None => archive.selection().started_before?,
     };
     let mut seen = BTreeSet::new();
@@ -94,6 +91,23 @@ fn last_end(archive: &Archive, last: &Era) -> Option<u64> {
     let longest = runs.map(|run| run.plan().duration_bound()).max()?;
     let end = last_start.saturating_add(longest);
     Some(last.stopped.map_or(end, |stopped| end.min(stopped)))
+}
+
+/// Returns the latest start of all traces before index `end`, in ns since 1970, or `None` if there is none.
+fn latest_start(archive: &Archive, mut end: u64) -> Option<u64> {
+    // The number of lanes bounds by how many traces starts are out of order.
+    let first = end.saturating_sub(MAX_LANES.into());
+    let mut latest = None;
+    for era in archive.eras().iter().rev() {
+        let mut starts = archive.starts(era)?;
+        let from = era.epoch.first.max(first);
+        latest = latest.max((from..end).map(|index| starts.start(index)).max());
+        end = end.min(from);
+        if end <= first {
+            break;
+        }
+    }
+    latest
 }
 
 fn words(range: TimeRange) -> String {
@@ -107,7 +121,7 @@ fn words(range: TimeRange) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interpreter::{Arrivals, Run};
+    use crate::interpreter::{Arrivals, Run, Schedule};
     use crate::journal::{Ending, Selection};
     use crate::plan::fixture;
     use std::sync::Arc;
@@ -147,7 +161,7 @@ mod tests {
         let end = 2 * u64::from(MAX_LANES) + 30_000;
         let ending = Ending { stopped: None, end, schedule: schedule.clone().into() };
         let archive = Archive::of(&run, Selection::default(), Some(&ending));
-        let mut starts = Starts::new(42, schedule);
+        let mut starts = run.starts();
         let (last, at) = (0..end).map(|index| (starts.start(index), index)).max().unwrap();
         assert!(at < end - 4_096, "trace {at} of {end}");
         let until = time_of(&archive).until.unwrap();

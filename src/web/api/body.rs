@@ -68,6 +68,14 @@ impl<'a> Object<'a> {
         self.read(name, "a whole number from 0", |value| N::try_from(value.as_u64()?).ok())
     }
 
+    /// Returns a number in a field, as `read` converts it; `allowed` says in words what can be converted.
+    ///
+    /// # Errors
+    /// The field is not such a number.
+    pub fn number<N>(&self, name: &str, allowed: &str, read: impl Fn(f64) -> Option<N>) -> Result<Option<N>, Problem> {
+        self.read(name, allowed, |value| read(value.as_f64()?))
+    }
+
     /// Returns a string in a field.
     ///
     /// # Errors

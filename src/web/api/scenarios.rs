@@ -73,6 +73,7 @@ fn brief(edition: &Edition, state: &SessionState, id: ScenarioId) -> Value {
         "file": edition.file_of(id).map(|(_, file)| &file.name),
         "weight": seen.map_or(file_weight, |seen| seen.weight),
         "file_weight": file_weight,
+        "load": plan.own_load(id),
         "min_spans": plan.bound(id).min_spans,
         "max_spans": plan.bound(id).max_spans,
         "expected": expected,

@@ -58,6 +58,8 @@ struct Figures {
     file: Option<String>,
     weight: f64,
     weights: f64,
+    /// When its traces start, if it has a load of its own.
+    load: Option<String>,
     share: String,
     /// The observed share of all traces; `None` if there are none yet.
     share_seen: Option<String>,
@@ -155,6 +157,8 @@ fn scenarios(plan: &Plan) -> impl Iterator<Item = ScenarioId> {
 /// The sums over all scenarios of an edition.
 struct Sums {
     weights: f64,
+    /// The mean number of traces per second, if the session runs this edition.
+    rate: f64,
     /// The number of traces of all scenarios that the session runs.
     traces: u64,
 }
@@ -164,8 +168,9 @@ impl Sums {
         let weight = |id: ScenarioId| {
             state.observed(plan, id).map_or(plan.scenarios[id.index()].weight, |observed| observed.weight)
         };
-        let weights = scenarios(plan).map(weight).sum();
-        Sums { weights, traces: state.scenarios.iter().map(|s| s.traces).sum() }
+        let weights = scenarios(plan).filter(|id| plan.own_source(*id).is_none()).map(weight).sum();
+        let rate = scenarios(plan).filter_map(|id| state.observed(plan, id)).map(|observed| observed.rate).sum();
+        Sums { weights, rate, traces: state.scenarios.iter().map(|s| s.traces).sum() }
     }
 }
 
@@ -174,7 +179,12 @@ fn figures(edition: &Edition, state: &SessionState, sums: &Sums, id: ScenarioId)
     let (scenario, bound, expectation) = (&plan.scenarios[id.index()], plan.bound(id), plan.expectation(id));
     let seen = state.observed(plan, id);
     let weight = seen.map_or(scenario.weight, |seen| seen.weight);
-    let Sums { weights, traces: all } = *sums;
+    let Sums { weights, rate, traces: all } = *sums;
+    let expected = match seen {
+        Some(seen) if rate > 0.0 => seen.rate / rate,
+        _ if weights > 0.0 => weight / weights,
+        _ => 0.0,
+    };
     let (made, failed, spans) = seen.map_or((0, 0, 0), |seen| (seen.traces, seen.failed, seen.spans));
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let name = plan.text(scenario.name);
@@ -185,7 +195,8 @@ fn figures(edition: &Edition, state: &SessionState, sums: &Sums, id: ScenarioId)
         file: edition.file_of(id).map(|(_, file)| file.name.clone()),
         weight,
         weights,
-        share: percent(if weights > 0.0 { weight / weights } else { 0.0 }),
+        load: plan.own_load(id),
+        share: percent(expected),
         share_seen: (all > 0).then(|| share(made, all)),
         made: grouped(made),
         min_spans: bound.min_spans,

@@ -17,6 +17,8 @@ pub fn meant(field: &str, of: &str) -> Option<Meant> {
         "a scenario" => of_scenario(field),
         "an error condition" => of_condition(field),
         "an incident" => of_incident(field),
+        "a load" => of_load(field),
+        "a stage" => of_stage(field),
         _ => None,
     };
     match by_name {
@@ -82,6 +84,27 @@ fn of_incident(field: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+fn of_load(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "cron" | "schedule" | "interval" | "period" => {
+            ("the time between two starts is `every`: {every: 24h, at: \"02:00\"}", "every")
+        }
+        "jitter" => ("it is in milliseconds: `jitter_ms`", "jitter_ms"),
+        "time" => ("the time of day is `at`", "at"),
+        "distribution" | "process" => ("how traces arrive is `arrivals`: constant or poisson", "arrivals"),
+        "steps" | "ramp" => ("rates that change are `stages`: [{for: 10m, rate: 40/s}]", "stages"),
+        _ => return None,
+    })
+}
+
+fn of_stage(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "duration" | "within" | "time" => ("how long a stage takes is `for`", "for"),
+        "target" | "to" => ("what a stage leads to is its `rate`", "rate"),
+        _ => return None,
+    })
+}
+
 /// Returns the place where a misplaced field belongs.
 fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
     let is_item_word = ITEM_WORDS.contains(&field) && field != "vars";
@@ -96,7 +119,8 @@ fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
         }
         "trace_state" => Some("it is of the whole trace: put it on the `root_span`"),
         "rate" if of == "an incident" => Some("this version of tracegen does not support it"),
-        "load" | "malform" => Some("this version of tracegen does not support it"),
+        "load" => Some("it stands at the top of a file, for all scenarios, or in a scenario"),
+        "malform" => Some("this version of tracegen does not support it"),
         _ => None,
     }
 }

@@ -9,6 +9,8 @@ use crate::web::settings::{Problem, WEIGHT};
 /// The values in the fields.
 pub struct Form {
     pub at_a_rate: bool,
+    /// Whether the load of the files applies; `None` if they have none that scenarios share.
+    pub by_load: Option<bool>,
     pub rate: String,
     pub poisson: bool,
     pub min: String,
@@ -50,6 +52,7 @@ impl Form {
         };
         Form {
             at_a_rate: gaps.is_none(),
+            by_load: state.plan.shared_source().map(|_| settings.by_files),
             // A rate of the same mean is suggested for switching to it.
             rate: match gaps {
                 Some(_) => format!("{:.2}", state.target_rate).trim_end_matches('0').trim_end_matches('.').into(),
@@ -73,6 +76,7 @@ impl Form {
         };
         Form {
             at_a_rate: given.get("pace").map_or(form.at_a_rate, |pace| pace == "rate"),
+            by_load: form.by_load.map(|by_load| given.get("pace").map_or(by_load, |pace| pace == "load")),
             rate: kept("rate", form.rate),
             poisson: given.get("arrivals").map_or(form.poisson, |arrivals| arrivals == "poisson"),
             min: kept("min", form.min),

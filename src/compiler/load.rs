@@ -1,0 +1,51 @@
+//! The sources of traces, from the loads of files and scenarios.
+
+use super::report::Report;
+use super::resolve::dist;
+use crate::language::diagnostic::{Problem, Role};
+use crate::language::scenario::Model;
+use crate::language::scenario::load::{Form, Load};
+use crate::plan::{Dist, Point, Program, ScenarioId, Source, SourceForm, UNITS_A_SECOND, limits};
+
+/// Adds the sources to the program, whose scenarios are those of the model.
+pub fn sources(model: &Model, program: &mut Program, report: &mut Report) {
+    if let [first, others @ ..] = &model.loads[..] {
+        for other in others {
+            report.add_related(Problem::SecondLoad, other.loc, Role::First, [first.loc]);
+        }
+        if !model.scenarios.is_empty() && model.scenarios.iter().all(|scenario| scenario.load.is_some()) {
+            report.add(Problem::UnusedLoad, first.loc);
+        }
+    }
+    let shared = model.loads.first().map(|load| (None, load));
+    let own = model.scenarios.iter().enumerate().filter_map(|(at, scenario)| {
+        let load = scenario.load.as_ref()?;
+        Some((Some(ScenarioId(at as u32)), load))
+    });
+    let mut peak = 0.0;
+    for (scenario, load) in shared.into_iter().chain(own) {
+        let source = Source { scenario, form: form(load) };
+        let before = peak;
+        peak += source.form.peak_rate();
+        if before <= limits::LOAD_RATE && peak > limits::LOAD_RATE {
+            report.add(Problem::LoadTooHigh { limit: limits::LOAD_RATE as u64 }, load.loc);
+        }
+        program.load.push(source);
+    }
+}
+
+fn form(load: &Load) -> SourceForm {
+    match &load.form {
+        Form::Rate { poisson, points, cycle } => {
+            let units = |rate: f64| (rate * UNITS_A_SECOND as f64).round() as u64;
+            let points = points.iter().map(|point| Point { at: point.at, rate: units(point.rate) });
+            SourceForm::Rate { poisson: *poisson, points: points.collect(), cycle: *cycle }
+        }
+        Form::Job { every, at, jitter } => {
+            let plain = |jitter: &crate::language::scenario::dist::Dist| {
+                Some(Dist { form: dist::plain(&jitter.form)?, max: jitter.max })
+            };
+            SourceForm::Job { every: *every, at: *at, jitter: jitter.as_ref().and_then(plain) }
+        }
+    }
+}
