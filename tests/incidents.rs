@@ -488,7 +488,7 @@ fn windows_stay_where_they_are_when_an_epoch_begins() {
     let run = Arc::new(Run::new(plan, 7, Schedule::new(START, arrivals).expect("a sound schedule")));
     let mut schedule = (**run.schedule()).clone();
     let faster = Arrivals::Even { count: 20, per_ns: SECOND };
-    schedule.push_epoch(Epoch { first: 120, opening: START + 12 * SECOND, arrivals: faster }).expect("in order");
+    schedule.push_epoch(Epoch::new(120, START + 12 * SECOND, faster)).expect("in order");
     let mut archive = Archive::so_far(&run, Selection::default(), &schedule);
     let mut interpreter = Interpreter::new(&run);
     interpreter.update(&Arc::new(schedule));
