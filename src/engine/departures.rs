@@ -238,11 +238,13 @@ fn boundary(time: u64, phase: u64, delay: u64) -> u64 {
 fn instances(plan: &Plan, seed: u64, delay: u64) -> Vec<Instance> {
     let mut instances = vec![Instance::default(); plan.resources.len()];
     for service in &plan.services {
-        for number in 0..service.instances {
+        for resource in service.resources() {
+            // An instance that runs another version for a while sends its spans at the same times as before.
+            let number = service.instance_of(resource).unwrap_or_default();
             let hash = Sha256::new().chain_update("tracegen phase").chain_update(seed.to_le_bytes());
             let hash = hash.chain_update(number.to_le_bytes()).chain_update(plan.text(service.name)).finalize();
             let word = hash[..8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-            instances[service.first_resource.index() + number as usize].phase = word % delay;
+            instances[resource.index()].phase = word % delay;
         }
     }
     instances

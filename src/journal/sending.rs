@@ -76,8 +76,8 @@ impl Sending {
     pub fn dues(&self, plan: &Plan) -> Dues {
         let mut late = vec![0; plan.resources.len()];
         for service in &plan.services {
-            let first = service.first_resource.index();
-            late[first..first + service.instances as usize].fill(self.lateness(plan.text(service.name)));
+            let lateness = self.lateness(plan.text(service.name));
+            service.resources().for_each(|resource| late[resource.index()] = lateness);
         }
         Dues { by_trace: self.unit == Unit::Traces, late: late.into() }
     }
