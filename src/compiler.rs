@@ -3,8 +3,9 @@
 //! [`compile`] runs all steps: `shared` finds out what shared spans there are; `check` finds mistakes that take more than
 //! one place to see; `names` inserts shared spans where they are used, and finds the meaning of names and the order of
 //! everything; `resolve` makes the `typed` tree (with `expression` for each template and `service` for the resources);
-//! `lower` turns it into instructions; `load` finds out when traces start; `link` finds the spans to which links can lead; `compact` leaves out what nothing
-//! uses; and at the end the plan's verifier checks the result.
+//! `lower` turns it into instructions; `malform` adds what is malformed; `load` finds out when traces start; `link` finds the
+//! spans to which links can lead; `compact` leaves out what nothing uses; and at the end the plan's verifier checks the
+//! result.
 
 mod check;
 mod compact;
@@ -14,6 +15,7 @@ mod interval;
 mod link;
 mod load;
 mod lower;
+mod malform;
 mod names;
 mod order;
 mod report;
@@ -22,6 +24,7 @@ mod service;
 mod shared;
 mod source_map;
 mod tables;
+mod times;
 mod typed;
 mod types;
 mod unused;
@@ -91,13 +94,18 @@ fn compile_within(model: &Model, budget: &Budget) -> Result<Compiled, Spent> {
     let blocks = names.iter().map(|names| names.blocks.len()).sum();
     resolver.tables.program.blocks.reserve_exact(blocks);
     map.blocks.reserve_exact(blocks);
+    let mut roots = Vec::with_capacity(names.len());
     for (at, names) in names.iter().enumerate() {
         let root = BlockId(resolver.tables.program.blocks.len() as u32);
+        roots.push(root);
         let scenario = resolver.scenario(at, root, names, budget, &mut report)?;
         lower::scenario(scenario, &mut resolver.tables.program, &mut map);
         if report.is_full() {
             break;
         }
+    }
+    if !report.failed() {
+        malform::lower(model, &names, &roots, &mut resolver.tables, &mut report);
     }
     let Resolver { tables, mut services, exports, links, .. } = resolver;
     let mut program = tables.program;

@@ -180,8 +180,9 @@ pub fn generate(
     stop: &Stop,
 ) -> (Ended, Ending) {
     let (chunks, turn) = (Chunks::new(job), Turn::new());
+    let by_trace = job.sending.is_by_trace(job.run.plan());
     let worker = || -> Result<bool, Closed> {
-        if !job.sending.is_by_trace() {
+        if !by_trace {
             by_span::work(job, &chunks, encoder(), output, progress, stop)
         } else if job.ordered {
             ordered::work(job, &chunks, &turn, encoder(), output, progress, stop)
@@ -190,7 +191,7 @@ pub fn generate(
         }
     };
     let sent_all = std::thread::scope(|scope| {
-        let threads = if job.sending.is_by_trace() { job.threads } else { 1 };
+        let threads = if by_trace { job.threads } else { 1 };
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
         let mut sent_all = worker();
         for other in others {

@@ -1,7 +1,7 @@
 //! Statistics of a plan's traces, before one is sent: shares, numbers of spans, failures, bytes and durations.
 //!
 //! Shares, spans and failures follow from the plan and are exact (`exact`). Bytes and durations are those of a seeded
-//! sample (`sample`), which consists of the first traces of a run with that seed. If a scenario can't be analysed
+//! sample (`sample`), which consists of the first traces of a run with that seed, before they are malformed. If a scenario can't be analysed
 //! ([`Plan::expectation`]), its figures also come from the sample, each with an interval.
 
 mod cause;

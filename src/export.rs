@@ -73,3 +73,11 @@ pub trait Encode: Send {
     /// Takes back the memory of a batch for reuse.
     fn recycle(&mut self, body: Vec<u8>);
 }
+
+/// Calls `each` with every span of a trace that is sent, and whether it is the last one.
+fn each_sent(view: View<'_>, each: &mut dyn FnMut(SpanView<'_>, bool)) {
+    let mut spans = view.spans().peekable();
+    while let Some(span) = spans.next() {
+        each(span, spans.peek().is_none());
+    }
+}

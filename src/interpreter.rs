@@ -14,6 +14,7 @@ mod identity;
 mod link;
 mod links;
 mod machine;
+mod malform;
 mod random;
 mod resources;
 mod run;
@@ -34,6 +35,7 @@ use crate::trace::Trace;
 use choice::Chosen;
 use link::Finder;
 use machine::{Machine, Subject};
+use malform::Malformer;
 use std::sync::Arc;
 
 /// A maker of traces. It allocates no memory for a trace once it has made traces of the same size.
@@ -42,12 +44,24 @@ pub struct Interpreter {
     finder: Finder,
     chosen: Chosen,
     machine: Machine,
+    malformer: Option<Malformer>,
 }
 
 impl Interpreter {
     /// Makes an interpreter of the run's traces.
     pub fn new(run: &Arc<Run>) -> Interpreter {
-        Interpreter { finder: Finder::new(run), chosen: Chosen::new(), machine: Machine::new(run), run: run.clone() }
+        Interpreter {
+            finder: Finder::new(run),
+            chosen: Chosen::new(),
+            machine: Machine::new(run),
+            malformer: Malformer::new(run),
+            run: run.clone(),
+        }
+    }
+
+    /// Makes an interpreter of the run's traces without their malformations: the traces beneath.
+    pub fn beneath(run: &Arc<Run>) -> Interpreter {
+        Interpreter { malformer: None, ..Interpreter::new(run) }
     }
 
     /// Returns the run whose traces are made.
@@ -61,6 +75,9 @@ impl Interpreter {
         let scenario = own.unwrap_or_else(|| self.chosen.get(self.run.choice(), index));
         let subject = Subject { scenario, index, start, replay: false };
         self.machine.run(&self.run, &mut self.finder, subject, out);
+        if let Some(malformer) = &mut self.malformer {
+            malformer.malform(&self.run, out);
+        }
     }
 
     /// Returns the start of the trace with this index, in ns since 1970.

@@ -18,6 +18,7 @@ pub mod incident;
 pub mod inst;
 pub mod limits;
 pub mod load;
+mod malform;
 
 mod dot;
 mod expectation;
@@ -46,6 +47,7 @@ pub use incident::{Change, Incident, Opening, Rollout, Window, Windows};
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
 pub use load::{Point, Source, SourceForm, TRACE_MASS, UNITS_A_SECOND};
+pub use malform::{Malform, Malformation};
 pub use number::Number;
 pub use terms::Attempts;
 pub use verify::{Fault, Place, Violation, Violations};
@@ -102,6 +104,9 @@ pub struct Program {
     /// The incidents, in file order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<Incident>,
+    /// The malformations, in the order in which they are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub malformations: Vec<Malformation>,
     /// The scenarios from which traces are chosen.
     pub scenarios: Vec<Scenario>,
     /// The blocks of all scenarios.
@@ -127,6 +132,9 @@ pub struct Service {
     /// the order of the incidents, of which the last one counts. Each has a resource; these follow those of the instances.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollouts: Vec<Rollout>,
+    /// The resolution of the clock in ns, to a multiple of which all times of the spans are rounded down; `None` for 1 ns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<u64>,
 }
 
 impl Service {

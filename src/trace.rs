@@ -27,6 +27,13 @@ use crate::plan::{AttrId, BlockId, ErrorId, EventId, Plan, ResourceId, ScenarioI
 /// The ordinal that stands for no record.
 pub const NONE: u32 = u32::MAX;
 
+/// The text of a malformed attribute that is not UTF-8 on the wire, as decoders read it. JSON and stores, which hold only
+/// UTF-8, have it in this form.
+pub const NOT_UTF8: &str = "caf\u{fffd}";
+
+/// The time of a span that is never sent, in [`Trace::leaves`].
+pub const NEVER: u64 = u64::MAX;
+
 /// The span flags of OTLP for most spans: the trace flags "sampled" and "random" of W3C, and "the parent is known not to be
 /// remote".
 const FLAGS: u32 = 0x103;
@@ -48,11 +55,11 @@ pub fn flags(plan: &Plan, block: BlockId) -> u32 {
 /// A span. Its record is complete from the span's start; values that are known only at its end are written then.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanRecord {
-    /// The span id, which is not 0.
+    /// The span id, which is not 0 unless the span is malformed.
     pub id: u64,
     /// The virtual time of its start, ns since 1970.
     pub start: u64,
-    /// The virtual time of its end, ns since 1970.
+    /// The virtual time of its end, ns since 1970; before its start if the span is malformed.
     pub end: u64,
     /// The name: a constant text of the plan, or a text of the trace.
     pub name: Value,
@@ -143,6 +150,7 @@ pub struct ExportRecord {
 }
 
 /// A trace. Its spans stand in the order in which they started to run: a parent before its children, siblings in order.
+/// Spans that a malformation adds stand behind them.
 #[derive(Clone, Debug)]
 pub struct Trace {
     pub index: u64,
@@ -153,6 +161,9 @@ pub struct Trace {
     /// The latest end of any span, in ns since 1970; nothing of the trace may be sent before.
     pub end: u64,
     pub spans: Vec<SpanRecord>,
+    /// When each span has really ended, and how much later it leaves, in ns since 1970, or [`NEVER`] if it is not sent.
+    /// Empty if nothing is malformed: then each span has ended at its end.
+    pub leaves: Vec<u64>,
     pub attrs: Vec<AttrRecord>,
     pub events: Vec<EventRecord>,
     pub links: Vec<LinkRecord>,
@@ -173,6 +184,7 @@ impl Default for Trace {
             start: 0,
             end: 0,
             spans: Vec::new(),
+            leaves: Vec::new(),
             attrs: Vec::new(),
             events: Vec::new(),
             links: Vec::new(),
@@ -184,11 +196,19 @@ impl Default for Trace {
     }
 }
 
+impl SpanRecord {
+    /// Returns the duration in ns, which is 0 if the span ends before its start.
+    pub fn duration(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+}
+
 impl Trace {
     /// Empties the trace, and keeps its memory.
     #[inline(always)]
     pub fn clear(&mut self) {
         self.spans.clear();
+        self.leaves.clear();
         self.attrs.clear();
         self.events.clear();
         self.links.clear();
@@ -198,9 +218,20 @@ impl Trace {
         self.text.clear();
     }
 
+    /// Reports whether span `ordinal` is sent. All spans are, unless one is malformed.
+    pub fn is_sent(&self, ordinal: usize) -> bool {
+        self.leaves.get(ordinal) != Some(&NEVER)
+    }
+
+    /// Returns when span `ordinal` can leave at the earliest, in ns since 1970, or [`NEVER`].
+    pub fn leaves(&self, ordinal: usize) -> u64 {
+        self.leaves.get(ordinal).copied().unwrap_or_else(|| self.spans[ordinal].end)
+    }
+
     /// Returns the memory that the trace takes, in bytes.
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.spans)
+            + size_of_val(&*self.leaves)
             + size_of_val(&*self.attrs)
             + size_of_val(&*self.events)
             + size_of_val(&*self.links)

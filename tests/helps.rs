@@ -353,6 +353,8 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
         ("use: reserve\n", "use: reserve\n  with: {sku: 5}\n"),
         ("{use: db.query}", "{use: db.query, with: {collection: orders}}"),
     ]),
+    ("E0850-malform-computed", &[("<<random.int(1, 5)>>", "[1, 5]")]),
+    ("E0851-malforms-nothing", &[("service: cart", "service: shop")]),
     ("E0704-use-cycle", &[("a: {use: b}", "a: {use: fine}"), (", calls: [{use: itself}]", "")]),
     ("E0705-calls-twice", &[(", calls: [{service: stock, operation: p}]", "")]),
     ("E0510-in-the-prelude", &[("\"200\"", "200"), ("'fine'", "200")]),

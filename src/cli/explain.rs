@@ -2,6 +2,7 @@
 
 mod human;
 mod json;
+mod malformed;
 mod moment;
 
 use super::load::LoadFlags;
@@ -148,9 +149,9 @@ impl Explain {
         let run = Arc::new(Run::under(plan, self.seed, schedule, &in_force));
         let explanation = self.explain(&run);
         print(&match (self.format, at) {
-            (Format::Human, None) => human::text(&self, &explanation, rate),
+            (Format::Human, None) => human::text(&self, &explanation, run.plan(), rate),
             (Format::Human, Some(at)) => {
-                moment::head(run.plan(), at, &in_force) + "\n" + &human::text(&self, &explanation, rate)
+                moment::head(run.plan(), at, &in_force) + "\n" + &human::text(&self, &explanation, run.plan(), rate)
             }
             (Format::Json, at) => json::text(&self, &explanation, &run, rate, at.map(|at| (at, &in_force))),
         })?;

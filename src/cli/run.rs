@@ -247,7 +247,7 @@ impl Run {
         let seed = self.seed.unwrap_or_else(super::draw_seed);
         let now = clock::now() / 1_000_000 * 1_000_000;
         let sending = self.sending.resolve(&plan)?;
-        let longest = plan.duration_bound() + sending.longest_wait();
+        let longest = plan.duration_bound() + sending.longest_wait(&plan);
         let timing = Timing::resolve(&self.timing, self.seed.is_some(), now, &plan, longest)?;
         let run = Arc::new(crate::interpreter::Run::new(plan, seed, timing.schedule.clone()));
         Ok(Prepared { run, timing, sending, paths, sent: Sent::default(), totals: None })

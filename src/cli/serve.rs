@@ -174,7 +174,7 @@ impl Serve {
     /// The flags can't be used, or there is no collector.
     fn sending(&self, options: &mut Options, plan: &Plan) -> Result<Sending, Failure> {
         let sending = self.sending.resolve(plan)?;
-        if !sending.is_by_trace() {
+        if !sending.is_default() {
             if options.target.is_none() {
                 return Err(Failure::usage(
                     "--send spans and --late need a collector (OTEL_EXPORTER_OTLP_ENDPOINT): the store takes whole traces",

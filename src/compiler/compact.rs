@@ -52,6 +52,7 @@ fn each_root(program: &mut Program, visit: &mut impl FnMut(&mut ExprId)) {
 /// Visits all texts to which the program refers.
 fn each_text(program: &mut Program, visit: &mut impl FnMut(&mut TextId)) {
     program.services.iter_mut().for_each(|service| visit(&mut service.name));
+    program.malformations.iter_mut().filter_map(|malformation| malformation.kind.key_mut()).for_each(&mut *visit);
     program.resources.iter_mut().flat_map(|r| &mut r.attributes).for_each(|(key, _)| visit(key));
     program.attrs.iter_mut().for_each(&mut *visit);
     program.links.iter_mut().for_each(|link| visit(&mut link.glob));

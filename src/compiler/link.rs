@@ -4,7 +4,7 @@ mod glob;
 mod graph;
 mod keys;
 
-pub use glob::Piece;
+pub use glob::{Piece, can_match};
 
 use super::names::{Linked, Names};
 use super::report::Report;

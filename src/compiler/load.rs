@@ -1,7 +1,7 @@
 //! The sources of traces, from the loads of files and scenarios.
 
 use super::report::Report;
-use super::resolve::dist;
+use super::times::without_values;
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::Model;
 use crate::language::scenario::load::{Form, Load};
@@ -43,7 +43,7 @@ fn form(load: &Load) -> SourceForm {
         }
         Form::Job { every, at, jitter } => {
             let plain = |jitter: &crate::language::scenario::dist::Dist| {
-                Some(Dist { form: dist::plain(&jitter.form)?, max: jitter.max })
+                Some(Dist { form: without_values(&jitter.form)?, max: jitter.max })
             };
             SourceForm::Job { every: *every, at: *at, jitter: jitter.as_ref().and_then(plain) }
         }

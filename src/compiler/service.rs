@@ -18,11 +18,11 @@ use std::sync::Arc;
 type Attributes = Vec<(TextId, ExprId)>;
 
 pub struct Services<'m> {
-    model: &'m Model,
+    pub model: &'m Model,
     /// The services by the places where they are listed: a base file's services are in the scope of every file next to it.
     listed: HashMap<Loc, Option<ServiceId>>,
     /// The services by their definitions: equal definitions in two places are one service.
-    known: HashMap<(TextId, Vec<Attributes>), ServiceId>,
+    known: HashMap<(TextId, Option<u64>, Vec<Attributes>), ServiceId>,
     /// The number of attributes of all resources so far.
     attributes: usize,
 }
@@ -51,7 +51,7 @@ impl<'m> Services<'m> {
             for version in versions {
                 resources.push(resource(&name.value, None, None, Some(version), tables, report));
             }
-            return self.add(&name.value, resources, rollouts, tables);
+            return self.add(&name.value, None, resources, rollouts, tables);
         };
         let Some(service) = services.get(&name.value) else {
             let nearest = report.nearest(&name.value, services.iter().map(|s| s.name.value.as_str()));
@@ -100,7 +100,8 @@ impl<'m> Services<'m> {
             resources.push(listed_resource(service, rollout.instance, Some(version), tables, report));
         }
         let rollouts = rollouts.into_iter().map(|(rollout, _)| rollout).collect();
-        self.add(&service.name.value, resources, rollouts, tables)
+        let resolution = service.clock_resolution.as_ref().map(|resolution| resolution.value);
+        self.add(&service.name.value, resolution, resources, rollouts, tables)
     }
 
     /// Returns the versions that the instances of a service run while incidents are in force.
@@ -126,13 +127,14 @@ impl<'m> Services<'m> {
     fn add(
         &mut self,
         name: &str,
+        resolution: Option<u64>,
         resources: Vec<Attributes>,
         rollouts: Vec<Rollout>,
         tables: &mut Tables,
     ) -> Option<ServiceId> {
         let name = tables.text(name);
         let instances = (resources.len() - rollouts.len()) as u32;
-        let key = (name, resources);
+        let key = (name, resolution, resources);
         if let Some(&id) = self.known.get(&key) {
             return Some(id);
         }
@@ -143,8 +145,9 @@ impl<'m> Services<'m> {
             first_resource: ResourceId(program.resources.len() as u32),
             instances,
             rollouts,
+            resolution,
         });
-        program.resources.extend(key.1.iter().map(|attributes| Resource { attributes: attributes.clone() }));
+        program.resources.extend(key.2.iter().map(|attributes| Resource { attributes: attributes.clone() }));
         self.known.insert(key, id);
         Some(id)
     }

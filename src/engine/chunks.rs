@@ -66,9 +66,9 @@ impl Chunks {
             false => schedule.epochs().iter().map(|epoch| mean_rate(epoch, plan)).fold(1.0, f64::max),
         };
         let longest = plan.duration_bound();
-        let next = first_left(&mut starts, job.sent, longest + job.sending.longest_lateness());
+        let next = first_left(&mut starts, job.sent, longest + job.sending.longest_lateness(plan));
         let full_speed = job.at_full_speed.then(|| {
-            let reach = (longest + job.sending.longest_wait()).min(LONGEST_REACH);
+            let reach = (longest + job.sending.longest_wait(plan)).min(LONGEST_REACH);
             FullSpeed::new(starts, job.sent.end, reach, job.clock.now())
         });
         let state = State { number: 0, next, complete: false, full_speed };

@@ -6,7 +6,7 @@
 
 use crate::journal::{Dues, Sending, Unit};
 use crate::plan::Plan;
-use crate::trace::Trace;
+use crate::trace::{NEVER, Trace};
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -100,8 +100,8 @@ impl Departures {
         let mut last: Option<Waiting> = None;
         let dues = &self.dues;
         for (ordinal, span) in trace.spans.iter().enumerate() {
-            let due = dues.due(trace, span);
-            if sent.is_some_and(|sent| due <= sent) {
+            let due = dues.due(trace, ordinal);
+            if due == NEVER || sent.is_some_and(|sent| due <= sent) {
                 continue;
             }
             // Where spans leave alone, children leave before their parents.

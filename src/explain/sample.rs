@@ -159,7 +159,7 @@ impl<'a> Counter<'a> {
             parts,
             run,
             period,
-            interpreter: Interpreter::new(run),
+            interpreter: Interpreter::beneath(run),
             encoder: export::Parts::new(run.plan(), run.resources()),
             encoded: Bytes::default(),
             trace: Trace::default(),

@@ -65,6 +65,9 @@ impl Protobuf {
 impl Encode for Protobuf {
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
         let spans = &view.trace.spans;
+        if !view.trace.leaves.is_empty() {
+            return super::each_sent(view, &mut |span, last| self.put(view, span.record(), last, emit));
+        }
         for (ordinal, record) in spans.iter().enumerate() {
             self.put(view, record, ordinal + 1 == spans.len(), emit);
         }

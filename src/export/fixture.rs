@@ -41,7 +41,7 @@ impl Fixture {
 pub(super) fn service(make: &mut Maker, name: &str, instances: u32) -> ServiceId {
     let name = make.text(name);
     let first_resource = ResourceId(make.program.resources.len() as u32);
-    make.program.services.push(Service { name, first_resource, instances, rollouts: vec![] });
+    make.program.services.push(Service { name, first_resource, instances, rollouts: vec![], resolution: None });
     make.program.resources.extend((0..instances).map(|_| Resource { attributes: vec![] }));
     ServiceId(make.program.services.len() as u32 - 1)
 }

@@ -75,10 +75,7 @@ impl Json {
 
 impl Encode for Json {
     fn add(&mut self, view: View<'_>, emit: &mut dyn FnMut(Batch)) {
-        let last = view.trace.spans.len().wrapping_sub(1);
-        for span in view.spans() {
-            self.add_span(span, span.ordinal == last, emit);
-        }
+        super::each_sent(view, &mut |span, last| self.add_span(span, last, emit));
     }
 
     fn add_span(&mut self, span: SpanView<'_>, last: bool, emit: &mut dyn FnMut(Batch)) {

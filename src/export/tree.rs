@@ -30,7 +30,10 @@ pub fn write_tree(view: View<'_>, out: &mut impl io::Write, color: bool, width: 
     let trace = view.trace;
     let id = u128::from_be_bytes(trace.id);
     let scenario = foreign(view.scenario());
-    let spans = if trace.spans.len() == 1 { "1 span".to_string() } else { format!("{} spans", trace.spans.len()) };
+    let spans = match view.spans().count() {
+        1 => "1 span".to_string(),
+        spans => format!("{spans} spans"),
+    };
     let duration = rounded(trace.end.saturating_sub(trace.start));
     let failed = trace.spans.iter().any(|span| span.failure != NONE);
     let verdict = if failed { format!("{red}error{red:#}") } else { "ok".to_string() };
@@ -70,12 +73,15 @@ struct Row {
 }
 
 fn rows(view: View<'_>) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::with_capacity(view.trace.spans.len());
-    for (span, call) in view.spans().zip(view.calls()) {
-        let record = span.record();
+    let (mut rows, calls): (Vec<Row>, Vec<Call>) = (Vec::with_capacity(view.trace.spans.len()), view.calls());
+    let mut depths = vec![None; view.trace.spans.len()];
+    for span in view.spans() {
+        let (record, call) = (span.record(), calls[span.ordinal]);
+        // A parent stands before its children, unless it is one that is not sent.
+        let depth = depths.get(record.parent as usize).copied().flatten().map_or(0, |depth: usize| depth + 1);
+        depths[span.ordinal] = Some(depth);
         rows.push(Row {
-            // A parent stands before its children.
-            depth: rows.get(record.parent as usize).map_or(0, |parent| parent.depth + 1),
+            depth,
             service: foreign(span.service()).to_string(),
             operation: foreign(span.name()).to_string(),
             kind: span.kind().name(),
@@ -142,7 +148,7 @@ impl Columns {
     }
 }
 
-/// Returns the bar of each span, `cells` wide.
+/// Returns the bar of each span that is sent, `cells` wide.
 fn bars(view: View<'_>, cells: usize) -> impl Iterator<Item = String> {
     let trace = view.trace;
     let total = trace.end.saturating_sub(trace.start).max(1) as u128;
@@ -161,7 +167,8 @@ fn bars(view: View<'_>, cells: usize) -> impl Iterator<Item = String> {
             during.filter(|cell| **cell == b'#').for_each(|cell| *cell = b'-');
         }
     }
-    bars.into_iter().map(|bar| String::from_utf8_lossy(&bar).into_owned())
+    let sent = bars.into_iter().enumerate().filter(|(ordinal, _)| trace.is_sent(*ordinal));
+    sent.map(|(_, bar)| String::from_utf8_lossy(&bar).into_owned())
 }
 
 /// Formats `ns` in ms with one decimal.

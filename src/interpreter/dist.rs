@@ -58,6 +58,13 @@ pub(super) fn whole(time: f64) -> u64 {
     libm::round(time) as u64
 }
 
+impl Prepared {
+    /// Returns the time that a 64-bit draw gives, in ns; it is 0 for a mix, and for a computed or changed time.
+    pub fn draw(&self, draw: u64) -> u64 {
+        self.source.drawn(|| draw).min(self.max)
+    }
+}
+
 impl Dists {
     pub fn new(plan: &Plan) -> Self {
         Dists(plan.dists.iter().map(prepare).collect())

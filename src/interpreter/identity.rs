@@ -104,6 +104,12 @@ impl Identity {
         if id == 0 { self.mix(0) } else { id }
     }
 
+    /// Returns the id of the span of trace `index` that orphans have as their parent. No span is sent that has it.
+    pub(super) fn lost_span_id(&self, index: u64) -> u64 {
+        // No span has the number 0 in its trace. The id is not 0 except with probability 2^-64.
+        self.mix(index << 16)
+    }
+
     /// Returns the index and the ordinal of a span id of this run. Nearly every number decodes to something, so the index
     /// should be compared with that of the trace id.
     pub fn decode_span(&self, span_id: u64) -> Option<(u64, u32)> {

@@ -20,6 +20,7 @@ pub(super) enum Purpose {
     Load,
     Sources,
     Jobs,
+    Malform,
 }
 
 /// Returns the key for a purpose: the SHA-256 of the purpose's name and the seed.
@@ -35,6 +36,7 @@ pub(super) fn key(seed: u64, purpose: Purpose) -> [u8; 32] {
         Purpose::Load => "load",
         Purpose::Sources => "sources",
         Purpose::Jobs => "jobs",
+        Purpose::Malform => "malform",
     };
     // The NUL byte ends the name, so that no two names and seeds give the same input.
     Sha256::new()
@@ -228,9 +230,9 @@ mod tests {
     #[test]
     fn keys_differ_by_purpose_and_by_seed() {
         use Purpose::*;
-        let all = [Draws, Scenarios, TraceIds, SpanIds, Interval, Poisson, Stable, Load, Sources, Jobs];
+        let all = [Draws, Scenarios, TraceIds, SpanIds, Interval, Poisson, Stable, Load, Sources, Jobs, Malform];
         let keys: std::collections::BTreeSet<_> = (0..3).flat_map(|seed| all.map(|p| key(seed, p))).collect();
-        assert_eq!(keys.len(), 30);
+        assert_eq!(keys.len(), 33);
     }
 
     #[test]

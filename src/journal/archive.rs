@@ -4,7 +4,7 @@ use super::manifest::{Era, Manifest, ManifestError, Plans, Totals};
 use super::{Dues, Ending, Selection, Sending};
 use crate::interpreter::{Beginning, Epoch, Identity, Interpreter, MAX_INDEX, Run, Schedule, ScheduleError, Starts};
 use crate::plan::{Plan, Violations};
-use crate::trace::Trace;
+use crate::trace::{NEVER, Trace};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -221,13 +221,16 @@ impl Archive {
     }
 
     /// Returns the ordinals of the spans of a regenerated trace that were not sent, ascending: those that were not due at
-    /// the stop, or all if the trace was not selected. `dues` are those of the trace's plan.
+    /// the stop or are never sent, or all if the trace was not selected. `dues` are those of the trace's plan.
     pub fn unsent(&self, dues: &Dues, trace: &Trace) -> Vec<u32> {
         let selected = self.selection.started_before.is_none_or(|time| trace.start < time);
         let stopped = self.era(trace.index).filter(|_| selected).map_or(Some(0), |era| era.stopped);
-        let Some(stopped) = stopped else { return vec![] };
-        let spans = trace.spans.iter().enumerate().filter(|(_, span)| dues.due(trace, span) > stopped);
-        spans.map(|(ordinal, _)| ordinal as u32).collect()
+        let stopped = match stopped {
+            None if trace.leaves.is_empty() => return vec![],
+            None => NEVER - 1,
+            Some(stopped) => stopped,
+        };
+        (0..trace.spans.len()).filter(|at| dues.due(trace, *at) > stopped).map(|at| at as u32).collect()
     }
 
     /// Returns the plan of trace `index`, with the weights that its file gives.

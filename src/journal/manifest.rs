@@ -40,7 +40,7 @@ pub struct Manifest {
     /// The traces that were generated.
     pub selection: Selection,
     /// How the spans left.
-    #[serde(default, skip_serializing_if = "Sending::is_by_trace")]
+    #[serde(default, skip_serializing_if = "Sending::is_default")]
     pub sending: Sending,
     /// The traces were generated as fast as possible, so epochs were added by what was achieved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

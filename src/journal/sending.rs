@@ -1,8 +1,8 @@
 //! How the spans of a run leave, and when each one is due.
 
 use crate::plan::glob;
-use crate::plan::{Plan, ServiceId};
-use crate::trace::{SpanRecord, Trace};
+use crate::plan::{Malform, Plan, ServiceId};
+use crate::trace::{NEVER, Trace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,9 +38,14 @@ impl Sending {
     /// The maximum time by which a service's spans can be late, in ns.
     pub const MAX_LATE: u64 = 24 * 3_600 * SECOND;
 
-    /// Reports whether each trace leaves as a whole when its last span has ended.
-    pub fn is_by_trace(&self) -> bool {
+    /// Reports whether this is the default: nothing is late, and traces leave as a whole.
+    pub fn is_default(&self) -> bool {
         *self == Sending::default()
+    }
+
+    /// Reports whether each trace of a plan leaves as a whole when its last span has ended.
+    pub fn is_by_trace(&self, plan: &Plan) -> bool {
+        self.is_default() && lateness(plan) == 0
     }
 
     /// Reports whether all times are within their bounds, as flags guarantee and a manifest may not.
@@ -58,18 +63,18 @@ impl Sending {
         matching.map(|(_, late)| *late).max().unwrap_or(0)
     }
 
-    /// Returns the longest time from the end of a trace until the last of its spans is due, in ns.
-    pub fn longest_lateness(&self) -> u64 {
-        self.late.values().copied().max().unwrap_or(0)
+    /// Returns the longest time from the end of a trace of a plan until the last of its spans is due, in ns.
+    pub fn longest_lateness(&self, plan: &Plan) -> u64 {
+        self.late.values().copied().max().unwrap_or(0) + lateness(plan)
     }
 
-    /// Returns the longest time from the end of a trace until the last of its spans has left, in ns.
-    pub fn longest_wait(&self) -> u64 {
+    /// Returns the longest time from the end of a trace of a plan until the last of its spans has left, in ns.
+    pub fn longest_wait(&self, plan: &Plan) -> u64 {
         let batch = match self.unit {
             Unit::Traces => 0,
             Unit::Spans { batch_delay } => batch_delay,
         };
-        self.longest_lateness() + batch
+        self.longest_lateness(plan) + batch
     }
 
     /// Returns when the spans of a plan's traces are due.
@@ -99,9 +104,22 @@ pub struct Dues {
 }
 
 impl Dues {
-    /// Returns when a span of a trace is due, in ns since 1970.
-    pub fn due(&self, trace: &Trace, span: &SpanRecord) -> u64 {
-        let ended = if self.by_trace { trace.end } else { span.end };
-        ended + self.late[span.resource.index()]
+    /// Returns when span `ordinal` of a trace is due, in ns since 1970, or [`NEVER`] if it is not sent.
+    pub fn due(&self, trace: &Trace, ordinal: usize) -> u64 {
+        let late = self.late[trace.spans[ordinal].resource.index()];
+        match trace.leaves(ordinal) {
+            NEVER => NEVER,
+            leaves if self.by_trace => leaves.max(trace.end) + late,
+            leaves => leaves + late,
+        }
     }
+}
+
+/// Returns the longest time by which the plan itself makes spans late, in ns.
+fn lateness(plan: &Plan) -> u64 {
+    let late = plan.malformations.iter().filter_map(|malformation| match malformation.kind {
+        Malform::Late { by } => Some(plan.dists[by.index()].max),
+        _ => None,
+    });
+    late.sum()
 }

@@ -10,6 +10,7 @@ mod filler;
 pub mod incident;
 mod instrumentation;
 pub mod load;
+pub mod malform;
 mod number;
 pub mod prelude;
 pub mod read;
@@ -52,6 +53,8 @@ pub struct Scope {
     pub lists: Vec<Loc>,
     /// The shared spans that the file may use.
     pub shared: Arc<shared::Library>,
+    /// The malformations of the file's spans: those of its directory's `_base.yaml` and its own.
+    pub malform: Vec<malform::Malform>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +66,8 @@ pub struct Service {
     pub instances: Option<Located<u32>>,
     /// The instrumentation scope of its spans that name no other one.
     pub scope: Option<InstrumentationScope>,
+    /// The resolution of its clock in ns.
+    pub clock_resolution: Option<Located<u64>>,
     pub attributes: Vec<Attribute>,
 }
 

@@ -23,7 +23,12 @@ pub fn message<J: DeserializeOwned + Into<M>, M: Default>(value: Option<Value<'_
     if objects > MOST_PARTS {
         return Err(Damage::new(0, format!("more than {MOST_PARTS} attributes, events, links and values in one")));
     }
-    serde_json::from_slice::<J>(text).map(Into::into).map_err(|error| damage(text, &error))
+    let read = match serde_json::from_slice::<J>(text) {
+        // The collector passes on texts that are not UTF-8. They are read as by other decoders.
+        Err(_) if str::from_utf8(text).is_err() => serde_json::from_str(&String::from_utf8_lossy(text)),
+        read => read,
+    };
+    read.map(Into::into).map_err(|error| damage(text, &error))
 }
 
 /// Converts an error of serde_json, which counts lines and columns, to one with a byte offset.
@@ -168,7 +173,9 @@ pub struct Ids {
 impl Ids {
     /// Returns the ids, or `None` if they do not have the length of ids.
     pub fn known(self) -> Option<([u8; 16], u64)> {
-        Some((self.trace_id.try_into().ok()?, u64::from_be_bytes(self.span_id.try_into().ok()?)))
+        // A span without an id has the id 0.
+        let span = if self.span_id.is_empty() { 0 } else { u64::from_be_bytes(self.span_id.try_into().ok()?) };
+        Some((self.trace_id.try_into().ok()?, span))
     }
 }
 

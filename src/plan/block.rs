@@ -49,7 +49,7 @@ impl Block {
     }
 
     /// Returns the expression for the span's name, if the name is computed.
-    pub(super) fn computed_name(&self) -> Option<ExprId> {
+    pub fn computed_name(&self) -> Option<ExprId> {
         self.code.iter().find_map(|inst| if let Inst::Name { value } = inst { Some(*value) } else { None })
     }
 }

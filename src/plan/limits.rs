@@ -56,6 +56,10 @@ pub const REPLAYED: u32 = 64;
 /// The maximum number of spans that are made for one trace, including all candidates for its links and for the links of
 /// those. They take a second or two.
 pub const REPLAYED_SPANS: u64 = 1 << 24;
+/// The maximum number of malformations of a plan.
+pub const MALFORMATIONS: usize = 1_000;
+/// The coarsest resolution of a service's clock in ns: one minute.
+pub const RESOLUTION: u64 = 60 * 1_000_000_000;
 /// The maximum number of levels of lists and maps.
 pub const NESTING: usize = 15;
 /// The maximum number of decimals of `random.float` and `round`.

@@ -3,7 +3,7 @@
 use super::notation::{duration, name, percent};
 use super::{
     AttrId, BlockId, CallSpecId, Constant, DistId, ErrorId, EventId, Expr, ExprId, Form, Group, Incident, IncidentId,
-    Inst, LinkId, Opening, Place, Plan, Program, Repeat,
+    Inst, LinkId, Malform, Malformation, Opening, Place, Plan, Program, Repeat,
 };
 use super::{ScenarioId, ServiceId, SlotId};
 use std::collections::{BTreeSet, HashSet};
@@ -114,6 +114,21 @@ impl Program {
                 spec.map_or(Ok(()), |spec| self.show_spec(spec).fmt(f))
             }
             Inst::End => write!(f, "end"),
+        })
+    }
+
+    /// Formats a malformation, with the blocks that are given.
+    fn show_malformation(&self, malformation: &Malformation, blocks: &[BlockId]) -> impl Display {
+        fmt::from_fn(move |f| {
+            write!(f, "{} {}", malformation.kind.name(), percent(malformation.chance))?;
+            match malformation.kind {
+                Malform::ClockSkew { by, per_instance: true } => write!(f, " by {by} of instances")?,
+                Malform::ClockSkew { by, .. } | Malform::Late { by } => write!(f, " by {by}")?,
+                Malform::OversizedAttribute { key, bytes } => write!(f, " {} {bytes} bytes", self.show_name(key))?,
+                Malform::InvalidUtf8 { key } => write!(f, " {}", self.show_name(key))?,
+                _ => {}
+            }
+            blocks.iter().try_for_each(|block| write!(f, " {block}"))
         })
     }
 
@@ -298,6 +313,15 @@ impl Listing<'_> {
             let shown = plan.show_dist(&plan.dists[dist.index()]);
             add(Place::Dist(dist), format_args!("  {dist} {shown}"))?;
         }
+        for malformation in &plan.malformations {
+            let own: Vec<BlockId> =
+                malformation.blocks.iter().copied().filter(|b| plan.scenario_of(*b) == id).collect();
+            if !own.is_empty() {
+                let all = own.len() == plan.blocks_of(id).iter().filter(|b| plan.block(**b).span().is_some()).count();
+                let shown = plan.show_malformation(malformation, if all { &[] } else { &own });
+                add(Place::Scenario(id), format_args!("  malform {shown}"))?;
+            }
+        }
         plan.blocks_of(id).iter().try_for_each(|block| self.block(*block, add))
     }
 
@@ -305,6 +329,9 @@ impl Listing<'_> {
     fn dists(&self, id: ScenarioId) -> BTreeSet<DistId> {
         let code = self.plan.blocks_of(id).iter().flat_map(|block| &self.plan.block(*block).code);
         let mut dists: BTreeSet<DistId> = code.flat_map(|inst| self.plan.drawn(inst)).collect();
+        let malform = self.plan.malformations.iter();
+        let malform = malform.filter(|m| m.blocks.iter().any(|block| self.plan.scenario_of(*block) == id));
+        dists.extend(malform.filter_map(|malformation| malformation.kind.by()));
         let parts: Vec<DistId> = dists.iter().flat_map(|dist| self.plan.made_of(*dist)).collect();
         dists.extend(parts);
         dists
@@ -349,7 +376,11 @@ impl Listing<'_> {
     fn service(&self, f: &mut Formatter<'_>, id: ServiceId) -> fmt::Result {
         let (plan, service) = (self.plan, &self.plan.services[id.index()]);
         let instances = counted(service.instances as usize, "instance");
-        writeln!(f, "{id} {}  {instances}", plan.show_name(service.name))?;
+        let resolution = fmt::from_fn(|f| match service.resolution {
+            Some(ns) => write!(f, "  clock {}", duration(ns)),
+            None => Ok(()),
+        });
+        writeln!(f, "{id} {}  {instances}{resolution}", plan.show_name(service.name))?;
         for (at, resource) in service.resources().enumerate() {
             write!(f, "  {resource}")?;
             for (key, value) in &plan.resources[resource.index()].attributes {

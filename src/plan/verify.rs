@@ -20,7 +20,8 @@ pub use violations::Violations;
 
 use std::sync::OnceLock;
 
-use super::{AttrId, ERROR_TYPE, Plan, Program};
+use super::tree::Tree;
+use super::{AttrId, BlockId, Bound, ERROR_TYPE, Malform, Plan, Program, limits};
 use violations::Found;
 
 impl Plan {
@@ -61,6 +62,10 @@ impl Plan {
     /// Incidents
     /// 26. Names are unique; a window lasts 1 ns to a year, and the next one opens no earlier than it closes, and within a year; a
     ///     time of day is below 24 h. A call's outage depends on incidents and instances alone, and has an error with a constant type.
+    ///
+    /// Malformations
+    /// 27. Chances are at most 1; the blocks are those of spans, ascending; a time depends on no value; an oversized attribute has at most
+    ///     [`super::limits::TEXT_BYTES`], a clock a resolution of at most [`super::limits::RESOLUTION`].
     ///
     /// Scenarios and blocks
     /// 10. There is a scenario; names are unique; weights are finite, not negative, and sum to a finite number over 0.
@@ -114,8 +119,31 @@ impl Plan {
         found.result(&program)?;
         let (tree, flow) = known.expect("what is not sound has a violation");
         let error_type = error_type_attrs(&program);
-        let flow::Flow { bounds, longest, ends } = flow;
+        let flow::Flow { mut bounds, longest, ends } = flow;
+        malformed(&program, &tree, &mut bounds);
         Ok(Plan { program, digest: OnceLock::new(), tree, bounds, longest, end_bounds: ends, error_type })
+    }
+}
+
+/// Counts the spans that malformations add to traces.
+fn malformed(program: &Program, tree: &Tree, bounds: &mut [Bound]) {
+    let scenario = |block: &BlockId| tree.scenario(*block).index();
+    for malformation in &program.malformations {
+        let mut scenarios: Vec<usize> = malformation.blocks.iter().map(scenario).collect();
+        scenarios.sort_unstable();
+        scenarios.dedup();
+        for at in scenarios {
+            let bound = &mut bounds[at];
+            let more = match malformation.kind {
+                Malform::Duplicate => bound.max_spans,
+                Malform::Orphan => 1,
+                _ => 0,
+            };
+            bound.max_spans = (bound.max_spans + more).min(limits::SPANS);
+            if malformation.kind == Malform::MissingRoot {
+                bound.min_spans = bound.min_spans.saturating_sub(1);
+            }
+        }
     }
 }
 

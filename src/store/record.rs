@@ -62,11 +62,11 @@ impl TraceSummary {
         TraceSummary {
             id: view.trace.id,
             start,
-            duration: root.record().end - start,
+            duration: root.record().duration(),
             service: root.service().into(),
             operation: root.name().into(),
             scenario: Some(view.scenario().into()),
-            spans: view.trace.spans.len() as u32,
+            spans: view.spans().count() as u32,
             errors: failed().count() as u32,
             first_error: failed().min_by_key(|span| (happened(span), Reverse(span.ordinal))).map(|span| FirstError {
                 service: span.service().into(),
@@ -82,6 +82,6 @@ fn shape(span: SpanView<'_>, start: u64) -> ShapeSpan {
     ShapeSpan {
         service: span.service().into(),
         offset: record.start.saturating_sub(start),
-        duration: record.end - record.start,
+        duration: record.duration(),
     }
 }

@@ -19,7 +19,7 @@ pub struct Call {
 type Last = HashMap<(u32, BlockId), (u32, bool)>;
 
 impl View<'_> {
-    /// Returns how each span was called, in the order of the spans.
+    /// Returns how each span was called, by ordinal, also of spans that are not sent.
     pub fn calls(self) -> Vec<Call> {
         let mut last = Last::new();
         let spans = self.trace.spans.iter();

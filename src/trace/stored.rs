@@ -36,7 +36,7 @@ pub struct StoredSpan {
     pub flags: Option<u32>,
     /// The start in ns since 1970.
     pub start: u64,
-    /// The duration in ns.
+    /// The duration in ns; that of a span that ends before its start is 2^64 ns longer.
     pub duration: u64,
     pub status: Status,
     pub resource: Attributes,
@@ -142,9 +142,14 @@ impl StoredSpan {
         matches!(self.status, Status::Error(_))
     }
 
-    /// Returns the end in ns since 1970.
+    /// Returns the end in ns since 1970; that of a span that ends before its start is its start.
     pub fn end(&self) -> u64 {
-        self.start.saturating_add(self.duration)
+        self.start.saturating_add(self.lasts())
+    }
+
+    /// Returns the duration in ns as it is shown: 0 if the span ends before its start.
+    pub fn lasts(&self) -> u64 {
+        if self.duration > i64::MAX as u64 { 0 } else { self.duration }
     }
 }
 

@@ -165,9 +165,10 @@ impl<'a> View<'a> {
         self.plan.scenario_name(self.trace.scenario)
     }
 
-    /// Iterates over all spans: a parent before its children, siblings in order.
-    pub fn spans(self) -> impl ExactSizeIterator<Item = SpanView<'a>> {
-        (0..self.trace.spans.len()).map(move |ordinal| self.span(ordinal))
+    /// Iterates over all spans that are sent: a parent before its children, siblings in order.
+    pub fn spans(self) -> impl Iterator<Item = SpanView<'a>> {
+        let sent = move |ordinal: &usize| self.trace.is_sent(*ordinal);
+        (0..self.trace.spans.len()).filter(sent).map(move |ordinal| self.span(ordinal))
     }
 
     /// Returns the span with this ordinal.
@@ -251,7 +252,7 @@ impl<'a> SpanView<'a> {
         self.view.plan.span(self.record().block)
     }
 
-    /// Returns the parent, or `None` for the root.
+    /// Returns the parent, or `None` for the root. It may be one that is not sent.
     pub fn parent(self) -> Option<SpanView<'a>> {
         let parent = self.record().parent;
         (parent != NONE).then(|| self.view.span(parent as usize))

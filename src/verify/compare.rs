@@ -99,7 +99,10 @@ impl Comparison {
         self.time("start", expected.start, found.start);
         match self.fidelity {
             Fidelity::Jaeger => self.time("duration", expected.duration, found.duration),
-            Fidelity::Otlp | Fidelity::ClickHouse => self.time("end", expected.end(), found.end()),
+            Fidelity::Otlp | Fidelity::ClickHouse => {
+                let end = |span: &StoredSpan| span.start.wrapping_add(span.duration);
+                self.time("end", end(expected), end(found));
+            }
         }
         if expected.status != found.status {
             self.differ("status", &status(&expected.status), &status(&found.status));

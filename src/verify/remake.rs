@@ -44,6 +44,8 @@ pub struct Slot {
     pub trace: Trace,
     /// The ordinals of the spans that were not sent because the run was stopped before, ascending.
     unsent: Vec<u32>,
+    /// The ids and ordinals of the spans of a malformed trace, ascending; empty for other traces, whose ids tell the ordinals.
+    by_id: Vec<(u64, u32)>,
     protobuf: Encoded,
     json: Encoded,
 }
@@ -75,7 +77,7 @@ impl Encoded {
 impl Slot {
     fn empty() -> Slot {
         let (protobuf, json) = (Encoded::default(), Encoded::default());
-        Slot { index: u64::MAX, first: 0, trace: Trace::default(), unsent: vec![], protobuf, json }
+        Slot { index: u64::MAX, first: 0, trace: Trace::default(), unsent: vec![], by_id: vec![], protobuf, json }
     }
 
     /// Returns span `ordinal` as a protobuf message.
@@ -109,6 +111,12 @@ impl Slot {
     /// Reports whether span `ordinal` was sent.
     pub fn sends(&self, ordinal: usize) -> bool {
         self.unsent.is_empty() || self.unsent.binary_search(&(ordinal as u32)).is_err()
+    }
+
+    /// Returns the ordinals of the spans of a malformed trace that have this id.
+    pub fn with_id(&self, id: u64) -> impl Iterator<Item = usize> {
+        let first = self.by_id.partition_point(|(other, _)| *other < id);
+        self.by_id[first..].iter().take_while(move |(other, _)| *other == id).map(|(_, ordinal)| *ordinal as usize)
     }
 
     pub fn view<'a>(&'a self, run: &'a Run) -> View<'a> {
@@ -176,6 +184,11 @@ impl Remaker {
         slot.json.clear();
         (slot.index, slot.first) = (index, era.first);
         slot.unsent = self.archive.unsent(&era.dues, &slot.trace);
+        slot.by_id.clear();
+        if !slot.trace.leaves.is_empty() {
+            slot.by_id.extend(slot.trace.spans.iter().zip(0..).map(|(span, ordinal)| (span.id, ordinal)));
+            slot.by_id.sort_unstable();
+        }
         self.bytes += slot.trace.bytes();
     }
 

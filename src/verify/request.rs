@@ -1,7 +1,7 @@
 //! Verification of requests in protobuf or JSON, span by span.
 
 use super::Verifier;
-use super::otlp::same::{same_resource, same_span};
+use super::otlp::same::{same_resource, same_scope, same_span};
 use super::otlp::span::{Shared, received};
 use super::remake::{Era, Slot};
 use crate::export::Json;
@@ -127,7 +127,7 @@ impl Verifier {
         let Some((trace, span)) = ids(bytes) else { return false };
         self.unaltered(trace, span, arrived, |era, slot, ordinal| {
             group.has(era, slot, ordinal, |span, resource, scope| {
-                last(era.parts.scope(era.run().plan(), span.block), 1) == Ok(scope)
+                last(era.parts.scope(era.run().plan(), span.block), 1).is_ok_and(|expected| same_scope(expected, scope))
                     && last(era.parts.resource(span.resource), 1)
                         .is_ok_and(|expected| same_resource(expected, resource))
             }) && same_span(slot.protobuf(era, ordinal), bytes)
@@ -215,7 +215,12 @@ fn ids(span: &[u8]) -> Option<(TraceId, u64)> {
         Some([0x0a, 16, trace @ .., 0x12, 8, _, _, _, _, _, _, _, _]) => (*trace, &span[20..28]),
         _ => (last(span, 1).ok()?.try_into().ok()?, last(span, 2).ok()?),
     };
-    Some((trace, u64::from_be_bytes(id.try_into().ok()?)))
+    Some((trace, number(id)?))
+}
+
+/// Returns a span's id as a number. An empty one is that of a span without an id.
+fn number(id: &[u8]) -> Option<u64> {
+    if id.is_empty() { Some(0) } else { Some(u64::from_be_bytes(id.try_into().ok()?)) }
 }
 
 /// Does the same as [`ids`] for JSON.

@@ -147,18 +147,26 @@ impl Verifier {
         trace: TraceId,
         span: u64,
         arrived: Option<u64>,
-        is_same: impl FnOnce(&mut Era, &mut Slot, usize) -> bool,
+        mut is_same: impl FnMut(&mut Era, &mut Slot, usize) -> bool,
     ) -> bool {
-        if let Identified::Ours { index } = self.remaker.archive.identify(trace)
-            && let Some((era, slot)) = self.remaker.get(index)
-            && let Some(ordinal) = ordinal(era, slot, span)
-            && is_same(era, slot, ordinal)
-        {
-            self.progress.seen += 1;
-            self.arrived(index, ordinal, vec![], arrived);
-            return true;
+        let Identified::Ours { index } = self.remaker.archive.identify(trace) else { return false };
+        let seen = self.ledger.arrived(self.remaker.position(index));
+        let Some((era, slot)) = self.remaker.get(index) else { return false };
+        let mut same = None;
+        for ordinal in ordinals(era, slot, span) {
+            if is_same(era, slot, ordinal) {
+                // Of several equal spans it is one that has not arrived yet.
+                let is_new = seen.is_none_or(|seen| !seen.has(ordinal));
+                same = if is_new { Some(ordinal) } else { same.or(Some(ordinal)) };
+                if is_new {
+                    break;
+                }
+            }
         }
-        false
+        let Some(ordinal) = same else { return false };
+        self.progress.seen += 1;
+        self.arrived(index, ordinal, vec![], arrived);
+        true
     }
 
     /// Returns the index of a span's trace, or `None` if it does not belong to the run. In that case the span has been
@@ -180,18 +188,24 @@ impl Verifier {
         let Some(index) = self.index(trace, span.id) else { return };
         self.progress.seen += 1;
         let id = u128::from_be_bytes(trace);
+        let seen = self.ledger.arrived(self.remaker.position(index));
         let Some((era, slot)) = self.remaker.get(index) else { return self.strangers.never_sent.add(id, span.id) };
-        if decoded(era, slot, span.id).is_some_and(|ordinal| !slot.sends(ordinal)) {
+        let compared = ordinals(era, slot, span.id).map(|ordinal| {
+            let expected = StoredSpan::of(slot.view(era.run()).span(ordinal));
+            (ordinal, compare(&expected, span, unstored.clone(), self.fidelity))
+        });
+        // Of several spans with this id it is the one that it equals most, and one that has not arrived yet.
+        let is_new = |ordinal: usize| seen.is_none_or(|seen| !seen.has(ordinal));
+        let best = compared.min_by_key(|(ordinal, differences)| (differences.len(), !is_new(*ordinal)));
+        if let Some((ordinal, differences)) = best {
+            return self.arrived(index, ordinal, differences, arrived);
+        }
+        if slot.trace.spans.iter().any(|sent| sent.id == span.id) {
             return self.strangers.never_sent.add(id, span.id);
         }
-        let Some(ordinal) = ordinal(era, slot, span.id) else {
-            // The trace may have such a span under another plan, which may not be known yet.
-            self.reached = self.reached.max(index + 1);
-            return self.strangers.invented.add(id, span.id);
-        };
-        let expected = StoredSpan::of(slot.view(era.run()).span(ordinal));
-        let differences = compare(&expected, span, unstored, self.fidelity);
-        self.arrived(index, ordinal, differences, arrived);
+        // The trace may have such a span under another plan, which may not be known yet.
+        self.reached = self.reached.max(index + 1);
+        self.strangers.invented.add(id, span.id);
     }
 
     /// Counts the arrival of span `ordinal` of trace `index`, whose trace is in the cache.
@@ -253,14 +267,17 @@ impl Verifier {
     }
 }
 
-/// Returns the ordinal of the span with this id in its trace, if the span was sent.
-fn ordinal(era: &Era, slot: &Slot, span: u64) -> Option<usize> {
-    decoded(era, slot, span).filter(|ordinal| slot.sends(*ordinal))
-}
-
-/// Returns the ordinal of the span with this id in its trace.
-fn decoded(era: &Era, slot: &Slot, span: u64) -> Option<usize> {
-    let (index, ordinal) = era.run().identity().decode_span(span)?;
-    let ordinal = ordinal as usize;
-    (index == slot.trace.index && ordinal < slot.trace.spans.len()).then_some(ordinal)
+/// Returns the ordinals of the spans with this id that were sent in its trace. There are several only if spans are
+/// malformed.
+fn ordinals(era: &Era, slot: &Slot, span: u64) -> impl Iterator<Item = usize> + use<> {
+    let spans = &slot.trace.spans;
+    let (mut one, mut several) = (None, vec![]);
+    if slot.trace.leaves.is_empty() {
+        let decoded = era.run().identity().decode_span(span).filter(|(index, _)| *index == slot.trace.index);
+        let decoded = decoded.map(|(_, ordinal)| ordinal as usize);
+        one = decoded.filter(|ordinal| *ordinal < spans.len() && slot.sends(*ordinal));
+    } else {
+        several = slot.with_id(span).filter(|ordinal| slot.sends(*ordinal)).collect();
+    }
+    one.into_iter().chain(several)
 }

@@ -1,14 +1,23 @@
 //! The form for people: a table for each `--by`, and the sources of the figures.
 
+use super::malformed::{Malformed, malformed};
 use super::{By, Explain};
 use crate::cli::table::Table;
 use crate::explain::{Explanation, Figure, Part, Subject};
+use crate::plan::Plan;
 use crate::text::{bytes, count, duration, grouped, three_figures};
 
 /// Formats an explanation. `rate` is in traces per second.
-pub fn text(flags: &Explain, explanation: &Explanation, rate: Option<f64>) -> String {
+pub fn text(flags: &Explain, explanation: &Explanation, plan: &Plan, rate: Option<f64>) -> String {
     let sampled = explanation.traces > 0;
     let mut out = tables(flags, explanation, rate);
+    for Malformed { kind, percent, what, operations } in malformed(plan) {
+        let operations = count(operations as u64, "operation");
+        out += &format!("malformed: {kind}, {percent} % of the {what} of {operations}\n");
+    }
+    if !plan.malformations.is_empty() {
+        out += "the figures are those of the traces beneath, before they are malformed.\n";
+    }
     let all_exact = explanation.parts.iter().all(Part::is_exact);
     out +=
         if all_exact { "exact: shares, spans and failures." } else { "exact: shares, spans and failures without ~." };

@@ -1,5 +1,6 @@
 //! The form for programs. The help text documents the keys.
 
+use super::malformed::malformed;
 use super::{Explain, moment};
 use crate::cli::parse::format_time;
 use crate::explain::{Effect, Explanation, Impact, Part, Question, Subject, Timeline};
@@ -27,6 +28,10 @@ pub fn text(
         whole.insert("in_force".into(), names(run.plan(), in_force).into());
     }
     add_parts(&mut whole, explanation, rate);
+    let malformed: Vec<_> = malformed(run.plan()).collect();
+    if !malformed.is_empty() {
+        whole["malformed"] = json!(malformed);
+    }
     format!("{whole:#}\n")
 }
 

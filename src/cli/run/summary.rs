@@ -53,7 +53,7 @@ pub fn show(run: &Run, outcome: &Outcome, prepared: &Prepared, destination: &Des
 }
 
 fn for_people(outcome: &Outcome, prepared: &Prepared, commands: &Commands) -> String {
-    let (timing, by_trace) = (&prepared.timing, prepared.sending.is_by_trace());
+    let (timing, by_trace) = (&prepared.timing, prepared.sending.is_by_trace(prepared.run.plan()));
     let account = &outcome.account;
     let seconds = outcome.took.as_secs_f64().max(1e-9);
     let mut lines = vec![format!(

@@ -3,9 +3,10 @@
 use super::{Resolver, State};
 use crate::compiler::names::Site;
 use crate::compiler::report::Report;
+use crate::compiler::times::without_values;
 use crate::compiler::typed::Time;
-use crate::language::scenario::dist::{Dist as Written, Form, Percentile as Point};
-use crate::plan::{Constant, Dist, DistForm, DistId, Percentile};
+use crate::language::scenario::dist::{Dist as Written, Form};
+use crate::plan::{Constant, Dist, DistForm, DistId};
 
 impl<'m> Resolver<'m> {
     /// Returns a time that is drawn, or `None` if it is always 0, or wrong and reported.
@@ -51,8 +52,6 @@ impl<'m> Resolver<'m> {
         report: &mut Report,
     ) -> Option<Dist> {
         let form = match &written.form {
-            Form::Uniform { .. } | Form::Lognormal { .. } | Form::Points(_) => plain(&written.form)?,
-            Form::Normal { .. } | Form::Exponential { .. } | Form::Pareto { .. } => plain(&written.form)?,
             Form::Computed { value, unit, field } => {
                 let value = self.expressions(state, site, report).number_field(field, value)?;
                 match self.tables.constant_of(value.expr).and_then(known) {
@@ -84,27 +83,11 @@ impl<'m> Resolver<'m> {
                     weighted: weighted.into_iter().collect::<Option<_>>()?,
                 }
             }
+            form => without_values(form)?,
         };
         let max = if let DistForm::Uniform { max, .. } = form { max } else { written.max };
         Some(Dist { form, max })
     }
-}
-
-/// Returns the form of a distribution that has no expressions and no parts, and `None` for any other.
-pub(in crate::compiler) fn plain(form: &Form) -> Option<DistForm> {
-    Some(match form {
-        Form::Uniform { min, max } => DistForm::Uniform { min: *min, max: *max },
-        Form::Lognormal { low, high } => DistForm::Lognormal { low: percentile(low), high: percentile(high) },
-        Form::Points(points) => DistForm::Points { points: points.iter().map(percentile).collect() },
-        Form::Normal { mean, stddev } => DistForm::Normal { mean: *mean, stddev: *stddev },
-        Form::Exponential { mean } => DistForm::Exponential { mean: *mean },
-        Form::Pareto { min, alpha } => DistForm::Pareto { min: *min, alpha: *alpha },
-        Form::Computed { .. } | Form::Mix { .. } => return None,
-    })
-}
-
-fn percentile(point: &Point) -> Percentile {
-    Percentile { percent: point.percent, time: point.time }
 }
 
 fn known(constant: &Constant) -> Option<f64> {

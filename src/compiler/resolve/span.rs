@@ -3,6 +3,7 @@
 use super::incident::Part as Work;
 use super::{Resolver, State, new_slot};
 use crate::compiler::link::{Export, Piece};
+use crate::compiler::malform;
 use crate::compiler::names::{ConditionNode, Site, SpanNode, Step, Target, is_computed};
 use crate::compiler::report::Report;
 use crate::compiler::typed::{self, Action, Condition, Conditions, Delay};
@@ -163,6 +164,11 @@ impl<'m> Resolver<'m> {
             if !state.rows[at].contains_key(key) {
                 let attr = self.new_attr(key);
                 state.rows[at].insert(key, attr);
+            }
+        }
+        for key in malform::keys(self.services.model, state.names.scenario.scope) {
+            if !node.attributes.iter().any(|attribute| attribute.model.key.value == key) {
+                self.new_attr(key);
             }
         }
         let count = self.tables.program.attrs.len() as u32 - first;

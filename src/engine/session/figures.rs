@@ -86,9 +86,9 @@ impl Tally {
     pub fn add(&mut self, trace: &Trace) {
         let counted = &mut self.scenarios[trace.scenario.index()];
         counted.traces += 1;
-        counted.spans += trace.spans.len() as u64;
+        counted.spans += (0..trace.spans.len()).filter(|ordinal| trace.is_sent(*ordinal)).count() as u64;
         counted.failed += u64::from(!trace.failures.is_empty());
-        for span in &trace.spans {
+        for (_, span) in trace.spans.iter().enumerate().filter(|(ordinal, _)| trace.is_sent(*ordinal)) {
             let block = &mut self.blocks[span.block.index()];
             block.runs += 1;
             if span.failure != NONE {

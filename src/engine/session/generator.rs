@@ -248,7 +248,7 @@ impl Generator {
         }
         self.ended = self.ended.max(trace.end);
         self.figures.traces += 1;
-        self.figures.spans += trace.spans.len() as u64;
+        self.figures.spans += origin.view(trace).spans().count() as u64;
         self.figures.rates.add(self.now);
         if trace.end >= self.shared.began {
             self.figures.achieved.add(self.now);
@@ -330,7 +330,7 @@ impl Live {
             plan: plan.clone(),
             outbox: exporter.map(|exporter| exporter.outbox(run)),
             departures: exporter
-                .filter(|_| !sending.is_by_trace())
+                .filter(|_| !sending.is_by_trace(run.plan()))
                 .map(|_| (Departures::new(sending, run.plan(), run.seed()), Recent::new())),
             pending: 0,
         }

@@ -3,7 +3,8 @@
 
 use super::wire::{self, delimited};
 use crate::plan::{
-    AttrId, BlockId, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Plan, SCOPE, SpanKind, TextId,
+    AttrId, BlockId, Constant, ERROR_TYPE, Error, ErrorId, Event, EventId, Expr, ExprId, Malform, Plan, SCOPE,
+    SpanKind, TextId,
 };
 use crate::trace::{Bytes, Datum, EXCEPTION, EXCEPTION_MESSAGE, EXCEPTION_TYPE, OwnedDatum, Resources, Texts, Value};
 use crate::trace::{constant, flags};
@@ -36,6 +37,8 @@ pub struct Forms {
     pub texts: Texts,
     pub spans: Vec<SpanForm>,
     attrs: Vec<AttrForm>,
+    /// The key of attributes whose texts are not UTF-8 on the wire.
+    not_utf8: Option<TextId>,
     errors: Vec<Option<ErrorForm>>,
     events: Vec<Option<EventForm>>,
 }
@@ -115,9 +118,17 @@ impl Forms {
     pub fn new(plan: &Plan) -> Forms {
         let texts = Texts::new(plan, SHORT);
         let pool = Bytes::default();
-        let mut forms = Forms { pool, texts, spans: vec![], attrs: vec![], errors: vec![], events: vec![] };
+        let not_utf8 = plan.malformations.iter().find_map(|malformation| match malformation.kind {
+            Malform::InvalidUtf8 { key } => Some(key),
+            _ => None,
+        });
+        let mut forms = Forms { pool, texts, spans: vec![], attrs: vec![], not_utf8, errors: vec![], events: vec![] };
         for key in &plan.attrs {
-            let form = forms.attr(plan.text(*key));
+            // Without a form, each value is encoded on its own.
+            let form = match not_utf8 == Some(*key) {
+                true => AttrForm { offset: 0, len: 0, base: 0, limit: 0 },
+                false => forms.attr(plan.text(*key)),
+            };
             forms.attrs.push(form);
         }
         for error in &plan.errors {
@@ -138,6 +149,11 @@ impl Forms {
     #[inline(always)]
     pub fn attr_form(&self, attr: AttrId) -> &AttrForm {
         &self.attrs[attr.index()]
+    }
+
+    /// Reports whether the text of an attribute is not UTF-8 on the wire.
+    pub fn is_not_utf8(&self, plan: &Plan, attr: AttrId) -> bool {
+        self.not_utf8.is_some() && self.not_utf8 == Some(plan.attrs[attr.index()])
     }
 
     /// Returns the form of a failure, or `None` if its type or message is computed, or too long.

@@ -5,6 +5,10 @@ use super::form::{self, ATTRIBUTE, AttrForm, EVENT, EVENT_ATTRIBUTE, Forms, LINK
 use super::wire::{self, delimited};
 use crate::trace::{AttrRecord, Bytes, FLAGS_REMOTE, NONE, Read, SpanRecord, Value, View, constant};
 
+/// The text of a malformed attribute: "café" in Latin-1, which is not UTF-8. Decoders that replace what is not valid make
+/// [`crate::trace::NOT_UTF8`] of it.
+const NOT_UTF8: &[u8] = b"caf\xe9";
+
 /// The bytes before the form: `0a 10 trace_id[16]  12 08 span_id[8]  22 08 parent_span_id[8]`.
 const IDS: [u8; 38] = {
     let mut ids = [0; 38];
@@ -106,7 +110,7 @@ fn attribute<const TAG: u8>(out: &mut Bytes, forms: &Forms, max_len: usize, view
                 2
             }
             Read::Absent => return,
-            _ => return long_attribute(out, TAG, max_len, view, record),
+            _ => return long_attribute(out, TAG, forms, max_len, view, record),
         }
     };
     out.set(base, [TAG, form.base as u8 + size as u8]);
@@ -137,12 +141,14 @@ fn int(out: &mut Bytes, v: i64) -> usize {
     }
 }
 
-/// Appends an attribute with a long text, a list, or a long key.
+/// Appends an attribute with a long text, a list, a long key, or a text that is not UTF-8.
 #[cold]
 #[inline(never)]
-fn long_attribute(out: &mut Bytes, tag: u8, max_len: usize, view: View<'_>, record: &AttrRecord) {
+fn long_attribute(out: &mut Bytes, tag: u8, forms: &Forms, max_len: usize, view: View<'_>, record: &AttrRecord) {
     let key = view.plan.attr_key(record.attr);
-    if let Some(text) = view.bytes(record.value) {
+    if forms.is_not_utf8(view.plan, record.attr) && view.bytes(record.value).is_some() {
+        wire::text_attribute(out, tag, key, NOT_UTF8);
+    } else if let Some(text) = view.bytes(record.value) {
         wire::text_attribute(out, tag, key, text);
     } else if let Some(value) = view.datum(record.value) {
         wire::attribute(out, tag, key, value);

@@ -265,7 +265,7 @@ impl Job {
         }
         let jitter = self.jitter.as_mut().map_or(0, |(dist, random)| {
             random.seek(number);
-            dist.source.drawn(|| random.u64()).min(dist.max)
+            dist.draw(random.u64())
         });
         let start = scheduled.checked_add(jitter).filter(|start| *start <= MAX_TIME)?;
         self.last = Some((number, start));

@@ -334,6 +334,13 @@ problems! {
         "E0823" RootDown { scenario: String },
         /// An expression reads an incident that does not exist.
         "E0824" UnknownIncident { name: String, nearest: Option<String> },
+
+        // E085x: malformations
+
+        /// The time of a malformation depends on values or conditions.
+        "E0850" MalformComputed,
+        /// A malformation selects no span.
+        "E0851" MalformsNothing,
     }
 
     Warning {

@@ -72,6 +72,8 @@ impl Problem {
             SharedTooMuch { limit } => {
                 format!("with all that is shared written out, the scenarios have more than {limit} values")
             }
+            MalformComputed => "the time of a malformation cannot depend on values or conditions".into(),
+            MalformsNothing => "this malforms no span of its file".into(),
             NotAScenarioFile { name } => format!("{name} holds what the files beside it share, and no scenarios"),
             ChoiceWeights { choices, weights } => {
                 let are =
@@ -366,6 +368,10 @@ impl Problem {
                 .or_else(|| Some("shared spans are defined in `spans`, beside `services` or in `_base.yaml`".into())),
             MissingParameter { name, .. } => Some(format!("give it a value: `with: {{{name}: ..}}`")),
             UseCycle { .. } => Some("take one of these uses out".into()),
+            MalformComputed => Some("write a number, [min, max], or percentiles: {p50: 100, p99: 2000}".into()),
+            MalformsNothing => {
+                Some("let `select` name what the file has; `missing_root` needs the operation of a root".into())
+            }
             CallsTwice { .. } => Some("keep one of the two lists".into()),
             RangeUpsideDown { min, max } => Some(format!("write [{max}, {min}]")),
             SchemaVersion { .. } => Some("this version of tracegen reads schema_version 1".into()),

@@ -2,6 +2,7 @@
 
 use super::incident::Incident;
 use super::load::Load;
+use super::malform::Malform;
 use super::services::Services;
 use super::shared::Library;
 use super::{Scenario, Scope};
@@ -22,6 +23,7 @@ pub struct Contents {
     pub incidents: Vec<Incident>,
     /// The loads of the file, of which there should be at most one.
     pub loads: Vec<Load>,
+    pub malform: Vec<Malform>,
 }
 
 impl Contents {
@@ -43,7 +45,9 @@ pub fn scope(file: FileId, base: Option<&Contents>, own: &mut Contents, diagnost
             Arc::make_mut(&mut shared).put_above(&base.shared);
         }
     }
-    Scope { file, services, lists, shared }
+    let mut malform = base.map_or_else(Vec::new, |base| base.malform.clone());
+    malform.append(&mut own.malform);
+    Scope { file, services, lists, shared, malform }
 }
 
 /// Returns the services that a file's spans may name, and the places of the lists, or `None` if there is no list, or one

@@ -57,6 +57,18 @@ pub fn instances(cx: &mut Context, node: &Node) -> Option<Located<u32>> {
     }
 }
 
+/// Reads the resolution of a clock in ms, above 0 and at most a minute, and returns it in ns.
+pub fn clock_resolution(cx: &mut Context, node: &Node) -> Option<Located<u64>> {
+    let value = cx.number("`clock_resolution_ms`", "a number", node)?;
+    let ns = (value * 1e6).round();
+    if !(1.0..=60e9).contains(&ns) {
+        let problem = Problem::NumberOutOfRange { value: describe(node), range: "from 0.000001 to 60000" };
+        cx.report(problem, node.loc);
+        return None;
+    }
+    Some(Located::new(ns as u64, node.loc))
+}
+
 /// Describes a scalar as it was written.
 pub fn describe(node: &Node) -> String {
     match &node.kind {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::fields::{Context, Fields, is_free};
-use super::{Scenario, Service, Span, Var, filler, incident, instrumentation, load, number, span, value, version};
+use super::{Scenario, Service, Span, Var, filler, incident, instrumentation, load, malform, number, span, value, version};
 use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
@@ -13,14 +13,14 @@ use crate::language::template::Memo;
 use crate::language::yaml::{self, Core, Kind, Node, core};
 
 /// The fields of a file; a base has all but the last.
-const FILE_FIELDS: [&str; 6] = ["schema_version", "services", "spans", "load", "incidents", "scenarios"];
+const FILE_FIELDS: [&str; 7] = ["schema_version", "services", "spans", "load", "incidents", "malform", "scenarios"];
 /// The fields that mark a mapping as a file's; without any of them, it is a scenario.
 const FILE_MARKS: [&str; 7] = ["schema_version", "services", "scenarios", "spans", "load", "incidents", "malform"];
 const SCENARIO_MARKS: [&str; 4] = ["name", "scenario_name", "root_span", "steps"];
 const SCENARIO_FIELDS: [&str; 8] =
     ["name", "scenario_name", "description", "weight", "load", "vars", "root_span", "steps"];
 /// The fields of a scenario that is a whole document.
-const DOCUMENT_FIELDS: [&str; 12] = [
+const DOCUMENT_FIELDS: [&str; 13] = [
     "name",
     "scenario_name",
     "description",
@@ -33,6 +33,7 @@ const DOCUMENT_FIELDS: [&str; 12] = [
     "services",
     "spans",
     "incidents",
+    "malform",
 ];
 
 /// Reads a file; `base` says whether it is a `_base.yaml`. When the budget is spent, the remainder is left out.
@@ -112,7 +113,7 @@ impl Reader<'_> {
                 return;
             }
         }
-        let known = if self.base { &FILE_FIELDS[..4] } else { &FILE_FIELDS[..] };
+        let known = if self.base { &FILE_FIELDS[..6] } else { &FILE_FIELDS[..] };
         let Some(fields) = Fields::read(&mut self.cx, node, "a file", known) else { return };
         self.shared_by_all(&fields);
         if let Some(node) = fields.optional("load") {
@@ -140,6 +141,9 @@ impl Reader<'_> {
         }
         if let Some(entry) = fields.get("incidents") {
             self.contents.incidents.append(&mut incident::incidents(&mut self.cx, &entry.value));
+        }
+        if let Some(entry) = fields.get("malform") {
+            malform::read(&mut self.cx, &entry.value, &mut self.contents.malform);
         }
     }
 
@@ -192,7 +196,7 @@ impl Reader<'_> {
         if node.is_null() {
             return service;
         }
-        let known = ["version", "namespace", "instances", "scope", "attributes", "filler"];
+        let known = ["version", "namespace", "instances", "scope", "clock_resolution_ms", "attributes", "filler"];
         let Some(fields) = Fields::read(cx, node, "a service", &known) else { return service };
         let mut attributes = value::attributes(cx, fields.optional("attributes"));
         let source = if fields.get("instances").is_some() { filler::Source::Instance } else { filler::Source::One };
@@ -208,6 +212,9 @@ impl Reader<'_> {
                 None => fields.is_misspelt("instances").then(|| Located::new(1, fields.loc)),
             },
             scope: instrumentation::scope(cx, &fields),
+            clock_resolution: fields
+                .get("clock_resolution_ms")
+                .and_then(|entry| number::clock_resolution(cx, &entry.value)),
             attributes,
             ..service
         }
@@ -287,5 +294,13 @@ impl Reader<'_> {
 }
 
 fn service(name: Located<String>) -> Service {
-    Service { name, version: None, namespace: None, instances: None, scope: None, attributes: vec![] }
+    Service {
+        name,
+        version: None,
+        namespace: None,
+        instances: None,
+        scope: None,
+        clock_resolution: None,
+        attributes: vec![],
+    }
 }

@@ -8,8 +8,8 @@ use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
     AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
-    ExprId, Form, Group, IncidentId, Inst, LinkId, Opening, Operator, Program, ResourceId, Rollout, SEMANTICS, ScopeId,
-    ServiceId, Source, SourceForm, SpanForm, SpanKind, TextId, incident::DAY, limits,
+    ExprId, Form, Group, IncidentId, Inst, LinkId, Malform, Opening, Operator, Program, ResourceId, Rollout, SEMANTICS,
+    ScopeId, ServiceId, Source, SourceForm, SpanForm, SpanKind, TextId, incident::DAY, limits,
 };
 use std::collections::HashSet;
 
@@ -61,6 +61,7 @@ pub(super) fn check(program: &Program, found: &mut Found) {
     specs(program, found);
     dists(program, found);
     incidents(program, found);
+    malformations(program, found);
     scenarios(program, found);
     load(program, found);
     for (id, block) in program.block_ids().zip(&program.blocks) {
@@ -116,6 +117,8 @@ fn sizes(program: &Program, found: &mut Found) {
         ("call specs", program.specs.len(), limits::TABLE),
         ("answers", program.answers.len(), limits::TABLE),
         ("incidents", program.incidents.len(), limits::INCIDENTS),
+        ("malformations", program.malformations.len(), limits::MALFORMATIONS),
+        ("malformed blocks", program.malformations.iter().map(|m| m.blocks.len()).sum(), limits::TABLE),
         ("scenarios", program.scenarios.len(), limits::SCENARIOS),
         ("slots", program.scenarios.iter().map(|s| s.slots.len()).sum(), limits::TABLE),
         ("vars", program.scenarios.iter().map(|s| s.vars.len()).sum(), limits::TABLE),
@@ -162,6 +165,8 @@ fn services(program: &Program, found: &mut Found) {
         let order = |rollout: &Rollout| (rollout.instance, rollout.incident);
         let rise = service.rollouts.windows(2).all(|pair| order(&pair[0]) < order(&pair[1]));
         found.check(require(place, rise, "rollouts are in the order of instances and incidents"));
+        let fits = service.resolution.is_none_or(|ns| (1..=limits::RESOLUTION).contains(&ns));
+        found.check(require(place, fits, "a clock's resolution is 1 ns to 1 min"));
     }
     found.check(resource_rows(program));
     let mut seen = HashSet::new();
@@ -323,6 +328,35 @@ fn incidents(program: &Program, found: &mut Found) {
             Opening::TimeOfDay(time) => time < DAY,
         };
         found.check(require(place, opens, "a window opens at a time of day, or within a year of the start"));
+    }
+}
+
+/// Checks the malformations, whose times do not depend on values.
+fn malformations(program: &Program, found: &mut Found) {
+    for (at, malformation) in program.malformations.iter().enumerate() {
+        let place = Place::Malformation(at);
+        found.check(require(place, malformation.chance <= Chance::ONE, "a chance is at most 100 %"));
+        let rising = malformation.blocks.windows(2).all(|pair| pair[0] < pair[1]);
+        found.check(require(place, rising && !malformation.blocks.is_empty(), "blocks are ascending, at least one"));
+        for block in &malformation.blocks {
+            found.check(within(place, "block", block.0, program.blocks.len()));
+            let is_span = program.blocks.get(block.index()).is_none_or(|block| block.span().is_some());
+            found.check(require(place, is_span, "only spans are malformed"));
+        }
+        if let Some(by) = malformation.kind.by() {
+            found.check(within(place, "dist", by.0, program.dists.len()));
+            let form = program.dists.get(by.index()).map(|dist| &dist.form);
+            let is_free =
+                !matches!(form, Some(DistForm::Mix { .. } | DistForm::Computed { .. } | DistForm::Changed { .. }));
+            found.check(require(place, is_free, "the time of a malformation depends on no value"));
+        }
+        if let Some(key) = malformation.kind.key() {
+            found.check(key_text(program, place, key));
+        }
+        if let Malform::OversizedAttribute { bytes, .. } = malformation.kind {
+            let fits = (1..=limits::TEXT_BYTES as u32).contains(&bytes);
+            found.check(require(place, fits, "an oversized attribute has 1 to 1,048,576 bytes"));
+        }
     }
 }
 

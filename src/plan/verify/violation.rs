@@ -31,6 +31,8 @@ pub enum Place {
     CallSpec(CallSpecId),
     Dist(DistId),
     Incident(IncidentId),
+    /// A malformation, by its position.
+    Malformation(usize),
     Scenario(ScenarioId),
     Slot(ScenarioId, SlotId),
     Block(BlockId),
@@ -205,6 +207,7 @@ impl fmt::Display for Place {
             Place::CallSpec(id) => write!(f, "{id}"),
             Place::Dist(id) => write!(f, "{id}"),
             Place::Incident(id) => write!(f, "{id}"),
+            Place::Malformation(at) => write!(f, "malformation{at}"),
             Place::Scenario(id) => write!(f, "{id}"),
             Place::Slot(id, slot) => write!(f, "{id} {slot}"),
             Place::Block(id) => write!(f, "{id}"),

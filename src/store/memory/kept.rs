@@ -44,6 +44,7 @@ impl Kept {
         text.append(trace.text.as_slice());
         let trace = Trace {
             spans: trace.spans.clone(),
+            leaves: trace.leaves.clone(),
             attrs: trace.attrs.clone(),
             events: trace.events.clone(),
             links: trace.links.clone(),
@@ -64,8 +65,9 @@ impl Kept {
 /// Returns the memory that a kept trace takes and that is freed with it: its records, its row, its places in the indices,
 /// and the names of its spans made at run time, counted as if no other trace had them.
 pub fn bytes(view: View<'_>) -> u64 {
-    let Trace { spans, attrs, events, links, failures, exports: _, values, text, .. } = view.trace;
+    let Trace { spans, leaves, attrs, events, links, failures, exports: _, values, text, .. } = view.trace;
     let records = size_of_val(&spans[..])
+        + size_of_val(&leaves[..])
         + size_of_val(&attrs[..])
         + size_of_val(&events[..])
         + size_of_val(&links[..])
@@ -88,7 +90,7 @@ impl Row {
         Row {
             id: trace.id,
             start: root.start,
-            duration: root.end - root.start,
+            duration: root.duration(),
             services: trace.spans.iter().fold(0, |all, span| all | 1 << service(span.block).0.min(LAST_SERVICE)),
             source: *source,
             scenario: trace.scenario,

@@ -51,7 +51,7 @@ impl Rolling {
         let (Some(root), Some(first), Some(last)) = (trace.spans.first(), starts().min(), starts().max()) else {
             return;
         };
-        self.traces.lock().measure(root.start, !trace.failures.is_empty(), root.end - root.start, usize::MAX);
+        self.traces.lock().measure(root.start, !trace.failures.is_empty(), root.duration(), usize::MAX);
         let mut counted = self.counted.lock();
         counted.starts = Some(counted.starts.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
         counted.tally.add(origin.view(trace), origin, linked);

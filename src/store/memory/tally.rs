@@ -83,7 +83,7 @@ impl Tally {
                 found = self.operations.get([scenario, span.service(), span.name()]);
                 &found
             };
-            operation.spans.lock().measure(record.start, failed, record.end - record.start, bins);
+            operation.spans.lock().measure(record.start, failed, record.duration(), bins);
 
             let caller = span.parent().map(|parent| parent.service()).filter(|service| *service != span.service());
             let consumes = span.kind() == SpanKind::Consumer;

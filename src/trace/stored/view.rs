@@ -75,7 +75,8 @@ impl StoredSpan {
         let record = span.record();
         StoredSpan {
             id: record.id,
-            parent: span.parent().map(|parent| parent.record().id),
+            // Receivers take a parent without an id for none.
+            parent: span.parent().map(|parent| parent.record().id).filter(|id| *id != 0),
             name: span.name().into(),
             kind: span.kind(),
             service: span.service().into(),
@@ -83,7 +84,8 @@ impl StoredSpan {
             trace_state: span.trace_state().into(),
             flags: Some(span.flags()),
             start: record.start,
-            duration: record.end - record.start,
+            // A span that ends before its start has the duration that the collector's exporter for ClickHouse gives it.
+            duration: record.end.wrapping_sub(record.start),
             status: match span.failure() {
                 Some((_, message)) => Status::Error(message.into()),
                 None if span.is_ok() => Status::Ok,

@@ -24,6 +24,7 @@ const SPAN: Shape = Shape(&[
     (13, Times::Any, &LINK),
     (15, Times::Once, &STATUS),
 ]);
+const SCOPE: Shape = Shape(&[]);
 const ENTITY_REF: Shape = Shape(&[]);
 const RESOURCE: Shape = Shape(&[(1, Times::Any, &KEY_VALUE), (3, Times::Any, &ENTITY_REF)]);
 
@@ -42,6 +43,11 @@ pub fn same_span(expected: &[u8], found: &[u8]) -> bool {
 /// Does the same as [`same_span`] for resources.
 pub fn same_resource(expected: &[u8], found: &[u8]) -> bool {
     same(expected, found, &RESOURCE)
+}
+
+/// Does the same as [`same_span`] for instrumentation scopes.
+pub fn same_scope(expected: &[u8], found: &[u8]) -> bool {
+    same(expected, found, &SCOPE)
 }
 
 fn same(expected: &[u8], found: &[u8], shape: &Shape) -> bool {

@@ -46,9 +46,6 @@ pub fn received(span: Span, shared: &Shared) -> Received {
     unstored.count("dropped_events_count", span.dropped_events_count);
     unstored.count("dropped_links_count", span.dropped_links_count);
     let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
-    if end < start {
-        unstored.0.push(Difference::new("end", "not before its start", &end.to_string()));
-    }
     let status = span.status.unwrap_or_default();
     unstored.status(&status);
     let attributes = unstored.attributes("attributes.", span.attributes);
@@ -59,7 +56,8 @@ pub fn received(span: Span, shared: &Shared) -> Received {
         unstored: unstored.0,
         span: StoredSpan {
             id: span_id(&span.span_id),
-            parent: (!span.parent_span_id.is_empty()).then(|| span_id(&span.parent_span_id)),
+            // A parent without an id is none.
+            parent: Some(span_id(&span.parent_span_id)).filter(|id| *id != 0),
             name: span.name,
             kind: kind(span.kind),
             service: shared.service.clone(),
@@ -67,7 +65,7 @@ pub fn received(span: Span, shared: &Shared) -> Received {
             trace_state: span.trace_state,
             flags: Some(span.flags),
             start,
-            duration: end.saturating_sub(start),
+            duration: end.wrapping_sub(start),
             status: match status.code {
                 2 => trace::Status::Error(status.message),
                 1 => trace::Status::Ok,

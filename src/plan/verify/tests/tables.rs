@@ -438,3 +438,51 @@ fn a_distribution_reads_what_its_instruction_may() {
         assert_eq!(verified(m.program.clone()).unwrap_err(), inst(2, 2).broken(Fault::Unwritten { slot: SlotId(1) }));
     }
 }
+
+#[test]
+fn invariant_25_malformations() {
+    type Edit = fn(&mut Malformation);
+    let edits: &[(&str, Edit)] = &[
+        ("a chance is at most 100 %", |m| m.chance = Chance((1 << 32) + 1)),
+        ("blocks are ascending, at least one", |m| m.blocks = vec![]),
+        ("blocks are ascending, at least one", |m| m.blocks = vec![BlockId(1), BlockId(0)]),
+        ("blocks are ascending, at least one", |m| m.blocks = vec![BlockId(0), BlockId(0)]),
+        ("an oversized attribute has 1 to 1,048,576 bytes", |m| {
+            m.kind = Malform::OversizedAttribute { key: TextId(0), bytes: 0 };
+        }),
+        ("an oversized attribute has 1 to 1,048,576 bytes", |m| {
+            m.kind = Malform::OversizedAttribute { key: TextId(0), bytes: 1_048_577 };
+        }),
+    ];
+    let with = |edit: Edit| {
+        broken(|p| {
+            let blocks = vec![BlockId(0), BlockId(1)];
+            p.malformations.push(Malformation { kind: Malform::Duplicate, chance: Chance::ONE, blocks });
+            edit(&mut p.malformations[0]);
+        })
+    };
+    for (rule, edit) in edits {
+        assert_eq!(with(*edit), Place::Malformation(0).broken(Fault::Range(rule)));
+    }
+    let out_of_range = |edit: Edit, table: &str| {
+        let found = with(edit);
+        assert_eq!(found.place, Place::Malformation(0));
+        assert!(matches!(found.fault, Fault::OutOfRange { what, .. } if what == table), "{found}");
+    };
+    out_of_range(|m| m.blocks = vec![BlockId(999)], "block");
+    out_of_range(|m| m.kind = Malform::Late { by: DistId(999) }, "dist");
+    out_of_range(|m| m.kind = Malform::InvalidUtf8 { key: TextId(999) }, "text");
+    let coarse = broken(|p| p.services[0].resolution = Some(0));
+    assert_eq!(coarse, Place::Service(ServiceId(0)).broken(Fault::Range("a clock's resolution is 1 ns to 1 min")));
+    let computed = broken(|p| {
+        p.dists.push(Dist { form: DistForm::Computed { value: ExprId(0), unit: 1 }, max: 5 });
+        let by = DistId(p.dists.len() as u32 - 1);
+        p.malformations.push(Malformation {
+            kind: Malform::Late { by },
+            chance: Chance::ONE,
+            blocks: vec![BlockId(0)],
+        });
+    });
+    let rule = "the time of a malformation depends on no value";
+    assert_eq!(computed, Place::Malformation(0).broken(Fault::Range(rule)));
+}

@@ -70,9 +70,9 @@ impl Panel {
             failure: failed_with(record),
             figures: [
                 ("Start", offset(record.start - tree.start)),
-                ("Duration", text::duration(record.duration)),
+                ("Duration", text::duration(record.lasts())),
                 ("Own work", text::duration(own)),
-                ("Of trace", format::share(record.duration, (tree.end - tree.start).max(1))),
+                ("Of trace", format::share(record.lasts(), (tree.end - tree.start).max(1))),
             ],
             attributes: attributes(&record.attributes),
             events: record

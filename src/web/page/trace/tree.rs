@@ -114,7 +114,7 @@ impl<'a> Tree<'a> {
 /// Returns the children of a span that run while another one does, of those for which it waits.
 fn beside(spans: &[StoredSpan], nodes: &[Node], span: usize) -> Vec<usize> {
     let mut children: Vec<usize> = nodes[span].children.clone();
-    children.retain(|child| nodes[*child].is_waited_for && spans[*child].duration > 0);
+    children.retain(|child| nodes[*child].is_waited_for && spans[*child].lasts() > 0);
     children.sort_by_key(|child| spans[*child].start);
     let mut found = vec![];
     // This is the one that ends last, of those that have begun.

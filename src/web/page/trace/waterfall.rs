@@ -131,7 +131,7 @@ impl Drawing<'_> {
         let exceptions =
             span.events.iter().filter(|e| e.name == "exception").filter_map(|e| window.clip((e.time, e.time)));
         let marks: Vec<String> = exceptions.map(|(at, _)| format::percent(at, 1.0)).collect();
-        let duration = text::duration(span.duration);
+        let duration = text::duration(span.lasts());
         let at = |time: u64| window.clip((time, time)).map(|(at, _)| format::percent(at, 1.0));
         let tags = self.tags(i);
         let said: String = tags.iter().map(|tag| format!(", {}", tag.title)).collect();
