@@ -264,6 +264,47 @@ fn what_is_sent_malformed_is_delivered_and_what_is_lost_of_it_is_missed() {
 }
 
 #[test]
+fn the_edge_cases_are_sent_and_arrive() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/examples/edge_cases.yaml");
+    let (_, compiled) = compiler::compile_loaded(language::load(&[path]));
+    assert_eq!(compiled.diagnostics, []);
+    let plan = compiled.plan.expect("it compiles");
+    let widest = |scenario: &tracegen::plan::Scenario| plan.text(scenario.name) == "Edge: 60,000 spans";
+    let only = plan.with_weights(plan.scenarios.iter().map(|scenario| f64::from(u8::from(widest(scenario)))));
+    let (only, sending) = (run(only.expect("weights")), Sending::default());
+    let (batches, ending) = sent(&only, 1, &sending);
+    let report = verified(&only, 1, &ending, &sending, &batches);
+    assert_eq!((report.verdict, report.delivered), (Verdict::Clean, 60_001));
+    let others = plan.with_weights(plan.scenarios.iter().map(|scenario| f64::from(u8::from(!widest(scenario)))));
+    let run = run(others.expect("weights"));
+    let count = 24;
+    let mut largest: HashMap<String, usize> = HashMap::new();
+    for trace in traces(Interpreter::new(&run), count) {
+        let view = run.origin().view(&trace);
+        let most = largest.entry(view.scenario().into()).or_default();
+        *most = view.spans().count().max(*most);
+    }
+    assert_eq!(largest.len() + 1, run.plan().scenarios.len(), "each is among the first traces: {largest:?}");
+    assert_eq!((largest["Edge: 10,000 spans"], largest["Edge: 64 levels"]), (10_000, 64));
+    let (batches, ending) = sent(&run, count, &sending);
+    let Some(mut collector) = Collector::start(Written::Protobuf) else { return };
+    let flags =
+        TargetFlags { endpoint: Some(collector.grpc_url()), protocol: Some("grpc".into()), ..TargetFlags::default() };
+    let target = Target::resolve(flags, &|_| None).expect("a target");
+    let delivery = Delivery::start(target, Options::default()).expect("it starts");
+    batches.iter().for_each(|batch| drop(delivery.send(batch.clone())));
+    let account = delivery.finish();
+    assert!(account.is_whole(), "{account:?}");
+    sleep(Duration::from_millis(500));
+    collector.stop();
+    let mut verifier = verifier(&run, count, &ending, &sending);
+    let source = tracegen::verify::Source::Files(collector.files());
+    source.read(&mut verifier, &mut |_| ()).expect("it can be read");
+    let report = verifier.finish();
+    assert_eq!(report.verdict, Verdict::Clean, "{report:#?}");
+}
+
+#[test]
 fn json_and_stored_traces_hold_malformed_spans_too() {
     let run = run(plan(ALL));
     let mut json = Json::new(run.plan(), run.resources());

@@ -33,11 +33,12 @@ macro_rules! example {
 }
 
 /// The examples by their names, with their texts.
-const EXAMPLES: [(&str, &str); 10] = [
+const EXAMPLES: [(&str, &str); 11] = [
     example!("alibaba_call_graph"),
     example!("cached_search"),
     example!("database_service"),
     example!("ecommerce_order"),
+    example!("edge_cases"),
     example!("grpc_mesh"),
     example!("llm_agent"),
     example!("nightly_batch"),

@@ -2,7 +2,7 @@
 //! and the numbers of their blocks. The meanings of names and the order of evaluation were found by [`super::names`].
 
 mod client;
-pub(super) mod dist;
+mod dist;
 mod event;
 mod incident;
 mod link;

@@ -39,7 +39,13 @@ impl Maker {
         let (text, key, value) = (self.text(name), self.text("service.name"), self.constant(name));
         let first_resource = ResourceId(self.program.resources.len() as u32);
         self.program.resources.push(Resource { attributes: vec![(key, value)] });
-        self.program.services.push(Service { name: text, first_resource, instances: 1, rollouts: vec![], resolution: None });
+        self.program.services.push(Service {
+            name: text,
+            first_resource,
+            instances: 1,
+            rollouts: vec![],
+            resolution: None,
+        });
         ServiceId(self.program.services.len() as u32 - 1)
     }
 

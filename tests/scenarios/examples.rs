@@ -69,7 +69,10 @@ fn plans_of_examples() {
 #[test]
 fn figures_of_examples() {
     const TRACES: usize = 3_000;
-    let (_, plan) = compile(&[shipped("examples")]);
+    // The edge cases are no systems.
+    let files = FILES.iter().chain(&["ecommerce_order", "service_foo"]);
+    let files: Vec<_> = files.map(|file| shipped("examples").join(file).with_extension("yaml")).collect();
+    let (_, plan) = compile(&files);
     let (run, mut interpreter) = run(plan.clone());
     let mut trace = Trace::default();
     let mut shapes = vec![(Shape::default(), vec![]); plan.scenarios.len()];

@@ -94,7 +94,13 @@ impl Maker {
             let uuid = self.expr(Expr::StableUuid { of });
             self.program.resources.push(Resource { attributes: vec![(key, value), (id, uuid)] });
         }
-        self.program.services.push(Service { name: text, first_resource, instances, rollouts: vec![], resolution: None });
+        self.program.services.push(Service {
+            name: text,
+            first_resource,
+            instances,
+            rollouts: vec![],
+            resolution: None,
+        });
         ServiceId(self.program.services.len() as u32 - 1)
     }
 

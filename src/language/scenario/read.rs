@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::fields::{Context, Fields, is_free};
-use super::{Scenario, Service, Span, Var, filler, incident, instrumentation, load, malform, number, span, value, version};
+use super::{
+    Scenario, Service, Span, Var, filler, incident, instrumentation, load, malform, number, span, value, version,
+};
 use crate::language::Limits;
 use crate::language::diagnostic::{Diagnostic, Problem, short};
 use crate::language::source::{FileId, Loc, Located};
