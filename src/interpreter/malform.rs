@@ -4,7 +4,7 @@
 use super::dist::Prepared;
 use super::random::{Purpose, Random, key};
 use super::run::Run;
-use crate::plan::{AttrId, BlockId, Chance, Malform, Malformation, Plan, ResourceId, ServiceId, TextId, limits};
+use crate::plan::{AttrId, BlockId, Chance, Malform, Malformation, Plan, ServiceId, TextId, limits};
 use crate::trace::{NEVER, NONE, NOT_UTF8, SpanRecord, Trace, Value};
 use sha2::{Digest, Sha256};
 
