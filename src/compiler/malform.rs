@@ -106,8 +106,8 @@ fn kind(malform: &Entry, tables: &mut Tables, report: &mut Report) -> Option<Mal
         Kind::Duplicate => Malform::Duplicate,
         Kind::Orphan => Malform::Orphan,
         Kind::MissingRoot => Malform::MissingRoot,
-        Kind::ClockSkew { by, per_instance } => {
-            Malform::ClockSkew { by: dist(by, tables, report)?, per_instance: *per_instance }
+        Kind::ClockSkew { by, behind, per_instance } => {
+            Malform::ClockSkew { by: dist(by, tables, report)?, behind: *behind, per_instance: *per_instance }
         }
         Kind::ZeroDuration => Malform::ZeroDuration,
         Kind::NegativeDuration => Malform::NegativeDuration,

@@ -103,8 +103,8 @@ impl Malformer {
             Malform::ClockSkew { per_instance: true, .. } => {
                 shift(trace, ordinal, self.skews[at][resource.index()]);
             }
-            Malform::ClockSkew { by, .. } => {
-                let skew = skew(&mut self.random, dists.get(by));
+            Malform::ClockSkew { by, behind, .. } => {
+                let skew = skew(&mut self.random, dists.get(by), behind);
                 shift(trace, ordinal, skew);
             }
             Malform::ZeroDuration => trace.spans[ordinal].end = start,
@@ -206,15 +206,21 @@ fn set(plan: &Plan, trace: &mut Trace, ordinal: usize, key: TextId, value: Value
     }
 }
 
-/// Draws how much a clock is ahead or behind, in ns, with a 32-bit draw for which of both.
-fn skew(random: &mut Random, by: &Prepared) -> i64 {
-    let sign = if random.u32() & 1 == 0 { 1 } else { -1 };
-    sign * by.draw(random.u64()) as i64
+/// Draws how much a clock is ahead, or behind if it is negative, in ns. `behind` is that of [`Malform::ClockSkew`]; without
+/// it, a 32-bit draw decides between both.
+fn skew(random: &mut Random, by: &Prepared, behind: Option<u64>) -> i64 {
+    match behind {
+        Some(behind) => by.draw(random.u64()) as i64 - behind as i64,
+        None => {
+            let sign = if random.u32() & 1 == 0 { 1 } else { -1 };
+            sign * by.draw(random.u64()) as i64
+        }
+    }
 }
 
 /// Draws the skew of each service instance that a malformation gives to instances, in ns: 0 for a right clock.
 fn skews(run: &Run, malformation: &Malformation, random: &mut Random) -> Box<[i64]> {
-    let Malform::ClockSkew { by, per_instance: true } = malformation.kind else { return Box::default() };
+    let Malform::ClockSkew { by, behind, per_instance: true } = malformation.kind else { return Box::default() };
     let plan = run.plan();
     let mut skews = vec![0; plan.resources.len()];
     let mut services: Vec<ServiceId> = malformation.blocks.iter().map(|block| service(plan, *block)).collect();
@@ -230,7 +236,7 @@ fn skews(run: &Run, malformation: &Malformation, random: &mut Random) -> Box<[i6
             let stream = hash[..8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
             random.seek(stream | INSTANCE);
             let is_hit = u64::from(random.u32()) < malformation.chance.0;
-            let drawn = skew(random, run.code().dists.get(by));
+            let drawn = skew(random, run.code().dists.get(by), behind);
             skews[resource.index()] = if is_hit { drawn } else { 0 };
         }
     }

@@ -122,8 +122,12 @@ impl Program {
         fmt::from_fn(move |f| {
             write!(f, "{} {}", malformation.kind.name(), percent(malformation.chance))?;
             match malformation.kind {
-                Malform::ClockSkew { by, per_instance: true } => write!(f, " by {by} of instances")?,
-                Malform::ClockSkew { by, .. } | Malform::Late { by } => write!(f, " by {by}")?,
+                Malform::ClockSkew { by, behind, per_instance } => {
+                    write!(f, " by {by}")?;
+                    behind.map_or(Ok(()), |behind| write!(f, " - {}", duration(behind)))?;
+                    f.write_str(if per_instance { " of instances" } else { "" })?;
+                }
+                Malform::Late { by } => write!(f, " by {by}")?,
                 Malform::OversizedAttribute { key, bytes } => write!(f, " {} {bytes} bytes", self.show_name(key))?,
                 Malform::InvalidUtf8 { key } => write!(f, " {}", self.show_name(key))?,
                 _ => {}

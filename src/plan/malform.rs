@@ -23,6 +23,10 @@ pub enum Malform {
     /// The times of the span, its events and its failure are all earlier or all later than they were.
     ClockSkew {
         by: DistId,
+        /// The ns that are taken from the drawn time to get the skew; `None` if the drawn time is one by which the clock is
+        /// ahead or behind, both with the same chance.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        behind: Option<u64>,
         /// Whether all spans of a service instance have the same skew.
         per_instance: bool,
     },

@@ -45,14 +45,23 @@ pub struct Malform {
 /// A kind of malformation.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    Late { by: Dist },
+    Late {
+        by: Dist,
+    },
     Duplicate,
     Orphan,
     MissingRoot,
-    ClockSkew { by: Dist, per_instance: bool },
+    /// The skew is the time less `behind` ns; or, if that is `None`, the time ahead or behind.
+    ClockSkew {
+        by: Dist,
+        behind: Option<u64>,
+        per_instance: bool,
+    },
     ZeroDuration,
     NegativeDuration,
-    OversizedAttribute { bytes: u32 },
+    OversizedAttribute {
+        bytes: u32,
+    },
     InvalidUtf8,
     DuplicateSpanId,
     ZeroId,
@@ -119,7 +128,10 @@ fn kind(cx: &mut Context, name: &str, fields: Option<&Fields>, loc: Loc) -> Opti
     Some(match name {
         "late" => Kind::Late { by: time(cx, get("by_ms"), LATE, LATE, loc)? },
         "clock_skew" => {
-            let by = time(cx, get("by_ms"), 0, SKEW, loc);
+            let (by, behind) = match get("by_ms").and_then(|node| Some((node, below_zero(node)?))) {
+                Some((node, ends)) => range(cx, node, ends).unzip(),
+                None => (time(cx, get("by_ms"), 0, SKEW, loc), None),
+            };
             let per_instance = match get("by") {
                 None => Some(false),
                 Some(node) => match &node.kind {
@@ -131,7 +143,7 @@ fn kind(cx: &mut Context, name: &str, fields: Option<&Fields>, loc: Loc) -> Opti
                     }
                 },
             };
-            Kind::ClockSkew { by: by?, per_instance: per_instance? }
+            Kind::ClockSkew { by: by?, behind, per_instance: per_instance? }
         }
         "oversized_attribute" => Kind::OversizedAttribute {
             bytes: match get("bytes") {
@@ -159,6 +171,34 @@ fn time(cx: &mut Context, node: Option<&Node>, min: u64, max: u64, loc: Loc) -> 
         return None;
     }
     Some(dist)
+}
+
+/// Returns the ends of a range that begins below 0, such as `[-1500, 1500]`, and `None` for anything else.
+fn below_zero(node: &Node) -> Option<[f64; 2]> {
+    let yaml::Kind::Sequence(items) = &node.kind else { return None };
+    let number = |node: &Rc<Node>| match &node.kind {
+        yaml::Kind::Scalar { text, style: Style::Plain } => match core(text) {
+            Core::Int(value) => Some(value as f64),
+            Core::Double(value) => Some(value),
+            _ => None,
+        },
+        _ => None,
+    };
+    let [first, last] = &items[..] else { return None };
+    Some([number(first)?, number(last)?]).filter(|[first, _]| *first < 0.0)
+}
+
+/// Reads a range of ms that begins below 0 as the time above its lower end, and the distance of that end from 0 in ns.
+fn range(cx: &mut Context, node: &Node, [first, last]: [f64; 2]) -> Option<(Dist, u64)> {
+    const DAY: f64 = 86_400_000.0;
+    if first < -DAY || last < first || last - first > DAY {
+        let range = "a range of at most 86400000 ms (24 h) that begins at -86400000 or later, the lower end first";
+        cx.report(Problem::NumberOutOfRange { value: format!("[{first}, {last}]"), range }, node.loc);
+        return None;
+    }
+    let ns = |ms: f64| (ms * MS as f64).round() as u64;
+    let max = ns(last - first);
+    Some((Dist { form: Form::Uniform { min: 0, max }, max, loc: node.loc }, ns(-first)))
 }
 
 fn bytes(cx: &mut Context, node: &Node) -> Option<u32> {

@@ -343,6 +343,9 @@ fn malformations(program: &Program, found: &mut Found) {
             let is_span = program.blocks.get(block.index()).is_none_or(|block| block.span().is_some());
             found.check(require(place, is_span, "only spans are malformed"));
         }
+        if let Malform::ClockSkew { behind: Some(behind), .. } = malformation.kind {
+            found.check(require(place, behind <= limits::DELAY, "a clock is at most 24 h behind"));
+        }
         if let Some(by) = malformation.kind.by() {
             found.check(within(place, "dist", by.0, program.dists.len()));
             let form = program.dists.get(by.index()).map(|dist| &dist.form);
