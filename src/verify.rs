@@ -81,6 +81,7 @@ impl Fidelity {
                 "attributes of the scope",
                 "attributes and trace states of links",
                 "names of events with an attribute `event`",
+                "the attribute `@jaeger@warnings`",
             ],
         }
     }

@@ -53,7 +53,6 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
         ("  when: error\n", ""),
         ("duration:", "delay_ms:"),
         ("  services: [shop]\n", ""),
-        ("malform: {late: 1}\n", ""),
     ]),
     ("E0201-load", &[
         ("duration:", "for:"),

@@ -71,7 +71,8 @@ fn figures_of_examples() {
     const TRACES: usize = 3_000;
     // The edge cases are no systems.
     let files = FILES.iter().chain(&["ecommerce_order", "service_foo"]);
-    let files: Vec<_> = files.map(|file| shipped("examples").join(file).with_extension("yaml")).collect();
+    let mut files: Vec<_> = files.map(|file| shipped("examples").join(file).with_extension("yaml")).collect();
+    files.sort();
     let (_, plan) = compile(&files);
     let (run, mut interpreter) = run(plan.clone());
     let mut trace = Trace::default();

@@ -147,7 +147,8 @@ impl Span {
         let is_parent = |first: &Reference| first.ref_type == "CHILD_OF" && trace_id(&first.trace) == trace;
         // Jaeger writes the parent before the links.
         let parent = references.first().is_some_and(is_parent).then(|| references.remove(0));
-        let mut tags = Tags::new(attributes(&tags));
+        let tags = tags.iter().filter(|tag| tag.key != WARNINGS);
+        let mut tags = Tags::new(tags.map(|tag| (tag.key.clone(), tag.datum())).collect());
         let trace_state = tags.own("w3c.tracestate", text);
         let status = tags.own("otel.status_code", |value| text(value).filter(|code| code == "ERROR" || code == "OK"));
         let status = match status.as_deref() {
@@ -184,6 +185,9 @@ impl Span {
     }
 }
 
+/// The attribute in which Jaeger keeps what it did to a span, such as that a span without a duration got one. It does so in a
+/// tag if a span has come twice, and else apart from the tags.
+const WARNINGS: &str = "@jaeger@warnings";
 /// The tags that Jaeger writes behind the attributes, in this order. The tags of the scope stand before the attributes.
 const OWN: [&str; 5] = ["span.kind", "otel.status_code", "error", "otel.status_description", "w3c.tracestate"];
 
