@@ -427,7 +427,9 @@ fn the_time_is_in_proportion_to_the_operations() {
             // The minimum contains the least time of other work on the machine.
             (0..4).map(|_| once()).min().unwrap_or_default()
         };
-        let (few, many) = (took(1_200), took(9_600));
-        assert!(many < few * 24, "{width} calls each: {few:?} and {many:?}");
+        // Other work on the machine may spoil a try. Time that grows with the square spoils all.
+        let tries = (0..8).map(|_| (took(1_200), took(9_600)));
+        let tries = Vec::from_iter(tries.take_while(|(few, many)| *many >= *few * 24));
+        assert!(tries.len() < 8, "{width} calls each: {tries:?}");
     }
 }
