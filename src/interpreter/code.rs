@@ -215,7 +215,17 @@ impl Code {
     }
 
     /// Returns the resource of an instance of a service at `now`, in ns since 1970.
+    #[inline]
     pub fn resource(&self, service: &Service, instance: u32, now: u64) -> ResourceId {
+        match service.rollouts.is_empty() {
+            true => ResourceId(service.first_resource.0 + instance),
+            false => self.rolled_out(service, instance, now),
+        }
+    }
+
+    /// Returns the resource of an instance of a service whose instances run other versions at times.
+    #[cold]
+    fn rolled_out(&self, service: &Service, instance: u32, now: u64) -> ResourceId {
         let first = service.rollouts.partition_point(|rollout| rollout.instance < instance);
         let own = service.rollouts[first..].iter().take_while(|rollout| rollout.instance == instance);
         let is_in_force = |(_, rollout): &(usize, &Rollout)| self.windows[rollout.incident.index()].contain(now);

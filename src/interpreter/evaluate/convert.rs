@@ -43,6 +43,7 @@ pub(super) fn round(value: Value, digits: u8) -> Value {
 }
 
 /// Applies an arithmetic operator to two values.
+#[inline]
 pub(super) fn arithmetic(operator: Operator, a: Value, b: Value) -> Value {
     let result = number(a).zip(number(b)).and_then(|(a, b)| a.arithmetic(operator, b));
     match result {
