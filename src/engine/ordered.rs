@@ -1,7 +1,7 @@
 //! A worker for an output that keeps the order of indices: it encodes whole chunks and writes each when its turn has come.
 
 use super::chunks::{Chunk, Chunks};
-use super::output::{Closed, Output};
+use super::output::{Closed, Output, hand_over};
 use super::{Job, Progress, Stop};
 use crate::export::{Batch, Encode};
 use crate::interpreter::Interpreter;
@@ -64,15 +64,8 @@ pub fn work(
         } else if encoded.end >= began {
             progress.lateness.record(clock.now().saturating_sub(encoded.end));
         }
-        turn.take(chunk.number, || {
-            for batch in encoded.batches {
-                progress.handed_over(&batch);
-                if let Some(body) = output.send(batch)? {
-                    worker.encoder.recycle(body);
-                }
-            }
-            Ok(())
-        })?;
+        let encoder = &mut *worker.encoder;
+        turn.take(chunk.number, || hand_over(encoded.batches, output, encoder, progress))?;
     }
     Ok(all)
 }

@@ -1,5 +1,7 @@
 //! Traces on their way into a batch, which is sent when it is full or shortly after its first trace was added.
 
+use super::Progress;
+use super::output::{Closed, Output, hand_over};
 use crate::export::{Batch, Encode};
 use crate::trace::{SpanView, View};
 
@@ -54,6 +56,14 @@ impl Outbox {
         self.encoder.flush(&mut |batch| last.push(batch));
         self.open_since = None;
         last
+    }
+
+    /// Hands batches to an output, and takes back the memory of those that it is done with.
+    ///
+    /// # Errors
+    /// The output takes no more.
+    pub fn hand_over(&mut self, batches: Vec<Batch>, output: &dyn Output, progress: &Progress) -> Result<(), Closed> {
+        hand_over(batches, output, &mut *self.encoder, progress)
     }
 
     pub fn recycle(&mut self, body: Vec<u8>) {

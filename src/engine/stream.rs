@@ -184,12 +184,6 @@ impl Worker<'_> {
         if !batches.is_empty() {
             self.publish();
         }
-        for batch in batches {
-            self.progress.handed_over(&batch);
-            if let Some(body) = self.output.send(batch)? {
-                self.outbox.recycle(body);
-            }
-        }
-        Ok(())
+        self.outbox.hand_over(batches, self.output, self.progress)
     }
 }
