@@ -25,9 +25,11 @@ use diagnostic::{Diagnostic, Problem};
 use files::Input;
 use scenario::Model;
 use scenario::contents::{Contents, scope};
+use scenario::fields::Context;
 use scenario::read;
 use scenario::table::Tables;
 use source::{FileId, Loc, START, Sources};
+use template::Memo;
 
 /// The maximum number of diagnostics that are shown.
 const MAX_DIAGNOSTICS: usize = 1_000;
@@ -44,7 +46,7 @@ const BYTES_A_THREAD: usize = 64 * 1024;
 
 /// The limits on the work for reading one file.
 #[derive(Clone, Copy)]
-struct Limits<'a> {
+pub struct Limits<'a> {
     /// The number of diagnostics after which no names are looked up for "did you mean".
     suggestions: usize,
     budget: &'a Budget,
@@ -175,6 +177,40 @@ fn read_one(file: FileId, input: &Input, limits: Limits) -> (Contents, Vec<Diagn
         None => read::read(file, &input.text, input.base, limits, &mut diagnostics),
     };
     (contents, diagnostics)
+}
+
+/// Reads a YAML file that holds settings and no scenarios, such as a policy. `read` makes something of its only document,
+/// which it is not called for if the file is not YAML. The mistakes are added to `diagnostics`.
+pub fn settings<T>(
+    input: Input,
+    what: &str,
+    sources: &mut Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+    read: impl FnOnce(&mut Context<'_>, &yaml::Node<'_>) -> T,
+) -> Option<T> {
+    let file = sources.add(input.name, input.text);
+    if let Some((problem, start, end)) = input.problem {
+        let at = Loc { file, start: start as u32, end: end as u32 };
+        diagnostics.push(Diagnostic::new(problem, at));
+        return None;
+    }
+    let (text, budget, bytes) = (&*sources.file(file).text, Budget::default(), AtomicU64::new(0));
+    let tables = Tables { folder: None, bytes: &bytes };
+    let limits = Limits { suggestions: MAX_SUGGESTIONS, budget: &budget, tables };
+    let parsed = yaml::parse(file, text, limits, diagnostics);
+    let mut cx = Context { text, limits, templates: Memo::default(), misspelt_names: 0, diagnostics };
+    if let Some(second) = parsed.documents.get(1) {
+        cx.mistyped(what, "one document", second, None);
+    }
+    match &parsed.documents[..] {
+        [first, ..] => Some(read(&mut cx, first)),
+        [] => {
+            if parsed.complete {
+                cx.report(Problem::Empty { what: what.into() }, Loc { file, start: 0, end: 0 });
+            }
+            None
+        }
+    }
 }
 
 #[cfg(test)]

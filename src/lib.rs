@@ -33,6 +33,9 @@ pub mod compiler;
 // A whole trace, the value that flows at run time, which is cleared and used again.
 pub mod trace;
 
+// Conditions on traces and spans, for the rules of policies.
+pub mod condition;
+
 // From plan, seed and schedule to traces, deterministically.
 pub mod interpreter;
 

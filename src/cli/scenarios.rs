@@ -89,12 +89,17 @@ impl Compilation {
 
     /// Prints the diagnostics on stderr for people.
     pub fn print_diagnostics(&self) {
-        if !self.diagnostics.is_empty() {
-            tell(render::human(&self.sources, &self.diagnostics, colors_wanted()) + "\n");
-        }
-        if let Some(summary) = render::summary(&self.sources, &self.diagnostics) {
-            tell(format_args!("{}\n", foreign(&summary)));
-        }
+        print_diagnostics(&self.sources, &self.diagnostics);
+    }
+}
+
+/// Prints diagnostics on stderr for people.
+pub fn print_diagnostics(sources: &Sources, diagnostics: &[Diagnostic]) {
+    if !diagnostics.is_empty() {
+        tell(render::human(sources, diagnostics, colors_wanted()) + "\n");
+    }
+    if let Some(summary) = render::summary(sources, diagnostics) {
+        tell(format_args!("{}\n", foreign(&summary)));
     }
 }
 

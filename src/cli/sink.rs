@@ -11,6 +11,7 @@ use super::output::{print, tell};
 use super::signal::Signals;
 use super::verdict::{self, Format, VerdictFlags};
 use super::{Exit, Failure, memory, parse};
+use crate::condition::Vocabulary;
 use crate::receive::{Account, Faults, Options, Receiver};
 use crate::text::listed;
 use clap::Args;
@@ -106,7 +107,7 @@ impl Sink {
         if let Some(manifest) = &self.manifest {
             trial::can_be_read_again(manifest).map_err(|e| Failure::usage(format!("--manifest {manifest}: {e}")))?;
         }
-        let policy = self.verdict.policy()?;
+        let policy = self.verdict.policy(&self.vocabulary())?;
         memory::take_small_pages();
         let faults = self.faults.resolve()?;
         let options = Options { max_bytes: (self.max_request as usize) << 20, faults: faults.clone() };
@@ -135,6 +136,16 @@ impl Sink {
         worker.join().map_err(|_| Failure::impossible("taking requests broke off"))?;
         page.finish();
         self.conclude(&mut bench.lock(), &books.account(), &faults, interrupted)
+    }
+
+    /// Returns the names that the run's traces can have, as far as the manifest is there yet.
+    fn vocabulary(&self) -> Vocabulary {
+        let mut known = Vocabulary::default();
+        let run = self.manifest.as_ref().filter(|_| self.verdict.has_conditions());
+        if let Some(Ok(run)) = run.map(|manifest| trial::known(manifest)) {
+            run.archive.plans().for_each(|plan| known.add(plan));
+        }
+        known
     }
 
     async fn bind(&self) -> Result<Vec<TcpListener>, Failure> {

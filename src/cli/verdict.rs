@@ -7,9 +7,13 @@ mod words;
 
 use super::output::{print, print_styled};
 use super::source::Background;
-use super::{Exit, Failure};
-use crate::verify::{Allowance, Policy, Report, Sample, Verdict};
+use super::{Exit, Failure, scenarios};
+use crate::condition::Vocabulary;
+use crate::language::diagnostic::Severity;
+use crate::text::count;
+use crate::verify::{Allowance, Policy, PolicyReader, Report, Sample, Verdict};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// The flags for the policy of a verification and for its report.
 #[derive(Args)]
@@ -21,11 +25,16 @@ pub struct VerdictFlags {
     #[arg(long)]
     pub details: bool,
     /// What must arrive of a sampled run: `keep-errors` (every trace with a failed span), `sample=10%+-1` (9 to 11 per cent
-    /// of the other traces), `sample=10%` (a share of them that chance explains)
-    #[arg(long, value_name = "POLICY", value_parser = expectation)]
+    /// of the other traces), `sample=10%` (a share of them that chance explains), or a rule as in a policy file: `keep:
+    /// duration_ms > 800`, `drop: root.http.route == '/healthz'`, `sample: 10% when service == 'cart'`
+    #[arg(long, value_name = "RULE", value_parser = expectation)]
     pub expect: Vec<Expectation>,
+    /// What the pipeline is meant to do, in a file: which traces arrive, and which faults are tolerated; see docs/policies.md.
+    /// The rules of --expect come before those of files
+    #[arg(long = "policy", value_name = "FILE")]
+    pub policies: Vec<PathBuf>,
     /// Faults to tolerate: `lost`, `duplicated`, `altered`, `altered=FIELD` (only this field; `altered=resource.k8s.*` is
-    /// every field whose name begins so), `invented`, `orphaned`, `damaged` (unreadable data is taken to hold nothing)
+    /// every field whose name begins so), `invented`, `leaked` (what the policy drops), `orphaned`, `damaged` (unreadable data is taken to hold nothing)
     #[arg(long, value_name = "FAULT", value_parser = str::parse::<Allowance>)]
     pub allow: Vec<Allowance>,
     /// What else is a fault: `unexpected`, spans that are not of the run
@@ -45,28 +54,49 @@ pub enum Deny {
     Unexpected,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Expectation {
     KeepErrors,
+    /// A sample of the traces that no rule is for.
     Sample(Sample),
+    /// A rule for traces, which is read once the run is known.
+    Rule(String),
 }
 
 impl VerdictFlags {
-    /// Returns the policy that the flags describe.
+    /// Returns the policy that the flags and the files describe, for runs with this vocabulary. Mistakes and warnings are
+    /// printed.
     ///
     /// # Errors
-    /// `--expect sample` is given twice.
-    pub fn policy(&self) -> Result<Policy, Failure> {
-        let allow = self.allow.iter().cloned().collect();
-        let mut policy = Policy { deny_unexpected: self.deny.is_some(), allow, ..Policy::default() };
+    /// There is a mistake, or `--expect sample` is given twice.
+    pub fn policy(&self, known: &Vocabulary) -> Result<Policy, Failure> {
+        let mut reader = PolicyReader::new(known);
+        if self.expect.iter().filter(|expectation| matches!(expectation, Expectation::Sample(_))).count() > 1 {
+            return Err(Failure::usage("only one sample of the rest can be expected"));
+        }
         for expectation in &self.expect {
             match expectation {
-                Expectation::KeepErrors => policy.keep_errors = true,
-                Expectation::Sample(sample) if policy.sample.is_none() => policy.sample = Some(*sample),
-                Expectation::Sample(_) => return Err(Failure::usage("only one sample can be expected")),
+                Expectation::KeepErrors => reader.keep_errors(),
+                Expectation::Sample(sample) => reader.sample_rest(*sample),
+                Expectation::Rule(text) => reader.rule("--expect", text),
             }
         }
-        Ok(policy)
+        self.policies.iter().for_each(|path| reader.file(path));
+        self.allow.iter().cloned().for_each(|allowance| reader.allow(allowance));
+        if self.deny.is_some() {
+            reader.deny_unexpected();
+        }
+        let policy = reader.finish();
+        let PolicyReader { sources, diagnostics, .. } = &reader;
+        scenarios::print_diagnostics(sources, diagnostics);
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity() == Severity::Error).count();
+        let nothing = || Failure::usage(format!("{} in the policy, nothing was judged", count(errors as u64, "error")));
+        policy.ok_or_else(nothing)
+    }
+
+    /// Reports whether the policy has conditions, whose names can be checked against those of the run.
+    pub fn has_conditions(&self) -> bool {
+        !self.policies.is_empty() || self.expect.iter().any(|expectation| matches!(expectation, Expectation::Rule(_)))
     }
 
     /// Reports whether any of the flags makes sense only if the run is known.
@@ -75,6 +105,7 @@ impl VerdictFlags {
             || self.details
             || self.deny.is_some()
             || !self.expect.is_empty()
+            || !self.policies.is_empty()
             || !self.allow.is_empty()
     }
 
@@ -112,22 +143,14 @@ pub fn exit(report: &Report) -> Exit {
 }
 
 fn expectation(text: &str) -> Result<Expectation, String> {
-    let allowed = "expected `keep-errors`, `sample=10%` or `sample=10%+-1`";
-    if text == "keep-errors" {
-        return Ok(Expectation::KeepErrors);
+    let allowed = "expected `keep-errors`, `sample=10%`, `sample=10%+-1`, or a rule such as `keep: duration_ms > 800`";
+    let is_rule = |word: &str| text.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    match text.strip_prefix("sample=") {
+        Some(sample) => Sample::parse(sample).map(Expectation::Sample).ok_or_else(|| allowed.into()),
+        None if text == "keep-errors" => Ok(Expectation::KeepErrors),
+        None if ["keep", "drop", "sample"].into_iter().any(is_rule) => Ok(Expectation::Rule(text.into())),
+        None => Err(allowed.into()),
     }
-    let sample = text.strip_prefix("sample=").ok_or(allowed)?;
-    let (share, tolerance) = match sample.split_once('±').or_else(|| sample.split_once("+-")) {
-        Some((share, tolerance)) => (share, Some(tolerance)),
-        None => (sample, None),
-    };
-    let per_cent = |text: &str| match text.trim().parse::<f64>() {
-        Ok(figure) if (0.0..=100.0).contains(&figure) => Ok(figure / 100.0),
-        _ => Err(format!("`{text}` is not a number from 0 to 100; {allowed}")),
-    };
-    let share = per_cent(share.trim().strip_suffix('%').ok_or(allowed)?)?;
-    let tolerance = tolerance.map(|text| per_cent(text.trim().trim_end_matches('%'))).transpose()?;
-    Ok(Expectation::Sample(Sample { share, tolerance }))
 }
 
 #[cfg(test)]
@@ -142,7 +165,11 @@ mod tests {
         for text in ["sample=10%±1", "sample=10%+-1", "sample= 10% ± 1%"] {
             assert_eq!(expectation(text), sample(0.1, Some(0.01)), "{text}");
         }
-        for text in ["", "sample=10", "sample=", "sample=101%", "sample=10%±x", "sample=-1%", "errors"] {
+        for rule in ["keep: failed", "drop : spans > 9", "sample: 10% when failed"] {
+            assert_eq!(expectation(rule), Ok(Expectation::Rule(rule.into())));
+        }
+        for text in ["", "sample=10", "sample=", "sample=101%", "sample=10%±x", "sample=-1%", "errors", "kept: failed"]
+        {
             assert!(expectation(text).is_err(), "{text}");
         }
     }

@@ -6,6 +6,7 @@ use super::source::{Known, Source};
 use super::verdict::VerdictFlags;
 use super::{Exit, Failure, database, memory, parse, signal};
 use crate::clock::now;
+use crate::condition::Vocabulary;
 use crate::store::Connection;
 use crate::verify::{self, Verifier};
 use clap::Args;
@@ -57,13 +58,15 @@ pub struct Verify {
 
 impl Verify {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
-        let policy = self.verdict.policy()?;
         let (files, scenarios) = match self.source.manifests.is_empty() {
             false => (self.paths, vec![]),
             true => (vec![], self.paths),
         };
         let from = source(&self.from, files)?;
         let runs = self.source.open(scenarios)?;
+        let mut known = Vocabulary::default();
+        runs.iter().flat_map(|run| run.archive.plans()).for_each(|plan| known.add(plan));
+        let policy = self.verdict.policy(&known)?;
         if runs.len() > 1 {
             can_be_read_again(&from)?;
         }

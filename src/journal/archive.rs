@@ -233,6 +233,11 @@ impl Archive {
         (0..trace.spans.len()).filter(|at| dues.due(trace, *at) > stopped).map(|at| at as u32).collect()
     }
 
+    /// Returns the plans of the run.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.plans.values().map(|plan| &**plan)
+    }
+
     /// Returns the plan of trace `index`, with the weights that its file gives.
     pub(crate) fn plan(&self, index: u64) -> Option<&Arc<Plan>> {
         self.plans.get(&self.era(index)?.plan)

@@ -54,6 +54,15 @@ pub fn read(paths: &[PathBuf]) -> Vec<Input> {
     })
 }
 
+/// Reads one file, whatever its name is, and no base for it.
+pub fn one(path: &Path) -> Input {
+    let mut reader = Reader::default();
+    let room = reader.room(path);
+    let name = path.display().to_string();
+    let found = Found { path: path.to_owned(), name, room, base: false, directory: 0 };
+    Input { is_partial: false, ..found.read(&AtomicU64::new(reader.total)) }
+}
+
 /// A file that is still to be read.
 struct Found {
     path: PathBuf,

@@ -5,7 +5,7 @@
 pub mod choice;
 pub mod contents;
 pub mod dist;
-mod fields;
+pub mod fields;
 mod filler;
 pub mod incident;
 mod instrumentation;

@@ -16,7 +16,8 @@ pub enum Allowance {
     Damaged,
 }
 
-const FAULTS: [Fault; 5] = [Fault::Lost, Fault::Duplicated, Fault::Altered, Fault::Invented, Fault::Orphaned];
+const FAULTS: [Fault; 6] =
+    [Fault::Lost, Fault::Duplicated, Fault::Altered, Fault::Invented, Fault::Leaked, Fault::Orphaned];
 const DAMAGED: &str = "damaged";
 /// Prefixes of field names that are not field names themselves.
 const FAMILIES: [&str; 5] = ["attributes", "resource", "scope", "events.attributes", "links.attributes"];
@@ -60,7 +61,9 @@ impl FromStr for Allowance {
         match FAULTS.into_iter().find(|fault| fault.name() == word) {
             Some(fault) => Ok(Allowance::Fault(fault)),
             None if word == DAMAGED => Ok(Allowance::Damaged),
-            None => Err("expected lost, duplicated, altered, altered=FIELD, invented, orphaned or damaged".into()),
+            None => {
+                Err("expected lost, duplicated, altered, altered=FIELD, invented, leaked, orphaned or damaged".into())
+            }
         }
     }
 }

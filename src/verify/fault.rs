@@ -11,17 +11,20 @@ pub enum Fault {
     Altered,
     /// A span in a trace of the run that was not among the spans sent.
     Invented,
+    /// A span that the policy says is dropped.
+    Leaked,
     Orphaned,
     Unexpected,
     Sample,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 7] = [
+    pub const ALL: [Fault; 8] = [
         Fault::Lost,
         Fault::Duplicated,
         Fault::Altered,
         Fault::Invented,
+        Fault::Leaked,
         Fault::Orphaned,
         Fault::Unexpected,
         Fault::Sample,
@@ -34,6 +37,7 @@ impl Fault {
             Fault::Duplicated => "duplicated",
             Fault::Altered => "altered",
             Fault::Invented => "invented",
+            Fault::Leaked => "leaked",
             Fault::Orphaned => "orphaned",
             Fault::Unexpected => "unexpected",
             Fault::Sample => "sample",

@@ -4,7 +4,8 @@ use super::Fidelity;
 use super::allowance::Allowance;
 use super::alterations::is_overflow;
 use super::fault::Fault;
-use super::policy::Policy;
+use super::judged::Judged;
+use super::policy::{Fate, Policy};
 use super::report::{Report, Verdict};
 use crate::text::listed;
 
@@ -63,6 +64,7 @@ fn amount(fault: Fault, report: &Report) -> u64 {
         Fault::Duplicated => report.duplicated,
         Fault::Altered => report.altered_not_allowed,
         Fault::Invented => report.invented,
+        Fault::Leaked => report.leaked,
         Fault::Orphaned => report.orphaned,
         Fault::Unexpected if report.policy.deny_unexpected => report.unexpected.unwrap_or_default(),
         Fault::Unexpected => 0,
@@ -76,7 +78,7 @@ fn absence(report: &Report, knowledge: &Knowledge) -> Option<String> {
     if report.expected == 0 && report.unknown.is_empty() {
         return Some("the run has sent no span: there is nothing to check".into());
     }
-    let none_is_due = report.policy.samples_nothing() && report.lost == 0 && report.expected > 0;
+    let none_is_due = none_may_arrive(report) && report.lost == 0 && report.expected > 0;
     let reason = match (knowledge.seen, &knowledge.empty_source) {
         _ if report.delivered > 0 || none_is_due => return None,
         (0, Some(empty_source)) => empty_source,
@@ -88,6 +90,16 @@ fn absence(report: &Report, knowledge: &Knowledge) -> Option<String> {
         }
     };
     Some(reason.into())
+}
+
+/// Reports whether the policy lets no trace of the run arrive, except for those that have.
+fn none_may_arrive(report: &Report) -> bool {
+    let is_out = |rule: &Judged| match rule.fate {
+        Fate::Drop => true,
+        Fate::Sample(sample) => sample.is_some_and(|sample| sample.share == 0.0),
+        Fate::Keep => rule.traces == rule.whole,
+    };
+    !report.rules.is_empty() && report.rules.iter().all(is_out)
 }
 
 /// Returns what an unreadable part of the source may hide, unless damage is permitted. `missing`: some spans have not

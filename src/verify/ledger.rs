@@ -1,8 +1,9 @@
 //! A record of which spans have arrived, in a few bits a span.
 //!
 //! A chunk of 4,096 consecutive traces is allocated when the first span of one of them arrives. Each trace takes 4 bytes in
-//! it. When a span of the trace has arrived, it takes 2 more bytes and a bit a span, rounded up to whole bytes. Chunks in
-//! which spans arrive repeatedly, altered, or altered against the policy have as many bits again for each of the three.
+//! it. When a span of the trace has arrived, it takes 2 more bytes and a bit a span, and a few bits for the number of the
+//! policy's rule that decides on it, rounded up to whole bytes. Chunks in which spans arrive repeatedly, altered, or altered
+//! against the policy have as many bits again for each of the three.
 
 use std::collections::HashMap;
 
@@ -10,15 +11,14 @@ use std::collections::HashMap;
 const CHUNK: u64 = 4_096;
 /// The number of bytes before a trace's bits, which hold its number of spans.
 const HEAD: usize = 2;
-/// The number of bits before those of the spans; the bit is that of [`Entry::failed`].
-const OWN_BITS: usize = 1;
 /// The number of bytes by which the bits of a chunk grow.
 const STEP: usize = 2_048;
 
 /// A record of which spans of which traces have arrived.
-#[derive(Default)]
 pub struct Ledger {
     chunks: HashMap<u64, Chunk>,
+    /// The number of bits before those of the spans: that of [`Entry::failed`], and those of the rule's number.
+    own: usize,
 }
 
 struct Chunk {
@@ -50,6 +50,7 @@ pub enum Mark {
 /// A trace of which a span has arrived, to set marks.
 pub struct Entry<'l> {
     chunk: &'l mut Chunk,
+    own: usize,
     /// The offset of the first byte of the trace's bits.
     offset: usize,
     /// No span of the trace had arrived before.
@@ -60,10 +61,16 @@ pub struct Entry<'l> {
 #[derive(Clone, Copy)]
 pub struct Arrived<'l> {
     bits: &'l [u8],
+    own: usize,
     spans: usize,
 }
 
 impl Ledger {
+    /// Makes a record in which each trace has a number from 0 to `rules`.
+    pub fn new(rules: usize) -> Ledger {
+        Ledger { chunks: HashMap::new(), own: 1 + (usize::BITS - rules.leading_zeros()) as usize }
+    }
+
     /// Returns the entry of the trace at `position`. `spans` is the trace's number of spans, below 65,536.
     pub fn entry(&mut self, position: u64, spans: usize) -> Entry<'_> {
         let chunk = self.chunks.entry(position / CHUNK).or_insert_with(Chunk::new);
@@ -71,10 +78,10 @@ impl Ledger {
         let new = chunk.places[trace] == 0;
         if new {
             chunk.places[trace] = chunk.seen.len() as u32 + 1;
-            chunk.add(spans);
+            chunk.add(spans, self.own + spans);
         }
         let offset = chunk.places[trace] as usize - 1 + HEAD;
-        Entry { chunk, offset, new }
+        Entry { chunk, own: self.own, offset, new }
     }
 
     /// Returns the marks of a trace, or `None` if nothing of it has arrived.
@@ -82,7 +89,8 @@ impl Ledger {
         let chunk = self.chunks.get(&(position / CHUNK))?;
         let offset = (chunk.places[(position % CHUNK) as usize] as usize).checked_sub(1)?;
         let spans = u16::from_le_bytes([chunk.seen[offset], chunk.seen[offset + 1]]) as usize;
-        Some(Arrived { bits: &chunk.seen[offset + HEAD..offset + HEAD + bytes(spans)], spans })
+        let (own, offset) = (self.own, offset + HEAD);
+        Some(Arrived { bits: &chunk.seen[offset..offset + (own + spans).div_ceil(8)], own, spans })
     }
 }
 
@@ -91,29 +99,36 @@ impl Chunk {
         Chunk { places: vec![0; CHUNK as usize].into(), seen: vec![], again: vec![], altered: vec![], spoilt: vec![] }
     }
 
-    fn add(&mut self, spans: usize) {
-        let more = HEAD + bytes(spans);
+    /// Adds a trace with `spans` spans, which takes `bits` bits.
+    fn add(&mut self, spans: usize, bits: usize) {
+        let more = HEAD + bits.div_ceil(8);
         if self.seen.capacity() - self.seen.len() < more {
             self.seen.reserve_exact(more.max(STEP));
         }
         self.seen.extend_from_slice(&(spans as u16).to_le_bytes());
-        self.seen.resize(self.seen.len() + bytes(spans), 0);
+        self.seen.resize(self.seen.len() + bits.div_ceil(8), 0);
     }
-}
-
-fn bytes(spans: usize) -> usize {
-    (OWN_BITS + spans).div_ceil(8)
 }
 
 impl Entry<'_> {
     /// Sets a mark on span `ordinal`, and returns whether it is new.
     pub fn mark(&mut self, mark: Mark, ordinal: usize) -> bool {
-        self.set(mark, OWN_BITS + ordinal)
+        self.set(mark, self.own + ordinal)
+    }
+
+    /// Records the number of the rule that decides on the trace.
+    pub fn decide(&mut self, rule: usize) {
+        (1..self.own).filter(|bit| rule >> (bit - 1) & 1 == 1).for_each(|bit| drop(self.set(Mark::Seen, bit)));
     }
 
     /// Records that a failed span of the trace has arrived, and returns whether it is the first.
     pub fn failed(&mut self) -> bool {
         self.set(Mark::Seen, 0)
+    }
+
+    /// Returns the number of the rule that decides on the trace.
+    pub fn rule(&self) -> usize {
+        rule(&self.chunk.seen[self.offset..], self.own)
     }
 
     fn set(&mut self, mark: Mark, bit: usize) -> bool {
@@ -137,20 +152,29 @@ impl Entry<'_> {
 impl Arrived<'_> {
     /// Reports whether span `ordinal` has arrived.
     pub fn has(self, ordinal: usize) -> bool {
-        let bit = OWN_BITS + ordinal;
-        self.bits[bit / 8] >> (bit % 8) & 1 == 1
+        is_set(self.bits, self.own + ordinal)
     }
 
-    /// Reports whether a span that arrived has failed.
-    pub fn has_failed(self) -> bool {
-        self.bits[0] & 1 == 1
+    /// Returns the number of the rule that decides on the trace.
+    pub fn rule(self) -> usize {
+        rule(self.bits, self.own)
     }
 
     /// Reports whether all spans have arrived.
     pub fn is_whole(self) -> bool {
         let marked: u32 = self.bits.iter().map(|byte| byte.count_ones()).sum();
-        marked as usize - self.has_failed() as usize == self.spans
+        let own = (0..self.own).filter(|bit| is_set(self.bits, *bit)).count();
+        marked as usize - own == self.spans
     }
+}
+
+fn is_set(bits: &[u8], bit: usize) -> bool {
+    bits[bit / 8] >> (bit % 8) & 1 == 1
+}
+
+/// Returns the number of the rule in the first `own` bits of a trace.
+fn rule(bits: &[u8], own: usize) -> usize {
+    (1..own).map(|bit| (is_set(bits, bit) as usize) << (bit - 1)).sum()
 }
 
 #[cfg(test)]
@@ -159,7 +183,7 @@ mod tests {
 
     #[test]
     fn marks_are_new_once_and_independent_of_each_other() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(0);
         for position in [0, 1, CHUNK - 1, CHUNK, 1 << 40] {
             let spans = 7 + position as usize % 5;
             assert!(ledger.arrived(position).is_none());
@@ -178,7 +202,7 @@ mod tests {
 
     #[test]
     fn spans_that_have_not_arrived_are_known() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(0);
         for position in 0..10_000 {
             let mut entry = ledger.entry(position, 17);
             for ordinal in (0..17).filter(|ordinal| ordinal % 3 != position as usize % 3) {
@@ -189,6 +213,25 @@ mod tests {
             let arrived = ledger.arrived(position).unwrap();
             let missing: Vec<usize> = (0..17).filter(|ordinal| !arrived.has(*ordinal)).collect();
             assert!(missing.iter().all(|ordinal| ordinal % 3 == position as usize % 3) && missing.len() >= 5);
+        }
+    }
+
+    #[test]
+    fn a_trace_keeps_the_number_of_its_rule() {
+        for rules in [0, 1, 2, 3, 4, 1_000] {
+            let mut ledger = Ledger::new(rules);
+            for rule in 0..=rules {
+                let mut entry = ledger.entry(rule as u64, 9);
+                entry.decide(rule);
+                assert_eq!(entry.rule(), rule);
+                (0..9).filter(|ordinal| rule % 2 == 0 || *ordinal != 4).for_each(|ordinal| {
+                    entry.mark(Mark::Seen, ordinal);
+                });
+            }
+            for rule in 0..=rules {
+                let arrived = ledger.arrived(rule as u64).unwrap();
+                assert_eq!((arrived.rule(), arrived.is_whole()), (rule, rule % 2 == 0));
+            }
         }
     }
 }

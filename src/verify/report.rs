@@ -3,14 +3,15 @@
 use super::allowance::Allowance;
 use super::alterations::AlteredField;
 use super::fault::Fault;
-use super::policy::{Policy, Sample};
+use super::judged::{Judged, Sampled};
+use super::policy::Policy;
 use super::tally::{ScenarioTally, Tally};
 use crate::histogram::Percentiles;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The result of a verification. Counts are numbers of spans unless their description says otherwise. `expected` is the sum
-/// of `delivered`, `lost` and `sampled_out`; duplicated, altered and orphaned spans are among the delivered ones.
+/// of `delivered`, `lost` and `sampled_out`; duplicated, altered, leaked and orphaned spans are among the delivered ones.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub verdict: Verdict,
@@ -23,11 +24,13 @@ pub struct Report {
     pub altered_not_allowed: u64,
     /// Spans in traces of the run that were not among the spans sent.
     pub invented: u64,
+    /// Delivered spans that the policy says are dropped.
+    pub leaked: u64,
     /// Delivered spans whose parent is lost.
     pub orphaned: u64,
     /// Spans that do not belong to the run; `None` if the source cannot be asked for them.
     pub unexpected: Option<u64>,
-    /// Spans that did not arrive, of traces that the policy does not require.
+    /// Spans that did not arrive, of traces that the policy does not require, or says are dropped.
     pub sampled_out: u64,
     pub traces: Traces,
     /// The number of times that a span arrived which had arrived before.
@@ -39,6 +42,8 @@ pub struct Report {
     pub fields: Vec<AlteredField>,
     /// The sample; `None` if the policy does not sample.
     pub sampled: Option<Sampled>,
+    /// The rules of the policy for traces, in their order, with what became of the traces.
+    pub rules: Vec<Judged>,
     /// The distribution of the time from a span's end to its arrival, in ns; `None` if the source does not know it.
     #[serde(serialize_with = "percentiles")]
     pub late: Option<Percentiles>,
@@ -89,6 +94,8 @@ pub struct Losses {
     pub traces: u64,
     /// Traces that have lost all spans.
     pub whole_traces: u64,
+    /// Traces with a failed span that have lost a span.
+    pub failed_traces: u64,
     /// The first start of a lost span, in ns since 1970.
     pub first_start: u64,
     /// The last start of a lost span, in ns since 1970.
@@ -139,19 +146,6 @@ impl Strangers {
     pub fn unexpected(&self) -> u64 {
         self.foreign.spans + self.other_runs.spans + self.never_sent.spans
     }
-}
-
-/// The sample among the traces that need not arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Sampled {
-    /// The number of traces that need not arrive.
-    pub traces: u64,
-    /// The number of those that arrived.
-    pub arrived: u64,
-    /// The expected sample; `None` if any number may arrive.
-    pub expected: Option<Sample>,
-    /// The sample is as expected.
-    pub holds: bool,
 }
 
 impl Verdict {

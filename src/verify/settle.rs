@@ -1,13 +1,15 @@
 //! The final count of what has not arrived, and the report.
 
 use super::extent::{extent, has_known_schedule, indices};
+use super::judged::{Decided, judged, sampled};
 use super::judgement::{Knowledge, unused, verdict};
 use super::ledger::Arrived;
-use super::policy::Policy;
+use super::policy::{Fate, Policy};
 use super::remake::{Era, Remaker, Slot, service};
-use super::report::{Losses, Report, Sampled, Traces, Verdict};
+use super::report::{Losses, Report, Traces, Verdict};
 use super::tally::Tally;
 use super::{Fidelity, Verifier};
+use crate::condition::SentTrace;
 use crate::trace::NONE;
 
 impl Verifier {
@@ -18,16 +20,17 @@ impl Verifier {
         let Verifier { mut remaker, ledger, fidelity, policy, progress, strangers, alterations, late, damage, .. } =
             self;
         unknown.extend(self.unknown);
-        let mut settlement = Settlement { policy: &policy, sampled: (0, 0), traces: Traces::default(), losses: None };
+        let rules = vec![Decided::default(); policy.rules.len() + 1];
+        let mut settlement = Settlement { policy: &policy, rules, traces: Traces::default(), losses: None };
         for index in indices(extents) {
             let arrived = ledger.arrived(remaker.position(index));
             settlement.trace(&mut remaker, index, arrived);
         }
-        let Settlement { sampled, traces, losses, .. } = settlement;
+        let Settlement { rules, traces, losses, .. } = settlement;
+        let rules = judged(&policy, &rules);
         let totals = remaker.into_totals();
         let spans: Tally = totals.scenarios.values().map(|scenario| scenario.spans).sum();
         let late = late.percentiles();
-        let (of, arrived) = sampled;
         let mut report = Report {
             verdict: Verdict::Clean,
             expected: spans.expected,
@@ -37,6 +40,7 @@ impl Verifier {
             altered: spans.altered,
             altered_not_allowed: self.spoilt,
             invented: strangers.invented.spans,
+            leaked: spans.leaked,
             orphaned: spans.orphaned,
             unexpected: (fidelity != Fidelity::Jaeger).then(|| strangers.unexpected()),
             sampled_out: spans.sampled_out,
@@ -45,12 +49,8 @@ impl Verifier {
             losses,
             strangers,
             fields: alterations.into_fields(),
-            sampled: policy.samples().then(|| Sampled {
-                traces: of,
-                arrived,
-                expected: policy.sample,
-                holds: policy.sample.is_none_or(|sample| sample.holds(arrived, of)),
-            }),
+            sampled: sampled(&rules),
+            rules,
             late: (late.count > 0).then_some(late),
             scenarios: totals.scenarios,
             services: totals.services,
@@ -70,8 +70,8 @@ impl Verifier {
 /// The counts that are made while going through all traces of the run.
 struct Settlement<'p> {
     policy: &'p Policy,
-    /// The number of traces that need not arrive, and the number of those of which a span has arrived.
-    sampled: (u64, u64),
+    /// The traces of each rule, and at the end those without one.
+    rules: Vec<Decided>,
     traces: Traces,
     losses: Option<Losses>,
 }
@@ -81,32 +81,34 @@ impl Settlement<'_> {
         if let Some(arrived) = arrived.filter(|arrived| arrived.is_whole()) {
             self.traces.expected += 1;
             self.traces.whole += 1;
-            self.count(arrived.has_failed(), true);
+            let decided = &mut self.rules[arrived.rule()];
+            decided.traces += 1;
+            decided.whole += 1;
             return;
         }
         // A trace of which nothing was due when the run was stopped was not sent.
         let Some((era, slot)) = remaker.get(index) else { return };
-        let mut spans = slot.trace.spans.iter().enumerate();
-        let failed = spans.any(|(ordinal, span)| span.failure != NONE && slot.sends(ordinal));
+        let rule = match arrived {
+            Some(arrived) => arrived.rule(),
+            None => self.policy.rule_for(&SentTrace::new(slot.view(era.run()), |ordinal| slot.sends(ordinal))),
+        };
         self.traces.expected += 1;
-        self.count(failed, arrived.is_some());
-        let sampled_out = arrived.is_none() && !self.policy.requires(failed);
-        match (arrived, sampled_out) {
+        self.rules[rule].traces += 1;
+        self.rules[rule].partly += arrived.is_some() as u64;
+        let may_lack = match self.policy.fate(rule) {
+            Fate::Drop => true,
+            Fate::Keep => false,
+            Fate::Sample(_) => arrived.is_none(),
+        };
+        match (arrived, may_lack) {
             (Some(_), _) => self.traces.partly += 1,
             (None, true) => self.traces.sampled_out += 1,
             (None, false) => self.traces.lost += 1,
         }
-        if !sampled_out {
+        if !may_lack {
             self.lost(slot, arrived);
         }
-        tally(era, slot, arrived, sampled_out);
-    }
-
-    fn count(&mut self, failed: bool, arrived: bool) {
-        if self.policy.samples() && !self.policy.requires(failed) {
-            self.sampled.0 += 1;
-            self.sampled.1 += arrived as u64;
-        }
+        tally(era, slot, arrived, may_lack);
     }
 
     fn lost(&mut self, slot: &Slot, arrived: Option<Arrived<'_>>) {
@@ -114,24 +116,27 @@ impl Settlement<'_> {
         let losses = self.losses.get_or_insert_with(|| Losses {
             traces: 0,
             whole_traces: 0,
+            failed_traces: 0,
             first_start: u64::MAX,
             last_start: 0,
             first_index: trace.index,
             first_trace: format!("{:032x}", u128::from_be_bytes(trace.id)),
         });
+        let mut sent = trace.spans.iter().enumerate().filter(|(ordinal, _)| slot.sends(*ordinal));
         losses.traces += 1;
         losses.whole_traces += arrived.is_none() as u64;
-        for (ordinal, span) in trace.spans.iter().enumerate() {
-            if slot.sends(ordinal) && !arrived.is_some_and(|arrived| arrived.has(ordinal)) {
+        losses.failed_traces += sent.clone().any(|(_, span)| span.failure != NONE) as u64;
+        sent.by_ref().filter(|(ordinal, _)| !arrived.is_some_and(|arrived| arrived.has(*ordinal))).for_each(
+            |(_, span)| {
                 losses.first_start = losses.first_start.min(span.start);
                 losses.last_start = losses.last_start.max(span.start);
-            }
-        }
+            },
+        );
     }
 }
 
-/// Counts the spans of a trace that has not arrived whole.
-fn tally(era: &mut Era, slot: &Slot, arrived: Option<Arrived<'_>>, sampled_out: bool) {
+/// Counts the spans of a trace that has not arrived whole; with `may_lack`, what is missing need not be there.
+fn tally(era: &mut Era, slot: &Slot, arrived: Option<Arrived<'_>>, may_lack: bool) {
     let run = era.run().clone();
     let has = |ordinal: usize| arrived.is_some_and(|arrived| arrived.has(ordinal));
     for span in slot.view(&run).spans().filter(|span| slot.sends(span.ordinal)) {
@@ -139,8 +144,8 @@ fn tally(era: &mut Era, slot: &Slot, arrived: Option<Arrived<'_>>, sampled_out: 
         for tally in [scenario, &mut era.tallies.services[service(span)]] {
             tally.expected += arrived.is_none() as u64;
             if !has(span.ordinal) {
-                *(if sampled_out { &mut tally.sampled_out } else { &mut tally.lost }) += 1;
-            } else if span.record().parent != NONE && !has(span.record().parent as usize) {
+                *(if may_lack { &mut tally.sampled_out } else { &mut tally.lost }) += 1;
+            } else if !may_lack && span.record().parent != NONE && !has(span.record().parent as usize) {
                 tally.orphaned += 1;
             }
         }

@@ -7,8 +7,8 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-/// Counts of spans. `expected` is the sum of `delivered`, `lost` and `sampled_out`; duplicated, altered and orphaned spans
-/// are among the delivered ones.
+/// Counts of spans. `expected` is the sum of `delivered`, `lost` and `sampled_out`; duplicated, altered, leaked and
+/// orphaned spans are among the delivered ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     pub expected: u64,
@@ -18,20 +18,23 @@ pub struct Tally {
     pub duplicated: u64,
     /// Spans with a changed field.
     pub altered: u64,
+    /// Delivered spans that the policy says are dropped.
+    pub leaked: u64,
     /// Delivered spans whose parent is lost.
     pub orphaned: u64,
-    /// Spans that were not delivered, which the policy permits.
+    /// Spans that were not delivered, which the policy permits or demands.
     pub sampled_out: u64,
 }
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
-        let Tally { expected, delivered, lost, duplicated, altered, orphaned, sampled_out } = other;
+        let Tally { expected, delivered, lost, duplicated, altered, leaked, orphaned, sampled_out } = other;
         self.expected += expected;
         self.delivered += delivered;
         self.lost += lost;
         self.duplicated += duplicated;
         self.altered += altered;
+        self.leaked += leaked;
         self.orphaned += orphaned;
         self.sampled_out += sampled_out;
     }

@@ -4,10 +4,11 @@ use super::alterations::Alterations;
 use super::compare::{Difference, compare};
 use super::ledger::{Ledger, Mark};
 use super::otlp::Received;
-use super::policy::Policy;
+use super::policy::{Fate, Policy};
 use super::remake::{Era, Remaker, Slot, service};
 use super::report::Strangers;
 use super::{Fidelity, extent};
+use crate::condition::SentTrace;
 use crate::histogram;
 use crate::interpreter::Identity;
 use crate::journal::{Archive, Identified};
@@ -54,6 +55,8 @@ pub struct Progress {
     /// The number of different spans that arrived more than once.
     pub duplicated: u64,
     pub altered: u64,
+    /// Spans that the policy says are dropped.
+    pub leaked: u64,
     /// Spans in traces of the run that were not among the spans sent.
     pub invented: u64,
     /// Spans that do not belong to the run.
@@ -65,7 +68,7 @@ impl Verifier {
         Verifier {
             remaker: Remaker::new(archive),
             companions: vec![],
-            ledger: Ledger::default(),
+            ledger: Ledger::new(policy.rules.len()),
             fidelity,
             policy,
             progress: Progress::default(),
@@ -232,12 +235,18 @@ impl Verifier {
                 entry.mark(Mark::Seen, *ordinal as usize);
             }
             self.reached = self.reached.max(index + 1);
+            entry.decide(self.policy.rule_for(&SentTrace::new(view, |ordinal| slot.sends(ordinal))));
         }
         let (scenario_spans, service_spans) = (&mut scenario.spans, &mut services[of]);
         if entry.mark(Mark::Seen, ordinal) {
             self.progress.delivered += 1;
             scenario_spans.delivered += 1;
             service_spans.delivered += 1;
+            if self.policy.drops() && self.policy.fate(entry.rule()) == Fate::Drop {
+                self.progress.leaked += 1;
+                scenario_spans.leaked += 1;
+                service_spans.leaked += 1;
+            }
         } else {
             self.progress.copies += 1;
             if entry.mark(Mark::Again, ordinal) {

@@ -34,6 +34,7 @@ fn one(report: &Report, background: &Background, details: bool) -> String {
     let (spans, traces) = (count(report.expected, "span"), count(report.traces.expected, "trace"));
     let _ = writeln!(out, "{spans} expected, {traces}");
     counts(&mut out, report, background);
+    rules(&mut out, report);
     fields(&mut out, report);
     shortened(&mut out, "damaged", &report.damage, |damage| damage.clone());
     if !report.not_compared.is_empty() {
@@ -52,7 +53,8 @@ fn one(report: &Report, background: &Background, details: bool) -> String {
 fn counts(out: &mut String, report: &Report, background: &Background) {
     let lost = words::losses(report).unwrap_or_default();
     let unexpected = words::strangers(report);
-    let sampled = report.sampled.map(|_| {
+    let may_lack = report.sampled.is_some() || report.policy.drops();
+    let sampled = may_lack.then(|| {
         let traces = count(report.traces.sampled_out, "trace");
         (Some(report.sampled_out), format!("in {traces} that need not arrive"))
     });
@@ -80,6 +82,9 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     rows.push(("altered", Some(report.altered), allowed));
     let invented = report.strangers.invented.examples.join(", ");
     rows.push(("invented", Some(report.invented), invented));
+    if report.leaked > 0 || report.policy.drops() {
+        rows.push(("leaked", Some(report.leaked), String::new()));
+    }
     let orphans = if report.orphaned > 0 { "their parents are among the lost" } else { "" };
     rows.push(("orphaned", Some(report.orphaned), orphans.into()));
     let unchecked = || "not checked: this source can't list what it has".to_string();
@@ -96,6 +101,14 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     if let Some(late) = report.late {
         let (p50, p99, max) = (duration(late.p50), duration(late.p99), duration(late.max));
         let _ = writeln!(out, "  late        p50 {p50}, p99 {p99}, max {max} after a span's end");
+    }
+}
+
+/// Writes a line for each rule for traces.
+fn rules(out: &mut String, report: &Report) {
+    for rule in &report.rules {
+        let color = if words::is_broken(rule, report.verdict.faults()) { BAD } else { Style::new() };
+        let _ = writeln!(out, "  {color}{}{color:#}: {}", foreign(&rule.rule), words::judged(rule));
     }
 }
 
@@ -151,7 +164,8 @@ fn tables(out: &mut String, report: &Report) {
 
 fn verdict(out: &mut String, report: &Report, background: &Background) {
     if report.verdict == Verdict::Clean {
-        let faults = report.lost + report.duplicated + report.altered + report.invented + report.sampled_out;
+        let Report { lost, duplicated, altered, invented, leaked, sampled_out, .. } = report;
+        let faults = lost + duplicated + altered + invented + leaked + sampled_out;
         let spotless = faults == 0 && report.damage.is_empty();
         let but = if spotless { "" } else { " beyond what is allowed" };
         let _ = writeln!(out, "{GOOD}nothing is lost, doubled or changed{but}{GOOD:#}");

@@ -1,7 +1,7 @@
-//! The report as JUnit XML, which CI systems show, with a case for each check. It uses only elements and attributes that
+//! The report as JUnit XML, which CI systems show, with a case for each check and for each rule. It uses only elements and attributes that
 //! all schemas have in common.
 
-use super::words::said;
+use super::words::{is_broken, judged, said};
 use crate::cli::source::Background;
 use crate::verify::{Fault, Report};
 use std::fmt::Write;
@@ -36,7 +36,12 @@ pub fn text(results: &[(Report, Background)]) -> String {
 fn cases(report: &Report, background: &Background) -> (String, Counts) {
     let (faults, unchecked) = (report.verdict.faults(), report.verdict.unchecked());
     let (mut cases, mut counts) = (String::new(), Counts::default());
-    let checks = Fault::ALL.into_iter().filter(|check| *check != Fault::Sample || report.sampled.is_some());
+    let is_checked = |check: &Fault| match check {
+        Fault::Sample => report.sampled.is_some(),
+        Fault::Leaked => report.leaked > 0 || report.policy.drops(),
+        _ => true,
+    };
+    let checks = Fault::ALL.into_iter().filter(is_checked);
     for check in checks {
         counts.tests += 1;
         let _ = write!(cases, "    <testcase classname=\"tracegen.verify\" name=\"{}\"", check.name());
@@ -49,6 +54,21 @@ fn cases(report: &Report, background: &Background) -> (String, Counts) {
             counts.skipped += 1;
             let message = "this source can't list what it has";
             let _ = writeln!(cases, ">\n      <skipped message=\"{message}\"/>\n    </testcase>");
+        } else if !unchecked.is_empty() {
+            counts.errors += 1;
+            let message = escaped(&unchecked.join("; "));
+            let _ = writeln!(cases, ">\n      <error type=\"unchecked\" message=\"{message}\"/>\n    </testcase>");
+        } else {
+            cases += "/>\n";
+        }
+    }
+    for rule in &report.rules {
+        counts.tests += 1;
+        let _ = write!(cases, "    <testcase classname=\"tracegen.policy\" name=\"{}\"", escaped(&rule.rule));
+        if is_broken(rule, faults) {
+            counts.failures += 1;
+            let message = escaped(&judged(rule));
+            let _ = writeln!(cases, ">\n      <failure type=\"rule\" message=\"{message}\"/>\n    </testcase>");
         } else if !unchecked.is_empty() {
             counts.errors += 1;
             let message = escaped(&unchecked.join("; "));

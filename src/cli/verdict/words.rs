@@ -3,7 +3,7 @@
 use crate::cli::parse::format_time;
 use crate::cli::source::Background;
 use crate::text::{count, grouped, listed};
-use crate::verify::{Fault, Report, Sampled, Stranger};
+use crate::verify::{Fate, Fault, Judged, Report, Sample, Stranger};
 
 /// A tenth of a second in ns, the precision of times in reports.
 const TENTH: u64 = 100_000_000;
@@ -21,9 +21,16 @@ pub fn said(fault: Fault, report: &Report, background: &Background) -> String {
                 report.strangers.invented.examples.first().map_or(String::new(), |first| format!(", as {first}"));
             format!("{} in traces of the run, which never sent {}{first}", are(report.invented), them(report.invented))
         }
+        Fault::Leaked => {
+            let spans = report.leaked;
+            format!("{} arrived that the policy drops", count(spans, "span"))
+        }
         Fault::Orphaned => format!("{} arrived without the parent", count(report.orphaned, "span")),
         Fault::Unexpected => format!("{} not of this run", are(report.unexpected.unwrap_or_default())),
-        Fault::Sample => report.sampled.map(sample).unwrap_or_default(),
+        Fault::Sample => {
+            let missed = report.rules.iter().filter_map(|rule| Some(missed(rule, rule.missed_sample()?)));
+            Vec::from_iter(missed).join("; ")
+        }
     }
 }
 
@@ -95,15 +102,37 @@ pub fn copies(copies: u64) -> String {
 }
 
 /// Describes what arrived of a sample, and what was expected.
-pub fn sample(Sampled { traces, arrived, expected, .. }: Sampled) -> String {
-    let arrived = format!("{} of {}", share(arrived, traces), count(traces, "trace"));
-    match expected {
-        Some(sample) => {
-            let tolerance = sample.tolerance.map_or(String::new(), |tolerance| format!(" ± {}", figure(tolerance)));
-            format!("{arrived} arrived, {}{tolerance} % were to", figure(sample.share))
-        }
-        None => format!("{arrived} that need not arrive did"),
+fn missed(rule: &Judged, expected: Sample) -> String {
+    let arrived = format!("{} of {}", share(rule.arrived(), rule.traces), count(rule.traces, "trace"));
+    let tolerance = expected.tolerance.map_or(String::new(), |tolerance| format!(" ± {}", figure(tolerance)));
+    format!("{arrived} arrived, {}{tolerance} % were to", figure(expected.share))
+}
+
+/// Describes what became of the traces that a rule decides on.
+pub fn judged(rule: &Judged) -> String {
+    let Judged { traces, whole, partly, .. } = *rule;
+    if traces == 0 {
+        return "no trace of the run".into();
     }
+    let partly = if partly == 0 { String::new() } else { format!(", {} in part", grouped(partly)) };
+    let all = grouped(traces);
+    match rule.fate {
+        Fate::Keep => format!("{} of {all} whole{partly}", grouped(whole)),
+        Fate::Drop => format!("{} of {all} arrived{partly}", grouped(rule.arrived())),
+        Fate::Sample(_) => {
+            format!("{} of {all} arrived, {}{partly}", grouped(rule.arrived()), share(rule.arrived(), traces))
+        }
+    }
+}
+
+/// Reports whether a rule is broken by one of the faults of a verdict.
+pub fn is_broken(rule: &Judged, faults: &[Fault]) -> bool {
+    let by: &[Fault] = match rule.fate {
+        Fate::Keep => &[Fault::Lost],
+        Fate::Drop => &[Fault::Leaked],
+        Fate::Sample(_) => &[Fault::Lost, Fault::Sample],
+    };
+    !rule.holds && by.iter().any(|fault| faults.contains(fault))
 }
 
 /// Formats a share in per cent, without trailing zeros.
@@ -136,7 +165,12 @@ pub fn losses(report: &Report) -> Option<String> {
         _ => last,
     };
     let when = if first.ends_with(&last) { first } else { format!("{first} .. {last}") };
-    Some(format!("in {}, {place}, {when}", count(losses.traces, "trace")))
+    let failed = match losses.failed_traces {
+        0 => String::new(),
+        all if all == losses.traces => " that had failed".into(),
+        some => format!(" ({} had failed)", grouped(some)),
+    };
+    Some(format!("in {}{failed}, {place}, {when}", count(losses.traces, "trace")))
 }
 
 fn time(ns: u64) -> String {

@@ -341,6 +341,23 @@ problems! {
         "E0850" MalformComputed,
         /// A malformation selects no span.
         "E0851" MalformsNothing,
+
+        // E09xx: policies, and the conditions in them
+
+        /// A trace, a span or an event (`of`) has no such value. `hint` is what may be meant instead.
+        "E0901" UnknownValue { name: String, of: &'static str, nearest: Option<String>, hint: Option<String> },
+        /// A regular expression can't be used.
+        "E0902" BadRegex { reason: String },
+        /// A condition is neither true nor false.
+        "E0903" NotACondition { found: &'static str },
+        /// A rule for traces does not say, or says more than once, what becomes of them.
+        "E0904" RuleForm { found: Vec<&'static str> },
+        /// There are more rules for traces than are judged.
+        "E0905" TooManyRules { limit: usize },
+        /// The share of a sample can't be read.
+        "E0906" BadShare { value: String },
+        /// A fault that is to be allowed does not exist.
+        "E0907" BadAllowance { value: String, reason: String },
     }
 
     Warning {
@@ -382,6 +399,8 @@ problems! {
         "W0702" HidesShared { name: String, is_prelude: bool },
         /// An incident says which spans it is for, or when, but changes nothing of them.
         "W0820" IncidentWithoutEffect { name: String },
+        /// A value (`what`) is compared with one that it never has. `among` are some of those that it has.
+        "W0901" NeverThisValue { what: &'static str, value: String, nearest: Option<String>, among: Vec<String> },
     }
 }
 
@@ -402,6 +421,7 @@ impl Problem {
             UnknownIncident { name, nearest } | SelectsNothing { glob: name, nearest, .. } => (name, nearest),
             UnknownField { field, nearest, .. } => (field, nearest),
             UnknownKind { kind, nearest } => (kind, nearest),
+            UnknownValue { name, nearest, .. } | NeverThisValue { value: name, nearest, .. } => (name, nearest),
             UnknownAttribute { key, nearest, .. } | UnknownLinkedAttribute { key, nearest } => (key, nearest),
             _ => return None,
         };

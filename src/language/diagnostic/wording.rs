@@ -1,6 +1,7 @@
 //! All sentences of all diagnostics.
 
 use super::{Problem, Role, Unavailable};
+use crate::text::listed;
 
 impl Problem {
     /// Returns the message: one sentence without a full stop.
@@ -251,6 +252,16 @@ impl Problem {
             Stopped { after: None } => "compiling was cancelled before it ended".into(),
             Internal { violation } => format!("the compiler made a plan that is not valid: {violation}"),
 
+            UnknownValue { name, of, .. } => format!("{of} has no value `{}` here", super::short(name)),
+            BadRegex { reason } => format!("the regular expression can't be used: {reason}"),
+            NotACondition { found } => format!("a condition is true or false, and this is {found}"),
+            RuleForm { found } if found.is_empty() => "the rule does not say what becomes of the traces".into(),
+            RuleForm { found } => format!("a rule says one thing, not {}", listed(found, "and")),
+            TooManyRules { limit } => format!("there are more than {limit} rules for traces"),
+            BadShare { value } => format!("a sample is a share of the traces, and this is `{}`", super::short(value)),
+            BadAllowance { value, reason } => format!("`{}` can't be allowed: {reason}", super::short(value)),
+            NeverThisValue { what, value, .. } => format!("nothing has the {what} `{}`", super::short(value)),
+
             NothingArrives => "no trace ever starts: all rates are 0".into(),
             StagesWithoutTime => "the stages take no time, so no rate is ever reached".into(),
             CycleOfStages { stages, cycle } => {
@@ -320,6 +331,8 @@ impl Problem {
             }
             UnknownLinkedAttribute { .. } => "not known".into(),
             UnknownFilter { .. } => "not a filter".into(),
+            UnknownValue { .. } => "not known".into(),
+            NeverThisValue { .. } => "holds for none".into(),
             UnknownIncident { .. } => "not known".into(),
             DuplicateIncident { .. } => "again".into(),
             SelectsNothing { .. } => "matches nothing".into(),
@@ -375,6 +388,16 @@ impl Problem {
             CallsTwice { .. } => Some("keep one of the two lists".into()),
             RangeUpsideDown { min, max } => Some(format!("write [{max}, {min}]")),
             SchemaVersion { .. } => Some("this version of tracegen reads schema_version 1".into()),
+            UnknownValue { nearest, hint, .. } => did_you_mean(nearest).or_else(|| hint.clone()),
+            NotACondition { .. } => Some("compare it with something: `duration_ms > 800`".into()),
+            RuleForm { .. } => Some("write one of `drop: CONDITION`, `keep: CONDITION` and `sample: 10%`".into()),
+            BadShare { .. } => {
+                Some("write `10%`, or `10% +-1` for a tolerance, or `any` if any number of them may arrive".into())
+            }
+            NeverThisValue { nearest, among, .. } => did_you_mean(nearest).or_else(|| {
+                let among = Vec::from_iter(among.iter().map(|name| format!("`{}`", super::short(name))));
+                (!among.is_empty()).then(|| format!("there are {}", among.join(", ")))
+            }),
             NothingArrives => Some("write one rate above 0".into()),
             StagesWithoutTime => Some("for one rate without stages write {rate: 40/s}".into()),
             CycleOfStages { stages, .. } => {
