@@ -24,6 +24,7 @@ mod metrics;
 mod output;
 mod pace;
 mod parse;
+mod rates;
 mod recent;
 mod replay;
 mod run;

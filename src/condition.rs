@@ -10,11 +10,13 @@
 
 mod compile;
 mod names;
+mod outlook;
 mod subject;
 mod term;
 mod values;
 mod vocabulary;
 
+pub use outlook::Outlook;
 pub use subject::{SentTrace, Span};
 pub use values::{EventValue, SpanValue, TraceValue};
 pub use vocabulary::Vocabulary;
@@ -26,9 +28,10 @@ use crate::language::yaml::{Offsets, Style};
 use crate::trace::StoredEvent;
 use compile::{Compiler, Subject};
 use serde::{Serialize, Serializer};
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
-use term::Term;
+use term::{Term, Value};
 
 /// A condition on what has the values `V`.
 #[derive(Clone)]
@@ -66,10 +69,30 @@ impl<V: Subject> Condition<V> {
     }
 }
 
+impl<V: Subject + fmt::Debug> Condition<V> {
+    /// Returns whether the condition can hold for what the plans with this vocabulary make.
+    pub fn outlook(&self, known: &Vocabulary) -> Outlook {
+        outlook::outlook(&self.term, known)
+    }
+}
+
 impl Condition<TraceValue> {
     /// Returns the condition that a span of the trace has failed.
     pub fn failed() -> Condition<TraceValue> {
         Condition { term: Arc::new(Term::Read(TraceValue::Failed)), text: "failed".into() }
+    }
+
+    /// Reports whether it holds for the traces of a scenario; `None` if that depends on more than the scenario.
+    pub fn of_scenario(&self, scenario: &str) -> Option<bool> {
+        let is_open = Cell::new(false);
+        let holds = self.term.holds(&|value| match value {
+            TraceValue::Scenario => Value::text(scenario),
+            _ => {
+                is_open.set(true);
+                Value::Absent
+            }
+        });
+        (!is_open.get()).then_some(holds)
     }
 
     /// Reports whether it holds for a trace as it was sent.

@@ -7,6 +7,7 @@
 mod cause;
 mod exact;
 mod figure;
+mod held;
 mod impact;
 mod parts;
 mod sample;
@@ -14,6 +15,7 @@ mod timeline;
 
 pub use cause::{Cause, Effect};
 pub use figure::Figure;
+pub use held::{Held, held};
 pub use impact::{Impact, Signal, Touched, impacts};
 pub use timeline::{Question, Step, Timeline, timeline};
 

@@ -9,6 +9,10 @@ use tracegen::language::budget::Budget;
 use tracegen::language::diagnostic::{Class, Diagnostic, Problem, render};
 use tracegen::language::source::Sources;
 use tracegen::language::{self, Loaded};
+use tracegen::verify::PolicyReader;
+
+#[path = "support/policies.rs"]
+mod policies;
 
 const INPUTS: &str = "tests/diagnostics";
 
@@ -42,6 +46,20 @@ fn inputs() -> Vec<PathBuf> {
     inputs
 }
 
+/// Returns the policies that are wrong, with the names of their files.
+fn policies() -> Vec<(String, Checked)> {
+    let known = policies::vocabulary();
+    let read = |path: PathBuf| {
+        let mut reader = PolicyReader::new(&known);
+        reader.file(&path);
+        let is_wrong = reader.finish().is_none();
+        let PolicyReader { sources, diagnostics, .. } = reader;
+        assert_eq!(is_wrong, codes_of(&diagnostics).iter().any(|code| code.starts_with('E')));
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), Checked { sources, diagnostics })
+    };
+    policies::inputs().into_iter().map(read).collect()
+}
+
 #[test]
 fn rendered() {
     let mut settings = insta::Settings::clone_current();
@@ -51,6 +69,9 @@ fn rendered() {
     for input in inputs() {
         let name = input.file_stem().unwrap().to_string_lossy().into_owned();
         settings.bind(|| insta::assert_snapshot!(name, shown(&check(&input), INPUTS)));
+    }
+    for (name, checked) in policies() {
+        settings.bind(|| insta::assert_snapshot!(format!("policy-{name}"), shown(&checked, policies::INPUTS)));
     }
     let directory = tempfile::tempdir().unwrap();
     for (code, checked) in made(directory.path()) {
@@ -75,6 +96,11 @@ fn every_code_has_an_input() {
         assert!(codes.contains(&code), "{name} raises {codes:?}");
         raised.extend(codes);
     }
+    for (name, checked) in policies() {
+        let codes = codes(&checked);
+        assert!(codes.contains(&name.split('-').next().unwrap()), "{name} raises {codes:?}");
+        raised.extend(codes);
+    }
     for (code, checked) in made(tempfile::tempdir().unwrap().path()) {
         assert_eq!(codes(&checked), [code]);
         raised.insert(code);
@@ -87,7 +113,9 @@ fn every_code_has_an_input() {
 #[test]
 fn a_code_agrees_with_its_class_and_every_related_place_says_its_role() {
     let made = made(tempfile::tempdir().unwrap().path()).into_iter().map(|(_, checked)| checked);
-    for diagnostic in inputs().iter().map(|input| check(input)).chain(made).flat_map(|checked| checked.diagnostics) {
+    let policies = policies().into_iter().map(|(_, checked)| checked);
+    let all = inputs().iter().map(|input| check(input)).chain(made).chain(policies).collect::<Vec<_>>();
+    for diagnostic in all.into_iter().flat_map(|checked| checked.diagnostics) {
         let (code, class) = (diagnostic.problem.code(), diagnostic.problem.class());
         let expected = match code {
             code if code.starts_with("E01") => Class::File,
@@ -232,6 +260,14 @@ fn made(directory: &Path) -> Vec<(&'static str, Checked)> {
     }
     std::fs::write(&links, text).unwrap();
     made.push(("E0611", check(&links)));
+
+    let many = path("policy.yaml");
+    std::fs::write(&many, format!("traces:\n{}", "  - keep: spans > 5\n".repeat(1_001))).unwrap();
+    let known = policies::vocabulary();
+    let mut reader = PolicyReader::new(&known);
+    reader.file(&many);
+    assert!(reader.finish().is_none());
+    made.push(("E0905", Checked { sources: reader.sources, diagnostics: reader.diagnostics }));
     made
 }
 

@@ -4,9 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use tracegen::compiler::compile_loaded;
+use tracegen::condition::Vocabulary;
 use tracegen::language::diagnostic::Diagnostic;
 use tracegen::language::load_texts;
 use tracegen::language::source::Sources;
+use tracegen::verify::PolicyReader;
+
+#[path = "support/policies.rs"]
+mod policies;
 
 const INPUTS: &str = "tests/diagnostics";
 
@@ -393,6 +398,29 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ]),
 ];
 
+/// The same for the policies of `tests/policies`.
+#[rustfmt::skip]
+const FOLLOWED_IN_POLICIES: &[(&str, &[(&str, &str)])] = &[
+    ("E0510-incomparable", &[("root.name >", "(root.name | int) >"), ("status ==", "(status | int) ==")]),
+    ("E0901-unknown-value", &[
+        ("drop: http.route", "drop: root.http.route"),
+        ("root.http.rout ", "root.http.route "),
+        ("service.version", "resource.service.version"),
+        ("any(spans > 5)", "spans > 5"),
+    ]),
+    ("E0903-not-a-condition", &[("duration_ms", "duration_ms > 800"), ("drop: scenario", "drop: spans > 5")]),
+    ("E0904-rule-form", &[("when: failed", "keep: failed"), (", drop: spans > 5", ""), ("{}", "keep: failed")]),
+    ("E0906-bad-share", &[("110%", "10%"), ("0.1", "10% +-1")]),
+    ("W0901-never-this-value", &[("'Checkout'", "'Shop: order'"), ("'failed'", "'error'")]),
+    ("W0902-rule-never-holds", &[
+        ("800000", "800"),
+        ("spans > 9", "spans > 3"),
+        (" and root.http.route == '/b'", ""),
+        ("keep: false", "keep: failed"),
+    ]),
+    ("W0903-rule-behind-last", &[("  - sample: 10%\n  - keep: duration_ms > 800", "  - keep: duration_ms > 800\n  - sample: 10%")]),
+];
+
 type Files = Vec<(String, String)>;
 
 /// Returns the input as it is given to the compiler: a file, or those of a directory.
@@ -462,4 +490,45 @@ fn a_mistake_is_gone_when_its_help_is_followed() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     assert!(followed > 120, "only {followed}");
+}
+
+/// Reads a policy as the text of a file.
+fn policy_diagnostics(files: &Files, known: &Vocabulary) -> (Sources, Vec<Diagnostic>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.yaml");
+    fs::write(&path, &files[0].1).unwrap();
+    let mut reader = PolicyReader::new(known);
+    reader.file(&path);
+    reader.finish();
+    let mut sources = Sources::default();
+    sources.add(files[0].0.clone(), files[0].1.clone());
+    (sources, reader.diagnostics)
+}
+
+#[test]
+fn a_mistake_in_a_policy_is_gone_when_its_help_is_followed() {
+    let known = policies::vocabulary();
+    let mut wrong = vec![];
+    for input in policies::inputs() {
+        let stem = input.file_stem().unwrap().to_string_lossy().into_owned();
+        let rest = FOLLOWED_IN_POLICIES.iter().find(|(name, _)| *name == stem).map_or(&[][..], |(_, edits)| edits);
+        let mut edits = rest.iter();
+        let files = files(&input);
+        let (sources, before) = policy_diagnostics(&files, &known);
+        assert!(!before.is_empty(), "{stem}");
+        for found in before.iter().filter(|found| found.problem.help().is_some()) {
+            let help = found.problem.help().unwrap();
+            let Some(edit) = found.problem.misspelt().or_else(|| edits.next().copied()) else {
+                wrong.push(format!("{stem}: not followed: {help}"));
+                continue;
+            };
+            let (_, after) = policy_diagnostics(&edited(&files, &sources, found, edit.0, edit.1), &known);
+            let count = |all: &[Diagnostic]| all.iter().filter(|other| other.problem == found.problem).count();
+            if count(&after) >= count(&before) {
+                wrong.push(format!("{stem}: {help}: still {} after {edit:?}", found.problem.message()));
+            }
+        }
+        wrong.extend(edits.map(|edit| format!("{stem}: no help for {edit:?}")));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

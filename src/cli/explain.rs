@@ -1,5 +1,6 @@
 //! The subcommand `tracegen explain`, which computes the statistics of a plan's traces.
 
+mod held;
 mod human;
 mod json;
 mod malformed;
@@ -11,10 +12,12 @@ use super::pace::{self, Pace};
 use super::parse;
 use super::{Exit, Failure, scenarios};
 use crate::clock;
-use crate::explain::{Explanation, Question, explain, impacts, timeline};
+use crate::condition::{Condition, TraceValue, Vocabulary};
+use crate::explain::{Explanation, Held, Question, explain, held, impacts, timeline};
 use crate::interpreter::{Arrivals, Epoch, LoadTerms, Run, Schedule};
-use crate::language::source;
+use crate::language::source::{self, Loc, Sources};
 use crate::plan::{InForce, Plan};
+use crate::text::count;
 use crate::text::quantity::{self, Rate};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,6 +37,8 @@ use std::sync::Arc;
   tracegen explain --at +15m --by operation       while those incidents are in force that are so 15 minutes
                                                   after the start
   tracegen explain --start 2026-01-01 --window 2026-01-01..2026-01-02 --step 5m --format json
+  tracegen explain --where failed --where 'duration_ms > 800' --where \"any(user.tier == 'vip')\"
+                                                  what a tail sampler with these rules keeps
 
 Shares, numbers of spans and failures follow from the plan and are exact: every value that a condition
 reads is taken into account. Durations and bytes are those of a sample: the first traces that
@@ -43,6 +48,9 @@ very many possibilities, or a timeout may be reached. It is also that of the sam
 The figures are those without incidents, unless --at or --window says otherwise. A span belongs to the step
 in which it starts, and the incidents that are in force then act on it. A step in which a window opens or
 closes, or that is nearer to one than the longest trace of the samples lasts, has a sample of its own.
+
+A condition of --where is one of a policy (docs/policies.md): `duration_ms > 800`, `any(status == 'error' and service == 'cart')`.
+In JSON, `where` has for each: condition, exact, traces_share, spans_share, first_share; the last one is for no condition.
 
 JSON has all parts: total, scenarios, services, operations, edges. Each has
   exact                        whether shares, spans and failures are computed, not those of the sample
@@ -94,6 +102,10 @@ pub struct Explain {
     /// Show each incident: its windows, its root causes, and what becomes of the spans that it touches
     #[arg(long)]
     incidents: bool,
+    /// Show for which share of the traces a condition holds, and how many of all spans they have; given several times, also
+    /// for which share each is the first that holds
+    #[arg(long = "where", value_name = "CONDITION", conflicts_with_all = ["window", "incidents"])]
+    conditions: Vec<String>,
     /// Print the text of the shared spans that every scenario file may use, and nothing else
     #[arg(long, exclusive = true)]
     prelude: bool,
@@ -147,13 +159,16 @@ impl Explain {
         let in_force =
             at.map_or_else(InForce::new, |at| Run::new(plan.clone(), self.seed, schedule.clone()).in_force(at));
         let run = Arc::new(Run::under(plan, self.seed, schedule, &in_force));
+        let conditions = self.conditions(run.plan())?;
         let explanation = self.explain(&run);
+        let held = self.held(&run, &conditions, &explanation);
         print(&match (self.format, at) {
+            (Format::Human, _) if !held.is_empty() => held::text(&self, &held, rate),
             (Format::Human, None) => human::text(&self, &explanation, run.plan(), rate),
             (Format::Human, Some(at)) => {
                 moment::head(run.plan(), at, &in_force) + "\n" + &human::text(&self, &explanation, run.plan(), rate)
             }
-            (Format::Json, at) => json::text(&self, &explanation, &run, rate, at.map(|at| (at, &in_force))),
+            (Format::Json, at) => json::text(&self, &explanation, &held, &run, rate, at.map(|at| (at, &in_force))),
         })?;
         Ok(Exit::Done)
     }
@@ -213,6 +228,34 @@ impl Explain {
         let word = word.display();
         let commas = "several tables are named with commas, as `--by scenario,service`";
         Err(Failure::usage(format!("there is no file `{word}`: {commas}")))
+    }
+
+    /// Compiles the conditions of `--where`.
+    fn conditions(&self, plan: &Plan) -> Result<Vec<Condition<TraceValue>>, Failure> {
+        let mut known = Vocabulary::default();
+        known.add(plan);
+        let (mut sources, mut diagnostics) = (Sources::default(), vec![]);
+        let mut compiled = vec![];
+        for text in &self.conditions {
+            let loc = Loc { file: sources.add("--where".into(), text.clone()), start: 0, end: text.len() as u32 };
+            compiled.extend(Condition::parse(text, loc, &known, &mut diagnostics));
+        }
+        scenarios::print_diagnostics(&sources, &diagnostics);
+        match self.conditions.len() - compiled.len() {
+            0 => Ok(compiled),
+            wrong => Err(Failure::usage(format!("{} of --where can't be used", count(wrong as u64, "condition")))),
+        }
+    }
+
+    /// Counts for how many traces each condition holds; nothing if there is none.
+    fn held(&self, run: &Arc<Run>, conditions: &[Condition<TraceValue>], explanation: &Explanation) -> Vec<Held> {
+        if conditions.is_empty() {
+            return vec![];
+        }
+        let bar = bar(Some(self.samples));
+        let held = held(run, conditions, explanation, self.samples, threads(), &|traces| bar.inc(traces));
+        bar.finish_and_clear();
+        held
     }
 
     fn explain(&self, run: &Arc<Run>) -> Explanation {

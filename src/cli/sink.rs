@@ -46,6 +46,8 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
                                                     does the collector keep what it can't deliver?
   tracegen sink --manifest run.json --reset 1% --allow duplicated
                                                     .. and send again what it may have delivered?
+  tracegen sink --until-idle 10s --expect 'rate <= 100 spans/s'
+                                                    does the rate limit hold? The mean, or with `peak` the most of a second
   tracegen sink --manifest run.json --drop 3%       does the alert see what is lost behind the collector?
 
 Both addresses accept OTLP/gRPC and OTLP/HTTP, protobuf or JSON, plain or gzip. The manifest need not exist yet: until it does,
@@ -217,10 +219,14 @@ impl Sink {
         interrupted: bool,
     ) -> Result<Exit, Failure> {
         let concluded = judge.trial.take().map(Trial::conclude);
+        let rates = self.verdict.rates();
         if self.verdict.format == Format::Json {
             let report = concluded.as_ref().and_then(|concluded| concluded.as_ref().ok());
             let mut result = report.map_or(json!({}), |concluded| json!(concluded.report));
             result["sink"] = figures::as_json(judge, account);
+            if !rates.is_empty() {
+                result["sink"]["rates"] = judge.rates.as_json(&rates);
+            }
             print(&format!("{result:#}\n"))?;
         } else if concluded.is_none() {
             print(&figures::summary(judge, account, faults))?;
@@ -233,6 +239,10 @@ impl Sink {
             Some(Ok(Concluded { report, .. })) if self.verdict.format == Format::Json => verdict::exit(&report),
             Some(Ok(Concluded { report, background })) => self.verdict.show(&[(report, background)])?,
         };
+        if self.verdict.format == Format::Human {
+            print(&judge.rates.lines(&rates))?;
+        }
+        let exit = judge.rates.exit(&rates, exit);
         let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
         Ok(if interrupted && bounded && exit == Exit::Done { Exit::Interrupted } else { exit })
     }

@@ -6,6 +6,7 @@ mod junit;
 mod words;
 
 use super::output::{print, print_styled};
+use super::rates::ExpectedRate;
 use super::source::Background;
 use super::{Exit, Failure, scenarios};
 use crate::condition::Vocabulary;
@@ -61,6 +62,8 @@ pub enum Expectation {
     Sample(Sample),
     /// A rule for traces, which is read once the run is known.
     Rule(String),
+    /// A limit of the rate at which something arrives.
+    Rate(ExpectedRate),
 }
 
 impl VerdictFlags {
@@ -76,9 +79,11 @@ impl VerdictFlags {
         }
         for expectation in &self.expect {
             match expectation {
-                Expectation::KeepErrors => reader.keep_errors(),
+                Expectation::KeepErrors => reader.keep_errors("--expect", "keep-errors"),
                 Expectation::Sample(sample) => reader.sample_rest(*sample),
                 Expectation::Rule(text) => reader.rule("--expect", text),
+                // It is checked where something arrives.
+                Expectation::Rate(_) => {}
             }
         }
         self.policies.iter().for_each(|path| reader.file(path));
@@ -94,6 +99,15 @@ impl VerdictFlags {
         policy.ok_or_else(nothing)
     }
 
+    /// Returns the expected limits of rates.
+    pub fn rates(&self) -> Vec<ExpectedRate> {
+        let rates = self.expect.iter().filter_map(|expectation| match expectation {
+            Expectation::Rate(rate) => Some(rate.clone()),
+            _ => None,
+        });
+        rates.collect()
+    }
+
     /// Reports whether the policy has conditions, whose names can be checked against those of the run.
     pub fn has_conditions(&self) -> bool {
         !self.policies.is_empty() || self.expect.iter().any(|expectation| matches!(expectation, Expectation::Rule(_)))
@@ -104,7 +118,7 @@ impl VerdictFlags {
         self.format == Format::Junit
             || self.details
             || self.deny.is_some()
-            || !self.expect.is_empty()
+            || self.expect.iter().any(|expectation| !matches!(expectation, Expectation::Rate(_)))
             || !self.policies.is_empty()
             || !self.allow.is_empty()
     }
@@ -145,6 +159,10 @@ pub fn exit(report: &Report) -> Exit {
 fn expectation(text: &str) -> Result<Expectation, String> {
     let allowed = "expected `keep-errors`, `sample=10%`, `sample=10%+-1`, or a rule such as `keep: duration_ms > 800`";
     let is_rule = |word: &str| text.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    if text.starts_with("rate") || text.starts_with("peak") {
+        let allowed = "expected `rate <= 100 spans/s` or `peak <= 100 spans/s`, with spans, traces or bytes";
+        return text.parse().map(Expectation::Rate).map_err(|()| allowed.into());
+    }
     match text.strip_prefix("sample=") {
         Some(sample) => Sample::parse(sample).map(Expectation::Sample).ok_or_else(|| allowed.into()),
         None if text == "keep-errors" => Ok(Expectation::KeepErrors),

@@ -58,6 +58,9 @@ pub struct Verify {
 
 impl Verify {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
+        if let Some(rate) = self.verdict.rates().first() {
+            return Err(Failure::usage(format!("`--expect {rate}`: only `tracegen sink` sees how fast spans arrive")));
+        }
         let (files, scenarios) = match self.source.manifests.is_empty() {
             false => (self.paths, vec![]),
             true => (vec![], self.paths),

@@ -72,7 +72,10 @@ pub trait Subject: Sized {
     /// Compiles a call of a function that only this kind of subject has; `None` if there is no such function.
     fn call(compiler: &mut Compiler<'_>, name: &str, loc: Loc, arguments: &[Node]) -> Option<Option<Typed<Self>>>;
 
-    /// Returns the values of which this is always one, with the word for them; `None` if they are not known.
+    /// Returns the least and the greatest number that this can be; `None` if it may be absent, or they are not known.
+    fn range(&self, known: &Vocabulary) -> Option<(Number, Number)>;
+
+    /// Returns the texts of which this is always one, with the word for them; `None` if they are not known.
     fn among<'k>(&self, known: &'k Vocabulary) -> Option<(&'static str, Vec<&'k str>)>;
 }
 

@@ -7,7 +7,7 @@ use super::vocabulary::Vocabulary;
 use crate::language::diagnostic::nearest;
 use crate::language::source::Loc;
 use crate::language::template::Node;
-use crate::plan::SpanKind;
+use crate::plan::{Number, SpanKind};
 use std::collections::BTreeSet;
 
 impl Subject for SpanValue {
@@ -61,6 +61,10 @@ impl Subject for SpanValue {
             let prefix = if name == "resource" { "resource" } else { "attributes" };
             known_key(compiler, &format!("{prefix}.{key}"), loc, value(key))
         }))
+    }
+
+    fn range(&self, known: &Vocabulary) -> Option<(Number, Number)> {
+        matches!(self, SpanValue::DurationMs).then(|| durations(known))
     }
 
     fn among<'k>(&self, known: &'k Vocabulary) -> Option<(&'static str, Vec<&'k str>)> {
@@ -131,6 +135,17 @@ impl Subject for TraceValue {
         Some(of.map(|of| Typed { term: Term::Read(value(Box::new(of))), kind }))
     }
 
+    fn range(&self, known: &Vocabulary) -> Option<(Number, Number)> {
+        match self {
+            TraceValue::DurationMs => Some(durations(known)),
+            TraceValue::Spans | TraceValue::Count(_) => {
+                let most = if known.is_empty() { u32::MAX } else { known.most_spans };
+                Some((Number::Int(0), Number::Int(most.into())))
+            }
+            _ => None,
+        }
+    }
+
     fn among<'k>(&self, known: &'k Vocabulary) -> Option<(&'static str, Vec<&'k str>)> {
         match self {
             TraceValue::Scenario if !known.is_empty() => Some(("scenario", all(&known.scenarios))),
@@ -176,6 +191,10 @@ impl Subject for EventValue {
         })
     }
 
+    fn range(&self, _: &Vocabulary) -> Option<(Number, Number)> {
+        None
+    }
+
     fn among<'k>(&self, _: &'k Vocabulary) -> Option<(&'static str, Vec<&'k str>)> {
         None
     }
@@ -197,4 +216,10 @@ fn known_key<V: Subject>(compiler: &mut Compiler<'_>, path: &str, loc: Loc, valu
 
 fn all(names: &BTreeSet<String>) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
+}
+
+/// Returns the range of durations in ms.
+fn durations(known: &Vocabulary) -> (Number, Number) {
+    let longest = if known.is_empty() { u64::MAX } else { known.longest };
+    (Number::Int(0), Number::Int((longest / 1_000_000).saturating_add(1).try_into().unwrap_or(i64::MAX)))
 }

@@ -16,15 +16,20 @@ pub struct Vocabulary {
     pub services: BTreeSet<String>,
     pub scenarios: BTreeSet<String>,
     /// The maximum number of spans of a trace.
-    pub most_spans: u32,
+    pub(super) most_spans: u32,
     /// The maximum duration of a trace in ns.
-    pub longest: u64,
+    pub(super) longest: u64,
 }
 
 impl Vocabulary {
     /// Reports whether no plan is known.
     pub fn is_empty(&self) -> bool {
         self.scenarios.is_empty()
+    }
+
+    /// Returns the maximum duration of a trace in ns, and the maximum number of its spans; `None` if they are not known.
+    pub fn bound(&self) -> Option<(u64, u32)> {
+        (!self.is_empty() && self.longest < u64::MAX).then_some((self.longest, self.most_spans))
     }
 
     /// Adds the names of a plan.

@@ -110,29 +110,43 @@ pub fn take(
     period: Option<Period>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Vec<Seen> {
+    let begin = || Counter::new(run, parts, period);
+    let mut seen = vec![Seen::default(); parts.subjects.len()];
+    for counter in in_chunks(samples, threads, progress, begin, Counter::count) {
+        counter.add_to(&mut seen);
+    }
+    seen
+}
+
+/// Counts the traces with the indices below `samples` on several threads. `begin` makes the counter of a thread, and `count`
+/// counts the trace with an index. Returns all counters, whose sum does not depend on the number of threads.
+pub fn in_chunks<C: Send>(
+    samples: u64,
+    threads: NonZeroUsize,
+    progress: &(dyn Fn(u64) + Sync),
+    begin: impl Fn() -> C + Sync,
+    count: impl Fn(&mut C, u64) + Sync,
+) -> Vec<C> {
     let next = AtomicU64::new(0);
     let work = || {
-        let mut counter = Counter::new(run, parts, period);
+        let mut counter = begin();
         loop {
             let from = next.fetch_add(CHUNK, Ordering::Relaxed);
             if from >= samples {
                 return counter;
             }
             let until = samples.min(from + CHUNK);
-            (from..until).for_each(|index| counter.count(index));
+            (from..until).for_each(|index| count(&mut counter, index));
             progress(until - from);
         }
     };
     let threads = (threads.get() as u64).min(samples.div_ceil(CHUNK));
-    let mut seen = vec![Seen::default(); parts.subjects.len()];
     thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        work().add_to(&mut seen);
-        for other in others {
-            other.join().unwrap_or_else(|e| std::panic::resume_unwind(e)).add_to(&mut seen);
-        }
-    });
-    seen
+        let mut counters = vec![work()];
+        counters.extend(others.into_iter().map(|it| it.join().unwrap_or_else(|e| std::panic::resume_unwind(e))));
+        counters
+    })
 }
 
 /// The work of one thread.

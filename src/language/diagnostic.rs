@@ -67,6 +67,8 @@ pub enum Role {
     Use,
     /// The stages that do not fit into their cycle are here.
     Stages,
+    /// The rule that decides on all traces is here.
+    LastRule,
 }
 
 impl Diagnostic {

@@ -75,3 +75,6 @@ impl Serialize for Policy {
         fields.end()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::malformed::malformed;
 use super::{Explain, moment};
 use crate::cli::parse::format_time;
-use crate::explain::{Effect, Explanation, Impact, Part, Question, Subject, Timeline};
+use crate::explain::{Effect, Explanation, Figure, Held, Impact, Part, Question, Subject, Timeline};
 use crate::interpreter::Run;
 use crate::plan::incident::DAY;
 use crate::plan::{InForce, Plan};
@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 pub fn text(
     flags: &Explain,
     explanation: &Explanation,
+    held: &[Held],
     run: &Run,
     rate: Option<f64>,
     at: Option<(u64, &InForce)>,
@@ -28,11 +29,34 @@ pub fn text(
         whole.insert("in_force".into(), names(run.plan(), in_force).into());
     }
     add_parts(&mut whole, explanation, rate);
+    if !held.is_empty() {
+        whole["where"] = held.iter().map(condition).collect();
+    }
     let malformed: Vec<_> = malformed(run.plan()).collect();
     if !malformed.is_empty() {
         whole["malformed"] = json!(malformed);
     }
     format!("{whole:#}\n")
+}
+
+/// Returns how many traces there are for a condition.
+fn condition(held: &Held) -> Value {
+    let figures = [("traces_share", held.traces), ("spans_share", held.spans), ("first_share", held.first)];
+    let mut object = Map::new();
+    object.insert("condition".into(), json!(held.condition));
+    object.insert("exact".into(), figures.iter().all(|(_, figure)| figure.is_exact()).into());
+    object.extend(figures.iter().map(|(key, figure)| (key.to_string(), figure.value().into())));
+    add_intervals(&mut object, &figures);
+    object.into()
+}
+
+/// Adds the intervals of those figures that are of a sample.
+fn add_intervals(object: &mut Map<String, Value>, figures: &[(&str, Figure)]) {
+    let intervals = figures.iter().filter_map(|(key, figure)| Some((key.to_string(), json!(figure.interval()?))));
+    let intervals: Map<String, Value> = intervals.collect();
+    if !intervals.is_empty() {
+        object.insert("intervals_99_9".into(), intervals.into());
+    }
 }
 
 /// Formats a timeline.
@@ -167,11 +191,8 @@ fn figures(part: &Part, rate: Option<f64>) -> Map<String, Value> {
         ("spans_per_trace", spans.mean),
         ("failure_probability", part.failed),
     ];
-    let intervals = known.iter().filter_map(|(key, figure)| Some((key.to_string(), json!(figure.interval()?))));
-    let intervals: Map<String, Value> = intervals.collect();
-    if !intervals.is_empty() {
-        add("intervals_99_9", intervals.into());
-    }
+    add_intervals(&mut object, &known);
+    let mut add = |key: &str, value: Value| object.insert(key.into(), value);
     if !part.subject.is_of_traces() {
         add("own_time_ns", part.own.into());
     }

@@ -1,6 +1,7 @@
 //! The processing of arrivals, which are counted, and verified if a run is given.
 
 use super::trial::{self, Trial};
+use crate::cli::rates::Rates;
 use crate::clock;
 use crate::receive::{Arrival, Complaint};
 use crate::verify::{Census, Policy};
@@ -15,6 +16,7 @@ pub struct Bench(Arc<Mutex<Judge>>);
 /// The state of a sink.
 pub struct Judge {
     pub census: Census,
+    pub rates: Rates,
     /// The verification; `None` if arrivals are only counted.
     pub trial: Option<Trial>,
 }
@@ -23,7 +25,7 @@ impl Bench {
     /// Makes a judge that verifies arrivals against the run of `manifest`, or only counts them if that is `None`.
     pub fn new(manifest: Option<String>, policy: Policy) -> Bench {
         let trial = manifest.map(|manifest| Trial::new(manifest, policy));
-        let judge = Judge { census: Census::since(clock::now()), trial };
+        let judge = Judge { census: Census::since(clock::now()), rates: Rates::default(), trial };
         Bench(Arc::new(Mutex::new(judge)))
     }
 
@@ -56,6 +58,7 @@ impl Bench {
 impl Judge {
     fn take(&mut self, Arrival { body, time, .. }: &Arrival) -> Result<(), Complaint> {
         self.census.request(body, *time).map_err(|e| Complaint::Damaged(e.to_string()))?;
+        self.rates.count(&self.census, *time);
         match &mut self.trial {
             Some(trial) => trial.request(body, *time).map_err(Complaint::Damaged),
             None => Ok(()),

@@ -401,6 +401,11 @@ problems! {
         "W0820" IncidentWithoutEffect { name: String },
         /// A value (`what`) is compared with one that it never has. `among` are some of those that it has.
         "W0901" NeverThisValue { what: &'static str, value: String, nearest: Option<String>, among: Vec<String> },
+        /// The condition of a rule is never true. The run's traces last at most `longest` ns, and have at most `spans` spans;
+        /// `None` if that is not known.
+        "W0902" RuleNeverHolds { bound: Option<(u64, u32)> },
+        /// A rule stands behind one that decides on all traces.
+        "W0903" RuleBehindLast,
     }
 }
 

@@ -1,7 +1,7 @@
 //! All sentences of all diagnostics.
 
 use super::{Problem, Role, Unavailable};
-use crate::text::listed;
+use crate::text::{count, duration, listed};
 
 impl Problem {
     /// Returns the message: one sentence without a full stop.
@@ -262,6 +262,9 @@ impl Problem {
             BadAllowance { value, reason } => format!("`{}` can't be allowed: {reason}", super::short(value)),
             NeverThisValue { what, value, .. } => format!("nothing has the {what} `{}`", super::short(value)),
 
+            RuleNeverHolds { .. } => "no trace of the run can ever be one of this rule".into(),
+            RuleBehindLast => "nothing is left for this rule: one before it decides on all traces".into(),
+
             NothingArrives => "no trace ever starts: all rates are 0".into(),
             StagesWithoutTime => "the stages take no time, so no rate is ever reached".into(),
             CycleOfStages { stages, cycle } => {
@@ -398,6 +401,11 @@ impl Problem {
                 let among = Vec::from_iter(among.iter().map(|name| format!("`{}`", super::short(name))));
                 (!among.is_empty()).then(|| format!("there are {}", among.join(", ")))
             }),
+            RuleNeverHolds { bound: Some((longest, spans)) } => {
+                Some(format!("a trace lasts at most {}, and has at most {}", duration(*longest), count((*spans).into(), "span")))
+            }
+            RuleNeverHolds { bound: None } => None,
+            RuleBehindLast => Some("put it before that one".into()),
             NothingArrives => Some("write one rate above 0".into()),
             StagesWithoutTime => Some("for one rate without stages write {rate: 40/s}".into()),
             CycleOfStages { stages, .. } => {
@@ -629,6 +637,7 @@ impl Role {
             Role::Definition => "in the shared span",
             Role::Use => "used here",
             Role::Stages => "the stages",
+            Role::LastRule => "this one",
         }
     }
 }

@@ -3,10 +3,10 @@
 use super::Policy;
 use super::rule::{Fate, Rule};
 use super::sample::Sample;
-use crate::condition::{Condition, TraceValue, Vocabulary};
-use crate::language::diagnostic::{Diagnostic, Problem, Severity};
+use crate::condition::{Condition, Outlook, TraceValue, Vocabulary};
+use crate::language::diagnostic::{Diagnostic, Problem, Role, Severity};
 use crate::language::scenario::fields::{Context, Fields};
-use crate::language::source::{FileId, Loc, Sources};
+use crate::language::source::{Loc, Located, Sources};
 use crate::language::yaml::{Kind, Node};
 use crate::language::{self, files};
 use crate::verify::allowance::Allowance;
@@ -24,6 +24,7 @@ pub struct PolicyReader<'k> {
     pub sources: Sources,
     pub diagnostics: Vec<Diagnostic>,
     policy: Policy,
+    rules: Vec<Located<Rule>>,
     /// The sample of the traces on which no rule decides.
     rest: Option<Option<Sample>>,
 }
@@ -31,14 +32,16 @@ pub struct PolicyReader<'k> {
 impl<'k> PolicyReader<'k> {
     /// Makes a reader of a policy for runs with this vocabulary.
     pub fn new(known: &'k Vocabulary) -> PolicyReader<'k> {
-        let policy = Policy::default();
-        PolicyReader { known, sources: Sources::default(), diagnostics: vec![], policy, rest: None }
+        let (policy, sources) = (Policy::default(), Sources::default());
+        PolicyReader { known, sources, diagnostics: vec![], policy, rules: vec![], rest: None }
     }
 
     /// Adds a rule that keeps failed traces. Any number of the traces that no rule is for may arrive, unless a sample says
     /// how many.
-    pub fn keep_errors(&mut self) {
-        self.policy.rules.push(Rule::keep_failed());
+    pub fn keep_errors(&mut self, flag: &str, text: &str) {
+        let file = self.sources.add(flag.into(), text.into());
+        let loc = Loc { file, start: 0, end: text.len() as u32 };
+        self.rules.push(Located::new(Rule::keep_failed(), loc));
         self.rest.get_or_insert(None);
     }
 
@@ -87,7 +90,7 @@ impl<'k> PolicyReader<'k> {
                 None
             }
         };
-        self.policy.rules.extend(rule);
+        self.rules.extend(rule.map(|rule| Located::new(rule, part(0, text.len()))));
     }
 
     fn condition(&mut self, text: &str, loc: Loc) -> Option<Condition<TraceValue>> {
@@ -96,11 +99,11 @@ impl<'k> PolicyReader<'k> {
 
     /// Adds what a file says.
     pub fn file(&mut self, path: &Path) {
-        let PolicyReader { known, sources, diagnostics, policy, .. } = self;
+        let PolicyReader { known, sources, diagnostics, policy, rules: read, .. } = self;
         language::settings(files::one(path), "a policy", sources, diagnostics, |cx, node| {
             let Some(fields) = Fields::read(cx, node, "a policy", &FIELDS) else { return };
             if let Some(node) = fields.optional("traces") {
-                policy.rules.extend(rules(cx, node, known));
+                read.extend(rules(cx, node, known));
             }
             if let Some(node) = fields.optional("allow") {
                 policy.allow.extend(allowances(cx, node));
@@ -110,25 +113,44 @@ impl<'k> PolicyReader<'k> {
 
     /// Returns the policy, or `None` if there is a mistake in it.
     pub fn finish(&mut self) -> Option<Policy> {
-        let mut policy = std::mem::take(&mut self.policy);
-        policy.rules.extend(self.rest.map(|sample| Rule { fate: Fate::Sample(sample), when: None }));
-        if policy.rules.len() > MOST_RULES {
-            let at = Loc { file: FileId(0), start: 0, end: 0 };
-            self.diagnostics.push(Diagnostic::new(Problem::TooManyRules { limit: MOST_RULES }, at));
+        self.warn_of_idle_rules();
+        if let Some(first_beyond) = self.rules.get(MOST_RULES) {
+            let problem = Problem::TooManyRules { limit: MOST_RULES };
+            self.diagnostics.push(Diagnostic::new(problem, first_beyond.loc));
         }
         language::sort(&mut self.diagnostics);
+        let mut policy = std::mem::take(&mut self.policy);
+        policy.rules.extend(self.rules.drain(..).map(|rule| rule.value));
+        policy.rules.extend(self.rest.map(|sample| Rule { fate: Fate::Sample(sample), when: None }));
         let is_wrong = self.diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
         (!is_wrong).then_some(policy)
+    }
+
+    /// Warns of rules that decide on no trace, whatever the run is like.
+    fn warn_of_idle_rules(&mut self) {
+        let mut last: Option<Loc> = None;
+        for rule in self.rules.iter().take(MOST_RULES) {
+            let outlook = rule.value.when.as_ref().map_or(Outlook::Always, |when| when.outlook(self.known));
+            if let Some(last) = last {
+                let idle = Diagnostic::new(Problem::RuleBehindLast, rule.loc);
+                self.diagnostics.push(idle.related(Role::LastRule, last));
+            } else if outlook == Outlook::Never {
+                let bound = self.known.bound();
+                self.diagnostics.push(Diagnostic::new(Problem::RuleNeverHolds { bound }, rule.loc));
+            } else if outlook == Outlook::Always {
+                last = Some(rule.loc);
+            }
+        }
     }
 }
 
 /// Reads the rules for traces.
-fn rules(cx: &mut Context<'_>, node: &Node<'_>, known: &Vocabulary) -> Vec<Rule> {
+fn rules(cx: &mut Context<'_>, node: &Node<'_>, known: &Vocabulary) -> Vec<Located<Rule>> {
     let Kind::Sequence(items) = &node.kind else {
         cx.mistyped("`traces`", "a list of rules", node, Some("write `- keep: duration_ms > 800`".into()));
         return vec![];
     };
-    items.iter().filter_map(|item| rule(cx, item, known)).collect()
+    items.iter().filter_map(|item| Some(Located::new(rule(cx, item, known)?, item.loc))).collect()
 }
 
 fn rule(cx: &mut Context<'_>, node: &Node<'_>, known: &Vocabulary) -> Option<Rule> {
