@@ -2,7 +2,7 @@
 //!
 //! `file/..` reads OTLP files from the disk's cache, written by tracegen and by the collector. In `altered`, every span
 //! differs, so that it is decoded and compared field by field. `store` takes spans as a store returns them. In `missing`,
-//! nothing has arrived, and every trace is generated to report what is lost.
+//! nothing has arrived, and every trace is generated to report what is lost. With `policy`, rules for traces are judged, too.
 
 #[allow(dead_code)]
 #[path = "../tests/support/plans.rs"]
@@ -15,13 +15,14 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tracegen::condition::Vocabulary;
 use tracegen::export::file::{Existing, FileSink};
 use tracegen::export::{Encode, Json, Protobuf};
 use tracegen::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use tracegen::journal::{Archive, Selection};
 use tracegen::plan::Plan;
 use tracegen::trace::{StoredSpan, Trace};
-use tracegen::verify::{Fidelity, Policy, Report, Source, Verifier};
+use tracegen::verify::{Fidelity, Policy, PolicyReader, Report, Source, Verifier};
 
 const TRACES: u64 = 50_000;
 /// 2026-01-01.
@@ -50,10 +51,22 @@ fn written(run: &Arc<Run>, path: &Path, mut encoder: impl Encode) -> PathBuf {
     path.into()
 }
 
-fn verified(run: &Run, file: &Path) -> Report {
-    let mut verifier = Verifier::new(archive(run), Fidelity::Otlp, Policy::default());
+fn verified(run: &Run, file: &Path, policy: &Policy) -> Report {
+    let mut verifier = Verifier::new(archive(run), Fidelity::Otlp, policy.clone());
     Source::Files(vec![file.into()]).read(&mut verifier, &mut |_| {}).expect("a file");
     verifier.finish()
+}
+
+/// Makes a policy whose rules read all kinds of values of each trace.
+fn policy(run: &Run) -> Policy {
+    let mut known = Vocabulary::default();
+    known.add(run.plan());
+    let mut reader = PolicyReader::new(&known);
+    reader.rule("rule", "drop: root.name == 'GET /healthz'");
+    reader.rule("rule", "keep: failed or duration_ms >= 801");
+    reader.rule("rule", "keep: any(kind == 'CLIENT' and resource.service.version == '9.9.9')");
+    reader.rule("rule", "sample: any");
+    reader.finish().expect("a policy")
 }
 
 /// Reads the bodies of a protobuf file.
@@ -129,7 +142,9 @@ fn verify(c: &mut Criterion, name: &str, plan: Plan) {
     let folder = tempfile::tempdir().expect("a folder");
     let protobuf = written(&run, &folder.path().join("a.bin"), Protobuf::new(run.plan(), run.resources()));
     let json = written(&run, &folder.path().join("a.jsonl"), Json::new(run.plan(), run.resources()));
-    let spans = verified(&run, &protobuf).expected;
+    let (all, policy) = (Policy::default(), policy(&run));
+    let spans = verified(&run, &protobuf, &all).expected;
+    assert!(verified(&run, &protobuf, &policy).rules.iter().all(|rule| rule.holds));
     let bodies = bodies(&protobuf);
     let collected: Vec<Vec<u8>> = bodies.iter().map(|body| collected(body)).collect();
     let altered = edited(&bodies, |span| span.trace_state = "a=b".into());
@@ -137,8 +152,9 @@ fn verify(c: &mut Criterion, name: &str, plan: Plan) {
 
     let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(spans)).sample_size(10).measurement_time(Duration::from_secs(5));
-    group.bench_function("file/protobuf", |b| b.iter(|| black_box(verified(&run, &protobuf))));
-    group.bench_function("file/json", |b| b.iter(|| black_box(verified(&run, &json))));
+    group.bench_function("file/protobuf", |b| b.iter(|| black_box(verified(&run, &protobuf, &all))));
+    group.bench_function("file/protobuf, policy", |b| b.iter(|| black_box(verified(&run, &protobuf, &policy))));
+    group.bench_function("file/json", |b| b.iter(|| black_box(verified(&run, &json, &all))));
     group.bench_function("collector/protobuf", |b| b.iter(|| black_box(requests(&run, &collected))));
     group.bench_function("altered", |b| b.iter(|| black_box(requests(&run, &altered))));
     let mut interpreter = Interpreter::new(&run);

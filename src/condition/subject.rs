@@ -55,7 +55,7 @@ impl Span for SpanView<'_> {
     }
 
     fn attribute(&self, key: &str) -> Option<Datum<'_>> {
-        self.attributes().find(|(other, _)| *other == key).map(|(_, value)| value)
+        SpanView::attribute(*self, key)
     }
 
     fn resource(&self, key: &str) -> Option<Datum<'_>> {

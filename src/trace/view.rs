@@ -306,6 +306,21 @@ impl<'a> SpanView<'a> {
         computed.chain(added)
     }
 
+    /// Returns the attribute with a key, as [`SpanView::attributes`] has it.
+    pub fn attribute(self, key: &str) -> Option<Datum<'a>> {
+        let SpanView { view, .. } = self;
+        let (plan, record, form) = (view.plan, self.record(), self.form());
+        if let Some((_, value)) = form.constants.iter().find(|(other, _)| plan.text(*other) == key) {
+            return Some(constant(plan, value));
+        }
+        let computed = &view.trace.attrs[record.attrs as usize..][..form.attrs.count as usize];
+        match computed.iter().find(|record| plan.attr_key(record.attr) == key) {
+            Some(record) => view.datum(record.value),
+            None if key == ERROR_TYPE => self.failure().map(|(r#type, _)| Datum::Text(r#type)),
+            None => None,
+        }
+    }
+
     /// Reports whether the span has the status OK.
     pub fn is_ok(self) -> bool {
         self.form().ok && self.record().failure == NONE
