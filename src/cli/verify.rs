@@ -24,9 +24,13 @@ use std::path::PathBuf;
   tracegen run --seed 42 --count 1000 --start 2026-01-01 --rate 100/s --exporter file=- |
     tracegen verify --seed 42 --count 1000 --start 2026-01-01 --rate 100/s --from -
   tracegen verify --manifest run.json --from kept.json --expect keep-errors --expect sample=10%+-1
+  tracegen verify --manifest run.json --from kept.json --policy policy.yaml
+  tracegen verify --manifest run.json --from kept.json --expect \"drop: root.http.route == '/healthz'\" \\
+    --expect 'keep: failed or duration_ms >= 801' --expect 'sample: 10%'
   tracegen verify --manifest mon.json --manifest tue.json --from clickhouse --deny unexpected   all that is in one place
 
-If a policy samples, a trace must arrive whole or not at all; a part of a trace is loss. Memory: 4 bytes for each trace of the
+Of the rules of --expect and --policy the first that holds decides on a trace; a trace without one must arrive whole. If a rule
+samples, a trace must arrive whole or not at all; a part of a trace is loss. Memory: 4 bytes for each trace of the
 run, and 2 bytes and 1 bit for each span of the traces that arrived. Merge the manifests of shards first: `tracegen merge`.
 
 With several manifests each run gets its own report, and the source is read once for each. Spans of the other runs are expected,
