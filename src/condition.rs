@@ -34,7 +34,6 @@ use std::sync::Arc;
 use term::{Term, Value};
 
 /// A condition on what has the values `V`.
-#[derive(Clone)]
 pub struct Condition<V> {
     term: Arc<Term<V>>,
     /// The expression as it was written, in one line.
@@ -112,6 +111,12 @@ impl Condition<EventValue> {
     /// Reports whether it holds for an event of a span.
     pub fn holds(&self, event: &StoredEvent) -> bool {
         self.term.holds(&|value| value.of(event))
+    }
+}
+
+impl<V> Clone for Condition<V> {
+    fn clone(&self) -> Self {
+        Condition { term: self.term.clone(), text: self.text.clone() }
     }
 }
 

@@ -415,8 +415,6 @@ const FOLLOWED_IN_POLICIES: &[(&str, &[(&str, &str)])] = &[
     ("W0902-rule-never-holds", &[
         ("800000", "800"),
         ("spans > 9", "spans > 3"),
-        (" and root.http.route == '/b'", ""),
-        ("keep: false", "keep: failed"),
     ]),
     ("W0903-rule-behind-last", &[("  - sample: 10%\n  - keep: duration_ms > 800", "  - keep: duration_ms > 800\n  - sample: 10%")]),
 ];

@@ -136,12 +136,18 @@ impl Compiler<'_> {
         }
     }
 
-    pub fn path<V: Subject>(&mut self, name: &str, loc: Loc) -> Option<Typed<V>> {
+    fn path<V: Subject>(&mut self, name: &str, loc: Loc) -> Option<Typed<V>> {
         if let Some((value, kind)) = V::named(name, self.known) {
             return typed(Term::Read(value), kind);
         }
-        let nearest = nearest(name, V::names().into_iter().chain(V::keys(self.known)));
-        let hint = if nearest.is_none() { V::hint(name, self.known) } else { None };
+        self.unknown(name, loc)
+    }
+
+    /// Reports a name that stands for no value, and returns `None`.
+    pub fn unknown<V: Subject>(&mut self, name: &str, loc: Loc) -> Option<Typed<V>> {
+        let hint = V::hint(name, self.known);
+        let names = V::names().into_iter().chain(V::keys(self.known));
+        let nearest = if hint.is_none() { nearest(name, names) } else { None };
         self.fail(Problem::UnknownValue { name: name.to_owned(), of: V::OF, nearest, hint }, loc)
     }
 

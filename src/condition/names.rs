@@ -48,6 +48,10 @@ impl Subject for SpanValue {
         if trace {
             return Some("it is a value of a trace: it can be read only outside of `any`, `all` and `count`".into());
         }
+        if let Some(key) = name.strip_prefix("resource.") {
+            let meant = nearest(key, known.resources.iter().map(String::as_str));
+            return meant.map(|meant| format!("did you mean `resource.{meant}`?"));
+        }
         known.resources.contains(name).then(|| format!("it is one of the resource: write `resource.{name}`"))
     }
 
@@ -58,8 +62,9 @@ impl Subject for SpanValue {
             _ => return None,
         };
         Some(key(compiler, usage, loc, arguments).and_then(|key| {
-            let prefix = if name == "resource" { "resource" } else { "attributes" };
-            known_key(compiler, &format!("{prefix}.{key}"), loc, value(key))
+            let path = if name == "resource" { format!("resource.{key}") } else { format!("attributes.{key}") };
+            let shown = if name == "resource" { path.clone() } else { key.clone() };
+            known_key(compiler, (&path, &shown), loc, value(key))
         }))
     }
 
@@ -105,10 +110,10 @@ impl Subject for TraceValue {
     fn hint(name: &str, known: &Vocabulary) -> Option<String> {
         if let Some(of_root) = name.strip_prefix("root.") {
             let names = SpanValue::names().into_iter().chain(SpanValue::keys(known));
-            let meant = nearest(of_root, names);
+            let meant = nearest(of_root.trim_start_matches("attributes."), names);
             return meant.map(|meant| format!("did you mean `root.{meant}`?"));
         }
-        let of_span = SpanValue::named(name, known).is_some();
+        let of_span = !known.is_empty() && SpanValue::named(name, known).is_some();
         of_span.then(|| format!("write `root.{name}` for the root span's, or `any({name} ..)` for that of any span"))
     }
 
@@ -118,21 +123,29 @@ impl Subject for TraceValue {
         loc: Loc,
         arguments: &[Node],
     ) -> Option<Option<Typed<TraceValue>>> {
-        let (usage, value, kind): (_, fn(Box<Term<SpanValue>>) -> TraceValue, _) = match name {
-            "any" => ("any(name == 'GET')", TraceValue::Any, Kind::Bool),
-            "all" => ("all(name == 'GET')", TraceValue::All, Kind::Bool),
-            "count" => ("count(name == 'GET')", TraceValue::Count, Kind::Int),
+        let usage = match name {
+            "any" => "any(name == 'GET')",
+            "all" => "all(name == 'GET')",
+            "count" => "count(name == 'GET')",
             "root" => {
                 let key = key(compiler, "root('key')", loc, arguments);
                 return Some(key.and_then(|key| {
                     let value = TraceValue::Root(SpanValue::Attribute(key.clone()));
-                    known_key(compiler, &format!("root.attributes.{key}"), loc, value)
+                    let names = (&*format!("root.attributes.{key}"), &*format!("root.{key}"));
+                    known_key(compiler, names, loc, value)
                 }));
             }
             _ => return None,
         };
         let of = compiler.arguments(usage, loc, arguments).and_then(|[of]| compiler.condition(of));
-        Some(of.map(|of| Typed { term: Term::Read(value(Box::new(of))), kind }))
+        Some(of.map(|of| {
+            let (value, kind) = match name {
+                "any" => (TraceValue::Any(Box::new(of)), Kind::Bool),
+                "all" => (TraceValue::All(Box::new(of)), Kind::Bool),
+                _ => (TraceValue::Count(Box::new(of)), Kind::Int),
+            };
+            Typed { term: Term::Read(value), kind }
+        }))
     }
 
     fn range(&self, known: &Vocabulary) -> Option<(Number, Number)> {
@@ -187,7 +200,7 @@ impl Subject for EventValue {
     ) -> Option<Option<Typed<EventValue>>> {
         (name == "attribute").then(|| {
             let key = key(compiler, "attribute('key')", loc, arguments)?;
-            known_key(compiler, &format!("attributes.{key}"), loc, EventValue::Attribute(key))
+            known_key(compiler, (&format!("attributes.{key}"), &key.clone()), loc, EventValue::Attribute(key))
         })
     }
 
@@ -206,11 +219,16 @@ fn key(compiler: &mut Compiler<'_>, usage: &'static str, loc: Loc, arguments: &[
     compiler.written(usage, key).map(String::from)
 }
 
-/// Returns the value of an attribute, unless its path is known not to name one.
-fn known_key<V: Subject>(compiler: &mut Compiler<'_>, path: &str, loc: Loc, value: V) -> Option<Typed<V>> {
+/// Returns the value of an attribute, unless its path is known not to name one. The second name is the one that is shown.
+fn known_key<V: Subject>(
+    compiler: &mut Compiler<'_>,
+    (path, shown): (&str, &str),
+    loc: Loc,
+    value: V,
+) -> Option<Typed<V>> {
     match V::named(path, compiler.known) {
         Some(_) => Some(Typed { term: Term::Read(value), kind: Kind::Unknown }),
-        None => compiler.path(path, loc),
+        None => compiler.unknown(shown, loc),
     }
 }
 

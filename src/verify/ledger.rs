@@ -118,7 +118,9 @@ impl Entry<'_> {
 
     /// Records the number of the rule that decides on the trace.
     pub fn decide(&mut self, rule: usize) {
-        (1..self.own).filter(|bit| rule >> (bit - 1) & 1 == 1).for_each(|bit| drop(self.set(Mark::Seen, bit)));
+        for bit in (1..self.own).filter(|bit| rule >> (bit - 1) & 1 == 1) {
+            self.set(Mark::Seen, bit);
+        }
     }
 
     /// Records that a failed span of the trace has arrived, and returns whether it is the first.

@@ -135,8 +135,15 @@ impl<'k> PolicyReader<'k> {
                 let idle = Diagnostic::new(Problem::RuleBehindLast, rule.loc);
                 self.diagnostics.push(idle.related(Role::LastRule, last));
             } else if outlook == Outlook::Never {
-                let bound = self.known.bound();
-                self.diagnostics.push(Diagnostic::new(Problem::RuleNeverHolds { bound }, rule.loc));
+                let is_follow_up = |other: &Diagnostic| {
+                    matches!(other.problem, Problem::NeverThisValue { .. }) && rule.loc.contains(other.at)
+                };
+                if !self.diagnostics.iter().any(is_follow_up) {
+                    let text = rule.value.to_string();
+                    let reads_bound = ["duration_ms", "spans"].into_iter().any(|word| text.contains(word));
+                    let bound = self.known.bound().filter(|_| reads_bound);
+                    self.diagnostics.push(Diagnostic::new(Problem::RuleNeverHolds { bound }, rule.loc));
+                }
             } else if outlook == Outlook::Always {
                 last = Some(rule.loc);
             }
