@@ -5,6 +5,7 @@
 pub mod damage;
 pub mod json;
 pub mod request;
+pub mod scan;
 pub mod stream;
 pub mod text;
 pub mod wire;

@@ -19,7 +19,7 @@ use values::{Base64, Double, Int, id, kind, number, or_default, status_code, tex
 /// # Errors
 /// The value is not a valid message of this type, or has more than [`MOST_PARTS`] parts.
 pub fn message<J: DeserializeOwned + Into<M>, M: Default>(value: Option<Value<'_>>) -> Result<M, Damage> {
-    let Some(Value { text, objects }) = value else { return Ok(M::default()) };
+    let Some(Value { text, objects, .. }) = value else { return Ok(M::default()) };
     if objects > MOST_PARTS {
         return Err(Damage::new(0, format!("more than {MOST_PARTS} attributes, events, links and values in one")));
     }

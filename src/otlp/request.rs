@@ -47,12 +47,12 @@ impl<'t> ResourceSpans<'t> {
     /// Reads a `ResourceSpans`.
     ///
     /// # Errors
-    /// The text is not one.
-    pub fn read(text: &'t [u8]) -> Result<ResourceSpans<'t>, Damage> {
+    /// The value is not one.
+    pub fn read(value: Value<'t>) -> Result<ResourceSpans<'t>, Damage> {
         // The second name was used before OTLP 0.19, and is still found in data that was stored then.
         let [resource, scope_spans, old, schema_url] =
-            pick(text, ["resource", "scopeSpans", "instrumentationLibrarySpans", "schemaUrl"])?;
-        let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, text))?;
+            pick(value, ["resource", "scopeSpans", "instrumentationLibrarySpans", "schemaUrl"])?;
+        let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, value.text))?;
         Ok(ResourceSpans { resource, schema_url, scope_spans: scope_spans.or(old) })
     }
 
@@ -66,10 +66,10 @@ impl<'t> ScopeSpans<'t> {
     /// Reads a `ScopeSpans`.
     ///
     /// # Errors
-    /// The text is not one.
-    pub fn read(text: &'t [u8]) -> Result<ScopeSpans<'t>, Damage> {
-        let [scope, old, spans, schema_url] = pick(text, ["scope", "instrumentationLibrary", "spans", "schemaUrl"])?;
-        let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, text))?;
+    /// The value is not one.
+    pub fn read(value: Value<'t>) -> Result<ScopeSpans<'t>, Damage> {
+        let [scope, old, spans, schema_url] = pick(value, ["scope", "instrumentationLibrary", "spans", "schemaUrl"])?;
+        let schema_url = string(schema_url).map_err(|damage| within(damage, schema_url, value.text))?;
         Ok(ScopeSpans { scope: scope.or(old), schema_url, spans })
     }
 
@@ -80,7 +80,7 @@ impl<'t> ScopeSpans<'t> {
 }
 
 fn items(array: Option<Value<'_>>) -> Items<'_> {
-    Items::new(array.map_or(b"null", |array| array.text))
+    array.map_or_else(Items::none, Items::new)
 }
 
 fn string(value: Option<Value<'_>>) -> Result<String, Damage> {
@@ -113,15 +113,15 @@ impl From<Damage> for Refused {
 pub fn to_protobuf(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, Refused> {
     let mut out = vec![];
     let request = only(text)?;
-    for field in Fields::new(request.text) {
+    for field in Fields::new(request) {
         let (key, value) = field.map_err(|damage| within(damage, Some(request), text))?;
         if key != "resourceSpans" {
             continue;
         }
-        for group in Items::new(value.text) {
+        for group in Items::new(value) {
             let group = group.map_err(|damage| within(damage, Some(value), text))?;
             let open = write::begin(&mut out, 1);
-            self::group(group.text, &mut out, max_bytes).map_err(|untaken| match untaken {
+            self::group(group, &mut out, max_bytes).map_err(|untaken| match untaken {
                 Refused::Damaged(damage) => Refused::Damaged(within(damage, Some(group), text)),
                 Refused::TooLarge => Refused::TooLarge,
             })?;
@@ -134,8 +134,9 @@ pub fn to_protobuf(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, Refused> {
     Ok(out)
 }
 
-fn group(text: &[u8], out: &mut Vec<u8>, max_bytes: usize) -> Result<(), Refused> {
-    let resource_spans = ResourceSpans::read(text)?;
+fn group(value: Value<'_>, out: &mut Vec<u8>, max_bytes: usize) -> Result<(), Refused> {
+    let text = value.text;
+    let resource_spans = ResourceSpans::read(value)?;
     let resource = resource_spans.resource;
     if resource.is_some() {
         let message: Resource =
@@ -145,7 +146,7 @@ fn group(text: &[u8], out: &mut Vec<u8>, max_bytes: usize) -> Result<(), Refused
     for value in resource_spans.scope_spans() {
         let value = value.map_err(|damage| within(damage, resource_spans.scope_spans, text))?;
         let inside = |damage: Damage| within(damage, Some(value), text);
-        let scope_spans = ScopeSpans::read(value.text).map_err(inside)?;
+        let scope_spans = ScopeSpans::read(value).map_err(inside)?;
         let open = write::begin(out, 2);
         let scope = scope_spans.scope;
         if scope.is_some() {

@@ -3,7 +3,8 @@
 //! held in memory, of at most [`LONGEST`] bytes.
 
 use super::damage::Damage;
-use super::text::{EndScanner, REQUEST, is_blank, key_of};
+use super::scan::{Part, REQUEST, Scanner, is_blank};
+use super::text::{Value, key_of};
 use memchr::memmem;
 use std::io::{self, Read};
 
@@ -20,6 +21,9 @@ pub struct Groups<R> {
     window: Window<R>,
     /// The arrays and objects that are open at the current position, outermost first.
     open_containers: Vec<Container>,
+    /// The arrays and objects in the last request or group that was scanned, and where it begins in the stream, in bytes.
+    outline: Vec<Part>,
+    outline_begins: u64,
 }
 
 /// The kinds of arrays and objects in which requests and their groups stand.
@@ -37,7 +41,7 @@ enum Container {
 #[derive(Debug)]
 pub enum Found<'s> {
     /// A `ResourceSpans`, and its offset from the beginning of the stream, in bytes.
-    Group(u64, &'s [u8]),
+    Group(u64, Value<'s>),
     /// A part that cannot be read. Reading continues with the next request.
     Damaged(Damage),
 }
@@ -46,14 +50,18 @@ pub enum Found<'s> {
 enum Step {
     // Nothing was found yet.
     Continue,
-    /// The given number of bytes at the front of the window are a `ResourceSpans`.
+    /// The `ResourceSpans` at the front of the window is the outlined part at this position.
     Group(usize),
     Ended,
 }
 
 impl<R: Read> Groups<R> {
     pub fn new(stream: R) -> Groups<R> {
-        Groups { window: Window::new(stream, LONGEST), open_containers: vec![] }
+        Groups::of(Window::new(stream, LONGEST))
+    }
+
+    fn of(window: Window<R>) -> Groups<R> {
+        Groups { window, open_containers: vec![], outline: vec![], outline_begins: 0 }
     }
 
     /// Reads the next item; returns `None` at the end of the stream.
@@ -65,9 +73,10 @@ impl<R: Read> Groups<R> {
             match self.step()? {
                 Ok(Step::Continue) => {}
                 Ok(Step::Ended) => return Ok(None),
-                Ok(Step::Group(length)) => {
-                    let at = self.window.place();
-                    return Ok(Some(Found::Group(at, self.window.take(length))));
+                Ok(Step::Group(at)) => {
+                    let (place, outline) = (self.window.place(), &self.outline[at..]);
+                    let text = self.window.take(outline[0].end - outline[0].start);
+                    return Ok(Value::outlined(text, outline).map(|group| Found::Group(place, group)));
                 }
                 Err(damage) => {
                     self.open_containers.clear();
@@ -99,16 +108,19 @@ impl<R: Read> Groups<R> {
                 return Ok(Ok(Step::Continue));
             }
             (Some(Container::Request), b'"') => return self.field(),
-            (Some(Container::Groups), b'{') => return Ok(self.window.value()?.map(Step::Group)),
-            (None | Some(Container::Requests), b'{') => {
-                if let Err(damage) = self.window.check_request()? {
+            (Some(Container::Groups), b'{') => return self.group(),
+            (None | Some(Container::Requests), b'{') => match self.window.check_request()? {
+                Ok(outline) => {
+                    (self.outline, self.outline_begins) = (outline, self.window.place());
+                    Container::Request
+                }
+                Err(damage) => {
                     // The search for the next request must not find this one again.
                     self.window.take(1);
                     self.window.anchor = self.window.front;
                     return Ok(Err(damage));
                 }
-                Container::Request
-            }
+            },
             (None | Some(Container::Requests), b'[') if self.open_containers.len() < DEEPEST => Container::Requests,
             _ => return Ok(Err(self.window.damage("not a request in JSON"))),
         };
@@ -117,10 +129,22 @@ impl<R: Read> Groups<R> {
         Ok(Ok(Step::Continue))
     }
 
+    /// Finds the end of the `ResourceSpans` at the front.
+    fn group(&mut self) -> io::Result<Result<Step, Damage>> {
+        let offset = (self.window.place() - self.outline_begins) as usize;
+        if let Ok(at) = self.outline.binary_search_by_key(&offset, |part| part.start) {
+            return Ok(Ok(Step::Group(at)));
+        }
+        Ok(self.window.value()?.map(|(_, outline)| {
+            (self.outline, self.outline_begins) = (outline, self.window.place());
+            Step::Group(0)
+        }))
+    }
+
     /// Reads a field of a request, beginning with its key.
     fn field(&mut self) -> io::Result<Result<Step, Damage>> {
         let key = match self.window.value()? {
-            Ok(length) => key_of(self.window.take(length)).map(|key| Key::of(&key)),
+            Ok((length, _)) => key_of(self.window.take(length)).map(|key| Key::of(&key)),
             Err(damage) => return Ok(Err(damage)),
         };
         let Ok(key) = key else { return Ok(Err(self.window.damage("a key that is not a string"))) };
@@ -132,7 +156,7 @@ impl<R: Read> Groups<R> {
             (Key::Groups, Some(b'[')) => Container::Groups,
             (Key::Request, Some(b'{')) => Container::Request,
             _ => {
-                return Ok(self.window.value()?.map(|length| {
+                return Ok(self.window.value()?.map(|(length, _)| {
                     self.window.take(length);
                     Step::Continue
                 }));
@@ -257,34 +281,38 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Returns the length of the value that begins at the front.
-    fn value(&mut self) -> io::Result<Result<usize, Damage>> {
-        let value = self.find_end(EndScanner::without_request())?;
+    /// Returns the length of the value that begins at the front, and its outline.
+    fn value(&mut self) -> io::Result<Result<(usize, Vec<Part>), Damage>> {
+        let value = self.find_end(Scanner::without_request())?;
         let too_long = || Err(self.damage(&format!("a value of more than {} MiB", self.longest >> 20)));
         Ok(value.and_then(|end| end.map_or_else(too_long, Ok)))
     }
 
-    /// Checks that the request at the front is complete, so that nothing is read of a request whose writer was killed. A
-    /// request that is longer than [`LONGEST`], or does not begin with the usual key, passes without this check.
-    fn check_request(&mut self) -> io::Result<Result<(), Damage>> {
+    /// Checks that the request at the front is complete, so that nothing is read of a request whose writer was killed, and
+    /// returns its outline. A request that is longer than [`LONGEST`], or does not begin with the usual key, passes without
+    /// this check, and without an outline.
+    fn check_request(&mut self) -> io::Result<Result<Vec<Part>, Damage>> {
         let key = [b"\"", REQUEST, b"\""].concat();
         loop {
             let rest = &self.rest()[1..];
             let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
             let rest = &rest[blanks..];
             match rest.starts_with(&key) {
-                true => return Ok(self.find_end(EndScanner::request())?.map(drop)),
-                false if rest.len() >= key.len() || blanks > CHUNK || !self.more()? => return Ok(Ok(())),
+                true => {
+                    let end = self.find_end(Scanner::request())?;
+                    return Ok(end.map(|end| end.map_or_else(Vec::new, |(_, outline)| outline)));
+                }
+                false if rest.len() >= key.len() || blanks > CHUNK || !self.more()? => return Ok(Ok(vec![])),
                 false => {}
             }
         }
     }
 
-    /// Returns the length of the value at the front, or `None` if it is longer than a value may be.
-    fn find_end(&mut self, mut find_end: EndScanner) -> io::Result<Result<Option<usize>, Damage>> {
+    /// Returns the length and the outline of the value at the front, or `None` if it is longer than a value may be.
+    fn find_end(&mut self, mut scanner: Scanner) -> io::Result<Result<Option<(usize, Vec<Part>)>, Damage>> {
         loop {
-            match find_end.end(self.rest()) {
-                Ok(Some(end)) => return Ok(Ok(Some(end))),
+            match scanner.end(self.rest()) {
+                Ok(Some(end)) => return Ok(Ok(Some((end, scanner.into_outline())))),
                 Err(stray) => return Ok(Err(Damage::from(stray).moved(self.place()))),
                 Ok(None) if self.rest().len() > self.longest => return Ok(Ok(None)),
                 Ok(None) if self.more()? => {}

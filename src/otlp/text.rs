@@ -2,144 +2,8 @@
 //! bytes.
 
 use super::damage::Damage;
+use super::scan::{Part, Scanner, is_blank};
 use std::borrow::Cow;
-
-/// The key that marks an OTLP request in JSON.
-pub const REQUEST: &[u8] = b"resourceSpans";
-
-/// A scanner that looks for the end of a JSON value in a text that may still grow.
-#[derive(Default)]
-pub struct EndScanner {
-    /// The offset at which the scan continues.
-    at: usize,
-    /// The number of arrays and objects that are open.
-    depth: usize,
-    within: Within,
-    /// The number of objects in the value, itself included.
-    pub objects: usize,
-    /// The last byte that is neither blank nor part of a string, and its offset.
-    mark: (u8, usize),
-    /// The offset from which on no request may begin inside the value; `None` where requests are allowed.
-    no_request_from: Option<usize>,
-}
-
-/// Where in the value the scanner is.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Within {
-    /// Before or between values.
-    #[default]
-    Nothing,
-    /// Inside a number, `true`, `false` or `null`.
-    Word,
-    /// Inside a string whose contents begin at this offset.
-    Text(usize),
-    /// Directly behind a backslash, inside a string whose contents begin at this offset.
-    Escape(usize),
-}
-
-/// A JSON syntax error at a byte offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyntaxError {
-    pub at: usize,
-    pub why: &'static str,
-}
-
-impl SyntaxError {
-    fn new(at: usize, why: &'static str) -> SyntaxError {
-        SyntaxError { at, why }
-    }
-}
-
-impl From<SyntaxError> for Damage {
-    fn from(SyntaxError { at, why }: SyntaxError) -> Damage {
-        Damage::new(at as u64, why)
-    }
-}
-
-impl EndScanner {
-    /// Makes a scanner for a value that may not contain a request. A request inside shows that the writer did not finish
-    /// the value.
-    pub fn without_request() -> EndScanner {
-        EndScanner { no_request_from: Some(0), ..EndScanner::default() }
-    }
-
-    /// Makes a scanner for a request, which may not contain another request.
-    pub fn request() -> EndScanner {
-        EndScanner { no_request_from: Some(1), ..EndScanner::default() }
-    }
-
-    /// Returns the offset at which the value at the beginning of `text` ends, or `None` where the end is not in `text`. A
-    /// later call continues where the last one stopped; its `text` must begin with the same bytes.
-    ///
-    /// # Errors
-    /// The text is not JSON, or contains a request where none may be.
-    pub fn end(&mut self, text: &[u8]) -> Result<Option<usize>, SyntaxError> {
-        while let Some(byte) = text.get(self.at).copied() {
-            let at = self.at;
-            self.at += 1;
-            match self.within {
-                Within::Text(from) => match byte {
-                    b'"' => {
-                        let inside = self.no_request_from.is_some_and(|from| from <= self.mark.1);
-                        if inside && self.mark.0 == b'{' && text[from..at] == *REQUEST {
-                            return Err(SyntaxError::new(self.mark.1, "another request begins inside a value"));
-                        }
-                        self.within = Within::Nothing;
-                        if self.depth == 0 {
-                            return Ok(Some(self.at));
-                        }
-                        self.mark = (byte, at);
-                    }
-                    b'\\' => self.within = Within::Escape(from),
-                    0..b' ' => return Err(SyntaxError::new(at, "a control character inside a text")),
-                    _ => {}
-                },
-                Within::Escape(from) => self.within = Within::Text(from),
-                Within::Word if !is_word(byte) => return Ok(Some(at)),
-                Within::Word => {}
-                Within::Nothing => match byte {
-                    b'"' => self.within = Within::Text(self.at),
-                    b'{' | b'[' => {
-                        self.depth += 1;
-                        self.objects += usize::from(byte == b'{');
-                        self.mark = (byte, at);
-                    }
-                    b'}' | b']' => {
-                        self.depth = self.depth.checked_sub(1).ok_or(SyntaxError::new(at, "nothing to close"))?;
-                        if self.depth == 0 {
-                            return Ok(Some(self.at));
-                        }
-                        self.mark = (byte, at);
-                    }
-                    b',' | b':' if self.depth > 0 => self.mark = (byte, at),
-                    _ if is_blank(byte) => {}
-                    _ if is_word(byte) && self.depth > 0 => self.mark = (byte, at),
-                    _ if is_word(byte) => self.within = Within::Word,
-                    _ => return Err(SyntaxError::new(at, "no JSON")),
-                },
-            }
-        }
-        Ok(None)
-    }
-
-    /// Reports whether the value ends where the text ends: a number or a word has no closing byte.
-    pub fn ends_with_text(&self) -> bool {
-        self.within == Within::Word
-    }
-}
-
-/// Reports whether a byte is JSON white space.
-pub fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
-}
-
-/// Reports whether a byte can be part of a number, `true`, `false` or `null`.
-fn is_word(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'0'..=b'9' | b'+' | b'-' | b'.' | b'E' | b'a' | b'e' | b'f' | b'l' | b'n' | b'r' | b's' | b't' | b'u'
-    )
-}
 
 /// A JSON value, as a slice of the text that contains it.
 #[derive(Clone, Copy, Debug)]
@@ -147,9 +11,26 @@ pub struct Value<'t> {
     pub text: &'t [u8],
     /// The number of objects in the value, itself included.
     pub objects: usize,
+    outlined: Outlined<'t>,
+}
+
+/// What an outline says about a text, which need not be scanned for it again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outlined<'t> {
+    /// The offset of the text in the one that was outlined, in bytes.
+    base: usize,
+    /// The known arrays and objects in the text, in order.
+    parts: &'t [Part],
 }
 
 impl<'t> Value<'t> {
+    /// Returns the array or object that an outline begins with. `text` begins where it begins.
+    pub fn outlined(text: &'t [u8], outline: &'t [Part]) -> Option<Value<'t>> {
+        let mut cursor =
+            Cursor { whole: text, at: 0, outlined: Outlined { base: outline.first()?.start, parts: outline } };
+        cursor.part()
+    }
+
     fn is_null(self) -> bool {
         self.text == b"null"
     }
@@ -164,11 +45,13 @@ impl<'t> Value<'t> {
 struct Cursor<'t> {
     whole: &'t [u8],
     at: usize,
+    /// The arrays and objects that are known from here on.
+    outlined: Outlined<'t>,
 }
 
 impl<'t> Cursor<'t> {
-    fn new(whole: &'t [u8]) -> Cursor<'t> {
-        Cursor { whole, at: 0 }
+    fn new(text: &'t [u8]) -> Cursor<'t> {
+        Cursor { whole: text, at: 0, outlined: Outlined::default() }
     }
 
     /// Returns the next byte that is not blank, without consuming it.
@@ -186,19 +69,33 @@ impl<'t> Cursor<'t> {
 
     fn value(&mut self) -> Result<Value<'t>, Damage> {
         self.peek();
-        let (cursor, mut scanner) = (&self.whole[self.at..], EndScanner::default());
+        if let Some(part) = self.part() {
+            return Ok(part);
+        }
+        let (cursor, mut scanner) = (&self.whole[self.at..], Scanner::default());
+        let outlined = Outlined::default();
         match scanner.end(cursor) {
             Ok(Some(end)) => {
                 self.at += end;
-                Ok(Value { text: &cursor[..end], objects: scanner.objects })
+                Ok(Value { text: &cursor[..end], objects: scanner.objects, outlined })
             }
             Ok(None) if scanner.ends_with_text() => {
                 self.at = self.whole.len();
-                Ok(Value { text: cursor, objects: 0 })
+                Ok(Value { text: cursor, objects: 0, outlined })
             }
             Ok(None) => Err(self.damage("the value is cut off")),
             Err(error) => Err(Damage::from(error).moved(self.at as u64)),
         }
+    }
+
+    /// Consumes the array or object that begins here, if the outline knows its end.
+    fn part(&mut self) -> Option<Value<'t>> {
+        let (part, behind) = self.outlined.parts.split_first()?;
+        let text = self.whole.get(self.at..).filter(|_| part.start == self.outlined.base + self.at)?;
+        let (text, (inside, behind)) = (text.get(..part.end - part.start)?, behind.split_at_checked(part.inside)?);
+        self.at += text.len();
+        self.outlined.parts = behind;
+        Some(Value { text, objects: part.objects, outlined: Outlined { base: part.start, parts: inside } })
     }
 
     fn damage(&self, why: &str) -> Damage {
@@ -222,9 +119,9 @@ enum State {
 }
 
 impl<'t> Parts<'t> {
-    fn new(text: &'t [u8], brackets: (u8, u8)) -> Parts<'t> {
-        let state = if text == b"null" { State::Ended } else { State::Before };
-        Parts { cursor: Cursor::new(text), state, brackets }
+    fn new(value: Value<'t>, brackets: (u8, u8)) -> Parts<'t> {
+        let state = if value.is_null() { State::Ended } else { State::Before };
+        Parts { cursor: Cursor { whole: value.text, at: 0, outlined: value.outlined }, state, brackets }
     }
 
     /// Moves to the next part, and returns whether there is one.
@@ -252,8 +149,8 @@ impl<'t> Parts<'t> {
 pub struct Fields<'t>(Parts<'t>);
 
 impl<'t> Fields<'t> {
-    pub fn new(text: &'t [u8]) -> Fields<'t> {
-        Fields(Parts::new(text, (b'{', b'}')))
+    pub fn new(object: Value<'t>) -> Fields<'t> {
+        Fields(Parts::new(object, (b'{', b'}')))
     }
 
     fn read(&mut self) -> Result<Option<(Cow<'t, str>, Value<'t>)>, Damage> {
@@ -303,8 +200,13 @@ pub fn key_of(text: &[u8]) -> serde_json::Result<Cow<'_, str>> {
 pub struct Items<'t>(Parts<'t>);
 
 impl<'t> Items<'t> {
-    pub fn new(text: &'t [u8]) -> Items<'t> {
-        Items(Parts::new(text, (b'[', b']')))
+    pub fn new(array: Value<'t>) -> Items<'t> {
+        Items(Parts::new(array, (b'[', b']')))
+    }
+
+    /// Returns the items of an array that is not there.
+    pub fn none() -> Items<'t> {
+        Items(Parts { cursor: Cursor::new(b""), state: State::Ended, brackets: (b'[', b']') })
     }
 }
 
@@ -328,10 +230,10 @@ impl<'t> Iterator for Items<'t> {
 /// `null` counts as absent.
 ///
 /// # Errors
-/// The text is not a valid object.
-pub fn pick<'t, const N: usize>(text: &'t [u8], names: [&str; N]) -> Result<[Option<Value<'t>>; N], Damage> {
+/// The value is not a valid object.
+pub fn pick<'t, const N: usize>(object: Value<'t>, names: [&str; N]) -> Result<[Option<Value<'t>>; N], Damage> {
     let mut picked = [None; N];
-    for field in Fields::new(text) {
+    for field in Fields::new(object) {
         let (key, value) = field?;
         if let Some(at) = names.iter().position(|name| *name == key) {
             picked[at] = Some(value).filter(|value| !value.is_null());

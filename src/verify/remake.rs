@@ -4,8 +4,8 @@
 use super::tally::{Tallies, Totals};
 use crate::export::{Json, Parts};
 use crate::interpreter::{Interpreter, Run};
-use crate::journal::{Archive, Dues};
-use crate::trace::{Bytes, SpanView, Trace, View};
+use crate::journal::{Archive, Dues, Identified};
+use crate::trace::{Bytes, SpanView, Trace, TraceId, View};
 use std::sync::Arc;
 
 /// The number of cache slots; a trace is in the slot of its index modulo this. Most requests hold spans of fewer traces.
@@ -21,6 +21,9 @@ pub struct Remaker {
     pub archive: Archive,
     eras: Vec<Era>,
     slots: Vec<Slot>,
+    /// The ids of traces that arrived not long ago, with their indices, each at a place that follows from its id. An id comes
+    /// with each of its trace's spans, and this is quicker than to decrypt it.
+    indices: Vec<(TraceId, u64)>,
     bytes: usize,
     totals: Totals,
 }
@@ -128,6 +131,11 @@ impl Era {
     pub fn run(&self) -> &Arc<Run> {
         self.interpreter.run()
     }
+
+    /// Returns the run that made the traces, and their counts to be changed.
+    pub fn run_and_tallies(&mut self) -> (&Run, &mut Tallies) {
+        (self.interpreter.run(), &mut self.tallies)
+    }
 }
 
 /// Returns the index of a span's service.
@@ -137,7 +145,7 @@ pub fn service(span: SpanView<'_>) -> usize {
 
 impl Remaker {
     pub fn new(archive: Archive) -> Remaker {
-        Remaker { archive, eras: vec![], slots: vec![], bytes: 0, totals: Totals::default() }
+        Remaker { archive, eras: vec![], slots: vec![], indices: vec![], bytes: 0, totals: Totals::default() }
     }
 
     /// Replaces the archive by a newer state of the same run. No trace from `reached` on has arrived.
@@ -146,6 +154,20 @@ impl Remaker {
         self.eras.retain(|era| era.first < reached);
         self.slots.clear();
         self.bytes = 0;
+    }
+
+    /// Returns the index of the trace with this id, or `None` if the id is not one of the run.
+    pub fn index(&mut self, id: TraceId) -> Option<u64> {
+        if self.indices.is_empty() {
+            self.indices.resize(SLOTS as usize, (TraceId::default(), u64::MAX));
+        }
+        // Any part of an id is as random as the others.
+        let known = &mut self.indices[(u128::from_be_bytes(id) % u128::from(SLOTS)) as usize];
+        if known.0 != id || known.1 == u64::MAX {
+            let Identified::Ours { index } = self.archive.identify(id) else { return None };
+            *known = (id, index);
+        }
+        Some(known.1)
     }
 
     /// Returns the rank of trace `index` among the traces of the run's shard.

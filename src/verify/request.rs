@@ -138,9 +138,9 @@ impl Verifier {
     ///
     /// # Errors
     /// Some of it is damaged; the spans that can be read count.
-    pub fn json_group(&mut self, text: &[u8], arrived: Option<u64>) -> Result<(), Damage> {
+    pub fn json_group(&mut self, group: Value<'_>, arrived: Option<u64>) -> Result<(), Damage> {
         let mut damages = Damages::default();
-        let read = self.scopes(text, arrived, &mut damages);
+        let read = self.scopes(group, arrived, &mut damages);
         damages.extend(read);
         damages.result()
     }
@@ -149,12 +149,13 @@ impl Verifier {
     ///
     /// # Errors
     /// The text is malformed from some place on.
-    fn scopes(&mut self, text: &[u8], arrived: Option<u64>, damages: &mut Damages) -> Result<(), Damage> {
-        let resource_spans = ResourceSpans::read(text)?;
+    fn scopes(&mut self, group: Value<'_>, arrived: Option<u64>, damages: &mut Damages) -> Result<(), Damage> {
+        let text = group.text;
+        let resource_spans = ResourceSpans::read(group)?;
         let resource = resource_spans.resource;
         for scope_spans in resource_spans.scope_spans() {
             let value = scope_spans.map_err(|damage| within(damage, resource_spans.scope_spans, text))?;
-            let scope_spans = ScopeSpans::read(value.text).map_err(|damage| within(damage, Some(value), text))?;
+            let scope_spans = ScopeSpans::read(value).map_err(|damage| within(damage, Some(value), text))?;
             let scope = scope_spans.scope;
             let schemas = [&*resource_spans.schema_url, &scope_spans.schema_url];
             let mut group = Group::new(text_of(resource), text_of(scope), schemas == ["", ""]);

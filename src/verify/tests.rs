@@ -330,8 +330,8 @@ fn json_gives_the_same_report_as_protobuf() {
             let line = edit(String::from_utf8(line.clone()).unwrap());
             let mut groups = Groups::new(line.as_bytes());
             while let Some(found) = groups.read().unwrap() {
-                let Found::Group(_, text) = found else { panic!("{found:?}") };
-                verifier.json_group(text, None).unwrap();
+                let Found::Group(_, group) = found else { panic!("{found:?}") };
+                verifier.json_group(group, None).unwrap();
             }
         }
         verifier.finish()

@@ -152,14 +152,15 @@ impl Verifier {
         arrived: Option<u64>,
         mut is_same: impl FnMut(&mut Era, &mut Slot, usize) -> bool,
     ) -> bool {
-        let Identified::Ours { index } = self.remaker.archive.identify(trace) else { return false };
-        let seen = self.ledger.arrived(self.remaker.position(index));
+        let Some(index) = self.remaker.index(trace) else { return false };
+        let position = self.remaker.position(index);
         let Some((era, slot)) = self.remaker.get(index) else { return false };
         let mut same = None;
         for ordinal in ordinals(era, slot, span) {
             if is_same(era, slot, ordinal) {
                 // Of several equal spans it is one that has not arrived yet.
-                let is_new = seen.is_none_or(|seen| !seen.has(ordinal));
+                let is_new =
+                    slot.trace.leaves.is_empty() || self.ledger.arrived(position).is_none_or(|seen| !seen.has(ordinal));
                 same = if is_new { Some(ordinal) } else { same.or(Some(ordinal)) };
                 if is_new {
                     break;
@@ -215,16 +216,17 @@ impl Verifier {
     fn arrived(&mut self, index: u64, ordinal: usize, differences: Vec<Difference>, arrived: Option<u64>) {
         let position = self.remaker.position(index);
         let Some((era, slot)) = self.remaker.get(index) else { return };
-        let (trace, run) = (&slot.trace, era.run().clone());
+        let trace = &slot.trace;
+        let (run, tallies) = era.run_and_tallies();
         let record = &trace.spans[ordinal];
         if let Some(arrived) = arrived.filter(|_| trace.start >= self.live_since) {
             self.late.record(arrived.saturating_sub(record.end));
         }
-        let view = slot.view(&run);
+        let view = slot.view(run);
         let of = service(view.span(ordinal));
         let mut entry = self.ledger.entry(position, trace.spans.len());
-        let scenario = &mut era.tallies.scenarios[trace.scenario.index()];
-        let services = &mut era.tallies.services;
+        let scenario = &mut tallies.scenarios[trace.scenario.index()];
+        let services = &mut tallies.services;
         if entry.new {
             scenario.traces += 1;
             scenario.spans.expected += slot.sent() as u64;

@@ -18,7 +18,7 @@ fn read(text: &[u8], n: usize) -> (Places, Places) {
     let (mut found, mut damages) = (vec![], vec![]);
     loop {
         match groups.read().unwrap() {
-            Some(Found::Group(at, text)) => found.push((at, String::from_utf8_lossy(text).into_owned())),
+            Some(Found::Group(at, group)) => found.push((at, String::from_utf8_lossy(group.text).into_owned())),
             Some(Found::Damaged(damage)) => damages.push((damage.offset, damage.reason)),
             None => return (found, damages),
         }
@@ -104,10 +104,10 @@ fn a_value_without_end_is_abandoned() {
     let tail: &[u8] = b"\"}]}\n{\"resourceSpans\":[{\"b\":1}]}";
     let longest = 1 << 20;
     let stream = head.chain(io::repeat(b'x').take(8 << 20)).chain(tail);
-    let mut groups = Groups { window: Window::new(stream, longest), open_containers: vec![] };
+    let mut groups = Groups::of(Window::new(stream, longest));
     let Some(Found::Damaged(damage)) = groups.read().unwrap() else { panic!("not found") };
     assert_eq!((damage.offset, &*damage.reason), (18, "a value of more than 1 MiB"));
-    assert!(matches!(groups.read(), Ok(Some(Found::Group(_, b"{\"b\":1}")))));
+    assert!(matches!(groups.read(), Ok(Some(Found::Group(_, group))) if group.text == b"{\"b\":1}"));
     assert!(groups.read().unwrap().is_none());
     assert!(groups.window.bytes.capacity() < 3 * longest);
 }
@@ -117,9 +117,9 @@ fn a_value_without_end_is_abandoned() {
 fn a_request_may_be_longer_than_the_longest_value() {
     let group = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
     let text = format!("{{\"resourceSpans\":[{}]}}", vec![&*group; 50].join(","));
-    let mut groups = Groups { window: Window::new(text.as_bytes(), 1 << 20), open_containers: vec![] };
+    let mut groups = Groups::of(Window::new(text.as_bytes(), 1 << 20));
     for _ in 0..50 {
-        assert!(matches!(groups.read(), Ok(Some(Found::Group(_, text))) if text == group.as_bytes()));
+        assert!(matches!(groups.read(), Ok(Some(Found::Group(_, found))) if found.text == group.as_bytes()));
     }
     assert!(groups.read().unwrap().is_none());
 }

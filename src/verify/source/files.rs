@@ -89,8 +89,8 @@ impl Reader<'_> {
         loop {
             let read = match groups.read() {
                 Ok(None) => return Ok(()),
-                Ok(Some(Found::Group(begins, text))) => {
-                    self.verifier.json_group(text, None).map_err(|damage| damage.moved(begins))
+                Ok(Some(Found::Group(begins, group))) => {
+                    self.verifier.json_group(group, None).map_err(|damage| damage.moved(begins))
                 }
                 Ok(Some(Found::Damaged(damage))) => Err(damage),
                 Err(error) => return Err(Damage::new(place(groups.place()), error)),

@@ -91,11 +91,11 @@ pub fn is_empty_list(body: &[u8]) -> Result<bool, Damage> {
 }
 
 fn data(body: &[u8]) -> Result<Items<'_>, Damage> {
-    Ok(Items::new(field(only(body)?.text, "data")?.text))
+    Ok(Items::new(field(only(body)?, "data")?))
 }
 
 /// Returns a required field.
-fn field<'t>(object: &'t [u8], name: &str) -> Result<Value<'t>, Damage> {
+fn field<'t>(object: Value<'t>, name: &str) -> Result<Value<'t>, Damage> {
     for field in Fields::new(object) {
         let (key, value) = field?;
         if key == name {
@@ -119,12 +119,12 @@ pub fn problem(body: &[u8]) -> Option<String> {
 pub fn for_each_span(body: &[u8], mut show: impl FnMut(TraceId, StoredSpan)) -> Result<(), Damage> {
     for trace in data(body)? {
         let trace = trace?;
-        let part = |name| field(trace.text, name).map_err(|damage| damage.moved(trace.place(body)));
+        let part = |name| field(trace, name).map_err(|damage| damage.moved(trace.place(body)));
         let (id, spans, processes) = (part("traceID")?, part("spans")?, part("processes")?);
         let id = trace_id(&read::<String>(id, body)?);
         // Go writes a list or map to which nothing was ever added as `null`.
         let processes = read::<Option<HashMap<String, Process>>>(processes, body)?.unwrap_or_default();
-        for span in Items::new(spans.text) {
+        for span in Items::new(spans) {
             let span: Span = read(span.map_err(|damage| damage.moved(spans.place(body)))?, body)?;
             let process = processes.get(&span.process);
             show(id, span.stored(id, process));
