@@ -135,7 +135,7 @@ impl<R: Read> Groups<R> {
         if let Ok(at) = self.outline.binary_search_by_key(&offset, |part| part.start) {
             return Ok(Ok(Step::Group(at)));
         }
-        Ok(self.window.value()?.map(|(_, outline)| {
+        Ok(self.window.value()?.map(|Scanned { outline, .. }| {
             (self.outline, self.outline_begins) = (outline, self.window.place());
             Step::Group(0)
         }))
@@ -144,7 +144,7 @@ impl<R: Read> Groups<R> {
     /// Reads a field of a request, beginning with its key.
     fn field(&mut self) -> io::Result<Result<Step, Damage>> {
         let key = match self.window.value()? {
-            Ok((length, _)) => key_of(self.window.take(length)).map(|key| Key::of(&key)),
+            Ok(Scanned { length, .. }) => key_of(self.window.take(length)).map(|key| Key::of(&key)),
             Err(damage) => return Ok(Err(damage)),
         };
         let Ok(key) = key else { return Ok(Err(self.window.damage("a key that is not a string"))) };
@@ -156,7 +156,7 @@ impl<R: Read> Groups<R> {
             (Key::Groups, Some(b'[')) => Container::Groups,
             (Key::Request, Some(b'{')) => Container::Request,
             _ => {
-                return Ok(self.window.value()?.map(|(length, _)| {
+                return Ok(self.window.value()?.map(|Scanned { length, .. }| {
                     self.window.take(length);
                     Step::Continue
                 }));
@@ -185,6 +185,14 @@ impl Key {
             _ => Key::Other,
         }
     }
+}
+
+/// A value at the front of the window whose end has been found.
+struct Scanned {
+    /// Its length in bytes.
+    length: usize,
+    /// The outermost arrays and objects in it.
+    outline: Vec<Part>,
 }
 
 /// The part of a stream that is in memory.
@@ -281,8 +289,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Returns the length of the value that begins at the front, and its outline.
-    fn value(&mut self) -> io::Result<Result<(usize, Vec<Part>), Damage>> {
+    /// Scans the value that begins at the front.
+    fn value(&mut self) -> io::Result<Result<Scanned, Damage>> {
         let value = self.find_end(Scanner::without_request())?;
         let too_long = || Err(self.damage(&format!("a value of more than {} MiB", self.longest >> 20)));
         Ok(value.and_then(|end| end.map_or_else(too_long, Ok)))
@@ -300,7 +308,7 @@ impl<R: Read> Window<R> {
             match rest.starts_with(&key) {
                 true => {
                     let end = self.find_end(Scanner::request())?;
-                    return Ok(end.map(|end| end.map_or_else(Vec::new, |(_, outline)| outline)));
+                    return Ok(end.map(|end| end.map_or_else(Vec::new, |scanned| scanned.outline)));
                 }
                 false if rest.len() >= key.len() || blanks > CHUNK || !self.more()? => return Ok(Ok(vec![])),
                 false => {}
@@ -308,11 +316,11 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Returns the length and the outline of the value at the front, or `None` if it is longer than a value may be.
-    fn find_end(&mut self, mut scanner: Scanner) -> io::Result<Result<Option<(usize, Vec<Part>)>, Damage>> {
+    /// Scans the value at the front; returns `None` if it is longer than a value may be.
+    fn find_end(&mut self, mut scanner: Scanner) -> io::Result<Result<Option<Scanned>, Damage>> {
         loop {
             match scanner.end(self.rest()) {
-                Ok(Some(end)) => return Ok(Ok(Some((end, scanner.into_outline())))),
+                Ok(Some(length)) => return Ok(Ok(Some(Scanned { length, outline: scanner.into_outline() }))),
                 Err(stray) => return Ok(Err(Damage::from(stray).moved(self.place()))),
                 Ok(None) if self.rest().len() > self.longest => return Ok(Ok(None)),
                 Ok(None) if self.more()? => {}
