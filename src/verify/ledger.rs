@@ -5,7 +5,7 @@
 //! policy's rule that decides on it, rounded up to whole bytes. Chunks in which spans arrive repeatedly, altered, or altered
 //! against the policy have as many bits again for each of the three.
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// The number of traces in a chunk.
 const CHUNK: u64 = 4_096;
