@@ -232,6 +232,24 @@ fn a_sink_ends_by_itself_at_its_limits() {
     }
 }
 
+#[test]
+fn an_expected_rate_is_checked_without_a_run_to_verify() {
+    for (limit, status, holds) in [("rate <= 1e9 spans/s", 0, true), ("peak <= 1 bytes/s", 1, false)] {
+        let mut sink = Sink::counting(&["--until-idle", "500ms", "--expect", limit]);
+        tracegen()
+            .args(["run", "--quiet", "--count", "20", "--endpoint", &sink.url()])
+            .arg(scenarios())
+            .assert()
+            .success();
+        let (exit, result) = sink.wait();
+        assert_eq!((exit, &result["sink"]["rates"][0]["holds"]), (status, &holds.into()), "{result:#}");
+    }
+    for (wrong, says) in [("rate <= 5", "expected `rate <= 100 spans/s`"), ("keep: failed", "give its --manifest")] {
+        let refused = tracegen().args(["sink", "--expect", wrong]).assert().code(2);
+        assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains(says), "{wrong}");
+    }
+}
+
 /// The gaps between traces are longer than the quiet time that ends the sink.
 #[test]
 fn the_sink_waits_for_the_end_of_the_run_and_then_for_quiet() {

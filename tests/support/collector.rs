@@ -96,6 +96,14 @@ const PROTOBUF: &str = "traces.bin";
 const ZSTD_JSON: &str = "json.zst";
 const ZSTD_PROTOBUF: &str = "bin.zst";
 
+/// A pipeline beside the others, which gets all that arrives, too, and writes it to a file of OTLP JSON.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    pub name: &'static str,
+    /// The names of its processors, each different from all others, and their configurations.
+    pub processors: Vec<(String, String)>,
+}
+
 /// A collector, which is killed when it is dropped. It also ends with the test process, however that ends.
 pub struct Collector {
     binary: PathBuf,
@@ -103,6 +111,7 @@ pub struct Collector {
     outputs: Vec<Output>,
     /// The names and configurations of the processors.
     processors: Vec<(&'static str, &'static str)>,
+    branches: Vec<Branch>,
     ports: [u16; 2],
     guard: Option<Child>,
 }
@@ -120,6 +129,19 @@ impl Collector {
 
     /// Starts a collector with several outputs, and with processors given as names and configurations.
     pub fn with(outputs: Vec<Output>, processors: &[(&'static str, &'static str)]) -> Option<Collector> {
+        Collector::make(outputs, processors.to_vec(), vec![])
+    }
+
+    /// Starts a collector with several pipelines beside one that drops everything.
+    pub fn with_branches(branches: Vec<Branch>) -> Option<Collector> {
+        Collector::make(vec![Output::Nop], vec![], branches)
+    }
+
+    fn make(
+        outputs: Vec<Output>,
+        processors: Vec<(&'static str, &'static str)>,
+        branches: Vec<Branch>,
+    ) -> Option<Collector> {
         let binary = match std::env::var_os("TRACEGEN_COLLECTOR").map(PathBuf::from) {
             Some(binary) if binary.is_file() => binary,
             Some(binary) => return skip(&format!("TRACEGEN_COLLECTOR: {} is not a file", binary.display())),
@@ -127,9 +149,14 @@ impl Collector {
         };
         let folder = tempfile::tempdir().unwrap();
         let ports = ports::free();
-        let mut collector = Collector { binary, folder, outputs, processors: processors.to_vec(), ports, guard: None };
+        let mut collector = Collector { binary, folder, outputs, processors, branches, ports, guard: None };
         collector.restart();
         Some(collector)
+    }
+
+    /// Returns the file of a branch.
+    pub fn branch_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.json"))
     }
 
     /// Returns the address for OTLP/gRPC.
@@ -147,16 +174,30 @@ impl Collector {
         assert!(self.guard.is_none(), "it is running");
         let exporters = self.outputs.iter().map(|output| output.exporter(self.folder.path()));
         let (exporter_names, exporters) = written(exporters);
-        let (processor_names, processors) = written(self.processors.iter().copied());
+        let (processor_names, mut processors) = written(self.processors.iter().copied());
+        let mut branch_exporters = String::new();
+        let mut branch_pipelines = String::new();
+        for Branch { name, processors: own } in &self.branches {
+            let file = self.branch_file(name);
+            let names = Vec::from_iter(own.iter().map(|(name, _)| name.as_str())).join(", ");
+            own.iter().for_each(|(name, config)| processors += &format!(", {name}: {config}"));
+            branch_exporters += &format!(
+                ", file/{name}: {{path: '{}', format: json, rotation: {{max_megabytes: 100000}}}}",
+                file.display()
+            );
+            branch_pipelines +=
+                &format!("    traces/{name}: {{receivers: [otlp], processors: [{names}], exporters: [file/{name}]}}\n");
+        }
+        let processors = processors.trim_start_matches(", ");
         let [grpc, http] = self.ports;
         let connectors =
             if self.outputs.iter().any(|output| matches!(output, Output::CallMetrics)) { CONNECTORS } else { "" };
         let connector_names = if connectors.is_empty() { "" } else { ", servicegraph, spanmetrics" };
         let config = format!(
             "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}, http: {{endpoint: '127.0.0.1:{http}'}}}}}}}}\n\
-             processors: {{{processors}}}\nexporters: {{{exporters}, file/metrics: {{path: '{}'}}}}\nconnectors: {{{connectors}}}\n\
+             processors: {{{processors}}}\nexporters: {{{exporters}{branch_exporters}, file/metrics: {{path: '{}'}}}}\nconnectors: {{{connectors}}}\n\
              service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
-             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}{connector_names}]}}\n    \
+             traces: {{receivers: [otlp], processors: [{processor_names}], exporters: [{exporter_names}{connector_names}]}}\n{branch_pipelines}    \
              metrics: {{receivers: [otlp{connector_names}], exporters: [file/metrics]}}\n",
             self.metrics_file().display()
         );

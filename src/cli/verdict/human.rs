@@ -56,7 +56,8 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     let may_lack = report.sampled.is_some() || report.policy.drops();
     let sampled = may_lack.then(|| {
         let traces = count(report.traces.sampled_out, "trace");
-        (Some(report.sampled_out), format!("in {traces} that need not arrive"))
+        let which = if report.policy.drops() { "are dropped, or need not arrive" } else { "need not arrive" };
+        (Some(report.sampled_out), format!("in {traces} that {which}"))
     });
     // Without certainty that they are lost, spans are only known to be missing.
     let missing = if report.verdict.unchecked().is_empty() { "lost" } else { "missing" };
