@@ -10,17 +10,20 @@ mod figure;
 mod held;
 mod impact;
 mod parts;
+mod rates;
 mod sample;
 mod timeline;
 
-pub use cause::{Cause, Effect};
+pub use cause::{Cause, Effect, causes};
 pub use figure::Figure;
 pub use held::{Held, held};
 pub use impact::{Impact, Signal, Touched, impacts};
+pub use rates::Rates;
 pub use timeline::{Question, Step, Timeline, timeline};
 
 use crate::histogram::{Binary, Histogram};
 use crate::interpreter::Run;
+use exact::Expected;
 use parts::Parts;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -148,7 +151,7 @@ pub fn explain(run: &Arc<Run>, samples: u64, threads: NonZeroUsize, progress: &(
         true => plan.scenarios.iter().map(|scenario| scenario.weight).collect(),
         false => run.schedule().epochs()[0].mean_rates(plan),
     };
-    let exact = exact::figures(plan, &rates, &run.in_force(run.beginning().start), &parts);
+    let exact = Expected::new(plan, &run.in_force(run.beginning().start), &parts).figures(plan, &rates, &parts);
     let seen = sample::take(run, &parts, samples, threads, None, progress);
     Explanation::of(&parts, Some(exact), &seen, samples)
 }

@@ -21,6 +21,7 @@ mod run;
 mod schedule;
 mod site;
 mod stable;
+mod surges;
 mod tables;
 mod text;
 mod user_agent;
@@ -72,7 +73,7 @@ impl Interpreter {
     /// Clears `out` and fills it with the trace with this index, which must be below [`MAX_INDEX`].
     pub fn trace(&mut self, index: u64, out: &mut Trace) {
         let (start, own) = self.finder.starts.start_and_own(index);
-        let scenario = own.unwrap_or_else(|| self.chosen.get(self.run.choice(), index));
+        let scenario = own.unwrap_or_else(|| self.chosen.get(self.run.choice(), index, start));
         let subject = Subject { scenario, index, start, replay: false };
         self.machine.run(&self.run, &mut self.finder, subject, out);
         if let Some(malformer) = &mut self.malformer {

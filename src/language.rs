@@ -77,6 +77,15 @@ pub fn load_within(paths: &[PathBuf], budget: Budget) -> Loaded {
     assemble(files::read(paths), budget)
 }
 
+/// Does the same as [`load`] with a further file in memory, given by its name and text, that has neither a base nor a
+/// directory.
+pub fn load_with(paths: &[PathBuf], name: &str, text: String) -> Loaded {
+    let mut inputs = files::read(paths);
+    let directory = inputs.iter().map(|input| input.directory + 1).max().unwrap_or(0);
+    inputs.push(Input { directory, ..files::text(name.into(), text.into_bytes()) });
+    assemble(inputs, Budget::default())
+}
+
 /// Loads files from memory, given by their names and texts. A `_base.yaml` applies to the files with the same directory
 /// name.
 pub fn load_texts(files: Vec<(String, String)>) -> Loaded {

@@ -43,10 +43,10 @@ pub use id::{
     AnswerId, AttrId, BlockId, CallSpecId, DistId, ErrorId, EventId, ExprId, IncidentId, LinkId, ResourceId,
     ScenarioId, ScopeId, ServiceId, SlotId, TextId,
 };
-pub use incident::{Change, Incident, Opening, Rollout, Window, Windows};
+pub use incident::{Change, Incident, Opening, RateChange, Rollout, Window, Windows};
 pub use inst::{Chance, Inst};
 pub use listing::ListingLine;
-pub use load::{Point, Source, SourceForm, TRACE_MASS, UNITS_A_SECOND};
+pub use load::{Point, Source, SourceForm, TRACE_MASS, UNITS_A_SECOND, lcm};
 pub use malform::{Malform, Malformation};
 pub use number::Number;
 pub use terms::Attempts;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use support::binary::tracegen;
 use support::clickhouse::{Server, ask};
 use tracegen::explain::{Figure, Question, Step, Subject, timeline};
+use tracegen::interpreter::{Arrivals, Epoch};
 use tracegen::store::Connection;
 use tracegen::{compiler, language};
 
@@ -102,7 +103,8 @@ async fn every_minute_of_a_day_is_as_explained() {
     let plan = Arc::new(compiler::compile_loaded(loaded).1.plan.expect("it compiles"));
     let (from, to) = (START, START + 24 * 60 * MINUTE);
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let question = Question { plan, seed: 77, start: START, from, to, step: MINUTE, samples: SAMPLES, threads };
+    let epoch = Epoch::new(0, START, Arrivals::Even { count: 1, per_ns: SECOND });
+    let question = Question { plan, seed: 77, epoch, from, to, step: MINUTE, samples: SAMPLES, threads };
     let answer = timeline(&question, &|_| {}).expect("a timeline");
     let mut tested: Vec<(String, f64)> = vec![];
     // The minutes with the same explanation, by the address of it.

@@ -47,7 +47,6 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
         ("repeat: 1h", "every: 1h"),
         ("service: shop, errors: 30", "select: {service: shop}, errors: 30"),
         ("errors: 30", "error_conditions: [{probability: 30, type: timeout}]"),
-        (", rate: x2", ""),
         ("delay: 5", "delay_ms: 5"),
         ("    incidents: []\n", ""),
     ]),
@@ -383,6 +382,10 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
     ]),
     ("E0822-every-below-for", &[("every: 1h", "every: 2h")]),
     ("E0823-root-down", &[("down: true", "error_conditions: [{probability: 100, type: unavailable}]")]),
+    ("E0203-rate-of-incident", &[("rate: 2}", "rate: x2}")]),
+    ("E0809-raised-too-high", &[("x300", "x3")]),
+    ("E0825-no-rate", &[("incidents:", "load: {rate: 40/s}\nincidents:")]),
+    ("E0826-rate-changes-too-often", &[("every: 61s", "every: 60s")]),
     ("E0824-unknown-incident", &[("{name: sale,", "{name: outage, at: +1h, for: 5m}\n  - {name: sale,")]),
     ("W0820-incident-without-effect", &[
         ("select: {service: shop}", "select: {service: shop}, latency: x2"),

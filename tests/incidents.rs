@@ -435,7 +435,7 @@ fn a_timeline_is_what_a_run_shows() {
     let question = Question {
         plan: plan.clone(),
         seed: 3,
-        start: START,
+        epoch: Epoch::new(0, START, Arrivals::Even { count: 1, per_ns: SECOND }),
         from: START,
         to: START + minutes * 60 * SECOND,
         step: 60 * SECOND,

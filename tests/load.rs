@@ -264,3 +264,168 @@ fn explain_says_the_rates_of_the_load() {
     close(&rates, "Search", 25.0);
     close(&rates, "Shipping", 6.0);
 }
+
+/// What incidents make of a load: of all of it in each minute, of one that shares it, of one with its own, and of nothing.
+const SURGES: &str = r#"
+load: {rate: 40/s}
+incidents:
+  - {name: burst, at: +20s, for: 10s, every: 1m, rate: x3}
+  - {name: flash sale, at: "00:01:00", for: 1m, select: {scenario: Checkout}, rate: x2}
+  - {name: closed, at: +4m, for: 30s, rate: x0}
+scenarios:
+  - name: Checkout
+    weight: 3
+    root_span: {service: shop, operation: POST /checkout, delay_ms: [5, 400], export_context_as: "order-<<trace.index>>"}
+  - name: Search
+    root_span: {service: shop, operation: GET /search, delay_ms: [5, 20]}
+  - name: Shipping
+    load: {rate: 6/s, arrivals: poisson}
+    root_span: {service: ship, operation: ship, kind: CONSUMER, link_from_context: "order-*"}
+  - name: Sweep
+    load: {every: 15s}
+    root_span: {service: batch, operation: sweep, delay_ms: 300}
+"#;
+
+fn with_surges() -> Folder {
+    let folder = Folder::new();
+    fs::write(folder.path("load.yaml"), SURGES).expect("a file");
+    folder
+}
+
+#[test]
+fn incidents_multiply_the_load_in_their_windows() {
+    let folder = with_surges();
+    let starts = starts(&run(&folder, "a.bin", &["--duration", "6m"]));
+    let count = |name: &str, from: f64, to: f64| {
+        starts.get(name).map_or(0, |times| times.iter().filter(|time| (from..to).contains(*time)).count()) as f64
+    };
+    let near = |found: f64, expected: f64| {
+        assert!((found - expected).abs() <= 5.0 * expected.sqrt() + 1.0, "{found} of {expected}");
+    };
+    let shared = |from: f64, to: f64| count("POST /checkout", from, to) + count("GET /search", from, to);
+    assert_eq!((shared(0.0, 20.0), shared(20.0, 30.0), shared(30.0, 60.0)), (800.0, 1_200.0, 1_200.0));
+    // In the minute of the sale, those of one scenario come twice, and the others as ever.
+    assert_eq!((shared(60.0, 80.0), shared(80.0, 90.0), shared(90.0, 120.0)), (1_400.0, 2_100.0, 2_100.0));
+    near(count("POST /checkout", 60.0, 80.0), 1_200.0);
+    near(count("GET /search", 60.0, 80.0), 200.0);
+    near(count("ship", 60.0, 80.0), 120.0);
+    near(count("ship", 80.0, 90.0), 180.0);
+    assert_eq!((shared(240.0, 270.0), count("ship", 240.0, 270.0), count("sweep", 240.0, 270.0)), (0.0, 0.0, 2.0));
+    assert_eq!(shared(270.0, 300.0), 1_200.0);
+}
+
+#[test]
+fn surges_are_the_same_on_threads_in_shards_and_when_made_again() {
+    let folder = with_surges();
+    let manifest = folder.path("run.json").display().to_string();
+    let duration = ["--duration", "5m"];
+    let one = run(&folder, "1.bin", &[&duration[..], &["--threads", "1", "--manifest", &manifest]].concat());
+    assert!(one == run(&folder, "n.bin", &[&duration[..], &["--threads", "3"]].concat()));
+    let whole = spans(&read_delimited(&one));
+    let shard = |k: usize| run(&folder, "shard.bin", &[&duration[..], &["--shard", &format!("{k}/3")]].concat());
+    let mut parts: Vec<String> = (0..3).flat_map(|k| spans(&read_delimited(&shard(k)))).collect();
+    parts.sort_unstable();
+    assert!(parts == whole);
+    let ids: BTreeSet<&str> = whole.iter().map(|span| &span[..32]).collect();
+    for id in ids.iter().step_by(997) {
+        let output = tracegen().args(["replay", id, "--manifest", &manifest]).assert().success();
+        let again = spans(&json_requests(std::str::from_utf8(&output.get_output().stdout).expect("text")));
+        assert!(again.iter().eq(whole.iter().filter(|span| span.starts_with(id))), "{id}");
+    }
+    let from = folder.path("1.bin").display().to_string();
+    tracegen().args(["verify", "--manifest", &manifest, "--from", &from]).assert().success();
+}
+
+#[test]
+fn a_rate_in_place_of_the_load_is_not_multiplied_and_the_run_says_so() {
+    let folder = with_surges();
+    let to = format!("--exporter=file={}", folder.path("a.bin").display());
+    let mut command = tracegen();
+    command.args(["run", "--seed", "42", "--start", "2026-01-01T00:00:00Z", "--duration", "1m", "--rate", "5/s", &to]);
+    let output = command.arg(folder.path("load.yaml")).assert().success();
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(said.contains("incident flash sale: its `rate` has no effect"), "{said}");
+    let starts = starts(&fs::read(folder.path("a.bin")).expect("a file"));
+    assert_eq!(starts["POST /checkout"].len() + starts["GET /search"].len(), 300);
+    let own = starts["ship"].len() as f64;
+    assert!((own - 6.0 * (50.0 + 30.0)).abs() < 5.0 * 22.0, "a load of its own is still multiplied: {own}");
+}
+
+#[test]
+fn a_stopped_run_with_surges_is_resumed_without_a_gap() {
+    let folder = with_surges();
+    let manifest = folder.path("run.json").display().to_string();
+    let exporter = format!("--exporter=file={}", folder.path("parts.bin").display());
+    let scenarios = folder.path("load.yaml").display().to_string();
+    // The first window is open when the run is stopped.
+    let flags = ["--load-factor", "10", "--start", "-22s", "--seed", "7", "--manifest", &manifest, &exporter];
+    Running::resume(&[&["--duration", "27s", &scenarios], &flags[..]].concat())
+        .interrupt_after(Duration::from_millis(1_500));
+    tracegen().args(["run", "--resume", &manifest, "--quiet"]).assert().success();
+    let parts = spans(&read_delimited(&fs::read(folder.path("parts.bin")).expect("a file")));
+    let written = Manifest::read(File::open(folder.path("run.json")).expect("a manifest")).expect("a manifest");
+    let start = jiff::Timestamp::from_nanosecond(written.eras[0].epoch.opening.into()).expect("a time").to_string();
+    let whole = format!("--exporter=file={}", folder.path("whole.bin").display());
+    let again =
+        ["run", "--seed", "7", "--start", &start, "--duration", "27s", "--load-factor", "10", "--quiet", &whole];
+    tracegen().args(again).arg(&scenarios).assert().success();
+    assert!(parts == spans(&read_delimited(&fs::read(folder.path("whole.bin")).expect("a file"))));
+}
+
+#[test]
+fn explain_says_the_rates_of_a_time() {
+    let folder = with_surges();
+    let explain = |more: &[&str]| -> serde_json::Value {
+        let mut command = tracegen();
+        command.args(["explain", "--format", "json"]).args(more);
+        let output = command.arg(folder.path("load.yaml")).assert().success();
+        serde_json::from_slice(&output.get_output().stdout).expect("JSON")
+    };
+    let rates = |json: &serde_json::Value| {
+        let scenarios = json["scenarios"].as_array().expect("scenarios").iter();
+        let rate = |s: &serde_json::Value| {
+            (s["scenario"].as_str().expect("a name").to_string(), s["traces_per_second"].as_f64().expect("a rate"))
+        };
+        scenarios.map(rate).collect::<BTreeMap<_, _>>()
+    };
+    let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    let none = explain(&["--samples", "0"]);
+    close(rates(&none)["Checkout"], 30.0);
+    close(none["load"]["mean_per_second"].as_f64().expect("a rate"), 46.0 + 1.0 / 15.0);
+    assert!(none["load"]["peak_per_second"].as_f64().expect("a rate") > 200.0);
+    for (at, checkout, search, shipping) in
+        [("+0s", 30.0, 10.0, 6.0), ("+25s", 90.0, 30.0, 18.0), ("+65s", 60.0, 10.0, 6.0), ("+85s", 180.0, 30.0, 18.0)]
+    {
+        let rates = rates(&explain(&["--samples", "0", "--at", at]));
+        close(rates["Checkout"], checkout);
+        close(rates["Search"], search);
+        close(rates["Shipping"], shipping);
+    }
+    // Step by step, the numbers are those that a run has.
+    let starts = starts(&run(&folder, "a.bin", &["--duration", "5m"]));
+    let timeline = explain(&["--samples", "3000", "--window", "+0s..+5m", "--step", "10s"]);
+    let steps = timeline["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 30);
+    for (at, step) in steps.iter().enumerate() {
+        let (from, to) = (at as f64 * 10.0, at as f64 * 10.0 + 10.0);
+        for (name, service, operation) in [
+            ("POST /checkout", "shop", "POST /checkout"),
+            ("ship", "ship", "ship"),
+            ("sweep", "batch", "sweep"),
+            ("GET /search", "shop", "GET /search"),
+        ] {
+            let operations = step["operations"].as_array().expect("operations").iter();
+            let found = operations.into_iter().find(|o| o["service"] == service && o["operation"] == operation);
+            let expected = found.and_then(|o| o["spans_per_second"].as_f64()).unwrap_or(0.0) * 10.0;
+            let seen = starts[name].iter().filter(|time| (from..to).contains(*time)).count() as f64;
+            let room = 5.0 * expected.max(1.0).sqrt() + 0.03 * expected;
+            assert!((seen - expected).abs() <= room, "{name} in step {at}: {seen}, {expected}: {}", step["steady"]);
+        }
+    }
+    let incidents = explain(&["--samples", "2000", "--incidents"]);
+    let sale = &incidents["incidents"][1];
+    assert_eq!(sale["rate"], serde_json::json!({ "times": 2.0, "scenarios": ["Checkout"] }));
+    let touched = sale["touched"].as_array().expect("parts").iter();
+    let names: Vec<&str> = touched.filter_map(|part| part["operation"].as_str()).collect();
+    assert_eq!(names, ["POST /checkout"], "the others come as often as before");
+}

@@ -13,10 +13,10 @@ use super::parse;
 use super::{Exit, Failure, scenarios};
 use crate::clock;
 use crate::condition::{Condition, TraceValue, Vocabulary};
-use crate::explain::{Explanation, Held, Question, explain, held, impacts, timeline};
-use crate::interpreter::{Arrivals, Epoch, LoadTerms, Run, Schedule};
+use crate::explain::{Explanation, Held, Question, Rates, explain, held, impacts, timeline};
+use crate::interpreter::{Arrivals, Epoch, LoadTerms, Run, Schedule, ScheduleError};
 use crate::language::source::{self, Loc, Sources};
-use crate::plan::{InForce, Plan};
+use crate::plan::{InForce, Plan, Source, SourceForm};
 use crate::text::count;
 use crate::text::quantity::{self, Rate};
 use clap::{Args, ValueEnum};
@@ -45,9 +45,11 @@ reads is taken into account. Durations and bytes are those of a sample: the firs
 `tracegen run --seed 42` makes. A figure with ~ can't be computed, because a condition reads a value with
 very many possibilities, or a timeout may be reached. It is also that of the sample, ± its 99.9 % interval.
 
-The figures are those without incidents, unless --at or --window says otherwise. A span belongs to the step
-in which it starts, and the incidents that are in force then act on it. A step in which a window opens or
-closes, or that is nearer to one than the longest trace of the samples lasts, has a sample of its own.
+The figures are those without incidents and at the mean of the load, unless --at or --window says otherwise.
+A span belongs to the step in which it starts, and the incidents that are in force then act on it. Numbers per
+second are those of the load at that time, or in that step. A step in which a window opens or closes, or a
+scheduled job starts, or that is nearer to one than the longest trace of the samples lasts, has a sample of
+its own, and so has one before which another rate held.
 
 A condition of --where is one of a policy (docs/policies.md): `duration_ms > 800`, `any(status == 'error' and service == 'cart')`.
 In JSON, `where` has for each: condition, exact, traces_share, spans_share, first_share; the last one is for no condition.
@@ -63,8 +65,8 @@ JSON has all parts: total, scenarios, services, operations, edges. Each has
                                so that no formula gives it: see duration_ns, which is of the sample
   bytes_per_trace, _per_span   the mean size in OTLP protobuf, without resources
   duration_ns                  p50, p90, p99
-and with --rate traces_per_second, spans_per_second, bytes_per_second, and failed_traces_per_second or
-failed_spans_per_second.")]
+and with --rate or a load traces_per_second, spans_per_second, bytes_per_second, and failed_traces_per_second
+or failed_spans_per_second. With a load that changes, load has mean_per_second and peak_per_second.")]
 pub struct Explain {
     /// Scenario files or directories, or one plan file [default: SCENARIOS_DIR, SCENARIOS_PATH or `scenarios`]
     #[arg(value_name = "PATH")]
@@ -125,6 +127,30 @@ enum Format {
     Json,
 }
 
+/// The load of the files, in traces per second.
+#[derive(Clone, Copy)]
+struct Load {
+    mean: f64,
+    /// The rate if all loads are at their highest, and all incidents in force that raise them.
+    peak: f64,
+}
+
+impl Load {
+    /// Returns the load of a run with one epoch, if its traces come by a load whose rate changes.
+    fn of(plan: &Plan, epoch: &Epoch) -> Option<Load> {
+        let factor = epoch.load?.factor as f64 / LoadTerms::ONE as f64;
+        let is_in_use = |source: &&Source| source.scenario.is_some() || epoch.arrivals == Arrivals::Load;
+        let peak = |source: &Source| match source.form {
+            SourceForm::Rate { .. } => plan.peak_rate(source) * factor,
+            SourceForm::Job { .. } => plan.peak_rate(source),
+        };
+        let others = if epoch.arrivals == Arrivals::Load { 0.0 } else { epoch.arrivals.mean_rate() };
+        let peak = others + plan.load.iter().filter(is_in_use).map(peak).sum::<f64>();
+        let mean: f64 = epoch.mean_rates(plan).iter().sum();
+        (peak > mean * 1.001).then_some(Load { mean, peak })
+    }
+}
+
 impl Explain {
     pub(super) fn execute(self) -> Result<Exit, Failure> {
         if self.prelude {
@@ -150,25 +176,57 @@ impl Explain {
         let rate = (self.rate.is_some() || arrivals == Arrivals::Load).then(|| rates.iter().sum());
         let schedule = Schedule::of(epoch).map_err(|e| Failure::usage(e.to_string()))?;
         if self.incidents {
-            return self.incidents(&plan, start);
+            return self.incidents(&plan, epoch);
         }
         if let Some(window) = &self.window {
-            return self.window(window, &plan, start, rate);
+            return self.window(window, &plan, epoch, rate);
         }
-        let at = self.at.as_ref().map(|text| self.time("--at", text, start)).transpose()?;
-        let in_force =
-            at.map_or_else(InForce::new, |at| Run::new(plan.clone(), self.seed, schedule.clone()).in_force(at));
-        let run = Arc::new(Run::under(plan, self.seed, schedule, &in_force));
-        let conditions = self.conditions(run.plan())?;
-        let explanation = self.explain(&run);
-        let held = self.held(&run, &conditions, &explanation);
+        if let Some(at) = &self.at {
+            return self.at(self.time("--at", at, start)?, &plan, epoch, rate);
+        }
+        let load = Load::of(&plan, &epoch);
+        let run = Arc::new(Run::under(plan.clone(), self.seed, schedule, &InForce::new()));
+        self.show(&plan, &run, rate, load, None)
+    }
+
+    /// Shows the figures at a time, in ns since 1970. `rate` is the mean of the run, if it is to be shown.
+    fn at(&self, at: u64, plan: &Arc<Plan>, epoch: Epoch, rate: Option<f64>) -> Result<Exit, Failure> {
+        let wrong = |e: ScheduleError| Failure::usage(e.to_string());
+        let mut rates = Rates::new(plan, self.seed, epoch).map_err(wrong)?;
+        let now = rates.at(at);
+        let in_force = Run::new(plan.clone(), self.seed, Schedule::of(epoch).map_err(wrong)?).in_force(at);
+        // Where nothing comes, the other figures are those of what comes at other times.
+        let mixed = rates.plan_at(&now).or_else(|| rates.plan_at(&rates.mean())).unwrap_or_else(|| plan.clone());
+        let pace = Arrivals::Even { count: 1, per_ns: quantity::SECOND };
+        let schedule = match plan.load.is_empty() {
+            true => Schedule::of(epoch),
+            false => Schedule::new(epoch.opening, pace),
+        };
+        let run = Arc::new(Run::under(mixed, self.seed, schedule.map_err(wrong)?, &in_force));
+        let rate = rate.map(|mean| if plan.load.is_empty() { mean } else { now.iter().sum() });
+        self.show(plan, &run, rate, Load::of(plan, &epoch), Some((at, &in_force)))
+    }
+
+    /// Shows the figures of a run, whose plan is `plan` but for how often its scenarios come. `at` is the time of the figures in
+    /// ns since 1970, with the incidents that are in force, if a time is given.
+    fn show(
+        &self,
+        plan: &Plan,
+        run: &Arc<Run>,
+        rate: Option<f64>,
+        load: Option<Load>,
+        at: Option<(u64, &InForce)>,
+    ) -> Result<Exit, Failure> {
+        let conditions = self.conditions(plan)?;
+        let explanation = self.explain(run);
+        let held = self.held(run, &conditions, &explanation);
         print(&match (self.format, at) {
-            (Format::Human, _) if !held.is_empty() => held::text(&self, &held, rate),
-            (Format::Human, None) => human::text(&self, &explanation, run.plan(), rate),
-            (Format::Human, Some(at)) => {
-                moment::head(run.plan(), at, &in_force) + "\n" + &human::text(&self, &explanation, run.plan(), rate)
+            (Format::Human, _) if !held.is_empty() => held::text(self, &held, rate),
+            (Format::Human, None) => human::text(self, &explanation, plan, rate, load),
+            (Format::Human, Some((at, in_force))) => {
+                moment::head(plan, at, in_force) + "\n" + &human::text(self, &explanation, plan, rate, load)
             }
-            (Format::Json, at) => json::text(&self, &explanation, &held, &run, rate, at.map(|at| (at, &in_force))),
+            (Format::Json, at) => json::text(self, &explanation, &held, plan, rate, load, at),
         })?;
         Ok(Exit::Done)
     }
@@ -179,7 +237,8 @@ impl Explain {
     }
 
     /// Shows the figures step by step.
-    fn window(&self, text: &str, plan: &Arc<Plan>, start: u64, rate: Option<f64>) -> Result<Exit, Failure> {
+    fn window(&self, text: &str, plan: &Arc<Plan>, epoch: Epoch, rate: Option<f64>) -> Result<Exit, Failure> {
+        let start = epoch.opening;
         let allowed = "--window takes FROM..TO, as `2026-01-01T09:00:00Z..2026-01-01T10:00:00Z` or `+0s..+1h`";
         let (from, to) = text.split_once("..").ok_or_else(|| Failure::usage(allowed))?;
         let (from, to) = (self.time("--window", from, start)?, self.time("--window", to, start)?);
@@ -196,7 +255,7 @@ impl Explain {
         }
         let threads = threads();
         let (plan, step, samples) = (plan.clone(), self.step, self.samples);
-        let question = Question { plan, seed: self.seed, start, from, to, step, samples, threads };
+        let question = Question { plan, seed: self.seed, epoch, from, to, step, samples, threads };
         let bar = bar(None);
         let timeline = timeline(&question, &|traces| bar.inc(traces));
         bar.finish_and_clear();
@@ -209,9 +268,10 @@ impl Explain {
     }
 
     /// Shows each incident with its causes and its impact.
-    fn incidents(&self, plan: &Arc<Plan>, start: u64) -> Result<Exit, Failure> {
+    fn incidents(&self, plan: &Arc<Plan>, epoch: Epoch) -> Result<Exit, Failure> {
+        let start = epoch.opening;
         let bar = bar(None);
-        let impacts = impacts(plan, self.seed, start, self.samples, threads(), &|traces| bar.inc(traces));
+        let impacts = impacts(plan, self.seed, epoch, self.samples, threads(), &|traces| bar.inc(traces));
         bar.finish_and_clear();
         let impacts = impacts.map_err(|e| Failure::usage(e.to_string()))?;
         print(&match self.format {

@@ -2,9 +2,11 @@
 
 use super::Failure;
 use super::words::quoted;
-use crate::interpreter::LoadTerms;
+use crate::interpreter::{Arrivals, Epoch, LoadTerms};
 use crate::language::diagnostic::nearest;
-use crate::plan::{Plan, SourceForm, glob, limits};
+use crate::plan::{Incident, Plan, Source, SourceForm, glob, limits};
+use crate::text::foreign::foreign;
+use crate::text::listed;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,7 +88,7 @@ impl LoadFlags {
         if rates().next().is_none() {
             return Err(Failure::usage("--load-factor: no file has a `load` with a rate; give one with --rate"));
         }
-        let peak: f64 = rates().map(|source| source.form.peak_rate() * plan.own_factor(source)).sum();
+        let peak: f64 = rates().map(|source| plan.peak_rate(source)).sum();
         if peak * factor as f64 / LoadTerms::ONE as f64 > limits::LOAD_RATE {
             let limit = limits::LOAD_RATE;
             return Err(Failure::usage(format!("--load-factor: the load would be more than {limit} traces a second")));
@@ -101,6 +103,24 @@ impl LoadFlags {
         let factor = self.load_factor.map(|factor| format!("--load-factor {}", factor as f64 / LoadTerms::ONE as f64));
         scenarios.chain(weights).chain(factor).collect()
     }
+}
+
+/// Returns what to say if incidents would multiply a load in whose place the traces of an epoch have another pace.
+pub fn without_load(plan: &Plan, epoch: &Epoch) -> Option<String> {
+    let multiplies =
+        |source: &Source, incident: &Incident| plan.changes(source).any(|(of, _)| of.name == incident.name);
+    let is_in_use = |source: &Source| match source.scenario {
+        Some(_) => epoch.load.is_some(),
+        None => epoch.arrivals == Arrivals::Load,
+    };
+    let idle = plan.incidents.iter().filter(|incident| {
+        incident.rate.is_some() && !plan.load.iter().any(|source| is_in_use(source) && multiplies(source, incident))
+    });
+    let names: Vec<String> = idle.map(|incident| foreign(plan.text(incident.name)).to_string()).collect();
+    let its = if names.len() == 1 { "its" } else { "their" };
+    let why = "multiplies a load in whose place there is another pace";
+    (!names.is_empty())
+        .then(|| format!("incident {}: {its} `rate` has no effect, since it {why}", listed(&names, "and")))
 }
 
 /// Parses `NAME=N`.

@@ -12,7 +12,7 @@ mod terminal;
 
 use super::sending::SendingFlags;
 use super::timing::{Timing, TimingFlags};
-use super::{Exit, Failure, environment, memory, metrics, output, scenarios};
+use super::{Exit, Failure, environment, load, memory, metrics, output, scenarios};
 use crate::clock;
 use crate::disk;
 use crate::engine::{self, Job, Sent};
@@ -155,9 +155,8 @@ impl Run {
         let opened = outlet::open(&self.exporter, Exporter::Otlp, run, messages.observer())?;
         let destination = opened.destination.clone();
         self.say(|| prepared.summary(&opened.name));
-        if let Some(note) = environment::without_effect() {
-            self.say(|| note);
-        }
+        let idle = load::without_load(run.plan(), &run.schedule().epochs()[0]);
+        environment::without_effect().into_iter().chain(idle).for_each(|note| self.say(|| note));
         let written = |ending, totals| Manifest {
             full_speed: timing.at_full_speed,
             destination: Some(destination.clone()),

@@ -126,10 +126,11 @@ impl Serve {
                 clock: Arc::new(clock::Process),
             });
             let session = session.map_err(|e| Failure::usage(e.to_string()))?;
+            let library = Library::new(paths.clone(), edition, session.opening());
             let app = Arc::new(App {
                 session,
                 database,
-                library: Arc::new(Library::new(paths.clone(), edition)),
+                library: Arc::new(library),
                 live: Live::default(),
                 cache: Cache::default(),
                 host: Host::new(&options.host, &options.names, ip),

@@ -219,7 +219,7 @@ fn start_before(plan: &Arc<Plan>, terms: LoadTerms, count: u64, end: u64) -> u64
     let starts = |opening: u64| -> Result<u64, ScheduleError> {
         let load = Some(LoadTerms { anchor: opening, ..terms });
         let schedule = Schedule::of(Epoch { first: 0, opening, arrivals: Arrivals::Load, load })?;
-        Ok(Starts::new(plan, 0, schedule).last_at_or_before(0, end).map_or(0, |last| last + 1))
+        Ok(Starts::new(plan, 0, schedule, opening).last_at_or_before(0, end).map_or(0, |last| last + 1))
     };
     let count = starts(0).map_or(count, |all| all.min(count));
     let (mut low, mut high) = (0, end / MS);

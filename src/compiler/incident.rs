@@ -1,4 +1,5 @@
-//! Incidents: their windows. What they change is resolved with the spans that they select.
+//! Incidents: their windows. What they change of spans is resolved with the spans that they select, and what they change of
+//! rates with the load.
 
 use super::tables::Tables;
 use crate::language::scenario::incident::{At, Incident};
@@ -13,6 +14,6 @@ pub fn add(incidents: &[Incident], tables: &mut Tables) {
             At::TimeOfDay(time) => Opening::TimeOfDay(time),
         };
         let Incident { length, every, .. } = *incident;
-        tables.program.incidents.push(plan::Incident { name, at, length, every });
+        tables.program.incidents.push(plan::Incident { name, at, length, every, rate: None });
     }
 }

@@ -4,8 +4,9 @@ use super::report::Report;
 use super::times::without_values;
 use crate::language::diagnostic::{Problem, Role};
 use crate::language::scenario::Model;
+use crate::language::scenario::incident::Incident;
 use crate::language::scenario::load::{Form, Load};
-use crate::plan::{Dist, Point, Program, ScenarioId, Source, SourceForm, UNITS_A_SECOND, limits};
+use crate::plan::{Dist, Point, Program, RateChange, ScenarioId, Source, SourceForm, UNITS_A_SECOND, glob, limits};
 
 /// Adds the sources to the program, whose scenarios are those of the model.
 pub fn sources(model: &Model, program: &mut Program, report: &mut Report) {
@@ -32,6 +33,41 @@ pub fn sources(model: &Model, program: &mut Program, report: &mut Report) {
         }
         program.load.push(source);
     }
+    for (at, incident) in model.incidents.iter().enumerate() {
+        change_rate(model, at, incident, program, report);
+    }
+}
+
+/// Adds what an incident, the one at a position among all, makes of rates.
+fn change_rate(model: &Model, at: usize, incident: &Incident, program: &mut Program, report: &mut Report) {
+    let Some(times) = &incident.rate else { return };
+    let names = model.scenarios.iter().map(|scenario| &scenario.name.value).zip((0..).map(ScenarioId));
+    let is_selected = |name: &str| incident.scenario_glob().is_none_or(|glob| glob::matches(&glob.value, name));
+    let selected: Vec<ScenarioId> = names.filter(|(name, _)| is_selected(name)).map(|(_, id)| id).collect();
+    let is_at_a_rate = |id: &ScenarioId| {
+        let source = program.own_source(*id).or(program.shared_source());
+        source.is_some_and(|source| matches!(source.form, SourceForm::Rate { .. }))
+    };
+    if selected.is_empty() {
+        // What selects nothing has been reported.
+        return;
+    }
+    if !selected.iter().any(is_at_a_rate) {
+        return report.add(Problem::NoRate, times.loc);
+    }
+    let scenarios = if incident.scenario_glob().is_some() { selected } else { vec![] };
+    program.incidents[at].rate = Some(RateChange { times: times.value, scenarios });
+    let peak: f64 = program.load.iter().map(|source| program.peak_rate(source)).sum();
+    let problem = if peak > limits::LOAD_RATE {
+        Problem::LoadTooHigh { limit: limits::LOAD_RATE as u64 }
+    } else if program.load.iter().any(|source| program.rate_changes(source) > limits::RATE_CHANGES) {
+        Problem::RateChangesTooOften { limit: limits::RATE_CHANGES as u64 }
+    } else {
+        return;
+    };
+    report.add(problem, times.loc);
+    // It is reported once.
+    program.incidents[at].rate = None;
 }
 
 fn form(load: &Load) -> SourceForm {

@@ -234,7 +234,7 @@ mod tests {
         let interval = Arrivals::Interval { min_ns: 0, max_ns: SECOND, lanes: 7 };
         let poisson = Arrivals::Poisson { count: 100, per_ns: SECOND };
         for arrivals in [even, interval, poisson] {
-            let mut starts = Starts::new(&Arc::new(fixture::plan()), 42, Schedule::new(NOW, arrivals).unwrap());
+            let mut starts = Starts::new(&Arc::new(fixture::plan()), 42, Schedule::new(NOW, arrivals).unwrap(), NOW);
             for (end, seconds) in [(0, 0), (50, 1), (3_000, 10), (3_000, 20), (40, 100)] {
                 let sent = Sent { end, stopped: NOW + seconds * SECOND, traces: 0 };
                 let left = first_left(&mut starts, sent, LONGEST);
@@ -252,7 +252,7 @@ mod tests {
             let arrivals = Arrivals::Even { count: 100, per_ns: SECOND };
             schedule.push_epoch(Epoch::new(first, NOW + seconds * SECOND, arrivals)).unwrap();
         }
-        let mut starts = Starts::new(&Arc::new(fixture::plan()), 42, schedule);
+        let mut starts = Starts::new(&Arc::new(fixture::plan()), 42, schedule, NOW);
         for (stopped, left) in [(SECOND + SECOND / 2, 151), (2 * SECOND, 201), (9 * SECOND, 250)] {
             assert_eq!(first_left(&mut starts, Sent { end: 250, stopped: NOW + stopped, traces: 0 }, 0), left);
         }

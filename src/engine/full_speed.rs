@@ -88,7 +88,7 @@ mod tests {
 
     fn full_speed() -> FullSpeed {
         let schedule = Schedule::new(NOW - REACH, FIRST_ARRIVALS).unwrap();
-        FullSpeed::new(Starts::new(&Arc::new(fixture::plan()), 42, schedule), 0, REACH, NOW)
+        FullSpeed::new(Starts::new(&Arc::new(fixture::plan()), 42, schedule, NOW), 0, REACH, NOW)
     }
 
     /// Simulates `n` seconds on a machine that generates `capacity` traces a second, as far as they have ended. Returns the

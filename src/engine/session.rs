@@ -220,7 +220,8 @@ impl Session {
     /// Returns the rate at which traces are to start now, in traces per second.
     fn target_rate(&self, wanted: &Wanted) -> f64 {
         let (epoch, now) = (self.epoch(wanted), self.shared.clock.now());
-        let starts = journal::only(epoch).map(|schedule| Starts::new(&wanted.weighted, self.shared.seed, schedule));
+        let starts = journal::only(epoch)
+            .map(|schedule| Starts::new(&wanted.weighted, self.shared.seed, schedule, self.shared.beginning.start));
         // Settings are checked before they are wanted.
         starts.map_or(0.0, |mut starts| starts.rate(now))
     }
@@ -228,6 +229,11 @@ impl Session {
     /// Returns the plan as compiled, with the weights that its files give.
     pub fn plan(&self) -> Arc<Plan> {
         self.shared.control.wanted().plan.clone()
+    }
+
+    /// Returns the start of the schedule, from which the windows of incidents are counted, in ns since 1970.
+    pub fn opening(&self) -> u64 {
+        self.shared.opening
     }
 
     pub fn settings(&self) -> Settings {

@@ -2,6 +2,7 @@
 
 use crate::plan::{BlockId, Chance, Constant, DistForm, DistId, Expr, ExprId, IncidentId, Inst, Plan};
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 
 /// What an incident changes of the spans of an operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +63,31 @@ pub fn causes(plan: &Plan, incident: IncidentId) -> Vec<Cause> {
         }
     }
     found.into_iter().map(|((service, operation), changes)| Cause { service, operation, changes }).collect()
+}
+
+impl Display for Effect {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Effect::Slower { times, is_replaced, is_longer } => {
+                let times = format!("{times} times as long");
+                let words = [
+                    (*is_replaced, "a time of its own"),
+                    (times != "1 times as long", &times[..]),
+                    (*is_longer, "a time longer"),
+                ];
+                let words: Vec<&str> =
+                    words.into_iter().filter(|(applies, _)| *applies).map(|(_, word)| word).collect();
+                f.write_str(&words.join(", "))
+            }
+            Effect::Fails { error, chance } if *chance == 1.0 => write!(f, "fails with {error}"),
+            Effect::Fails { error, chance } => {
+                write!(f, "fails with {error} ({} %)", (chance * 1e6).round() / 1e4)
+            }
+            Effect::Down => f.write_str("down"),
+            Effect::Version { version } => write!(f, "version {version}"),
+            Effect::Decides => f.write_str("decides"),
+        }
+    }
 }
 
 struct Search<'a> {

@@ -2,52 +2,65 @@
 
 use super::parts::{Parts, TOTAL};
 use super::{Figure, Figures, Spans};
-use crate::plan::{BlockId, Extent, InForce, Plan};
+use crate::plan::{BlockId, Expectation, Extent, InForce, Plan, ScenarioId};
 
 /// The figures of a part, or what is known of one that can't be analysed.
 pub type Known = Result<Figures, Option<f64>>;
 
-/// Returns the figures of each part. The error means that one of its scenarios can't be analysed; it holds the share of
-/// traces that belong to the part, if that is still known. `rates` are those of the scenarios, in any unit.
-pub fn figures(plan: &Plan, rates: &[f64], in_force: &InForce, parts: &Parts) -> Vec<Known> {
-    let sum: f64 = rates.iter().sum();
-    let mut sums: Vec<Sum> = vec![Sum { own: Some(0.0), ..Sum::default() }; parts.subjects.len()];
-    let mut scenarios = 0;
-    for id in plan.scenario_ids() {
-        let share = rates[id.index()] / sum;
-        scenarios += u32::from(share > 0.0);
-        let own = parts.of_scenario(id);
-        let of_block = |block: BlockId| parts.of_block(block).iter().copied().chain([own]).collect();
-        let Some(expected) = plan.expectation_by_part(id, in_force, of_block) else {
-            let touched = plan.spans_of(id).iter().flat_map(|block| of_block(*block)).chain([TOTAL]);
-            touched.for_each(|part| sums[part].unknown = true);
+/// What is expected of the traces of each scenario while some incidents are in force; `None` of one that can't be analysed.
+pub struct Expected(Vec<Option<Expectation>>);
+
+impl Expected {
+    pub fn new(plan: &Plan, in_force: &InForce, parts: &Parts) -> Expected {
+        let of_scenario = |id| plan.expectation_by_part(id, in_force, |block| of_block(parts, id, block));
+        Expected(plan.scenario_ids().map(of_scenario).collect())
+    }
+
+    /// Returns the figures of each part. The error means that one of its scenarios can't be analysed; it holds the share of
+    /// traces that belong to the part, if that is still known. `rates` are those of the scenarios, in any unit.
+    pub fn figures(&self, plan: &Plan, rates: &[f64], parts: &Parts) -> Vec<Known> {
+        let sum: f64 = rates.iter().sum();
+        let mut sums: Vec<Sum> = vec![Sum { own: Some(0.0), ..Sum::default() }; parts.subjects.len()];
+        let mut scenarios = 0;
+        for (id, expected) in plan.scenario_ids().zip(&self.0) {
+            let share = rates[id.index()] / sum;
+            scenarios += u32::from(share > 0.0);
+            let own = parts.of_scenario(id);
+            let Some(expected) = expected else {
+                let touched = plan.spans_of(id).iter().flat_map(|block| of_block(parts, id, *block)).chain([TOTAL]);
+                touched.for_each(|part| sums[part].unknown = true);
+                sums[own].traces = share;
+                continue;
+            };
+            let whole = expected.extents.get(&own).copied().unwrap_or(Extent::NOTHING);
+            sums[own] = Sum { failed: expected.failed, ..Sum::default() };
+            sums[own].add(1.0, whole, expected.spans);
             sums[own].traces = share;
-            continue;
-        };
-        let mut extents = expected.extents;
-        let whole = extents.remove(&own).unwrap_or(Extent::NOTHING);
-        sums[own] = Sum { failed: expected.failed, ..Sum::default() };
-        sums[own].add(1.0, whole, expected.spans);
-        sums[own].traces = share;
-        sums[TOTAL].add(share, whole, expected.spans);
-        sums[TOTAL].failed += share * expected.failed;
-        for block in &expected.blocks {
-            let runs = share * block.runs;
-            for part in parts.of_block(block.block) {
-                sums[*part].spans += runs;
-                sums[*part].failed += runs * block.failed;
-                let own = sums[*part].own.zip(if runs > 0.0 { block.own } else { Some(0.0) });
-                sums[*part].own = own.map(|(sum, own)| sum + runs * own);
+            sums[TOTAL].add(share, whole, expected.spans);
+            sums[TOTAL].failed += share * expected.failed;
+            for block in &expected.blocks {
+                let runs = share * block.runs;
+                for part in parts.of_block(block.block) {
+                    sums[*part].spans += runs;
+                    sums[*part].failed += runs * block.failed;
+                    let own = sums[*part].own.zip(if runs > 0.0 { block.own } else { Some(0.0) });
+                    sums[*part].own = own.map(|(sum, own)| sum + runs * own);
+                }
+            }
+            for (part, extent) in expected.extents.iter().filter(|(part, _)| **part != own) {
+                sums[*part].add(share, *extent, 0.0);
             }
         }
-        for (part, extent) in extents {
-            sums[part].add(share, extent, 0.0);
-        }
+        sums[TOTAL].traces = 1.0;
+        let all = (!sums[TOTAL].unknown).then_some(sums[TOTAL].spans);
+        let known = sums.into_iter().enumerate();
+        known.map(|(part, sum)| sum.figures(parts.subjects[part].is_of_traces(), scenarios, all)).collect()
     }
-    sums[TOTAL].traces = 1.0;
-    let all = (!sums[TOTAL].unknown).then_some(sums[TOTAL].spans);
-    let known = sums.into_iter().enumerate();
-    known.map(|(part, sum)| sum.figures(parts.subjects[part].is_of_traces(), scenarios, all)).collect()
+}
+
+/// Returns the parts to which the spans of a scenario's block belong.
+fn of_block(parts: &Parts, scenario: ScenarioId, block: BlockId) -> Vec<usize> {
+    parts.of_block(block).iter().copied().chain([parts.of_scenario(scenario)]).collect()
 }
 
 /// A sum over scenarios, weighted by their shares.

@@ -89,7 +89,12 @@ impl Finder {
         while search.first < search.end {
             search.end -= 1;
             let index = search.end;
-            let scenario = self.starts.own(index).unwrap_or_else(|| self.chosen.get(run.choice(), index));
+            let (start, own) = match run.choice().is_changing() {
+                true => self.starts.start_and_own(index),
+                // A scenario that is chosen by weight alone is known without the start.
+                false => (0, self.starts.own(index)),
+            };
+            let scenario = own.unwrap_or_else(|| self.chosen.get(run.choice(), index, start));
             if scenarios.binary_search(&scenario).is_err() {
                 continue;
             }

@@ -5,8 +5,9 @@ use super::code::Code;
 use super::identity::Identity;
 use super::random::{Purpose, Random, key};
 use super::resources;
-use super::schedule::{Schedule, Starts};
-use crate::plan::{InForce, IncidentId, Plan, ScenarioId, Windows};
+use super::schedule::{Arrivals, Schedule, Starts};
+use super::surges::Surges;
+use crate::plan::{InForce, IncidentId, Plan, RateChange, ScenarioId, Windows};
 use crate::trace::{Origin, Resources};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Run {
     pub fn going_on(plan: Arc<Plan>, seed: u64, schedule: Schedule, began: Beginning) -> Run {
         let Beginning { tag, start } = began;
         let code = Code::new(&plan, seed, start);
-        let choice = Choice::new(&weights(&plan, &schedule), seed);
+        let choice = choice(&plan, seed, &schedule, start);
         Run {
             seed,
             start,
@@ -86,7 +87,7 @@ impl Run {
 
     /// Returns the starts of the run's traces, by the schedule with which it began.
     pub fn starts(&self) -> Starts {
-        Starts::new(self.plan(), self.seed, self.schedule.clone())
+        Starts::new(self.plan(), self.seed, self.schedule.clone(), self.start)
     }
 
     /// Returns the tag that distinguishes this run's ids from those of other runs with the same seed: a hash of the plan
@@ -129,8 +130,11 @@ impl Run {
     /// Returns the scenario of the trace with this index, by the schedule with which the run began. If the plan has a load,
     /// this takes about as long as making a trace.
     pub fn scenario(&self, index: u64) -> ScenarioId {
-        let own = if self.plan().load.is_empty() { None } else { self.starts().own(index) };
-        own.unwrap_or_else(|| self.choice.scenario(index))
+        if self.plan().load.is_empty() {
+            return self.choice.scenario(index, self.start);
+        }
+        let (start, own) = self.starts().start_and_own(index);
+        own.unwrap_or_else(|| self.choice.scenario(index, start))
     }
 
     pub(super) fn choice(&self) -> &Choice {
@@ -146,16 +150,23 @@ impl Run {
     }
 }
 
-/// Returns the weights by which scenarios are chosen for the traces that are not of a source of their own.
-fn weights(plan: &Plan, schedule: &Schedule) -> Vec<f64> {
+/// Makes the choice of scenarios for the traces that are not of a source of their own.
+fn choice(plan: &Plan, seed: u64, schedule: &Schedule, start: u64) -> Choice {
     let epoch = schedule.epochs()[0];
     let weights = plan.scenarios.iter().map(|scenario| scenario.weight);
-    if plan.load.is_empty() {
-        return weights.collect();
-    }
-    let own = plan.have_own_source();
-    if epoch.load.is_some() {
-        return weights.zip(own).map(|(weight, own)| if own { 0.0 } else { weight }).collect();
-    }
-    epoch.mean_rates(plan)
+    let (own, is_load) = (plan.have_own_source(), epoch.load.is_some());
+    let weights: Vec<f64> = match is_load {
+        _ if plan.load.is_empty() => weights.collect(),
+        true => weights.zip(&own).map(|(weight, own)| if *own { 0.0 } else { weight }).collect(),
+        false => epoch.mean_rates(plan),
+    };
+    // What affects all that share a load is only in the times at which they start.
+    let changes_mix = |change: &RateChange| {
+        let mut shared = plan.scenario_ids().filter(|id| !own[id.index()]).map(|id| change.affects(id));
+        let first = shared.next();
+        shared.any(|affected| Some(affected) != first)
+    };
+    let by_load = is_load && epoch.arrivals == Arrivals::Load;
+    let surges = Surges::new(plan, start, |change| by_load && changes_mix(change));
+    Choice::new(&weights, surges, seed)
 }

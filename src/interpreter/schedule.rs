@@ -8,6 +8,7 @@
 //! plan's, which are made of rates (`stream`, `table`), and those of the flags, variables and settings (`base`).
 
 mod base;
+mod expected;
 mod interval;
 mod poisson;
 mod stream;
@@ -292,15 +293,18 @@ pub struct Starts {
     plan: Arc<Plan>,
     seed: u64,
     schedule: Arc<Schedule>,
+    /// The start of the run, from which the windows of incidents are counted, in ns since 1970.
+    run_start: u64,
     base: Base,
     /// The arrivals of the epoch at this position, which is the last one that was asked for and has a load.
     superposed: Option<(usize, Box<Superposed>)>,
 }
 
 impl Starts {
-    /// Makes the starts of a plan's traces by a schedule.
-    pub fn new(plan: &Arc<Plan>, seed: u64, schedule: impl Into<Arc<Schedule>>) -> Self {
-        Starts { plan: plan.clone(), seed, schedule: schedule.into(), base: Base::new(seed), superposed: None }
+    /// Makes the starts of a plan's traces by a schedule, in a run that starts at `run_start`, in ns since 1970.
+    pub fn new(plan: &Arc<Plan>, seed: u64, schedule: impl Into<Arc<Schedule>>, run_start: u64) -> Self {
+        let (plan, schedule) = (plan.clone(), schedule.into());
+        Starts { plan, seed, schedule, run_start, base: Base::new(seed), superposed: None }
     }
 
     /// Returns the schedule in use.
@@ -323,7 +327,7 @@ impl Starts {
         let epoch = &self.schedule.epochs[at];
         let terms = epoch.load?;
         if self.superposed.as_ref().is_none_or(|(known, _)| *known != at) {
-            self.superposed = Some((at, Superposed::new(&self.plan, self.seed, epoch, terms).into()));
+            self.superposed = Some((at, Superposed::new(&self.plan, self.seed, epoch, terms, self.run_start).into()));
         }
         self.superposed.as_mut().map(|(_, superposed)| (&mut **superposed, &mut self.base))
     }

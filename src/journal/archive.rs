@@ -260,7 +260,7 @@ impl Archive {
 
     /// Returns the starts of an era's traces, which must be one of the archive's.
     pub fn starts(&self, era: &Era) -> Option<Starts> {
-        Some(Starts::new(&self.plan_of(era).ok()?, self.seed, only(era.epoch).ok()?))
+        Some(Starts::new(&self.plan_of(era).ok()?, self.seed, only(era.epoch).ok()?, self.start))
     }
 
     /// Returns the run with all its epochs, or `None` if its plan or weights changed during the run.

@@ -3,7 +3,7 @@
 //! An incident is in force in windows of time, which [`Windows`] computes for a run. What it changes is a part of the code:
 //! an [`super::Expr::Incident`] is true in its windows, and guards failures, terms of times ([`super::Change`]) and calls.
 
-use super::id::{ExprId, IncidentId, TextId};
+use super::id::{ExprId, IncidentId, ScenarioId, TextId};
 use serde::{Deserialize, Serialize};
 
 /// A day in ns.
@@ -21,6 +21,27 @@ pub struct Incident {
     /// only one window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<u64>,
+    /// What it makes of the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateChange>,
+}
+
+/// A change of the rates at which traces start, as the load of the files says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateChange {
+    /// The factor of the rates; finite and not negative.
+    pub times: f64,
+    /// The scenarios that start as much more or less often, in ascending order; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenarios: Vec<ScenarioId>,
+}
+
+impl RateChange {
+    /// Reports whether it changes the rate of a scenario.
+    pub fn affects(&self, scenario: ScenarioId) -> bool {
+        self.scenarios.is_empty() || self.scenarios.binary_search(&scenario).is_ok()
+    }
 }
 
 /// The start of an incident's first window.
@@ -61,7 +82,7 @@ impl Incident {
                 let today = start - start % DAY + time;
                 if today < start { today.saturating_add(DAY) } else { today }
             }
-            (Opening::TimeOfDay(time), Some(every)) => time % every,
+            (Opening::TimeOfDay(time), Some(every)) => time % every.max(1),
         };
         Windows { first, length: self.length, every: self.every.unwrap_or(0) }
     }
@@ -79,6 +100,30 @@ impl Windows {
         let Some(since) = time.checked_sub(self.first) else { return false };
         let since = if self.every == 0 { since } else { since % self.every };
         since < self.length
+    }
+
+    /// Returns the time from window to window in ns, or `None` if the windows do not repeat: there is only one, or each opens
+    /// when the one before it closes.
+    pub fn period(self) -> Option<u64> {
+        (self.every > self.length).then_some(self.every)
+    }
+
+    /// Returns the time after which the windows repeat, or nothing changes any more.
+    pub fn settled(self) -> u64 {
+        if self.every == 0 { self.first.saturating_add(self.length) } else { self.first }
+    }
+
+    /// Returns the first time after `time` at which a window opens or closes, if there is one.
+    pub fn next_change(self, time: u64) -> Option<u64> {
+        let Some(since) = time.checked_sub(self.first) else { return Some(self.first) };
+        if self.every == self.length {
+            return None;
+        }
+        let passed = if self.every == 0 { since } else { since % self.every };
+        match self.length.checked_sub(passed) {
+            Some(left) if left > 0 => time.checked_add(left),
+            _ => time.checked_add(self.period()? - passed),
+        }
     }
 
     /// Returns the windows that are open at a time from `from` to before `to`, in order. They are not cut to it.
@@ -142,7 +187,7 @@ mod tests {
     const START: u64 = 1_767_225_600_000_000_000 + 9 * HOUR + 45 * 60_000_000_000;
 
     fn windows(at: Opening, length: u64, every: Option<u64>) -> Windows {
-        Incident { name: TextId(0), at, length, every }.windows(START)
+        Incident { name: TextId(0), at, length, every, rate: None }.windows(START)
     }
 
     #[test]
@@ -156,6 +201,22 @@ mod tests {
             assert!(!often.contain(at - 1) && often.contain(at) && often.contain(at + 9) && !often.contain(at + 10));
         }
         assert!(!often.contain(START) && !often.contain(0));
+    }
+
+    #[test]
+    fn the_changes_are_where_windows_open_and_close() {
+        let changes = |windows: Windows, from: u64, count: usize| {
+            let next = |time: &u64| windows.next_change(*time);
+            std::iter::successors(next(&from), next).take(count).map(|time| (time - START) / HOUR).collect::<Vec<_>>()
+        };
+        let once = windows(Opening::AfterStart(HOUR), 2 * HOUR, None);
+        assert_eq!((changes(once, 0, 9), once.period(), once.settled()), (vec![1, 3], None, START + 3 * HOUR));
+        let often = windows(Opening::AfterStart(HOUR), 2 * HOUR, Some(5 * HOUR));
+        assert_eq!(changes(often, 0, 6), [1, 3, 6, 8, 11, 13]);
+        assert_eq!(changes(often, START + 501 * HOUR, 3), [503, 506, 508]);
+        assert_eq!((often.period(), often.settled()), (Some(5 * HOUR), START + HOUR));
+        let always = windows(Opening::AfterStart(HOUR), HOUR, Some(HOUR));
+        assert_eq!((changes(always, 0, 9), always.period(), always.settled()), (vec![1], None, START + HOUR));
     }
 
     #[test]

@@ -78,3 +78,5 @@ pub const LOAD_TIME: u64 = 100 * 366 * 86_400 * 1_000_000_000;
 pub const JOB_EVERY: u64 = 1_000_000;
 /// The maximum number of traces a second of all sources together, each at its peak.
 pub const LOAD_RATE: f64 = 1e8;
+/// The maximum number of stretches of time in which the rate of a source changes evenly, until they repeat.
+pub const RATE_CHANGES: u128 = 100_000;

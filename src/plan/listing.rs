@@ -191,7 +191,12 @@ impl Program {
                 }
             }
             write!(f, " for {}", duration(incident.length))?;
-            incident.every.map_or(Ok(()), |every| write!(f, " every {}", duration(every)))
+            incident.every.map_or(Ok(()), |every| write!(f, " every {}", duration(every)))?;
+            let Some(rate) = &incident.rate else { return Ok(()) };
+            write!(f, " rate x{}", rate.times)?;
+            let of = if rate.scenarios.is_empty() { "" } else { " of" };
+            f.write_str(of)?;
+            rate.scenarios.iter().try_for_each(|scenario| write!(f, " {scenario}"))
         })
     }
 

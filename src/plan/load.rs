@@ -1,9 +1,10 @@
 //! The load: when traces of which scenarios start, as far as the scenario files say so.
 
+use super::Program;
 use super::dist::Dist;
 use super::id::ScenarioId;
+use super::incident::{DAY, Incident, Opening, RateChange};
 use super::notation::duration;
-use super::{Plan, Program};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 
@@ -96,6 +97,62 @@ fn per_second(units: f64) -> f64 {
 }
 
 impl Program {
+    /// Returns the factor by which the weight of its scenario multiplies a source: the weight, but a scheduled job, which
+    /// has no rate, only is or is not.
+    pub fn own_factor(&self, source: &Source) -> f64 {
+        let scenario = source.scenario.and_then(|scenario| self.scenarios.get(scenario.index()));
+        let weight = scenario.map_or(1.0, |scenario| scenario.weight);
+        match source.form {
+            SourceForm::Rate { .. } => weight,
+            SourceForm::Job { .. } => f64::from(u8::from(weight > 0.0)),
+        }
+    }
+
+    /// Returns the changes of rates that affect a source, with the incidents that make them.
+    pub fn changes<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = (&'a Incident, &'a RateChange)> {
+        let changes = self.incidents.iter().filter_map(|incident| Some((incident, incident.rate.as_ref()?)));
+        let is_rate = matches!(source.form, SourceForm::Rate { .. });
+        changes.filter(move |(_, change)| {
+            let shares = |scenario: &ScenarioId| self.own_source(*scenario).is_none();
+            let affects_shared = || change.scenarios.is_empty() || change.scenarios.iter().any(shares);
+            is_rate && source.scenario.map_or_else(affects_shared, |scenario| change.affects(scenario))
+        })
+    }
+
+    /// Returns the highest rate of a source in traces per second, with the weight of its scenario, if all incidents that raise
+    /// it are in force at that time.
+    pub fn peak_rate(&self, source: &Source) -> f64 {
+        let raised: f64 = self.changes(source).map(|(_, change)| change.times.max(1.0)).product();
+        source.form.peak_rate() * self.own_factor(source) * raised
+    }
+
+    /// Returns an upper bound on the number of stretches of time in which a source's rate changes evenly, in a table of them
+    /// that repeats.
+    pub fn rate_changes(&self, source: &Source) -> u128 {
+        let SourceForm::Rate { points, cycle, .. } = &source.form else { return 0 };
+        let last = points.last().map_or(0, |last| last.at);
+        let (mut settled, mut period, mut changes) = (if cycle.is_some() { 0 } else { last }, cycle.map(u128::from), 0);
+        let mut periods = vec![];
+        for (incident, _) in self.changes(source) {
+            let windows = incident.windows(0);
+            // A run may start at any time of the day.
+            let waits = if let (Opening::TimeOfDay(_), None) = (incident.at, incident.every) { DAY } else { 0 };
+            settled = settled.max(windows.settled().saturating_add(waits));
+            changes += 2;
+            if let Some(every) = windows.period() {
+                period = Some(period.map_or(every.into(), |period| lcm(period, every.into())));
+                periods.push(every);
+            }
+        }
+        if changes == 0 {
+            return points.len() as u128;
+        }
+        let time = settled as u128 + period.unwrap_or(0);
+        let repeated: u128 = periods.into_iter().map(|every| 2 * (time / every as u128 + 1)).sum();
+        let turns = cycle.map_or(1, |cycle| time / cycle as u128 + 1);
+        changes + repeated + turns * (points.len() as u128 + 1)
+    }
+
     /// Returns the source of the scenario itself, if it has one.
     pub fn own_source(&self, scenario: ScenarioId) -> Option<&Source> {
         let at = self.load.binary_search_by_key(&Some(scenario), |source| source.scenario).ok()?;
@@ -144,16 +201,13 @@ impl Program {
     }
 }
 
-impl Plan {
-    /// Returns the factor by which the weight of its scenario multiplies a source: the weight, but a scheduled job, which
-    /// has no rate, only is or is not.
-    pub fn own_factor(&self, source: &Source) -> f64 {
-        let weight = source.scenario.map_or(1.0, |scenario| self.scenarios[scenario.index()].weight);
-        match source.form {
-            SourceForm::Rate { .. } => weight,
-            SourceForm::Job { .. } => f64::from(u8::from(weight > 0.0)),
-        }
+/// Returns the least common multiple of two periods, at most 2^126.
+pub fn lcm(one: u128, other: u128) -> u128 {
+    let (mut a, mut b) = (one, other);
+    while b > 0 {
+        (a, b) = (b, a % b);
     }
+    (one / a.max(1)).saturating_mul(other).min(1 << 126)
 }
 
 /// Formats a rate in the shortest unit of time in which it has at most five decimals: `40/s`, `100/m`, `1/d`.

@@ -83,7 +83,9 @@ impl Plan {
     ///     last point is within the cycle.
     /// 27. A scheduled job begins within its period, and its jitter, which reads no value and is no mix, is shorter.
     /// 28. No time is longer than [`super::limits::LOAD_TIME`], and all sources at their peaks, multiplied by the weights, make at
-    ///     most [`super::limits::LOAD_RATE`] traces a second.
+    ///     most [`super::limits::LOAD_RATE`] traces a second, even while all incidents are in force that raise them.
+    /// 29. The factor that an incident has for rates is finite and not negative, and its scenarios are ascending; with all of them,
+    ///     a source changes at most [`super::limits::RATE_CHANGES`] times until its changes repeat.
     ///
     /// Code
     /// 24. One trace runs at most [`super::limits::STEPS`] instructions, an event counted with its turns, of which there are 1 to

@@ -1,16 +1,20 @@
 //! The form for people: a table for each `--by`, and the sources of the figures.
 
 use super::malformed::{Malformed, malformed};
-use super::{By, Explain};
+use super::{By, Explain, Load};
 use crate::cli::table::Table;
 use crate::explain::{Explanation, Figure, Part, Subject};
 use crate::plan::Plan;
 use crate::text::{bytes, count, duration, grouped, three_figures};
 
-/// Formats an explanation. `rate` is in traces per second.
-pub fn text(flags: &Explain, explanation: &Explanation, plan: &Plan, rate: Option<f64>) -> String {
+/// Formats an explanation. `rate` is in traces per second; `load` is that of the run, if it changes.
+pub fn text(flags: &Explain, explanation: &Explanation, plan: &Plan, rate: Option<f64>, load: Option<Load>) -> String {
     let sampled = explanation.traces > 0;
     let mut out = tables(flags, explanation, rate);
+    if let Some(Load { mean, peak }) = load {
+        let [mean, peak] = [mean, peak].map(|rate| number(Figure::Exact(rate)));
+        out += &format!("load: {mean} traces/s on average, at most {peak}\n");
+    }
     for Malformed { kind, percent, what, operations } in malformed(plan) {
         let operations = count(operations as u64, "operation");
         out += &format!("malformed: {kind}, {percent} % of the {what} of {operations}\n");

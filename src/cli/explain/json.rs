@@ -1,38 +1,40 @@
 //! The form for programs. The help text documents the keys.
 
 use super::malformed::malformed;
-use super::{Explain, moment};
+use super::{Explain, Load, moment};
 use crate::cli::parse::format_time;
 use crate::explain::{Effect, Explanation, Figure, Held, Impact, Part, Question, Subject, Timeline};
-use crate::interpreter::Run;
 use crate::plan::incident::DAY;
 use crate::plan::{InForce, Plan};
 use serde_json::{Map, Value, json};
 
-/// Formats an explanation. `rate` is in traces per second.
-/// `at` is the time of the figures in ns since 1970, with the incidents that are in force, if a time is given.
+/// Formats an explanation. `rate` is in traces per second; `load` is that of the run, if it changes. `at` is the time of the figures in ns since 1970, with the incidents that are in force, if a time is given.
 pub fn text(
     flags: &Explain,
     explanation: &Explanation,
     held: &[Held],
-    run: &Run,
+    plan: &Plan,
     rate: Option<f64>,
+    load: Option<Load>,
     at: Option<(u64, &InForce)>,
 ) -> String {
     let mut whole = json!({
-        "plan": run.plan().digest_hex(),
+        "plan": plan.digest_hex(),
         "seed": flags.seed,
         "sampled_traces": explanation.traces,
     });
+    if let Some(Load { mean, peak }) = load {
+        whole["load"] = json!({ "mean_per_second": mean, "peak_per_second": peak });
+    }
     if let (Value::Object(whole), Some((at, in_force))) = (&mut whole, at) {
         whole.insert("at".into(), format_time(at).into());
-        whole.insert("in_force".into(), names(run.plan(), in_force).into());
+        whole.insert("in_force".into(), names(plan, in_force).into());
     }
     add_parts(&mut whole, explanation, rate);
     if !held.is_empty() {
         whole["where"] = held.iter().map(condition).collect();
     }
-    let malformed: Vec<_> = malformed(run.plan()).collect();
+    let malformed: Vec<_> = malformed(plan).collect();
     if !malformed.is_empty() {
         whole["malformed"] = json!(malformed);
     }
@@ -68,13 +70,13 @@ pub fn timeline(flags: &Explain, question: &Question, timeline: &Timeline, rate:
             "in_force": names(&question.plan, &step.in_force),
             "steady": step.is_steady,
         });
-        add_parts(&mut object, &step.explanation, rate);
+        add_parts(&mut object, &step.explanation, rate.map(|_| step.rate));
         object
     });
     let whole = json!({
         "plan": question.plan.digest_hex(),
         "seed": flags.seed,
-        "start": format_time(question.start),
+        "start": format_time(question.epoch.opening),
         "sampled_traces": question.samples,
         "margin_ns": timeline.margin,
         "steps": steps.collect::<Vec<_>>(),
@@ -95,8 +97,10 @@ pub fn incidents(flags: &Explain, plan: &Plan, impacts: &[Impact], start: u64) -
         let touched = impact.touched.iter().map(|touched| {
             let mut object = subject(&touched.before.subject).1;
             object.insert("signals".into(), touched.signals.iter().map(|signal| moment::signal(*signal)).collect());
-            object.insert("before".into(), figures(&touched.before, None).into());
-            object.insert("during".into(), figures(&touched.during, None).into());
+            // Without a change of rates, what matters is the number for each trace.
+            let [before, during] = impact.rates.map(|rate| impact.rate.as_ref().map(|_| rate));
+            object.insert("before".into(), figures(&touched.before, before).into());
+            object.insert("during".into(), figures(&touched.during, during).into());
             Value::Object(object)
         });
         json!({
@@ -104,6 +108,7 @@ pub fn incidents(flags: &Explain, plan: &Plan, impacts: &[Impact], start: u64) -
             "for_ns": incident.length,
             "every_ns": incident.every,
             "windows": windows.take(MOST_WINDOWS).collect::<Vec<_>>(),
+            "rate": impact.rate.as_ref().map(|(times, scenarios)| json!({ "times": times, "scenarios": scenarios })),
             "causes": causes.collect::<Vec<_>>(),
             "touched": touched.collect::<Vec<_>>(),
         })

@@ -3,7 +3,7 @@
 use super::{Explain, human};
 use crate::cli::parse::format_time;
 use crate::cli::table::Table;
-use crate::explain::{Effect, Impact, Part, Signal, Timeline, Touched};
+use crate::explain::{Impact, Part, Signal, Step, Timeline, Touched};
 use crate::plan::incident::DAY;
 use crate::plan::{InForce, Incident, Plan};
 use crate::text::foreign::foreign;
@@ -24,12 +24,12 @@ pub fn timeline(flags: &Explain, plan: &Plan, timeline: &Timeline, rate: Option<
     let mut out = String::new();
     let mut rest = &timeline.steps[..];
     while let Some(first) = rest.first() {
-        let is_same = |explanation| Arc::ptr_eq(explanation, &first.explanation);
-        let length = rest.iter().take_while(|step| is_same(&step.explanation)).count();
+        let is_same = |step: &Step| Arc::ptr_eq(&step.explanation, &first.explanation) && step.rate == first.rate;
+        let length = rest.iter().take_while(|step| is_same(step)).count();
         let to = rest[length - 1].to;
         out += &format!("{} .. {}: {}", format_time(first.from), format_time(to), names(plan, &first.in_force));
         out += if first.is_steady { "\n\n" } else { " in a part of it, or about to be or to have been\n\n" };
-        out += &human::tables(flags, &first.explanation, rate);
+        out += &human::tables(flags, &first.explanation, rate.map(|_| first.rate));
         rest = &rest[length..];
     }
     let margin = duration(timeline.margin);
@@ -49,16 +49,23 @@ pub fn incidents(flags: &Explain, plan: &Plan, impacts: &[Impact], start: u64) -
         let incident = &plan.incidents[impact.incident.index()];
         out += &format!("{}  {}\n", foreign(plan.text(incident.name)), windows(incident, start));
         for cause in &impact.causes {
-            let changes: Vec<String> = cause.changes.iter().map(change).collect();
+            let changes: Vec<String> =
+                cause.changes.iter().map(|change| foreign(&change.to_string()).to_string()).collect();
             let (service, operation) = (foreign(&cause.service), foreign(&cause.operation));
             out += &format!("  {service}  {operation}: {}\n", listed(&changes, "and"));
         }
-        if impact.causes.is_empty() {
+        if let Some((times, scenarios)) = &impact.rate {
+            let names: Vec<String> = scenarios.iter().map(|name| foreign(name).to_string()).collect();
+            let of = if names.is_empty() { "all scenarios".into() } else { listed(&names, "and") };
+            out += &format!("  {of}: {times} times as many traces\n");
+        }
+        if impact.causes.is_empty() && impact.rate.is_none() {
             out += "  nothing reads it\n";
         }
-        let mut table = Table::new(3, &["", "touched", "signals", "spans a trace", "a span fails", "p50", "p99"]);
+        let spans = if impact.rate.is_some() { "spans/s" } else { "spans a trace" };
+        let mut table = Table::new(3, &["", "touched", "signals", spans, "a span fails", "p50", "p99"]);
         let touched = impact.touched.iter().filter(|touched| !touched.before.subject.is_of_traces());
-        touched.for_each(|touched| table.row(row(touched)));
+        touched.for_each(|touched| table.row(row(touched, impact)));
         if impact.touched.iter().any(|touched| !touched.before.subject.is_of_traces()) {
             out += &format!("\n{table}");
         }
@@ -95,32 +102,7 @@ fn windows(incident: &Incident, start: u64) -> String {
     format!("for {}{every}: {}{more}", format_duration(incident.length), shown.join(", "))
 }
 
-fn change(effect: &Effect) -> String {
-    match effect {
-        Effect::Slower { times, is_replaced, is_longer } => {
-            let mut words = vec![];
-            if *is_replaced {
-                words.push("a time of its own".into());
-            }
-            if *times != 1.0 {
-                words.push(format!("{times} times as long"));
-            }
-            if *is_longer {
-                words.push("a time longer".into());
-            }
-            words.join(", ")
-        }
-        Effect::Fails { error, chance } if *chance == 1.0 => format!("fails with {}", foreign(error)),
-        Effect::Fails { error, chance } => {
-            format!("fails with {} ({} %)", foreign(error), (chance * 1e6).round() / 1e4)
-        }
-        Effect::Down => "down".into(),
-        Effect::Version { version } => format!("version {}", foreign(version)),
-        Effect::Decides => "decides".into(),
-    }
-}
-
-fn row(touched: &Touched) -> Vec<String> {
+fn row(touched: &Touched, impact: &Impact) -> Vec<String> {
     let Touched { before, during, signals } = touched;
     let words: Vec<&str> = signals.iter().map(|of| signal(*of)).collect();
     let moved = |of: Signal, show: &dyn Fn(&Part) -> String| match signals.contains(&of) {
@@ -130,12 +112,20 @@ fn row(touched: &Touched) -> Vec<String> {
     let time = |part: &Part, of: fn(&crate::explain::Percentiles) -> u64| {
         part.durations.as_ref().map_or_else(|| "-".into(), |durations| duration(of(durations)))
     };
+    // Where rates change, the number of spans is that of a second.
+    let spans = |part: &Part, at: usize| {
+        let rate = impact.rate.as_ref().map_or(1.0, |_| impact.rates[at]);
+        human::number(part.spans.mean.times(rate))
+    };
     let (kind, name) = human::subject(&before.subject);
     vec![
         kind.into(),
         name,
         words.join(", "),
-        moved(Signal::Rate, &|part| human::number(part.spans.mean)),
+        match signals.contains(&Signal::Rate) {
+            true => format!("{} -> {}", spans(before, 0), spans(during, 1)),
+            false => spans(before, 0),
+        },
         moved(Signal::Errors, &|part| human::percent(part.failed)),
         moved(Signal::Latency, &|part| time(part, |durations| durations.p50)),
         moved(Signal::Latency, &|part| time(part, |durations| durations.p99)),

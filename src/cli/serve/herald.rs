@@ -6,6 +6,7 @@ use crate::cli::clock_watch::ClockWatch;
 use crate::cli::scenarios::shown;
 use crate::cli::signal::Signals;
 use crate::cli::{environment, output};
+use crate::clock;
 use crate::engine::{Pace, Phase, SessionState};
 use crate::export::deliver::Link;
 use crate::journal::{Manifest, ManifestFile};
@@ -102,23 +103,37 @@ impl Herald {
     /// Compiles the scenario files if they changed, on a thread of its own, because requests would have to wait otherwise.
     async fn look_at_files(&self) {
         let library = self.app.library.clone();
-        let change = tokio::task::spawn_blocking(move || library.poll()).await;
+        let app = self.app.clone();
+        let poll = move || library.poll(clock::now(), |plan| app.session.replace_plan(plan));
+        let change = tokio::task::spawn_blocking(poll).await;
         let change = change.unwrap_or(Change::None);
         if !matches!(change, Change::None) {
             self.app.cache.clear();
         }
         match change {
             Change::None => {}
-            Change::Compiled { same: true, .. } => self.say(Level::Info, "scenario files changed, the plan did not"),
-            Change::Compiled { plan, same: false } => {
-                self.say(Level::Info, format!("scenarios changed: plan {}, {}", plan.digest_short(), scenarios(&plan)));
-                self.app.session.replace_plan(plan);
+            Change::Over { lost } => self.say_lost(&lost),
+            Change::Compiled { plan, same, lost } => {
+                self.say_lost(&lost);
+                let text = match same {
+                    true => "scenario files changed, the plan did not".into(),
+                    false => format!("scenarios changed: plan {}, {}", plan.digest_short(), scenarios(&plan)),
+                };
+                self.say(Level::Info, text);
             }
             Change::Broken { errors } => {
                 let errors = count(errors as u64, "error");
                 let page = format!("{}/scenarios", self.app.url);
                 self.say(Level::Warn, format!("scenarios do not compile ({errors}, see {page}), the last plan stays"));
             }
+        }
+    }
+
+    /// Reports incidents that are over because the files have changed.
+    fn say_lost(&self, lost: &[String]) {
+        for name in lost {
+            let why = "the scenario files no longer have what it is for";
+            self.say(Level::Warn, format!("incident {} is over: {why}", foreign(name)));
         }
     }
 

@@ -76,7 +76,7 @@ impl<'m> Names<'m> {
     }
 
     fn selects(&self, incident: &Incident, span: usize, operation: &str) -> bool {
-        let Some(select) = &incident.select else { return incident.has_effect() };
+        let Some(select) = &incident.select else { return incident.changes_spans() };
         let fits = |field: &str, text: &str| select.glob(field).is_none_or(|glob| glob::matches(glob, text));
         fits("scenario", &self.scenario.name.value)
             && fits("service", &self.spans[span].service.value)

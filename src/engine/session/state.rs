@@ -88,7 +88,7 @@ impl Settings {
             let problem = "at least one scenario must have a weight above 0".to_string();
             SettingsError(if is_sum { problem } else { violations.to_string() })
         })?;
-        let peaks = weighted.load.iter().map(|source| source.form.peak_rate() * weighted.own_factor(source));
+        let peaks = weighted.load.iter().map(|source| weighted.peak_rate(source));
         if peaks.sum::<f64>() * self.factor as f64 / LoadTerms::ONE as f64 > limits::LOAD_RATE {
             let limit = limits::LOAD_RATE;
             return Err(SettingsError(format!("with this factor the load is more than {limit} traces a second")));

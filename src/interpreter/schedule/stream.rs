@@ -6,7 +6,8 @@ use super::{Epoch, LoadTerms, MAX_TIME};
 use crate::interpreter::dist::{Prepared, prepare};
 use crate::interpreter::identity::cipher;
 use crate::interpreter::random::{Purpose, Random, key, scaled};
-use crate::plan::{Dist, Plan, ScenarioId, SourceForm, TRACE_MASS, limits};
+use crate::interpreter::surges::Surges;
+use crate::plan::{Dist, Plan, RateChange, ScenarioId, Source, SourceForm, TRACE_MASS, UNITS_A_SECOND, limits};
 use aes::Aes128;
 use aes::cipher::BlockCipherEncrypt;
 use sha2::{Digest, Sha256};
@@ -68,10 +69,17 @@ pub(super) struct Job {
 
 /// Makes the streams of an epoch. The shared source is left out if the epoch does not arrive by it, or if no scenario shares
 /// it.
-pub(super) fn streams(plan: &Plan, seed: u64, epoch: &Epoch, terms: LoadTerms, is_shared: bool) -> Vec<Stream> {
+pub(super) fn streams(
+    plan: &Plan,
+    seed: u64,
+    epoch: &Epoch,
+    terms: LoadTerms,
+    is_shared: bool,
+    run_start: u64,
+) -> Vec<Stream> {
     let (mut streams, mut random) = (vec![], vec![]);
     // No table may overflow, even if a manifest was edited.
-    let peaks = plan.load.iter().map(|source| source.form.peak_rate() * plan.own_factor(source));
+    let peaks = plan.load.iter().map(|source| plan.peak_rate(source));
     let most = limits::LOAD_RATE / peaks.sum::<f64>().max(1.0);
     let terms_factor = (terms.factor as f64 / LoadTerms::ONE as f64).min(most);
     for source in &plan.load {
@@ -85,7 +93,15 @@ pub(super) fn streams(plan: &Plan, seed: u64, epoch: &Epoch, terms: LoadTerms, i
                 if factor == 0.0 {
                     continue;
                 }
-                let table = Table::new(points, *cycle, terms.anchor, factor);
+                let is_of_source = |change: &RateChange| plan.changes(source).any(|(_, of_source)| of_source == change);
+                let surges = Surges::new(plan, run_start, is_of_source);
+                let table = match surges.is_empty() {
+                    true => Table::new(points, *cycle, terms.anchor, factor),
+                    false => {
+                        let raised = |time: u64| factor * surge(plan, source, &surges, time);
+                        Table::surging(points, *cycle, terms.anchor, epoch.opening, &surges, raised)
+                    }
+                };
                 match poisson {
                     true => random.push((table, source.scenario)),
                     false => streams.push(Stream::Constant { table, own: source.scenario }),
@@ -102,6 +118,21 @@ pub(super) fn streams(plan: &Plan, seed: u64, epoch: &Epoch, terms: LoadTerms, i
         streams.push(Stream::Poisson(RandomArrivals::new(seed, random, epoch).into()));
     }
     streams
+}
+
+/// Returns the factor by which surges multiply the rate of a source at `time`, in ns since 1970. That of the shared source is
+/// the mean of its scenarios, by weight.
+fn surge(plan: &Plan, source: &Source, surges: &Surges, time: u64) -> f64 {
+    if let Some(scenario) = source.scenario {
+        return surges.factor(scenario, time);
+    }
+    let (mut all, mut raised) = (0.0, 0.0);
+    for id in plan.scenario_ids().filter(|id| plan.own_source(*id).is_none()) {
+        let weight = plan.scenarios[id.index()].weight;
+        all += weight;
+        raised += weight * surges.factor(id, time);
+    }
+    if all > 0.0 { raised / all } else { 1.0 }
 }
 
 impl Stream {
@@ -141,6 +172,31 @@ impl Stream {
             Stream::Constant { table, .. } => table.mass(time) as f64 / TRACE_MASS as f64,
             Stream::Poisson(random) => random.mass(time).saturating_sub(random.before) as f64 / TRACE_MASS as f64,
             Stream::Job(job) => time.saturating_sub(job.at) as f64 / job.every as f64,
+        }
+    }
+
+    /// Passes how many arrivals start from `from` to before `to` on average, and of which source, to `add`. Those of a job are
+    /// counted.
+    pub fn between(&mut self, from: u64, to: u64, add: &mut dyn FnMut(Own, f64)) {
+        let of = |table: &Table| (table.mass(to) - table.mass(from)) as f64 / TRACE_MASS as f64;
+        match self {
+            Stream::Constant { table, own } => add(*own, of(table)),
+            Stream::Poisson(random) => random.sources.iter().for_each(|(table, own)| add(*own, of(table))),
+            Stream::Job(job) => {
+                let mut before = |time: u64| time.checked_sub(1).map_or(0, |time| job.count(time));
+                let count = before(to) - before(from);
+                add(job.own, count as f64);
+            }
+        }
+    }
+
+    /// Passes the rate of each source at `time` in traces per second to `add`; that of a job is its mean.
+    pub fn rates(&mut self, time: u64, add: &mut dyn FnMut(Own, f64)) {
+        let of = |table: &Table| table.rate(time) as f64 / UNITS_A_SECOND as f64;
+        match self {
+            Stream::Constant { table, own } => add(*own, of(table)),
+            Stream::Poisson(random) => random.sources.iter().for_each(|(table, own)| add(*own, of(table))),
+            Stream::Job(job) => add(job.own, 1e9 / job.every as f64),
         }
     }
 

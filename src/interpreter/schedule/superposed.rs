@@ -63,11 +63,11 @@ struct Group {
 }
 
 impl Superposed {
-    pub fn new(plan: &Plan, seed: u64, epoch: &Epoch, terms: LoadTerms) -> Superposed {
+    pub fn new(plan: &Plan, seed: u64, epoch: &Epoch, terms: LoadTerms, run_start: u64) -> Superposed {
         let own = plan.have_own_source();
         let is_shared = plan.scenarios.iter().zip(own).any(|(scenario, own)| !own && scenario.weight > 0.0);
         let by_load = epoch.arrivals == Arrivals::Load;
-        let mut streams = streams(plan, seed, epoch, terms, is_shared && by_load);
+        let mut streams = streams(plan, seed, epoch, terms, is_shared && by_load, run_start);
         let skipped = streams.iter_mut().map(|stream| before(stream, epoch.opening)).collect();
         let mut superposed = Superposed {
             epoch: *epoch,
@@ -93,6 +93,16 @@ impl Superposed {
             self.find(base, number, at as usize);
         }
         self.groups[at as usize].arrivals[(k % AHEAD) as usize]
+    }
+
+    /// Returns the streams besides the plain arrivals.
+    pub fn streams(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.streams.iter_mut()
+    }
+
+    /// Returns the mean rate of plain arrivals in traces per second.
+    pub fn base_rate(&self) -> f64 {
+        if self.has_base { self.epoch.arrivals.mean_rate() } else { 0.0 }
     }
 
     /// Returns the number of arrivals that start at `time` or before. Of plain arrivals, those are counted up to the last one
@@ -227,14 +237,13 @@ impl Superposed {
     fn expected(&self, time: u64) -> f64 {
         let streams = self.streams.iter().zip(&self.skipped);
         let own: f64 = streams.map(|(stream, skipped)| stream.expected(time) - *skipped as f64).sum();
-        let elapsed = time.saturating_sub(self.epoch.opening) as f64;
-        own + if self.has_base { elapsed * self.epoch.arrivals.mean_rate() / 1e9 } else { 0.0 }
+        own + time.saturating_sub(self.epoch.opening) as f64 * self.base_rate() / 1e9
     }
 
     /// Returns the rate of all arrivals at `time` in traces per ns.
     pub fn rate(&self, time: u64) -> f64 {
         let own: f64 = self.streams.iter().map(|stream| stream.rate(time)).sum();
-        own + if self.has_base { self.epoch.arrivals.mean_rate() / 1e9 } else { 0.0 }
+        own + self.base_rate() / 1e9
     }
 }
 

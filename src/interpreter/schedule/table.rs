@@ -5,7 +5,8 @@
 //! has one answer, whichever way the search goes.
 
 use super::MAX_TIME;
-use crate::plan::Point;
+use crate::interpreter::surges::Surges;
+use crate::plan::{Point, lcm, limits};
 
 /// The end of all time: the ns after [`MAX_TIME`].
 const END: u64 = MAX_TIME + 1;
@@ -15,8 +16,16 @@ pub(super) struct Table {
     segments: Box<[Segment]>,
     /// The time from which those of the segments are counted, in ns since 1970.
     origin: u64,
-    /// The length of the cycle in which the segments repeat, in ns, and its mass.
-    cycle: Option<(u64, u128)>,
+    /// The cycle in which the last segments repeat.
+    cycle: Option<Cycle>,
+}
+
+#[derive(Clone, Copy)]
+struct Cycle {
+    /// The time in ns at which the segments begin that repeat.
+    from: u64,
+    length: u64,
+    mass: u128,
 }
 
 /// A stretch of time in which the rate changes evenly.
@@ -90,9 +99,72 @@ impl Table {
         if let Some(length) = cycle {
             let mass = table.mass_of(length);
             table.origin = 0;
-            table.cycle = Some((length, mass));
+            table.cycle = Some(Cycle { from: 0, length, mass });
         }
         table
+    }
+
+    /// Makes the table of points as [`Table::new`] does, for all time from `opening` on (in ns since 1970), with a factor that
+    /// surges change.
+    pub fn surging(
+        points: &[Point],
+        cycle: Option<u64>,
+        origin: u64,
+        opening: u64,
+        surges: &Surges,
+        factor: impl Fn(u64) -> f64,
+    ) -> Table {
+        let plain = Table::new(points, cycle, origin, 1.0);
+        let last = points.last().map_or(0, |last| if cycle.is_some() { 0 } else { origin.saturating_add(last.at) });
+        let settled = surges.settled().max(last).clamp(opening, END);
+        let periods = cycle.map(u128::from).into_iter().chain(surges.period());
+        let end = periods.reduce(lcm).map_or(settled, |period| (settled as u128 + period).min(END as u128) as u64);
+        let (mut segments, mut mass, mut mass_settled) = (vec![], 0, 0);
+        let mut add = |time: u64, next: Option<u64>| {
+            let (segment, lasted) = plain.segment(plain.time_within(time));
+            let scaled = |rate: u64| libm::round(rate as f64 * factor(time)) as u64;
+            let length = next.map_or(0, |next| next - time);
+            let (from, to) = (scaled(segment.rate(lasted)), scaled(segment.rate(lasted + length)));
+            let segment = Segment { at: time - opening, length, from, to, before: mass };
+            mass += segment.mass(length);
+            segments.push(segment);
+            mass
+        };
+        let (mut time, mut room) = (opening, 2 * limits::RATE_CHANGES);
+        // No plan needs so many segments, but an edited manifest may.
+        while time < end && room > 0 {
+            let changes = [plain.next_change(time), surges.next_change(time)];
+            let next = changes.into_iter().flatten().fold(if time < settled { settled } else { end }, u64::min);
+            let reached = add(time, Some(next));
+            if next == settled {
+                mass_settled = reached;
+            }
+            (time, room) = (next, room - 1);
+        }
+        let repeats = settled < end && end < END && time == end;
+        if !repeats {
+            add(time, None);
+        }
+        let cycle =
+            repeats.then(|| Cycle { from: settled - opening, length: end - settled, mass: mass - mass_settled });
+        Table { segments: segments.into(), origin: opening, cycle }
+    }
+
+    /// Returns the time of the segments at `time`, in ns since 1970.
+    fn time_within(&self, time: u64) -> u64 {
+        let time = time.saturating_sub(self.origin);
+        match self.cycle {
+            Some(Cycle { from, length, .. }) if time >= from => from + (time - from) % length,
+            _ => time,
+        }
+    }
+
+    /// Returns the first time after `time` at which a segment begins, if there is one. Both are in ns since 1970.
+    fn next_change(&self, time: u64) -> Option<u64> {
+        let within = self.time_within(time);
+        let next = self.segments.get(self.segments.partition_point(|segment| segment.at <= within));
+        let end = self.cycle.map(|Cycle { from, length, .. }| from + length);
+        next.map(|next| next.at).or(end).map(|next| time + (next - within))
     }
 
     /// Returns the segment at `time` ns after the beginning, and how long it has lasted then.
@@ -113,15 +185,20 @@ impl Table {
     pub fn mass(&self, time: u64) -> u128 {
         let time = time.saturating_sub(self.origin);
         match self.cycle {
-            Some((length, mass)) => (time / length) as u128 * mass + self.mass_of(time % length),
-            None => self.mass_of(time),
+            Some(Cycle { from, length, mass }) if time >= from => {
+                let since = time - from;
+                (since / length) as u128 * mass + self.mass_of(from + since % length)
+            }
+            _ => self.mass_of(time),
         }
     }
 
     /// Returns the rate at `time`, in ns since 1970, in units.
     pub fn rate(&self, time: u64) -> u64 {
-        let Some(time) = time.checked_sub(self.origin) else { return 0 };
-        let (segment, lasted) = self.segment(self.cycle.map_or(time, |(length, _)| time % length));
+        if time < self.origin {
+            return 0;
+        }
+        let (segment, lasted) = self.segment(self.time_within(time));
         segment.rate(lasted)
     }
 }

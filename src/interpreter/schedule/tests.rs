@@ -1,4 +1,5 @@
 mod load;
+mod surges;
 
 use super::*;
 use crate::plan::fixture;
@@ -25,7 +26,7 @@ fn plan() -> Arc<Plan> {
 }
 
 fn starts(arrivals: Arrivals) -> Starts {
-    Starts::new(&plan(), 42, Schedule::new(OPENING, arrivals).unwrap())
+    Starts::new(&plan(), 42, Schedule::new(OPENING, arrivals).unwrap(), OPENING)
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn gaps_of_a_lane_are_uniform_and_pairs_have_a_constant_sum() {
 fn epochs_follow_each_other_and_are_searched_apart() {
     let mut schedule = Schedule::new(OPENING, Arrivals::Interval { min_ns: 0, max_ns: SECOND, lanes: 9 }).unwrap();
     let second = Epoch::new(1000, OPENING + 60 * SECOND, Arrivals::Even { count: 10, per_ns: SECOND });
-    let mut known = Starts::new(&plan(), 1, schedule.clone());
+    let mut known = Starts::new(&plan(), 1, schedule.clone(), OPENING);
     let before: Vec<u64> = (0..1000).map(|i| known.start(i)).collect();
     schedule.push_epoch(second).unwrap();
     let tag = schedule.tag_bytes();

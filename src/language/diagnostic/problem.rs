@@ -334,6 +334,10 @@ problems! {
         "E0823" RootDown { scenario: String },
         /// An expression reads an incident that does not exist.
         "E0824" UnknownIncident { name: String, nearest: Option<String> },
+        /// An incident multiplies a rate, but nothing that it selects comes at one.
+        "E0825" NoRate,
+        /// The windows of incidents and the cycle of the load repeat together only after more than `limit` changes.
+        "E0826" RateChangesTooOften { limit: u64 },
 
         // E085x: malformations
 

@@ -167,6 +167,10 @@ impl Problem {
             EveryBelowFor { every, length } => {
                 format!("a window opens again after {every}, before it has closed, after {length}")
             }
+            NoRate => "there is no rate to multiply: what the incident selects has no `load`, or a timetable".into(),
+            RateChangesTooOften { limit } => {
+                format!("with this, a rate changes more than {limit} times before its changes repeat")
+            }
             RootDown { scenario } => {
                 format!("nothing calls the root span of `{}`, so it can't be down", super::short(scenario))
             }
@@ -281,7 +285,7 @@ impl Problem {
             StageTable { file, row: None, why } => format!("the table `{file}` has no stages: {why}"),
             StageTable { file, row: Some(row), why } => format!("row {row} of the table `{file}` is no stage: {why}"),
             LoadTooHigh { limit } => {
-                format!("with this load, all loads at their highest make more than {limit} traces a second")
+                format!("with this, all loads at their highest make more than {limit} traces a second")
             }
             UnusedLoad => "every scenario has a load of its own, so nothing comes of this one".into(),
 
@@ -494,11 +498,15 @@ impl Problem {
                 (!among.is_empty()).then(|| format!("there are {}", among.join(", ")))
             }),
             EveryBelowFor { .. } => Some("let it come less often, or be shorter".into()),
+            NoRate => Some("give the file or the scenario a load, as `load: {rate: 40/s}`".into()),
+            RateChangesTooOften { .. } => {
+                Some("let `every` be a part of the load's `cycle`, or a multiple of it, and `at` be soon after the start".into())
+            }
             RootDown { .. } => {
                 Some("let it fail, `error_conditions: [{probability: 100, type: unavailable}]`, or select what is called".into())
             }
             IncidentWithoutEffect { .. } => {
-                Some("add `latency`, `delay_ms`, `error_conditions`, `down` or `version`; or take `select` and `when` out".into())
+                Some("add `latency`, `delay_ms`, `error_conditions`, `down`, `version` or `rate`; or take `select` and `when` out".into())
             }
             UnknownAttribute { nearest, key, above, .. } => did_you_mean(nearest).or_else(|| {
                 above.then(|| format!("a span further up has it: write `{key}` alone to read the nearest"))

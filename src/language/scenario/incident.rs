@@ -30,6 +30,8 @@ pub struct Incident {
     pub down: Option<Loc>,
     /// The version that the selected instances run meanwhile.
     pub version: Option<Located<String>>,
+    /// The factor by which the rate of the selected scenarios' load is multiplied, from 0 to [`MOST_TIMES`].
+    pub rate: Option<Located<f64>>,
     pub loc: Loc,
 }
 
@@ -66,10 +68,20 @@ pub struct Latency {
 }
 
 impl Incident {
-    /// Reports whether the incident changes anything of the spans that it selects.
+    /// Reports whether the incident changes anything.
     pub fn has_effect(&self) -> bool {
+        self.changes_spans() || self.rate.is_some()
+    }
+
+    /// Reports whether the incident changes anything of the spans that it selects.
+    pub fn changes_spans(&self) -> bool {
         let is_slower = self.latency.is_some() || self.delay.is_some();
         is_slower || !self.error_conditions.is_empty() || self.down.is_some() || self.version.is_some()
+    }
+
+    /// Returns the glob that the names of the selected scenarios match; `None` for all scenarios.
+    pub fn scenario_glob(&self) -> Option<&Located<String>> {
+        self.select.as_ref()?.scenario.as_ref()
     }
 
     /// Returns the instances that it selects; empty for all.
@@ -82,6 +94,20 @@ impl Incident {
 const MOST_TIMES: f64 = 1_000.0;
 /// The maximum length of a window, and of the time from window to window: a year, in ns.
 const LONGEST: u64 = 366 * 86_400 * quantity::SECOND;
+const FIELDS: [&str; 12] = [
+    "name",
+    "at",
+    "for",
+    "every",
+    "select",
+    "when",
+    "latency",
+    "delay_ms",
+    "error_conditions",
+    "down",
+    "version",
+    "rate",
+];
 const A_DURATION: &str = "a duration, as `90s`, `5m` or `1h30m`";
 const A_TIME: &str = "a time after the start, as `+10m`, or a time of day in UTC, as \"09:30\"";
 
@@ -98,9 +124,7 @@ pub(super) fn incidents(cx: &mut Context, node: &Node) -> Vec<Incident> {
 }
 
 fn incident(cx: &mut Context, node: &Node) -> Option<Incident> {
-    let known =
-        ["name", "at", "for", "every", "select", "when", "latency", "delay_ms", "error_conditions", "down", "version"];
-    let fields = Fields::read(cx, node, "an incident", &known)?;
+    let fields = Fields::read(cx, node, "an incident", &FIELDS)?;
     // All fields are read, so that all mistakes are reported.
     let name = fields.required(cx, "name").and_then(|entry| cx.text("`name`", &entry.value));
     let at = fields.required(cx, "at").and_then(|entry| at(cx, &entry.value));
@@ -113,24 +137,24 @@ fn incident(cx: &mut Context, node: &Node) -> Option<Incident> {
     let error_conditions = span::error_conditions(cx, &fields);
     let down = fields.optional("down").map(|node| down(cx, node));
     let version = fields.get("version").map(|entry| cx.text("`version`", &entry.value));
-    // Neither has a span of which a condition could be true.
-    for field in ["down", "version"] {
-        if (field == "version" || down.flatten().is_some())
+    let rate = fields.get("rate").map(|entry| rate(cx, &entry.value));
+    // None of them has a span of which a condition could be true.
+    for field in ["down", "version", "rate"] {
+        if (field != "down" || down.flatten().is_some())
             && let (Some(one), Some(when)) = (fields.get(field), fields.get("when"))
         {
             let problem = Problem::Conflict { field, other: "when" };
             cx.add(Diagnostic::new(problem, one.key.loc).related(Role::First, when.key.loc));
         }
     }
-    // A version is that of instances, whatever they do.
-    let selected = select.as_ref().and_then(|select: &Option<Select>| select.as_ref());
-    if let (Some(version), Some(select)) = (fields.get("version"), selected) {
-        for (other, glob) in [("operation", &select.operation), ("scenario", &select.scenario)] {
-            if let Some(glob) = glob {
-                let problem = Problem::Conflict { field: "version", other };
-                cx.add(Diagnostic::new(problem, version.key.loc).related(Role::First, glob.loc));
-            }
-        }
+    if let Some(select) = select.as_ref().and_then(|select: &Option<Select>| select.as_ref()) {
+        let place = |glob: &Option<Located<String>>| glob.as_ref().map(|glob| glob.loc);
+        let (service, operation) = (place(&select.service), place(&select.operation));
+        let instance = select.instances.first().map(|instance| instance.loc);
+        // A version is that of instances, whatever they do.
+        refuse(cx, &fields, "version", [("operation", operation), ("scenario", place(&select.scenario))]);
+        // Traces arrive as a whole.
+        refuse(cx, &fields, "rate", [("service", service), ("operation", operation), ("instance", instance)]);
     }
     let (length, every) = (length?, every.map_or(Some(None), |every| every.map(Some))?);
     if let Some(every) = every.as_ref().filter(|every| every.value < length) {
@@ -150,8 +174,25 @@ fn incident(cx: &mut Context, node: &Node) -> Option<Incident> {
         error_conditions,
         down: down.flatten(),
         version: written(version)?,
+        rate: written(rate)?,
         loc: node.loc,
     })
+}
+
+/// Reports the parts of a selection, with their places, that can't stand beside a field.
+fn refuse<const N: usize>(
+    cx: &mut Context,
+    fields: &Fields,
+    field: &'static str,
+    parts: [(&'static str, Option<Loc>); N],
+) {
+    let Some(entry) = fields.get(field) else { return };
+    for (other, place) in parts {
+        if let Some(place) = place {
+            let problem = Problem::Conflict { field, other };
+            cx.add(Diagnostic::new(problem, entry.key.loc).related(Role::First, place));
+        }
+    }
 }
 
 /// Returns an optional field, or `None` if it is wrong and reported.
@@ -306,6 +347,21 @@ fn latency(cx: &mut Context, node: &Node) -> Option<Latency> {
         return None;
     }
     Some(Latency { times: written(times)?.unwrap_or(1.0), add: written(add)? })
+}
+
+/// Reads the factor of a rate, as `x2`.
+fn rate(cx: &mut Context, node: &Node) -> Option<Located<f64>> {
+    let text = match &node.kind {
+        Kind::Scalar { text, .. } => text.trim(),
+        _ => "",
+    };
+    let Some(times) = text.strip_prefix('x').and_then(factor) else {
+        let is_number = matches!(core(text), Core::Int(_) | Core::Double(_));
+        let instead = is_number.then(|| format!("write `x{text}` for {text} times the rate"));
+        cx.mistyped("`rate`", "a factor of the load's rate, as `x2` or `x0.5`", node, instead);
+        return None;
+    };
+    Some(Located::new(in_range(cx, times, node)?, node.loc))
 }
 
 fn factor(text: &str) -> Option<f64> {

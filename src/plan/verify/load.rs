@@ -13,14 +13,15 @@ pub(super) fn load(program: &Program, found: &mut Found) {
         let rises = before.is_none_or(|before| before < source.scenario);
         found.check(require(place, rises, "sources are in the order of their scenarios, one for each"));
         before = Some(source.scenario);
-        let mut weight = 1.0;
         if let Some(scenario) = source.scenario {
             found.check(within(place, "scenario", scenario.0, program.scenarios.len()));
-            weight = program.scenarios.get(scenario.index()).map_or(1.0, |scenario| scenario.weight);
         }
-        found.check(form(place, &source.form));
+        if found.check(form(place, &source.form)).is_some() {
+            let changes = program.rate_changes(source) <= limits::RATE_CHANGES;
+            found.check(require(place, changes, "a rate changes at most 100,000 times until its changes repeat"));
+        }
         peak += match source.form {
-            SourceForm::Rate { .. } => source.form.peak_rate() * weight,
+            SourceForm::Rate { .. } => program.peak_rate(source),
             SourceForm::Job { every, .. } => 1e9 / every as f64,
         };
     }

@@ -8,8 +8,8 @@ use super::violation::{Fault, Place};
 use super::violations::Found;
 use crate::plan::{
     AttrId, Block, BlockId, CallSpec, CallSpecId, Chance, Constant, Dist, DistForm, ERROR_TYPE, ErrorId, EventId, Expr,
-    ExprId, Form, Group, IncidentId, Inst, LinkId, Malform, Opening, Operator, Program, ResourceId, Rollout, SEMANTICS,
-    ScopeId, ServiceId, Source, SourceForm, SpanForm, SpanKind, TextId, incident::DAY, limits,
+    ExprId, Form, Group, IncidentId, Inst, LinkId, Malform, Opening, Operator, Program, RateChange, ResourceId,
+    Rollout, SEMANTICS, ScopeId, ServiceId, Source, SourceForm, SpanForm, SpanKind, TextId, incident::DAY, limits,
 };
 use std::collections::HashSet;
 
@@ -118,6 +118,11 @@ fn sizes(program: &Program, found: &mut Found) {
         ("answers", program.answers.len(), limits::TABLE),
         ("incidents", program.incidents.len(), limits::INCIDENTS),
         ("malformations", program.malformations.len(), limits::MALFORMATIONS),
+        (
+            "scenarios of rates",
+            program.incidents.iter().filter_map(|i| i.rate.as_ref()).map(|r| r.scenarios.len()).sum(),
+            limits::TABLE,
+        ),
         ("malformed blocks", program.malformations.iter().map(|m| m.blocks.len()).sum(), limits::TABLE),
         ("scenarios", program.scenarios.len(), limits::SCENARIOS),
         ("slots", program.scenarios.iter().map(|s| s.slots.len()).sum(), limits::TABLE),
@@ -328,6 +333,15 @@ fn incidents(program: &Program, found: &mut Found) {
             Opening::TimeOfDay(time) => time < DAY,
         };
         found.check(require(place, opens, "a window opens at a time of day, or within a year of the start"));
+        if let Some(RateChange { times, scenarios }) = &incident.rate {
+            let is_possible = times.is_finite() && *times >= 0.0;
+            found.check(require(place, is_possible, "the factor of a rate is finite and not negative"));
+            let rising = scenarios.windows(2).all(|two| two[0] < two[1]);
+            found.check(require(place, rising, "the scenarios of a rate are ascending"));
+            for scenario in scenarios {
+                found.check(within(place, "scenario", scenario.0, program.scenarios.len()));
+            }
+        }
     }
 }
 

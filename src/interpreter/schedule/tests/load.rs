@@ -5,24 +5,24 @@ use crate::plan::{Dist, DistForm, Percentile, Point, Program, UNITS_A_SECOND};
 use proptest::prelude::*;
 
 const MS: u64 = 1_000_000;
-const HOUR: u64 = 3_600 * SECOND;
-const DAY: u64 = 24 * HOUR;
+pub(super) const HOUR: u64 = 3_600 * SECOND;
+pub(super) const DAY: u64 = 24 * HOUR;
 /// The index and the scenario of a source of its own.
-const OWN: ScenarioId = ScenarioId(1);
+pub(super) const OWN: ScenarioId = ScenarioId(1);
 
 /// Returns a rate whose points are at times in ns, in traces per second.
-fn rate(poisson: bool, points: &[(u64, f64)], cycle: Option<u64>) -> SourceForm {
+pub(super) fn rate(poisson: bool, points: &[(u64, f64)], cycle: Option<u64>) -> SourceForm {
     let units = |rate: f64| (rate * UNITS_A_SECOND as f64).round() as u64;
     let points = points.iter().map(|(at, rate)| Point { at: *at, rate: units(*rate) }).collect();
     SourceForm::Rate { poisson, points, cycle }
 }
 
-fn job(every: u64, at: u64, jitter: Option<Dist>) -> SourceForm {
+pub(super) fn job(every: u64, at: u64, jitter: Option<Dist>) -> SourceForm {
     SourceForm::Job { every, at, jitter }
 }
 
 /// Returns the fixture with a source of all scenarios without one, and one of [`OWN`].
-fn with_load(shared: Option<SourceForm>, own: Option<SourceForm>) -> Arc<Plan> {
+pub(super) fn with_load(shared: Option<SourceForm>, own: Option<SourceForm>) -> Arc<Plan> {
     let mut program: Program = fixture::program();
     program.scenarios[1].weight = 1.0;
     let shared = shared.map(|form| Source { scenario: None, form });
@@ -32,21 +32,21 @@ fn with_load(shared: Option<SourceForm>, own: Option<SourceForm>) -> Arc<Plan> {
 }
 
 /// Returns the starts of a plan from [`OPENING`] on, with `arrivals` in place of the shared source.
-fn starts_of(plan: &Arc<Plan>, arrivals: Arrivals) -> Starts {
+pub(super) fn starts_of(plan: &Arc<Plan>, arrivals: Arrivals) -> Starts {
     let epoch = Epoch { first: 0, opening: OPENING, arrivals, load: Some(LoadTerms::plain(OPENING)) };
-    Starts::new(plan, 42, Schedule::of(epoch).unwrap())
+    Starts::new(plan, 42, Schedule::of(epoch).unwrap(), OPENING)
 }
 
-fn by_load(plan: &Arc<Plan>) -> Starts {
+pub(super) fn by_load(plan: &Arc<Plan>) -> Starts {
     starts_of(plan, Arrivals::Load)
 }
 
-fn times(starts: &mut Starts, n: u64) -> Vec<u64> {
+pub(super) fn times(starts: &mut Starts, n: u64) -> Vec<u64> {
     (0..n).map(|i| starts.start(i)).collect()
 }
 
 /// Rates of all forms: even, with ramps, jumps and stretches without traces, in cycles, rare and frequent.
-fn forms(poisson: bool) -> Vec<SourceForm> {
+pub(super) fn forms(poisson: bool) -> Vec<SourceForm> {
     let s = SECOND;
     vec![
         rate(poisson, &[(0, 50.0)], None),
@@ -297,7 +297,7 @@ fn factors_and_weights_multiply_rates_but_no_timetable() {
     let terms = LoadTerms { anchor: OPENING, factor: 2_500_000 };
     let epoch = Epoch { first: 0, opening: OPENING, arrivals: Arrivals::Load, load: Some(terms) };
     assert_eq!(epoch.mean_rates(&plan), [25.0, 5.0]);
-    let mut starts = Starts::new(&plan, 1, Schedule::of(epoch).unwrap());
+    let mut starts = Starts::new(&plan, 1, Schedule::of(epoch).unwrap(), OPENING);
     assert!((starts.rate(OPENING + 7) - 30.0).abs() < 1e-9);
     let last = starts.last_at_or_before(0, OPENING + 100 * SECOND - 1);
     assert_eq!(last, Some(2_999));
@@ -307,7 +307,7 @@ fn factors_and_weights_multiply_rates_but_no_timetable() {
     // Without terms, scenarios come as often as by the load, with the epoch's own arrivals.
     let epoch = Epoch::new(0, OPENING, Arrivals::Even { count: 5, per_ns: SECOND });
     assert_eq!(epoch.mean_rates(&plan), [4.0, 1.0]);
-    let mut starts = Starts::new(&plan, 1, Schedule::of(epoch).unwrap());
+    let mut starts = Starts::new(&plan, 1, Schedule::of(epoch).unwrap(), OPENING);
     assert_eq!(starts.start_and_own(7), (OPENING + 7 * SECOND / 5, None));
 }
 
@@ -340,7 +340,7 @@ fn terms_of_a_load_are_checked() {
 }
 
 /// A plan may have one of these loads, whatever the times and rates are.
-fn any_form() -> impl Strategy<Value = SourceForm> {
+pub(super) fn any_form() -> impl Strategy<Value = SourceForm> {
     let times = prop_oneof![Just(0), 1..1_000u64, 1..3_000 * MS, 1..40 * DAY];
     let rates = prop_oneof![Just(0u64), 1..100u64, 1..UNITS_A_SECOND * 100];
     let stages = prop::collection::vec((times, rates), 1..6);

@@ -78,6 +78,43 @@ fn invariant_26_points_are_in_order_and_something_comes() {
     assert_eq!(refused(rate(&[(0, 5)], Some(0))), "a cycle lasts 1 ns to 100 years");
 }
 
+/// Returns an incident from 9 o'clock on that multiplies rates.
+fn surge(program: &Program, length: u64, every: u64, times: f64, scenarios: &[u32]) -> Incident {
+    let scenarios = scenarios.iter().map(|id| ScenarioId(*id)).collect();
+    let name = program.services[0].name;
+    let (at, rate) = (Opening::TimeOfDay(9 * HOUR), Some(RateChange { times, scenarios }));
+    Incident { name, at, length, every: Some(every), rate }
+}
+
+#[test]
+fn invariant_29_changes_of_rates_are_possible_and_repeat_before_long() {
+    let refused = |length, every, times, scenarios: &[u32]| {
+        let found = broken(|program| {
+            program.load = vec![source(None, rate(&[(0, 300), (24, 5)], Some(24)))];
+            program.incidents = vec![surge(program, length, every, times, scenarios)];
+        });
+        (found.place, found.fault.to_string())
+    };
+    let of_incident = |rule: &str| (Place::Incident(IncidentId(0)), rule.to_string());
+    for times in [-1.0, f64::INFINITY] {
+        assert_eq!(refused(1, HOUR, times, &[]), of_incident("the factor of a rate is finite and not negative"));
+    }
+    assert_eq!(refused(1, HOUR, 2.0, &[1, 0]), of_incident("the scenarios of a rate are ascending"));
+    assert_eq!(refused(1, HOUR, 2.0, &[1, 7]), of_incident("scenario7 is out of range, there are 2"));
+    let often = "a rate changes at most 100,000 times until its changes repeat";
+    assert_eq!(refused(1, HOUR / 59 + 1, 2.0, &[]), (Place::Source(0), often.into()));
+    let much = "all sources make at most 100,000,000 traces a second";
+    assert_eq!(refused(1, HOUR, 1e6, &[]), (Place::Program, much.into()));
+    let plan = valid(|program| {
+        program.load = vec![source(None, rate(&[(0, 300), (24, 5)], Some(24)))];
+        program.incidents = vec![surge(program, HOUR, 7 * HOUR, 2.5, &[1])];
+    });
+    assert_eq!(plan.peak_rate(&plan.load[0]), 750.0);
+    assert!((70..300).contains(&plan.rate_changes(&plan.load[0])), "{}", plan.rate_changes(&plan.load[0]));
+    let listing = plan.listing().to_string();
+    assert!(listing.contains("at 09:00:00 UTC for 3600s every 25200s rate x2.5 of scenario1"), "{listing}");
+}
+
 #[test]
 fn invariant_27_a_job_comes_once_in_its_period() {
     let fixed = |ns| (DistForm::Uniform { min: ns, max: ns }, ns);

@@ -368,7 +368,7 @@ fn invariant_25_what_is_changed_is_sound() {
 #[test]
 fn invariant_26_incidents_have_windows() {
     let year = limits::WINDOW;
-    let incident = |at, length, every| Incident { name: TextId(0), at, length, every };
+    let incident = |at, length, every| Incident { name: TextId(0), at, length, every, rate: None };
     let with = |incidents: Vec<Incident>| broken(|p| p.incidents = incidents);
     let start = Opening::AfterStart(0);
     let at = Place::Incident(IncidentId(0));
@@ -393,7 +393,8 @@ fn invariant_26_incidents_have_windows() {
 
 #[test]
 fn invariant_26_rollouts_have_resources_in_order() {
-    let incident = |name| Incident { name: TextId(name), at: Opening::AfterStart(0), length: 1, every: None };
+    let incident =
+        |name| Incident { name: TextId(name), at: Opening::AfterStart(0), length: 1, every: None, rate: None };
     let with = |rollouts: &[(u32, u32)]| {
         let mut program = fixture::program();
         program.incidents = vec![incident(0), incident(1)];
