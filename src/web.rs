@@ -11,6 +11,7 @@ mod filter;
 mod format;
 mod guard;
 mod highlight;
+mod incidents;
 mod library;
 mod live;
 mod metrics;

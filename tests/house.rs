@@ -61,6 +61,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "trace",
             "interpreter",
             "export",
+            "explain",
             "seats",
             "store",
             "verify",

@@ -9,6 +9,7 @@ mod support {
 
 mod browser {
     mod chrome;
+    mod incidents;
     mod login;
     mod playground;
     mod scenarios;

@@ -3,6 +3,7 @@
 mod body;
 mod description;
 mod engine;
+mod incidents;
 mod otlp;
 mod scenarios;
 mod services;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 pub fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
         ["engine", "start" | "stop" | "pause"] | ["store", "retry"] | ["playground"] => "POST, OPTIONS",
-        ["engine", "settings"] => "GET, HEAD, PUT, OPTIONS",
+        ["engine", "settings" | "conditions"] => "GET, HEAD, PUT, OPTIONS",
+        ["engine", "incidents"] => "GET, HEAD, POST, OPTIONS",
         []
         | [
             "traces" | "overview" | "services" | "operations" | "status" | "counts" | "manifest" | "events"
@@ -61,6 +63,10 @@ async fn answer(app: &Arc<App>, request: &Request, segments: &[&str]) -> Result<
         ["manifest"] => Ok(ok(&app.session.manifest())),
         ["engine", "settings"] if request.method == Method::PUT => engine::change(app, request),
         ["engine", "settings"] => Ok(ok(&engine::settings(app))),
+        ["engine", "incidents"] if request.method == Method::POST => incidents::act(app, request).await,
+        ["engine", "incidents"] => Ok(ok(&incidents::list(app))),
+        ["engine", "conditions"] if request.method == Method::PUT => incidents::change(app, request).await,
+        ["engine", "conditions"] => Ok(ok(&incidents::conditions(app))),
         ["engine", action] => Ok(engine::act(app, action)),
         ["store", "retry"] => {
             app.database.try_now().await;

@@ -38,6 +38,7 @@ assets! {
     "style.css" "text/css; charset=utf-8",
     "live.js" "text/javascript; charset=utf-8",
     "services.js" "text/javascript; charset=utf-8",
+    "sliders.js" "text/javascript; charset=utf-8",
     "status.js" "text/javascript; charset=utf-8",
     "ui.js" "text/javascript; charset=utf-8",
     "scenario.js" "text/javascript; charset=utf-8",

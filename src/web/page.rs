@@ -1,5 +1,7 @@
 //! The pages, each a module with its data and a template in `templates/`.
 
+mod bands;
+pub mod incidents;
 pub mod login;
 pub mod outage;
 pub mod playground;
@@ -22,6 +24,8 @@ pub struct Chrome {
     pub rate: String,
     /// The scenario files do not compile in their current state.
     pub broken: bool,
+    /// The number of incidents that are in force.
+    pub in_force: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,7 @@ pub enum Tab {
     Traces,
     Services,
     Scenarios,
+    Incidents,
     Status,
     None,
 }
@@ -37,7 +42,8 @@ impl Chrome {
     pub fn new(app: &App, tab: Tab) -> Chrome {
         let (phase, rate) = app.session.glance();
         let broken = app.library.shelf().broken.is_some();
-        Chrome { tab, phase, rate: text::three_figures(rate), broken }
+        let in_force = crate::web::incidents::in_force(app);
+        Chrome { tab, phase, rate: text::three_figures(rate), broken, in_force }
     }
 
     /// Returns the `aria-current` attribute of the open tab.

@@ -71,6 +71,9 @@ async fn dispatch(app: &Arc<App>, request: &Request, segments: &[&str]) -> Respo
         ["playground", "check"] => page::playground::check(app, request).await,
         ["playground"] if request.method == Method::POST => page::playground::submit(app, request).await,
         ["playground"] => page::playground::show(app, request).await,
+        ["incidents"] => page::incidents::show(app, request).await,
+        ["engine", "incidents"] => page::incidents::act(app, request).await,
+        ["engine", "conditions"] => page::incidents::set(app, request).await,
         ["status"] => page::status::show(app, request).await,
         ["engine", "settings"] => page::status::apply(app, request).await,
         ["engine", action] => page::status::act(app, request, action).await,
@@ -94,10 +97,10 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         ["api", rest @ ..] => return api::methods(rest),
         []
         | ["traces", _]
-        | ["services" | "status" | "healthz" | "readyz" | "metrics"]
+        | ["services" | "incidents" | "status" | "healthz" | "readyz" | "metrics"]
         | ["scenarios", ..]
         | ["assets", _] => READ,
-        ["engine", "start" | "stop" | "pause" | "settings"]
+        ["engine", "start" | "stop" | "pause" | "settings" | "incidents" | "conditions"]
         | ["store", "retry"]
         | ["playground", "check"]
         | ["logout"] => DO,

@@ -2,6 +2,7 @@
 //! written.
 
 use super::library::Shelf;
+use super::library::changes::FILE;
 use crate::compiler::{self, Compiled};
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};
 use crate::language;
@@ -94,7 +95,10 @@ pub fn origin<'a>(shelf: &'a Shelf, scenario: &str) -> Option<(&'a str, &'a str)
 pub fn compile(shelf: &Shelf, replaces: Option<&str>, text: &str, budget: Budget) -> Trial {
     let began = Instant::now();
     let library: Vec<(&str, &str)> = match &shelf.good.sources {
-        Some(sources) => sources.files().map(|(_, file)| (file.name.as_str(), file.text.as_str())).collect(),
+        Some(sources) => {
+            let files = sources.files().filter(|(_, file)| file.name != FILE);
+            files.map(|(_, file)| (file.name.as_str(), file.text.as_str())).collect()
+        }
         None => vec![],
     };
     let bases: Vec<_> = library.iter().filter(|(name, _)| is_base(name)).collect();
@@ -171,7 +175,7 @@ mod tests {
             map: Arc::new(compiled.map),
             warnings: Arc::default(),
         };
-        Library::new(vec![path], edition).shelf()
+        Library::new(vec![path], edition, 0).shelf()
     }
 
     fn compile(shelf: &Shelf, replaces: Option<&str>, text: &str) -> Trial {

@@ -60,6 +60,25 @@ impl<'a> Object<'a> {
         self.fields.get(name).map(|value| Object::at(self.place(name), value, allowed)).transpose()
     }
 
+    /// Returns the objects in a list, whose fields must all be in `allowed`.
+    ///
+    /// # Errors
+    /// The field is missing or no list of objects, or one of these has other fields.
+    pub fn objects(&self, name: &str, allowed: &[&str]) -> Result<Vec<Object<'a>>, Problem> {
+        let list = self.read(name, "a list of objects", Value::as_array)?;
+        let list = list.ok_or_else(|| wrong(format!("Expected a list of objects in `{}`.", self.place(name))))?;
+        let object = |(at, value)| Object::at(format!("{}[{at}]", self.place(name)), value, allowed);
+        list.iter().enumerate().map(object).collect()
+    }
+
+    /// Returns a truth value in a field.
+    ///
+    /// # Errors
+    /// The field is not `true` or `false`.
+    pub fn truth(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.read(name, "true or false", Value::as_bool)
+    }
+
     /// Returns a whole number in a field.
     ///
     /// # Errors

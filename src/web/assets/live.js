@@ -44,6 +44,7 @@
   // A panel with a field that was edited, or is being, is left alone.
   const edited = (field) => {
     if (field.matches("[type=radio], [type=checkbox]")) return field.checked !== field.defaultChecked;
+    if (field.matches("[type=range]")) return false; // it follows the field beside it
     if (field.matches("select")) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((o) => o.defaultSelected));
     return field === document.activeElement || field.value !== field.defaultValue;
   };

@@ -4,6 +4,7 @@ mod layout;
 mod map;
 mod table;
 
+use super::bands::times;
 use super::{Chrome, Tab};
 use crate::clock::now;
 use crate::engine::Phase;
@@ -13,17 +14,21 @@ use crate::text::count;
 use crate::web::App;
 use crate::web::filter::{Filter, RANGES, encode};
 use crate::web::format;
+use crate::web::incidents::{self, Episode};
 use crate::web::palette::Palette;
 use crate::web::request::{Fields, Request};
 use crate::web::response::{self, Response};
 use askama::Template;
 use hyper::StatusCode;
 use map::Map;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use table::Table;
 
 /// The share of failed spans, in per cent, from which on a figure and an edge of the map are red.
 const HOT: u64 = 5;
+/// The number of times of incidents that are named for a service.
+const MOST_MARKS: usize = 5;
 /// The default time range.
 const RANGE: &str = "15m";
 
@@ -35,7 +40,16 @@ struct Services {
     /// The problem with the requested range.
     problem: Option<String>,
     scenarios: Vec<String>,
+    /// The incidents that were in force for services, in words, by the services' names.
+    marks: BTreeMap<String, String>,
     content: Content,
+}
+
+impl Services {
+    /// Returns the incidents that were in force for a service.
+    fn mark(&self, service: &str) -> Option<&str> {
+        self.marks.get(service).map(String::as_str)
+    }
 }
 
 enum Content {
@@ -77,12 +91,28 @@ pub async fn show(app: &Arc<App>, request: &Request) -> Response {
     };
     let page = Services {
         chrome: Chrome::new(app, Tab::Services),
+        marks: marks(&incidents::episodes(app, query.range.from.unwrap_or(0), query.range.until.unwrap_or(u64::MAX))),
         problem: filter.wrong("range").map(String::from),
         scenarios: plan.scenarios.iter().map(|s| plan.text(s.name).into()).collect(),
         content,
         choice,
     };
     response::html(StatusCode::OK, &page)
+}
+
+/// Returns the incidents by the services that they were in force for.
+fn marks(episodes: &[Episode]) -> BTreeMap<String, String> {
+    let (now, mut marks): (u64, BTreeMap<String, Vec<String>>) = (now(), BTreeMap::new());
+    for episode in episodes {
+        let words = format!("{}, {}", episode.name, times(episode, now));
+        for service in &episode.services {
+            let of_service = marks.entry(service.clone()).or_default();
+            if of_service.len() < MOST_MARKS {
+                of_service.push(words.clone());
+            }
+        }
+    }
+    marks.into_iter().map(|(service, words)| (service, format!("Incident: {}", words.join("; ")))).collect()
 }
 
 /// The selection in the query.

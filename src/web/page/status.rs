@@ -141,7 +141,7 @@ async fn page(app: &Arc<App>, query: &Fields, form: Form, applied: bool) -> Stat
         up: since(state.began),
         warnings: warnings(app, &state, &database),
         figures: figures(&state),
-        chart: Chart::of(&state),
+        chart: Chart::of(app, &state),
         form,
         applied,
         account: Account::of(&state, &database, &counts, unit),

@@ -3,14 +3,16 @@
 mod charts;
 mod row;
 
+use super::bands::Bands;
 use super::outage::Outage;
 use super::{Chrome, Tab};
 use crate::clock;
 use crate::engine::Phase;
 use crate::engine::SessionState;
-use crate::store::{Overview, Store, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery};
+use crate::store::{Arrivals, Overview, Store, StoreError, TimeRange, TraceCounts, TracePage, TraceQuery};
 use crate::text;
 use crate::web::filter::{Filter, RANGES};
+use crate::web::incidents;
 use crate::web::palette::Palette;
 use crate::web::request::Request;
 use crate::web::response::{self, Response};
@@ -147,6 +149,13 @@ async fn answers(app: &App, query: &TraceQuery) -> Result<Answers, StoreError> {
     Ok(Answers { counts, page, overview, any_duration, services, operations })
 }
 
+/// Returns the incidents that were in force in the time of the chart.
+fn bands(app: &App, overview: &Overview) -> Bands {
+    let Arrivals { from, step, buckets } = &overview.arrivals;
+    let to = from + step * buckets.len() as u64;
+    Bands::new(&incidents::episodes(app, *from, to), *from, to)
+}
+
 fn content(
     app: &App,
     filter: &Filter,
@@ -186,7 +195,7 @@ fn content(
         arrivals: ArrivalsChart {
             // Without a filter, dropped traces are counted if possible.
             kept_only: overview.kept_only && !query.is_plain(),
-            ..ArrivalsChart::new(&overview, end, filter.time.until.is_none())
+            ..ArrivalsChart::new(&overview, end, filter.time.until.is_none(), bands(app, &overview))
         },
         durations: DurationsChart::new(
             &any_duration.as_ref().unwrap_or(&overview).durations,

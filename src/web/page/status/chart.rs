@@ -2,7 +2,10 @@
 
 use crate::engine::SessionState;
 use crate::text::three_figures;
+use crate::web::App;
 use crate::web::format::stamp;
+use crate::web::incidents;
+use crate::web::page::bands::Bands;
 use std::fmt::Write;
 
 /// The width of the drawing; the largest rate is a quarter below its upper edge.
@@ -22,11 +25,16 @@ pub struct Chart {
     pub labels: Vec<String>,
     /// A description for people who do not see the chart.
     pub summary: String,
+    /// The incidents that were in force.
+    pub bands: Bands,
 }
 
 impl Chart {
-    pub fn of(state: &SessionState) -> Chart {
-        draw(&state.rates, state.rates_from, state.target_rate)
+    pub fn of(app: &App, state: &SessionState) -> Chart {
+        let chart = draw(&state.rates, state.rates_from, state.target_rate);
+        let (from, to) = (state.rates_from, state.rates_from + state.rates.len().saturating_sub(1) as u64 * BUCKET);
+        let bands = Bands::new(&incidents::episodes(app, from, to), from, to);
+        Chart { summary: chart.summary + &bands.words(), bands, ..chart }
     }
 }
 
@@ -58,6 +66,7 @@ fn draw(buckets: &[u64], from: u64, target: f64) -> Chart {
             three_figures(greatest),
             three_figures(target)
         ),
+        bands: Bands::new(&[], 0, 1),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::store::{Arrivals, DurationBins, Overview, Percentiles};
 use crate::text;
 use crate::web::format;
+use crate::web::page::bands::Bands;
 use std::fmt::Write;
 
 /// The height in px; charts stretch horizontally.
@@ -21,12 +22,14 @@ pub struct ArrivalsChart {
     pub share: String,
     /// Only kept traces were counted, and there may have been more.
     pub kept_only: bool,
+    /// The incidents that were in force.
+    pub bands: Bands,
     pub label: String,
 }
 
 impl ArrivalsChart {
     /// Makes the chart. `end` is that of the time range in ns since 1970; `live`: it is now.
-    pub fn new(overview: &Overview, end: u64, live: bool) -> ArrivalsChart {
+    pub fn new(overview: &Overview, end: u64, live: bool, bands: Bands) -> ArrivalsChart {
         let Arrivals { from, step, buckets } = &overview.arrivals;
         let most = buckets.iter().map(|b| b.0).max().unwrap_or(0).max(1) as f64;
         let pitch = WIDTH / buckets.len().max(1) as f64;
@@ -43,12 +46,13 @@ impl ArrivalsChart {
         let share = format::share(overview.errors, overview.traces);
         let axis = times(*from, *step, buckets.len(), live);
         let label = format!(
-            "{} {}traces from {} to {}, at most {most} per {}; {share} with errors",
+            "{} {}traces from {} to {}, at most {most} per {}; {share} with errors{}",
             text::grouped(overview.traces),
             if overview.kept_only { "kept " } else { "" },
             axis.first().map_or("", |t| t),
             axis.last().map_or("", |t| t),
             format::length(*step),
+            bands.words(),
         );
         ArrivalsChart {
             step: format::length(*step),
@@ -58,6 +62,7 @@ impl ArrivalsChart {
             rate,
             share,
             kept_only: overview.kept_only,
+            bands,
             label,
         }
     }
@@ -206,6 +211,10 @@ fn unit(log: f64) -> String {
 mod tests {
     use super::*;
 
+    fn none() -> Bands {
+        Bands::new(&[], 0, 1)
+    }
+
     #[test]
     fn arrivals_begin_with_the_first_non_empty_bucket() {
         let overview = Overview {
@@ -214,15 +223,15 @@ mod tests {
             arrivals: Arrivals { from: 0, step: 10 * SECOND, buckets: vec![(0, 0), (10, 0), (20, 3)] },
             ..Overview::default()
         };
-        let chart = ArrivalsChart::new(&overview, 30 * SECOND, true);
+        let chart = ArrivalsChart::new(&overview, 30 * SECOND, true, none());
         assert_eq!((chart.rate.as_str(), chart.share.as_str(), chart.step.as_str()), ("1.50/s", "10.0 %", "10 s"));
         assert_eq!(chart.all, "M330.0 64v-31.0h240.0V64zM630.0 64v-62.0h240.0V64z");
         assert_eq!(chart.failed, "M630.0 64v-9.3h240.0V64z");
         assert_eq!(chart.axis, ["00:00:00", "00:00:06", "00:00:12", "00:00:18", "00:00:24", "now"]);
         assert!(!chart.kept_only && chart.label.starts_with("30 traces from "));
-        let kept = ArrivalsChart::new(&Overview { kept_only: true, ..overview }, 30 * SECOND, true);
+        let kept = ArrivalsChart::new(&Overview { kept_only: true, ..overview }, 30 * SECOND, true, none());
         assert!(kept.kept_only && kept.label.starts_with("30 kept traces from "));
-        let none = ArrivalsChart::new(&Overview::default(), 0, false);
+        let none = ArrivalsChart::new(&Overview::default(), 0, false, none());
         assert_eq!((none.rate.as_str(), none.all.as_str()), ("0.00/s", ""));
     }
 
