@@ -404,6 +404,7 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
 /// The same for the policies of `tests/policies`.
 #[rustfmt::skip]
 const FOLLOWED_IN_POLICIES: &[(&str, &[(&str, &str)])] = &[
+    ("E0201-unknown-field", &[("if: failed", "when: failed"), ("rules: []\n", "")]),
     ("E0510-incomparable", &[("root.name >", "(root.name | int) >"), ("status ==", "(status | int) ==")]),
     ("E0901-unknown-value", &[
         ("drop: http.route", "drop: root.http.route"),

@@ -171,9 +171,10 @@ fn faults(folder: &Folder, file: &Path, rules: &[&str]) -> (Vec<String>, Value) 
     // The probabilistic sampler notes in the trace state what it has decided by.
     command.args(["verify", "--quiet", "--format", "json", "--allow", "altered=trace_state", "--manifest"]);
     command.arg(folder.path("run.json"));
-    rules.iter().for_each(|rule| drop(command.args(["--expect", rule])));
+    command.args(rules.iter().flat_map(|rule| ["--expect", rule]));
     let output = command.arg("--from").arg(file).output().expect("it runs");
-    let report: Value = serde_json::from_slice(&output.stdout).expect(&String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report: Value = serde_json::from_slice(&output.stdout).expect(&said);
     let faults = report["verdict"]["of"].as_array().map_or(&[][..], Vec::as_slice);
     let faults = Vec::from_iter(faults.iter().map(|fault| fault.as_str().expect("a name").to_string()));
     assert_eq!(output.status.code(), Some(i32::from(!faults.is_empty())), "{report:#}");

@@ -6,6 +6,8 @@ use crate::language::source::{FileId, Sources};
 use crate::plan::SpanKind;
 use crate::trace::{OwnedDatum, Scope, Status, StoredSpan, Trace, View};
 use compile::Subject;
+use proptest::prelude::*;
+use proptest::sample::select;
 use std::sync::Arc;
 
 /// Two scenarios whose traces differ in everything that conditions read.
@@ -358,4 +360,112 @@ fn hostile_expressions_are_refused_in_bounded_time() {
     let begun = std::time::Instant::now();
     assert!(!condition.holds(&StoredSpan { name: "a".repeat(1 << 20) + "b", ..span() }));
     assert!(begun.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn what_can_never_hold_or_always_does_is_known_before_a_trace_is_made() {
+    let run = run();
+    let known = vocabulary(&run);
+    let outlook = |text: &str| right::<TraceValue>(text, &known).outlook(&known);
+    for never in [
+        "false",
+        "1 > 2",
+        "spans < 0",
+        "spans > 2",
+        "duration_ms > 800000",
+        "duration_ms < 0 or spans >= 3",
+        "spans > 1 and spans < 1",
+        "duration_ms >= 5 and duration_ms < 5",
+        "failed and 3 < spans",
+        "not (duration_ms >= 0)",
+        "scenario == 'Checkout' and scenario == 'Health'",
+        "root.http.route == '/a' and spans == 1 and root.http.route == '/b'",
+        "root.retries > 2 and root.retries < 2",
+        "count(failed) > 2",
+    ] {
+        assert_eq!(outlook(never), Outlook::Never, "{never}");
+        assert_eq!(outlook(&format!("not ({never})")), Outlook::Always, "not {never}");
+    }
+    for open in [
+        "failed",
+        "spans == 2",
+        "duration_ms > 100 and duration_ms < 200",
+        "root.retries > 1 or root.retries < 1",
+        "scenario == 'Checkout' or scenario == 'Health'",
+        "any(amount > 5) and any(amount < 5)",
+        "root.retries >= 2 and root.retries <= 2",
+        "root.retries >= 0",
+    ] {
+        assert_eq!(outlook(open), Outlook::Open, "{open}");
+    }
+    // What is never so is so for none of the traces.
+    for trace in &traces(&run) {
+        let sent = SentTrace::new(run.origin().view(trace), |_| true);
+        assert!(!right::<TraceValue>("spans > 2 or duration_ms > 800000", &known).holds(&sent));
+    }
+    let unknown = Vocabulary::default();
+    assert_eq!(right::<TraceValue>("duration_ms > 800000", &unknown).outlook(&unknown), Outlook::Open);
+}
+
+/// Makes conditions on traces that compile.
+fn conditions() -> impl Strategy<Value = String> {
+    const NUMBERS: [&str; 5] = ["duration_ms", "spans", "root.retries", "count(failed)", "root.duration_ms"];
+    const TEXTS: [&str; 4] = ["scenario", "root.http.route", "service", "root.kind"];
+    let compared = (
+        select(&NUMBERS[..]),
+        select(&["==", "!=", "<", "<=", ">", ">="][..]),
+        select(&[0, 1, 2, 5, 300, 800_000][..]),
+    )
+        .prop_map(|(value, operator, number)| format!("{value} {operator} {number}"));
+    let equal = (
+        select(&TEXTS[..]),
+        select(&["==", "!="][..]),
+        select(&["Checkout", "Health", "/orders", "web", "SERVER"][..]),
+    )
+        .prop_map(|(value, operator, text)| format!("{value} {operator} '{text}'"));
+    let flag = select(&["failed", "true", "false", "any(amount > 450)", "has(root.name)"][..]).prop_map(String::from);
+    prop_oneof![compared, equal, flag].prop_recursive(4, 24, 2, |inner| {
+        let two = (inner.clone(), inner.clone());
+        prop_oneof![
+            two.clone().prop_map(|(a, b)| format!("({a}) and ({b})")),
+            two.clone().prop_map(|(a, b)| format!("({a}) or ({b})")),
+            two.prop_map(|(a, b)| format!("(1 if {a} else 2) == (2 if {b} else 1)")),
+            inner.prop_map(|a| format!("not ({a})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn what_is_known_before_is_true_of_every_trace(text in conditions()) {
+        let run = run();
+        let known = vocabulary(&run);
+        let (condition, diagnostics) = read::<TraceValue>(&text, &known);
+        let warned = diagnostics.iter().all(|diagnostic| diagnostic.problem.code() == "W0901");
+        prop_assert!(warned, "{text}: {diagnostics:?}");
+        let condition = condition.unwrap();
+        let outlook = condition.outlook(&known);
+        for trace in traces(&run).iter().take(40) {
+            let holds = condition.holds(&SentTrace::new(run.origin().view(trace), |_| true));
+            prop_assert!(outlook == Outlook::Open || holds == (outlook == Outlook::Always), "{text}: {outlook:?}");
+            if let Some(foretold) = condition.of_scenario(run.origin().view(trace).scenario()) {
+                prop_assert_eq!(foretold, holds, "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(words in prop::collection::vec(select(&[
+        "failed", "spans", "root", ".", "name", "==", "(", ")", "'a'", "5", "-", "not", "and", "any", "count", "|", "int", "[", "]", ",",
+        "in", "if", "else", "matches", "has", "default", "\u{e9}", "''", "%",
+    ][..]), 0..16)) {
+        for text in [words.join(" "), words.concat()] {
+            let (condition, diagnostics) = read::<TraceValue>(&text, &Vocabulary::default());
+            prop_assert!(condition.is_some() || !diagnostics.is_empty(), "{text}");
+            let placed = diagnostics.iter().all(|found| text.get(found.at.range()).is_some());
+            prop_assert!(placed, "{text}: {diagnostics:?}");
+        }
+    }
 }

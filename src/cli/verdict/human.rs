@@ -4,7 +4,7 @@ use super::words::{self, per_cent, share};
 use crate::cli::source::Background;
 use crate::text::foreign::foreign;
 use crate::text::{count, duration, grouped};
-use crate::verify::{Fault, Report, Verdict};
+use crate::verify::{Fault, Report, Tally, Verdict};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
@@ -139,14 +139,21 @@ fn shortened<T>(out: &mut String, name: &str, items: &[T], line: impl Fn(&T) -> 
 fn tables(out: &mut String, report: &Report) {
     let names = report.scenarios.keys().chain(report.services.keys());
     let width = names.map(|name| console::measure_text_width(&foreign(name).to_string())).max().unwrap_or(0).max(8);
-    let head = ["expected", "delivered", "lost", "duplicated", "altered", "orphaned"].map(|name| format!("{name:>11}"));
+    let mut columns: Vec<(&str, fn(&Tally) -> u64)> = vec![
+        ("expected", |t| t.expected),
+        ("delivered", |t| t.delivered),
+        ("lost", |t| t.lost),
+        ("duplicated", |t| t.duplicated),
+        ("altered", |t| t.altered),
+        ("orphaned", |t| t.orphaned),
+    ];
+    columns.extend(report.policy.drops().then_some(("leaked", (|t| t.leaked) as fn(&Tally) -> u64)));
+    let head: String = columns.iter().map(|(name, _)| format!("{name:>11}")).collect();
     let failed = if report.sampled.is_some() { "failed of kept" } else { "failed" };
     let across = failed.len().max(7);
-    let _ = writeln!(out, "\n{:<width$} {}  {failed:>across$}   by the plan", "scenario", head.concat());
-    let figures = |t: &crate::verify::Tally| {
-        let all = [t.expected, t.delivered, t.lost, t.duplicated, t.altered, t.orphaned];
-        all.map(|n| format!("{:>11}", grouped(n))).concat()
-    };
+    let _ = writeln!(out, "\n{:<width$} {}  {failed:>across$}   by the plan", "scenario", head);
+    let figures =
+        |tally: &Tally| columns.iter().map(|(_, of)| format!("{:>11}", grouped(of(tally)))).collect::<String>();
     let padded = |name: &str| {
         let shown = foreign(name).to_string();
         console::pad_str(&shown, width, console::Alignment::Left, None).into_owned()
@@ -156,7 +163,7 @@ fn tables(out: &mut String, report: &Report) {
         let failing = scenario.failing.map_or("unknown".into(), per_cent);
         let _ = writeln!(out, "{} {}  {failed:>across$}   {failing:>11}", padded(name), figures(&scenario.spans));
     }
-    let _ = writeln!(out, "\n{:<width$} {}", "service", head.concat());
+    let _ = writeln!(out, "\n{:<width$} {}", "service", head);
     for (name, tally) in &report.services {
         let _ = writeln!(out, "{} {}", padded(name), figures(tally));
     }

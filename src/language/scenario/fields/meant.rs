@@ -19,6 +19,8 @@ pub fn meant(field: &str, of: &str) -> Option<Meant> {
         "an incident" => of_incident(field),
         "a load" => of_load(field),
         "a stage" => of_stage(field),
+        "a policy" => of_policy(field),
+        "a rule" => of_rule(field),
         _ => None,
     };
     match by_name {
@@ -101,6 +103,24 @@ fn of_stage(field: &str) -> Option<(&'static str, &'static str)> {
     Some(match field {
         "duration" | "within" | "time" => ("how long a stage takes is `for`", "for"),
         "target" | "to" => ("what a stage leads to is its `rate`", "rate"),
+        _ => return None,
+    })
+}
+
+fn of_policy(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "rules" | "policies" | "sampling" | "expect" => ("the rules for traces are in `traces`", "traces"),
+        "tolerate" | "allowed" | "ignore" => ("what is tolerated is in `allow`", "allow"),
+        _ => return None,
+    })
+}
+
+fn of_rule(field: &str) -> Option<(&'static str, &'static str)> {
+    Some(match field {
+        "if" | "condition" | "where" => ("the traces of a sample are those of its `when`", "when"),
+        "probability" | "percentage" | "share" | "sampling_percentage" => {
+            ("the share of the traces that arrive is `sample: 10%`", "sample")
+        }
         _ => return None,
     })
 }
