@@ -136,10 +136,13 @@ fn shortened<T>(out: &mut String, name: &str, items: &[T], line: impl Fn(&T) -> 
     }
 }
 
+/// A column of counts: its name, and its figure of a row.
+type Column = (&'static str, fn(&Tally) -> u64);
+
 fn tables(out: &mut String, report: &Report) {
     let names = report.scenarios.keys().chain(report.services.keys());
     let width = names.map(|name| console::measure_text_width(&foreign(name).to_string())).max().unwrap_or(0).max(8);
-    let mut columns: Vec<(&str, fn(&Tally) -> u64)> = vec![
+    let mut columns: Vec<Column> = vec![
         ("expected", |t| t.expected),
         ("delivered", |t| t.delivered),
         ("lost", |t| t.lost),
@@ -147,7 +150,9 @@ fn tables(out: &mut String, report: &Report) {
         ("altered", |t| t.altered),
         ("orphaned", |t| t.orphaned),
     ];
-    columns.extend(report.policy.drops().then_some(("leaked", (|t| t.leaked) as fn(&Tally) -> u64)));
+    if report.policy.drops() {
+        columns.push(("leaked", |t| t.leaked));
+    }
     let head: String = columns.iter().map(|(name, _)| format!("{name:>11}")).collect();
     let failed = if report.sampled.is_some() { "failed of kept" } else { "failed" };
     let across = failed.len().max(7);
