@@ -8,6 +8,7 @@
 mod allowance;
 mod alterations;
 mod census;
+mod change;
 mod compare;
 mod extent;
 mod fault;
@@ -26,8 +27,9 @@ mod tally;
 mod verifier;
 
 pub use allowance::Allowance;
-pub use alterations::AlteredField;
+pub use alterations::{AlteredField, Declared};
 pub use census::Census;
+pub use change::ChangeTally;
 pub use compare::Difference;
 pub use fault::Fault;
 pub use growth::Outgrown;

@@ -405,6 +405,21 @@ const FOLLOWED: &[(&str, &[(&str, &str)])] = &[
 #[rustfmt::skip]
 const FOLLOWED_IN_POLICIES: &[(&str, &[(&str, &str)])] = &[
     ("E0201-unknown-field", &[("if: failed", "when: failed"), ("rules: []\n", "")]),
+    ("E0203-change", &[
+        ("{shop.basket: true}", "shop.basket"),
+        ("set: {start: 5}", "any: start"),
+        ("5", "'5'"),
+        ("rename: {name: was}", "set: {was: <<name>>}"),
+        ("[orders]", "['orders', '{id}']"),
+        ("name", "attributes"),
+        ("long", "32"),
+        (", delete: shop.sum", ""),
+        ("when: failed", "delete: shop.basket"),
+        ("[kind]", "kind == 'CLIENT'"),
+        ("resource.*", "resource.k8s.pod.name"),
+        ("shop.basket", "delete: shop.basket"),
+        ("fast", "1us"),
+    ]),
     ("E0510-incomparable", &[("root.name >", "(root.name | int) >"), ("status ==", "(status | int) ==")]),
     ("E0901-unknown-value", &[
         ("drop: http.route", "drop: root.http.route"),

@@ -6,6 +6,7 @@ mod junit;
 mod words;
 
 use super::output::{print, print_styled};
+use super::parse::positive_duration;
 use super::rates::ExpectedRate;
 use super::source::Background;
 use super::{Exit, Failure, scenarios};
@@ -34,6 +35,14 @@ pub struct VerdictFlags {
     /// The rules of --expect come before those of files
     #[arg(long = "policy", value_name = "FILE")]
     pub policies: Vec<PathBuf>,
+    /// A change that the pipeline is meant to make: `set(resource.env, 'staging')`, `delete(payment.card) when service ==
+    /// 'cart'`, `sha256(user.email)`, `drop_spans(kind == 'CLIENT')`; all of them are in docs/policies.md. Several are made in
+    /// their order, behind those of files
+    #[arg(long = "change", value_name = "CHANGE")]
+    pub changes: Vec<String>,
+    /// The unit in which times are compared, for a store that rounds them down: `1us`, `1ms`
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub precision: Option<u64>,
     /// Faults to tolerate: `lost`, `duplicated`, `altered`, `altered=FIELD` (only this field; `altered=resource.k8s.*` is
     /// every field whose name begins so), `invented`, `leaked` (what the policy drops), `orphaned`, `damaged` (unreadable data is taken to hold nothing)
     #[arg(long, value_name = "FAULT", value_parser = str::parse::<Allowance>)]
@@ -87,6 +96,8 @@ impl VerdictFlags {
             }
         }
         self.policies.iter().for_each(|path| reader.file(path));
+        self.changes.iter().for_each(|change| reader.change("--change", change));
+        self.precision.into_iter().for_each(|precision| reader.precision(precision));
         self.allow.iter().cloned().for_each(|allowance| reader.allow(allowance));
         if self.deny.is_some() {
             reader.deny_unexpected();
@@ -110,7 +121,9 @@ impl VerdictFlags {
 
     /// Reports whether the policy has conditions, whose names can be checked against those of the run.
     pub fn has_conditions(&self) -> bool {
-        !self.policies.is_empty() || self.expect.iter().any(|expectation| matches!(expectation, Expectation::Rule(_)))
+        !self.policies.is_empty()
+            || !self.changes.is_empty()
+            || self.expect.iter().any(|expectation| matches!(expectation, Expectation::Rule(_)))
     }
 
     /// Reports whether any of the flags makes sense only if the run is known.
@@ -120,6 +133,8 @@ impl VerdictFlags {
             || self.deny.is_some()
             || self.expect.iter().any(|expectation| !matches!(expectation, Expectation::Rate(_)))
             || !self.policies.is_empty()
+            || !self.changes.is_empty()
+            || self.precision.is_some()
             || !self.allow.is_empty()
     }
 

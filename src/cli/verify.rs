@@ -27,6 +27,7 @@ use std::path::PathBuf;
   tracegen verify --manifest run.json --from kept.json --policy policy.yaml
   tracegen verify --manifest run.json --from kept.json --expect \"drop: root.http.route == '/healthz'\" \\
     --expect 'keep: failed or duration_ms >= 801' --expect 'sample: 10%'
+  tracegen verify --manifest run.json --from out.json --change 'delete(payment.card)' --change 'sha256(user.email) when failed'
   tracegen verify --manifest mon.json --manifest tue.json --from clickhouse --deny unexpected   all that is in one place
 
 Of the rules of --expect and --policy the first that holds decides on a trace; a trace without one must arrive whole. If a rule

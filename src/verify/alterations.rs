@@ -1,6 +1,7 @@
 //! The fields that arrived with other values than were sent.
 
-use super::compare::Difference;
+use super::change::Changes;
+use super::compare::{Blame, Difference};
 use crate::trace::TraceId;
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -30,29 +31,45 @@ pub struct AlteredField {
     pub trace_id: String,
     /// The id of the first such span.
     pub span_id: String,
+    /// The declared change that is not as it was declared; `None` if none is declared for the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declared>,
 }
 
-/// The altered fields by name, permitted and other ones apart.
+/// A declared change that is not as it was declared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Declared {
+    /// The change as the policy says it.
+    pub rule: String,
+    /// The change is declared for these spans. Otherwise it is declared only for others.
+    pub for_these_spans: bool,
+}
+
+/// The altered fields by name and by the declared change that is wrong.
+type Fields = BTreeMap<(String, Option<Blame>), AlteredField>;
+
+/// The altered fields, permitted and other ones apart.
 #[derive(Default)]
 pub struct Alterations {
-    allowed: BTreeMap<String, AlteredField>,
-    others: BTreeMap<String, AlteredField>,
+    allowed: Fields,
+    others: Fields,
 }
 
 impl Alterations {
     /// Counts a span whose field is altered. With `counted`, an earlier copy of the span has been counted, so the field is
     /// only noted if it is new.
     pub fn note(&mut self, difference: Difference, allowed: bool, counted: bool, trace: &TraceId, span: u64) {
-        let Difference { field, expected, found } = difference;
+        let Difference { field, expected, found, blame } = difference;
         let fields = if allowed { &mut self.allowed } else { &mut self.others };
-        let mut field: String = field.chars().take(NAME).collect();
-        if fields.len() >= MOST_FIELDS && !fields.contains_key(&field) {
-            field = OTHERS.into();
+        let mut key = (field.chars().take(NAME).collect::<String>(), blame);
+        if fields.len() >= MOST_FIELDS && !fields.contains_key(&key) {
+            key = (OTHERS.into(), None);
         }
-        if counted && fields.contains_key(&field) {
+        if counted && fields.contains_key(&key) {
             return;
         }
-        let entry = fields.entry(field.clone()).or_insert_with(|| AlteredField {
+        let field = key.0.clone();
+        let entry = fields.entry(key).or_insert_with(|| AlteredField {
             field,
             allowed,
             spans: 0,
@@ -60,13 +77,20 @@ impl Alterations {
             found,
             trace_id: format!("{:032x}", u128::from_be_bytes(*trace)),
             span_id: format!("{span:016x}"),
+            declared: None,
         });
         entry.spans += 1;
     }
 
-    /// Returns the fields, those that may not be altered first, then by descending number of spans.
-    pub fn into_fields(self) -> Vec<AlteredField> {
-        let mut fields: Vec<AlteredField> = self.others.into_values().chain(self.allowed.into_values()).collect();
+    /// Returns the fields, those that may not be altered first, then by descending number of spans. `changes` are those that
+    /// the policy declares.
+    pub fn into_fields(self, changes: &Changes) -> Vec<AlteredField> {
+        let fields = self.others.into_iter().chain(self.allowed).map(|((_, blame), field)| AlteredField {
+            declared: blame
+                .map(|blame| Declared { rule: changes.text(blame.rule).into(), for_these_spans: blame.is_for_span }),
+            ..field
+        });
+        let mut fields = Vec::from_iter(fields);
         fields.sort_by_key(|field| (field.allowed, Reverse(field.spans)));
         fields
     }
@@ -91,7 +115,7 @@ mod tests {
         note("name", false);
         note(&"n".repeat(10_000), false);
         note("name", false);
-        let fields = alterations.into_fields();
+        let fields = alterations.into_fields(&Changes::default());
         assert_eq!((fields[0].field.as_str(), fields[0].spans, fields[0].allowed), ("name", 2, false));
         assert_eq!((fields[1].field.len(), fields[1].allowed, fields[2].allowed), (NAME, false, true));
         assert_eq!(fields.len(), 2 + MOST_FIELDS + 1);
@@ -106,6 +130,6 @@ mod tests {
         }
         let spans =
             |fields: Vec<AlteredField>| Vec::from_iter(fields.into_iter().map(|field| (field.field, field.spans)));
-        assert_eq!(spans(alterations.into_fields()), [("kind".into(), 1), ("name".into(), 1)]);
+        assert_eq!(spans(alterations.into_fields(&Changes::default())), [("kind".into(), 1), ("name".into(), 1)]);
     }
 }

@@ -18,6 +18,17 @@ pub struct Difference {
     pub expected: String,
     /// The value that arrived, as people read it.
     pub found: String,
+    /// The declared change that is not as it was declared; `None` if no change is declared for the field.
+    pub blame: Option<Blame>,
+}
+
+/// The declared change to which a difference is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blame {
+    /// The number of the rule in the policy.
+    pub rule: usize,
+    /// The rule is for the span, and has set what is expected. Otherwise it would have changed the field of other spans.
+    pub is_for_span: bool,
 }
 
 impl Difference {
@@ -29,19 +40,22 @@ impl Difference {
             SHOWN.. => [expected, found].map(|text| format!("..{} behind {same} same bytes", shown(&text[same..]))),
             _ => [shown(expected), shown(found)],
         };
-        Difference { field: field.into(), expected, found }
+        Difference { field: field.into(), expected, found, blame: None }
     }
 }
 
 /// Returns all fields in which `found` differs from `expected`, each once, in the order of their names. Fields that the
-/// source does not keep are left out. `unstored` holds differences in fields that a [`StoredSpan`] has no place for.
+/// source does not keep are left out, and times are compared in units of `precision` ns if that is coarser than the source.
+/// `unstored` holds differences in fields that a [`StoredSpan`] has no place for.
 pub fn compare(
     expected: &StoredSpan,
     found: &StoredSpan,
     unstored: Vec<Difference>,
     fidelity: Fidelity,
+    precision: u64,
 ) -> Vec<Difference> {
-    let mut comparison = Comparison { fidelity, differences: vec![] };
+    let unit = fidelity.nanoseconds().max(precision);
+    let mut comparison = Comparison { fidelity, unit, differences: vec![] };
     comparison.span(expected, found);
     unstored.into_iter().for_each(|difference| comparison.add(difference));
     let mut differences = comparison.differences;
@@ -52,6 +66,8 @@ pub fn compare(
 
 struct Comparison {
     fidelity: Fidelity,
+    /// The unit in which times are compared, in ns.
+    unit: u64,
     differences: Vec<Difference>,
 }
 
@@ -81,7 +97,7 @@ impl Comparison {
     }
 
     fn time(&mut self, field: &str, expected: u64, found: u64) {
-        let unit = self.fidelity.nanoseconds();
+        let unit = self.unit;
         if expected / unit != found / unit {
             self.differ(field, &(expected / unit * unit).to_string(), &found.to_string());
         }
@@ -299,7 +315,7 @@ mod tests {
 
     /// Returns the texts that are shown for an attribute that was sent as `expected` and arrived as `found`.
     fn said(expected: OwnedDatum, found: OwnedDatum) -> Option<(String, String)> {
-        let mut comparison = Comparison { fidelity: Fidelity::Otlp, differences: vec![] };
+        let mut comparison = Comparison { fidelity: Fidelity::Otlp, unit: 1, differences: vec![] };
         comparison.attributes("attributes.", &pair(expected), &pair(found));
         comparison.differences.pop().map(|difference| (difference.expected, difference.found))
     }

@@ -9,6 +9,7 @@ pub use rule::{Fate, Rule};
 pub use sample::Sample;
 
 use super::allowance::Allowance;
+use super::change::Changes;
 use super::fault::Fault;
 use crate::condition::SentTrace;
 use serde::ser::SerializeStruct;
@@ -25,6 +26,10 @@ pub struct Policy {
     pub allow: BTreeSet<Allowance>,
     /// Spans that do not belong to the run are a fault.
     pub deny_unexpected: bool,
+    /// The changes that the pipeline is meant to make.
+    pub changes: Changes,
+    /// The unit in which times are compared, in ns; `None` for that of the source.
+    pub precision: Option<u64>,
 }
 
 impl Policy {
@@ -48,6 +53,11 @@ impl Policy {
         self.rules.iter().any(|rule| rule.fate == Fate::Drop)
     }
 
+    /// Reports whether there are spans that may not arrive.
+    pub fn may_leak(&self) -> bool {
+        self.drops() || self.changes.drop_spans()
+    }
+
     /// Reports whether the fault is permitted.
     pub fn allows(&self, fault: Fault) -> bool {
         self.allow.contains(&Allowance::Fault(fault))
@@ -66,12 +76,18 @@ impl Serialize for Policy {
             Fate::Sample(sample) => sample,
             Fate::Drop | Fate::Keep => None,
         });
-        let mut fields = to.serialize_struct("Policy", 5)?;
+        let mut fields = to.serialize_struct("Policy", 7)?;
         fields.serialize_field("keep_errors", &self.rules.contains(&Rule::keep_failed()))?;
         fields.serialize_field("sample", &sample)?;
         fields.serialize_field("rules", &rules)?;
         fields.serialize_field("allow", &self.allow)?;
         fields.serialize_field("deny_unexpected", &self.deny_unexpected)?;
+        if !self.changes.is_empty() {
+            fields.serialize_field("changes", &self.changes)?;
+        }
+        if let Some(precision) = self.precision {
+            fields.serialize_field("precision_ns", &precision)?;
+        }
         fields.end()
     }
 }

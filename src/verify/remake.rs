@@ -1,6 +1,7 @@
 //! A cache of regenerated traces. It pays because the spans of a trace are often spread over a request, grouped by their
 //! resources.
 
+use super::change::{Changes, SharedChanges};
 use super::tally::{Tallies, Totals};
 use crate::export::{Json, Parts};
 use crate::interpreter::{Interpreter, Run};
@@ -26,6 +27,8 @@ pub struct Remaker {
     indices: Vec<(TraceId, u64)>,
     bytes: usize,
     totals: Totals,
+    /// The declared changes, some of which may drop spans.
+    changes: Changes,
 }
 
 /// An era's interpreter, and the counts of its traces.
@@ -34,6 +37,9 @@ pub struct Era {
     pub first: u64,
     interpreter: Interpreter,
     dues: Dues,
+    /// The resources as they must arrive.
+    pub shared: SharedChanges,
+    /// What spans are made of, with these resources.
     pub parts: Parts,
     pub tallies: Tallies,
 }
@@ -47,6 +53,8 @@ pub struct Slot {
     pub trace: Trace,
     /// The ordinals of the spans that were not sent because the run was stopped before, ascending.
     unsent: Vec<u32>,
+    /// The ordinals of the spans that were sent and that a declared change drops, ascending, each with the number of the rule.
+    dropped: Vec<(u32, u32)>,
     /// The ids and ordinals of the spans of a malformed trace, ascending; empty for other traces, whose ids tell the ordinals.
     by_id: Vec<(u64, u32)>,
     protobuf: Encoded,
@@ -80,7 +88,16 @@ impl Encoded {
 impl Slot {
     fn empty() -> Slot {
         let (protobuf, json) = (Encoded::default(), Encoded::default());
-        Slot { index: u64::MAX, first: 0, trace: Trace::default(), unsent: vec![], by_id: vec![], protobuf, json }
+        Slot {
+            index: u64::MAX,
+            first: 0,
+            trace: Trace::default(),
+            unsent: vec![],
+            dropped: vec![],
+            by_id: vec![],
+            protobuf,
+            json,
+        }
     }
 
     /// Returns span `ordinal` as a protobuf message.
@@ -102,13 +119,40 @@ impl Slot {
     }
 
     /// Returns the number of spans that were sent.
-    pub fn sent(&self) -> usize {
+    fn sent(&self) -> usize {
         self.trace.spans.len() - self.unsent.len()
     }
 
-    /// Returns the ordinals of the spans that were not sent, ascending.
-    pub fn unsent(&self) -> &[u32] {
-        &self.unsent
+    /// Returns the number of spans that must arrive if their trace must.
+    pub fn due(&self) -> usize {
+        self.sent() - self.dropped.len()
+    }
+
+    /// Returns the ordinals of the spans that are not missed: they were not sent, or are dropped on the way.
+    pub fn not_due(&self) -> impl Iterator<Item = usize> {
+        self.unsent.iter().chain(self.dropped.iter().map(|(ordinal, _)| ordinal)).map(|ordinal| *ordinal as usize)
+    }
+
+    /// Returns the ordinals of the spans that were sent and that a change drops, with the numbers of the rules.
+    fn droppable(&self, changes: &Changes, run: &Run) -> Vec<(u32, u32)> {
+        let sent = self.view(run).spans().filter(|span| self.sends(span.ordinal));
+        sent.filter_map(|span| Some((span.ordinal as u32, changes.dropper(span)? as u32))).collect()
+    }
+
+    /// Returns the numbers of the rules that drop spans of the trace, one for each span.
+    pub fn droppers(&self) -> impl Iterator<Item = usize> {
+        self.dropped.iter().map(|(_, rule)| *rule as usize)
+    }
+
+    /// Returns the number of the rule that drops span `ordinal`; `None` if none does.
+    pub fn dropper(&self, ordinal: usize) -> Option<usize> {
+        let found = self.dropped.binary_search_by_key(&(ordinal as u32), |(dropped, _)| *dropped).ok()?;
+        Some(self.dropped[found].1 as usize)
+    }
+
+    /// Reports whether span `ordinal` must arrive if its trace must.
+    pub fn is_due(&self, ordinal: usize) -> bool {
+        self.sends(ordinal) && self.dropper(ordinal).is_none()
     }
 
     /// Reports whether span `ordinal` was sent.
@@ -132,9 +176,9 @@ impl Era {
         self.interpreter.run()
     }
 
-    /// Returns the run that made the traces, and their counts to be changed.
-    pub fn run_and_tallies(&mut self) -> (&Run, &mut Tallies) {
-        (self.interpreter.run(), &mut self.tallies)
+    /// Returns the run that made the traces, the changes of its resources, and the traces' counts to be changed.
+    pub fn run_and_tallies(&mut self) -> (&Run, &SharedChanges, &mut Tallies) {
+        (self.interpreter.run(), &self.shared, &mut self.tallies)
     }
 }
 
@@ -144,8 +188,9 @@ pub fn service(span: SpanView<'_>) -> usize {
 }
 
 impl Remaker {
-    pub fn new(archive: Archive) -> Remaker {
-        Remaker { archive, eras: vec![], slots: vec![], indices: vec![], bytes: 0, totals: Totals::default() }
+    pub fn new(archive: Archive, changes: Changes) -> Remaker {
+        let totals = Totals::default();
+        Remaker { archive, eras: vec![], slots: vec![], indices: vec![], bytes: 0, totals, changes }
     }
 
     /// Replaces the archive by a newer state of the same run. No trace from `reached` on has arrived.
@@ -211,6 +256,7 @@ impl Remaker {
             slot.by_id.extend(slot.trace.spans.iter().zip(0..).map(|(span, ordinal)| (span.id, ordinal)));
             slot.by_id.sort_unstable();
         }
+        slot.dropped = if self.changes.drop_spans() { slot.droppable(&self.changes, era.run()) } else { vec![] };
         self.bytes += slot.trace.bytes();
     }
 
@@ -224,10 +270,12 @@ impl Remaker {
         if self.eras.len() == MOST_ERAS {
             self.totals.add(self.eras.remove(0).tallies);
         }
+        let shared = self.changes.shared(run.resources());
         self.eras.push(Era {
             first,
             dues: self.archive.dues(run.plan()),
-            parts: Parts::new(run.plan(), run.resources()),
+            parts: Parts::new(run.plan(), &shared.resources),
+            shared,
             tallies: Tallies::new(run.plan()),
             interpreter: Interpreter::new(&run),
         });

@@ -2,6 +2,7 @@
 
 use super::allowance::Allowance;
 use super::alterations::AlteredField;
+use super::change::ChangeTally;
 use super::fault::Fault;
 use super::judged::{Judged, Sampled};
 use super::policy::Policy;
@@ -40,6 +41,9 @@ pub struct Report {
     pub strangers: Strangers,
     /// The altered fields, those that may not be altered first, then by descending number of spans.
     pub fields: Vec<AlteredField>,
+    /// The declared changes, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ChangeTally>,
     /// The sample; `None` if the policy does not sample.
     pub sampled: Option<Sampled>,
     /// The rules of the policy for traces, in their order, with what became of the traces.

@@ -197,7 +197,7 @@ impl Verifier {
         self.unaltered(trace, span, arrived, |era, slot, ordinal| {
             group.has(era, slot, ordinal, |span, resource, scope| {
                 let (mut expected, mut expected_scope) = (Bytes::default(), Bytes::default());
-                Json::resource(era.run().resources(), span.resource, &mut expected);
+                Json::resource(&era.shared.resources, span.resource, &mut expected);
                 Json::scope(era.run().plan(), span.block, &mut expected_scope);
                 expected.as_slice() == resource && expected_scope.as_slice() == scope
             }) && slot.json(era, ordinal) == text

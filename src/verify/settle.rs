@@ -1,5 +1,6 @@
 //! The final count of what has not arrived, and the report.
 
+use super::change::Changed;
 use super::extent::{extent, has_known_schedule, indices};
 use super::judged::{Decided, judged, sampled};
 use super::judgement::{Knowledge, unused, verdict};
@@ -21,12 +22,13 @@ impl Verifier {
             self;
         unknown.extend(self.unknown);
         let rules = vec![Decided::default(); policy.rules.len() + 1];
-        let mut settlement = Settlement { policy: &policy, rules, traces: Traces::default(), losses: None };
+        let (traces, changed) = (Traces::default(), self.changed);
+        let mut settlement = Settlement { policy: &policy, rules, traces, losses: None, changed };
         for index in indices(extents) {
             let arrived = ledger.arrived(remaker.position(index));
             settlement.trace(&mut remaker, index, arrived);
         }
-        let Settlement { rules, traces, losses, .. } = settlement;
+        let Settlement { rules, traces, losses, changed, .. } = settlement;
         let rules = judged(&policy, &rules);
         let totals = remaker.into_totals();
         let spans: Tally = totals.scenarios.values().map(|scenario| scenario.spans).sum();
@@ -48,9 +50,10 @@ impl Verifier {
             copies: progress.copies,
             losses,
             strangers,
-            fields: alterations.into_fields(),
+            fields: alterations.into_fields(&policy.changes),
             sampled: sampled(&rules),
             rules,
+            changes: changed.into_tallies(),
             late: (late.count > 0).then_some(late),
             scenarios: totals.scenarios,
             services: totals.services,
@@ -74,6 +77,7 @@ struct Settlement<'p> {
     rules: Vec<Decided>,
     traces: Traces,
     losses: Option<Losses>,
+    changed: Changed,
 }
 
 impl Settlement<'_> {
@@ -90,8 +94,15 @@ impl Settlement<'_> {
         let Some((era, slot)) = remaker.get(index) else { return };
         let rule = match arrived {
             Some(arrived) => arrived.rule(),
-            None => self.policy.rule_for(&SentTrace::new(slot.view(era.run()), |ordinal| slot.sends(ordinal))),
+            None => {
+                self.changed.dropped(slot.droppers());
+                self.policy.rule_for(&SentTrace::new(slot.view(era.run()), |ordinal| slot.sends(ordinal)))
+            }
         };
+        // A trace of which all spans are dropped is not missed.
+        if slot.due() == 0 {
+            return;
+        }
         self.traces.expected += 1;
         self.rules[rule].traces += 1;
         self.rules[rule].partly += arrived.is_some() as u64;
@@ -126,12 +137,11 @@ impl Settlement<'_> {
         losses.traces += 1;
         losses.whole_traces += arrived.is_none() as u64;
         losses.failed_traces += sent.clone().any(|(_, span)| span.failure != NONE) as u64;
-        sent.by_ref().filter(|(ordinal, _)| !arrived.is_some_and(|arrived| arrived.has(*ordinal))).for_each(
-            |(_, span)| {
-                losses.first_start = losses.first_start.min(span.start);
-                losses.last_start = losses.last_start.max(span.start);
-            },
-        );
+        let is_lost = |ordinal| slot.is_due(ordinal) && !arrived.is_some_and(|arrived| arrived.has(ordinal));
+        sent.by_ref().filter(|(ordinal, _)| is_lost(*ordinal)).for_each(|(_, span)| {
+            losses.first_start = losses.first_start.min(span.start);
+            losses.last_start = losses.last_start.max(span.start);
+        });
     }
 }
 
@@ -139,7 +149,7 @@ impl Settlement<'_> {
 fn tally(era: &mut Era, slot: &Slot, arrived: Option<Arrived<'_>>, may_lack: bool) {
     let run = era.run().clone();
     let has = |ordinal: usize| arrived.is_some_and(|arrived| arrived.has(ordinal));
-    for span in slot.view(&run).spans().filter(|span| slot.sends(span.ordinal)) {
+    for span in slot.view(&run).spans().filter(|span| slot.is_due(span.ordinal)) {
         let scenario = &mut era.tallies.scenarios[slot.trace.scenario.index()].spans;
         for tally in [scenario, &mut era.tallies.services[service(span)]] {
             tally.expected += arrived.is_none() as u64;

@@ -98,7 +98,7 @@ impl Totals {
     pub fn add(&mut self, tallies: Tallies) {
         let Tallies { plan, scenarios, services } = tallies;
         for (i, (scenario, tally)) in plan.scenarios.iter().zip(scenarios).enumerate() {
-            if tally.spans.expected > 0 {
+            if tally.spans.expected > 0 || tally.spans.leaked > 0 {
                 // With incidents, the probability changes with time.
                 let known = Some(&plan).filter(|plan| plan.incidents.is_empty());
                 let failing = || Some(known?.expectation(ScenarioId(i as u32))?.failed);
@@ -109,7 +109,7 @@ impl Totals {
             }
         }
         for (service, tally) in plan.services.iter().zip(services) {
-            if tally.expected > 0 {
+            if tally.expected > 0 || tally.leaked > 0 {
                 *self.services.entry(plan.text(service.name).into()).or_default() += tally;
             }
         }

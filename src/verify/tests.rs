@@ -1,5 +1,7 @@
 //! Tests that the report states exactly what was done to a run's spans.
 
+mod changes;
+
 use super::*;
 use crate::export::{Encode, Protobuf};
 use crate::interpreter::{Arrivals, Interpreter, Run, Schedule};

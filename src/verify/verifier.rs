@@ -1,6 +1,7 @@
 //! The verifier, which compares one span at a time.
 
 use super::alterations::Alterations;
+use super::change::{Changed, Glance, Turn};
 use super::compare::{Difference, compare};
 use super::ledger::{Ledger, Mark};
 use super::otlp::Received;
@@ -12,7 +13,7 @@ use crate::condition::SentTrace;
 use crate::histogram;
 use crate::interpreter::Identity;
 use crate::journal::{Archive, Identified};
-use crate::trace::{NONE, StoredSpan, TraceId};
+use crate::trace::{NONE, SpanView, StoredSpan, TraceId};
 
 /// The maximum number of damaged places that are listed.
 const MOST_DAMAGE: usize = 1_000;
@@ -31,6 +32,8 @@ pub struct Verifier {
     pub(super) alterations: Alterations,
     /// The number of spans with a change that the policy does not permit.
     pub(super) spoilt: u64,
+    /// The counts of each declared change.
+    pub(super) changed: Changed,
     pub(super) late: histogram::Shared,
     /// The lateness is recorded only for traces that started at this time or later, in ns since 1970.
     live_since: u64,
@@ -66,7 +69,8 @@ pub struct Progress {
 impl Verifier {
     pub fn new(archive: Archive, fidelity: Fidelity, policy: Policy) -> Verifier {
         Verifier {
-            remaker: Remaker::new(archive),
+            remaker: Remaker::new(archive, policy.changes.clone()),
+            changed: Changed::new(&policy.changes),
             companions: vec![],
             ledger: Ledger::new(policy.rules.len()),
             fidelity,
@@ -157,7 +161,7 @@ impl Verifier {
         let Some((era, slot)) = self.remaker.get(index) else { return false };
         let mut same = None;
         for ordinal in ordinals(era, slot, span) {
-            if is_same(era, slot, ordinal) {
+            if is_untouched(&self.policy, slot.view(era.run()).span(ordinal)) && is_same(era, slot, ordinal) {
                 // Of several equal spans it is one that has not arrived yet.
                 let is_new =
                     slot.trace.leaves.is_empty() || self.ledger.arrived(position).is_none_or(|seen| !seen.has(ordinal));
@@ -169,7 +173,7 @@ impl Verifier {
         }
         let Some(ordinal) = same else { return false };
         self.progress.seen += 1;
-        self.arrived(index, ordinal, vec![], arrived);
+        self.arrived(index, ordinal, vec![], &[], arrived);
         true
     }
 
@@ -194,15 +198,20 @@ impl Verifier {
         let id = u128::from_be_bytes(trace);
         let seen = self.ledger.arrived(self.remaker.position(index));
         let Some((era, slot)) = self.remaker.get(index) else { return self.strangers.never_sent.add(id, span.id) };
+        let changes = &self.policy.changes;
         let compared = ordinals(era, slot, span.id).map(|ordinal| {
-            let expected = StoredSpan::of(slot.view(era.run()).span(ordinal));
-            (ordinal, compare(&expected, span, unstored.clone(), self.fidelity))
+            let (mut expected, mut turns) = (StoredSpan::of(slot.view(era.run()).span(ordinal)), vec![]);
+            changes.apply(&mut expected, &mut turns);
+            let precision = self.policy.precision.unwrap_or(1);
+            let mut differences = compare(&expected, span, unstored.clone(), self.fidelity, precision);
+            changes.settle(&turns, span, &mut differences);
+            (ordinal, differences, turns)
         });
         // Of several spans with this id it is the one that it equals most, and one that has not arrived yet.
         let is_new = |ordinal: usize| seen.is_none_or(|seen| !seen.has(ordinal));
-        let best = compared.min_by_key(|(ordinal, differences)| (differences.len(), !is_new(*ordinal)));
-        if let Some((ordinal, differences)) = best {
-            return self.arrived(index, ordinal, differences, arrived);
+        let best = compared.min_by_key(|(ordinal, differences, _)| (differences.len(), !is_new(*ordinal)));
+        if let Some((ordinal, differences, turns)) = best {
+            return self.arrived(index, ordinal, differences, &turns, arrived);
         }
         if slot.trace.spans.iter().any(|sent| sent.id == span.id) {
             return self.strangers.never_sent.add(id, span.id);
@@ -212,12 +221,20 @@ impl Verifier {
         self.strangers.invented.add(id, span.id);
     }
 
-    /// Counts the arrival of span `ordinal` of trace `index`, whose trace is in the cache.
-    fn arrived(&mut self, index: u64, ordinal: usize, differences: Vec<Difference>, arrived: Option<u64>) {
+    /// Counts the arrival of span `ordinal` of trace `index`, whose trace is in the cache. `turns` is what the declared changes
+    /// did to it; if it is empty, nothing but what they did to its resource.
+    fn arrived(
+        &mut self,
+        index: u64,
+        ordinal: usize,
+        differences: Vec<Difference>,
+        turns: &[Turn],
+        arrived: Option<u64>,
+    ) {
         let position = self.remaker.position(index);
         let Some((era, slot)) = self.remaker.get(index) else { return };
         let trace = &slot.trace;
-        let (run, tallies) = era.run_and_tallies();
+        let (run, shared, tallies) = era.run_and_tallies();
         let record = &trace.spans[ordinal];
         if let Some(arrived) = arrived.filter(|_| trace.start >= self.live_since) {
             self.late.record(arrived.saturating_sub(record.end));
@@ -229,18 +246,32 @@ impl Verifier {
         let services = &mut tallies.services;
         if entry.new {
             scenario.traces += 1;
-            scenario.spans.expected += slot.sent() as u64;
-            let sent = view.spans().filter(|span| slot.sends(span.ordinal));
-            sent.for_each(|span| services[service(span)].expected += 1);
-            // Nothing is missing that was not sent.
-            for ordinal in slot.unsent() {
-                entry.mark(Mark::Seen, *ordinal as usize);
+            scenario.spans.expected += slot.due() as u64;
+            let due = view.spans().filter(|span| slot.is_due(span.ordinal));
+            due.for_each(|span| services[service(span)].expected += 1);
+            // Nothing is missing that was not sent, or that is dropped.
+            for ordinal in slot.not_due() {
+                entry.mark(Mark::Seen, ordinal);
             }
+            self.changed.dropped(slot.droppers());
             self.reached = self.reached.max(index + 1);
             entry.decide(self.policy.rule_for(&SentTrace::new(view, |ordinal| slot.sends(ordinal))));
         }
         let (scenario_spans, service_spans) = (&mut scenario.spans, &mut services[of]);
+        if let Some(rule) = slot.dropper(ordinal) {
+            // A second arrival needs a mark of its own, because the span counts as seen.
+            if entry.mark(Mark::Again, ordinal) {
+                self.progress.leaked += 1;
+                scenario_spans.leaked += 1;
+                service_spans.leaked += 1;
+                self.changed.leaked(rule);
+            } else {
+                self.progress.copies += 1;
+            }
+            return;
+        }
         if entry.mark(Mark::Seen, ordinal) {
+            self.changed.arrived(if turns.is_empty() { shared.turns(record.resource) } else { turns });
             self.progress.delivered += 1;
             scenario_spans.delivered += 1;
             service_spans.delivered += 1;
@@ -267,6 +298,11 @@ impl Verifier {
             let allowed = Vec::from_iter(differences.iter().map(|change| self.policy.allows_change(&change.field)));
             let spoilt = allowed.contains(&false) && entry.mark(Mark::Spoilt, ordinal);
             self.spoilt += spoilt as u64;
+            if spoilt {
+                self.changed.spoilt(
+                    differences.iter().zip(&allowed).filter(|(_, allowed)| !**allowed).map(|(change, _)| change),
+                );
+            }
             for (change, allowed) in differences.into_iter().zip(allowed) {
                 let counted = !if allowed { altered } else { spoilt };
                 self.alterations.note(change, allowed, counted, &trace.id, record.id);
@@ -276,6 +312,12 @@ impl Verifier {
             scenario.failed += 1;
         }
     }
+}
+
+/// Reports whether no declared change touches a span, so that it must arrive as it was sent. One that is dropped does, too,
+/// where it arrives at all.
+fn is_untouched(policy: &Policy, span: SpanView<'_>) -> bool {
+    policy.changes.is_empty() || policy.changes.glance(span) != Glance::Touched
 }
 
 /// Returns the ordinals of the spans with this id that were sent in its trace. There are several only if spans are

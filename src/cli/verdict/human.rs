@@ -83,7 +83,7 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     rows.push(("altered", Some(report.altered), allowed));
     let invented = report.strangers.invented.examples.join(", ");
     rows.push(("invented", Some(report.invented), invented));
-    if report.leaked > 0 || report.policy.drops() {
+    if report.leaked > 0 || report.policy.may_leak() {
         rows.push(("leaked", Some(report.leaked), String::new()));
     }
     let orphans = if report.orphaned > 0 { "their parents are among the lost" } else { "" };
@@ -105,11 +105,15 @@ fn counts(out: &mut String, report: &Report, background: &Background) {
     }
 }
 
-/// Writes a line for each rule for traces.
+/// Writes a line for each rule for traces, and for each declared change.
 fn rules(out: &mut String, report: &Report) {
-    for rule in &report.rules {
-        let color = if words::is_broken(rule, report.verdict.faults()) { BAD } else { Style::new() };
-        let _ = writeln!(out, "  {color}{}{color:#}: {}", foreign(&rule.rule), words::judged(rule));
+    let faults = report.verdict.faults();
+    let rules = report.rules.iter().map(|rule| (&rule.rule, words::is_broken(rule, faults), words::judged(rule)));
+    let changes = report.changes.iter();
+    let changes = changes.map(|change| (&change.rule, words::is_wrong(change, faults), words::changed(change)));
+    for (rule, is_broken, judged) in rules.chain(changes) {
+        let color = if is_broken { BAD } else { Style::new() };
+        let _ = writeln!(out, "  {color}{}{color:#}: {judged}", foreign(rule));
     }
 }
 
@@ -118,10 +122,7 @@ fn fields(out: &mut String, report: &Report) {
         let fields = Vec::from_iter(report.fields.iter().filter(|field| field.allowed == allowed));
         shortened(out, name, &fields, |field| {
             let spans = count(field.spans, "span");
-            format!(
-                "{} in {spans}: {} became {}   {}/{}",
-                field.field, field.expected, field.found, field.trace_id, field.span_id
-            )
+            format!("{} in {spans}: {}   {}/{}", field.field, words::became(field), field.trace_id, field.span_id)
         });
     }
 }

@@ -1,7 +1,7 @@
 //! The report as JUnit XML, which CI systems show, with a case for each check and for each rule. It uses only elements and attributes that
 //! all schemas have in common.
 
-use super::words::{is_broken, judged, said};
+use super::words::{changed, is_broken, is_wrong, judged, said};
 use crate::cli::source::Background;
 use crate::verify::{Fault, Report};
 use std::fmt::Write;
@@ -38,7 +38,7 @@ fn cases(report: &Report, background: &Background) -> (String, Counts) {
     let (mut cases, mut counts) = (String::new(), Counts::default());
     let is_checked = |check: &Fault| match check {
         Fault::Sample => report.sampled.is_some(),
-        Fault::Leaked => report.leaked > 0 || report.policy.drops(),
+        Fault::Leaked => report.leaked > 0 || report.policy.may_leak(),
         _ => true,
     };
     let checks = Fault::ALL.into_iter().filter(is_checked);
@@ -62,12 +62,14 @@ fn cases(report: &Report, background: &Background) -> (String, Counts) {
             cases += "/>\n";
         }
     }
-    for rule in &report.rules {
+    let rules = report.rules.iter().map(|rule| (&rule.rule, is_broken(rule, faults), judged(rule)));
+    let changes = report.changes.iter().map(|change| (&change.rule, is_wrong(change, faults), changed(change)));
+    for (rule, is_broken, judged) in rules.chain(changes) {
         counts.tests += 1;
-        let _ = write!(cases, "    <testcase classname=\"tracegen.policy\" name=\"{}\"", escaped(&rule.rule));
-        if is_broken(rule, faults) {
+        let _ = write!(cases, "    <testcase classname=\"tracegen.policy\" name=\"{}\"", escaped(rule));
+        if is_broken {
             counts.failures += 1;
-            let message = escaped(&judged(rule));
+            let message = escaped(&judged);
             let _ = writeln!(cases, ">\n      <failure type=\"rule\" message=\"{message}\"/>\n    </testcase>");
         } else if !unchecked.is_empty() {
             counts.errors += 1;

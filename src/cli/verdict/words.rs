@@ -3,7 +3,7 @@
 use crate::cli::parse::format_time;
 use crate::cli::source::Background;
 use crate::text::{count, grouped, listed};
-use crate::verify::{Fate, Fault, Judged, Report, Sample, Stranger};
+use crate::verify::{AlteredField, ChangeTally, Declared, Fate, Fault, Judged, Report, Sample, Stranger};
 
 /// A tenth of a second in ns, the precision of times in reports.
 const TENTH: u64 = 100_000_000;
@@ -121,6 +121,33 @@ pub fn judged(rule: &Judged) -> String {
         Fate::Drop => format!("{} of {all} arrived{partly}", grouped(rule.arrived())),
         Fate::Sample(_) => {
             format!("{} of {all} arrived, {}{partly}", grouped(rule.arrived()), share(rule.arrived(), traces))
+        }
+    }
+}
+
+/// Describes what became of a declared change.
+pub fn changed(change: &ChangeTally) -> String {
+    let spans = count(change.spans, "span");
+    match (change.spans, change.wrong) {
+        (0, 0) => "no span that arrived is changed by it".into(),
+        (_, 0) => format!("{spans} as declared"),
+        (_, wrong) => format!("{spans}, and {} otherwise than declared", grouped(wrong)),
+    }
+}
+
+/// Reports whether a declared change is among the faults of a verdict.
+pub fn is_wrong(change: &ChangeTally, faults: &[Fault]) -> bool {
+    change.wrong > 0 && (faults.contains(&Fault::Altered) || faults.contains(&Fault::Leaked))
+}
+
+/// Describes what became of a field's value, and which declared change says otherwise.
+pub fn became(field: &AlteredField) -> String {
+    let AlteredField { expected, found, .. } = field;
+    match &field.declared {
+        None => format!("{expected} became {found}"),
+        Some(Declared { rule, for_these_spans: true }) => format!("{found} and not {expected}, by `{rule}`"),
+        Some(Declared { rule, for_these_spans: false }) => {
+            format!("{expected} became {found}, and `{rule}` is for other spans")
         }
     }
 }

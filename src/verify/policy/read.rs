@@ -9,22 +9,27 @@ use crate::language::scenario::fields::{Context, Fields};
 use crate::language::source::{Loc, Located, Sources};
 use crate::language::yaml::{Kind, Node};
 use crate::language::{self, files};
+use crate::text::quantity::duration;
 use crate::verify::allowance::Allowance;
+use crate::verify::change::{self, Changes, read_entry, read_flag};
 use std::path::Path;
 
 /// The maximum number of rules for traces.
 const MOST_RULES: usize = 1_000;
 
 /// The fields of a policy.
-const FIELDS: [&str; 2] = ["traces", "allow"];
+const FIELDS: [&str; 4] = ["traces", "spans", "allow", "precision"];
 
 /// A reader of a policy that is made of any number of files and flags. It finds all mistakes before it gives a policy.
 pub struct PolicyReader<'k> {
     known: &'k Vocabulary,
+    /// The vocabulary, and the attributes that the declared changes have made so far.
+    changed: Vocabulary,
     pub sources: Sources,
     pub diagnostics: Vec<Diagnostic>,
     policy: Policy,
     rules: Vec<Located<Rule>>,
+    changes: Vec<change::Rule>,
     /// The sample of the traces on which no rule decides.
     rest: Option<Option<Sample>>,
 }
@@ -33,7 +38,16 @@ impl<'k> PolicyReader<'k> {
     /// Makes a reader of a policy for runs with this vocabulary.
     pub fn new(known: &'k Vocabulary) -> PolicyReader<'k> {
         let (policy, sources) = (Policy::default(), Sources::default());
-        PolicyReader { known, sources, diagnostics: vec![], policy, rules: vec![], rest: None }
+        PolicyReader {
+            known,
+            changed: known.clone(),
+            sources,
+            diagnostics: vec![],
+            policy,
+            rules: vec![],
+            changes: vec![],
+            rest: None,
+        }
     }
 
     /// Adds a rule that keeps failed traces. Any number of the traces that no rule is for may arrive, unless a sample says
@@ -53,6 +67,19 @@ impl<'k> PolicyReader<'k> {
     /// Permits a fault or a change.
     pub fn allow(&mut self, allowance: Allowance) {
         self.policy.allow.insert(allowance);
+    }
+
+    /// Sets the unit in which times are compared, in ns.
+    pub fn precision(&mut self, precision: u64) {
+        self.policy.precision = Some(precision);
+    }
+
+    /// Adds the change in the text of a flag, such as `delete(payment.card) when service == 'cart'`.
+    pub fn change(&mut self, flag: &str, text: &str) {
+        let file = self.sources.add(flag.into(), text.into());
+        let loc = Loc { file, start: 0, end: text.len() as u32 };
+        let rule = read_flag(text, loc, &mut self.changed, &mut self.diagnostics);
+        self.changes.extend(rule);
     }
 
     /// Makes spans a fault that do not belong to the run.
@@ -99,11 +126,17 @@ impl<'k> PolicyReader<'k> {
 
     /// Adds what a file says.
     pub fn file(&mut self, path: &Path) {
-        let PolicyReader { known, sources, diagnostics, policy, rules: read, .. } = self;
+        let PolicyReader { known, changed, sources, diagnostics, policy, rules: read, changes: made, .. } = self;
         language::settings(files::one(path), "a policy", sources, diagnostics, |cx, node| {
             let Some(fields) = Fields::read(cx, node, "a policy", &FIELDS) else { return };
             if let Some(node) = fields.optional("traces") {
                 read.extend(rules(cx, node, known));
+            }
+            if let Some(node) = fields.optional("spans") {
+                made.extend(changes(cx, node, changed));
+            }
+            if let Some(node) = fields.optional("precision") {
+                policy.precision = precision(cx, node).or(policy.precision);
             }
             if let Some(node) = fields.optional("allow") {
                 policy.allow.extend(allowances(cx, node));
@@ -120,6 +153,7 @@ impl<'k> PolicyReader<'k> {
         }
         language::sort(&mut self.diagnostics);
         let mut policy = std::mem::take(&mut self.policy);
+        policy.changes = Changes::new(std::mem::take(&mut self.changes));
         policy.rules.extend(self.rules.drain(..).map(|rule| rule.value));
         policy.rules.extend(self.rest.map(|sample| Rule { fate: Fate::Sample(sample), when: None }));
         let is_wrong = self.diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
@@ -158,6 +192,25 @@ fn rules(cx: &mut Context<'_>, node: &Node<'_>, known: &Vocabulary) -> Vec<Locat
         return vec![];
     };
     items.iter().filter_map(|item| Some(Located::new(rule(cx, item, known)?, item.loc))).collect()
+}
+
+/// Reads the declared changes.
+fn changes(cx: &mut Context<'_>, node: &Node<'_>, known: &mut Vocabulary) -> Vec<change::Rule> {
+    let Kind::Sequence(items) = &node.kind else {
+        cx.mistyped("`spans`", "a list of changes", node, Some("write `- delete: user.email`".into()));
+        return vec![];
+    };
+    items.iter().filter_map(|item| read_entry(item, cx.text, known, cx.diagnostics)).collect()
+}
+
+/// Reads the unit in which times are compared.
+fn precision(cx: &mut Context<'_>, node: &Node<'_>) -> Option<u64> {
+    let text = cx.text("`precision`", node)?;
+    let precision = duration(&text.value).ok().filter(|precision| *precision > 0);
+    if precision.is_none() {
+        cx.mistyped("`precision`", "a duration", node, Some("write `1us` or `1ms`".into()));
+    }
+    precision
 }
 
 fn rule(cx: &mut Context<'_>, node: &Node<'_>, known: &Vocabulary) -> Option<Rule> {
