@@ -151,7 +151,7 @@ fn tables(out: &mut String, report: &Report) {
         ("altered", |t| t.altered),
         ("orphaned", |t| t.orphaned),
     ];
-    if report.policy.drops() {
+    if report.policy.may_leak() {
         columns.push(("leaked", |t| t.leaked));
     }
     let head: String = columns.iter().map(|(name, _)| format!("{name:>11}")).collect();
