@@ -16,11 +16,13 @@ pub fn page(judge: &Judge, account: &Account, asked: &Faults) -> Vec<String> {
     let mut lines = vec![row("received", received(&judge.census))];
     lines.extend(late(&judge.census));
     if let Some(progress) = judge.trial.as_ref().and_then(Trial::progress) {
-        let Progress { delivered, duplicated, altered, invented, unexpected, .. } = progress;
-        let figures = [delivered, duplicated, altered, invented, unexpected].map(grouped);
-        let width = figures.iter().map(String::len).max().unwrap_or(0);
-        let rows = ["delivered", "duplicated", "altered", "invented", "unexpected"].into_iter().zip(figures);
-        lines.extend(rows.map(|(name, figure)| row(name, format!("{figure:>width$}"))));
+        let Progress { delivered, duplicated, altered, leaked, invented, unexpected, .. } = progress;
+        let mut rows = vec![("delivered", delivered), ("duplicated", duplicated), ("altered", altered)];
+        rows.extend([("invented", invented), ("unexpected", unexpected)]);
+        rows.extend((leaked > 0).then_some(("leaked", leaked)));
+        let rows = Vec::from_iter(rows.into_iter().map(|(name, spans)| (name, grouped(spans))));
+        let width = rows.iter().map(|(_, figure)| figure.len()).max().unwrap_or(0);
+        lines.extend(rows.into_iter().map(|(name, figure)| row(name, format!("{figure:>width$}"))));
     }
     lines.extend(faults(account, asked));
     lines
