@@ -147,11 +147,13 @@ fn traces_do_what_the_files_say() {
             writeln!(wrong, "{what}: {k} of {n} where {:.3} % were said, p = {chance:.1e}", p * 100.0).unwrap();
         }
     };
-    let total: f64 = plan.scenarios.iter().map(|s| s.weight).sum();
-    for ((scenario, count), promises) in plan.scenarios.iter().zip(&share).zip(&promised) {
+    // A scheduled job has no weight, but comes as often as it is scheduled.
+    let rates = run.schedule().epochs()[0].mean_rates(&plan);
+    let total: f64 = rates.iter().sum();
+    for (((scenario, rate), count), promises) in plan.scenarios.iter().zip(&rates).zip(&share).zip(&promised) {
         let name = plan.text(scenario.name);
         assert!(!promises.is_empty(), "nothing is promised of {name}");
-        check(&format!("share of {name}"), *count, TRACES, scenario.weight / total);
+        check(&format!("share of {name}"), *count, TRACES, rate / total);
     }
     for (promise, (k, n)) in PROMISES.iter().zip(&seen) {
         assert!(*n > 0, "{}, {}: there is no such span", promise.scenario, promise.says);
