@@ -181,7 +181,11 @@ fn verdict(out: &mut String, report: &Report, background: &Background) {
         let Report { lost, duplicated, altered, invented, leaked, sampled_out, .. } = report;
         let faults = lost + duplicated + altered + invented + leaked + sampled_out;
         let spotless = faults == 0 && report.damage.is_empty();
-        let but = if spotless { "" } else { " beyond what is allowed" };
+        let but = match (spotless, report.changes.is_empty()) {
+            (true, true) => "",
+            (true, false) => " beyond what is declared",
+            (false, _) => " beyond what is allowed",
+        };
         let _ = writeln!(out, "{GOOD}nothing is lost, doubled or changed{but}{GOOD:#}");
     }
     let faults = report.verdict.faults();

@@ -55,7 +55,8 @@ pub fn read_entry(
         [(kind, entry)] => reader.deeds(*kind, &Given::of_node(&entry.value), entry.key.loc),
         [] if entries.iter().all(|entry| entry.key.value == WHEN) => {
             let instead = "put the change beside it: `- delete: user.email`".into();
-            reader.mistyped("an entry of `spans`", "one change", "only a condition".into(), Some(instead), node.loc)
+            let found = if when.is_some() { "only a condition" } else { "nothing" };
+            reader.mistyped("an entry of `spans`", "one change", found.into(), Some(instead), node.loc)
         }
         [] => None,
         several => {

@@ -509,3 +509,34 @@ fn times_are_compared_in_units_of_the_precision() {
     assert_eq!(judge(Some(1_000_000)).verdict, Verdict::Clean);
     assert!(judge(None).altered > 30);
 }
+
+#[test]
+fn changes_of_resources_are_the_same_in_json() {
+    let run = run(plans::wide());
+    let made = traces(&run, 10);
+    let mut resources = run.resources().clone();
+    for attributes in &mut resources.attributes {
+        attributes.push(("env".into(), crate::trace::OwnedDatum::Text("test".into())));
+    }
+    let mut encoder = crate::export::Json::new(run.plan(), &resources);
+    let mut lines = vec![];
+    made.iter().for_each(|trace| encoder.add(run.origin().view(trace), &mut |batch| lines.push(batch.body)));
+    encoder.flush(&mut |batch| lines.push(batch.body));
+    let judged = |flag: &'static str| {
+        let policy = Policy { changes: changes([flag].into_iter()), ..Policy::default() };
+        let mut verifier = Verifier::new(archive(&run, 10), Fidelity::Otlp, policy);
+        for line in &lines {
+            let mut groups = Groups::new(line.as_slice());
+            while let Some(found) = groups.read().unwrap() {
+                let Found::Group(_, text) = found else { panic!("{found:?}") };
+                verifier.json_group(text, None).unwrap();
+            }
+        }
+        verifier.finish()
+    };
+    let report = judged("set(resource.env, 'test')");
+    let change = &report.changes[0];
+    assert_eq!((&report.verdict, change.spans, change.wrong), (&Verdict::Clean, report.delivered, 0));
+    let report = judged("set(resource.env, 'tests')");
+    assert_eq!((report.altered, report.changes[0].wrong), (report.delivered, report.delivered));
+}

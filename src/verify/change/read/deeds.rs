@@ -16,6 +16,8 @@ use crate::verify::change::pattern::Pattern;
 
 /// The maximum number of attributes, and of bytes of a text, that a change may keep.
 const MOST: usize = 1 << 30;
+/// The number of mistakes up to which it is looked up which key was meant, which takes longer than all else.
+const MOST_LOOKED_UP: usize = 100;
 /// The maximum number of keys that a message names.
 const MOST_NAMED: usize = 8;
 
@@ -111,8 +113,9 @@ impl Reader<'_> {
             Place::Resource => "resource attribute",
             Place::Events => "attribute of an event",
         };
+        let is_one_of_many = self.diagnostics.len() > MOST_LOOKED_UP;
         let keys = self.keys(place);
-        let nearest = nearest(key, keys.iter().map(String::as_str));
+        let nearest = if is_one_of_many { None } else { nearest(key, keys.iter().map(String::as_str)) };
         let among = keys.iter().take(MOST_NAMED).cloned().collect();
         let problem = Problem::NeverThisValue { what, value: key.into(), nearest, among };
         self.diagnostics.push(Diagnostic::new(problem, at));
