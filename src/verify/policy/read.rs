@@ -155,7 +155,9 @@ impl<'k> PolicyReader<'k> {
         let mut policy = std::mem::take(&mut self.policy);
         policy.changes = Changes::new(std::mem::take(&mut self.changes));
         policy.rules.extend(self.rules.drain(..).map(|rule| rule.value));
-        policy.rules.extend(self.rest.map(|sample| Rule { fate: Fate::Sample(sample), when: None }));
+        let is_covered = policy.rules.iter().any(|rule| rule.when.is_none());
+        let rest = self.rest.filter(|sample| sample.is_some() || !is_covered);
+        policy.rules.extend(rest.map(|sample| Rule { fate: Fate::Sample(sample), when: None }));
         let is_wrong = self.diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error);
         (!is_wrong).then_some(policy)
     }

@@ -190,6 +190,11 @@ fn what_the_short_forms_mean_is_said_by_rules() {
     reader.keep_errors("--expect", "keep-errors");
     let rules = Vec::from_iter(reader.finish().unwrap().rules.iter().map(ToString::to_string));
     assert_eq!(rules, ["keep failed", "sample any"]);
+    let mut reader = PolicyReader::new(&sent.known);
+    reader.keep_errors("--expect", "keep-errors");
+    reader.rule("--expect", "sample: 10%");
+    let rules = Vec::from_iter(reader.finish().unwrap().rules.iter().map(ToString::to_string));
+    assert_eq!(rules, ["keep failed", "sample 10%"]);
 }
 
 #[test]
