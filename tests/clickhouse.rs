@@ -562,3 +562,37 @@ async fn a_server_that_dies_and_comes_back_has_all_that_was_written() {
     let counts = store.get_trace_counts().await.expect("counts");
     assert!(counts.total_spans <= written.written.spans + written.again.spans, "{counts:?} {written:?}");
 }
+
+/// What no well-behaved SDK sends is stored span for span, and every trace is read back as it was sent, or said to be too large.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn malformed_traces_are_stored_and_read() {
+    let Some(server) = Server::start() else { return };
+    let connection = server.fresh();
+    let variables = [
+        ("DATABASE_HOST", connection.host.clone()),
+        ("DATABASE_PORT", connection.port.to_string()),
+        ("DATABASE_USER", connection.user.clone()),
+        ("DATABASE_NAME", connection.database.clone()),
+    ];
+    let output = tracegen()
+        .args(["run", "--seed", "42", "--count", "60", "--quiet", "--summary", "json", "--exporter", "clickhouse"])
+        .arg("scenarios/examples/edge_cases.yaml")
+        .envs(variables)
+        .assert()
+        .success();
+    let summary: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).expect("JSON");
+    let spans = summary["delivered"]["spans"].as_u64().or(summary["spans"].as_u64()).expect("spans");
+    let counted = ask(&connection, &format!("SELECT count() FROM {}.otel_traces", connection.database)).await;
+    assert_eq!(counted.trim(), spans.to_string());
+    let store = ClickHouse::reading(connection.clone()).expect("a client");
+    store.connect().await.expect("reached");
+    let page = store.fetch_unique_traces(&TraceQuery { limit: 100, ..TraceQuery::default() }).await.expect("an answer");
+    assert!(page.total >= 50, "{}", page.total);
+    for trace in &page.traces {
+        match store.trace(trace.id).await {
+            Ok(found) => assert!(!found.expect("kept").spans.is_empty()),
+            Err(error) => assert!(matches!(error, StoreError::TooLarge(_)), "{error}"),
+        }
+    }
+    store.services(TimeRange::default(), None).await.expect("a report");
+}

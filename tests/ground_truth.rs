@@ -18,7 +18,7 @@ use std::process::Command;
 use std::sync::Arc;
 use support::binary::tracegen;
 use support::clickhouse::{Server, ask};
-use tracegen::explain::{Figure, Question, Step, Subject, timeline};
+use tracegen::explain::{Figure, Part, Question, Step, Subject, timeline};
 use tracegen::interpreter::{Arrivals, Epoch};
 use tracegen::store::Connection;
 use tracegen::{compiler, language};
@@ -92,6 +92,16 @@ fn likely(figure: Figure, hits: u64, n: u64) -> f64 {
     }
 }
 
+/// The number of spans in a minute from which on its p99 is tested.
+const ENOUGH: u64 = 30;
+
+/// Returns the share of spans that take longer than the p99 of a sample, which is that of the traces up to the sample's chance.
+fn p99(part: &Part) -> Figure {
+    let seen = part.spans.mean.value().unwrap_or(0.0) * SAMPLES as f64;
+    let deviation = (0.01 * 0.99 / seen.max(1.0)).sqrt();
+    Figure::Sampled { value: 0.01, low: 0.01 - 3.29 * deviation - 0.001, high: 0.01 + 3.29 * deviation }
+}
+
 /// Every minute of every operation of a day with five incidents: errors and p99 are what the ground truth says, and of the
 /// whole of all minutes with the same incidents, too. All together hold with a probability of 99.99 %.
 #[tokio::test(flavor = "multi_thread")]
@@ -123,6 +133,10 @@ async fn every_minute_of_a_day_is_as_explained() {
             tested.push((format!("{key:?}: {failed} of {n}, {:?}", part.failed), likely(part.failed, failed, n)));
             let Some(known) = part.durations else { continue };
             let longer = durations.iter().filter(|duration| **duration > known.p99 + known.p99 / 200).count() as u64;
+            // With fewer spans, none of them may well be among the slowest hundredth, and all of them hardly say anything.
+            if n >= ENOUGH {
+                tested.push((format!("{key:?}: {longer} of {n} longer than p99"), likely(p99(part), longer, n)));
+            }
             let state = (Arc::as_ptr(&step.explanation) as usize, service.clone(), operation.clone());
             let sum = states.entry(state).or_insert((0, 0, 0, step.clone()));
             (sum.0, sum.1, sum.2) = (sum.0 + n, sum.1 + failed, sum.2 + longer);
@@ -136,11 +150,7 @@ async fn every_minute_of_a_day_is_as_explained() {
         let part = step.explanation.parts.iter().find(of).expect("the part");
         let name = format!("{service} {operation} in {} steps like {:?}", n, step.in_force);
         tested.push((format!("{name}: {failed} failed, {:?}", part.failed), likely(part.failed, *failed, *n)));
-        // The p99 of a sample is that of the traces up to the sample's chance.
-        let seen = part.spans.mean.value().unwrap_or(0.0) * SAMPLES as f64;
-        let deviation = (0.01 * 0.99 / seen.max(1.0)).sqrt();
-        let p99 = Figure::Sampled { value: 0.01, low: 0.01 - 3.29 * deviation - 0.001, high: 0.01 + 3.29 * deviation };
-        tested.push((format!("{name}: {longer} longer than p99"), likely(p99, *longer, *n)));
+        tested.push((format!("{name}: {longer} longer than p99"), likely(p99(part), *longer, *n)));
     }
     assert!(tested.len() > 10_000, "only {}", tested.len());
     let level = 1e-4 / tested.len() as f64;

@@ -272,6 +272,7 @@ incidents:
   - {name: burst, at: +20s, for: 10s, every: 1m, rate: x3}
   - {name: flash sale, at: "00:01:00", for: 1m, select: {scenario: Checkout}, rate: x2}
   - {name: closed, at: +4m, for: 30s, rate: x0}
+  - {name: slow, at: +21s, for: 4s, select: {service: shop}, latency: x3, error_conditions: [{probability: 20, type: busy}]}
 scenarios:
   - name: Checkout
     weight: 3
@@ -333,6 +334,20 @@ fn surges_are_the_same_on_threads_in_shards_and_when_made_again() {
         assert!(again.iter().eq(whole.iter().filter(|span| span.starts_with(id))), "{id}");
     }
     let from = folder.path("1.bin").display().to_string();
+    tracegen().args(["verify", "--manifest", &manifest, "--from", &from]).assert().success();
+}
+
+#[test]
+fn spans_that_leave_one_by_one_are_those_of_the_load() {
+    let folder = with_surges();
+    let manifest = folder.path("run.json").display().to_string();
+    let more = ["--duration", "90s", "--send", "spans", "--batch-delay", "2s", "--late", "ship=5s"];
+    let one_by_one = run(&folder, "spans.bin", &[&more[..], &["--manifest", &manifest]].concat());
+    let whole = run(&folder, "traces.bin", &["--duration", "90s"]);
+    let same = spans(&read_delimited(&one_by_one)) == spans(&read_delimited(&whole));
+    assert!(same, "the multiset of spans is the same");
+    assert!(one_by_one != whole, "in another order");
+    let from = folder.path("spans.bin").display().to_string();
     tracegen().args(["verify", "--manifest", &manifest, "--from", &from]).assert().success();
 }
 

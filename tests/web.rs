@@ -271,3 +271,37 @@ fn health_checks_get_the_right_answer() {
     let (status, said) = health(&url);
     assert!(status == 3 && said.contains(&url) && said.contains("refused"), "{said}");
 }
+
+/// What no well-behaved SDK sends is shown like any other trace, with all its spans or a word of those that are left out.
+#[test]
+fn malformed_traces_have_pages() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/examples/edge_cases.yaml");
+    let server =
+        Server::start(&[path.to_str().unwrap(), "--seed", "42", "--rate", "3/s"], &[("INMEMORY_MAX_MIB", "512")]);
+    let address = server.address();
+    let begun = Instant::now();
+    let mut shown = std::collections::BTreeSet::new();
+    // Those that are seldom come in time; what takes long is only made to be large.
+    while shown.len() < 9 && begun.elapsed() < Duration::from_secs(60) {
+        let page = get(address, "/api/traces?limit=100&range=all").json();
+        for trace in page["traces"].as_array().unwrap() {
+            let scenario = trace["scenario"].as_str().unwrap_or_default().to_string();
+            if !shown.insert(scenario.clone()) {
+                continue;
+            }
+            let id = trace["trace_id"].as_str().unwrap();
+            for path in [format!("/traces/{id}"), format!("/api/traces/{id}")] {
+                let answer = get(address, &path);
+                assert_eq!(answer.status, 200, "{scenario}: {path}");
+                assert!(answer.body.len() > 200, "{scenario}");
+            }
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(shown.len() >= 7, "{shown:?}");
+    for page in
+        ["/", "/?view=cards&range=all", "/services?range=all", "/api/services?range=all", "/api/overview", "/status"]
+    {
+        assert_eq!(get(address, page).status, 200, "{page}");
+    }
+}
