@@ -69,6 +69,18 @@ fn policy(run: &Run) -> Policy {
     reader.finish().expect("a policy")
 }
 
+/// Returns a policy whose changes touch no span, which is what most changes do to most spans.
+fn changes() -> Policy {
+    let known = Vocabulary::default();
+    let mut reader = PolicyReader::new(&known);
+    for change in
+        ["sha256(enduser.id)", "delete(payment.card) when kind == 'CLIENT'", "drop_spans(name == 'GET /ready')"]
+    {
+        reader.change("--change", change);
+    }
+    reader.finish().expect("a policy")
+}
+
 /// Reads the bodies of a protobuf file.
 fn bodies(file: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(file).expect("a file");
@@ -142,7 +154,7 @@ fn verify(c: &mut Criterion, name: &str, plan: Plan) {
     let folder = tempfile::tempdir().expect("a folder");
     let protobuf = written(&run, &folder.path().join("a.bin"), Protobuf::new(run.plan(), run.resources()));
     let json = written(&run, &folder.path().join("a.jsonl"), Json::new(run.plan(), run.resources()));
-    let (all, policy) = (Policy::default(), policy(&run));
+    let (all, policy, changes) = (Policy::default(), policy(&run), changes());
     let spans = verified(&run, &protobuf, &all).expected;
     assert!(verified(&run, &protobuf, &policy).rules.iter().all(|rule| rule.holds));
     let bodies = bodies(&protobuf);
@@ -154,6 +166,7 @@ fn verify(c: &mut Criterion, name: &str, plan: Plan) {
     group.throughput(Throughput::Elements(spans)).sample_size(10).measurement_time(Duration::from_secs(5));
     group.bench_function("file/protobuf", |b| b.iter(|| black_box(verified(&run, &protobuf, &all))));
     group.bench_function("file/protobuf, policy", |b| b.iter(|| black_box(verified(&run, &protobuf, &policy))));
+    group.bench_function("file/protobuf, changes", |b| b.iter(|| black_box(verified(&run, &protobuf, &changes))));
     group.bench_function("file/json", |b| b.iter(|| black_box(verified(&run, &json, &all))));
     group.bench_function("collector/protobuf", |b| b.iter(|| black_box(requests(&run, &collected))));
     group.bench_function("altered", |b| b.iter(|| black_box(requests(&run, &altered))));

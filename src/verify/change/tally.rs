@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct ChangeTally {
     /// The change as the policy says it.
     pub rule: String,
-    /// The spans that it was meant to change, or to drop: those that arrived, and those dropped of traces that arrived.
+    /// The spans that it was meant to change, of those that arrived; or the spans that it was meant to drop.
     pub spans: u64,
     /// The spans that arrived in another way than it says, whether it is for them or not; for a change that drops spans, those
     /// that arrived.
