@@ -239,8 +239,11 @@ impl Sink {
             Some(Ok(Concluded { report, .. })) if self.verdict.format == Format::Json => verdict::exit(&report),
             Some(Ok(Concluded { report, background })) => self.verdict.show(&[(report, background)])?,
         };
-        if self.verdict.format == Format::Human {
-            print(&judge.rates.lines(&rates))?;
+        match self.verdict.format {
+            Format::Human => print(&judge.rates.lines(&rates))?,
+            // They are no part of the report on a run.
+            Format::Junit => tell(judge.rates.lines(&rates)),
+            Format::Json => {}
         }
         let exit = judge.rates.exit(&rates, exit);
         let bounded = self.count.or(self.duration).or(self.until_idle).is_some();
