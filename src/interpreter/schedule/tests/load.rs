@@ -404,7 +404,7 @@ proptest! {
 #[test]
 #[ignore = "a measurement"]
 fn a_random_question_takes_microseconds() {
-    for (plan, arrivals) in mixtures() {
+    for (plan, arrivals) in mixtures().into_iter().chain(super::surges::mixtures()) {
         let mut starts = starts_of(&plan, arrivals);
         starts.start(0);
         let (n, began) = (2_000u64, std::time::Instant::now());

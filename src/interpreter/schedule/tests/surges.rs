@@ -170,6 +170,29 @@ fn surges() -> Vec<Vec<Incident>> {
     ]
 }
 
+/// Returns plans with surges of all kinds, of a rate that changes by the day.
+pub(super) fn mixtures() -> Vec<(Arc<Plan>, Arrivals)> {
+    let daily = |poisson| rate(poisson, &[(0, 2.0), (12 * HOUR, 40.0), (DAY, 2.0)], Some(DAY));
+    let bases = [with_load(Some(daily(false)), None), with_load(Some(daily(true)), Some(daily(false)))];
+    let all = bases.iter().flat_map(|base| surges().into_iter().map(move |surges| (base, surges)));
+    all.filter(|(base, surges)| is_possible(base, surges))
+        .map(|(base, surges)| (with(base, surges), Arrivals::Load))
+        .collect()
+}
+
+#[test]
+fn far_arrivals_with_surges_are_those_of_a_walk_to_them() {
+    for (plan, arrivals) in mixtures() {
+        for far in [1_000_003, 999_999_937] {
+            let (mut walking, mut jumping) = (starts_of(&plan, arrivals), starts_of(&plan, arrivals));
+            let all: Vec<_> = (far - 2_000..far).map(|i| walking.start_and_own(i)).collect();
+            for i in [far - 1, far - 900, far - 40, far - 2_000] {
+                assert_eq!(jumping.start_and_own(i), all[(i + 2_000 - far) as usize], "{:?} {i}", plan.incidents);
+            }
+        }
+    }
+}
+
 /// The k-th trace starts where the cumulative rate reaches k, which is computed here from the plain rate, window by window.
 #[test]
 fn starts_follow_the_multiplied_cumulative_rate() {
