@@ -68,6 +68,7 @@ impl Deed {
             }
             Deed::Truncate(selector, bytes) => has(span, selector, |text| text.len() > *bytes),
             Deed::Set(Setting::Computed(to, _)) => !to.is_of_events() || has_events(span),
+            Deed::Move { place: Place::Span, key, .. } => span.attribute(key).is_some(),
             Deed::Move { place, key, .. } => has_key(span, *place, |other| other == key),
             Deed::Limit { place: Place::Span, most, .. } => span.attributes().count() > *most,
             Deed::Limit { place: Place::Resource, .. } => true,
@@ -93,9 +94,9 @@ fn has(span: SpanView<'_>, selector: &Selector, is_edited: impl Fn(&str) -> bool
         Selector::Text(Text::ScopeName) => is_edited(span.scope().0),
         Selector::Text(Text::ScopeVersion) => is_edited(span.scope().1),
         Selector::Text(Text::TraceState) => is_edited(span.trace_state()),
-        Selector::Attribute(Place::Span, _) | Selector::Family(Place::Span, _) => {
-            span.attributes().any(|(key, datum)| selector.selects(key) && value(datum))
-        }
+        // Unlike the iterator, this decodes no other attribute.
+        Selector::Attribute(Place::Span, key) => span.attribute(key).is_some_and(value),
+        Selector::Family(Place::Span, _) => span.attributes().any(|(key, datum)| selector.selects(key) && value(datum)),
         // An earlier rule may have changed the resource.
         Selector::Attribute(Place::Resource, _) | Selector::Family(Place::Resource, _) => true,
         Selector::Text(Text::EventName)
