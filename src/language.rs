@@ -192,7 +192,7 @@ fn read_one(file: FileId, input: &Input, limits: Limits) -> (Contents, Vec<Diagn
 /// which it is not called for if the file is not YAML. The mistakes are added to `diagnostics`.
 pub fn settings<T>(
     input: Input,
-    what: &str,
+    subject: &str,
     sources: &mut Sources,
     diagnostics: &mut Vec<Diagnostic>,
     read: impl FnOnce(&mut Context<'_>, &yaml::Node<'_>) -> T,
@@ -209,13 +209,13 @@ pub fn settings<T>(
     let parsed = yaml::parse(file, text, limits, diagnostics);
     let mut cx = Context { text, limits, templates: Memo::default(), misspelt_names: 0, diagnostics };
     if let Some(second) = parsed.documents.get(1) {
-        cx.mistyped(what, "one document", second, None);
+        cx.mistyped(subject, "one document", second, None);
     }
     match &parsed.documents[..] {
         [first, ..] => Some(read(&mut cx, first)),
         [] => {
             if parsed.complete {
-                cx.report(Problem::Empty { what: what.into() }, Loc { file, start: 0, end: 0 });
+                cx.report(Problem::Empty { subject: subject.into() }, Loc { file, start: 0, end: 0 });
             }
             None
         }

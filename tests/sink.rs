@@ -217,11 +217,9 @@ fn a_sink_ends_by_itself_at_its_limits() {
     {
         let mut sink = Sink::counting(limit);
         if sends {
-            tracegen()
-                .args(["run", "--quiet", "--count", "20", "--endpoint", &sink.url()])
-                .arg(scenarios())
-                .assert()
-                .success();
+            // A sink that has its five may end while the run is still sending, so the run may fail.
+            let run = ["run", "--quiet", "--count", "20", "--endpoint", &sink.url()];
+            tracegen().args(run).arg(scenarios()).output().expect("it runs");
         }
         let (status, result) = sink.wait();
         assert_eq!((status, number(&result, "/sink/received/spans") > 0), (0, sends), "{limit:?}: {result:#}");

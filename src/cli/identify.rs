@@ -73,9 +73,9 @@ fn identify(mut runs: Vec<Known>, ids: &[Id]) -> (String, bool) {
                     let view = run.origin().view(&trace);
                     let (spans, lasts) = (count(trace.spans.len() as u64, "span"), duration(trace.end - trace.start));
                     let start = format_time(trace.start);
-                    let what =
+                    let subject =
                         format!("trace {index}, {}, {spans}, started {start}, lasts {lasts}", foreign(view.scenario()));
-                    (format!("{what}\n  tracegen replay {index} {}", background.words), true)
+                    (format!("{subject}\n  tracegen replay {index} {}", background.words), true)
                 }
                 None => (format!("trace {index}, which the run did not make"), false),
             },

@@ -56,9 +56,9 @@ impl FromStr for ExpectedRate {
 
 impl fmt::Display for ExpectedRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.is_of_peak { "peak" } else { "rate" };
+        let subject = if self.is_of_peak { "peak" } else { "rate" };
         let sign = if self.is_least { ">=" } else { "<=" };
-        write!(f, "{what} {sign} {} {}", self.limit, self.unit.name())
+        write!(f, "{subject} {sign} {} {}", self.limit, self.unit.name())
     }
 }
 
@@ -149,7 +149,7 @@ impl Rates {
 
     /// Returns how the command ends: a rate that is not as expected beats everything but what is wrong already.
     pub fn exit(&self, expected: &[ExpectedRate], exit: Exit) -> Exit {
-        let is = |what: Option<bool>| expected.iter().any(|expected| self.holds(expected) == what);
+        let is = |subject: Option<bool>| expected.iter().any(|expected| self.holds(expected) == subject);
         match exit {
             Exit::Wrong => Exit::Wrong,
             _ if is(Some(false)) => Exit::Wrong,

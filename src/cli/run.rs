@@ -204,10 +204,12 @@ impl Run {
         ];
         let read = prepared.paths.iter().map(|path| ("", path));
         let all: Vec<(&str, &PathBuf)> = written.into_iter().flatten().chain(read).collect();
-        for (at, (what, one)) in all.iter().enumerate().filter(|(_, (what, _))| !what.is_empty()) {
+        for (at, (subject, one)) in all.iter().enumerate().filter(|(_, (subject, _))| !subject.is_empty()) {
             if let Some((other_what, other)) = all[at + 1..].iter().find(|(_, other)| disk::is_same(one, other)) {
                 let (one, other) = (one.display(), other.display());
-                return Err(Failure::usage(format!("{what}{one} and {other_what}{other} are one file: name another")));
+                return Err(Failure::usage(format!(
+                    "{subject}{one} and {other_what}{other} are one file: name another"
+                )));
             }
         }
         Ok(())

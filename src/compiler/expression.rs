@@ -152,7 +152,7 @@ impl<'a> Expressions<'a> {
         }
         if self.depth == MOST_NESTED {
             return self
-                .fail(Problem::TemplateTooLarge { what: "levels in an expression", limit: MOST_NESTED }, node.loc);
+                .fail(Problem::TemplateTooLarge { subject: "levels in an expression", limit: MOST_NESTED }, node.loc);
         }
         self.depth += 1;
         let typed = self.node_inside(node);
@@ -307,7 +307,7 @@ impl<'a> Expressions<'a> {
                     OutcomePart::Error => self.add(Expr::Slot { slot: outcome.failed }, Kind::Bool),
                     OutcomePart::Ok => {
                         let failed = self.tables.expr(Expr::Slot { slot: outcome.failed });
-                        self.add(Expr::Not { of: failed }, Kind::Bool)
+                        self.add(Expr::Not { operand: failed }, Kind::Bool)
                     }
                     OutcomePart::Type => self.add(Expr::Slot { slot: outcome.r#type }, Kind::Text),
                 }
@@ -361,8 +361,8 @@ impl<'a> Expressions<'a> {
         } else {
             let grown = self.tables.repeat(values.len());
             self.within(grown, loc)?;
-            let of = self.tables.expr(Expr::InstanceIndex);
-            self.tables.expr(Expr::Nth { of, items: values })
+            let operand = self.tables.expr(Expr::InstanceIndex);
+            self.tables.expr(Expr::Nth { operand, items: values })
         };
         let grown = self.tables.repeat(rolled.len());
         self.within(grown, loc)?;
@@ -383,8 +383,8 @@ impl<'a> Expressions<'a> {
             if selected.len() < instances as usize {
                 let number = |instance: u32| self.tables.constant(Constant::Int(instance.into()));
                 let items = selected.into_iter().map(number).collect();
-                let of = self.tables.expr(Expr::InstanceIndex);
-                let right = self.tables.expr(Expr::In { of, items });
+                let operand = self.tables.expr(Expr::InstanceIndex);
+                let right = self.tables.expr(Expr::In { operand, items });
                 condition = self.tables.expr(Expr::Binary { operator: Operator::And, left: condition, right });
             }
             otherwise = self.tables.expr(Expr::If { condition, then, otherwise });
@@ -427,11 +427,11 @@ impl<'a> Expressions<'a> {
                 let nearest = self.report.nearest(&name, columns.map(|column| column.name.as_str()));
                 (Problem::UnknownColumn { name, nearest }, Some((Role::Rows, names.vars[var].name.loc)))
             }
-            Miss::Attribute { of, span, key } => {
+            Miss::Attribute { relation, span, key } => {
                 let nearest = self.report.nearest(&key, names.keys(span));
                 let above = nearest.is_none() && names.owner(span, &key).is_some();
                 let place = names.spans[span].place;
-                (Problem::UnknownAttribute { of, key, nearest, above }, Some((Role::Span, place)))
+                (Problem::UnknownAttribute { owner: relation, key, nearest, above }, Some((Role::Span, place)))
             }
             Miss::Unavailable(why) => (Problem::NotAvailable { name, why }, None),
             Miss::NotAValue(instead) => (Problem::NotAValue { name, instead }, None),

@@ -119,26 +119,26 @@ impl Search<'_> {
             Expr::StablePick { items, .. } | Expr::Nth { items, .. } => self.either(items.iter().copied()),
             Expr::Lookup { items, .. } => self.either(items.iter().skip(1).step_by(2).copied()),
             Expr::If { then, otherwise, .. } => self.either([*then, *otherwise]),
-            Expr::Default { of, or } => self.either([*of, *or]),
-            Expr::Omit { of, .. } => self.find(*of),
-            Expr::ToDouble { of } => Some(Interval { whole: false, ..self.find(*of)? }),
-            Expr::ToInt { of } if is_bool(&exprs[of.index()]) => Some(Interval::ints(0, 1)),
-            Expr::ToInt { of } => Some(Interval { whole: true, ..self.find(*of)?.map(f64::trunc) }),
-            Expr::Round { of, digits } => {
+            Expr::Default { operand, or } => self.either([*operand, *or]),
+            Expr::Omit { operand, .. } => self.find(*operand),
+            Expr::ToDouble { operand } => Some(Interval { whole: false, ..self.find(*operand)? }),
+            Expr::ToInt { operand } if is_bool(&exprs[operand.index()]) => Some(Interval::ints(0, 1)),
+            Expr::ToInt { operand } => Some(Interval { whole: true, ..self.find(*operand)?.map(f64::trunc) }),
+            Expr::Round { operand, digits } => {
                 let unit = 10f64.powi((*digits).into());
-                let rounded = self.find(*of)?.map(|v| (v * unit).round() / unit);
+                let rounded = self.find(*operand)?.map(|v| (v * unit).round() / unit);
                 Some(Interval { whole: false, ..rounded })
             }
-            Expr::Clamp { of, min, max } => {
+            Expr::Clamp { operand, min, max } => {
                 let (low, high) = (self.find(*min)?, self.find(*max)?);
-                match self.find(*of) {
-                    Some(of) => Some(of.clamp(low, high)),
+                match self.find(*operand) {
+                    Some(operand) => Some(operand.clamp(low, high)),
                     None => Some(Interval { whole: false, ..low.or(high) }),
                 }
             }
-            Expr::Neg { of } => {
-                let of = self.find(*of)?;
-                Some(Interval { min: -of.max, max: -of.min, ..of })
+            Expr::Neg { operand } => {
+                let operand = self.find(*operand)?;
+                Some(Interval { min: -operand.max, max: -operand.min, ..operand })
             }
             Expr::Binary { operator, left, right } => {
                 let (a, b) = (self.find(*left)?, self.find(*right)?);
@@ -161,9 +161,9 @@ impl Search<'_> {
     }
 
     /// Returns the range of a value that is one of these.
-    fn either(&mut self, of: impl IntoIterator<Item = ExprId>) -> Option<Interval> {
+    fn either(&mut self, choices: impl IntoIterator<Item = ExprId>) -> Option<Interval> {
         let mut whole: Option<Interval> = None;
-        for id in of {
+        for id in choices {
             let found = self.find(id)?;
             whole = Some(whole.map_or(found, |whole| whole.or(found)));
         }
@@ -223,30 +223,31 @@ mod tests {
     fn choices_take_in_all_they_may_be() {
         let items = [ExprId(0), ExprId(1)];
         let (low, high) = (int(-7), Expr::RandomZipf { n: 40, s: 1.0 });
-        let of = |expr: Expr| ends(&[low.clone(), high.clone(), Expr::TimeUnix, expr]);
+        let ends_of = |expr: Expr| ends(&[low.clone(), high.clone(), Expr::TimeUnix, expr]);
         for expr in [
             Expr::RandomChoice { items: items.into() },
             Expr::RandomWeighted { items: items.into(), weights: [1.0, 2.0].into() },
-            Expr::StablePick { of: ExprId(2), items: items.into() },
-            Expr::Nth { of: ExprId(2), items: items.into() },
+            Expr::StablePick { operand: ExprId(2), items: items.into() },
+            Expr::Nth { operand: ExprId(2), items: items.into() },
             Expr::If { condition: ExprId(2), then: ExprId(0), otherwise: ExprId(1) },
-            Expr::Default { of: ExprId(1), or: ExprId(0) },
+            Expr::Default { operand: ExprId(1), or: ExprId(0) },
             Expr::RandomIntBetween { min: ExprId(0), max: ExprId(1) },
         ] {
-            assert_eq!(of(expr.clone()), Some((-7.0, 40.0)), "{expr:?}");
+            assert_eq!(ends_of(expr.clone()), Some((-7.0, 40.0)), "{expr:?}");
         }
-        let looked_up = Expr::Lookup { of: ExprId(2), items: [ExprId(0), ExprId(1), ExprId(0), ExprId(1)].into() };
-        assert_eq!(of(looked_up), Some((1.0, 40.0)));
-        assert_eq!(of(Expr::RandomChoice { items: [ExprId(0), ExprId(2)].into() }), None);
-        assert_eq!(of(Expr::Slot { slot: SlotId(1) }), Some((1.0, 40.0)));
-        assert_eq!(of(Expr::Slot { slot: SlotId(9) }), None);
-        assert_eq!(of(Expr::Neg { of: ExprId(1) }), Some((-40.0, -1.0)));
+        let looked_up = Expr::Lookup { operand: ExprId(2), items: [ExprId(0), ExprId(1), ExprId(0), ExprId(1)].into() };
+        assert_eq!(ends_of(looked_up), Some((1.0, 40.0)));
+        assert_eq!(ends_of(Expr::RandomChoice { items: [ExprId(0), ExprId(2)].into() }), None);
+        assert_eq!(ends_of(Expr::Slot { slot: SlotId(1) }), Some((1.0, 40.0)));
+        assert_eq!(ends_of(Expr::Slot { slot: SlotId(9) }), None);
+        assert_eq!(ends_of(Expr::Neg { operand: ExprId(1) }), Some((-40.0, -1.0)));
     }
 
     #[test]
     fn a_clamp_bounds_what_has_no_bound() {
-        let clamp =
-            |of: Expr| ends(&[int(0), int(10), of, Expr::Clamp { of: ExprId(2), min: ExprId(0), max: ExprId(1) }]);
+        let clamp = |operand: Expr| {
+            ends(&[int(0), int(10), operand, Expr::Clamp { operand: ExprId(2), min: ExprId(0), max: ExprId(1) }])
+        };
         assert_eq!(clamp(Expr::TimeUnix), Some((0.0, 10.0)));
         for (min, max, expected) in [
             (3, 5, (3.0, 5.0)),
@@ -262,13 +263,13 @@ mod tests {
 
     #[test]
     fn conversions_keep_what_is_known() {
-        let of = |of: Expr, expr: fn(ExprId) -> Expr| ends(&[of, expr(ExprId(0))]);
+        let ends_of = |operand: Expr, expr: fn(ExprId) -> Expr| ends(&[operand, expr(ExprId(0))]);
         let float = || Expr::RandomFloat { min: -250, max: 999, digits: 2 };
         assert_eq!(ends(&[float()]), Some((-2.5, 9.99)));
-        assert_eq!(of(float(), |of| Expr::ToInt { of }), Some((-2.0, 9.0)));
-        assert_eq!(of(float(), |of| Expr::Round { of, digits: 0 }), Some((-3.0, 10.0)));
-        assert_eq!(of(Expr::RandomUuid, |of| Expr::ToInt { of }), None);
-        assert_eq!(of(Expr::Not { of: ExprId(0) }, |of| Expr::ToInt { of }), Some((0.0, 1.0)));
+        assert_eq!(ends_of(float(), |operand| Expr::ToInt { operand }), Some((-2.0, 9.0)));
+        assert_eq!(ends_of(float(), |operand| Expr::Round { operand, digits: 0 }), Some((-3.0, 10.0)));
+        assert_eq!(ends_of(Expr::RandomUuid, |operand| Expr::ToInt { operand }), None);
+        assert_eq!(ends_of(Expr::Not { operand: ExprId(0) }, |operand| Expr::ToInt { operand }), Some((0.0, 1.0)));
     }
 
     /// Each expression uses the one before it twice: the number of uses doubles, and the time does not.
@@ -279,7 +280,7 @@ mod tests {
             exprs.push(Expr::Binary { operator: Operator::Add, left: ExprId(i), right: ExprId(i) });
         }
         assert_eq!(ends(&exprs), Some((0.0, 2f64.powi(200))));
-        exprs.extend((200..100_000).map(|of| Expr::Neg { of: ExprId(of) }));
+        exprs.extend((200..100_000).map(|operand| Expr::Neg { operand: ExprId(operand) }));
         assert_eq!(ends(&exprs), None);
     }
 }

@@ -399,9 +399,9 @@ pub enum Miss {
         var: usize,
         name: String,
     },
-    /// `of` is `parent` or `root`, which is this span.
+    /// `relation` is `parent` or `root`, which is this span.
     Attribute {
-        of: &'static str,
+        relation: &'static str,
         span: usize,
         key: String,
     },

@@ -194,7 +194,7 @@ impl<'m> Resolver<'m> {
             }
             match &self.tables.program.exprs[part.index()] {
                 Expr::Concat { parts } => waiting.extend(parts.iter().rev()),
-                Expr::Text { of } => waiting.push(*of),
+                Expr::Text { operand } => waiting.push(*operand),
                 Expr::Slot { slot } if let Some(value) = slots[slot.index()].value => waiting.push(value),
                 _ if pieces.last() == Some(&Piece::Any) => {}
                 _ => pieces.push(Piece::Any),

@@ -160,6 +160,6 @@ impl Tables {
 }
 
 /// Fails if a count exceeds its limit, with the fault that the verifier would report.
-pub fn at_most(what: &'static str, count: u64, max: u64) -> Result<(), Fault> {
-    if count > max { Err(Fault::TooMany { what, count, max }) } else { Ok(()) }
+pub fn at_most(subject: &'static str, count: u64, max: u64) -> Result<(), Fault> {
+    if count > max { Err(Fault::TooMany { subject, count, max }) } else { Ok(()) }
 }

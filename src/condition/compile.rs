@@ -53,7 +53,7 @@ pub struct Typed<V> {
 /// The values of a kind of subject: a trace, a span or an event.
 pub trait Subject: Sized {
     /// The subject as a message calls it, such as "a span".
-    const OF: &'static str;
+    const OWNER: &'static str;
 
     /// Returns the names of all values that have one of their own.
     fn names() -> Vec<&'static str>;
@@ -118,13 +118,13 @@ impl Compiler<'_> {
                 typed(Term::If { condition, then: Box::new(a.term), otherwise: Box::new(b.term) }, kind)
             }
             Expr::Unary { operator: Unary::Not, operand } => {
-                let of = self.term(operand)?;
-                typed(Term::Not(Box::new(self.truth("not", of, operand.loc)?)), Kind::Bool)
+                let term = self.term(operand)?;
+                typed(Term::Not(Box::new(self.truth("not", term, operand.loc)?)), Kind::Bool)
             }
             Expr::Unary { operator: Unary::Neg, operand } => {
-                let of = self.term(operand)?;
-                let kind = of.kind;
-                typed(Term::Neg(Box::new(self.number("-", of, operand.loc)?)), kind)
+                let term = self.term(operand)?;
+                let kind = term.kind;
+                typed(Term::Neg(Box::new(self.number("-", term, operand.loc)?)), kind)
             }
             Expr::Binary { operator: Binary::In, left, right } => self.one_of(left, right, loc),
             Expr::Binary { operator, left, right } => self.binary(*operator, left, right, loc),
@@ -143,22 +143,22 @@ impl Compiler<'_> {
         let hint = V::hint(name, self.known);
         let names = V::names().into_iter().chain(V::keys(self.known));
         let nearest = if hint.is_none() { nearest(name, names) } else { None };
-        self.fail(Problem::UnknownValue { name: name.to_owned(), of: V::OF, nearest, hint }, loc)
+        self.fail(Problem::UnknownValue { name: name.to_owned(), owner: V::OWNER, nearest, hint }, loc)
     }
 
     fn one_of<V: Subject>(&mut self, left: &Node, right: &Node, loc: Loc) -> Option<Typed<V>> {
-        let of = self.term::<V>(left);
+        let operand = self.term::<V>(left);
         let Expr::List(items) = &*right.value else { return self.fail(Problem::NotAList { usage: "in" }, right.loc) };
         let items = Vec::from_iter(items.iter().map(|item| (self.term::<V>(item), item.loc)));
-        let of = of?;
+        let operand = operand?;
         let mut terms = vec![];
         for (item, item_loc) in items {
             let item = item?;
-            self.comparable("in", &of, &item, loc)?;
-            self.possible(&of.term, &item.term, item_loc);
+            self.comparable("in", &operand, &item, loc)?;
+            self.possible(&operand.term, &item.term, item_loc);
             terms.push(item.term);
         }
-        typed(Term::In(Box::new(of.term), terms), Kind::Bool)
+        typed(Term::In(Box::new(operand.term), terms), Kind::Bool)
     }
 
     fn binary<V: Subject>(&mut self, operator: Binary, left: &Node, right: &Node, loc: Loc) -> Option<Typed<V>> {
@@ -248,12 +248,13 @@ impl Compiler<'_> {
     /// Warns if a value is compared with a text that it never is.
     fn possible<V: Subject>(&mut self, value: &Term<V>, text: &Term<V>, at: Loc) {
         let (Term::Read(value), Term::Text(text)) = (value, text) else { return };
-        let Some((what, among)) = value.among(self.known).filter(|(_, among)| !among.contains(&text.as_str())) else {
+        let Some((subject, among)) = value.among(self.known).filter(|(_, among)| !among.contains(&text.as_str()))
+        else {
             return;
         };
         let nearest = nearest(text, among.iter().copied());
         let among = among.into_iter().take(MOST_NAMED).map(String::from).collect();
-        let problem = Problem::NeverThisValue { what, value: text.clone(), nearest, among };
+        let problem = Problem::NeverThisValue { subject, value: text.clone(), nearest, among };
         self.diagnostics.push(Diagnostic::new(problem, at));
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::{Number, SpanKind};
 use std::collections::BTreeSet;
 
 impl Subject for SpanValue {
-    const OF: &'static str = "a span";
+    const OWNER: &'static str = "a span";
 
     fn names() -> Vec<&'static str> {
         vec!["name", "kind", "service", "status", "failed", "duration_ms", "is_root", "scope.name", "scope.version"]
@@ -83,7 +83,7 @@ impl Subject for SpanValue {
 }
 
 impl Subject for TraceValue {
-    const OF: &'static str = "a trace";
+    const OWNER: &'static str = "a trace";
 
     fn names() -> Vec<&'static str> {
         vec!["failed", "duration_ms", "spans", "scenario", "service", "root.name", "root.service", "root.duration_ms"]
@@ -137,12 +137,12 @@ impl Subject for TraceValue {
             }
             _ => return None,
         };
-        let of = compiler.arguments(usage, loc, arguments).and_then(|[of]| compiler.condition(of));
-        Some(of.map(|of| {
+        let operand = compiler.arguments(usage, loc, arguments).and_then(|[operand]| compiler.condition(operand));
+        Some(operand.map(|operand| {
             let (value, kind) = match name {
-                "any" => (TraceValue::Any(Box::new(of)), Kind::Bool),
-                "all" => (TraceValue::All(Box::new(of)), Kind::Bool),
-                _ => (TraceValue::Count(Box::new(of)), Kind::Int),
+                "any" => (TraceValue::Any(Box::new(operand)), Kind::Bool),
+                "all" => (TraceValue::All(Box::new(operand)), Kind::Bool),
+                _ => (TraceValue::Count(Box::new(operand)), Kind::Int),
             };
             Typed { term: Term::Read(value), kind }
         }))
@@ -169,7 +169,7 @@ impl Subject for TraceValue {
 }
 
 impl Subject for EventValue {
-    const OF: &'static str = "an event";
+    const OWNER: &'static str = "an event";
 
     fn names() -> Vec<&'static str> {
         vec!["name"]

@@ -35,7 +35,7 @@ impl Outlook {
 pub fn outlook<V: Subject + Debug>(term: &Term<V>, known: &Vocabulary) -> Outlook {
     match term {
         Term::Bool(holds) => Outlook::of(*holds),
-        Term::Not(of) => outlook(of, known).opposite(),
+        Term::Not(operand) => outlook(operand, known).opposite(),
         Term::And(a, b) => match (outlook(a, known), outlook(b, known)) {
             (Outlook::Never, _) | (_, Outlook::Never) => Outlook::Never,
             (Outlook::Always, other) | (other, Outlook::Always) => other,
@@ -56,7 +56,7 @@ pub fn outlook<V: Subject + Debug>(term: &Term<V>, known: &Vocabulary) -> Outloo
             },
             _ => Outlook::Open,
         },
-        Term::In(of, items) if items.iter().all(|item| is_impossible(of, item, known)) => Outlook::Never,
+        Term::In(operand, items) if items.iter().all(|item| is_impossible(operand, item, known)) => Outlook::Never,
         _ => Outlook::Open,
     }
 }

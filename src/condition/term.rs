@@ -151,17 +151,17 @@ impl<V> Term<V> {
             Term::Number(value) => Value::Number(*value),
             Term::Text(value) => Value::text(value),
             Term::Read(value) => read(value),
-            Term::Not(of) => Value::Bool(!of.holds(read)),
-            Term::Neg(of) => {
-                let negative = of.value(read).number().and_then(|n| Number::Int(0).arithmetic(Operator::Sub, n));
+            Term::Not(operand) => Value::Bool(!operand.holds(read)),
+            Term::Neg(operand) => {
+                let negative = operand.value(read).number().and_then(|n| Number::Int(0).arithmetic(Operator::Sub, n));
                 negative.map_or(Value::Absent, Value::Number)
             }
             Term::And(a, b) => Value::Bool(a.holds(read) && b.holds(read)),
             Term::Or(a, b) => Value::Bool(a.holds(read) || b.holds(read)),
             Term::Compare(operator, a, b) => Value::Bool(compared(*operator, &a.value(read), &b.value(read))),
-            Term::In(of, items) => {
-                let of = of.value(read);
-                Value::Bool(items.iter().any(|item| compared(Operator::Eq, &of, &item.value(read))))
+            Term::In(operand, items) => {
+                let operand = operand.value(read);
+                Value::Bool(items.iter().any(|item| compared(Operator::Eq, &operand, &item.value(read))))
             }
             Term::Arithmetic(operator, a, b) => calculated(*operator, a.value(read), b.value(read)),
             Term::If { condition, then, otherwise } => {
@@ -171,22 +171,24 @@ impl<V> Term<V> {
                     otherwise.value(read)
                 }
             }
-            Term::Matches(of, regex) => Value::Bool(of.value(read).as_text().is_some_and(|text| regex.is_match(text))),
-            Term::Test(test, of, part) => {
-                let (of, part) = (of.value(read), part.value(read));
-                let both = of.as_text().zip(part.as_text());
-                Value::Bool(both.is_some_and(|(of, part)| match test {
-                    TextTest::Contains => of.contains(part),
-                    TextTest::StartsWith => of.starts_with(part),
-                    TextTest::EndsWith => of.ends_with(part),
+            Term::Matches(operand, regex) => {
+                Value::Bool(operand.value(read).as_text().is_some_and(|text| regex.is_match(text)))
+            }
+            Term::Test(test, operand, part) => {
+                let (operand, part) = (operand.value(read), part.value(read));
+                let both = operand.as_text().zip(part.as_text());
+                Value::Bool(both.is_some_and(|(operand, part)| match test {
+                    TextTest::Contains => operand.contains(part),
+                    TextTest::StartsWith => operand.starts_with(part),
+                    TextTest::EndsWith => operand.ends_with(part),
                 }))
             }
-            Term::Has(of) => Value::Bool(!matches!(of.value(read), Value::Absent)),
-            Term::Default(of, otherwise) => match of.value(read) {
+            Term::Has(operand) => Value::Bool(!matches!(operand.value(read), Value::Absent)),
+            Term::Default(operand, otherwise) => match operand.value(read) {
                 Value::Absent => otherwise.value(read),
                 value => value,
             },
-            Term::Convert(conversion, of) => of.value(read).converted(*conversion),
+            Term::Convert(conversion, operand) => operand.value(read).converted(*conversion),
         }
     }
 }

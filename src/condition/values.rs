@@ -66,9 +66,11 @@ impl TraceValue {
             TraceValue::Spans => count(trace.spans().count()),
             TraceValue::Scenario => Value::text(trace.scenario()),
             TraceValue::Root(value) => trace.root().map_or(Value::Absent, |root| value.of(root)),
-            TraceValue::Any(of) => Value::Bool(trace.spans().any(|span| of.holds(&|value| value.of(&span)))),
-            TraceValue::All(of) => Value::Bool(trace.spans().all(|span| of.holds(&|value| value.of(&span)))),
-            TraceValue::Count(of) => count(trace.spans().filter(|span| of.holds(&|value| value.of(span))).count()),
+            TraceValue::Any(operand) => Value::Bool(trace.spans().any(|span| operand.holds(&|value| value.of(&span)))),
+            TraceValue::All(operand) => Value::Bool(trace.spans().all(|span| operand.holds(&|value| value.of(&span)))),
+            TraceValue::Count(operand) => {
+                count(trace.spans().filter(|span| operand.holds(&|value| value.of(span))).count())
+            }
         }
     }
 }

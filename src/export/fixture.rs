@@ -105,8 +105,8 @@ pub fn checkout() -> Fixture {
     let key = make.text("http.request.method");
     let post = make.text("POST");
     let mut names = vec![];
-    for (i, (of, name, kind, ..)) in spans.iter().enumerate() {
-        let service = service(&mut make, of, 1);
+    for (i, (service_name, name, kind, ..)) in spans.iter().enumerate() {
+        let service = service(&mut make, service_name, 1);
         let name = make.text(name);
         names.push(name);
         let constants = if i == 0 { vec![(key, Constant::Text(post))] } else { vec![] };

@@ -119,7 +119,7 @@ struct Columns {
 
 impl Columns {
     fn fit(rows: &[Row], width: usize) -> Columns {
-        let widest = |of: &dyn Fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let widest = |width_of: &dyn Fn(&Row) -> usize| rows.iter().map(width_of).max().unwrap_or(0);
         let mut columns = Columns {
             service: widest(&|row| 2 * row.depth + row.service.width()),
             operation: widest(&|row| row.operation.width()),

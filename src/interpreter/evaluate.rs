@@ -103,13 +103,13 @@ impl Evaluation<'_> {
         match &code.plan.exprs[id.index()] {
             Expr::Slot { slot } => self.slots[slot.index()],
             Expr::Const { value } => self.constant(value),
-            Expr::Text { of } => match &code.plan.exprs[of.index()] {
+            Expr::Text { operand } => match &code.plan.exprs[operand.index()] {
                 Expr::RandomInt { .. } | Expr::RandomFloat { .. } => {
                     let at = self.trace.text.len();
-                    self.append(*of);
+                    self.append(*operand);
                     Value::text(at, self.trace.text.len())
                 }
-                _ => self.text(*of),
+                _ => self.text(*operand),
             },
             Expr::Concat { parts } => self.concat(parts),
             Expr::List { items } => self.list(items),
@@ -227,44 +227,48 @@ impl Evaluation<'_> {
             Expr::Linked { key } => self.linked_attribute(*key),
             Expr::LinkedKey => self.linked_key(),
 
-            Expr::Upper { of } => self.change_case(*of, u8::to_ascii_uppercase, |out, c| append(out, c.to_uppercase())),
-            Expr::Lower { of } => self.change_case(*of, u8::to_ascii_lowercase, |out, c| append(out, c.to_lowercase())),
-            Expr::Default { of, or } => {
-                let value = self.value(*of);
+            Expr::Upper { operand } => {
+                self.change_case(*operand, u8::to_ascii_uppercase, |out, c| append(out, c.to_uppercase()))
+            }
+            Expr::Lower { operand } => {
+                self.change_case(*operand, u8::to_ascii_lowercase, |out, c| append(out, c.to_lowercase()))
+            }
+            Expr::Default { operand, or } => {
+                let value = self.value(*operand);
                 if value.is_absent() { self.value(*or) } else { value }
             }
-            Expr::Round { of, digits } => convert::round(self.value(*of), *digits),
-            Expr::Pad { of, width } => self.pad(*of, *width as usize),
-            Expr::ToInt { of } => {
-                let value = self.value(*of);
+            Expr::Round { operand, digits } => convert::round(self.value(*operand), *digits),
+            Expr::Pad { operand, width } => self.pad(*operand, *width as usize),
+            Expr::ToInt { operand } => {
+                let value = self.value(*operand);
                 self.to_int(value).map_or(Value::ABSENT, Value::int)
             }
-            Expr::ToDouble { of } => {
-                let value = self.value(*of);
+            Expr::ToDouble { operand } => {
+                let value = self.value(*operand);
                 self.to_double(value)
             }
-            Expr::ToBool { of } => {
-                let value = self.value(*of);
+            Expr::ToBool { operand } => {
+                let value = self.value(*operand);
                 self.to_bool(value).map_or(Value::ABSENT, Value::bool)
             }
-            Expr::Clamp { of, min, max } => {
-                let (of, min, max) = (self.value(*of), self.value(*min), self.value(*max));
-                self.clamp(of, min, max)
+            Expr::Clamp { operand, min, max } => {
+                let (operand, min, max) = (self.value(*operand), self.value(*min), self.value(*max));
+                self.clamp(operand, min, max)
             }
-            Expr::Omit { of, value } => {
-                let (of, value) = (self.value(*of), self.value(*value));
-                if self.equal(of, value) == Some(true) { Value::ABSENT } else { of }
+            Expr::Omit { operand, value } => {
+                let (operand, value) = (self.value(*operand), self.value(*value));
+                if self.equal(operand, value) == Some(true) { Value::ABSENT } else { operand }
             }
-            Expr::StableUuid { of } => self.stable(*of, |this, text| {
+            Expr::StableUuid { operand } => self.stable(*operand, |this, text| {
                 let [a, b, ..] = this.stable_words(Use::Uuid, 0, text);
                 this.write(|out| text::put_uuid(out, a, b))
             }),
-            Expr::StableHex { of, digits } => self.stable(*of, |this, text| this.stable_hex(*digits, text)),
-            Expr::StableIpv4 { of } => self.stable(*of, |this, text| {
+            Expr::StableHex { operand, digits } => self.stable(*operand, |this, text| this.stable_hex(*digits, text)),
+            Expr::StableIpv4 { operand } => self.stable(*operand, |this, text| {
                 let bits = this.stable_words(Use::Ipv4, 0, text)[0] as u32;
                 this.write(|out| text::put_ipv4(out, bits))
             }),
-            Expr::StablePick { of, items } => self.stable(*of, |this, text| {
+            Expr::StablePick { operand, items } => self.stable(*operand, |this, text| {
                 let draw = this.stable_words(Use::Pick, 0, text)[0];
                 let at = (draw as u128 * items.len() as u128) >> 64;
                 this.value(items[at as usize])
@@ -275,40 +279,40 @@ impl Evaluation<'_> {
                 Read::Bool(false) => self.value(*otherwise),
                 _ => Value::ABSENT,
             },
-            Expr::Lookup { of, items } => {
-                let of = self.value(*of);
+            Expr::Lookup { operand, items } => {
+                let operand = self.value(*operand);
                 for pair in items.chunks_exact(2) {
                     let key = self.value(pair[0]);
-                    if self.equal(of, key) == Some(true) {
+                    if self.equal(operand, key) == Some(true) {
                         return self.value(pair[1]);
                     }
                 }
                 Value::ABSENT
             }
-            Expr::Nth { of, items } => {
-                let at = convert::int(self.value(*of)).and_then(|at| usize::try_from(at).ok());
+            Expr::Nth { operand, items } => {
+                let at = convert::int(self.value(*operand)).and_then(|at| usize::try_from(at).ok());
                 at.and_then(|at| items.get(at)).map_or(Value::ABSENT, |item| self.value(*item))
             }
 
-            Expr::Not { of } => match self.value(*of).read() {
+            Expr::Not { operand } => match self.value(*operand).read() {
                 Read::Bool(v) => Value::bool(!v),
                 _ => Value::ABSENT,
             },
-            Expr::Neg { of } => match self.value(*of).read() {
+            Expr::Neg { operand } => match self.value(*operand).read() {
                 Read::Int(v) => Value::int(v.saturating_neg()),
                 Read::Double { value, .. } => Value::double(-value),
                 _ => Value::ABSENT,
             },
             Expr::Binary { operator, left, right } => self.binary(*operator, *left, *right),
-            Expr::In { of, items } => {
-                let of = self.value(*of);
+            Expr::In { operand, items } => {
+                let operand = self.value(*operand);
                 let mut found = false;
                 for item in items {
                     // All items are evaluated, so that the number of draws is always the same.
                     let item = self.value(*item);
-                    found |= self.equal(of, item) == Some(true);
+                    found |= self.equal(operand, item) == Some(true);
                 }
-                if of.is_absent() { Value::ABSENT } else { Value::bool(found) }
+                if operand.is_absent() { Value::ABSENT } else { Value::bool(found) }
             }
         }
     }
@@ -499,11 +503,11 @@ impl Evaluation<'_> {
         Value::map(at, len, inside)
     }
 
-    fn sample(&mut self, a: ExprId, b: ExprId, of: impl FnOnce(f64, f64, f64) -> Option<f64>) -> Value {
+    fn sample(&mut self, a: ExprId, b: ExprId, quantile: impl FnOnce(f64, f64, f64) -> Option<f64>) -> Value {
         let (first, second) = (self.value(a), self.value(b));
         let p = self.random.unit();
         match (convert::double(first), convert::double(second)) {
-            (Some(a), Some(b)) => of(p, a, b).map_or(Value::ABSENT, convert::finite),
+            (Some(a), Some(b)) => quantile(p, a, b).map_or(Value::ABSENT, convert::finite),
             _ => Value::ABSENT,
         }
     }

@@ -211,7 +211,7 @@ impl Reader {
     fn room(&mut self, path: &Path) -> Result<Room, Problem> {
         let metadata = fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
-            return Err(Problem::NotAFile { what: what(&metadata) });
+            return Err(Problem::NotAFile { subject: what(&metadata) });
         }
         let (left, length) = (MAX_TOTAL_BYTES.saturating_sub(self.total), metadata.len());
         let room = Room { left: left.min(MAX_FILE_BYTES), all: left < MAX_FILE_BYTES, length };

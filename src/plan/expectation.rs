@@ -150,7 +150,7 @@ impl Plan {
         let Some(sum) = sums.get(&block) else {
             return BlockExpectation { block, runs: 0.0, failed: 0.0, own: None, hits: vec![] };
         };
-        let mean = |of: f64| if sum.runs > 0.0 { of / sum.runs } else { 0.0 };
+        let mean = |total: f64| if sum.runs > 0.0 { total / sum.runs } else { 0.0 };
         let hits = sum.failures.iter().map(|(at, pc)| {
             let is_clear = !contested.contains(&block) || !matches!(self.block(*at).code[*pc], Inst::Propagate { .. });
             let share = is_clear.then(|| mean(sum.hits.get(&(*at, *pc)).copied().unwrap_or(0.0)).min(1.0));

@@ -40,7 +40,8 @@ pub enum Expr {
     /// The operand's text: an int in decimal, a double with the digits with which it was made, or else with the fewest that
     /// read back as the same value.
     Text {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
     /// The concatenated texts of the parts; absent if a part is absent.
     Concat {
@@ -177,69 +178,83 @@ pub enum Expr {
     /// The key under which the linked span exported its context.
     LinkedKey,
 
-    /// The text of `of` in upper case.
+    /// The operand's text in upper case.
     Upper {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
-    /// The text of `of` in lower case.
+    /// The operand's text in lower case.
     Lower {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
-    /// The value of `of`, or that of `or` if `of` is absent.
+    /// The operand's value, or that of `or` if the operand is absent.
     Default {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         or: ExprId,
     },
-    /// The number `of`, rounded half away from zero to `digits` (0 to 15) decimals, and printed with exactly as many.
+    /// The operand, rounded half away from zero to `digits` (0 to 15) decimals, and printed with exactly as many.
     Round {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         digits: u8,
     },
-    /// The text of `of`, padded with zeros to `width` (at most 1,024) characters; the sign of a number stays in front.
+    /// The operand's text, padded with zeros to `width` (at most 1,024) characters; the sign of a number stays in front.
     Pad {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         width: u32,
     },
     /// The int in a text or a double (truncated and limited to the range of an int), or 0 or 1 for a bool; absent if a text
     /// is not a number.
     ToInt {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
     /// The double in a text or an int; absent if a text is not a number.
     ToDouble {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
     /// The bool of the text `true` or `false`, or of a number, which is false if it is 0; absent otherwise.
     ToBool {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
-    /// The number `of`, limited to the range from `min` to `max`.
+    /// The operand, limited to the range from `min` to `max`.
     Clamp {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         min: ExprId,
         max: ExprId,
     },
-    /// The value of `of`, or absent if it equals `value`.
+    /// The operand's value, or absent if it equals `value`.
     Omit {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         value: ExprId,
     },
     /// A UUID derived from the operand's text and the seed, the same in every trace.
     StableUuid {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
     /// Hexadecimal digits derived from the operand's text and the seed.
     StableHex {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         digits: u32,
     },
     /// A unicast IPv4 address derived from the operand's text and the seed.
     StableIpv4 {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
     /// One of the items, chosen by the operand's text and the seed.
     StablePick {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         items: Box<[ExprId]>,
     },
 
@@ -249,24 +264,28 @@ pub enum Expr {
         then: ExprId,
         otherwise: ExprId,
     },
-    /// The value after the first key that equals `of`; the items are keys and values alternately. Only that value is
+    /// The value after the first key that equals the operand; the items are keys and values alternately. Only that value is
     /// evaluated; it is absent if no key is equal.
     Lookup {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         items: Box<[ExprId]>,
     },
-    /// The item at position `of`, counted from 0; absent beyond the last. Only that item is evaluated.
+    /// The item at the position that the operand says, counted from 0; absent beyond the last. Only that item is evaluated.
     Nth {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         items: Box<[ExprId]>,
     },
     /// The opposite of a bool.
     Not {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
     /// A number with the opposite sign.
     Neg {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
     },
     /// The result of an operator with two operands.
     Binary {
@@ -274,9 +293,10 @@ pub enum Expr {
         left: ExprId,
         right: ExprId,
     },
-    /// Whether `of` equals one of the items.
+    /// Whether the operand equals one of the items.
     In {
-        of: ExprId,
+        #[serde(rename = "of")]
+        operand: ExprId,
         items: Box<[ExprId]>,
     },
 }
@@ -321,28 +341,33 @@ macro_rules! parts {
             RandomHex { .. } | RandomIpv4 | RandomIpv6 | RandomUserAgent | RandomZipf { .. } => Parts::none(),
             TimeUnix | TimeUnixMs | TimeUnixNano | TimeIso | TraceId | TraceIndex | SpanId => Parts::none(),
             LinkedKey | InstanceIndex | Incident { .. } => Parts::none(),
-            Text { of } | Upper { of } | Lower { of } | Round { of, .. } | Pad { of, .. } => Parts::one(of),
-            ToInt { of } | ToDouble { of } | ToBool { of } | Not { of } | Neg { of } => Parts::one(of),
-            StableUuid { of } | StableHex { of, .. } | StableIpv4 { of } => Parts::one(of),
+            Text { operand } | Upper { operand } | Lower { operand } | Round { operand, .. } | Pad { operand, .. } => {
+                Parts::one(operand)
+            }
+            ToInt { operand } | ToDouble { operand } | ToBool { operand } | Not { operand } | Neg { operand } => {
+                Parts::one(operand)
+            }
+            StableUuid { operand } | StableHex { operand, .. } | StableIpv4 { operand } => Parts::one(operand),
             RandomExp { mean } => Parts::one(mean),
             RandomHexUpTo { count, .. } | RandomText { count, .. } => Parts::one(count),
             RandomIntBetween { min, max } | RandomFloatBetween { min, max, .. } => Parts::two(min, max),
             RandomNormal { mean, stddev } => Parts::two(mean, stddev),
             RandomLognormal { p50, p99 } => Parts::two(p50, p99),
             RandomPareto { min, alpha } => Parts::two(min, alpha),
-            Default { of, or } => Parts::two(of, or),
-            Omit { of, value } => Parts::two(of, value),
+            Default { operand, or } => Parts::two(operand, or),
+            Omit { operand, value } => Parts::two(operand, value),
             Binary { left, right, .. } => Parts::two(left, right),
-            Clamp { of, min, max } => Parts { fields: [Some(of), Some(min), Some(max)], ..Parts::none() },
+            Clamp { operand, min, max } => Parts { fields: [Some(operand), Some(min), Some(max)], ..Parts::none() },
             Concat { parts: items } | List { items } | Array { items } | RandomChoice { items } => Parts::row(items),
             Map { keys, values } => Parts { keys: Some(keys), ..Parts::row(values) },
             RandomWeighted { items, .. } => Parts::row(items),
             If { condition, then, otherwise } => {
                 Parts { fields: [Some(condition), Some(then), Some(otherwise)], ..Parts::none() }
             }
-            StablePick { of, items } | In { of, items } | Lookup { of, items } | Nth { of, items } => {
-                Parts { fields: [Some(of), None, None], ..Parts::row(items) }
-            }
+            StablePick { operand, items }
+            | In { operand, items }
+            | Lookup { operand, items }
+            | Nth { operand, items } => Parts { fields: [Some(operand), None, None], ..Parts::row(items) },
         }
     }};
 }

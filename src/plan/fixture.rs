@@ -71,7 +71,7 @@ pub(crate) fn program() -> Program {
     let (gateway, orders, shipping) =
         (m.service("api-gateway"), m.service("order-service"), m.service("shipping-service"));
     let number = m.expr(Expr::RandomInt { min: 1_000, max: 9_999 });
-    let user = m.expr(Expr::Text { of: number });
+    let user = m.expr(Expr::Text { operand: number });
     let (prefix, uuid) = (m.constant("order-"), m.expr(Expr::RandomUuid));
     let order = m.expr(Expr::Concat { parts: [prefix, uuid].into() });
     let slots = ["user_id", "order_id", "export_context_as"].map(String::from).to_vec();

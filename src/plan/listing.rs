@@ -68,7 +68,7 @@ impl Plan {
         match &self.exprs[id.index()] {
             Expr::Const { value: Constant::Text(text) } => self.text(*text).into(),
             Expr::Concat { parts } => parts.iter().map(|part| self.template(slots, *part)).collect(),
-            Expr::Text { of } => self.template(slots, *of),
+            Expr::Text { operand } => self.template(slots, *operand),
             Expr::Slot { slot } => format!("<<{}>>", slots[slot.index()]),
             _ => format!("<<{}>>", self.show_expr(id)),
         }
@@ -194,8 +194,8 @@ impl Program {
             incident.every.map_or(Ok(()), |every| write!(f, " every {}", duration(every)))?;
             let Some(rate) = &incident.rate else { return Ok(()) };
             write!(f, " rate x{}", rate.times)?;
-            let of = if rate.scenarios.is_empty() { "" } else { " of" };
-            f.write_str(of)?;
+            let operand = if rate.scenarios.is_empty() { "" } else { " of" };
+            f.write_str(operand)?;
             rate.scenarios.iter().try_for_each(|scenario| write!(f, " {scenario}"))
         })
     }
@@ -285,8 +285,8 @@ impl Display for Listing<'_> {
     }
 }
 
-fn counted(n: usize, what: &str) -> impl Display {
-    fmt::from_fn(move |f| write!(f, "{n} {what}{}", if n == 1 { "" } else { "s" }))
+fn counted(n: usize, subject: &str) -> impl Display {
+    fmt::from_fn(move |f| write!(f, "{n} {subject}{}", if n == 1 { "" } else { "s" }))
 }
 
 impl Listing<'_> {

@@ -186,8 +186,8 @@ impl Shown<'_> {
                 let (left, right) = (self.operand(*left, Around::Others), self.operand(*right, Around::Others));
                 return write!(f, "{left} {} {right}", symbol(*operator));
             }
-            Expr::In { of, items } => {
-                write!(f, "{} in ", self.operand(*of, Around::Others))?;
+            Expr::In { operand, items } => {
+                write!(f, "{} in ", self.operand(*operand, Around::Others))?;
                 return self.row(f, items);
             }
             Expr::If { condition, then, otherwise } => {
@@ -195,8 +195,8 @@ impl Shown<'_> {
                     [*condition, *then, *otherwise].map(|id| self.operand(id, Around::Others));
                 return write!(f, "{then} if {condition} else {otherwise}");
             }
-            Expr::Lookup { of, items } => {
-                write!(f, "lookup {} {{", self.operand(*of, Around::Others))?;
+            Expr::Lookup { operand, items } => {
+                write!(f, "lookup {} {{", self.operand(*operand, Around::Others))?;
                 for (i, pair) in items.chunks(2).enumerate() {
                     f.write_str(if i > 0 { ", " } else { "" })?;
                     pair.iter().enumerate().try_for_each(|(k, item)| {
@@ -369,7 +369,7 @@ mod tests {
         let slot = m.expr(Expr::Slot { slot: SlotId(0) });
         let uuid = m.expr(Expr::RandomUuid);
         let int = m.expr(Expr::RandomInt { min: -1, max: 9 });
-        let text = m.expr(Expr::Text { of: int });
+        let text = m.expr(Expr::Text { operand: int });
         let one = m.expr(Expr::Const { value: Constant::Int(1) });
         let a = m.constant("a \"quoted\" text");
         let list = Constant::List([Constant::Double(1.0), Constant::Double(-0.5)].into());
@@ -379,26 +379,26 @@ mod tests {
         let cases = [
             (Expr::Concat { parts: [a, uuid, text].into() }, r#"concat "a \"quoted\" text" uuid (text int -1 9)"#),
             (Expr::Binary { operator: Operator::Mul, left: sum, right: one }, "(slot0 + (int -1 9)) * 1"),
-            (Expr::Not { of: sum }, "not (slot0 + (int -1 9))"),
-            (Expr::Neg { of: text }, "neg text int -1 9"),
-            (Expr::In { of: slot, items: [sum, one].into() }, "slot0 in [slot0 + (int -1 9), 1]"),
-            (Expr::Default { of: slot, or: list }, "default slot0 [1.0, -0.5]"),
-            (Expr::Round { of: float, digits: 1 }, "round 1 float -0.05 12.50"),
+            (Expr::Not { operand: sum }, "not (slot0 + (int -1 9))"),
+            (Expr::Neg { operand: text }, "neg text int -1 9"),
+            (Expr::In { operand: slot, items: [sum, one].into() }, "slot0 in [slot0 + (int -1 9), 1]"),
+            (Expr::Default { operand: slot, or: list }, "default slot0 [1.0, -0.5]"),
+            (Expr::Round { operand: float, digits: 1 }, "round 1 float -0.05 12.50"),
             (
                 Expr::RandomWeighted { items: [a, int].into(), weights: [9.0, 0.5].into() },
                 r#"weighted 9 "a \"quoted\" text" 0.5 (int -1 9)"#,
             ),
             (Expr::List { items: [int, uuid].into() }, "[int -1 9, uuid]"),
-            (Expr::StablePick { of: slot, items: [one, int].into() }, "stable_pick slot0 1 (int -1 9)"),
+            (Expr::StablePick { operand: slot, items: [one, int].into() }, "stable_pick slot0 1 (int -1 9)"),
             (Expr::RandomBool { chance: Chance::from_percent(12.5) }, "bool 12.5%"),
             (Expr::If { condition: slot, then: int, otherwise: one }, "(int -1 9) if slot0 else 1"),
             (
-                Expr::Lookup { of: slot, items: [one, int, a, uuid].into() },
+                Expr::Lookup { operand: slot, items: [one, int, a, uuid].into() },
                 r#"lookup slot0 {1: (int -1 9), "a \"quoted\" text": uuid}"#,
             ),
             (Expr::RandomText { count: int, max: 9 }, "words_up_to 9 int -1 9"),
             (Expr::RandomHexUpTo { count: slot, max: 64 }, "hex_up_to 64 slot0"),
-            (Expr::Nth { of: int, items: [one, uuid].into() }, "nth (int -1 9) 1 uuid"),
+            (Expr::Nth { operand: int, items: [one, uuid].into() }, "nth (int -1 9) 1 uuid"),
             (Expr::Binary { operator: Operator::Rem, left: int, right: one }, "(int -1 9) % 1"),
         ];
         for (expr, shown) in cases {

@@ -102,10 +102,10 @@ impl Totals {
                 // With incidents, the probability changes with time.
                 let known = Some(&plan).filter(|plan| plan.incidents.is_empty());
                 let failing = || Some(known?.expectation(ScenarioId(i as u32))?.failed);
-                let of = self.scenarios.entry(plan.text(scenario.name).into()).or_default();
-                *of += tally;
+                let entry = self.scenarios.entry(plan.text(scenario.name).into()).or_default();
+                *entry += tally;
                 // The probability is computed once for a plan, not for each era: a run at full speed has an era a second.
-                of.failing = of.failing.or_else(failing);
+                entry.failing = entry.failing.or_else(failing);
             }
         }
         for (service, tally) in plan.services.iter().zip(services) {

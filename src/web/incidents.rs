@@ -233,12 +233,12 @@ fn length(minutes: f64) -> Result<u64, Refusal> {
 /// Returns a name for an incident that has none: that of what it is for, with a number if there is one already.
 fn name_of(effect: &Effect, changes: &changes::Changes, plan: &Plan) -> String {
     let of = [&effect.operation, &effect.service, &effect.scenario].into_iter().flatten().next();
-    let what = match effect {
+    let subject = match effect {
         Effect { down: true, .. } => "down",
         Effect { errors: Some(_), .. } => "fails",
         _ => "slow",
     };
-    let name = format!("{} {what}", of.map_or("everything", |of| of));
+    let name = format!("{} {subject}", of.map_or("everything", |of| of));
     let is_started = |name: &str| changes.started().iter().any(|started| started.name == name);
     let is_taken = |name: &str| changes::id_of(plan, name).is_some() || is_started(name);
     let mut numbers = (2..).map(|number| format!("{name} {number}"));

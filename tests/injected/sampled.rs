@@ -60,39 +60,39 @@ fn sampled(seed: u64, processor: &'static str) -> Option<Sampled> {
 #[test]
 fn one_that_keeps_errors_and_ten_percent_of_the_rest() {
     let processor = concat_policies(&[ERRORS, TEN_PERCENT]);
-    let Some(of) = sampled(7, processor) else { return };
-    let others = TRACES - of.error_traces;
-    let kept_others = of.kept_traces - of.error_traces;
-    assert_eq!(of.kept_error_traces, of.error_traces);
-    let stores = [url_of(&of.connection), path_of(&of.collector.file())];
+    let Some(operand) = sampled(7, processor) else { return };
+    let others = TRACES - operand.error_traces;
+    let kept_others = operand.kept_traces - operand.error_traces;
+    assert_eq!(operand.kept_error_traces, operand.error_traces);
+    let stores = [url_of(&operand.connection), path_of(&operand.collector.file())];
     for (from, share) in stores.iter().zip(["sample=10%", "sample=10%±3"]) {
-        let (report, exit) = of.run.verified(from, &["--expect", "keep-errors", "--expect", share]);
+        let (report, exit) = operand.run.verified(from, &["--expect", "keep-errors", "--expect", share]);
         assert_verdict(&report, exit, &[]);
-        assert_counts(&report, [of.spans, of.kept_spans, 0, 0, 0, 0]);
-        assert_eq!(report["sampled_out"], of.spans - of.kept_spans, "{report:#}");
-        assert_eq!(report["traces"]["sampled_out"], TRACES - of.kept_traces, "{report:#}");
+        assert_counts(&report, [operand.spans, operand.kept_spans, 0, 0, 0, 0]);
+        assert_eq!(report["sampled_out"], operand.spans - operand.kept_spans, "{report:#}");
+        assert_eq!(report["traces"]["sampled_out"], TRACES - operand.kept_traces, "{report:#}");
         assert_eq!(report["sampled"]["traces"], others, "{report:#}");
         assert_eq!(report["sampled"]["arrived"], kept_others, "{report:#}");
     }
     // A share other than the declared one is reported.
-    let (report, exit) = of.run.verified(&stores[1], &["--expect", "keep-errors", "--expect", "sample=20%"]);
+    let (report, exit) = operand.run.verified(&stores[1], &["--expect", "keep-errors", "--expect", "sample=20%"]);
     assert_verdict(&report, exit, &["sample"]);
     // Without a declared sample, missing spans are lost.
-    let (report, exit) = of.run.verified(&stores[1], &[]);
+    let (report, exit) = operand.run.verified(&stores[1], &[]);
     assert_verdict(&report, exit, &["lost"]);
-    assert_counts(&report, [of.spans, of.kept_spans, of.spans - of.kept_spans, 0, 0, 0]);
+    assert_counts(&report, [operand.spans, operand.kept_spans, operand.spans - operand.kept_spans, 0, 0, 0]);
 }
 
 #[test]
 fn one_that_forgets_the_errors() {
     let processor = concat_policies(&[TEN_PERCENT]);
-    let Some(of) = sampled(8, processor) else { return };
-    assert!(of.kept_error_traces < of.error_traces);
+    let Some(operand) = sampled(8, processor) else { return };
+    assert!(operand.kept_error_traces < operand.error_traces);
     let (report, exit) =
-        of.run.verified(&url_of(&of.connection), &["--expect", "keep-errors", "--expect", "sample=10%"]);
+        operand.run.verified(&url_of(&operand.connection), &["--expect", "keep-errors", "--expect", "sample=10%"]);
     assert_verdict(&report, exit, &["lost"]);
-    assert_eq!(report["traces"]["lost"], of.error_traces - of.kept_error_traces, "{report:#}");
-    assert_eq!(report["losses"]["traces"], of.error_traces - of.kept_error_traces, "{report:#}");
+    assert_eq!(report["traces"]["lost"], operand.error_traces - operand.kept_error_traces, "{report:#}");
+    assert_eq!(report["losses"]["traces"], operand.error_traces - operand.kept_error_traces, "{report:#}");
 }
 
 fn concat_policies(policies: &[&str]) -> &'static str {

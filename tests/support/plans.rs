@@ -60,8 +60,8 @@ impl Maker {
     }
 
     pub fn int_text(&mut self, min: i64, max: i64) -> ExprId {
-        let of = self.expr(Expr::RandomInt { min, max });
-        self.expr(Expr::Text { of })
+        let operand = self.expr(Expr::RandomInt { min, max });
+        self.expr(Expr::Text { operand })
     }
 
     pub fn concat(&mut self, parts: &[ExprId]) -> ExprId {
@@ -90,8 +90,8 @@ impl Maker {
         let first_resource = ResourceId(self.program.resources.len() as u32);
         for instance in 0..instances {
             let value = self.constant(name);
-            let of = self.constant(&format!("{name} {instance}"));
-            let uuid = self.expr(Expr::StableUuid { of });
+            let operand = self.constant(&format!("{name} {instance}"));
+            let uuid = self.expr(Expr::StableUuid { operand });
             self.program.resources.push(Resource { attributes: vec![(key, value), (id, uuid)] });
         }
         self.program.services.push(Service {
@@ -190,7 +190,7 @@ pub fn ecommerce() -> Plan {
     let order = m.concat(&[prefix, uuid]);
     let item = m.int_text(100, 999);
     let amount = m.expr(Expr::RandomFloat { min: 1000, max: 50_000, digits: 2 });
-    let amount = m.expr(Expr::Text { of: amount });
+    let amount = m.expr(Expr::Text { operand: amount });
     let (user_id, order_id, item_id) = (m.slot(0), m.slot(1), m.slot(2));
     let client = Node { kind: Some(SpanKind::Client), ..Node::default() };
     let notify = Node {
@@ -274,11 +274,11 @@ pub fn wide() -> Plan {
     m.service_of("back", 2);
     let signed = m.expr(Expr::RandomInt { min: -5, max: 5 });
     let price = m.expr(Expr::RandomFloat { min: -100, max: 100, digits: 2 });
-    let (item, of, long) = (m.constant("item "), m.constant(" of "), m.constant(&"0123456789".repeat(30)));
+    let (item, operand, long) = (m.constant("item "), m.constant(" of "), m.constant(&"0123456789".repeat(30)));
     let uuid = m.expr(Expr::RandomUuid);
     let (n, text, x) = (m.slot(0), m.slot(1), m.slot(2));
-    let var = m.concat(&[item, n, of, uuid, of, uuid, of, uuid]);
-    let joined = m.concat(&[item, n, of, text, long, x]);
+    let var = m.concat(&[item, n, operand, uuid, operand, uuid, operand, uuid]);
+    let joined = m.concat(&[item, n, operand, text, long, x]);
     let list = m.expr(Expr::List { items: [n, n, signed].into() });
     let yes = m.expr(Expr::RandomBool { chance: Chance::from_percent(30.0) });
     let attrs = vec![("n", n), ("x", x), ("yes", yes), ("text", joined), ("list", list), ("price", price)];
@@ -324,7 +324,7 @@ pub fn linked() -> Plan {
     let root = Node { service: "orders", name: "order", delay: (1, 50), calls: vec![publish], ..Node::default() };
     let root = m.scenario("producer", 3.0, &[order], root);
     let link = m.link("order-*", &[BlockId(root.0 + 1)]);
-    let [of, system, none] = ["order.id", "messaging.system", "no.such"].map(|key| {
+    let [operand, system, none] = ["order.id", "messaging.system", "no.such"].map(|key| {
         let key = m.text(key);
         m.expr(Expr::Linked { key })
     });
@@ -334,8 +334,8 @@ pub fn linked() -> Plan {
         name: "process",
         kind: Some(SpanKind::Consumer),
         link: Some(link),
-        attrs: vec![("order.id", of), ("messaging.system", system), ("none", none), ("key", key)],
-        export: Some(of),
+        attrs: vec![("order.id", operand), ("messaging.system", system), ("none", none), ("key", key)],
+        export: Some(operand),
         delay: (10, 100),
         ..Node::default()
     };
@@ -343,14 +343,14 @@ pub fn linked() -> Plan {
     let root = m.scenario("consumer", 1.0, &[], root);
     // A third scenario links to the consumer, whose key is that of the producer.
     let link = m.link("order-????????-*", &[BlockId(root.0 + 1)]);
-    let of = m.text("order.id");
-    let of = m.expr(Expr::Linked { key: of });
+    let operand = m.text("order.id");
+    let operand = m.expr(Expr::Linked { key: operand });
     let root = Node {
         service: "mail",
         name: "notify",
         kind: Some(SpanKind::Consumer),
         link: Some(link),
-        attrs: vec![("order.id", of)],
+        attrs: vec![("order.id", operand)],
         delay: (1, 30),
         ..Node::default()
     };

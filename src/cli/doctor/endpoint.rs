@@ -142,8 +142,8 @@ async fn finding(doctor: &Doctor, target: &Target, answer: Answer) -> Finding {
 async fn other_protocol(doctor: &Doctor, target: &Target) -> Option<String> {
     let other = other(target.protocol);
     let (here, beside) = tokio::join!(takes(doctor, target, port(&target.url), other), neighbour(doctor, target));
-    let what = if other == Protocol::Grpc { "gRPC" } else { "OTLP over HTTP" };
-    let here = here.map(|_| format!("it speaks {what}: set {}", setting(doctor, "--protocol", "PROTOCOL", other)));
+    let subject = if other == Protocol::Grpc { "gRPC" } else { "OTLP over HTTP" };
+    let here = here.map(|_| format!("it speaks {subject}: set {}", setting(doctor, "--protocol", "PROTOCOL", other)));
     here.or(beside)
 }
 

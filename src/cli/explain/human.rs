@@ -15,9 +15,9 @@ pub fn text(flags: &Explain, explanation: &Explanation, plan: &Plan, rate: Optio
         let [mean, peak] = [mean, peak].map(|rate| number(Figure::Exact(rate)));
         out += &format!("load: {mean} traces/s on average, at most {peak}\n");
     }
-    for Malformed { kind, percent, what, operations } in malformed(plan) {
+    for Malformed { kind, percent, subject, operations } in malformed(plan) {
         let operations = count(operations as u64, "operation");
-        out += &format!("malformed: {kind}, {percent} % of the {what} of {operations}\n");
+        out += &format!("malformed: {kind}, {percent} % of the {subject} of {operations}\n");
     }
     if !plan.malformations.is_empty() {
         out += "the figures are those of the traces beneath, before they are malformed.\n";

@@ -10,7 +10,7 @@ pub struct Malformed {
     /// The exact percentage that it befalls.
     pub percent: f64,
     /// What it befalls: spans, traces or service instances.
-    pub what: &'static str,
+    pub subject: &'static str,
     /// The number of places in the scenarios whose spans it can befall.
     pub operations: usize,
 }
@@ -21,7 +21,7 @@ pub fn malformed(plan: &Plan) -> impl Iterator<Item = Malformed> {
         kind: malformation.kind.name(),
         // What is rounded away is far below what a file can say.
         percent: (malformation.chance.percent() * 1e6).round() / 1e6,
-        what: match malformation.kind {
+        subject: match malformation.kind {
             Malform::ClockSkew { per_instance: true, .. } => "service instances",
             Malform::MissingRoot => "traces",
             _ => "spans",

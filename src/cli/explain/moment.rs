@@ -56,8 +56,8 @@ pub fn incidents(flags: &Explain, plan: &Plan, impacts: &[Impact], start: u64) -
         }
         if let Some((times, scenarios)) = &impact.rate {
             let names: Vec<String> = scenarios.iter().map(|name| foreign(name).to_string()).collect();
-            let of = if names.is_empty() { "all scenarios".into() } else { listed(&names, "and") };
-            out += &format!("  {of}: {times} times as many traces\n");
+            let percentile_of = if names.is_empty() { "all scenarios".into() } else { listed(&names, "and") };
+            out += &format!("  {percentile_of}: {times} times as many traces\n");
         }
         if impact.causes.is_empty() && impact.rate.is_none() {
             out += "  nothing reads it\n";
@@ -104,13 +104,13 @@ fn windows(incident: &Incident, start: u64) -> String {
 
 fn row(touched: &Touched, impact: &Impact) -> Vec<String> {
     let Touched { before, during, signals } = touched;
-    let words: Vec<&str> = signals.iter().map(|of| signal(*of)).collect();
-    let moved = |of: Signal, show: &dyn Fn(&Part) -> String| match signals.contains(&of) {
+    let words: Vec<&str> = signals.iter().map(|wanted| signal(*wanted)).collect();
+    let moved = |wanted: Signal, show: &dyn Fn(&Part) -> String| match signals.contains(&wanted) {
         true => format!("{} -> {}", show(before), show(during)),
         false => show(before),
     };
-    let time = |part: &Part, of: fn(&crate::explain::Percentiles) -> u64| {
-        part.durations.as_ref().map_or_else(|| "-".into(), |durations| duration(of(durations)))
+    let time = |part: &Part, percentile_of: fn(&crate::explain::Percentiles) -> u64| {
+        part.durations.as_ref().map_or_else(|| "-".into(), |durations| duration(percentile_of(durations)))
     };
     // Where rates change, the number of spans is that of a second.
     let spans = |part: &Part, at: usize| {

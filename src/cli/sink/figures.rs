@@ -59,7 +59,7 @@ fn late(census: &Census) -> Option<String> {
 
 /// Returns lines about requests that were not accepted.
 fn faults(account: &Account, asked: &Faults) -> Vec<String> {
-    let injected = injected(account, asked).map(|what| row("injected", what));
+    let injected = injected(account, asked).map(|subject| row("injected", subject));
     let (requests, last) = (count(account.refused, "request"), &account.last_refusal);
     let refused = (account.refused > 0).then(|| row("refused", format!("{requests}, the last one: {}", foreign(last))));
     injected.into_iter().chain(refused).collect()

@@ -216,6 +216,6 @@ pub fn strangers(report: &Report) -> String {
     match some[..] {
         [] => String::new(),
         [(_, only)] => only.into(),
-        _ => Vec::from_iter(some.iter().map(|(of, what)| format!("{} {what}", grouped(of.spans)))).join(", "),
+        _ => Vec::from_iter(some.iter().map(|(of, subject)| format!("{} {subject}", grouped(of.spans)))).join(", "),
     }
 }

@@ -38,14 +38,14 @@ impl Display {
         let rate = progress.seen as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let name = self.name.iter().map(|name| format!("{}   ", foreign(name))).collect::<String>();
         let mut line = format!("{name}{}   {} spans/s", count(progress.seen, "span"), scaled(rate));
-        for (n, what) in [
+        for (n, subject) in [
             (progress.duplicated, "duplicated"),
             (progress.altered, "altered"),
             (progress.invented, "invented"),
             (progress.unexpected, "unexpected"),
         ] {
             if n > 0 {
-                line += &format!("   {} {what}", grouped(n));
+                line += &format!("   {} {subject}", grouped(n));
             }
         }
         line

@@ -40,6 +40,6 @@ impl Expressions<'_> {
         let values: Vec<_> = column.values.iter().map(|value| Some((self.scalar(value)?, loc))).collect();
         let values = values.into_iter().collect::<Option<Vec<(Typed, Loc)>>>()?;
         let items = values.iter().map(|(value, _)| value.expr).collect();
-        self.add(Expr::Nth { of: row.expr, items }, Type { optional: false, ..either(&values) })
+        self.add(Expr::Nth { operand: row.expr, items }, Type { optional: false, ..either(&values) })
     }
 }

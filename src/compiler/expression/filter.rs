@@ -49,40 +49,40 @@ impl Expressions<'_> {
         };
         self.count(signature, arguments.len(), name.loc)?;
         let input = input?;
-        let Typed { expr: of, ty, .. } = input.typed;
+        let Typed { expr: operand, ty, .. } = input.typed;
         let same = |kind| Type { kind, optional: ty.optional };
         if ty.kind.is_opaque() && signature.name != "default" {
             return self.wrong_type(signature, "a single value", ty.kind, input);
         }
         match (signature.name, arguments) {
             ("upper", _) => {
-                let of = self.cast_to_text(input.typed, input.loc)?.expr;
-                self.add(Expr::Upper { of }, same(Kind::Text))
+                let operand = self.cast_to_text(input.typed, input.loc)?.expr;
+                self.add(Expr::Upper { operand }, same(Kind::Text))
             }
             ("lower", _) => {
-                let of = self.cast_to_text(input.typed, input.loc)?.expr;
-                self.add(Expr::Lower { of }, same(Kind::Text))
+                let operand = self.cast_to_text(input.typed, input.loc)?.expr;
+                self.add(Expr::Lower { operand }, same(Kind::Text))
             }
             ("default", [or]) => {
                 let or = self.node(or)?;
                 let ty = Type { kind: ty.kind.or(or.ty.kind), optional: or.ty.optional };
-                self.add(Expr::Default { of, or: or.expr }, ty)
+                self.add(Expr::Default { operand, or: or.expr }, ty)
             }
             ("round", [digits]) => {
                 let digits = self.known_int(signature, digits, 0, limits::DECIMALS.into())? as u8;
                 self.numeric(signature, input)?;
-                self.add(Expr::Round { of, digits }, same(Kind::Double))
+                self.add(Expr::Round { operand, digits }, same(Kind::Double))
             }
             ("pad", [width]) => {
                 let width = self.known_int(signature, width, 0, limits::WIDTH.into())? as u32;
-                self.add(Expr::Pad { of, width }, same(Kind::Text))
+                self.add(Expr::Pad { operand, width }, same(Kind::Text))
             }
             ("int", _) if ty.kind == Kind::Int => Some(input.typed),
-            ("int", _) => self.add(Expr::ToInt { of }, same(Kind::Int)),
+            ("int", _) => self.add(Expr::ToInt { operand }, same(Kind::Int)),
             ("double", _) if ty.kind == Kind::Double => Some(input.typed),
-            ("double", _) => self.add(Expr::ToDouble { of }, same(Kind::Double)),
+            ("double", _) => self.add(Expr::ToDouble { operand }, same(Kind::Double)),
             ("bool", _) if ty.kind == Kind::Bool => Some(input.typed),
-            ("bool", _) => self.add(Expr::ToBool { of }, same(Kind::Bool)),
+            ("bool", _) => self.add(Expr::ToBool { operand }, same(Kind::Bool)),
             ("text", _) => self.cast_to_text(input.typed, input.loc),
             ("clamp", [min, max]) => {
                 let (a, b) = (self.number_argument(signature, min), self.number_argument(signature, max));
@@ -100,29 +100,29 @@ impl Expressions<'_> {
                 }
                 let kind = ty.kind.or(a.typed.ty.kind).or(b.typed.ty.kind);
                 let optional = ty.optional || a.typed.ty.optional || b.typed.ty.optional;
-                self.add(Expr::Clamp { of, min: a.typed.expr, max: b.typed.expr }, Type { kind, optional })
+                self.add(Expr::Clamp { operand, min: a.typed.expr, max: b.typed.expr }, Type { kind, optional })
             }
             ("omit", [value]) => {
                 let value = self.argument(value)?;
                 let present = Typed { ty: ty.kind.into(), ..input.typed };
                 self.comparable("==", (present, input.loc), (value.typed, value.loc), loc)?;
-                if self.is_kept(of, value.typed.expr) {
+                if self.is_kept(operand, value.typed.expr) {
                     return Some(input.typed);
                 }
-                self.add(Expr::Omit { of, value: value.typed.expr }, Type { kind: ty.kind, optional: true })
+                self.add(Expr::Omit { operand, value: value.typed.expr }, Type { kind: ty.kind, optional: true })
             }
-            ("uuid", _) => self.add(Expr::StableUuid { of }, same(Kind::Text)),
+            ("uuid", _) => self.add(Expr::StableUuid { operand }, same(Kind::Text)),
             ("hex", [digits]) => {
                 let digits = self.known_int(signature, digits, 1, limits::WIDTH.into())? as u32;
-                self.add(Expr::StableHex { of, digits }, same(Kind::Text))
+                self.add(Expr::StableHex { operand, digits }, same(Kind::Text))
             }
-            ("ipv4", _) => self.add(Expr::StableIpv4 { of }, same(Kind::Text)),
+            ("ipv4", _) => self.add(Expr::StableIpv4 { operand }, same(Kind::Text)),
             ("pick", [items]) => {
                 let items = self.items(signature.usage, items)?;
                 let picked = either(&items);
                 let items = items.iter().map(|(item, _)| item.expr).collect();
                 let ty = Type { optional: picked.optional || ty.optional, ..picked };
-                self.add(Expr::StablePick { of, items }, ty)
+                self.add(Expr::StablePick { operand, items }, ty)
             }
             ("lookup", [entries]) => self.lookup(signature, input, entries),
             ("nth", [items]) => {
@@ -132,7 +132,7 @@ impl Expressions<'_> {
                 let items = self.items(signature.usage, items)?;
                 let kind = either(&items).kind;
                 let items = items.iter().map(|(item, _)| item.expr).collect();
-                self.add(Expr::Nth { of, items }, Type { kind, optional: true })
+                self.add(Expr::Nth { operand, items }, Type { kind, optional: true })
             }
             // The table has no other name, and each has the arguments that the table lists.
             _ => None,
@@ -151,7 +151,7 @@ impl Expressions<'_> {
         let (mut items, mut values) = (Vec::with_capacity(2 * entries.len()), Vec::with_capacity(entries.len()));
         let mut seen = HashMap::new();
         // An input that may be absent is not a mistake, because the looked-up value may be absent, too.
-        let of = Typed { ty: input.typed.ty.kind.into(), ..input.typed };
+        let operand = Typed { ty: input.typed.ty.kind.into(), ..input.typed };
         let mut whole = true;
         for (key_node, value_node) in entries {
             let (key, value) = (self.node(key_node), self.node(value_node));
@@ -159,7 +159,7 @@ impl Expressions<'_> {
                 whole = false;
                 continue;
             };
-            if self.comparable("==", (of, input.loc), (key, key_node.loc), key_node.loc).is_none() {
+            if self.comparable("==", (operand, input.loc), (key, key_node.loc), key_node.loc).is_none() {
                 whole = false;
             } else if self.tables.constant_of(key.expr).is_none() {
                 self.fail::<()>(Problem::KeyNotConstant, key_node.loc);
@@ -175,7 +175,7 @@ impl Expressions<'_> {
             return None;
         }
         let kind = either(&values).kind;
-        self.add(Expr::Lookup { of: of.expr, items: items.into() }, Type { kind, optional: true })
+        self.add(Expr::Lookup { operand: operand.expr, items: items.into() }, Type { kind, optional: true })
     }
 
     fn numeric(&mut self, signature: &'static Signature, input: Argument) -> Option<()> {

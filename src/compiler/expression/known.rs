@@ -25,17 +25,17 @@ impl Expressions<'_> {
     }
 
     /// Adds `of in [items]`, or its result if that is known.
-    pub(super) fn find_in(&mut self, of: ExprId, items: Box<[ExprId]>) -> Option<Typed> {
-        let equal = |item: &ExprId| self.ordering(of, *item).map(Ordering::is_eq);
+    pub(super) fn find_in(&mut self, operand: ExprId, items: Box<[ExprId]>) -> Option<Typed> {
+        let equal = |item: &ExprId| self.ordering(operand, *item).map(Ordering::is_eq);
         match items.iter().map(equal).collect::<Option<Vec<bool>>>() {
             Some(equal) if !equal.is_empty() => self.constant(Constant::Bool(equal.contains(&true))),
-            _ => self.add(Expr::In { of, items }, Kind::Bool),
+            _ => self.add(Expr::In { operand, items }, Kind::Bool),
         }
     }
 
     /// Reports whether `omit` leaves a value unchanged.
-    pub(super) fn is_kept(&self, of: ExprId, omitted: ExprId) -> bool {
-        self.ordering(of, omitted).is_some_and(Ordering::is_ne)
+    pub(super) fn is_kept(&self, operand: ExprId, omitted: ExprId) -> bool {
+        self.ordering(operand, omitted).is_some_and(Ordering::is_ne)
     }
 
     /// Returns the order of two values in a shared span, if they are constant and of one type.

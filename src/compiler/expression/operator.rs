@@ -8,17 +8,17 @@ use crate::language::template::{Binary, Node, Unary};
 use crate::plan::{Constant, Expr, Operator};
 
 impl Expressions<'_> {
-    pub(super) fn unary(&mut self, operator: Unary, operand: &Node) -> Option<Typed> {
-        let typed = self.node(operand)?;
-        let of = typed.expr;
+    pub(super) fn unary(&mut self, operator: Unary, written: &Node) -> Option<Typed> {
+        let typed = self.node(written)?;
+        let operand = typed.expr;
         match operator {
             Unary::Not => {
-                self.condition("not", typed, operand.loc)?;
-                self.add(Expr::Not { of }, Kind::Bool)
+                self.condition("not", typed, written.loc)?;
+                self.add(Expr::Not { operand }, Kind::Bool)
             }
             Unary::Neg => {
-                self.number("-", typed, operand.loc)?;
-                match self.tables.constant_of(of) {
+                self.number("-", typed, written.loc)?;
+                match self.tables.constant_of(operand) {
                     Some(Constant::Int(value)) => {
                         let value = value.saturating_neg();
                         self.constant(Constant::Int(value))
@@ -27,7 +27,7 @@ impl Expressions<'_> {
                         let value = -value;
                         self.constant(Constant::Double(value))
                     }
-                    _ => self.add(Expr::Neg { of }, typed.ty),
+                    _ => self.add(Expr::Neg { operand }, typed.ty),
                 }
             }
         }
@@ -113,12 +113,12 @@ impl Expressions<'_> {
 
     /// Compiles `x in [..]`.
     fn contains(&mut self, left: &Node, right: &Node, loc: Loc) -> Option<Typed> {
-        let (of, items) = (self.node(left), self.items("in", right));
-        let (of, items) = (of?, items?);
+        let (operand, items) = (self.node(left), self.items("in", right));
+        let (operand, items) = (operand?, items?);
         for (item, item_loc) in &items {
-            self.comparable("in", (of, left.loc), (*item, *item_loc), loc)?;
+            self.comparable("in", (operand, left.loc), (*item, *item_loc), loc)?;
         }
-        self.find_in(of.expr, items.iter().map(|(item, _)| item.expr).collect())
+        self.find_in(operand.expr, items.iter().map(|(item, _)| item.expr).collect())
     }
 
     pub(super) fn number(&mut self, operator: &'static str, typed: Typed, loc: Loc) -> Option<()> {

@@ -168,7 +168,7 @@ impl Expressions<'_> {
                     let text = text.into_owned();
                     self.text_constant(&text)
                 }
-                None => self.add(Expr::Text { of: typed.expr }, Type { kind: Kind::Text, ..typed.ty }),
+                None => self.add(Expr::Text { operand: typed.expr }, Type { kind: Kind::Text, ..typed.ty }),
             },
         }
     }

@@ -257,10 +257,10 @@ impl Names<'_> {
         }
     }
 
-    fn attribute(&self, span: usize, of: &'static str, key: String) -> Result<Target, Miss> {
+    fn attribute(&self, span: usize, relation: &'static str, key: String) -> Result<Target, Miss> {
         match self.spans[span].find_attribute(&key) {
             Some(attribute) => Ok(Target::Attribute { span, attribute }),
-            None => Err(Miss::Attribute { of, span, key }),
+            None => Err(Miss::Attribute { relation, span, key }),
         }
     }
 

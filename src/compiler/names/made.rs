@@ -115,7 +115,7 @@ impl<'m> Names<'m> {
         let missing = [("service", service.is_none()), ("operation", operation.is_none())];
         for (field, _) in missing.into_iter().filter(|(_, is_missing)| *is_missing && layers.is_whole) {
             report.enter(self.uses_of(self.scopes[own.scope].body));
-            report.add(Problem::MissingField { field, of: "a span" }, place);
+            report.add(Problem::MissingField { field, owner: "a span" }, place);
         }
         let mut node = SpanNode::new(service.unwrap_or(&UNWRITTEN.service), layers.kind(), block, place);
         node.operation = operation.unwrap_or(node.operation);

@@ -92,8 +92,8 @@ impl<'m> Resolver<'m> {
         }
         let items =
             selected.iter().map(|instance| self.tables.constant(Constant::Int(instance.value.into()))).collect();
-        let of = self.tables.expr(Expr::InstanceIndex);
-        let right = self.tables.expr(Expr::In { of, items });
+        let operand = self.tables.expr(Expr::InstanceIndex);
+        let right = self.tables.expr(Expr::In { operand, items });
         self.tables.expr(Expr::Binary { operator: Operator::And, left, right })
     }
 }

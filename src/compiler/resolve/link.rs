@@ -55,8 +55,8 @@ impl<'m> Resolver<'m> {
         let site = Site::Link { span, link: number };
         let glob = self.tables.text(&written.glob.value);
         let lag = written.lag.as_ref().and_then(|lag| self.dist_id(state, site, lag, report));
-        let what = ("links", "count: N", limits::LINKED);
-        let count = written.count.as_ref().map(|count| self.counted(state, site, count, what, report));
+        let subject = ("links", "count: N", limits::LINKED);
+        let count = written.count.as_ref().map(|count| self.counted(state, site, count, subject, report));
         let attributes = self.attributes_of(state, site, &written.attributes, report);
         let count = match count {
             Some(counted) => counted.map(|(value, max, _)| Some(LinkCount { value, max }))?,

@@ -76,7 +76,7 @@ impl<'m> Resolver<'m> {
         let slot = new_slot(state, "failing", Some(no), state.names.blocks[block].loc);
         list.initial.push((slot, no));
         let is = self.tables.expr(Expr::Slot { slot });
-        let is_not = self.tables.expr(Expr::Not { of: is });
+        let is_not = self.tables.expr(Expr::Not { operand: is });
         state.values.failing[block] = Some(Failing { slot, is, is_not });
     }
 
@@ -99,8 +99,8 @@ impl<'m> Resolver<'m> {
 
     /// Returns the values of an outcome's slots if no call is made.
     pub(super) fn absent(&mut self, outcome: Outcome) -> Vec<(SlotId, ExprId)> {
-        let of = self.tables.text_constant("");
-        let absent = self.tables.expr(Expr::Omit { of, value: of });
+        let operand = self.tables.text_constant("");
+        let absent = self.tables.expr(Expr::Omit { operand, value: operand });
         outcome.slots().into_iter().map(|slot| (slot, absent)).collect()
     }
 
@@ -335,8 +335,8 @@ impl<'m> Resolver<'m> {
         reads: (bool, bool),
         report: &mut Report,
     ) -> Option<Repeat> {
-        let what = ("turns", "repeat: N", limits::TURNS);
-        let (count, max, loc) = self.counted(state, site, written, what, report)?;
+        let subject = ("turns", "repeat: N", limits::TURNS);
+        let (count, max, loc) = self.counted(state, site, written, subject, report)?;
         // The expression that stands for the number of the turn has the same range.
         let turn = self.tables.expr(Expr::RandomInt { min: 0, max: i64::from(max) - 1 });
         let mut slot = |wanted: bool, name: &str, value| wanted.then(|| new_slot(state, name, Some(value), loc));
@@ -345,14 +345,14 @@ impl<'m> Resolver<'m> {
         Some(Repeat { count, max, index, total, until: None })
     }
 
-    /// Returns a number of turns or links that is written at `site`, with its maximum, at least 1, and its place. `what`
+    /// Returns a number of turns or links that is written at `site`, with its maximum, at least 1, and its place. `subject`
     /// names what is counted, how it is written, and how many are allowed.
     pub(super) fn counted(
         &mut self,
         state: &State<'_, 'm>,
         site: Site,
         written: &scenario::Repeat,
-        (what, usage, limit): (&'static str, &'static str, u32),
+        (subject, usage, limit): (&'static str, &'static str, u32),
         report: &mut Report,
     ) -> Option<(ExprId, u32, Loc)> {
         let (count, loc) = match written {
@@ -376,7 +376,7 @@ impl<'m> Resolver<'m> {
         };
         let most = interval(&self.tables.program.exprs, &state.slots, count).map(|interval| interval.max);
         let Some(most) = most.filter(|most| *most <= limit.into()) else {
-            report.add(Problem::TurnsWithoutBound { what, most: most.map(|most| most as i64), limit }, loc);
+            report.add(Problem::TurnsWithoutBound { subject, most: most.map(|most| most as i64), limit }, loc);
             return None;
         };
         // Something that never runs has no turns.

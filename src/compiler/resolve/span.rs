@@ -209,7 +209,7 @@ impl<'m> Resolver<'m> {
     /// Reports whether a value is always absent: a constant that is left out.
     fn is_omitted(&self, value: ExprId) -> bool {
         match self.tables.program.exprs[value.index()] {
-            Expr::Omit { of, value } => of == value && self.tables.constant_of(of).is_some(),
+            Expr::Omit { operand, value } => operand == value && self.tables.constant_of(operand).is_some(),
             _ => false,
         }
     }
@@ -271,7 +271,7 @@ impl<'m> Resolver<'m> {
         let Some(typed) = self.expressions(state, site, report).required_text(operation) else { return };
         match self.tables.constant_of(typed.expr) {
             Some(Constant::Text(name)) if self.tables.text_of(*name).is_empty() => {
-                report.add(Problem::Empty { what: "operation".into() }, operation.loc);
+                report.add(Problem::Empty { subject: "operation".into() }, operation.loc);
             }
             Some(Constant::Text(name)) => draft.name = Some(*name),
             _ => draft.push(Action::Name(typed.expr), operation.loc),

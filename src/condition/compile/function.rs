@@ -21,8 +21,8 @@ impl Compiler<'_> {
         let test = match name {
             "matches" => return self.matches(loc, arguments),
             "has" => {
-                let [of] = self.arguments("has(x)", loc, arguments)?;
-                return typed(Term::Has(Box::new(self.term(of)?.term)), Kind::Bool);
+                let [operand] = self.arguments("has(x)", loc, arguments)?;
+                return typed(Term::Has(Box::new(self.term(operand)?.term)), Kind::Bool);
             }
             "contains" => (TextTest::Contains, "contains(x, 'part')"),
             "starts_with" => (TextTest::StartsWith, "starts_with(x, 'begin')"),
@@ -33,18 +33,18 @@ impl Compiler<'_> {
             }
         };
         let (test, usage) = test;
-        let [of, part] = self.arguments(usage, loc, arguments)?;
-        let (of, part) = (self.text(usage, of), self.text(usage, part));
-        typed(Term::Test(test, Box::new(of?), Box::new(part?)), Kind::Bool)
+        let [operand, part] = self.arguments(usage, loc, arguments)?;
+        let (operand, part) = (self.text(usage, operand), self.text(usage, part));
+        typed(Term::Test(test, Box::new(operand?), Box::new(part?)), Kind::Bool)
     }
 
     fn matches<V: Subject>(&mut self, loc: Loc, arguments: &[Node]) -> Option<Typed<V>> {
         let usage = "matches(x, 'regex')";
-        let [of, pattern] = self.arguments(usage, loc, arguments)?;
-        let (of, written) = (self.text(usage, of), self.written(usage, pattern));
+        let [operand, pattern] = self.arguments(usage, loc, arguments)?;
+        let (operand, written) = (self.text(usage, operand), self.written(usage, pattern));
         let built = RegexBuilder::new(written?).size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES).build();
         match built {
-            Ok(regex) => typed(Term::Matches(Box::new(of?), regex), Kind::Bool),
+            Ok(regex) => typed(Term::Matches(Box::new(operand?), regex), Kind::Bool),
             Err(error) => self.fail(Problem::BadRegex { reason: reason(&error) }, pattern.loc),
         }
     }
@@ -82,13 +82,13 @@ impl Compiler<'_> {
         arguments: &[Node],
         loc: Loc,
     ) -> Option<Typed<V>> {
-        let of = self.term::<V>(input);
+        let operand = self.term::<V>(input);
         let (conversion, usage, kind) = match name.value.as_str() {
             "default" => {
                 let [otherwise] = self.arguments("x | default('none')", loc, arguments)?;
-                let (of, otherwise) = (of?, self.term(otherwise)?);
-                let kind = of.kind.or(otherwise.kind);
-                return typed(Term::Default(Box::new(of.term), Box::new(otherwise.term)), kind);
+                let (operand, otherwise) = (operand?, self.term(otherwise)?);
+                let kind = operand.kind.or(otherwise.kind);
+                return typed(Term::Default(Box::new(operand.term), Box::new(otherwise.term)), kind);
             }
             "int" => (Conversion::Int, "x | int", Kind::Int),
             "double" => (Conversion::Double, "x | double", Kind::Double),
@@ -102,7 +102,7 @@ impl Compiler<'_> {
             }
         };
         let [] = self.arguments(usage, loc, arguments)?;
-        typed(Term::Convert(conversion, Box::new(of?.term)), kind)
+        typed(Term::Convert(conversion, Box::new(operand?.term)), kind)
     }
 }
 

@@ -116,11 +116,11 @@ impl Evaluation<'_> {
 
     pub(super) fn change_case(
         &mut self,
-        of: ExprId,
+        operand: ExprId,
         ascii: impl Fn(&u8) -> u8,
         other: impl Fn(&mut Bytes, char),
     ) -> Value {
-        let value = self.text(of);
+        let value = self.text(operand);
         let Some(len) = self.bytes(value).map(<[u8]>::len) else { return Value::ABSENT };
         let start = self.trace.text.len();
         self.trace.text.room(len);
@@ -142,8 +142,8 @@ impl Evaluation<'_> {
         Value::text(start, self.trace.text.len())
     }
 
-    pub(super) fn pad(&mut self, of: ExprId, width: usize) -> Value {
-        let value = self.value(of);
+    pub(super) fn pad(&mut self, operand: ExprId, width: usize) -> Value {
+        let value = self.value(operand);
         let number = value.is_scalar();
         let value = self.as_text(value);
         let Some(text) = self.bytes(value) else { return Value::ABSENT };
@@ -168,20 +168,20 @@ impl Evaluation<'_> {
         Value::text(start, self.trace.text.len())
     }
 
-    pub(super) fn clamp(&self, of: Value, min: Value, max: Value) -> Value {
+    pub(super) fn clamp(&self, operand: Value, min: Value, max: Value) -> Value {
         use std::cmp::Ordering::{Greater, Less};
-        match (self.order(of, min), self.order(of, max)) {
+        match (self.order(operand, min), self.order(operand, max)) {
             (None, _) | (_, None) => Value::ABSENT,
             (_, Some(Greater)) => max,
             (Some(Less), _) => min,
-            _ => of,
+            _ => operand,
         }
     }
 
     /// Returns the result of `make` for the text of an operand.
     #[inline(always)]
-    pub(super) fn stable(&mut self, of: ExprId, make: impl FnOnce(&mut Self, Value) -> Value) -> Value {
-        let text = self.text(of);
+    pub(super) fn stable(&mut self, operand: ExprId, make: impl FnOnce(&mut Self, Value) -> Value) -> Value {
+        let text = self.text(operand);
         if text.is_absent() { Value::ABSENT } else { make(self, text) }
     }
 
@@ -189,11 +189,11 @@ impl Evaluation<'_> {
         self.code.stable.words(r#use, block, self.bytes(text).unwrap_or(&[]))
     }
 
-    pub(super) fn stable_hex(&mut self, digits: u32, of: Value) -> Value {
+    pub(super) fn stable_hex(&mut self, digits: u32, operand: Value) -> Value {
         let at = self.trace.text.len();
         let mut left = digits;
         for block in 0.. {
-            let mut words = self.stable_words(Use::Hex, block, of).into_iter();
+            let mut words = self.stable_words(Use::Hex, block, operand).into_iter();
             super::text::put_hex(&mut self.trace.text, left.min(64), || words.next().unwrap_or(0));
             left = left.saturating_sub(64);
             if left == 0 {

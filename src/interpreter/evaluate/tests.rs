@@ -83,22 +83,22 @@ fn constants_lists_and_texts_have_their_values() {
     {
         assert_eq!(
             value(|m| {
-                let of = m.c(constant.clone());
-                m.expr(Expr::Text { of })
+                let operand = m.c(constant.clone());
+                m.expr(Expr::Text { operand })
             }),
             words(want)
         );
     }
     assert_eq!(
         value(|m| {
-            let of = list(m);
-            m.expr(Expr::Text { of })
+            let operand = list(m);
+            m.expr(Expr::Text { operand })
         }),
         None
     );
     let float = text(|m| {
-        let of = m.expr(Expr::RandomFloat { min: 25_000, max: 25_000, digits: 2 });
-        m.expr(Expr::Text { of })
+        let operand = m.expr(Expr::RandomFloat { min: 25_000, max: 25_000, digits: 2 });
+        m.expr(Expr::Text { operand })
     });
     assert_eq!(float, "250.00");
 }
@@ -107,8 +107,8 @@ fn constants_lists_and_texts_have_their_values() {
 fn texts_are_joined_whatever_is_written_on_the_way() {
     let joined = |m: &mut Maker| {
         let (a, seven) = (m.made("größe "), m.c(int(7)));
-        let upper = m.expr(Expr::Upper { of: a });
-        let padded = m.expr(Expr::Pad { of: seven, width: 3 });
+        let upper = m.expr(Expr::Upper { operand: a });
+        let padded = m.expr(Expr::Pad { operand: seven, width: 3 });
         let (dash, yes) = (m.constant("-"), m.c(Constant::Bool(true)));
         m.concat(&[dash, upper, padded, dash, yes])
     };
@@ -121,8 +121,8 @@ fn texts_are_joined_whatever_is_written_on_the_way() {
     // The draws after an absent part happen all the same.
     let behind = |m: &mut Maker| {
         let (uuid, none) = (m.expr(Expr::RandomUuid), m.absent());
-        let (of, or) = (m.concat(&[none, uuid]), m.expr(Expr::RandomUuid));
-        m.expr(Expr::Default { of, or })
+        let (operand, or) = (m.concat(&[none, uuid]), m.expr(Expr::RandomUuid));
+        m.expr(Expr::Default { operand, or })
     };
     let second = |m: &mut Maker| {
         let uuid = m.expr(Expr::RandomUuid);
@@ -181,23 +181,23 @@ fn filters_change_their_operand() {
     use OwnedDatum::{Bool, Double, Int};
     let upper = |t: &'static str| {
         move |m: &mut Maker| {
-            let of = m.made(t);
-            m.expr(Expr::Upper { of })
+            let operand = m.made(t);
+            m.expr(Expr::Upper { operand })
         }
     };
     let lower = |t: &'static str| {
         move |m: &mut Maker| {
-            let of = m.constant(t);
-            m.expr(Expr::Lower { of })
+            let operand = m.constant(t);
+            m.expr(Expr::Lower { operand })
         }
     };
     assert_eq!((text(upper("aé漢z")), text(lower("AÉ漢Z"))), ("AÉ漢Z".into(), "aé漢z".into()));
 
     let round = |v, digits| {
         text(move |m: &mut Maker| {
-            let of = m.c(double(v));
-            let of = m.expr(Expr::Round { of, digits });
-            m.expr(Expr::Text { of })
+            let operand = m.c(double(v));
+            let operand = m.expr(Expr::Round { operand, digits });
+            m.expr(Expr::Text { operand })
         })
     };
     assert_eq!(
@@ -207,8 +207,8 @@ fn filters_change_their_operand() {
 
     let pad = |constant: Constant, width| {
         text(move |m: &mut Maker| {
-            let of = m.c(constant.clone());
-            m.expr(Expr::Pad { of, width })
+            let operand = m.c(constant.clone());
+            m.expr(Expr::Pad { operand, width })
         })
     };
     assert_eq!(
@@ -217,16 +217,16 @@ fn filters_change_their_operand() {
     );
     assert_eq!(
         text(|m| {
-            let of = m.made("-é");
-            m.expr(Expr::Pad { of, width: 4 })
+            let operand = m.made("-é");
+            m.expr(Expr::Pad { operand, width: 4 })
         }),
         "00-é"
     );
 
     let to_int = |t: &'static str| {
         value(move |m: &mut Maker| {
-            let of = m.made(t);
-            m.expr(Expr::ToInt { of })
+            let operand = m.made(t);
+            m.expr(Expr::ToInt { operand })
         })
     };
     for (t, want) in [
@@ -245,8 +245,8 @@ fn filters_change_their_operand() {
     }
     let to_double = |t: &'static str| {
         value(move |m: &mut Maker| {
-            let of = m.constant(t);
-            m.expr(Expr::ToDouble { of })
+            let operand = m.constant(t);
+            m.expr(Expr::ToDouble { operand })
         })
     };
     assert_eq!(
@@ -255,8 +255,8 @@ fn filters_change_their_operand() {
     );
     let convert = |constant: Constant| {
         value(move |m: &mut Maker| {
-            let of = m.c(constant.clone());
-            m.expr(Expr::ToInt { of })
+            let operand = m.c(constant.clone());
+            m.expr(Expr::ToInt { operand })
         })
     };
     assert_eq!(
@@ -265,23 +265,23 @@ fn filters_change_their_operand() {
     );
     let to_bool = |t: &'static str| {
         value(move |m: &mut Maker| {
-            let of = m.constant(t);
-            m.expr(Expr::ToBool { of })
+            let operand = m.constant(t);
+            m.expr(Expr::ToBool { operand })
         })
     };
     assert_eq!([to_bool("true"), to_bool("false"), to_bool("yes")], [Some(Bool(true)), Some(Bool(false)), None]);
     assert_eq!(
         value(|m| {
-            let of = m.c(double(0.0));
-            m.expr(Expr::ToBool { of })
+            let operand = m.c(double(0.0));
+            m.expr(Expr::ToBool { operand })
         }),
         Some(Bool(false))
     );
 
-    let clamp = |of: Constant, min, max| {
+    let clamp = |operand: Constant, min, max| {
         value(move |m: &mut Maker| {
-            let (of, min, max) = (m.c(of.clone()), m.c(int(min)), m.c(int(max)));
-            m.expr(Expr::Clamp { of, min, max })
+            let (operand, min, max) = (m.c(operand.clone()), m.c(int(min)), m.c(int(max)));
+            m.expr(Expr::Clamp { operand, min, max })
         })
     };
     assert_eq!(
@@ -290,15 +290,15 @@ fn filters_change_their_operand() {
     );
     let omit = |t: &'static str| {
         value(move |m: &mut Maker| {
-            let (of, value) = (m.made(t), m.constant("none"));
-            m.expr(Expr::Omit { of, value })
+            let (operand, value) = (m.made(t), m.constant("none"));
+            m.expr(Expr::Omit { operand, value })
         })
     };
     assert_eq!([omit("none"), omit("some")], [None, words("some")]);
     assert_eq!(
         value(|m| {
-            let (of, or) = (m.absent(), m.c(int(3)));
-            m.expr(Expr::Default { of, or })
+            let (operand, or) = (m.absent(), m.c(int(3)));
+            m.expr(Expr::Default { operand, or })
         }),
         Some(Int(3))
     );
@@ -309,13 +309,13 @@ fn stable_values_depend_on_the_text_and_the_seed_alone() {
     let stable = |index, number: i64, which: usize| {
         value_at(index, move |m: &mut Maker| {
             // Earlier draws must not matter.
-            let of = m.expr(Expr::RandomInt { min: number, max: number });
+            let operand = m.expr(Expr::RandomInt { min: number, max: number });
             let items = [m.constant("gold"), m.constant("silver"), m.constant("bronze")].into();
             m.expr(match which {
-                0 => Expr::StableUuid { of },
-                1 => Expr::StableHex { of, digits: 100 },
-                2 => Expr::StableIpv4 { of },
-                _ => Expr::StablePick { of, items },
+                0 => Expr::StableUuid { operand },
+                1 => Expr::StableHex { operand, digits: 100 },
+                2 => Expr::StableIpv4 { operand },
+                _ => Expr::StablePick { operand, items },
             })
         })
     };
@@ -326,15 +326,15 @@ fn stable_values_depend_on_the_text_and_the_seed_alone() {
         assert_eq!(different.len(), if which == 3 { 3 } else { 30 });
     }
     let as_text = value(|m| {
-        let of = m.constant("7");
-        m.expr(Expr::StableUuid { of })
+        let operand = m.constant("7");
+        m.expr(Expr::StableUuid { operand })
     });
     assert_eq!(stable(0, 7, 0), as_text, "an int is its text");
     assert!(matches!(stable(0, 7, 1), Some(OwnedDatum::Text(hex)) if hex.len() == 100));
     assert_eq!(
         value(|m| {
-            let of = m.absent();
-            m.expr(Expr::StableHex { of, digits: 4 })
+            let operand = m.absent();
+            m.expr(Expr::StableHex { operand, digits: 4 })
         }),
         None
     );
@@ -392,29 +392,29 @@ fn operators_give_their_results() {
     );
     assert_eq!(
         value(|m| {
-            let of = m.c(f.clone());
-            m.expr(Expr::Not { of })
+            let operand = m.c(f.clone());
+            m.expr(Expr::Not { operand })
         }),
         Some(Bool(true))
     );
     assert_eq!(
         value(|m| {
-            let of = m.c(int(i64::MIN));
-            m.expr(Expr::Neg { of })
+            let operand = m.c(int(i64::MIN));
+            m.expr(Expr::Neg { operand })
         }),
         Some(Int(i64::MAX))
     );
     assert_eq!(
         value(|m| {
-            let of = m.c(double(1.5));
-            m.expr(Expr::Neg { of })
+            let operand = m.c(double(1.5));
+            m.expr(Expr::Neg { operand })
         }),
         Some(Double(-1.5))
     );
     let within = |n| {
         value(move |m: &mut Maker| {
-            let (of, items) = (m.c(int(n)), [m.constant("x"), m.c(int(2)), m.c(double(3.0))].into());
-            m.expr(Expr::In { of, items })
+            let (operand, items) = (m.c(int(n)), [m.constant("x"), m.c(int(2)), m.c(double(3.0))].into());
+            m.expr(Expr::In { operand, items })
         })
     };
     assert_eq!([within(2), within(3), within(4)], [Some(Bool(true)), Some(Bool(true)), Some(Bool(false))]);
@@ -501,9 +501,9 @@ fn a_branch_evaluates_the_value_it_takes_and_no_other() {
 #[test]
 fn a_key_is_looked_up_and_an_item_counted_off() {
     use OwnedDatum::*;
-    let lookup = |of: Constant| {
+    let lookup = |operand: Constant| {
         value(move |m| {
-            let of = m.c(of.clone());
+            let operand = m.c(operand.clone());
             let items = [
                 m.c(int(1)),
                 m.constant("one"),
@@ -512,7 +512,7 @@ fn a_key_is_looked_up_and_an_item_counted_off() {
                 m.c(int(1)),
                 m.constant("again"),
             ];
-            m.expr(Expr::Lookup { of, items: items.into() })
+            m.expr(Expr::Lookup { operand, items: items.into() })
         })
     };
     assert_eq!(lookup(int(1)), words("one"));
@@ -521,16 +521,16 @@ fn a_key_is_looked_up_and_an_item_counted_off() {
     assert_eq!((lookup(int(2)), lookup(Constant::Bool(true))), (None, None));
     let texts = |key: &'static str| {
         value(move |m| {
-            let (of, a, b) = (m.made(key), m.constant("ch"), m.constant("de"));
+            let (operand, a, b) = (m.made(key), m.constant("ch"), m.constant("de"));
             let items = [a, m.c(int(41)), b, m.c(int(49))].into();
-            m.expr(Expr::Lookup { of, items })
+            m.expr(Expr::Lookup { operand, items })
         })
     };
     assert_eq!((texts("de"), texts("ch"), texts("d")), (Some(Int(49)), Some(Int(41)), None));
     let nth = |at: Constant| {
         value(move |m| {
-            let (of, items) = (m.c(at.clone()), [m.constant("a"), m.constant("b")].into());
-            m.expr(Expr::Nth { of, items })
+            let (operand, items) = (m.c(at.clone()), [m.constant("a"), m.constant("b")].into());
+            m.expr(Expr::Nth { operand, items })
         })
     };
     assert_eq!((nth(int(0)), nth(int(1)), nth(double(1.9))), (words("a"), words("b"), words("b")));

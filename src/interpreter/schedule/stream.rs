@@ -178,10 +178,10 @@ impl Stream {
     /// Passes how many arrivals start from `from` to before `to` on average, and of which source, to `add`. Those of a job are
     /// counted.
     pub fn between(&mut self, from: u64, to: u64, add: &mut dyn FnMut(Own, f64)) {
-        let of = |table: &Table| (table.mass(to) - table.mass(from)) as f64 / TRACE_MASS as f64;
+        let figure_of = |table: &Table| (table.mass(to) - table.mass(from)) as f64 / TRACE_MASS as f64;
         match self {
-            Stream::Constant { table, own } => add(*own, of(table)),
-            Stream::Poisson(random) => random.sources.iter().for_each(|(table, own)| add(*own, of(table))),
+            Stream::Constant { table, own } => add(*own, figure_of(table)),
+            Stream::Poisson(random) => random.sources.iter().for_each(|(table, own)| add(*own, figure_of(table))),
             Stream::Job(job) => {
                 let mut before = |time: u64| time.checked_sub(1).map_or(0, |time| job.count(time));
                 let count = before(to) - before(from);
@@ -192,10 +192,10 @@ impl Stream {
 
     /// Passes the rate of each source at `time` in traces per second to `add`; that of a job is its mean.
     pub fn rates(&mut self, time: u64, add: &mut dyn FnMut(Own, f64)) {
-        let of = |table: &Table| table.rate(time) as f64 / UNITS_A_SECOND as f64;
+        let figure_of = |table: &Table| table.rate(time) as f64 / UNITS_A_SECOND as f64;
         match self {
-            Stream::Constant { table, own } => add(*own, of(table)),
-            Stream::Poisson(random) => random.sources.iter().for_each(|(table, own)| add(*own, of(table))),
+            Stream::Constant { table, own } => add(*own, figure_of(table)),
+            Stream::Poisson(random) => random.sources.iter().for_each(|(table, own)| add(*own, figure_of(table))),
             Stream::Job(job) => add(job.own, 1e9 / job.every as f64),
         }
     }

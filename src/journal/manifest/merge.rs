@@ -130,7 +130,7 @@ fn difference(first: &Manifest, second: &Manifest) -> Option<&'static str> {
         (first.selection.count != second.selection.count, "--count"),
         (first.selection.started_before != second.selection.started_before, "end (--duration, --until)"),
     ];
-    differ.into_iter().find(|(differ, _)| *differ).map(|(_, what)| what)
+    differ.into_iter().find(|(differ, _)| *differ).map(|(_, subject)| subject)
 }
 
 /// Returns the era of the whole run if the given shards are all shards and ended alike.
@@ -246,7 +246,7 @@ mod tests {
             edit(&mut other.1);
             Manifest::merge(vec![shard(0, None), other]).unwrap_err().to_string()
         };
-        let other = |what: &str| format!("1.json belongs to another run than 0.json: its {what}");
+        let other = |subject: &str| format!("1.json belongs to another run than 0.json: its {subject}");
         for (edit, said) in [
             ((|m| m.seed = 43) as fn(&mut Manifest), other("seed")),
             (|m| m.eras[0].plan = "other".into(), other("plan")),

@@ -52,7 +52,7 @@ problems! {
         /// The file or directory can't be read; `reason` is the system's.
         "E0101" Unreadable { reason: String },
         /// The path is neither a file nor a directory, but a FIFO, a socket or a device.
-        "E0102" NotAFile { what: &'static str },
+        "E0102" NotAFile { subject: &'static str },
         /// A directory contains no scenario files.
         "E0103" NoFiles,
         /// One file (`all` is false), or all files together, are larger than tracegen reads.
@@ -89,10 +89,10 @@ problems! {
         // E02xx: fields and their values
 
         /// The mapping has no such field. `hint` says where the field belongs, or that this version does not know it.
-        "E0201" UnknownField { field: String, of: &'static str, nearest: Option<String>, hint: Option<&'static str> },
-        "E0202" MissingField { field: &'static str, of: &'static str },
+        "E0201" UnknownField { field: String, owner: &'static str, nearest: Option<String>, hint: Option<&'static str> },
+        "E0202" MissingField { field: &'static str, owner: &'static str },
         /// A value has another shape than the field takes. `instead` is what to write, if that is known.
-        "E0203" Mistyped { what: String, expected: &'static str, found: String, instead: Option<String> },
+        "E0203" Mistyped { subject: String, expected: &'static str, found: String, instead: Option<String> },
         /// A span is of a service that no list contains.
         "E0204" UnknownService { name: String, nearest: Option<String> },
         /// Two fields mean the same, or exclude each other.
@@ -105,7 +105,7 @@ problems! {
         "E0209" NegativeWeight { value: String },
         "E0210" SchemaVersion { value: String },
         /// An attribute or a var has no value.
-        "E0211" NullValue { what: &'static str, hint: Option<&'static str> },
+        "E0211" NullValue { subject: &'static str, hint: Option<&'static str> },
         /// The items of a list are not of one type.
         "E0212" MixedList { first: &'static str, other: &'static str },
         /// A number is beyond what the field or a 64-bit value can hold.
@@ -118,7 +118,7 @@ problems! {
         /// A var has a name that no expression can spell.
         "E0217" BadVarName { name: String },
         /// A text, list or key is empty that must not be.
-        "E0218" Empty { what: String },
+        "E0218" Empty { subject: String },
         /// A service is already listed with other properties.
         "E0219" DuplicateService { name: String },
         /// There are more levels of spans than `limit`.
@@ -179,13 +179,13 @@ problems! {
         /// There is nothing between `<<` and `>>`.
         "E0304" EmptyExpression { open: &'static str },
         /// A template is longer, or an expression deeper, than tracegen reads.
-        "E0305" TemplateTooLarge { what: &'static str, limit: usize },
+        "E0305" TemplateTooLarge { subject: &'static str, limit: usize },
         /// A number in an expression does not fit into 64 bits.
         "E0306" LiteralOutOfRange { value: String },
         /// A key is an expression: `<<x>>: 5`.
         "E0307" TemplateAsKey,
         /// There is a template where only a constant is allowed.
-        "E0308" TemplateNotAllowed { what: String },
+        "E0308" TemplateNotAllowed { subject: String },
         /// An expression is closed with the sign of the other kind.
         "E0309" WrongClose { open: &'static str, close: &'static str },
         /// YAML reads an unquoted `{{x}}` as a mapping.
@@ -199,8 +199,8 @@ problems! {
         "E0401" UnknownName { name: String, nearest: Option<String> },
         /// There is no such var for `vars.x`.
         "E0402" UnknownVariable { name: String, nearest: Option<String> },
-        /// The span has no such attribute. `of` is `parent` or `root`; `above` says that a span further up has it.
-        "E0403" UnknownAttribute { of: &'static str, key: String, nearest: Option<String>, above: bool },
+        /// The span has no such attribute. `owner` is `parent` or `root`; `above` says that a span further up has it.
+        "E0403" UnknownAttribute { owner: &'static str, key: String, nearest: Option<String>, above: bool },
         /// A name of the language has no value here.
         "E0404" NotAvailable { name: String, why: Unavailable },
         /// One of the language's own words is followed by something that it does not have.
@@ -250,8 +250,8 @@ problems! {
         "E0516" ProbabilitySum { sum: f64 },
         /// A delay is longer than `limit`, in hours.
         "E0517" DelayTooLong { limit: u64 },
-        /// A number of turns or links (`what`) has no maximum, or one above `limit`.
-        "E0530" TurnsWithoutBound { what: &'static str, most: Option<i64>, limit: u32 },
+        /// A number of turns or links (`subject`) has no maximum, or one above `limit`.
+        "E0530" TurnsWithoutBound { subject: &'static str, most: Option<i64>, limit: u32 },
         /// The weights, of scenarios or of a choice, sum to infinity.
         "E0518" WeightOverflow,
         /// A key of `lookup` is computed.
@@ -348,8 +348,8 @@ problems! {
 
         // E09xx: policies, and the conditions in them
 
-        /// A trace, a span or an event (`of`) has no such value. `hint` is what may be meant instead.
-        "E0901" UnknownValue { name: String, of: &'static str, nearest: Option<String>, hint: Option<String> },
+        /// A trace, a span or an event (`owner`) has no such value. `hint` is what may be meant instead.
+        "E0901" UnknownValue { name: String, owner: &'static str, nearest: Option<String>, hint: Option<String> },
         /// A regular expression can't be used.
         "E0902" BadRegex { reason: String },
         /// A condition is neither true nor false.
@@ -403,8 +403,8 @@ problems! {
         "W0702" HidesShared { name: String, is_prelude: bool },
         /// An incident says which spans it is for, or when, but changes nothing of them.
         "W0820" IncidentWithoutEffect { name: String },
-        /// A value (`what`) is compared with one that it never has. `among` are some of those that it has.
-        "W0901" NeverThisValue { what: &'static str, value: String, nearest: Option<String>, among: Vec<String> },
+        /// A value (`subject`) is compared with one that it never has. `among` are some of those that it has.
+        "W0901" NeverThisValue { subject: &'static str, value: String, nearest: Option<String>, among: Vec<String> },
         /// The condition of a rule is never true. The run's traces last at most `longest` ns, and have at most `spans` spans;
         /// `None` if that is not known.
         "W0902" RuleNeverHolds { bound: Option<(u64, u32)> },

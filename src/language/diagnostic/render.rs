@@ -23,7 +23,7 @@ use crate::language::source::Sources;
 pub fn summary(sources: &Sources, diagnostics: &[Diagnostic]) -> Option<String> {
     let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity() == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let counted = |n: usize, subject: &str| format!("{n} {subject}{}", if n == 1 { "" } else { "s" });
     let found = match (errors, warnings) {
         (0, 0) => return None,
         (0, _) => counted(warnings, "warning"),

@@ -9,7 +9,7 @@ impl Problem {
         use Problem::*;
         match self {
             Unreadable { reason } => format!("cannot read it: {reason}"),
-            NotAFile { what } => format!("this is {what}, not a file"),
+            NotAFile { subject } => format!("this is {subject}, not a file"),
             NoFiles => "there are no scenario files in this directory".into(),
             TooLarge { bytes, limit, all: false } => format!("the file has {bytes} bytes, more than {limit}"),
             TooLarge { bytes, limit, all: true } => {
@@ -35,9 +35,9 @@ impl Problem {
                 format!("there are more than {limit} mistakes; those after this place are not shown")
             }
 
-            UnknownField { field, of, .. } => format!("{of} has no field `{field}`"),
-            MissingField { field, of } => format!("{of} needs the field `{field}`"),
-            Mistyped { what, expected, found, .. } => format!("{what} takes {expected}, not {found}"),
+            UnknownField { field, owner, .. } => format!("{owner} has no field `{field}`"),
+            MissingField { field, owner } => format!("{owner} needs the field `{field}`"),
+            Mistyped { subject, expected, found, .. } => format!("{subject} takes {expected}, not {found}"),
             UnknownService { name, .. } => format!("service `{name}` is not in the list of services"),
             Conflict { field, other } => format!("`{field}` and `{other}` exclude each other"),
             RangeUpsideDown { min, max } => format!("the range is upside down: {min} is more than {max}"),
@@ -45,14 +45,14 @@ impl Problem {
             PercentOutOfRange { value } => format!("a probability is a percentage from 0 to 100, not {value}"),
             NegativeWeight { value } => format!("a weight cannot be negative: {value}"),
             SchemaVersion { value } => format!("schema_version {value} is not supported"),
-            NullValue { what, .. } => format!("{what} needs a value"),
+            NullValue { subject, .. } => format!("{subject} needs a value"),
             MixedList { first, other } => format!("the list has {first} and {other} in it"),
             NumberOutOfRange { value, range } => format!("the number {value} is out of range: it must be {range}"),
             StepWithCalls => "a step cannot have `calls`".into(),
             UnknownKind { kind, .. } => format!("there is no span kind `{kind}`"),
             ReservedName { name } => format!("`{name}` is one of the language's own names"),
             BadVarName { name } => format!("no expression can read a var named `{name}`"),
-            Empty { what } => format!("{what} must not be empty"),
+            Empty { subject } => format!("{subject} must not be empty"),
             DuplicateService { name } => format!("the service `{name}` has two sets of properties"),
             CallsTooDeep { limit } => format!("spans stand more than {limit} deep in each other"),
             ScenarioInBase { field } => format!("a _base.yaml holds no scenarios, but this one has {field}"),
@@ -87,8 +87,8 @@ impl Problem {
             TableUnreadable { file, reason } => format!("the table `{file}` cannot be read: {reason}"),
             TableRow { file, line, found, columns } => {
                 let values = if *found == 1 { "1 value".into() } else { format!("{found} values") };
-                let of = if *columns == 1 { "1 column".into() } else { format!("{columns} columns") };
-                format!("line {line} of the table `{file}` has {values} for {of}")
+                let owner = if *columns == 1 { "1 column".into() } else { format!("{columns} columns") };
+                format!("line {line} of the table `{file}` has {values} for {owner}")
             }
             TableHead { file, why } => format!("the table `{file}` is none: {why}"),
             TablesNotRead { file } => {
@@ -115,10 +115,10 @@ impl Problem {
             }
             BadExpression { expected, found, .. } => format!("expected {expected}, found `{}`", super::short(found)),
             EmptyExpression { open } => format!("there is nothing in `{}`", pair(open)),
-            TemplateTooLarge { what, limit } => format!("more than {limit} {what}"),
+            TemplateTooLarge { subject, limit } => format!("more than {limit} {subject}"),
             LiteralOutOfRange { value } => format!("the number {value} does not fit into 64 bits"),
             TemplateAsKey => "a key cannot be a template".into(),
-            TemplateNotAllowed { what } => format!("{what} must be constant"),
+            TemplateNotAllowed { subject } => format!("{subject} must be constant"),
             WrongClose { open, close } => format!("`{open}` is closed with `{close}`"),
             BracesAreMapping { template } => {
                 format!("`{}` is a mapping to YAML, not a template", super::short(template))
@@ -127,7 +127,7 @@ impl Problem {
 
             UnknownName { name, .. } => format!("there is no var or attribute `{name}` here"),
             UnknownVariable { name, .. } => format!("there is no var `{name}`"),
-            UnknownAttribute { of, key, .. } => format!("the {of} span has no attribute `{key}`"),
+            UnknownAttribute { owner, key, .. } => format!("the {owner} span has no attribute `{key}`"),
             NotAvailable { name, why } => match why {
                 Unavailable::NoParent => format!("`{name}`: the root span has no parent"),
                 Unavailable::BeforeSpans => format!("`{name}` has no value in `vars`: they are drawn before any span"),
@@ -202,9 +202,9 @@ impl Problem {
             NotAList { .. } => "a list is needed here, with its items written out".into(),
             EmptyList { .. } => "there is nothing to choose from".into(),
             WeightSum => "the weights must sum to a number above 0".into(),
-            TurnsWithoutBound { what, most: None, .. } => format!("nothing bounds this number of {what}"),
-            TurnsWithoutBound { what, most: Some(most), limit } => {
-                format!("there may be {most} {what}, more than {limit}")
+            TurnsWithoutBound { subject, most: None, .. } => format!("nothing bounds this number of {subject}"),
+            TurnsWithoutBound { subject, most: Some(most), limit } => {
+                format!("there may be {most} {subject}, more than {limit}")
             }
             WeightOverflow => "the weights sum to more than a number can hold".into(),
             DuplicateChoice => "the choice is there twice".into(),
@@ -256,7 +256,7 @@ impl Problem {
             Stopped { after: None } => "compiling was cancelled before it ended".into(),
             Internal { violation } => format!("the compiler made a plan that is not valid: {violation}"),
 
-            UnknownValue { name, of, .. } => format!("{of} has no value `{}` here", super::short(name)),
+            UnknownValue { name, owner, .. } => format!("{owner} has no value `{}` here", super::short(name)),
             BadRegex { reason } => format!("the regular expression can't be used: {reason}"),
             NotACondition { found } => format!("a condition is true or false, and this is {found}"),
             RuleForm { found } if found.is_empty() => "the rule does not say what becomes of the traces".into(),
@@ -264,7 +264,7 @@ impl Problem {
             TooManyRules { limit } => format!("there are more than {limit} rules for traces"),
             BadShare { value } => format!("a sample is a share of the traces, and this is `{}`", super::short(value)),
             BadAllowance { value, reason } => format!("`{}` can't be allowed: {reason}", super::short(value)),
-            NeverThisValue { what, value, .. } => format!("nothing has the {what} `{}`", super::short(value)),
+            NeverThisValue { subject, value, .. } => format!("nothing has the {subject} `{}`", super::short(value)),
 
             RuleNeverHolds { .. } => "no trace of the run can ever be one of this rule".into(),
             RuleBehindLast => "nothing is left for this rule: one before it decides on all traces".into(),

@@ -32,21 +32,21 @@ pub fn is_choice(entries: &[Entry]) -> bool {
 }
 
 /// Reads a choice, whose name is `key`; an attribute can't be a choice of rows.
-pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Option<Choice> {
+pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, subject: &'static str, node: &Node) -> Option<Choice> {
     let fields = Fields::read(cx, node, "a choice", &["choice", "weights"])?;
     let (list, weights) = (fields.required(cx, "choice"), fields.get("weights"));
     if let Some(entry) = list
         && let Kind::Scalar { text, .. } = &entry.value.kind
         && !entry.value.is_null()
     {
-        return in_table(cx, what, text, &entry.value, weights, node.loc);
+        return in_table(cx, subject, text, &entry.value, weights, node.loc);
     }
     let Kind::Sequence(items) = &list?.value.kind else {
         cx.mistyped("`choice`", "a list, or the name of a CSV file", &list?.value, None);
         return None;
     };
     if items.is_empty() {
-        cx.report(Problem::Empty { what: "`choice`".into() }, list?.value.loc);
+        cx.report(Problem::Empty { subject: "`choice`".into() }, list?.value.loc);
         return None;
     }
     let weights = match weights {
@@ -55,13 +55,13 @@ pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static s
     };
     let mappings: Option<Vec<&[Entry]>> = items.iter().map(|item| as_mapping(item)).collect();
     let options = match mappings {
-        Some(_) if what == "an attribute" => {
+        Some(_) if subject == "an attribute" => {
             cx.report(Problem::RowsInAttribute, list?.value.loc);
             return None;
         }
         Some(rows) => Options::Rows(read_rows(cx, &rows, list?.value.loc)?),
         None => {
-            let values: Vec<Scalar> = items.iter().map(|item| scalar(cx, key, what, item)).collect();
+            let values: Vec<Scalar> = items.iter().map(|item| scalar(cx, key, subject, item)).collect();
             one_type(cx, &values);
             Options::Values(values)
         }
@@ -72,13 +72,13 @@ pub(super) fn choice(cx: &mut Context, key: &Located<Cow<str>>, what: &'static s
 /// Reads a choice of rows in a table, which `text` names.
 fn in_table(
     cx: &mut Context,
-    what: &'static str,
+    subject: &'static str,
     text: &str,
     node: &Node,
     weights: Option<&Entry>,
     loc: Loc,
 ) -> Option<Choice> {
-    if what != "a var" {
+    if subject != "a var" {
         cx.report(Problem::RowsInAttribute, node.loc);
         return None;
     }
@@ -152,7 +152,7 @@ pub(super) fn weights(cx: &mut Context, node: &Node, choices: usize) -> Option<V
 fn read_rows(cx: &mut Context, rows: &[&[Entry]], loc: Loc) -> Option<Rows> {
     let first = rows[0];
     let Some(head) = first.first().map(|entry| entry.key.loc) else {
-        cx.report(Problem::Empty { what: "a row".into() }, loc);
+        cx.report(Problem::Empty { subject: "a row".into() }, loc);
         return None;
     };
     let mut columns = Vec::with_capacity(first.len());
@@ -170,7 +170,7 @@ fn read_rows(cx: &mut Context, rows: &[&[Entry]], loc: Loc) -> Option<Rows> {
                 && template.constant().is_none()
             {
                 if !template.is_broken() {
-                    cx.report(Problem::TemplateNotAllowed { what: "a value of a row".into() }, template.loc);
+                    cx.report(Problem::TemplateNotAllowed { subject: "a value of a row".into() }, template.loc);
                 }
                 whole = false;
             }

@@ -101,7 +101,7 @@ impl Dist {
 #[derive(Clone, Copy)]
 struct Field {
     /// The name in backticks.
-    what: &'static str,
+    subject: &'static str,
     /// The unit of its numbers in ns.
     unit: u64,
     /// Whether it is a part of a mix.
@@ -111,13 +111,13 @@ struct Field {
 /// Reads `delay_ms`, or `delay`, which is in seconds.
 pub(super) fn delay(cx: &mut Context, fields: &Fields) -> Option<Dist> {
     let entry = fields.either(cx, "delay_ms", "delay")?;
-    let (what, unit) = if &*entry.key.value == "delay_ms" { ("`delay_ms`", MS) } else { ("`delay`", SECOND) };
-    read(cx, Field { what, unit, in_mix: false }, &entry.value)
+    let (subject, unit) = if &*entry.key.value == "delay_ms" { ("`delay_ms`", MS) } else { ("`delay`", SECOND) };
+    read(cx, Field { subject, unit, in_mix: false }, &entry.value)
 }
 
-/// Reads the time of a field, in ms; `what` is its name in backticks.
-pub(super) fn ms(cx: &mut Context, what: &'static str, node: &Node) -> Option<Dist> {
-    read(cx, Field { what, unit: MS, in_mix: false }, node)
+/// Reads the time of a field, in ms; `subject` is its name in backticks.
+pub(super) fn ms(cx: &mut Context, subject: &'static str, node: &Node) -> Option<Dist> {
+    read(cx, Field { subject, unit: MS, in_mix: false }, node)
 }
 
 fn read(cx: &mut Context, field: Field, node: &Node) -> Option<Dist> {
@@ -130,7 +130,7 @@ fn read(cx: &mut Context, field: Field, node: &Node) -> Option<Dist> {
             Some(Dist { form: Form::Uniform { min: value, max: value }, max: value, loc: node.loc })
         }
         _ => {
-            cx.mistyped(field.what, EXPECTED, node, None);
+            cx.mistyped(field.subject, EXPECTED, node, None);
             None
         }
     }
@@ -139,8 +139,8 @@ fn read(cx: &mut Context, field: Field, node: &Node) -> Option<Dist> {
 /// Reads `[min, max]`.
 fn range(cx: &mut Context, field: Field, node: &Node, items: &[std::rc::Rc<Node>]) -> Option<Dist> {
     let [min, max] = items else {
-        let (what, found) = (field.what.into(), format!("a list of {}", items.len()));
-        cx.report(Problem::Mistyped { what, expected: EXPECTED, found, instead: None }, node.loc);
+        let (subject, found) = (field.subject.into(), format!("a list of {}", items.len()));
+        cx.report(Problem::Mistyped { subject, expected: EXPECTED, found, instead: None }, node.loc);
         return None;
     };
     // Both are read, so that mistakes in both are reported.
@@ -161,11 +161,11 @@ fn computed(cx: &mut Context, field: Field, node: &Node, text: &str, style: Styl
     }
     if value.single().is_none() {
         let instead = "one expression stands alone here, with nothing before or after it: <<a + b>>".into();
-        cx.mistyped(field.what, EXPECTED, node, Some(instead));
+        cx.mistyped(field.subject, EXPECTED, node, Some(instead));
         return None;
     }
     Some(Dist {
-        form: Form::Computed { value, unit: field.unit, field: field.what.trim_matches('`') },
+        form: Form::Computed { value, unit: field.unit, field: field.subject.trim_matches('`') },
         max: CUT,
         loc: node.loc,
     })
@@ -176,10 +176,10 @@ fn time(cx: &mut Context, field: Field, node: &Node) -> Option<u64> {
     if let Kind::Scalar { text, style } = &node.kind
         && let Some(instead) = meant(text, *style, field.unit)
     {
-        cx.mistyped(field.what, "a number", node, Some(instead));
+        cx.mistyped(field.subject, "a number", node, Some(instead));
         return None;
     }
-    let value = cx.number(field.what, "a number", node)?;
+    let value = cx.number(field.subject, "a number", node)?;
     if value < 0.0 {
         cx.report(Problem::NegativeDelay { value: number::describe(node) }, node.loc);
         return None;
@@ -280,7 +280,7 @@ fn mapping(cx: &mut Context, field: Field, node: &Node, entries: &[Entry]) -> Op
             let (mean, stddev) = (get("mean"), get("stddev"));
             for (field, node) in [("mean", mean), ("stddev", stddev)] {
                 if node.is_none() {
-                    cx.report(Problem::MissingField { field, of: "a normal distribution" }, entries[0].key.loc);
+                    cx.report(Problem::MissingField { field, owner: "a normal distribution" }, entries[0].key.loc);
                 }
             }
             let (mean, stddev) = (time(cx, field, mean?), time(cx, field, stddev?));
@@ -363,7 +363,7 @@ fn unknown(cx: &mut Context, entries: &[Entry], key: &Located<std::borrow::Cow<s
     };
     let suggest = hint.is_none() && cx.diagnostics.len() < cx.limits.suggestions;
     let nearest = if suggest { nearest(name, KEYS.into_iter().chain(["p50", "p99"])) } else { None };
-    cx.report(Problem::UnknownField { field: short(name), of: "a distribution", nearest, hint }, key.loc);
+    cx.report(Problem::UnknownField { field: short(name), owner: "a distribution", nearest, hint }, key.loc);
 }
 
 /// The longest parameter of a form: its name, and its value in ns.
@@ -450,7 +450,7 @@ fn mix(cx: &mut Context, field: Field, node: &Node, list: &Node) -> Option<Form>
     }
     let sum: f64 = weighted.iter().map(|(weight, _)| weight).sum();
     let problem = if items.is_empty() {
-        Problem::Empty { what: "`mix`".into() }
+        Problem::Empty { subject: "`mix`".into() }
     } else if weighted.is_empty() {
         Problem::MixWithoutWeight
     } else if sum == 0.0 {
@@ -481,7 +481,7 @@ fn part(cx: &mut Context, node: &Node) -> Option<(Share, Dist)> {
         }
     };
     let time = fields.required(cx, "ms");
-    let field = Field { what: "`ms`", unit: MS, in_mix: true };
+    let field = Field { subject: "`ms`", unit: MS, in_mix: true };
     let time = time.and_then(|entry| read(cx, field, &entry.value));
     Some((share?, time?))
 }

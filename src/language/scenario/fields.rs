@@ -32,34 +32,34 @@ impl Context<'_> {
         }
     }
 
-    pub fn mistyped(&mut self, what: &str, expected: &'static str, node: &Node, instead: Option<String>) {
+    pub fn mistyped(&mut self, subject: &str, expected: &'static str, node: &Node, instead: Option<String>) {
         if !matches!(node.kind, Kind::Broken) {
-            let problem = Problem::Mistyped { what: what.to_owned(), expected, found: describe(node), instead };
+            let problem = Problem::Mistyped { subject: subject.to_owned(), expected, found: describe(node), instead };
             self.report(problem, node.loc);
         }
     }
 
-    /// Reads a constant text; `what` names it. Returns `None`, and reports the mistake, if it is not constant.
-    pub fn text(&mut self, what: &str, node: &Node) -> Option<Located<String>> {
-        let template = self.template(what, node)?;
+    /// Reads a constant text; `subject` names it. Returns `None`, and reports the mistake, if it is not constant.
+    pub fn text(&mut self, subject: &str, node: &Node) -> Option<Located<String>> {
+        let template = self.template(subject, node)?;
         match template.constant() {
             Some(text) => Some(Located::new(text.to_owned(), node.loc)),
             None if template.is_broken() => None,
             None => {
-                self.report(Problem::TemplateNotAllowed { what: what.to_owned() }, node.loc);
+                self.report(Problem::TemplateNotAllowed { subject: subject.to_owned() }, node.loc);
                 None
             }
         }
     }
 
     /// Reads a text field, which is the spelling of any scalar and must not be empty.
-    pub fn template(&mut self, what: &str, node: &Node) -> Option<Template> {
+    pub fn template(&mut self, subject: &str, node: &Node) -> Option<Template> {
         let Kind::Scalar { text, style } = &node.kind else {
-            self.mistyped(what, "text", node, None);
+            self.mistyped(subject, "text", node, None);
             return None;
         };
         if node.is_null() || text.is_empty() {
-            self.report(Problem::Empty { what: what.to_owned() }, node.loc);
+            self.report(Problem::Empty { subject: subject.to_owned() }, node.loc);
             return None;
         }
         Some(self.parse(text, *style, node.loc))
@@ -76,13 +76,13 @@ impl Context<'_> {
     }
 
     /// Reads a condition: an expression, bare or in `<<...>>`.
-    pub fn condition(&mut self, what: &str, node: &Node) -> Option<Template> {
+    pub fn condition(&mut self, subject: &str, node: &Node) -> Option<Template> {
         let Kind::Scalar { text, style } = &node.kind else {
-            self.mistyped(what, "an expression", node, None);
+            self.mistyped(subject, "an expression", node, None);
             return None;
         };
         if node.is_null() || text.trim().is_empty() {
-            self.report(Problem::Empty { what: what.to_owned() }, node.loc);
+            self.report(Problem::Empty { subject: subject.to_owned() }, node.loc);
             return None;
         }
         let begun = text.trim_start();
@@ -92,16 +92,16 @@ impl Context<'_> {
         }
         let template = self.parse(text, *style, node.loc);
         if template.single().is_none() {
-            self.mistyped(what, "one expression", node, None);
+            self.mistyped(subject, "one expression", node, None);
             return None;
         }
         Some(template)
     }
 
     /// Reads a number as a double.
-    pub fn number(&mut self, what: &str, expected: &'static str, node: &Node) -> Option<f64> {
+    pub fn number(&mut self, subject: &str, expected: &'static str, node: &Node) -> Option<f64> {
         let Kind::Scalar { text, style } = &node.kind else {
-            self.mistyped(what, expected, node, None);
+            self.mistyped(subject, expected, node, None);
             return None;
         };
         match if *style == Style::Plain { core(text) } else { Core::Text } {
@@ -117,7 +117,7 @@ impl Context<'_> {
                 } else {
                     meant_number(text).map(|number| format!("write {number}"))
                 };
-                self.mistyped(what, expected, node, instead);
+                self.mistyped(subject, expected, node, instead);
                 None
             }
         }
@@ -132,7 +132,7 @@ fn meant_number(text: &str) -> Option<String> {
 
 /// The fields of a mapping.
 pub struct Fields<'n> {
-    of: &'static str,
+    owner: &'static str,
     /// The place of the mapping.
     pub loc: Loc,
     entries: &'n [Entry<'n>],
@@ -152,10 +152,10 @@ pub fn is_free(field: &str) -> bool {
 }
 
 impl<'n> Fields<'n> {
-    /// Reads the fields of `node`, each of which must be in `known`; `of` names the mapping ("a span").
-    pub fn read(cx: &mut Context, node: &'n Node<'n>, of: &'static str, known: &[&'static str]) -> Option<Self> {
+    /// Reads the fields of `node`, each of which must be in `known`; `owner` names the mapping ("a span").
+    pub fn read(cx: &mut Context, node: &'n Node<'n>, owner: &'static str, known: &[&'static str]) -> Option<Self> {
         let Kind::Mapping(entries) = &node.kind else {
-            cx.mistyped(of, "a mapping of fields", node, None);
+            cx.mistyped(owner, "a mapping of fields", node, None);
             return None;
         };
         let mut misspelt = vec![];
@@ -163,21 +163,21 @@ impl<'n> Fields<'n> {
         for entry in entries {
             let field = &*entry.key.value;
             if !known.contains(&field) && !is_free(field) {
-                let meant = meant(field, of);
+                let meant = meant(field, owner);
                 let hint = meant.as_ref().map(|meant| meant.hint).or_else(|| stray(cx.text, &entry.key));
                 let suggest = hint.is_none() && cx.diagnostics.len() < cx.limits.suggestions;
                 let nearest = if suggest { nearest(field, known.iter().copied()) } else { None };
                 misspelt.extend(nearest.clone());
                 misspelt.extend(meant.and_then(|meant| meant.field).map(String::from));
                 has_unknown = true;
-                cx.report(Problem::UnknownField { field: short(field), of, nearest, hint }, entry.key.loc);
+                cx.report(Problem::UnknownField { field: short(field), owner, nearest, hint }, entry.key.loc);
             }
         }
         // The names in templates may be defined in these.
         if misspelt.iter().any(|field| matches!(&**field, "vars" | "attributes")) {
             cx.misspelt_names += 1;
         }
-        Some(Fields { of, loc: node.loc, entries, misspelt, has_unknown })
+        Some(Fields { owner, loc: node.loc, entries, misspelt, has_unknown })
     }
 
     pub fn get(&self, field: &str) -> Option<&'n Entry<'n>> {
@@ -200,7 +200,7 @@ impl<'n> Fields<'n> {
     /// Reports that a field is missing, unless there is an unknown one, which may be meant.
     pub fn missing(&self, cx: &mut Context, field: &'static str) {
         if !self.has_unknown {
-            cx.report(Problem::MissingField { field, of: self.of }, self.head());
+            cx.report(Problem::MissingField { field, owner: self.owner }, self.head());
         }
     }
 

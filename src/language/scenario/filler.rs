@@ -62,8 +62,8 @@ fn value(number: i64, values: i64, length: i64, source: &Source, loc: Loc) -> Va
         Source::One => node(Expr::Int(0)),
     };
     let (left, right) = (node(Expr::Text(format!("{number}."))), filter(which, "text", vec![]));
-    let of = node(Expr::Binary { operator: Binary::Add, left, right });
-    let parts = vec![Part::Expr(filter(of, "hex", vec![node(Expr::Int(length))]))];
+    let owner = node(Expr::Binary { operator: Binary::Add, left, right });
+    let parts = vec![Part::Expr(filter(owner, "hex", vec![node(Expr::Int(length))]))];
     Value::Scalar(Scalar::Expr(Template { parts, loc }))
 }
 

@@ -239,9 +239,9 @@ fn time_of_day(text: &str) -> Option<u64> {
 }
 
 /// Reads a duration and returns it in ns, at least 1.
-fn duration(cx: &mut Context, what: &'static str, node: &Node) -> Option<u64> {
+fn duration(cx: &mut Context, subject: &'static str, node: &Node) -> Option<u64> {
     let Kind::Scalar { text, style } = &node.kind else {
-        cx.mistyped(what, A_DURATION, node, None);
+        cx.mistyped(subject, A_DURATION, node, None);
         return None;
     };
     let text = text.trim();
@@ -255,7 +255,7 @@ fn duration(cx: &mut Context, what: &'static str, node: &Node) -> Option<u64> {
         read => {
             let instead =
                 (is_number && read.is_ok()).then(|| format!("write `{text}s` for seconds, `{text}m` for minutes"));
-            cx.mistyped(what, A_DURATION, node, instead);
+            cx.mistyped(subject, A_DURATION, node, instead);
             None
         }
     }
@@ -268,7 +268,7 @@ fn select(cx: &mut Context, node: &Node) -> Option<Select> {
         .map(|field| fields.get(field).map(|entry| cx.text(&format!("`{field}`"), &entry.value)));
     let instances = fields.get("instance").map(|entry| instances(cx, &entry.value));
     if fields.head() == fields.loc {
-        cx.report(Problem::Empty { what: "`select`".into() }, node.loc);
+        cx.report(Problem::Empty { subject: "`select`".into() }, node.loc);
     }
     if service.is_none() && operation.is_none() && scenario.is_none() && instances.is_none() {
         return None;

@@ -172,7 +172,7 @@ fn stages(cx: &mut Context, entry: &Entry) -> Option<Vec<Stage>> {
     let node = &entry.value;
     match &node.kind {
         Kind::Sequence(items) if items.is_empty() => {
-            cx.report(Problem::Empty { what: "`stages`".into() }, node.loc);
+            cx.report(Problem::Empty { subject: "`stages`".into() }, node.loc);
             None
         }
         Kind::Sequence(items) => {
@@ -287,13 +287,13 @@ fn parse_time_of_day(text: &str) -> Option<u64> {
     is_time.then_some((hours * 3_600 + minutes * 60 + seconds) * SECOND)
 }
 
-fn duration(cx: &mut Context, what: &str, node: &Node) -> Option<u64> {
-    let text = cx.text(what, node)?;
+fn duration(cx: &mut Context, subject: &str, node: &Node) -> Option<u64> {
+    let text = cx.text(subject, node)?;
     let time = parse_duration(&text.value);
     if time.is_none() {
         let is_number = matches!(core(&text.value), Core::Int(0..) | Core::Double(0.0..));
         let instead = is_number.then(|| format!("write {}s, if seconds are meant", text.value));
-        cx.mistyped(what, DURATION, node, instead);
+        cx.mistyped(subject, DURATION, node, instead);
     }
     time
 }
@@ -307,13 +307,13 @@ fn parse_duration(text: &str) -> Option<u64> {
     }
 }
 
-fn rate(cx: &mut Context, what: &str, node: &Node) -> Option<f64> {
-    let text = cx.text(what, node)?;
+fn rate(cx: &mut Context, subject: &str, node: &Node) -> Option<f64> {
+    let text = cx.text(subject, node)?;
     let Some(rate) = parse_rate(&text.value) else {
         let instead = (text.value.trim() == "max").then(|| {
             "as fast as possible is for the command line, `tracegen run --rate max`; write a number here".into()
         });
-        cx.mistyped(what, RATE, node, instead);
+        cx.mistyped(subject, RATE, node, instead);
         return None;
     };
     if !is_possible(rate) {

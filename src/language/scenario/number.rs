@@ -6,7 +6,7 @@ use crate::language::source::Located;
 use crate::language::yaml::{Core, Kind, Node, Style, core};
 
 /// Reads a percentage, 0 to 100, with or without a `%` after it.
-pub fn percent(cx: &mut Context, what: &str, node: &Node) -> Option<Located<f64>> {
+pub fn percent(cx: &mut Context, subject: &str, node: &Node) -> Option<Located<f64>> {
     let loc = node.loc;
     let signed = match &node.kind {
         Kind::Scalar { text, .. } => text.trim_end().strip_suffix('%').map(str::trim_end),
@@ -15,7 +15,7 @@ pub fn percent(cx: &mut Context, what: &str, node: &Node) -> Option<Located<f64>
     let value = match signed.map(core) {
         Some(Core::Int(value)) => value as f64,
         Some(Core::Double(value)) => value,
-        _ => cx.number(what, "a percentage from 0 to 100", node)?,
+        _ => cx.number(subject, "a percentage from 0 to 100", node)?,
     };
     if !(0.0..=100.0).contains(&value) {
         cx.report(Problem::PercentOutOfRange { value: describe(node) }, loc);

@@ -179,7 +179,7 @@ impl Reader<'_> {
                 for entry in entries {
                     let name = Located::new(entry.key.value.to_string(), entry.key.loc);
                     if name.value.is_empty() {
-                        self.cx.report(Problem::Empty { what: "a service's name".into() }, name.loc);
+                        self.cx.report(Problem::Empty { subject: "a service's name".into() }, name.loc);
                         continue;
                     }
                     let service = self.properties(service(name), &entry.value);
@@ -284,7 +284,7 @@ impl Reader<'_> {
         match &node.kind {
             Kind::Sequence(items) if !items.is_empty() => Some((vec![], span::steps(cx, items)?)),
             Kind::Sequence(_) => {
-                cx.report(Problem::Empty { what: "`steps`".into() }, key);
+                cx.report(Problem::Empty { subject: "`steps`".into() }, key);
                 None
             }
             _ => {

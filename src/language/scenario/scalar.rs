@@ -15,8 +15,8 @@ pub fn unknown(loc: Loc) -> Scalar {
     Scalar::Expr(Template { parts: vec![template::error(loc)], loc })
 }
 
-/// Reads a scalar of `what`, whose name is `key`.
-pub fn scalar(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Scalar {
+/// Reads a scalar of `subject`, whose name is `key`.
+pub fn scalar(cx: &mut Context, key: &Located<Cow<str>>, subject: &'static str, node: &Node) -> Scalar {
     let Kind::Scalar { text, style } = &node.kind else {
         cx.mistyped(&format!("an item of `{}`", short(&key.value)), "a single value", node, None);
         return unknown(node.loc);
@@ -27,7 +27,7 @@ pub fn scalar(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, nod
     match core(text) {
         Core::Null => {
             let hint = if node.loc == key.loc { stray(cx.text, key) } else { None };
-            cx.report(Problem::NullValue { what, hint }, node.loc);
+            cx.report(Problem::NullValue { subject, hint }, node.loc);
             unknown(node.loc)
         }
         Core::Bool(value) => Scalar::Bool(Located::new(value, node.loc)),

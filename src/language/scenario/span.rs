@@ -238,12 +238,12 @@ fn list<T>(
     cx: &mut Context,
     fields: &Fields,
     field: &str,
-    what: &str,
+    subject: &str,
     item: impl Fn(&mut Context, &Node) -> Option<T>,
 ) -> Vec<T> {
     let Some(node) = fields.optional(field) else { return vec![] };
     let yaml::Kind::Sequence(items) = &node.kind else {
-        cx.mistyped(what, "a list", node, None);
+        cx.mistyped(subject, "a list", node, None);
         return vec![];
     };
     items.iter().filter_map(|node| item(cx, node)).collect()

@@ -39,12 +39,12 @@ const MOST_NESTED: usize = 15;
 const WORDS: [&str; 8] = ["true", "false", "and", "or", "not", "in", "if", "else"];
 
 /// Returns the entries of a mapping from keys to values; a missing one is empty.
-fn entries<'n>(cx: &mut Context, what: &str, node: &'n Node<'n>) -> &'n [Entry<'n>] {
+fn entries<'n>(cx: &mut Context, subject: &str, node: &'n Node<'n>) -> &'n [Entry<'n>] {
     match &node.kind {
         Kind::Mapping(entries) => entries,
         _ => {
             if !node.is_null() {
-                cx.mistyped(what, "a mapping of names to values", node, None);
+                cx.mistyped(subject, "a mapping of names to values", node, None);
             }
             &[]
         }
@@ -56,7 +56,7 @@ pub fn attributes(cx: &mut Context, node: Option<&Node>) -> Vec<Attribute> {
     let mut attributes = vec![];
     for Entry { key, value } in entries(cx, "`attributes`", node) {
         if key.value.is_empty() {
-            cx.report(Problem::Empty { what: "an attribute's key".into() }, key.loc);
+            cx.report(Problem::Empty { subject: "an attribute's key".into() }, key.loc);
             continue;
         }
         let value = value_of(cx, key, "an attribute", value);
@@ -121,18 +121,18 @@ fn is_name(name: &str) -> bool {
     word(first) && !first.as_bytes()[0].is_ascii_digit() && !WORDS.contains(&first) && segments.all(word)
 }
 
-fn value_of(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node) -> Value {
+fn value_of(cx: &mut Context, key: &Located<Cow<str>>, subject: &'static str, node: &Node) -> Value {
     match &node.kind {
-        Kind::Mapping(entries) if choice::is_choice(entries) => match choice::choice(cx, key, what, node) {
+        Kind::Mapping(entries) if choice::is_choice(entries) => match choice::choice(cx, key, subject, node) {
             Some(choice) => Value::Choice(choice),
             None => Value::Scalar(unknown(node.loc)),
         },
-        _ => nested(cx, key, what, node, 0),
+        _ => nested(cx, key, subject, node, 0),
     }
 }
 
 /// Reads a value inside of `depth` lists and maps.
-fn nested(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &Node, depth: usize) -> Value {
+fn nested(cx: &mut Context, key: &Located<Cow<str>>, subject: &'static str, node: &Node, depth: usize) -> Value {
     let only = |name: &str| match &node.kind {
         Kind::Mapping(entries) if entries.len() == 1 && *entries[0].key.value == *name => Some(&entries[0]),
         _ => None,
@@ -143,13 +143,13 @@ fn nested(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &
         return Value::Scalar(unknown(node.loc));
     }
     match &node.kind {
-        Kind::Scalar { .. } => Value::Scalar(scalar(cx, key, what, node)),
+        Kind::Scalar { .. } => Value::Scalar(scalar(cx, key, subject, node)),
         Kind::Sequence(items) => {
-            let items = items.iter().map(|item| nested(cx, key, what, item, depth + 1)).collect();
+            let items = items.iter().map(|item| nested(cx, key, subject, item, depth + 1)).collect();
             Value::List { items, loc: node.loc }
         }
         Kind::Mapping(_) => match (only("map"), only("bytes")) {
-            (Some(entry), _) => map(cx, what, &entry.value, depth + 1),
+            (Some(entry), _) => map(cx, subject, &entry.value, depth + 1),
             (None, Some(entry)) => match bytes(cx, &entry.value) {
                 Some(bytes) => Value::Bytes(Located::new(bytes, node.loc)),
                 None => Value::Scalar(unknown(node.loc)),
@@ -165,17 +165,17 @@ fn nested(cx: &mut Context, key: &Located<Cow<str>>, what: &'static str, node: &
 }
 
 /// Reads the contents of `{map: {..}}`.
-fn map(cx: &mut Context, what: &'static str, node: &Node, depth: usize) -> Value {
-    let mut of = vec![];
+fn map(cx: &mut Context, subject: &'static str, node: &Node, depth: usize) -> Value {
+    let mut attributes = vec![];
     for Entry { key, value } in entries(cx, "`map`", node) {
         if key.value.is_empty() {
-            cx.report(Problem::Empty { what: "a key of a map".into() }, key.loc);
+            cx.report(Problem::Empty { subject: "a key of a map".into() }, key.loc);
             continue;
         }
-        let value = nested(cx, key, what, value, depth);
-        of.push(Attribute { key: owned(key), value });
+        let value = nested(cx, key, subject, value, depth);
+        attributes.push(Attribute { key: owned(key), value });
     }
-    Value::Map { entries: of, loc: node.loc }
+    Value::Map { entries: attributes, loc: node.loc }
 }
 
 /// Reads the contents of `{bytes: ..}`, in base64.

@@ -50,7 +50,7 @@ pub(super) fn version(cx: &mut Context, node: &Node) -> Option<Version> {
         return None;
     };
     if items.is_empty() {
-        cx.report(Problem::Empty { what: "`choice`".into() }, list.loc);
+        cx.report(Problem::Empty { subject: "`choice`".into() }, list.loc);
         return None;
     }
     let versions: Vec<_> = items.iter().map(|item| cx.text("a version", item)).collect();

@@ -79,7 +79,7 @@ impl Builder<'_> {
     }
 
     fn too_deep(&self, loc: Loc) -> Box<Diagnostic> {
-        self.problem(Problem::TemplateTooLarge { what: "levels in an expression", limit: MAX_DEPTH }, loc)
+        self.problem(Problem::TemplateTooLarge { subject: "levels in an expression", limit: MAX_DEPTH }, loc)
     }
 
     fn node(&self, expr: Expr, loc: Loc, below: usize) -> Result_ {

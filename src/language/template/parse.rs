@@ -17,7 +17,7 @@ pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diag
         return Template { parts, loc };
     }
     if text.len() > MAX_BYTES {
-        let problem = Problem::TemplateTooLarge { what: "bytes of text with expressions in it", limit: MAX_BYTES };
+        let problem = Problem::TemplateTooLarge { subject: "bytes of text with expressions in it", limit: MAX_BYTES };
         diagnostics.push(Diagnostic::new(problem, loc));
         return Template { parts: vec![error(loc)], loc };
     }
@@ -64,7 +64,7 @@ pub fn parse(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diag
 /// Parses a text that is an expression without `<<` and `>>`. A mistake is reported, and replaced by [`Expr::Error`].
 pub fn bare(text: &str, loc: Loc, offsets: &Offsets, diagnostics: &mut Vec<Diagnostic>) -> Template {
     if text.len() > MAX_BYTES {
-        let problem = Problem::TemplateTooLarge { what: "bytes of text with expressions in it", limit: MAX_BYTES };
+        let problem = Problem::TemplateTooLarge { subject: "bytes of text with expressions in it", limit: MAX_BYTES };
         diagnostics.push(Diagnostic::new(problem, loc));
         return Template { parts: vec![error(loc)], loc };
     }

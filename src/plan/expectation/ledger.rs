@@ -42,14 +42,14 @@ impl Extent {
 
     /// Returns the extent of several repetitions, whose numbers are given with their probabilities.
     fn repeated(self, counts: &[(u32, f64)]) -> Extent {
-        let of = |count: u32| Extent {
+        let extent_of = |count: u32| Extent {
             min: self.min.saturating_mul(count),
             max: self.max.saturating_mul(count),
             none: self.none.powi(count as i32),
         };
-        let none = counts.iter().map(|(count, share)| share * of(*count).none).sum();
-        let ends = counts.iter().map(|(count, _)| of(*count));
-        let (min, max) = ends.fold((u32::MAX, 0), |(min, max), of| (min.min(of.min), max.max(of.max)));
+        let none = counts.iter().map(|(count, share)| share * extent_of(*count).none).sum();
+        let ends = counts.iter().map(|(count, _)| extent_of(*count));
+        let (min, max) = ends.fold((u32::MAX, 0), |(min, max), end| (min.min(end.min), max.max(end.max)));
         Extent { min, max, none }
     }
 }
@@ -65,8 +65,8 @@ pub fn add(sum: &mut Extents, next: &Extents) {
 pub fn either(share: f64, one: &Extents, other: &Extents) -> Extents {
     let mut sum = Extents::new();
     for part in one.keys().chain(other.keys()) {
-        let of = |extents: &Extents| extents.get(part).copied().unwrap_or(Extent::NOTHING);
-        sum.entry(*part).or_insert_with(|| of(one).or(share, of(other)));
+        let extent_of = |extents: &Extents| extents.get(part).copied().unwrap_or(Extent::NOTHING);
+        sum.entry(*part).or_insert_with(|| extent_of(one).or(share, extent_of(other)));
     }
     sum
 }

@@ -139,7 +139,11 @@ fn weighted(values: impl Iterator<Item = (Known, f64)>) -> Outcomes {
 type Choices = Vec<(Rc<Outcomes>, f64)>;
 
 fn one_of(choices: Choices) -> Outcomes {
-    weighted(choices.iter().flat_map(|(of, share)| of.iter().map(move |(value, part)| (value.clone(), share * part))))
+    weighted(
+        choices
+            .iter()
+            .flat_map(|(operand, share)| operand.iter().map(move |(value, part)| (value.clone(), share * part))),
+    )
 }
 
 /// An evaluation of a program's expressions, given the values of cells.
@@ -183,7 +187,7 @@ impl<'a> Evaluation<'a> {
                 Constant::List(_) | Constant::Bytes(_) | Constant::Map(_) => Known::Unclear,
             }),
             Expr::Slot { slot } => always(values.get(&Cell::Slot(*slot)).cloned().unwrap_or(Known::Unclear)),
-            Expr::Text { of } => self.map(*of, Known::text),
+            Expr::Text { operand } => self.map(*operand, Known::text),
             Expr::Concat { parts } => {
                 let join = |a: &Known, b: &Known| match (a, b.text()) {
                     (Known::Text(a), Known::Text(b)) => format!("{a}{b}").as_str().into(),
@@ -225,26 +229,26 @@ impl<'a> Evaluation<'a> {
                 weighted((1..=*n as i64).map(|k| (Known::Int(k), libm::pow(k as f64, -s))))
             }
 
-            Expr::Upper { of } => self.map(*of, |value| change_case(value, |c| c.to_uppercase().collect())),
-            Expr::Lower { of } => self.map(*of, |value| change_case(value, |c| c.to_lowercase().collect())),
-            Expr::Default { of, or } => {
-                let of = self.outcomes(*of);
-                let of = of.iter().map(|(value, share)| match value {
+            Expr::Upper { operand } => self.map(*operand, |value| change_case(value, |c| c.to_uppercase().collect())),
+            Expr::Lower { operand } => self.map(*operand, |value| change_case(value, |c| c.to_lowercase().collect())),
+            Expr::Default { operand, or } => {
+                let operand = self.outcomes(*operand);
+                let operand = operand.iter().map(|(value, share)| match value {
                     Known::Absent => (self.outcomes(*or), *share),
                     value => (Rc::new(always(value.clone())), *share),
                 });
-                one_of(of.collect())
+                one_of(operand.collect())
             }
-            Expr::ToInt { of } => self.map(*of, |value| match value {
+            Expr::ToInt { operand } => self.map(*operand, |value| match value {
                 Known::Bool(value) => Known::Int((*value).into()),
                 Known::Text(_) | Known::Unclear => Known::Unclear,
                 value => value.int().map_or(Known::Absent, Known::Int),
             }),
-            Expr::ToDouble { of } => self.map(*of, |value| match value {
+            Expr::ToDouble { operand } => self.map(*operand, |value| match value {
                 Known::Text(_) | Known::Unclear => Known::Unclear,
                 value => value.number().map_or(Known::Absent, |number| Number::Double(number.double()).into()),
             }),
-            Expr::ToBool { of } => self.map(*of, |value| match value {
+            Expr::ToBool { operand } => self.map(*operand, |value| match value {
                 Known::Text(text) => match &**text {
                     "true" => Known::Bool(true),
                     "false" => Known::Bool(false),
@@ -253,19 +257,19 @@ impl<'a> Evaluation<'a> {
                 Known::Bool(_) | Known::Unclear => value.clone(),
                 value => value.number().map(|number| number.double() != 0.0).into(),
             }),
-            Expr::Clamp { of, min, max } => {
-                let [of, min, max] = [*of, *min, *max].map(|id| self.outcomes(id));
-                if of.len() * min.len() * max.len() > MAX_COMBINATIONS {
+            Expr::Clamp { operand, min, max } => {
+                let [operand, min, max] = [*operand, *min, *max].map(|id| self.outcomes(id));
+                if operand.len() * min.len() * max.len() > MAX_COMBINATIONS {
                     return unclear();
                 }
-                let clamped = product(&of, &min).flat_map(|(of, min, share)| {
-                    max.iter().map(move |(max, part)| (clamp(of, min, max), share * part))
+                let clamped = product(&operand, &min).flat_map(|(operand, min, share)| {
+                    max.iter().map(move |(max, part)| (clamp(operand, min, max), share * part))
                 });
                 weighted(clamped)
             }
-            Expr::Omit { of, value } => self.pair(*of, *value, |of, value| match of.equal(value) {
+            Expr::Omit { operand, value } => self.pair(*operand, *value, |operand, value| match operand.equal(value) {
                 Some(true) => Known::Absent,
-                _ => of.clone(),
+                _ => operand.clone(),
             }),
 
             Expr::If { condition, then, otherwise } => {
@@ -278,23 +282,23 @@ impl<'a> Evaluation<'a> {
                 });
                 one_of(branch.collect())
             }
-            Expr::Lookup { of, items } => {
+            Expr::Lookup { operand, items } => {
                 // Values that equal none of the keys so far go on to the next one.
-                let (mut left, mut choices) = (self.outcomes(*of), vec![]);
+                let (mut left, mut choices) = (self.outcomes(*operand), vec![]);
                 for pair in items.chunks_exact(2) {
                     let (key, value) = (self.outcomes(pair[0]), self.outcomes(pair[1]));
                     let mut next = Outcomes::new();
-                    for (of, share) in &*left {
-                        let found = key.iter().filter(|(key, _)| of.equal(key) == Some(true));
+                    for (operand, share) in &*left {
+                        let found = key.iter().filter(|(key, _)| operand.equal(key) == Some(true));
                         let found: f64 = found.map(|(_, part)| part).sum();
-                        if of.is_unclear() || key.contains_key(&Known::Unclear) {
+                        if operand.is_unclear() || key.contains_key(&Known::Unclear) {
                             return unclear();
                         }
                         if found > 0.0 {
                             choices.push((value.clone(), share * found));
                         }
                         if found < 1.0 {
-                            next.insert(of.clone(), share * (1.0 - found));
+                            next.insert(operand.clone(), share * (1.0 - found));
                         }
                     }
                     left = Rc::new(next);
@@ -302,33 +306,34 @@ impl<'a> Evaluation<'a> {
                 choices.push((Rc::new(always(Known::Absent)), left.values().sum()));
                 one_of(choices)
             }
-            Expr::Nth { of, items } => {
-                let of = self.outcomes(*of);
-                let choices = of.iter().map(|(at, share)| {
+            Expr::Nth { operand, items } => {
+                let operand = self.outcomes(*operand);
+                let choices = operand.iter().map(|(at, share)| {
                     let item = at.int().and_then(|at| items.get(usize::try_from(at).ok()?));
                     let missing = || Rc::new(always(if at.is_unclear() { Known::Unclear } else { Known::Absent }));
                     (item.map_or_else(missing, |item| self.outcomes(*item)), *share)
                 });
                 one_of(choices.collect())
             }
-            Expr::Not { of } => self.map(*of, |value| value.bool().map(|value| !value).into()),
-            Expr::Neg { of } => self.map(*of, |value| match value.number() {
+            Expr::Not { operand } => self.map(*operand, |value| value.bool().map(|value| !value).into()),
+            Expr::Neg { operand } => self.map(*operand, |value| match value.number() {
                 Some(Number::Int(value)) => Known::Int(value.saturating_neg()),
                 Some(Number::Double(value)) => Number::Double(-value).into(),
                 None => Known::Absent,
             }),
             Expr::Binary { operator, left, right } => self.binary(*operator, *left, *right),
-            Expr::In { of, items } => {
-                let of = self.outcomes(*of);
+            Expr::In { operand, items } => {
+                let operand = self.outcomes(*operand);
                 let items: Vec<_> = items.iter().map(|item| self.outcomes(*item)).collect();
                 let mut outcomes = vec![];
-                for (of, share) in &*of {
+                for (operand, share) in &*operand {
                     let equals = |item: &Rc<Outcomes>| -> f64 {
-                        item.iter().filter(|(item, _)| of.equal(item) == Some(true)).map(|(_, part)| part).sum()
+                        item.iter().filter(|(item, _)| operand.equal(item) == Some(true)).map(|(_, part)| part).sum()
                     };
                     let missed: f64 = items.iter().map(|item| 1.0 - equals(item)).product();
-                    let is_unclear = of.is_unclear() || items.iter().any(|item| item.contains_key(&Known::Unclear));
-                    match of {
+                    let is_unclear =
+                        operand.is_unclear() || items.iter().any(|item| item.contains_key(&Known::Unclear));
+                    match operand {
                         _ if is_unclear => return unclear(),
                         Known::Absent => outcomes.push((Known::Absent, *share)),
                         _ => outcomes.extend([
@@ -357,10 +362,10 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Returns the outcomes of a function of one operand. An unclear operand gives an unclear result.
-    fn map(&mut self, of: ExprId, make: impl Fn(&Known) -> Known) -> Outcomes {
-        let of = self.outcomes(of);
+    fn map(&mut self, operand: ExprId, make: impl Fn(&Known) -> Known) -> Outcomes {
+        let operand = self.outcomes(operand);
         let made = |value: &Known| if value.is_unclear() { Known::Unclear } else { make(value) };
-        weighted(of.iter().map(|(value, share)| (made(value), *share)))
+        weighted(operand.iter().map(|(value, share)| (made(value), *share)))
     }
 
     fn pair(&mut self, a: ExprId, b: ExprId, make: impl Fn(&Known, &Known) -> Known) -> Outcomes {
@@ -407,13 +412,13 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-fn clamp(of: &Known, min: &Known, max: &Known) -> Known {
-    match (of.order(min), of.order(max)) {
-        _ if of.is_unclear() || min.is_unclear() || max.is_unclear() => Known::Unclear,
+fn clamp(operand: &Known, min: &Known, max: &Known) -> Known {
+    match (operand.order(min), operand.order(max)) {
+        _ if operand.is_unclear() || min.is_unclear() || max.is_unclear() => Known::Unclear,
         (None, _) | (_, None) => Known::Absent,
         (_, Some(Ordering::Greater)) => max.clone(),
         (Some(Ordering::Less), _) => min.clone(),
-        _ => of.clone(),
+        _ => operand.clone(),
     }
 }
 

@@ -174,8 +174,8 @@ impl Follow<'_> {
         };
         let count = self.tree.blocks(id).iter().map(steps).fold(0, u64::saturating_add);
         if count > limits::STEPS {
-            let (what, max) = ("instructions to run for a trace", limits::STEPS);
-            self.found.add(place.broken(Fault::TooMany { what, count, max }));
+            let (subject, max) = ("instructions to run for a trace", limits::STEPS);
+            self.found.add(place.broken(Fault::TooMany { subject, count, max }));
         }
         let most = self.tree.most_spans(id);
         if most > u64::from(limits::SPANS) {
@@ -501,10 +501,10 @@ impl Follow<'_> {
     /// same trace, it is that of the texts followed so far.
     fn linkable(&mut self, id: LinkId) -> u64 {
         let (tree, longest, link) = (self.tree, &self.longest, &self.program.links[id.index()]);
-        let of = |source: &BlockId| longest[tree.scenario(*source).index()];
+        let longest_of = |source: &BlockId| longest[tree.scenario(*source).index()];
         if link.same_trace {
-            return link.sources.first().map_or(0, of);
+            return link.sources.first().map_or(0, longest_of);
         }
-        *self.linkable[id.index()].get_or_insert_with(|| link.sources.iter().map(of).max().unwrap_or(0))
+        *self.linkable[id.index()].get_or_insert_with(|| link.sources.iter().map(longest_of).max().unwrap_or(0))
     }
 }

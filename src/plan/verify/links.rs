@@ -18,7 +18,7 @@ pub(super) fn order(program: &Program, tree: &Tree, found: &mut Found) -> Vec<Sc
     for (scenario, links) in program.scenario_ids().zip(&links_of) {
         if links.len() > limits::LINKS as usize {
             let (count, max) = (links.len() as u64, u64::from(limits::LINKS));
-            found.add(Place::Scenario(scenario).broken(Fault::TooMany { what: "links", count, max }));
+            found.add(Place::Scenario(scenario).broken(Fault::TooMany { subject: "links", count, max }));
         }
     }
     sources(program, found);
@@ -51,7 +51,7 @@ struct Linking {
 fn only_once(id: BlockId, block: &Block, found: &mut Found) {
     let exports = block.code.iter().enumerate().filter(|(_, inst)| matches!(inst, Inst::Export { .. }));
     for (pc, _) in exports.skip(1) {
-        found.add(Place::Instruction(id, pc).broken(Fault::Second { what: "export" }));
+        found.add(Place::Instruction(id, pc).broken(Fault::Second { subject: "export" }));
     }
 }
 
@@ -99,8 +99,8 @@ fn replayed_spans(
         }
         let (count, max) = (spans[scenario.index()], limits::REPLAYED_SPANS);
         if count > max {
-            let what = "spans to be made again to find the links of a trace";
-            return Err(Place::Scenario(*scenario).broken(Fault::TooMany { what, count, max }));
+            let subject = "spans to be made again to find the links of a trace";
+            return Err(Place::Scenario(*scenario).broken(Fault::TooMany { subject, count, max }));
         }
     }
     Ok(())

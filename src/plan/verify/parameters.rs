@@ -53,9 +53,9 @@ fn parameters(program: &Program, place: Place, expr: &Expr) -> Checked {
             require(place, keys.all(scalar), "a key must be a constant, and no list")
         }
         Expr::Nth { items, .. } => require(place, !items.is_empty(), NO_ITEMS),
-        Expr::Map { keys: of, values } => {
-            require(place, of.len() == values.len(), "there must be a key for each value")?;
-            keys(program, place, of.iter().copied())
+        Expr::Map { keys: names, values } => {
+            require(place, names.len() == values.len(), "there must be a key for each value")?;
+            keys(program, place, names.iter().copied())
         }
         Expr::RandomChoice { items } | Expr::StablePick { items, .. } => require(place, !items.is_empty(), NO_ITEMS),
         Expr::RandomWeighted { items, weights } => {

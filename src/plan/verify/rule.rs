@@ -5,18 +5,18 @@ use crate::plan::{ExprId, Program, TextId};
 
 pub(super) type Checked = Result<(), Violation>;
 
-/// Checks that there are at most `max` of `what`.
-pub(super) fn at_most(place: Place, what: &'static str, count: usize, max: usize) -> Checked {
+/// Checks that there are at most `max` of the subject.
+pub(super) fn at_most(place: Place, subject: &'static str, count: usize, max: usize) -> Checked {
     if count > max {
-        return Err(place.broken(Fault::TooMany { what, count: count as u64, max: max as u64 }));
+        return Err(place.broken(Fault::TooMany { subject, count: count as u64, max: max as u64 }));
     }
     Ok(())
 }
 
 /// Checks that an id is in range of its table, which has `len` entries.
-pub(super) fn within(place: Place, what: &'static str, id: u32, len: usize) -> Checked {
+pub(super) fn within(place: Place, subject: &'static str, id: u32, len: usize) -> Checked {
     if id as usize >= len {
-        return Err(place.broken(Fault::OutOfRange { what, id, len }));
+        return Err(place.broken(Fault::OutOfRange { subject, id, len }));
     }
     Ok(())
 }
@@ -41,11 +41,11 @@ pub(super) fn expr(program: &Program, place: Place, id: ExprId) -> Checked {
 pub(super) fn named<'a>(
     program: &'a Program,
     place: Place,
-    what: &'static str,
+    subject: &'static str,
     id: TextId,
 ) -> Result<&'a str, Violation> {
     let name = text(program, place, id)?;
-    if name.is_empty() { Err(place.broken(Fault::Empty { what })) } else { Ok(name) }
+    if name.is_empty() { Err(place.broken(Fault::Empty { subject })) } else { Ok(name) }
 }
 
 /// Returns the key of an attribute.
@@ -55,6 +55,6 @@ pub(super) fn key_text(program: &Program, place: Place, id: TextId) -> Result<&s
 
 /// Returns the violation that a text occurs twice. It contains only the beginning of the text, because there may be many
 /// violations and long texts.
-pub(super) fn twice(place: Place, what: &'static str, text: &str) -> Violation {
-    place.broken(Fault::Twice { what, text: text.chars().take(80).collect() })
+pub(super) fn twice(place: Place, subject: &'static str, text: &str) -> Violation {
+    place.broken(Fault::Twice { subject, text: text.chars().take(80).collect() })
 }

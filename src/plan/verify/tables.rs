@@ -133,8 +133,8 @@ fn sizes(program: &Program, found: &mut Found) {
         ("instructions", program.blocks.iter().map(|b| b.code.len()).sum(), limits::TABLE),
         ("constant attributes", program.blocks.iter().map(constants).sum(), limits::TABLE),
     ];
-    for (what, count, max) in tables {
-        found.check(at_most(Place::Program, what, count, max));
+    for (subject, count, max) in tables {
+        found.check(at_most(Place::Program, subject, count, max));
     }
 }
 
@@ -217,7 +217,7 @@ fn resource_rows(program: &Program) -> Checked {
         next += u64::from(service.instances) + service.rollouts.len() as u64;
         if next > program.resources.len() as u64 {
             let (id, len) = ((next - 1) as u32, program.resources.len());
-            return Err(place.broken(Fault::OutOfRange { what: "resource", id, len }));
+            return Err(place.broken(Fault::OutOfRange { subject: "resource", id, len }));
         }
     }
     if next < program.resources.len() as u64 {
@@ -257,9 +257,9 @@ fn events(program: &Program, owned: &mut [bool], found: &mut Found) {
 }
 
 /// Checks the attributes of an event or a link, which belong only to it.
-fn attributes(program: &Program, place: Place, of: &[(AttrId, ExprId)], owned: &mut [bool], found: &mut Found) {
+fn attributes(program: &Program, place: Place, row: &[(AttrId, ExprId)], owned: &mut [bool], found: &mut Found) {
     let mut seen = HashSet::new();
-    for (attr, value) in of {
+    for (attr, value) in row {
         let own = own(place, owned, *attr);
         found.check(own.and_then(|()| key(program, place, program.attrs[attr.index()], &mut seen)));
         found.check(expr(program, place, *value));

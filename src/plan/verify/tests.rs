@@ -125,9 +125,9 @@ fn what_only_follows_from_a_violation_is_not_told() {
 #[test]
 fn of_very_many_violations_some_are_kept_and_all_are_counted() {
     let mut program = fixture::program();
-    let of = ExprId(program.exprs.len() as u32);
-    program.exprs.push(Expr::Neg { of });
-    program.blocks[2].code.splice(2..2, (0..5_000).map(|_| Inst::Name { value: of }));
+    let operand = ExprId(program.exprs.len() as u32);
+    program.exprs.push(Expr::Neg { operand });
+    program.blocks[2].code.splice(2..2, (0..5_000).map(|_| Inst::Name { value: operand }));
     let found = Plan::verify(program.clone()).unwrap_err();
     assert_eq!((found.iter().len(), found.count()), (1, 1), "an operand that goes round in a circle comes first");
     program.exprs.pop();
@@ -145,16 +145,16 @@ fn a_long_text_is_told_by_its_beginning() {
         let key = TextId(p.texts.len() as u32 - 1);
         (p.attrs[1], p.attrs[2]) = (key, key);
     });
-    assert_eq!(found, Place::Block(BlockId(1)).broken(Fault::Twice { what: "attribute", text: "k".repeat(80) }));
+    assert_eq!(found, Place::Block(BlockId(1)).broken(Fault::Twice { subject: "attribute", text: "k".repeat(80) }));
 }
 
 /// A cycle of operands is shown as far as it fits on a line.
 #[test]
 fn an_instruction_that_has_no_end_is_cut() {
     let mut program = fixture::program();
-    let of = ExprId(program.exprs.len() as u32);
-    program.exprs.push(Expr::Neg { of });
-    program.blocks[2].code[1] = Inst::Attr { attr: AttrId(999), value: of };
+    let operand = ExprId(program.exprs.len() as u32);
+    program.exprs.push(Expr::Neg { operand });
+    program.blocks[2].code[1] = Inst::Attr { attr: AttrId(999), value: operand };
     let found = Plan::verify(program).unwrap_err();
     let shown = &found.iter().last().expect("two violations").shown;
     assert!(

@@ -138,7 +138,7 @@ impl<'a> Values<'a> {
 
     fn slot(&self, place: Place, slot: SlotId) -> Result<(), Violation> {
         if slot.index() >= self.written.len() {
-            return Err(place.broken(Fault::OutOfRange { what: "slot", id: slot.0, len: self.written.len() }));
+            return Err(place.broken(Fault::OutOfRange { subject: "slot", id: slot.0, len: self.written.len() }));
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl<'a> Values<'a> {
         if self.evaluations > limits::EVALUATIONS {
             self.is_exhausted = true;
             let (count, max) = (self.evaluations, limits::EVALUATIONS);
-            return Err(place.broken(Fault::TooMany { what: "expressions to evaluate", count, max }));
+            return Err(place.broken(Fault::TooMany { subject: "expressions to evaluate", count, max }));
         }
         self.follow(place, id)
     }
@@ -231,7 +231,7 @@ impl<'a> Values<'a> {
             self.text = self.text.saturating_add(made);
             if self.text > limits::TRACE_TEXT_BYTES && !std::mem::replace(&mut self.is_too_long, true) {
                 let (count, max) = (self.text, limits::TRACE_TEXT_BYTES);
-                return Err(place.broken(Fault::TooMany { what: "bytes of text in a trace", count, max }));
+                return Err(place.broken(Fault::TooMany { subject: "bytes of text in a trace", count, max }));
             }
         }
         Ok(longest)

@@ -57,13 +57,13 @@ pub enum Fault {
     },
     /// A table or list has more entries than allowed.
     TooMany {
-        what: &'static str,
+        subject: &'static str,
         count: u64,
         max: u64,
     },
     /// An id is beyond the end of its table.
     OutOfRange {
-        what: &'static str,
+        subject: &'static str,
         id: u32,
         len: usize,
     },
@@ -71,12 +71,12 @@ pub enum Fault {
     Range(&'static str),
     /// A text is interned twice, a name is used twice, or a key occurs twice in one span, event or resource.
     Twice {
-        what: &'static str,
+        subject: &'static str,
         text: String,
     },
     /// A name or key is empty.
     Empty {
-        what: &'static str,
+        subject: &'static str,
     },
     /// An expression uses one that does not come before it.
     Operand {
@@ -124,7 +124,7 @@ pub enum Fault {
     ChanceSum,
     /// The block has a second `link` or `export`.
     Second {
-        what: &'static str,
+        subject: &'static str,
     },
     /// A link within a trace leads to a span that does not come before it, or that contains it.
     LinkAhead {
@@ -225,11 +225,11 @@ impl fmt::Display for Fault {
                 let known = crate::plan::SEMANTICS;
                 write!(f, "the plan has semantics {found}, this tracegen has {known}: compile the scenarios again")
             }
-            Fault::TooMany { what, count, max } => write!(f, "{count} {what}, at most {max} are allowed"),
-            Fault::OutOfRange { what, id, len } => write!(f, "{what}{id} is out of range, there are {len}"),
+            Fault::TooMany { subject, count, max } => write!(f, "{count} {subject}, at most {max} are allowed"),
+            Fault::OutOfRange { subject, id, len } => write!(f, "{subject}{id} is out of range, there are {len}"),
             Fault::Range(rule) => write!(f, "{rule}"),
-            Fault::Twice { what, text } => write!(f, "{what} {text:?} occurs twice"),
-            Fault::Empty { what } => write!(f, "{what} is empty"),
+            Fault::Twice { subject, text } => write!(f, "{subject} {text:?} occurs twice"),
+            Fault::Empty { subject } => write!(f, "{subject} is empty"),
             Fault::Operand { operand } => write!(f, "uses {operand}, which doesn't stand before it"),
             Fault::Part { part } => write!(f, "has the part {part}, which doesn't stand before it"),
             Fault::ExprDepth => write!(f, "more than {} expressions above one another", limits::EXPR_DEPTH),
@@ -249,7 +249,7 @@ impl fmt::Display for Fault {
             Fault::Name(rule) => write!(f, "{rule}"),
             Fault::NotRolled => write!(f, "`fail` without a `roll` on every way here"),
             Fault::ChanceSum => write!(f, "the chances since `roll` sum to over 100 %"),
-            Fault::Second { what } => write!(f, "a second `{what}` in the block"),
+            Fault::Second { subject } => write!(f, "a second `{subject}` in the block"),
             Fault::LinkAhead { block } => write!(f, "links in its trace to {block}, which is not behind it"),
             Fault::NoSource => write!(f, "nothing can be linked to"),
             Fault::NoExport { block } => write!(f, "links to {block}, which exports no context"),

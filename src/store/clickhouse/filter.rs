@@ -33,14 +33,14 @@ pub fn matching(query: &TraceQuery, ids: Option<&[String]>) -> Sql {
         sql.push(" AND TraceId IN ?").texts(ids.to_vec());
     }
     if query.service.is_some() || query.operation.is_some() {
-        let mut of = Sql::new("1");
+        let mut same = Sql::new("1");
         if let Some(service) = &query.service {
-            of.push(" AND ServiceName = ?").text(service);
+            same.push(" AND ServiceName = ?").text(service);
         }
         if let Some(operation) = &query.operation {
-            of.push(" AND SpanName = ?").text(operation);
+            same.push(" AND SpanName = ?").text(operation);
         }
-        some_span(&mut sql, "IN", spans, of);
+        some_span(&mut sql, "IN", spans, same);
     }
     if let Some(failed) = query.failed {
         some_span(&mut sql, if failed { "IN" } else { "NOT IN" }, spans, Sql::new("StatusCode = 'Error'"));

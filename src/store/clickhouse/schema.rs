@@ -69,7 +69,7 @@ fn traces() -> String {
         let codec = if name == "Timestamp" { "Delta, ZSTD(1)" } else { "ZSTD(1)" };
         format!("`{name}` {} CODEC({codec})", r#type)
     });
-    let indices = INDICES.map(|(name, what)| format!("INDEX {name} {what} GRANULARITY 1"));
+    let indices = INDICES.map(|(name, subject)| format!("INDEX {name} {subject} GRANULARITY 1"));
     format!(
         "CREATE TABLE IF NOT EXISTS ?.otel_traces ({}, {}) ENGINE = MergeTree PARTITION BY toDate(Timestamp) \
          ORDER BY (ServiceName, SpanName, toDateTime(Timestamp)) \

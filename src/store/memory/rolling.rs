@@ -79,7 +79,7 @@ impl Rolling {
         traces.durations(from, until, &mut durations);
         let series = series(&traces, &buckets, from, until);
         drop(traces);
-        let sum = |of: fn(&(u64, u64)) -> u64| series.iter().map(of).sum();
+        let sum = |count_of: fn(&(u64, u64)) -> u64| series.iter().map(count_of).sum();
         Overview {
             traces: sum(|(all, _)| *all),
             errors: sum(|(_, failed)| *failed),

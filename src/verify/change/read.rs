@@ -170,7 +170,7 @@ impl Reader<'_> {
             "the changes are set, delete, rename, move, sha256, sha1, hash_md5, mask, replace, truncate, limit, \
              keep_keys, drop_events, drop_spans and any",
         );
-        let problem = Problem::UnknownField { field: name.value.as_ref().into(), of: "a change", nearest, hint };
+        let problem = Problem::UnknownField { field: name.value.as_ref().into(), owner: "a change", nearest, hint };
         self.diagnostics.push(Diagnostic::new(problem, name.loc));
     }
 

@@ -143,10 +143,10 @@ fn every_deviation_from_a_rule_is_a_fault() {
         ),
         ("too few are sampled", &|trace, _| right(trace) && is_kept(trace), &[Fault::Sample], [true, true, false]),
     ];
-    for (what, arrives, faults, holds) in cases {
+    for (subject, arrives, faults, holds) in cases {
         let report = sent.verified(sent.policy(&RULES), arrives);
-        assert_eq!(report.verdict.faults(), faults, "{what}: {report:#?}");
-        assert_eq!(Vec::from_iter(report.rules.iter().map(|rule| rule.holds)), holds, "{what}");
+        assert_eq!(report.verdict.faults(), faults, "{subject}: {report:#?}");
+        assert_eq!(Vec::from_iter(report.rules.iter().map(|rule| rule.holds)), holds, "{subject}");
     }
 }
 

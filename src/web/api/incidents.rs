@@ -25,10 +25,9 @@ impl From<Refusal> for Problem {
 pub fn list(app: &App) -> Value {
     let now = clock::now();
     let entries = incidents::entries(app, now).into_iter().map(|entry| {
-        let changes = entry
-            .causes
-            .iter()
-            .map(|(service, operation, what)| json!({ "service": service, "operation": operation, "change": what }));
+        let changes = entry.causes.iter().map(
+            |(service, operation, subject)| json!({ "service": service, "operation": operation, "change": subject }),
+        );
         json!({
             "name": entry.name,
             "origin": entry.origin.word(),
@@ -62,12 +61,13 @@ fn read(body: &Value) -> Result<Wish, Problem> {
     let (start, end) = (given.object("start", &["name", "minutes"])?, given.object("end", &["name"])?);
     let make =
         given.object("make", &["name", "minutes", "select", "times", "add_ms", "errors", "error_type", "down"])?;
-    let needed = |name: &str, of: &str| Problem::parameter("body", format!("`{of}` needs `{name}`."));
-    let minutes =
-        |object: &Object, of: &str| object.number("minutes", "a number", Some)?.ok_or_else(|| needed("minutes", of));
-    let name = |object: &Object, of: &str| {
+    let needed = |name: &str, owner: &str| Problem::parameter("body", format!("`{owner}` needs `{name}`."));
+    let minutes = |object: &Object, owner: &str| {
+        object.number("minutes", "a number", Some)?.ok_or_else(|| needed("minutes", owner))
+    };
+    let name = |object: &Object, owner: &str| {
         let name = object.text("name")?.map(str::to_owned);
-        name.ok_or_else(|| needed("name", of))
+        name.ok_or_else(|| needed("name", owner))
     };
     match (start, make, end) {
         (Some(start), None, None) => {

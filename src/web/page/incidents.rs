@@ -131,12 +131,12 @@ fn answer(app: &App, done: Result<(), Refusal>, action: &str, form: Fields) -> R
 
 fn read(form: &Fields, action: &str) -> Result<Wish, Refusal> {
     let text = |name: &str| form.get(name).map(str::to_owned);
-    let number = |name: &'static str, what: &str| {
+    let number = |name: &'static str, subject: &str| {
         let read = |text: &str| {
             text.parse()
                 .ok()
                 .filter(|n: &f64| n.is_finite())
-                .ok_or_else(|| Refusal::of(name, format!("Expected {what}.")))
+                .ok_or_else(|| Refusal::of(name, format!("Expected {subject}.")))
         };
         form.get(name).map(read).transpose()
     };

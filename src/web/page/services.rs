@@ -215,8 +215,8 @@ fn rate(count: u64, ns: u64) -> String {
     }
 }
 
-fn part(of: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { of as f64 / whole as f64 }
+fn part(some: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { some as f64 / whole as f64 }
 }
 
 #[cfg(test)]

@@ -45,9 +45,9 @@ fn a_rate_is_multiplied_inside_its_windows_alone() {
     let mut starts = by_load(&plan);
     let at = |seconds: u64| OPENING + seconds * SECOND;
     for turn in [0, 1, 500, 1_000_000] {
-        let of = |from: u64, to: u64| (at(turn * 120 + from), at(turn * 120 + to));
+        let window_of = |from: u64, to: u64| (at(turn * 120 + from), at(turn * 120 + to));
         for (from, to, expected) in [(0, 60, 600), (60, 70, 300), (70, 120, 500)] {
-            let (from, to) = of(from, to);
+            let (from, to) = window_of(from, to);
             assert_eq!(count(&mut starts, from, to), expected, "{turn}");
             assert!((starts.rate(from) - if expected == 300 { 30.0 } else { 10.0 }).abs() < 1e-9);
         }
@@ -236,10 +236,10 @@ fn any_surge() -> impl Strategy<Value = Incident> {
     let length = prop_oneof![1..1_000u64, 1..100 * SECOND, 1..3 * DAY];
     let at = prop_oneof![(0..2 * DAY).prop_map(Opening::AfterStart), (0..DAY).prop_map(Opening::TimeOfDay)];
     let times = prop_oneof![Just(0.0), 0.0..3.0];
-    (at, length, prop::option::of(0..4u64), times, 0..3usize).prop_map(|(at, length, gaps, times, of)| {
+    (at, length, prop::option::of(0..4u64), times, 0..3usize).prop_map(|(at, length, gaps, times, window_of)| {
         // Days and their parts, so that they repeat together with a cycle before long.
         let every = gaps.map(|more| (length.div_ceil(DAY) + more) * DAY);
-        surge(at, length, every, times, [&[][..], &[0], &[1]][of])
+        surge(at, length, every, times, [&[][..], &[0], &[1]][window_of])
     })
 }
 

@@ -9,9 +9,9 @@ pub struct Meant {
     pub field: Option<&'static str>,
 }
 
-/// Returns what was probably meant by `field` in a mapping of the kind `of` ("a span").
-pub fn meant(field: &str, of: &str) -> Option<Meant> {
-    let by_name = match of {
+/// Returns what was probably meant by `field` in a mapping of the kind `owner` ("a span").
+pub fn meant(field: &str, owner: &str) -> Option<Meant> {
+    let by_name = match owner {
         "a span" => of_item(field).or_else(|| of_span(field)),
         "a root span" | "a step" | "a shared span" => of_span(field),
         "a scenario" => of_scenario(field),
@@ -25,7 +25,7 @@ pub fn meant(field: &str, of: &str) -> Option<Meant> {
     };
     match by_name {
         Some((hint, field)) => Some(Meant { hint, field: Some(field) }),
-        None => elsewhere(field, of).map(|hint| Meant { hint, field: None }),
+        None => elsewhere(field, owner).map(|hint| Meant { hint, field: None }),
     }
 }
 
@@ -126,19 +126,21 @@ fn of_rule(field: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// Returns the place where a misplaced field belongs.
-fn elsewhere(field: &str, of: &str) -> Option<&'static str> {
+fn elsewhere(field: &str, owner: &str) -> Option<&'static str> {
     let is_item_word = ITEM_WORDS.contains(&field) && field != "vars";
     match field {
-        _ if is_item_word && of == "a shared span" => Some("it is a word of the call: write it where the span is used"),
-        _ if is_item_word && !matches!(of, "a span" | "a link") => Some("it is a word for an item of `calls`"),
-        "services" | "spans" | "incidents" | "scenarios" | "schema_version" if of == "a scenario" => {
+        _ if is_item_word && owner == "a shared span" => {
+            Some("it is a word of the call: write it where the span is used")
+        }
+        _ if is_item_word && !matches!(owner, "a span" | "a link") => Some("it is a word for an item of `calls`"),
+        "services" | "spans" | "incidents" | "scenarios" | "schema_version" if owner == "a scenario" => {
             Some("it stands at the top of a file, beside `scenarios`, not in a scenario")
         }
-        "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if of == "a file" => {
+        "name" | "scenario_name" | "root_span" | "steps" | "vars" | "weight" | "description" if owner == "a file" => {
             Some("it belongs into an item of `scenarios`")
         }
         "trace_state" => Some("it is of the whole trace: put it on the `root_span`"),
-        "rate" if of == "an incident" => Some("this version of tracegen does not support it"),
+        "rate" if owner == "an incident" => Some("this version of tracegen does not support it"),
         "load" => Some("it stands at the top of a file, for all scenarios, or in a scenario"),
         "malform" => Some("this version of tracegen does not support it"),
         _ => None,

@@ -202,17 +202,17 @@ fn propagate(cx: &mut Context, node: &Node) -> Option<Propagate> {
     }
 }
 
-/// Reads a number of turns or links, `[min, max]`, or an expression; `what` is the field's name in backticks.
-pub fn repeat(cx: &mut Context, what: &str, node: &Node) -> Option<Repeat> {
+/// Reads a number of turns or links, `[min, max]`, or an expression; `subject` is the field's name in backticks.
+pub fn repeat(cx: &mut Context, subject: &str, node: &Node) -> Option<Repeat> {
     if let Kind::Sequence(ends) = &node.kind {
         let [min, max] = ends.as_slice() else {
             let found = format!("a list of {}", ends.len());
             let expected = "a whole number, or [min, max]";
-            cx.report(Problem::Mistyped { what: what.into(), expected, found, instead: None }, node.loc);
+            cx.report(Problem::Mistyped { subject: subject.into(), expected, found, instead: None }, node.loc);
             return None;
         };
         // Both are read, so that mistakes in both are reported.
-        let (low, high) = (whole(cx, what, min, 0), whole(cx, what, max, 0));
+        let (low, high) = (whole(cx, subject, min, 0), whole(cx, subject, max, 0));
         let (low, high) = (low?, high?);
         if low.value > high.value {
             let problem = Problem::RangeUpsideDown { min: low.value.to_string(), max: high.value.to_string() };
@@ -224,14 +224,14 @@ pub fn repeat(cx: &mut Context, what: &str, node: &Node) -> Option<Repeat> {
     if let Kind::Scalar { text, .. } = &node.kind
         && is_template(text)
     {
-        return cx.condition(what, node).map(Repeat::Computed);
+        return cx.condition(subject, node).map(Repeat::Computed);
     }
-    let turns = whole(cx, what, node, 0)?;
+    let turns = whole(cx, subject, node, 0)?;
     Some(Repeat::Range { min: turns.value, max: turns.value, loc: turns.loc })
 }
 
 /// Reads a whole number from `least` to [`MAX_TURNS`].
-fn whole(cx: &mut Context, what: &str, node: &Node, least: u32) -> Option<Located<u32>> {
+fn whole(cx: &mut Context, subject: &str, node: &Node, least: u32) -> Option<Located<u32>> {
     let value = match &node.kind {
         Kind::Scalar { text, style: Style::Plain } => core(text),
         _ => Core::Text,
@@ -251,14 +251,14 @@ fn whole(cx: &mut Context, what: &str, node: &Node, least: u32) -> Option<Locate
             None
         }
         _ => {
-            cx.mistyped(what, "a whole number", node, None);
+            cx.mistyped(subject, "a whole number", node, None);
             None
         }
     }
 }
 
 /// Reads `true` or `false`.
-fn flag(cx: &mut Context, what: &str, node: &Node) -> bool {
+fn flag(cx: &mut Context, subject: &str, node: &Node) -> bool {
     let value = match &node.kind {
         Kind::Scalar { text, style: Style::Plain } => core(text),
         _ => Core::Text,
@@ -266,7 +266,7 @@ fn flag(cx: &mut Context, what: &str, node: &Node) -> bool {
     if let Core::Bool(value) = value {
         return value;
     }
-    cx.mistyped(what, "true or false", node, Some("write true or false".into()));
+    cx.mistyped(subject, "true or false", node, Some("write true or false".into()));
     false
 }
 

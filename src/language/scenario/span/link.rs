@@ -15,7 +15,7 @@ pub fn links(cx: &mut Context, node: &Node) -> Vec<Link> {
         _ => return link(cx, node).into_iter().collect(),
     };
     if items.is_empty() {
-        cx.report(Problem::Empty { what: "`link_from_context`".into() }, node.loc);
+        cx.report(Problem::Empty { subject: "`link_from_context`".into() }, node.loc);
     }
     items.iter().filter_map(|item| link(cx, item)).collect()
 }

@@ -20,7 +20,7 @@ pub fn read(cx: &mut Context, node: &Node, library: &mut Library) {
     for Entry { key, value } in entries {
         let name = Located::new(key.value.to_string(), key.loc);
         if name.value.is_empty() {
-            cx.report(Problem::Empty { what: "a shared span's name".into() }, name.loc);
+            cx.report(Problem::Empty { subject: "a shared span's name".into() }, name.loc);
             continue;
         }
         let Some(definition) = definition(cx, name, value) else {
@@ -66,7 +66,7 @@ pub(super) fn used(cx: &mut Context, fields: &Fields) -> Option<Use> {
     let with = fields.optional("with");
     let Some(entry) = fields.get("use") else {
         if let Some(with) = with.filter(|_| !fields.is_misspelt("use")) {
-            cx.report(Problem::MissingField { field: "use", of: "a span with `with`" }, with.loc);
+            cx.report(Problem::MissingField { field: "use", owner: "a span with `with`" }, with.loc);
         }
         return None;
     };

@@ -112,7 +112,7 @@ fn a_request_is_a_clients_to_a_server_and_brings_what_is_the_servers() {
             let exchange = p.specs[0].exchange.as_mut().unwrap();
             (exchange.first_answer, exchange.answers) = (AnswerId(first), answers);
         }));
-        assert!(matches!(found.fault, Fault::OutOfRange { what: "answer", len: 1, .. }), "{found}");
+        assert!(matches!(found.fault, Fault::OutOfRange { subject: "answer", len: 1, .. }), "{found}");
     }
     let early = broken(with_client(|p| {
         let answer = p.exprs.len() as u32;
@@ -145,7 +145,7 @@ fn invariant_14_slots_are_written_before_they_are_read() {
     assert_eq!(vars, inst(0, 0).broken(unwritten(0)));
     let order = broken(|p| {
         p.exprs[6] = Expr::Slot { slot: SlotId(1) };
-        p.exprs[7] = Expr::Text { of: ExprId(6) };
+        p.exprs[7] = Expr::Text { operand: ExprId(6) };
         p.scenarios[0].vars[0].1 = ExprId(7);
     });
     assert_eq!(order.fault, unwritten(1));
@@ -287,7 +287,7 @@ fn invariant_19_links_before_they_are_read_and_one_export() {
         let export = p.blocks[1].code[4];
         p.blocks[1].code.insert(5, export);
     });
-    assert_eq!(export, inst(1, 5).broken(Fault::Second { what: "export" }));
+    assert_eq!(export, inst(1, 5).broken(Fault::Second { subject: "export" }));
     let early = broken(|p| p.blocks[2].code.swap(0, 1));
     assert_eq!(early.place, inst(2, 0));
     assert!(matches!(early.fault, Fault::NotHere(_)));
@@ -318,7 +318,7 @@ fn invariant_20_links_have_sources_that_export() {
     assert!(many(limits::LINKS - 1).is_ok());
     let found = many(limits::LINKS).unwrap_err();
     assert_eq!(found.place, Place::Scenario(ScenarioId(1)));
-    assert!(matches!(found.fault, Fault::TooMany { what: "links", count: 65, max: 64 }));
+    assert!(matches!(found.fault, Fault::TooMany { subject: "links", count: 65, max: 64 }));
 }
 
 /// Returns the fixture with a link in its second scenario to its own trace, from one block to another one that exports.
@@ -362,7 +362,7 @@ fn invariant_20_how_many_spans_a_link_finds_is_bounded() {
         assert_eq!(broken(count(max)), Place::Link(LinkId(0)).broken(fault));
     }
     let lag = broken(|p| p.links[0].lag = Some(DistId(0)));
-    assert!(matches!(lag.fault, Fault::OutOfRange { what: "dist", .. }));
+    assert!(matches!(lag.fault, Fault::OutOfRange { subject: "dist", .. }));
     // A link in a loop is looked for in every turn.
     let dear = broken(|p| {
         let count = ExprId(p.exprs.len() as u32);
@@ -374,8 +374,8 @@ fn invariant_20_how_many_spans_a_link_finds_is_bounded() {
         p.blocks[2].code.insert(3, Inst::Call { block: BlockId(3), spec: Some(CallSpecId(0)) });
         p.links[0].count = Some(LinkCount { value: ExprId(0), max: limits::LINKED });
     });
-    let what = "spans to be made again to find the links of a trace";
-    assert!(matches!(dear.fault, Fault::TooMany { what: found, .. } if found == what), "{}", dear.fault);
+    let subject = "spans to be made again to find the links of a trace";
+    assert!(matches!(dear.fault, Fault::TooMany { subject: found, .. } if found == subject), "{}", dear.fault);
 }
 
 #[test]

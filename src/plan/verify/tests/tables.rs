@@ -8,9 +8,9 @@ fn invariant_1_semantics_and_sizes() {
     assert_eq!(broken(|p| p.semantics += 1), Place::Program.broken(Fault::Semantics { found: SEMANTICS + 1 }));
     let (count, max) = (limits::TABLE as u64 + 1, limits::TABLE as u64);
     let too_many = broken(|p| p.attrs = vec![TextId(0); limits::TABLE + 1]);
-    assert_eq!(too_many, Place::Program.broken(Fault::TooMany { what: "computed attributes", count, max }));
+    assert_eq!(too_many, Place::Program.broken(Fault::TooMany { subject: "computed attributes", count, max }));
     let row = || Expr::Concat { parts: vec![ExprId(0); limits::TABLE / 2 + 1].into() };
-    assert!(matches!(broken(|p| p.exprs.extend([row(), row()])).fault, Fault::TooMany { what: "operands", .. }));
+    assert!(matches!(broken(|p| p.exprs.extend([row(), row()])).fault, Fault::TooMany { subject: "operands", .. }));
     let slots = broken(|p| p.scenarios[1].slots = vec![String::new(); limits::SLOTS + 1]);
     assert_eq!(slots.place, Place::Scenario(ScenarioId(1)));
 }
@@ -55,7 +55,7 @@ fn invariant_2_every_id_is_in_range() {
     for (n, (place, table, edit)) in edits.iter().enumerate() {
         let found = broken(edit);
         assert_eq!(found.place, *place, "edit {n}: {found}");
-        assert!(matches!(found.fault, Fault::OutOfRange { what, .. } if what == *table), "edit {n}: {found}");
+        assert!(matches!(found.fault, Fault::OutOfRange { subject, .. } if subject == *table), "edit {n}: {found}");
     }
 }
 
@@ -63,9 +63,9 @@ fn invariant_2_every_id_is_in_range() {
 fn invariant_3_texts() {
     let text = fixture::program().texts[1].clone();
     let twice = broken(|p| p.texts.push(text.clone()));
-    assert_eq!(twice.fault, Fault::Twice { what: "text", text });
+    assert_eq!(twice.fault, Fault::Twice { subject: "text", text });
     let long = broken(|p| p.texts.push("x".repeat(limits::TEXT_BYTES + 1)));
-    assert!(matches!(long.fault, Fault::TooMany { what: "bytes of text", .. }));
+    assert!(matches!(long.fault, Fault::TooMany { subject: "bytes of text", .. }));
     let all = broken(|p| p.texts.extend((0..64).map(|i| format!("{i}{}", "x".repeat(limits::TEXT_BYTES - 2)))));
     assert_eq!(all.place, Place::Program);
     type Edit = fn(&mut Program, TextId);
@@ -76,12 +76,12 @@ fn invariant_3_texts() {
         ("an attribute's key", |p, empty| span(p, 0).constants[0].0 = empty),
         ("an attribute's key", |p, empty| p.resources[0].attributes[0].0 = empty),
     ];
-    for (what, edit) in edits {
+    for (subject, edit) in edits {
         let found = broken(|p| {
             p.texts.push(String::new());
             edit(p, TextId(p.texts.len() as u32 - 1));
         });
-        assert_eq!(found.fault, Fault::Empty { what });
+        assert_eq!(found.fault, Fault::Empty { subject });
     }
 }
 
@@ -101,7 +101,7 @@ fn invariant_5_attributes_have_one_owner_and_keys_are_unique() {
     assert_eq!(shared, Place::Block(BlockId(2)).broken(Fault::Attribute { attr: 1 }));
     let with_event = broken(|p| p.events[0].attributes[0].0 = AttrId(0));
     assert_eq!(with_event, Place::Block(BlockId(0)).broken(Fault::Attribute { attr: 0 }));
-    let twice = |what: &str| Fault::Twice { what: "attribute", text: what.into() };
+    let twice = |subject: &str| Fault::Twice { subject: "attribute", text: subject.into() };
     let both = broken(|p| p.attrs[0] = span(p, 0).constants[0].0);
     assert_eq!(both, Place::Block(BlockId(0)).broken(twice("http.request.method")));
     let computed = broken(|p| p.attrs[2] = p.attrs[1]);
@@ -120,14 +120,14 @@ fn invariant_5_attributes_have_one_owner_and_keys_are_unique() {
 
 #[test]
 fn invariant_6_operands_stand_before() {
-    let found = broken(|p| p.exprs[0] = Expr::Not { of: ExprId(0) });
+    let found = broken(|p| p.exprs[0] = Expr::Not { operand: ExprId(0) });
     assert_eq!(found, Place::Expr(ExprId(0)).broken(Fault::Operand { operand: ExprId(0) }));
     let chain = |depth: u16| {
         let mut program = fixture::program();
         program.exprs.push(Expr::TraceIndex);
         for _ in 1..depth {
-            let of = ExprId(program.exprs.len() as u32 - 1);
-            program.exprs.push(Expr::Neg { of });
+            let operand = ExprId(program.exprs.len() as u32 - 1);
+            program.exprs.push(Expr::Neg { operand });
         }
         let value = ExprId(program.exprs.len() as u32 - 1);
         program.scenarios[0].vars.push((SlotId(2), value));
@@ -157,15 +157,15 @@ fn invariant_7_parameters_are_in_range() {
         Expr::RandomText { count: zero, max: (1 << 20) + 1 },
         Expr::RandomHex { digits: 0 },
         Expr::RandomHex { digits: 1_025 },
-        Expr::StableHex { of: zero, digits: 0 },
-        Expr::StableHex { of: zero, digits: 1_025 },
-        Expr::StablePick { of: zero, items: [].into() },
-        Expr::Lookup { of: zero, items: [].into() },
-        Expr::Lookup { of: zero, items: [zero].into() },
-        Expr::Lookup { of: zero, items: [ExprId(6), zero].into() },
-        Expr::Nth { of: zero, items: [].into() },
-        Expr::Round { of: zero, digits: 16 },
-        Expr::Pad { of: zero, width: 1_025 },
+        Expr::StableHex { operand: zero, digits: 0 },
+        Expr::StableHex { operand: zero, digits: 1_025 },
+        Expr::StablePick { operand: zero, items: [].into() },
+        Expr::Lookup { operand: zero, items: [].into() },
+        Expr::Lookup { operand: zero, items: [zero].into() },
+        Expr::Lookup { operand: zero, items: [ExprId(6), zero].into() },
+        Expr::Nth { operand: zero, items: [].into() },
+        Expr::Round { operand: zero, digits: 16 },
+        Expr::Pad { operand: zero, width: 1_025 },
         Expr::RandomZipf { n: 0, s: 1.0 },
         Expr::RandomZipf { n: limits::ZIPF_N + 1, s: 1.0 },
         Expr::RandomZipf { n: 9, s: 0.0 },
@@ -187,7 +187,7 @@ fn invariant_7_parameters_are_in_range() {
     assert_eq!(with_var(|_| Expr::Const { value: value.clone() }).unwrap_err().fault, too_deep);
     let constant = broken(|p| span(p, 0).constants[0].1 = value);
     assert_eq!(constant, Place::Block(BlockId(0)).broken(too_deep));
-    let twice = |text: &str| Fault::Twice { what: "key", text: text.into() };
+    let twice = |text: &str| Fault::Twice { subject: "key", text: text.into() };
     let map = with_var(|m| {
         let key = m.text("k");
         Expr::Const { value: Constant::Map([(key, Constant::Int(1)), (key, Constant::Bytes([1].into()))].into()) }
@@ -215,7 +215,7 @@ fn invariant_8_vars_and_resources_read_only_what_is_there() {
         assert!(matches!(found.fault, Fault::NotHere(_)), "{expr:?}: {found}");
     }
     let stable = valid(|p| {
-        p.exprs.push(Expr::StableUuid { of: ExprId(0) });
+        p.exprs.push(Expr::StableUuid { operand: ExprId(0) });
         let (key, value) = (p.attrs[0], ExprId(p.exprs.len() as u32 - 1));
         p.resources[0].attributes.push((key, value));
     });
@@ -230,14 +230,14 @@ fn invariant_9_evaluation_and_text_have_an_end() {
         for _ in 0..30 {
             last = maker.expr(Expr::Binary { operator: Operator::Mul, left: last, right: last });
         }
-        Expr::Text { of: last }
+        Expr::Text { operand: last }
     });
-    assert!(matches!(doubled.unwrap_err().fault, Fault::TooMany { what: "expressions to evaluate", .. }));
+    assert!(matches!(doubled.unwrap_err().fault, Fault::TooMany { subject: "expressions to evaluate", .. }));
     let long = with_var(|maker| {
         let part = maker.constant(&"x".repeat(limits::TEXT_BYTES));
         Expr::Concat { parts: vec![part; 257].into() }
     });
-    assert!(matches!(long.unwrap_err().fault, Fault::TooMany { what: "bytes of text in a trace", .. }));
+    assert!(matches!(long.unwrap_err().fault, Fault::TooMany { subject: "bytes of text in a trace", .. }));
     // The same happens with a slot that is set repeatedly.
     let slot = broken(|p| {
         p.exprs.push(Expr::Slot { slot: SlotId(1) });
@@ -247,14 +247,14 @@ fn invariant_9_evaluation_and_text_have_an_end() {
         p.scenarios[0].vars.extend([(SlotId(1), value); 30]);
     });
     assert_eq!(slot.place, Place::Scenario(ScenarioId(0)));
-    assert!(matches!(slot.fault, Fault::TooMany { what: "bytes of text in a trace", .. }));
+    assert!(matches!(slot.fault, Fault::TooMany { subject: "bytes of text in a trace", .. }));
 }
 
 #[test]
 fn invariant_10_scenarios() {
     assert_eq!(broken(|p| p.scenarios.clear()), Place::Program.broken(Fault::NoScenario));
     let twice = broken(|p| p.scenarios[1].name = p.scenarios[0].name);
-    assert!(matches!(twice.fault, Fault::Twice { what: "scenario", .. }));
+    assert!(matches!(twice.fault, Fault::Twice { subject: "scenario", .. }));
     let no_weight = broken(|p| p.scenarios.iter_mut().for_each(|s| s.weight = 0.0));
     assert_eq!(no_weight, Place::Program.broken(Fault::NoWeight));
     for weight in [-1.0, f64::NAN, f64::INFINITY] {
@@ -334,13 +334,16 @@ fn invariant_22_the_parts_of_a_mix_stand_before_it_and_are_no_mixes() {
     let itself = with_dists([fixed(), mix(1)]).unwrap_err();
     assert_eq!(itself, at(1).broken(Fault::Part { part: DistId(1) }));
     assert_eq!(with_dists([mix(1), fixed()]).unwrap_err(), at(0).broken(Fault::Part { part: DistId(1) }));
-    assert!(matches!(with_dists([mix(9)]).unwrap_err().fault, Fault::OutOfRange { what: "dist", id: 9, len: 1 }));
-    assert!(matches!(with_dists([fixed(), when(0, 9)]).unwrap_err().fault, Fault::OutOfRange { what: "dist", .. }));
-    assert!(matches!(with_dists([fixed(), when(999, 0)]).unwrap_err().fault, Fault::OutOfRange { what: "expr", .. }));
+    assert!(matches!(with_dists([mix(9)]).unwrap_err().fault, Fault::OutOfRange { subject: "dist", id: 9, len: 1 }));
+    assert!(matches!(with_dists([fixed(), when(0, 9)]).unwrap_err().fault, Fault::OutOfRange { subject: "dist", .. }));
+    assert!(matches!(
+        with_dists([fixed(), when(999, 0)]).unwrap_err().fault,
+        Fault::OutOfRange { subject: "expr", .. }
+    ));
     let nested = with_dists([fixed(), mix(0), mix(1)]).unwrap_err();
     assert_eq!(nested, at(2).broken(Fault::Range("no part of a mix is a mix")));
     let computed = (DistForm::Computed { value: ExprId(999), unit: 1 }, 1);
-    assert!(matches!(with_dists([computed]).unwrap_err().fault, Fault::OutOfRange { what: "expr", .. }));
+    assert!(matches!(with_dists([computed]).unwrap_err().fault, Fault::OutOfRange { subject: "expr", .. }));
     let missing = broken(|p| p.blocks[2].code[2] = Inst::DelayDist { dist: DistId(0) });
     assert_eq!((missing.place, missing.fault.to_string()), (inst(2, 2), "dist0 is out of range, there are 0".into()));
 }
@@ -386,9 +389,9 @@ fn invariant_26_incidents_have_windows() {
         assert_eq!(with(vec![incident.clone()]), at.broken(Fault::Range(rule)), "{incident:?}");
     }
     let twice = with(vec![incident(start, 1, None), incident(start, 2, None)]);
-    assert!(matches!(twice.fault, Fault::Twice { what: "incident", .. }), "{twice}");
+    assert!(matches!(twice.fault, Fault::Twice { subject: "incident", .. }), "{twice}");
     let missing = broken(|p| p.exprs.push(Expr::Incident { incident: IncidentId(3) }));
-    assert!(matches!(missing.fault, Fault::OutOfRange { what: "incident", id: 3, len: 0 }), "{missing}");
+    assert!(matches!(missing.fault, Fault::OutOfRange { subject: "incident", id: 3, len: 0 }), "{missing}");
 }
 
 #[test]
@@ -412,8 +415,8 @@ fn invariant_26_rollouts_have_resources_in_order() {
     assert_eq!(with(&[(1, 0), (0, 0)]).unwrap_err(), rule);
     assert_eq!(with(&[(1, 0), (1, 0)]).unwrap_err(), rule);
     let fault = |rollouts: &[(u32, u32)]| with(rollouts).unwrap_err().fault;
-    assert!(matches!(fault(&[(2, 0)]), Fault::OutOfRange { what: "incident", id: 2, len: 2 }));
-    assert!(matches!(fault(&[(0, 1)]), Fault::OutOfRange { what: "instance", id: 1, len: 1 }));
+    assert!(matches!(fault(&[(2, 0)]), Fault::OutOfRange { subject: "incident", id: 2, len: 2 }));
+    assert!(matches!(fault(&[(0, 1)]), Fault::OutOfRange { subject: "instance", id: 1, len: 1 }));
 }
 
 /// The expressions of a distribution are checked where it is sampled, like all other expressions.
@@ -468,7 +471,7 @@ fn invariant_25_malformations() {
     let out_of_range = |edit: Edit, table: &str| {
         let found = with(edit);
         assert_eq!(found.place, Place::Malformation(0));
-        assert!(matches!(found.fault, Fault::OutOfRange { what, .. } if what == table), "{found}");
+        assert!(matches!(found.fault, Fault::OutOfRange { subject, .. } if subject == table), "{found}");
     };
     out_of_range(|m| m.blocks = vec![BlockId(999)], "block");
     out_of_range(|m| m.kind = Malform::Late { by: DistId(999) }, "dist");

@@ -37,22 +37,23 @@ impl Reader<'_> {
         None
     }
 
-    /// Reports that `what` takes something else than what was found.
+    /// Reports that `subject` takes something else than what was found.
     pub fn mistyped<T>(
         &mut self,
-        what: &str,
+        subject: &str,
         expected: &'static str,
         found: String,
         instead: Option<String>,
         at: Loc,
     ) -> Option<T> {
-        self.fail(Problem::Mistyped { what: what.into(), expected, found, instead }, at)
+        self.fail(Problem::Mistyped { subject: subject.into(), expected, found, instead }, at)
     }
 
     /// Reports that a change was given something that it does not take.
     pub fn misused<T>(&mut self, kind: Kind, found: String, at: Loc) -> Option<T> {
-        let (what, instead) = (format!("`{}`", kind.word()), format!("for example `{}`", kind.example(self.is_flag)));
-        self.mistyped(&what, kind.takes(), found, Some(instead), at)
+        let (subject, instead) =
+            (format!("`{}`", kind.word()), format!("for example `{}`", kind.example(self.is_flag)));
+        self.mistyped(&subject, kind.takes(), found, Some(instead), at)
     }
 
     /// Reads what is written behind the word of a change, which stands at `at`.
@@ -108,7 +109,7 @@ impl Reader<'_> {
         if self.known.is_empty() || self.keys(place).contains(key) {
             return;
         }
-        let what = match place {
+        let subject = match place {
             Place::Span => "attribute",
             Place::Resource => "resource attribute",
             Place::Events => "attribute of an event",
@@ -117,14 +118,14 @@ impl Reader<'_> {
         let keys = self.keys(place);
         let nearest = if is_one_of_many { None } else { nearest(key, keys.iter().map(String::as_str)) };
         let among = keys.iter().take(MOST_NAMED).cloned().collect();
-        let problem = Problem::NeverThisValue { what, value: key.into(), nearest, among };
+        let problem = Problem::NeverThisValue { subject, value: key.into(), nearest, among };
         self.diagnostics.push(Diagnostic::new(problem, at));
     }
 
     fn not_a_field<T>(&mut self, kind: Kind, name: &str, instead: String, at: Loc) -> Option<T> {
-        let what = format!("`{}`", kind.word());
+        let subject = format!("`{}`", kind.word());
         let expected = if kind == Kind::Any { "the name of a field" } else { "a field that it can change" };
-        self.mistyped(&what, expected, format!("`{name}`"), Some(format!("it takes {instead}")), at)
+        self.mistyped(&subject, expected, format!("`{name}`"), Some(format!("it takes {instead}")), at)
     }
 
     fn selector(&mut self, kind: Kind, name: &str, at: Loc) -> Option<Selector> {
@@ -204,7 +205,7 @@ impl Reader<'_> {
                 let instead = value.as_quoted();
                 self.mistyped("`set`", "values that are written out", value.described(), instead, value.loc)
             }
-            (Field::Text(of), Some(text), _) => Some(Setting::Text(of, text.into())),
+            (Field::Text(field), Some(text), _) => Some(Setting::Text(field, text.into())),
             (Field::Kind, Some(name), _) => match SpanKind::ALL.into_iter().find(|kind| kind.name() == name) {
                 Some(kind) => Some(Setting::Kind(kind)),
                 None => {
@@ -299,13 +300,17 @@ impl Reader<'_> {
     }
 
     /// Reads a change that edits texts.
-    fn edit(&mut self, kind: Kind, of: Option<Selector>, value: &Given) -> Option<Deed> {
+    fn edit(&mut self, kind: Kind, selector: Option<Selector>, value: &Given) -> Option<Deed> {
         match (kind, value.items()) {
-            (Kind::Truncate, [only]) if only.number(MOST).is_some() => Some(Deed::Truncate(of?, only.number(MOST)?)),
-            (Kind::Replace, [pattern, by]) if pattern.text().is_some() && by.text().is_some() => {
-                Some(Deed::Replace(of?, self.pattern(pattern)?, by.text()?.into()))
+            (Kind::Truncate, [only]) if only.number(MOST).is_some() => {
+                Some(Deed::Truncate(selector?, only.number(MOST)?))
             }
-            (Kind::Mask, [pattern]) if pattern.text().is_some() => Some(Deed::Mask(of?, Some(self.pattern(pattern)?))),
+            (Kind::Replace, [pattern, by]) if pattern.text().is_some() && by.text().is_some() => {
+                Some(Deed::Replace(selector?, self.pattern(pattern)?, by.text()?.into()))
+            }
+            (Kind::Mask, [pattern]) if pattern.text().is_some() => {
+                Some(Deed::Mask(selector?, Some(self.pattern(pattern)?)))
+            }
             _ => self.misused(kind, value.described(), value.loc),
         }
     }

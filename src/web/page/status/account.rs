@@ -63,29 +63,29 @@ impl Account {
     }
 
     fn delivered(account: &deliver::Account, unit: Unit) -> Account {
-        let of = |amount: Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
+        let count_of = |amount: Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
         let parts = [
-            ("Delivered", "ok", of(account.delivered)),
-            ("Rejected", "warn", of(account.total_rejected())),
-            ("Undelivered", "err", of(account.total_undelivered())),
-            ("In flight", "bar", of(account.in_flight)),
+            ("Delivered", "ok", count_of(account.delivered)),
+            ("Rejected", "warn", count_of(account.total_rejected())),
+            ("Undelivered", "err", count_of(account.total_undelivered())),
+            ("In flight", "bar", count_of(account.in_flight)),
         ];
-        let mut all: Vec<Cause> = causes(&account.undelivered, "err", of).collect();
-        all.extend(causes(&account.rejected, "warn", of));
-        if of(account.resent_unknown) > 0 {
+        let mut all: Vec<Cause> = causes(&account.undelivered, "err", count_of).collect();
+        all.extend(causes(&account.rejected, "warn", count_of));
+        if count_of(account.resent_unknown) > 0 {
             let text = "Sent again after an unknown outcome: the receiver may have these twice".into();
-            all.push(Cause { colour: "bar", text, amount: grouped(of(account.resent_unknown)) });
+            all.push(Cause { colour: "bar", text, amount: grouped(count_of(account.resent_unknown)) });
         }
-        Account { causes: all, checked: true, ..Account::new(of(account.generated), &parts, unit) }
+        Account { causes: all, checked: true, ..Account::new(count_of(account.generated), &parts, unit) }
     }
 
     /// Makes the account of the store's own writer to ClickHouse.
     fn written(written: &Written, unit: Unit) -> Account {
-        let of = |amount: Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
-        let lost = of(written.total_lost());
-        let (waiting, done) = (of(written.waiting), of(written.written));
+        let count_of = |amount: Amount| if unit == Unit::Spans { amount.spans } else { amount.traces };
+        let lost = count_of(written.total_lost());
+        let (waiting, done) = (count_of(written.waiting), count_of(written.written));
         let parts = [("Written", "ok", done), ("Lost", "err", lost), ("Waiting", "bar", waiting)];
-        let causes = causes(&written.lost, "err", of);
+        let causes = causes(&written.lost, "err", count_of);
         let account = Account::new(waiting + done + lost, &parts, unit);
         let note =
             "No exporter is set: traces are written to ClickHouse, but for those made while it was out of reach.";
@@ -150,12 +150,12 @@ impl Account {
 fn causes<'l>(
     losses: &'l BTreeMap<String, Loss>,
     colour: &'static str,
-    of: impl Fn(Amount) -> u64 + 'l,
+    count_of: impl Fn(Amount) -> u64 + 'l,
 ) -> impl Iterator<Item = Cause> + 'l {
     losses.iter().map(move |(name, loss)| Cause {
         colour,
         text: if loss.message.is_empty() { name.clone() } else { format!("{name}: {}", loss.message) },
-        amount: grouped(of(loss.amount)),
+        amount: grouped(count_of(loss.amount)),
     })
 }
 

@@ -33,10 +33,10 @@ impl ArrivalsChart {
         let Arrivals { from, step, buckets } = &overview.arrivals;
         let most = buckets.iter().map(|b| b.0).max().unwrap_or(0).max(1) as f64;
         let pitch = WIDTH / buckets.len().max(1) as f64;
-        let bars = |of: fn(&(u64, u64)) -> u64| {
+        let bars = |count_of: fn(&(u64, u64)) -> u64| {
             let mut path = String::new();
-            for (i, bucket) in buckets.iter().enumerate().filter(|(_, b)| of(b) > 0) {
-                bar(&mut path, i as f64 * pitch, pitch, of(bucket) as f64 / most);
+            for (i, bucket) in buckets.iter().enumerate().filter(|(_, b)| count_of(b) > 0) {
+                bar(&mut path, i as f64 * pitch, pitch, count_of(bucket) as f64 / most);
             }
             path
         };
