@@ -19,7 +19,7 @@ use std::sync::Arc;
   tracegen identify --manifest run.json 4bf92f3577b34da6a3ce929d0e0e4736
   tracegen identify --manifest monday.json --manifest tuesday.json ID ID
   tracegen identify --seed 42 ID ID ID            by the seed alone: of the run or not, index, tag of the run
-  tracegen identify --seed 42 orders.yaml ID      also the scenario
+  tracegen identify --seed 42 orders.yaml ID      also the scenario, unless scenarios have loads of their own
   tracegen identify --seed 42 --start 2026-01-01T00:00:00Z --rate 50/s orders.yaml ID
                                                   also the start of the trace; the tag is checked
 
@@ -96,7 +96,7 @@ fn identify_by_seed(seed: u64, paths: Vec<PathBuf>, ids: &[Id]) -> Result<(Strin
         true => None,
         false => {
             let plan = Arc::new(scenarios::plan(&paths)?);
-            // The scenario of a trace does not depend on when it starts.
+            // For the scenario of most plans' traces it makes no difference when they start.
             let any = Schedule::new(0, Arrivals::Even { count: 1, per_ns: 1 });
             Some(Run::new(plan, seed, any.map_err(|e| Failure::usage(e.to_string()))?))
         }
@@ -106,9 +106,12 @@ fn identify_by_seed(seed: u64, paths: Vec<PathBuf>, ids: &[Id]) -> Result<(Strin
     for id in ids {
         let line = match identity.decode(*id) {
             Some((tag, index)) => {
-                let scenario = run.as_ref().map(|run| {
-                    let plan = run.plan();
-                    format!(", {}", foreign(plan.text(plan.scenarios[run.scenario(index).index()].name)))
+                let scenario = run.as_ref().map(|run| match run.schedule_decides_scenarios() {
+                    true => ", of a scenario that depends on the schedule: give its --start, or a --manifest".into(),
+                    false => {
+                        let plan = run.plan();
+                        format!(", {}", foreign(plan.text(plan.scenarios[run.scenario(index).index()].name)))
+                    }
                 });
                 format!("trace {index} of the run with tag {tag:08x}{}", scenario.unwrap_or_default())
             }

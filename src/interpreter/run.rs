@@ -137,6 +137,11 @@ impl Run {
         own.unwrap_or_else(|| self.choice.scenario(index, start))
     }
 
+    /// Reports whether the scenario of a trace depends on the schedule, and not on the trace's index alone.
+    pub fn schedule_decides_scenarios(&self) -> bool {
+        self.plan().have_own_source().contains(&true) || self.choice.is_changing()
+    }
+
     pub(super) fn choice(&self) -> &Choice {
         &self.choice
     }
