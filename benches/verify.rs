@@ -59,8 +59,7 @@ fn verified(run: &Run, file: &Path, policy: &Policy) -> Report {
 
 /// Makes a policy whose rules read all kinds of values of each trace.
 fn policy(run: &Run) -> Policy {
-    let mut known = Vocabulary::default();
-    known.add(run.plan());
+    let known = Vocabulary::of([&**run.plan()]);
     let mut reader = PolicyReader::new(&known);
     reader.rule("rule", "drop: root.name == 'GET /healthz'");
     reader.rule("rule", "keep: failed or duration_ms >= 801");

@@ -292,8 +292,7 @@ impl Explain {
 
     /// Compiles the conditions of `--where`.
     fn conditions(&self, plan: &Plan) -> Result<Vec<Condition<TraceValue>>, Failure> {
-        let mut known = Vocabulary::default();
-        known.add(plan);
+        let known = Vocabulary::of([plan]);
         let (mut sources, mut diagnostics) = (Sources::default(), vec![]);
         let mut compiled = vec![];
         for text in &self.conditions {

@@ -142,12 +142,9 @@ impl Sink {
 
     /// Returns the names that the run's traces can have, as far as the manifest is there yet.
     fn vocabulary(&self) -> Vocabulary {
-        let mut known = Vocabulary::default();
-        let run = self.manifest.as_ref().filter(|_| self.verdict.has_conditions());
-        if let Some(Ok(run)) = run.map(|manifest| trial::known(manifest)) {
-            run.archive.plans().for_each(|plan| known.add(plan));
-        }
-        known
+        let manifest = self.manifest.as_ref().filter(|_| self.verdict.has_conditions());
+        let run = manifest.and_then(|manifest| trial::known(manifest).ok());
+        Vocabulary::of(run.iter().flat_map(|run| run.archive.plans()))
     }
 
     async fn bind(&self) -> Result<Vec<TcpListener>, Failure> {

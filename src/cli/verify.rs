@@ -72,8 +72,7 @@ impl Verify {
         };
         let from = source(&self.from, files)?;
         let runs = self.source.open(scenarios)?;
-        let mut known = Vocabulary::default();
-        runs.iter().flat_map(|run| run.archive.plans()).for_each(|plan| known.add(plan));
+        let known = Vocabulary::of(runs.iter().flat_map(|run| run.archive.plans()));
         let policy = self.verdict.policy(&known)?;
         if runs.len() > 1 {
             can_be_read_again(&from)?;

@@ -164,7 +164,7 @@ impl Compiler<'_> {
     fn binary<V: Subject>(&mut self, operator: Binary, left: &Node, right: &Node, loc: Loc) -> Option<Typed<V>> {
         let (a, b) = (self.term::<V>(left), self.term::<V>(right));
         let (a, b) = (a?, b?);
-        let (operator, sign) = operator_of(operator);
+        let (operator, sign) = (operator_of(operator), operator.sign());
         match operator {
             Operator::And | Operator::Or => {
                 let (a, b) = (self.truth(sign, a, left.loc), self.truth(sign, b, right.loc));
@@ -266,20 +266,20 @@ fn typed<V>(term: Term<V>, kind: Kind) -> Option<Typed<V>> {
     Some(Typed { term, kind })
 }
 
-fn operator_of(operator: Binary) -> (Operator, &'static str) {
+fn operator_of(operator: Binary) -> Operator {
     match operator {
-        Binary::Or => (Operator::Or, "or"),
-        Binary::And => (Operator::And, "and"),
-        Binary::Eq | Binary::In => (Operator::Eq, "=="),
-        Binary::Ne => (Operator::Ne, "!="),
-        Binary::Lt => (Operator::Lt, "<"),
-        Binary::Le => (Operator::Le, "<="),
-        Binary::Gt => (Operator::Gt, ">"),
-        Binary::Ge => (Operator::Ge, ">="),
-        Binary::Add => (Operator::Add, "+"),
-        Binary::Sub => (Operator::Sub, "-"),
-        Binary::Mul => (Operator::Mul, "*"),
-        Binary::Div => (Operator::Div, "/"),
-        Binary::Rem => (Operator::Rem, "%"),
+        Binary::Or => Operator::Or,
+        Binary::And => Operator::And,
+        Binary::Eq | Binary::In => Operator::Eq,
+        Binary::Ne => Operator::Ne,
+        Binary::Lt => Operator::Lt,
+        Binary::Le => Operator::Le,
+        Binary::Gt => Operator::Gt,
+        Binary::Ge => Operator::Ge,
+        Binary::Add => Operator::Add,
+        Binary::Sub => Operator::Sub,
+        Binary::Mul => Operator::Mul,
+        Binary::Div => Operator::Div,
+        Binary::Rem => Operator::Rem,
     }
 }

@@ -47,9 +47,7 @@ fn run() -> Arc<Run> {
 }
 
 fn vocabulary(run: &Run) -> Vocabulary {
-    let mut known = Vocabulary::default();
-    known.add(run.plan());
-    known
+    Vocabulary::of([&**run.plan()])
 }
 
 fn read<V: Subject>(text: &str, known: &Vocabulary) -> (Option<Condition<V>>, Vec<Diagnostic>) {

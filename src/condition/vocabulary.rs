@@ -22,6 +22,13 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// Returns the names in the traces of these plans.
+    pub fn of<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vocabulary {
+        let mut known = Vocabulary::default();
+        plans.into_iter().for_each(|plan| known.add(plan));
+        known
+    }
+
     /// Reports whether no plan is known.
     pub fn is_empty(&self) -> bool {
         self.scenarios.is_empty()
@@ -33,7 +40,7 @@ impl Vocabulary {
     }
 
     /// Adds the names of a plan.
-    pub fn add(&mut self, plan: &Plan) {
+    fn add(&mut self, plan: &Plan) {
         let text = |id| plan.text(id).to_string();
         self.scenarios.extend(plan.scenarios.iter().map(|scenario| text(scenario.name)));
         self.services.extend(plan.services.iter().map(|service| text(service.name)));

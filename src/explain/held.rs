@@ -111,8 +111,7 @@ struct Exact<'a> {
 
 impl<'a> Exact<'a> {
     fn of(run: &Run, explanation: &'a Explanation) -> Exact<'a> {
-        let mut known = Vocabulary::default();
-        known.add(run.plan());
+        let known = Vocabulary::of([&**run.plan()]);
         Exact { known, parts: &explanation.parts, is_malformed: !run.plan().malformations.is_empty() }
     }
 

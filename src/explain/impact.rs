@@ -68,7 +68,7 @@ pub fn impacts(
         Ok(explain(&Arc::new(run), samples, threads, progress))
     };
     let before = under(&InForce::new(), &mean)?;
-    let incidents = (0..plan.incidents.len()).map(|at| IncidentId(at as u32));
+    let incidents = plan.incident_ids();
     let impact = |incident| {
         let by = rates.mean_during(incident);
         let during = under(&InForce::from([incident]), &by)?;

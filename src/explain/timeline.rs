@@ -12,7 +12,7 @@ use super::rates::{Mix, Rates, mix};
 use super::sample::{self, Period, Seen};
 use super::{Explanation, Parts};
 use crate::interpreter::{Arrivals, Beginning, Epoch, Run, Schedule, ScheduleError};
-use crate::plan::{InForce, IncidentId, Plan};
+use crate::plan::{InForce, Plan};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -176,8 +176,7 @@ fn steps(from: u64, to: u64, step: u64) -> impl Iterator<Item = (u64, u64)> {
 
 /// Returns the times at which a window of any incident opens or closes, after `from` and before `to`.
 fn edges(run: &Run, from: u64, to: u64) -> impl Iterator<Item = u64> + '_ {
-    let incidents = (0..run.plan().incidents.len()).map(|at| IncidentId(at as u32));
-    let windows = incidents.flat_map(move |incident| run.windows(incident).between(from, to));
+    let windows = run.plan().incident_ids().flat_map(move |incident| run.windows(incident).between(from, to));
     windows.flat_map(|window| [window.start, window.end]).filter(move |time| (from + 1..to).contains(time))
 }
 

@@ -139,7 +139,7 @@ impl Run {
 
     /// Reports whether the scenario of a trace depends on the schedule, and not on the trace's index alone.
     pub fn schedule_decides_scenarios(&self) -> bool {
-        self.plan().have_own_source().contains(&true) || self.choice.is_changing()
+        self.plan().load.iter().any(|source| source.scenario.is_some()) || self.choice.is_changing()
     }
 
     pub(super) fn choice(&self) -> &Choice {

@@ -9,7 +9,7 @@ pub(super) struct Surges(Box<[(IncidentId, Windows, RateChange)]>);
 impl Surges {
     /// Returns the surges of a run that starts at `start`, in ns since 1970, if `is_wanted` holds for what they change.
     pub fn new(plan: &Plan, start: u64, is_wanted: impl Fn(&RateChange) -> bool) -> Surges {
-        let incidents = plan.incidents.iter().zip((0..).map(IncidentId));
+        let incidents = plan.incidents.iter().zip(plan.incident_ids());
         let surges = incidents.filter_map(|(incident, id)| {
             let change = incident.rate.clone().filter(&is_wanted)?;
             Some((id, incident.windows(start), change))

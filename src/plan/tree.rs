@@ -1,7 +1,7 @@
 //! The shape of a plan: a tree of calls for each scenario. The verifier builds it. The [`Plan`] answers which scenario a
 //! block belongs to, what calls it, and which spans there are.
 
-use super::{BlockId, Form, Inst, Plan, Program, SCOPE, ScenarioId, Scope, ServiceId, SpanForm};
+use super::{BlockId, Form, IncidentId, Inst, Plan, Program, SCOPE, ScenarioId, Scope, ServiceId, SpanForm};
 
 /// The places of all blocks of a program in the trees of calls.
 #[derive(Clone, Debug)]
@@ -133,6 +133,11 @@ impl Program {
     /// Returns all scenarios, in order.
     pub fn scenario_ids(&self) -> impl ExactSizeIterator<Item = ScenarioId> + use<> {
         (0..self.scenarios.len()).map(|scenario| ScenarioId(scenario as u32))
+    }
+
+    /// Returns all incidents, in order.
+    pub fn incident_ids(&self) -> impl ExactSizeIterator<Item = IncidentId> + use<> {
+        (0..self.incidents.len()).map(|incident| IncidentId(incident as u32))
     }
 
     /// Returns all blocks, in order.

@@ -138,6 +138,27 @@ pub fn tree_order(spans: impl Iterator<Item = (u64, Option<u64>, u64)>) -> Vec<u
 }
 
 impl StoredSpan {
+    /// Returns a span with nothing in it.
+    pub fn empty() -> StoredSpan {
+        StoredSpan {
+            id: 0,
+            parent: None,
+            name: String::new(),
+            kind: SpanKind::Unspecified,
+            service: String::new(),
+            scope: Scope::default(),
+            trace_state: String::new(),
+            flags: None,
+            start: 0,
+            duration: 0,
+            status: Status::Unset,
+            resource: vec![],
+            attributes: vec![],
+            events: vec![],
+            links: vec![],
+        }
+    }
+
     pub fn failed(&self) -> bool {
         matches!(self.status, Status::Error(_))
     }
@@ -162,19 +183,8 @@ mod tests {
         let span = |(id, parent, start): &(u64, u64, u64)| StoredSpan {
             id: *id,
             parent: (*parent != 0).then_some(*parent),
-            name: String::new(),
-            kind: SpanKind::Unspecified,
-            service: String::new(),
-            scope: Scope::default(),
-            trace_state: String::new(),
-            flags: None,
             start: *start,
-            duration: 0,
-            status: Status::Unset,
-            resource: vec![],
-            attributes: vec![],
-            events: vec![],
-            links: vec![],
+            ..StoredSpan::empty()
         };
         StoredTrace::new([0; 16], None, spans.iter().map(span).collect()).spans.iter().map(|s| s.id).collect()
     }

@@ -133,12 +133,12 @@ impl Settlement<'_> {
             first_index: trace.index,
             first_trace: format!("{:032x}", u128::from_be_bytes(trace.id)),
         });
-        let mut sent = trace.spans.iter().enumerate().filter(|(ordinal, _)| slot.sends(*ordinal));
+        let sent = trace.spans.iter().enumerate().filter(|(ordinal, _)| slot.sends(*ordinal));
         losses.traces += 1;
         losses.whole_traces += arrived.is_none() as u64;
         losses.failed_traces += sent.clone().any(|(_, span)| span.failure != NONE) as u64;
         let is_lost = |ordinal| slot.is_due(ordinal) && !arrived.is_some_and(|arrived| arrived.has(ordinal));
-        sent.by_ref().filter(|(ordinal, _)| is_lost(*ordinal)).for_each(|(_, span)| {
+        sent.filter(|(ordinal, _)| is_lost(*ordinal)).for_each(|(_, span)| {
             losses.first_start = losses.first_start.min(span.start);
             losses.last_start = losses.last_start.max(span.start);
         });

@@ -2,10 +2,10 @@
 
 use super::App;
 pub use super::library::changes::Episode;
-use super::library::changes::{self, Condition, Effect, Refusal, Started};
+use super::library::changes::{self, Changes, Condition, Effect, Refusal, Started};
 use crate::clock;
 use crate::explain::causes;
-use crate::plan::{IncidentId, Plan, Window};
+use crate::plan::{Plan, Window};
 use crate::text::listed;
 use crate::text::quantity::SECOND;
 use std::sync::Arc;
@@ -68,8 +68,8 @@ pub enum Wish {
 pub fn entries(app: &App, now: u64) -> Vec<Entry> {
     let shelf = app.library.shelf();
     let (plan, start) = (&shelf.good.plan, app.session.opening());
-    let ids = (0..plan.incidents.len()).map(|at| IncidentId(at as u32));
-    let mut entries: Vec<Entry> = ids
+    let mut entries: Vec<Entry> = plan
+        .incident_ids()
         .map(|id| {
             let incident = &plan.incidents[id.index()];
             let name = plan.text(incident.name).to_owned();
@@ -120,7 +120,7 @@ pub fn episodes(app: &App, from: u64, to: u64) -> Vec<Episode> {
     let (from, to) = (from.max(start), to.min(clock::now()));
     let mut episodes: Vec<Episode> =
         shelf.changes.past().filter(|past| past.from < to && past.to > from).cloned().collect();
-    for id in (0..plan.incidents.len()).map(|at| IncidentId(at as u32)) {
+    for id in plan.incident_ids() {
         let incident = &plan.incidents[id.index()];
         let mut windows = incident.windows(start).between(from, to).peekable();
         if windows.peek().is_none() {
@@ -138,13 +138,12 @@ pub fn episodes(app: &App, from: u64, to: u64) -> Vec<Episode> {
     episodes
 }
 
-/// Does what is wished, which compiles the scenario files and so takes a while.
+/// Does what is wished.
 ///
 /// # Errors
 /// It is not possible; nothing is changed.
-pub fn carry_out(app: &App, wish: Wish) -> Result<(), Refusal> {
-    let now = clock::now();
-    let change = |changes: &mut changes::Changes, plan: &Plan| match wish {
+pub async fn carry_out(app: &Arc<App>, wish: Wish) -> Result<(), Refusal> {
+    let change = |changes: &mut Changes, plan: &Plan, now| match wish {
         Wish::Start { name, minutes } => {
             let to = now + length(minutes)?;
             changes.start(Started { name, from: now, to, made: None }, plan)
@@ -160,19 +159,28 @@ pub fn carry_out(app: &App, wish: Wish) -> Result<(), Refusal> {
         }
         Wish::End { name } => changes.end(&name, now, plan),
     };
-    app.library.change(now, change, |plan| app.session.replace_plan(plan))?;
-    app.cache.clear();
-    Ok(())
+    make(app, change).await
 }
 
-/// Does the same as [`carry_out`] on a thread on which it may take its time.
+/// Makes a change, at the time that is passed to it, in ns since 1970. The scenario files are compiled with it, on a thread on
+/// which that may take its time.
 ///
 /// # Errors
 /// It is not possible; nothing is changed.
-pub async fn carry_out_in_turn(app: &Arc<App>, wish: Wish) -> Result<(), Refusal> {
+async fn make(
+    app: &Arc<App>,
+    change: impl FnOnce(&mut Changes, &Plan, u64) -> Result<(), Refusal> + Send + 'static,
+) -> Result<(), Refusal> {
     let app = app.clone();
-    let done = tokio::task::spawn_blocking(move || carry_out(&app, wish)).await;
-    done.unwrap_or_else(|_| Err(broke_off()))
+    let made = move || {
+        let now = clock::now();
+        let change = |changes: &mut Changes, plan: &Plan| change(changes, plan, now);
+        app.library.change(now, change, |plan| app.session.replace_plan(plan))?;
+        app.cache.clear();
+        Ok(())
+    };
+    let broke_off = |_| Err(Refusal::conflict("The change broke off: try again."));
+    tokio::task::spawn_blocking(made).await.unwrap_or_else(broke_off)
 }
 
 /// Returns the error conditions of the plan in use that have a chance, each with its chance and that of its file, in per cent.
@@ -187,38 +195,27 @@ pub fn conditions(app: &App) -> Vec<(Condition, f64, f64)> {
     conditions.collect()
 }
 
-/// Sets the chances of error conditions in per cent, or takes those of their files again, on a thread on which it may take its
-/// time.
+/// Sets the chances of error conditions in per cent, or takes those of their files again.
 ///
 /// # Errors
 /// There is no such condition, or a chance is not possible; nothing is changed.
-pub async fn set_in_turn(app: &Arc<App>, wanted: Vec<(Condition, Option<f64>)>) -> Result<(), Refusal> {
-    let app = app.clone();
-    let set = move || {
-        let known: Vec<Condition> = conditions(&app).into_iter().map(|(condition, _, _)| condition).collect();
-        let change = |changes: &mut changes::Changes, _: &Plan| {
-            for (condition, percent) in wanted {
-                if !known.contains(&condition) {
-                    let Condition { scenario, operation, error, .. } = condition;
-                    let problem = format!("`{operation}` in `{scenario}` has no error `{error}` with a chance.");
-                    return Err(Refusal::of("", problem));
-                }
-                if percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
-                    return Err(Refusal::of("", "A chance is a percentage from 0 to 100."));
-                }
-                changes.set(condition, percent.map(|percent| percent / 100.0));
+pub async fn set_chances(app: &Arc<App>, wanted: Vec<(Condition, Option<f64>)>) -> Result<(), Refusal> {
+    let change = |changes: &mut Changes, plan: &Plan, _| {
+        let known = changes::conditions(plan);
+        for (condition, percent) in wanted {
+            if !known.iter().any(|at| at.condition == condition) {
+                let Condition { scenario, operation, error, .. } = condition;
+                let problem = format!("`{operation}` in `{scenario}` has no error `{error}` with a chance.");
+                return Err(Refusal::of("", problem));
             }
-            Ok(())
-        };
-        app.library.change(clock::now(), change, |plan| app.session.replace_plan(plan))?;
-        app.cache.clear();
+            if percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
+                return Err(Refusal::of("", "A chance is a percentage from 0 to 100."));
+            }
+            changes.set(condition, percent.map(|percent| percent / 100.0));
+        }
         Ok(())
     };
-    tokio::task::spawn_blocking(set).await.unwrap_or_else(|_| Err(broke_off()))
-}
-
-fn broke_off() -> Refusal {
-    Refusal::conflict("The change broke off: try again.")
+    make(app, change).await
 }
 
 /// Converts minutes to ns.
@@ -231,7 +228,7 @@ fn length(minutes: f64) -> Result<u64, Refusal> {
 }
 
 /// Returns a name for an incident that has none: that of what it is for, with a number if there is one already.
-fn name_of(effect: &Effect, changes: &changes::Changes, plan: &Plan) -> String {
+fn name_of(effect: &Effect, changes: &Changes, plan: &Plan) -> String {
     let of = [&effect.operation, &effect.service, &effect.scenario].into_iter().flatten().next();
     let subject = match effect {
         Effect { down: true, .. } => "down",

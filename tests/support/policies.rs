@@ -17,7 +17,5 @@ pub fn inputs() -> Vec<PathBuf> {
 /// Returns the names that a run of the shop can have.
 pub fn vocabulary() -> Vocabulary {
     let loaded = language::load(&["scenarios/examples/shop.yaml".into()]);
-    let mut known = Vocabulary::default();
-    known.add(&compile_loaded(loaded).1.plan.unwrap());
-    known
+    Vocabulary::of([&compile_loaded(loaded).1.plan.unwrap()])
 }

@@ -39,7 +39,7 @@ impl Expressions<'_> {
         }
         let (a, b) = (self.node(left), self.node(right));
         let (a, b) = (a?, b?);
-        let sign = sign(operator);
+        let sign = operator.sign();
         let plan = |operator| Expr::Binary { operator, left: a.expr, right: b.expr };
         let optional = a.ty.optional || b.ty.optional;
         match operator {
@@ -176,24 +176,5 @@ impl Expressions<'_> {
         if typed.ty.optional {
             self.report.add(Problem::MayBeAbsent, loc);
         }
-    }
-}
-
-fn sign(operator: Binary) -> &'static str {
-    match operator {
-        Binary::Or => "or",
-        Binary::And => "and",
-        Binary::Eq => "==",
-        Binary::Ne => "!=",
-        Binary::Lt => "<",
-        Binary::Le => "<=",
-        Binary::Gt => ">",
-        Binary::Ge => ">=",
-        Binary::In => "in",
-        Binary::Add => "+",
-        Binary::Sub => "-",
-        Binary::Mul => "*",
-        Binary::Div => "/",
-        Binary::Rem => "%",
     }
 }

@@ -4,8 +4,8 @@
 use super::deed::{Deed, Effect, Setting};
 use super::field::{Place, Selector};
 use super::{Changes, Rule, Turn};
-use crate::plan::{ResourceId, SpanKind};
-use crate::trace::{Resources, Scope, Status, StoredSpan};
+use crate::plan::ResourceId;
+use crate::trace::{Resources, StoredSpan};
 
 /// The resources of a run after the changes.
 pub struct SharedChanges {
@@ -26,7 +26,7 @@ impl Changes {
     pub fn shared(&self, resources: &Resources) -> SharedChanges {
         let (mut changed, mut turns) = (Resources::default(), vec![]);
         for attributes in &resources.attributes {
-            let mut span = StoredSpan { resource: attributes.clone(), ..empty() };
+            let mut span = StoredSpan { resource: attributes.clone(), ..StoredSpan::empty() };
             turns.push(Vec::from_iter(self.rules.iter().zip(self.is_shared.iter()).map(|(rule, is_shared)| {
                 let made = *is_shared
                     && rule.deeds.iter().fold(false, |made, deed| (deed.apply(&mut span) == Effect::Changed) | made);
@@ -68,26 +68,5 @@ fn is_of_resource(deed: &Deed) -> bool {
             matches!(selector, Selector::Attribute(Place::Resource, _) | Selector::Family(Place::Resource, _))
         }
         _ => false,
-    }
-}
-
-/// Returns a span with nothing in it, in which a resource is changed.
-fn empty() -> StoredSpan {
-    StoredSpan {
-        id: 0,
-        parent: None,
-        name: String::new(),
-        kind: SpanKind::Unspecified,
-        service: String::new(),
-        scope: Scope::default(),
-        trace_state: String::new(),
-        flags: None,
-        start: 0,
-        duration: 0,
-        status: Status::Unset,
-        resource: vec![],
-        attributes: vec![],
-        events: vec![],
-        links: vec![],
     }
 }

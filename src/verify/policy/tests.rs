@@ -45,8 +45,7 @@ impl Sent {
     fn new() -> Sent {
         let (_, compiled) = compiler::compile_loaded(load_texts(vec![("shop.yaml".into(), SHOP.into())]));
         let plan = Arc::new(compiled.plan.unwrap());
-        let mut known = Vocabulary::default();
-        known.add(&plan);
+        let known = Vocabulary::of([&*plan]);
         let schedule = Schedule::new(SECOND, Arrivals::Even { count: 100, per_ns: SECOND }).unwrap();
         let run = Arc::new(Run::new(plan, 42, schedule));
         let mut interpreter = Interpreter::new(&run);

@@ -52,7 +52,7 @@ pub fn list(app: &App) -> Value {
 /// The body is wrong, or it is not possible.
 pub async fn act(app: &Arc<App>, request: &Request) -> Result<Response, Problem> {
     let wish = read(&body::parse(&request.body)?)?;
-    incidents::carry_out_in_turn(app, wish).await?;
+    incidents::carry_out(app, wish).await?;
     Ok(ok(&list(app)))
 }
 
@@ -140,7 +140,7 @@ pub async fn change(app: &Arc<App>, request: &Request) -> Result<Response, Probl
         };
         wanted.push((condition, one.number("percent", "a number from 0 to 100", Some)?));
     }
-    incidents::set_in_turn(app, wanted).await?;
+    incidents::set_chances(app, wanted).await?;
     Ok(ok(&conditions(app)))
 }
 

@@ -326,8 +326,7 @@ fn conditions_of(plan: &Plan, id: ScenarioId) -> Vec<Adjustable> {
 
 /// Returns the incident of a name.
 pub fn id_of(plan: &Plan, name: &str) -> Option<IncidentId> {
-    let at = plan.incidents.iter().position(|incident| plan.text(incident.name) == name)?;
-    Some(IncidentId(at as u32))
+    plan.incident_ids().find(|id| plan.text(plan.incidents[id.index()].name) == name)
 }
 
 /// Returns the services whose spans an incident changes.

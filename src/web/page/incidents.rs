@@ -103,7 +103,7 @@ pub async fn act(app: &Arc<App>, request: &Request) -> Response {
     let form = request.form();
     let action = form.get("action").unwrap_or("start").to_owned();
     let done = match read(&form, &action) {
-        Ok(wish) => incidents::carry_out_in_turn(app, wish).await,
+        Ok(wish) => incidents::carry_out(app, wish).await,
         Err(refusal) => Err(refusal),
     };
     answer(app, done, &action, form)
@@ -113,7 +113,7 @@ pub async fn act(app: &Arc<App>, request: &Request) -> Response {
 pub async fn set(app: &Arc<App>, request: &Request) -> Response {
     let form = request.form();
     let done = match chances(app, &form) {
-        Ok(wanted) => incidents::set_in_turn(app, wanted).await,
+        Ok(wanted) => incidents::set_chances(app, wanted).await,
         Err(refusal) => Err(refusal),
     };
     answer(app, done, "conditions", form)
